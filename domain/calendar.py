@@ -1,0 +1,93 @@
+"""Instants, Shanghai days and months: the only place where dates are computed.
+
+An instant is an integer: microseconds since 1970-01-01T00:00:00Z. Days and months are those of
+Asia/Shanghai, which has been UTC+8 without summer time for the whole span of the ledger
+(RULEBOOK §0, Calendar), so that they are arithmetic and need no time zone database.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from domain.limits import DAY_MICROS, HOUR_MICROS
+
+SHANGHAI_MICROS: Final = 8 * HOUR_MICROS
+LEDGER_START: Final = 1_590_940_800_000_000
+"""2020-06-01T00:00+08:00: no replay is asked for an earlier instant."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_MICROSECOND: Final = timedelta(microseconds=1)
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def parse_instant(text: str) -> int:
+    """The instant that an RFC 3339 text with an offset names.
+
+    Raises ValueError, saying what is wrong, for another form, for more than six decimals, for a
+    date that does not exist and for one that falls outside the years 1 to 9999 in UTC.
+    """
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError("is not of the form YYYY-MM-DDTHH:MM:SS[.ffffff] followed by Z or an offset such as +08:00")
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"does not exist in the calendar ({error})") from None
+
+
+def instant_text(instant: int) -> str:
+    """An instant in UTC with six decimals, as the ledger stores it."""
+    moment = _EPOCH + timedelta(microseconds=instant)
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def shanghai_text(instant: int) -> str:
+    """An instant in Shanghai time, for people: decimals only where there are any."""
+    moment = _EPOCH + timedelta(microseconds=instant + SHANGHAI_MICROS)
+    return moment.replace(tzinfo=None).isoformat() + "+08:00"
+
+
+def day_of(instant: int) -> int:
+    """The Shanghai day, counted from 1970-01-01."""
+    return (instant + SHANGHAI_MICROS) // DAY_MICROS
+
+
+def day_start(day: int) -> int:
+    """The instant at which a Shanghai day begins."""
+    return day * DAY_MICROS - SHANGHAI_MICROS
+
+
+def month_of(instant: int) -> int:
+    """The Shanghai month: year * 12 + (month - 1)."""
+    day = date.fromordinal(day_of(instant) + _EPOCH_DAY)
+    return day.year * 12 + day.month - 1
+
+
+def month_start(month: int) -> int:
+    """The instant at which a Shanghai month begins; the month before closes just before it."""
+    return day_start(date(month // 12, month % 12 + 1, 1).toordinal() - _EPOCH_DAY)
+
+
+def month_text(month: int) -> str:
+    """A month as "2022-11"."""
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def parse_moment(text: str, now: int) -> int:
+    """An instant, or a bare date: the last microsecond of that Shanghai day, today's being `now`.
+
+    Raises ValueError, saying what is wrong.
+    """
+    if _DATE.fullmatch(text) is None:
+        return parse_instant(text)
+    try:
+        day = date.fromisoformat(text).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise ValueError(f"does not exist in the calendar ({error})") from None
+    if day == day_of(now):
+        return now
+    return day_start(day + 1) - 1

@@ -1,0 +1,326 @@
+"""The catalogue: what can be recorded, a typed class for the data of each event type.
+
+These classes are the one description of a well-formed event (RULEBOOK §0, Event catalogue). The
+intake's fast decoder reads them as they are, and its marshmallow schemas are derived from them.
+Fields stand in alphabetical order, because that is their order in the stored JSON.
+"""
+
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from domain.limits import (
+    AMOUNT_FEN_MAX,
+    CATEGORY_CHARS_MAX,
+    CREDIT_POINTS_MAX,
+    ID_CHARS_MAX,
+    KEY_CHARS_MAX,
+    LIVE_MINUTES_MAX,
+    STARS_MAX,
+    TEXT_CHARS_MAX,
+)
+
+ID_PATTERN: Final = rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}"
+SUBJECT_KINDS: Final = ("merchant", "creator", "mcn", "policy", "board", "ledger")
+
+Id = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{ID_PATTERN}\Z",
+        description=f"1 to {ID_CHARS_MAX} ASCII letters, digits, '.', '_' or '-', beginning with a letter or digit",
+    ),
+]
+Key = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[!-~]{{1,{KEY_CHARS_MAX}}}\Z",
+        description=f"1 to {KEY_CHARS_MAX} printable ASCII characters without spaces",
+    ),
+]
+Text = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=TEXT_CHARS_MAX,
+        description=f"1 to {TEXT_CHARS_MAX} characters of text",
+    ),
+]
+Subject = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?:{'|'.join(SUBJECT_KINDS)})/{ID_PATTERN}\Z",
+        description="'merchant/', 'creator/' or 'mcn/' followed by an id of 1 to 64 ASCII letters, "
+        "digits, '.', '_' or '-', beginning with a letter or digit",
+    ),
+]
+AmountFen = Annotated[
+    int,
+    Meta(ge=0, le=AMOUNT_FEN_MAX, description=f"whole fen, an integer from 0 to {AMOUNT_FEN_MAX}"),
+]
+CreditPoints = Annotated[
+    int,
+    Meta(ge=1, le=CREDIT_POINTS_MAX, description=f"whole points, an integer from 1 to {CREDIT_POINTS_MAX}"),
+]
+Minutes = Annotated[
+    int,
+    Meta(ge=1, le=LIVE_MINUTES_MAX, description=f"whole minutes, an integer from 1 to {LIVE_MINUTES_MAX}"),
+]
+Stars = Annotated[int, Meta(ge=1, le=STARS_MAX, description=f"stars, an integer from 1 to {STARS_MAX}")]
+Flag = Annotated[bool, Meta(description="true or false")]
+Category = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[a-z0-9-]{{1,{CATEGORY_CHARS_MAX}}}\Z",
+        description=f"1 to {CATEGORY_CHARS_MAX} lower-case letters, digits or '-'",
+    ),
+]
+ScoreText = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?:[0-4](?:\.[0-9]{1,2})?|5(?:\.0{1,2})?)\Z",
+        description="text: a digit 0 to 5, optionally '.' and one or two digits, at most \"5.00\"",
+    ),
+]
+Period = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?\Z",
+        description='a month such as "2022-11" or a day such as "2022-11-05"',
+    ),
+]
+LevelCode = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,31}\Z",
+        description="a level code (1 to 32 letters, digits or '-') or null",
+    ),
+]
+Tier = Literal["LV0", "LV1", "LV2", "LV3", "LV4", "LV5", "LV6", "LV7"]
+OrderKind = Literal["normal", "lucky_bag", "sample", "gift", "prize", "auction_deposit"]
+Scheme = Literal["merchant-reputation", "merchant-tier", "creator-level", "mcn-level"]
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an event says beside who, when and whence."""
+
+
+class Correction(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes how an earlier thing is seen at that thing's own time; takes part once it is known."""
+
+    case: Text | UnsetType = UNSET
+
+
+class MerchantOnboarded(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    category: Category
+
+
+class NoData(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For the types whose name says all."""
+
+
+class MerchantTierSet(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    level: Tier
+
+
+class OrderPaid(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    amount: AmountFen
+    buyer: Id
+    kind: OrderKind = "normal"
+    order: Id
+    payment: Literal["online", "cod"] = "online"
+
+
+class OrderNamed(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    order: Id
+
+
+class OrderFlagged(Correction, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    order: Id
+    reason: Literal["fake_trade", "abnormal_review"]
+
+
+class OrderCorrected(Correction, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    order: Id
+    reason: Text | UnsetType = UNSET
+
+
+class ReviewPosted(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    order: Id
+    quality: Stars
+    service: Stars | UnsetType = UNSET
+
+
+class EventRetracted(Correction, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    event: Key
+    reason: Text
+    source: Key
+
+
+class LevelAnnounced(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    level: LevelCode | None
+    period: Period
+    scheme: Scheme
+
+
+class CreatorScored(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    score: Literal["reputation", "fulfilment"]
+    value: ScoreText
+
+
+class CreditDeducted(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    points: CreditPoints
+    violation: Id
+
+
+class CreditRestored(Correction, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: Text | UnsetType = UNSET
+    violation: Id
+
+
+class CreditGranted(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    points: CreditPoints
+
+
+class SaleSettled(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    amount: AmountFen
+    channel: Literal["showcase", "live", "video"]
+    good_goods: Flag
+    order: Id
+    worry_free: Flag = False
+
+
+class SaleRefunded(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    amount: AmountFen
+    order: Id
+
+
+class ContentPublished(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    content: Id
+    good: Flag
+
+
+class LiveHeld(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    minutes: Minutes
+
+
+class CreatorNamed(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    creator: Id
+
+
+class BuyerErased(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A receipt: somebody's row was deleted from the table of aliases. It names no one."""
+
+    reason: Text
+
+
+class LevelDecided(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A level as the platform fixed it (RULEBOOK §0, Decisions). Read by no rule."""
+
+    as_of: str
+    chain: str
+    digest_v: Literal[1]
+    facts: str
+    findings: str
+    known_at: str
+    level: LevelCode | None
+    period: Period
+    policy: Id
+    policy_hash: str
+    position: int
+    run: Id
+    scheme: Scheme
+    score: int | None
+    state: str
+
+
+class EventType(NamedTuple):
+    """A row of the catalogue."""
+
+    data: type[Data]
+    kinds: tuple[str, ...]
+    """The kinds of subject whose stream may hold it."""
+    refs: tuple[str, ...] = ()
+    """The data fields that name what it is about; joined by a space, they are the record's `ref`."""
+    internal: bool = False
+    """Appended by the ledger itself, refused from outside."""
+
+    @property
+    def correction(self) -> bool:
+        return issubclass(self.data, Correction)
+
+
+_MERCHANT: Final = ("merchant",)
+_CREATOR: Final = ("creator",)
+_MCN: Final = ("mcn",)
+_SUBJECTS: Final = ("merchant", "creator", "mcn")
+_ORDER: Final = ("order",)
+
+CATALOGUE: Final[dict[str, EventType]] = {
+    "merchant.onboarded": EventType(MerchantOnboarded, _MERCHANT),
+    "merchant.closed": EventType(NoData, _MERCHANT),
+    "merchant.tier_set": EventType(MerchantTierSet, _MERCHANT),
+    "order.paid": EventType(OrderPaid, _MERCHANT, _ORDER),
+    "order.received": EventType(OrderNamed, _MERCHANT, _ORDER),
+    "order.flagged": EventType(OrderFlagged, _MERCHANT, _ORDER),
+    "order.cleared": EventType(OrderCorrected, _MERCHANT, _ORDER),
+    "order.complained": EventType(OrderNamed, _MERCHANT, _ORDER),
+    "complaint.dismissed": EventType(OrderCorrected, _MERCHANT, _ORDER),
+    "review.posted": EventType(ReviewPosted, _MERCHANT, _ORDER),
+    "event.retracted": EventType(EventRetracted, _SUBJECTS, ("source", "event")),
+    "level.announced": EventType(LevelAnnounced, _SUBJECTS),
+    "creator.registered": EventType(NoData, _CREATOR),
+    "creator.scored": EventType(CreatorScored, _CREATOR),
+    "credit.deducted": EventType(CreditDeducted, ("creator", "mcn"), ("violation",)),
+    "credit.restored": EventType(CreditRestored, ("creator", "mcn"), ("violation",)),
+    "credit.granted": EventType(CreditGranted, _MCN),
+    "sale.settled": EventType(SaleSettled, _CREATOR, _ORDER),
+    "sale.refunded": EventType(SaleRefunded, _CREATOR, _ORDER),
+    "content.published": EventType(ContentPublished, _CREATOR, ("content",)),
+    "live.held": EventType(LiveHeld, _CREATOR),
+    "mcn.onboarded": EventType(NoData, _MCN),
+    "creator.bound": EventType(CreatorNamed, _MCN, ("creator",)),
+    "creator.unbound": EventType(CreatorNamed, _MCN, ("creator",)),
+    "buyer.erased": EventType(BuyerErased, ("ledger",), internal=True),
+    "level.decided": EventType(LevelDecided, _SUBJECTS, ("scheme", "period"), internal=True),
+}
+RESERVED_TYPES: Final = ("policy.adopted", "decisions.run", "board.decided")
+"""Further names that the ledger keeps for what it records itself: refused from outside."""
+BINDING_TYPES: Final = ("creator.bound", "creator.unbound")
+CORRECTION_TYPES: Final = frozenset(name for name, row in CATALOGUE.items() if row.correction)
+
+
+class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A CloudEvents 1.0 event in structured JSON, as the ledger reads and stores it."""
+
+    actor: Text | UnsetType = UNSET
+    causationid: Text | UnsetType = UNSET
+    correlationid: Text | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
+    datacontenttype: Literal["application/json"] | UnsetType = UNSET
+    dataschema: Key | UnsetType = UNSET
+    id: Key
+    recordedtime: str | UnsetType = UNSET
+    source: Key
+    specversion: Literal["1.0"]
+    subject: Subject
+    time: str
+    type: str
+
+
+class Event(NamedTuple):
+    """An event as it was recorded: the library's domain event, read by replays and people.
+
+    `originator_id` is the subject and `originator_version` its place in the subject's stream, as the
+    eventsourcing library names them. `occurred_at` and `recorded_at` are instants.
+    """
+
+    originator_id: str
+    originator_version: int
+    position: int
+    occurred_at: int
+    recorded_at: int
+    source: str
+    id: str
+    type: str
+    data: Any

@@ -1,0 +1,80 @@
+"""The aggregates: what the ledger itself may append to a subject's stream.
+
+Facts from outside are recorded, not decided, and are no part of an aggregate's state: it stays
+small however long the stream is.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from domain.events import Event, LevelDecided
+
+
+@dataclass
+class Subject:
+    """A merchant, creator or agency as the ledger's own decisions see it.
+
+    `version` is the last version of its stream, whatever was recorded there.
+    """
+
+    id: str
+    version: int = 0
+    schemes: ClassVar[tuple[str, ...]] = ()
+    decisions: dict[tuple[str, str], LevelDecided] = field(default_factory=dict)
+    """The latest decision by (scheme, period)."""
+    pending: list[Event] = field(default_factory=list)
+
+    def decide_level(self, decision: LevelDecided, *, source: str, decided_at: int) -> None:
+        """Fix a level; nothing happens when this run has decided it already.
+
+        `source` names the run, so that (source, subject) is decided once.
+        Raises ValueError for a scheme that does not judge this kind of subject.
+        """
+        if decision.scheme not in self.schemes:
+            raise ValueError(f"{decision.scheme} does not judge {self.id}")
+        latest = self.decisions.get((decision.scheme, decision.period))
+        if latest is not None and latest.run == decision.run:
+            return
+        self.version += 1
+        self.pending.append(
+            Event(
+                originator_id=self.id,
+                originator_version=self.version,
+                position=0,
+                occurred_at=decided_at,
+                recorded_at=0,
+                source=source,
+                id=self.id,
+                type="level.decided",
+                data=decision,
+            )
+        )
+        self.evolve(decision)
+
+    def evolve(self, decision: LevelDecided) -> None:
+        self.decisions[decision.scheme, decision.period] = decision
+
+    def collect_events(self) -> list[Event]:
+        """The events to be saved; the library's `save` calls this."""
+        collected, self.pending = self.pending, []
+        return collected
+
+
+class Merchant(Subject):
+    schemes = ("merchant-reputation", "merchant-tier")
+
+
+class Creator(Subject):
+    schemes = ("creator-level",)
+
+
+class Mcn(Subject):
+    schemes = ("mcn-level",)
+
+
+_CLASSES: dict[str, type[Subject]] = {"merchant": Merchant, "creator": Creator, "mcn": Mcn}
+
+
+def subject_class(stream: str) -> type[Subject]:
+    """The aggregate class of a subject such as "merchant/m-17"."""
+    return _CLASSES[stream.partition("/")[0]]

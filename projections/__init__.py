@@ -1,0 +1,1 @@
+"""The present shown: what people and programs see of the recorded past."""

@@ -1,0 +1,178 @@
+"""What the commands print: for people as text, for programs as JSON."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from replay.ingest import Counts
+    from replay.store import Head
+    from replay.verify import Verified
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_json_list(items: Iterable[Any]) -> None:
+    """A JSON array, an item a line, printed as it is read."""
+    before = "["
+    for item in items:
+        click.echo(f"{before}\n{json.dumps(item, ensure_ascii=False)}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def head_text(head: "Head") -> str:
+    """A head as it is noted down and given to `verify --head`: N:HASH."""
+    return f"{head.position}:{head.chain.hex()}"
+
+
+def print_head(head: "Head", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"position": head.position, "chain": head.chain.hex()})
+    else:
+        click.echo(head_text(head))
+
+
+def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *, dry_run: bool, as_json: bool) -> None:
+    for problem in counts.broken_files:
+        click.echo(f"Error: {problem}", err=True)
+    if as_json:
+        print_json(
+            {
+                "lines": counts.lines,
+                "recorded": counts.recorded,
+                "known": counts.known,
+                "refused": counts.refused,
+                "passed_over": counts.passed_over,
+                "rejects": str(rejects) if rejects else None,
+                "head": head_text(head) if head and not dry_run else None,
+                "dry_run": dry_run,
+            }
+        )
+        return
+    verb = "would be recorded" if dry_run else "recorded"
+    passed = f", {counts.passed_over} blank or reason lines passed over" if counts.passed_over else ""
+    click.echo(f"{counts.recorded} {verb}, {counts.known} already known, {counts.refused} refused{passed}")
+    if rejects is not None:
+        click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
+
+
+def print_verified(result: "Verified", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"records": result.records, "head": head_text(result.head), "problems": result.problems})
+        return
+    for problem in result.problems:
+        click.echo(problem)
+    outcome = "the ledger is NOT sound" if result.problems else "the ledger is sound"
+    click.echo(f"{result.records} records fit, head {head_text(result.head)}: {outcome}")
+
+
+def print_backup(file: Path, result: "Verified", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"file": str(file), "records": result.records, "head": head_text(result.head)})
+    else:
+        click.echo(f"{result.records} records in {file}, verified, head {head_text(result.head)}")
+
+
+def print_erasure(receipt: "Head", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"erased": 1, "receipt_position": receipt.position})
+    else:
+        click.echo(
+            f"erased; the receipt stands at position {receipt.position}. Backups made before still hold the row."
+        )
+
+
+def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json_list(found)
+        return
+    for item in found:
+        event = item["event"]
+        data = " ".join(f"{key}={value}" for key, value in event["data"].items())
+        click.echo(
+            f"{item['position']:>9}  {item['occurred_at']:<25}  learned {item['recorded_at']:<32}"
+            f"  {event['type']:<18}  {event['source']} {event['id']}  {data}"
+        )
+
+
+def print_event(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    event = found["event"]
+    rows = {key: value for key, value in found.items() if not isinstance(value, (dict, list))}
+    rows |= {key: value for key, value in event.items() if key not in ("data", "subject", "time")}
+    rows |= {f"data.{key}": value for key, value in event["data"].items()}
+    rows |= {f"hash.{key}": value for key, value in found["hashes"].items()}
+    for name in ("corrected_by", "retracted_by"):
+        for other in found[name]:
+            rows[f"{name} {other['position']}"] = (
+                f"{other['type']} {other['source']} {other['id']}, learned {other['recorded_at']}"
+            )
+    for key, value in rows.items():
+        click.echo(f"{key:<22}{value}")
+
+
+def print_subjects(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json_list(found)
+        return
+    for item in found:
+        click.echo(f"{item['events']:>10}  {item['subject']}")
+
+
+def print_status(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if name != "types":
+            click.echo(f"{name:<16}{value}")
+    for name, count in found["types"].items():
+        click.echo(f"{count:>14}  {name}")
+
+
+def print_replay(found: dict[str, Any], *, verdicts: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    level = f", level {found['level']}" if found["level"] else ""
+    click.echo(f"{found['subject']}  {found['scheme']}: {found['state']}{level}, {found['points']} points")
+    if found["to_next"] is not None:
+        click.echo(f"  {found['to_next']} points to the next level")
+    reconstruction = "" if found["in_force"] else " (not yet in force then: a reconstruction)"
+    click.echo(f"  policy {found['policy']}@{found['policy_hash'][:12]}{reconstruction}")
+    click.echo(f"  as of {found['as_of']}, known at {found['known_at']} (position {found['position']})")
+    click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
+    counts = Counter(item["verdict"] for item in found["verdicts"])
+    click.echo("  verdicts: " + (", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"))
+    for item in found["verdicts"] if verdicts else ():
+        click.echo(f"  {item['at']:<25}  {item['points']:>6}  {item['verdict']:<17}  {item['source']} {item['event']}")
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error when a person watches long work; else nothing.
+
+    What is yielded is told how much of `total` is done.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total or None)
+        yield lambda done: bar.update(task, completed=done)

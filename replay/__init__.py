@@ -1,0 +1,1 @@
+"""The recorded past: write it once, read it on two clocks, explain it."""

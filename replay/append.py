@@ -1,0 +1,229 @@
+"""Appending: candidates → records, inside one transaction that is alone in the store.
+
+What is known is recognised first; what is new gets its place, its times, its buyer's alias and its
+link in the chain. Nothing of a stream is loaded but the number of its last version.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from domain.calendar import instant_text
+from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
+from replay.buyers import hash_buyer, new_alias
+from replay.record import (
+    Candidate,
+    Row,
+    chain_hash,
+    leaf_hash,
+    record_bytes,
+    with_alias,
+)
+from replay.refusals import Reason, Refusal
+from replay.store import Head, Known, Transaction, clock_failure
+
+EARLIER: Final = 0
+"""Stands for the position of an event of the same run, which has none yet."""
+
+
+class Appended(NamedTuple):
+    """What became of a batch."""
+
+    recorded: int
+    known: int
+    refused: list[tuple[int, Refusal]]
+    """Index in the batch, and why."""
+    head: Head
+    """Where the ledger stands after it."""
+
+
+class Stamp(NamedTuple):
+    """When the ledger learned of an event, and whether that time was declared in a backfill."""
+
+    recorded_at: int
+    backfill: bool
+
+
+Stamper = Callable[[Candidate, int], Stamp | Refusal]
+"""Gives a new candidate its recorded time, knowing that of the record before it."""
+
+
+class Appender:
+    """Appends batches to one ledger: its id, the key for buyers and the maker of aliases."""
+
+    def __init__(self, ledger_id: str, key: bytes, make_alias: Callable[[], str] = new_alias) -> None:
+        self._ledger_id = ledger_id
+        self._key = key
+        self._make_alias = make_alias
+
+    def append(self, transaction: Transaction, candidates: Sequence[Candidate], stamper: Stamper) -> Appended:
+        """Judge a batch in its order and record what is new in it."""
+        head = transaction.head()
+        buyers = {c.buyer: hash_buyer(self._key, c.buyer) for c in candidates if c.buyer is not None}
+        aliases = transaction.aliases(list(buyers.values()))
+        known = transaction.find([(c.source, c.event_id) for c in candidates])
+        fresh: dict[tuple[str, str], tuple[Candidate, Stamp]] = {}
+        refused: list[tuple[int, Refusal]] = []
+        last = head.recorded_at
+        for index, item in enumerate(candidates):
+            key = (item.source, item.event_id)
+            if key in known:
+                alias = aliases.get(buyers[item.buyer]) if item.buyer is not None else None
+                if not _same_as_known(transaction, item, known[key], alias):
+                    refused.append((index, _conflict(known[key].position)))
+            elif key in fresh:
+                if not _same_as_fresh(item, fresh[key][0]):
+                    refused.append((index, _conflict(EARLIER)))
+            else:
+                stamp = stamper(item, last)
+                if isinstance(stamp, Refusal):
+                    refused.append((index, stamp))
+                    continue
+                fresh[key] = (item, stamp)
+                last = stamp.recorded_at
+        if fresh:
+            new = list(fresh.values())
+            self._alias_new(transaction, [item for item, _ in new], buyers, aliases)
+            head = self._insert(transaction, head, new, buyers, aliases)
+        return Appended(len(fresh), len(candidates) - len(fresh) - len(refused), refused, head)
+
+    def _alias_new(
+        self,
+        transaction: Transaction,
+        items: Sequence[Candidate],
+        buyers: dict[str, bytes],
+        aliases: dict[bytes, str],
+    ) -> None:
+        new = {}
+        for item in items:
+            if item.buyer is not None and buyers[item.buyer] not in aliases:
+                key = buyers[item.buyer]
+                aliases[key] = new[key] = self._make_alias()
+        if new:
+            transaction.add_aliases(new)
+
+    def _insert(
+        self,
+        transaction: Transaction,
+        head: Head,
+        new: Sequence[tuple[Candidate, Stamp]],
+        buyers: dict[str, bytes],
+        aliases: dict[bytes, str],
+    ) -> Head:
+        position, recorded_at, chain = head
+        recorded_text = ""
+        versions = transaction.versions(sorted({item.stream for item, _ in new}))
+        rows = []
+        for item, stamp in new:
+            if stamp.recorded_at != recorded_at or not recorded_text:
+                recorded_at, recorded_text = stamp.recorded_at, instant_text(stamp.recorded_at)
+            position += 1
+            version = versions[item.stream] = versions[item.stream] + 1
+            record = record_bytes(
+                ledger_id=self._ledger_id,
+                position=position,
+                stream=item.stream,
+                version=version,
+                recorded_text=recorded_text,
+                backfill=stamp.backfill,
+                event=item.event if item.buyer is None else with_alias(item.event, aliases[buyers[item.buyer]]),
+            )
+            chain = chain_hash(chain, leaf_hash(record))
+            rows.append(
+                Row(
+                    position,
+                    item.stream,
+                    version,
+                    item.type,
+                    item.source,
+                    item.event_id,
+                    item.ref,
+                    item.occurred_at,
+                    recorded_at,
+                    item.content_hash,
+                    chain,
+                    record,
+                )
+            )
+        transaction.insert(rows)
+        transaction.add_to_tally(Counter(item.type for item, _ in new))
+        return Head(position, recorded_at, chain)
+
+
+def ledger_clock(transaction: Transaction, *, clock_behind: bool) -> Stamper:
+    """Stamps a whole transaction with the ledger's clock, later than every record before it.
+
+    Raises StoreError when the clock stands more than 5 s behind the last record, unless that is
+    declared to be known.
+    """
+    stamp: Stamp | None = None
+
+    def stamper(item: Candidate, last: int) -> Stamp | Refusal:
+        nonlocal stamp
+        if stamp is None:
+            now = transaction.now()
+            if now < last - CLOCK_BEHIND_MICROS_MAX and not clock_behind:
+                raise clock_failure(now, last)
+            stamp = Stamp(max(now, last + 1), backfill=False)
+        return _unless_ahead(item, stamp)
+
+    return stamper
+
+
+def declared_clock(transaction: Transaction) -> Stamper:
+    """Stamps each event of a backfill with its own `recordedtime`."""
+    now = transaction.now()
+
+    def stamper(item: Candidate, last: int) -> Stamp | Refusal:
+        claimed = item.claimed_at
+        assert claimed is not None, "a backfill refuses undated lines before"
+        if claimed > now:
+            return Refusal(
+                Reason.BACKFILL_FUTURE,
+                f"recordedtime: found {instant_text(claimed)}, but it is only {instant_text(now)}; nothing is known"
+                " before it is learned: mend the time",
+            )
+        if claimed < last:
+            return Refusal(
+                Reason.BACKFILL_LATE,
+                f"recordedtime: found {instant_text(claimed)}, but the last record was made at {instant_text(last)},"
+                " and what was known then does not change; give --late to record it as learned now",
+            )
+        return _unless_ahead(item, Stamp(claimed, backfill=True))
+
+    return stamper
+
+
+def _unless_ahead(item: Candidate, stamp: Stamp) -> Stamp | Refusal:
+    if item.occurred_at <= stamp.recorded_at + AHEAD_MICROS_MAX:
+        return stamp
+    return Refusal(
+        Reason.AHEAD_OF_RECORD,
+        f"time: found {instant_text(item.occurred_at)}, more than five minutes after the ledger learns of it at"
+        f" {instant_text(stamp.recorded_at)}; mend the time, or ingest it when it has happened",
+    )
+
+
+def _same_as_known(transaction: Transaction, item: Candidate, known: Known, alias: str | None) -> bool:
+    """Whether the same content is recorded; where its buyer was erased, all else equal is enough."""
+    if item.content_hash != known.content_hash:
+        return False
+    if item.buyer is None:
+        return True
+    recorded = msgspec.json.decode(known.record)["event"]["data"]["buyer"]
+    return bool(recorded == alias) or not transaction.is_alias(recorded)
+
+
+def _same_as_fresh(item: Candidate, earlier: Candidate) -> bool:
+    return item.content_hash == earlier.content_hash and item.buyer == earlier.buyer
+
+
+def _conflict(position: int) -> Refusal:
+    where = "earlier in this run" if position == EARLIER else f"at position {position}"
+    return Refusal(
+        Reason.CONFLICT,
+        f"source and id: found an event that is recorded {where} with other content; records never change:"
+        " give a new id, and retract the earlier event if it was a mistake",
+    )

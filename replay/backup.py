@@ -1,0 +1,63 @@
+"""A backup: the whole ledger as one SQLite store, from either database, verified before it is kept."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from replay.errors import StoreError, UsageError
+from replay.record import Row
+from replay.sqlite import SqliteStore, copy_of, remove_draft, sync
+from replay.store import ROW_COLUMNS, Store
+from replay.verify import Verified, verify
+
+COPY_ROWS: Final = 10_000
+
+
+def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _: None) -> Verified:
+    """Copy the ledger as it stands to `path` while others write, and verify the copy.
+
+    Raises UsageError when something stands at `path`, StoreError when the copy is not sound. The key
+    for buyers is not copied.
+    """
+    if path.exists():
+        raise UsageError(f"{path} exists; a backup never overwrites, name another file")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with copy_of(draft, store.identity) as copy:
+            types: Counter[str] = Counter()
+            done = 0
+            for rows in _chunks(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position")):
+                with copy.append() as transaction:
+                    transaction.insert([Row._make(row) for row in rows])
+                    counts = Counter(row[3] for row in rows)
+                    transaction.add_to_tally(counts)
+                types += counts
+                done += len(rows)
+                progress(done)
+            for rows in _chunks(store.query("SELECT key, alias FROM buyers")):
+                with copy.append() as transaction:
+                    transaction.add_aliases(dict(rows))
+        with SqliteStore(draft) as copy:
+            result = verify(copy)
+        if result.problems:
+            raise StoreError(f"the copy is not sound, and so perhaps {store.name} is not: {result.problems[0]}")
+        sync(draft)
+        os.link(draft, path)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; a backup never overwrites, name another file") from None
+    finally:
+        remove_draft(draft)
+    return result
+
+
+def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    chunk = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == COPY_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

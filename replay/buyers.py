@@ -1,0 +1,92 @@
+"""Buyers are personal data: the ledger knows them by random aliases only.
+
+The table `buyers` leads from a keyed hash of a buyer to the alias. Without the key nobody can test a
+name against it; without the row nobody can lead an alias back. Both stand outside the chain.
+"""
+
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from domain.limits import ALIAS_HEX_CHARS
+from replay.errors import StoreError, UsageError
+from replay.store import KEY_BYTES, Store, key_check
+
+KEY_VARIABLE: Final = "LEVELBOOK_BUYER_KEY"
+
+
+def hash_buyer(key: bytes, buyer: str) -> bytes:
+    """HMAC-SHA-256 of a buyer: 32 bytes."""
+    return hmac.digest(key, buyer.encode(), "sha256")
+
+
+def new_alias() -> str:
+    return secrets.token_hex(ALIAS_HEX_CHARS // 2)
+
+
+def key_of(store: Store) -> bytes:
+    """The key for buyers, from the environment or the file beside the store.
+
+    Raises UsageError when there is none, or when it is the key of another ledger: buyers would get
+    second aliases unseen, and the cap on a pair of buyer and merchant would be lost.
+    """
+    key = key_from_environment()
+    path = store.key_path()
+    found_in = f"the environment variable {KEY_VARIABLE}"
+    if key is None:
+        key, found_in = _read_key(store, path), str(path)
+    if key_check(store.identity.id, key) != store.identity.key_check:
+        raise UsageError(f"the key for buyers in {found_in} belongs to another ledger; give the one of {store.name}")
+    return key
+
+
+def key_from_environment() -> bytes | None:
+    """The key that LEVELBOOK_BUYER_KEY holds, if it is set."""
+    text = os.environ.get(KEY_VARIABLE)
+    return None if text is None else _key_from(text, f"the environment variable {KEY_VARIABLE}")
+
+
+def make_key(path: Path) -> bytes:
+    """The key for a new ledger: from the environment, or from a file that is made, mode 0600."""
+    key = key_from_environment()
+    if key is not None:
+        return key
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(handle)
+        with suppress(FileExistsError):  # left by a run that was killed, or made by one beside us
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return _key_from(path.read_text(), str(path))
+
+
+def _read_key(store: Store, path: Path | None) -> bytes:
+    if path is None:
+        raise UsageError(
+            f"the key for buyers of {store.name} is not set; put its 64 hexadecimal digits into {KEY_VARIABLE}"
+        )
+    try:
+        return _key_from(path.read_text(), str(path))
+    except FileNotFoundError:
+        raise UsageError(
+            f"the key for buyers is missing: {path}; bring it back from its copy, or set {KEY_VARIABLE}"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"the key for buyers {path} cannot be read: {error.strerror}") from None
+
+
+def _key_from(text: str, where: str) -> bytes:
+    digits = text.strip()
+    with suppress(ValueError):
+        key = bytes.fromhex(digits)
+        if len(digits) == KEY_BYTES * 2 and len(key) == KEY_BYTES:
+            return key
+    raise UsageError(f"{where} holds no key for buyers: 64 hexadecimal digits are needed")

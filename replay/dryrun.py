@@ -1,0 +1,86 @@
+"""A dry run: an ingest that records into a scratch store and only looks into the real one."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from replay.append import EARLIER, Appender
+from replay.buyers import key_of
+from replay.errors import NoStoreError
+from replay.record import Row
+from replay.sqlite import copy_of
+from replay.store import KEY_BYTES, Head, Identity, Known, Store, Transaction, open_store
+
+
+class DryRun:
+    """Looks like the store with the batches of this run in it; nothing reaches the store itself.
+
+    Without a store (there is none yet) it looks like an empty one.
+    """
+
+    def __init__(self, store: Store | None, scratch: Store) -> None:
+        self._store = store
+        self._scratch = scratch
+
+    @contextmanager
+    def append(self) -> Iterator[Transaction]:
+        with self._scratch.append() as scratch:
+            yield scratch if self._store is None else _Layered(self._store.reader(), scratch)
+
+    def backfilling(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@contextmanager
+def dry_run_of(location: str) -> Iterator[tuple[DryRun, Appender]]:
+    """A dry run above the store at a location, if there is one; nothing is made there."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        try:
+            store = stack.enter_context(open_store(location))
+        except NoStoreError:
+            store = None
+        key = secrets.token_bytes(KEY_BYTES) if store is None else key_of(store)
+        identity = Identity(secrets.token_hex(16), 0, b"")
+        scratch = stack.enter_context(copy_of(Path(folder) / "scratch.db", identity))
+        yield DryRun(store, scratch), Appender(identity.id, key)
+
+
+class _Layered(Transaction):
+    """The scratch transaction above what the store holds."""
+
+    def __init__(self, store: Transaction, scratch: Transaction) -> None:
+        self._store = store
+        self._scratch = scratch
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._scratch.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._scratch.execute_many(sql, rows)
+
+    def now(self) -> int:
+        return self._store.now()
+
+    def head(self) -> Head:
+        """The scratch ledger's place with the later of both times; positions are not shown."""
+        scratch = self._scratch.head()
+        return scratch._replace(recorded_at=max(scratch.recorded_at, self._store.head().recorded_at))
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        scratch = {key: known._replace(position=EARLIER) for key, known in self._scratch.find(keys).items()}
+        return self._store.find(keys) | scratch
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        return self._scratch.versions(streams)
+
+    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        return self._scratch.aliases(keys) | self._store.aliases(keys)
+
+    def is_alias(self, alias: str) -> bool:
+        return self._store.is_alias(alias) or self._scratch.is_alias(alias)
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        self._scratch.insert(rows)

@@ -1,0 +1,25 @@
+"""Errors that end a command: one clear line each, and an exit status that a script can act on."""
+
+from typing import ClassVar
+
+
+class LevelbookError(Exception):
+    """A command cannot do what was asked. The text says what was found and what to do."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class UsageError(LevelbookError):
+    """Asked for in a way, or of a thing, that does not exist."""
+
+    exit_status = 2
+
+
+class NoStoreError(UsageError):
+    """There is no store where one was named."""
+
+
+class StoreError(LevelbookError):
+    """The store, its disk or its clock cannot take or give records now."""
+
+    exit_status = 3

@@ -1,0 +1,225 @@
+"""An ingest: files → the ledger, a batch to a transaction, refused lines to the rejects file.
+
+Everything up to an acknowledged batch survives a crash; ingesting the same files again completes
+what a crash left out, because what is known changes nothing.
+"""
+
+import heapq
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final, NamedTuple, Protocol
+
+from domain.limits import BATCH_LINES_MAX
+from replay.append import Appended, Appender, Stamper, declared_clock, ledger_clock
+from replay.decoding import DecodedBlock, Line, decoded
+from replay.lines import BrokenInput, blocks
+from replay.refusals import Reason, Refusal
+from replay.rejects import Rejects
+from replay.store import Head, Transaction
+
+SORT_LINES: Final = 50_000
+"""Lines of a backfill that are sorted in memory; longer ones are merged from temporary files."""
+_SPILL_LINES: Final = 1_000
+
+
+@dataclass
+class Counts:
+    """What became of the lines: `recorded + known + refused + passed_over == lines`."""
+
+    recorded: int = 0
+    known: int = 0
+    refused: int = 0
+    passed_over: int = 0
+    broken_files: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> int:
+        return self.recorded + self.known + self.refused + self.passed_over
+
+
+class Watcher(Protocol):
+    """Whoever is told how an ingest goes."""
+
+    def refused(self, where: str, refusal: Refusal) -> None: ...
+
+    def acknowledged(self, where: str, head: Head, counts: Counts) -> None: ...
+
+    def read(self, name: str, read_bytes: int) -> None: ...
+
+
+class Target(Protocol):
+    """Where an ingest records: a store, or a dry run that looks like one."""
+
+    def append(self) -> AbstractContextManager[Transaction]: ...
+
+    def backfilling(self) -> AbstractContextManager[None]: ...
+
+
+class Entry(NamedTuple):
+    """A well-formed line of a backfill, in the order in which it is to be recorded."""
+
+    recorded_at: int
+    file_number: int
+    line_number: int
+    line: Line
+
+
+class Ingest:
+    """One run over several files."""
+
+    def __init__(
+        self,
+        target: Target,
+        appender: Appender,
+        rejects: Rejects,
+        watcher: Watcher,
+        *,
+        clock_behind: bool = False,
+    ) -> None:
+        self._target = target
+        self._appender = appender
+        self._rejects = rejects
+        self._watcher = watcher
+        self._clock_behind = clock_behind
+        self.counts = Counts()
+
+    def run(self, names: Sequence[str]) -> Counts:
+        """Record the files one after another, at the ledger's clock."""
+        for name in names:
+            for block in self._decoded(name):
+                self._refuse_all(block)
+                self._record(block.lines, self._clock)
+                self._watcher.read(name, block.read_bytes)
+        return self.counts
+
+    def backfill(self, names: Sequence[str], *, late: bool) -> Counts:
+        """Record all lines of the files in the order of their `recordedtime`.
+
+        With `late`, what is earlier than the last record is recorded at the end, at the ledger's clock.
+        """
+        with self._target.backfilling(), ExitStack() as stack:
+            held = _Spill(stack) if late else None
+            for batch in _batches(self._sorted_entries(names, stack)):
+                self._record([entry.line for entry in batch], declared_clock, held)
+            if held is not None:
+                for batch in _batches(held.entries()):
+                    self._record([entry.line for entry in batch], self._clock)
+        return self.counts
+
+    def _clock(self, transaction: Transaction) -> Stamper:
+        return ledger_clock(transaction, clock_behind=self._clock_behind)
+
+    def _decoded(self, name: str) -> Iterator[DecodedBlock]:
+        try:
+            yield from decoded(blocks(name))
+        except BrokenInput as error:
+            self.counts.broken_files.append(str(error))
+
+    def _sorted_entries(self, names: Sequence[str], stack: ExitStack) -> Iterator[Entry]:
+        runs = []
+        run: list[Entry] = []
+        for file_number, name in enumerate(names):
+            for block in self._decoded(name):
+                self._refuse_all(block)
+                self._watcher.read(name, block.read_bytes)
+                for line in block.lines:
+                    claimed = line.candidate.claimed_at
+                    if claimed is None:
+                        self._refuse(line, _UNDATED)
+                        continue
+                    run.append(Entry(claimed, file_number, line.number, line))
+                    if len(run) == SORT_LINES:
+                        runs.append(_spilled(sorted(run, key=_in_order), stack))
+                        run = []
+        return heapq.merge(*runs, iter(sorted(run, key=_in_order)), key=_in_order)
+
+    def _record(
+        self,
+        lines: Sequence[Line],
+        clock: Callable[[Transaction], Stamper],
+        late: "_Spill | None" = None,
+    ) -> None:
+        if not lines:
+            return
+        done = self._append(lines, clock)
+        self.counts.recorded += done.recorded
+        self.counts.known += done.known
+        for index, refusal in done.refused:
+            if late is not None and refusal.reason is Reason.BACKFILL_LATE:
+                late.add(lines[index])
+            else:
+                self._refuse(lines[index], refusal)
+        self._rejects.flush()
+        self._watcher.acknowledged(lines[-1].where, done.head, self.counts)
+
+    def _append(self, lines: Sequence[Line], clock: Callable[[Transaction], Stamper]) -> Appended:
+        with self._target.append() as transaction:
+            return self._appender.append(transaction, [line.candidate for line in lines], clock(transaction))
+
+    def _refuse_all(self, block: DecodedBlock) -> None:
+        self.counts.passed_over += block.passed_over
+        for where, refusal, raw in block.refused:
+            self._count_refused(where, refusal, raw)
+        self._rejects.flush()
+
+    def _refuse(self, line: Line, refusal: Refusal) -> None:
+        self._count_refused(line.where, refusal, line.raw)
+
+    def _count_refused(self, where: str, refusal: Refusal, raw: bytes) -> None:
+        self.counts.refused += 1
+        self._rejects.write(where, refusal, raw)
+        self._watcher.refused(where, refusal)
+
+
+_UNDATED: Final = Refusal(
+    Reason.BACKFILL_UNDATED,
+    "recordedtime: is missing; in a backfill it says when the event was learned: add it, or ingest the line"
+    " without --backfill",
+)
+
+
+class _Spill:
+    """Late lines of a backfill, kept in a temporary file until the others are recorded."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
+
+    def add(self, line: Line) -> None:
+        pickle.dump([Entry(0, 0, line.number, line)], self._file)
+
+    def entries(self) -> Iterator[Entry]:
+        return _loaded(self._file)
+
+
+def _spilled(entries: list[Entry], stack: ExitStack) -> Iterator[Entry]:
+    file = stack.enter_context(tempfile.TemporaryFile())
+    for start in range(0, len(entries), _SPILL_LINES):
+        pickle.dump(entries[start : start + _SPILL_LINES], file)
+    return _loaded(file)
+
+
+def _loaded(file: BinaryIO) -> Iterator[Entry]:
+    file.seek(0)
+    while True:
+        try:
+            yield from pickle.load(file)
+        except EOFError:
+            return
+
+
+def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    batch: list[Entry] = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) == BATCH_LINES_MAX:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _in_order(entry: Entry) -> tuple[int, int, int]:
+    return entry[:3]

@@ -1,0 +1,137 @@
+"""A line of a file → a candidate for the ledger, or a refusal that says what to do.
+
+The common case takes the fast reader; whatever that one does not accept goes to the careful one,
+which alone refuses. A property test holds them equal: what the fast reader accepts, the careful
+one accepts with the same outcome.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from domain.calendar import parse_instant
+from domain.events import CATALOGUE, RESERVED_TYPES, Data, Envelope
+from domain.limits import LINE_BYTES_MAX
+from replay.record import Candidate, candidate, encode_json
+from replay.refusals import Reason, RefusalError
+
+_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
+_data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items() if not row.internal}
+_KEYS: Final = re.compile(rb'"([^"]*)"\s*(:)?')
+_QUOTE: Final = b'"'
+
+
+def read_line(line: bytes) -> Candidate:
+    """The candidate in a line (without its line end).
+
+    Raises RefusalError when the line holds no well-formed event of the catalogue.
+    """
+    if (fast := read_fast(line)) is not None:
+        return fast
+    return read_careful(line)
+
+
+def read_fast(line: bytes) -> Candidate | None:
+    """The candidate in a line of plain ASCII without escapes, or None: then nothing is known yet."""
+    if not line.isascii() or b"\\" in line or b"\x7f" in line or len(line) > LINE_BYTES_MAX:
+        return None
+    try:
+        envelope = _envelope_decoder.decode(line)
+        decoder = _data_decoders[envelope.type]
+        raw = bytes(envelope.data) if envelope.data is not UNSET else b"{}"
+        data = decoder.decode(raw)
+        if line.count(_QUOTE) != encode_json(envelope).count(_QUOTE) or _repeats_key(raw):
+            return None
+        return _checked(envelope, data)
+    except (msgspec.MsgspecError, RefusalError, KeyError):
+        return None
+
+
+def read_careful(line: bytes) -> Candidate:
+    """The candidate in a line; raises RefusalError naming every fault that was found."""
+    from replay.strict_json import parse_object
+
+    if len(line) > LINE_BYTES_MAX:
+        raise RefusalError(
+            Reason.LINE_TOO_LONG,
+            f"found a line of more than {LINE_BYTES_MAX} bytes, which no event needs; write one event a line "
+            "(such a line is not copied to the rejects file)",
+        )
+    value = parse_object(line)
+    row_type = _known_type(value)
+    _refuse_faults(value, row_type)
+    data = CATALOGUE[row_type].data(**value.pop("data", {}))
+    return _checked(Envelope(**value), data)
+
+
+def _repeats_key(raw: bytes) -> bool:
+    keys = [name for name, colon in _KEYS.findall(raw) if colon]
+    return len(keys) != len(set(keys))
+
+
+def _known_type(value: dict[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    from replay.strict_json import shown
+
+    name = value.get("type")
+    if not isinstance(name, str) or type(name) is not str:
+        from replay.schemas import envelope_schema, faults
+
+        _raise(faults(envelope_schema(), value))
+        raise AssertionError("an event without a type has a fault")
+    row = CATALOGUE.get(name)
+    if name in RESERVED_TYPES or (row is not None and row.internal):
+        raise RefusalError(
+            Reason.RESERVED_TYPE,
+            f"type: found {shown(name)}, which only the ledger itself records; it cannot be ingested",
+        )
+    if row is None:
+        near = get_close_matches(name, _data_decoders, n=1)
+        advice = f"did you mean '{near[0]}'?" if near else "the README lists the catalogue"
+        raise RefusalError(Reason.UNKNOWN_TYPE, f"type: found {shown(name)}, which is not in the catalogue; {advice}")
+    return name
+
+
+def _refuse_faults(value: dict[str, Any], event_type: str) -> None:
+    from replay.schemas import data_schema, envelope_schema, faults
+
+    found = faults(envelope_schema(), value)
+    data = value.get("data", {})
+    if type(data) is dict:
+        found |= faults(data_schema(event_type), data, "data.")
+    _raise(found)
+
+
+def _raise(found: dict[str, Any]) -> None:
+    if not found:
+        return
+    text = "; ".join(f"{name}: {fault}" for name, fault in found.items())
+    raise RefusalError(next(iter(found.values())).reason, text)
+
+
+def _checked(envelope: Envelope, data: Data) -> Candidate:
+    """The checks that neither reader's types express: subject, times, days."""
+    kind = envelope.subject.partition("/")[0]
+    kinds = CATALOGUE[envelope.type].kinds
+    if kind not in kinds:
+        raise RefusalError(
+            Reason.WRONG_SUBJECT,
+            f"subject: found '{envelope.subject}', but '{envelope.type}' is about "
+            f"{' or '.join(f'{k}/<id>' for k in kinds)}",
+        )
+    occurred_at = _instant("time", envelope.time)
+    claimed = envelope.recordedtime
+    claimed_at = None if claimed is UNSET else _instant("recordedtime", str(claimed))
+    return candidate(envelope, data, occurred_at, claimed_at)
+
+
+def _instant(name: str, text: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        impossible = "does not exist" in str(error)
+        reason = Reason.IMPOSSIBLE_TIME if impossible else Reason.MALFORMED_TIME
+        raise RefusalError(reason, f"{name}: found '{text[:40]}', which {error}") from None

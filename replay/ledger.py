@@ -1,0 +1,238 @@
+"""The ledger: the eventsourcing application over an append-only store.
+
+The library gives the contract (stored events, mapper, recorder, topics, lifting of old versions);
+facts from outside go through `record`, many in a transaction, and what the ledger decides itself
+goes through the aggregates of `domain.subjects` and `save`.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+import msgspec
+from eventsourcing.application import Application
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    Mapper,
+    Notification,
+    StoredEvent,
+    Subscription,
+)
+from eventsourcing.utils import Environment, EnvType
+from msgspec import UNSET
+
+from domain.calendar import parse_instant
+from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event
+from domain.limits import TEXT_CHARS_MAX
+from domain.subjects import Subject, subject_class
+from replay.append import Appender, ledger_clock
+from replay.buyers import hash_buyer, key_of
+from replay.errors import LevelbookError, UsageError
+from replay.record import RECORD_V, Candidate, RecordedEnvelope, candidate
+from replay.store import Head, Store
+
+ERASURES: Final = "ledger/erasures"
+_record_decoder: Final = msgspec.json.Decoder(RecordedEnvelope)
+_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
+
+
+class RecordMapper(Mapper[str]):
+    """Between domain events and the records of the ledger; the topic of an event is its type."""
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """A decided event as the recorder takes it: `state` is the event's canonical JSON."""
+        event = cast(Event, domain_event)
+        made = own_candidate(event.originator_id, event.type, event.source, event.id, event.occurred_at, event.data)
+        return StoredEvent(event.originator_id, event.originator_version, event.type, made.event)
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """The event that a record holds, lifted to the present form of its type."""
+        return read_record(stored_event.topic, stored_event.state)
+
+
+class LedgerRecorder(ApplicationRecorder):
+    """The library's recorder interface over a store; the state of a stored event is its record."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        """Append decided events at their expected versions.
+
+        Raises IntegrityError, having recorded nothing, when a stream has moved on.
+        """
+        items = [_candidate_of_state(stored.state) for stored in stored_events]
+        with self._store.append() as transaction:
+            versions = transaction.versions(sorted({item.stream for item in items}))
+            for item, stored in zip(items, stored_events, strict=True):
+                versions[item.stream] += 1
+                if versions[item.stream] != stored.originator_version:
+                    raise IntegrityError(
+                        f"{item.stream} stands at version {versions[item.stream] - 1}: read it again and decide again"
+                    )
+            stamper = ledger_clock(transaction, clock_behind=False)
+            # No buyer stands in what the ledger decides, so that no key is needed.
+            done = Appender(self._store.identity.id, b"").append(transaction, items, stamper)
+            if done.recorded != len(items):
+                raise IntegrityError("an event with the same source and id is recorded already")
+        first = done.head.position - len(items) + 1
+        return list(range(first, done.head.position + 1))
+
+    def select_events(
+        self,
+        originator_id: Any,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The records of one stream in order of version."""
+        rows = self._store.query(
+            "SELECT stream, version, type, record FROM records WHERE stream = ? AND version > ? AND version <= ?"
+            f" ORDER BY version {'DESC' if desc else 'ASC'} LIMIT ?",
+            (originator_id, gt or 0, lte if lte is not None else 2**62, limit if limit is not None else 2**62),
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """The records of the whole ledger in order of position, from `start` on."""
+        first = (start or 0) if inclusive_of_start else (start or 0) + 1
+        chosen = f" AND type IN ({', '.join('?' * len(topics))})" if topics else ""
+        rows = self._store.query(
+            "SELECT stream, version, type, record, position FROM records"
+            f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
+            (first, stop if stop is not None else 2**62, *topics, limit),
+        )
+        return [Notification(*row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        return self._store.head().position or None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+        """Views read by position (`select_notifications`); there is no push."""
+        raise NotImplementedError("read by position: a ledger does not push")
+
+
+class Ledger(Application[str]):
+    """The recorded past of one store."""
+
+    name = "levelbook"
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        super().__init__()
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """None of the library's environment variables may change how records are written."""
+        return Environment(name, {})
+
+    def construct_mapper(self) -> Mapper[str]:
+        return RecordMapper(self.construct_transcoder())
+
+    def construct_recorder(self) -> ApplicationRecorder:
+        return LedgerRecorder(self.store)
+
+    def subject(self, stream: str) -> Subject:
+        """The aggregate of a subject, from its decisions alone: a stream is never loaded whole."""
+        head = self.recorder.select_events(stream, desc=True, limit=1)
+        made = subject_class(stream)(id=stream, version=head[0].originator_version if head else 0)
+        for scheme in made.schemes:
+            # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
+            decided = self.store.query(
+                "SELECT type, record FROM records WHERE stream = ? AND ref > ? AND ref < ? ORDER BY version",
+                (stream, f"{scheme} ", f"{scheme}!"),
+            )
+            for event_type, record in decided:
+                made.evolve(read_record(event_type, record).data)
+        return made
+
+    def erase_buyer(self, buyer: str, reason: str) -> Head:
+        """Forget whose alias a buyer's is, leaving a receipt that names no one; no record changes.
+
+        Raises UsageError when this ledger knows no such buyer.
+        """
+        if not (reason.isprintable() and 1 <= len(reason) <= TEXT_CHARS_MAX):
+            raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
+        key = key_of(self.store)
+        hashed = hash_buyer(key, buyer)
+        with self.store.append() as transaction:
+            if not transaction.aliases([hashed]):
+                raise UsageError("no such buyer has an alias in this ledger; nothing was erased")
+            transaction.delete_alias(hashed)
+            receipt = own_candidate(
+                ERASURES,
+                "buyer.erased",
+                own_source(self.store),
+                f"erasure-{secrets.token_hex(16)}",
+                transaction.now(),
+                BuyerErased(reason=reason),
+            )
+            appender = Appender(self.store.identity.id, key)
+            done = appender.append(transaction, [receipt], ledger_clock(transaction, clock_behind=False))
+            assert done.recorded == 1
+        self.store.scrub()
+        return done.head
+
+
+def own_source(store: Store) -> str:
+    """The `source` of events that the ledger itself records."""
+    return f"urn:levelbook:{store.identity.id}"
+
+
+def own_candidate(stream: str, event_type: str, source: str, event_id: str, occurred_at: int, data: Data) -> Candidate:
+    """An event of the ledger itself, in the form of events from outside."""
+    envelope = Envelope(id=event_id, source=source, specversion="1.0", subject=stream, time="", type=event_type)
+    return candidate(envelope, data, occurred_at, None)
+
+
+def read_record(event_type: str, record: bytes) -> Event:
+    """The event in a record, its data lifted to the present form of its type.
+
+    Raises LevelbookError for a record of a later version than this program knows.
+    """
+    outer = _record_decoder.decode(record)
+    if outer.v > RECORD_V:
+        raise LevelbookError(
+            f"position {outer.position} is a record of version {outer.v}; this levelbook reads up to {RECORD_V}:"
+            " use a newer one"
+        )
+    envelope = _envelope_decoder.decode(outer.event)
+    assert envelope.data is not UNSET
+    data = lifted(CATALOGUE[event_type].data, msgspec.json.decode(envelope.data), outer.v)
+    return Event(
+        originator_id=outer.stream,
+        originator_version=outer.version,
+        position=outer.position,
+        occurred_at=parse_instant(envelope.time),
+        recorded_at=parse_instant(outer.recorded_at),
+        source=envelope.source,
+        id=envelope.id,
+        type=event_type,
+        data=data,
+    )
+
+
+def lifted(data_class: type[Data], data: dict[str, Any], version: int, now: int = RECORD_V) -> Data:
+    """Stored data as the present class: each version's `upcast_v<n>_v<n+1>` in turn, where there is one."""
+    for step in range(version, now):
+        upcast: Callable[[dict[str, Any]], None] | None = getattr(data_class, f"upcast_v{step}_v{step + 1}", None)
+        if upcast is not None:
+            upcast(data)
+    return msgspec.convert(data, data_class)
+
+
+def _candidate_of_state(state: bytes) -> Candidate:
+    envelope = _envelope_decoder.decode(state)
+    assert envelope.data is not UNSET
+    data = msgspec.json.decode(envelope.data, type=CATALOGUE[envelope.type].data)
+    return candidate(envelope, data, parse_instant(envelope.time), None)

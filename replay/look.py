@@ -1,0 +1,165 @@
+"""Looking: events, subjects and the state of a ledger, as data for people and programs."""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from domain.calendar import shanghai_text
+from domain.events import CATALOGUE, CORRECTION_TYPES, RESERVED_TYPES, SUBJECT_KINDS
+from replay.errors import UsageError
+from replay.record import Row, chain_hash, leaf_hash
+from replay.store import ROW_COLUMNS, SCHEMA_VERSION, Store
+from replay.timeline import RETRACTED, Moment, has_subject
+
+_FLAGS: Final = ("order.flagged", "order.cleared")
+CORRECTED_BY: Final = {
+    "order.paid": _FLAGS,
+    "order.received": _FLAGS,
+    "review.posted": _FLAGS,
+    "order.complained": ("complaint.dismissed",),
+    "credit.deducted": ("credit.restored",),
+}
+"""By type, the corrections that speak of the same order or violation."""
+
+
+class Chosen(NamedTuple):
+    """Which of a subject's events to list."""
+
+    order: str | None = None
+    types: tuple[str, ...] = ()
+
+
+def list_events(store: Store, subject: str, chosen: Chosen, moment: Moment) -> Iterator[dict[str, Any]]:
+    """A subject's events that were known and had happened at a moment, in the order of the ledger.
+
+    Raises UsageError for an unknown subject or type.
+    """
+    if not has_subject(store, subject):
+        raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
+    for name in chosen.types:
+        if name not in CATALOGUE and name not in RESERVED_TYPES:
+            raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position <= ?"
+    parameters: list[Any] = [subject, moment.position]
+    if chosen.order is not None:
+        sql += " AND ref = ?"
+        parameters.append(chosen.order)
+    for row in map(Row._make, store.query(f"{sql} ORDER BY version", parameters)):
+        if chosen.types and row.type not in chosen.types:
+            continue
+        if chosen.order is not None and "order" not in CATALOGUE[row.type].refs:
+            continue
+        if row.occurred_at <= moment.as_of or row.type in CORRECTION_TYPES:
+            yield event_json(row)
+
+
+def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
+    """One event with its hashes and what corrects or retracts it; raises UsageError when unknown."""
+    rows = store.query(f"SELECT {ROW_COLUMNS} FROM records WHERE source = ? AND event_id = ?", (source, event_id))
+    found = [Row._make(row) for row in rows]
+    if not found:
+        raise UsageError(f"the ledger holds no event with source {source!r} and id {event_id!r}")
+    (row,) = found
+    return event_json(row) | {
+        "hashes": _hashes(store, row),
+        "corrected_by": [_naming(other) for other in _corrections(store, row)],
+        "retracted_by": [_naming(other) for other in _retractions(store, row)],
+        "retracted": is_retracted(store, row),
+    }
+
+
+def is_retracted(store: Store, row: Row) -> bool:
+    """Whether a retraction of an event stands that is not itself retracted."""
+    if row.type == "level.decided":
+        return False
+    return any(not is_retracted(store, other) for other in _retractions(store, row))
+
+
+def event_json(row: Row) -> dict[str, Any]:
+    """A record for people and programs: its place, both times in Shanghai time, the event itself."""
+    record = msgspec.json.decode(row.record)
+    return {
+        "position": row.position,
+        "subject": row.stream,
+        "version": row.version,
+        "occurred_at": shanghai_text(row.occurred_at),
+        "recorded_at": shanghai_text(row.recorded_at),
+        "backfill": record["backfill"],
+        "event": record["event"],
+    }
+
+
+def list_subjects(store: Store, kind: str | None) -> Iterator[dict[str, Any]]:
+    """The subjects in the order of their names, with the number of their events.
+
+    Raises UsageError for an unknown kind. One step in the index a subject, however many events.
+    """
+    if kind is not None and kind not in SUBJECT_KINDS:
+        raise UsageError(f"there is no kind of subject {kind!r}; known are {', '.join(SUBJECT_KINDS)}")
+    # '0' is the character after '/', so that the range holds the kind's subjects and no others.
+    first, after = (f"{kind}/", f"{kind}0") if kind else ("", "~")
+    step = "SELECT min(stream) FROM records WHERE stream > {} AND stream < ?"
+    rows = store.query(
+        f"WITH RECURSIVE s (stream) AS ({step.format('?')} UNION ALL"
+        f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL)"
+        " SELECT s.stream, (SELECT max(version) FROM records AS r WHERE r.stream = s.stream)"
+        " FROM s WHERE s.stream IS NOT NULL",
+        (first, after, after),
+    )
+    for stream, events in rows:
+        yield {"subject": stream, "events": events}
+
+
+def status(store: Store) -> dict[str, Any]:
+    """Where a ledger stands: identity, head, records by type, size on disk."""
+    head = store.head()
+    return {
+        "store": store.name,
+        "ledger": store.identity.id,
+        "schema_version": SCHEMA_VERSION,
+        "position": head.position,
+        "chain": head.chain.hex(),
+        "recorded_at": shanghai_text(head.recorded_at) if head.position else None,
+        "types": dict(store.query("SELECT type, count FROM tally ORDER BY type")),
+        "size_bytes": store.size_bytes(),
+    }
+
+
+def _hashes(store: Store, row: Row) -> dict[str, str]:
+    leaf = leaf_hash(row.record)
+    before = store.query("SELECT chain FROM records WHERE position = ?", (row.position - 1,))
+    chain_before = next((chain for (chain,) in before), bytes(32))
+    return {
+        "content": row.content_hash.hex(),
+        "leaf": leaf.hex(),
+        "chain": row.chain.hex(),
+        "fits": "yes" if chain_hash(chain_before, leaf) == row.chain else "no: run 'levelbook verify'",
+    }
+
+
+def _corrections(store: Store, row: Row) -> list[Row]:
+    types = CORRECTED_BY.get(row.type, ())
+    return [other for other in _with_ref(store, row.stream, row.ref) if other.type in types]
+
+
+def _retractions(store: Store, row: Row) -> list[Row]:
+    naming = _with_ref(store, row.stream, f"{row.source} {row.event_id}")
+    return [other for other in naming if other.type == RETRACTED and other.position > row.position]
+
+
+def _with_ref(store: Store, stream: str, ref: str | None) -> list[Row]:
+    if ref is None:
+        return []
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND ref = ? ORDER BY position"
+    return [Row._make(row) for row in store.query(sql, (stream, ref))]
+
+
+def _naming(row: Row) -> dict[str, Any]:
+    return {
+        "position": row.position,
+        "type": row.type,
+        "source": row.source,
+        "id": row.event_id,
+        "recorded_at": shanghai_text(row.recorded_at),
+    }

@@ -1,0 +1,253 @@
+"""A store in the schema `levelbook` of a PostgreSQL database (15 or later)."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql as pgsql
+
+from replay.errors import NoStoreError, StoreError, UsageError
+from replay.record import Row
+from replay.store import (
+    IDENTITY_SQL,
+    KEY_BYTES,
+    ROW_COLUMNS,
+    Known,
+    Store,
+    Transaction,
+    backfill_running,
+    identity_of,
+    masked,
+    new_identity,
+)
+
+SCHEMA: Final = "levelbook"
+SERVER_VERSION_MIN: Final = 150_000
+APPEND_LOCK: Final = 0x4C76426B
+"""Appends wait for one another on this advisory lock, which no VACUUM, ANALYZE or open insert holds."""
+BACKFILL_LOCK: Final = APPEND_LOCK + 1
+LOCK_SECONDS: Final = 60
+FETCH_ROWS: Final = 5_000
+GUARDS: Final = frozenset(
+    {
+        "records_never_changed",
+        "records_never_truncated",
+        "ledger_never_changed",
+        "ledger_never_truncated",
+    }
+)
+_COPY: Final = f"COPY records ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COPY_TYPES: Final = (
+    *("int8", "text", "int8", "text", "text", "text", "text"),
+    *("int8", "int8", "bytea", "bytea", "bytea"),
+)
+_NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+class PostgresStore(Store):
+    """An open PostgreSQL store: one connection for reading, one for appending."""
+
+    def __init__(self, location: str) -> None:
+        self.name = masked(location)
+        self._location = location
+        self._reader = _connect(location)
+        self._writer: psycopg.Connection | None = None
+        try:
+            rows = self._reader.execute(IDENTITY_SQL).fetchall()
+            self.identity = identity_of(rows, self.name)
+        except psycopg.errors.UndefinedTable:
+            self._reader.close()
+            raise NoStoreError(f"there is no Levelbook store at {self.name}; 'levelbook ingest' makes one") from None
+        except psycopg.Error as error:
+            self._reader.close()
+            raise _failure(self.name, error) from error
+        except UsageError:
+            self._reader.close()
+            raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            with (
+                self._reader.transaction(),
+                self._reader.cursor(f"rows_{os.urandom(8).hex()}", binary=True) as cursor,
+            ):
+                cursor.itersize = FETCH_ROWS
+                cursor.execute(_translated(sql), parameters)
+                yield from cursor
+        except psycopg.Error as error:
+            raise _failure(self.name, error) from error
+
+    @contextmanager
+    def append(self) -> Iterator[Transaction]:
+        if self._writer is None or self._writer.closed:
+            self._writer = _connect(self._location)
+        try:
+            with self._writer.transaction():
+                self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+                yield PostgresTransaction(self._writer)
+        except psycopg.Error as error:
+            raise _failure(self.name, error) from error
+
+    def reader(self) -> Transaction:
+        return PostgresTransaction(self._reader)
+
+    @contextmanager
+    def backfilling(self) -> Iterator[None]:
+        connection = _connect(self._location)
+        try:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (BACKFILL_LOCK,)).fetchone()
+            if row != (True,):
+                raise backfill_running(self.name)
+            yield
+        finally:
+            connection.close()
+
+    def now(self) -> int:
+        return _now(self._reader)
+
+    def size_bytes(self) -> int:
+        tables = ("records", "ledger", "buyers", "tally")
+        return sum(
+            int(size)
+            for table in tables
+            for (size,) in self.query("SELECT pg_total_relation_size(?::regclass)", (f"{SCHEMA}.{table}",))
+        )
+
+    def missing_guards(self) -> list[str]:
+        # 'A': fires always, also where a session acts as a replica.
+        rows = self.query(
+            "SELECT t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
+            " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ? AND t.tgenabled = 'A'",
+            (SCHEMA,),
+        )
+        return sorted(GUARDS - {name for (name,) in rows})
+
+    def scrub(self) -> None:
+        self._reader.execute("VACUUM buyers")
+
+    def key_path(self) -> Path | None:
+        return None
+
+    def close(self) -> None:
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class PostgresTransaction(Transaction):
+    """A transaction that holds the advisory lock of appends until it is committed."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(_translated(sql), parameters, binary=True)
+        return cursor.fetchall() if cursor.description else []
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_translated(sql), rows)
+
+    def now(self) -> int:
+        return _now(self._connection)
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        # LATERAL … LIMIT 1: one look-up in the index for each key, whatever the table's statistics.
+        rows = self.execute(
+            "SELECT k.source, k.event_id, r.position, r.content_hash, r.record"
+            " FROM unnest(?::text[], ?::text[]) AS k (source, event_id)"
+            " CROSS JOIN LATERAL (SELECT * FROM records"
+            " WHERE source = k.source AND event_id = k.event_id LIMIT 1) AS r",
+            ([source for source, _ in keys], [event_id for _, event_id in keys]),
+        )
+        return {(source, event_id): Known(*rest) for source, event_id, *rest in rows}
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        rows = self.execute(
+            "SELECT s.stream, coalesce(r.version, 0) FROM unnest(?::text[]) AS s (stream)"
+            " LEFT JOIN LATERAL (SELECT version FROM records WHERE stream = s.stream"
+            " ORDER BY version DESC LIMIT 1) AS r ON true",
+            (list(streams),),
+        )
+        return dict(rows)
+
+    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        return dict(self.execute("SELECT key, alias FROM buyers WHERE key = ANY(?)", (list(keys),)))
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.set_types(_COPY_TYPES)
+            for row in rows:
+                copy.write_row(row)
+
+
+def create_postgres(location: str) -> None:
+    """Make an empty store in the schema `levelbook` unless there is one, in one transaction."""
+    from replay.buyers import KEY_VARIABLE, key_from_environment
+    from replay.schema import postgres_statements
+
+    connection = _connect(location)
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+            if connection.execute("SELECT to_regclass('levelbook.ledger')").fetchone() != (None,):
+                return
+            key = key_from_environment()
+            if key is None:
+                raise UsageError(
+                    f"a PostgreSQL store needs its key for buyers in {KEY_VARIABLE}: {KEY_BYTES * 2}"
+                    " hexadecimal digits that you make once and keep, as from 'openssl rand -hex 32'"
+                )
+            connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
+            for statement in postgres_statements():
+                connection.execute(statement.encode())
+            row = new_identity(key, _now(connection))
+            connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", row)
+    except psycopg.Error as error:
+        raise _failure(masked(location), error) from error
+    finally:
+        connection.close()
+
+
+def _connect(location: str) -> psycopg.Connection:
+    try:
+        connection = psycopg.connect(
+            location.replace("postgresql+psycopg://", "postgresql://", 1),
+            autocommit=True,
+            application_name="levelbook",
+            options=f"-c search_path={SCHEMA} -c lock_timeout={LOCK_SECONDS}s -c synchronous_commit=on"
+            " -c default_transaction_isolation=read\\ committed",
+        )
+    except psycopg.Error as error:
+        raise _failure(masked(location), error) from error
+    if connection.info.server_version < SERVER_VERSION_MIN:
+        connection.close()
+        raise UsageError(f"{masked(location)} runs a PostgreSQL older than 15; use 15 or later")
+    return connection
+
+
+def _now(connection: psycopg.Connection) -> int:
+    row = connection.execute(_NOW_SQL).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _translated(sql: str) -> bytes:
+    return sql.replace("?", "%s").encode()
+
+
+def _failure(name: str, error: psycopg.Error) -> StoreError:
+    if isinstance(error, psycopg.errors.DiskFull):
+        return StoreError(
+            f"the disk of {name} is full: the last batch was not recorded, everything before it was;"
+            " make space and ingest the same file again"
+        )
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return StoreError(
+            f"{name} was held by another process for {LOCK_SECONDS} s: nothing more was recorded; try again"
+        )
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return StoreError(f"{name} cannot be used: {first}")

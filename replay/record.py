@@ -1,0 +1,150 @@
+"""The record: the bytes that are hashed and kept, and the columns that are computed from them.
+
+A record is one canonical JSON text (keys sorted, no blanks, no floats, instants in UTC with six
+decimals) of {v, ledger, position, stream, version, recorded_at, backfill, event}. Its leaf is
+SHA-256(0x00 ‖ record) as RFC 6962 has it; the chain is SHA-256(0x02 ‖ chain before ‖ leaf).
+"""
+
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from domain.calendar import instant_text
+from domain.events import CATALOGUE, Data, Envelope, OrderPaid
+
+RECORD_V: Final = 1
+CHAIN_START: Final = bytes(32)
+BUYER_MARK: Final = b'"buyer":"@"'
+"""Stands for the buyer in content hashes, and in an event until its alias is known."""
+
+_encoder: Final = msgspec.json.Encoder()
+encode_json: Final = _encoder.encode
+
+
+class Candidate(NamedTuple):
+    """A well-formed event on its way into the ledger."""
+
+    source: str
+    event_id: str
+    type: str
+    stream: str
+    ref: str | None
+    occurred_at: int
+    content_hash: bytes
+    event: bytes
+    """The event's canonical JSON, its buyer still BUYER_MARK."""
+    buyer: str | None
+    """The buyer as the source calls them; never stored."""
+    claimed_at: int | None
+    """`recordedtime`, where the event bears one."""
+
+
+class Row(NamedTuple):
+    """A row of the table `records`; every other column can be recomputed from `record`."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    source: str
+    event_id: str
+    ref: str | None
+    occurred_at: int
+    recorded_at: int
+    content_hash: bytes
+    chain: bytes
+    record: bytes
+
+
+class RecordedEnvelope(msgspec.Struct):
+    """The record as it is read back."""
+
+    backfill: bool
+    event: Raw
+    ledger: str
+    position: int
+    recorded_at: str
+    stream: str
+    v: int
+    version: int
+
+
+def candidate(envelope: Envelope, data: Data, occurred_at: int, claimed_at: int | None) -> Candidate:
+    """Bring a checked event into its canonical form; `envelope` is used up in doing so."""
+    body = encode_json(data)
+    buyer = None
+    if isinstance(data, OrderPaid):
+        buyer = data.buyer
+        body = body.replace(b'"buyer":"%b"' % buyer.encode(), BUYER_MARK, 1)
+    envelope.data = Raw(body)
+    envelope.datacontenttype = "application/json"
+    envelope.time = instant_text(occurred_at)
+    envelope.recordedtime = UNSET
+    event = encode_json(envelope)
+    content_hash = sha256(event).digest()
+    if claimed_at is not None:
+        envelope.recordedtime = instant_text(claimed_at)
+        event = encode_json(envelope)
+    return Candidate(
+        envelope.source,
+        envelope.id,
+        envelope.type,
+        envelope.subject,
+        reference(envelope.type, data),
+        occurred_at,
+        content_hash,
+        event,
+        buyer,
+        claimed_at,
+    )
+
+
+def reference(event_type: str, data: Data) -> str | None:
+    """What an event is about within its stream: an order, a violation, a retracted event."""
+    refs = CATALOGUE[event_type].refs
+    if not refs:
+        return None
+    if len(refs) == 1:
+        return str(getattr(data, refs[0]))
+    return " ".join(getattr(data, name) for name in refs)
+
+
+def with_alias(event: bytes, alias: str | None) -> bytes:
+    """The event with its buyer's alias in the place of the mark."""
+    if alias is None:
+        return event
+    return event.replace(BUYER_MARK, b'"buyer":"%b"' % alias.encode(), 1)
+
+
+def record_bytes(
+    *,
+    ledger_id: str,
+    position: int,
+    stream: str,
+    version: int,
+    recorded_text: str,
+    backfill: bool,
+    event: bytes,
+) -> bytes:
+    """The canonical JSON of a record; `stream` and `ledger_id` need no escaping by their form."""
+    return (
+        b'{"backfill":%b,"event":%b,"ledger":"%b","position":%d,"recorded_at":"%b","stream":"%b","v":1,"version":%d}'
+    ) % (
+        b"true" if backfill else b"false",
+        event,
+        ledger_id.encode(),
+        position,
+        recorded_text.encode(),
+        stream.encode(),
+        version,
+    )
+
+
+def leaf_hash(record: bytes) -> bytes:
+    return sha256(b"\x00" + record).digest()
+
+
+def chain_hash(before: bytes, leaf: bytes) -> bytes:
+    return sha256(b"\x02" + before + leaf).digest()

@@ -1,0 +1,50 @@
+"""Refusals: why a line was not recorded. Each has a name, and a fixture that produces it."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """The name of a refusal; the error gallery holds an input for each."""
+
+    LINE_TOO_LONG = "line_too_long"
+    NOT_UTF8 = "not_utf8"
+    BYTE_ORDER_MARK = "byte_order_mark"
+    NESTED_TOO_DEEP = "nested_too_deep"
+    NOT_JSON = "not_json"
+    NOT_FINITE = "not_finite"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_AN_OBJECT = "not_an_object"
+    LONE_SURROGATE = "lone_surrogate"
+    CONTROL_CHARACTER = "control_character"
+    BIDI_CHARACTER = "bidi_character"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    WRONG_FORM = "wrong_form"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    UNKNOWN_TYPE = "unknown_type"
+    RESERVED_TYPE = "reserved_type"
+    WRONG_SUBJECT = "wrong_subject"
+    MALFORMED_TIME = "malformed_time"
+    IMPOSSIBLE_TIME = "impossible_time"
+    CONFLICT = "conflict"
+    AHEAD_OF_RECORD = "ahead_of_record"
+    BACKFILL_UNDATED = "backfill_undated"
+    BACKFILL_FUTURE = "backfill_future"
+    BACKFILL_LATE = "backfill_late"
+
+
+class Refusal(NamedTuple):
+    """Why one line was refused: what was found, why it is refused, what to do."""
+
+    reason: Reason
+    message: str
+
+
+class RefusalError(Exception):
+    """Carries a refusal up to the line that it is about."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(reason, message)

@@ -1,0 +1,168 @@
+"""The catalogue as marshmallow schemas, derived from the typed classes of `domain.events`.
+
+They are the careful reader: they find every fault of an event at once and say what to do. The
+fast decoder in `replay.intake` only ever accepts what these schemas accept.
+"""
+
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from marshmallow import RAISE, Schema, ValidationError, fields
+from msgspec import inspect
+
+from domain.events import CATALOGUE, Envelope
+from replay.refusals import Reason
+from replay.strict_json import OddNumber, shown
+
+
+class Fault(str):
+    """What is wrong with one field, and the name of the refusal it leads to."""
+
+    reason: Reason
+
+    def __new__(cls, reason: Reason, text: str) -> "Fault":
+        fault = super().__new__(cls, text)
+        fault.reason = reason
+        return fault
+
+
+class Exact(fields.Field[Any]):
+    """A field that takes values of its JSON type and bounds as they are and converts nothing."""
+
+    def __init__(self, kind: inspect.Type, description: str, **options: Any) -> None:
+        self.kind = kind
+        self.description = description
+        null = Fault(Reason.WRONG_TYPE, f"found null; must be {description}")
+        missing = Fault(Reason.MISSING_FIELD, f"is missing; must be {description}")
+        super().__init__(error_messages={"null": null, "required": missing}, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
+        if reason := _fault_reason(self.kind, value):
+            raise ValidationError([Fault(reason, f"found {shown(value)}; must be {self.description}")])
+        return value
+
+
+class EventSchema(Schema):
+    """The base of the derived schemas: unknown fields are refused, with the nearest known name."""
+
+    class Meta:
+        unknown = RAISE
+
+
+@cache
+def data_schema(event_type: str) -> EventSchema:
+    """The schema of the `data` of a catalogued type."""
+    return _derive(CATALOGUE[event_type].data)
+
+
+@cache
+def envelope_schema() -> EventSchema:
+    """The schema of an event around its `data`."""
+    return _derive(Envelope)
+
+
+def faults(schema: EventSchema, value: dict[str, Any], prefix: str = "") -> dict[str, Fault]:
+    """Every fault of an object by field name, in alphabetical order; none when it is well formed."""
+    found: dict[str, Fault] = {}
+    for name, messages in sorted(schema.validate(value).items()):
+        first = messages[0]
+        found[prefix + name] = first if isinstance(first, Fault) else _unknown_field(schema, name)
+    return found
+
+
+def _unknown_field(schema: EventSchema, name: str) -> Fault:
+    near = get_close_matches(name, schema.fields, n=1)
+    advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(schema.fields)) or 'none'}"
+    return Fault(Reason.UNKNOWN_FIELD, f"is not a known field; {advice}")
+
+
+def _derive(struct: type[msgspec.Struct]) -> EventSchema:
+    info = inspect.type_info(struct)
+    assert isinstance(info, inspect.StructType)
+    schema = EventSchema.from_dict({field.encode_name: _field(field) for field in info.fields})
+    built = schema()
+    assert isinstance(built, EventSchema)
+    return built
+
+
+def _field(field: inspect.Field) -> fields.Field[Any]:
+    if field.encode_name == "data":
+        return _DataField()
+    kind, allow_none = _plain(field.type)
+    return Exact(kind, _describe(field.type, kind), required=field.required, allow_none=allow_none)
+
+
+class _DataField(Exact):
+    """`data` is an object; its fields are the business of the type's own schema."""
+
+    def __init__(self) -> None:
+        super().__init__(inspect.DictType(inspect.StrType(), inspect.AnyType()), "a JSON object")
+
+
+def _plain(kind: inspect.Type) -> tuple[inspect.Type, bool]:
+    """The kind of a field without its wrappings, and whether it may be null."""
+    if isinstance(kind, inspect.Metadata):
+        return _plain(kind.type)
+    if not isinstance(kind, inspect.UnionType):
+        return kind, False
+    members = [_plain(member)[0] for member in kind.types]
+    values = [member for member in members if not isinstance(member, inspect.NoneType)]
+    assert len(values) == 1, kind
+    return values[0], len(values) < len(members)
+
+
+def _describe(kind: inspect.Type, plain: inspect.Type) -> str:
+    if isinstance(kind, inspect.Metadata):
+        return str((kind.extra_json_schema or {})["description"])
+    if isinstance(kind, inspect.UnionType):
+        return _describe(next(k for k in kind.types if not isinstance(k, inspect.NoneType)), plain)
+    if isinstance(plain, inspect.LiteralType):
+        return " or ".join(f'"{value}"' for value in plain.values)
+    return _DESCRIPTIONS[type(plain)]
+
+
+_DESCRIPTIONS: Final = {inspect.StrType: "text", inspect.IntType: "an integer"}
+
+
+def _fault_reason(kind: inspect.Type, value: Any) -> Reason | None:
+    if isinstance(kind, inspect.DictType):
+        return None if type(value) is dict else Reason.WRONG_TYPE
+    if isinstance(kind, inspect.BoolType):
+        return None if type(value) is bool else Reason.WRONG_TYPE
+    if isinstance(kind, inspect.IntType):
+        return _integer_fault(kind, value)
+    if type(value) is not str:
+        return Reason.WRONG_TYPE
+    if isinstance(kind, inspect.LiteralType):
+        return None if value in kind.values else Reason.WRONG_FORM
+    assert isinstance(kind, inspect.StrType)
+    return _text_fault(kind, value)
+
+
+def _integer_fault(kind: inspect.IntType, value: Any) -> Reason | None:
+    if isinstance(value, OddNumber) and value.lstrip("-").isdigit():
+        return Reason.OUT_OF_BOUNDS
+    if type(value) is not int:
+        return Reason.WRONG_TYPE
+    low = kind.ge is not None and value < kind.ge
+    high = kind.le is not None and value > kind.le
+    return Reason.OUT_OF_BOUNDS if low or high else None
+
+
+def _text_fault(kind: inspect.StrType, value: str) -> Reason | None:
+    if kind.pattern is not None and _compiled(kind.pattern).search(value) is None:
+        return Reason.WRONG_FORM
+    if kind.max_length is not None and len(value) > kind.max_length:
+        return Reason.OUT_OF_BOUNDS
+    if kind.min_length is not None and len(value) < kind.min_length:
+        return Reason.OUT_OF_BOUNDS
+    return None
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    import re
+
+    return re.compile(pattern)

@@ -1,0 +1,286 @@
+"""A store in one SQLite file."""
+
+import fcntl
+import json
+import os
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from replay.errors import NoStoreError, StoreError, UsageError
+from replay.record import Row
+from replay.store import (
+    IDENTITY_SQL,
+    ROW_COLUMNS,
+    SCHEMA_VERSION,
+    Identity,
+    Known,
+    Store,
+    Transaction,
+    backfill_running,
+    identity_of,
+    new_identity,
+)
+
+APPLICATION_ID: Final = 0x4C76426B
+"""'LvBk' in the file's header."""
+BUSY_SECONDS: Final = 60
+GUARDS: Final = frozenset(
+    {
+        "records_only_appended",
+        "records_never_updated",
+        "records_never_deleted",
+        "ledger_only_once",
+        "ledger_never_updated",
+        "ledger_never_deleted",
+    }
+)
+_INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
+
+
+class SqliteStore(Store):
+    """An open SQLite store: one connection for reading, one for appending."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NoStoreError(f"there is no store at {path}; 'levelbook ingest' makes one")
+        self.path = path
+        self.name = str(path)
+        self._reader = _connect(path)
+        try:
+            self._reader.execute("PRAGMA query_only = ON")
+            _check_header(self._reader, self.name)
+            self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
+        except sqlite3.Error as error:
+            self._reader.close()
+            raise _failure(self.name, error) from error
+        except UsageError:
+            self._reader.close()
+            raise
+        self._writer: sqlite3.Connection | None = None
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._reader.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise _failure(self.name, error) from error
+
+    @contextmanager
+    def append(self) -> Iterator[Transaction]:
+        if self._writer is None:
+            self._writer = _connect(self.path)
+        writer = self._writer
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+            yield SqliteTransaction(writer, self.now)
+            writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _failure(self.name, error) from error
+        finally:
+            if writer.in_transaction:
+                with suppress(sqlite3.Error):
+                    writer.execute("ROLLBACK")
+
+    def reader(self) -> Transaction:
+        return SqliteTransaction(self._reader, self.now)
+
+    @contextmanager
+    def backfilling(self) -> Iterator[None]:
+        path = self.path.with_name(self.path.name + ".backfill")
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise backfill_running(self.name) from None
+            yield
+        finally:
+            os.close(handle)
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    def size_bytes(self) -> int:
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def missing_guards(self) -> list[str]:
+        rows = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        return sorted(GUARDS - {name for (name,) in rows})
+
+    def scrub(self) -> None:
+        assert self._writer is not None, "only after a deletion"
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def key_path(self) -> Path:
+        return key_path(self.path)
+
+    def close(self) -> None:
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class SqliteTransaction(Transaction):
+    """A write transaction; the file's write lock is held from its beginning."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int]) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def now(self) -> int:
+        return self._clock()
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        ids_by_source: dict[str, list[str]] = defaultdict(list)
+        for source, event_id in keys:
+            ids_by_source[source].append(event_id)
+        # CROSS JOIN: SQLite keeps the order, one look-up in the index for each id.
+        sql = (
+            "SELECT ids.value, r.position, r.content_hash, r.record FROM json_each(?) AS ids"
+            " CROSS JOIN records AS r ON r.source = ? AND r.event_id = ids.value"
+        )
+        return {
+            (source, event_id): Known(*rest)
+            for source, ids in ids_by_source.items()
+            for event_id, *rest in self._connection.execute(sql, (json.dumps(ids), source))
+        }
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        sql = (
+            "SELECT s.value, coalesce((SELECT max(version) FROM records WHERE stream = s.value), 0)"
+            " FROM json_each(?) AS s"
+        )
+        return dict(self._connection.execute(sql, (json.dumps(streams),)))
+
+    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        found = {}
+        for key in keys:
+            row = self._connection.execute("SELECT alias FROM buyers WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                found[key] = row[0]
+        return found
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        self._connection.executemany(_INSERT, rows)
+
+
+def create_sqlite(path: Path) -> None:
+    """Make an empty store at `path` unless something stands there."""
+    from replay.buyers import make_key
+
+    if path.exists():
+        return
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} for the store does not exist; make it first")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        key = make_key(key_path(path))
+        _make_file(draft, new_identity(key, time.time_ns() // 1000))
+        with suppress(FileExistsError):  # another process was first: its store is as good
+            os.link(draft, path)
+        sync(path.parent)
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    except OSError as error:
+        raise StoreError(f"the store {path} cannot be made: {error.strerror or error}") from error
+    finally:
+        remove_draft(draft)
+
+
+def copy_of(path: Path, identity: Identity) -> "SqliteStore":
+    """A new, empty store at `path` with the identity of an existing ledger."""
+    try:
+        _make_file(path, (1, identity.id, SCHEMA_VERSION, identity.created_at, identity.key_check))
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+    return SqliteStore(path)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_draft(path: Path) -> None:
+    """Remove a store that was made under a passing name, and the files SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _make_file(path: Path, identity: tuple[int, str, int, int, bytes]) -> None:
+    from replay.schema import sqlite_statements
+
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("BEGIN")
+        for statement in sqlite_statements():
+            connection.execute(statement)
+        connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity)
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def key_path(path: Path) -> Path:
+    return path.with_name(path.name + ".key")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA wal_autocheckpoint = 10000")
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    return connection
+
+
+def _check_header(connection: sqlite3.Connection, name: str) -> None:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application_id != APPLICATION_ID:
+        raise UsageError(f"{name} is an SQLite file, but not a Levelbook store; nothing was changed in it")
+    if version != SCHEMA_VERSION:
+        identity_of([("", version, 0, b"")], name)
+
+
+def _failure(name: str, error: sqlite3.Error) -> StoreError | UsageError:
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        return UsageError(f"{name} is not a Levelbook store, or it is damaged ({text}); go back to a backup")
+    if "is full" in text:
+        return StoreError(
+            f"the disk of {name} is full: the last batch was not recorded, everything before it was;"
+            " make space and ingest the same file again"
+        )
+    if "locked" in text or "busy" in text:
+        return StoreError(
+            f"{name} was held by another process for {BUSY_SECONDS} s: nothing more was recorded; try again"
+        )
+    return StoreError(f"{name} cannot be used: {text}")

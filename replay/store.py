@@ -1,0 +1,248 @@
+"""A store: where the records of one ledger are kept. What both databases promise, and how to open one.
+
+Statements are written once, with `?` for parameters; a database that says it otherwise translates.
+"""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from replay.errors import StoreError, UsageError
+from replay.record import CHAIN_START, Row
+
+SCHEMA_VERSION: Final = 1
+KEY_BYTES: Final = 32
+ROW_COLUMNS: Final = ", ".join(Row._fields)
+
+
+class Head(NamedTuple):
+    """Where a ledger stands: its last record; EMPTY when there is none."""
+
+    position: int
+    recorded_at: int
+    chain: bytes
+
+
+EMPTY: Final = Head(0, 0, CHAIN_START)
+
+
+class Identity(NamedTuple):
+    """Which ledger a store holds."""
+
+    id: str
+    created_at: int
+    key_check: bytes
+
+
+class Known(NamedTuple):
+    """What is compared of a record that bears the same source and id."""
+
+    position: int
+    content_hash: bytes
+    record: bytes
+
+
+class Transaction(ABC):
+    """One append transaction: alone in the store, and either whole or without trace."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    @abstractmethod
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
+
+    @abstractmethod
+    def now(self) -> int:
+        """The ledger's clock: an instant."""
+
+    @abstractmethod
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        """The records that bear one of these (source, id)."""
+
+    @abstractmethod
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        """The last version of each stream; 0 for one that has no record."""
+
+    @abstractmethod
+    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """The aliases of the buyers that have one, by keyed hash."""
+
+    @abstractmethod
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Append rows that follow the last record."""
+
+    def head(self) -> Head:
+        return head_of(self.execute(HEAD_SQL))
+
+    def is_alias(self, alias: str) -> bool:
+        """Whether an alias still belongs to somebody; False once its buyer was erased."""
+        return bool(self.execute("SELECT 1 FROM buyers WHERE alias = ?", (alias,)))
+
+    def add_aliases(self, rows: Mapping[bytes, str]) -> None:
+        self.execute_many("INSERT INTO buyers (key, alias) VALUES (?, ?)", rows.items())
+
+    def delete_alias(self, key: bytes) -> None:
+        self.execute("DELETE FROM buyers WHERE key = ?", (key,))
+
+    def add_to_tally(self, counts: Mapping[str, int]) -> None:
+        self.execute_many(
+            "INSERT INTO tally (type, count) VALUES (?, ?)"
+            " ON CONFLICT (type) DO UPDATE SET count = tally.count + excluded.count",
+            sorted(counts.items()),
+        )
+
+
+class Store(ABC):
+    """An open store. Reading needs no lock and sees a prefix of the ledger, never a hole."""
+
+    name: str
+    """What to call it in front of people: no password."""
+    identity: Identity
+
+    @abstractmethod
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows as they are read; memory does not grow with their number."""
+
+    @abstractmethod
+    def append(self) -> AbstractContextManager[Transaction]:
+        """A transaction that is alone from its first statement; committed at the end of the block."""
+
+    @abstractmethod
+    def reader(self) -> Transaction:
+        """What a transaction finds, for looking only; outside any lock."""
+
+    @abstractmethod
+    def backfilling(self) -> AbstractContextManager[None]:
+        """Hold the right to backfill. Raises StoreError when another run holds it."""
+
+    @abstractmethod
+    def now(self) -> int:
+        """The ledger's clock: an instant."""
+
+    @abstractmethod
+    def size_bytes(self) -> int: ...
+
+    @abstractmethod
+    def missing_guards(self) -> list[str]:
+        """The names of the guards that somebody removed or put to sleep."""
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows in the files of the store, as far as the database can."""
+
+    @abstractmethod
+    def key_path(self) -> Path | None:
+        """Where the key for buyers lies, or None when only the environment can give it."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def head(self) -> Head:
+        return head_of(list(self.query(HEAD_SQL)))
+
+
+HEAD_SQL: Final = "SELECT position, recorded_at, chain FROM records ORDER BY position DESC LIMIT 1"
+
+
+def head_of(rows: list[tuple[Any, ...]]) -> Head:
+    return Head(*rows[0]) if rows else EMPTY
+
+
+def is_postgres(location: str) -> bool:
+    return location.startswith(("postgresql://", "postgres://", "postgresql+psycopg://"))
+
+
+def open_store(location: str) -> Store:
+    """Open an existing store: a path, or a postgresql:// URL. Raises UsageError when there is none."""
+    if is_postgres(location):
+        from replay.postgres import PostgresStore
+
+        return PostgresStore(location)
+    from replay.sqlite import SqliteStore
+
+    _refuse_unknown_scheme(location)
+    return SqliteStore(Path(location))
+
+
+def create_store(location: str) -> None:
+    """Make an empty store unless there is one. A kill at any moment leaves a whole store or none."""
+    if is_postgres(location):
+        from replay.postgres import create_postgres
+
+        return create_postgres(location)
+    from replay.sqlite import create_sqlite
+
+    _refuse_unknown_scheme(location)
+    return create_sqlite(Path(location))
+
+
+def new_identity(key: bytes, now: int) -> tuple[int, str, int, int, bytes]:
+    """The row of the table `ledger` for a new ledger."""
+    ledger_id = secrets.token_hex(16)
+    return (1, ledger_id, SCHEMA_VERSION, now, key_check(ledger_id, key))
+
+
+def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
+    """Read the row of the table `ledger`; raises UsageError for another schema version."""
+    if len(rows) != 1:
+        raise UsageError(f"{name} is not a Levelbook store: it names no ledger")
+    ledger_id, version, created_at, check = rows[0]
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"{name} has schema version {version}, this levelbook reads version {SCHEMA_VERSION};"
+            " use the levelbook that made it or a newer one"
+        )
+    return Identity(ledger_id, created_at, check)
+
+
+IDENTITY_SQL: Final = "SELECT id, schema_version, created_at, key_check FROM ledger"
+
+
+def key_check(ledger_id: str, key: bytes) -> bytes:
+    """Tells whether a key is the ledger's own without giving it away."""
+    return sha256(b"levelbook buyer key\x00" + ledger_id.encode() + key).digest()
+
+
+def masked(location: str) -> str:
+    """A location without its password, to be shown and logged."""
+    if not is_postgres(location):
+        return location
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "postgresql://***"
+    query = [(name, "***" if name == "password" else value) for name, value in parse_qsl(parts.query)]
+    user, at, host = parts.netloc.rpartition("@")
+    if ":" in user:
+        user = user.partition(":")[0] + ":***"
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{host}", query=urlencode(query, safe="*/")))
+
+
+def _refuse_unknown_scheme(location: str) -> None:
+    scheme, mark, _ = location.partition("://")
+    if mark:
+        raise UsageError(f"the store '{scheme}://…' is neither a path nor a postgresql:// URL; give one of these")
+
+
+def backfill_running(name: str) -> StoreError:
+    return StoreError(f"another backfill is running on {name}; wait for it, there is one at a time")
+
+
+def clock_failure(now: int, last: int) -> StoreError:
+    from domain.calendar import instant_text
+
+    return StoreError(
+        f"the clock says {instant_text(now)}, but the last record was made at {instant_text(last)}:"
+        " more than 5 s later. Set the clock right, or give --clock-behind if the record is the one that is wrong"
+    )

@@ -1,0 +1,167 @@
+"""A timeline: the events of one subject that take part in a replay, chosen on two clocks, in order.
+
+`as_of` chooses what had happened, the position (to which a `known_at` resolves) what was known. No
+rule ever reads a recorded time.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from domain.calendar import LEDGER_START, parse_moment, shanghai_text
+from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
+from replay.errors import UsageError
+from replay.ledger import read_record
+from replay.record import RECORD_V
+from replay.store import Store
+
+RETRACTED: Final = "event.retracted"
+_SUBJECT_SQL: Final = (
+    "SELECT position, version, type, source, event_id, occurred_at, recorded_at, record FROM records"
+    " WHERE stream = ? AND position <= ? ORDER BY version"
+)
+
+
+class Moment(NamedTuple):
+    """What a replay is asked at: two instants, and the prefix of the ledger that was known."""
+
+    as_of: int
+    known_at: int
+    position: int
+
+
+class Asked(NamedTuple):
+    """A moment as it was asked for: texts as given, None where left out."""
+
+    as_of: str | None = None
+    known_at: str | None = None
+    position: int | None = None
+
+
+class _Body(msgspec.Struct):
+    data: Raw
+
+
+class _Outer(msgspec.Struct):
+    event: _Body
+    v: int
+
+
+_decoder: Final = msgspec.json.Decoder(_Outer)
+_data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items()}
+
+
+def resolve(store: Store, asked: Asked) -> Moment:
+    """The moment that was asked for, in the terms of this ledger.
+
+    Raises UsageError for malformed, contradictory, future and too early instants.
+    """
+    now = store.now()
+    if asked.known_at is not None and asked.position is not None:
+        raise UsageError("--known-at and --position both say what was known; give one of them")
+    given = _moment("--known-at", asked.known_at, now)
+    known_at, position = _known(store, given, asked.position)
+    if asked.position is not None:
+        given = known_at
+    as_of = _moment("--as-of", asked.as_of, now)
+    if as_of is None:
+        as_of = now if given is None else min(given, now)
+    elif given is not None and as_of > given:
+        raise UsageError(
+            f"--as-of {asked.as_of} is later than what was known at {shanghai_text(given)};"
+            " give an earlier --as-of, or a later --known-at"
+        )
+    elif as_of > now:
+        raise UsageError(f"--as-of {asked.as_of} is in the future; it is {shanghai_text(now)}")
+    if asked.as_of is not None and as_of < LEDGER_START:
+        raise UsageError(f"--as-of {asked.as_of} is before 2020-06-01T00:00+08:00, when levels begin")
+    return Moment(as_of, known_at, position)
+
+
+def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
+    """A subject's events up to a position, as they were recorded, in the order of the ledger."""
+    for row in store.query(_SUBJECT_SQL, (subject, position)):
+        at, version, event_type, source, event_id, occurred_at, recorded_at, record = row
+        outer = _decoder.decode(record)
+        if outer.v != RECORD_V:
+            yield read_record(event_type, record)
+            continue
+        data = _data_decoders[event_type].decode(outer.event.data)
+        yield Event(subject, version, at, occurred_at, recorded_at, source, event_id, event_type, data)
+
+
+def taking_part(known: list[Event], as_of: int) -> list[Event]:
+    """Those of a subject's known events that take part in a replay, by (`occurred_at`, position)."""
+    retracted = retracted_positions(known)
+    part = [
+        event
+        for event in known
+        if (event.occurred_at <= as_of or event.type in CORRECTION_TYPES) and event.position not in retracted
+    ]
+    part.sort(key=lambda event: (event.occurred_at, event.position))
+    return part
+
+
+def retracted_positions(known: list[Event]) -> set[int]:
+    """Positions of the events that a known retraction takes out.
+
+    A retraction reaches back: to an event recorded before it, of the same subject, of any type but
+    `level.decided`. One that is itself retracted by a later one takes out nothing.
+    """
+    retractions = [event for event in known if event.type == RETRACTED]
+    if not retractions:
+        return set()
+    positions = {(event.source, event.id): event for event in known}
+    retracted: set[int] = set()
+    for retraction in reversed(retractions):
+        data: EventRetracted = retraction.data
+        named = positions.get((data.source, data.event))
+        if retraction.position in retracted or named is None or named.type == "level.decided":
+            continue
+        if named.position < retraction.position:
+            retracted.add(named.position)
+    return retracted
+
+
+def has_subject(store: Store, subject: str) -> bool:
+    """Whether the ledger holds any record of a subject."""
+    return any(True for _ in store.query("SELECT 1 FROM records WHERE stream = ? LIMIT 1", (subject,)))
+
+
+def _moment(option: str, text: str | None, now: int) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_moment(text, now)
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text!r} {error}; give a date such as 2022-11-30 or an instant such as 2022-11-30T12:00:00+08:00"
+        ) from None
+
+
+def _known(store: Store, known_at: int | None, position: int | None) -> tuple[int, int]:
+    head = store.head()
+    if position is not None:
+        if not 1 <= position <= head.position:
+            raise UsageError(
+                f"--position {position} is not in the ledger, whose positions go from 1 to {head.position}"
+            )
+        return _recorded_at(store, position), position
+    if known_at is None or known_at >= head.recorded_at:
+        return head.recorded_at, head.position
+    low, high = 0, head.position  # recorded_at never falls, so that a prefix is found by halving
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _recorded_at(store, middle) <= known_at:
+            low = middle
+        else:
+            high = middle - 1
+    return (_recorded_at(store, low) if low else known_at), low
+
+
+def _recorded_at(store: Store, position: int) -> int:
+    rows = store.query("SELECT recorded_at FROM records WHERE position = ?", (position,))
+    (found,) = list(rows)
+    return int(found[0])

