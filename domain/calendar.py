@@ -18,6 +18,8 @@ LEDGER_START: Final = 1_590_940_800_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND - SHANGHAI_MICROS
 _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
@@ -34,9 +36,12 @@ def parse_instant(text: str) -> int:
     if _INSTANT.fullmatch(text) is None:
         raise ValueError("is not of the form YYYY-MM-DDTHH:MM:SS[.ffffff] followed by Z or an offset such as +08:00")
     try:
-        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError) as error:
+        instant = (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    except ValueError as error:
         raise ValueError(f"does not exist in the calendar ({error})") from None
+    if not _FIRST <= instant <= _LAST:
+        raise ValueError("does not exist in the calendar (its year in UTC or in Shanghai is not 1 to 9999)")
+    return instant
 
 
 def instant_text(instant: int) -> str:

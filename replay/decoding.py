@@ -1,12 +1,21 @@
 """Blocks of lines → candidates and refusals, on a second core once a file is long."""
 
+import marshal
+import multiprocessing
+import signal
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Final, NamedTuple
 
+from replay.errors import StoreError
 from replay.intake import read_line
-from replay.lines import Block, is_passed_over
+from replay.lines import Block, BrokenInput, is_passed_over
 from replay.record import Candidate
-from replay.refusals import Refusal, RefusalError
+from replay.refusals import Reason, Refusal, RefusalError
+
+BLOCKS_BEFORE_HELP: Final = 4
+"""Blocks decoded in this process first: a second one takes a quarter of a second to start."""
 
 
 class Line(NamedTuple):
@@ -31,21 +40,108 @@ class DecodedBlock(NamedTuple):
 
 
 def decoded(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
+    """Decode blocks one after another; each comes out before the next is read."""
     for block in stream:
         yield decode_block(block)
 
 
+def decoded_with_help(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
+    """Decode blocks in a second process while what came out before is being recorded.
+
+    The next block is read before one comes out, so this is for files and not for pipes.
+    """
+    for _ in range(BLOCKS_BEFORE_HELP):
+        block = next(stream, None)
+        if block is None:
+            return
+        yield decode_block(block)
+    pending: Block | None = None
+    broken: BrokenInput | None = None
+    with _helper() as helper:
+        try:
+            for block in stream:
+                done = None if pending is None else _received(helper, pending)
+                helper.send_bytes(marshal.dumps(block.lines))
+                pending = block
+                if done is not None:
+                    yield done
+        except BrokenInput as error:
+            broken = error
+        if pending is not None:
+            yield _received(helper, pending)
+    if broken is not None:
+        raise broken
+
+
 def decode_block(block: Block) -> DecodedBlock:
+    """Decode a block in this process."""
+    return _assembled(block, _outcomes(block.lines))
+
+
+Outcome = tuple[object, ...] | int
+"""A candidate's fields, a refusal's (reason, message), or 0 for a line that is passed over."""
+
+
+def _outcomes(lines: list[bytes]) -> list[Outcome]:
+    found: list[Outcome] = []
+    for line in lines:
+        try:
+            found.append(tuple(read_line(_stripped(line))))
+        except RefusalError as error:
+            passed = is_passed_over(line)
+            found.append(0 if passed else (str(error.refusal.reason), error.refusal.message))
+    return found
+
+
+def _assembled(block: Block, outcomes: list[Outcome]) -> DecodedBlock:
     lines = []
     refused = []
-    passed_over = 0
-    for number, raw in enumerate(block.lines, block.first_line):
-        line = raw[:-1] if raw.endswith(b"\r") else raw
+    for number, (raw, outcome) in enumerate(zip(block.lines, outcomes, strict=True), block.first_line):
+        if isinstance(outcome, int):
+            continue
+        line = _stripped(raw)
+        if len(outcome) == 2:
+            reason, message = outcome
+            refused.append((f"{block.name}:{number}", Refusal(Reason(str(reason)), str(message)), line))
+        else:
+            lines.append(Line(block.name, number, line, Candidate._make(outcome)))
+    return DecodedBlock(lines, refused, len(outcomes) - len(lines) - len(refused), block.read_bytes)
+
+
+def _stripped(line: bytes) -> bytes:
+    return line[:-1] if line.endswith(b"\r") else line
+
+
+@contextmanager
+def _helper() -> Iterator[Connection]:
+    """A process that decodes what it is sent, and ends when this one does, however that comes about."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_help, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.join()
+
+
+def _help(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the recording process is the one that is interrupted
+    while True:
         try:
-            lines.append(Line(block.name, number, line, read_line(line)))
-        except RefusalError as error:
-            if is_passed_over(line):
-                passed_over += 1
-            else:
-                refused.append((f"{block.name}:{number}", error.refusal, line))
-    return DecodedBlock(lines, refused, passed_over, block.read_bytes)
+            lines = marshal.loads(connection.recv_bytes())
+            connection.send_bytes(marshal.dumps(_outcomes(lines)))
+        except (EOFError, OSError):
+            return
+
+
+def _received(helper: Connection, block: Block) -> DecodedBlock:
+    try:
+        return _assembled(block, marshal.loads(helper.recv_bytes()))
+    except EOFError:
+        raise StoreError(
+            f"the process that decodes {block.name} was ended from outside; what was acknowledged is"
+            " recorded, ingest the same file again"
+        ) from None

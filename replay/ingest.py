@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from domain.limits import BATCH_LINES_MAX
 from replay.append import Appended, Appender, Stamper, declared_clock, ledger_clock
-from replay.decoding import DecodedBlock, Line, decoded
-from replay.lines import BrokenInput, blocks
+from replay.decoding import DecodedBlock, Line, decoded, decoded_with_help
+from replay.lines import STANDARD_INPUT, BrokenInput, blocks
 from replay.refusals import Reason, Refusal
 from replay.rejects import Rejects
 from replay.store import Head, Transaction
@@ -114,7 +115,8 @@ class Ingest:
 
     def _decoded(self, name: str) -> Iterator[DecodedBlock]:
         try:
-            yield from decoded(blocks(name))
+            is_file = name != STANDARD_INPUT and Path(name).is_file()
+            yield from (decoded_with_help if is_file else decoded)(blocks(name))
         except BrokenInput as error:
             self.counts.broken_files.append(str(error))
 

@@ -40,6 +40,7 @@ GUARDS: Final = frozenset(
         "ledger_never_deleted",
     }
 )
+_KEYS_AT_ONCE: Final = 500
 _INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
@@ -165,11 +166,11 @@ class SqliteTransaction(Transaction):
         return dict(self._connection.execute(sql, (json.dumps(streams),)))
 
     def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        found = {}
-        for key in keys:
-            row = self._connection.execute("SELECT alias FROM buyers WHERE key = ?", (key,)).fetchone()
-            if row is not None:
-                found[key] = row[0]
+        found: dict[bytes, str] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            found.update(self._connection.execute(f"SELECT key, alias FROM buyers WHERE key IN ({marks})", some))
         return found
 
     def insert(self, rows: Sequence[Row]) -> None:

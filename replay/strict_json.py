@@ -86,7 +86,7 @@ def _load(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise RefusalError(
             Reason.NOT_JSON,
-            f"found no valid JSON ({error.msg} at column {error.colno}); write one whole JSON object on one line",
+            f"found no valid JSON ({error.msg}: column {error.colno}); write one whole JSON object on one line",
         ) from None
 
 

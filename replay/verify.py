@@ -60,6 +60,7 @@ def verify(
     result = Verified()
     walk = _Walk(store.identity.id)
     kept_chain = None
+    walked = False
     try:
         for row in _rows(store):
             walk.check(row)
@@ -68,13 +69,13 @@ def verify(
                 kept_chain = row.chain.hex()
             if result.records % PROGRESS_ROWS == 0:
                 progress(result.records)
-        result.head = walk.head
+        walked = True
         result.problems += _tally_problems(store, walk.types)
     except _Misfit as misfit:
-        result.head = walk.head
         result.problems.append(f"position {walk.head.position + 1}: {misfit}")
     result.problems += [f"the guard {name} is missing: records could be changed" for name in store.missing_guards()]
-    if kept is not None:
+    result.head = walk.head
+    if kept is not None and (walked or kept_chain is not None):
         result.problems += _kept_problems(kept, kept_chain, walk.head.position)
     progress(result.records)
     return result
@@ -123,7 +124,7 @@ def _check_columns(row: Row, ledger_id: str) -> None:
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise _Misfit(f"the record cannot be read: {error}") from None
     if outer.v == RECORD_V and not (
-        encode_json(outer) == row.record and encode_json(envelope) == outer.event and encode_json(data) == body
+        encode_json(outer) == row.record and encode_json(envelope) == bytes(outer.event) and encode_json(data) == body
     ):
         raise _Misfit("the record is not in canonical form")
     found = (

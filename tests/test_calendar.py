@@ -1,0 +1,62 @@
+"""Instants, Shanghai days and months against the standard library's own time zone arithmetic."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import calendar
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+INSTANTS = st.integers(calendar.LEDGER_START, 4_102_444_800_000_000)
+
+
+def moment(instant: int) -> datetime:
+    return EPOCH + timedelta(microseconds=instant)
+
+
+@given(INSTANTS)
+def test_days_and_months_are_those_of_shanghai(instant: int) -> None:
+    local = moment(instant).astimezone(SHANGHAI)
+    assert calendar.month_text(calendar.month_of(instant)) == f"{local:%Y-%m}"
+    start = moment(calendar.day_start(calendar.day_of(instant))).astimezone(SHANGHAI)
+    assert start == local.replace(hour=0, minute=0, second=0, microsecond=0)
+    month = moment(calendar.month_start(calendar.month_of(instant))).astimezone(SHANGHAI)
+    assert month == start.replace(day=1)
+
+
+@given(INSTANTS)
+def test_texts_name_the_instant(instant: int) -> None:
+    assert calendar.parse_instant(calendar.instant_text(instant)) == instant
+    assert calendar.parse_instant(calendar.shanghai_text(instant)) == instant
+
+
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-1439, 1439))
+def test_offsets_are_taken_off(local: datetime, minutes: int) -> None:
+    sign = "-" if minutes < 0 else "+"
+    text = f"{local.isoformat()}{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    expected = (local.replace(tzinfo=UTC) - timedelta(minutes=minutes) - EPOCH) // timedelta(microseconds=1)
+    assert calendar.parse_instant(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2022-11-01", "2022-11-01T00:00Z", "2022-11-01T00:00:00", "2022-11-01t00:00:00z", "2022-11-01T00:00:00+8:00",
+     "2022-11-01T00:00:00+24:00", "2022-11-01T00:00:00+08:60", "2022-11-01T00:00:00.1234567Z", "２022-11-01T00:00:00Z",
+     "2022-02-29T00:00:00Z", "2022-11-01T24:00:00Z", "2022-11-01T00:00:60Z", "0001-01-01T00:00:00+08:00",
+     "9999-12-31T23:59:59-08:00", "2022-11-01T00:00:00Z\n", ""],
+)  # fmt: skip
+def test_other_texts_name_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"form|exist"):
+        calendar.parse_instant(text)
+
+
+def test_a_bare_date_is_its_last_microsecond_and_today_is_now() -> None:
+    now = calendar.parse_instant("2022-11-30T10:00:00+08:00")
+    assert calendar.shanghai_text(calendar.parse_moment("2022-11-29", now)) == "2022-11-29T23:59:59.999999+08:00"
+    assert calendar.parse_moment("2022-11-30", now) == now
+    assert calendar.parse_moment("2022-12-01", now) > now
+    assert calendar.shanghai_text(calendar.LEDGER_START) == "2020-06-01T00:00:00+08:00"

@@ -1,0 +1,215 @@
+"""The command: help with examples, the README, exit statuses, both forms of answer, no traceback."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from replay.store import create_store, masked, open_store
+from tests.making import event, ingest_events, paid, write_lines
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = sorted(main.commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_an_example_and_a_place_in_the_readme(name: str) -> None:
+    shown = CliRunner().invoke(main, [name, "--help"]).output
+    assert re.search(rf"Example:\n +levelbook {name}\b", shown)
+    assert main.commands[name].help
+    for option in main.commands[name].params:
+        assert not isinstance(option, click.Option) or option.help, option
+    assert f"levelbook {name}" in (ROOT / "README.md").read_text()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys, cli\ntry: cli.main(['ingest', '--help'])\nfinally: print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    for heavy in ("msgspec", "eventsourcing", "sqlalchemy", "marshmallow", "rich", "psycopg", "sqlite3"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+def test_a_replay_on_sqlite_imports_no_sqlalchemy(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+    command = ["replay", "--store", str(tmp_path / "ledger.db"), "merchant/m-1"]
+    script = f"import sys, cli\ntry: cli.main({command})\nfinally: print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    for heavy in ("sqlalchemy", "marshmallow", "rich", "psycopg"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+@pytest.fixture
+def ledger(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A ledger with a bit of everything, named by LEVELBOOK_STORE."""
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(
+            store,
+            [
+                event("merchant.onboarded", "on", "2022-10-01T00:00:00+08:00", category="tea"),
+                paid("o-1", actor="clerk-1", correlationid="cor-1", causationid="cau-1"),
+                event("review.posted", "rev-1", "2022-11-02T00:00:00+08:00", order="o-1", quality=5),
+                event("order.flagged", "flag-1", "2022-11-20T00:00:00+08:00", order="o-1", reason="fake_trade"),
+                event("event.retracted", "ret-1", "2022-11-21T00:00:00+08:00")
+                | {"data": {"source": "urn:test", "event": "flag-1", "reason": "mistake"}},
+                event("creator.bound", "bind-1", subject="mcn/a-1", creator="c-1"),
+                paid("o-1", subject="merchant/m-10") | {"id": "pay-m-10"},
+            ],
+            tmp_path,
+        )
+    monkeypatch.setenv("LEVELBOOK_STORE", location)
+    monkeypatch.chdir(tmp_path)
+    return location
+
+
+def run(*words: str, status: int = 0) -> str:
+    result = CliRunner().invoke(main, list(words))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_events_of_a_subject(ledger: str) -> None:
+    found = json.loads(run("events", "merchant/m-1", "--format", "json"))
+    assert [item["position"] for item in found] == [1, 2, 3, 4, 5]
+    assert found[1]["event"]["actor"] == "clerk-1"
+    assert found[1]["occurred_at"] == "2022-11-01T10:00:00+08:00"
+    only = json.loads(run("events", "merchant/m-1", "--order", "o-1", "--format", "json"))
+    assert [item["event"]["type"] for item in only] == ["order.paid", "review.posted", "order.flagged"]
+    typed = run("events", "merchant/m-1", "--type", "order.flagged", "--type", "event.retracted")
+    assert [text.split()[0] for text in typed.splitlines()] == ["4", "5"]
+    early = json.loads(run("events", "merchant/m-1", "--as-of", "2022-10-31", "--format", "json"))
+    assert [item["position"] for item in early] == [1, 4, 5], "corrections reach back"
+    assert json.loads(run("events", "merchant/m-1", "--known-at", "2022-12-01", "--format", "json")) == []
+    assert run("events", "merchant/m-1", "--position", "2").count("\n") == 2
+
+
+def test_an_event_shows_what_corrects_and_retracts_it(ledger: str) -> None:
+    found = json.loads(run("event", "urn:test", "pay-o-1", "--format", "json"))
+    assert [other["id"] for other in found["corrected_by"]] == ["flag-1"]
+    assert found["retracted"] is False and found["hashes"]["fits"] == "yes"
+    assert set(found["hashes"]) == {"content", "leaf", "chain", "fits"}
+    flag = json.loads(run("event", "urn:test", "flag-1", "--format", "json"))
+    assert flag["retracted"] is True and [other["id"] for other in flag["retracted_by"]] == ["ret-1"]
+    text = run("event", "urn:test", "pay-o-1")
+    for word in ("clerk-1", "cor-1", "cau-1", "recorded_at", "hash.chain", "order.flagged urn:test flag-1"):
+        assert word in text
+
+
+def test_subjects_and_their_kinds(ledger: str) -> None:
+    assert json.loads(run("subjects", "--format", "json")) == [
+        {"subject": "mcn/a-1", "events": 1},
+        {"subject": "merchant/m-1", "events": 5},
+        {"subject": "merchant/m-10", "events": 1},
+    ]
+    assert run("subjects", "mcn").split() == ["1", "mcn/a-1"]
+    assert json.loads(run("subjects", "creator", "--format", "json")) == []
+
+
+def test_status_and_head_and_verify_agree(ledger: str) -> None:
+    found = json.loads(run("status", "--format", "json"))
+    assert found["position"] == 7 and found["schema_version"] == 1 and found["size_bytes"] > 0
+    assert found["types"]["order.paid"] == 2 and sum(found["types"].values()) == 7
+    head = run("head").strip()
+    assert head == f"7:{found['chain']}"
+    assert json.loads(run("head", "--format", "json")) == {"position": 7, "chain": found["chain"]}
+    checked = json.loads(run("verify", "--head", head, "--format", "json"))
+    assert checked == {"records": 7, "head": head, "problems": []}
+    assert "the ledger is sound" in run("verify")
+    assert "order.paid" in run("status")
+
+
+def test_replay_names_all_that_a_result_depends_on(ledger: str) -> None:
+    found = json.loads(run("replay", "merchant/m-1", "--as-of", "2022-11-30", "--format", "json"))
+    assert {name: found[name] for name in ("state", "level", "points", "to_next", "policy", "position")} == {
+        "state": "rated",
+        "level": "bronze-1",
+        "points": "1.0",
+        "to_next": "50.0",
+        "policy": "2022-10-26",
+        "position": 7,
+    }
+    assert len(found["policy_hash"]) == 64
+    assert (found["as_of"], found["in_force"]) == ("2022-11-30T23:59:59.999999+08:00", True)
+    assert found["assumed"] == ["levels", "star_classes"]
+    (verdict,) = found["verdicts"]
+    assert verdict == {
+        "source": "urn:test",
+        "event": "rev-1",
+        "position": 3,
+        "verdict": "counted",
+        "points": "+1.0",
+        "at": "2022-11-02T00:00:00+08:00",
+    }
+    flagged = run("replay", "merchant/m-1", "--position", "4", "--as-of", "2022-11-30", "--verdicts")
+    assert "unrated, 0.0 points" in flagged and "flagged" in flagged
+    early = json.loads(run("replay", "merchant/m-1", "--as-of", "2022-10-25", "--format", "json"))
+    assert early["in_force"] is False
+
+
+def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
+    assert "7 records in copy.db, verified" in run("backup", "copy.db")
+    assert json.loads(run("backup", "copy2.db", "--format", "json"))["records"] == 7
+    assert json.loads(run("erase-buyer", "b-1", "--reason", "r", "--format", "json")) == {
+        "erased": 1,
+        "receipt_position": 8,
+    }
+    result = CliRunner().invoke(main, ["erase-buyer", "-", "--reason", "r"], input="b-1\n")
+    assert result.exit_code == 2 and "nothing was erased" in result.output
+
+
+def test_a_reader_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
+    for words in (["status"], ["head"], ["verify"], ["subjects"], ["events", "a"], ["replay", "merchant/a"]):
+        run(*words, status=2)
+    run("backup", "b.db", status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("postgresql://jo:secret@host:5432/db", "postgresql://jo:***@host:5432/db"),
+        ("postgresql://jo@host/db?password=secret", "postgresql://jo@host/db?password=***"),
+        ("postgresql://jo:se@cret@host/db", "postgresql://jo:***@host/db"),
+        ("ledger.db", "ledger.db"),
+    ],
+)
+def test_passwords_are_masked(location: str, shown: str) -> None:
+    assert masked(location) == shown
+
+
+@pytest.mark.parametrize("words", [["status"], ["ingest", "e.jsonl"], ["ingest", "--dry-run", "e.jsonl"]])
+def test_a_server_that_is_not_there_is_one_clear_line_without_the_password(words: list[str], tmp_path: Path) -> None:
+    write_lines(tmp_path / "e.jsonl", [paid("o-1")])
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", *words],
+        cwd=tmp_path,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "LEVELBOOK_STORE": "postgresql://jo:hush-hush@127.0.0.1:1/db?connect_timeout=3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert re.fullmatch(r"Error: .* cannot be used: .*\n", done.stderr), done.stderr
+    assert "hush" not in done.stderr + done.stdout
+
+
+def test_the_demo_shows_a_level_then_and_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for recorded in ("234 recorded, 0 already known", "0 recorded, 234 already known"):
+        shown = run("demo")
+        assert recorded in shown
+        assert "rated, Bronze Lv2 (bronze-2), 55.7 points" in shown
+        assert "rated, Bronze Lv1 (bronze-1), 42.7 points" in shown
+        assert "Why they differ: -13.0 points: " in shown and "Try next:" in shown

@@ -1,0 +1,178 @@
+"""Verify names the first record that does not fit, whatever was changed; backups are whole and sound."""
+
+import sqlite3
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from replay.append import Appender, Stamp, Stamper
+from replay.backup import back_up
+from replay.buyers import key_of
+from replay.errors import StoreError, UsageError
+from replay.intake import read_line
+from replay.ledger import Ledger
+from replay.record import CHAIN_START, chain_hash, leaf_hash
+from replay.store import Store, create_store, open_store
+from replay.verify import verify
+from tests.making import event, ingest_events, line, paid, records
+
+
+@pytest.fixture
+def tampered(tmp_path: Path) -> Callable[[str], Store]:
+    """Makes a ledger of six records, runs SQL on it behind its guards, and opens it."""
+
+    def make(script: str) -> Store:
+        location = str(tmp_path / "ledger.db")
+        create_store(location)
+        with open_store(location) as store:
+            events = [paid(f"o-{n}", subject=f"merchant/m-{n % 2}", actor="a" if n % 2 else "b") for n in range(5)]
+            ingest_events(store, [*events, event("merchant.closed", "c", subject="merchant/m-0")], tmp_path)
+        raw = sqlite3.connect(location)
+        guards = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in guards:
+            raw.execute(f"DROP TRIGGER {name}")
+        raw.executescript(script)
+        for _, sql in guards:
+            raw.execute(sql)
+        raw.commit()
+        raw.close()
+        return open_store(location)
+
+    return make
+
+
+CHANGES = {
+    "type": ("'order.received'", "column type holds 'order.received', but the record says 'order.paid'"),
+    "stream": ("'merchant/m-9'", "column stream"),
+    "version": ("77", "column version"),
+    "source": ("'urn:other'", "column source"),
+    "event_id": ("'other'", "column event_id"),
+    "ref": ("'o-9'", "column ref"),
+    "occurred_at": ("occurred_at + 1", "column occurred_at"),
+    "recorded_at": ("recorded_at + 1", "column recorded_at"),
+    "content_hash": ("zeroblob(32)", "column content_hash"),
+    "chain": ("zeroblob(32)", "chain does not fit"),
+    "record": ("CAST(replace(CAST(record AS TEXT), '12900', '12901') AS BLOB)", "chain does not fit"),
+}
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_a_changed_column_is_named_at_its_position(tampered: Callable[[str], Store], column: str) -> None:
+    value, message = CHANGES[column]
+    with tampered(f"UPDATE records SET {column} = {value} WHERE position = 3") as store:
+        result = verify(store)
+    assert result.records == 2
+    assert result.problems[0].startswith("position 3: ")
+    assert message in result.problems[0]
+
+
+def test_a_hole_and_a_swapped_pair_are_named(tampered: Callable[[str], Store]) -> None:
+    with tampered("DELETE FROM records WHERE position = 4") as store:
+        assert verify(store).problems[0] == "position 4: is missing; the next record is at 5"
+
+
+def test_a_cut_tail_is_seen_by_whoever_noted_the_head(tampered: Callable[[str], Store]) -> None:
+    script = (
+        "DELETE FROM records WHERE position > 4;"
+        "UPDATE tally SET count = 4 WHERE type = 'order.paid'; DELETE FROM tally WHERE type = 'merchant.closed'"
+    )
+    with tampered(script) as store:
+        assert verify(store).problems == [], "a shorter ledger is sound in itself"
+        assert verify(store, (6, "00" * 32)).problems == [
+            "position 6 was noted down, but the ledger ends at 4: its tail was cut"
+        ]
+        assert verify(store, (4, store.head().chain.hex())).problems == []
+        assert "the past was rewritten" in verify(store, (3, "00" * 32)).problems[0]
+
+
+def test_a_wrong_tally_and_a_missing_guard_are_named(tampered: Callable[[str], Store]) -> None:
+    with tampered("UPDATE tally SET count = 9 WHERE type = 'order.paid'") as store:
+        assert verify(store).problems == ["the tally counts 9 records of order.paid, the ledger holds 5"]
+        raw = sqlite3.connect(store.name)
+        raw.execute("DROP TRIGGER records_never_deleted")
+        raw.close()
+        assert verify(store).problems[1:] == ["the guard records_never_deleted is missing: records could be changed"]
+
+
+def rechained(store: Store, position: int, change: Callable[[bytes], bytes]) -> str:
+    """SQL of a forger who changes a record and then forges every later link of the chain."""
+    chain, script = CHAIN_START, []
+    for at, record in enumerate(records(store), 1):
+        forged = change(record) if at == position else record
+        chain = chain_hash(chain, leaf_hash(forged))
+        script.append(f"UPDATE records SET record = x'{forged.hex()}', chain = x'{chain.hex()}' WHERE position = {at};")
+    return "".join(script)
+
+
+FORGERIES = {
+    "amount": (lambda record: record.replace(b"12900", b"12901"), "column content_hash"),
+    "not canonical": (lambda record: record.replace(b'{"backfill"', b'{ "backfill"'), "not in canonical form"),
+    "unknown field": (lambda record: record.replace(b'"amount"', b'"amounts"'), "cannot be read"),
+    "no json": (lambda record: record[:-1], "cannot be read"),
+    "other ledger": (lambda record: record.replace(b'"ledger":"', b'"ledger":"f'), "column ledger"),
+    "other position": (lambda record: record.replace(b'"position":3', b'"position":2'), "column position"),
+    "other subject": (lambda record: record.replace(b'"subject":"merchant/m-0', b'"subject":"merchant/m-7'), "subject"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_chain_does_not_hide_a_changed_record(tampered: Callable[[str], Store], name: str) -> None:
+    change, message = FORGERIES[name]
+    with tampered("") as store:
+        script = rechained(store, 3, change)
+        location = store.name
+    raw = sqlite3.connect(location)
+    raw.execute("DROP TRIGGER records_never_updated")
+    raw.executescript(script)
+    raw.close()
+    with open_store(location) as store:
+        result = verify(store)
+    assert result.problems[0].startswith("position 3: ") and message in result.problems[0]
+
+
+def stamped(at: int) -> Stamper:
+    return lambda _item, _last: Stamp(at, backfill=False)
+
+
+def test_falling_times_are_named(store: Store) -> None:
+    appender = Appender(store.identity.id, key_of(store))
+    for order, at in (("o-1", 1_700_000_000_000_000), ("o-2", 1_600_000_000_000_000)):
+        item = read_line(line(paid(order, "2020-01-01T00:00:00Z")))
+        with store.append() as transaction:
+            appender.append(transaction, [item], stamped(at))
+    assert verify(store).problems[0] == "position 2: recorded_at falls behind the record before"
+
+
+def test_the_hashes_are_those_that_the_text_defines(store: Store, tmp_path: Path) -> None:
+    """Leaf SHA-256(0x00 ‖ record), chain SHA-256(0x02 ‖ chain before ‖ leaf), from 32 zero bytes."""
+    ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
+    chain = bytes(32)
+    for record in records(store):
+        chain = sha256(b"\x02" + chain + sha256(b"\x00" + record).digest()).digest()
+    assert store.head().chain == chain
+
+
+def test_a_backup_is_whole_sound_and_usable(store: Store, tmp_path: Path) -> None:
+    ingest_events(store, [paid(f"o-{n}") for n in range(30)], tmp_path)
+    Ledger(store).erase_buyer("b-1", "request")
+    target = tmp_path / "backup.db"
+    result = back_up(store, target)
+    assert result.problems == [] and result.records == 31
+    assert target.stat().st_mode & 0o777 == 0o600
+    with open_store(str(target)) as copy:
+        assert copy.identity == store.identity
+        assert copy.head() == store.head()
+        assert records(copy) == records(store)
+        assert verify(copy).problems == []
+    assert not list(tmp_path.glob(".backup*"))
+
+
+def test_a_backup_of_a_damaged_ledger_is_not_kept(tampered: Callable[[str], Store], tmp_path: Path) -> None:
+    with tampered("UPDATE records SET type = 'order.received' WHERE position = 3") as store:
+        with pytest.raises(StoreError, match="the copy is not sound, and so perhaps "):
+            back_up(store, tmp_path / "backup.db")
+        with pytest.raises(UsageError, match=" cannot be written: "):
+            back_up(store, tmp_path / "nowhere" / "backup.db")
+    assert not list(tmp_path.glob("*backup*"))
