@@ -1,10 +1,7 @@
 """Blocks of lines → candidates and refusals, on a second core once a file is long."""
 
 import marshal
-import multiprocessing
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Final, NamedTuple
 
@@ -13,6 +10,7 @@ from replay.intake import read_line
 from replay.lines import Block, BrokenInput, is_passed_over
 from replay.record import Candidate
 from replay.refusals import Reason, Refusal, RefusalError
+from replay.second_core import second_core
 
 BLOCKS_BEFORE_HELP: Final = 4
 """Blocks decoded in this process first: a second one takes a quarter of a second to start."""
@@ -57,7 +55,7 @@ def decoded_with_help(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
         yield decode_block(block)
     pending: Block | None = None
     broken: BrokenInput | None = None
-    with _helper() as helper:
+    with second_core(_serve) as helper:
         try:
             for block in stream:
                 done = None if pending is None else _received(helper, pending)
@@ -112,29 +110,10 @@ def _stripped(line: bytes) -> bytes:
     return line[:-1] if line.endswith(b"\r") else line
 
 
-@contextmanager
-def _helper() -> Iterator[Connection]:
-    """A process that decodes what it is sent, and ends when this one does, however that comes about."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_help, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield ours
-    finally:
-        ours.close()
-        process.join()
-
-
-def _help(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the recording process is the one that is interrupted
+def _serve(connection: Connection) -> None:
     while True:
-        try:
-            lines = marshal.loads(connection.recv_bytes())
-            connection.send_bytes(marshal.dumps(_outcomes(lines)))
-        except (EOFError, OSError):
-            return
+        lines = marshal.loads(connection.recv_bytes())
+        connection.send_bytes(marshal.dumps(_outcomes(lines)))
 
 
 def _received(helper: Connection, block: Block) -> DecodedBlock:

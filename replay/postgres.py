@@ -52,7 +52,7 @@ class PostgresStore(Store):
 
     def __init__(self, location: str) -> None:
         self.name = masked(location)
-        self._location = location
+        self.location = location
         self._reader = _connect(location)
         self._writer: psycopg.Connection | None = None
         try:
@@ -83,7 +83,7 @@ class PostgresStore(Store):
     @contextmanager
     def append(self) -> Iterator[Transaction]:
         if self._writer is None or self._writer.closed:
-            self._writer = _connect(self._location)
+            self._writer = _connect(self.location)
         try:
             with self._writer.transaction():
                 self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
@@ -96,7 +96,7 @@ class PostgresStore(Store):
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
-        connection = _connect(self._location)
+        connection = _connect(self.location)
         try:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", (BACKFILL_LOCK,)).fetchone()
             if row != (True,):

@@ -51,7 +51,7 @@ class SqliteStore(Store):
         if not path.is_file():
             raise NoStoreError(f"there is no store at {path}; 'levelbook ingest' makes one")
         self.path = path
-        self.name = str(path)
+        self.name = self.location = str(path)
         self._reader = _connect(path)
         try:
             self._reader.execute("PRAGMA query_only = ON")

@@ -102,6 +102,8 @@ class Store(ABC):
 
     name: str
     """What to call it in front of people: no password."""
+    location: str
+    """How it was named when it was opened; may hold a password."""
     identity: Identity
 
     @abstractmethod

@@ -4,39 +4,25 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from multiprocessing.connection import Connection
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
-from domain.calendar import instant_text, parse_instant
+from domain.calendar import instant_text
 from domain.events import CATALOGUE, Envelope, OrderPaid
 from domain.limits import AHEAD_MICROS_MAX
-from replay.errors import UsageError
-from replay.record import (
-    BUYER_MARK,
-    RECORD_V,
-    RecordedEnvelope,
-    Row,
-    encode_json,
-    reference,
-)
-from replay.store import EMPTY, ROW_COLUMNS, Head, Store
+from replay.errors import LevelbookError, StoreError, UsageError
+from replay.record import BUYER_MARK, RECORD_V, RecordedEnvelope, Row, encode_json, reference
+from replay.second_core import second_core
+from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
 
 PROGRESS_ROWS: Final = 5_000
-_outer_decoder: Final = msgspec.json.Decoder(RecordedEnvelope)
-_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
-_data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items()}
-
-
-def parse_head(text: str) -> tuple[int, str]:
-    """A head as `levelbook head` prints it, N:HASH; raises UsageError for another form."""
-    found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text.strip())
-    if found is None:
-        raise UsageError(f"--head {text!r} is not of the form N:HASH, as 'levelbook head' prints it")
-    return int(found[1]), found[2]
+RECORDS_BEFORE_HELP: Final = 50_000
+"""Shorter ledgers are walked by one process: a second one takes a quarter of a second to start."""
 
 
 @dataclass
@@ -49,97 +35,180 @@ class Verified:
     problems: list[str] = field(default_factory=list)
 
 
-class _Misfit(Exception):
-    """A record does not fit: what was found against what belongs there."""
+class Kept(NamedTuple):
+    """A head that was noted down earlier."""
+
+    position: int
+    chain: str
 
 
-def verify(
-    store: Store, kept: tuple[int, str] | None = None, progress: Callable[[int], None] = lambda _: None
-) -> Verified:
-    """Walk the whole ledger. `kept` is a head noted down earlier: (position, chain in hex)."""
-    result = Verified()
-    walk = _Walk(store.identity.id)
-    kept_chain = None
-    walked = False
-    try:
-        for row in _rows(store):
-            walk.check(row)
-            result.records += 1
-            if kept is not None and row.position == kept[0]:
-                kept_chain = row.chain.hex()
-            if result.records % PROGRESS_ROWS == 0:
-                progress(result.records)
-        walked = True
-        result.problems += _tally_problems(store, walk.types)
-    except _Misfit as misfit:
-        result.problems.append(f"position {walk.head.position + 1}: {misfit}")
+def parse_head(text: str) -> Kept:
+    """A head as `levelbook head` prints it, N:HASH; raises UsageError for another form."""
+    found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text.strip())
+    if found is None:
+        raise UsageError(f"--head {text!r} is not of the form N:HASH, as 'levelbook head' prints it")
+    return Kept(int(found[1]), found[2])
+
+
+def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
+    """Walk the whole ledger as it stands at the beginning."""
+    last = store.head().position
+    if last < RECORDS_BEFORE_HELP:
+        span = _walked(store, Span(EMPTY, last, from_start=True), progress)
+    else:
+        span = _walked_by_two(store, last, progress)
+    progress(span.head.position)
+    result = Verified(span.head.position, span.head)
+    if span.problem is not None:
+        result.problems.append(span.problem)
+    else:
+        result.problems += _tally_problems(store, last, span.types)
     result.problems += [f"the guard {name} is missing: records could be changed" for name in store.missing_guards()]
-    result.head = walk.head
-    if kept is not None and (walked or kept_chain is not None):
-        result.problems += _kept_problems(kept, kept_chain, walk.head.position)
-    progress(result.records)
+    if kept is not None:
+        result.problems += _kept_problems(store, kept, span)
     return result
 
 
-class _Walk:
-    """What the records so far lead one to expect of the next."""
+class Misfit(Exception):
+    """A record does not fit: what was found against what belongs there."""
 
-    def __init__(self, ledger_id: str) -> None:
-        self._ledger_id = ledger_id
-        self._versions: dict[str, int] = {}
-        self.types: Counter[str] = Counter()
-        self.head = EMPTY
 
-    def check(self, row: Row) -> None:
-        """Raises _Misfit unless the row follows the rows before it and its columns follow its bytes."""
+@dataclass
+class Span:
+    """A stretch of the ledger that is walked in one go, from behind `head` to `last`."""
+
+    head: Head
+    """The last record that fits."""
+    last: int
+    from_start: bool
+    """Whether `versions` knows every stream: then one that is not in it begins."""
+    versions: dict[str, int] = field(default_factory=dict)
+    """The last version of each stream."""
+    first_versions: dict[str, int] = field(default_factory=dict)
+    """The first version met of each stream."""
+    types: Counter[str] = field(default_factory=Counter)
+    problem: str | None = None
+
+    def check(self, row: Row, ledger_id: str) -> None:
+        """Raises Misfit unless the row follows the rows before it and its columns follow its bytes."""
         position, recorded_before, chain_before = self.head
         if row.position != position + 1:
-            raise _Misfit(f"is missing; the next record is at {row.position}")
+            raise Misfit(f"is missing; the next record is at {row.position}")
         chain = sha256(b"\x02" + chain_before + sha256(b"\x00" + row.record).digest()).digest()
         if chain != row.chain:
-            raise _Misfit("the chain does not fit the record: its bytes, or those of the link, were changed")
-        _check_columns(row, self._ledger_id)
-        version = self._versions.get(row.stream, 0) + 1
-        _expect("version", row.version, version)
+            raise Misfit("the chain does not fit the record: its bytes, or those of the link, were changed")
+        _check_columns(row, ledger_id)
         if row.recorded_at < recorded_before:
-            raise _Misfit("recorded_at falls behind the record before")
+            raise Misfit("recorded_at falls behind the record before")
         if row.occurred_at > row.recorded_at + AHEAD_MICROS_MAX:
-            raise _Misfit("occurred_at lies more than five minutes after recorded_at")
-        self._versions[row.stream] = version
+            raise Misfit("occurred_at lies more than five minutes after recorded_at")
+        next_version = self.versions.get(row.stream, 0 if self.from_start else row.version - 1) + 1
+        if row.version != next_version:
+            raise Misfit(f"is version {row.version} of {row.stream}, but version {next_version} comes next")
+        if row.stream not in self.versions:
+            self.first_versions[row.stream] = row.version
+        self.versions[row.stream] = row.version
         self.types[row.type] += 1
         self.head = Head(row.position, row.recorded_at, chain)
 
 
-def _rows(store: Store) -> Iterator[Row]:
-    return map(Row._make, store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
+def _walked(store: Store, span: Span, progress: Callable[[int], None]) -> Span:
+    """Walk a span to its end or to the first record that does not fit."""
+    try:
+        for row in _rows(store, span.head.position, span.last):
+            span.check(row, store.identity.id)
+            if row.position % PROGRESS_ROWS == 0:
+                progress(row.position)
+        if span.head.position != span.last:
+            raise Misfit(f"is missing; the ledger goes on to {span.last}")
+    except Misfit as misfit:
+        span.problem = f"position {span.head.position + 1}: {misfit}"
+    return span
+
+
+def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    return map(Row._make, store.query(sql, (after, last)))
+
+
+def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> Span:
+    """The second half is walked by another process, from the link that the first half has to end with."""
+    middle = last // 2
+    with second_core(_serve) as helper:
+        found = list(store.query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (middle,)))
+        if not found:
+            return _walked(store, Span(EMPTY, last, from_start=True), progress)
+        helper.send((store.location, Span(Head(*found[0]), last, from_start=False)))
+        first = _walked(store, Span(EMPTY, middle, from_start=True), lambda done: progress(2 * done))
+        if first.problem is not None:
+            return first
+        try:
+            second: Span | str = helper.recv()
+        except EOFError:
+            second = "the process that verifies the second half was ended from outside; verify again"
+    if isinstance(second, str):
+        raise StoreError(second)
+    return _joined(store, first, second)
+
+
+def _serve(connection: Connection) -> None:
+    location, span = connection.recv()
+    try:
+        with open_store(location) as store:
+            connection.send(_walked(store, span, lambda _: None))
+    except LevelbookError as error:
+        connection.send(str(error))
+
+
+def _joined(store: Store, first: Span, second: Span) -> Span:
+    """Two spans as one: each stream of the second has to go on where the first left it."""
+    for stream, version in second.first_versions.items():
+        if version != first.versions.get(stream, 0) + 1:
+            # Walk the second half again, knowing the first, to name the first record that does not fit.
+            again = Span(first.head, second.last, from_start=True, versions=first.versions, types=first.types)
+            return _walked(store, again, lambda _: None)
+    return Span(second.head, second.last, from_start=True, types=first.types + second.types, problem=second.problem)
+
+
+@cache
+def _decoder(event_type: str) -> msgspec.json.Decoder[Any]:
+    """Reads whole records of one type, strictly; what it has read encodes to the same bytes again."""
+    data_class = CATALOGUE[event_type].data
+    event = msgspec.defstruct(
+        "Event",
+        [
+            (f.name, data_class) if f.name == "data" else (f.name, f.type, f.default)
+            for f in msgspec.structs.fields(Envelope)
+        ],
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    fields = [(f.name, event if f.name == "event" else f.type) for f in msgspec.structs.fields(RecordedEnvelope)]
+    return msgspec.json.Decoder(msgspec.defstruct("Record", fields, forbid_unknown_fields=True))
 
 
 def _check_columns(row: Row, ledger_id: str) -> None:
     try:
-        outer = _outer_decoder.decode(row.record)
-        envelope = _envelope_decoder.decode(outer.event)
-        body = bytes(envelope.data) if envelope.data is not UNSET else b""
-        data = _data_decoders[envelope.type].decode(body)
-        occurred_at = parse_instant(envelope.time)
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise _Misfit(f"the record cannot be read: {error}") from None
-    if outer.v == RECORD_V and not (
-        encode_json(outer) == row.record and encode_json(envelope) == bytes(outer.event) and encode_json(data) == body
-    ):
-        raise _Misfit("the record is not in canonical form")
+        record = _decoder(row.type).decode(row.record)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        _expect("type", row.type, _type_in(row.record))
+        raise Misfit(f"the record cannot be read: {error}") from None
+    event = record.event
+    if encode_json(record) != row.record or record.v > RECORD_V:
+        raise Misfit("the record is not in canonical form")
     found = (
-        outer.ledger,
-        outer.position,
-        outer.stream,
-        envelope.subject,
-        outer.version,
-        outer.recorded_at,
-        envelope.type,
-        envelope.source,
-        envelope.id,
-        occurred_at,
-        reference(envelope.type, data),
-        _content_hash(envelope, data, bytes(outer.event)),
+        record.ledger,
+        record.position,
+        record.stream,
+        event.subject,
+        record.version,
+        record.recorded_at,
+        event.type,
+        event.source,
+        event.id,
+        event.time,
+        reference(row.type, event.data),
+        _content_hash(event),
     )
     expected = (
         ledger_id,
@@ -151,13 +220,21 @@ def _check_columns(row: Row, ledger_id: str) -> None:
         row.type,
         row.source,
         row.event_id,
-        row.occurred_at,
+        instant_text(row.occurred_at),
         row.ref,
         row.content_hash,
     )
     if found != expected:
         for name, column, value in zip(_COMPARED, expected, found, strict=True):
             _expect(name, column, value)
+
+
+def _type_in(record: bytes) -> object:
+    """The type that a record names, read as loosely as it can be."""
+    try:
+        return msgspec.json.decode(record)["event"]["type"]
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise Misfit(f"the record cannot be read: {error}") from None
 
 
 _COMPARED: Final = (
@@ -167,31 +244,28 @@ _COMPARED: Final = (
 _text: Final = lru_cache(maxsize=4)(instant_text)
 
 
-def _content_hash(envelope: Envelope, data: Any, event: bytes) -> bytes:
-    if isinstance(data, OrderPaid):
-        event = event.replace(b'"buyer":"%b"' % data.buyer.encode(), BUYER_MARK, 1)
-    if envelope.recordedtime is not UNSET:
-        envelope.recordedtime = UNSET
-        if isinstance(data, OrderPaid):
-            body = encode_json(data).replace(b'"buyer":"%b"' % data.buyer.encode(), BUYER_MARK, 1)
-            envelope.data = Raw(body)
-        event = encode_json(envelope)
-    return sha256(event).digest()
+def _content_hash(event: Any) -> bytes:
+    """The hash of an event's content as the intake made it: no recordedtime, the buyer a mark."""
+    event.recordedtime = UNSET
+    content = encode_json(event)
+    if type(event.data) is OrderPaid:
+        content = content.replace(b'"buyer":"%b"' % event.data.buyer.encode(), BUYER_MARK, 1)
+    return sha256(content).digest()
 
 
 def _expect(name: str, column: object, value: object) -> None:
     if column != value:
-        raise _Misfit(f"the column {name} holds {_shown(column)}, but the record says {_shown(value)}")
+        raise Misfit(f"the column {name} holds {_shown(column)}, but the record says {_shown(value)}")
 
 
 def _shown(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else repr(value)
 
 
-def _tally_problems(store: Store, types: Counter[str]) -> list[str]:
+def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
+    if store.head().position != last:
+        return []  # others have written meanwhile: the tally counts their records too
     tally = dict(store.query("SELECT type, count FROM tally"))
-    if tally == types:
-        return []
     return [
         f"the tally counts {tally.get(name, 0)} records of {name}, the ledger holds {types[name]}"
         for name in sorted(tally.keys() | types.keys())
@@ -199,12 +273,15 @@ def _tally_problems(store: Store, types: Counter[str]) -> list[str]:
     ]
 
 
-def _kept_problems(kept: tuple[int, str], found: str | None, last: int) -> list[str]:
-    position, chain = kept
-    if position == 0 and chain == EMPTY.chain.hex():
+def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
+    if kept.position == 0 and kept.chain == EMPTY.chain.hex():
         return []
-    if found is None:
-        return [f"position {position} was noted down, but the ledger ends at {last}: its tail was cut"]
-    if found != chain:
-        return [f"position {position} bears the chain {found}, but {chain} was noted down: the past was rewritten"]
+    if kept.position > span.last:
+        return [f"position {kept.position} was noted down, but the ledger ends at {span.last}: its tail was cut"]
+    if kept.position > span.head.position:
+        return []  # beyond the record that does not fit there is nothing to compare with
+    found = [chain.hex() for (chain,) in store.query("SELECT chain FROM records WHERE position = ?", (kept.position,))]
+    if found != [kept.chain]:
+        bears = f"bears the chain {''.join(found)}, but {kept.chain} was noted down"
+        return [f"position {kept.position} {bears}: the past was rewritten"]
     return []

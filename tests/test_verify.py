@@ -15,7 +15,7 @@ from replay.intake import read_line
 from replay.ledger import Ledger
 from replay.record import CHAIN_START, chain_hash, leaf_hash
 from replay.store import Store, create_store, open_store
-from replay.verify import verify
+from replay.verify import Kept, verify
 from tests.making import event, ingest_events, line, paid, records
 
 
@@ -80,11 +80,11 @@ def test_a_cut_tail_is_seen_by_whoever_noted_the_head(tampered: Callable[[str], 
     )
     with tampered(script) as store:
         assert verify(store).problems == [], "a shorter ledger is sound in itself"
-        assert verify(store, (6, "00" * 32)).problems == [
+        assert verify(store, Kept(6, "00" * 32)).problems == [
             "position 6 was noted down, but the ledger ends at 4: its tail was cut"
         ]
-        assert verify(store, (4, store.head().chain.hex())).problems == []
-        assert "the past was rewritten" in verify(store, (3, "00" * 32)).problems[0]
+        assert verify(store, Kept(4, store.head().chain.hex())).problems == []
+        assert "the past was rewritten" in verify(store, Kept(3, "00" * 32)).problems[0]
 
 
 def test_a_wrong_tally_and_a_missing_guard_are_named(tampered: Callable[[str], Store]) -> None:
@@ -104,6 +104,43 @@ def rechained(store: Store, position: int, change: Callable[[bytes], bytes]) -> 
         chain = chain_hash(chain, leaf_hash(forged))
         script.append(f"UPDATE records SET record = x'{forged.hex()}', chain = x'{chain.hex()}' WHERE position = {at};")
     return "".join(script)
+
+
+def test_a_long_ledger_is_walked_by_two_with_the_same_outcome(
+    tampered: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tampered("") as store:
+        alone = verify(store)
+        monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 1)
+        assert verify(store) == alone and alone.problems == []
+
+
+@pytest.mark.parametrize("position", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("change", ["version = 9", "type = 'order.received'", "chain = zeroblob(32)"])
+def test_two_name_the_same_record_as_one(
+    tampered: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, position: int, change: str
+) -> None:
+    with tampered(f"UPDATE records SET {change} WHERE position = {position}") as store:
+        alone = verify(store)
+        monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 1)
+        assert verify(store) == alone
+        assert alone.problems[0].startswith(f"position {position}: ")
+
+
+def test_a_stream_that_skips_a_version_between_the_halves_is_named(
+    tampered: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forger who leaves out version 4 of a stream and numbers on in the second half."""
+    with tampered("") as store:
+        script = rechained(store, 6, lambda record: record.replace(b'"version":4', b'"version":5'))
+        location = store.name
+    raw = sqlite3.connect(location)
+    raw.execute("DROP TRIGGER records_never_updated")
+    raw.executescript(script + "UPDATE records SET version = 5 WHERE position = 6")
+    raw.close()
+    monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 1)
+    with open_store(location) as store:
+        assert verify(store).problems[0] == "position 6: is version 5 of merchant/m-0, but version 4 comes next"
 
 
 FORGERIES = {

@@ -1,0 +1,38 @@
+"""A second process for work that would keep one core busy while the other is idle."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+Serve = Callable[[Connection], None]
+"""What the second process does with its end of the connection; a function of a module."""
+
+
+@contextmanager
+def second_core(serve: Serve) -> Iterator[Connection]:
+    """Our end of a connection to a process that runs `serve`.
+
+    It is ended with the block, and ends by itself (EOFError at its connection) when this process dies,
+    however that comes about.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(serve, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.terminate()
+        process.join()
+
+
+def _run(serve: Serve, connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is the one that is interrupted
+    try:
+        serve(connection)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
