@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,12 @@ EXIT_INTERRUPTED = 130
 class Commands(click.Group):
     """Turns the errors of the ledger into one clear line and an exit status."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise click.UsageError("an argument is not valid UTF-8; rename the file or mend the text")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         from replay.errors import LevelbookError
 
@@ -37,6 +43,8 @@ class Commands(click.Group):
             raise  # click ends quietly: whoever read the output has seen enough
         except OSError as error:
             message, status = f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_FAILED
+        except KeyboardInterrupt:
+            message, status = "interrupted", EXIT_INTERRUPTED
         click.echo(f"Error: {message}", err=True)
         sys.exit(status)
 
@@ -106,7 +114,7 @@ def main() -> None:
     metavar="FILE",
     help="Where refused lines go. Default: rejects-<time>.jsonl, made when needed.",
 )
-@click.option("--acknowledge", is_flag=True, help="Print a line for each batch that is safely recorded.")
+@click.option("--acknowledge", is_flag=True, help="Print a line for each batch once it is safe (stderr with json).")
 @store_options
 def ingest(
     files: tuple[str, ...],
@@ -135,7 +143,8 @@ def ingest(
     check_files(files)
     refused = Rejects(rejects)
     interrupted = False
-    with _ingest_target(store, dry_run) as (target, appender), _Watch(files, acknowledge) as watch:
+    watching = _Watch(files, acknowledge=acknowledge, answers_json=format_ == "json")
+    with _ingest_target(store, dry_run) as (target, appender), watching as watch:
         run = Ingest(target, appender, refused, watch, clock_behind=clock_behind)
         try:
             run.backfill(files, late=late) if backfill else run.run(files)
@@ -151,7 +160,7 @@ def ingest(
         sys.exit(EXIT_NOT_ALL)
 
 
-@_command("verify", "levelbook verify --head 33005:$(cat head-of-november.txt)")
+@_command("verify", "levelbook verify --head $(cat head-of-november.txt)")
 @click.option("--head", "kept", metavar="N:HASH", help="A head that was noted down: tells whether the tail was cut.")
 @store_options
 def verify(kept: str | None, store: str, format_: str) -> None:
@@ -198,7 +207,7 @@ def erase_buyer(buyer: str, reason: str, store: str, format_: str) -> None:
     """Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes."""
     from replay.ledger import Ledger
 
-    name = sys.stdin.readline().strip() if buyer == "-" else buyer
+    name = click.open_file("-").readline().strip() if buyer == "-" else buyer
     with _open(store) as opened:
         receipt = Ledger(opened).erase_buyer(name, reason)
     printing.print_erasure(receipt, as_json=format_ == "json")
@@ -318,10 +327,11 @@ def demo(folder: Path) -> None:
 class _Watch:
     """Tells a watching person, and whoever asked for acknowledgements, how an ingest goes."""
 
-    def __init__(self, files: tuple[str, ...], acknowledge: bool) -> None:
-        sizes = {name: Path(name).stat().st_size for name in files if name != "-"}
+    def __init__(self, files: tuple[str, ...], *, acknowledge: bool, answers_json: bool) -> None:
+        sizes = {name: Path(name).stat().st_size for name in files if Path(name).is_file()}
         self._bar = printing.progress("reading", sum(sizes.values()))
         self._acknowledge = acknowledge
+        self._answers_json = answers_json
         self._done: dict[str, int] = {}
         self.head: Head | None = None
 
@@ -333,12 +343,14 @@ class _Watch:
         self._bar.__exit__(*error)
 
     def refused(self, where: str, refusal: "Refusal") -> None:
-        click.echo(f"{where}: {refusal.message}", err=True)
+        with suppress(OSError):  # whoever read along has gone: the rejects file says the same
+            click.echo(f"{where}: {refusal.message}", err=True)
 
     def acknowledged(self, where: str, head: "Head", counts: "Counts") -> None:
         self.head = head
         if self._acknowledge:
-            click.echo(f"recorded up to {where}, position {head.position}")
+            with suppress(OSError):
+                click.echo(f"recorded up to {where}, position {head.position}", err=self._answers_json)
 
     def read(self, name: str, read_bytes: int) -> None:
         self._done[name] = max(read_bytes, self._done.get(name, 0))

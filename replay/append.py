@@ -13,6 +13,7 @@ import msgspec
 from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
 from replay.buyers import hash_buyer, new_alias
+from replay.errors import damaged
 from replay.record import (
     Candidate,
     Row,
@@ -212,7 +213,10 @@ def _same_as_known(transaction: Transaction, item: Candidate, known: Known, alia
         return False
     if item.buyer is None:
         return True
-    recorded = msgspec.json.decode(known.record)["event"]["data"]["buyer"]
+    try:
+        recorded = msgspec.json.decode(known.record)["event"]["data"]["buyer"]
+    except (msgspec.MsgspecError, KeyError, TypeError, RecursionError):
+        raise damaged(f"the record at position {known.position}") from None
     return bool(recorded == alias) or not transaction.is_alias(recorded)
 
 

@@ -9,7 +9,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from domain.limits import ALIAS_HEX_CHARS
 from replay.errors import StoreError, UsageError
@@ -49,6 +49,14 @@ def key_from_environment() -> bytes | None:
     return None if text is None else _key_from(text, f"the environment variable {KEY_VARIABLE}")
 
 
+def no_key() -> NoReturn:
+    """Raises UsageError: a PostgreSQL store has no file beside it to keep a key in."""
+    raise UsageError(
+        f"a PostgreSQL store needs its key for buyers in {KEY_VARIABLE}: {KEY_BYTES * 2}"
+        " hexadecimal digits that you make once and keep, as from 'openssl rand -hex 32'"
+    )
+
+
 def make_key(path: Path) -> bytes:
     """The key for a new ledger: from the environment, or from a file that is made, mode 0600."""
     key = key_from_environment()
@@ -65,7 +73,11 @@ def make_key(path: Path) -> bytes:
             os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    return _key_from(path.read_text(), str(path))
+    return _key_from(_text_of(path), str(path))
+
+
+def _text_of(path: Path) -> str:
+    return path.read_bytes().decode("ascii", "replace")
 
 
 def _read_key(store: Store, path: Path | None) -> bytes:
@@ -74,7 +86,7 @@ def _read_key(store: Store, path: Path | None) -> bytes:
             f"the key for buyers of {store.name} is not set; put its 64 hexadecimal digits into {KEY_VARIABLE}"
         )
     try:
-        return _key_from(path.read_text(), str(path))
+        return _key_from(_text_of(path), str(path))
     except FileNotFoundError:
         raise UsageError(
             f"the key for buyers is missing: {path}; bring it back from its copy, or set {KEY_VARIABLE}"

@@ -59,7 +59,7 @@ def decoded_with_help(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
         try:
             for block in stream:
                 done = None if pending is None else _received(helper, pending)
-                helper.send_bytes(marshal.dumps(block.lines))
+                _send(helper, block)
                 pending = block
                 if done is not None:
                     yield done
@@ -116,11 +116,22 @@ def _serve(connection: Connection) -> None:
         connection.send_bytes(marshal.dumps(_outcomes(lines)))
 
 
+def _send(helper: Connection, block: Block) -> None:
+    try:
+        helper.send_bytes(marshal.dumps(block.lines))
+    except OSError:
+        raise _ended(block) from None
+
+
 def _received(helper: Connection, block: Block) -> DecodedBlock:
     try:
         return _assembled(block, marshal.loads(helper.recv_bytes()))
-    except EOFError:
-        raise StoreError(
-            f"the process that decodes {block.name} was ended from outside; what was acknowledged is"
-            " recorded, ingest the same file again"
-        ) from None
+    except (EOFError, OSError):
+        raise _ended(block) from None
+
+
+def _ended(block: Block) -> StoreError:
+    return StoreError(
+        f"the process that decodes {block.name} was ended from outside; what was acknowledged is"
+        " recorded, ingest the same file again"
+    )

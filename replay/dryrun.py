@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from replay.append import EARLIER, Appender
-from replay.buyers import key_of
+from replay.buyers import key_from_environment, key_of, no_key
 from replay.errors import NoStoreError
 from replay.record import Row
-from replay.sqlite import copy_of
-from replay.store import KEY_BYTES, Head, Identity, Known, Store, Transaction, open_store
+from replay.sqlite import check_folder, copy_of
+from replay.store import KEY_BYTES, Head, Identity, Known, Store, Transaction, is_postgres, open_store
 
 
 class DryRun:
@@ -42,10 +42,19 @@ def dry_run_of(location: str) -> Iterator[tuple[DryRun, Appender]]:
             store = stack.enter_context(open_store(location))
         except NoStoreError:
             store = None
-        key = secrets.token_bytes(KEY_BYTES) if store is None else key_of(store)
+        key = _key_for_none(location) if store is None else key_of(store)
         identity = Identity(secrets.token_hex(16), 0, b"")
         scratch = stack.enter_context(copy_of(Path(folder) / "scratch.db", identity))
         yield DryRun(store, scratch), Appender(identity.id, key)
+
+
+def _key_for_none(location: str) -> bytes:
+    """A key where there is no store yet; refuses what making one would refuse."""
+    key = key_from_environment()
+    if is_postgres(location):
+        return key or no_key()
+    check_folder(Path(location))
+    return key or secrets.token_bytes(KEY_BYTES)
 
 
 class _Layered(Transaction):

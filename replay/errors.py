@@ -23,3 +23,8 @@ class StoreError(LevelbookError):
     """The store, its disk or its clock cannot take or give records now."""
 
     exit_status = 3
+
+
+def damaged(what: str) -> StoreError:
+    """For a stored record that does not hold what it must."""
+    return StoreError(f"{what} is damaged and cannot be read; run 'levelbook verify'")

@@ -7,9 +7,10 @@ what a crash left out, because what is known changes nothing.
 import heapq
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
@@ -23,7 +24,9 @@ from replay.store import Head, Transaction
 
 SORT_LINES: Final = 50_000
 """Lines of a backfill that are sorted in memory; longer ones are merged from temporary files."""
-_SPILL_LINES: Final = 1_000
+MERGE_RUNS: Final = 100
+"""So many sorted runs are merged into one, so that neither memory nor open files grow with the input."""
+_SPILL_LINES: Final = 50
 
 
 @dataclass
@@ -121,7 +124,7 @@ class Ingest:
             self.counts.broken_files.append(str(error))
 
     def _sorted_entries(self, names: Sequence[str], stack: ExitStack) -> Iterator[Entry]:
-        runs = []
+        runs: list[Iterator[Entry]] = []
         run: list[Entry] = []
         for file_number, name in enumerate(names):
             for block in self._decoded(name):
@@ -136,6 +139,8 @@ class Ingest:
                     if len(run) == SORT_LINES:
                         runs.append(_spilled(sorted(run, key=_in_order), stack))
                         run = []
+                    if len(runs) == MERGE_RUNS:
+                        runs = [_spilled(heapq.merge(*runs, key=_in_order), stack)]
         return heapq.merge(*runs, iter(sorted(run, key=_in_order)), key=_in_order)
 
     def _record(
@@ -196,10 +201,10 @@ class _Spill:
         return _loaded(self._file)
 
 
-def _spilled(entries: list[Entry], stack: ExitStack) -> Iterator[Entry]:
+def _spilled(entries: Iterable[Entry], stack: ExitStack) -> Iterator[Entry]:
     file = stack.enter_context(tempfile.TemporaryFile())
-    for start in range(0, len(entries), _SPILL_LINES):
-        pickle.dump(entries[start : start + _SPILL_LINES], file)
+    for part in _batches(iter(entries), _SPILL_LINES):
+        pickle.dump(part, file)
     return _loaded(file)
 
 
@@ -209,17 +214,12 @@ def _loaded(file: BinaryIO) -> Iterator[Entry]:
         try:
             yield from pickle.load(file)
         except EOFError:
+            file.close()
             return
 
 
-def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    batch: list[Entry] = []
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == BATCH_LINES_MAX:
-            yield batch
-            batch = []
-    if batch:
+def _batches(entries: Iterator[Entry], size: int = BATCH_LINES_MAX) -> Iterator[list[Entry]]:
+    while batch := list(islice(entries, size)):
         yield batch
 
 

@@ -6,19 +6,24 @@ one accepts with the same outcome.
 """
 
 import re
-from typing import Any, Final
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import UNSET
 
 from domain.calendar import parse_instant
-from domain.events import CATALOGUE, RESERVED_TYPES, Data, Envelope
+from domain.events import CATALOGUE, RESERVED_TYPES, Data, Envelope, LevelAnnounced
 from domain.limits import LINE_BYTES_MAX
 from replay.record import Candidate, candidate, encode_json
 from replay.refusals import Reason, RefusalError
 
+if TYPE_CHECKING:
+    from replay.schemas import Fault
+
 _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 _data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items() if not row.internal}
+FAULTS_SHOWN_MAX: Final = 8
 _KEYS: Final = re.compile(rb'"([^"]*)"\s*(:)?')
 _QUOTE: Final = b'"'
 
@@ -45,7 +50,7 @@ def read_fast(line: bytes) -> Candidate | None:
         if line.count(_QUOTE) != encode_json(envelope).count(_QUOTE) or _repeats_key(raw):
             return None
         return _checked(envelope, data)
-    except (msgspec.MsgspecError, RefusalError, KeyError):
+    except (msgspec.MsgspecError, RefusalError, KeyError, RecursionError):
         return None
 
 
@@ -101,15 +106,15 @@ def _refuse_faults(value: dict[str, Any], event_type: str) -> None:
     found = faults(envelope_schema(), value)
     data = value.get("data", {})
     if type(data) is dict:
-        found |= faults(data_schema(event_type), data, "data.")
+        found += faults(data_schema(event_type), data, "data.")
     _raise(found)
 
 
-def _raise(found: dict[str, Any]) -> None:
+def _raise(found: "list[Fault]") -> None:
     if not found:
         return
-    text = "; ".join(f"{name}: {fault}" for name, fault in found.items())
-    raise RefusalError(next(iter(found.values())).reason, text)
+    more = f"; and {len(found) - FAULTS_SHOWN_MAX} more faults" if len(found) > FAULTS_SHOWN_MAX else ""
+    raise RefusalError(found[0].reason, "; ".join(found[:FAULTS_SHOWN_MAX]) + more)
 
 
 def _checked(envelope: Envelope, data: Data) -> Candidate:
@@ -122,10 +127,20 @@ def _checked(envelope: Envelope, data: Data) -> Candidate:
             f"subject: found '{envelope.subject}', but '{envelope.type}' is about "
             f"{' or '.join(f'{k}/<id>' for k in kinds)}",
         )
+    if isinstance(data, LevelAnnounced):
+        _check_period(data.period)
     occurred_at = _instant("time", envelope.time)
     claimed = envelope.recordedtime
     claimed_at = None if claimed is UNSET else _instant("recordedtime", str(claimed))
     return candidate(envelope, data, occurred_at, claimed_at)
+
+
+def _check_period(period: str) -> None:
+    try:
+        date.fromisoformat(period if len(period) > len("2022-11") else f"{period}-01")
+    except ValueError as error:
+        text = f"data.period: found '{period}', which does not exist in the calendar ({error})"
+        raise RefusalError(Reason.IMPOSSIBLE_TIME, text) from None
 
 
 def _instant(name: str, text: str) -> int:

@@ -28,7 +28,7 @@ from domain.limits import TEXT_CHARS_MAX
 from domain.subjects import Subject, subject_class
 from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
-from replay.errors import LevelbookError, UsageError
+from replay.errors import LevelbookError, UsageError, damaged
 from replay.record import RECORD_V, Candidate, RecordedEnvelope, candidate
 from replay.store import Head, Store
 
@@ -200,7 +200,10 @@ def read_record(event_type: str, record: bytes) -> Event:
 
     Raises LevelbookError for a record of a later version than this program knows.
     """
-    outer = _record_decoder.decode(record)
+    try:
+        outer = _record_decoder.decode(record)
+    except (msgspec.MsgspecError, RecursionError):
+        raise damaged(f"a record of type {event_type}") from None
     if outer.v > RECORD_V:
         raise LevelbookError(
             f"position {outer.position} is a record of version {outer.v}; this levelbook reads up to {RECORD_V}:"

@@ -6,6 +6,7 @@ is held in memory.
 """
 
 import gzip
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -40,55 +41,72 @@ def check_files(names: tuple[str, ...]) -> None:
     """Raises UsageError for the first name that cannot be read, before anything is recorded."""
     if names.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input '-' is named twice; it can be read once")
+    if STANDARD_INPUT in names and sys.stdin is None:
+        raise UsageError("standard input is closed; name a file")
     for name in names:
         if name == STANDARD_INPUT:
             continue
         path = Path(name)
         if not path.exists():
-            raise UsageError(f"there is no file {name}; check the path")
+            raise UsageError(f"there is no file {printable(name)}; check the path")
         if path.is_dir():
-            raise UsageError(f"{name} is a folder; name the files in it")
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise UsageError(f"{name} cannot be read: {error.strerror}") from None
+            raise UsageError(f"{printable(name)} is a folder; name the files in it")
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"{printable(name)} cannot be read: permission denied")
 
 
 def blocks(name: str) -> Iterator[Block]:
     """The blocks of one file, `-` being standard input and `.gz` being unpacked.
 
-    Raises BrokenInput after the last whole block when the file cannot be read to its end.
+    Raises BrokenInput when the file cannot be read to its end; of a gzip file on disk nothing is given
+    then, because what stood before may be damaged too.
     """
     with ExitStack() as stack:
-        if name == STANDARD_INPUT:
-            raw: BinaryIO = sys.stdin.buffer
+        raw: BinaryIO = sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
+        if name.endswith(".gz"):
+            if raw.seekable():
+                _check_gzip(name, raw)
+            chunks = _chunks(name, stack.enter_context(gzip.open(raw)))
         else:
-            raw = stack.enter_context(Path(name).open("rb"))
-        stream = stack.enter_context(gzip.open(raw)) if name.endswith(".gz") else raw
-        read = stream.read1 if hasattr(stream, "read1") else stream.read
+            chunks = _chunks(name, raw)
         number = 1
         carry = b""
-        while True:
-            try:
-                chunk = read(BLOCK_BYTES)
-            except (OSError, EOFError, zlib.error) as error:
-                raise BrokenInput(
-                    f"{name} cannot be read beyond line {number - 1}: {error}; what stands before was taken in,"
-                    " mend the file and ingest it again"
-                ) from error
-            if not chunk:
-                break
+        for chunk in chunks:
             *lines, carry = (carry + chunk).split(b"\n")
             carry = carry[: LINE_BYTES_MAX + 1]
             at = raw.tell() if raw.seekable() else 0
             for start in range(0, len(lines), BATCH_LINES_MAX):
                 part = lines[start : start + BATCH_LINES_MAX]
-                yield Block(name, number, part, at)
+                yield Block(printable(name), number, part, at)
                 number += len(part)
         if carry:
-            yield Block(name, number, [carry], 0)
+            yield Block(printable(name), number, [carry], 0)
 
 
 def is_passed_over(line: bytes) -> bool:
     """Whether a line holds nothing: blank, or the reason written above a refused line."""
-    return not line.strip() or line.startswith(REFUSED_MARK)
+    return len(line) <= LINE_BYTES_MAX and (not line.strip() or line.startswith(REFUSED_MARK))
+
+
+def printable(name: str) -> str:
+    """A file's name for messages: control characters and broken encodings are escaped."""
+    return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode()
+
+
+def _check_gzip(name: str, raw: BinaryIO) -> None:
+    """Unpack once for the checksum at the end: what it denies must not be recorded for ever."""
+    with gzip.open(raw) as stream:
+        for _ in _chunks(name, stream):
+            pass
+    raw.seek(0)
+
+
+def _chunks(name: str, stream: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+    read = getattr(stream, "read1", stream.read)
+    try:
+        while chunk := read(BLOCK_BYTES):
+            yield chunk
+    except (OSError, EOFError, zlib.error) as error:
+        raise BrokenInput(
+            f"{printable(name)} cannot be read to its end: {error}; mend the file and ingest it again"
+        ) from error

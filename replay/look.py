@@ -7,10 +7,11 @@ import msgspec
 
 from domain.calendar import shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, RESERVED_TYPES, SUBJECT_KINDS
-from replay.errors import UsageError
+from replay.errors import UsageError, damaged
+from replay.ledger import read_record
 from replay.record import Row, chain_hash, leaf_hash
 from replay.store import ROW_COLUMNS, SCHEMA_VERSION, Store
-from replay.timeline import RETRACTED, Moment, has_subject
+from replay.timeline import RETRACTED, Moment, has_subject, retracted_positions
 
 _FLAGS: Final = ("order.flagged", "order.cleared")
 CORRECTED_BY: Final = {
@@ -71,20 +72,31 @@ def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
 
 def is_retracted(store: Store, row: Row) -> bool:
     """Whether a retraction of an event stands that is not itself retracted."""
-    if row.type == "level.decided":
-        return False
-    return any(not is_retracted(store, other) for other in _retractions(store, row))
+    bearing, unseen = {row.position: row}, [row]
+    while unseen:
+        found = [other for other in _retractions(store, unseen.pop()) if other.position not in bearing]
+        bearing.update((other.position, other) for other in found)
+        unseen += found
+    events = [read_record(other.type, other.record) for other in bearing.values()]
+    return row.position in retracted_positions(events)
 
 
 def event_json(row: Row) -> dict[str, Any]:
     """A record for people and programs: its place, both times in Shanghai time, the event itself."""
-    record = msgspec.json.decode(row.record)
+    try:
+        record = msgspec.json.decode(row.record)
+        times = {name: shanghai_text(getattr(row, name)) for name in ("occurred_at", "recorded_at")}
+        return _event_json(row, record, times)
+    except (msgspec.MsgspecError, KeyError, TypeError, RecursionError, OverflowError):
+        raise damaged(f"the record at position {row.position}") from None
+
+
+def _event_json(row: Row, record: dict[str, Any], times: dict[str, str]) -> dict[str, Any]:
     return {
         "position": row.position,
         "subject": row.stream,
         "version": row.version,
-        "occurred_at": shanghai_text(row.occurred_at),
-        "recorded_at": shanghai_text(row.recorded_at),
+        **times,
         "backfill": record["backfill"],
         "event": record["event"],
     }

@@ -13,7 +13,6 @@ from replay.errors import NoStoreError, StoreError, UsageError
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
-    KEY_BYTES,
     ROW_COLUMNS,
     Known,
     Store,
@@ -78,6 +77,8 @@ class PostgresStore(Store):
                 cursor.execute(_translated(sql), parameters)
                 yield from cursor
         except psycopg.Error as error:
+            if self._reader.closed:
+                return  # a reader that was dropped half-way
             raise _failure(self.name, error) from error
 
     @contextmanager
@@ -186,7 +187,7 @@ class PostgresTransaction(Transaction):
 
 def create_postgres(location: str) -> None:
     """Make an empty store in the schema `levelbook` unless there is one, in one transaction."""
-    from replay.buyers import KEY_VARIABLE, key_from_environment
+    from replay.buyers import key_from_environment, no_key
     from replay.schema import postgres_statements
 
     connection = _connect(location)
@@ -195,12 +196,7 @@ def create_postgres(location: str) -> None:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
             if connection.execute("SELECT to_regclass('levelbook.ledger')").fetchone() != (None,):
                 return
-            key = key_from_environment()
-            if key is None:
-                raise UsageError(
-                    f"a PostgreSQL store needs its key for buyers in {KEY_VARIABLE}: {KEY_BYTES * 2}"
-                    " hexadecimal digits that you make once and keep, as from 'openssl rand -hex 32'"
-                )
+            key = key_from_environment() or no_key()
             connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
             for statement in postgres_statements():
                 connection.execute(statement.encode())
@@ -221,6 +217,9 @@ def _connect(location: str) -> psycopg.Connection:
             options=f"-c search_path={SCHEMA} -c lock_timeout={LOCK_SECONDS}s -c synchronous_commit=on"
             " -c default_transaction_isolation=read\\ committed",
         )
+    except psycopg.ProgrammingError:
+        # Its text may repeat the password.
+        raise UsageError(f"{masked(location)} is not a URL that PostgreSQL understands; check it") from None
     except psycopg.Error as error:
         raise _failure(masked(location), error) from error
     if connection.info.server_version < SERVER_VERSION_MIN:

@@ -3,17 +3,28 @@
 import os
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+from replay.errors import StoreError, UsageError
 from replay.lines import REFUSED_MARK
 from replay.refusals import Reason, Refusal
 
+NAMES_TRIED_MAX: Final = 10_000
+
 
 class Rejects:
-    """Made when the first line is refused, mode 0600, and never in the place of another file."""
+    """Made when the first line is refused, mode 0600, and never in the place of another file.
+
+    Raises UsageError at once when no file can be made where it is wanted.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._wanted = path
+        self._wanted = path or Path(time.strftime("rejects-%Y%m%dT%H%M%SZ.jsonl", time.gmtime()))
+        folder = self._wanted.parent
+        if not self._wanted.name or (self._wanted.exists() and not self._wanted.is_file()):
+            raise UsageError(f"the rejects file '{self._wanted}' is not the name of a file; name one with --rejects")
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UsageError(f"the rejects file cannot be made in the folder {folder}; name another with --rejects")
         self._file: BinaryIO | None = None
         self.path: Path | None = None
 
@@ -34,13 +45,13 @@ class Rejects:
             self._file.close()
 
     def _create(self) -> BinaryIO:
-        first = self._wanted or Path(time.strftime("rejects-%Y%m%dT%H%M%SZ.jsonl", time.gmtime()))
-        path = first
-        for number in range(2, 10_000):
+        path = self._wanted
+        for number in range(2, NAMES_TRIED_MAX):
             try:
                 handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                break
             except FileExistsError:
-                path = first.with_name(f"{first.stem}-{number}{first.suffix}")
-        self.path = path
-        return os.fdopen(handle, "wb")
+                path = self._wanted.with_name(f"{self._wanted.stem}-{number}{self._wanted.suffix}")
+                continue
+            self.path = path
+            return os.fdopen(handle, "wb")
+        raise StoreError(f"{NAMES_TRIED_MAX} rejects files stand beside {self._wanted}; take some away")

@@ -4,6 +4,7 @@ They are the careful reader: they find every fault of an event at once and say w
 fast decoder in `replay.intake` only ever accepts what these schemas accept.
 """
 
+import re
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final
@@ -12,9 +13,12 @@ import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields
 from msgspec import inspect
 
-from domain.events import CATALOGUE, Envelope
+from domain.events import CATALOGUE, ID_PATTERN, Envelope
+from domain.limits import KEY_CHARS_MAX
 from replay.refusals import Reason
 from replay.strict_json import OddNumber, shown
+
+ID_FORM: Final = re.compile(ID_PATTERN)
 
 
 class Fault(str):
@@ -63,19 +67,23 @@ def envelope_schema() -> EventSchema:
     return _derive(Envelope)
 
 
-def faults(schema: EventSchema, value: dict[str, Any], prefix: str = "") -> dict[str, Fault]:
-    """Every fault of an object by field name, in alphabetical order; none when it is well formed."""
-    found: dict[str, Fault] = {}
+def faults(schema: EventSchema, value: dict[str, Any], prefix: str = "") -> list[Fault]:
+    """Every fault of an object, by field name in alphabetical order; none when it is well formed."""
+    found = []
     for name, messages in sorted(schema.validate(value).items()):
         first = messages[0]
-        found[prefix + name] = first if isinstance(first, Fault) else _unknown_field(schema, name)
+        if isinstance(first, Fault):
+            found.append(Fault(first.reason, f"{prefix}{name}: {first}"))
+        else:
+            found.append(Fault(Reason.UNKNOWN_FIELD, f"{prefix}{_unknown_field(schema, name)}"))
     return found
 
 
-def _unknown_field(schema: EventSchema, name: str) -> Fault:
-    near = get_close_matches(name, schema.fields, n=1)
+def _unknown_field(schema: EventSchema, name: str) -> str:
+    short = name if ID_FORM.fullmatch(name) else shown(name)
+    near = get_close_matches(name[:KEY_CHARS_MAX], schema.fields, n=1)
     advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(schema.fields)) or 'none'}"
-    return Fault(Reason.UNKNOWN_FIELD, f"is not a known field; {advice}")
+    return f"{short}: is not a known field; {advice}"
 
 
 def _derive(struct: type[msgspec.Struct]) -> EventSchema:
@@ -152,17 +160,10 @@ def _integer_fault(kind: inspect.IntType, value: Any) -> Reason | None:
 
 
 def _text_fault(kind: inspect.StrType, value: str) -> Reason | None:
-    if kind.pattern is not None and _compiled(kind.pattern).search(value) is None:
+    if kind.pattern is not None and re.search(kind.pattern, value) is None:
         return Reason.WRONG_FORM
     if kind.max_length is not None and len(value) > kind.max_length:
         return Reason.OUT_OF_BOUNDS
     if kind.min_length is not None and len(value) < kind.min_length:
         return Reason.OUT_OF_BOUNDS
     return None
-
-
-@cache
-def _compiled(pattern: str) -> Any:
-    import re
-
-    return re.compile(pattern)

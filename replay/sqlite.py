@@ -48,8 +48,10 @@ class SqliteStore(Store):
     """An open SQLite store: one connection for reading, one for appending."""
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
+        if not path.exists():
             raise NoStoreError(f"there is no store at {path}; 'levelbook ingest' makes one")
+        if not path.is_file():
+            raise UsageError(f"{path} is a folder or a device, not a store; name a file")
         self.path = path
         self.name = self.location = str(path)
         self._reader = _connect(path)
@@ -64,11 +66,14 @@ class SqliteStore(Store):
             self._reader.close()
             raise
         self._writer: sqlite3.Connection | None = None
+        self._closed = False
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._reader.execute(sql, parameters)
         except sqlite3.Error as error:
+            if self._closed:
+                return  # a reader that was dropped half-way
             raise _failure(self.name, error) from error
 
     @contextmanager
@@ -122,6 +127,7 @@ class SqliteStore(Store):
         return key_path(self.path)
 
     def close(self) -> None:
+        self._closed = True
         self._reader.close()
         if self._writer is not None:
             self._writer.close()
@@ -183,8 +189,7 @@ def create_sqlite(path: Path) -> None:
 
     if path.exists():
         return
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} for the store does not exist; make it first")
+    check_folder(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         key = make_key(key_path(path))
@@ -198,6 +203,12 @@ def create_sqlite(path: Path) -> None:
         raise StoreError(f"the store {path} cannot be made: {error.strerror or error}") from error
     finally:
         remove_draft(draft)
+
+
+def check_folder(path: Path) -> None:
+    """Raises UsageError when there is no folder for a store at `path`."""
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} for the store does not exist; make it first")
 
 
 def copy_of(path: Path, identity: Identity) -> "SqliteStore":
@@ -251,7 +262,7 @@ def key_path(path: Path) -> Path:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            f"file://{quote(str(path.absolute()))}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")

@@ -3,6 +3,7 @@
 Statements are written once, with `?` for parameters; a database that says it otherwise translates.
 """
 
+import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,6 @@ from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from replay.errors import StoreError, UsageError
 from replay.record import CHAIN_START, Row
@@ -208,6 +208,7 @@ def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
     return Identity(ledger_id, created_at, check)
 
 
+SHOWN_PARAMETERS: Final = frozenset({"connect_timeout", "dbname", "host", "port", "sslmode", "user"})
 IDENTITY_SQL: Final = "SELECT id, schema_version, created_at, key_check FROM ledger"
 
 
@@ -217,22 +218,24 @@ def key_check(ledger_id: str, key: bytes) -> bytes:
 
 
 def masked(location: str) -> str:
-    """A location without its password, to be shown and logged."""
+    """A location without its password, to be shown and logged: rather too little is shown than too much."""
     if not is_postgres(location):
         return location
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return "postgresql://***"
-    query = [(name, "***" if name == "password" else value) for name, value in parse_qsl(parts.query)]
-    user, at, host = parts.netloc.rpartition("@")
-    if ":" in user:
-        user = user.partition(":")[0] + ":***"
-    return urlunsplit(parts._replace(netloc=f"{user}{at}{host}", query=urlencode(query, safe="*/")))
+    scheme, _, rest = location.partition("://")
+    before, at, after = rest.rpartition("@")  # a password may hold '/', '?', '#' and even '@'
+    user, colon, _ = before.partition(":")
+    host, question, query = after.partition("?")
+    if not at and not re.fullmatch(r"[^:]*(:[0-9]*)?(/[^:]*)?", host):
+        host = "***"
+    pairs = [pair.partition("=") for pair in query.split("&")] if question else []
+    kept = "&".join(f"{name}={value if name in SHOWN_PARAMETERS else '***'}" for name, _, value in pairs)
+    return f"{scheme}://{user}{':***' if colon else ''}{at}{host}{question}{kept}"
 
 
 def _refuse_unknown_scheme(location: str) -> None:
     scheme, mark, _ = location.partition("://")
+    if "password=" in location or location.startswith(("postgresql:", "postgres:")):
+        raise UsageError("the store is named by a connection string of another form; write postgresql://user@host/db")
     if mark:
         raise UsageError(f"the store '{scheme}://…' is neither a path nor a postgresql:// URL; give one of these")
 

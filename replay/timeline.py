@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from domain.calendar import LEDGER_START, parse_moment, shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
-from replay.errors import UsageError
+from replay.errors import UsageError, damaged
 from replay.ledger import read_record
 from replay.record import RECORD_V
 from replay.store import Store
@@ -63,11 +63,10 @@ def resolve(store: Store, asked: Asked) -> Moment:
         raise UsageError("--known-at and --position both say what was known; give one of them")
     given = _moment("--known-at", asked.known_at, now)
     known_at, position = _known(store, given, asked.position)
-    if asked.position is not None:
-        given = known_at
     as_of = _moment("--as-of", asked.as_of, now)
     if as_of is None:
-        as_of = now if given is None else min(given, now)
+        explicit = known_at if asked.position is not None else given
+        as_of = now if explicit is None else min(explicit, now)
     elif given is not None and as_of > given:
         raise UsageError(
             f"--as-of {asked.as_of} is later than what was known at {shanghai_text(given)};"
@@ -84,11 +83,14 @@ def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
     """A subject's events up to a position, as they were recorded, in the order of the ledger."""
     for row in store.query(_SUBJECT_SQL, (subject, position)):
         at, version, event_type, source, event_id, occurred_at, recorded_at, record = row
-        outer = _decoder.decode(record)
-        if outer.v != RECORD_V:
+        try:
+            outer = _decoder.decode(record)
+            data = _data_decoders[event_type].decode(outer.event.data) if outer.v == RECORD_V else None
+        except (msgspec.MsgspecError, KeyError, RecursionError):
+            raise damaged(f"the record at position {at}") from None
+        if data is None:
             yield read_record(event_type, record)
             continue
-        data = _data_decoders[event_type].decode(outer.event.data)
         yield Event(subject, version, at, occurred_at, recorded_at, source, event_id, event_type, data)
 
 
@@ -110,7 +112,7 @@ def retracted_positions(known: list[Event]) -> set[int]:
     A retraction reaches back: to an event recorded before it, of the same subject, of any type but
     `level.decided`. One that is itself retracted by a later one takes out nothing.
     """
-    retractions = [event for event in known if event.type == RETRACTED]
+    retractions = sorted((event for event in known if event.type == RETRACTED), key=lambda event: event.position)
     if not retractions:
         return set()
     positions = {(event.source, event.id): event for event in known}

@@ -190,10 +190,14 @@ def _decoder(event_type: str) -> msgspec.json.Decoder[Any]:
 def _check_columns(row: Row, ledger_id: str) -> None:
     try:
         record = _decoder(row.type).decode(row.record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
         _expect("type", row.type, _type_in(row.record))
         raise Misfit(f"the record cannot be read: {error}") from None
     event = record.event
+    try:
+        recorded_text, occurred_text = _text(row.recorded_at), instant_text(row.occurred_at)
+    except OverflowError:
+        raise Misfit("recorded_at or occurred_at lies outside the calendar") from None
     if encode_json(record) != row.record or record.v > RECORD_V:
         raise Misfit("the record is not in canonical form")
     found = (
@@ -216,11 +220,11 @@ def _check_columns(row: Row, ledger_id: str) -> None:
         row.stream,
         row.stream,
         row.version,
-        _text(row.recorded_at),
+        recorded_text,
         row.type,
         row.source,
         row.event_id,
-        instant_text(row.occurred_at),
+        occurred_text,
         row.ref,
         row.content_hash,
     )
@@ -233,7 +237,7 @@ def _type_in(record: bytes) -> object:
     """The type that a record names, read as loosely as it can be."""
     try:
         return msgspec.json.decode(record)["event"]["type"]
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
         raise Misfit(f"the record cannot be read: {error}") from None
 
 
@@ -274,8 +278,8 @@ def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
 
 
 def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
-    if kept.position == 0 and kept.chain == EMPTY.chain.hex():
-        return []
+    if kept.position == 0:
+        return [] if kept.chain == EMPTY.chain.hex() else ["position 0, the empty ledger, bears 64 zeros as its chain"]
     if kept.position > span.last:
         return [f"position {kept.position} was noted down, but the ledger ends at {span.last}: its tail was cut"]
     if kept.position > span.head.position:

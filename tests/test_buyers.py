@@ -98,12 +98,15 @@ def test_postgres_needs_its_key_from_the_environment(
     postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(KEY_VARIABLE)
-    with pytest.raises(UsageError, match=" hexadecimal digits that you make once and keep, as from 'openssl rand -hex"):
+    with pytest.raises(UsageError, match=" hexadecimal digits that you make once and keep"):
         create_store(postgres_location)
     monkeypatch.setenv(KEY_VARIABLE, "11" * 32)
     create_store(postgres_location)
     monkeypatch.delenv(KEY_VARIABLE)
-    with open_store(postgres_location) as store, pytest.raises(UsageError, match=" is not set; put its 64 hexadecimal"):
+    with (
+        open_store(postgres_location) as store,
+        pytest.raises(UsageError, match=" is not set; put its 64 hexadecimal digits into"),
+    ):
         key_of(store)
 
 

@@ -166,6 +166,38 @@ def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "nothing was erased" in result.output
 
 
+def test_a_long_chain_of_retractions_is_followed_to_its_end(tmp_path: Path) -> None:
+    def retract(n: int) -> dict[str, object]:
+        data = {"source": "urn:test", "event": f"r-{n - 1}" if n else "pay-o-1", "reason": "r"}
+        return event("event.retracted", f"r-{n}") | {"data": data}
+
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [paid("o-1"), *(retract(n) for n in range(1_500))], tmp_path)
+    found = json.loads(run("event", "urn:test", "pay-o-1", "--store", location, "--format", "json"))
+    assert found["retracted"] is False, "an even number of retractions cancels out"
+    last = json.loads(run("event", "urn:test", "r-1498", "--store", location, "--format", "json"))
+    assert last["retracted"] is True
+
+
+def test_a_reader_who_leaves_gets_no_traceback(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [paid(f"o-{n}") for n in range(3_000)], tmp_path)
+    for form in ("text", "json"):
+        command = f"{sys.executable} -m cli events --store {location} --format {form} merchant/m-1 | head -1"
+        done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stderr == "" and len(done.stdout.splitlines()) == 1
+
+
+def test_an_argument_that_is_no_text_is_wrong_use() -> None:
+    for words in (["events", "\udcff"], ["status", "--store", "\udcff"], ["event", "a", "\udcff"]):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 2 and "not valid UTF-8" in result.output
+
+
 def test_a_reader_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
@@ -181,6 +213,10 @@ def test_a_reader_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("postgresql://jo:secret@host:5432/db", "postgresql://jo:***@host:5432/db"),
         ("postgresql://jo@host/db?password=secret", "postgresql://jo@host/db?password=***"),
         ("postgresql://jo:se@cret@host/db", "postgresql://jo:***@host/db"),
+        ("postgresql://jo:s#e?c/ret@host:5432/db?sslmode=require", "postgresql://jo:***@host:5432/db?sslmode=require"),
+        ("postgresql://host/db?user=jo&sslpassword=secret", "postgresql://host/db?user=jo&sslpassword=***"),
+        ("postgresql://jo:secret", "postgresql://***"),
+        ("postgresql:///db?host=/run/pg", "postgresql:///db?host=/run/pg"),
         ("ledger.db", "ledger.db"),
     ],
 )

@@ -18,6 +18,8 @@ from replay.refusals import Reason
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "fixtures" / "errors"
+BEGINNING = 30
+"""Characters of an error's text by which a test is known to expect it."""
 SESSIONS = sorted(GALLERY.glob("*.txt"))
 
 
@@ -69,5 +71,9 @@ def test_each_error_of_a_command_is_shown_somewhere() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
     fragments = raised_fragments()
     assert len(fragments) > 30
-    unseen = [(where, text) for where, text in fragments if text not in gallery and text.strip(" ;,:") not in tests]
+    unseen = [
+        (where, text)
+        for where, text in fragments
+        if text not in gallery and text.strip(" ;,:")[:BEGINNING] not in tests
+    ]
     assert unseen == []

@@ -174,15 +174,14 @@ def test_a_pipe_is_acknowledged_before_it_ends(tmp_path: Path) -> None:
         watchdog.cancel()
 
 
-def test_a_broken_gzip_keeps_what_stood_before(store: Store, tmp_path: Path) -> None:
+def test_nothing_of_a_broken_gzip_is_taken_in_and_the_rest_goes_on(store: Store, tmp_path: Path) -> None:
     whole = gzip.compress(b"".join(line(paid(f"o-{n}", buyer=os.urandom(16).hex())) + b"\n" for n in range(30_000)))
     broken = tmp_path / "broken.jsonl.gz"
     broken.write_bytes(whole[: len(whole) * 9 // 10])
     other = write_lines(tmp_path / "other.jsonl", [event("merchant.closed", "c-1")])
     counts, _ = ingest_files(store, [str(broken), other], tmp_path / "rejects.jsonl")
-    assert 0 < counts.recorded < 30_000
-    assert "broken.jsonl.gz cannot be read beyond line" in counts.broken_files[0]
-    assert store.head().position == counts.recorded
+    assert counts.recorded == 1 == store.head().position
+    assert "broken.jsonl.gz cannot be read to its end" in counts.broken_files[0]
     assert list(store.query("SELECT count(*) FROM records WHERE type = 'merchant.closed'")) == [(1,)]
 
 
@@ -213,6 +212,44 @@ def test_memory_stays_flat_under_an_endless_line_and_a_bomb(tmp_path: Path) -> N
     counted, _, peak_kib = done.stdout.splitlines()
     assert counted == "1 recorded, 0 already known, 1 refused"
     assert int(peak_kib) < 100_000
+
+
+def test_a_named_pipe_is_read_once_and_whole(store: Store, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = line(paid("o-1")) + b"\n"
+    writer = threading.Thread(target=lambda: pipe.write_bytes(text), daemon=True)
+    writer.start()
+    lines.check_files((str(pipe),))
+    counts, _ = ingest_files(store, [str(pipe)], tmp_path / "rejects.jsonl")
+    writer.join(10)
+    assert counts.recorded == 1
+
+
+def test_a_line_of_blanks_over_the_limit_is_refused_and_not_passed_over(store: Store, tmp_path: Path) -> None:
+    """The reader holds no more than the limit of a line: it cannot know what stood behind the blanks."""
+    file = tmp_path / "blanks.jsonl"
+    file.write_bytes(b" " * 1_100_000 + line(paid("o-1")) + b" " * 1_100_000 + b"\n\n")
+    counts, _ = ingest_files(store, [str(file)], tmp_path / "rejects.jsonl")
+    assert (counts.recorded, counts.refused, counts.passed_over) == (0, 1, 1)
+
+
+def test_odd_file_names_do_not_break_the_rejects_file(store: Store, tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "a\nb\x1b[2J.jsonl", [paid("-")])
+    counts, watch = ingest_files(store, [file], tmp_path / "rejects.jsonl")
+    assert counts.refused == 1
+    assert watch.refusals[0][0].isprintable()
+    again, _ = ingest_files(store, [str(tmp_path / "rejects.jsonl")], tmp_path / "rejects.jsonl")
+    assert (again.refused, again.passed_over) == (1, 1)
+
+
+def test_a_reader_of_the_messages_who_leaves_does_not_stop_the_ingest(tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "e.jsonl", [*(paid("-") for _ in range(3_000)), *(paid(f"o-{n}") for n in range(10))])
+    location = str(tmp_path / "ledger.db")
+    command = f"{sys.executable} -m cli ingest --store {location} --rejects {tmp_path}/r.jsonl --acknowledge {file}"
+    subprocess.run(f"{command} 2>&1 | head -1", shell=True, cwd=ROOT, check=True, capture_output=True)
+    with open_store(location) as store:
+        assert store.head().position == 10
 
 
 # --- backfills
@@ -259,7 +296,9 @@ def test_late_lines_are_refused_or_recorded_as_learned_now(store: Store, tmp_pat
 
 
 def test_a_long_backfill_is_sorted_on_disk(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "SORT_LINES", 7)
+    monkeypatch.setattr(ingest, "SORT_LINES", 3)
+    monkeypatch.setattr(ingest, "MERGE_RUNS", 4)
+    monkeypatch.setattr(ingest, "_SPILL_LINES", 2)
     events = [dated(f"o-{n}", instant_text(parse_instant("2022-01-01T00:00:00Z") + n * 37 % 101)) for n in range(60)]
     counts, _ = ingest_events(store, events, tmp_path, backfill=True)
     assert counts.recorded == 60

@@ -234,6 +234,15 @@ def test_a_buyer_never_reaches_the_event_bytes() -> None:
     assert item.event.count(BUYER_MARK) == 1
 
 
+def test_messages_stay_short() -> None:
+    many = line({**paid("o-1"), **{f"k{n}": n for n in range(5_000)}})
+    long = line({**paid("o-1"), "k" * 60_000: 1})
+    for raw in (many, long):
+        with pytest.raises(RefusalError) as caught:
+            read_line(raw)
+        assert len(caught.value.refusal.message) < 2_500
+
+
 def test_hostile_lines_take_no_long_time() -> None:
     """No regular expression and no message may be quadratic in a line of the full length."""
     full = LINE_BYTES_MAX - 1
@@ -244,6 +253,8 @@ def test_hostile_lines_take_no_long_time() -> None:
         b"[" * full,
         b'{"a":' * (full // 5),
         b"\\" * full,
+        b'{"type":"order.paid","data":' + b"[" * (full - 60),
+        line(paid("o-1")).replace(b"12900", b'{"a":' * 10_000),
         b'"\\' * (full // 2),
         b'{"type":"order.paid","id":"' + b"a" * (full - 40) + b'"}',
         b"9" * full,

@@ -46,8 +46,9 @@ def test_known_at_is_a_prefix_of_the_ledger(four: Store, known_at: str, as_of: s
 def test_a_position_takes_the_place_of_known_at(four: Store) -> None:
     assert moment(four, position=2) == ("2022-11-02T00:00:00", "2022-11-02T00:00:00", 2)
     assert moment(four, position=2, as_of="2022-10-05")[2] == 2
+    assert moment(four, position=2, as_of="2022-12-31")[2] == 2, "a decision is replayed at its own as_of and position"
     with pytest.raises(UsageError, match="later than what was known"):
-        resolve(four, Asked(as_of="2022-11-03", position=2))
+        resolve(four, Asked(as_of="2022-11-03", known_at="2022-11-02"))
 
 
 def test_without_clocks_everything_is_known_now(four: Store) -> None:

@@ -6,7 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cli import main
 from replay.append import Appender, Stamp, Stamper
 from replay.backup import back_up
 from replay.buyers import key_of
@@ -16,7 +18,7 @@ from replay.ledger import Ledger
 from replay.record import CHAIN_START, chain_hash, leaf_hash
 from replay.store import Store, create_store, open_store
 from replay.verify import Kept, verify
-from tests.making import event, ingest_events, line, paid, records
+from tests.making import event, ingest_events, line, paid, records, write_lines
 
 
 @pytest.fixture
@@ -85,6 +87,32 @@ def test_a_cut_tail_is_seen_by_whoever_noted_the_head(tampered: Callable[[str], 
         ]
         assert verify(store, Kept(4, store.head().chain.hex())).problems == []
         assert "the past was rewritten" in verify(store, Kept(3, "00" * 32)).problems[0]
+
+
+@pytest.mark.parametrize("instant", ["9000000000000000000", "-9000000000000000000"])
+def test_an_instant_beyond_the_calendar_is_named(tampered: Callable[[str], Store], instant: str) -> None:
+    with tampered(f"UPDATE records SET recorded_at = {instant} WHERE position = 3") as store:
+        assert verify(store).problems[0] == "position 3: recorded_at or occurred_at lies outside the calendar"
+
+
+@pytest.mark.parametrize("value", ["x''", "x'ff00'", "CAST('{\"event\":3}' AS BLOB)"])
+def test_a_damaged_record_is_one_clear_line_for_every_command(
+    tampered: Callable[[str], Store], tmp_path: Path, value: str
+) -> None:
+    with tampered(f"UPDATE records SET record = {value} WHERE position = 3") as store:
+        location = store.name
+    again = write_lines(tmp_path / "again.jsonl", [paid("o-2", subject="merchant/m-0", actor="b")])
+    for words in (
+        ["events", "merchant/m-0"],
+        ["event", "urn:test", "pay-o-2"],
+        ["replay", "merchant/m-0"],
+        ["ingest", again],
+    ):
+        result = CliRunner().invoke(main, [*words, "--store", location])
+        assert result.exit_code == 3, result.output
+        assert "is damaged and cannot be read; run 'levelbook verify'" in result.output.splitlines()[-1]
+    result = CliRunner().invoke(main, ["verify", "--store", location])
+    assert result.exit_code == 1 and result.output.startswith("position 3: ")
 
 
 def test_a_wrong_tally_and_a_missing_guard_are_named(tampered: Callable[[str], Store]) -> None:

@@ -1,0 +1,136 @@
+"""What the gallery cannot show: failures of servers, disks, locks and helping processes, each in clear words."""
+
+import os
+import signal
+import sqlite3
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from replay import decoding, postgres, rejects, sqlite
+from replay.errors import StoreError, UsageError
+from replay.lines import blocks, check_files
+from replay.refusals import Reason, Refusal
+from replay.store import create_store, open_store
+from tests.making import ingest_events, ingest_files, paid, write_lines
+
+
+def die(_: Connection) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_decoder_is_named_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    file = write_lines(tmp_path / "long.jsonl", (paid(f"o-{n}") for n in range(40_000)))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
+            patch.setattr(decoding, "_serve", die)
+            ingest_files(store, [file], tmp_path / "rejects.jsonl")
+        assert " was ended from outside; what was acknowledged is" in str(caught.value)
+        before = store.head().position
+        assert 0 < before < 40_000
+        counts, _ = ingest_files(store, [file], tmp_path / "rejects.jsonl")
+        assert (counts.known, counts.recorded) == (before, 40_000 - before)
+    assert sum(len(block.lines) for block in blocks(file)) == 40_000
+
+
+def test_a_store_that_is_held_too_long_is_named(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(postgres, "LOCK_SECONDS", 1)
+    create_store(location)
+    with open_store(location) as holder, open_store(location) as waiter, holder.append():
+        with pytest.raises(StoreError, match=" was held by another process for ") as caught:
+            ingest_events(waiter, [paid("o-1")], tmp_path)
+        assert " s: nothing more was recorded; try again" in str(caught.value)
+    with open_store(location) as store:
+        assert store.head().position == 0
+
+
+def test_an_old_server_is_refused(postgres_location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "SERVER_VERSION_MIN", 999_999)
+    with pytest.raises(UsageError, match=" runs a PostgreSQL older than 15; use 15 or later"):
+        create_store(postgres_location)
+
+
+def test_a_full_disk_of_a_server_is_named(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_store(postgres_location)
+
+    def full(*_: object) -> None:
+        raise psycopg.errors.DiskFull("could not extend file: No space left on device")
+
+    with open_store(postgres_location) as store:
+        monkeypatch.setattr(postgres.PostgresTransaction, "insert", full)
+        with pytest.raises(StoreError, match=" is full: the last batch was not recorded, everything before it was"):
+            ingest_events(store, [paid("o-1")], tmp_path)
+        assert store.head().position == 0
+
+
+def test_a_database_without_a_ledger_is_no_store(postgres_location: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no Levelbook store at "):
+        open_store(postgres_location)
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("CREATE TABLE t (x)")
+    other.close()
+    with pytest.raises(UsageError, match=" is an SQLite file, but not a Levelbook store; nothing was"):
+        open_store(str(tmp_path / "other.db"))
+
+
+def test_a_store_without_its_identity_is_no_store(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    raw = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    raw.execute("DROP TRIGGER ledger_never_deleted")
+    raw.execute("DELETE FROM ledger")
+    raw.close()
+    with pytest.raises(UsageError, match=" is not a Levelbook store: it names no ledger"):
+        open_store(str(tmp_path / "ledger.db"))
+
+
+def test_inputs_that_cannot_be_read_are_named_before_anything_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_lines(tmp_path / "e.jsonl", [paid("o-1")])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UsageError, match=" cannot be read: permission denied"):
+        check_files((file,))
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="standard input is closed; name a file"):
+        check_files(("-",))
+
+
+def test_rejects_files_without_end_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejects, "NAMES_TRIED_MAX", 2)
+    (tmp_path / "r.jsonl").write_text("precious")
+    made = rejects.Rejects(tmp_path / "r.jsonl")
+    with pytest.raises(StoreError, match=" rejects files stand beside "):
+        made.write("f:1", Refusal(Reason.NOT_JSON, "m"), b"{")
+
+
+def test_a_folder_that_takes_no_file_is_named() -> None:
+    with pytest.raises(StoreError, match=" cannot be made: "):
+        create_store("/proc/ledger.db")
+
+
+def test_the_clock_that_stands_behind_is_named_with_the_record(store: object, location: str, tmp_path: Path) -> None:
+    from replay.append import Appender, Stamp, ledger_clock
+    from replay.buyers import key_of
+    from replay.intake import read_line
+    from tests.making import line
+
+    with open_store(location) as opened:
+        appender = Appender(opened.identity.id, key_of(opened))
+        ahead = opened.now() + 3_600_000_000
+        with opened.append() as transaction:
+            appender.append(transaction, [read_line(line(paid("o-1")))], lambda _i, _l: Stamp(ahead, backfill=False))
+        item = read_line(line(paid("o-2")))
+        with pytest.raises(StoreError) as caught, opened.append() as transaction:
+            appender.append(transaction, [item], ledger_clock(transaction, clock_behind=False))
+        assert ": more than 5 s later. Set the clock right, or give --clock-behind" in str(caught.value)
+        assert opened.head().position == 1
+        with opened.append() as transaction:
+            appender.append(transaction, [item], ledger_clock(transaction, clock_behind=True))
+        assert opened.head()[:2] == (2, ahead + 1)
