@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from replay.errors import StoreError, UsageError
 from replay.record import Row
-from replay.sqlite import SqliteStore, copy_of, remove_draft, sync
+from replay.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, sync
 from replay.store import ROW_COLUMNS, Store
 from replay.verify import Verified, verify
 
@@ -23,7 +23,7 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
     """
     if path.exists():
         raise UsageError(f"{path} exists; a backup never overwrites, name another file")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft = draft_beside(path)
     try:
         with copy_of(draft, store.identity) as copy:
             types: Counter[str] = Counter()

@@ -62,7 +62,7 @@ def make_key(path: Path) -> bytes:
     key = key_from_environment()
     if key is not None:
         return key
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(handle, "w") as file:

@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 Serve = Callable[[Connection], None]
@@ -20,7 +21,14 @@ def second_core(serve: Serve) -> Iterator[Connection]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(serve, theirs), daemon=True)
-    process.start()
+    # Interrupts are blocked in the child from its first instruction on: the first process is the one that
+    # is interrupted. The library's tracker is started before, because starting it unblocks them again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     try:
         yield ours
@@ -31,7 +39,6 @@ def second_core(serve: Serve) -> Iterator[Connection]:
 
 
 def _run(serve: Serve, connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is the one that is interrupted
     try:
         serve(connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):

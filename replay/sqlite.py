@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import secrets
 import sqlite3
 import time
 from collections import defaultdict
@@ -190,7 +191,7 @@ def create_sqlite(path: Path) -> None:
     if path.exists():
         return
     check_folder(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft = draft_beside(path)
     try:
         key = make_key(key_path(path))
         _make_file(draft, new_identity(key, time.time_ns() // 1000))
@@ -231,6 +232,11 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def draft_beside(path: Path) -> Path:
+    """A name that no other process uses, also none that was killed, for a file that is not whole yet."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+
+
 def remove_draft(path: Path) -> None:
     """Remove a store that was made under a passing name, and the files SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm"):
@@ -243,7 +249,6 @@ def _make_file(path: Path, identity: tuple[int, str, int, int, bytes]) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = _connect(path)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("BEGIN")
@@ -251,6 +256,9 @@ def _make_file(path: Path, identity: tuple[int, str, int, int, bytes]) -> None:
             connection.execute(statement)
         connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity)
         connection.execute("COMMIT")
+        # Last, so that everything is in the file itself when it is linked, and a full disk is heard of.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(IDENTITY_SQL).fetchone()
     finally:
         connection.close()
 
@@ -291,6 +299,8 @@ def _failure(name: str, error: sqlite3.Error) -> StoreError | UsageError:
             f"the disk of {name} is full: the last batch was not recorded, everything before it was;"
             " make space and ingest the same file again"
         )
+    if "disk I/O" in text:
+        return StoreError(f"the disk of {name} fails or is full ({text}): look at it, then ingest the same file again")
     if "locked" in text or "busy" in text:
         return StoreError(
             f"{name} was held by another process for {BUSY_SECONDS} s: nothing more was recorded; try again"

@@ -267,9 +267,9 @@ def _shown(value: object) -> str:
 
 
 def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
+    tally = dict(store.query("SELECT type, count FROM tally"))
     if store.head().position != last:
         return []  # others have written meanwhile: the tally counts their records too
-    tally = dict(store.query("SELECT type, count FROM tally"))
     return [
         f"the tally counts {tally.get(name, 0)} records of {name}, the ledger holds {types[name]}"
         for name in sorted(tally.keys() | types.keys())
