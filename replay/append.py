@@ -14,14 +14,7 @@ from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
 from replay.buyers import hash_buyer, new_alias
 from replay.errors import damaged
-from replay.record import (
-    Candidate,
-    Row,
-    chain_hash,
-    leaf_hash,
-    record_bytes,
-    with_alias,
-)
+from replay.record import Candidate, Row, linked, record_template, with_alias
 from replay.refusals import Reason, Refusal
 from replay.store import Head, Known, Transaction, clock_failure
 
@@ -114,28 +107,25 @@ class Appender:
         aliases: dict[bytes, str],
     ) -> Head:
         position, recorded_at, chain = head
-        recorded_text = ""
         versions = transaction.versions(sorted({item.stream for item, _ in new}))
+        stamped, template = None, b""
         rows = []
         for item, stamp in new:
-            if stamp.recorded_at != recorded_at or not recorded_text:
-                recorded_at, recorded_text = stamp.recorded_at, instant_text(stamp.recorded_at)
+            if stamp != stamped:
+                stamped, recorded_at = stamp, stamp.recorded_at
+                template = record_template(
+                    ledger_id=self._ledger_id, recorded_text=instant_text(recorded_at), backfill=stamp.backfill
+                )
+            stream, buyer = item.stream, item.buyer
             position += 1
-            version = versions[item.stream] = versions[item.stream] + 1
-            record = record_bytes(
-                ledger_id=self._ledger_id,
-                position=position,
-                stream=item.stream,
-                version=version,
-                recorded_text=recorded_text,
-                backfill=stamp.backfill,
-                event=item.event if item.buyer is None else with_alias(item.event, aliases[buyers[item.buyer]]),
-            )
-            chain = chain_hash(chain, leaf_hash(record))
+            versions[stream] = version = versions[stream] + 1
+            event = item.event if buyer is None else with_alias(item.event, aliases[buyers[buyer]])
+            record = template % (event, position, stream.encode(), version)
+            chain = linked(chain, record)
             rows.append(
                 Row(
                     position,
-                    item.stream,
+                    stream,
                     version,
                     item.type,
                     item.source,

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Final, NamedTuple
 
+from replay.bulk import second_core
 from replay.errors import StoreError
 from replay.intake import read_line
 from replay.lines import Block, BrokenInput, is_passed_over
 from replay.record import Candidate
 from replay.refusals import Reason, Refusal, RefusalError
-from replay.second_core import second_core
 
 BLOCKS_BEFORE_HELP: Final = 4
 """Blocks decoded in this process first: a second one takes a quarter of a second to start."""
@@ -30,11 +30,19 @@ class Line(NamedTuple):
 
 
 class DecodedBlock(NamedTuple):
-    lines: list[Line]
+    block: Block
+    candidates: list[Candidate]
+    indexes: list[int]
+    """The lines of the block that the candidates stand on."""
     refused: list[tuple[str, Refusal, bytes]]
     """Where, why, and the line itself."""
     passed_over: int
-    read_bytes: int
+
+    def line(self, number: int) -> Line:
+        """The line of one of the candidates."""
+        index = self.indexes[number]
+        block = self.block
+        return Line(block.name, block.first_line + index, _stripped(block.lines[index]), self.candidates[number])
 
 
 def decoded(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
@@ -92,18 +100,17 @@ def _outcomes(lines: list[bytes]) -> list[Outcome]:
 
 
 def _assembled(block: Block, outcomes: list[Outcome]) -> DecodedBlock:
-    lines = []
-    refused = []
-    for number, (raw, outcome) in enumerate(zip(block.lines, outcomes, strict=True), block.first_line):
+    candidates, indexes, refused = [], [], []
+    for index, outcome in enumerate(outcomes):
         if isinstance(outcome, int):
             continue
-        line = _stripped(raw)
         if len(outcome) == 2:
-            reason, message = outcome
-            refused.append((f"{block.name}:{number}", Refusal(Reason(str(reason)), str(message)), line))
+            refusal = Refusal(Reason(str(outcome[0])), str(outcome[1]))
+            refused.append((f"{block.name}:{block.first_line + index}", refusal, _stripped(block.lines[index])))
         else:
-            lines.append(Line(block.name, number, line, Candidate._make(outcome)))
-    return DecodedBlock(lines, refused, len(outcomes) - len(lines) - len(refused), block.read_bytes)
+            candidates.append(Candidate._make(outcome))
+            indexes.append(index)
+    return DecodedBlock(block, candidates, indexes, refused, len(outcomes) - len(candidates) - len(refused))
 
 
 def _stripped(line: bytes) -> bytes:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from domain.limits import BATCH_LINES_MAX
-from replay.append import Appended, Appender, Stamper, declared_clock, ledger_clock
+from replay.append import Appender, Stamper, declared_clock, ledger_clock
+from replay.bulk import without_cycle_search
 from replay.decoding import DecodedBlock, Line, decoded, decoded_with_help
 from replay.lines import STANDARD_INPUT, BrokenInput, blocks
+from replay.record import Candidate
 from replay.refusals import Reason, Refusal
 from replay.rejects import Rejects
 from replay.store import Head, Transaction
@@ -71,6 +73,10 @@ class Entry(NamedTuple):
     line: Line
 
 
+Clock = Callable[[Transaction], Stamper]
+"""What gives the records of a transaction their times."""
+
+
 class Ingest:
     """One run over several files."""
 
@@ -92,11 +98,12 @@ class Ingest:
 
     def run(self, names: Sequence[str]) -> Counts:
         """Record the files one after another, at the ledger's clock."""
-        for name in names:
-            for block in self._decoded(name):
-                self._refuse_all(block)
-                self._record(block.lines, self._clock)
-                self._watcher.read(name, block.read_bytes)
+        with without_cycle_search():
+            for name in names:
+                for block in self._decoded(name):
+                    self._refuse_all(block)
+                    self._record(block.candidates, block.line, self._clock)
+                    self._watcher.read(name, block.block.read_bytes)
         return self.counts
 
     def backfill(self, names: Sequence[str], *, late: bool) -> Counts:
@@ -104,13 +111,13 @@ class Ingest:
 
         With `late`, what is earlier than the last record is recorded at the end, at the ledger's clock.
         """
-        with self._target.backfilling(), ExitStack() as stack:
+        with self._target.backfilling(), ExitStack() as stack, without_cycle_search():
             held = _Spill(stack) if late else None
             for batch in _batches(self._sorted_entries(names, stack)):
-                self._record([entry.line for entry in batch], declared_clock, held)
+                self._record_entries(batch, declared_clock, held)
             if held is not None:
                 for batch in _batches(held.entries()):
-                    self._record([entry.line for entry in batch], self._clock)
+                    self._record_entries(batch, self._clock)
         return self.counts
 
     def _clock(self, transaction: Transaction) -> Stamper:
@@ -129,8 +136,8 @@ class Ingest:
         for file_number, name in enumerate(names):
             for block in self._decoded(name):
                 self._refuse_all(block)
-                self._watcher.read(name, block.read_bytes)
-                for line in block.lines:
+                self._watcher.read(name, block.block.read_bytes)
+                for line in map(block.line, range(len(block.candidates))):
                     claimed = line.candidate.claimed_at
                     if claimed is None:
                         self._refuse(line, _UNDATED)
@@ -143,28 +150,30 @@ class Ingest:
                         runs = [_spilled(heapq.merge(*runs, key=_in_order), stack)]
         return heapq.merge(*runs, iter(sorted(run, key=_in_order)), key=_in_order)
 
+    def _record_entries(self, entries: Sequence[Entry], clock: Clock, late: "_Spill | None" = None) -> None:
+        self._record([entry.line.candidate for entry in entries], lambda number: entries[number].line, clock, late)
+
     def _record(
         self,
-        lines: Sequence[Line],
-        clock: Callable[[Transaction], Stamper],
+        candidates: Sequence[Candidate],
+        line: Callable[[int], Line],
+        clock: Clock,
         late: "_Spill | None" = None,
     ) -> None:
-        if not lines:
+        """Append a batch, refuse what it refuses; `line` leads from a candidate's number to its line."""
+        if not candidates:
             return
-        done = self._append(lines, clock)
+        with self._target.append() as transaction:
+            done = self._appender.append(transaction, candidates, clock(transaction))
         self.counts.recorded += done.recorded
         self.counts.known += done.known
         for index, refusal in done.refused:
             if late is not None and refusal.reason is Reason.BACKFILL_LATE:
-                late.add(lines[index])
+                late.add(line(index))
             else:
-                self._refuse(lines[index], refusal)
+                self._refuse(line(index), refusal)
         self._rejects.flush()
-        self._watcher.acknowledged(lines[-1].where, done.head, self.counts)
-
-    def _append(self, lines: Sequence[Line], clock: Callable[[Transaction], Stamper]) -> Appended:
-        with self._target.append() as transaction:
-            return self._appender.append(transaction, [line.candidate for line in lines], clock(transaction))
+        self._watcher.acknowledged(line(len(candidates) - 1).where, done.head, self.counts)
 
     def _refuse_all(self, block: DecodedBlock) -> None:
         self.counts.passed_over += block.passed_over

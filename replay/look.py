@@ -9,7 +9,7 @@ from domain.calendar import shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, RESERVED_TYPES, SUBJECT_KINDS
 from replay.errors import UsageError, damaged
 from replay.ledger import read_record
-from replay.record import Row, chain_hash, leaf_hash
+from replay.record import Row, leaf_hash, linked
 from replay.store import ROW_COLUMNS, SCHEMA_VERSION, Store
 from replay.timeline import RETRACTED, Moment, has_subject, retracted_positions
 
@@ -139,14 +139,13 @@ def status(store: Store) -> dict[str, Any]:
 
 
 def _hashes(store: Store, row: Row) -> dict[str, str]:
-    leaf = leaf_hash(row.record)
     before = store.query("SELECT chain FROM records WHERE position = ?", (row.position - 1,))
     chain_before = next((chain for (chain,) in before), bytes(32))
     return {
         "content": row.content_hash.hex(),
-        "leaf": leaf.hex(),
+        "leaf": leaf_hash(row.record).hex(),
         "chain": row.chain.hex(),
-        "fits": "yes" if chain_hash(chain_before, leaf) == row.chain else "no: run 'levelbook verify'",
+        "fits": "yes" if linked(chain_before, row.record) == row.chain else "no: run 'levelbook verify'",
     }
 
 

@@ -111,40 +111,27 @@ def reference(event_type: str, data: Data) -> str | None:
     return " ".join(getattr(data, name) for name in refs)
 
 
-def with_alias(event: bytes, alias: str | None) -> bytes:
+def with_alias(event: bytes, alias: str) -> bytes:
     """The event with its buyer's alias in the place of the mark."""
-    if alias is None:
-        return event
     return event.replace(BUYER_MARK, b'"buyer":"%b"' % alias.encode(), 1)
 
 
-def record_bytes(
-    *,
-    ledger_id: str,
-    position: int,
-    stream: str,
-    version: int,
-    recorded_text: str,
-    backfill: bool,
-    event: bytes,
-) -> bytes:
-    """The canonical JSON of a record; `stream` and `ledger_id` need no escaping by their form."""
+def record_template(*, ledger_id: str, recorded_text: str, backfill: bool) -> bytes:
+    """A record's canonical JSON to be filled by `%` with (event, position, stream, version).
+
+    The ledger's id, the instant and the stream (as bytes) need no escaping by their form.
+    """
+    flag = "true" if backfill else "false"
     return (
-        b'{"backfill":%b,"event":%b,"ledger":"%b","position":%d,"recorded_at":"%b","stream":"%b","v":1,"version":%d}'
-    ) % (
-        b"true" if backfill else b"false",
-        event,
-        ledger_id.encode(),
-        position,
-        recorded_text.encode(),
-        stream.encode(),
-        version,
-    )
+        f'{{"backfill":{flag},"event":%b,"ledger":"{ledger_id}","position":%d,"recorded_at":"{recorded_text}",'
+        f'"stream":"%b","v":{RECORD_V},"version":%d}}'
+    ).encode()
 
 
 def leaf_hash(record: bytes) -> bytes:
     return sha256(b"\x00" + record).digest()
 
 
-def chain_hash(before: bytes, leaf: bytes) -> bytes:
-    return sha256(b"\x02" + before + leaf).digest()
+def linked(chain: bytes, record: bytes) -> bytes:
+    """The chain with one more record."""
+    return sha256(b"\x02" + chain + sha256(b"\x00" + record).digest()).digest()

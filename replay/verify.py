@@ -4,20 +4,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from hashlib import sha256
 from multiprocessing.connection import Connection
-from typing import Any, Final, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, get_type_hints
 
 import msgspec
 from msgspec import UNSET
 
-from domain.calendar import instant_text
-from domain.events import CATALOGUE, Envelope, OrderPaid
+from domain.calendar import instant_text, parse_instant
+from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
+from replay.bulk import second_core, without_cycle_search
 from replay.errors import LevelbookError, StoreError, UsageError
-from replay.record import BUYER_MARK, RECORD_V, RecordedEnvelope, Row, encode_json, reference
-from replay.second_core import second_core
+from replay.record import BUYER_MARK, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
 
 PROGRESS_ROWS: Final = 5_000
@@ -53,10 +54,11 @@ def parse_head(text: str) -> Kept:
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
     """Walk the whole ledger as it stands at the beginning."""
     last = store.head().position
-    if last < RECORDS_BEFORE_HELP:
-        span = _walked(store, Span(EMPTY, last, from_start=True), progress)
-    else:
-        span = _walked_by_two(store, last, progress)
+    with without_cycle_search():
+        if last < RECORDS_BEFORE_HELP:
+            span = _walked(store, Span(EMPTY, last, from_start=True), progress)
+        else:
+            span = _walked_by_two(store, last, progress)
     progress(span.head.position)
     result = Verified(span.head.position, span.head)
     if span.problem is not None:
@@ -91,25 +93,26 @@ class Span:
 
     def check(self, row: Row, ledger_id: str) -> None:
         """Raises Misfit unless the row follows the rows before it and its columns follow its bytes."""
-        position, recorded_before, chain_before = self.head
-        if row.position != position + 1:
-            raise Misfit(f"is missing; the next record is at {row.position}")
-        chain = sha256(b"\x02" + chain_before + sha256(b"\x00" + row.record).digest()).digest()
-        if chain != row.chain:
+        position, stream, version, event_type, _, _, _, occurred_at, recorded_at, _, chain, record = row
+        before = self.head
+        if position != before.position + 1:
+            raise Misfit(f"is missing; the next record is at {position}")
+        if linked(before.chain, record) != chain:
             raise Misfit("the chain does not fit the record: its bytes, or those of the link, were changed")
         _check_columns(row, ledger_id)
-        if row.recorded_at < recorded_before:
+        if recorded_at < before.recorded_at:
             raise Misfit("recorded_at falls behind the record before")
-        if row.occurred_at > row.recorded_at + AHEAD_MICROS_MAX:
+        if occurred_at > recorded_at + AHEAD_MICROS_MAX:
             raise Misfit("occurred_at lies more than five minutes after recorded_at")
-        next_version = self.versions.get(row.stream, 0 if self.from_start else row.version - 1) + 1
-        if row.version != next_version:
-            raise Misfit(f"is version {row.version} of {row.stream}, but version {next_version} comes next")
-        if row.stream not in self.versions:
-            self.first_versions[row.stream] = row.version
-        self.versions[row.stream] = row.version
-        self.types[row.type] += 1
-        self.head = Head(row.position, row.recorded_at, chain)
+        known = self.versions.get(stream)
+        if known is None:
+            known = 0 if self.from_start else version - 1
+            self.first_versions[stream] = version
+        if version != known + 1:
+            raise Misfit(f"is version {version} of {stream}, but version {known + 1} comes next")
+        self.versions[stream] = version
+        self.types[event_type] += 1
+        self.head = Head(position, recorded_at, chain)
 
 
 def _walked(store: Store, span: Span, progress: Callable[[int], None]) -> Span:
@@ -170,67 +173,83 @@ def _joined(store: Store, first: Span, second: Span) -> Span:
     return Span(second.head, second.last, from_start=True, types=first.types + second.types, problem=second.problem)
 
 
+class _Reader(NamedTuple):
+    """How records of one type are read."""
+
+    decode: Callable[[bytes], Any]
+    reference: Callable[[Any], str | None]
+
+
 @cache
-def _decoder(event_type: str) -> msgspec.json.Decoder[Any]:
+def _reader(event_type: str) -> _Reader:
     """Reads whole records of one type, strictly; what it has read encodes to the same bytes again."""
-    data_class = CATALOGUE[event_type].data
-    event = msgspec.defstruct(
-        "Event",
-        [
-            (f.name, data_class) if f.name == "data" else (f.name, f.type, f.default)
-            for f in msgspec.structs.fields(Envelope)
-        ],
-        kw_only=True,
-        forbid_unknown_fields=True,
-    )
-    fields = [(f.name, event if f.name == "event" else f.type) for f in msgspec.structs.fields(RecordedEnvelope)]
-    return msgspec.json.Decoder(msgspec.defstruct("Record", fields, forbid_unknown_fields=True))
+    data = _plain(CATALOGUE[event_type].data)
+    event = _plain(Envelope, data=data)
+    decoder = msgspec.json.Decoder(_plain(RecordedEnvelope, event=event))
+    refs = CATALOGUE[event_type].refs
+    one = attrgetter(refs[0]) if len(refs) == 1 else partial(reference, event_type)
+    return _Reader(decoder.decode, one)
+
+
+def _plain(struct: type[msgspec.Struct], **others: Any) -> type[msgspec.Struct]:
+    """The struct with its fields' JSON types alone: their forms were the business of the intake."""
+    types = get_type_hints(struct) | others
+    fields = [
+        (field.name, types[field.name])
+        if field.required or field.name in others
+        else (field.name, types[field.name], field.default)
+        for field in msgspec.structs.fields(struct)
+    ]
+    return msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=True)
 
 
 def _check_columns(row: Row, ledger_id: str) -> None:
     try:
-        record = _decoder(row.type).decode(row.record)
+        reader = _reader(row.type)
+        record = reader.decode(row.record)
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
         _expect("type", row.type, _type_in(row.record))
         raise Misfit(f"the record cannot be read: {error}") from None
     event = record.event
     try:
-        recorded_text, occurred_text = _text(row.recorded_at), instant_text(row.occurred_at)
+        recorded_text, occurred_at = _text(row.recorded_at), _instant(event.time)
     except OverflowError:
-        raise Misfit("recorded_at or occurred_at lies outside the calendar") from None
+        raise Misfit("recorded_at lies outside the calendar") from None
     if encode_json(record) != row.record or record.v > RECORD_V:
         raise Misfit("the record is not in canonical form")
     found = (
-        record.ledger,
-        record.position,
-        record.stream,
-        event.subject,
-        record.version,
-        record.recorded_at,
-        event.type,
-        event.source,
-        event.id,
-        event.time,
-        reference(row.type, event.data),
-        _content_hash(event),
+        *_IN_RECORD(record),
+        occurred_at,
+        reader.reference(event.data),
+        _content_hash(event, row.record),
     )
-    expected = (
-        ledger_id,
-        row.position,
-        row.stream,
-        row.stream,
-        row.version,
-        recorded_text,
-        row.type,
-        row.source,
-        row.event_id,
-        occurred_text,
-        row.ref,
-        row.content_hash,
-    )
+    expected = (*_IN_COLUMNS(row), recorded_text, ledger_id, row.occurred_at, row.ref, row.content_hash)
     if found != expected:
         for name, column, value in zip(_COMPARED, expected, found, strict=True):
             _expect(name, column, value)
+
+
+_COMPARED: Final = (
+    *("position", "stream", "subject", "version", "type", "source", "event_id"),
+    *("recorded_at", "ledger", "occurred_at", "ref", "content_hash"),
+)
+_IN_RECORD: Final = attrgetter(
+    *("position", "stream", "event.subject", "version", "event.type", "event.source", "event.id"),
+    *("recorded_at", "ledger"),
+)
+_IN_COLUMNS: Final = itemgetter(
+    *(Row._fields.index(name) for name in ("position", "stream", "stream", "version", "type", "source", "event_id"))
+)
+
+
+def _instant(text: str) -> int:
+    """The instant that a stored text names; it has the one form in which instants are stored."""
+    try:
+        if len(text) == _INSTANT_CHARS and text.endswith("Z"):
+            return parse_instant(text)
+    except ValueError as error:
+        raise Misfit(f"the record names the time {text!r}, which {error}") from None
+    raise Misfit(f"the record names the time {text!r}, which is not in canonical form")
 
 
 def _type_in(record: bytes) -> object:
@@ -241,18 +260,20 @@ def _type_in(record: bytes) -> object:
         raise Misfit(f"the record cannot be read: {error}") from None
 
 
-_COMPARED: Final = (
-    *("ledger", "position", "stream", "subject", "version", "recorded_at", "type"),
-    *("source", "event_id", "occurred_at", "ref", "content_hash"),
-)
+_INSTANT_CHARS: Final = len("2022-11-30T00:00:00.000000Z")
+_EVENT_BEGINS: Final = b',"event":'
+_EVENT_ENDS: Final = b',"ledger":'
 _text: Final = lru_cache(maxsize=4)(instant_text)
 
 
-def _content_hash(event: Any) -> bytes:
+def _content_hash(event: Any, record: bytes) -> bytes:
     """The hash of an event's content as the intake made it: no recordedtime, the buyer a mark."""
-    event.recordedtime = UNSET
-    content = encode_json(event)
-    if type(event.data) is OrderPaid:
+    if event.recordedtime is UNSET:
+        content = record[record.index(_EVENT_BEGINS) + len(_EVENT_BEGINS) : record.rindex(_EVENT_ENDS)]
+    else:
+        event.recordedtime = UNSET
+        content = encode_json(event)
+    if event.type == "order.paid":
         content = content.replace(b'"buyer":"%b"' % event.data.buyer.encode(), BUYER_MARK, 1)
     return sha256(content).digest()
 

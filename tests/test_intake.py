@@ -14,7 +14,7 @@ from domain.limits import LINE_BYTES_MAX
 from replay.decoding import decode_block
 from replay.intake import read_careful, read_fast, read_line
 from replay.lines import Block
-from replay.record import BUYER_MARK, RecordedEnvelope, encode_json, record_bytes
+from replay.record import BUYER_MARK, RecordedEnvelope, encode_json, record_template
 from replay.refusals import RefusalError
 from tests.conftest import SOAK
 from tests.making import line, paid
@@ -140,7 +140,7 @@ def test_what_the_fast_reader_accepts_the_careful_one_accepts_alike(raw: bytes) 
 def test_every_line_is_recorded_refused_or_passed_over(raws: list[bytes]) -> None:
     block = Block("f", 1, b"\n".join(raws).split(b"\n"), 0)
     done = decode_block(block)
-    assert len(done.lines) + len(done.refused) + done.passed_over == len(block.lines)
+    assert len(done.candidates) + len(done.refused) + done.passed_over == len(block.lines)
     for where, refusal, _ in done.refused:
         assert where.startswith("f:") and refusal.message.isprintable()
 
@@ -207,15 +207,8 @@ def test_scores_out_of_bounds(value: object) -> None:
 def test_a_record_is_its_own_canonical_json(event_type: str) -> None:
     """Keys sorted, no blanks, and no other bytes than a plain JSON writer makes of the same content."""
     item = read_line(line(example(event_type, full=True)))
-    record = record_bytes(
-        ledger_id="0" * 32,
-        position=7,
-        stream=item.stream,
-        version=3,
-        recorded_text="2022-11-02T00:00:00.000000Z",
-        backfill=True,
-        event=item.event,
-    )
+    template = record_template(ledger_id="0" * 32, recorded_text="2022-11-02T00:00:00.000000Z", backfill=True)
+    record = template % (item.event, 7, item.stream.encode(), 3)
     plain = json.dumps(json.loads(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert record == plain.encode()
     assert encode_json(msgspec.json.decode(record, type=RecordedEnvelope)) == record

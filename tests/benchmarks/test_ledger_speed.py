@@ -27,7 +27,7 @@ from tests.making import line, paid
 
 ROOT = Path(__file__).parent.parent.parent
 INSERT = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
-PEER_EVENTS = min(LINES, 100_000)
+PEER_EVENTS = LINES
 
 
 def command(*words: str) -> None:
