@@ -39,4 +39,4 @@ soak: $(READY)
 	LEVELBOOK_SOAK=10 $(BIN)/python -m pytest
 
 clean:
-	rm -rf $(VENV) levelbook-demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* levelbook-demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

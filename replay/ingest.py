@@ -25,7 +25,7 @@ from replay.rejects import Rejects
 from replay.store import Head, Transaction
 
 SORT_LINES: Final = 50_000
-"""Lines of a backfill that are sorted in memory; longer ones are merged from temporary files."""
+"""Lines of a backfill that are sorted in memory at once, and merged from temporary files."""
 MERGE_RUNS: Final = 100
 """So many sorted runs are merged into one, so that neither memory nor open files grow with the input."""
 _SPILL_LINES: Final = 50
@@ -113,7 +113,7 @@ class Ingest:
         """
         with self._target.backfilling(), ExitStack() as stack, without_cycle_search():
             held = _Spill(stack) if late else None
-            for batch in _batches(self._sorted_entries(names, stack)):
+            for batch in _batches(_sorted(self._dated_entries(names), stack)):
                 self._record_entries(batch, declared_clock, held)
             if held is not None:
                 for batch in _batches(held.entries()):
@@ -130,9 +130,8 @@ class Ingest:
         except BrokenInput as error:
             self.counts.broken_files.append(str(error))
 
-    def _sorted_entries(self, names: Sequence[str], stack: ExitStack) -> Iterator[Entry]:
-        runs: list[Iterator[Entry]] = []
-        run: list[Entry] = []
+    def _dated_entries(self, names: Sequence[str]) -> Iterator[Entry]:
+        """The well-formed lines of the files that say when they were learned; the others are refused."""
         for file_number, name in enumerate(names):
             for block in self._decoded(name):
                 self._refuse_all(block)
@@ -141,14 +140,8 @@ class Ingest:
                     claimed = line.candidate.claimed_at
                     if claimed is None:
                         self._refuse(line, _UNDATED)
-                        continue
-                    run.append(Entry(claimed, file_number, line.number, line))
-                    if len(run) == SORT_LINES:
-                        runs.append(_spilled(sorted(run, key=_in_order), stack))
-                        run = []
-                    if len(runs) == MERGE_RUNS:
-                        runs = [_spilled(heapq.merge(*runs, key=_in_order), stack)]
-        return heapq.merge(*runs, iter(sorted(run, key=_in_order)), key=_in_order)
+                    else:
+                        yield Entry(claimed, file_number, line.number, line)
 
     def _record_entries(self, entries: Sequence[Entry], clock: Clock, late: "_Spill | None" = None) -> None:
         self._record([entry.line.candidate for entry in entries], lambda number: entries[number].line, clock, late)
@@ -208,6 +201,16 @@ class _Spill:
 
     def entries(self) -> Iterator[Entry]:
         return _loaded(self._file)
+
+
+def _sorted(entries: Iterator[Entry], stack: ExitStack) -> Iterator[Entry]:
+    """The entries in the order in which they are to be recorded, whatever their number."""
+    runs: list[Iterator[Entry]] = []
+    while run := sorted(islice(entries, SORT_LINES), key=_in_order):
+        runs.append(_spilled(run, stack))
+        if len(runs) == MERGE_RUNS:
+            runs = [_spilled(heapq.merge(*runs, key=_in_order), stack)]
+    return heapq.merge(*runs, key=_in_order)
 
 
 def _spilled(entries: Iterable[Entry], stack: ExitStack) -> Iterator[Entry]:
