@@ -1,4 +1,4 @@
-"""Using the machine well in bulk work: a second process, and no searches for reference cycles."""
+"""Using the machine well in bulk work: a second process, and few searches for reference cycles."""
 
 import gc
 import multiprocessing
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from typing import Final
 
+NEW_OBJECTS_BEFORE_SEARCH: Final = 200_000
 Serve = Callable[[Connection], None]
 """What the second process does with its end of the connection; a function of a module."""
 
@@ -40,20 +42,23 @@ def second_core(serve: Serve) -> Iterator[Connection]:
 
 
 @contextmanager
-def without_cycle_search() -> Iterator[None]:
-    """No searches for reference cycles: bulk work makes millions of tuples and no cycle."""
-    was_enabled = gc.isenabled()
-    gc.disable()
+def rare_cycle_search() -> Iterator[None]:
+    """Searches for reference cycles only after very many new objects.
+
+    Bulk work makes millions of tuples, which are searched in vain; refused lines do leave cycles
+    behind (exceptions and their frames), which must go before they fill the memory.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS_BEFORE_SEARCH, *before[1:])
     try:
         yield
     finally:
-        if was_enabled:
-            gc.enable()
+        gc.set_threshold(*before)
 
 
 def _run(serve: Serve, connection: Connection) -> None:
     try:
-        with without_cycle_search():
+        with rare_cycle_search():
             serve(connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

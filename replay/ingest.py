@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from domain.limits import BATCH_LINES_MAX
 from replay.append import Appender, Stamper, declared_clock, ledger_clock
-from replay.bulk import without_cycle_search
+from replay.bulk import rare_cycle_search
 from replay.decoding import DecodedBlock, Line, decoded, decoded_with_help
 from replay.lines import STANDARD_INPUT, BrokenInput, blocks
 from replay.record import Candidate
@@ -98,7 +98,7 @@ class Ingest:
 
     def run(self, names: Sequence[str]) -> Counts:
         """Record the files one after another, at the ledger's clock."""
-        with without_cycle_search():
+        with rare_cycle_search():
             for name in names:
                 for block in self._decoded(name):
                     self._refuse_all(block)
@@ -111,7 +111,7 @@ class Ingest:
 
         With `late`, what is earlier than the last record is recorded at the end, at the ledger's clock.
         """
-        with self._target.backfilling(), ExitStack() as stack, without_cycle_search():
+        with self._target.backfilling(), ExitStack() as stack, rare_cycle_search():
             held = _Spill(stack) if late else None
             for batch in _batches(_sorted(self._dated_entries(names), stack)):
                 self._record_entries(batch, declared_clock, held)

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from domain.calendar import instant_text, parse_instant
 from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
-from replay.bulk import second_core, without_cycle_search
+from replay.bulk import rare_cycle_search, second_core
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.record import BUYER_MARK, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
@@ -54,7 +54,7 @@ def parse_head(text: str) -> Kept:
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
     """Walk the whole ledger as it stands at the beginning."""
     last = store.head().position
-    with without_cycle_search():
+    with rare_cycle_search():
         if last < RECORDS_BEFORE_HELP:
             span = _walked(store, Span(EMPTY, last, from_start=True), progress)
         else:

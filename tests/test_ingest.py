@@ -198,20 +198,42 @@ def test_memory_stays_flat_under_an_endless_line_and_a_bomb(tmp_path: Path) -> N
         for _ in range(400):
             file.write(bytes(1 << 20))
         file.write(b"\n" + line(paid("o-1")) + b"\n")
+    shown, complaints, peak_mib = ingest_and_weigh(bomb)
+    assert "bomb.jsonl.gz:1: found a line of more than 65536 bytes" in complaints
+    assert shown == "1 recorded, 0 already known, 1 refused"
+    assert peak_mib < 100
+
+
+def test_memory_stays_flat_when_every_line_is_refused(tmp_path: Path) -> None:
+    many = tmp_path / "many.jsonl"
+    many.write_bytes((line({**paid("o-1"), "odd": 1}) + b"\n{\n") * 30_000)
+    shown, _, peak_mib = ingest_and_weigh(many)
+    assert shown == "0 recorded, 0 already known, 60000 refused"
+    assert peak_mib < 150
+
+
+def ingest_and_weigh(file: Path) -> tuple[str, str, float]:
+    """What an ingest of a file prints, what it says on standard error, and its peak memory in MiB.
+
+    Both processes are weighed: in a long file the second one decodes.
+    """
     script = (
-        "import re, sys; sys.argv = ['levelbook', 'ingest', '--store', 'ledger.db', 'bomb.jsonl.gz'];"
+        "import re, resource, sys; sys.argv = ['levelbook', 'ingest', '--store', 'ledger.db', sys.argv[1]];"
         "import cli\n"
         "try: cli.main()\n"
-        "finally: print(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1])"
+        "finally: print(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1],"
+        " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, file.name],
+        cwd=file.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert "bomb.jsonl.gz:1: found a line of more than 65536 bytes" in done.stderr
-    counted, _, peak_kib = done.stdout.splitlines()
-    assert counted == "1 recorded, 0 already known, 1 refused"
-    assert int(peak_kib) < 100_000
+    shown, _, weights = done.stdout.splitlines()
+    return shown, done.stderr, max(map(int, weights.split())) / 1024
 
 
 def test_a_named_pipe_is_read_once_and_whole(store: Store, tmp_path: Path) -> None:
