@@ -154,6 +154,18 @@ def print_replay(found: dict[str, Any], *, verdicts: bool, as_json: bool) -> Non
     click.echo(f"  policy {found['policy']}@{found['policy_hash'][:12]}{reconstruction}")
     click.echo(f"  as of {found['as_of']}, known at {found['known_at']} (position {found['position']})")
     click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
+    published = found["published"]
+    if published is not None:
+        shown = published["level"] or "no level"
+        click.echo(
+            f"  published {published['at'][:10]} for {published['month']}: {shown}, {published['points']} points"
+        )
+    for month in found["months"]:
+        counted = ", ".join(f"{count} {name}" for name, count in month["verdicts"].items())
+        click.echo(
+            f"  {month['month']}  {month['opening']:>9} {month['growth']:>9} -> {month['closing']:>9}"
+            f"  {month['level'] or '-':<10} {counted}"
+        )
     counts = Counter(item["verdict"] for item in found["verdicts"])
     click.echo("  verdicts: " + (", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"))
     for item in found["verdicts"] if verdicts else ():

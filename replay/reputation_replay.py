@@ -1,16 +1,19 @@
 """A merchant's reputation replayed from the ledger: points, level and a verdict for every entry."""
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from domain import reputation
-from domain.calendar import shanghai_text
+from domain import reputation_account as account
+from domain.calendar import month_text, shanghai_text
 from domain.events import Event
 from domain.policy import Policy
 from replay.errors import UsageError
 from replay.policies import policy_at
 from replay.store import Store
-from replay.timeline import Moment, events_of, has_subject, taking_part
+from replay.timeline import Moment, events_of, has_subject, retracted_positions, taking_part
+
+RETRACTED_NOTE: Final = "retracted"
 
 
 class Replay(NamedTuple):
@@ -21,15 +24,23 @@ class Replay(NamedTuple):
     policy: Policy
     standing: reputation.Standing
     findings: list[reputation.Finding]
+    months: list[account.Month]
+    published: account.Publication | None
+    notes: dict[int, str]
+    """By position, why an event without a verdict has none."""
     events: dict[int, Event]
-    """The events that took part, by position."""
+    """The merchant's events that were known, by position."""
 
     @property
     def level(self) -> dict[str, Any] | None:
         """The level's entry in the policy, or None when the merchant is not rated."""
-        if self.standing.state is not reputation.State.RATED:
+        return self.level_entry(self.standing.level) if self.standing.state is reputation.State.RATED else None
+
+    def level_entry(self, bounds_reached: int) -> dict[str, Any] | None:
+        """The policy's entry of the level that has so many bounds; None for 0."""
+        if bounds_reached == 0:
             return None
-        level: dict[str, Any] = self.policy.parameters["levels"].value[self.standing.level - 1]
+        level: dict[str, Any] = self.policy.parameters["levels"].value[bounds_reached - 1]
         return level
 
     @property
@@ -49,10 +60,24 @@ def replay_reputation(store: Store, subject: str, moment: Moment) -> Replay:
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects merchant' lists them")
     policy = policy_at(reputation.SCHEME, moment.as_of)
-    events = taking_part(list(events_of(store, subject, moment.position)), moment.as_of)
-    history = reputation.history_of(events)
-    standing, findings = reputation.run(history, reputation.rules_of(policy), moment.as_of)
-    return Replay(subject, moment, policy, standing, findings, {event.position: event for event in events})
+    known = list(events_of(store, subject, moment.position))
+    events = taking_part(known, moment.as_of)
+    history, rules = reputation.history_of(events), reputation.rules_of(policy)
+    standing, findings = reputation.run(history, rules, moment.as_of)
+    lives = account.lives_of(history)
+    timetable = account.Timetable(**policy.parameters["publication"].value)
+    retracted = dict.fromkeys(retracted_positions(known), RETRACTED_NOTE)
+    return Replay(
+        subject=subject,
+        moment=moment,
+        policy=policy,
+        standing=standing,
+        findings=findings,
+        months=account.months_of(findings, lives, rules),
+        published=account.publication_at(findings, lives, rules, timetable, moment.as_of),
+        notes=account.notes_of(events, history, findings) | retracted,
+        events={event.position: event for event in known},
+    )
 
 
 def replay_json(replay: Replay) -> dict[str, Any]:
@@ -72,8 +97,46 @@ def replay_json(replay: Replay) -> dict[str, Any]:
         "points": points_text(standing.points_tenths),
         "to_next": None if standing.to_next_tenths is None else points_text(standing.to_next_tenths),
         "assumed": replay.policy.assumed,
+        "published": _published_json(replay),
+        "months": [_month_json(replay, month) for month in replay.months],
         "verdicts": [_verdict_json(replay, finding) for finding in replay.findings],
+        "notes": [_note_json(replay, position) for position in sorted(replay.notes)],
     }
+
+
+def _published_json(replay: Replay) -> dict[str, Any] | None:
+    found = replay.published
+    if found is None:
+        return None
+    return {
+        "month": month_text(found.month),
+        "points": points_text(found.points_tenths),
+        "level": _code(replay, found.level),
+        "at": shanghai_text(found.at),
+        "in_force": found.at >= replay.policy.in_force_from,
+    }
+
+
+def _month_json(replay: Replay, month: account.Month) -> dict[str, Any]:
+    return {
+        "month": month_text(month.month),
+        "opening": points_text(month.opening_tenths),
+        "growth": points_text(month.growth_tenths, signed=True),
+        "cap": None if month.cap_tenths is None else points_text(month.cap_tenths),
+        "closing": points_text(month.closing_tenths),
+        "level": _code(replay, month.level),
+        "verdicts": {str(verdict): count for verdict, count in sorted(month.verdicts.items())},
+    }
+
+
+def _note_json(replay: Replay, position: int) -> dict[str, Any]:
+    event = replay.events[position]
+    return {"source": event.source, "event": event.id, "position": position, "note": replay.notes[position]}
+
+
+def _code(replay: Replay, bounds_reached: int) -> str | None:
+    entry = replay.level_entry(bounds_reached)
+    return None if entry is None else str(entry["code"])
 
 
 def _verdict_json(replay: Replay, finding: reputation.Finding) -> dict[str, Any]:
@@ -94,13 +157,19 @@ def points_text(tenths: int, *, signed: bool = False) -> str:
     return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10}"
 
 
+def _verdict_or_note(replay: Replay, findings: dict[int, reputation.Finding], position: int) -> str:
+    if position in findings:
+        return str(findings[position].verdict)
+    return replay.notes.get(position, "not judged")
+
+
 def why_they_differ(before: Replay, after: Replay) -> str:
     """The difference in points between two replays of one merchant in one line, by change of verdict."""
     changes: Counter[tuple[str, str]] = Counter()
     moved: Counter[tuple[str, str]] = Counter()
     old, new = ({finding.position: finding for finding in replay.findings} for replay in (before, after))
     for position in sorted(old.keys() | new.keys()):
-        change = tuple(str(found[position].verdict) if position in found else "no part" for found in (old, new))
+        change = (_verdict_or_note(before, old, position), _verdict_or_note(after, new, position))
         tenths = sum(sign * found[position].tenths for found, sign in ((old, -1), (new, 1)) if position in found)
         if change[0] != change[1] or tenths:
             changes[change[0], change[1]] += 1

@@ -149,6 +149,25 @@ def test_replay_names_all_that_a_result_depends_on(ledger: str) -> None:
         "points": "+1.0",
         "at": "2022-11-02T00:00:00+08:00",
     }
+    assert found["published"] == {
+        "month": "2022-10",
+        "points": "0.0",
+        "level": None,
+        "at": "2022-11-16T12:00:00+08:00",
+        "in_force": True,
+    }
+    assert found["months"] == [
+        {
+            "month": "2022-11",
+            "opening": "0.0",
+            "growth": "+1.0",
+            "cap": "5001.0",
+            "closing": "1.0",
+            "level": "bronze-1",
+            "verdicts": {"counted": 1},
+        }
+    ]
+    assert [(item["event"], item["note"]) for item in found["notes"]] == [("flag-1", "retracted")]
     flagged = run("replay", "merchant/m-1", "--position", "4", "--as-of", "2022-11-30", "--verdicts")
     assert "unrated, 0.0 points" in flagged and "flagged" in flagged
     early = json.loads(run("replay", "merchant/m-1", "--as-of", "2022-10-25", "--format", "json"))

@@ -78,6 +78,7 @@ def test_every_review_is_accounted_for(olist_store: Store) -> None:
     for seller in plain_olist.sellers(FOLDER):
         found = replay_reputation(olist_store, f"merchant/{seller}", moment)
         reviews = {position for position, item in found.events.items() if item.type == "review.posted"}
+        assert set(found.notes.values()) <= {"pending", "reviewed"}
         assert reviews <= {finding.position for finding in found.findings}
         judged += len(reviews)
     assert judged == plain_olist.counts(FOLDER)["review.posted"]
