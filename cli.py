@@ -54,9 +54,18 @@ def _command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Co
     return main.command(name, epilog=f"\b\nExample:\n  {example}")
 
 
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the answer.",
+)
+
+
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which ledger, and in which form to answer."""
-    form = click.Choice(["text", "json"])
     location = click.option(
         "--store",
         default="levelbook.db",
@@ -66,10 +75,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="PATH|URL",
         help="The ledger: an SQLite file or a postgresql:// URL.",
     )
-    answer = click.option(
-        "--format", "format_", type=form, default="text", show_default=True, help="Form of the answer."
-    )
-    return location(answer(command))
+    return location(format_option(command))
 
 
 def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -291,6 +297,16 @@ def replay(
     with _open(store) as opened:
         found = replay_reputation(opened, subject, _resolve(opened, as_of, known_at, position))
     printing.print_replay(replay_json(found), verdicts=verdicts, as_json=format_ == "json")
+
+
+@_command("policies", "levelbook policies --format json")
+@format_option
+def policies(format_: str) -> None:
+    """List the policies that replays use: each parameter with its value, status and source."""
+    from replay.policies import policy_json, schemes, shipped
+
+    found = [policy_json(policy) for scheme in schemes() for policy in shipped(scheme)]
+    printing.print_policies(found, as_json=format_ == "json")
 
 
 @_command("demo", "levelbook demo")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from replay.verify import Verified
 
 
+VALUE_CHARS_SHOWN = 60
+
+
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -140,6 +143,21 @@ def print_status(found: dict[str, Any], *, as_json: bool) -> None:
             click.echo(f"{name:<16}{value}")
     for name, count in found["types"].items():
         click.echo(f"{count:>14}  {name}")
+
+
+def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for policy in found:
+        click.echo(f"{policy['scheme']} {policy['id']}@{policy['hash'][:12]}, in force from {policy['in_force_from']}")
+        for name, item in policy["parameters"].items():
+            value = json.dumps(item["value"], ensure_ascii=False)
+            shown = (
+                value if len(value) <= VALUE_CHARS_SHOWN else f"{value[:VALUE_CHARS_SHOWN]}… (--format json shows all)"
+            )
+            click.echo(f"  {name:<17} {item['status']:<10} {shown}")
+            click.echo(f"  {'':<17} {item['source']}")
 
 
 def print_replay(found: dict[str, Any], *, verdicts: bool, as_json: bool) -> None:

@@ -174,6 +174,17 @@ def test_replay_names_all_that_a_result_depends_on(ledger: str) -> None:
     assert early["in_force"] is False
 
 
+def test_policies_show_what_is_published_and_what_is_assumed() -> None:
+    (policy,) = json.loads(run("policies", "--format", "json"))
+    assert (policy["scheme"], policy["id"], len(policy["hash"])) == ("merchant-reputation", "2022-10-26", 64)
+    assert policy["in_force_from"] == "2022-10-26T00:00:00+08:00"
+    statuses = {name: item["status"] for name, item in policy["parameters"].items()}
+    assert {name for name, status in statuses.items() if status == "assumed"} == {"levels", "star_classes"}
+    assert all(item["source"] for item in policy["parameters"].values())
+    text = run("policies")
+    assert "pair_cap_tenths   published  60" in text and "ours" in text
+
+
 def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
     assert "7 records in copy.db, verified" in run("backup", "copy.db")
     assert json.loads(run("backup", "copy2.db", "--format", "json"))["records"] == 7
