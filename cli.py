@@ -64,6 +64,11 @@ format_option = click.option(
 )
 
 
+clock_option = click.option(
+    "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
+)
+
+
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which ledger, and in which form to answer."""
     location = click.option(
@@ -112,7 +117,7 @@ def main() -> None:
 @click.option(
     "--late", is_flag=True, help="With --backfill: record what is earlier than the last record as learned now."
 )
-@click.option("--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record.")
+@clock_option
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded, known and refused; record nothing.")
 @click.option(
     "--rejects",
@@ -139,7 +144,7 @@ def ingest(
     with its reason to the rejects file, which can be mended and ingested again. The same file twice
     changes nothing.
     """
-    from replay.errors import UsageError
+    from replay.errors import LevelbookError, UsageError
     from replay.ingest import Ingest
     from replay.lines import check_files
     from replay.rejects import Rejects
@@ -149,6 +154,7 @@ def ingest(
     check_files(files)
     refused = Rejects(rejects)
     interrupted = False
+    failure = None
     watching = _Watch(files, acknowledge=acknowledge, answers_json=format_ == "json")
     with _ingest_target(store, dry_run) as (target, appender), watching as watch:
         run = Ingest(target, appender, refused, watch, clock_behind=clock_behind)
@@ -156,9 +162,13 @@ def ingest(
             run.backfill(files, late=late) if backfill else run.run(files)
         except KeyboardInterrupt:
             interrupted = True
+        except (LevelbookError, OSError) as error:
+            failure = error
         finally:
             refused.close()
     printing.print_counts(run.counts, refused.path, watch.head, dry_run=dry_run, as_json=format_ == "json")
+    if failure is not None:
+        raise failure
     if interrupted:
         click.echo("Interrupted: what was counted is recorded; ingest the same files again to go on.", err=True)
         sys.exit(EXIT_INTERRUPTED)
@@ -208,15 +218,16 @@ def backup(file: Path, store: str, format_: str) -> None:
 @_command("erase-buyer", "levelbook erase-buyer b-9 --reason 'request 2291'")
 @click.argument("buyer")
 @click.option("--reason", required=True, help="Why; kept for ever, so name no one.")
+@clock_option
 @store_options
-def erase_buyer(buyer: str, reason: str, store: str, format_: str) -> None:
+def erase_buyer(buyer: str, reason: str, clock_behind: bool, store: str, format_: str) -> None:
     """Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes."""
     from replay.ledger import Ledger
 
-    name = click.open_file("-").readline().strip() if buyer == "-" else buyer
+    name = _line_of_standard_input() if buyer == "-" else buyer
     with _open(store) as opened:
-        receipt = Ledger(opened).erase_buyer(name, reason)
-    printing.print_erasure(receipt, as_json=format_ == "json")
+        erasure = Ledger(opened).erase_buyer(name, reason, clock_behind=clock_behind)
+    printing.print_erasure(erasure, as_json=format_ == "json")
 
 
 @_command("events", "levelbook events merchant/tea-house --order ring-1 --known-at 2022-12-01")
@@ -320,11 +331,15 @@ def policies(format_: str) -> None:
 def demo(folder: Path) -> None:
     """Make a small ledger of a disputed level and replay it as known then and as known now."""
     from fixtures.demo import AS_OF, KNOWN_THEN, MERCHANT, story
+    from replay.errors import UsageError
     from replay.reputation_replay import replay_reputation, why_they_differ
 
-    folder.mkdir(exist_ok=True)
     lines, store = folder / "events.jsonl", str(folder / "ledger.db")
-    lines.write_text("".join(json.dumps(item) + "\n" for item in story()))
+    text = "".join(json.dumps(item) + "\n" for item in story())
+    if folder.exists() and any(folder.iterdir()) and not (lines.exists() and lines.read_text() == text):
+        raise UsageError(f"the folder {folder} holds other things than this demo; name another with --folder")
+    folder.mkdir(exist_ok=True)
+    lines.write_text(text)
     click.echo(f"$ levelbook ingest --store {store} --backfill {lines}")
     ingest.main(["--store", store, "--backfill", str(lines)], standalone_mode=False)
     with _open(store) as opened:
@@ -388,6 +403,17 @@ def _ingest_target(store: str, dry_run: bool) -> Iterator[tuple["Target", "Appen
     create_store(store)
     with open_store(store) as opened:
         yield opened, Appender(opened.identity.id, key_of(opened))
+
+
+def _line_of_standard_input() -> str:
+    from replay.errors import UsageError
+
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; name the buyer")
+    try:
+        return sys.stdin.buffer.readline().decode().strip()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not valid UTF-8; mend it") from None
 
 
 def _open(store: str) -> "Store":

@@ -23,6 +23,8 @@ class Subject:
     decisions: dict[tuple[str, str], LevelDecided] = field(default_factory=dict)
     """The latest decision by (scheme, period)."""
     pending: list[Event] = field(default_factory=list)
+    outdated: bool = False
+    """Set when a save failed."""
 
     def decide_level(self, decision: LevelDecided, *, source: str, decided_at: int) -> None:
         """Fix a level; nothing happens when this run has decided it already.
@@ -55,7 +57,12 @@ class Subject:
         self.decisions[decision.scheme, decision.period] = decision
 
     def collect_events(self) -> list[Event]:
-        """The events to be saved; the library's `save` calls this."""
+        """The events to be saved; the library's `save` calls this.
+
+        Raises ValueError after a failed save: what was decided rests on a stream that has moved on.
+        """
+        if self.outdated:
+            raise ValueError(f"a save of {self.id} failed; read it again and decide again")
         collected, self.pending = self.pending, []
         return collected
 

@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from replay.ingest import Counts
+    from replay.ledger import Erasure
     from replay.store import Head
     from replay.verify import Verified
 
@@ -86,13 +87,14 @@ def print_backup(file: Path, result: "Verified", *, as_json: bool) -> None:
         click.echo(f"{result.records} records in {file}, verified, head {head_text(result.head)}")
 
 
-def print_erasure(receipt: "Head", *, as_json: bool) -> None:
+def print_erasure(erasure: "Erasure", *, as_json: bool) -> None:
     if as_json:
-        print_json({"erased": 1, "receipt_position": receipt.position})
-    else:
-        click.echo(
-            f"erased; the receipt stands at position {receipt.position}. Backups made before still hold the row."
-        )
+        print_json({"erased": 1, **erasure._asdict()})
+        return
+    click.echo(f"erased; the receipt stands at position {erasure.receipt_position}")
+    if not erasure.scrubbed:
+        click.echo("the files of the store still hold the deleted row until the database next tidies up (VACUUM)")
+    click.echo("backups made before still hold the row")
 
 
 def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
@@ -104,8 +106,15 @@ def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         data = " ".join(f"{key}={value}" for key, value in event["data"].items())
         click.echo(
             f"{item['position']:>9}  {item['occurred_at']:<25}  learned {item['recorded_at']:<32}"
-            f"  {event['type']:<18}  {event['source']} {event['id']}  {data}"
+            f"  {event['type']:<18}  {event['source']} {event['id']}  {data}{_bearing_text(item)}"
         )
+
+
+def _bearing_text(item: dict[str, Any]) -> str:
+    """What corrects and retracts an event, by position."""
+    corrected = "".join(f"  corrected by {position}" for position in item["corrected_by"])
+    lifted = "" if item["retracted"] else " (retracted itself)"
+    return corrected + "".join(f"  retracted by {position}{lifted}" for position in item["retracted_by"])
 
 
 def print_event(found: dict[str, Any], *, as_json: bool) -> None:

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from replay.errors import StoreError, UsageError
 from replay.record import Row
-from replay.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, sync
+from replay.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
 from replay.store import ROW_COLUMNS, Store
 from replay.verify import Verified, verify
 
 COPY_ROWS: Final = 10_000
+_RECORDS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position <= ? ORDER BY position"
 
 
 def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _: None) -> Verified:
@@ -24,27 +25,27 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
     if path.exists():
         raise UsageError(f"{path} exists; a backup never overwrites, name another file")
     draft = draft_beside(path)
+    head = store.head()
     try:
         with copy_of(draft, store.identity) as copy:
-            types: Counter[str] = Counter()
-            done = 0
-            for rows in _chunks(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position")):
+            for rows in _chunks(store.query(_RECORDS_SQL, (head.position,))):
                 with copy.append() as transaction:
                     transaction.insert([Row._make(row) for row in rows])
-                    counts = Counter(row[3] for row in rows)
-                    transaction.add_to_tally(counts)
-                types += counts
-                done += len(rows)
-                progress(done)
+                    transaction.add_to_tally(Counter(row[3] for row in rows))
+                progress(rows[-1][0])
             for rows in _chunks(store.query("SELECT key, alias FROM buyers")):
                 with copy.append() as transaction:
                     transaction.add_aliases(dict(rows))
         with SqliteStore(draft) as copy:
             result = verify(copy)
+        if not result.problems and result.head != head:
+            result.problems.append(f"it ends at position {result.head.position}, the ledger stood at {head.position}")
         if result.problems:
             raise StoreError(f"the copy is not sound, and so perhaps {store.name} is not: {result.problems[0]}")
+        settle(draft)
         sync(draft)
         os.link(draft, path)
+        sync(path.parent)
     except FileExistsError:
         raise UsageError(f"{path} exists; a backup never overwrites, name another file") from None
     finally:

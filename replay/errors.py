@@ -25,6 +25,10 @@ class StoreError(LevelbookError):
     exit_status = 3
 
 
-def damaged(what: str) -> StoreError:
+class DamagedError(StoreError):
+    """What is stored cannot be read as what it must be."""
+
+
+def damaged(what: str) -> DamagedError:
     """For a stored record that does not hold what it must."""
-    return StoreError(f"{what} is damaged and cannot be read; run 'levelbook verify'")
+    return DamagedError(f"{what} is damaged and cannot be read; run 'levelbook verify'")

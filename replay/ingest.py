@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
@@ -29,6 +28,9 @@ SORT_LINES: Final = 50_000
 MERGE_RUNS: Final = 100
 """So many sorted runs are merged into one, so that neither memory nor open files grow with the input."""
 _SPILL_LINES: Final = 50
+_SPILL_BYTES: Final = 1 << 18
+BATCH_BYTES: Final = 1 << 24
+SORT_BYTES: Final = 1 << 25
 
 
 @dataclass
@@ -113,10 +115,10 @@ class Ingest:
         """
         with self._target.backfilling(), ExitStack() as stack, rare_cycle_search():
             held = _Spill(stack) if late else None
-            for batch in _batches(_sorted(self._dated_entries(names), stack)):
+            for batch in _batches(_sorted(self._dated_entries(names), stack), BATCH_LINES_MAX, BATCH_BYTES):
                 self._record_entries(batch, declared_clock, held)
             if held is not None:
-                for batch in _batches(held.entries()):
+                for batch in _batches(held.entries(), BATCH_LINES_MAX, BATCH_BYTES):
                     self._record_entries(batch, self._clock)
         return self.counts
 
@@ -206,8 +208,8 @@ class _Spill:
 def _sorted(entries: Iterator[Entry], stack: ExitStack) -> Iterator[Entry]:
     """The entries in the order in which they are to be recorded, whatever their number."""
     runs: list[Iterator[Entry]] = []
-    while run := sorted(islice(entries, SORT_LINES), key=_in_order):
-        runs.append(_spilled(run, stack))
+    for run in _batches(entries, SORT_LINES, SORT_BYTES):
+        runs.append(_spilled(sorted(run, key=_in_order), stack))
         if len(runs) == MERGE_RUNS:
             runs = [_spilled(heapq.merge(*runs, key=_in_order), stack)]
     return heapq.merge(*runs, key=_in_order)
@@ -215,7 +217,7 @@ def _sorted(entries: Iterator[Entry], stack: ExitStack) -> Iterator[Entry]:
 
 def _spilled(entries: Iterable[Entry], stack: ExitStack) -> Iterator[Entry]:
     file = stack.enter_context(tempfile.TemporaryFile())
-    for part in _batches(iter(entries), _SPILL_LINES):
+    for part in _batches(iter(entries), _SPILL_LINES, _SPILL_BYTES):
         pickle.dump(part, file)
     return _loaded(file)
 
@@ -230,8 +232,17 @@ def _loaded(file: BinaryIO) -> Iterator[Entry]:
             return
 
 
-def _batches(entries: Iterator[Entry], size: int = BATCH_LINES_MAX) -> Iterator[list[Entry]]:
-    while batch := list(islice(entries, size)):
+def _batches(entries: Iterator[Entry], lines_max: int, bytes_max: int) -> Iterator[list[Entry]]:
+    """Consecutive entries, bounded in number and, because lines may be long, in bytes."""
+    batch: list[Entry] = []
+    held_bytes = 0
+    for entry in entries:
+        batch.append(entry)
+        held_bytes += len(entry.line.raw)
+        if len(batch) == lines_max or held_bytes >= bytes_max:
+            yield batch
+            batch, held_bytes = [], 0
+    if batch:
         yield batch
 
 

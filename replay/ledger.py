@@ -7,7 +7,7 @@ goes through the aggregates of `domain.subjects` and `save`.
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from eventsourcing.application import Application
@@ -16,6 +16,7 @@ from eventsourcing.persistence import (
     IntegrityError,
     Mapper,
     Notification,
+    Recording,
     StoredEvent,
     Subscription,
 )
@@ -30,7 +31,7 @@ from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
 from replay.errors import LevelbookError, UsageError, damaged
 from replay.record import RECORD_V, Candidate, RecordedEnvelope, candidate
-from replay.store import Head, Store
+from replay.store import Store
 
 ERASURES: Final = "ledger/erasures"
 _record_decoder: Final = msgspec.json.Decoder(RecordedEnvelope)
@@ -57,7 +58,9 @@ class LedgerRecorder(ApplicationRecorder):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], *, clock_behind: bool = False, **_: Any
+    ) -> Sequence[int]:
         """Append decided events at their expected versions.
 
         Raises IntegrityError, having recorded nothing, when a stream has moved on.
@@ -71,9 +74,11 @@ class LedgerRecorder(ApplicationRecorder):
                     raise IntegrityError(
                         f"{item.stream} stands at version {versions[item.stream] - 1}: read it again and decide again"
                     )
-            stamper = ledger_clock(transaction, clock_behind=False)
+            stamper = ledger_clock(transaction, clock_behind=clock_behind)
             # No buyer stands in what the ledger decides, so that no key is needed.
             done = Appender(self._store.identity.id, b"").append(transaction, items, stamper)
+            if done.refused:
+                raise LevelbookError(f"a decision was not recorded: {done.refused[0][1].message}")
             if done.recorded != len(items):
                 raise IntegrityError("an event with the same source and id is recorded already")
         first = done.head.position - len(items) + 1
@@ -123,6 +128,14 @@ class LedgerRecorder(ApplicationRecorder):
         raise NotImplementedError("read by position: a ledger does not push")
 
 
+class Erasure(NamedTuple):
+    """What became of an erasure."""
+
+    receipt_position: int
+    scrubbed: bool
+    """Whether nothing of the row is left in the files; else it is until the database next tidies up."""
+
+
 class Ledger(Application[str]):
     """The recorded past of one store."""
 
@@ -156,7 +169,16 @@ class Ledger(Application[str]):
                 made.evolve(read_record(event_type, record).data)
         return made
 
-    def erase_buyer(self, buyer: str, reason: str) -> Head:
+    def save(self, *objs: Any, **kwargs: Any) -> list[Recording[str]]:
+        """Append what aggregates have decided. After a failure they must be read and decide again."""
+        try:
+            return super().save(*objs, **kwargs)
+        except Exception:
+            for subject in objs:
+                subject.outdated = True
+            raise
+
+    def erase_buyer(self, buyer: str, reason: str, *, clock_behind: bool = False) -> Erasure:
         """Forget whose alias a buyer's is, leaving a receipt that names no one; no record changes.
 
         Raises UsageError when this ledger knows no such buyer.
@@ -178,10 +200,10 @@ class Ledger(Application[str]):
                 BuyerErased(reason=reason),
             )
             appender = Appender(self.store.identity.id, key)
-            done = appender.append(transaction, [receipt], ledger_clock(transaction, clock_behind=False))
+            stamper = ledger_clock(transaction, clock_behind=clock_behind)
+            done = appender.append(transaction, [receipt], stamper)
             assert done.recorded == 1
-        self.store.scrub()
-        return done.head
+        return Erasure(done.head.position, self.store.scrub())
 
 
 def own_source(store: Store) -> str:

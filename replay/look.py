@@ -1,5 +1,6 @@
 """Looking: events, subjects and the state of a ledger, as data for people and programs."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +42,7 @@ def list_events(store: Store, subject: str, chosen: Chosen, moment: Moment) -> I
     for name in chosen.types:
         if name not in CATALOGUE and name not in RESERVED_TYPES:
             raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
+    bearing = _Bearing(store, subject, moment.position)
     sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position <= ?"
     parameters: list[Any] = [subject, moment.position]
     if chosen.order is not None:
@@ -52,7 +54,7 @@ def list_events(store: Store, subject: str, chosen: Chosen, moment: Moment) -> I
         if chosen.order is not None and "order" not in CATALOGUE[row.type].refs:
             continue
         if row.occurred_at <= moment.as_of or row.type in CORRECTION_TYPES:
-            yield event_json(row)
+            yield event_json(row) | {"hashes": _own_hashes(row)} | bearing.on(row)
 
 
 def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
@@ -141,12 +143,46 @@ def status(store: Store) -> dict[str, Any]:
 def _hashes(store: Store, row: Row) -> dict[str, str]:
     before = store.query("SELECT chain FROM records WHERE position = ?", (row.position - 1,))
     chain_before = next((chain for (chain,) in before), bytes(32))
-    return {
-        "content": row.content_hash.hex(),
-        "leaf": leaf_hash(row.record).hex(),
-        "chain": row.chain.hex(),
+    return _own_hashes(row) | {
         "fits": "yes" if linked(chain_before, row.record) == row.chain else "no: run 'levelbook verify'",
     }
+
+
+def _own_hashes(row: Row) -> dict[str, str]:
+    return {"content": row.content_hash.hex(), "leaf": leaf_hash(row.record).hex(), "chain": row.chain.hex()}
+
+
+class _Bearing:
+    """The corrections of one subject that are known at a position, by what they speak of."""
+
+    def __init__(self, store: Store, subject: str, position: int) -> None:
+        self._corrections: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._retractions: dict[str, list[int]] = defaultdict(list)
+        self._standing: set[int] = set()
+        marks = ", ".join("?" * len(CORRECTION_TYPES))
+        found = store.query(
+            "SELECT position, type, ref, source, event_id FROM records WHERE stream = ? AND position <= ?"
+            f" AND type IN ({marks}) ORDER BY version DESC",
+            (subject, position, *sorted(CORRECTION_TYPES)),
+        )
+        for at, event_type, ref, source, event_id in found:  # the latest first: only a later one retracts
+            if event_type != RETRACTED:
+                self._corrections[ref].insert(0, (at, event_type))
+                continue
+            if not self._standing.intersection(self._retractions[f"{source} {event_id}"]):
+                self._standing.add(at)
+            self._retractions[ref].insert(0, at)
+
+    def on(self, row: Row) -> dict[str, Any]:
+        """Positions of what corrects and retracts an event, and whether a retraction of it stands."""
+        types = CORRECTED_BY.get(row.type, ())
+        key = f"{row.source} {row.event_id}"
+        retracted_by = [at for at in self._retractions.get(key, ()) if at > row.position]
+        return {
+            "corrected_by": [at for at, name in self._corrections.get(row.ref or "", ()) if name in types],
+            "retracted_by": retracted_by,
+            "retracted": row.type != "level.decided" and bool(self._standing.intersection(retracted_by)),
+        }
 
 
 def _corrections(store: Store, row: Row) -> list[Row]:

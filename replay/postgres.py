@@ -54,6 +54,8 @@ class PostgresStore(Store):
         self.location = location
         self._reader = _connect(location)
         self._writer: psycopg.Connection | None = None
+        self._closed = False
+        self._backfilling = False
         try:
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
             self.identity = identity_of(rows, self.name)
@@ -77,37 +79,44 @@ class PostgresStore(Store):
                 cursor.execute(_translated(sql), parameters)
                 yield from cursor
         except psycopg.Error as error:
-            if self._reader.closed:
-                return  # a reader that was dropped half-way
+            if self._closed:
+                return  # a reader that was dropped half-way when the store was closed
             raise _failure(self.name, error) from error
 
     @contextmanager
     def append(self) -> Iterator[Transaction]:
-        if self._writer is None or self._writer.closed:
-            self._writer = _connect(self.location)
-        try:
-            with self._writer.transaction():
-                self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-                yield PostgresTransaction(self._writer)
-        except psycopg.Error as error:
-            raise _failure(self.name, error) from error
+        writer = self._connected_writer()
+        with _failures_named(self.name), writer.transaction():
+            writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+            yield PostgresTransaction(writer, self.name)
 
     def reader(self) -> Transaction:
-        return PostgresTransaction(self._reader)
+        return PostgresTransaction(self._reader, self.name)
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
-        connection = _connect(self.location)
+        # Held by the connection that writes: who loses the right loses the means.
+        writer = self._connected_writer()
+        with _failures_named(self.name):
+            row = writer.execute("SELECT pg_try_advisory_lock(%s)", (BACKFILL_LOCK,)).fetchone()
+        if row != (True,):
+            raise backfill_running(self.name)
+        self._backfilling = True
         try:
-            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (BACKFILL_LOCK,)).fetchone()
-            if row != (True,):
-                raise backfill_running(self.name)
             yield
         finally:
-            connection.close()
+            self._backfilling = False
+            if not writer.closed:
+                writer.execute("SELECT pg_advisory_unlock(%s)", (BACKFILL_LOCK,))
+
+    def _connected_writer(self) -> psycopg.Connection:
+        if self._writer is None or (self._writer.closed and not self._backfilling):
+            self._writer = _connect(self.location)
+        return self._writer
 
     def now(self) -> int:
-        return _now(self._reader)
+        with _failures_named(self.name):
+            return _now(self._reader)
 
     def size_bytes(self) -> int:
         tables = ("records", "ledger", "buyers", "tally")
@@ -126,13 +135,18 @@ class PostgresStore(Store):
         )
         return sorted(GUARDS - {name for (name,) in rows})
 
-    def scrub(self) -> None:
-        self._reader.execute("VACUUM buyers")
+    def scrub(self) -> bool:
+        warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done
+        self._reader.add_notice_handler(warnings.append)
+        with _failures_named(self.name):
+            self._reader.execute("VACUUM buyers")
+        return not warnings
 
     def key_path(self) -> Path | None:
         return None
 
     def close(self) -> None:
+        self._closed = True
         self._reader.close()
         if self._writer is not None:
             self._writer.close()
@@ -141,19 +155,22 @@ class PostgresStore(Store):
 class PostgresTransaction(Transaction):
     """A transaction that holds the advisory lock of appends until it is committed."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, name: str) -> None:
         self._connection = connection
+        self._name = name
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        cursor = self._connection.execute(_translated(sql), parameters, binary=True)
-        return cursor.fetchall() if cursor.description else []
+        with _failures_named(self._name):
+            cursor = self._connection.execute(_translated(sql), parameters, binary=True)
+            return cursor.fetchall() if cursor.description else []
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(_translated(sql), rows)
 
     def now(self) -> int:
-        return _now(self._connection)
+        with _failures_named(self._name):
+            return _now(self._connection)
 
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         # LATERAL … LIMIT 1: one look-up in the index for each key, whatever the table's statistics.
@@ -208,7 +225,19 @@ def create_postgres(location: str) -> None:
         connection.close()
 
 
+@contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """Errors of the driver as errors of the store."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _failure(name, error) from error
+
+
 def _connect(location: str) -> psycopg.Connection:
+    if location.count("@") > 1:
+        # The server's library would split at another '@', and repeat a part of the password.
+        raise UsageError(f"{masked(location)} has more than one '@'; write %40 for one in a password")
     try:
         connection = psycopg.connect(
             location.replace("postgresql+psycopg://", "postgresql://", 1),

@@ -42,6 +42,8 @@ records: Final = Table(
     Column("content_hash", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     Column("record", LargeBinary, nullable=False),
+    CheckConstraint("position > 0"),
+    CheckConstraint("version > 0"),
     sqlite_strict=True,
 )
 """The ledger. Append only; every column but `chain` is computed from `record`."""

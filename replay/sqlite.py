@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from replay.errors import NoStoreError, StoreError, UsageError
+from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
@@ -53,7 +53,7 @@ class SqliteStore(Store):
             raise NoStoreError(f"there is no store at {path}; 'levelbook ingest' makes one")
         if not path.is_file():
             raise UsageError(f"{path} is a folder or a device, not a store; name a file")
-        self.path = path
+        self.path = path.resolve()
         self.name = self.location = str(path)
         self._reader = _connect(path)
         try:
@@ -81,6 +81,7 @@ class SqliteStore(Store):
     def append(self) -> Iterator[Transaction]:
         if self._writer is None:
             self._writer = _connect(self.path)
+            self._writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
         writer = self._writer
         try:
             writer.execute("BEGIN IMMEDIATE")
@@ -120,9 +121,13 @@ class SqliteStore(Store):
         rows = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         return sorted(GUARDS - {name for (name,) in rows})
 
-    def scrub(self) -> None:
+    def scrub(self) -> bool:
         assert self._writer is not None, "only after a deletion"
-        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise _failure(self.name, error) from error
+        return not busy
 
     def key_path(self) -> Path:
         return key_path(self.path)
@@ -191,6 +196,7 @@ def create_sqlite(path: Path) -> None:
     if path.exists():
         return
     check_folder(path)
+    path = path.resolve()
     draft = draft_beside(path)
     try:
         key = make_key(key_path(path))
@@ -221,6 +227,17 @@ def copy_of(path: Path, identity: Identity) -> "SqliteStore":
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
     return SqliteStore(path)
+
+
+def settle(path: Path) -> None:
+    """Bring a store that nobody writes to into one file that can be read where nothing can be written."""
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    finally:
+        connection.close()
 
 
 def sync(path: Path) -> None:
@@ -269,8 +286,9 @@ def key_path(path: Path) -> Path:
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
+        mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
         connection = sqlite3.connect(
-            f"file://{quote(str(path.absolute()))}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            f"file://{quote(str(path.absolute()))}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -292,8 +310,10 @@ def _check_header(connection: sqlite3.Connection, name: str) -> None:
 
 def _failure(name: str, error: sqlite3.Error) -> StoreError | UsageError:
     text = str(error)
-    if "not a database" in text or "malformed" in text:
-        return UsageError(f"{name} is not a Levelbook store, or it is damaged ({text}); go back to a backup")
+    if "not a database" in text:
+        return UsageError(f"{name} is not a Levelbook store, or its beginning is damaged ({text})")
+    if "malformed" in text or "decode" in text:
+        return damaged(f"{name} ({text})")
     if "is full" in text:
         return StoreError(
             f"the disk of {name} is full: the last batch was not recorded, everything before it was;"

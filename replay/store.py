@@ -134,8 +134,8 @@ class Store(ABC):
         """The names of the guards that somebody removed or put to sleep."""
 
     @abstractmethod
-    def scrub(self) -> None:
-        """Leave nothing of deleted rows in the files of the store, as far as the database can."""
+    def scrub(self) -> bool:
+        """Leave nothing of deleted rows in the files of the store; False when something may be left."""
 
     @abstractmethod
     def key_path(self) -> Path | None:
@@ -167,6 +167,7 @@ def is_postgres(location: str) -> bool:
 
 def open_store(location: str) -> Store:
     """Open an existing store: a path, or a postgresql:// URL. Raises UsageError when there is none."""
+    _refuse_broken_text(location)
     if is_postgres(location):
         from replay.postgres import PostgresStore
 
@@ -179,6 +180,7 @@ def open_store(location: str) -> Store:
 
 def create_store(location: str) -> None:
     """Make an empty store unless there is one. A kill at any moment leaves a whole store or none."""
+    _refuse_broken_text(location)
     if is_postgres(location):
         from replay.postgres import create_postgres
 
@@ -230,6 +232,13 @@ def masked(location: str) -> str:
     pairs = [pair.partition("=") for pair in query.split("&")] if question else []
     kept = "&".join(f"{name}={value if name in SHOWN_PARAMETERS else '***'}" for name, _, value in pairs)
     return f"{scheme}://{user}{':***' if colon else ''}{at}{host}{question}{kept}"
+
+
+def _refuse_broken_text(location: str) -> None:
+    try:
+        location.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the name of the store is not valid UTF-8; give it another") from None
 
 
 def _refuse_unknown_scheme(location: str) -> None:

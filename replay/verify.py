@@ -17,7 +17,7 @@ from domain.calendar import instant_text, parse_instant
 from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
 from replay.bulk import rare_cycle_search, second_core
-from replay.errors import LevelbookError, StoreError, UsageError
+from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.record import BUYER_MARK, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
 
@@ -95,6 +95,8 @@ class Span:
         """Raises Misfit unless the row follows the rows before it and its columns follow its bytes."""
         position, stream, version, event_type, _, _, _, occurred_at, recorded_at, _, chain, record = row
         before = self.head
+        if position <= before.position:
+            raise Misfit(f"comes first, but a record stands at position {position}, where none can be")
         if position != before.position + 1:
             raise Misfit(f"is missing; the next record is at {position}")
         if linked(before.chain, record) != chain:
@@ -126,12 +128,15 @@ def _walked(store: Store, span: Span, progress: Callable[[int], None]) -> Span:
             raise Misfit(f"is missing; the ledger goes on to {span.last}")
     except Misfit as misfit:
         span.problem = f"position {span.head.position + 1}: {misfit}"
+    except DamagedError as error:
+        span.problem = f"position {span.head.position + 1}: cannot be read: {error}"
     return span
 
 
 def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
+    """The rows behind a position; from the start, those too that stand before the first."""
     sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
-    return map(Row._make, store.query(sql, (after, last)))
+    return map(Row._make, store.query(sql, (after or -(2**62), last)))
 
 
 def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> Span:

@@ -3,14 +3,17 @@
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from replay.append import Appender, Stamp
 from replay.buyers import KEY_VARIABLE, key_of
-from replay.errors import UsageError
+from replay.errors import StoreError, UsageError
+from replay.intake import read_line
 from replay.ledger import Ledger
 from replay.store import Store, create_store, open_store
 from replay.verify import verify
-from tests.making import event, ingest_events, paid, records
+from tests.making import event, ingest_events, line, paid, records
 
 
 def test_a_buyer_has_one_alias_and_is_named_nowhere(store: Store, tmp_path: Path) -> None:
@@ -36,7 +39,8 @@ def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: 
     receipt = Ledger(store).erase_buyer("b-jane", "request 2291")
     after = records(store)
     assert after[:2] == before
-    assert receipt.position == 3 == len(after)
+    assert receipt == (3, True)
+    assert len(after) == 3
     alias = before[0].split(b'"buyer":"')[1][:32]
     assert b"jane" not in after[2] and alias not in after[2] and b"request 2291" in after[2]
     assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
@@ -120,3 +124,58 @@ def test_a_key_from_the_environment_leaves_no_file(tmp_path: Path, monkeypatch: 
     raw = sqlite3.connect(tmp_path / "ledger.db")
     assert "22" * 32 not in "".join(raw.iterdump())
     raw.close()
+
+
+def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+        reader = sqlite3.connect(location, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM records").fetchone()
+        assert store.reader().is_alias(alias_of(store))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("replay.sqlite.BUSY_SECONDS", 0.1)
+            assert Ledger(store).erase_buyer("b-1", "request").scrubbed is False
+        reader.close()
+
+
+def alias_of(store: Store) -> str:
+    ((alias,),) = store.query("SELECT alias FROM buyers")
+    return str(alias)
+
+
+def test_erasure_goes_on_behind_a_clock_that_was_wrong(store: Store, tmp_path: Path) -> None:
+    ingest_events(store, [paid("o-1")], tmp_path)
+    appender = Appender(store.identity.id, key_of(store))
+    ahead = Stamp(store.now() + 3_600_000_000, backfill=False)
+    with store.append() as transaction:
+        appender.append(transaction, [read_line(line(paid("o-2")))], lambda _item, _last: ahead)
+    with pytest.raises(StoreError, match="--clock-behind"):
+        Ledger(store).erase_buyer("b-1", "request")
+    assert Ledger(store).erase_buyer("b-1", "request", clock_behind=True).receipt_position == 3
+
+
+def test_a_role_that_only_writes_can_record_and_change_nothing(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statements of the README, word for word."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    script = readme.split("```sql\n")[1].split("```")[0].replace("levelbook_writer", "writer_of_test")
+    create_store(postgres_location)
+    with psycopg.connect(postgres_location, autocommit=True) as owner:
+        try:
+            owner.execute(script.encode())
+            with open_store(postgres_location.replace("postgres:@", "writer_of_test:@")) as store:
+                counts, _ = ingest_events(store, [paid("o-1")], tmp_path)
+                assert counts.recorded == 1
+                for statement in ("UPDATE records SET type = 'x'", "DELETE FROM records", "TRUNCATE records"):
+                    with pytest.raises(StoreError, match="permission denied"), store.append() as transaction:
+                        transaction.execute(statement)
+                with pytest.raises(StoreError, match="permission denied"):
+                    Ledger(store).erase_buyer("b-1", "request")
+                assert verify(store).problems == []
+        finally:
+            owner.execute("DROP OWNED BY writer_of_test")
+            owner.execute("DROP ROLE writer_of_test")

@@ -81,6 +81,19 @@ def test_events_of_a_subject(ledger: str) -> None:
     found = json.loads(run("events", "merchant/m-1", "--format", "json"))
     assert [item["position"] for item in found] == [1, 2, 3, 4, 5]
     assert found[1]["event"]["actor"] == "clerk-1"
+    assert [(item["corrected_by"], item["retracted_by"], item["retracted"]) for item in found] == [
+        ([], [], False),
+        ([4], [], False),
+        ([4], [], False),
+        ([], [5], True),
+        ([], [], False),
+    ]
+    for item in found:
+        single = json.loads(run("event", item["event"]["source"], item["event"]["id"], "--format", "json"))
+        assert {name: single["hashes"][name] for name in item["hashes"]} == item["hashes"]
+        assert single["retracted"] == item["retracted"]
+        assert [other["position"] for other in single["corrected_by"]] == item["corrected_by"]
+    assert "retracted by 5" in run("events", "merchant/m-1", "--type", "order.flagged")
     assert found[1]["occurred_at"] == "2022-11-01T10:00:00+08:00"
     only = json.loads(run("events", "merchant/m-1", "--order", "o-1", "--format", "json"))
     assert [item["event"]["type"] for item in only] == ["order.paid", "review.posted", "order.flagged"]
@@ -191,9 +204,12 @@ def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
     assert json.loads(run("erase-buyer", "b-1", "--reason", "r", "--format", "json")) == {
         "erased": 1,
         "receipt_position": 8,
+        "scrubbed": True,
     }
     result = CliRunner().invoke(main, ["erase-buyer", "-", "--reason", "r"], input="b-1\n")
     assert result.exit_code == 2 and "nothing was erased" in result.output
+    result = CliRunner().invoke(main, ["erase-buyer", "-", "--reason", "r"], input=b"\xff\n")
+    assert result.exit_code == 2 and "standard input is not valid UTF-8; mend it" in result.output
 
 
 def test_a_long_chain_of_retractions_is_followed_to_its_end(tmp_path: Path) -> None:
@@ -207,6 +223,8 @@ def test_a_long_chain_of_retractions_is_followed_to_its_end(tmp_path: Path) -> N
         ingest_events(store, [paid("o-1"), *(retract(n) for n in range(1_500))], tmp_path)
     found = json.loads(run("event", "urn:test", "pay-o-1", "--store", location, "--format", "json"))
     assert found["retracted"] is False, "an even number of retractions cancels out"
+    listed = json.loads(run("events", "merchant/m-1", "--store", location, "--format", "json"))
+    assert [item["retracted"] for item in listed] == [n % 2 == 1 for n in range(1501)]
     last = json.loads(run("event", "urn:test", "r-1498", "--store", location, "--format", "json"))
     assert last["retracted"] is True
 
@@ -279,3 +297,7 @@ def test_the_demo_shows_a_level_then_and_now(tmp_path: Path, monkeypatch: pytest
         assert "rated, Bronze Lv2 (bronze-2), 55.7 points" in shown
         assert "rated, Bronze Lv1 (bronze-1), 42.7 points" in shown
         assert "Why they differ: -13.0 points: " in shown and "Try next:" in shown
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "events.jsonl").write_text("precious")
+    assert " holds other things than this demo; name another" in run("demo", "--folder", "mine", status=2)
+    assert (tmp_path / "mine" / "events.jsonl").read_text() == "precious"

@@ -4,12 +4,16 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from cli import main
 from replay import decoding, postgres, rejects, sqlite
 from replay.errors import StoreError, UsageError
 from replay.lines import blocks, check_files
@@ -47,6 +51,41 @@ def test_a_store_that_is_held_too_long_is_named(location: str, tmp_path: Path, m
         assert " s: nothing more was recorded; try again" in str(caught.value)
     with open_store(location) as store:
         assert store.head().position == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the driver's, of a lost cursor
+@pytest.mark.parametrize(
+    "words", [["replay", "merchant/m-1"], ["events", "merchant/m-1"], ["head"], ["verify"], ["backup", "b.db"]]
+)
+def test_a_connection_that_is_cut_is_an_error_and_never_a_shorter_answer(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_store(postgres_location)
+    with open_store(postgres_location) as store:
+        ingest_events(store, [paid(f"o-{n}") for n in range(300)], tmp_path)
+    monkeypatch.setattr(postgres, "FETCH_ROWS", 50)
+    plain = postgres.PostgresStore.query
+
+    def cut_after(last: int) -> Callable[..., Iterator[tuple[Any, ...]]]:
+        def query(self: postgres.PostgresStore, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+            for number, row in enumerate(plain(self, sql, parameters)):
+                yield row
+                if number == last:
+                    with psycopg.connect(postgres_location, autocommit=True) as killer:
+                        killer.execute("SELECT pg_terminate_backend(%s)", (self._reader.info.backend_pid,))
+
+        return query
+
+    for last in (0, 60, 120):
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres.PostgresStore, "query", cut_after(last))
+            result = CliRunner().invoke(main, [*words, "--store", postgres_location])
+        if words == ["head"] and result.exit_code == 0:
+            continue  # its one row was read before the connection was cut
+        assert result.exit_code == 3, result.output
+        assert " cannot be used: " in result.output.splitlines()[-1]
+    assert not (tmp_path / "b.db").exists()
 
 
 def test_an_old_server_is_refused(postgres_location: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +147,23 @@ def test_rejects_files_without_end_are_named(tmp_path: Path, monkeypatch: pytest
     made = rejects.Rejects(tmp_path / "r.jsonl")
     with pytest.raises(StoreError, match=" rejects files stand beside "):
         made.write("f:1", Refusal(Reason.NOT_JSON, "m"), b"{")
+
+
+def test_a_store_may_not_be_named_by_broken_text() -> None:
+    for make in (create_store, open_store):
+        with pytest.raises(UsageError, match="the name of the store is not valid UTF-8; give it"):
+            make("\udcff.db")
+
+
+def test_a_password_with_a_bare_at_sign_is_refused_before_it_is_repeated() -> None:
+    with pytest.raises(UsageError, match=" has more than one '@'; write %40 for one in a pass") as caught:
+        open_store("postgresql://u:sec@ret@localhost/db")
+    assert "ret" not in str(caught.value).replace("more", "")
+
+
+def test_a_disk_that_fails_is_named() -> None:
+    failure = sqlite._failure("ledger.db", sqlite3.OperationalError("disk I/O error"))
+    assert str(failure).endswith("(disk I/O error): look at it, then ingest the same file again")
 
 
 def test_a_folder_that_takes_no_file_is_named() -> None:

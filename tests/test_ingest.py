@@ -301,6 +301,22 @@ def test_a_backfill_takes_several_files_in_the_order_of_recordedtime(store: Stor
     assert (again.known, again.refused) == (4, 0), "what is known is recognised before the order is tested"
 
 
+def test_a_backfill_of_long_lines_is_bounded_in_bytes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blanks around an event cost memory while it waits to be sorted: a run is bounded in bytes too."""
+    for name in ("SORT_BYTES", "_SPILL_BYTES", "BATCH_BYTES"):
+        monkeypatch.setattr(ingest, name, 4_000)
+    entries = [
+        ingest.Entry(n, 0, n, decoding.Line("f", n, b" " * 1_000, read_line(line(paid("o-1"))))) for n in range(9)
+    ]
+    assert [len(batch) for batch in ingest._batches(iter(entries), 100, 4_000)] == [4, 4, 1]
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(b"".join(line(dated(f"o-{n}", "2022-01-01T00:00:00Z")) + b" " * 2_000 + b"\n" for n in range(20)))
+    counts, watch = ingest_files(store, [str(file)], tmp_path / "rejects.jsonl", backfill=True)
+    assert counts.recorded == 20 and len(watch.heads) >= 10
+
+
 def test_late_lines_are_refused_or_recorded_as_learned_now(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [dated("m", "2022-02-01T00:00:00Z")], tmp_path, backfill=True)
     lines_ = [dated("early", "2022-01-15T00:00:00Z"), dated("n", "2022-03-01T00:00:00Z")]

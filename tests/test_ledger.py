@@ -65,6 +65,12 @@ def test_a_stream_that_moved_on_refuses_the_decision(store: Store, tmp_path: Pat
     slow.decide_level(decision("run-1"), source="urn:levelbook:test:run-1", decided_at=0)
     with pytest.raises(IntegrityError, match="stands at version 2: read it again"):
         ledger.save(slow)
+    with pytest.raises(ValueError, match="a save of merchant/m-1 failed; read it again"):
+        ledger.save(slow)
+    early = ledger.subject("merchant/m-1")
+    early.decide_level(decision("run-1"), source="urn:levelbook:test:run-1", decided_at=store.now() + 10**10)
+    with pytest.raises(LevelbookError, match="a decision was not recorded: time: found"):
+        ledger.save(early)
     assert store.head().position == 2
 
 

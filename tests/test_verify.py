@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from replay import backup
 from replay.append import Appender, Stamp, Stamper
 from replay.backup import back_up
 from replay.buyers import key_of
@@ -70,9 +71,31 @@ def test_a_changed_column_is_named_at_its_position(tampered: Callable[[str], Sto
     assert message in result.problems[0]
 
 
-def test_a_hole_and_a_swapped_pair_are_named(tampered: Callable[[str], Store]) -> None:
+def test_a_hole_is_named(tampered: Callable[[str], Store]) -> None:
     with tampered("DELETE FROM records WHERE position = 4") as store:
         assert verify(store).problems[0] == "position 4: is missing; the next record is at 5"
+
+
+def test_a_swapped_pair_is_named(tampered: Callable[[str], Store]) -> None:
+    with tampered(
+        "UPDATE records SET position = 99 WHERE position = 3; UPDATE records SET position = 3 WHERE position = 4;"
+        "UPDATE records SET position = 4 WHERE position = 99"
+    ) as store:
+        assert verify(store).problems[0].startswith("position 3: the chain does not fit")
+
+
+def test_a_record_before_the_first_is_named(tampered: Callable[[str], Store]) -> None:
+    with tampered(
+        "PRAGMA ignore_check_constraints = ON; INSERT INTO records SELECT -1, stream, 99, type, source, 'x', ref,"
+        " occurred_at, recorded_at, content_hash, chain, record FROM records WHERE position = 3"
+    ) as store:
+        result = verify(store)
+    assert result.problems[0] == "position 1: comes first, but a record stands at position -1, where none can be"
+
+
+def test_a_damaged_page_is_a_problem_with_a_position(tampered: Callable[[str], Store]) -> None:
+    with tampered("UPDATE records SET source = CAST(x'ff' AS TEXT) WHERE position = 4") as store:
+        assert verify(store).problems[0].startswith("position 4: cannot be read: ")
 
 
 def test_a_cut_tail_is_seen_by_whoever_noted_the_head(tampered: Callable[[str], Store]) -> None:
@@ -232,6 +255,42 @@ def test_a_backup_is_whole_sound_and_usable(store: Store, tmp_path: Path) -> Non
         assert records(copy) == records(store)
         assert verify(copy).problems == []
     assert not list(tmp_path.glob(".backup*"))
+
+
+def test_a_backup_is_consistent_while_a_writer_runs(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is a prefix of the ledger, taken in many chunks while another connection records."""
+    monkeypatch.setattr(backup, "COPY_ROWS", 7)
+    monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 10)
+    create_store(location)
+    with open_store(location) as store, open_store(location) as writer:
+        ingest_events(writer, [paid(f"o-{n}") for n in range(100)], tmp_path)
+        numbers = iter(range(100, 10_000))
+
+        def write(_: int) -> None:
+            ingest_events(writer, [paid(f"o-{next(numbers)}")], tmp_path)
+
+        result = back_up(store, tmp_path / "copy.db", write)
+        assert result.records == 100 and result.problems == []
+        with open_store(str(tmp_path / "copy.db")) as copy:
+            assert records(copy) == records(store)[:100]
+            assert len(records(store)) > 110
+
+
+def test_a_backup_can_be_read_where_nothing_can_be_written_and_be_written_to_again(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+        back_up(store, tmp_path / "copy.db")
+    raw = sqlite3.connect(tmp_path / "copy.db")
+    assert raw.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    raw.close()
+    assert not list(tmp_path.glob("copy.db-*"))
+    (tmp_path / "ledger.db.key").rename(tmp_path / "copy.db.key")
+    with open_store(str(tmp_path / "copy.db")) as store:
+        counts, _ = ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
+    assert (counts.known, counts.recorded) == (1, 1)
 
 
 def test_a_backup_of_a_damaged_ledger_is_not_kept(tampered: Callable[[str], Store], tmp_path: Path) -> None:
