@@ -1,5 +1,6 @@
 """A store in the schema `levelbook` of a PostgreSQL database (15 or later)."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from replay.store import (
     masked,
     new_identity,
 )
+
+# What goes wrong is said by the errors of this module; the driver's own remarks would stand beside them.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 SCHEMA: Final = "levelbook"
 SERVER_VERSION_MIN: Final = 150_000

@@ -394,7 +394,7 @@ def test_a_second_backfill_is_refused_while_one_runs(location: str, runs: Runs, 
         refused = runs.ingest(location, "--backfill", file)
         assert _count(location) == 0
         message = f"Error: another backfill is running on {store.name}; wait for it, there is one at a time\n"
-    assert refused == Finished(3, "", message)
+    assert refused == Finished(3, NOTHING, message)
     after = runs.ingest(location, "--backfill", file)
     assert (after.status, after.counts) == (0, (10, 0, 0))
 
@@ -548,7 +548,7 @@ def test_a_clock_far_behind_the_last_record_stops_an_ingest(location: str, runs:
         before = store.now()
         stopped = runs.ingest(location, *files)
         after = store.now()
-    assert (stopped.status, stopped.out, stopped.err.count("\n")) == (3, "", 1)
+    assert (stopped.status, stopped.out, stopped.err.count("\n")) == (3, NOTHING, 1)
     clocks = CLOCKS.match(stopped.err)
     assert clocks is not None, stopped.err
     assert before <= parse_instant(clocks[1]) <= after
@@ -596,6 +596,7 @@ def test_recorded_times_rise_whatever_the_clock_does(
 
 # --- interrupts
 
+NOTHING = "0 recorded, 0 already known, 0 refused\n"
 INTERRUPTED = "Interrupted: what was counted is recorded; ingest the same files again to go on.\n"
 
 
