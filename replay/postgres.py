@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql as pgsql
 
 from replay.errors import NoStoreError, StoreError, UsageError
+from replay.guards import POSTGRES_GUARDS, POSTGRES_REFUSAL
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
@@ -34,14 +35,6 @@ APPEND_LOCK: Final = 0x4C76426B
 BACKFILL_LOCK: Final = APPEND_LOCK + 1
 LOCK_SECONDS: Final = 60
 FETCH_ROWS: Final = 5_000
-GUARDS: Final = frozenset(
-    {
-        "records_never_changed",
-        "records_never_truncated",
-        "ledger_never_changed",
-        "ledger_never_truncated",
-    }
-)
 _COPY: Final = f"COPY records ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES: Final = (
     *("int8", "text", "int8", "text", "text", "text", "text"),
@@ -133,11 +126,13 @@ class PostgresStore(Store):
     def missing_guards(self) -> list[str]:
         # 'A': fires always, also where a session acts as a replica.
         rows = self.query(
-            "SELECT t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
-            " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ? AND t.tgenabled = 'A'",
-            (SCHEMA,),
+            "SELECT t.tgname, c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
+            " JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_proc AS p ON p.oid = t.tgfoid"
+            " WHERE n.nspname = ? AND t.tgenabled = 'A' AND p.prosrc = ?",
+            (SCHEMA, POSTGRES_REFUSAL),
         )
-        return sorted(GUARDS - {name for (name,) in rows})
+        found = set(rows)
+        return sorted(name for name, (table, _, _) in POSTGRES_GUARDS.items() if (name, table) not in found)
 
     def scrub(self) -> bool:
         warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done

@@ -1,4 +1,4 @@
-"""The tables of a store and the guards that keep records as they are, for both databases.
+"""The tables of a store, for both databases.
 
 Only making a store imports this module: SQLAlchemy takes longer to import than most commands run.
 """
@@ -21,6 +21,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from domain.events import BINDING_TYPES
+from replay.guards import POSTGRES_GUARD_STATEMENTS, SQLITE_GUARDS
 
 _BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
 # Code point order everywhere: no collation of a locale may order ids.
@@ -96,56 +97,19 @@ _indexes: Final = (
     Index("buyers_by_alias", buyers.c.alias, unique=True),
 )
 
-_SQLITE_GUARDS: Final = (
-    # INSERT OR REPLACE deletes without firing delete triggers, so the guard stands at the insert.
-    """CREATE TRIGGER records_only_appended BEFORE INSERT ON records
-    WHEN NEW.position <> (SELECT coalesce(max(position), 0) + 1 FROM records)
-      OR EXISTS (SELECT 1 FROM records WHERE stream = NEW.stream AND version = NEW.version)
-      OR EXISTS (SELECT 1 FROM records WHERE source = NEW.source AND event_id = NEW.event_id)
-    BEGIN SELECT RAISE(ABORT, 'records are append only: this row does not follow the last one'); END""",
-    """CREATE TRIGGER records_never_updated BEFORE UPDATE ON records
-    BEGIN SELECT RAISE(ABORT, 'records are append only: UPDATE is refused'); END""",
-    """CREATE TRIGGER records_never_deleted BEFORE DELETE ON records
-    BEGIN SELECT RAISE(ABORT, 'records are append only: DELETE is refused'); END""",
-    """CREATE TRIGGER ledger_only_once BEFORE INSERT ON ledger
-    WHEN EXISTS (SELECT 1 FROM ledger)
-    BEGIN SELECT RAISE(ABORT, 'a store holds one ledger'); END""",
-    """CREATE TRIGGER ledger_never_updated BEFORE UPDATE ON ledger
-    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its identity: UPDATE is refused'); END""",
-    """CREATE TRIGGER ledger_never_deleted BEFORE DELETE ON ledger
-    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its identity: DELETE is refused'); END""",
-)
-_POSTGRES_GUARDS: Final = (
-    """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION '% are append only: % is refused', TG_TABLE_NAME, TG_OP; END $$""",
-    """CREATE TRIGGER records_never_changed BEFORE UPDATE OR DELETE ON records
-    FOR EACH ROW EXECUTE FUNCTION refuse_change()""",
-    """CREATE TRIGGER records_never_truncated BEFORE TRUNCATE ON records
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
-    """CREATE TRIGGER ledger_never_changed BEFORE UPDATE OR DELETE ON ledger
-    FOR EACH ROW EXECUTE FUNCTION refuse_change()""",
-    """CREATE TRIGGER ledger_never_truncated BEFORE TRUNCATE ON ledger
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
-    # ALWAYS: also in sessions that act as a replica, where ordinary triggers sleep.
-    "ALTER TABLE records ENABLE ALWAYS TRIGGER records_never_changed",
-    "ALTER TABLE records ENABLE ALWAYS TRIGGER records_never_truncated",
-    "ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_never_changed",
-    "ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_never_truncated",
-)
-
 
 def sqlite_statements() -> list[str]:
     """The statements that make an empty SQLite store."""
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-    return [*_tables(SQLiteDialect()), *_SQLITE_GUARDS]
+    return [*_tables(SQLiteDialect()), *SQLITE_GUARDS.values()]
 
 
 def postgres_statements() -> list[str]:
     """The statements that make an empty PostgreSQL store in the schema that is searched first."""
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
-    return [*_tables(PGDialect()), *_POSTGRES_GUARDS]  # type: ignore[no-untyped-call]
+    return [*_tables(PGDialect()), *POSTGRES_GUARD_STATEMENTS]  # type: ignore[no-untyped-call]
 
 
 def _tables(dialect: Dialect) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
+from replay.guards import SQLITE_GUARDS
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
@@ -31,16 +32,6 @@ from replay.store import (
 APPLICATION_ID: Final = 0x4C76426B
 """'LvBk' in the file's header."""
 BUSY_SECONDS: Final = 60
-GUARDS: Final = frozenset(
-    {
-        "records_only_appended",
-        "records_never_updated",
-        "records_never_deleted",
-        "ledger_only_once",
-        "ledger_never_updated",
-        "ledger_never_deleted",
-    }
-)
 _KEYS_AT_ONCE: Final = 500
 _INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
@@ -118,8 +109,8 @@ class SqliteStore(Store):
         return sum(file.stat().st_size for file in files if file.exists())
 
     def missing_guards(self) -> list[str]:
-        rows = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        return sorted(GUARDS - {name for (name,) in rows})
+        rows = dict(self.query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        return sorted(name for name, statement in SQLITE_GUARDS.items() if rows.get(name) != statement)
 
     def scrub(self) -> bool:
         assert self._writer is not None, "only after a deletion"

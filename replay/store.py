@@ -131,7 +131,7 @@ class Store(ABC):
 
     @abstractmethod
     def missing_guards(self) -> list[str]:
-        """The names of the guards that somebody removed or put to sleep."""
+        """The names of the guards that somebody removed, changed or put to sleep."""
 
     @abstractmethod
     def scrub(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -144,7 +145,12 @@ def test_a_wrong_tally_and_a_missing_guard_are_named(tampered: Callable[[str], S
         raw = sqlite3.connect(store.name)
         raw.execute("DROP TRIGGER records_never_deleted")
         raw.close()
-        assert verify(store).problems[1:] == ["the guard records_never_deleted is missing: records could be changed"]
+        missing = "the guard records_never_deleted is missing or was changed: records could be changed"
+        assert verify(store).problems[1:] == [missing]
+        raw = sqlite3.connect(store.name)
+        raw.execute("CREATE TRIGGER records_never_deleted BEFORE DELETE ON tally BEGIN SELECT 1; END")
+        raw.close()
+        assert verify(store).problems[1:] == [missing], "a guard of the same name that guards nothing"
 
 
 def rechained(store: Store, position: int, change: Callable[[bytes], bytes]) -> str:
@@ -222,6 +228,24 @@ def test_a_forged_chain_does_not_hide_a_changed_record(tampered: Callable[[str],
 
 def stamped(at: int) -> Stamper:
     return lambda _item, _last: Stamp(at, backfill=False)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TRIGGER records_never_changed ON records",
+        "ALTER TABLE records DISABLE TRIGGER records_never_truncated",
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$",
+    ],
+)
+def test_a_guard_of_postgres_that_was_removed_or_changed_is_named(postgres_location: str, statement: str) -> None:
+    create_store(postgres_location)
+    with psycopg.connect(postgres_location, options="-c search_path=levelbook", autocommit=True) as connection:
+        with open_store(postgres_location) as store:
+            assert verify(store).problems == []
+        connection.execute(statement.encode())
+    with open_store(postgres_location) as store:
+        assert verify(store).problems[0].endswith("is missing or was changed: records could be changed")
 
 
 def test_falling_times_are_named(store: Store) -> None:
