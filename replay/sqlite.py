@@ -276,16 +276,19 @@ def key_path(path: Path) -> Path:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+    uri = f"file://{quote(str(path.absolute()))}?mode={mode}"
     try:
-        mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
-        connection = sqlite3.connect(
-            f"file://{quote(str(path.absolute()))}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-        )
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA wal_autocheckpoint = 10000")
     except sqlite3.Error as error:
+        connection.close()
         raise _failure(str(path), error) from error
     return connection
 

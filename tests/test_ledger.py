@@ -1,7 +1,5 @@
 """The eventsourcing application over the store: contract, expected versions, aggregates, old records."""
 
-import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +12,7 @@ from domain.subjects import Creator, Mcn, Merchant
 from replay.errors import LevelbookError
 from replay.ledger import Ledger, lifted, read_record
 from replay.record import RECORD_V
-from replay.store import Store
+from replay.store import Store, create_store, open_store
 from replay.verify import verify
 from tests.making import event, ingest_events, paid, records
 
@@ -143,18 +141,14 @@ def test_a_record_of_a_later_version_is_refused_by_name(store: Store, tmp_path: 
         read_record("order.paid", later)
 
 
-def plans(store: Store, tmp_path: Path) -> Callable[[str], str]:
-    ingest_events(store, [paid("o-1"), event("creator.bound", "b", subject="mcn/a", creator="c-1")], tmp_path)
-    raw = sqlite3.connect(store.name)
-    return lambda sql: " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}"))
-
-
 def test_facts_are_found_without_a_scan(tmp_path: Path) -> None:
-    from replay.store import create_store, open_store
-
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store:
-        plan = plans(store, tmp_path)
+        ingest_events(store, [paid("o-1"), event("creator.bound", "b", subject="mcn/a", creator="c-1")], tmp_path)
+
+        def plan(sql: str) -> str:
+            return " ".join(row[3] for row in store.query(f"EXPLAIN QUERY PLAN {sql}"))
+
         assert "records_by_ref (stream=? AND ref=?)" in plan("SELECT * FROM records WHERE stream = 'a' AND ref = 'b'")
         bound = "SELECT * FROM records WHERE ref = 'c' AND type IN ('creator.bound', 'creator.unbound')"
         assert "records_by_creator (ref=?)" in plan(bound)
