@@ -104,7 +104,7 @@ def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def main() -> None:
     """Record what happened once; replay any level as it was decided and as it is known now.
 
-    Exit status: 0 done; 1 lines were refused, or a ledger is not sound; 2 wrong use; 3 the store, its
+    Exit status: 0 done; 1 lines were refused, a file broke off, or a ledger is not sound; 2 wrong use; 3 the store, its
     disk or its clock failed; 130 interrupted.
     """
 

@@ -95,7 +95,7 @@ def _known_type(value: dict[str, Any]) -> str:
         )
     if row is None:
         near = get_close_matches(name, _data_decoders, n=1)
-        advice = f"did you mean '{near[0]}'?" if near else "the README lists the catalogue"
+        advice = f"did you mean '{near[0]}'?" if near else "the classes of domain/events.py list the catalogue"
         raise RefusalError(Reason.UNKNOWN_TYPE, f"type: found {shown(name)}, which is not in the catalogue; {advice}")
     return name
 

@@ -29,6 +29,13 @@ settings.load_profile("levelbook")
 _numbers = count(1)
 
 
+@pytest.fixture(autouse=True)
+def nobodys_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may reach the ledger or use the key that whoever runs the tests has in the environment."""
+    monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server of this session's own, reached over a socket in its folder."""
