@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,8 @@ from projections import printing
 
 if TYPE_CHECKING:
     from replay.append import Appender
-    from replay.ingest import Counts, Target
-    from replay.refusals import Refusal
-    from replay.store import Head, Store
+    from replay.ingest import Target
+    from replay.store import Store
     from replay.timeline import Moment
 
 EXIT_NOT_ALL = 1
@@ -155,7 +154,7 @@ def ingest(
     refused = Rejects(rejects)
     interrupted = False
     failure = None
-    watching = _Watch(files, acknowledge=acknowledge, answers_json=format_ == "json")
+    watching = printing.Watch(files, acknowledge=acknowledge, answers_json=format_ == "json")
     with _ingest_target(store, dry_run) as (target, appender), watching as watch:
         run = Ingest(target, appender, refused, watch, clock_behind=clock_behind)
         try:
@@ -353,39 +352,6 @@ def demo(folder: Path) -> None:
     click.echo(f"  levelbook events --store {store} {MERCHANT} --order ring-1")
     click.echo(f"  levelbook event --store {store} urn:demo:shop rev-mixed-up-1")
     click.echo(f"  levelbook verify --store {store}")
-
-
-class _Watch:
-    """Tells a watching person, and whoever asked for acknowledgements, how an ingest goes."""
-
-    def __init__(self, files: tuple[str, ...], *, acknowledge: bool, answers_json: bool) -> None:
-        sizes = {name: Path(name).stat().st_size for name in files if Path(name).is_file()}
-        self._bar = printing.progress("reading", sum(sizes.values()))
-        self._acknowledge = acknowledge
-        self._answers_json = answers_json
-        self._done: dict[str, int] = {}
-        self.head: Head | None = None
-
-    def __enter__(self) -> "_Watch":
-        self._advance = self._bar.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
-
-    def refused(self, where: str, refusal: "Refusal") -> None:
-        with suppress(OSError):  # whoever read along has gone: the rejects file says the same
-            click.echo(f"{where}: {refusal.message}", err=True)
-
-    def acknowledged(self, where: str, head: "Head", counts: "Counts") -> None:
-        self.head = head
-        if self._acknowledge:
-            with suppress(OSError):
-                click.echo(f"recorded up to {where}, position {head.position}", err=self._answers_json)
-
-    def read(self, name: str, read_bytes: int) -> None:
-        self._done[name] = max(read_bytes, self._done.get(name, 0))
-        self._advance(sum(self._done.values()))
 
 
 @contextmanager

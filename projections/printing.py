@@ -5,7 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import click
 if TYPE_CHECKING:
     from replay.ingest import Counts
     from replay.ledger import Erasure
+    from replay.refusals import Refusal
     from replay.store import Head
     from replay.verify import Verified
 
@@ -215,3 +216,36 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total or None)
         yield lambda done: bar.update(task, completed=done)
+
+
+class Watch:
+    """Tells a watching person, and whoever asked for acknowledgements, how an ingest goes."""
+
+    def __init__(self, files: tuple[str, ...], *, acknowledge: bool, answers_json: bool) -> None:
+        sizes = {name: Path(name).stat().st_size for name in files if Path(name).is_file()}
+        self._bar = progress("reading", sum(sizes.values()))
+        self._acknowledge = acknowledge
+        self._answers_json = answers_json
+        self._done: dict[str, int] = {}
+        self.head: Head | None = None
+
+    def __enter__(self) -> "Watch":
+        self._advance = self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def refused(self, where: str, refusal: "Refusal") -> None:
+        with suppress(OSError):  # whoever read along has gone: the rejects file says the same
+            click.echo(f"{where}: {refusal.message}", err=True)
+
+    def acknowledged(self, where: str, head: "Head", counts: "Counts") -> None:
+        self.head = head
+        if self._acknowledge:
+            with suppress(OSError):
+                click.echo(f"recorded up to {where}, position {head.position}", err=self._answers_json)
+
+    def read(self, name: str, read_bytes: int) -> None:
+        self._done[name] = max(read_bytes, self._done.get(name, 0))
+        self._advance(sum(self._done.values()))

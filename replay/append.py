@@ -45,12 +45,11 @@ Stamper = Callable[[Candidate, int], Stamp | Refusal]
 
 
 class Appender:
-    """Appends batches to one ledger: its id, the key for buyers and the maker of aliases."""
+    """Appends batches to one ledger, which it knows by its id and its key for buyers."""
 
-    def __init__(self, ledger_id: str, key: bytes, make_alias: Callable[[], str] = new_alias) -> None:
+    def __init__(self, ledger_id: str, key: bytes) -> None:
         self._ledger_id = ledger_id
         self._key = key
-        self._make_alias = make_alias
 
     def append(self, transaction: Transaction, candidates: Sequence[Candidate], stamper: Stamper) -> Appended:
         """Judge a batch in its order and record what is new in it."""
@@ -94,7 +93,7 @@ class Appender:
         for item in items:
             if item.buyer is not None and buyers[item.buyer] not in aliases:
                 key = buyers[item.buyer]
-                aliases[key] = new[key] = self._make_alias()
+                aliases[key] = new[key] = new_alias()
         if new:
             transaction.add_aliases(new)
 

@@ -1,8 +1,8 @@
 """The ledger: the eventsourcing application over an append-only store.
 
 The library gives the contract (stored events, mapper, recorder, topics, lifting of old versions);
-facts from outside go through `record`, many in a transaction, and what the ledger decides itself
-goes through the aggregates of `domain.subjects` and `save`.
+facts from outside go through `replay.append`, many in a transaction, and what the ledger decides
+itself goes through the aggregates of `domain.subjects` and `save`.
 """
 
 import secrets

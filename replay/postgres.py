@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,7 +103,7 @@ class PostgresStore(Store):
             yield
         finally:
             self._backfilling = False
-            if not writer.closed:
+            with suppress(psycopg.Error):  # the right ends with the connection at the latest
                 writer.execute("SELECT pg_advisory_unlock(%s)", (BACKFILL_LOCK,))
 
     def _connected_writer(self) -> psycopg.Connection:
