@@ -70,11 +70,9 @@ class SqliteStore(Store):
 
     @contextmanager
     def append(self) -> Iterator[Transaction]:
-        if self._writer is None:
-            self._writer = _connect(self.path)
-            self._writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
-        writer = self._writer
+        writer = self._writer = self._writer or _connect(self.path)
         try:
+            writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
             writer.execute("BEGIN IMMEDIATE")
             yield SqliteTransaction(writer, self.now)
             writer.execute("COMMIT")
