@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 .PHONY: help demo test lint bench soak clean
 
 help:
-	@echo "make demo    a disputed level, replayed as known then and as known now"
+	@echo "make demo    a disputed level as decided and as known now, explained, and why they differ"
 	@echo "make test    lint, types, import contract and all tests, on both databases"
 	@echo "make bench   the benchmarks (half an hour), with the machine left alone"
 	@echo "make soak    many more kills and random inputs than make test"

@@ -10,87 +10,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projections import printing
+from projections.command_line import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_ALL,
+    Commands,
+    clock_option,
+    example,
+    format_option,
+    moment_options,
+    policies_option,
+    replay_options,
+    store_options,
+)
 
 if TYPE_CHECKING:
     from replay.append import Appender
     from replay.ingest import Target
+    from replay.reputation_replay import Replay
     from replay.store import Store
     from replay.timeline import Moment
 
-EXIT_NOT_ALL = 1
-EXIT_FAILED = 3
-EXIT_INTERRUPTED = 130
 
-
-class Commands(click.Group):
-    """Turns the errors of the ledger into one clear line and an exit status."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for word in args:
-            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
-                raise click.UsageError("an argument is not valid UTF-8; rename the file or mend the text")
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from replay.errors import LevelbookError
-
-        try:
-            return super().invoke(ctx)
-        except LevelbookError as error:
-            message, status = str(error), error.exit_status
-        except BrokenPipeError:
-            raise  # click ends quietly: whoever read the output has seen enough
-        except OSError as error:
-            message, status = f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_FAILED
-        except KeyboardInterrupt:
-            message, status = "interrupted", EXIT_INTERRUPTED
-        click.echo(f"Error: {message}", err=True)
-        sys.exit(status)
-
-
-def _command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+def _command(name: str, line: str) -> Callable[[Callable[..., Any]], click.Command]:
     """A command whose help ends with an example."""
-    return main.command(name, epilog=f"\b\nExample:\n  {example}")
-
-
-format_option = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the answer.",
-)
-
-
-clock_option = click.option(
-    "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
-)
-
-
-def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which ledger, and in which form to answer."""
-    location = click.option(
-        "--store",
-        default="levelbook.db",
-        envvar="LEVELBOOK_STORE",
-        show_default=True,
-        show_envvar=True,
-        metavar="PATH|URL",
-        help="The ledger: an SQLite file or a postgresql:// URL.",
-    )
-    return location(format_option(command))
-
-
-def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The two clocks of a replay."""
-    for option in (
-        click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N."),
-        click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known."),
-        click.option("--as-of", metavar="WHEN", help="As things stood then. Default: --known-at if given, else now."),
-    ):
-        command = option(command)
-    return command
+    return main.command(name, epilog=example(line))
 
 
 @click.group(
@@ -103,8 +46,8 @@ def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def main() -> None:
     """Record what happened once; replay any level as it was decided and as it is known now.
 
-    Exit status: 0 done; 1 lines were refused, a file broke off, or a ledger is not sound; 2 wrong use; 3 the store, its
-    disk or its clock failed; 130 interrupted.
+    Exit status: 0 done; 1 lines were refused, a file broke off, a policy has faults, or a ledger is not sound; 2 wrong
+    use; 3 the store, its disk or its clock failed; 130 interrupted.
     """
 
 
@@ -233,12 +176,14 @@ def erase_buyer(buyer: str, reason: str, clock_behind: bool, store: str, format_
 @click.argument("subject")
 @click.option("--order", metavar="ORDER", help="Only events that name this order.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type; may be given several times.")
+@click.option("--scheme", metavar="SCHEME", help="Show beside each event what this scheme made of it.")
 @moment_options
 @store_options
 def events(
     subject: str,
     order: str | None,
     types: tuple[str, ...],
+    scheme: str | None,
     as_of: str | None,
     known_at: str | None,
     position: int | None,
@@ -250,7 +195,8 @@ def events(
 
     with _open(store) as opened:
         moment = _resolve(opened, as_of, known_at, position)
-        found = list_events(opened, subject, Chosen(order, types), moment)
+        made = None if scheme is None else _made_of(opened, subject, scheme, moment)
+        found = list_events(opened, subject, Chosen(order, types), moment, made)
         printing.print_events(found, as_json=format_ == "json")
 
 
@@ -287,36 +233,147 @@ def status(store: str, format_: str) -> None:
         printing.print_status(look(opened), as_json=format_ == "json")
 
 
-@_command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-01")
+@_command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
 @click.argument("subject")
-@moment_options
-@click.option("--verdicts", is_flag=True, help="In text too, print the verdict on every entry.")
-@store_options
-def replay(
-    subject: str,
-    as_of: str | None,
-    known_at: str | None,
-    position: int | None,
-    verdicts: bool,
-    store: str,
-    format_: str,
-) -> None:
-    """Replay the reputation of SUBJECT (merchant/<id>): level, points, and a verdict for every entry."""
-    from replay.reputation_replay import replay_json, replay_reputation
+@replay_options
+def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
+    """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
+    from replay.answers import replay_json
 
     with _open(store) as opened:
-        found = replay_reputation(opened, subject, _resolve(opened, as_of, known_at, position))
-    printing.print_replay(replay_json(found), verdicts=verdicts, as_json=format_ == "json")
+        found = _replay(opened, subject, **asked)
+    printing.print_answer("replay", replay_json(found, lang), found, lang, as_json=format_ == "json")
+
+
+@_command("explain", "levelbook explain merchant/tea-house --month 2022-11")
+@click.argument("subject")
+@click.option("--month", metavar="YYYY-MM", help="Only what was judged in this month.")
+@click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
+@replay_options
+def explain(
+    subject: str, month: str | None, event_id: str | None, store: str, format_: str, lang: str, **asked: Any
+) -> None:
+    """Explain the level of SUBJECT: a verdict or note for every event that bears on it, with its clause.
+
+    Verdicts add up to the points, and the answer says so.
+    """
+    from replay.explain import Part, explain_json
+
+    part = Part(None if month is None else _month(month), event_id)
+    with _open(store) as opened:
+        found = _replay(opened, subject, **asked)
+    printing.print_answer("explain", explain_json(found, part, lang), found, lang, as_json=format_ == "json")
+
+
+@_command("history", "levelbook history merchant/tea-house")
+@click.argument("subject")
+@replay_options
+def history(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
+    """Show each change of the level of SUBJECT with its cause."""
+    from replay.history import history_json
+
+    with _open(store) as opened:
+        found = _replay(opened, subject, **asked)
+    printing.print_answer("history", history_json(found), found, lang, as_json=format_ == "json")
+
+
+@_command("diff", "levelbook diff merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
+@click.argument("subject")
+@click.option("--to-as-of", metavar="WHEN", help="The other replay's --as-of. Default: that of the first if given.")
+@click.option("--to-known-at", metavar="WHEN", help="The other replay's --known-at. Default: everything known.")
+@click.option("--to-position", type=int, metavar="N", help="In place of --to-known-at.")
+@click.option("--to-policy", metavar="ID[@HASH]", help="The other replay's --policy. Default: that of the first.")
+@replay_options
+def diff(
+    subject: str,
+    to_as_of: str | None,
+    to_known_at: str | None,
+    to_position: int | None,
+    to_policy: str | None,
+    store: str,
+    format_: str,
+    lang: str,
+    **asked: Any,
+) -> None:
+    """Split the difference of two replays of SUBJECT by cause: what was learned, time, policy.
+
+    The first replay is named as for 'replay', the other by the options that begin with --to-. Each step is a run of
+    the scheme, and they add up exactly.
+    """
+    from replay.diff import diff_json
+
+    other = asked | {
+        "as_of": to_as_of or asked["as_of"],
+        "known_at": to_known_at,
+        "position": to_position,
+        "policy": to_policy or asked["policy"],
+    }
+    with _open(store) as opened:
+        start, end = _replay(opened, subject, **asked), _replay(opened, subject, **other)
+    printing.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")
 
 
 @_command("policies", "levelbook policies --format json")
-@format_option
-def policies(format_: str) -> None:
-    """List the policies that replays use: each parameter with its value, status and source."""
-    from replay.policies import policy_json, schemes, shipped
+@policies_option
+@store_options
+@click.pass_context
+def policies(context: click.Context, policies: Path | None, store: str, format_: str) -> None:
+    """List the policies that replays use: versions, revisions, each parameter with its value, status and source."""
+    from replay.errors import NoStoreError
+    from replay.policies import list_policies
 
-    found = [policy_json(policy) for scheme in schemes() for policy in shipped(scheme)]
+    try:
+        with _open(store) as opened:
+            found = list_policies(opened, policies)
+    except NoStoreError:
+        if context.get_parameter_source("store") is not click.core.ParameterSource.DEFAULT:
+            raise
+        found = list_policies(None, policies)
     printing.print_policies(found, as_json=format_ == "json")
+
+
+@main.group("policy", epilog=example("levelbook policy check 2022-10-26.toml"))
+def policy() -> None:
+    """Check a policy file; adopt a revision, so that it can be used again for ever."""
+
+
+@policy.command("check", epilog=example("levelbook policy check 2022-10-26.toml"))
+@click.argument("file", type=click.Path(path_type=Path))
+@format_option
+def policy_check(file: Path, format_: str) -> None:
+    """Say whether FILE holds a policy that can be used, with every fault at once."""
+    from replay.policies import policy_json, read_policy
+
+    printing.print_checked(policy_json(read_policy(file)), as_json=format_ == "json")
+
+
+@policy.command("adopt", epilog=example("levelbook policy adopt 2022-10-26"))
+@click.argument("policy_name", metavar="ID[@HASH]|FILE")
+@policies_option
+@clock_option
+@store_options
+def policy_adopt(policy_name: str, policies: Path | None, clock_behind: bool, store: str, format_: str) -> None:
+    """Record a policy revision with its whole content, so that replays use it from here on.
+
+    It is named by its id in the files, or by a .toml file.
+    """
+    from replay.ledger import Ledger
+    from replay.policies import policy_json, policy_to_adopt
+
+    found = policy_to_adopt(policy_name, policies)
+    with _open(store) as opened:
+        position = Ledger(opened).adopt(found, clock_behind=clock_behind)
+    printing.print_adopted(policy_json(found), position, as_json=format_ == "json")
+
+
+@_command("answers", "levelbook answers explain")
+@click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff"]))
+@format_option
+def answers(name: str | None, format_: str) -> None:
+    """Describe the keys of the JSON answers: NAME, or all of them."""
+    from projections.answer_schemas import describe
+
+    printing.print_described(describe(name), as_json=format_ == "json")
 
 
 @_command("demo", "levelbook demo")
@@ -328,30 +385,22 @@ def policies(format_: str) -> None:
     help="Where the demo's events and ledger go.",
 )
 def demo(folder: Path) -> None:
-    """Make a small ledger of a disputed level and replay it as known then and as known now."""
-    from fixtures.demo import AS_OF, KNOWN_THEN, MERCHANT, story
+    """Make a small ledger of a disputed level; replay it as decided and as known now, explain both, split why."""
+    from fixtures.demo import EVENTS_FILE, NEXT, commands, story
     from replay.errors import UsageError
-    from replay.reputation_replay import replay_reputation, why_they_differ
 
-    lines, store = folder / "events.jsonl", str(folder / "ledger.db")
+    lines = folder / EVENTS_FILE
     text = "".join(json.dumps(item) + "\n" for item in story())
     if folder.exists() and any(folder.iterdir()) and not (lines.exists() and lines.read_text() == text):
         raise UsageError(f"the folder {folder} holds other things than this demo; name another with --folder")
     folder.mkdir(exist_ok=True)
     lines.write_text(text)
-    click.echo(f"$ levelbook ingest --store {store} --backfill {lines}")
-    ingest.main(["--store", store, "--backfill", str(lines)], standalone_mode=False)
-    with _open(store) as opened:
-        then = replay_reputation(opened, MERCHANT, _resolve(opened, AS_OF, KNOWN_THEN, None))
-        now = replay_reputation(opened, MERCHANT, _resolve(opened, AS_OF, None, None))
-    asked = f"--store {store} {MERCHANT} --as-of {AS_OF}"
-    click.echo(f"\n$ levelbook replay {asked} --known-at {KNOWN_THEN}\n  {then.summary}")
-    click.echo(f"\n$ levelbook replay {asked}\n  {now.summary}")
-    click.echo(f"\nWhy they differ: {why_they_differ(then, now)}")
-    click.echo(f"\nTry next:\n  levelbook replay {asked} --verdicts")
-    click.echo(f"  levelbook events --store {store} {MERCHANT} --order ring-1")
-    click.echo(f"  levelbook event --store {store} urn:demo:shop rev-mixed-up-1")
-    click.echo(f"  levelbook verify --store {store}")
+    for words in commands(folder):
+        click.echo(f"\n$ levelbook {' '.join(words)}")
+        main.main(words, standalone_mode=False)
+    click.echo(f"\nTry next, after 'export LEVELBOOK_STORE={folder / 'ledger.db'}':")
+    for line in NEXT:
+        click.echo(f"  {line}")
 
 
 @contextmanager
@@ -392,6 +441,44 @@ def _resolve(store: "Store", as_of: str | None, known_at: str | None, position: 
     from replay.timeline import Asked, resolve
 
     return resolve(store, Asked(as_of, known_at, position))
+
+
+def _replay(
+    store: "Store",
+    subject: str,
+    *,
+    scheme: str | None,
+    as_of: str | None,
+    known_at: str | None,
+    position: int | None,
+    policy: str | None,
+    policies: Path | None,
+) -> "Replay":
+    from replay.policies import Choice
+    from replay.reputation_replay import replay_reputation
+    from replay.schemes import scheme_of
+
+    scheme_of(store, subject, scheme)
+    return replay_reputation(store, subject, _resolve(store, as_of, known_at, position), Choice(policy, policies))
+
+
+def _made_of(store: "Store", subject: str, scheme: str, moment: "Moment") -> dict[int, dict[str, Any]]:
+    from replay.explain import made_of
+    from replay.reputation_replay import replay_reputation
+    from replay.schemes import scheme_of
+
+    scheme_of(store, subject, scheme)
+    return made_of(replay_reputation(store, subject, moment))
+
+
+def _month(text: str) -> int:
+    from domain.calendar import parse_month
+    from replay.errors import UsageError
+
+    try:
+        return parse_month(text)
+    except ValueError as error:
+        raise UsageError(f"--month {text!r} {error}; give a month such as 2022-11") from None
 
 
 if __name__ == "__main__":

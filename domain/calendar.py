@@ -25,6 +25,7 @@ _INSTANT: Final = re.compile(
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MONTH: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 def parse_instant(text: str) -> int:
@@ -80,6 +81,13 @@ def month_start(month: int) -> int:
 def month_text(month: int) -> str:
     """A month as "2022-11"."""
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def parse_month(text: str) -> int:
+    """The month that a text such as "2022-11" names. Raises ValueError, saying what is wrong."""
+    if _MONTH.fullmatch(text) is None or text < "0001":
+        raise ValueError("is not of the form YYYY-MM, or does not exist in the calendar")
+    return int(text[:4]) * 12 + int(text[5:]) - 1
 
 
 def parse_moment(text: str, now: int) -> int:

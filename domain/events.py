@@ -234,6 +234,18 @@ class LevelDecided(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: str
 
 
+class PolicyAdopted(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A revision of a policy that may be used from here on, whole (RULEBOOK §0, Policies)."""
+
+    content: str
+    """The policy's canonical JSON, whose SHA-256 is `hash`."""
+    hash: str
+    id: Id
+    program: str
+    """The version of the program that adopted it."""
+    scheme: str
+
+
 class EventType(NamedTuple):
     """A row of the catalogue."""
 
@@ -283,8 +295,9 @@ CATALOGUE: Final[dict[str, EventType]] = {
     "creator.unbound": EventType(CreatorNamed, _MCN, ("creator",)),
     "buyer.erased": EventType(BuyerErased, ("ledger",), internal=True),
     "level.decided": EventType(LevelDecided, _SUBJECTS, ("scheme", "period"), internal=True),
+    "policy.adopted": EventType(PolicyAdopted, ("policy",), ("id",), internal=True),
 }
-RESERVED_TYPES: Final = ("policy.adopted", "decisions.run", "board.decided")
+RESERVED_TYPES: Final = ("decisions.run", "board.decided")
 """Further names that the ledger keeps for what it records itself: refused from outside."""
 BINDING_TYPES: Final = ("creator.bound", "creator.unbound")
 CORRECTION_TYPES: Final = frozenset(name for name, row in CATALOGUE.items() if row.correction)

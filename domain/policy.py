@@ -6,14 +6,16 @@ the same hash, however they are laid out.
 
 import json
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from domain.calendar import instant_text, parse_instant
+from domain.calendar import instant_text, month_of, month_start, parse_instant
 
-STATUSES = ("published", "reposted", "assumed")
+STATUSES: Final = ("published", "reposted", "assumed")
+_LONG_AGO: Final = -(2**62)
 
 
 class PolicyError(ValueError):
@@ -29,7 +31,7 @@ class Parameter:
     status: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Policy:
     """A revision of a scheme's policy."""
 
@@ -38,7 +40,16 @@ class Policy:
     hash: str
     in_force_from: int
     """The instant from which it counts."""
+    recalculates_from: int | None
+    """Once in force, it judges periods that close from then on, too."""
     parameters: dict[str, Parameter]
+    content: str
+    """The canonical JSON that is hashed."""
+
+    @property
+    def revision(self) -> str:
+        """As a revision is named: ID@HASH, the hash shortened."""
+        return f"{self.id}@{self.hash[:12]}"
 
     @property
     def assumed(self) -> list[str]:
@@ -46,35 +57,53 @@ class Policy:
         return sorted(name for name, item in self.parameters.items() if item.status == "assumed")
 
 
-def parse_policy(text: str) -> Policy:
-    """The policy that a TOML text holds (its form is that of RULEBOOK §1).
+class Term(NamedTuple):
+    """The months that a policy judges: from the instant at which the first begins to the next term."""
 
-    Raises PolicyError naming the first fault.
+    begins: int
+    policy: Policy
+
+
+def terms_of(versions: Iterable[Policy]) -> list[Term]:
+    """Which of the versions in force judges which months, the earliest first.
+
+    A month is judged by the latest version that was in force at its close, or that recalculates it; what
+    is before the first version, by the first (RULEBOOK §0, Policies).
+    """
+    terms: list[Term] = []
+    for policy in sorted(versions, key=lambda policy: policy.in_force_from):
+        since = min(policy.in_force_from, policy.recalculates_from or policy.in_force_from)
+        begins = month_start(month_of(since)) if terms else _LONG_AGO
+        terms = [term for term in terms if term.begins < begins]
+        terms.append(Term(begins if terms else _LONG_AGO, policy))
+    return terms
+
+
+def canonical_of(text: str) -> str:
+    """The canonical JSON of a policy's TOML text: keys sorted, no blanks, instants in UTC.
+
+    Raises PolicyError for what is no TOML, and for values of kinds that a policy does not hold.
     """
     try:
         content = _plain(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"is not TOML: {error}") from None
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    try:
-        return Policy(
-            scheme=content["scheme"],
-            id=content["id"],
-            hash=sha256(canonical.encode()).hexdigest(),
-            in_force_from=parse_instant(content["in_force_from"]),
-            parameters={name: _parameter(name, item) for name, item in content["parameters"].items()},
-        )
-    except KeyError as error:
-        raise PolicyError(f"lacks {error}") from None
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _parameter(name: str, item: dict[str, Any]) -> Parameter:
-    missing = {"value", "source", "status"} - item.keys()
-    if missing:
-        raise PolicyError(f"the parameter {name} lacks {', '.join(sorted(missing))}")
-    if item["status"] not in STATUSES:
-        raise PolicyError(f"the parameter {name} has the status {item['status']!r}; known are {', '.join(STATUSES)}")
-    return Parameter(item["value"], item["source"], item["status"])
+def policy_of(canonical: str) -> Policy:
+    """The policy that a canonical JSON text holds, whose form has been checked."""
+    content = json.loads(canonical)
+    recalculates = content.get("recalculates_from")
+    return Policy(
+        scheme=content["scheme"],
+        id=content["id"],
+        hash=sha256(canonical.encode()).hexdigest(),
+        in_force_from=parse_instant(content["in_force_from"]),
+        recalculates_from=None if recalculates is None else parse_instant(recalculates),
+        parameters={name: Parameter(**item) for name, item in content["parameters"].items()},
+        content=canonical,
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -1,56 +1,71 @@
 """The scheme `merchant-reputation`: a merchant's orders and reviews → points, a grade and verdicts.
 
 RULEBOOK §1. Facts of one merchant go in, in the order of their instants (ties: ledger position);
-out come the state and a verdict for every entry that could have moved the points. Integers only:
-points in tenths, money in fen, instants in microseconds.
+out come the months, each from the account of the one before, and a finding for every entry that could
+have moved the points. Integers only: points in tenths, money in fen, instants in microseconds.
+
+`remember`, `take` and `fall_due` are the rule. They know nothing of lists of facts, so that a loop of
+another kind (over columns, compiled) can call the same ones as `run` does.
 """
 
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import MutableSequence, Sequence
 from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple, get_args
+from typing import Final, NamedTuple
 
-from domain.calendar import month_of, month_start, parse_instant
-from domain.events import Event, OrderFlagged, OrderKind, OrderPaid, ReviewPosted
-from domain.limits import HOUR_MICROS
-from domain.policy import Policy
+from domain.calendar import month_of, month_start
 
 SCHEME: Final = "merchant-reputation"
-KINDS: Final = get_args(OrderKind)
 NO_CAP: Final = 2**62
-_UNSEEN: Final = -1
+NEVER: Final = 2**62
+BEFORE_ALL: Final = -(2**62)
+
+OPENED: Final = 0
+CLOSED: Final = 1
+PAID: Final = 2
+RECEIVED: Final = 3
+REVIEWED: Final = 4
+"""What a fact says."""
 
 
-class What(IntEnum):
-    """What a fact says."""
-
-    OPENED = 0
-    CLOSED = 1
-    PAID = 2
-    RECEIVED = 3
-    REVIEWED = 4
-
-
-class Verdict(StrEnum):
+class Verdict(IntEnum):
     """What became of an entry. From BEFORE_START on in the order of precedence: the first that applies."""
 
-    DUPLICATE_ORDER = "duplicate_order"
-    UNKNOWN_ORDER = "unknown_order"
-    DUPLICATE_RECEIPT = "duplicate_receipt"
-    REPEAT_REVIEW = "repeat_review"
-    LATE_REVIEW = "late_review"
-    WIPED = "wiped"
-    BEFORE_START = "before_start"
-    CLOSED = "closed"
-    LOW_AMOUNT = "low_amount"
-    ORDER_KIND = "order_kind"
-    FLAGGED = "flagged"
-    NEUTRAL = "neutral"
-    PAIR_CAP = "pair_cap"
-    GROWTH_CAP = "growth_cap"
-    COUNTED = "counted"
+    DUPLICATE_ORDER = 1
+    UNKNOWN_ORDER = 2
+    DUPLICATE_RECEIPT = 3
+    REPEAT_REVIEW = 4
+    LATE_REVIEW = 5
+    WIPED = 6
+    BEFORE_START = 7
+    CLOSED = 8
+    LOW_AMOUNT = 9
+    ORDER_KIND = 10
+    FLAGGED = 11
+    NEUTRAL = 12
+    PAIR_CAP = 13
+    GROWTH_CAP = 14
+    COUNTED = 15
+
+    @property
+    def word(self) -> str:
+        """As it is written outside of the rules."""
+        return self.name.lower()
+
+
+NOTHING: Final = 0
+ENTRY: Final = -1
+LIFE: Final = -2
+"""What is to be made of a fact, where it is no verdict: nothing, an entry to be judged, an opening or closing."""
+
+# Looked up once: an attribute of an enumeration is slow to find.
+_DUPLICATE_ORDER: Final = Verdict.DUPLICATE_ORDER
+_UNKNOWN_ORDER: Final = Verdict.UNKNOWN_ORDER
+_DUPLICATE_RECEIPT: Final = Verdict.DUPLICATE_RECEIPT
+_REPEAT_REVIEW: Final = Verdict.REPEAT_REVIEW
+_LATE_REVIEW: Final = Verdict.LATE_REVIEW
+_COUNTED: Final = Verdict.COUNTED
+_COUNT_IT: Final = (_COUNTED, 0, 0)
 
 
 class State(StrEnum):
@@ -73,12 +88,24 @@ class Fact(NamedTuple):
     amount_fen: int = 0
     kind: int = 0
     stars: int = 0
+    due: int = 0
+    """Of a receipt: the instant at which its default credit falls due."""
+
+
+class Credit(NamedTuple):
+    """A default credit that falls due, judged at its instant and in the place of its receipt."""
+
+    at: int
+    position: int
+    order: int
 
 
 class History(NamedTuple):
     """The facts of one merchant, in order, and what corrections say of its orders."""
 
     facts: list[Fact]
+    credits: list[Credit]
+    """What its receipts may earn up to the replay's `as_of`, in order."""
     flagged: list[bool]
     """By order number: whether the latest flag or clear known is a flag."""
     buyers: int
@@ -99,19 +126,107 @@ class Rules(NamedTuple):
     """Lower bounds in tenths, rising."""
     growth_caps: tuple[int, ...]
     """In tenths, by the number of bounds reached; NO_CAP for none."""
+    publication_day: int
+    publication_hour: int
+
+
+class Span(NamedTuple):
+    """Whole months that are judged under the same rules, from `begins` to the next span."""
+
+    begins: int
+    rules: Rules
+    codes: tuple[str, ...]
+    """The codes of the levels that the rules' bounds begin."""
+
+
+class Account(NamedTuple):
+    """Where a merchant's account stands: all that a month needs of the past beside what its orders say."""
+
+    points: int = 0
+    growth: int = 0
+    """Of the month: the figure that the cap bounds; a closing sets it to zero."""
+    cap: int = NO_CAP
+    month_end: int = BEFORE_ALL
+    """When the account's month ends; what happened earlier than a run's opening is only remembered."""
+    opened_at: int = NEVER
+    """The first opening."""
+    open: bool = False
+    closed_at: int = BEFORE_ALL
+    closed_position: int = 0
+    """The last closing that took effect, by (instant, position)."""
+    netting: int = 0
+    """Pair nets count from here: it moves on with each month and each closing."""
+
+
+NEW: Final = Account()
+
+
+class Book(NamedTuple):
+    """What is written down of each order and buyer, by their numbers, while a history is judged."""
+
+    facts: Sequence[Fact]
+    payment: MutableSequence[int]
+    """By order: one more than the place of its first payment among the facts; 0 while there is none."""
+    receipt: MutableSequence[int]
+    """By order, in the same way: its first receipt."""
+    reviewed: MutableSequence[int]
+    """By order: NOT_REVIEWED, LATE or SCORED, when its first review is its one entry."""
+    flagged: Sequence[bool]
+    """By order: whether the latest flag or clear known is a flag."""
+    net: MutableSequence[int]
+    """By buyer: the net of what was counted since `netting` stood at `net_since`."""
+    net_since: MutableSequence[int]
+
+
+NOT_REVIEWED: Final = 0
+LATE: Final = 1
+SCORED: Final = 2
 
 
 class Finding(NamedTuple):
-    """The verdict on the event at `position`, judged at `at`; `tenths` is what it moved the points by."""
+    """The verdict on the event at `position`, judged at `at`; `tenths` is what it moved the points by.
+
+    `figure` and `bound` are what was compared where something was: the amount in fen against the least;
+    the pair's net or the month's growth in tenths, the entry included, against the cap; a late review's instant
+    against that of the default credit; an instant against the start of statistics. For a `closed`, `bound` is the
+    position of the last closing, 0 where there is none.
+    """
 
     at: int
     position: int
     verdict: Verdict
     tenths: int
+    figure: int = 0
+    bound: int = 0
+
+
+NO_FINDING: Final = Finding(0, 0, Verdict.COUNTED, 0)
+"""Stands where nothing was found; its position, 0, is no event's."""
+
+
+class Month(NamedTuple):
+    """One month in which something happened: from one account to the next, and the findings in between."""
+
+    month: int
+    begun: Account
+    """At its start, with the cap that it begins under."""
+    closing: Account
+    """At its close, or at the replay's `as_of` if that is before. A closing of the shop sets growth and cap anew."""
+    findings: range
+    """Which of the run's findings are this month's."""
+
+
+class Run(NamedTuple):
+    """All that a run gives."""
+
+    account: Account
+    findings: list[Finding]
+    """In the order of judgement; their tenths add up to the points."""
+    months: list[Month]
 
 
 class Standing(NamedTuple):
-    """Where a merchant stands at the end of a run."""
+    """What an account means under a set of rules."""
 
     state: State
     points_tenths: int
@@ -121,230 +236,236 @@ class Standing(NamedTuple):
     """Points missing to the next level; None at the top or without a running count."""
 
 
-def rules_of(policy: Policy) -> Rules:
-    """The rules that a policy sets."""
-    value = {name: item.value for name, item in policy.parameters.items()}
-    stars = {star: name for name, group in value["star_classes"].items() for star in group}
-    bounds = [level["from_tenths"] for level in value["levels"]]
-    codes = ["", *(level["code"] for level in value["levels"])]
-    return Rules(
-        start=parse_instant(value["statistics_from"]),
-        tenths_of_stars=(0, *(value["review_tenths"][stars[star]] for star in range(1, 6))),
-        default_tenths=value["default_tenths"],
-        window_micros=value["review_hours"] * HOUR_MICROS,
-        amount_fen_min=value["amount_fen_min"],
-        kind_counts=tuple(kind in value["counted_kinds"] for kind in KINDS),
-        pair_cap_tenths=value["pair_cap_tenths"],
-        level_bounds=tuple(bounds),
-        growth_caps=_caps_by_level(value["growth_caps"], codes),
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def run(history: History, spans: Sequence[Span], opening: Account = NEW) -> Run:
+    """Judge a merchant's history, month by month, from an account: a new one, or that of an earlier month's close.
+
+    From an earlier close on, the history need hold only what happened since, what happened in the longest
+    review window before it, and the earlier facts of the orders that these name.
+    """
+    facts, credits = history.facts, history.credits
+    book, account = _new_book(history), opening
+    findings: list[Finding] = []
+    months: list[Month] = []
+    place = _remember_before(opening.month_end, history, book)
+    while place.fact < len(facts) or place.credit < len(credits):
+        at = min(
+            facts[place.fact].at if place.fact < len(facts) else NEVER,
+            credits[place.credit].at if place.credit < len(credits) else NEVER,
+        )
+        month, rules, first = month_of(at), span_at(spans, at).rules, len(findings)
+        begun = begin_month(account, month, rules)
+        account, place = _judge_month(place, begun, history, book, rules, findings)
+        months.append(Month(month, begun, account, range(first, len(findings))))
+    return Run(account, findings, months)
+
+
+class _Place(NamedTuple):
+    """How far a run has come among the facts and among the credits."""
+
+    fact: int
+    credit: int
+
+
+def _remember_before(instant: int, history: History, book: Book) -> _Place:
+    """Write down what happened before an instant, judging nothing."""
+    facts = bisect_left(history.facts, instant, key=lambda fact: fact.at)
+    for index in range(facts):
+        remember(history.facts[index], index, book)
+    return _Place(facts, bisect_left(history.credits, instant, key=lambda credit: credit.at))
+
+
+def _judge_month(
+    place: _Place, account: Account, history: History, book: Book, rules: Rules, findings: list[Finding]
+) -> tuple[Account, _Place]:
+    """Judge what is left of the account's month, from a place among facts and credits up to the next month's."""
+    facts, credits = history.facts, history.credits
+    index, next_credit = place
+    end = account.month_end
+    due = credits[next_credit].at if next_credit < len(credits) else NEVER
+    while True:
+        fact = facts[index] if index < len(facts) else _END
+        at = fact.at
+        while due <= at and due < end and (due < at or credits[next_credit].position < fact.position):
+            account, finding = fall_due(credits[next_credit], account, book, rules)
+            if finding is not NO_FINDING:
+                findings.append(finding)
+            next_credit += 1
+            due = credits[next_credit].at if next_credit < len(credits) else NEVER
+        if at >= end:
+            return account, _Place(index, next_credit)
+        settled = remember(fact, index, book)
+        if settled != NOTHING:
+            account, finding = take(fact, settled, account, book, rules)
+            if finding is not NO_FINDING:
+                findings.append(finding)
+        index += 1
+
+
+_END: Final = Fact(NEVER, 0, OPENED)
+"""Stands after the last fact."""
+
+
+def span_at(spans: Sequence[Span], instant: int) -> Span:
+    """The span that holds an instant; the first begins before all."""
+    return next(span for span in reversed(spans) if span.begins <= instant)
+
+
+def _new_book(history: History) -> Book:
+    orders, buyers = len(history.flagged), history.buyers
+    return Book(
+        facts=history.facts,
+        payment=[0] * orders,
+        receipt=[0] * orders,
+        reviewed=[NOT_REVIEWED] * orders,
+        flagged=history.flagged,
+        net=[0] * buyers,
+        net_since=[0] * buyers,
     )
 
 
-def _caps_by_level(caps: Sequence[dict[str, int | str]], codes: Sequence[str]) -> tuple[int, ...]:
-    by_code = {cap["from"]: int(cap.get("tenths", NO_CAP)) for cap in caps}
-    result: list[int] = []
-    for code in codes:
-        result.append(by_code.get(code, result[-1] if result else NO_CAP))
-    return tuple(result)
+def standing(account: Account, rules: Rules) -> Standing:
+    """What an account means: the first state that applies, the level, and what is missing to the next."""
+    if account.opened_at == NEVER:
+        return Standing(State.NOT_ONBOARDED, 0, 0, None)
+    if not account.open:
+        return Standing(State.CLOSED, 0, 0, None)
+    bounds = rules.level_bounds
+    level = level_of(account, rules)
+    to_next = bounds[level] - account.points if level < len(bounds) else None
+    return Standing(State.RATED if level else State.UNRATED, account.points, level, to_next)
 
 
-def history_of(events: Iterable[Event]) -> History:
-    """The facts among a merchant's events, which are given by (`occurred_at`, position)."""
-    orders: dict[str, int] = {}
-    buyers: dict[str, int] = {}
-    facts: list[Fact] = []
-    flags: dict[int, bool] = {}
-    for event in events:
-        data, what = event.data, _WHAT.get(event.type)
-        if what is not None:
-            order = orders.setdefault(data.order, len(orders)) if what >= What.PAID else 0
-            if isinstance(data, OrderPaid):
-                buyer = buyers.setdefault(data.buyer, len(buyers))
-                kind = KINDS.index(data.kind)
-                facts.append(Fact(event.occurred_at, event.position, what, order, buyer, data.amount, kind))
-            else:
-                stars = data.quality if isinstance(data, ReviewPosted) else 0
-                facts.append(Fact(event.occurred_at, event.position, what, order, stars=stars))
-        elif event.type in ("order.flagged", "order.cleared"):
-            flags[orders.setdefault(data.order, len(orders))] = isinstance(data, OrderFlagged)
-    return History(facts, [flags.get(order, False) for order in range(len(orders))], len(buyers))
+# --- the rule ---------------------------------------------------------------------------------------------------------
 
 
-_WHAT: Final = {
-    "merchant.onboarded": What.OPENED,
-    "merchant.closed": What.CLOSED,
-    "order.paid": What.PAID,
-    "order.received": What.RECEIVED,
-    "review.posted": What.REVIEWED,
-}
-READS: Final = (*_WHAT, "order.flagged", "order.cleared")
+def begin_month(account: Account, month: int, rules: Rules) -> Account:
+    """A new month: no growth, no nets, and the cap of the level at the close of the one before."""
+    cap = rules.growth_caps[level_of(account, rules)]
+    return account._replace(growth=0, cap=cap, month_end=month_start(month + 1), netting=account.netting + 1)
 
 
-def run(history: History, rules: Rules, as_of: int) -> tuple[Standing, list[Finding]]:
-    """Judge a merchant's history up to `as_of`, from nothing.
+def level_of(account: Account, rules: Rules) -> int:
+    """The number of level bounds reached; 0 for a merchant that is not open."""
+    level = 0
+    if account.open:
+        while level < len(rules.level_bounds) and rules.level_bounds[level] <= account.points:
+            level += 1
+    return level
 
-    The findings stand in the order of judgement; the tenths of all of them add up to the points.
+
+def remember(fact: Fact, index: int, book: Book) -> int:
+    """Write a fact down with its order, and say what is to be made of it.
+
+    NOTHING, LIFE, ENTRY, or the verdict that this settles at once.
     """
-    book = _Book(rules, history)
-    for fact in history.facts:
-        book.credit_defaults(fact.at, fact.position)
-        book.take(fact)
-    book.credit_defaults(as_of + 1, _UNSEEN)
-    return book.standing(), book.findings
+    order, what = fact.order, fact.what
+    if what < PAID:
+        return LIFE
+    paid = book.payment[order]
+    if what == PAID:
+        if paid:
+            return _DUPLICATE_ORDER
+        book.payment[order] = index + 1
+        return NOTHING
+    if not paid:
+        return _UNKNOWN_ORDER
+    receipt = book.receipt[order]
+    if what == RECEIVED:
+        if receipt:
+            return _DUPLICATE_RECEIPT
+        book.receipt[order] = index + 1
+        return NOTHING
+    if book.reviewed[order]:
+        return _REPEAT_REVIEW
+    if receipt and fact.at >= book.facts[receipt - 1].due:
+        book.reviewed[order] = LATE
+        return _LATE_REVIEW
+    book.reviewed[order] = SCORED
+    return ENTRY
 
 
-@dataclass(slots=True)
-class _Order:
-    """What is known of one order so far."""
-
-    paid: bool = False
-    buyer: int = 0
-    amount_fen: int = 0
-    kind: int = 0
-    closings_when_paid: int = 0
-    received_at: int | None = None
-    reviewed: bool = False
-    scored: bool = False
-    """A review in time is the order's one entry; a late one leaves the default credit standing."""
+def take(fact: Fact, settled: int, account: Account, book: Book, rules: Rules) -> tuple[Account, Finding]:
+    """Judge a fact of the account's month that `remember` says something is to be made of."""
+    if settled == ENTRY:
+        return _enter(fact.at, fact, rules.tenths_of_stars[fact.stars], account, book, rules)
+    if settled == LIFE:
+        return _close(fact, account, rules) if fact.what == CLOSED else _open(fact, account)
+    if settled == _LATE_REVIEW:
+        due = book.facts[book.receipt[fact.order] - 1].due
+        return account, Finding(fact.at, fact.position, _LATE_REVIEW, 0, fact.at, due)
+    return account, Finding(fact.at, fact.position, Verdict(settled), 0)
 
 
-@dataclass(slots=True)
-class _Book:
-    """The running account of one merchant."""
+def fall_due(credit: Credit, account: Account, book: Book, rules: Rules) -> tuple[Account, Finding]:
+    """Judge a default credit at its instant: nothing comes of it when it is not the order's one entry."""
+    receipt = book.receipt[credit.order]
+    if book.reviewed[credit.order] == SCORED or not receipt or book.facts[receipt - 1].position != credit.position:
+        return account, NO_FINDING
+    return _enter(credit.at, book.facts[receipt - 1], rules.default_tenths, account, book, rules)
 
-    rules: Rules
-    history: History
-    findings: list[Finding] = field(default_factory=list)
-    points: int = 0
-    month_end: int = 0
-    growth: int = 0
-    cap: int = NO_CAP
-    nets: dict[int, int] = field(default_factory=dict)
-    """This month's net by buyer."""
-    opened: bool = False
-    open: bool = False
-    closings: int = 0
-    orders: list[_Order] = field(init=False)
-    awaiting: deque[tuple[int, int, int]] = field(default_factory=deque)
-    """(due instant, position of the receipt, order): first received, first due."""
 
-    def __post_init__(self) -> None:
-        self.orders = [_Order() for _ in self.history.flagged]
+def _open(fact: Fact, account: Account) -> tuple[Account, Finding]:
+    opened_at = fact.at if account.opened_at == NEVER else account.opened_at
+    return account._replace(opened_at=opened_at, open=True), NO_FINDING
 
-    def take(self, fact: Fact) -> None:
-        if fact.what == What.PAID:
-            self._pay(fact)
-        elif fact.what == What.RECEIVED:
-            self._receive(fact)
-        elif fact.what == What.REVIEWED:
-            self._review(fact)
-        elif fact.what == What.OPENED:
-            self.opened = self.open = True
-        elif self.open:
-            self._close(fact)
 
-    def credit_defaults(self, at: int, position: int) -> None:
-        """Judge the default credits that fall due before (`at`, `position`)."""
-        while self.awaiting and self.awaiting[0][:2] < (at, position):
-            due, receipt, order = self.awaiting.popleft()
-            if not self.orders[order].scored:
-                self._enter(due, receipt, order, self.rules.default_tenths)
+def _close(fact: Fact, account: Account, rules: Rules) -> tuple[Account, Finding]:
+    if not account.open:
+        return account, NO_FINDING
+    closed = account._replace(
+        points=0,
+        growth=0,
+        cap=rules.growth_caps[0],
+        open=False,
+        closed_at=fact.at,
+        closed_position=fact.position,
+        netting=account.netting + 1,
+    )
+    return closed, Finding(fact.at, fact.position, Verdict.WIPED, -account.points)
 
-    def standing(self) -> Standing:
-        level = bisect_right(self.rules.level_bounds, self.points)
-        if not self.opened:
-            return Standing(State.NOT_ONBOARDED, 0, 0, None)
-        if not self.open:
-            return Standing(State.CLOSED, 0, 0, None)
-        bounds = self.rules.level_bounds
-        to_next = bounds[level] - self.points if level < len(bounds) else None
-        return Standing(State.RATED if level else State.UNRATED, self.points, level, to_next)
 
-    def _pay(self, fact: Fact) -> None:
-        order = self.orders[fact.order]
-        if order.paid:
-            self._find(fact, Verdict.DUPLICATE_ORDER)
-            return
-        order.paid = True
-        order.buyer, order.amount_fen, order.kind = fact.buyer, fact.amount_fen, fact.kind
-        order.closings_when_paid = self.closings
+def _enter(at: int, cause: Fact, tenths: int, account: Account, book: Book, rules: Rules) -> tuple[Account, Finding]:
+    """Judge an entry: the first test that applies gives the verdict."""
+    paid = book.facts[book.payment[cause.order] - 1]
+    buyer = paid.buyer
+    net = book.net[buyer] + tenths if book.net_since[buyer] == account.netting else tenths
+    verdict, figure, bound = _judge(at, paid, tenths, net, book.flagged[cause.order], account, rules)
+    if verdict != _COUNTED:
+        return account, Finding(at, cause.position, verdict, 0, figure, bound)
+    book.net[buyer] = net
+    book.net_since[buyer] = account.netting
+    points, growth, cap, month_end, opened_at, is_open, closed_at, closed_position, netting = account
+    moved = Account(
+        points + tenths, growth + tenths, cap, month_end, opened_at, is_open, closed_at, closed_position, netting
+    )
+    return moved, Finding(at, cause.position, verdict, tenths)
 
-    def _receive(self, fact: Fact) -> None:
-        order = self.orders[fact.order]
-        if not order.paid:
-            self._find(fact, Verdict.UNKNOWN_ORDER)
-        elif order.received_at is not None:
-            self._find(fact, Verdict.DUPLICATE_RECEIPT)
-        else:
-            order.received_at = fact.at
-            self.awaiting.append((fact.at + self.rules.window_micros, fact.position, fact.order))
 
-    def _review(self, fact: Fact) -> None:
-        order = self.orders[fact.order]
-        if not order.paid:
-            self._find(fact, Verdict.UNKNOWN_ORDER)
-            return
-        if order.reviewed:
-            self._find(fact, Verdict.REPEAT_REVIEW)
-            return
-        order.reviewed = True
-        if order.received_at is not None and fact.at >= order.received_at + self.rules.window_micros:
-            self._find(fact, Verdict.LATE_REVIEW)
-            return
-        order.scored = True
-        self._enter(fact.at, fact.position, fact.order, self.rules.tenths_of_stars[fact.stars])
+def _judge(
+    at: int, paid: Fact, tenths: int, net: int, flagged: bool, account: Account, rules: Rules
+) -> tuple[Verdict, int, int]:
+    """The verdict on an entry, and what was compared; `net` is the pair's with this entry."""
+    if at < rules.start or account.opened_at == NEVER:
+        return Verdict.BEFORE_START, at, rules.start
+    if not account.open or (paid.at <= account.closed_at and _is_before_closing(paid, account)):
+        return Verdict.CLOSED, 0, account.closed_position
+    if paid.amount_fen < rules.amount_fen_min:
+        return Verdict.LOW_AMOUNT, paid.amount_fen, rules.amount_fen_min
+    if not rules.kind_counts[paid.kind]:
+        return Verdict.ORDER_KIND, 0, 0
+    if flagged:
+        return Verdict.FLAGGED, 0, 0
+    if tenths == 0:
+        return Verdict.NEUTRAL, 0, 0
+    if abs(net) > rules.pair_cap_tenths:
+        return Verdict.PAIR_CAP, net, rules.pair_cap_tenths
+    if tenths > 0 and account.growth + tenths > account.cap:
+        return Verdict.GROWTH_CAP, account.growth + tenths, account.cap
+    return _COUNT_IT
 
-    def _close(self, fact: Fact) -> None:
-        self._turn_month(fact.at)
-        self.findings.append(Finding(fact.at, fact.position, Verdict.WIPED, -self.points))
-        self.points = self.growth = 0
-        self.nets.clear()
-        self.cap = self.rules.growth_caps[0]
-        self.open = False
-        self.closings += 1
 
-    def _enter(self, at: int, position: int, order_number: int, tenths: int) -> None:
-        """Judge an entry: the first test that applies gives the verdict."""
-        self._turn_month(at)
-        order = self.orders[order_number]
-        verdict = self._judge(at, order, self.history.flagged[order_number], tenths)
-        if verdict is not Verdict.COUNTED:
-            self.findings.append(Finding(at, position, verdict, 0))
-            return
-        self.points += tenths
-        self.growth += tenths
-        self.nets[order.buyer] = self.nets.get(order.buyer, 0) + tenths
-        self.findings.append(Finding(at, position, verdict, tenths))
-
-    def _judge(self, at: int, order: _Order, flagged: bool, tenths: int) -> Verdict:
-        rules = self.rules
-        if at < rules.start or not self.opened:
-            return Verdict.BEFORE_START
-        if not self.open or order.closings_when_paid != self.closings:
-            return Verdict.CLOSED
-        if order.amount_fen < rules.amount_fen_min:
-            return Verdict.LOW_AMOUNT
-        if not rules.kind_counts[order.kind]:
-            return Verdict.ORDER_KIND
-        if flagged:
-            return Verdict.FLAGGED
-        if tenths == 0:
-            return Verdict.NEUTRAL
-        if abs(self.nets.get(order.buyer, 0) + tenths) > rules.pair_cap_tenths:
-            return Verdict.PAIR_CAP
-        if tenths > 0 and self.growth + tenths > self.cap:
-            return Verdict.GROWTH_CAP
-        return Verdict.COUNTED
-
-    def _turn_month(self, at: int) -> None:
-        """Begin the month of `at`, if it is a new one, under the level at the close of the one before."""
-        if at < self.month_end:
-            return
-        level = bisect_right(self.rules.level_bounds, self.points) if self.open else 0
-        self.cap = self.rules.growth_caps[level]
-        self.month_end = month_start(month_of(at) + 1)
-        self.growth = 0
-        self.nets.clear()
-
-    def _find(self, fact: Fact, verdict: Verdict) -> None:
-        self.findings.append(Finding(fact.at, fact.position, verdict, 0))
+def _is_before_closing(paid: Fact, account: Account) -> bool:
+    return paid.at < account.closed_at or paid.position < account.closed_position

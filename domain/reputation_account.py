@@ -1,158 +1,180 @@
-"""A merchant's account: months, publications and notes, drawn from what the scheme found.
+"""A merchant's account: publications, what is effective, changes of level and notes, drawn from a run.
 
-RULEBOOK §1. Nothing is judged here: `reputation.run` has judged every entry, and its findings add up to
-the points; this only sums them by month, and says what a month's publication shows.
+RULEBOOK §1. Nothing is judged here: `reputation.run` has judged every entry; this only reads its months and
+findings.
 """
 
-from bisect import bisect_right
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from domain.reputation import NO_CAP, Finding, History, Rules, Verdict, What
+from domain.reputation import (
+    NEVER,
+    NEW,
+    OPENED,
+    RECEIVED,
+    REVIEWED,
+    Account,
+    Finding,
+    History,
+    Rules,
+    Run,
+    Span,
+    State,
+    Verdict,
+    span_at,
+    standing,
+)
 
 
-class Life(NamedTuple):
-    """An opening or closing that took effect."""
+class Shown(NamedTuple):
+    """Where an account stands, in the words of the policy."""
 
-    at: int
-    position: int
-    opens: bool
-
-
-class Month(NamedTuple):
-    """One month of the account, up to its close or to the replay's `as_of` if that is before."""
-
-    month: int
-    opening_tenths: int
-    growth_tenths: int
-    """The figure that the growth cap bounds: a closing sets it to zero."""
-    cap_tenths: int | None
-    """At the month's start, before any closing in it; None for no cap."""
-    closing_tenths: int
-    level: int
-    """Number of level bounds reached at the close; 0 is no level."""
-    verdicts: dict[Verdict, int]
-    """How many entries got which verdict."""
+    state: State
+    level: str | None
+    """The level's code; None unless rated."""
+    points_tenths: int
+    to_next_tenths: int | None
 
 
 class Publication(NamedTuple):
-    """What the 16th shows: points and level at the close of the month before."""
+    """What the 16th shows: where the merchant stood at the close of the month before."""
 
     month: int
-    points_tenths: int
-    level: int
+    shown: Shown
     at: int
     """The instant of the publication."""
 
 
-class Timetable(NamedTuple):
-    """When a month is published: the day and hour of the month after."""
+class Effective(NamedTuple):
+    """What counts towards the outside: the state and level last published, and since which publication."""
 
-    day: int
-    hour: int
+    state: State
+    level: str | None
+    since: int | None
+    """None before the first publication."""
+
+
+class Change(NamedTuple):
+    """A change of state or level, and what it came with: a finding, an opening, or rules that changed."""
+
+    at: int
+    before: Shown
+    after: Shown
+    finding: Finding | None
+    position: int
+    """Of the event that caused it; 0 where the rules changed."""
 
 
 PENDING: Final = "pending"
-REVIEWED: Final = "reviewed"
+REVIEWED_NOTE: Final = "reviewed"
 SUPERSEDED: Final = "superseded"
+FLAG_TYPES: Final = ("order.flagged", "order.cleared")
+NO_ENTRY: Final = frozenset({Verdict.UNKNOWN_ORDER, Verdict.REPEAT_REVIEW, Verdict.LATE_REVIEW})
+"""Verdicts by which a review is not its order's entry."""
+NOTES: Final = (PENDING, REVIEWED_NOTE, SUPERSEDED)
 
 
-def lives_of(history: History) -> list[Life]:
-    """The openings of a closed merchant and the closings of an open one; the others do nothing."""
-    lives: list[Life] = []
-    for fact in history.facts:
-        if fact.what in (What.OPENED, What.CLOSED):
-            is_open = bool(lives) and lives[-1].opens
-            if is_open != (fact.what == What.OPENED):
-                lives.append(Life(fact.at, fact.position, fact.what == What.OPENED))
-    return lives
+def shown(account: Account, spans: Sequence[Span], instant: int) -> Shown:
+    """Where an account stands, under the rules of the month of an instant."""
+    span = span_at(spans, instant)
+    found = standing(account, span.rules)
+    level = span.codes[found.level - 1] if found.level else None
+    return Shown(found.state, level, found.points_tenths, found.to_next_tenths)
 
 
-def months_of(findings: list[Finding], lives: list[Life], rules: Rules) -> list[Month]:
-    """The months in which anything was found, each from the closing of the one before."""
-    months: list[Month] = []
-    points = index = 0
-    while index < len(findings):
-        month = month_of(findings[index].at)
-        begin, end = month_start(month), month_start(month + 1)
-        first, opening, growth = index, points, 0
-        while index < len(findings) and findings[index].at < end:
-            finding = findings[index]
-            points += finding.tenths
-            growth = 0 if finding.verdict is Verdict.WIPED else growth + finding.tenths
-            index += 1
-        cap = rules.growth_caps[level_of(opening, lives, begin, rules)]
-        months.append(
-            Month(
-                month=month,
-                opening_tenths=opening,
-                growth_tenths=growth,
-                cap_tenths=None if cap == NO_CAP else cap,
-                closing_tenths=points,
-                level=level_of(points, lives, end, rules),
-                verdicts=dict(Counter(finding.verdict for finding in findings[first:index])),
-            )
-        )
-    return months
+def publications(run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Publication]:
+    """The publications at or before `as_of`, the latest first."""
+    rules = span_at(spans, as_of).rules
+    if run.account.opened_at == NEVER:
+        return
+    first = max(month_of(run.account.opened_at), month_of(rules.start))
+    months = list(run.months)
+    for month in range(month_of(as_of) - 1, first - 1, -1):
+        at = _publication_instant(month, rules)
+        if at > as_of:
+            continue
+        while months and months[-1].month > month:
+            months.pop()
+        yield Publication(month, shown(months[-1].closing if months else NEW, spans, month_start(month)), at)
 
 
-def level_of(points_tenths: int, lives: list[Life], before: int, rules: Rules) -> int:
-    """The number of level bounds reached; 0 for a merchant that is not open just before an instant."""
-    earlier = [life for life in lives if life.at < before]
-    if not earlier or not earlier[-1].opens:
-        return 0
-    return bisect_right(rules.level_bounds, points_tenths)
+def effective_of(run: Run, spans: Sequence[Span], as_of: int) -> Effective:
+    """What the publications up to `as_of` make effective."""
+    published = publications(run, spans, as_of)
+    last = next(published, None)
+    if last is None:
+        never = run.account.opened_at == NEVER
+        return Effective(State.NOT_ONBOARDED if never else State.UNRATED, None, None)
+    since = last.at
+    for earlier in published:
+        if earlier.shown[:2] != last.shown[:2]:
+            break
+        since = earlier.at
+    return Effective(last.shown.state, last.shown.level, since)
 
 
-def in_month(finding: Finding, month: int) -> bool:
-    """Whether an entry was judged in a month."""
-    return month_start(month) <= finding.at < month_start(month + 1)
-
-
-def publication_at(
-    findings: list[Finding], lives: list[Life], rules: Rules, timetable: Timetable, as_of: int
-) -> Publication | None:
-    """The last publication at or before `as_of`, or None before the first."""
-    if not lives:
-        return None
-    month = month_of(as_of) - 1
-    at = publication_instant(month, timetable)
-    if at > as_of:
-        month -= 1
-        at = publication_instant(month, timetable)
-    if month < max(month_of(lives[0].at), month_of(rules.start)):
-        return None
-    close = month_start(month + 1)
-    points = sum(finding.tenths for finding in findings if finding.at < close)
-    return Publication(month, points, level_of(points, lives, close, rules), at)
-
-
-def publication_instant(month: int, timetable: Timetable) -> int:
+def _publication_instant(month: int, rules: Rules) -> int:
     """When a month's points and level are published."""
-    return month_start(month + 1) + (timetable.day - 1) * DAY_MICROS + timetable.hour * HOUR_MICROS
+    days, hours = rules.publication_day - 1, rules.publication_hour
+    return month_start(month + 1) + days * DAY_MICROS + hours * HOUR_MICROS
 
 
-def notes_of(events: list[Event], history: History, findings: list[Finding]) -> dict[int, str]:
+def balances(run: Run) -> list[int]:
+    """The points after each finding, in tenths."""
+    points, after = 0, []
+    for finding in run.findings:
+        points += finding.tenths
+        after.append(points)
+    return after
+
+
+def changes(history: History, run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Change]:
+    """Each change of state or level, the earliest first, with what caused it."""
+    account, now = NEW, shown(NEW, spans, as_of)
+    for at, position, finding in _movements(history, run, spans, as_of):
+        account = _moved(account, at, finding, opens=position > 0 and finding is None)
+        after = shown(account, spans, at)
+        if after[:2] != now[:2]:
+            yield Change(at, now, after, finding, position)
+        now = after
+
+
+_Movement = tuple[int, int, Finding | None]
+
+
+def _movements(history: History, run: Run, spans: Sequence[Span], as_of: int) -> list[_Movement]:
+    """What can change a level, in order: findings, openings, and (position 0) new rules at a month's start."""
+    found: list[_Movement] = [(finding.at, finding.position, finding) for finding in run.findings]
+    found += [(fact.at, fact.position, None) for fact in history.facts if fact.what == OPENED]
+    found += [(span.begins, 0, None) for span in spans[1:] if span.begins <= as_of]
+    return sorted(found, key=lambda movement: movement[:2])
+
+
+def _moved(account: Account, at: int, finding: Finding | None, *, opens: bool) -> Account:
+    if opens:
+        return account._replace(opened_at=min(account.opened_at, at), open=True)
+    if finding is None:
+        return account
+    closes = finding.verdict is Verdict.WIPED
+    return account._replace(points=account.points + finding.tenths, open=account.open and not closes)
+
+
+def notes_of(events: list[Event], history: History, run: Run) -> dict[int, str]:
     """By position, why a receipt, a flag or a clear that takes part has no verdict of its own.
 
     A receipt is `pending` while its default credit is not due, and `reviewed` when a review in time was
     its order's entry. A flag or clear is `superseded` when a later one of the same order is known.
     """
-    verdicts = {finding.position: finding.verdict for finding in findings}
-    scored = {
-        fact.order for fact in history.facts if fact.what == What.REVIEWED and verdicts[fact.position] not in _NO_ENTRY
-    }
+    verdicts = {finding.position: finding.verdict for finding in run.findings}
+    scored = {fact.order for fact in history.facts if fact.what == REVIEWED and verdicts[fact.position] not in NO_ENTRY}
     notes = {
-        fact.position: REVIEWED if fact.order in scored else PENDING
+        fact.position: REVIEWED_NOTE if fact.order in scored else PENDING
         for fact in history.facts
-        if fact.what == What.RECEIVED and fact.position not in verdicts
+        if fact.what == RECEIVED and fact.position not in verdicts
     }
-    flags = [event for event in events if event.type in ("order.flagged", "order.cleared")]
+    flags = [event for event in events if event.type in FLAG_TYPES]
     latest = {event.data.order: event.position for event in flags}
     return notes | {event.position: SUPERSEDED for event in flags if latest[event.data.order] != event.position}
-
-
-_NO_ENTRY: Final = frozenset({Verdict.UNKNOWN_ORDER, Verdict.REPEAT_REVIEW, Verdict.LATE_REVIEW})

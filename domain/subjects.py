@@ -1,4 +1,4 @@
-"""The aggregates: what the ledger itself may append to a subject's stream.
+"""The aggregates: what the ledger itself may append to a stream.
 
 Facts from outside are recorded, not decided, and are no part of an aggregate's state: it stays
 small however long the stream is.
@@ -7,24 +7,56 @@ small however long the stream is.
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from domain.events import Event, LevelDecided
+from domain.events import Data, Event, LevelDecided, PolicyAdopted
 
 
 @dataclass
-class Subject:
-    """A merchant, creator or agency as the ledger's own decisions see it.
+class Stream:
+    """A stream that the ledger decides on.
 
-    `version` is the last version of its stream, whatever was recorded there.
+    `version` is the last version of the stream, whatever was recorded there.
     """
 
     id: str
     version: int = 0
-    schemes: ClassVar[tuple[str, ...]] = ()
-    decisions: dict[tuple[str, str], LevelDecided] = field(default_factory=dict)
-    """The latest decision by (scheme, period)."""
     pending: list[Event] = field(default_factory=list)
     outdated: bool = False
     """Set when a save failed."""
+
+    def collect_events(self) -> list[Event]:
+        """The events to be saved; the library's `save` calls this.
+
+        Raises ValueError after a failed save: what was decided rests on a stream that has moved on.
+        """
+        if self.outdated:
+            raise ValueError(f"a save of {self.id} failed; read it again and decide again")
+        collected, self.pending = self.pending, []
+        return collected
+
+    def _append(self, event_type: str, data: Data, *, source: str, event_id: str, at: int) -> None:
+        self.version += 1
+        self.pending.append(
+            Event(
+                originator_id=self.id,
+                originator_version=self.version,
+                position=0,
+                occurred_at=at,
+                recorded_at=0,
+                source=source,
+                id=event_id,
+                type=event_type,
+                data=data,
+            )
+        )
+
+
+@dataclass
+class Subject(Stream):
+    """A merchant, creator or agency as the ledger's own decisions see it."""
+
+    schemes: ClassVar[tuple[str, ...]] = ()
+    decisions: dict[tuple[str, str], LevelDecided] = field(default_factory=dict)
+    """The latest decision by (scheme, period)."""
 
     def decide_level(self, decision: LevelDecided, *, source: str, decided_at: int) -> None:
         """Fix a level; nothing happens when this run has decided it already.
@@ -37,34 +69,11 @@ class Subject:
         latest = self.decisions.get((decision.scheme, decision.period))
         if latest is not None and latest.run == decision.run:
             return
-        self.version += 1
-        self.pending.append(
-            Event(
-                originator_id=self.id,
-                originator_version=self.version,
-                position=0,
-                occurred_at=decided_at,
-                recorded_at=0,
-                source=source,
-                id=self.id,
-                type="level.decided",
-                data=decision,
-            )
-        )
+        self._append("level.decided", decision, source=source, event_id=self.id, at=decided_at)
         self.evolve(decision)
 
     def evolve(self, decision: LevelDecided) -> None:
         self.decisions[decision.scheme, decision.period] = decision
-
-    def collect_events(self) -> list[Event]:
-        """The events to be saved; the library's `save` calls this.
-
-        Raises ValueError after a failed save: what was decided rests on a stream that has moved on.
-        """
-        if self.outdated:
-            raise ValueError(f"a save of {self.id} failed; read it again and decide again")
-        collected, self.pending = self.pending, []
-        return collected
 
 
 class Merchant(Subject):
@@ -77,6 +86,30 @@ class Creator(Subject):
 
 class Mcn(Subject):
     schemes = ("mcn-level",)
+
+
+@dataclass
+class PolicyBook(Stream):
+    """The policy revisions that a scheme has adopted."""
+
+    latest: dict[str, str] = field(default_factory=dict)
+    """By policy id, the hash of the revision adopted last."""
+
+    def adopt(self, adoption: PolicyAdopted, *, source: str, adopted_at: int) -> bool:
+        """Adopt a revision; False, and nothing happens, when it is the one adopted last.
+
+        Raises ValueError for the policy of another scheme.
+        """
+        if self.id != f"policy/{adoption.scheme}":
+            raise ValueError(f"{self.id} takes no policy of {adoption.scheme}")
+        if self.latest.get(adoption.id) == adoption.hash:
+            return False
+        self._append("policy.adopted", adoption, source=source, event_id=f"{self.id}-{self.version + 1}", at=adopted_at)
+        self.evolve(adoption)
+        return True
+
+    def evolve(self, adoption: PolicyAdopted) -> None:
+        self.latest[adoption.id] = adoption.hash
 
 
 _CLASSES: dict[str, type[Subject]] = {"merchant": Merchant, "creator": Creator, "mcn": Mcn}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from replay.ingest import Counts
     from replay.ledger import Erasure
     from replay.refusals import Refusal
+    from replay.reputation_replay import Replay
     from replay.store import Head
     from replay.verify import Verified
 
@@ -107,7 +108,7 @@ def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         data = " ".join(f"{key}={value}" for key, value in event["data"].items())
         click.echo(
             f"{item['position']:>9}  {item['occurred_at']:<25}  learned {item['recorded_at']:<32}"
-            f"  {event['type']:<18}  {event['source']} {event['id']}  {data}{_bearing_text(item)}"
+            f"  {event['type']:<18}  {event['source']} {event['id']}  {data}{_bearing_text(item)}{_made_text(item)}"
         )
 
 
@@ -116,6 +117,14 @@ def _bearing_text(item: dict[str, Any]) -> str:
     corrected = "".join(f"  corrected by {position}" for position in item["corrected_by"])
     lifted = "" if item["retracted"] else " (retracted itself)"
     return corrected + "".join(f"  retracted by {position}{lifted}" for position in item["retracted_by"])
+
+
+def _made_text(item: dict[str, Any]) -> str:
+    """What a scheme made of an event, where one was asked."""
+    made = item.get("made")
+    if made is None:
+        return ""
+    return f"  => {made['verdict']} {made['points']}" if "verdict" in made else f"  => {made['note']}"
 
 
 def print_event(found: dict[str, Any], *, as_json: bool) -> None:
@@ -160,7 +169,12 @@ def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:
         print_json(found)
         return
     for policy in found:
-        click.echo(f"{policy['scheme']} {policy['id']}@{policy['hash'][:12]}, in force from {policy['in_force_from']}")
+        adopted = "".join(f", adopted at position {position}" for position in policy["adopted_at"])
+        unused = "" if policy["used"] else ", not used unless named"
+        click.echo(
+            f"{policy['scheme']} {policy['id']}@{policy['hash'][:12]}, in force from {policy['in_force_from']}"
+            f"{adopted}{unused}"
+        )
         for name, item in policy["parameters"].items():
             value = json.dumps(item["value"], ensure_ascii=False)
             shown = (
@@ -170,34 +184,44 @@ def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:
             click.echo(f"  {'':<17} {item['source']}")
 
 
-def print_replay(found: dict[str, Any], *, verdicts: bool, as_json: bool) -> None:
+def print_checked(policy: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(policy)
+        return
+    statuses = Counter(item["status"] for item in policy["parameters"].values())
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    click.echo(f"{policy['scheme']} {policy['id']}@{policy['hash']} can be used: {counts}")
+
+
+def print_adopted(policy: dict[str, Any], position: int | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json({name: policy[name] for name in ("scheme", "id", "hash")} | {"position": position})
+        return
+    outcome = "is the revision adopted last already" if position is None else f"adopted at position {position}"
+    click.echo(f"{policy['scheme']} {policy['id']}@{policy['hash']}: {outcome}")
+
+
+def print_answer(kind: str, found: dict[str, Any], replay: "Replay", language: str, *, as_json: bool) -> None:
+    """An answer of replay, explain, history or diff."""
     if as_json:
         print_json(found)
         return
-    level = f", level {found['level']}" if found["level"] else ""
-    click.echo(f"{found['subject']}  {found['scheme']}: {found['state']}{level}, {found['points']} points")
-    if found["to_next"] is not None:
-        click.echo(f"  {found['to_next']} points to the next level")
-    reconstruction = "" if found["in_force"] else " (not yet in force then: a reconstruction)"
-    click.echo(f"  policy {found['policy']}@{found['policy_hash'][:12]}{reconstruction}")
-    click.echo(f"  as of {found['as_of']}, known at {found['known_at']} (position {found['position']})")
-    click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
-    published = found["published"]
-    if published is not None:
-        shown = published["level"] or "no level"
-        click.echo(
-            f"  published {published['at'][:10]} for {published['month']}: {shown}, {published['points']} points"
-        )
-    for month in found["months"]:
-        counted = ", ".join(f"{count} {name}" for name, count in month["verdicts"].items())
-        click.echo(
-            f"  {month['month']}  {month['opening']:>9} {month['growth']:>9} -> {month['closing']:>9}"
-            f"  {month['level'] or '-':<10} {counted}"
-        )
-    counts = Counter(item["verdict"] for item in found["verdicts"])
-    click.echo("  verdicts: " + (", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"))
-    for item in found["verdicts"] if verdicts else ():
-        click.echo(f"  {item['at']:<25}  {item['points']:>6}  {item['verdict']:<17}  {item['source']} {item['event']}")
+    from projections import reputation_text
+
+    words = reputation_text.Words(language, replay.level_names(language))
+    lines = getattr(reputation_text, f"{kind}_lines")
+    for line in lines(found, words):
+        click.echo(line)
+
+
+def print_described(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for name, answer in found.items():
+        click.echo(f"{name} (version {answer['version']})")
+        for key in answer["keys"]:
+            click.echo(f"  {key['key']:<34}  {key['type']:<16}  {key['description']}")
 
 
 @contextmanager

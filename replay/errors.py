@@ -15,6 +15,10 @@ class UsageError(LevelbookError):
     exit_status = 2
 
 
+class FaultyPolicy(LevelbookError):
+    """A policy file that cannot be used; a line for each fault."""
+
+
 class NoStoreError(UsageError):
     """There is no store where one was named."""
 

@@ -24,9 +24,11 @@ from eventsourcing.utils import Environment, EnvType
 from msgspec import UNSET
 
 from domain.calendar import parse_instant
-from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event
+from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event, PolicyAdopted
 from domain.limits import TEXT_CHARS_MAX
-from domain.subjects import Subject, subject_class
+from domain.policy import Policy
+from domain.subjects import PolicyBook, Subject, subject_class
+from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
 from replay.errors import LevelbookError, UsageError, damaged
@@ -168,6 +170,26 @@ class Ledger(Application[str]):
             for event_type, record in decided:
                 made.evolve(read_record(event_type, record).data)
         return made
+
+    def policy_book(self, scheme: str) -> PolicyBook:
+        """The aggregate of the policies that a scheme has adopted."""
+        book = PolicyBook(id=f"policy/{scheme}")
+        for stored in self.recorder.select_events(book.id):
+            event = read_record(stored.topic, stored.state)
+            book.version = event.originator_version
+            book.evolve(event.data)
+        return book
+
+    def adopt(self, policy: Policy, *, clock_behind: bool = False) -> int | None:
+        """Record a policy revision with its whole content: its position, or None when it is the one adopted last."""
+        adoption = PolicyAdopted(
+            content=policy.content, hash=policy.hash, id=policy.id, program=PROGRAM_VERSION, scheme=policy.scheme
+        )
+        book = self.policy_book(policy.scheme)
+        if not book.adopt(adoption, source=own_source(self.store), adopted_at=self.store.now()):
+            return None
+        (recording,) = self.save(book, clock_behind=clock_behind)
+        return int(recording.notification.id)
 
     def save(self, *objs: Any, **kwargs: Any) -> list[Recording[str]]:
         """Append what aggregates have decided. After a failure they must be read and decide again."""

@@ -1,7 +1,7 @@
 """Looking: events, subjects and the state of a ledger, as data for people and programs."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -32,9 +32,12 @@ class Chosen(NamedTuple):
     types: tuple[str, ...] = ()
 
 
-def list_events(store: Store, subject: str, chosen: Chosen, moment: Moment) -> Iterator[dict[str, Any]]:
+def list_events(
+    store: Store, subject: str, chosen: Chosen, moment: Moment, made: Mapping[int, Any] | None = None
+) -> Iterator[dict[str, Any]]:
     """A subject's events that were known and had happened at a moment, in the order of the ledger.
 
+    `made` is what a scheme made of them, by position; it is shown beside each, null where it made nothing of one.
     Raises UsageError for an unknown subject or type.
     """
     if not has_subject(store, subject):
@@ -54,7 +57,8 @@ def list_events(store: Store, subject: str, chosen: Chosen, moment: Moment) -> I
         if chosen.order is not None and "order" not in CATALOGUE[row.type].refs:
             continue
         if row.occurred_at <= moment.as_of or row.type in CORRECTION_TYPES:
-            yield event_json(row) | {"hashes": _own_hashes(row)} | bearing.on(row)
+            beside = {} if made is None else {"made": made.get(row.position)}
+            yield event_json(row) | {"hashes": _own_hashes(row)} | bearing.on(row) | beside
 
 
 def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:

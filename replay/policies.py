@@ -1,33 +1,169 @@
-"""The policy files that come with the program, and which of them a replay uses."""
+"""Which policies a replay uses: the files that come with the program or are given, and what was adopted.
+
+Replays never write. Without `--policies` an adopted revision counts before the file of the same version;
+a folder of policies is asked for, and so counts before what was adopted.
+"""
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from domain.calendar import shanghai_text
-from domain.policy import Policy, parse_policy
+from domain.policy import Policy, PolicyError, canonical_of, policy_of
+from replay.errors import FaultyPolicy, UsageError
+from replay.store import Store
+
+_ADOPTED_SQL: Final = (
+    "SELECT position, record FROM records WHERE stream = ? AND type = 'policy.adopted' ORDER BY version"
+)
+
+
+class Choice(NamedTuple):
+    """Which policy was asked for: None where left out."""
+
+    policy: str | None = None
+    """ID, or ID@HASH; the hash may be shortened."""
+    folder: Path | None = None
+    """The set that takes the place of the program's own files and of what was adopted."""
+
+
+DEFAULT: Final = Choice()
+
+
+class Adopted(NamedTuple):
+    """A revision that the ledger adopted."""
+
+    position: int
+    policy: Policy
+
+
+def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
+    """The versions of a scheme's policy that judge at an instant, the earliest first.
+
+    Raises UsageError when the one that was asked for is not there.
+    """
+    given, adopted = given_policies(scheme, choice.folder), adopted_policies(store, scheme)
+    current = {policy.id: policy for policy in given}
+    if choice.folder is None:
+        current |= {item.policy.id: item.policy for item in adopted if item.position <= position}
+    if choice.policy is not None:
+        return [_named(choice.policy, current, [*given, *(item.policy for item in adopted)])]
+    by_date = sorted(current.values(), key=lambda policy: (policy.in_force_from, policy.id))
+    return [policy for policy in by_date if policy.in_force_from <= as_of] or by_date[:1]
+
+
+def given_policies(scheme: str, folder: Path | None) -> list[Policy]:
+    """The policies of a scheme in the files: the program's own, or those of a folder."""
+    return list(shipped(scheme)) if folder is None else [item for item in read_folder(folder) if item.scheme == scheme]
 
 
 @cache
 def shipped(scheme: str) -> tuple[Policy, ...]:
-    """The versions of a scheme's policy, the earliest first."""
+    """The policy files of a scheme that come with the program, in the order of their names.
+
+    The tests check their form, and that none of them was ever edited.
+    """
     folder = files("domain") / "policies" / scheme
-    found = [parse_policy(file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".toml")]
-    return tuple(sorted(found, key=lambda policy: policy.in_force_from))
+    texts = sorted((file.name, file) for file in folder.iterdir() if file.name.endswith(".toml"))
+    return tuple(policy_of(canonical_of(file.read_text("utf-8"))) for _, file in texts)
 
 
-def schemes() -> list[str]:
+def shipped_schemes() -> list[str]:
     """The schemes that have a policy, in alphabetical order."""
     return sorted(folder.name for folder in (files("domain") / "policies").iterdir() if folder.is_dir())
 
 
+def read_folder(folder: Path) -> list[Policy]:
+    """The policies in the TOML files of a folder and of the folders in it, in the order of their names.
+
+    Of several files of one version the last counts. Raises FaultyPolicy with every fault of every file, and
+    UsageError where there is none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; --policies names one that holds .toml files")
+    found, faults = [], []
+    for path in sorted(folder.rglob("*.toml")):
+        try:
+            found.append(read_policy(path))
+        except FaultyPolicy as error:
+            faults.append(str(error))
+    if faults:
+        raise FaultyPolicy("\n".join(faults))
+    if not found:
+        raise UsageError(f"{folder} holds no .toml file; --policies names a folder that holds policies")
+    return found
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a TOML file.
+
+    Raises FaultyPolicy with every fault that it has, and UsageError where it cannot be read.
+    """
+    from replay.policy_schemas import faults_of
+
+    try:
+        canonical = canonical_of(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8"
+        raise UsageError(f"the policy {path} cannot be read: {reason}") from None
+    except PolicyError as error:
+        raise FaultyPolicy(f"{path}: {error}") from None
+    faults = faults_of(canonical)
+    if faults:
+        raise FaultyPolicy("\n".join(f"{path}: {fault}" for fault in faults))
+    return policy_of(canonical)
+
+
+def policy_to_adopt(name: str, folder: Path | None) -> Policy:
+    """The policy that a .toml file holds, or that the files hold under an id.
+
+    Raises FaultyPolicy with every fault of a file, and UsageError for an id that is not there.
+    """
+    if name.endswith(".toml"):
+        return read_policy(Path(name))
+    given = all_given(folder)
+    return _named(name, {item.id: item for item in given}, given)
+
+
+def all_given(folder: Path | None) -> list[Policy]:
+    """The policies of every scheme in the files: the program's own, or those of a folder."""
+    return [item for scheme in shipped_schemes() for item in shipped(scheme)] if folder is None else read_folder(folder)
+
+
+def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
+    """What the ledger has adopted for a scheme, in order."""
+    from replay.ledger import read_record
+
+    rows = store.query(_ADOPTED_SQL, (f"policy/{scheme}",))
+    return [
+        Adopted(position, policy_of(read_record("policy.adopted", record).data.content)) for position, record in rows
+    ]
+
+
+def _named(name: str, current: dict[str, Policy], known: list[Policy]) -> Policy:
+    policy_id, at, prefix = name.partition("@")
+    if not at and policy_id in current:
+        return current[policy_id]
+    revisions = {item.hash: item for item in known if item.id == policy_id}
+    found = [item for item in revisions.values() if item.hash.startswith(prefix) and prefix]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{name} fits {len(found)} revisions of the policy; give more of the hash")
+    names = ", ".join(sorted({item.revision for item in known}))
+    raise UsageError(f"there is no policy {name!r}; known are {names or 'none'}")
+
+
 def policy_json(policy: Policy) -> dict[str, Any]:
     """A policy with the source and status of each of its parameters."""
+    recalculates = policy.recalculates_from
     return {
         "scheme": policy.scheme,
         "id": policy.id,
         "hash": policy.hash,
         "in_force_from": shanghai_text(policy.in_force_from),
+        "recalculates_from": None if recalculates is None else shanghai_text(recalculates),
         "parameters": {
             name: {"value": item.value, "source": item.source, "status": item.status}
             for name, item in policy.parameters.items()
@@ -35,8 +171,21 @@ def policy_json(policy: Policy) -> dict[str, Any]:
     }
 
 
-def policy_at(scheme: str, instant: int) -> Policy:
-    """The version in force at an instant; before the first version, the first."""
-    versions = shipped(scheme)
-    in_force = [policy for policy in versions if policy.in_force_from <= instant]
-    return in_force[-1] if in_force else versions[0]
+def list_policies(store: Store | None, folder: Path | None) -> list[dict[str, Any]]:
+    """Every version and revision at hand: from which file or position, and whether replays use it by default."""
+    given = (
+        [item for scheme in shipped_schemes() for item in shipped(scheme)] if folder is None else read_folder(folder)
+    )
+    found = []
+    for scheme in sorted({item.scheme for item in given}):
+        adopted = [] if store is None else adopted_policies(store, scheme)
+        current = {item.id: item.hash for item in given if item.scheme == scheme}
+        if folder is None:
+            current |= {item.policy.id: item.policy.hash for item in adopted}
+        revisions = {item.hash: item for item in given if item.scheme == scheme}
+        revisions |= {item.policy.hash: item.policy for item in adopted}
+        for policy in sorted(revisions.values(), key=lambda item: (item.in_force_from, item.id, item.hash)):
+            positions = [item.position for item in adopted if item.policy.hash == policy.hash]
+            used = current.get(policy.id) == policy.hash
+            found.append(policy_json(policy) | {"adopted_at": positions, "used": used})
+    return found

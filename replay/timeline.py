@@ -106,24 +106,24 @@ def taking_part(known: list[Event], as_of: int) -> list[Event]:
     return part
 
 
-def retracted_positions(known: list[Event]) -> set[int]:
-    """Positions of the events that a known retraction takes out.
+def retracted_positions(known: list[Event]) -> dict[int, int]:
+    """Positions of the events that a known retraction takes out, each with that of the latest such retraction.
 
     A retraction reaches back: to an event recorded before it, of the same subject, of any type but
     `level.decided`. One that is itself retracted by a later one takes out nothing.
     """
     retractions = sorted((event for event in known if event.type == RETRACTED), key=lambda event: event.position)
     if not retractions:
-        return set()
+        return {}
     positions = {(event.source, event.id): event for event in known}
-    retracted: set[int] = set()
+    retracted: dict[int, int] = {}
     for retraction in reversed(retractions):
         data: EventRetracted = retraction.data
         named = positions.get((data.source, data.event))
         if retraction.position in retracted or named is None or named.type == "level.decided":
             continue
         if named.position < retraction.position:
-            retracted.add(named.position)
+            retracted.setdefault(named.position, retraction.position)
     return retracted
 
 

@@ -16,15 +16,22 @@ from replay.store import create_store, masked, open_store
 from tests.making import event, ingest_events, paid, write_lines
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = sorted(main.commands)
+COMMANDS = {
+    name: command
+    for path, group in (
+        ("", main),
+        *((f"{path} ", c) for path, c in main.commands.items() if isinstance(c, click.Group)),
+    )
+    for name, command in ((f"{path}{word}", group.commands[word]) for word in sorted(group.commands))
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_has_help_an_example_and_a_place_in_the_readme(name: str) -> None:
-    shown = CliRunner().invoke(main, [name, "--help"]).output
+    shown = CliRunner().invoke(main, [*name.split(), "--help"]).output
     assert re.search(rf"Example:\n +levelbook {name}\b", shown)
-    assert main.commands[name].help
-    for option in main.commands[name].params:
+    assert COMMANDS[name].help
+    for option in COMMANDS[name].params:
         assert not isinstance(option, click.Option) or option.help, option
     assert f"levelbook {name}" in (ROOT / "README.md").read_text()
 
@@ -153,20 +160,13 @@ def test_replay_names_all_that_a_result_depends_on(ledger: str) -> None:
     assert len(found["policy_hash"]) == 64
     assert (found["as_of"], found["in_force"]) == ("2022-11-30T23:59:59.999999+08:00", True)
     assert found["assumed"] == ["levels", "star_classes"]
-    (verdict,) = found["verdicts"]
-    assert verdict == {
-        "source": "urn:test",
-        "event": "rev-1",
-        "position": 3,
-        "verdict": "counted",
-        "points": "+1.0",
-        "at": "2022-11-02T00:00:00+08:00",
-    }
+    assert found["effective"] == {"state": "unrated", "level": None, "since": "2022-11-16T12:00:00+08:00"}
     assert found["published"] == {
         "month": "2022-10",
         "points": "0.0",
         "level": None,
         "at": "2022-11-16T12:00:00+08:00",
+        "decided": None,
         "in_force": True,
     }
     assert found["months"] == [
@@ -180,14 +180,53 @@ def test_replay_names_all_that_a_result_depends_on(ledger: str) -> None:
             "verdicts": {"counted": 1},
         }
     ]
-    assert [(item["event"], item["note"]) for item in found["notes"]] == [("flag-1", "retracted")]
-    flagged = run("replay", "merchant/m-1", "--position", "4", "--as-of", "2022-11-30", "--verdicts")
-    assert "unrated, 0.0 points" in flagged and "flagged" in flagged
     early = json.loads(run("replay", "merchant/m-1", "--as-of", "2022-10-25", "--format", "json"))
     assert early["in_force"] is False
 
 
-def test_policies_show_what_is_published_and_what_is_assumed() -> None:
+def test_explain_gives_each_event_its_verdict_or_note(ledger: str) -> None:
+    found = json.loads(run("explain", "merchant/m-1", "--as-of", "2022-11-30", "--format", "json"))
+    (verdict,) = found["verdicts"]
+    assert verdict == {
+        "source": "urn:test",
+        "event": "rev-1",
+        "position": 3,
+        "verdict": "counted",
+        "points": "+1.0",
+        "at": "2022-11-02T00:00:00+08:00",
+        "balance": "1.0",
+        "order": "o-1",
+        "compared": {"what": "stars", "found": 5, "bound": "good"},
+    }
+    assert [(item["event"], item["note"]) for item in found["notes"]] == [("flag-1", "retracted")]
+    assert found["notes"][0]["compared"]["event"] == "ret-1"
+    assert found["adds_up"] == {"opening": "0.0", "verdicts": "+1.0", "closing": "1.0"}
+    flagged = run("explain", "merchant/m-1", "--position", "4", "--as-of", "2022-11-30")
+    assert "unrated, no level, 0.0 points" in flagged and "flagged" in flagged
+    whole_order = json.loads(run("explain", "merchant/m-1", "--event", "pay-o-1", "--format", "json"))
+    assert [item["event"] for item in whole_order["verdicts"]] == ["rev-1"]
+    nothing = json.loads(run("explain", "merchant/m-1", "--month", "2022-10", "--format", "json"))
+    assert (nothing["verdicts"], nothing["adds_up"]["closing"]) == ([], "0.0")
+    after = json.loads(run("explain", "merchant/m-1", "--month", "2022-12", "--format", "json"))
+    assert (after["verdicts"], after["adds_up"]) == ([], {"opening": "1.0", "verdicts": "+0.0", "closing": "1.0"})
+
+
+def test_events_show_what_a_scheme_made_of_them(ledger: str) -> None:
+    asked = ("events", "merchant/m-1", "--scheme", "merchant-reputation")
+    found = json.loads(run(*asked, "--format", "json"))
+    assert [item["made"] for item in found] == [
+        None,
+        None,
+        {"verdict": "counted", "points": "+1.0", "at": "2022-11-02T00:00:00+08:00"},
+        {"note": "retracted"},
+        None,
+    ]
+    shown = run(*asked)
+    assert "=> counted +1.0" in shown and "=> retracted" in shown
+
+
+def test_policies_show_what_is_published_and_what_is_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (policy,) = json.loads(run("policies", "--format", "json"))
     assert (policy["scheme"], policy["id"], len(policy["hash"])) == ("merchant-reputation", "2022-10-26", 64)
     assert policy["in_force_from"] == "2022-10-26T00:00:00+08:00"
@@ -289,14 +328,21 @@ def test_a_server_that_is_not_there_is_one_clear_line_without_the_password(words
     assert "hush" not in done.stderr + done.stdout
 
 
-def test_the_demo_shows_a_level_then_and_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_shows_a_level_as_decided_and_as_known_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for recorded in ("234 recorded, 0 already known", "0 recorded, 234 already known"):
+    for recorded in ("226 recorded, 0 already known", "0 recorded, 226 already known"):
         shown = run("demo")
         assert recorded in shown
         assert "rated, Bronze Lv2 (bronze-2), 55.7 points" in shown
-        assert "rated, Bronze Lv1 (bronze-1), 42.7 points" in shown
-        assert "Why they differ: -13.0 points: " in shown and "Try next:" in shown
+        assert "rated, Bronze Lv1 (bronze-1), 50.7 points" in shown
+        assert shown.count("the verdicts add up to the points") == 2
+        assert "-5.0 points in all; the steps add up exactly" in shown
+    _, _, hints = shown.partition("Try next")
+    monkeypatch.setenv("LEVELBOOK_STORE", "levelbook-demo/ledger.db")
+    lines = [line.split()[1:] for line in hints.splitlines() if line.startswith("  levelbook ")]
+    assert len(lines) > 5
+    for words in lines:
+        run(*words)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "events.jsonl").write_text("precious")
     assert " holds other things than this demo; name another" in run("demo", "--folder", "mine", status=2)

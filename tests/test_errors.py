@@ -35,7 +35,7 @@ def run_command(line: str) -> str:
 
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda path: path.stem)
 def test_each_error_says_what_the_gallery_shows(session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for file in GALLERY.glob("*.jsonl*"):
+    for file in (*GALLERY.glob("*.jsonl*"), *GALLERY.glob("*.toml")):
         shutil.copy(file, tmp_path)
     monkeypatch.chdir(tmp_path)
     expected = session.read_text()

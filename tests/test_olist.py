@@ -66,8 +66,8 @@ def test_points_and_verdicts_of_every_seller_are_those_of_a_plain_reading(olist_
     moment = resolve(olist_store, Asked(as_of=as_of.isoformat()))
     for seller in plain_olist.sellers(FOLDER):
         found = replay_reputation(olist_store, f"merchant/{seller}", moment)
-        assert found.standing.points_tenths == plain_olist.points_tenths(FOLDER, seller, as_of), seller
-        verdicts = Counter(str(finding.verdict) for finding in found.findings)
+        assert found.shown.points_tenths == plain_olist.points_tenths(FOLDER, seller, as_of), seller
+        verdicts = Counter(finding.verdict.word for finding in found.findings)
         assert verdicts == plain_olist.verdict_counts(FOLDER, seller, as_of), seller
 
 
@@ -92,8 +92,8 @@ def test_what_was_known_then_is_what_was_there_then(olist_store: Store) -> None:
         first = next(olist_store.query("SELECT min(recorded_at) FROM records WHERE stream = ?", (subject,)))[0]
         then = replay_reputation(olist_store, subject, resolve(olist_store, Asked(known_at=at)))
         now = replay_reputation(olist_store, subject, resolve(olist_store, Asked(as_of=at)))
-        assert (then.standing, then.findings) == (now.standing, now.findings)
-        assert (then.standing.state == "not_onboarded") == (first > parse_instant(at))
+        assert (then.shown, then.findings) == (now.shown, now.findings)
+        assert (then.shown.state == "not_onboarded") == (first > parse_instant(at))
 
 
 def test_the_shift_keeps_the_histories_in_the_span_of_the_ledger() -> None:

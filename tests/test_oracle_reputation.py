@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracles.reputation import reputation
+from tests.oracles.reputation import reputation, reputation_by_versions
 
 SUBJECT = "merchant/m-1"
 SHANGHAI = timezone(timedelta(hours=8))
@@ -106,6 +106,24 @@ class Ledger:
             parameters=parameters(**changes),
             subject=SUBJECT,
         )
+
+    def ask_by(self, as_of: str | int, *versions: dict[str, Any]) -> dict[str, Any]:
+        return reputation_by_versions(
+            self.events,
+            as_of=at(as_of) if isinstance(as_of, str) else as_of,
+            position=len(self.events),
+            versions=list(versions),
+            subject=SUBJECT,
+        )
+
+
+def version(name: str, in_force_from: str, /, recalculates_from: str | None = None, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "in_force_from": at(in_force_from),
+        "recalculates_from": None if recalculates_from is None else at(recalculates_from),
+        "parameters": parameters(**changes),
+    }
 
 
 def short(result: dict[str, Any]) -> list[tuple[str, str, int]]:
@@ -531,7 +549,7 @@ def test_after_a_closing_the_rest_of_the_month_has_the_cap_of_no_level() -> None
         ("counted", 10),
         ("growth_cap", 0),
     ]
-    assert tuple(result["months"][1].values()) == ("2022-12", 20, 20, 30, 20, "b")
+    assert tuple(result["months"][1].values()) == ("2022-12", 20, 20, 20, 20, "b")
 
 
 def test_pair_cap_is_tested_before_growth_cap() -> None:
@@ -577,6 +595,428 @@ def test_first_published_month_is_not_before_the_start() -> None:
     assert ledger.ask("2020-07-20")["published"] == june
 
 
+# --- several versions: which one judges what -----------------------------------------------------------------------
+
+GOOD_20: dict[str, Any] = {"review_tenths": {"good": 20, "neutral": 0, "bad": -20}}
+GOOD_30: dict[str, Any] = {"review_tenths": {"good": 30, "neutral": 0, "bad": -30}}
+V1 = version("v1", "2022-01-01")
+
+
+def moves(result: dict[str, Any]) -> list[int]:
+    return [v["tenths"] for v in result["verdicts"]]
+
+
+def test_a_version_from_a_months_start_and_before_the_first_version() -> None:
+    ledger = Ledger()
+    december = version("v2", "2022-12-01", **GOOD_20)
+    ledger.bought_and_reviewed("o", at("2022-12-01") - 2, 5)  # the last microsecond of November
+    ledger.bought_and_reviewed("p", at("2022-12-01") - 1, 5)  # 00:00 of 1 December
+    before = ledger.ask_by(at("2022-12-01") - 1, december, V1)
+    assert (before["policy"], moves(before)) == ("v1", [10])
+    after = ledger.ask_by("2022-12-01", december, V1)
+    assert (after["policy"], moves(after)) == ("v2", [10, 20])  # November stays as it was, and is carried on
+    assert [tuple(row.values()) for row in after["months"]] == [
+        ("2022-11", 0, 10, 50010, 10, "a"),
+        ("2022-12", 10, 20, 50010, 30, "b"),
+    ]
+    # Before the first version the first judges, and it alone: not the one that recalculates, which comes later.
+    w2, w1 = version("w2", "2024-01-01", "2020-01-01", **GOOD_20), version("w1", "2023-01-01", **GOOD_30)
+    reconstructed = ledger.ask_by("2022-12-02", w2, w1)
+    assert (reconstructed["policy"], moves(reconstructed)) == ("w1", [30, 30])
+    # Once both are candidates, months before either are the first's.
+    both = ledger.ask_by("2023-02-01", version("w2", "2023-01-15", **GOOD_20), version("w1", "2022-12-31", **GOOD_30))
+    assert (both["policy"], moves(both)) == ("w2", [30, 30])
+
+
+def test_a_version_coming_into_force_within_a_month_judges_the_whole_of_it() -> None:
+    ledger = Ledger()
+    ledger.bought_and_reviewed("o1", at("2022-10-31"), 5)
+    ledger.bought_and_reviewed("o2", at("2022-11-03"), 5)
+    ledger.bought_and_reviewed("o3", at("2022-11-20"), 5)
+    coming = version("v2", "2022-11-15", **GOOD_20)
+    before = ledger.ask_by(at("2022-11-15") - 1, V1, coming)
+    assert (before["policy"], moves(before), before["points_tenths"]) == ("v1", [10, 10], 20)
+    after = ledger.ask_by("2022-11-15", V1, coming)
+    assert (after["policy"], moves(after), after["points_tenths"]) == ("v2", [10, 20], 30)
+    assert moves(ledger.ask_by("2022-11-30", V1, coming)) == [10, 20, 20]
+    # The very close of November is still in it; the first microsecond after is not.
+    last = coming | {"in_force_from": at("2022-12-01") - 1}
+    assert moves(ledger.ask_by("2022-12-01", V1, last)) == [10, 20, 20]
+    assert moves(ledger.ask_by("2022-12-01", V1, coming | {"in_force_from": at("2022-12-01")})) == [10, 10, 10]
+
+
+def test_versions_must_be_told_apart_by_their_coming_into_force() -> None:
+    for versions in ([], [V1, version("v2", "2022-01-01")]):
+        with pytest.raises(AssertionError):
+            Ledger().ask_by("2022-12-31", *versions)
+
+
+def test_recalculates_from() -> None:
+    ledger = Ledger()
+    for month in ("2022-10", "2022-11", "2022-12", "2023-01"):
+        ledger.bought_and_reviewed(month, at(f"{month}-02"), 5)
+    back = version("v2", "2022-12-10", "2022-11-15", **GOOD_20)
+    before = ledger.ask_by(at("2022-12-10") - 1, V1, back)
+    assert (before["policy"], moves(before)) == ("v1", [10, 10, 10])
+    after = ledger.ask_by("2022-12-10", V1, back)
+    assert (after["policy"], moves(after)) == ("v2", [10, 20, 20])  # from November on, its 2nd too
+    # What was published is told anew: in old terms November closed with 20 tenths.
+    november = {"month": "2022-11", "points_tenths": 30, "level": "b", "at": at("2022-12-16T12:00")}
+    assert ledger.ask_by("2022-12-31", V1, back)["published"] == november
+    # A third version that does not reach back leaves the second what it had; one that does takes it from there on.
+    third = version("v3", "2023-01-01", **GOOD_30)
+    assert moves(ledger.ask_by("2023-01-31", V1, back, third)) == [10, 20, 20, 30]
+    third["recalculates_from"] = at("2022-12-01")
+    assert moves(ledger.ask_by("2023-01-31", V1, back, third)) == [10, 20, 30, 30]
+    # The earlier version's reaching further back gives it no right over the later one's months.
+    further = version("v1", "2022-01-01", "2020-06-01")
+    assert moves(ledger.ask_by("2023-01-31", further, back, third)) == [10, 20, 30, 30]
+
+
+def test_each_parameter_of_an_entry_is_that_of_the_entrys_month() -> None:
+    ledger = Ledger()
+    for order, kind, quality in (("o", "normal", 5), ("p", "gift", 5), ("q", "normal", 3)):
+        for month in ("2022-11", "2022-12"):
+            ledger.paid(order + month, at("2022-11-01"), amount=500, kind=kind)  # all paid in November
+            ledger.review(order + month, at(f"{month}-20"), quality)
+    now = version(
+        "v2",
+        "2022-12-01",
+        counted_kinds=["gift"],
+        star_classes={"good": [3, 4, 5], "neutral": [], "bad": [1, 2]},
+    )
+    by_order = {v["id"]: v["verdict"] for v in ledger.ask_by("2022-12-31", V1, now)["verdicts"]}
+    assert by_order == {
+        "e3": "counted",
+        "e5": "order_kind",
+        "e7": "order_kind",
+        "e9": "counted",
+        "e11": "neutral",
+        "e13": "order_kind",
+    }
+    dear = version("v2", "2022-12-01", amount_fen_min=501)
+    assert kinds(ledger.ask_by("2022-12-31", V1, dear)) == ["counted", "order_kind", "neutral"] + ["low_amount"] * 3
+
+
+def test_pair_cap_of_the_months_version() -> None:
+    ledger = Ledger()
+    for i in range(3):
+        ledger.bought_and_reviewed(f"o{i}", at("2022-11-10") + i * DAY, 5, buyer="b")
+        ledger.bought_and_reviewed(f"p{i}", at("2022-12-10") + i * DAY, 5, buyer="b")
+    narrow = version("v2", "2022-12-01", pair_cap_tenths=20)
+    assert kinds(ledger.ask_by("2022-12-31", V1, narrow)) == ["counted"] * 5 + ["pair_cap"]
+    wide = version("v1", "2022-01-01", pair_cap_tenths=20)
+    later = version("v2", "2022-12-01")
+    assert kinds(ledger.ask_by("2022-12-31", wide, later)) == ["counted"] * 2 + ["pair_cap"] + ["counted"] * 3
+
+
+def test_a_later_start_of_the_statistics_takes_nothing_that_was_carried() -> None:
+    ledger = Ledger()
+    ledger.bought_and_reviewed("o1", at("2022-11-01"), 5)
+    ledger.bought_and_reviewed("o2", at("2022-11-02"), 5)
+    ledger.bought_and_reviewed("p", at("2022-12-05"), 5)
+    for i in range(3):
+        ledger.bought_and_reviewed(f"q{i}", at("2022-12-10") + i * DAY, 5)
+    new = version("v2", "2022-12-01", statistics_from=at("2022-12-10"), growth_caps=SMALL_CAPS)
+    result = ledger.ask_by("2023-01-15", V1, new)
+    # December: 20 tenths are b by the close of November, so its cap is 30 and not 20.
+    assert kinds(result) == ["counted", "counted", "before_start", "counted", "counted", "counted"]
+    assert result["months"][1]["cap_tenths"] == 30
+    # The first published month is December now: nothing is shown before 16 January, though November once was.
+    assert (result["published"], result["effective"]) == (
+        None,
+        {"state": "unrated", "level": None, "since": None},
+    )
+    assert ledger.ask_by("2023-01-16T12:00", V1, new)["effective"] == {
+        "state": "rated",
+        "level": "c",
+        "since": at("2023-01-16T12:00"),
+    }
+
+
+def test_the_first_month_in_the_statistics_has_no_level_to_go_by() -> None:
+    ledger = Ledger()  # open since October, with 0 tenths, which is a here: the bound is 0
+    for month in ("2022-11", "2022-12"):
+        for i in range(3):
+            ledger.bought_and_reviewed(f"{month}-{i}", at(f"{month}-02") + i * DAY, 5)
+    caps: dict[str, Any] = {"growth_caps": [{"from": "", "tenths": 10}, {"from": "a", "tenths": 20}]}
+    caps |= levels(a=0, b=100)
+    november = version("v1", "2022-01-01", statistics_from=at("2022-11-01"), **caps)
+    first, second = ["counted", "growth_cap", "growth_cap"], ["counted", "counted", "growth_cap"]
+    assert kinds(ledger.ask_by("2022-12-31", november)) == first + second
+    # A later start, in a version that judges December only, does not make December the first month;
+    december = version("v2", "2022-12-01", statistics_from=at("2022-12-01"), **caps)
+    assert kinds(ledger.ask_by("2022-12-31", november, december)) == first + second
+    # in one that judges November too, it does.
+    december["recalculates_from"] = at("2022-01-01")
+    assert kinds(ledger.ask_by("2022-12-31", november, december)) == ["before_start"] * 3 + first
+
+
+# --- several versions: the window of review -------------------------------------------------------------------------
+
+FIFTEEN_DAYS = version("v1", "2022-01-01")
+ONE_DAY = version("v2", "2022-12-01", review_hours=24, default_tenths=5)
+
+
+def test_a_window_that_shrinks_credits_out_of_the_order_of_receipts() -> None:
+    ledger = Ledger()
+    receipts = {}
+    for order, received in (
+        ("o1", at("2022-11-01")),  # due on 16 November, by the old window and default
+        ("o2", at("2022-11-20")),  # due on 5 December: old window, new default
+        ("o3", at("2022-12-01") - 1),  # due just before 16 December, likewise
+        ("o4", at("2022-12-01")),  # due on 2 December
+    ):
+        ledger.paid(order, at("2022-11-01"), buyer="b" if order in ("o3", "o4") else "")
+        receipts[order] = ledger.received(order, received)
+    result = ledger.ask_by("2022-12-31", FIFTEEN_DAYS, ONE_DAY)
+    assert short(result) == [
+        (receipts["o1"], "counted", 7),
+        (receipts["o4"], "counted", 5),
+        (receipts["o2"], "counted", 5),
+        (receipts["o3"], "counted", 5),
+    ]
+    assert [v["at"] for v in result["verdicts"]] == [
+        at("2022-11-16"),
+        at("2022-12-02"),
+        at("2022-12-05"),
+        at("2022-12-16") - 1,
+    ]
+    # The later receipt's credit is first, also where there is room for one only: o3 and o4 are of one buyer.
+    tight = version("v2", "2022-12-01", review_hours=24, default_tenths=5, pair_cap_tenths=9)
+    assert short(ledger.ask_by("2022-12-31", FIFTEEN_DAYS, tight)) == [
+        (receipts["o1"], "counted", 7),
+        (receipts["o4"], "counted", 5),
+        (receipts["o2"], "counted", 5),
+        (receipts["o3"], "pair_cap", 0),
+    ]
+    part = ledger.ask_by("2022-12-04", FIFTEEN_DAYS, ONE_DAY)
+    assert short(part) == [(receipts["o1"], "counted", 7), (receipts["o4"], "counted", 5)]
+    assert part["notes"] == {f"urn:t {receipts[order]}": "pending" for order in ("o2", "o3")}
+
+
+@pytest.mark.parametrize(
+    ("received", "reviewed", "verdicts"),
+    [
+        # Received in November: 15 days, though the review comes in December.
+        (at("2022-12-01") - 1, at("2022-12-16") - 2, [("review", "counted", 10, at("2022-12-16") - 2)]),
+        (
+            at("2022-12-01") - 1,
+            at("2022-12-16") - 1,
+            [
+                ("receipt", "counted", 5, at("2022-12-16") - 1),
+                ("review", "late_review", 0, at("2022-12-16") - 1),
+            ],
+        ),
+        # Received in December: one day.
+        (at("2022-12-01"), at("2022-12-02") - 1, [("review", "counted", 10, at("2022-12-02") - 1)]),
+        (
+            at("2022-12-01"),
+            at("2022-12-02"),
+            [
+                ("receipt", "counted", 5, at("2022-12-02")),
+                ("review", "late_review", 0, at("2022-12-02")),
+            ],
+        ),
+    ],
+)
+def test_a_review_is_late_by_the_window_of_the_receipts_month(
+    received: int, reviewed: int, verdicts: list[tuple[str, str, int, int]]
+) -> None:
+    ledger = Ledger()
+    ledger.paid("o", at("2022-11-01"))
+    names = {ledger.received("o", received): "receipt", ledger.review("o", reviewed, 5): "review"}
+    result = ledger.ask_by("2022-12-31", FIFTEEN_DAYS, ONE_DAY)
+    assert [(names[v["id"]], v["verdict"], v["tenths"], v["at"]) for v in result["verdicts"]] == verdicts
+
+
+def test_a_window_that_grows() -> None:
+    ledger = Ledger()
+    one_day = version("v1", "2022-01-01", review_hours=24)
+    fifteen_days = version("v2", "2022-12-01", default_tenths=5)
+    receipts = {}
+    for order, received in (
+        ("o1", at("2022-11-10")),  # due on the 11th, by the old default
+        ("o2", at("2022-11-30T12:00")),  # due on 1 December at noon: old window, new default
+        ("o3", at("2022-12-01")),  # due on 16 December
+        ("o4", at("2022-12-01")),  # reviewed on the 10th
+    ):
+        ledger.paid(order, at("2022-11-01"))
+        receipts[order] = ledger.received(order, received)
+    late = ledger.review("o2", at("2022-12-01T12:00"), 5)
+    in_time = ledger.review("o4", at("2022-12-10"), 5)
+    result = ledger.ask_by("2022-12-31", one_day, fifteen_days)
+    assert [(v["id"], v["verdict"], v["tenths"], v["at"]) for v in result["verdicts"]] == [
+        (receipts["o1"], "counted", 7, at("2022-11-11")),
+        (receipts["o2"], "counted", 5, at("2022-12-01T12:00")),
+        (late, "late_review", 0, at("2022-12-01T12:00")),
+        (in_time, "counted", 10, at("2022-12-10")),
+        (receipts["o3"], "counted", 5, at("2022-12-16")),
+    ]
+    assert result["notes"] == {f"urn:t {receipts['o4']}": "reviewed"}
+
+
+def test_a_window_that_changes_within_the_month_of_the_receipt() -> None:
+    ledger = Ledger()
+    ledger.paid("o", at("2022-11-01"))
+    receipt = ledger.received("o", at("2022-11-10"))
+    review = ledger.review("o", at("2022-11-12"), 5)
+    ledger.paid("p", at("2022-11-01"))
+    pending = ledger.received("p", at("2022-11-11"))
+    coming = version("v2", "2022-11-20", review_hours=24, default_tenths=5)
+    before = ledger.ask_by(at("2022-11-20") - 1, V1, coming)
+    assert short(before) == [(review, "counted", 10)]
+    assert before["notes"] == {f"urn:t {receipt}": "reviewed", f"urn:t {pending}": "pending"}
+    after = ledger.ask_by("2022-11-20", V1, coming)
+    assert [(v["id"], v["verdict"], v["tenths"], v["at"]) for v in after["verdicts"]] == [
+        (receipt, "counted", 5, at("2022-11-11")),
+        (review, "late_review", 0, at("2022-11-12")),
+        (pending, "counted", 5, at("2022-11-12")),
+    ]
+    assert after["notes"] == {}
+
+
+# --- several versions: levels, growth caps, what counts towards the outside -----------------------------------------
+
+
+def levels(**bounds: int) -> dict[str, Any]:
+    return {"levels": [{"code": c, "zh": c, "en": c, "from_tenths": bound} for c, bound in bounds.items()]}
+
+
+def test_bounds_that_change_move_the_level_without_points() -> None:
+    ledger = Ledger()
+    ledger.bought_and_reviewed("o", at("2022-11-01"), 5)
+    ledger.paid("p", at("2022-11-01"))
+    ledger.received("p", at("2022-11-02"))
+    lower = version("v2", "2022-12-01", **levels(a=10, b=17, c=50))
+    november = ledger.ask_by(at("2022-12-01") - 1, V1, lower)
+    december = ledger.ask_by("2022-12-01", V1, lower)
+    for result, level, missing in ((november, "a", 3), (december, "b", 33)):
+        assert (result["state"], result["level"], result["points_tenths"], result["to_next_tenths"]) == (
+            "rated",
+            level,
+            17,
+            missing,
+        )
+        assert [tuple(row.values()) for row in result["months"]] == [("2022-11", 0, 17, 50010, 17, "a")]
+    higher = version("v3", "2023-02-01", **levels(a=18, b=30, c=50))
+    below = ledger.ask_by("2023-02-01", V1, lower, higher)
+    assert (below["policy"], below["state"], below["level"], below["to_next_tenths"]) == ("v3", "unrated", None, 1)
+    # Published under each month's bounds: October nothing, November a, December and January b, February nothing.
+    publications: list[tuple[str, str, str | None]] = [
+        ("2022-11-16T12:00", "unrated", None),
+        ("2022-12-16T12:00", "rated", "a"),
+        ("2023-01-16T12:00", "rated", "b"),
+        ("2023-03-16T12:00", "unrated", None),
+    ]
+    for noon, state, code in publications:
+        shown = ledger.ask_by(noon, V1, lower, higher)
+        assert shown["effective"] == {"state": state, "level": code, "since": at(noon)}
+        assert shown["published"]["level"] == code
+    still = ledger.ask_by(at("2023-03-16T12:00") - 1, V1, lower, higher)
+    assert still["effective"] == {"state": "rated", "level": "b", "since": at("2023-01-16T12:00")}
+    assert (still["state"], still["published"]["month"]) == ("unrated", "2023-01")
+
+
+def test_the_growth_cap_is_read_from_the_months_own_version() -> None:
+    ledger = Ledger()
+    ledger.bought_and_reviewed("o1", at("2022-11-01"), 5)
+    ledger.bought_and_reviewed("o2", at("2022-11-02"), 5)  # 20 tenths: b in old terms, a in new ones
+    for i in range(4):
+        ledger.bought_and_reviewed(f"p{i}", at("2022-12-01") + i * DAY, 5)
+    ledger.add("merchant.closed", at("2022-12-10"))
+    ledger.add("merchant.onboarded", at("2022-12-11"), category="x")
+    for i in range(2):
+        ledger.bought_and_reviewed(f"q{i}", at("2022-12-12") + i * DAY, 5)
+    old = version("v1", "2022-01-01", growth_caps=SMALL_CAPS)  # none or a 20, b 30
+    new_caps = [{"from": "", "tenths": 10}, {"from": "a", "tenths": 25}, {"from": "b", "tenths": 40}]
+    new = version("v2", "2022-12-01", growth_caps=new_caps, **levels(a=15, b=40))
+    result = ledger.ask_by("2022-12-31", old, new)
+    assert [(v["verdict"], v["tenths"]) for v in result["verdicts"]] == [
+        ("counted", 10),
+        ("counted", 10),
+        ("counted", 10),
+        ("counted", 10),
+        ("growth_cap", 0),
+        ("growth_cap", 0),
+        ("wiped", -40),
+        ("counted", 10),
+        ("growth_cap", 0),  # after the closing: the new cap of no level
+    ]
+    assert [row["cap_tenths"] for row in result["months"]] == [20, 10]
+    # With old versions only: December has 30.
+    assert kinds(ledger.ask_by("2022-12-05", old))[2:] == ["counted"] * 3 + ["growth_cap"]
+
+
+def test_effective_before_and_after_publications_and_through_a_closing() -> None:
+    ledger = Ledger(opened=None)
+    ledger.add("merchant.onboarded", at("2022-10-20"), category="fresh")
+    ledger.bought_and_reviewed("o", at("2022-10-21"), 5)
+    ledger.add("merchant.closed", at("2022-12-05"))
+    ledger.add("merchant.onboarded", at("2023-01-20"), category="x")
+    ledger.bought_and_reviewed("p", at("2023-03-01"), 5)
+
+    def shown(as_of: str | int) -> tuple[str, str | None, int | None]:
+        effective = ledger.ask_by(as_of, V1)["effective"]
+        return effective["state"], effective["level"], effective["since"]
+
+    first = at("2022-11-16T12:00")
+    assert shown("2022-10-19") == ("not_onboarded", None, None)
+    assert shown("2022-10-20") == ("unrated", None, None)
+    assert shown("2022-10-31") == ("unrated", None, None)  # though it is rated a by then
+    assert shown(first - 1) == ("unrated", None, None)
+    assert shown(first) == ("rated", "a", first)
+    assert shown("2022-12-10") == ("rated", "a", first)  # closed, which nobody outside has been told
+    assert shown("2022-12-16T12:00") == ("rated", "a", first)  # November, the same again
+    assert shown(at("2023-01-16T12:00") - 1) == ("rated", "a", first)
+    assert shown("2023-01-16T12:00") == ("closed", None, at("2023-01-16T12:00"))
+    assert shown("2023-01-21") == ("closed", None, at("2023-01-16T12:00"))  # open again
+    assert shown("2023-02-16T12:00") == ("unrated", None, at("2023-02-16T12:00"))  # not closed: another state
+    assert shown("2023-04-16T11:00") == ("unrated", None, at("2023-02-16T12:00"))
+    # The same level as long ago, but not without a break.
+    assert shown("2023-04-16T12:00") == ("rated", "a", at("2023-04-16T12:00"))
+    assert shown("2023-12-31") == ("rated", "a", at("2023-04-16T12:00"))
+    # Closed before anything was published: the first publication says so.
+    brief = Ledger("2022-11-01")
+    brief.add("merchant.closed", at("2022-11-02"))
+    assert brief.ask_by("2022-12-01", V1)["effective"] == {"state": "unrated", "level": None, "since": None}
+    noon = at("2022-12-16T12:00")
+    assert brief.ask_by(noon, V1)["effective"] == {"state": "closed", "level": None, "since": noon}
+    never = Ledger(opened=None)
+    assert never.ask_by("2024-01-01", V1)["effective"] == {"state": "not_onboarded", "level": None, "since": None}
+
+
+def test_effective_is_told_anew_by_a_version_that_recalculates() -> None:
+    ledger = Ledger()
+    ledger.bought_and_reviewed("o", at("2022-10-05"), 5)
+    ledger.bought_and_reviewed("p", at("2022-12-05"), 5)
+    # In old terms October and November are a (10 tenths), December is b (20).
+    back = version("v2", "2023-02-01", "2022-11-01", **levels(a=5, b=10, c=50))
+    before = ledger.ask_by(at("2023-02-01") - 1, V1, back)
+    assert before["effective"] == {"state": "rated", "level": "b", "since": at("2023-01-16T12:00")}
+    # In new terms November is b already; October, which v2 does not reach, stays a.
+    after = ledger.ask_by("2023-02-01", V1, back)
+    assert after["effective"] == {"state": "rated", "level": "b", "since": at("2022-12-16T12:00")}
+
+
+def test_the_timetable_is_that_of_the_month_of_as_of() -> None:
+    ledger = Ledger()
+    ledger.bought_and_reviewed("o", at("2022-10-05"), 5)
+    sooner = version("v2", "2022-12-01", publication={"day": 10, "hour": 9})
+    old = ledger.ask_by(at("2022-12-01") - 1, V1, sooner)
+    assert (old["published"]["month"], old["published"]["at"]) == ("2022-10", at("2022-11-16T12:00"))
+    assert old["effective"]["since"] == at("2022-11-16T12:00")
+    new = ledger.ask_by("2022-12-01", V1, sooner)
+    assert (new["published"]["month"], new["published"]["at"]) == ("2022-10", at("2022-11-10T09:00"))
+    assert new["effective"]["since"] == at("2022-11-10T09:00")
+    assert ledger.ask_by(at("2022-12-10T09:00") - 1, V1, sooner)["published"]["month"] == "2022-10"
+    assert ledger.ask_by("2022-12-10T09:00", V1, sooner)["published"]["month"] == "2022-11"
+    # Coming into force on the 12th, the new day is past at once.
+    sooner["in_force_from"] = at("2022-12-12")
+    assert ledger.ask_by(at("2022-12-12") - 1, V1, sooner)["published"]["month"] == "2022-10"
+    assert ledger.ask_by("2022-12-12", V1, sooner)["published"]["month"] == "2022-11"
+
+
 # --- what must hold of any ledger -----------------------------------------------------------------------------------
 
 
@@ -614,3 +1054,48 @@ def test_verdicts_add_up_and_an_earlier_replay_is_a_prefix(seed: int) -> None:
         as_of = at("2022-10-25") + days * DAY
         part = ledger.ask(as_of, growth_caps=SMALL_CAPS, pair_cap_tenths=20)
         assert part["verdicts"] == [v for v in full["verdicts"] if v["at"] <= as_of]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_versions_that_say_the_same_change_nothing(seed: int) -> None:
+    ledger = random_ledger(seed)
+    changes: dict[str, Any] = {"growth_caps": SMALL_CAPS, "pair_cap_tenths": 20}
+    versions = [
+        version("v3", "2022-12-20", "2022-11-10", **changes),
+        version("v1", "2022-10-28", **changes),
+        version("v2", "2022-11-15", **changes),
+    ]
+    for as_of in ("2022-10-27", "2022-11-14", "2022-11-17", "2022-12-19", "2023-01-31"):
+        result = ledger.ask_by(as_of, *versions)
+        del result["policy"], result["effective"]
+        assert result == ledger.ask(as_of, **changes)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_must_hold_of_any_versions(seed: int) -> None:
+    ledger = random_ledger(seed)
+    versions = [
+        version("v1", "2022-01-01", growth_caps=SMALL_CAPS, pair_cap_tenths=20),
+        version("v2", "2022-11-01", review_hours=24, amount_fen_min=400, **GOOD_20),
+        version("v3", "2022-12-01", review_hours=480, default_tenths=5, **levels(a=5, b=40, c=60)),
+    ]
+    full = ledger.ask_by("2023-01-31", *versions)
+    assert sum(moves(full)) == full["points_tenths"]
+    # No version reaches back here or comes in the middle of a month: so what is asked for earlier is a prefix still.
+    for days in range(0, 70, 3):
+        as_of = at("2022-10-25") + days * DAY
+        part = ledger.ask_by(as_of, *versions)
+        assert part["verdicts"] == [v for v in full["verdicts"] if v["at"] <= as_of]
+    # And what counts towards the outside is what the closes of the months say, told one by one.
+    said: list[tuple[str, str | None]] = []
+    since = None
+    for close, noon in (("2022-11-01", "2022-11-16T12:00"), ("2022-12-01", "2022-12-16T12:00")):
+        then = ledger.ask_by(at(close) - 1, *versions)
+        if then["state"] != "not_onboarded":
+            since = since if said and said[-1] == (then["state"], then["level"]) else at(noon)
+            said.append((then["state"], then["level"]))
+        outside = ledger.ask_by(noon, *versions)
+        if said:
+            assert outside["effective"] == {"state": said[-1][0], "level": said[-1][1], "since": since}
+        else:
+            assert (outside["published"], outside["effective"]["since"]) == (None, None)

@@ -3,9 +3,9 @@
 The oracle (tests/oracles/reputation.py) is slow and was written from RULEBOOK §0 and §1 alone.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import chain
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -31,9 +31,10 @@ from domain.events import (
     ReviewPosted,
 )
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from domain.policy import Policy
-from domain.reputation import KINDS, SCHEME, Finding, Standing, State, Verdict, history_of, rules_of, run
-from replay.policies import policy_at
+from domain.policy import Policy, policy_of, terms_of
+from domain.reputation import SCHEME, Finding, Run, Standing, State, Verdict, run, span_at, standing
+from domain.reputation_facts import KINDS, history_of, spans_of
+from replay.policies import shipped
 from replay.timeline import RETRACTED, retracted_positions, taking_part
 from tests.conftest import SOAK
 from tests.oracles.reputation import reputation
@@ -57,19 +58,27 @@ T: Final = NOV + 10 * HOUR_MICROS
 
 
 def with_values(policy: Policy, **values: Any) -> Policy:
-    """A policy with other values for some parameters."""
-    parameters = policy.parameters
-    return replace(
-        policy, parameters=parameters | {name: replace(parameters[name], value=values[name]) for name in values}
-    )
+    """A policy with other values for some parameters, or another (None: no) `id` or date."""
+    content = json.loads(policy.content)
+    for name, value in values.items():
+        if name in content["parameters"]:
+            content["parameters"][name]["value"] = value
+        elif value is None:
+            content.pop(name, None)
+        else:
+            content[name] = value
+    return policy_of(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
 def levels(*bounds: int) -> list[dict[str, Any]]:
     """Levels a, b, c … from bounds in tenths."""
-    return [{"code": chr(ord("a") + rank), "from_tenths": bound} for rank, bound in enumerate(bounds)]
+    codes = [chr(ord("a") + rank) for rank in range(len(bounds))]
+    return [
+        {"code": code, "zh": code, "en": code, "from_tenths": bound} for code, bound in zip(codes, bounds, strict=True)
+    ]
 
 
-SHIPPED: Final = policy_at(SCHEME, LONG_AFTER)
+(SHIPPED,) = shipped(SCHEME)
 SMALL: Final = with_values(
     SHIPPED,
     pair_cap_tenths=20,
@@ -187,9 +196,16 @@ def known_of(ledger: Iterable[Event], position: int) -> list[Event]:
     return [event for event in ledger if event.originator_id == SUBJECT and event.position <= position]
 
 
-def judge(policy: Policy, known: list[Event], as_of: int) -> tuple[Standing, list[Finding]]:
+def run_of(policies: Iterable[Policy], known: list[Event], as_of: int) -> Run:
     """What the rules make of what is known of the merchant."""
-    return run(history_of(taking_part(known, as_of)), rules_of(policy), as_of)
+    spans = spans_of(terms_of(policies))
+    return run(history_of(taking_part(known, as_of), spans, as_of), spans)
+
+
+def judge(policy: Policy, known: list[Event], as_of: int) -> tuple[Standing, list[Finding]]:
+    """Where the merchant stands under one policy, and the findings that led there."""
+    found = run_of([policy], known, as_of)
+    return standing(found.account, span_at(spans_of(terms_of([policy])), as_of).rules), found.findings
 
 
 # --- the oracle -------------------------------------------------------------------------------------------------------
@@ -223,7 +239,7 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
     standing, findings = judge(policy, known, as_of)
     expected = by_the_oracle(policy, ledger, as_of, position)
     codes = [None, *(level["code"] for level in policy.parameters["levels"].value)]
-    assert [(finding.position, finding.verdict, finding.tenths, finding.at) for finding in findings] == [
+    assert [(finding.position, finding.verdict.word, finding.tenths, finding.at) for finding in findings] == [
         (entry["position"], entry["verdict"], entry["tenths"], entry["at"]) for entry in expected["verdicts"]
     ]
     assert standing.state == expected["state"]

@@ -1,85 +1,98 @@
-"""Months, publications and notes of a merchant's account equal those of the independent oracle."""
+"""A merchant's account under one policy or several versions: equal to the independent oracle's, and by hand."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
-from domain import reputation, reputation_account
-from domain.calendar import LEDGER_START, month_text, parse_instant
+from domain.calendar import LEDGER_START, parse_instant
 from domain.events import Event
 from domain.policy import Policy
-from replay.timeline import retracted_positions, taking_part
+from replay.answers import replay_json
+from replay.explain import Part, explain_json
+from replay.reputation_replay import Replay
 from tests.conftest import SOAK
-from tests.test_reputation import (
-    POLICIES,
-    Told,
-    World,
-    by_the_oracle,
-    closed,
-    known_of,
-    opened,
-    paid,
-    received,
-    recorded,
-    reviewed,
-    worlds,
-)
+from tests.replays import VERSIONS, by_the_oracle_of_versions, replay_of
+from tests.test_reputation import Told, World, closed, opened, paid, received, recorded, reviewed, worlds
 
 
-class Account:
-    """All that is drawn from one replay."""
+def tenths(text: str | None) -> int | None:
+    return None if text is None else round(float(text) * 10)
 
-    def __init__(self, policy: Policy, ledger: list[Event], as_of: int, position: int) -> None:
-        known = known_of(ledger, position)
-        part = taking_part(known, as_of)
-        rules = reputation.rules_of(policy)
-        codes = [None, *(level["code"] for level in policy.parameters["levels"].value)]
-        timetable = reputation_account.Timetable(**policy.parameters["publication"].value)
-        history = reputation.history_of(part)
-        _, findings = reputation.run(history, rules, as_of)
-        lives = reputation_account.lives_of(history)
-        names = {event.position: f"{event.source} {event.id}" for event in known}
-        notes = reputation_account.notes_of(part, history, findings)
-        notes |= dict.fromkeys(retracted_positions(known), "retracted")
-        self.notes = {names[at]: note for at, note in notes.items()}
-        self.months = [
+
+def account_of(replay: Replay) -> dict[str, Any]:
+    """What a replay's answer says, in the words of the oracle."""
+    found = explain_json(replay, Part(), "en")
+    published, effective = found["published"], found["effective"]
+    return {
+        "policy": found["policy"],
+        "state": found["state"],
+        "level": found["level"],
+        "points_tenths": tenths(found["points"]),
+        "to_next_tenths": tenths(found["to_next"]),
+        "verdicts": [(v["position"], v["verdict"], tenths(v["points"])) for v in found["verdicts"]],
+        "notes": {f"{note['source']} {note['event']}": note["note"] for note in found["notes"]},
+        "months": [
             {
-                "month": month_text(month.month),
-                "opening_tenths": month.opening_tenths,
-                "growth_tenths": month.growth_tenths,
-                "cap_tenths": month.cap_tenths,
-                "closing_tenths": month.closing_tenths,
-                "level": codes[month.level],
+                "month": month["month"],
+                "opening_tenths": tenths(month["opening"]),
+                "growth_tenths": tenths(month["growth"]),
+                "cap_tenths": tenths(month["cap"]),
+                "closing_tenths": tenths(month["closing"]),
+                "level": month["level"],
             }
-            for month in reputation_account.months_of(findings, lives, rules)
-            if any(finding.tenths for finding in findings if reputation_account.in_month(finding, month.month))
-        ]
-        self.verdicts = sum(
-            sum(month.verdicts.values()) for month in reputation_account.months_of(findings, lives, rules)
-        )
-        self.findings = len(findings)
-        last = reputation_account.publication_at(findings, lives, rules, timetable, as_of)
-        self.published: dict[str, Any] | None = None
-        if last is not None:
-            self.published = {
-                "month": month_text(last.month),
-                "points_tenths": last.points_tenths,
-                "level": codes[last.level],
-                "at": last.at,
-            }
+            for month in found["months"]
+        ],
+        "published": published
+        and {
+            "month": published["month"],
+            "points_tenths": tenths(published["points"]),
+            "level": published["level"],
+            "at": parse_instant(published["at"]),
+        },
+        "effective": {**effective, "since": effective["since"] and parse_instant(effective["since"])},
+        "in_months": sum(sum(month["verdicts"].values()) for month in found["months"]),
+    }
 
 
-@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
-@settings(max_examples=600 * SOAK)
+def assert_the_oracle_agrees(versions: list[Policy], ledger: list[Event], as_of: int, position: int) -> None:
+    found = account_of(replay_of(versions, ledger, as_of, position))
+    expected = by_the_oracle_of_versions(versions, ledger, as_of, position)
+    verdicts = [(v["position"], v["verdict"], v["tenths"]) for v in expected["verdicts"]]
+    assert found["verdicts"] == verdicts
+    # The oracle lists the months in which points moved; an answer also those in which something was judged in vain.
+    moved = {month["month"] for month in expected["months"]}
+    assert [month for month in found["months"] if month["month"] in moved] == expected["months"]
+    for name in ("policy", "state", "level", "points_tenths", "to_next_tenths", "notes", "published", "effective"):
+        assert found[name] == expected[name], name
+    assert found["in_months"] == len(verdicts), "no verdict is left out of the months"
+
+
+@pytest.mark.parametrize("versions", VERSIONS.values(), ids=list(VERSIONS))
+@settings(max_examples=500 * SOAK)
 @given(world=worlds())
-def test_the_oracle_keeps_the_same_account(policy: Policy, world: World) -> None:
-    account = Account(policy, world.ledger, world.as_of, world.position)
-    expected = by_the_oracle(policy, world.ledger, world.as_of, world.position)
-    assert account.notes == expected["notes"]
-    assert account.months == expected["months"]
-    assert account.published == expected["published"]
-    assert account.verdicts == account.findings, "no entry is left out of the months"
+def test_the_oracle_keeps_the_same_account(versions: list[Policy], world: World) -> None:
+    assert_the_oracle_agrees(versions, world.ledger, world.as_of, world.position)
+    assert_the_oracle_agrees(versions, world.ledger, world.earlier, len(world.ledger))
+
+
+def test_the_versions_are_told_apart() -> None:
+    """Each list of several versions leads some worlds elsewhere than its latest version alone would."""
+    apart: Counter[str] = Counter()
+
+    @settings(max_examples=300, derandomize=True, database=None)
+    @given(world=worlds())
+    def collect(world: World) -> None:
+        for name, versions in VERSIONS.items():
+            whole = replay_of(versions, world.ledger, world.as_of, world.position)
+            alone = replay_of(versions[-1:], world.ledger, world.as_of, world.position)
+            apart[name] += whole.findings != alone.findings
+
+    collect()
+    assert {name for name, count in apart.items() if count > 5} == {
+        name for name in VERSIONS if len(VERSIONS[name]) > 1
+    }
 
 
 def at(text: str) -> int:
@@ -97,28 +110,34 @@ STORY = [
 ]
 
 
+def replayed(told: list[Told], as_of: str) -> dict[str, Any]:
+    return replay_json(replay_of(VERSIONS["shipped"], recorded(enumerate(told)), at(as_of), len(told)), "en")
+
+
 @pytest.mark.parametrize(
-    ("as_of", "published"),
+    ("as_of", "published", "effective"),
     [
-        ("2022-11-16T11:59:59.999999", None),
-        ("2022-11-16T12:00:00", ("2022-10", 10, "bronze-1")),
-        ("2022-12-16T11:59:59", ("2022-10", 10, "bronze-1")),
-        ("2022-12-16T12:00:00", ("2022-11", 0, None)),
-        ("2023-03-01T00:00:00", ("2023-01", 0, None)),
+        ("2022-11-16T11:59:59.999999", None, ("unrated", None, None)),
+        ("2022-11-16T12:00:00", ("2022-10", "1.0", "bronze-1"), ("rated", "bronze-1", "2022-11-16")),
+        ("2022-12-16T11:59:59", ("2022-10", "1.0", "bronze-1"), ("rated", "bronze-1", "2022-11-16")),
+        ("2022-12-16T12:00:00", ("2022-11", "0.0", None), ("closed", None, "2022-12-16")),
+        ("2023-03-01T00:00:00", ("2023-01", "0.0", None), ("unrated", None, "2023-01-16")),
     ],
 )
-def test_publications_by_hand(as_of: str, published: tuple[str, int, str | None] | None) -> None:
+def test_publications_by_hand(as_of: str, published: Any, effective: Any) -> None:
     """What happens between the close and the 16th does not matter; a shop closed at the close shows nothing."""
-    account = Account(POLICIES["shipped"], recorded_of(STORY), at(as_of), len(STORY))
-    found = account.published
-    assert (found and (found["month"], found["points_tenths"], found["level"])) == published
+    found = replayed(STORY, as_of)
+    shown = found["published"]
+    assert (shown and (shown["month"], shown["points"], shown["level"])) == published
+    since = found["effective"]["since"]
+    assert (found["effective"]["state"], found["effective"]["level"], since and since[:10]) == effective
 
 
 def test_months_by_hand() -> None:
-    account = Account(POLICIES["shipped"], recorded_of(STORY), at("2022-12-31T00:00:00"), len(STORY))
-    assert [(m["month"], m["opening_tenths"], m["growth_tenths"], m["closing_tenths"]) for m in account.months] == [
-        ("2022-10", 0, 10, 10),
-        ("2022-11", 10, 0, 0),
+    found = replayed(STORY, "2022-12-31T00:00:00")
+    assert [(m["month"], m["opening"], m["growth"], m["closing"], m["cap"]) for m in found["months"]] == [
+        ("2022-10", "0.0", "+1.0", "1.0", "5001.0"),
+        ("2022-11", "1.0", "+0.0", "0.0", "5001.0"),
     ]
 
 
@@ -131,9 +150,11 @@ def test_notes_by_hand() -> None:
         received("b", at("2022-10-03T00:00:00")),
         reviewed("b", at("2022-10-04T00:00:00")),
     ]
-    account = Account(POLICIES["shipped"], recorded_of(told), at("2022-10-05T00:00:00"), len(told))
-    assert sorted(account.notes.values()) == ["pending", "reviewed"]
-
-
-def recorded_of(told: list[Told]) -> list[Event]:
-    return recorded(enumerate(told))
+    replay = replay_of(VERSIONS["shipped"], recorded(enumerate(told)), at("2022-10-05T00:00:00"), len(told))
+    found = explain_json(replay, Part(), "en")
+    assert [(note["position"], note["note"], note["compared"]["what"]) for note in found["notes"]] == [
+        (3, "pending", "due_at"),
+        (5, "reviewed", "review"),
+    ]
+    assert found["notes"][0]["compared"]["found"] == "2022-10-18T00:00:00+08:00"
+    assert found["notes"][1]["compared"]["position"] == 6

@@ -28,7 +28,8 @@ Where the rulebook is silent or open to more than one reading, this file has cho
  9. "Months in which anything moved" are those with a verdict of tenths other than 0 (so a `wiped` of 0 points alone
     makes no row; a month with +10 and -10 does).
 10. `growth_tenths` of a month is the rule's own figure, the one set to zero by a closing; so after a closing
-    opening + growth is not the closing figure. `cap_tenths` is the cap at the month's start, before any closing in it.
+    opening + growth is not the closing figure. `cap_tenths` is the cap that bounds it at the
+    month's end: after a closing, that of a merchant with no level.
 11. A `merchant.closed` that finds the merchant open is `wiped` even if it moves 0; one that does not, and an
     `onboarded` that does nothing, have neither verdict nor note.
 12. `pair_cap` is tested for both signs on the net after the entry; `growth_cap` only for positive entries.
@@ -36,12 +37,36 @@ Where the rulebook is silent or open to more than one reading, this file has cho
 14. `wiped` is also given to closings before `statistics_from` (points 0 then).
 15. `published` follows from a first opening at or before `as_of`; one that is before the publication but in a month
     after the month it would publish gives null ("the first published month is that of the first opening").
+
+With several dated versions of the policy (`reputation_by_versions`; `reputation` is the case of one version) also:
+
+16. "The version of a month" is always told from the candidates of the `as_of` that was asked for. The replay at a
+    published month's close, too, has these candidates, not those of the instant of that close.
+17. No two versions come into force at the same instant, and there is at least one: else an error.
+18. A `recalculates_from` after the version's own coming into force adds nothing; one in the middle of a month takes in
+    that whole month. Where no candidate reaches back to a month, the earliest judges it, also before its own
+    `recalculates_from`.
+19. Choice 8's "first month" with versions: a month has no level to go by when no month before it, from that of the
+    first opening on, is in the statistics of its own version. So a later version with a later `statistics_from` does
+    not make a carried level vanish, and the choice still makes a difference only where a first bound is 0 or less.
+20. Points once counted are carried on: a later version's `statistics_from`, star classes or caps touch no entry of
+    the months that it does not judge.
+21. The note `pending` goes by the window of the receipt's month's version among the candidates of `as_of`. So it may
+    become a verdict at an instant long before, when a version with a shorter window comes into force in that month.
+22. Publications are those of the timetable and `statistics_from` of the version of the month of `as_of` throughout,
+    also for `effective["since"]`: when a new version moves the day, earlier publications are dated by the new day;
+    when it moves `statistics_from` on, earlier ones are as if they had never been.
+23. `effective["since"]` looks at state and level only: other points, or another version with a level of the same
+    code, leave it as it is. Levels are compared by code.
+24. Before the first publication `effective` is `unrated` also for a merchant that is closed at `as_of`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import takewhile
 from typing import Any
 
 _SHANGHAI = timezone(timedelta(hours=8))
@@ -87,6 +112,16 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Version:
+    """One dated version of the policy."""
+
+    id: str
+    in_force_from: int
+    recalculates_from: int | None
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Step:
     """Something to be judged: an entry, an effective closing, or an event whose verdict is settled already."""
 
@@ -120,6 +155,17 @@ class Replay:
     notes: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Publication:
+    """What one publication shows: a month's figures at its close, and when it shows them."""
+
+    month: int
+    at: int
+    state: str
+    level: str | None
+    points: int
+
+
 # --- the calendar (section 0: natural months of UTC+8, half open) ---------------------------------------------------
 
 
@@ -140,9 +186,46 @@ def start_of(month: int) -> int:
     return instant_in(month, 1, 0)
 
 
+def close_of(month: int) -> int:
+    """Section 0: a month's close, as an instant: its last microsecond."""
+    return start_of(month + 1) - 1
+
+
 def month_text(month: int) -> str:
     """A month written as in "2022-11"."""
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+# --- which version judges which month (section 0, Policies) ---------------------------------------------------------
+
+
+def candidates_at(versions: list[dict[str, Any]], as_of: int) -> list[Version]:
+    """Section 0: the versions that are in force by `as_of`; before the first version, the first alone."""
+    told = [Version(v["id"], v["in_force_from"], v["recalculates_from"], v["parameters"]) for v in versions]
+    assert told, "no version of the policy"
+    assert len({v.in_force_from for v in told}) == len(told), "two versions come into force at once"
+    in_force = [v for v in told if v.in_force_from <= as_of]
+    return in_force or [min(told, key=lambda v: v.in_force_from)]
+
+
+def reaches(version: Version, month: int) -> bool:
+    """Section 0: a version judges the months closing since it came into force, or since it recalculates."""
+    since = [version.in_force_from]
+    since += [] if version.recalculates_from is None else [version.recalculates_from]
+    return any(instant <= close_of(month) for instant in since)
+
+
+def version_of(month: int, candidates: list[Version]) -> Version:
+    """Section 0: of the candidates that reach a month the latest judges it; where there is none, the earliest."""
+    reaching = [v for v in candidates if reaches(v, month)]
+    if not reaching:
+        return min(candidates, key=lambda v: v.in_force_from)
+    return max(reaching, key=lambda v: v.in_force_from)
+
+
+def parameters_at(instant: int, candidates: list[Version]) -> dict[str, Any]:
+    """Section 0: what happens at an instant is judged with the parameters of the version of the instant's month."""
+    return version_of(month_of(instant), candidates).parameters
 
 
 # --- which events take part (section 0) -----------------------------------------------------------------------------
@@ -188,19 +271,19 @@ def nominal_of(review: Event, parameters: dict[str, Any]) -> int:
     return int(parameters["review_tenths"][name])
 
 
-def credit_instant(receipt: Event, parameters: dict[str, Any]) -> int:
-    """Section 1: the default credit falls due 15 x 24 h after the receipt."""
-    return receipt.occurred_at + int(parameters["review_hours"]) * _HOUR
+def credit_instant(receipt: Event, candidates: list[Version]) -> int:
+    """Section 1: the default credit falls due 15 x 24 h after the receipt; the receipt's month tells the window."""
+    return receipt.occurred_at + int(parameters_at(receipt.occurred_at, candidates)["review_hours"]) * _HOUR
 
 
-def is_in_time(review: Event, receipt: Event | None, parameters: dict[str, Any]) -> bool:
+def is_in_time(review: Event, receipt: Event | None, candidates: list[Version]) -> bool:
     """Section 1: a first review scores before any receipt, or less than 15 x 24 h after the receipt."""
     if receipt is None or review.key < receipt.key:
         return True
-    return review.occurred_at < credit_instant(receipt, parameters)
+    return review.occurred_at < credit_instant(receipt, candidates)
 
 
-def steps_of_order(events: list[Event], as_of: int, parameters: dict[str, Any]) -> tuple[list[Step], dict[str, str]]:
+def steps_of_order(events: list[Event], as_of: int, candidates: list[Version]) -> tuple[list[Step], dict[str, str]]:
     """Section 1: the one entry of an order, the settled verdicts of its other events, and its receipt's note."""
     in_order = sorted(events, key=lambda e: e.key)
     payments = [e for e in in_order if e.type == "order.paid"]
@@ -217,20 +300,20 @@ def steps_of_order(events: list[Event], as_of: int, parameters: dict[str, Any]) 
     steps += [Step(e.occurred_at, e, "repeat_review") for e in reviews[1:]]
     notes: dict[str, str] = {}
 
-    scores = review is not None and is_in_time(review, receipt, parameters)
+    scores = review is not None and is_in_time(review, receipt, candidates)
     if review is not None and scores:
         steps.append(
             Step(
                 review.occurred_at,
                 review,
-                nominal=nominal_of(review, parameters),
+                nominal=nominal_of(review, parameters_at(review.occurred_at, candidates)),
                 payment=payment,
             )
         )
     if review is not None and not scores:
         steps.append(Step(review.occurred_at, review, "late_review"))
     if receipt is not None:
-        due = credit_instant(receipt, parameters)
+        due = credit_instant(receipt, candidates)
         if scores:
             notes[note_key(receipt)] = "reviewed"
         elif due <= as_of:
@@ -238,7 +321,7 @@ def steps_of_order(events: list[Event], as_of: int, parameters: dict[str, Any]) 
                 Step(
                     due,
                     receipt,
-                    nominal=int(parameters["default_tenths"]),
+                    nominal=int(parameters_at(due, candidates)["default_tenths"]),
                     payment=payment,
                 )
             )
@@ -298,12 +381,27 @@ def effective_closings(lives: list[Event]) -> list[Event]:
     return [e for e in lives if e.type == "merchant.closed" and is_open_before(lives, e.key)]
 
 
+def opening_month(lives: list[Event]) -> int | None:
+    """Section 1: the month of the first opening; None: never opened."""
+    openings = [e.occurred_at for e in lives if e.type == "merchant.onboarded"]
+    return month_of(min(openings)) if openings else None
+
+
 def first_month(lives: list[Event], parameters: dict[str, Any]) -> int | None:
     """Section 1: the month of the first opening, or of the statistics' start if later; None: never opened."""
-    openings = [e.occurred_at for e in lives if e.type == "merchant.onboarded"]
-    if not openings:
-        return None
-    return max(month_of(min(openings)), month_of(parameters["statistics_from"]))
+    opened = opening_month(lives)
+    return None if opened is None else max(opened, month_of(parameters["statistics_from"]))
+
+
+def has_month_before(lives: list[Event], month: int, candidates: list[Version]) -> bool:
+    """Section 1: whether a month before this one, from the first opening on, is in its own version's statistics."""
+    opened = opening_month(lives)
+    if opened is None:
+        return False
+    return any(
+        month_of(version_of(before, candidates).parameters["statistics_from"]) <= before
+        for before in range(opened, month)
+    )
 
 
 # --- levels and caps (section 1, Levels, Growth cap) ----------------------------------------------------------------
@@ -370,10 +468,13 @@ def buyer_of(step: Step) -> str | None:
     return None if step.payment is None else str(step.payment.data["buyer"])
 
 
-def cap_at_start(judged: list[Judged], lives: list[Event], month: int, parameters: dict[str, Any]) -> int | None:
-    """Section 1: a month's cap follows the running level at the close of the month before; first month: no level."""
-    first = first_month(lives, parameters)
-    if first is None or month <= first:
+def cap_at_start(judged: list[Judged], lives: list[Event], month: int, candidates: list[Version]) -> int | None:
+    """Section 1: a month's cap follows the running level at the close of the month before; first month: no level.
+
+    Bounds and caps are both those of the month's own version, whichever version judged the month before.
+    """
+    parameters = version_of(month, candidates).parameters
+    if not has_month_before(lives, month, candidates):
         return cap_for(None, parameters)
     start = start_of(month)
     is_open = is_open_before(lives, (start, -1))
@@ -383,11 +484,11 @@ def cap_at_start(judged: list[Judged], lives: list[Event], month: int, parameter
     )
 
 
-def cap_now(judged: list[Judged], lives: list[Event], month: int, parameters: dict[str, Any]) -> int | None:
+def cap_now(judged: list[Judged], lives: list[Event], month: int, candidates: list[Version]) -> int | None:
     """Section 1, Closing: after a closing the rest of that month has the cap of a merchant with no level."""
     if any(j.verdict == "wiped" and month_of(j.step.at) == month for j in judged):
-        return cap_for(None, parameters)
-    return cap_at_start(judged, lives, month, parameters)
+        return cap_for(None, version_of(month, candidates).parameters)
+    return cap_at_start(judged, lives, month, candidates)
 
 
 def entry_verdict(
@@ -396,9 +497,10 @@ def entry_verdict(
     judged: list[Judged],
     lives: list[Event],
     flagged: set[str],
-    parameters: dict[str, Any],
+    candidates: list[Version],
 ) -> str:
     """Section 1: the table of verdicts, from the top; the first test that applies gives the verdict."""
+    parameters = parameters_at(step.at, candidates)
     if step.at < parameters["statistics_from"] or not has_opened_before(lives, step.key):
         return "before_start"
     if not is_open_before(lives, step.key):
@@ -416,7 +518,7 @@ def entry_verdict(
     month = month_of(step.at)
     if abs(pair_net(judged, month, str(payment.data["buyer"])) + step.nominal) > parameters["pair_cap_tenths"]:
         return "pair_cap"
-    cap = cap_now(judged, lives, month, parameters)
+    cap = cap_now(judged, lives, month, candidates)
     if step.nominal > 0 and cap is not None and growth_of(judged, month) + step.nominal > cap:
         return "growth_cap"
     return "counted"
@@ -427,7 +529,7 @@ def judge(
     judged: list[Judged],
     lives: list[Event],
     flagged: set[str],
-    parameters: dict[str, Any],
+    candidates: list[Version],
 ) -> Judged:
     """Section 1: a closing takes all points away, a counted entry moves them by its own, anything else by nothing."""
     if step.settled:
@@ -435,7 +537,7 @@ def judge(
     if step.cause.type == "merchant.closed":
         return Judged(step, "wiped", -points_of(judged))
     assert step.payment is not None
-    verdict = entry_verdict(step, step.payment, judged, lives, flagged, parameters)
+    verdict = entry_verdict(step, step.payment, judged, lives, flagged, candidates)
     return Judged(step, verdict, step.nominal if verdict == "counted" else 0)
 
 
@@ -443,7 +545,7 @@ def replay(
     events: list[dict[str, Any]],
     as_of: int,
     position: int,
-    parameters: dict[str, Any],
+    candidates: list[Version],
     subject: str,
 ) -> Replay:
     """Sections 0 and 1: what takes part, what it gives, in order, judged by what stands before."""
@@ -456,13 +558,13 @@ def replay(
 
     steps = [Step(e.occurred_at, e) for e in effective_closings(lives)]
     for group in grouped_by_order(part, _ORDER_TYPES).values():
-        order_steps, order_notes = steps_of_order(group, as_of, parameters)
+        order_steps, order_notes = steps_of_order(group, as_of, candidates)
         steps += order_steps
         notes.update(order_notes)
 
     judged: list[Judged] = []
     for step in sorted(steps, key=lambda s: s.key):
-        judged.append(judge(step, judged, lives, flagged, parameters))
+        judged.append(judge(step, judged, lives, flagged, candidates))
     return Replay(judged, lives, notes)
 
 
@@ -487,7 +589,7 @@ def to_next(state: str, points: int, parameters: dict[str, Any]) -> int | None:
     return min(missing) if missing else None
 
 
-def month_row(result: Replay, month: int, parameters: dict[str, Any]) -> dict[str, Any]:
+def month_row(result: Replay, month: int, candidates: list[Version]) -> dict[str, Any]:
     """Section 1: one month's opening, growth, cap and closing figures, at its close or at `as_of` if that is before."""
     until_open = before_instant(result.judged, start_of(month))
     until_close = before_instant(result.judged, start_of(month + 1))
@@ -496,57 +598,86 @@ def month_row(result: Replay, month: int, parameters: dict[str, Any]) -> dict[st
         "month": month_text(month),
         "opening_tenths": points_of(until_open),
         "growth_tenths": growth_of(until_close, month),
-        "cap_tenths": cap_at_start(result.judged, result.lives, month, parameters),
+        "cap_tenths": cap_now(until_close, result.lives, month, candidates),
         "closing_tenths": points_of(until_close),
-        "level": level_for(points_of(until_close), is_open, parameters),
+        "level": level_for(points_of(until_close), is_open, version_of(month, candidates).parameters),
     }
 
 
-def last_publication(as_of: int, parameters: dict[str, Any]) -> tuple[int, int]:
-    """Section 1: the last month whose publication, on the 16th 12:00 of the month after, is not after `as_of`."""
-    day, hour = (
-        int(parameters["publication"]["day"]),
-        int(parameters["publication"]["hour"]),
-    )
-    in_month = month_of(as_of)
-    if instant_in(in_month, day, hour) > as_of:
-        in_month -= 1
-    return in_month - 1, instant_in(in_month, day, hour)
+def publication_instant(month: int, parameters: dict[str, Any]) -> int:
+    """Section 1: a month is published on the 16th 12:00 of the month after it."""
+    timetable: dict[str, int] = parameters["publication"]
+    return instant_in(month + 1, timetable["day"], timetable["hour"])
 
 
-def published(
+def published_months(lives: list[Event], as_of: int, parameters: dict[str, Any]) -> list[int]:
+    """Section 1: the months published at or before `as_of`, by the terms of the version of the month of `as_of`."""
+    first = first_month(lives, parameters)
+    if first is None:
+        return []
+    return [m for m in range(first, month_of(as_of)) if publication_instant(m, parameters) <= as_of]
+
+
+def publication(
+    events: list[dict[str, Any]],
+    month: int,
+    position: int,
+    candidates: list[Version],
+    subject: str,
+    at: int,
+) -> Publication:
+    """Section 1: what a replay at the month's close gives (same `position`, same candidates)."""
+    at_close = replay(events, close_of(month), position, candidates, subject)
+    state, level = end_state(at_close, version_of(month, candidates).parameters)
+    return Publication(month, at, state, level, points_of(at_close.judged))
+
+
+def publications(
     events: list[dict[str, Any]],
     as_of: int,
     position: int,
-    parameters: dict[str, Any],
+    candidates: list[Version],
     subject: str,
     lives: list[Event],
-) -> dict[str, Any] | None:
-    """Section 1: the points and level that a replay at the published month's close gives (same `position`)."""
-    month, at = last_publication(as_of, parameters)
-    first = first_month(lives, parameters)
-    if first is None or month < first:
+) -> Iterator[Publication]:
+    """Section 1: the publications at or before `as_of`, the last one first."""
+    parameters = parameters_at(as_of, candidates)
+    for month in reversed(published_months(lives, as_of, parameters)):
+        at = publication_instant(month, parameters)
+        yield publication(events, month, position, candidates, subject, at)
+
+
+def effective(shown: Iterator[Publication], lives: list[Event]) -> dict[str, Any]:
+    """Section 0: what counts towards the outside is the last publication; `since` is the first of those like it.
+
+    "Like it" are the publications, from the last one back, that show the same state and level without a break.
+    """
+    last = next(shown, None)
+    if last is None:
+        opened = opening_month(lives) is not None
+        return {"state": "unrated" if opened else "not_onboarded", "level": None, "since": None}
+    alike = [last, *takewhile(lambda p: (p.state, p.level) == (last.state, last.level), shown)]
+    return {"state": last.state, "level": last.level, "since": min(p.at for p in alike)}
+
+
+def published(shown: Iterator[Publication]) -> dict[str, Any] | None:
+    """Section 1: the last publication at or before `as_of`; null before the first."""
+    last = next(shown, None)
+    if last is None:
         return None
-    at_close = replay(events, start_of(month + 1) - 1, position, parameters, subject)
-    _, level = end_state(at_close, parameters)
-    return {
-        "month": month_text(month),
-        "points_tenths": points_of(at_close.judged),
-        "level": level,
-        "at": at,
-    }
+    return {"month": month_text(last.month), "points_tenths": last.points, "level": last.level, "at": last.at}
 
 
-def reputation(
+def answer(
     events: list[dict[str, Any]],
-    *,
     as_of: int,
     position: int,
-    parameters: dict[str, Any],
+    candidates: list[Version],
     subject: str,
+    result: Replay,
 ) -> dict[str, Any]:
-    """Section 1: the reputation of one merchant at `as_of`, as known from the ledger up to `position`."""
-    result = replay(events, as_of, position, parameters, subject)
+    """Section 1: what is said about one merchant at `as_of`, in the terms of the version of the month of `as_of`."""
+    parameters = parameters_at(as_of, candidates)
     state, level = end_state(result, parameters)
     points = points_of(result.judged)
     moved = sorted({month_of(j.step.at) for j in result.judged if j.tenths != 0})
@@ -567,6 +698,42 @@ def reputation(
             for j in result.judged
         ],
         "notes": result.notes,
-        "months": [month_row(result, month, parameters) for month in moved],
-        "published": published(events, as_of, position, parameters, subject, result.lives),
+        "months": [month_row(result, month, candidates) for month in moved],
+        "published": published(publications(events, as_of, position, candidates, subject, result.lives)),
+    }
+
+
+def reputation(
+    events: list[dict[str, Any]],
+    *,
+    as_of: int,
+    position: int,
+    parameters: dict[str, Any],
+    subject: str,
+) -> dict[str, Any]:
+    """Section 1: the reputation of one merchant at `as_of`, as known from the ledger up to `position`.
+
+    One set of parameters for all months is one version alone, which judges everything whenever it came into force.
+    """
+    candidates = [Version("", 0, None, parameters)]
+    result = replay(events, as_of, position, candidates, subject)
+    return answer(events, as_of, position, candidates, subject, result)
+
+
+def reputation_by_versions(
+    events: list[dict[str, Any]],
+    *,
+    as_of: int,
+    position: int,
+    versions: list[dict[str, Any]],
+    subject: str,
+) -> dict[str, Any]:
+    """Sections 0 and 1: the same with each month judged by its own version; and what counts towards the outside."""
+    candidates = candidates_at(versions, as_of)
+    result = replay(events, as_of, position, candidates, subject)
+    shown = publications(events, as_of, position, candidates, subject, result.lives)
+    return {
+        **answer(events, as_of, position, candidates, subject, result),
+        "policy": version_of(month_of(as_of), candidates).id,
+        "effective": effective(shown, result.lives),
     }

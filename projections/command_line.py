@@ -1,0 +1,103 @@
+"""What the commands share: errors as one clear line and an exit status, options, help that ends with an example."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+EXIT_NOT_ALL: Final = 1
+EXIT_FAILED: Final = 3
+EXIT_INTERRUPTED: Final = 130
+
+
+class Commands(click.Group):
+    """Turns the errors of the ledger into one clear line and an exit status."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise click.UsageError("an argument is not valid UTF-8; rename the file or mend the text")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from replay.errors import LevelbookError
+
+        try:
+            return super().invoke(ctx)
+        except LevelbookError as error:
+            message, status = str(error), error.exit_status
+        except BrokenPipeError:
+            raise  # click ends quietly: whoever read the output has seen enough
+        except OSError as error:
+            message, status = f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_FAILED
+        except KeyboardInterrupt:
+            message, status = "interrupted", EXIT_INTERRUPTED
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(status)
+
+
+def example(line: str) -> str:
+    """The end of a help text."""
+    return f"\b\nExample:\n  {line}"
+
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the answer.",
+)
+clock_option = click.option(
+    "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
+)
+scheme_option = click.option("--scheme", metavar="SCHEME", help="Which scheme, where a subject has several.")
+policies_option = click.option(
+    "--policies",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Use the policies in DIR, not the program's own and the adopted ones.",
+)
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which ledger, and in which form to answer."""
+    location = click.option(
+        "--store",
+        default="levelbook.db",
+        envvar="LEVELBOOK_STORE",
+        show_default=True,
+        show_envvar=True,
+        metavar="PATH|URL",
+        help="The ledger: an SQLite file or a postgresql:// URL.",
+    )
+    return location(format_option(command))
+
+
+def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The two clocks of a replay."""
+    for option in (
+        click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N."),
+        click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known."),
+        click.option(
+            "--as-of",
+            metavar="WHEN",
+            help="As things stood then. Default: --known-at, or the moment of --position, if given; else now.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
+    policy = click.option(
+        "--policy", metavar="ID[@HASH]", help="Under this policy alone. Default: those in force at --as-of."
+    )
+    language = click.option(
+        "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
+    )
+    return scheme_option(moment_options(policy(policies_option(language(store_options(command))))))

@@ -1,0 +1,348 @@
+"""Policies as data: their form, revisions and hashes, adoption, which one a replay uses, other platforms' rules."""
+
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from domain.calendar import parse_instant
+from domain.policy import Policy, PolicyError, canonical_of, policy_of, terms_of
+from domain.reputation import SCHEME, Verdict
+from replay.errors import FaultyPolicy, UsageError
+from replay.ledger import Ledger
+from replay.policies import DEFAULT, Choice, adopted_policies, read_folder, read_policy, shipped_schemes, versions
+from replay.policy_schemas import faults_of
+from replay.store import Store
+from replay.verify import verify
+from tests.making import ingest_events, paid
+from tests.replays import VERSIONS
+from tests.test_reputation import (
+    LONG_AFTER,
+    NOV,
+    SHIPPED,
+    START,
+    Case,
+    judge,
+    orders,
+    recorded,
+    reviewed,
+    with_values,
+)
+from tests.test_reputation import (
+    paid as paid_order,
+)
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "domain" / "policies"
+TAOBAO = ROOT / "fixtures" / "policies" / "taobao"
+HASHES = {
+    "merchant-reputation/2022-10-26.toml": "b449725deacd",
+}
+"""Every policy file that was ever shipped, and the beginning of its hash: a file is never edited."""
+
+
+def toml_of(policy: Policy, path: Path) -> Path:
+    """A policy written as a TOML file, in another layout than that of the files that are shipped."""
+    path.write_text("\n".join(_lines(json.loads(policy.content))))
+    return path
+
+
+def _lines(content: dict[str, Any]) -> list[str]:
+    top = [f"{name} = {_value(value)}" for name, value in content.items() if name != "parameters"]
+    return [*top, "[parameters]", *(f"{name} = {_value(value)}" for name, value in content["parameters"].items())]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
+    return "[" + ", ".join(map(_value, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+
+def run(*words: str, status: int = 0) -> str:
+    result = CliRunner().invoke(main, list(words))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+# --- files, hashes, faults --------------------------------------------------------------------------------------------
+
+
+def test_shipped_files_are_well_formed_and_never_edited() -> None:
+    found = {
+        f"{path.parent.name}/{path.name}": canonical_of(path.read_text("utf-8")) for path in FOLDER.glob("*/*.toml")
+    }
+    assert {name: sha256(text.encode()).hexdigest()[:12] for name, text in found.items()} == HASHES
+    for name, text in found.items():
+        assert faults_of(text) == [], name
+        assert policy_of(text).scheme == name.partition("/")[0]
+    assert shipped_schemes() == [SCHEME]
+
+
+def test_a_hash_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path) -> None:
+    again = read_policy(toml_of(SHIPPED, tmp_path / "again.toml"))
+    assert (again.hash, again.content) == (SHIPPED.hash, SHIPPED.content)
+    assert sha256(again.content.encode()).hexdigest() == again.hash
+    assert with_values(SHIPPED, default_tenths=8).hash != SHIPPED.hash
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"levels": []}, "levels.value: must name at least one level"),
+        ({"growth_caps": []}, 'must begin with from = ""'),
+        ({"growth_caps": [{"from": "silver-1", "tenths": 1}]}, 'must begin with from = ""'),
+        ({"growth_caps": [{"from": ""}, {"from": "tin-1"}]}, "must begin at levels that there are, found tin-1"),
+        ({"growth_caps": [{"from": ""}, {"from": "gold-1"}, {"from": "silver-1"}]}, "rise in the order of levels"),
+        (
+            {"levels": [{"code": "a", "zh": "a", "en": "a", "from_tenths": 0}]},
+            "from_tenths: must be a whole number from 1",
+        ),
+        (
+            {"levels": [{"code": "a", "zh": "a", "en": "a", "from_tenths": n} for n in (1, 2)]},
+            "must not name a level code twice",
+        ),
+        ({"star_classes": {"good": [5], "neutral": [3], "bad": [1, 2]}}, "each of the stars 1 to 5 once"),
+        ({"counted_kinds": ["normal", "stolen"]}, "counted_kinds.value.1: must be one of"),
+        ({"statistics_from": "2022-02-30T00:00:00Z"}, "statistics_from.value: does not exist in the calendar"),
+        ({"review_tenths": {"good": 1, "neutral": 0}}, "review_tenths.value.bad: missing data"),
+        ({"publication": {"day": 31, "hour": 0}}, "publication.value.day: must be a whole number from 1 to 28"),
+        ({"review_hours": 0}, "review_hours.value: must be a whole number from 1 to 10000, found 0"),
+        ({"scheme": "merchant-luck"}, "scheme: must be one of"),
+        ({"scheme": "creator-level"}, "scheme: creator-level is not judged by this levelbook yet"),
+        ({"in_force_from": "soon"}, "in_force_from: is not of the form"),
+    ],
+)
+def test_each_fault_is_named(values: dict[str, Any], fault: str) -> None:
+    found = faults_of(with_faults(SHIPPED, **values))
+    assert any(fault in line for line in found), found
+
+
+def with_faults(policy: Policy, **values: Any) -> str:
+    content = json.loads(policy.content)
+    for name, value in values.items():
+        place = content["parameters"] if name in content["parameters"] else content
+        if place is content:
+            content[name] = value
+        else:
+            content["parameters"][name]["value"] = value
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize("text", ["a = 1.5", "a = 2022-10-26", "a = 2022-10-26T00:00:00", "a = 12:00:00", "a = nan"])
+def test_a_policy_holds_no_floats_dates_or_local_times(text: str) -> None:
+    with pytest.raises(PolicyError, match=r"neither text, an integer|has no offset"):
+        canonical_of(text)
+
+
+def test_faults_of_a_folder_are_told_together(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=re.escape(" holds no .toml file; --policies names a folder")):
+        read_folder(tmp_path)
+    toml_of(with_values(SHIPPED, review_hours=0), tmp_path / "one.toml")
+    (tmp_path / "two.toml").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="is not valid UTF-8"):
+        read_folder(tmp_path)
+    (tmp_path / "two.toml").write_text("scheme = 1.5")
+    with pytest.raises(FaultyPolicy) as error:
+        read_folder(tmp_path)
+    assert [line.partition(": ")[0] for line in str(error.value).splitlines()] == [
+        str(tmp_path / "one.toml"),
+        str(tmp_path / "two.toml"),
+    ]
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("at a month's start", [None, "2022-12-01"]),
+        ("within a month", [None, "2022-11-01"]),
+        ("recalculating", [None, "2022-11-01"]),
+        ("a window that shrinks", [None, "2022-11-01", "2022-12-01"]),
+    ],
+)
+def test_a_month_is_judged_by_the_version_in_force_at_its_close(name: str, begins: list[str | None]) -> None:
+    terms = terms_of(VERSIONS[name])
+    assert [term.policy.id for term in terms] == [f"v{number + 1}" for number in range(len(begins))]
+    assert [term.begins for term in terms[1:]] == [parse_instant(f"{day}T00:00:00+08:00") for day in begins[1:]]
+    assert terms[0].begins < -(2**61)
+
+
+def test_a_version_that_recalculates_takes_the_months_of_those_before_it() -> None:
+    earlier, _ = VERSIONS["at a month's start"]
+    later = with_values(earlier, id="v3", in_force_from="2022-12-01T00:00:00+08:00")
+    since_october = with_values(later, recalculates_from="2022-10-01T00:00:00+08:00")
+    assert [term.begins for term in terms_of([later, earlier])][1] == parse_instant("2022-12-01T00:00:00+08:00")
+    assert [term.begins for term in terms_of([since_october, earlier])][1] == parse_instant("2022-10-01T00:00:00+08:00")
+
+
+# --- adoption, and which policy a replay uses -------------------------------------------------------------------------
+
+REVISED = with_values(SHIPPED, default_tenths=8)
+
+
+def used(store: Store, choice: Choice = DEFAULT, as_of: int = LONG_AFTER, position: int = 10**6) -> list[str]:
+    return [policy.hash for policy in versions(store, SCHEME, choice, as_of, position)]
+
+
+def test_what_is_adopted_counts_from_its_position_on(store: Store, tmp_path: Path) -> None:
+    ingest_events(store, [paid("o-1")], tmp_path)
+    ledger = Ledger(store)
+    assert used(store) == [SHIPPED.hash]
+    assert ledger.adopt(REVISED) == 2
+    assert ledger.adopt(REVISED) is None, "adopted last already"
+    assert used(store) == [REVISED.hash]
+    assert used(store, position=1) == [SHIPPED.hash], "not known then"
+    assert ledger.adopt(SHIPPED) == 3, "back to the one before"
+    assert used(store) == [SHIPPED.hash]
+    assert used(store, position=2) == [REVISED.hash]
+    adopted = adopted_policies(store, SCHEME)
+    assert [(item.position, item.policy.content) for item in adopted] == [(2, REVISED.content), (3, SHIPPED.content)]
+    assert verify(store).problems == []
+
+
+def test_a_policy_can_be_named(store: Store, tmp_path: Path) -> None:
+    ledger = Ledger(store)
+    ledger.adopt(REVISED)
+    later = with_values(SHIPPED, id="2023", in_force_from="2023-05-01T00:00:00+08:00")
+    ledger.adopt(later)
+    assert used(store) == [REVISED.hash, later.hash], "each version in force"
+    assert used(store, as_of=NOV) == [REVISED.hash]
+    assert used(store, as_of=0) == [REVISED.hash], "before the first, the first"
+    assert used(store, Choice("2022-10-26")) == [REVISED.hash]
+    assert used(store, Choice(f"2022-10-26@{SHIPPED.hash}")) == [SHIPPED.hash]
+    assert used(store, Choice(f"2022-10-26@{SHIPPED.hash[:6]}")) == [SHIPPED.hash]
+    assert used(store, Choice("2023"), as_of=NOV) == [later.hash]
+    assert used(store, Choice(f"2022-10-26@{REVISED.hash}"), position=0) == [REVISED.hash], (
+        "named, though not known then"
+    )
+    for name in ("2022-10-26@", "2022-10-26@ffffff", "2024"):
+        with pytest.raises(UsageError, match="there is no policy"):
+            used(store, Choice(name))
+
+
+def test_a_hash_that_fits_several_revisions_is_not_guessed(store: Store) -> None:
+    many = [with_values(SHIPPED, default_tenths=number) for number in range(40)]
+    first: dict[str, Policy] = {}
+    twins = next((first[p.hash[0]], p) for p in many if p.hash[0] in first or first.setdefault(p.hash[0], p) is not p)
+    for policy in twins:
+        Ledger(store).adopt(policy)
+    with pytest.raises(UsageError, match="revisions of the policy; give more of the hash"):
+        used(store, Choice(f"2022-10-26@{twins[0].hash[0]}"))
+
+
+def test_a_folder_takes_the_place_of_files_and_adoptions(store: Store, tmp_path: Path) -> None:
+    Ledger(store).adopt(REVISED)
+    other = with_values(SHIPPED, default_tenths=9)
+    toml_of(with_values(SHIPPED, default_tenths=1), tmp_path / "2022-10-26.toml")
+    toml_of(other, tmp_path / "2022-10-26-r2.toml")
+    (tmp_path / "2022-10-26-r2.toml").rename(tmp_path / "2022-10-27.toml")
+    assert used(store, Choice(folder=tmp_path)) == [other.hash], "of one version the last file by name"
+    assert used(store, Choice(f"2022-10-26@{REVISED.hash}", tmp_path)) == [REVISED.hash], "adopted ones can be named"
+    with pytest.raises(UsageError, match="there is no policy"):
+        used(store, Choice(f"2022-10-26@{SHIPPED.hash}", tmp_path))
+
+
+def test_the_commands_check_adopt_and_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = toml_of(REVISED, tmp_path / "revised.toml")
+    assert f"2022-10-26@{REVISED.hash} can be used: 2 assumed" in run("policy", "check", str(file))
+    assert json.loads(run("policy", "check", str(file), "--format", "json"))["hash"] == REVISED.hash
+    (listed,) = json.loads(run("policies", "--format", "json"))
+    assert (listed["hash"], listed["adopted_at"], listed["used"]) == (SHIPPED.hash, [], True)
+    run("policies", "--store", "none.db", status=2)
+    (tmp_path / "events.jsonl").write_text(json.dumps(paid("o-1")) + "\n")
+    run("ingest", "events.jsonl")
+    assert "adopted at position 2" in run("policy", "adopt", "revised.toml")
+    assert "is the revision adopted last already" in run("policy", "adopt", "revised.toml")
+    assert json.loads(run("policy", "adopt", "2022-10-26", "--format", "json"))["position"] == 3
+    assert json.loads(run("policy", "adopt", "revised.toml", "--format", "json"))["position"] == 4
+    found = {item["hash"]: item for item in json.loads(run("policies", "--format", "json"))}
+    assert (found[SHIPPED.hash]["adopted_at"], found[SHIPPED.hash]["used"]) == ([3], False)
+    assert (found[REVISED.hash]["adopted_at"], found[REVISED.hash]["used"]) == ([2, 4], True)
+    assert "not used unless named" in run("policies")
+    asked = ("replay", "merchant/m-1", "--as-of", "2022-12-31", "--format", "json")
+    assert json.loads(run(*asked))["policy_hash"] == REVISED.hash
+    assert json.loads(run(*asked, "--position", "1"))["policy_hash"] == SHIPPED.hash
+    assert json.loads(run(*asked, "--policy", f"2022-10-26@{SHIPPED.hash[:8]}"))["policy_hash"] == SHIPPED.hash
+    assert json.loads(run("event", *event_of(found, REVISED), "--format", "json"))["event"]["data"]["content"] == (
+        REVISED.content
+    )
+    assert "the ledger is sound" in run("verify")
+
+
+def event_of(found: dict[str, Any], policy: Policy) -> tuple[str, str]:
+    item = json.loads(run("events", f"policy/{SCHEME}", "--format", "json"))[0]["event"]
+    assert item["data"]["hash"] == policy.hash and found
+    return item["source"], item["id"]
+
+
+# --- Taobao's seller credit, as data alone ----------------------------------------------------------------------------
+
+(SELLER_CREDIT,) = read_folder(TAOBAO)
+BOUNDS = [
+    *(4, 11, 41, 91, 151, 251, 501, 1_001, 2_001, 5_001),
+    *(10_001, 20_001, 50_001, 100_001, 200_001, 500_001, 1_000_001, 2_000_001, 5_000_001, 10_000_001),
+]
+GOOD, BAD, CAPPED = (Verdict.COUNTED, 10), (Verdict.COUNTED, -10), (Verdict.PAIR_CAP, 0)
+
+
+def test_taobao_has_the_published_grades() -> None:
+    levels = SELLER_CREDIT.parameters["levels"].value
+    assert [level["from_tenths"] for level in levels] == [bound * 10 for bound in BOUNDS]
+    assert [levels[rank]["en"] for rank in (0, 5, 10, 15, 19)] == [
+        "Heart 1",
+        "Diamond 1",
+        "Crown 1",
+        "Gold crown 1",
+        "Gold crown 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case([START, *orders([1] * 6 + [5, 1])], [*[BAD] * 6, GOOD, BAD]),
+        Case([START, *orders([5] * 7)], [*[GOOD] * 6, CAPPED]),
+        Case([START, *orders([1] * 7)], [*[BAD] * 6, CAPPED]),
+        Case(
+            [
+                START,
+                paid_order("x", NOV, amount=100),
+                reviewed("x", NOV),
+                paid_order("y", NOV, amount=101),
+                reviewed("y", NOV),
+            ],
+            [(Verdict.LOW_AMOUNT, 0), GOOD],
+        ),
+        Case([START, *orders([3])], [(Verdict.NEUTRAL, 0)]),
+    ],
+    ids=["six bad, one good, one bad", "seven good", "seven bad", "one yuan", "neutral"],
+)
+def test_taobao_examples_come_out_as_published(case: Case) -> None:
+    standing, findings = judge(SELLER_CREDIT, recorded(enumerate(case.told)), case.as_of)
+    assert [(finding.verdict, finding.tenths) for finding in findings] == case.verdicts
+    assert standing.points_tenths == sum(tenths for _, tenths in case.verdicts)
+
+
+@pytest.mark.parametrize("rank", range(13))
+@pytest.mark.parametrize("beside", [-1, 0])
+def test_taobao_grades_begin_at_their_bounds(rank: int, beside: int) -> None:
+    """A shop with so many good reviews, each of another buyer, up to 50,001; no month's growth is bounded."""
+    count = BOUNDS[rank] + beside
+    standing, _ = judge(SELLER_CREDIT, recorded(enumerate([START, *orders_of_buyers(count)])), LONG_AFTER)
+    assert standing.points_tenths == count * 10
+    assert standing.level == rank + (beside == 0)
+
+
+def orders_of_buyers(count: int) -> list[Any]:
+    told = []
+    for number in range(count):
+        told += [paid_order(f"o-{number}", NOV + number, f"b-{number}"), reviewed(f"o-{number}", NOV + number)]
+    return told
