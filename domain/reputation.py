@@ -310,7 +310,10 @@ _END: Final = Fact(NEVER, 0, OPENED)
 
 def span_at(spans: Sequence[Span], instant: int) -> Span:
     """The span that holds an instant; the first begins before all."""
-    return next(span for span in reversed(spans) if span.begins <= instant)
+    for span in reversed(spans):
+        if span.begins <= instant:
+            return span
+    raise ValueError("no span begins before all")
 
 
 def _new_book(history: History) -> Book:

@@ -27,6 +27,7 @@ from domain.reputation import (
     span_at,
     standing,
 )
+from domain.reputation_facts import FLAG_TYPES
 
 
 class Shown(NamedTuple):
@@ -71,7 +72,6 @@ class Change(NamedTuple):
 PENDING: Final = "pending"
 REVIEWED_NOTE: Final = "reviewed"
 SUPERSEDED: Final = "superseded"
-FLAG_TYPES: Final = ("order.flagged", "order.cleared")
 NO_ENTRY: Final = frozenset({Verdict.UNKNOWN_ORDER, Verdict.REPEAT_REVIEW, Verdict.LATE_REVIEW})
 """Verdicts by which a review is not its order's entry."""
 NOTES: Final = (PENDING, REVIEWED_NOTE, SUPERSEDED)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, get_args
 
 from domain.calendar import parse_instant
-from domain.events import Event, OrderFlagged, OrderKind, OrderPaid, ReviewPosted
+from domain.events import Event, OrderFlagged, OrderKind
 from domain.limits import HOUR_MICROS
 from domain.policy import Policy, Term
 from domain.reputation import (
@@ -27,6 +27,8 @@ from domain.reputation import (
 )
 
 KINDS: Final = get_args(OrderKind)
+FLAG_TYPES: Final = ("order.flagged", "order.cleared")
+_KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 
 
 def rules_of(policy: Policy) -> Rules:
@@ -73,25 +75,26 @@ def history_of(events: Iterable[Event], spans: Sequence[Span], as_of: int) -> Hi
     facts: list[Fact] = []
     credits: list[Credit] = []
     flags: dict[int, bool] = {}
+    # The window is that of the receipt's own month, so that the calendar alone says when it ends.
     for event in events:
         data, what = event.data, _WHAT.get(event.type)
         at, position = event.occurred_at, event.position
         if what is None:
-            if event.type in ("order.flagged", "order.cleared"):
+            if event.type in FLAG_TYPES:
                 flags[orders.setdefault(data.order, len(orders))] = isinstance(data, OrderFlagged)
-            continue
-        order = orders.setdefault(data.order, len(orders)) if what >= PAID else 0
-        if isinstance(data, OrderPaid):
-            buyer = buyers.setdefault(data.buyer, len(buyers))
-            facts.append(Fact(at, position, what, order, buyer, data.amount, KINDS.index(data.kind)))
+        elif what == PAID:
+            order, buyer = orders.setdefault(data.order, len(orders)), buyers.setdefault(data.buyer, len(buyers))
+            facts.append(Fact(at, position, what, order, buyer, data.amount, _KIND_NUMBERS[data.kind]))
         elif what == RECEIVED:
-            # The window is that of the receipt's own month, so that the calendar alone says when it ends.
-            due = at + span_at(spans, at).rules.window_micros
+            order, due = orders.setdefault(data.order, len(orders)), at + span_at(spans, at).rules.window_micros
             facts.append(Fact(at, position, what, order, due=due))
             if due <= as_of:
                 credits.append(Credit(due, position, order))
+        elif what == REVIEWED:
+            order = orders.setdefault(data.order, len(orders))
+            facts.append(Fact(at, position, what, order, stars=data.quality))
         else:
-            facts.append(Fact(at, position, what, order, stars=data.quality if isinstance(data, ReviewPosted) else 0))
+            facts.append(Fact(at, position, what))
     credits.sort()
     return History(facts, credits, [flags.get(order, False) for order in range(len(orders))], len(buyers))
 
@@ -103,4 +106,3 @@ _WHAT: Final = {
     "order.received": RECEIVED,
     "review.posted": REVIEWED,
 }
-READS: Final = (*_WHAT, "order.flagged", "order.cleared")

@@ -210,8 +210,7 @@ def print_answer(kind: str, found: dict[str, Any], replay: "Replay", language: s
 
     words = reputation_text.Words(language, replay.level_names(language))
     lines = getattr(reputation_text, f"{kind}_lines")
-    for line in lines(found, words):
-        click.echo(line)
+    click.echo("\n".join(lines(found, words)))
 
 
 def print_described(found: dict[str, Any], *, as_json: bool) -> None:

@@ -202,4 +202,6 @@ def _pad(text: str, width: int, index: int) -> str:
 
 def _width(text: str) -> int:
     """How many places a text takes on a terminal: Chinese characters take two."""
+    if text.isascii():
+        return len(text)
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)

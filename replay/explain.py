@@ -146,8 +146,7 @@ def _compared_of_note(replay: Replay, position: int, note: str) -> dict[str, Any
     """The figure or the event that says why there is no verdict."""
     event = replay.events[position]
     if note == PENDING:
-        due = next(fact.due for fact in replay.history.facts if fact.position == position)
-        return {"what": "due_at", "found": shanghai_text(due), "bound": None}
+        return {"what": "due_at", "found": shanghai_text(replay.dues[position]), "bound": None}
     if note == REVIEWED_NOTE:
         return _deciding("review", replay, replay.reviews[event.data.order])
     if note == SUPERSEDED:

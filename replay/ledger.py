@@ -6,7 +6,7 @@ itself goes through the aggregates of `domain.subjects` and `save`.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -31,12 +31,12 @@ from domain.subjects import PolicyBook, Subject, subject_class
 from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
-from replay.errors import LevelbookError, UsageError, damaged
-from replay.record import RECORD_V, Candidate, RecordedEnvelope, candidate
+from replay.errors import LevelbookError, UsageError
+from replay.reading import read_record
+from replay.record import Candidate, candidate
 from replay.store import Store
 
 ERASURES: Final = "ledger/erasures"
-_record_decoder: Final = msgspec.json.Decoder(RecordedEnvelope)
 _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 
 
@@ -237,45 +237,6 @@ def own_candidate(stream: str, event_type: str, source: str, event_id: str, occu
     """An event of the ledger itself, in the form of events from outside."""
     envelope = Envelope(id=event_id, source=source, specversion="1.0", subject=stream, time="", type=event_type)
     return candidate(envelope, data, occurred_at, None)
-
-
-def read_record(event_type: str, record: bytes) -> Event:
-    """The event in a record, its data lifted to the present form of its type.
-
-    Raises LevelbookError for a record of a later version than this program knows.
-    """
-    try:
-        outer = _record_decoder.decode(record)
-    except (msgspec.MsgspecError, RecursionError):
-        raise damaged(f"a record of type {event_type}") from None
-    if outer.v > RECORD_V:
-        raise LevelbookError(
-            f"position {outer.position} is a record of version {outer.v}; this levelbook reads up to {RECORD_V}:"
-            " use a newer one"
-        )
-    envelope = _envelope_decoder.decode(outer.event)
-    assert envelope.data is not UNSET
-    data = lifted(CATALOGUE[event_type].data, msgspec.json.decode(envelope.data), outer.v)
-    return Event(
-        originator_id=outer.stream,
-        originator_version=outer.version,
-        position=outer.position,
-        occurred_at=parse_instant(envelope.time),
-        recorded_at=parse_instant(outer.recorded_at),
-        source=envelope.source,
-        id=envelope.id,
-        type=event_type,
-        data=data,
-    )
-
-
-def lifted(data_class: type[Data], data: dict[str, Any], version: int, now: int = RECORD_V) -> Data:
-    """Stored data as the present class: each version's `upcast_v<n>_v<n+1>` in turn, where there is one."""
-    for step in range(version, now):
-        upcast: Callable[[dict[str, Any]], None] | None = getattr(data_class, f"upcast_v{step}_v{step + 1}", None)
-        if upcast is not None:
-            upcast(data)
-    return msgspec.convert(data, data_class)
 
 
 def _candidate_of_state(state: bytes) -> Candidate:

@@ -9,7 +9,7 @@ import msgspec
 from domain.calendar import shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, RESERVED_TYPES, SUBJECT_KINDS
 from replay.errors import UsageError, damaged
-from replay.ledger import read_record
+from replay.reading import read_record
 from replay.record import Row, leaf_hash, linked
 from replay.store import ROW_COLUMNS, SCHEMA_VERSION, Store
 from replay.timeline import RETRACTED, Moment, has_subject, retracted_positions

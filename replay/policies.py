@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from domain.calendar import shanghai_text
 from domain.policy import Policy, PolicyError, canonical_of, policy_of
 from replay.errors import FaultyPolicy, UsageError
+from replay.reading import read_record
 from replay.store import Store
 
 _ADOPTED_SQL: Final = (
@@ -133,8 +134,6 @@ def all_given(folder: Path | None) -> list[Policy]:
 
 def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
     """What the ledger has adopted for a scheme, in order."""
-    from replay.ledger import read_record
-
     rows = store.query(_ADOPTED_SQL, (f"policy/{scheme}",))
     return [
         Adopted(position, policy_of(read_record("policy.adopted", record).data.content)) for position, record in rows

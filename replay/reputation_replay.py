@@ -8,8 +8,8 @@ from domain import reputation_account as account
 from domain.calendar import month_text
 from domain.events import Event, LevelDecided
 from domain.policy import Policy, terms_of
-from domain.reputation import SCHEME, Finding, run
-from domain.reputation_facts import history_of, spans_of
+from domain.reputation import RECEIVED, SCHEME, Finding, run
+from domain.reputation_facts import FLAG_TYPES, history_of, spans_of
 from replay.policies import DEFAULT, Choice, versions
 from replay.store import Store
 from replay.timeline import Moment, events_of, retracted_positions, taking_part
@@ -64,6 +64,11 @@ class Replay:
         return retracted_positions(self.known)
 
     @cached_property
+    def dues(self) -> dict[int, int]:
+        """By position of a receipt, the instant at which its default credit falls due."""
+        return {fact.position: fact.due for fact in self.history.facts if fact.what == RECEIVED}
+
+    @cached_property
     def reviews(self) -> dict[str, int]:
         """By order, the position of the review that was its entry."""
         settled = {finding.position: finding.verdict for finding in self.findings}
@@ -76,7 +81,7 @@ class Replay:
     @cached_property
     def flags(self) -> dict[str, Event]:
         """By order, the flag or clear that takes part and decides."""
-        return {event.data.order: event for event in self.part if event.type in account.FLAG_TYPES}
+        return {event.data.order: event for event in self.part if event.type in FLAG_TYPES}
 
     def policy_at(self, instant: int) -> Policy:
         """The version that judges the month of an instant."""

@@ -13,7 +13,7 @@ from msgspec import Raw
 from domain.calendar import LEDGER_START, parse_moment, shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
 from replay.errors import UsageError, damaged
-from replay.ledger import read_record
+from replay.reading import read_record
 from replay.record import RECORD_V
 from replay.store import Store
 

@@ -10,7 +10,8 @@ from eventsourcing.persistence import IntegrityError
 from domain.events import CATALOGUE, Data, LevelDecided
 from domain.subjects import Creator, Mcn, Merchant
 from replay.errors import LevelbookError
-from replay.ledger import Ledger, lifted, read_record
+from replay.ledger import Ledger
+from replay.reading import lifted, read_record
 from replay.record import RECORD_V
 from replay.store import Store, create_store, open_store
 from replay.verify import verify

@@ -1,0 +1,141 @@
+"""A reputation replayed and explained, against reading the same rows, and against a bare loop over the same tuples."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from domain.policy import terms_of
+from domain.reputation import Fact, run
+from domain.reputation_facts import history_of, spans_of
+from replay.policies import shipped
+from replay.store import open_store
+from replay.timeline import events_of, taking_part
+from tests.benchmarks.conftest import LINES, Compare, events
+
+ROOT = Path(__file__).parent.parent.parent
+AS_OF = 1_704_038_400_000_000
+"""2024-01-01T00:00+08:00: after all that happens here."""
+JANUARY = datetime(2022, 1, 1, tzinfo=timezone(timedelta(hours=8)))
+DECEMBER = datetime(2022, 12, 1, tzinfo=timezone(timedelta(hours=8)))
+LAST = 1_000
+MakeStore = Callable[[int], Path]
+
+
+@pytest.fixture(scope="module")
+def merchant_of(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
+    """Makes the ledger of one merchant of so many events, once: the last thousand of them in December 2022."""
+    made: dict[int, Path] = {}
+
+    def make(count: int) -> Path:
+        if count not in made:
+            folder = tmp_path_factory.mktemp(f"merchant-{count}")
+            with (folder / "events.jsonl").open("w") as file:
+                opening = {"id": "opening", "type": "merchant.onboarded", "data": {"category": "tea"}}
+                for number, item in enumerate(events(count, merchants=1)):
+                    told = item | {"time": _time(number, count)} | (opening if number == 0 else {})
+                    file.write(json.dumps(told) + "\n")
+            made[count] = folder / "ledger.db"
+            command("ingest", "--store", str(made[count]), str(folder / "events.jsonl"))
+        return made[count]
+
+    return make
+
+
+def _time(number: int, count: int) -> str:
+    earlier = count - LAST
+    if number >= earlier:
+        return (DECEMBER + timedelta(minutes=20 * (number - earlier))).isoformat()
+    return (JANUARY + timedelta(days=300) * number / earlier).isoformat()
+
+
+def command(*words: str) -> None:
+    process(sys.executable, "-m", "cli", *words)
+
+
+def process(*words: str) -> None:
+    """A process that finds and keeps compiled modules, as an installed program does."""
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def read_rows(store: Path) -> None:
+    """The floor: a process that imports click and sqlite3 and reads the merchant's rows."""
+    script = (
+        "import sqlite3, sys, click; c = sqlite3.connect(sys.argv[1]);"
+        "rows = c.execute('SELECT position, version, type, source, event_id, occurred_at, recorded_at, record"
+        " FROM records WHERE stream = ? ORDER BY version', ('merchant/m-0',)).fetchall(); assert rows"
+    )
+    process(sys.executable, "-c", script, str(store))
+
+
+@pytest.mark.parametrize("name", ["replay", "explain"])
+def test_a_replay_of_10_000_events_against_reading_the_rows(
+    merchant_of: MakeStore, compare: Compare, name: str
+) -> None:
+    store = merchant_of(10_000)
+    compare(
+        f"levelbook {name} of a merchant of 10,000 events, whole process, against reading its rows",
+        lambda: command(name, "--store", str(store), "merchant/m-0"),
+        lambda: read_rows(store),
+        aim="4.0" if name == "replay" else "none: explain prints a line an event",
+        rounds=9,
+    )
+
+
+def add_all(facts: list[Fact]) -> int:
+    """Read each tuple and add its fields."""
+    total = 0
+    for at, position, what, order, buyer, amount_fen, kind, stars, due in facts:
+        total += at + position + what + order + buyer + amount_fen + kind + stars + due
+    return total
+
+
+def add_one(facts: list[Fact]) -> int:
+    """Read each tuple and add one of its fields."""
+    total = 0
+    for _, _, _, _, _, amount_fen, _, _, _ in facts:
+        total += amount_fen
+    return total
+
+
+@pytest.mark.parametrize(
+    ("bare", "told"), [(add_all, "that adds every field"), (add_one, "that unpacks all and adds one field")]
+)
+def test_the_scheme_against_a_bare_loop(
+    merchant_of: MakeStore, compare: Compare, bare: Callable[[list[Fact]], int], told: str
+) -> None:
+    count = 100_000
+    spans = spans_of(terms_of(shipped("merchant-reputation")))
+    with open_store(str(merchant_of(count))) as store:
+        history = history_of(taking_part(list(events_of(store, "merchant/m-0", count)), AS_OF), spans, AS_OF)
+
+    def product() -> None:
+        assert run(history, spans).findings
+
+    compare(
+        f"the scheme over {len(history.facts)} facts in memory, plain Python, against a bare loop {told}",
+        product,
+        lambda: bare(history.facts),
+        aim="12",
+        rounds=15,
+    )
+
+
+def test_a_month_of_a_large_merchant_against_one_of_a_small_one(merchant_of: MakeStore, compare: Compare) -> None:
+    large, small = merchant_of(LINES), merchant_of(LAST)
+
+    def explain(store: Path) -> None:
+        command("explain", "--store", str(store), "merchant/m-0", "--month", "2022-12")
+
+    compare(
+        f"explain of a month of {LAST} events at a merchant of {LINES} events against one of {LAST}, whole process",
+        lambda: explain(large),
+        lambda: explain(small),
+        aim="1.5, once openings are stored by the views",
+    )
