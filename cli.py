@@ -26,7 +26,7 @@ from projections.command_line import (
 if TYPE_CHECKING:
     from replay.append import Appender
     from replay.ingest import Target
-    from replay.reputation_replay import Replay
+    from replay.replays import Replay
     from replay.store import Store
     from replay.timeline import Moment
 
@@ -257,7 +257,8 @@ def explain(
 
     Verdicts add up to the points, and the answer says so.
     """
-    from replay.explain import Part, explain_json
+    from replay.explain import explain_json
+    from replay.replays import Part
 
     part = Part(None if month is None else _month(month), event_id)
     with _open(store) as opened:
@@ -455,20 +456,17 @@ def _replay(
     policies: Path | None,
 ) -> "Replay":
     from replay.policies import Choice
-    from replay.reputation_replay import replay_reputation
-    from replay.schemes import scheme_of
+    from replay.schemes import replay_subject
 
-    scheme_of(store, subject, scheme)
-    return replay_reputation(store, subject, _resolve(store, as_of, known_at, position), Choice(policy, policies))
+    moment = _resolve(store, as_of, known_at, position)
+    return replay_subject(store, subject, moment, scheme, Choice(policy, policies))
 
 
 def _made_of(store: "Store", subject: str, scheme: str, moment: "Moment") -> dict[int, dict[str, Any]]:
     from replay.explain import made_of
-    from replay.reputation_replay import replay_reputation
-    from replay.schemes import scheme_of
+    from replay.schemes import replay_subject
 
-    scheme_of(store, subject, scheme)
-    return made_of(replay_reputation(store, subject, moment))
+    return made_of(replay_subject(store, subject, moment, scheme))
 
 
 def _month(text: str) -> int:

@@ -85,6 +85,7 @@ class CommonAnswer(AskedAnswer):
 
 
 class RevisionAnswer(Answer):
+    scheme = _text("the scheme whose policy it is")
     id = _text("policy id")
     hash = _text("SHA-256 of its canonical JSON")
 

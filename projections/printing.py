@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from replay.ingest import Counts
     from replay.ledger import Erasure
     from replay.refusals import Refusal
-    from replay.reputation_replay import Replay
+    from replay.replays import Replay
     from replay.store import Head
     from replay.verify import Verified
 

@@ -5,17 +5,14 @@ moved, policy. Each step ends in a run of the scheme of its own, so that nothing
 way round, every figure is the negative.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.events import CORRECTION_TYPES
-from domain.policy import Policy
-from domain.reputation import SCHEME
 from domain.version import PROGRAM_VERSION
-from replay.answers import asked_json, event_json, standing_json
+from replay.answers import asked_json
 from replay.clauses import points_text
 from replay.explain import made_of
-from replay.reputation_replay import Replay
+from replay.replays import Policies, Replay
 from replay.timeline import Moment
 
 STEPS: Final = ("events_learned", "corrections_learned", "as_of_moved", "policy")
@@ -35,9 +32,10 @@ def steps_between(first: Replay, last: Replay) -> list[Step]:
         event for event in last.known if event.position <= first.moment.position or event.type not in CORRECTION_TYPES
     ]
     then = first.moment
-    learned = Replay(first.subject, known, _known_as(then, last.moment), first.policies)
-    corrected = Replay(first.subject, last.known, _known_as(then, last.moment), first.policies)
-    moved = Replay(first.subject, last.known, last.moment, first.policies)
+    again = type(first)
+    learned = again(first.subject, known, _known_as(then, last.moment), first.policies)
+    corrected = again(first.subject, last.known, _known_as(then, last.moment), first.policies)
+    moved = again(first.subject, last.known, last.moment, first.policies)
     runs = [first, learned, corrected, moved, last]
     return [Step(name, runs[index], runs[index + 1]) for index, name in enumerate(STEPS)]
 
@@ -46,16 +44,16 @@ def diff_json(start: Replay, end: Replay) -> dict[str, Any]:
     """What leads from one replay of a subject to another, by cause and event."""
     forwards = _rank(start) <= _rank(end)
     steps = steps_between(start, end) if forwards else [_turned(step) for step in steps_between(end, start)]
-    total = end.shown.points_tenths - start.shown.points_tenths
-    assert total == sum(step.after.shown.points_tenths - step.before.shown.points_tenths for step in steps)
+    moved = _total(end) - _total(start)
+    assert moved == sum(_total(step.after) - _total(step.before) for step in steps), "the steps add up"
     return {
         "subject": start.subject,
-        "scheme": SCHEME,
+        "scheme": start.scheme,
         "program": PROGRAM_VERSION,
-        "from": _end_json(start),
-        "to": _end_json(end),
-        "points": points_text(total, signed=True),
-        "steps": [_step_json(step, start, end) for step in steps],
+        "from": asked_json(start) | start.standing_json(),
+        "to": asked_json(end) | end.standing_json(),
+        "points": _points(start, moved),
+        "steps": [_step_json(step, min(start.moment.as_of, end.moment.as_of)) for step in steps],
         "assumed": sorted({*start.assumed, *end.assumed}),
     }
 
@@ -68,27 +66,33 @@ def _rank(replay: Replay) -> tuple[int, int, list[str]]:
     return replay.moment.position, replay.moment.as_of, _hashes(replay.policies)
 
 
-def _hashes(policies: Sequence[Policy]) -> list[str]:
-    return [policy.hash for policy in policies]
+def _hashes(policies: Policies) -> list[str]:
+    return [policy.hash for policy in (*policies.own, *policies.creators)]
 
 
 def _turned(step: Step) -> Step:
     return Step(step.name, step.after, step.before)
 
 
-def _end_json(replay: Replay) -> dict[str, Any]:
-    return asked_json(replay) | {"in_force": replay.in_force} | standing_json(replay.shown)
+def _total(replay: Replay) -> int:
+    """The points that the verdicts add up to, in tenths; 0 in schemes that have none."""
+    return sum(judged.tenths or 0 for judged in replay.judged)
 
 
-def _step_json(step: Step, start: Replay, end: Replay) -> dict[str, Any]:
-    moved = step.after.shown.points_tenths - step.before.shown.points_tenths
-    events = _events_of(step, min(start.moment.as_of, end.moment.as_of))
+def _points(replay: Replay, tenths: int) -> str | None:
+    """A difference in points; None in schemes that have none."""
+    return points_text(tenths, signed=True) if replay.has_points else None
+
+
+def _step_json(step: Step, earlier_as_of: int) -> dict[str, Any]:
+    moved = _total(step.after) - _total(step.before)
+    events = _events_of(step, earlier_as_of)
     assert sum(tenths for _, tenths in events) == moved, "within a step, events add up"
     return {
         "step": step.name,
-        "points": points_text(moved, signed=True),
-        "before": standing_json(step.before.shown),
-        "after": standing_json(step.after.shown),
+        "points": _points(step.before, moved),
+        "before": step.before.standing_json(),
+        "after": step.after.standing_json(),
         "events": [item for item, _ in events],
     }
 
@@ -104,11 +108,12 @@ def _events_of(step: Step, earlier_as_of: int) -> list[tuple[dict[str, Any], int
         if was == now:
             continue
         moved = tenths_after.get(position, 0) - tenths_before.get(position, 0)
-        item = event_json(known, position) | {
+        item = {
+            **known.event_json(position),
             "type": known.events[position].type,
             "before": was,
             "after": now,
-            "points": points_text(moved, signed=True),
+            "points": _points(known, moved),
             # It had happened already at the earlier as_of: time alone brought its default credit.
             "by_time": step.name == "as_of_moved" and known.events[position].occurred_at <= earlier_as_of,
         }
@@ -117,4 +122,4 @@ def _events_of(step: Step, earlier_as_of: int) -> list[tuple[dict[str, Any], int
 
 
 def _tenths(replay: Replay) -> dict[int, int]:
-    return {finding.position: finding.tenths for finding in replay.findings}
+    return {judged.position: judged.tenths or 0 for judged in replay.judged}

@@ -1,75 +1,223 @@
-"""A merchant's reputation replayed from the ledger: points, level, months, publication and findings."""
+"""A merchant's reputation replayed: points, level, months, publication, and what decided each verdict."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any
 
 from domain import reputation_account as account
-from domain.calendar import month_text
-from domain.events import Event, LevelDecided
+from domain.calendar import month_of, month_text, shanghai_text
+from domain.events import Event
 from domain.policy import Policy, terms_of
-from domain.reputation import RECEIVED, SCHEME, Finding, run
+from domain.reputation import NO_CAP, RECEIVED, SCHEME, Finding, Month, Verdict, run
 from domain.reputation_facts import FLAG_TYPES, history_of, spans_of
-from replay.policies import DEFAULT, Choice, versions
-from replay.store import Store
-from replay.timeline import Moment, events_of, retracted_positions, taking_part
-
-RETRACTED_NOTE: Final = "retracted"
+from replay.clauses import points_text
+from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
+from replay.timeline import Moment, taking_part
 
 
-class Replay:
-    """One replay of one merchant: what was asked, by which policies, and what came out."""
+class ReputationReplay(Replay):
+    """One replay of one merchant."""
 
-    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Sequence[Policy]) -> None:
-        self.subject = subject
-        self.moment = moment
-        self.policies = policies
-        """The versions that took part, the earliest first."""
-        self.known = known
-        """The merchant's events that were known, in the order of the ledger."""
-        terms = terms_of(policies)
+    scheme = SCHEME
+    has_points = True
+
+    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+        super().__init__(subject, known, moment, policies)
+        self._terms = terms_of(policies.own)
         self.part = taking_part(known, moment.as_of)
-        self.spans = spans_of(terms)
+        self.spans = spans_of(self._terms)
         self.history = history_of(self.part, self.spans, moment.as_of)
         self.run = run(self.history, self.spans)
-        self._terms = terms
-        self.policy = self.policy_at(moment.as_of)
 
-    @cached_property
-    def shown(self) -> account.Shown:
-        """Where the merchant stands at `as_of`."""
-        return account.shown(self.run.account, self.spans, self.moment.as_of)
+    @property
+    def policy(self) -> Policy:
+        return self.policy_at(self.moment.as_of)
+
+    def policy_at(self, instant: int) -> Policy:
+        return next(term.policy for term in reversed(self._terms) if term.begins <= instant)
+
+    @property
+    def assumed(self) -> list[str]:
+        return sorted({name for term in self._terms for name in term.policy.assumed})
 
     @property
     def findings(self) -> list[Finding]:
         return self.run.findings
 
     @cached_property
-    def effective(self) -> account.Effective:
-        return account.effective_of(self.run, self.spans, self.moment.as_of)
+    def judged(self) -> Sequence[Judged]:
+        return [Judged(found.at, found.position, found.verdict.word, found.tenths) for found in self.findings]
+
+    @cached_property
+    def notes(self) -> dict[int, str]:
+        return account.notes_of(self.part, self.history, self.run) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
+
+    @cached_property
+    def shown(self) -> account.Shown:
+        """Where the merchant stands at `as_of`."""
+        return account.shown(self.run.account, self.spans, self.moment.as_of)
 
     @cached_property
     def published(self) -> account.Publication | None:
         """The last publication at or before `as_of`."""
         return next(account.publications(self.run, self.spans, self.moment.as_of), None)
 
-    @cached_property
-    def notes(self) -> dict[int, str]:
-        """By position, why an event without a verdict has none."""
-        return account.notes_of(self.part, self.history, self.run) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
+    def level_names(self, language: str) -> dict[str, str]:
+        levels = [level for policy in self.policies.own for level in policy.parameters["levels"].value]
+        return {level["code"]: level[language] for level in levels}
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def standing_json(self) -> dict[str, Any]:
+        return _standing_json(self.shown)
+
+    def effective_json(self) -> dict[str, Any]:
+        found = account.effective_of(self.run, self.spans, self.moment.as_of)
+        since = None if found.since is None else shanghai_text(found.since)
+        return {"state": str(found.state), "level": found.level, "since": since}
+
+    def own_json(self) -> dict[str, Any]:
+        to_next = self.shown.to_next_tenths
+        return {
+            "to_next": None if to_next is None else points_text(to_next),
+            "published": None if self.published is None else self._published_json(self.published),
+            "months": [self._month_json(month) for month in self.run.months if month.findings],
+        }
+
+    def changes_json(self) -> list[dict[str, Any]]:
+        found = account.changes(self.history, self.run, self.spans, self.moment.as_of)
+        return [
+            {
+                "at": shanghai_text(change.at),
+                "before": _standing_json(change.before),
+                "after": _standing_json(change.after),
+                "cause": self._cause_json(change),
+            }
+            for change in found
+        ]
+
+    def _published_json(self, found: account.Publication) -> dict[str, Any]:
+        return {
+            "month": month_text(found.month),
+            "points": points_text(found.shown.points_tenths),
+            "level": found.shown.level,
+            "at": shanghai_text(found.at),
+            "decided": self._decided_json(found),
+            "in_force": found.at >= self.policy.in_force_from,
+        }
+
+    def _decided_json(self, found: account.Publication) -> dict[str, Any] | None:
+        """What was decided of the published month, and whether it would come out otherwise now."""
+        decision = self.decision(month_text(found.month))
+        if decision is None:
+            return None
+        return {
+            "run": decision.run,
+            "points": None if decision.score is None else points_text(decision.score),
+            "level": decision.level,
+            "known_at": decision.known_at,
+            "restated": (decision.score, decision.level) != (found.shown.points_tenths, found.shown.level),
+        }
+
+    def _month_json(self, month: Month) -> dict[str, Any]:
+        cap = month.closing.cap
+        counts = Counter(self.findings[index].verdict for index in month.findings)
+        return {
+            "month": month_text(month.month),
+            "opening": points_text(month.begun.points),
+            "growth": points_text(month.closing.growth, signed=True),
+            "cap": None if cap == NO_CAP else points_text(cap),
+            "closing": points_text(month.closing.points),
+            "level": account.shown(month.closing, self.spans, month.begun.month_end - 1).level,
+            "verdicts": {verdict.word: counts[verdict] for verdict in sorted(counts)},
+        }
+
+    def _cause_json(self, change: account.Change) -> dict[str, Any]:
+        """An event with its type and verdict, or the policy whose rules began to count."""
+        if not change.position:
+            policy = self.policy_at(change.at)
+            return {"policy": policy.id, "policy_hash": policy.hash}
+        cause = self.event_json(change.position) | {"type": self.events[change.position].type}
+        if change.finding is None:
+            return cause
+        points = points_text(change.finding.tenths, signed=True)
+        at = shanghai_text(change.finding.at)
+        return cause | {"verdict": change.finding.verdict.word, "points": points, "at": at}
+
+    # --- explanations -------------------------------------------------------------------------------------------------
+
+    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
+        """How the verdicts shown add up; for single events there is no balance to close."""
+        moved = points_text(sum(self.findings[index].tenths for index in shown), signed=True)
+        if part.event_id is not None:
+            return {"adds_up": {"opening": None, "verdicts": moved, "closing": None}}
+        first, last = (shown[0], shown[-1]) if shown else (0, -1)
+        if not shown and part.month is not None:
+            first = sum(1 for finding in self.findings if month_of(finding.at) < part.month)
+            last = first - 1
+        opening = self.balances[first - 1] if first > 0 else 0
+        closing = self.balances[last] if last >= 0 else 0
+        assert points_text(closing - opening, signed=True) == moved, "verdicts add up to the points"
+        return {"adds_up": {"opening": points_text(opening), "verdicts": moved, "closing": points_text(closing)}}
 
     @cached_property
-    def retracted(self) -> dict[int, int]:
-        """By position of a retracted event, that of the retraction."""
-        return retracted_positions(self.known)
+    def balances(self) -> list[int]:
+        """The points after each finding, in tenths."""
+        return account.balances(self.run)
+
+    def balance_json(self, index: int) -> str | None:
+        return points_text(self.balances[index])
+
+    def compared(self, index: int) -> dict[str, Any] | None:
+        finding = self.findings[index]
+        verdict = finding.verdict
+        if verdict is Verdict.LOW_AMOUNT:
+            return {"what": "amount_fen", "found": finding.figure, "bound": finding.bound}
+        if verdict in (Verdict.PAIR_CAP, Verdict.GROWTH_CAP):
+            what = "pair_net" if verdict is Verdict.PAIR_CAP else "month_growth"
+            found = points_text(finding.figure, signed=True)
+            return {"what": what, "found": found, "bound": points_text(finding.bound)}
+        if verdict is Verdict.LATE_REVIEW:
+            return _instants("reviewed_at", finding.figure, finding.bound)
+        if verdict is Verdict.BEFORE_START and finding.figure < finding.bound:
+            return _instants("entered_at", finding.figure, finding.bound)
+        if verdict is Verdict.BEFORE_START:
+            return {"what": "opened_at", "found": None, "bound": None}
+        if verdict is Verdict.CLOSED:
+            return self.deciding("closing", finding.bound)
+        if verdict is Verdict.FLAGGED:
+            return self.deciding("flag", self._flags[self.events[finding.position].data.order])
+        if verdict in (Verdict.COUNTED, Verdict.NEUTRAL):
+            return self._worth(finding)
+        return None
+
+    def _worth(self, finding: Finding) -> dict[str, Any]:
+        """Why an entry is worth what it is: the stars and their class, or the receipt whose window has passed."""
+        cause = self.events[finding.position]
+        if cause.type == "order.received":
+            return _instants("default_credit", cause.occurred_at, finding.at)
+        stars = cause.data.quality
+        classes = self.policy_at(finding.at).parameters["star_classes"].value
+        return {"what": "stars", "found": stars, "bound": next(name for name in classes if stars in classes[name])}
+
+    def compared_of_note(self, position: int) -> dict[str, Any] | None:
+        note, data = self.notes[position], self.events[position].data
+        if note == account.PENDING:
+            return {"what": "due_at", "found": shanghai_text(self._dues[position]), "bound": None}
+        if note == account.REVIEWED_NOTE:
+            return self.deciding("review", self._reviews[data.order])
+        if note == account.SUPERSEDED:
+            return self.deciding("flag", self._flags[data.order])
+        return super().compared_of_note(position)
 
     @cached_property
-    def dues(self) -> dict[int, int]:
+    def _dues(self) -> dict[int, int]:
         """By position of a receipt, the instant at which its default credit falls due."""
         return {fact.position: fact.due for fact in self.history.facts if fact.what == RECEIVED}
 
     @cached_property
-    def reviews(self) -> dict[str, int]:
+    def _reviews(self) -> dict[str, int]:
         """By order, the position of the review that was its entry."""
         settled = {finding.position: finding.verdict for finding in self.findings}
         return {
@@ -79,48 +227,14 @@ class Replay:
         }
 
     @cached_property
-    def flags(self) -> dict[str, Event]:
-        """By order, the flag or clear that takes part and decides."""
-        return {event.data.order: event for event in self.part if event.type in FLAG_TYPES}
-
-    def policy_at(self, instant: int) -> Policy:
-        """The version that judges the month of an instant."""
-        return next(term.policy for term in reversed(self._terms) if term.begins <= instant)
-
-    @cached_property
-    def events(self) -> dict[int, Event]:
-        """The known events by position."""
-        return {event.position: event for event in self.known}
-
-    @cached_property
-    def assumed(self) -> list[str]:
-        """The parameters used that no rule text gives, in alphabetical order."""
-        return sorted({name for term in self._terms for name in term.policy.assumed})
-
-    @property
-    def in_force(self) -> bool:
-        return self.moment.as_of >= self.policy.in_force_from
-
-    def decision(self, month: int) -> LevelDecided | None:
-        """What was decided of a month, in the latest run that is known."""
-        period = month_text(month)
-        decided = [
-            event.data
-            for event in self.known
-            if event.type == "level.decided" and event.data.scheme == SCHEME and event.data.period == period
-        ]
-        return decided[-1] if decided else None
-
-    def level_names(self, language: str) -> dict[str, str]:
-        """What the levels are called in a language, by code; the latest version names last."""
-        levels = [level for policy in self.policies for level in policy.parameters["levels"].value]
-        return {level["code"]: level[language] for level in levels}
+    def _flags(self) -> dict[str, int]:
+        """By order, the position of the flag or clear that takes part and decides."""
+        return {event.data.order: event.position for event in self.part if event.type in FLAG_TYPES}
 
 
-def replay_reputation(store: Store, subject: str, moment: Moment, choice: Choice = DEFAULT) -> Replay:
-    """Replay a merchant at a moment, under the policies in force at its `as_of` or the one that was chosen.
+def _standing_json(found: account.Shown) -> dict[str, Any]:
+    return {"state": str(found.state), "level": found.level, "points": points_text(found.points_tenths)}
 
-    Raises UsageError for a policy that is not there.
-    """
-    policies = versions(store, SCHEME, choice, moment.as_of, moment.position)
-    return Replay(subject, list(events_of(store, subject, moment.position)), moment, policies)
+
+def _instants(what: str, found: int, bound: int) -> dict[str, Any]:
+    return {"what": what, "found": shanghai_text(found), "bound": shanghai_text(bound)}

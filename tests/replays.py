@@ -9,7 +9,8 @@ from domain.calendar import parse_instant
 from domain.events import Event
 from domain.limits import DAY_MICROS
 from domain.policy import Policy
-from replay.reputation_replay import Replay
+from replay.replays import Policies
+from replay.reputation_replay import ReputationReplay
 from replay.timeline import Moment
 from tests.oracles.reputation import reputation_by_versions
 from tests.test_reputation import (
@@ -68,10 +69,10 @@ def candidates(versions: Sequence[Policy], as_of: int) -> list[Policy]:
     return [policy for policy in by_date if policy.in_force_from <= as_of] or by_date[:1]
 
 
-def replay_of(versions: Sequence[Policy], ledger: list[Event], as_of: int, position: int) -> Replay:
+def replay_of(versions: Sequence[Policy], ledger: list[Event], as_of: int, position: int) -> ReputationReplay:
     """The replay at a moment, by the versions in force then."""
     known = known_of(ledger, position)
-    return Replay(SUBJECT, known, Moment(as_of, 0, position), candidates(versions, as_of))
+    return ReputationReplay(SUBJECT, known, Moment(as_of, 0, position), Policies(candidates(versions, as_of)))
 
 
 def by_the_oracle_of_versions(

@@ -16,7 +16,7 @@ from domain.calendar import parse_instant, shanghai_text
 from domain.reputation import Verdict
 from domain.reputation_account import NOTES
 from replay.clauses import clauses
-from replay.reputation_replay import RETRACTED_NOTE
+from replay.replays import RETRACTED_NOTE
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "cases"
 FILES = sorted(FOLDER.glob("*.toml"))

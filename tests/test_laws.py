@@ -13,9 +13,10 @@ from domain.policy import Policy
 from domain.reputation import Account, History, run
 from domain.reputation_account import changes
 from replay.diff import STEPS, diff_json, steps_between
-from replay.explain import Part, explain_json, made_of
+from replay.explain import explain_json, made_of
 from replay.history import history_json
-from replay.reputation_replay import Replay
+from replay.replays import Part, Policies
+from replay.reputation_replay import ReputationReplay as Replay
 from replay.timeline import Moment
 from tests.conftest import SOAK
 from tests.replays import INSTANTS, VERSION_LISTS, candidates, replay_of
@@ -83,7 +84,7 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(world: World, versions: lis
     policies = candidates(versions, world.as_of)
     known = known_of(world.ledger, world.position)
     before, after = (
-        Replay(SUBJECT, known, Moment(at, 0, world.position), policies) for at in (world.earlier, world.as_of)
+        Replay(SUBJECT, known, Moment(at, 0, world.position), Policies(policies)) for at in (world.earlier, world.as_of)
     )
     assert before.findings == [finding for finding in after.findings if finding.at <= world.earlier]
 
@@ -121,7 +122,7 @@ def test_unrelated_subjects_may_be_recorded_in_any_order(
         moved.append(event._replace(position=position))
     policies = candidates(versions, world.as_of)
     here, there = (
-        Replay(SUBJECT, events, Moment(world.as_of, 0, events[-1].position if events else 0), policies)
+        Replay(SUBJECT, events, Moment(world.as_of, 0, events[-1].position if events else 0), Policies(policies))
         for events in (known, moved)
     )
     assert _without_positions(explain_json(here, Part(), "en")) == _without_positions(explain_json(there, Part(), "en"))
@@ -226,11 +227,11 @@ def test_each_step_has_one_cause(pair: tuple[Replay, Replay]) -> None:
     assert moved.before.known == moved.after.known and moved.before.policies == moved.after.policies
     assert policy.before.moment == policy.after.moment and policy.before.known == policy.after.known
     if first.moment.position == last.moment.position:
-        assert learned.after.findings == first.findings == corrected.after.findings
+        assert learned.after.judged == first.judged == corrected.after.judged
     if first.moment.as_of == last.moment.as_of:
-        assert moved.before.findings == moved.after.findings
+        assert moved.before.judged == moved.after.judged
     if first.policies == last.policies:
-        assert policy.before.findings == policy.after.findings
+        assert policy.before.judged == policy.after.judged
 
 
 @settings(max_examples=EXAMPLES)

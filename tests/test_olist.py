@@ -13,9 +13,10 @@ import pytest
 
 from domain.calendar import parse_instant
 from fixtures import olist
-from replay.reputation_replay import replay_reputation
+from replay.reputation_replay import ReputationReplay
+from replay.schemes import replay_subject
 from replay.store import Store, create_store, open_store
-from replay.timeline import Asked, resolve
+from replay.timeline import Asked, Moment, resolve
 from replay.verify import verify
 from tests import plain_olist
 from tests.making import ingest_files, records
@@ -26,6 +27,12 @@ DATES = [
     datetime.fromisoformat(text)
     for text in ("2021-06-30T23:59:59.999999+08:00", "2022-06-15T12:00:00+08:00", "2022-12-03T22:41:32+08:00")
 ]
+
+
+def replay(store: Store, subject: str, moment: Moment) -> ReputationReplay:
+    found = replay_subject(store, subject, moment, "merchant-reputation")
+    assert isinstance(found, ReputationReplay)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,7 @@ def test_sums_come_out_whole(olist_store: Store) -> None:
 def test_points_and_verdicts_of_every_seller_are_those_of_a_plain_reading(olist_store: Store, as_of: datetime) -> None:
     moment = resolve(olist_store, Asked(as_of=as_of.isoformat()))
     for seller in plain_olist.sellers(FOLDER):
-        found = replay_reputation(olist_store, f"merchant/{seller}", moment)
+        found = replay(olist_store, f"merchant/{seller}", moment)
         assert found.shown.points_tenths == plain_olist.points_tenths(FOLDER, seller, as_of), seller
         verdicts = Counter(finding.verdict.word for finding in found.findings)
         assert verdicts == plain_olist.verdict_counts(FOLDER, seller, as_of), seller
@@ -76,7 +83,7 @@ def test_every_review_is_accounted_for(olist_store: Store) -> None:
     moment = resolve(olist_store, Asked())
     judged = 0
     for seller in plain_olist.sellers(FOLDER):
-        found = replay_reputation(olist_store, f"merchant/{seller}", moment)
+        found = replay(olist_store, f"merchant/{seller}", moment)
         reviews = {position for position, item in found.events.items() if item.type == "review.posted"}
         assert set(found.notes.values()) <= {"pending", "reviewed"}
         assert reviews <= {finding.position for finding in found.findings}
@@ -90,8 +97,8 @@ def test_what_was_known_then_is_what_was_there_then(olist_store: Store) -> None:
     for seller in plain_olist.sellers(FOLDER)[:50]:
         subject = f"merchant/{seller}"
         first = next(olist_store.query("SELECT min(recorded_at) FROM records WHERE stream = ?", (subject,)))[0]
-        then = replay_reputation(olist_store, subject, resolve(olist_store, Asked(known_at=at)))
-        now = replay_reputation(olist_store, subject, resolve(olist_store, Asked(as_of=at)))
+        then = replay(olist_store, subject, resolve(olist_store, Asked(known_at=at)))
+        now = replay(olist_store, subject, resolve(olist_store, Asked(as_of=at)))
         assert (then.shown, then.findings) == (now.shown, now.findings)
         assert (then.shown.state == "not_onboarded") == (first > parse_instant(at))
 

@@ -10,8 +10,8 @@ from domain.calendar import LEDGER_START, parse_instant
 from domain.events import Event
 from domain.policy import Policy
 from replay.answers import replay_json
-from replay.explain import Part, explain_json
-from replay.reputation_replay import Replay
+from replay.explain import explain_json
+from replay.replays import Part, Replay
 from tests.conftest import SOAK
 from tests.replays import VERSIONS, by_the_oracle_of_versions, replay_of
 from tests.test_reputation import Told, World, closed, opened, paid, received, recorded, reviewed, worlds

@@ -1,0 +1,156 @@
+"""What every scheme's replay is: what was asked, by which policies, and what is told of it.
+
+A scheme's own class says how its events are judged and how its answer reads; explanations, histories and
+differences are made of these parts and know no scheme.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Final, NamedTuple
+
+from domain.calendar import shanghai_text
+from domain.events import Event, LevelDecided
+from domain.policy import Policy
+from replay.timeline import Moment, retracted_positions
+
+RETRACTED_NOTE: Final = "retracted"
+
+
+class Policies(NamedTuple):
+    """The versions that take part, the earliest first."""
+
+    own: Sequence[Policy]
+    creators: Sequence[Policy] = ()
+    """Of creator-level, where an agency's creators are judged beside it."""
+
+
+class Judged(NamedTuple):
+    """The verdict on an event: when it was judged, and what it moved the points by, in schemes that have points."""
+
+    at: int
+    position: int
+    verdict: str
+    tenths: int | None = None
+
+
+class Part(NamedTuple):
+    """Which part of an explanation is wanted: None for all of it."""
+
+    month: int | None = None
+    event_id: str | None = None
+
+
+class Replay(ABC):
+    """One replay of one subject."""
+
+    scheme: ClassVar[str]
+    has_points: ClassVar[bool] = False
+    """Whether its verdicts bear points that add up."""
+
+    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+        self.subject = subject
+        self.known = known
+        """The events that were known, in the order of the ledger."""
+        self.moment = moment
+        self.policies = policies
+
+    @property
+    @abstractmethod
+    def policy(self) -> Policy:
+        """The version that judges the period of `as_of`."""
+
+    @abstractmethod
+    def policy_at(self, instant: int) -> Policy:
+        """The version that judges the period of an instant."""
+
+    @property
+    @abstractmethod
+    def judged(self) -> Sequence[Judged]:
+        """Every verdict, in the order of judgement."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> dict[int, str]:
+        """By position, why an event without a verdict has none."""
+
+    @abstractmethod
+    def standing_json(self) -> dict[str, Any]:
+        """Where the subject stands at `as_of`, in short: `state`, `level`, and what the scheme ranks by."""
+
+    @abstractmethod
+    def effective_json(self) -> dict[str, Any]:
+        """What counts towards the outside at `as_of`: `state`, `level`, `since`."""
+
+    @abstractmethod
+    def own_json(self) -> dict[str, Any]:
+        """The keys that only this scheme's answer has."""
+
+    @abstractmethod
+    def changes_json(self) -> list[dict[str, Any]]:
+        """Each change of state or level up to `as_of` with its cause, the earliest first."""
+
+    @abstractmethod
+    def level_names(self, language: str) -> dict[str, str]:
+        """What the levels are called in a language, by code."""
+
+    def balance_json(self, index: int) -> str | None:
+        """The points after a verdict; None in schemes that have none."""
+        return None
+
+    def compared(self, index: int) -> dict[str, Any] | None:
+        """The figures or the event that decided a verdict; None where none did."""
+        return None
+
+    def compared_of_note(self, position: int) -> dict[str, Any] | None:
+        """The figure or the event that says why there is no verdict."""
+        return self.deciding("retraction", self.retracted[position])
+
+    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
+        """The keys that only this scheme's explanation has, of a part and the verdicts shown in it."""
+        return {}
+
+    @cached_property
+    def retracted(self) -> dict[int, int]:
+        """By position of a retracted event, that of the retraction."""
+        return retracted_positions(self.known)
+
+    @cached_property
+    def events(self) -> dict[int, Event]:
+        """The known events by position."""
+        return {event.position: event for event in self.known}
+
+    @property
+    def assumed(self) -> list[str]:
+        """The parameters used that no rule text gives, in alphabetical order."""
+        return sorted({name for policy in self.policies.own for name in policy.assumed})
+
+    @property
+    def in_force(self) -> bool:
+        return self.moment.as_of >= self.policy.in_force_from
+
+    def decision(self, period: str) -> LevelDecided | None:
+        """What was decided of a period, in the latest run that is known."""
+        decided = [
+            event.data
+            for event in self.known
+            if event.type == "level.decided" and (event.data.scheme, event.data.period) == (self.scheme, period)
+        ]
+        return decided[-1] if decided else None
+
+    def event_json(self, position: int) -> dict[str, Any]:
+        """How an answer names an event."""
+        event = self.events[position]
+        return {"source": event.source, "event": event.id, "position": position}
+
+    def deciding(self, what: str, position: int) -> dict[str, Any]:
+        """An event that decided: which, when, learned when, and the case and reason that it names."""
+        event = self.events[position]
+        named = {name: getattr(event.data, name, None) for name in ("reason", "case")}
+        return {
+            "what": what,
+            **self.event_json(position),
+            "at": shanghai_text(event.occurred_at),
+            "learned_at": shanghai_text(event.recorded_at),
+            **{name: value if isinstance(value, str) else None for name, value in named.items()},
+        }
