@@ -19,7 +19,9 @@ from projections.command_line import (
     format_option,
     moment_options,
     policies_option,
+    policy_option,
     replay_options,
+    scheme_option,
     store_options,
 )
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from replay.ingest import Target
     from replay.replays import Replay
     from replay.store import Store
-    from replay.timeline import Moment
+    from replay.timeline import Moment, Present
 
 
 def _command(name: str, line: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -172,11 +174,13 @@ def erase_buyer(buyer: str, reason: str, clock_behind: bool, store: str, format_
     printing.print_erasure(erasure, as_json=format_ == "json")
 
 
-@_command("events", "levelbook events merchant/tea-house --order ring-1 --known-at 2022-12-01")
+@_command("events", "levelbook events merchant/tea-house --order ring-1 --scheme merchant-reputation")
 @click.argument("subject")
 @click.option("--order", metavar="ORDER", help="Only events that name this order.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type; may be given several times.")
 @click.option("--scheme", metavar="SCHEME", help="Show beside each event what this scheme made of it.")
+@policy_option
+@policies_option
 @moment_options
 @store_options
 def events(
@@ -184,6 +188,8 @@ def events(
     order: str | None,
     types: tuple[str, ...],
     scheme: str | None,
+    policy: str | None,
+    policies: Path | None,
     as_of: str | None,
     known_at: str | None,
     position: int | None,
@@ -191,11 +197,16 @@ def events(
     format_: str,
 ) -> None:
     """List the recorded events of SUBJECT in the order of the ledger."""
+    from replay.explain import made_beside
     from replay.look import Chosen, list_events
+    from replay.policies import Choice
+    from replay.schemes import replay_subject
 
     with _open(store) as opened:
         moment = _resolve(opened, as_of, known_at, position)
-        made = None if scheme is None else _made_of(opened, subject, scheme, moment)
+        made = None
+        if scheme is not None:
+            made = made_beside(replay_subject(opened, subject, moment, scheme, Choice(policy, policies)))
         found = list_events(opened, subject, Chosen(order, types), moment, made)
         printing.print_events(found, as_json=format_ == "json")
 
@@ -302,34 +313,35 @@ def diff(
     the scheme, and they add up exactly.
     """
     from replay.diff import diff_json
+    from replay.timeline import present_of
 
-    other = asked | {
-        "as_of": to_as_of or asked["as_of"],
-        "known_at": to_known_at,
-        "position": to_position,
-        "policy": to_policy or asked["policy"],
-    }
+    other = asked | {"known_at": to_known_at, "position": to_position}
+    other |= {} if to_as_of is None else {"as_of": to_as_of}
+    other |= {} if to_policy is None else {"policy": to_policy}
     with _open(store) as opened:
-        start, end = _replay(opened, subject, **asked), _replay(opened, subject, **other)
+        present = present_of(opened)
+        start = _replay(opened, subject, present=present, **asked)
+        end = _replay(opened, subject, present=present, option="--to-" if to_as_of or to_known_at else "--", **other)
     printing.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")
 
 
-@_command("policies", "levelbook policies --format json")
+@_command("policies", "levelbook policies --scheme merchant-reputation --format json")
+@scheme_option
 @policies_option
 @store_options
 @click.pass_context
-def policies(context: click.Context, policies: Path | None, store: str, format_: str) -> None:
+def policies(context: click.Context, scheme: str | None, policies: Path | None, store: str, format_: str) -> None:
     """List the policies that replays use: versions, revisions, each parameter with its value, status and source."""
     from replay.errors import NoStoreError
     from replay.policies import list_policies
 
     try:
         with _open(store) as opened:
-            found = list_policies(opened, policies)
+            found = list_policies(opened, policies, scheme)
     except NoStoreError:
         if context.get_parameter_source("store") is not click.core.ParameterSource.DEFAULT:
             raise
-        found = list_policies(None, policies)
+        found = list_policies(None, policies, scheme)
     printing.print_policies(found, as_json=format_ == "json")
 
 
@@ -367,14 +379,42 @@ def policy_adopt(policy_name: str, policies: Path | None, clock_behind: bool, st
     printing.print_adopted(policy_json(found), position, as_json=format_ == "json")
 
 
-@_command("answers", "levelbook answers explain")
+@_command("leaderboard", "levelbook leaderboard comprehensive --month 2023-05 --top 10")
+@click.argument("board")
+@click.option("--month", required=True, metavar="YYYY-MM", help="The month.")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the first N.")
+@click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known.")
+@click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")
+@policies_option
+@store_options
+def leaderboard(
+    board: str,
+    month: str,
+    top: int | None,
+    known_at: str | None,
+    position: int | None,
+    policies: Path | None,
+    store: str,
+    format_: str,
+) -> None:
+    """Show BOARD (comprehensive or growth) of a month: rated agencies, best first."""
+    from replay.leaderboard import board_json
+    from replay.policies import Choice
+
+    with _open(store) as opened, printing.progress("judging agencies", 0) as progress:
+        found = board_json(opened, board, _month(month), (known_at, position), Choice(folder=policies), progress)
+    printing.print_board(found | {"rows": found["rows"][:top]}, as_json=format_ == "json")
+
+
+@_command("answers", "levelbook answers explain --scheme merchant-reputation")
 @click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff"]))
+@scheme_option
 @format_option
-def answers(name: str | None, format_: str) -> None:
-    """Describe the keys of the JSON answers: NAME, or all of them."""
+def answers(name: str | None, scheme: str | None, format_: str) -> None:
+    """Describe the keys of the JSON answers: those of NAME, or all of them."""
     from projections.answer_schemas import describe
 
-    printing.print_described(describe(name), as_json=format_ == "json")
+    printing.print_described(describe(name, scheme), as_json=format_ == "json")
 
 
 @_command("demo", "levelbook demo")
@@ -454,19 +494,15 @@ def _replay(
     position: int | None,
     policy: str | None,
     policies: Path | None,
+    present: "Present | None" = None,
+    option: str = "--",
 ) -> "Replay":
     from replay.policies import Choice
     from replay.schemes import replay_subject
+    from replay.timeline import Asked, resolve
 
-    moment = _resolve(store, as_of, known_at, position)
+    moment = resolve(store, Asked(as_of, known_at, position), present, option)
     return replay_subject(store, subject, moment, scheme, Choice(policy, policies))
-
-
-def _made_of(store: "Store", subject: str, scheme: str, moment: "Moment") -> dict[int, dict[str, Any]]:
-    from replay.explain import made_of
-    from replay.schemes import replay_subject
-
-    return made_of(replay_subject(store, subject, moment, scheme))
 
 
 def _month(text: str) -> int:

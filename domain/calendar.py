@@ -67,6 +67,11 @@ def day_start(day: int) -> int:
     return day * DAY_MICROS - SHANGHAI_MICROS
 
 
+def day_text(day: int) -> str:
+    """A day as "2022-11-05"."""
+    return date.fromordinal(day + _EPOCH_DAY).isoformat()
+
+
 def month_of(instant: int) -> int:
     """The Shanghai month: year * 12 + (month - 1)."""
     day = date.fromordinal(day_of(instant) + _EPOCH_DAY)

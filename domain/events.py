@@ -68,10 +68,11 @@ Minutes = Annotated[
 ]
 Stars = Annotated[int, Meta(ge=1, le=STARS_MAX, description=f"stars, an integer from 1 to {STARS_MAX}")]
 Flag = Annotated[bool, Meta(description="true or false")]
+CATEGORY_PATTERN: Final = rf"^[a-z0-9-]{{1,{CATEGORY_CHARS_MAX}}}\Z"
 Category = Annotated[
     str,
     Meta(
-        pattern=rf"^[a-z0-9-]{{1,{CATEGORY_CHARS_MAX}}}\Z",
+        pattern=CATEGORY_PATTERN,
         description=f"1 to {CATEGORY_CHARS_MAX} lower-case letters, digits or '-'",
     ),
 ]

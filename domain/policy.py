@@ -5,17 +5,23 @@ the same hash, however they are laid out.
 """
 
 import json
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import instant_text, month_of, month_start, parse_instant
+from domain.calendar import day_of, day_start, instant_text, month_of, month_start, parse_instant
+from domain.limits import INTEGER_DIGITS_MAX, NESTING_MAX
 
 STATUSES: Final = ("published", "reposted", "assumed")
+_TOO_EXACT: Final = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{7}")
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""Control characters, and those that override the direction of text or have no width."""
 _LONG_AGO: Final = -(2**62)
+_INSTANTS: Final = ("in_force_from", "preview_from", "recalculates_from")
 
 
 class PolicyError(ValueError):
@@ -42,6 +48,8 @@ class Policy:
     """The instant from which it counts."""
     recalculates_from: int | None
     """Once in force, it judges periods that close from then on, too."""
+    preview_from: int | None
+    """From when on, before it is in force, results show what it would make of them."""
     parameters: dict[str, Parameter]
     content: str
     """The canonical JSON that is hashed."""
@@ -58,25 +66,40 @@ class Policy:
 
 
 class Term(NamedTuple):
-    """The months that a policy judges: from the instant at which the first begins to the next term."""
+    """The periods that a policy judges: from the instant at which the first begins to the next term."""
 
     begins: int
     policy: Policy
 
 
-def terms_of(versions: Iterable[Policy]) -> list[Term]:
-    """Which of the versions in force judges which months, the earliest first.
+def terms_of(versions: Iterable[Policy], period_start: Callable[[int], int]) -> list[Term]:
+    """Which of the versions in force judges which periods, the earliest first.
 
-    A month is judged by the latest version that was in force at its close, or that recalculates it; what
-    is before the first version, by the first (RULEBOOK §0, Policies).
+    A period is judged by the latest version that was in force at its close, or that recalculates it; what is before
+    the first version, by the first (RULEBOOK §0, Policies). `period_start` gives the beginning of the period that
+    holds an instant.
     """
     terms: list[Term] = []
     for policy in sorted(versions, key=lambda policy: policy.in_force_from):
         since = min(policy.in_force_from, policy.recalculates_from or policy.in_force_from)
-        begins = month_start(month_of(since)) if terms else _LONG_AGO
-        terms = [term for term in terms if term.begins < begins]
-        terms.append(Term(begins if terms else _LONG_AGO, policy))
+        terms = [term for term in terms if term.begins < period_start(since)]
+        terms.append(Term(period_start(since) if terms else _LONG_AGO, policy))
     return terms
+
+
+def start_of_month(instant: int) -> int:
+    """The beginning of the natural month that holds an instant: the period of monthly schemes."""
+    return month_start(month_of(instant))
+
+
+def start_of_day(instant: int) -> int:
+    """The beginning of the day that holds an instant: the period of daily schemes."""
+    return day_start(day_of(instant))
+
+
+def term_at(terms: Sequence[Term], instant: int) -> Term:
+    """The term that holds an instant; the first begins before all."""
+    return next(term for term in reversed(terms) if term.begins <= instant)
 
 
 def canonical_of(text: str) -> str:
@@ -84,38 +107,56 @@ def canonical_of(text: str) -> str:
 
     Raises PolicyError for what is no TOML, and for values of kinds that a policy does not hold.
     """
+    if _TOO_EXACT.search(text):
+        raise PolicyError("holds a time with more than six decimals; microseconds are the limit")
     try:
-        content = _plain(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"is not TOML: {error}") from None
+        content = _plain(tomllib.loads(text), NESTING_MAX)
+    except RecursionError:
+        raise PolicyError(f"is nested more than {NESTING_MAX} deep") from None
+    except ValueError as error:
+        raise error if isinstance(error, PolicyError) else PolicyError(f"is not TOML: {error}") from None
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def policy_of(canonical: str) -> Policy:
     """The policy that a canonical JSON text holds, whose form has been checked."""
     content = json.loads(canonical)
-    recalculates = content.get("recalculates_from")
+    instants = {name: parse_instant(content[name]) for name in _INSTANTS if name in content}
     return Policy(
         scheme=content["scheme"],
         id=content["id"],
         hash=sha256(canonical.encode()).hexdigest(),
-        in_force_from=parse_instant(content["in_force_from"]),
-        recalculates_from=None if recalculates is None else parse_instant(recalculates),
+        in_force_from=instants["in_force_from"],
+        recalculates_from=instants.get("recalculates_from"),
+        preview_from=instants.get("preview_from"),
         parameters={name: Parameter(**item) for name, item in content["parameters"].items()},
         content=canonical,
     )
 
 
-def _plain(value: Any) -> Any:
-    """TOML values as canonical JSON has them: instants as texts in UTC, and no floats."""
+def _plain(value: Any, depth: int) -> Any:
+    """TOML values as canonical JSON has them: instants as texts in UTC, no floats, no characters that hide or act."""
+    if depth == 0:
+        raise PolicyError(f"is nested more than {NESTING_MAX} deep")
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {_plain(key, depth): _plain(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth - 1) for item in value]
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise PolicyError(f"the time {value} has no offset")
-        return instant_text(parse_instant(value.astimezone(UTC).isoformat()))
+        return _instant(value)
+    if isinstance(value, int) and abs(value) >= 10**INTEGER_DIGITS_MAX:
+        raise PolicyError(f"holds an integer of more than {INTEGER_DIGITS_MAX} digits")
+    if isinstance(value, str) and (found := _UNSEEN.search(value)):
+        raise PolicyError(f"holds the character U+{ord(found.group()):04X}, which cannot be seen; remove it")
     if isinstance(value, (bool, int, str)):
         return value
     raise PolicyError(f"{value!r} is neither text, an integer, a truth value nor a time with an offset")
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise PolicyError(f"the time {value} has no offset")
+    try:
+        return instant_text(parse_instant(value.astimezone(UTC).isoformat()))
+    except (ValueError, OverflowError):
+        raise PolicyError(f"the time {value} does not exist in the calendar") from None

@@ -86,19 +86,25 @@ def shown(account: Account, spans: Sequence[Span], instant: int) -> Shown:
 
 
 def publications(run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Publication]:
-    """The publications at or before `as_of`, the latest first."""
-    rules = span_at(spans, as_of).rules
-    if run.account.opened_at == NEVER:
-        return
-    first = max(month_of(run.account.opened_at), month_of(rules.start))
+    """The publications at or before `as_of`, the latest first.
+
+    Each is dated by the rules of its own month, so that rules which begin to count later undo and re-date none.
+    """
     months = list(run.months)
-    for month in range(month_of(as_of) - 1, first - 1, -1):
+    for month in range(month_of(as_of) - 1, _first_month(run) - 1, -1):
+        rules = span_at(spans, month_start(month)).rules
         at = _publication_instant(month, rules)
-        if at > as_of:
+        if at > as_of or month < month_of(rules.start):
             continue
         while months and months[-1].month > month:
             months.pop()
         yield Publication(month, shown(months[-1].closing if months else NEW, spans, month_start(month)), at)
+
+
+def _first_month(run: Run) -> int:
+    """The month of the first opening; one that never comes where there is none."""
+    opened_at = run.account.opened_at
+    return NEVER if opened_at == NEVER else month_of(opened_at)
 
 
 def effective_of(run: Run, spans: Sequence[Span], as_of: int) -> Effective:
@@ -134,7 +140,7 @@ def balances(run: Run) -> list[int]:
 def changes(history: History, run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Change]:
     """Each change of state or level, the earliest first, with what caused it."""
     account, now = NEW, shown(NEW, spans, as_of)
-    for at, position, finding in _movements(history, run, spans, as_of):
+    for at, position, finding in _movements(history, run, spans):
         account = _moved(account, at, finding, opens=position > 0 and finding is None)
         after = shown(account, spans, at)
         if after[:2] != now[:2]:
@@ -145,11 +151,11 @@ def changes(history: History, run: Run, spans: Sequence[Span], as_of: int) -> It
 _Movement = tuple[int, int, Finding | None]
 
 
-def _movements(history: History, run: Run, spans: Sequence[Span], as_of: int) -> list[_Movement]:
+def _movements(history: History, run: Run, spans: Sequence[Span]) -> list[_Movement]:
     """What can change a level, in order: findings, openings, and (position 0) new rules at a month's start."""
     found: list[_Movement] = [(finding.at, finding.position, finding) for finding in run.findings]
     found += [(fact.at, fact.position, None) for fact in history.facts if fact.what == OPENED]
-    found += [(span.begins, 0, None) for span in spans[1:] if span.begins <= as_of]
+    found += [(span.begins, 0, None) for span in spans[1:]]
     return sorted(found, key=lambda movement: movement[:2])
 
 

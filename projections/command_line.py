@@ -54,12 +54,21 @@ format_option = click.option(
 clock_option = click.option(
     "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
 )
-scheme_option = click.option("--scheme", metavar="SCHEME", help="Which scheme, where a subject has several.")
+scheme_option = click.option(
+    "--scheme",
+    metavar="SCHEME",
+    help="Which scheme. Default: the first that judges SUBJECT, merchant-reputation of merchants.",
+)
 policies_option = click.option(
     "--policies",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Use the policies in DIR, not the program's own and the adopted ones.",
+)
+
+
+policy_option = click.option(
+    "--policy", metavar="ID[@HASH]", help="Under this policy alone. Default: those in force at --as-of."
 )
 
 
@@ -94,10 +103,7 @@ def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
-    policy = click.option(
-        "--policy", metavar="ID[@HASH]", help="Under this policy alone. Default: those in force at --as-of."
-    )
     language = click.option(
         "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
     )
-    return scheme_option(moment_options(policy(policies_option(language(store_options(command))))))
+    return scheme_option(moment_options(policy_option(policies_option(language(store_options(command))))))

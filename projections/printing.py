@@ -169,7 +169,7 @@ def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:
         print_json(found)
         return
     for policy in found:
-        adopted = "".join(f", adopted at position {position}" for position in policy["adopted_at"])
+        adopted = "".join(f", adopted at position {position}" for position in policy["adopted"])
         unused = "" if policy["used"] else ", not used unless named"
         click.echo(
             f"{policy['scheme']} {policy['id']}@{policy['hash'][:12]}, in force from {policy['in_force_from']}"
@@ -206,11 +206,30 @@ def print_answer(kind: str, found: dict[str, Any], replay: "Replay", language: s
     if as_json:
         print_json(found)
         return
-    from projections import reputation_text
+    from projections import answer_text
+    from projections.words import Words
 
-    words = reputation_text.Words(language, replay.level_names(language))
-    lines = getattr(reputation_text, f"{kind}_lines")
+    words = Words(language, replay.level_names(language))
+    lines = getattr(answer_text, f"{kind}_lines")
     click.echo("\n".join(lines(found, words)))
+
+
+def print_board(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    reconstruction = "" if found["in_force"] else " (not yet in force then: a reconstruction)"
+    click.echo(f"{found['board']} board of {found['month']}, by {found['ranks_by']}")
+    click.echo(f"  policy {found['policy']}@{found['policy_hash'][:12]}{reconstruction}")
+    click.echo(f"  as of {found['as_of']}, known at {found['known_at']} (position {found['position']})")
+    click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
+    for row in found["rows"]:
+        click.echo(
+            f"  {row['rank']:>4}  {row['score']:>5}  {row['level'] or '-':<3}  {row['subject']}"
+            f"  settled {row['settled']} fen"
+        )
+    if not found["rows"]:
+        click.echo("  no agency was rated")
 
 
 def print_described(found: dict[str, Any], *, as_json: bool) -> None:

@@ -14,10 +14,8 @@ from replay.replays import Judged, Replay
 def replay_json(replay: Replay, language: str) -> dict[str, Any]:
     """A replay: what was asked, by which policy, and where the subject stands."""
     standing = replay.standing_json()
-    policies = [*replay.policies.own, *replay.policies.creators]
     return {
         **common_json(replay),
-        "policies": [{"scheme": policy.scheme, "id": policy.id, "hash": policy.hash} for policy in policies],
         **standing,
         "level_name": replay.level_names(language).get(standing["level"] or ""),
         "effective": replay.effective_json(),
@@ -37,7 +35,8 @@ def common_json(replay: Replay) -> dict[str, Any]:
 
 
 def asked_json(replay: Replay) -> dict[str, Any]:
-    """What makes a replay the same for ever: as_of, position, policy id and hash."""
+    """What makes a replay the same for ever: as_of, position, and every policy that took part."""
+    policies = [*replay.policies.own, *replay.policies.creators]
     return {
         "policy": replay.policy.id,
         "policy_hash": replay.policy.hash,
@@ -45,6 +44,7 @@ def asked_json(replay: Replay) -> dict[str, Any]:
         "known_at": shanghai_text(replay.moment.known_at),
         "position": replay.moment.position,
         "in_force": replay.in_force,
+        "policies": [{"scheme": policy.scheme, "id": policy.id, "hash": policy.hash} for policy in policies],
     }
 
 

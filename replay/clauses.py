@@ -23,6 +23,7 @@ def clause_json(policy: Policy, name: str, language: str) -> dict[str, Any]:
     return {
         "name": name,
         "policy": policy.id,
+        "policy_hash": policy.hash,
         "text": clause[language].format_map(values),
         "short": clause[f"short_{language}"].format_map(values),
         "rests_on": list(_bases(policy, clause)),
@@ -56,8 +57,10 @@ def _values(policy: Policy) -> dict[str, str]:
             values[name] = points_text(item.value)
         elif "_fen" in name:
             values[name] = yuan_text(item.value)
-        elif name.endswith("_from"):
+        elif name == "statistics_from":
             values[name] = shanghai_text(parse_instant(item.value))
         elif isinstance(item.value, int):
             values[name] = str(item.value)
-    return values | {key: points_text(value) for key, value in policy.parameters["review_tenths"].value.items()}
+    if "review_tenths" in policy.parameters:
+        values |= {key: points_text(value) for key, value in policy.parameters["review_tenths"].value.items()}
+    return values

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from domain.calendar import month_of, month_text, shanghai_text
+from domain.events import CORRECTION_TYPES, Event
 from domain.policy import Policy
 from replay.answers import replay_json, verdict_json
 from replay.clauses import clause_json
 from replay.errors import UsageError
-from replay.replays import Judged, Part, Replay
+from replay.replays import Part, Replay
+from replay.timeline import RETRACTED
 
 
 def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
@@ -18,21 +20,31 @@ def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
     """
     wanted = _wanted(replay, part)
     shown = [index for index, judged in enumerate(replay.judged) if wanted(judged.at, judged.position)]
-    noted = sorted(at for at in replay.notes if wanted(replay.events[at].occurred_at, at))
+    noted = sorted(position for position in replay.notes if wanted(replay.events[position].occurred_at, position))
     return {
         **replay_json(replay, language),
         "part": {"month": None if part.month is None else month_text(part.month), "event": part.event_id},
         **replay.explained_json(part, shown),
         "verdicts": [_verdict_json(replay, index) for index in shown],
         "notes": [_note_json(replay, position) for position in noted],
-        "clauses": _clauses(replay, [replay.judged[index] for index in shown], noted, language),
+        "clauses": _clauses(replay, part, shown, noted, language),
     }
 
 
 def made_of(replay: Replay) -> dict[int, dict[str, Any]]:
     """By position, what the scheme made of an event: a verdict with points and instant, or a note."""
-    made: dict[int, dict[str, Any]] = {at: {"note": note} for at, note in replay.notes.items()}
+    made: dict[int, dict[str, Any]] = {position: {"note": note} for position, note in replay.notes.items()}
     return made | {judged.position: verdict_json(judged) for judged in replay.judged}
+
+
+def made_beside(replay: Replay) -> dict[int, dict[str, Any]]:
+    """What the scheme made of each event, with the policy that it was made under: to stand alone beside the event."""
+    made = made_of(replay)
+    for index, judged in enumerate(replay.judged):
+        made[judged.position] = made[judged.position] | _policy_json(replay.policy_of(index))
+    for position in replay.notes.keys() - {judged.position for judged in replay.judged}:
+        made[position] = made[position] | _policy_json(replay.policy_of_note(position))
+    return made
 
 
 def _wanted(replay: Replay, part: Part) -> Callable[[int, int], bool]:
@@ -47,17 +59,42 @@ def _wanted(replay: Replay, part: Part) -> Callable[[int, int], bool]:
 
 
 def _positions_of(replay: Replay, event_id: str) -> set[int]:
-    """Where an event stands; for one that is not judged itself, such as a payment or a flag, all of its order."""
+    """Where what is told of an event stands; of one id under several sources, of each."""
     named = [event for event in replay.known if event.id == event_id]
     if not named:
         raise UsageError(
             f"{replay.subject} has no event {event_id} that was known; 'levelbook events {replay.subject}' lists them"
         )
-    found = {event.position for event in named}
-    if found & ({judged.position for judged in replay.judged} | replay.notes.keys()):
-        return found
-    orders = {getattr(event.data, "order", None) for event in named} - {None}
-    return {event.position for event in replay.known if getattr(event.data, "order", None) in orders}
+    told = {judged.position for judged in replay.judged} | replay.notes.keys()
+    return {position for event in named for position in _told_of(replay, event, told)}
+
+
+def _told_of(replay: Replay, event: Event, told: set[int]) -> set[int]:
+    """The event itself, or for one that is not judged itself what it bears on: its order, or what it retracts."""
+    if event.position in told:
+        return {event.position}
+    if event.occurred_at > replay.moment.as_of and event.type not in CORRECTION_TYPES:
+        raise UsageError(
+            f"{event.id} had not happened yet at {shanghai_text(replay.moment.as_of)}; give a later --as-of"
+        )
+    if event.type == RETRACTED:
+        about = {
+            other.position
+            for other in replay.known
+            if (other.source, other.id) == (event.data.source, event.data.event)
+        }
+    else:
+        order = getattr(event.data, "order", None)
+        about = {
+            other.position
+            for other in replay.known
+            if order is not None and getattr(other.data, "order", None) == order
+        }
+    if not about & told:
+        raise UsageError(
+            f"{event.id} is {event.type}: this replay has no verdict on it, nor on anything that it is about"
+        )
+    return about
 
 
 def _verdict_json(replay: Replay, index: int) -> dict[str, Any]:
@@ -66,6 +103,7 @@ def _verdict_json(replay: Replay, index: int) -> dict[str, Any]:
     return {
         **replay.event_json(judged.position),
         **verdict_json(judged),
+        **_policy_json(replay.policy_of(index)),
         "balance": replay.balance_json(index),
         "order": None if order is None else str(order),
         "compared": replay.compared(index),
@@ -77,18 +115,23 @@ def _note_json(replay: Replay, position: int) -> dict[str, Any]:
         **replay.event_json(position),
         "note": replay.notes[position],
         "at": shanghai_text(replay.events[position].occurred_at),
+        **_policy_json(replay.policy_of_note(position)),
         "compared": replay.compared_of_note(position),
     }
 
 
-def _clauses(replay: Replay, shown: Sequence[Judged], noted: Sequence[int], language: str) -> list[dict[str, Any]]:
-    """The clauses that the verdicts and notes rest on, once for each policy that judged by them."""
-    used: dict[str, dict[str, Policy]] = {}
-    for judged in shown:
-        policy = replay.policy_at(judged.at)
-        used.setdefault(judged.verdict, {})[policy.hash] = policy
-    notes = sorted({replay.notes[position] for position in noted})
-    named = [(name, policy) for name, policies in used.items() for policy in policies.values()]
-    return [
-        clause_json(policy, name, language) for name, policy in (*named, *((note, replay.policy) for note in notes))
+def _policy_json(policy: Policy) -> dict[str, Any]:
+    return {"policy": policy.id, "policy_hash": policy.hash}
+
+
+def _clauses(
+    replay: Replay, part: Part, shown: Sequence[int], noted: Sequence[int], language: str
+) -> list[dict[str, Any]]:
+    """The clauses that the rules, verdicts and notes rest on, once for each policy that judged by them."""
+    named = [
+        *replay.rules_shown(part),
+        *((replay.judged[index].verdict, replay.policy_of(index)) for index in shown),
+        *((replay.notes[position], replay.policy_of_note(position)) for position in noted),
     ]
+    used = {(name, policy.hash): policy for name, policy in named}
+    return [clause_json(policy, name, language) for (name, _), policy in used.items()]

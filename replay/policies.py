@@ -4,14 +4,17 @@ Replays never write. Without `--policies` an adopted revision counts before the 
 a folder of policies is asked for, and so counts before what was adopted.
 """
 
+import re
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import shanghai_text
 from domain.policy import Policy, PolicyError, canonical_of, policy_of
-from replay.errors import FaultyPolicy, UsageError
+from replay.errors import FaultyPolicy, UsageError, damaged
 from replay.reading import read_record
 from replay.store import Store
 
@@ -44,14 +47,54 @@ def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: in
 
     Raises UsageError when the one that was asked for is not there.
     """
-    given, adopted = given_policies(scheme, choice.folder), adopted_policies(store, scheme)
-    current = {policy.id: policy for policy in given}
-    if choice.folder is None:
-        current |= {item.policy.id: item.policy for item in adopted if item.position <= position}
     if choice.policy is not None:
-        return [_named(choice.policy, current, [*given, *(item.policy for item in adopted)])]
+        known = [*given_policies(scheme, choice.folder), *(item.policy for item in adopted_policies(store, scheme))]
+        return [_named(choice.policy, _latest(store, scheme, choice.folder, position), known)]
+    current = _current(store, scheme, choice.folder, position)
+    if not current:
+        raise UsageError(
+            f"{choice.folder} holds no policy of {scheme}; name a folder that does, or leave out --policies"
+        )
+    return [policy for policy in current if policy.in_force_from <= as_of] or current[:1]
+
+
+def previewed(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
+    """The versions that are open for preview at an instant and not in force yet, the earliest first."""
+    if choice.policy is not None:
+        return []
+    current = _current(store, scheme, choice.folder, position)
+    return [p for p in current if p.preview_from is not None and p.preview_from <= as_of < p.in_force_from]
+
+
+def beside(choice: Choice, scheme: str) -> Choice:
+    """The choice for a scheme that is judged beside the one asked for: the same folder, where it has such a policy."""
+    folder = choice.folder
+    return Choice(folder=folder if folder is not None and given_policies(scheme, folder) else None)
+
+
+def _current(store: Store, scheme: str, folder: Path | None, position: int) -> list[Policy]:
+    """The revision of each version that counts, the earliest version first."""
+    current = {policy.id: policy for policy in given_policies(scheme, folder)}
+    if folder is None:
+        current |= {
+            item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position
+        }
     by_date = sorted(current.values(), key=lambda policy: (policy.in_force_from, policy.id))
-    return [policy for policy in by_date if policy.in_force_from <= as_of] or by_date[:1]
+    for one, other in pairwise(by_date):
+        if one.in_force_from == other.in_force_from:
+            raise UsageError(
+                f"{one.revision} and {other.revision} are in force from the same instant, and neither is a revision of"
+                " the other; leave one out, or name one with --policy"
+            )
+    return by_date
+
+
+def _latest(store: Store, scheme: str, folder: Path | None, position: int) -> dict[str, Policy]:
+    """By id, the revision that counts: the one adopted last, or the last file; of a folder, its last file."""
+    latest = {policy.id: policy for policy in given_policies(scheme, folder)}
+    if folder is None:
+        latest |= {item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position}
+    return latest
 
 
 def given_policies(scheme: str, folder: Path | None) -> list[Policy]:
@@ -66,8 +109,15 @@ def shipped(scheme: str) -> tuple[Policy, ...]:
     The tests check their form, and that none of them was ever edited.
     """
     folder = files("domain") / "policies" / scheme
-    texts = sorted((file.name, file) for file in folder.iterdir() if file.name.endswith(".toml"))
-    return tuple(policy_of(canonical_of(file.read_text("utf-8"))) for _, file in texts)
+    texts = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+    ordered = sorted(texts, key=lambda file: by_number(file.name))
+    return tuple(policy_of(canonical_of(file.read_text("utf-8"))) for file in ordered)
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Orders file names as people read them: revision 2 before 10, and after the file without a number."""
+    pieces = re.split("([0-9]+)", name.removesuffix(".toml"))
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
 
 
 def shipped_schemes() -> list[str]:
@@ -84,7 +134,7 @@ def read_folder(folder: Path) -> list[Policy]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; --policies names one that holds .toml files")
     found, faults = [], []
-    for path in sorted(folder.rglob("*.toml")):
+    for path in sorted(folder.rglob("*.toml"), key=lambda path: [*map(by_number, path.parts)]):
         try:
             found.append(read_policy(path))
         except FaultyPolicy as error:
@@ -134,10 +184,13 @@ def all_given(folder: Path | None) -> list[Policy]:
 
 def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
     """What the ledger has adopted for a scheme, in order."""
-    rows = store.query(_ADOPTED_SQL, (f"policy/{scheme}",))
-    return [
-        Adopted(position, policy_of(read_record("policy.adopted", record).data.content)) for position, record in rows
-    ]
+    adopted = []
+    for position, record in store.query(_ADOPTED_SQL, (f"policy/{scheme}",)):
+        data = read_record("policy.adopted", record).data
+        if sha256(data.content.encode()).hexdigest() != data.hash:
+            raise damaged(f"the policy adopted at position {position}")
+        adopted.append(Adopted(position, policy_of(data.content)))
+    return adopted
 
 
 def _named(name: str, current: dict[str, Policy], known: list[Policy]) -> Policy:
@@ -150,6 +203,10 @@ def _named(name: str, current: dict[str, Policy], known: list[Policy]) -> Policy
         return found[0]
     if found:
         raise UsageError(f"{name} fits {len(found)} revisions of the policy; give more of the hash")
+    if not at and any(item.id == policy_id for item in known):
+        raise UsageError(
+            f"{policy_id} was adopted only later than what is asked for; name a revision as {policy_id}@HASH"
+        )
     names = ", ".join(sorted({item.revision for item in known}))
     raise UsageError(f"there is no policy {name!r}; known are {names or 'none'}")
 
@@ -163,6 +220,7 @@ def policy_json(policy: Policy) -> dict[str, Any]:
         "hash": policy.hash,
         "in_force_from": shanghai_text(policy.in_force_from),
         "recalculates_from": None if recalculates is None else shanghai_text(recalculates),
+        "preview_from": None if policy.preview_from is None else shanghai_text(policy.preview_from),
         "parameters": {
             name: {"value": item.value, "source": item.source, "status": item.status}
             for name, item in policy.parameters.items()
@@ -170,11 +228,14 @@ def policy_json(policy: Policy) -> dict[str, Any]:
     }
 
 
-def list_policies(store: Store | None, folder: Path | None) -> list[dict[str, Any]]:
-    """Every version and revision at hand: from which file or position, and whether replays use it by default."""
-    given = (
-        [item for scheme in shipped_schemes() for item in shipped(scheme)] if folder is None else read_folder(folder)
-    )
+def list_policies(store: Store | None, folder: Path | None, asked: str | None) -> list[dict[str, Any]]:
+    """Every version and revision at hand, of one scheme or all: where adopted, and whether replays use it by default.
+
+    Raises UsageError for a scheme that has none.
+    """
+    given = [item for item in all_given(folder) if asked in (None, item.scheme)]
+    if not given:
+        raise UsageError(f"there is no policy of {asked}; known schemes are {', '.join(shipped_schemes())}")
     found = []
     for scheme in sorted({item.scheme for item in given}):
         adopted = [] if store is None else adopted_policies(store, scheme)
@@ -186,5 +247,5 @@ def list_policies(store: Store | None, folder: Path | None) -> list[dict[str, An
         for policy in sorted(revisions.values(), key=lambda item: (item.in_force_from, item.id, item.hash)):
             positions = [item.position for item in adopted if item.policy.hash == policy.hash]
             used = current.get(policy.id) == policy.hash
-            found.append(policy_json(policy) | {"adopted_at": positions, "used": used})
+            found.append(policy_json(policy) | {"adopted": positions, "used": used})
     return found

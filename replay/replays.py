@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 from domain.calendar import shanghai_text
 from domain.events import Event, LevelDecided
 from domain.policy import Policy
-from replay.timeline import Moment, retracted_positions
+from replay.store import Store
+from replay.timeline import Moment, events_of, retracted_positions
 
 RETRACTED_NOTE: Final = "retracted"
 
@@ -23,6 +24,8 @@ class Policies(NamedTuple):
     own: Sequence[Policy]
     creators: Sequence[Policy] = ()
     """Of creator-level, where an agency's creators are judged beside it."""
+    previewed: Sequence[Policy] = ()
+    """Not in force yet, but open for preview at `as_of`."""
 
 
 class Judged(NamedTuple):
@@ -47,6 +50,8 @@ class Replay(ABC):
     scheme: ClassVar[str]
     has_points: ClassVar[bool] = False
     """Whether its verdicts bear points that add up."""
+    figure_names: ClassVar[tuple[str, ...]] = ()
+    """Which keys of its answer are figures, in schemes of ratios and bands."""
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         self.subject = subject
@@ -54,6 +59,11 @@ class Replay(ABC):
         """The events that were known, in the order of the ledger."""
         self.moment = moment
         self.policies = policies
+
+    @classmethod
+    def load(cls, store: Store, subject: str, position: int) -> list[Event]:
+        """What a replay of a subject rests on, in the order of the ledger."""
+        return list(events_of(store, subject, position))
 
     @property
     @abstractmethod
@@ -86,6 +96,10 @@ class Replay(ABC):
     def own_json(self) -> dict[str, Any]:
         """The keys that only this scheme's answer has."""
 
+    def figures_json(self) -> dict[str, Any]:
+        """The figures that decide, in schemes of ratios and bands: the plain ones of `own_json`."""
+        return {name: value for name, value in self.own_json().items() if name in self.figure_names}
+
     @abstractmethod
     def changes_json(self) -> list[dict[str, Any]]:
         """Each change of state or level up to `as_of` with its cause, the earliest first."""
@@ -98,6 +112,14 @@ class Replay(ABC):
         """The points after a verdict; None in schemes that have none."""
         return None
 
+    def policy_of(self, index: int) -> Policy:
+        """The version that a verdict was given under."""
+        return self.policy_at(self.judged[index].at)
+
+    def policy_of_note(self, position: int) -> Policy:
+        """The version that a note was given under."""
+        return self.policy
+
     def compared(self, index: int) -> dict[str, Any] | None:
         """The figures or the event that decided a verdict; None where none did."""
         return None
@@ -109,6 +131,10 @@ class Replay(ABC):
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """The keys that only this scheme's explanation has, of a part and the verdicts shown in it."""
         return {}
+
+    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
+        """The rules that the explanation of a part shows, each with the policy that it was tried under."""
+        return []
 
     @cached_property
     def retracted(self) -> dict[int, int]:

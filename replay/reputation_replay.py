@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from domain import reputation_account as account
-from domain.calendar import month_of, month_text, shanghai_text
+from domain.calendar import month_of, month_start, month_text, parse_instant, shanghai_text
 from domain.events import Event
-from domain.policy import Policy, terms_of
+from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.reputation import NO_CAP, RECEIVED, SCHEME, Finding, Month, Verdict, run
 from domain.reputation_facts import FLAG_TYPES, history_of, spans_of
 from replay.clauses import points_text
@@ -24,7 +24,7 @@ class ReputationReplay(Replay):
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
-        self._terms = terms_of(policies.own)
+        self._terms = terms_of(policies.own, start_of_month)
         self.part = taking_part(known, moment.as_of)
         self.spans = spans_of(self._terms)
         self.history = history_of(self.part, self.spans, moment.as_of)
@@ -35,7 +35,7 @@ class ReputationReplay(Replay):
         return self.policy_at(self.moment.as_of)
 
     def policy_at(self, instant: int) -> Policy:
-        return next(term.policy for term in reversed(self._terms) if term.begins <= instant)
+        return term_at(self._terms, instant).policy
 
     @property
     def assumed(self) -> list[str]:
@@ -104,7 +104,7 @@ class ReputationReplay(Replay):
             "level": found.shown.level,
             "at": shanghai_text(found.at),
             "decided": self._decided_json(found),
-            "in_force": found.at >= self.policy.in_force_from,
+            "in_force": found.at >= self.policy_at(month_start(found.month)).in_force_from,
         }
 
     def _decided_json(self, found: account.Publication) -> dict[str, Any] | None:
@@ -114,10 +114,10 @@ class ReputationReplay(Replay):
             return None
         return {
             "run": decision.run,
-            "points": None if decision.score is None else points_text(decision.score),
+            "points": points_text(decision.score or 0),
             "level": decision.level,
-            "known_at": decision.known_at,
-            "restated": (decision.score, decision.level) != (found.shown.points_tenths, found.shown.level),
+            "known_at": shanghai_text(parse_instant(decision.known_at)),
+            "restated": (decision.score or 0, decision.level) != (found.shown.points_tenths, found.shown.level),
         }
 
     def _month_json(self, month: Month) -> dict[str, Any]:
@@ -160,6 +160,17 @@ class ReputationReplay(Replay):
         closing = self.balances[last] if last >= 0 else 0
         assert points_text(closing - opening, signed=True) == moved, "verdicts add up to the points"
         return {"adds_up": {"opening": points_text(opening), "verdicts": moved, "closing": points_text(closing)}}
+
+    def policy_of(self, index: int) -> Policy:
+        """A late review is late by the window of its receipt's month."""
+        judged = self.judged[index]
+        if judged.verdict == Verdict.LATE_REVIEW.word:
+            return self.policy_at(self._receipts[self.events[judged.position].data.order])
+        return self.policy_at(judged.at)
+
+    def policy_of_note(self, position: int) -> Policy:
+        """A receipt waits, or is reviewed, within the window of its own month."""
+        return self.policy_at(min(self.events[position].occurred_at, self.moment.as_of))
 
     @cached_property
     def balances(self) -> list[int]:
@@ -210,6 +221,17 @@ class ReputationReplay(Replay):
         if note == account.SUPERSEDED:
             return self.deciding("flag", self._flags[data.order])
         return super().compared_of_note(position)
+
+    @cached_property
+    def _receipts(self) -> dict[str, int]:
+        """By order, the instant of the receipt from which its window runs."""
+        no_receipt = (Verdict.UNKNOWN_ORDER, Verdict.DUPLICATE_RECEIPT)
+        settled = {finding.position: finding.verdict for finding in self.findings}
+        return {
+            event.data.order: event.occurred_at
+            for event in self.part
+            if event.type == "order.received" and settled.get(event.position) not in no_receipt
+        }
 
     @cached_property
     def _dues(self) -> dict[int, int]:

@@ -2,15 +2,22 @@
 
 from typing import Final
 
+from replay.creator_replay import CreatorReplay
 from replay.errors import UsageError
-from replay.policies import DEFAULT, Choice, versions
+from replay.mcn_replay import McnReplay
+from replay.policies import DEFAULT, Choice, beside, previewed, versions
 from replay.replays import Policies, Replay
 from replay.reputation_replay import ReputationReplay
 from replay.store import Store
-from replay.timeline import Moment, events_of, has_subject
+from replay.tier_replay import TierReplay
+from replay.timeline import Moment, has_subject
 
-SCHEMES: Final[dict[str, tuple[type[Replay], ...]]] = {"merchant": (ReputationReplay,)}
-"""By kind of subject, the replays of the schemes that judge it."""
+SCHEMES: Final[dict[str, tuple[type[Replay], ...]]] = {
+    "merchant": (ReputationReplay, TierReplay),
+    "creator": (CreatorReplay,),
+    "mcn": (McnReplay,),
+}
+"""By kind of subject, the replays of the schemes that judge it; the first is meant where none is named."""
 
 
 def replay_subject(
@@ -18,12 +25,22 @@ def replay_subject(
 ) -> Replay:
     """Replay a subject at a moment, under the policies in force at its `as_of` or the one that was chosen.
 
-    Raises UsageError for a subject that no scheme judges or the ledger does not know, where it must be said which of
-    several schemes is meant, and for a policy that is not there.
+    Raises UsageError for a subject that no scheme judges or the ledger does not know, and for a policy that is not
+    there.
     """
     judging = _judging(store, subject, scheme)
-    own = versions(store, judging.scheme, choice, moment.as_of, moment.position)
-    return judging(subject, list(events_of(store, subject, moment.position)), moment, Policies(own))
+    return judging(
+        subject, judging.load(store, subject, moment.position), moment, choose(store, judging, moment, choice)
+    )
+
+
+def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:
+    """The policies that judge at a moment, and those that are judged beside or previewed."""
+    at = (moment.as_of, moment.position)
+    own = versions(store, judging.scheme, choice, *at)
+    if judging is McnReplay:
+        return Policies(own, creators=versions(store, CreatorReplay.scheme, beside(choice, CreatorReplay.scheme), *at))
+    return Policies(own, previewed=previewed(store, judging.scheme, choice, *at))
 
 
 def _judging(store: Store, subject: str, asked: str | None) -> type[Replay]:
@@ -33,7 +50,8 @@ def _judging(store: Store, subject: str, asked: str | None) -> type[Replay]:
         raise UsageError(f"no scheme judges {subject}; replays are of {', '.join(f'{kind}/<id>' for kind in SCHEMES)}")
     names = {judging.scheme: judging for judging in found}
     if asked is not None and asked not in names:
-        raise UsageError(f"{asked} does not judge {subject}; {' and '.join(names)} does")
+        verb = "does" if len(names) == 1 else "do"
+        raise UsageError(f"{asked} does not judge {subject}; {' and '.join(names)} {verb}")
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects {kind}' lists them")
     return names[asked or next(iter(names))]

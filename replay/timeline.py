@@ -15,7 +15,7 @@ from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
 from replay.errors import UsageError, damaged
 from replay.reading import read_record
 from replay.record import RECORD_V
-from replay.store import Store
+from replay.store import Head, Store
 
 RETRACTED: Final = "event.retracted"
 _SUBJECT_SQL: Final = (
@@ -40,6 +40,17 @@ class Asked(NamedTuple):
     position: int | None = None
 
 
+class Present(NamedTuple):
+    """What is now: read once for replays that are compared."""
+
+    now: int
+    head: Head
+
+
+def present_of(store: Store) -> Present:
+    return Present(store.now(), store.head())
+
+
 class _Body(msgspec.Struct):
     data: Raw
 
@@ -53,29 +64,29 @@ _decoder: Final = msgspec.json.Decoder(_Outer)
 _data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items()}
 
 
-def resolve(store: Store, asked: Asked) -> Moment:
-    """The moment that was asked for, in the terms of this ledger.
+def resolve(store: Store, asked: Asked, present: Present | None = None, option: str = "--") -> Moment:
+    """The moment that was asked for, in the terms of this ledger; errors name options that begin with `option`.
 
     Raises UsageError for malformed, contradictory, future and too early instants.
     """
-    now = store.now()
+    now, head = present or present_of(store)
     if asked.known_at is not None and asked.position is not None:
-        raise UsageError("--known-at and --position both say what was known; give one of them")
-    given = _moment("--known-at", asked.known_at, now)
-    known_at, position = _known(store, given, asked.position)
-    as_of = _moment("--as-of", asked.as_of, now)
+        raise UsageError(f"{option}known-at and {option}position both say what was known; give one of them")
+    given = _moment(f"{option}known-at", asked.known_at, now)
+    known_at, position = _known(store, head, given, asked.position, option)
+    as_of = _moment(f"{option}as-of", asked.as_of, now)
     if as_of is None:
         explicit = known_at if asked.position is not None else given
         as_of = now if explicit is None else min(explicit, now)
     elif given is not None and as_of > given:
         raise UsageError(
-            f"--as-of {asked.as_of} is later than what was known at {shanghai_text(given)};"
-            " give an earlier --as-of, or a later --known-at"
+            f"{option}as-of {asked.as_of} is later than what was known at {shanghai_text(given)};"
+            f" give an earlier {option}as-of, or a later {option}known-at"
         )
     elif as_of > now:
-        raise UsageError(f"--as-of {asked.as_of} is in the future; it is {shanghai_text(now)}")
+        raise UsageError(f"{option}as-of {asked.as_of} is in the future; it is {shanghai_text(now)}")
     if asked.as_of is not None and as_of < LEDGER_START:
-        raise UsageError(f"--as-of {asked.as_of} is before 2020-06-01T00:00+08:00, when levels begin")
+        raise UsageError(f"{option}as-of {asked.as_of} is before 2020-06-01T00:00+08:00, when levels begin")
     return Moment(as_of, known_at, position)
 
 
@@ -122,7 +133,7 @@ def retracted_positions(known: list[Event]) -> dict[int, int]:
         named = positions.get((data.source, data.event))
         if retraction.position in retracted or named is None or named.type == "level.decided":
             continue
-        if named.position < retraction.position:
+        if named.position < retraction.position and named.originator_id == retraction.originator_id:
             retracted.setdefault(named.position, retraction.position)
     return retracted
 
@@ -143,12 +154,11 @@ def _moment(option: str, text: str | None, now: int) -> int | None:
         ) from None
 
 
-def _known(store: Store, known_at: int | None, position: int | None) -> tuple[int, int]:
-    head = store.head()
+def _known(store: Store, head: Head, known_at: int | None, position: int | None, option: str) -> tuple[int, int]:
     if position is not None:
         if not 1 <= position <= head.position:
             raise UsageError(
-                f"--position {position} is not in the ledger, whose positions go from 1 to {head.position}"
+                f"{option}position {position} is not in the ledger, whose positions go from 1 to {head.position}"
             )
         return _recorded_at(store, position), position
     if known_at is None or known_at >= head.recorded_at:

@@ -36,7 +36,7 @@ def run(*words: str) -> str:
 def ask(*words: str) -> dict[str, Any]:
     """An answer in JSON, which its schema takes without a fault."""
     found: dict[str, Any] = json.loads(run(*words, "--format", "json"))
-    _, schema = SCHEMAS[words[0]]
+    _, schema = SCHEMAS[words[0], found["scheme"]]
     assert schema().validate(found) == {}
     return found
 
@@ -106,7 +106,7 @@ def test_a_shop_that_closes_and_reopens(demo: str) -> None:
 def test_what_was_decided_stands_beside_what_is_published(demo: str) -> None:
     assert ask("replay", MERCHANT, *NOW)["published"]["decided"] is None
     decide(demo, "run-1", "bronze-2", 557)
-    asked = ("replay", MERCHANT, "--as-of", "2022-12-16", "--position", "227")
+    asked = ("replay", MERCHANT, "--as-of", "2022-12-16", "--position", "419")
     found = ask(*asked)["published"]["decided"]
     assert (found["run"], found["points"], found["level"], found["restated"]) == ("run-1", "55.7", "bronze-2", True)
     assert "RESTATED" in run(*asked) and "已重述" in run(*asked, "--lang", "zh")
@@ -170,8 +170,8 @@ def _shape(value: Any) -> Any:
 
 def test_answers_describe_every_key(demo: str) -> None:
     described = json.loads(run("answers", "--format", "json"))
-    assert set(described) == {"replay", "explain", "history", "diff"}
-    keys = {item["key"] for item in described["explain"]["keys"]}
+    assert len(described) == 16
+    keys = {item["key"] for item in described["explain merchant-reputation"]["keys"]}
     assert {
         "published.decided.restated",
         "verdicts[].balance",
@@ -179,7 +179,7 @@ def test_answers_describe_every_key(demo: str) -> None:
         "clauses[].rests_on[].status",
     } <= keys
     assert all(item["description"] for answer in described.values() for item in answer["keys"])
-    assert "effective.since" in run("answers", "replay")
+    assert "effective.since" in run("answers", "replay", "--scheme", "mcn-level")
 
 
 def test_the_readme_shows_what_the_commands_print(tmp_path: Path) -> None:

@@ -194,6 +194,8 @@ def test_explain_gives_each_event_its_verdict_or_note(ledger: str) -> None:
         "verdict": "counted",
         "points": "+1.0",
         "at": "2022-11-02T00:00:00+08:00",
+        "policy": "2022-10-26",
+        "policy_hash": found["policy_hash"],
         "balance": "1.0",
         "order": "o-1",
         "compared": {"what": "stars", "found": 5, "bound": "good"},
@@ -214,20 +216,22 @@ def test_explain_gives_each_event_its_verdict_or_note(ledger: str) -> None:
 def test_events_show_what_a_scheme_made_of_them(ledger: str) -> None:
     asked = ("events", "merchant/m-1", "--scheme", "merchant-reputation")
     found = json.loads(run(*asked, "--format", "json"))
+    under = {name: found[2]["made"][name] for name in ("policy", "policy_hash")}
     assert [item["made"] for item in found] == [
         None,
         None,
-        {"verdict": "counted", "points": "+1.0", "at": "2022-11-02T00:00:00+08:00"},
-        {"note": "retracted"},
+        {"verdict": "counted", "points": "+1.0", "at": "2022-11-02T00:00:00+08:00"} | under,
+        {"note": "retracted"} | under,
         None,
     ]
+    assert (under["policy"], len(under["policy_hash"])) == ("2022-10-26", 64)
     shown = run(*asked)
     assert "=> counted +1.0" in shown and "=> retracted" in shown
 
 
 def test_policies_show_what_is_published_and_what_is_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (policy,) = json.loads(run("policies", "--format", "json"))
+    (policy,) = json.loads(run("policies", "--scheme", "merchant-reputation", "--format", "json"))
     assert (policy["scheme"], policy["id"], len(policy["hash"])) == ("merchant-reputation", "2022-10-26", 64)
     assert policy["in_force_from"] == "2022-10-26T00:00:00+08:00"
     statuses = {name: item["status"] for name, item in policy["parameters"].items()}
@@ -330,7 +334,7 @@ def test_a_server_that_is_not_there_is_one_clear_line_without_the_password(words
 
 def test_the_demo_shows_a_level_as_decided_and_as_known_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for recorded in ("226 recorded, 0 already known", "0 recorded, 226 already known"):
+    for recorded in ("418 recorded, 0 already known", "0 recorded, 418 already known"):
         shown = run("demo")
         assert recorded in shown
         assert "rated, Bronze Lv2 (bronze-2), 55.7 points" in shown

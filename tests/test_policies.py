@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,21 @@ from click.testing import CliRunner
 
 from cli import main
 from domain.calendar import parse_instant
-from domain.policy import Policy, PolicyError, canonical_of, policy_of, terms_of
-from domain.reputation import SCHEME, Verdict
-from replay.errors import FaultyPolicy, UsageError
+from domain.policy import Policy, PolicyError, canonical_of, policy_of, start_of_month, terms_of
+from domain.reputation import NEW, SCHEME, Verdict, standing
+from domain.reputation_facts import rules_of
+from replay.errors import DamagedError, FaultyPolicy, UsageError
 from replay.ledger import Ledger
-from replay.policies import DEFAULT, Choice, adopted_policies, read_folder, read_policy, shipped_schemes, versions
+from replay.policies import (
+    DEFAULT,
+    Choice,
+    adopted_policies,
+    list_policies,
+    read_folder,
+    read_policy,
+    shipped_schemes,
+    versions,
+)
 from replay.policy_schemas import faults_of
 from replay.store import Store
 from replay.verify import verify
@@ -42,6 +53,10 @@ FOLDER = ROOT / "domain" / "policies"
 TAOBAO = ROOT / "fixtures" / "policies" / "taobao"
 HASHES = {
     "merchant-reputation/2022-10-26.toml": "b449725deacd",
+    "merchant-tier/2022-09-09.toml": "e9d261ddd87c",
+    "creator-level/2021.toml": "020f047bcd06",
+    "creator-level/2022-07-19.toml": "b741f34c2f15",
+    "mcn-level/2023-04-13.toml": "184b55158571",
 }
 """Every policy file that was ever shipped, and the beginning of its hash: a file is never edited."""
 
@@ -80,7 +95,7 @@ def test_shipped_files_are_well_formed_and_never_edited() -> None:
     for name, text in found.items():
         assert faults_of(text) == [], name
         assert policy_of(text).scheme == name.partition("/")[0]
-    assert shipped_schemes() == [SCHEME]
+    assert shipped_schemes() == ["creator-level", "mcn-level", SCHEME, "merchant-tier"]
 
 
 def test_a_hash_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path) -> None:
@@ -113,7 +128,7 @@ def test_a_hash_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path)
         ({"publication": {"day": 31, "hour": 0}}, "publication.value.day: must be a whole number from 1 to 28"),
         ({"review_hours": 0}, "review_hours.value: must be a whole number from 1 to 10000, found 0"),
         ({"scheme": "merchant-luck"}, "scheme: must be one of"),
-        ({"scheme": "creator-level"}, "scheme: creator-level is not judged by this levelbook yet"),
+        ({"scheme": "creator-level"}, "parameters.sales_bands: missing data"),
         ({"in_force_from": "soon"}, "in_force_from: is not of the form"),
     ],
 )
@@ -155,6 +170,38 @@ def test_faults_of_a_folder_are_told_together(tmp_path: Path) -> None:
     ]
 
 
+HOSTILE = {
+    "deep lists": "a = " + "[" * 3_000 + "]" * 3_000,
+    "deep tables": "a = " + "{ b = " * 400 + "1" + " }" * 400,
+    "dotted": ".".join(["a"] * 2_000) + " = 1",
+    "a long integer": "a = " + "9" * 5_000,
+    "a wide integer": "a = 9999999999999999999",
+    "the first year": "a = 0001-01-01T00:00:00+23:59",
+    "the last year": "a = 9999-12-31T23:59:59-23:59",
+    "seven decimals": "a = 2022-01-01T00:00:00.1234567Z",
+    "an escape": 'a = "\\u001b[2J"',
+    "a hidden key": '"a\\u202e" = 1',
+    "nothing": "a = ",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+def test_hostile_texts_are_refused_and_nothing_breaks(text: str) -> None:
+    with pytest.raises(PolicyError):
+        canonical_of(text)
+
+
+@pytest.mark.parametrize("scheme", ["['a']", "{ a = 1 }", "1", "true", '"merchant-luck"'])
+def test_a_scheme_of_any_kind_is_looked_at(scheme: str) -> None:
+    found = faults_of(canonical_of(f"scheme = {scheme}\nparameters = 1"))
+    assert any(line.startswith("scheme: ") for line in found)
+
+
+def test_a_version_recalculates_nothing_that_comes_after_it() -> None:
+    late = with_faults(SHIPPED, recalculates_from="2023-01-01T00:00:00.000000Z")
+    assert faults_of(late) == ["recalculates_from: must not be after in_force_from"]
+
+
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
@@ -168,7 +215,7 @@ def test_faults_of_a_folder_are_told_together(tmp_path: Path) -> None:
     ],
 )
 def test_a_month_is_judged_by_the_version_in_force_at_its_close(name: str, begins: list[str | None]) -> None:
-    terms = terms_of(VERSIONS[name])
+    terms = terms_of(VERSIONS[name], start_of_month)
     assert [term.policy.id for term in terms] == [f"v{number + 1}" for number in range(len(begins))]
     assert [term.begins for term in terms[1:]] == [parse_instant(f"{day}T00:00:00+08:00") for day in begins[1:]]
     assert terms[0].begins < -(2**61)
@@ -178,8 +225,12 @@ def test_a_version_that_recalculates_takes_the_months_of_those_before_it() -> No
     earlier, _ = VERSIONS["at a month's start"]
     later = with_values(earlier, id="v3", in_force_from="2022-12-01T00:00:00+08:00")
     since_october = with_values(later, recalculates_from="2022-10-01T00:00:00+08:00")
-    assert [term.begins for term in terms_of([later, earlier])][1] == parse_instant("2022-12-01T00:00:00+08:00")
-    assert [term.begins for term in terms_of([since_october, earlier])][1] == parse_instant("2022-10-01T00:00:00+08:00")
+    assert [term.begins for term in terms_of([later, earlier], start_of_month)][1] == parse_instant(
+        "2022-12-01T00:00:00+08:00"
+    )
+    assert [term.begins for term in terms_of([since_october, earlier], start_of_month)][1] == parse_instant(
+        "2022-10-01T00:00:00+08:00"
+    )
 
 
 # --- adoption, and which policy a replay uses -------------------------------------------------------------------------
@@ -227,6 +278,31 @@ def test_a_policy_can_be_named(store: Store, tmp_path: Path) -> None:
             used(store, Choice(name))
 
 
+def test_versions_count_from_the_very_instant_and_in_the_order_of_their_dates(store: Store) -> None:
+    begins = parse_instant("2023-05-01T00:00:00+08:00")
+    later = with_values(SHIPPED, id="1999", in_force_from="2023-05-01T00:00:00+08:00")
+    Ledger(store).adopt(later)
+    assert used(store, as_of=begins - 1) == [SHIPPED.hash]
+    assert used(store, as_of=begins) == [SHIPPED.hash, later.hash]
+    with pytest.raises(UsageError, match="there is no policy"):
+        used(store, Choice(f"1999@{SHIPPED.hash}"))
+    with pytest.raises(UsageError, match="was adopted only later than what is asked for"):
+        used(store, Choice("1999"), position=0)
+
+
+def test_two_versions_in_force_from_one_instant_are_not_chosen_between(store: Store) -> None:
+    Ledger(store).adopt(with_values(SHIPPED, id="twin"))
+    with pytest.raises(UsageError, match="are in force from the same instant, and neither"):
+        used(store)
+    assert used(store, Choice("2022-10-26")) == [SHIPPED.hash]
+
+
+def test_an_adopted_policy_that_is_not_what_its_hash_says_is_damaged(store: Store) -> None:
+    Ledger(store).adopt(replace(REVISED, hash="0" * 64))
+    with pytest.raises(DamagedError, match="the policy adopted at position 1 is damaged"):
+        used(store)
+
+
 def test_a_hash_that_fits_several_revisions_is_not_guessed(store: Store) -> None:
     many = [with_values(SHIPPED, default_tenths=number) for number in range(40)]
     first: dict[str, Policy] = {}
@@ -242,11 +318,15 @@ def test_a_folder_takes_the_place_of_files_and_adoptions(store: Store, tmp_path:
     other = with_values(SHIPPED, default_tenths=9)
     toml_of(with_values(SHIPPED, default_tenths=1), tmp_path / "2022-10-26.toml")
     toml_of(other, tmp_path / "2022-10-26-r2.toml")
-    (tmp_path / "2022-10-26-r2.toml").rename(tmp_path / "2022-10-27.toml")
+    toml_of(with_values(SHIPPED, default_tenths=2), tmp_path / "2022-10-26-r1.toml")
     assert used(store, Choice(folder=tmp_path)) == [other.hash], "of one version the last file by name"
     assert used(store, Choice(f"2022-10-26@{REVISED.hash}", tmp_path)) == [REVISED.hash], "adopted ones can be named"
     with pytest.raises(UsageError, match="there is no policy"):
         used(store, Choice(f"2022-10-26@{SHIPPED.hash}", tmp_path))
+    marked = {item["hash"]: item["used"] for item in list_policies(store, tmp_path, None)}
+    assert [name for name, counts in marked.items() if counts] == [other.hash]
+    with pytest.raises(UsageError, match=re.escape("; name a folder that does, or leave out --policies")):
+        versions(store, "creator-level", Choice(folder=tmp_path), LONG_AFTER, 0)
 
 
 def test_the_commands_check_adopt_and_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,18 +334,20 @@ def test_the_commands_check_adopt_and_list(tmp_path: Path, monkeypatch: pytest.M
     file = toml_of(REVISED, tmp_path / "revised.toml")
     assert f"2022-10-26@{REVISED.hash} can be used: 2 assumed" in run("policy", "check", str(file))
     assert json.loads(run("policy", "check", str(file), "--format", "json"))["hash"] == REVISED.hash
-    (listed,) = json.loads(run("policies", "--format", "json"))
-    assert (listed["hash"], listed["adopted_at"], listed["used"]) == (SHIPPED.hash, [], True)
+    (listed,) = json.loads(run("policies", "--scheme", SCHEME, "--format", "json"))
+    assert (listed["hash"], listed["adopted"], listed["used"]) == (SHIPPED.hash, [], True)
     run("policies", "--store", "none.db", status=2)
+    assert {item["scheme"] for item in json.loads(run("policies", "--format", "json"))} == set(shipped_schemes())
+    run("policies", "--scheme", "luck", status=2)
     (tmp_path / "events.jsonl").write_text(json.dumps(paid("o-1")) + "\n")
     run("ingest", "events.jsonl")
     assert "adopted at position 2" in run("policy", "adopt", "revised.toml")
     assert "is the revision adopted last already" in run("policy", "adopt", "revised.toml")
     assert json.loads(run("policy", "adopt", "2022-10-26", "--format", "json"))["position"] == 3
     assert json.loads(run("policy", "adopt", "revised.toml", "--format", "json"))["position"] == 4
-    found = {item["hash"]: item for item in json.loads(run("policies", "--format", "json"))}
-    assert (found[SHIPPED.hash]["adopted_at"], found[SHIPPED.hash]["used"]) == ([3], False)
-    assert (found[REVISED.hash]["adopted_at"], found[REVISED.hash]["used"]) == ([2, 4], True)
+    found = {item["hash"]: item for item in json.loads(run("policies", "--scheme", SCHEME, "--format", "json"))}
+    assert (found[SHIPPED.hash]["adopted"], found[SHIPPED.hash]["used"]) == ([3], False)
+    assert (found[REVISED.hash]["adopted"], found[REVISED.hash]["used"]) == ([2, 4], True)
     assert "not used unless named" in run("policies")
     asked = ("replay", "merchant/m-1", "--as-of", "2022-12-31", "--format", "json")
     assert json.loads(run(*asked))["policy_hash"] == REVISED.hash
@@ -331,14 +413,17 @@ def test_taobao_examples_come_out_as_published(case: Case) -> None:
     assert standing.points_tenths == sum(tenths for _, tenths in case.verdicts)
 
 
-@pytest.mark.parametrize("rank", range(13))
-@pytest.mark.parametrize("beside", [-1, 0])
+@pytest.mark.parametrize("rank", range(20))
+@pytest.mark.parametrize("beside", [-1, 0, 1])
 def test_taobao_grades_begin_at_their_bounds(rank: int, beside: int) -> None:
-    """A shop with so many good reviews, each of another buyer, up to 50,001; no month's growth is bounded."""
-    count = BOUNDS[rank] + beside
-    standing, _ = judge(SELLER_CREDIT, recorded(enumerate([START, *orders_of_buyers(count)])), LONG_AFTER)
-    assert standing.points_tenths == count * 10
-    assert standing.level == rank + (beside == 0)
+    account = NEW._replace(points=(BOUNDS[rank] + beside) * 10, opened_at=0, open=True)
+    assert standing(account, rules_of(SELLER_CREDIT)).level == rank + (beside >= 0)
+
+
+def test_taobao_bounds_no_months_growth() -> None:
+    told = [START, *orders_of_buyers(5_100)]
+    found, _ = judge(SELLER_CREDIT, recorded(enumerate(told)), LONG_AFTER)
+    assert (found.points_tenths, found.level) == (51_000, 10)
 
 
 def orders_of_buyers(count: int) -> list[Any]:

@@ -31,7 +31,7 @@ from domain.events import (
     ReviewPosted,
 )
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from domain.policy import Policy, policy_of, terms_of
+from domain.policy import Policy, policy_of, start_of_month, terms_of
 from domain.reputation import SCHEME, Finding, Run, Standing, State, Verdict, run, span_at, standing
 from domain.reputation_facts import KINDS, history_of, spans_of
 from replay.policies import shipped
@@ -198,14 +198,14 @@ def known_of(ledger: Iterable[Event], position: int) -> list[Event]:
 
 def run_of(policies: Iterable[Policy], known: list[Event], as_of: int) -> Run:
     """What the rules make of what is known of the merchant."""
-    spans = spans_of(terms_of(policies))
+    spans = spans_of(terms_of(policies, start_of_month))
     return run(history_of(taking_part(known, as_of), spans, as_of), spans)
 
 
 def judge(policy: Policy, known: list[Event], as_of: int) -> tuple[Standing, list[Finding]]:
     """Where the merchant stands under one policy, and the findings that led there."""
     found = run_of([policy], known, as_of)
-    return standing(found.account, span_at(spans_of(terms_of([policy])), as_of).rules), found.findings
+    return standing(found.account, span_at(spans_of(terms_of([policy], start_of_month)), as_of).rules), found.findings
 
 
 # --- the oracle -------------------------------------------------------------------------------------------------------

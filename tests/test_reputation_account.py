@@ -8,13 +8,26 @@ from hypothesis import given, settings
 
 from domain.calendar import LEDGER_START, parse_instant
 from domain.events import Event
-from domain.policy import Policy
+from domain.policy import Policy, policy_of
 from replay.answers import replay_json
+from replay.diff import diff_json
 from replay.explain import explain_json
 from replay.replays import Part, Replay
 from tests.conftest import SOAK
-from tests.replays import VERSIONS, by_the_oracle_of_versions, replay_of
-from tests.test_reputation import Told, World, closed, opened, paid, received, recorded, reviewed, worlds
+from tests.replays import VERSIONS, by_the_oracle_of_versions, dated, replay_of
+from tests.test_reputation import (
+    SHIPPED,
+    Told,
+    World,
+    closed,
+    opened,
+    paid,
+    received,
+    recorded,
+    reviewed,
+    with_values,
+    worlds,
+)
 
 
 def tenths(text: str | None) -> int | None:
@@ -50,6 +63,7 @@ def account_of(replay: Replay) -> dict[str, Any]:
             "points_tenths": tenths(published["points"]),
             "level": published["level"],
             "at": parse_instant(published["at"]),
+            "in_force": published["in_force"],
         },
         "effective": {**effective, "since": effective["since"] and parse_instant(effective["since"])},
         "in_months": sum(sum(month["verdicts"].values()) for month in found["months"]),
@@ -158,3 +172,105 @@ def test_notes_by_hand() -> None:
     ]
     assert found["notes"][0]["compared"]["found"] == "2022-10-18T00:00:00+08:00"
     assert found["notes"][1]["compared"]["position"] == 6
+
+
+# --- several versions, by hand ----------------------------------------------------------------------------------------
+
+LONG_THEN_SHORT = [
+    dated(
+        with_values(SHIPPED, review_hours=720, star_classes={"good": [5], "neutral": [4], "bad": [1, 2, 3]}),
+        "v1",
+        "2020-01-01",
+    ),
+    dated(with_values(SHIPPED, review_hours=1, default_tenths=5), "v2", "2022-11-01"),
+]
+
+
+def explained(versions: list[Policy], told: list[Told], as_of: str) -> dict[str, Any]:
+    return explain_json(replay_of(versions, recorded(enumerate(told)), at(as_of), len(told)), Part(), "en")
+
+
+def test_a_short_window_overtakes_a_long_one() -> None:
+    """Received on 30 October under 30 days, and on 2 November under an hour: the later receipt is credited first."""
+    told = [
+        opened(at("2022-10-01T00:00:00")),
+        paid("slow", at("2022-10-29T00:00:00")),
+        received("slow", at("2022-10-30T00:00:00")),
+        paid("quick", at("2022-11-01T00:00:00")),
+        received("quick", at("2022-11-02T00:00:00")),
+    ]
+    found = explained(LONG_THEN_SHORT, told, "2022-12-31T00:00:00")
+    assert [(v["position"], v["at"], v["points"]) for v in found["verdicts"]] == [
+        (5, "2022-11-02T01:00:00+08:00", "+0.5"),
+        (3, "2022-11-29T00:00:00+08:00", "+0.5"),
+    ]
+    assert found["verdicts"][1]["compared"] == {
+        "what": "default_credit",
+        "found": "2022-10-30T00:00:00+08:00",
+        "bound": "2022-11-29T00:00:00+08:00",
+    }
+
+
+def test_a_verdict_is_explained_by_the_version_that_gave_it() -> None:
+    told = [
+        opened(at("2022-10-01T00:00:00")),
+        paid("a", at("2022-10-02T00:00:00")),
+        reviewed("a", at("2022-10-03T00:00:00"), 4),
+        paid("b", at("2022-11-02T00:00:00")),
+        reviewed("b", at("2022-11-03T00:00:00"), 4),
+        paid("c", at("2022-10-02T00:00:00")),
+        received("c", at("2022-10-03T00:00:00")),
+        reviewed("c", at("2022-11-20T00:00:00"), 1),
+    ]
+    found = explained(LONG_THEN_SHORT, told, "2022-12-31T00:00:00")
+    by_position = {verdict["position"]: verdict for verdict in found["verdicts"]}
+    assert (by_position[3]["verdict"], by_position[3]["policy"], by_position[3]["compared"]["bound"]) == (
+        "neutral",
+        "v1",
+        "neutral",
+    )
+    assert (by_position[5]["verdict"], by_position[5]["policy"], by_position[5]["compared"]["bound"]) == (
+        "counted",
+        "v2",
+        "good",
+    )
+    late = by_position[8]
+    assert (late["verdict"], late["policy"]) == ("late_review", "v1"), "late by the window of its receipt"
+    texts = {(clause["name"], clause["policy"]): clause["text"] for clause in found["clauses"]}
+    assert "720 hours" in texts["late_review", "v1"] and ("late_review", "v2") not in texts
+
+
+def test_what_is_compared_before_the_first_opening_and_before_statistics() -> None:
+    told = [
+        paid("a", at("2022-10-02T00:00:00")),
+        reviewed("a", at("2022-10-03T00:00:00")),
+        opened(at("2022-11-01T00:00:00")),
+    ]
+    (verdict,) = explained(VERSIONS["shipped"], told, "2022-12-31T00:00:00")["verdicts"]
+    assert verdict["compared"] == {"what": "opened_at", "found": None, "bound": None}
+    early = [
+        opened(at("2020-01-01T00:00:00")),
+        paid("a", at("2020-02-01T00:00:00")),
+        reviewed("a", at("2020-02-02T00:00:00")),
+    ]
+    (verdict,) = explained(VERSIONS["shipped"], early, "2022-12-31T00:00:00")["verdicts"]
+    assert verdict["compared"] == {
+        "what": "entered_at",
+        "found": "2020-02-02T00:00:00+08:00",
+        "bound": "2020-06-01T00:00:00+08:00",
+    }
+
+
+def test_a_difference_tells_what_either_end_assumed() -> None:
+    told = [opened(at("2022-10-01T00:00:00"))]
+    as_assumed = dated(SHIPPED, "v1", "2020-01-01")
+    content = as_assumed.content.replace('"status":"published","value":7', '"status":"assumed","value":7')
+    start, end = (
+        replay_of([p], recorded(enumerate(told)), at("2022-12-31T00:00:00"), 1)
+        for p in (as_assumed, policy_of(content))
+    )
+    assert (
+        diff_json(start, end)["assumed"]
+        == diff_json(end, start)["assumed"]
+        == ["default_tenths", "levels", "star_classes"]
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.policy import terms_of
+from domain.policy import start_of_month, terms_of
 from domain.reputation import Fact, run
 from domain.reputation_facts import history_of, spans_of
 from replay.policies import shipped
@@ -111,7 +111,7 @@ def test_the_scheme_against_a_bare_loop(
     merchant_of: MakeStore, compare: Compare, bare: Callable[[list[Fact]], int], told: str
 ) -> None:
     count = 100_000
-    spans = spans_of(terms_of(shipped("merchant-reputation")))
+    spans = spans_of(terms_of(shipped("merchant-reputation"), start_of_month))
     with open_store(str(merchant_of(count))) as store:
         history = history_of(taking_part(list(events_of(store, "merchant/m-0", count)), AS_OF), spans, AS_OF)
 

@@ -53,9 +53,8 @@ With several dated versions of the policy (`reputation_by_versions`; `reputation
     the months that it does not judge.
 21. The note `pending` goes by the window of the receipt's month's version among the candidates of `as_of`. So it may
     become a verdict at an instant long before, when a version with a shorter window comes into force in that month.
-22. Publications are those of the timetable and `statistics_from` of the version of the month of `as_of` throughout,
-    also for `effective["since"]`: when a new version moves the day, earlier publications are dated by the new day;
-    when it moves `statistics_from` on, earlier ones are as if they had never been.
+22. A publication is dated by the timetable of the version that judges its month, and is one only where that version's
+    statistics have begun: a later version re-dates or undoes no publication of a month that it does not judge.
 23. `effective["since"]` looks at state and level only: other points, or another version with a level of the same
     code, leave it as it is. Levels are compared by code.
 24. Before the first publication `effective` is `unrated` also for a merchant that is closed at `as_of`.
@@ -164,6 +163,7 @@ class Publication:
     state: str
     level: str | None
     points: int
+    in_force: bool
 
 
 # --- the calendar (section 0: natural months of UTC+8, half open) ---------------------------------------------------
@@ -610,12 +610,18 @@ def publication_instant(month: int, parameters: dict[str, Any]) -> int:
     return instant_in(month + 1, timetable["day"], timetable["hour"])
 
 
-def published_months(lives: list[Event], as_of: int, parameters: dict[str, Any]) -> list[int]:
-    """Section 1: the months published at or before `as_of`, by the terms of the version of the month of `as_of`."""
-    first = first_month(lives, parameters)
-    if first is None:
+def published_months(lives: list[Event], as_of: int, candidates: list[Version]) -> list[int]:
+    """Section 1: the months published at or before `as_of`, each by the terms of the version that judges it."""
+    opening = opening_month(lives)
+    if opening is None:
         return []
-    return [m for m in range(first, month_of(as_of)) if publication_instant(m, parameters) <= as_of]
+    months = []
+    for month in range(opening, month_of(as_of)):
+        parameters = version_of(month, candidates).parameters
+        counts = month >= month_of(parameters["statistics_from"])
+        if counts and publication_instant(month, parameters) <= as_of:
+            months.append(month)
+    return months
 
 
 def publication(
@@ -628,8 +634,9 @@ def publication(
 ) -> Publication:
     """Section 1: what a replay at the month's close gives (same `position`, same candidates)."""
     at_close = replay(events, close_of(month), position, candidates, subject)
-    state, level = end_state(at_close, version_of(month, candidates).parameters)
-    return Publication(month, at, state, level, points_of(at_close.judged))
+    version = version_of(month, candidates)
+    state, level = end_state(at_close, version.parameters)
+    return Publication(month, at, state, level, points_of(at_close.judged), at >= version.in_force_from)
 
 
 def publications(
@@ -641,9 +648,8 @@ def publications(
     lives: list[Event],
 ) -> Iterator[Publication]:
     """Section 1: the publications at or before `as_of`, the last one first."""
-    parameters = parameters_at(as_of, candidates)
-    for month in reversed(published_months(lives, as_of, parameters)):
-        at = publication_instant(month, parameters)
+    for month in reversed(published_months(lives, as_of, candidates)):
+        at = publication_instant(month, version_of(month, candidates).parameters)
         yield publication(events, month, position, candidates, subject, at)
 
 
@@ -665,7 +671,13 @@ def published(shown: Iterator[Publication]) -> dict[str, Any] | None:
     last = next(shown, None)
     if last is None:
         return None
-    return {"month": month_text(last.month), "points_tenths": last.points, "level": last.level, "at": last.at}
+    return {
+        "month": month_text(last.month),
+        "points_tenths": last.points,
+        "level": last.level,
+        "at": last.at,
+        "in_force": last.in_force,
+    }
 
 
 def answer(

@@ -1,0 +1,267 @@
+"""From events and policies to what the rules of `mcn-level` read: who held whom when, and each month's sums.
+
+One slot a creator: bindings of all agencies are read together, by (`occurred_at`, position). A sale belongs to the
+agency that holds its creator at that instant, and so do its refunds, in their own months. Sums are kept by creator
+and month before they are bounded, so that a late event is added where it belongs and nowhere else.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from domain.bands import Band
+from domain.calendar import month_of, month_start, parse_month
+from domain.creator_facts import hundredths
+from domain.events import BINDING_TYPES, Event
+from domain.limits import DAY_MICROS
+from domain.mcn_level import Figures, Rules, credit_after
+from domain.policy import Policy
+
+
+class Verdict(StrEnum):
+    """What became of an event."""
+
+    COUNTED = "counted"
+    NOT_BOUND = "not_bound"
+    """An unbinding by an agency that does not hold the creator."""
+    LIFTED = "lifted"
+    UNKNOWN_ORDER = "unknown_order"
+    DUPLICATE_ORDER = "duplicate_order"
+    NOT_HELD = "not_held"
+    """The agency does not hold the creator at that instant, or did not at the sale's."""
+
+
+class Finding(NamedTuple):
+    """The verdict on the event at `position`."""
+
+    at: int
+    position: int
+    verdict: Verdict
+
+
+class Sums(NamedTuple):
+    """What one creator adds to its agency's month."""
+
+    settled_fen: int = 0
+    showcase_fen: int = 0
+    good_fen: int = 0
+    orders: int = 0
+    worry_free: int = 0
+    showcase_orders: int = 0
+    live_minutes: int = 0
+
+
+@dataclass
+class Slot:
+    """Who holds one creator: the agency from each instant on; None for nobody."""
+
+    begins: list[int] = field(default_factory=list)
+    holders: list[str | None] = field(default_factory=list)
+
+    def bind(self, at: int, holder: str | None) -> None:
+        self.begins.append(at)
+        self.holders.append(holder)
+
+    def holder_at(self, instant: int) -> str | None:
+        """Every binding at or before an instant is in effect at it."""
+        place = bisect_right(self.begins, instant)
+        return self.holders[place - 1] if place else None
+
+
+class History(NamedTuple):
+    """One agency and the creators that it ever held."""
+
+    subject: str
+    onboarded_at: int | None
+    slots: dict[str, Slot]
+    """By creator's id."""
+    sums: dict[tuple[str, int], Sums]
+    """By creator's id and month."""
+    reputation: dict[str, list[tuple[int, int]]]
+    """By creator's id: (instant, value in hundredths), in order."""
+    credit: list[tuple[int, int]]
+    """Movements of the agency's credit, (instant, points), in order."""
+
+
+def rules_of(policy: Policy) -> Rules:
+    """The rules that a policy sets."""
+    value = {name: item.value for name, item in policy.parameters.items()}
+    bands = {name: _bands(value[name]) for name in value if name.endswith("_bands")}
+    return Rules(
+        first_month=parse_month(value["first_month"]),
+        evaluation_day=value["evaluation_day"],
+        novice_months=value["novice_months"],
+        service_min=value["observation"]["service_min"],
+        credit_min=value["observation"]["credit_min"],
+        credit_start=value["credit"]["start"],
+        credit_max=value["credit"]["max"],
+        top_level=value["top_creators"]["level"],
+        top_creators_bands=_bands(value["top_creators"]["bands"]),
+        level_codes=tuple(level["code"] for level in value["levels"]),
+        level_bounds=tuple(level["from"] for level in value["levels"]),
+        **bands,
+    )
+
+
+def _bands(bands: list[dict[str, int]]) -> tuple[Band, ...]:
+    return tuple(Band(band["from"], band["points"]) for band in bands)
+
+
+def evaluated_at(month: int, rules: Rules) -> int:
+    """The instant at which a month is evaluated: 00:00 on that day of the next."""
+    return month_start(month + 1) + (rules.evaluation_day - 1) * DAY_MICROS
+
+
+def history_of(events: Iterable[Event], subject: str) -> tuple[History, list[Finding]]:
+    """An agency's history among the events of its own stream, of its creators' and of every binding of these.
+
+    They are given by (`occurred_at`, position).
+    """
+    events = list(events)
+    findings: list[Finding] = []
+    slots = _slots_of(events, subject, findings)
+    own = [event for event in events if event.originator_id == subject]
+    onboarded = next((event.occurred_at for event in own if event.type == "mcn.onboarded"), None)
+    credit = _credit_of(own, findings)
+    sums: dict[tuple[str, int], Sums] = {}
+    reputation = defaultdict[str, list[tuple[int, int]]](list)
+    sales: dict[tuple[str, str], Event] = {}
+    for event in events:
+        kind, _, creator = event.originator_id.partition("/")
+        if kind != "creator" or creator not in slots:
+            continue
+        if event.type == "creator.scored" and event.data.score == "reputation":
+            reputation[creator].append((event.occurred_at, hundredths(event.data.value)))
+        elif event.type in _ADDING:
+            _add(event, creator, subject, slots[creator], sales, sums, findings)
+    findings.sort(key=lambda finding: (finding.at, finding.position))
+    return History(subject, onboarded, slots, sums, dict(reputation), credit), findings
+
+
+_ADDING: Final = ("sale.settled", "sale.refunded", "live.held")
+
+
+def _slots_of(events: list[Event], subject: str, findings: list[Finding]) -> dict[str, Slot]:
+    """The slot of each creator that the agency ever bound."""
+    slots = defaultdict[str, Slot](Slot)
+    for event in events:
+        if event.type not in BINDING_TYPES:
+            continue
+        slot, agency = slots[event.data.creator], event.originator_id
+        holds = bool(slot.holders) and slot.holders[-1] == agency
+        binds = event.type == "creator.bound"
+        if agency == subject:
+            verdict = Verdict.COUNTED if binds or holds else Verdict.NOT_BOUND
+            findings.append(Finding(event.occurred_at, event.position, verdict))
+        if binds or holds:
+            slot.bind(event.occurred_at, agency if binds else None)
+    return {creator: slot for creator, slot in slots.items() if subject in slot.holders}
+
+
+def _credit_of(own: list[Event], findings: list[Finding]) -> list[tuple[int, int]]:
+    restored = {event.data.violation for event in own if event.type == "credit.restored"}
+    movements = []
+    for event in own:
+        if event.type not in ("credit.granted", "credit.deducted"):
+            continue
+        lifted = event.type == "credit.deducted" and event.data.violation in restored
+        verdict = Verdict.LIFTED if lifted else Verdict.COUNTED
+        findings.append(Finding(event.occurred_at, event.position, verdict))
+        if not lifted:
+            points = event.data.points
+            movements.append((event.occurred_at, points if event.type == "credit.granted" else -points))
+    return movements
+
+
+def _add(
+    event: Event,
+    creator: str,
+    subject: str,
+    slot: Slot,
+    sales: dict[tuple[str, str], Event],
+    sums: dict[tuple[str, int], Sums],
+    findings: list[Finding],
+) -> None:
+    """Add a sale, a refund or a live session to its creator's month, where it is the agency's."""
+    verdict, sale = _settled(event, creator, subject, slot, sales)
+    findings.append(Finding(event.occurred_at, event.position, verdict))
+    if verdict is not Verdict.COUNTED:
+        return
+    key = (creator, month_of(event.occurred_at))
+    before, data = sums.get(key, Sums()), event.data
+    if sale is None:
+        sums[key] = before._replace(live_minutes=before.live_minutes + data.minutes)
+        return
+    first = event.type == "sale.settled"
+    amount = data.amount if first else -data.amount
+    showcase = sale.channel == "showcase"
+    sums[key] = before._replace(
+        settled_fen=before.settled_fen + amount,
+        showcase_fen=before.showcase_fen + amount * showcase,
+        good_fen=before.good_fen + amount * sale.good_goods,
+        orders=before.orders + first,
+        worry_free=before.worry_free + (first and sale.worry_free),
+        showcase_orders=before.showcase_orders + (first and showcase),
+    )
+
+
+def _settled(
+    event: Event, creator: str, subject: str, slot: Slot, sales: dict[tuple[str, str], Event]
+) -> tuple[Verdict, Any]:
+    """What becomes of an event, and the sale that it is or is about."""
+    if event.type == "live.held":
+        held = slot.holder_at(event.occurred_at) == subject
+        return Verdict.COUNTED if held else Verdict.NOT_HELD, None
+    key = (creator, event.data.order)
+    if event.type == "sale.settled":
+        if key in sales:
+            return Verdict.DUPLICATE_ORDER, None
+        sales[key] = event
+    elif key not in sales:
+        return Verdict.UNKNOWN_ORDER, None
+    sale = sales[key]
+    held = slot.holder_at(sale.occurred_at) == subject
+    return Verdict.COUNTED if held else Verdict.NOT_HELD, sale.data
+
+
+def figures_of(history: History, month: int, top_creators: int, rules: Rules) -> Figures:
+    """A month's figures; `top_creators` is how many of the creators held at its close have the level that counts."""
+    assert history.onboarded_at is not None
+    end = month_start(month + 1)
+    sums = [sums for (_, at), sums in history.sums.items() if at == month]
+    scores = last_scores(history, month)
+    return Figures(
+        month=month,
+        months_onboarded=month - month_of(history.onboarded_at) + 1,
+        credit=credit_after(history.credit, end, rules),
+        settled_sum_fen=sum(item.settled_fen for item in sums),
+        showcase_sum_fen=sum(item.showcase_fen for item in sums),
+        good_sum_fen=sum(item.good_fen for item in sums),
+        orders=sum(item.orders for item in sums),
+        worry_free=sum(item.worry_free for item in sums),
+        showcase_creators=sum(1 for item in sums if item.showcase_orders),
+        live_minutes=sum(item.live_minutes for item in sums),
+        top_creators=top_creators,
+        reputation_sum=sum(scores.values()),
+        reputation_creators=len(scores),
+    )
+
+
+def held_at_close(history: History, month: int) -> list[str]:
+    """The ids of the creators held at a month's close, in alphabetical order."""
+    close = month_start(month + 1) - 1
+    return sorted(creator for creator, slot in history.slots.items() if slot.holder_at(close) == history.subject)
+
+
+def last_scores(history: History, month: int) -> Mapping[str, int]:
+    """Of each creator held at a month's close that has one, the last reputation value up to it, of any age."""
+    end = month_start(month + 1)
+    found = {}
+    for creator in held_at_close(history, month):
+        earlier = [value for at, value in history.reputation.get(creator, ()) if at < end]
+        if earlier:
+            found[creator] = earlier[-1]
+    return found

@@ -1,0 +1,77 @@
+"""The monthly boards of agencies: rated agencies ranked by what a board ranks by (RULEBOOK §4)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from domain.calendar import month_start, month_text, shanghai_text
+from domain.mcn_facts import evaluated_at, rules_of
+from domain.mcn_level import score_on
+from domain.policy import start_of_month, term_at, terms_of
+from domain.version import PROGRAM_VERSION
+from replay.errors import UsageError
+from replay.look import list_subjects
+from replay.mcn_replay import McnReplay, ranked
+from replay.policies import Choice
+from replay.schemes import choose
+from replay.store import Store
+from replay.timeline import Asked, Moment, resolve
+
+
+def board_json(
+    store: Store,
+    board: str,
+    month: int,
+    known: tuple[str | None, int | None],
+    choice: Choice,
+    progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """A board of a month, as known at a `known_at` or position: every rated agency, best first.
+
+    Raises UsageError for a board that there is not, and a month that is not evaluated yet.
+    """
+    moment = _moment_of(store, month, known, choice)
+    policies = choose(store, McnReplay, moment, choice)
+    policy = term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
+    boards = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
+    if board not in boards:
+        raise UsageError(f"there is no board {board!r}; known are {', '.join(boards)}")
+    replays = []
+    for number, item in enumerate(list_subjects(store, "mcn"), 1):
+        subject = item["subject"]
+        replays.append(McnReplay(subject, McnReplay.load(store, subject, moment.position), moment, policies))
+        progress(number)
+    rows = [
+        {
+            "rank": rank,
+            "subject": replay.subject,
+            "score": score_on(boards[board], found.found),
+            "settled": found.found.settled_fen,
+            "level": found.level,
+        }
+        for rank, (replay, found) in enumerate(ranked(replays, month, boards[board]), 1)
+    ]
+    return {
+        "board": board,
+        "month": month_text(month),
+        "ranks_by": boards[board],
+        "program": PROGRAM_VERSION,
+        "policy": policy.id,
+        "policy_hash": policy.hash,
+        "as_of": shanghai_text(moment.as_of),
+        "known_at": shanghai_text(moment.known_at),
+        "position": moment.position,
+        "in_force": moment.as_of >= policy.in_force_from,
+        "assumed": sorted({name for item in (*policies.own, *policies.creators) for name in item.assumed}),
+        "rows": rows,
+    }
+
+
+def _moment_of(store: Store, month: int, known: tuple[str | None, int | None], choice: Choice) -> Moment:
+    """The month's evaluation, with what was known at the moment asked for."""
+    asked = resolve(store, Asked(known_at=known[0], position=known[1]))
+    at_close = asked._replace(as_of=month_start(month + 1) - 1)
+    own = choose(store, McnReplay, at_close, choice).own
+    due = evaluated_at(month, rules_of(term_at(terms_of(own, start_of_month), month_start(month)).policy))
+    if due > store.now():
+        raise UsageError(f"{month_text(month)} is not evaluated yet: it is due at {shanghai_text(due)}")
+    return asked._replace(as_of=due)

@@ -1,0 +1,310 @@
+"""An agency's level replayed: its phase, its scores row by row, and the creators that they rest on."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from domain.calendar import month_of, month_start, month_text, shanghai_text
+from domain.comparison import decimal_text
+from domain.events import BINDING_TYPES, Event
+from domain.mcn_facts import (
+    evaluated_at,
+    figures_of,
+    held_at_close,
+    history_of,
+    last_scores,
+    rules_of,
+)
+from domain.mcn_level import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
+from domain.policy import Policy, start_of_month, term_at, terms_of
+from replay.benefits import benefits_json
+from replay.comparisons import trial_json
+from replay.creator_replay import CreatorReplay
+from replay.reading import read_record
+from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
+from replay.store import Store
+from replay.timeline import RETRACTED, Moment, events_of, taking_part
+
+
+class Month(NamedTuple):
+    """One month's evaluation, by which policy, and the levels of the creators held at its close."""
+
+    policy: Policy
+    rules: Rules
+    found: Evaluation
+    creators: dict[str, str | None]
+    """By id: the level code; None for no level."""
+
+    @property
+    def month(self) -> int:
+        return self.found.figures.month
+
+    @property
+    def level(self) -> str | None:
+        """The level's code; None unless rated."""
+        rated = self.found.state is State.RATED and self.found.level > 0
+        return self.rules.level_codes[self.found.level - 1] if rated else None
+
+
+class McnReplay(Replay):
+    """One replay of one agency; what is known includes its creators' streams and every binding of these."""
+
+    scheme = SCHEME
+    figure_names = ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures")
+
+    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+        super().__init__(subject, known, moment, policies)
+        self._terms = terms_of(policies.own, start_of_month)
+        self._rules = {term.policy.hash: rules_of(term.policy) for term in self._terms}
+        self.history, self._findings = history_of(taking_part(known, moment.as_of), subject)
+        self.months = self._evaluated()
+
+    @classmethod
+    def load(cls, store: Store, subject: str, position: int) -> list[Event]:
+        """The agency's own stream, the streams of the creators that it ever bound, and of other agencies the bindings
+        of these with what retracts them. It grows with the agency's own creators, and with nobody else's.
+        """
+        own = list(events_of(store, subject, position))
+        found = {event.position: event for event in own}
+        for creator in sorted({event.data.creator for event in own if event.type in BINDING_TYPES}):
+            found |= {event.position: event for event in events_of(store, f"creator/{creator}", position)}
+            for event in _bindings_of(store, creator, position):
+                if event.originator_id != subject:
+                    found |= {item.position: item for item in (event, *_retractions(store, event, position))}
+        return [found[at] for at in sorted(found)]
+
+    @property
+    def policy(self) -> Policy:
+        held = self.held
+        return self.policy_at(self.moment.as_of) if held is None else held.policy
+
+    def policy_at(self, instant: int) -> Policy:
+        return term_at(self._terms, instant).policy
+
+    @property
+    def assumed(self) -> list[str]:
+        policies = (*self.policies.own, *self.policies.creators)
+        return sorted({name for policy in policies for name in policy.assumed})
+
+    @cached_property
+    def judged(self) -> Sequence[Judged]:
+        return [Judged(found.at, found.position, str(found.verdict)) for found in self._findings]
+
+    @cached_property
+    def notes(self) -> dict[int, str]:
+        return dict.fromkeys(self.retracted, RETRACTED_NOTE)
+
+    @property
+    def held(self) -> Month | None:
+        """The evaluation that holds at `as_of`."""
+        return self.months[-1] if self.months else None
+
+    def level_names(self, language: str) -> dict[str, str]:
+        return {code: code for rules in self._rules.values() for code in rules.level_codes}
+
+    def event_json(self, position: int) -> dict[str, Any]:
+        return {"subject": self.events[position].originator_id, **super().event_json(position)}
+
+    def creator(self, creator: str) -> CreatorReplay:
+        """The replay of one of its creators at the same moment, from what is known here."""
+        if creator not in self._creators:
+            subject = f"creator/{creator}"
+            known = [event for event in self.known if event.originator_id == subject]
+            self._creators[creator] = CreatorReplay(subject, known, self.moment, Policies(self.policies.creators))
+        return self._creators[creator]
+
+    @cached_property
+    def _creators(self) -> dict[str, CreatorReplay]:
+        return {}
+
+    @cached_property
+    def _creator_levels(self) -> dict[tuple[str, int], str | None]:
+        """By creator's id and month, the level that its evaluation came to."""
+        return {(name, month.month): month.level for name in self.history.slots for month in self.creator(name).months}
+
+    def _evaluated(self) -> list[Month]:
+        """Every month up to the last that is evaluated at `as_of`."""
+        if self.history.onboarded_at is None:
+            return []
+        found = []
+        for month in range(month_of(self.history.onboarded_at), month_of(self.moment.as_of) + 1):
+            policy = self.policy_at(month_start(month))
+            rules = self._rules[policy.hash]
+            if month >= rules.first_month and evaluated_at(month, rules) <= self.moment.as_of:
+                found.append(self._evaluation(month, policy, rules))
+        return found
+
+    def _evaluation(self, month: int, policy: Policy, rules: Rules) -> Month:
+        creators = {name: self._creator_levels.get((name, month)) for name in held_at_close(self.history, month)}
+        top = sum(1 for level in creators.values() if level is not None and self._is_top(level, rules))
+        return Month(policy, rules, evaluate(figures_of(self.history, month, top, rules), rules), creators)
+
+    def _is_top(self, level: str, rules: Rules) -> bool:
+        codes = self.policies.creators[-1].parameters["levels"].value
+        return bool(codes.index(level) >= codes.index(rules.top_level))
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def standing_json(self) -> dict[str, Any]:
+        if self.held is None:
+            onboarded = self.history.onboarded_at is not None
+            return {"state": str(State.NO_EVALUATION_YET if onboarded else State.NOT_ONBOARDED), "level": None}
+        return _standing_json(self.held)
+
+    def effective_json(self) -> dict[str, Any]:
+        """The level itself, and the evaluation since which state and level are the same."""
+        since = None
+        for month in reversed(self.months):
+            if _standing_json(month) != self.standing_json():
+                break
+            since = shanghai_text(evaluated_at(month.month, month.rules))
+        return self.standing_json() | {"since": since}
+
+    def own_json(self) -> dict[str, Any]:
+        held = self.held
+        scores = dict.fromkeys(
+            ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures", "to_next")
+        )
+        return {
+            **(
+                scores
+                if held is None
+                else _scores_json(held) | {"figures": _figures_json(held), "to_next": _to_next(held)}
+            ),
+            "benefits": self._benefits_json(),
+            "months": [
+                _scores_json(month) | _standing_json(month) | {"policy": month.policy.id} for month in self.months
+            ],
+        }
+
+    def changes_json(self) -> list[dict[str, Any]]:
+        """A change is an evaluation that comes to another state or level than the one before."""
+        before = {"state": str(State.NO_EVALUATION_YET), "level": None}
+        changes = []
+        for month in self.months:
+            after = _standing_json(month)
+            if after != before:
+                cause = {"rule": "evaluation", "month": month_text(month.month), "policy": month.policy.id}
+                at = shanghai_text(evaluated_at(month.month, month.rules))
+                changes.append({"at": at, "before": before, "after": after, "cause": cause})
+            before = after
+        return changes
+
+    def _benefits_json(self) -> dict[str, Any]:
+        """Those of every state come with the onboarding; the others with a level."""
+        if self.history.onboarded_at is None:
+            return benefits_json(None, None, None, None)
+        previous = self.months[-2] if len(self.months) > 1 else None
+        before = None
+        if previous is not None:
+            found = benefits_json(previous.policy, _rank(previous), None, None)["held"]
+            before = [item["code"] for item in found]
+        return benefits_json(self.policy, _rank(self.held), None, before)
+
+    # --- explanations -------------------------------------------------------------------------------------------------
+
+    def _in_part(self, part: Part) -> list[Month]:
+        return [month for month in self.months if part.month in (None, month.month)]
+
+    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
+        months = self._in_part(part)
+        return [(trial.rule, month.policy) for month in months for trial in trials(month.found, month.rules)]
+
+    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
+        """Every evaluation of the part: each row of its scores, and the creators that it rests on."""
+        return {"evaluations": [self._evaluation_json(month) for month in self._in_part(part)]}
+
+    def _evaluation_json(self, month: Month) -> dict[str, Any]:
+        scores = last_scores(self.history, month.month)
+        return {
+            "at": shanghai_text(evaluated_at(month.month, month.rules)),
+            "month": month_text(month.month),
+            "policy": month.policy.id,
+            **_standing_json(month),
+            "rules": [trial_json(trial) for trial in trials(month.found, month.rules)],
+            "creators": [
+                {
+                    "creator": f"creator/{name}",
+                    "level": level,
+                    "counted": level is not None and self._is_top(level, month.rules),
+                    "reputation": None if name not in scores else decimal_text(scores[name], 100),
+                    "settled": self.history.sums[name, month.month].settled_fen
+                    if (name, month.month) in self.history.sums
+                    else 0,
+                }
+                for name, level in month.creators.items()
+            ],
+        }
+
+
+def _bindings_of(store: Store, creator: str, position: int) -> list[Event]:
+    marks = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    rows = store.query(
+        f"SELECT type, record FROM records WHERE ref = ? AND type IN ({marks}) AND position <= ? ORDER BY position",
+        (creator, position),
+    )
+    return [read_record(event_type, record) for event_type, record in rows]
+
+
+def _retractions(store: Store, event: Event, position: int) -> list[Event]:
+    """The retractions of an event, and those of these in turn."""
+    rows = store.query(
+        "SELECT record FROM records WHERE stream = ? AND ref = ? AND type = ? AND position <= ?",
+        (event.originator_id, f"{event.source} {event.id}", RETRACTED, position),
+    )
+    found = [read_record(RETRACTED, record) for (record,) in rows]
+    return [*found, *(further for item in found for further in _retractions(store, item, position))]
+
+
+def ranked(replays: Sequence[McnReplay], month: int, ranks_by: str) -> list[tuple[McnReplay, Month]]:
+    """The rated agencies of a month, best first: ties by the larger settled amount, then by id."""
+    rated = [
+        (replay, found)
+        for replay in replays
+        for found in replay.months
+        if found.month == month and found.found.state is State.RATED
+    ]
+    return sorted(
+        rated, key=lambda pair: (-score_on(ranks_by, pair[1].found), -pair[1].found.settled_fen, pair[0].subject)
+    )
+
+
+def _standing_json(month: Month) -> dict[str, Any]:
+    return {"state": str(month.found.state), "level": month.level}
+
+
+def _scores_json(month: Month) -> dict[str, Any]:
+    found = month.found
+    return {
+        "month": month_text(month.month),
+        "credit": found.figures.credit,
+        "operating": found.operating,
+        "growth": found.growth,
+        "service": found.service,
+        "bonus": found.bonus,
+        "total": found.total,
+    }
+
+
+def _to_next(month: Month) -> int | None:
+    return month.found.to_next if month.found.state is State.RATED else None
+
+
+def _figures_json(month: Month) -> dict[str, Any]:
+    found, figures = month.found, month.found.figures
+    return {
+        "settled": found.settled_fen,
+        "orders": figures.orders,
+        "top_creators": figures.top_creators,
+        "live_minutes": figures.live_minutes,
+        "showcase": found.showcase_fen,
+        "showcase_creators": figures.showcase_creators,
+        "good": found.good_fen,
+        "reputation_mean": decimal_text(figures.reputation_sum, figures.reputation_creators * 100),
+        "worry_free": figures.worry_free,
+    }
+
+
+def _rank(month: Month | None) -> int:
+    """The rank of the level, 0 for the first; -1 for none, with which the benefits of every state are held."""
+    return month.found.level - 1 if month is not None and month.level is not None else -1

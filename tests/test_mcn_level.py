@@ -1,0 +1,295 @@
+"""Agency levels and boards: random ledgers against the independent oracle, and laws.
+
+The oracle (tests/oracles/mcn.py) is slow and was written from RULEBOOK §0, §3 and §4 alone.
+"""
+
+from collections import Counter
+from itertools import pairwise
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.calendar import month_of, month_text, parse_instant
+from domain.events import (
+    CreatorNamed,
+    CreatorScored,
+    CreditDeducted,
+    CreditGranted,
+    CreditRestored,
+    Event,
+    EventRetracted,
+    LiveHeld,
+    NoData,
+    SaleRefunded,
+    SaleSettled,
+)
+from domain.limits import DAY_MICROS
+from domain.mcn_facts import evaluated_at
+from domain.mcn_level import State
+from domain.policy import Policy
+from replay.mcn_replay import McnReplay, ranked
+from replay.policies import shipped
+from replay.replays import Part, Policies
+from replay.timeline import Moment
+from tests.conftest import SOAK
+from tests.oracles.creator import creator
+from tests.oracles.mcn import board, mcn
+from tests.test_creator_level import SMALL as SMALL_CREATORS
+from tests.test_reputation import as_the_oracle_reads, with_values
+
+AGENCIES: Final = ("mcn/a", "mcn/b", "mcn/c")
+CREATORS: Final = ("c-1", "c-2", "c-3", "c-4")
+(SHIPPED,) = shipped("mcn-level")
+
+
+def bands(*pairs: tuple[int, int]) -> list[dict[str, int]]:
+    return [{"from": begins, "points": points} for begins, points in pairs]
+
+
+SMALL: Final = with_values(
+    SHIPPED,
+    novice_months=1,
+    settled_bands=bands((0, 0), (100, 60), (1_000, 120), (5_000, 250)),
+    orders_bands=bands((0, 0), (1, 30), (2, 60), (4, 100)),
+    top_creators={"level": "L2", "bands": bands((0, 0), (1, 50), (2, 100))},
+    live_minutes_bands=bands((0, 0), (10, 25), (60, 50)),
+    showcase_share_bands=bands((0, 0), (20, 60), (50, 120)),
+    showcase_creators_bands=bands((0, 0), (1, 40), (2, 80)),
+    good_share_bands=bands((0, 0), (30, 50), (60, 100)),
+    worry_free_bands=bands((0, 0), (1, 50), (3, 100)),
+)
+"""Every band within reach of a few sales."""
+POLICIES: Final = {"shipped": SHIPPED, "small": SMALL}
+BEGIN: Final = parse_instant("2023-01-20T00:00:00+08:00")
+ANCHORS: Final = [
+    parse_instant(f"{day}T00:00:00+08:00")
+    for day in ("2023-02-01", "2023-02-03", "2023-03-01", "2023-03-03", "2023-04-01", "2023-05-03")
+]
+
+
+class World(NamedTuple):
+    """A ledger and what a replay of it is asked at."""
+
+    ledger: list[Event]
+    as_of: int
+    earlier: int
+    position: int
+
+
+def world_of(seed: int) -> World:
+    """A ledger of three agencies and four creators who move between them."""
+    pick = Random(seed)
+    liked = pick.random() < 0.7
+    told: list[tuple[str, int, str, Any]] = []
+    for agency in AGENCIES:
+        if pick.random() < 0.9:
+            told.append((agency, BEGIN + pick.choice((0, 0, 20)) * DAY_MICROS, "mcn.onboarded", NoData()))
+    for name in CREATORS:
+        if pick.random() < 0.8:
+            told.append((f"creator/{name}", BEGIN, "creator.registered", NoData()))
+        if pick.random() < 0.7:
+            told.append((pick.choice(AGENCIES[:2]), BEGIN, "creator.bound", CreatorNamed(creator=name)))
+        if liked:
+            score = CreatorScored(score="reputation", value=pick.choice(("4.2", "4.6", "5")))
+            told += [(f"creator/{name}", BEGIN + days * DAY_MICROS, "creator.scored", score) for days in (11, 38, 68)]
+    for number in range(pick.randrange(5, 70)):
+        subject, kind, data = _piece(pick, number, liked=liked)
+        told.append((subject, _instant(pick), kind, data))
+    if pick.random() < 0.7:
+        told.sort(key=lambda item: item[1])
+    ledger = [
+        Event(subject, place, place, at, place, "urn:a", f"e-{place}", kind, data)
+        for place, (subject, at, kind, data) in enumerate(told, 1)
+    ]
+    for _ in range(pick.choice((0, 0, 1, 3))):
+        place, gone = len(ledger) + 1, pick.choice(ledger)
+        subject = gone.originator_id if pick.random() < 0.9 else pick.choice(AGENCIES)
+        data = EventRetracted(source="urn:a", event=gone.id, reason="r")
+        ledger.append(
+            Event(subject, place, place, _instant(pick), place, "urn:a", f"e-{place}", "event.retracted", data)
+        )
+    earlier, as_of = sorted((_instant(pick), _instant(pick) + pick.choice((0, 40)) * DAY_MICROS))
+    return World(ledger, as_of, earlier, pick.choice((len(ledger), len(ledger), pick.randrange(len(ledger) + 1))))
+
+
+def _instant(pick: Random) -> int:
+    if pick.random() < 0.4:
+        return pick.choice(ANCHORS) + pick.choice((0, 0, -1, 1, DAY_MICROS, -DAY_MICROS))
+    return BEGIN + pick.randrange(100) * DAY_MICROS + pick.choice((0, 1, DAY_MICROS // 2))
+
+
+def _piece(pick: Random, number: int, *, liked: bool) -> tuple[str, str, Any]:
+    name, agency = pick.choice(CREATORS), pick.choice((*AGENCIES[:2], *AGENCIES))
+    subject, draw = f"creator/{name}", pick.random()
+    order = f"o-{pick.randrange(8)}" if pick.random() < 0.4 else f"n-{number}"
+    amount = pick.choice((0, 100, 400, 900, 2_500, 5_000, 10**9))
+    if draw < 0.45:
+        data: Any = {"channel": pick.choice(("showcase", "live", "video")), "good_goods": pick.random() < 0.6}
+        worry_free = pick.random() < 0.4
+        return subject, "sale.settled", SaleSettled(order=order, amount=amount, worry_free=worry_free, **data)
+    if draw < 0.55:
+        return subject, "sale.refunded", SaleRefunded(order=order, amount=amount)
+    if draw < 0.65:
+        return subject, "live.held", LiveHeld(minutes=pick.choice((9, 10, 60, 1_440)))
+    if draw < 0.72:
+        value = pick.choice(("5", "4.8", "4.3")) if liked else pick.choice(("3.0", "2.99", "4.20"))
+        return subject, "creator.scored", CreatorScored(score="reputation", value=value)
+    if draw < 0.76:
+        return subject, "credit.deducted", CreditDeducted(violation="v-1", points=3)
+    if draw < 0.86:
+        return agency, "creator.bound", CreatorNamed(creator=name)
+    if draw < 0.91:
+        return agency, "creator.unbound", CreatorNamed(creator=name)
+    if draw < 0.94:
+        return agency, "credit.granted", CreditGranted(points=pick.choice((10, 40)))
+    if draw < 0.98:
+        return (
+            agency,
+            "credit.deducted",
+            CreditDeducted(violation=f"v-{pick.randrange(3)}", points=pick.choice((10, 39, 41))),
+        )
+    return agency, "credit.restored", CreditRestored(violation=f"v-{pick.randrange(3)}")
+
+
+def replay_of(policy: Policy, ledger: list[Event], subject: str, as_of: int, position: int) -> McnReplay:
+    known = [event for event in ledger if event.position <= position]
+    return McnReplay(subject, known, Moment(as_of, 0, position), Policies([policy], [SMALL_CREATORS]))
+
+
+def level_of(ledger: list[Event], position: int) -> Any:
+    """What the creators' oracle says of a creator's month, as known at a position."""
+    events = [as_the_oracle_reads(event) for event in ledger]
+    parameters = {name: item.value for name, item in SMALL_CREATORS.parameters.items()}
+    version = {
+        "id": SMALL_CREATORS.id,
+        "in_force_from": SMALL_CREATORS.in_force_from,
+        "preview_from": None,
+        "parameters": parameters,
+    }
+    found: dict[str, dict[str, str | None]] = {}
+
+    def ask(subject: str, month: str) -> str | None:
+        if subject not in found:
+            far = parse_instant("2024-01-01T00:00:00+08:00")
+            told = creator(events, as_of=far, position=position, versions=[version], subject=subject)
+            found[subject] = {item["month"]: item["level"] for item in told["months"]}
+        return found[subject].get(month)
+
+    return ask
+
+
+def values_of(policy: Policy) -> dict[str, Any]:
+    return {name: item.value for name, item in policy.parameters.items() if not name.startswith("benefit_")}
+
+
+def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, position: int) -> None:
+    events = [as_the_oracle_reads(event) for event in ledger]
+    for subject in AGENCIES:
+        replay = replay_of(policy, ledger, subject, as_of, position)
+        expected = mcn(
+            events,
+            as_of=as_of,
+            position=position,
+            parameters=values_of(policy),
+            subject=subject,
+            creator_level_of=level_of(ledger, position),
+        )
+        found = replay.standing_json() | replay.own_json()
+        names = ("month", "state", "level", "credit", "operating", "growth", "service", "bonus", "total")
+        for name in (*names, "to_next"):
+            assert found[name] == expected[name], name
+        if replay.held is not None:
+            figures = found["figures"] | {"reputation_mean": None}
+            assert figures == expected["figures"] | {"reputation_mean": None}
+            judged = replay.held.found.figures
+            mean = [judged.reputation_sum, judged.reputation_creators] if judged.reputation_creators else None
+            assert mean == (expected["figures"]["reputation_mean"] and list(expected["figures"]["reputation_mean"]))
+        assert [[month[name] for name in names] for month in found["months"]] == [
+            [month[name] for name in names] for month in expected["months"]
+        ]
+        unbound = [f"urn:a e-{judged.position}" for judged in replay.judged if judged.verdict == "not_bound"]
+        assert unbound == list(expected["not_bound"])
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+@settings(max_examples=350 * SOAK)
+@given(seed=st.integers(0, 2**32))
+def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
+    world = world_of(seed)
+    assert_the_oracle_agrees(policy, world.ledger, world.as_of, world.position)
+
+
+@settings(max_examples=250 * SOAK)
+@given(seed=st.integers(0, 2**32), ranks_by=st.sampled_from(["total", "growth"]))
+def test_the_boards_agree(seed: int, ranks_by: str) -> None:
+    world = world_of(seed)
+    code = {"total": "comprehensive", "growth": "growth"}[ranks_by]
+    for month in range(month_of(BEGIN), month_of(BEGIN) + 4):
+        replays = [
+            replay_of(SMALL, world.ledger, subject, evaluated_at(month, replay_rules()), world.position)
+            for subject in AGENCIES
+        ]
+        expected = board(
+            [as_the_oracle_reads(event) for event in world.ledger],
+            month=month_text(month),
+            position=world.position,
+            parameters=values_of(SMALL),
+            board=code,
+            creator_level_of=level_of(world.ledger, world.position),
+        )
+        found = ranked(replays, month, ranks_by)
+        assert [(replay.subject, item.found.settled_fen) for replay, item in found] == [
+            (row["subject"], row["settled"]) for row in expected
+        ]
+
+
+def replay_rules() -> Any:
+    return replay_of(SMALL, [], AGENCIES[0], BEGIN, 0)._rules[SMALL.hash]
+
+
+def test_the_worlds_reach_every_state_level_and_verdict() -> None:
+    seen: Counter[tuple[str, str]] = Counter()
+    for seed in range(700):
+        world = world_of(seed)
+        for name, policy in POLICIES.items():
+            for subject in AGENCIES:
+                replay = replay_of(policy, world.ledger, subject, world.as_of, world.position)
+                seen[name, replay.standing_json()["state"]] += 1
+                seen.update((name, month.level or "none") for month in replay.months)
+                seen.update((name, judged.verdict) for judged in replay.judged)
+                ranks = [month.found.level for month in replay.months if month.level]
+                seen[name, "by two"] += any(abs(one - other) > 1 for one, other in pairwise(ranks))
+    for name in POLICIES:
+        assert {state for state in State if not seen[name, state]} == set(), name
+        for verdict in ("counted", "not_bound", "lifted", "unknown_order", "duplicate_order", "not_held"):
+            assert seen[name, verdict], (name, verdict)
+    assert {f"V{n}" for n in range(1, 6) if not seen["small", f"V{n}"]} == set()
+    assert seen["small", "by two"]
+
+
+@settings(max_examples=150 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
+def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) -> None:
+    world = world_of(seed)
+    for subject in AGENCIES:
+        before, after = (
+            replay_of(policy, world.ledger, subject, at, world.position) for at in (world.earlier, world.as_of)
+        )
+        assert before.months == after.months[: len(before.months)]
+
+
+@settings(max_examples=150 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
+def test_an_explanation_adds_up_to_the_total_and_names_the_creators(seed: int, policy: Policy) -> None:
+    world = world_of(seed)
+    replay = replay_of(policy, world.ledger, AGENCIES[0], world.as_of, world.position)
+    for evaluation, month in zip(replay.explained_json(Part(), [])["evaluations"], replay.months, strict=True):
+        points = sum(rule["points"] for rule in evaluation["rules"][2:])
+        assert points == month.found.total
+        assert sum(item["counted"] for item in evaluation["creators"]) == month.found.figures.top_creators
+        for item in evaluation["creators"]:
+            own = replay.creator(item["creator"].partition("/")[2])
+            assert item["level"] == next((m.level for m in own.months if m.month == month.month), None)
