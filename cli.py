@@ -17,6 +17,7 @@ from projections.command_line import (
     clock_option,
     example,
     format_option,
+    location_option,
     moment_options,
     policies_option,
     policy_option,
@@ -325,6 +326,102 @@ def diff(
     printing.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")
 
 
+@_command("decide", "levelbook decide merchant-reputation --month 2022-11")
+@click.argument("scheme")
+@click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes and 'leaderboard'.")
+@click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
+@click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
+@click.option("--reason", help="Why there is a further run; kept for ever.")
+@store_options
+def decide(
+    scheme: str, month: str | None, day: str | None, again: bool, reason: str | None, store: str, format_: str
+) -> None:
+    """Fix the levels of SCHEME for a period: one event a subject, with digests of what it rests on.
+
+    A killed run is resumed with its own values; a finished one is reported, and nothing is done.
+    """
+    from replay.decide import decide as run_of
+    from replay.decide import period_of
+    from replay.errors import UsageError
+
+    if again != (reason is not None):
+        raise UsageError("a further run needs both --again and --reason")
+    with _open(store) as opened:
+        period = period_of(opened, scheme, None if month is None else _month(month), None if day is None else _day(day))
+        with printing.progress("deciding", 0) as progress:
+            found = run_of(opened, scheme, period, reason, progress)
+    printing.print_run(found, as_json=format_ == "json")
+
+
+@_command("decided", "levelbook decided merchant/tea-house")
+@click.argument("subject")
+@scheme_option
+@store_options
+def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
+    """List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period."""
+    from replay.decide import decisions_json
+
+    with _open(store) as opened:
+        printing.print_decisions(decisions_json(opened, subject, scheme), as_json=format_ == "json")
+
+
+@_command("audit", "levelbook audit --scheme merchant-reputation --month 2022-11")
+@click.option("--scheme", metavar="SCHEME", help="Only decisions of this scheme.")
+@click.option("--month", metavar="PERIOD", help="Only decisions of this month (or day, YYYY-MM-DD).")
+@click.option("--subject", metavar="SUBJECT", help="Only decisions on this subject.")
+@store_options
+def audit(scheme: str | None, month: str | None, subject: str | None, store: str, format_: str) -> None:
+    """Replay each decision at its own as_of, position and policy, and say which do not come out.
+
+    Exit status 0 only when all are reproduced.
+    """
+    from replay.audit import Selection, audit_json
+
+    with _open(store) as opened, printing.progress("auditing", 0) as progress:
+        found = audit_json(opened, Selection(scheme, month, subject), progress)
+    printing.print_audit(found, as_json=format_ == "json")
+    if found["reproduced"] < found["audited"]:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@_command("appeal", "levelbook appeal merchant/tea-house --scheme merchant-reputation --month 2022-11 --format html")
+@click.argument("subject")
+@click.option("--scheme", required=True, metavar="SCHEME", help="The scheme whose level is disputed.")
+@click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes.")
+@click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
+@click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
+)
+@location_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="Form of the answer; html is one printable page.",
+)
+def appeal(
+    subject: str,
+    scheme: str,
+    month: str | None,
+    day: str | None,
+    run: str | None,
+    lang: str,
+    store: str,
+    format_: str,
+) -> None:
+    """Print the file of one disputed level: as announced, as decided, as known now, the difference, the events."""
+    from replay.appeal import appeal_json
+    from replay.decide import period_of
+
+    with _open(store) as opened:
+        period = period_of(opened, scheme, None if month is None else _month(month), None if day is None else _day(day))
+        found = appeal_json(opened, subject, scheme, period, run, lang)
+    printing.print_appeal(found, lang, format_)
+
+
 @_command("policies", "levelbook policies --scheme merchant-reputation --format json")
 @scheme_option
 @policies_option
@@ -513,6 +610,16 @@ def _month(text: str) -> int:
         return parse_month(text)
     except ValueError as error:
         raise UsageError(f"--month {text!r} {error}; give a month such as 2022-11") from None
+
+
+def _day(text: str) -> int:
+    from domain.calendar import parse_day
+    from replay.errors import UsageError
+
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise UsageError(f"--day {text!r} {error}; give a day such as 2022-11-05") from None
 
 
 if __name__ == "__main__":

@@ -95,6 +95,16 @@ def parse_month(text: str) -> int:
     return int(text[:4]) * 12 + int(text[5:]) - 1
 
 
+def parse_day(text: str) -> int:
+    """The Shanghai day that a text such as "2022-11-05" names. Raises ValueError, saying what is wrong."""
+    if _DATE.fullmatch(text) is None:
+        raise ValueError("is not of the form YYYY-MM-DD")
+    try:
+        return date.fromisoformat(text).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise ValueError(f"does not exist in the calendar ({error})") from None
+
+
 def parse_moment(text: str, now: int) -> int:
     """An instant, or a bare date: the last microsecond of that Shanghai day, today's being `now`.
 
@@ -102,10 +112,7 @@ def parse_moment(text: str, now: int) -> int:
     """
     if _DATE.fullmatch(text) is None:
         return parse_instant(text)
-    try:
-        day = date.fromisoformat(text).toordinal() - _EPOCH_DAY
-    except ValueError as error:
-        raise ValueError(f"does not exist in the calendar ({error})") from None
+    day = parse_day(text)
     if day == day_of(now):
         return now
     return day_start(day + 1) - 1

@@ -95,6 +95,11 @@ def level_of(sales_score: int, behaviour_score: int, rules: Rules) -> int:
     return (rules.sales_percent * sales_score + rules.behaviour_percent * behaviour_score + 50) // 100
 
 
+def ranking_score(found: Evaluation, rules: Rules) -> int:
+    """What creators are ranked by: 4S + B where sales weigh 80 % and behaviour 20 %."""
+    return (rules.sales_percent * found.sales_score + rules.behaviour_percent * found.behaviour_score) // 20
+
+
 def gates(figures: Figures, rules: Rules) -> list[Comparison]:
     """What has to be met for there to be a level at all. A mean of no days at all is met by nothing."""
     found = []

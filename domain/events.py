@@ -247,6 +247,48 @@ class PolicyAdopted(Data, frozen=True, kw_only=True, forbid_unknown_fields=True)
     scheme: str
 
 
+class DecisionsRun(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run of decisions begins, with all that it decides by, or is finished (RULEBOOK §0, Decisions)."""
+
+    as_of: str
+    chain: str
+    decided: int | None
+    """How many subjects got a decision; None where it begins."""
+    known_at: str
+    period: Period
+    phase: Literal["begun", "finished"]
+    position: int
+    reason: Text | None
+    """Why there is a further run for the period; None for the first."""
+    run: Id
+    scheme: str
+
+
+class BoardRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One place on a board."""
+
+    level: LevelCode | None
+    rank: int
+    score: int
+    settled: int
+    subject: Subject
+
+
+class BoardDecided(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A board of a month as it was decided. Read by no rule."""
+
+    as_of: str
+    board: str
+    chain: str
+    known_at: str
+    period: Period
+    policy: Id
+    policy_hash: str
+    position: int
+    rows: list[BoardRow]
+    run: Id
+
+
 class EventType(NamedTuple):
     """A row of the catalogue."""
 
@@ -297,9 +339,11 @@ CATALOGUE: Final[dict[str, EventType]] = {
     "buyer.erased": EventType(BuyerErased, ("ledger",), internal=True),
     "level.decided": EventType(LevelDecided, _SUBJECTS, ("scheme", "period"), internal=True),
     "policy.adopted": EventType(PolicyAdopted, ("policy",), ("id",), internal=True),
+    "decisions.run": EventType(DecisionsRun, ("ledger",), ("scheme", "period"), internal=True),
+    "board.decided": EventType(BoardDecided, ("board",), ("board", "period"), internal=True),
 }
-RESERVED_TYPES: Final = ("decisions.run", "board.decided")
-"""Further names that the ledger keeps for what it records itself: refused from outside."""
+NEVER_READ: Final = frozenset({"level.decided", "level.announced"})
+"""In a subject's stream, what no rule reads."""
 BINDING_TYPES: Final = ("creator.bound", "creator.unbound")
 CORRECTION_TYPES: Final = frozenset(name for name, row in CATALOGUE.items() if row.correction)
 

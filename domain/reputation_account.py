@@ -168,7 +168,7 @@ def _moved(account: Account, at: int, finding: Finding | None, *, opens: bool) -
     return account._replace(points=account.points + finding.tenths, open=account.open and not closes)
 
 
-def notes_of(events: list[Event], history: History, run: Run) -> dict[int, str]:
+def notes_of(events: Sequence[Event], history: History, run: Run) -> dict[int, str]:
     """By position, why a receipt, a flag or a clear that takes part has no verdict of its own.
 
     A receipt is `pending` while its default credit is not due, and `reviewed` when a review in time was

@@ -7,7 +7,7 @@ small however long the stream is.
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from domain.events import Data, Event, LevelDecided, PolicyAdopted
+from domain.events import BoardDecided, Data, DecisionsRun, Event, LevelDecided, PolicyAdopted
 
 
 @dataclass
@@ -72,6 +72,11 @@ class Subject(Stream):
         self._append("level.decided", decision, source=source, event_id=self.id, at=decided_at)
         self.evolve(decision)
 
+    def last_before(self, scheme: str, period: str) -> LevelDecided | None:
+        """The latest decision of a scheme on an earlier period."""
+        earlier = [decided for name, decided in self.decisions if name == scheme and decided < period]
+        return self.decisions[scheme, max(earlier)] if earlier else None
+
     def evolve(self, decision: LevelDecided) -> None:
         self.decisions[decision.scheme, decision.period] = decision
 
@@ -110,6 +115,51 @@ class PolicyBook(Stream):
 
     def evolve(self, adoption: PolicyAdopted) -> None:
         self.latest[adoption.id] = adoption.hash
+
+
+@dataclass
+class DecisionBook(Stream):
+    """The runs of decisions that the ledger has begun, and those that are finished."""
+
+    runs: list[DecisionsRun] = field(default_factory=list)
+    """As they began, the earliest first."""
+    finished: dict[str, int] = field(default_factory=dict)
+    """By run, how many subjects got a decision."""
+
+    def latest(self, scheme: str, period: str) -> DecisionsRun | None:
+        """The last run of a scheme for a period."""
+        return next((run for run in reversed(self.runs) if (run.scheme, run.period) == (scheme, period)), None)
+
+    def record(self, run: DecisionsRun, *, source: str, at: int) -> None:
+        """Begin a run, or finish it."""
+        event_id = f"{run.run}-{run.phase}"
+        self._append("decisions.run", run, source=source, event_id=event_id, at=at)
+        self.evolve(run)
+
+    def evolve(self, run: DecisionsRun) -> None:
+        if run.phase == "begun":
+            self.runs.append(run)
+        else:
+            self.finished[run.run] = run.decided or 0
+
+
+@dataclass
+class Board(Stream):
+    """A monthly board as the ledger's own decisions see it."""
+
+    decisions: dict[str, BoardDecided] = field(default_factory=dict)
+    """The latest decision by month."""
+
+    def decide(self, decision: BoardDecided, *, source: str, at: int) -> None:
+        """Fix a board; nothing happens when this run has decided it already."""
+        latest = self.decisions.get(decision.period)
+        if latest is not None and latest.run == decision.run:
+            return
+        self._append("board.decided", decision, source=source, event_id=self.id, at=at)
+        self.evolve(decision)
+
+    def evolve(self, decision: BoardDecided) -> None:
+        self.decisions[decision.period] = decision
 
 
 _CLASSES: dict[str, type[Subject]] = {"merchant": Merchant, "creator": Creator, "mcn": Mcn}

@@ -72,18 +72,20 @@ policy_option = click.option(
 )
 
 
+location_option = click.option(
+    "--store",
+    default="levelbook.db",
+    envvar="LEVELBOOK_STORE",
+    show_default=True,
+    show_envvar=True,
+    metavar="PATH|URL",
+    help="The ledger: an SQLite file or a postgresql:// URL.",
+)
+
+
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which ledger, and in which form to answer."""
-    location = click.option(
-        "--store",
-        default="levelbook.db",
-        envvar="LEVELBOOK_STORE",
-        show_default=True,
-        show_envvar=True,
-        metavar="PATH|URL",
-        help="The ledger: an SQLite file or a postgresql:// URL.",
-    )
-    return location(format_option(command))
+    return location_option(format_option(command))
 
 
 def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:

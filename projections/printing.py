@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from replay.decide import Decided
     from replay.ingest import Counts
     from replay.ledger import Erasure
     from replay.refusals import Refusal
@@ -230,6 +231,80 @@ def print_board(found: dict[str, Any], *, as_json: bool) -> None:
         )
     if not found["rows"]:
         click.echo("  no agency was rated")
+
+
+def print_run(found: "Decided", *, as_json: bool) -> None:
+    run = found.run
+    told = {
+        "scheme": run.scheme,
+        "period": run.period,
+        "run": run.run,
+        "as_of": run.as_of,
+        "known_at": run.known_at,
+        "position": run.position,
+        "decided": found.decided,
+        "resumed": found.resumed,
+        "already_finished": found.already_finished,
+    }
+    if as_json:
+        print_json(told)
+        return
+    how = ", resumed" if found.resumed else ""
+    if found.already_finished:
+        how = ": finished before, nothing was done (--again --reason asks for a further run)"
+    click.echo(f"{run.scheme} {run.period}: {found.decided} decisions in {run.run}, known up to {run.position}{how}")
+
+
+def print_decisions(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for item in found:
+        latest = "" if item["as_decided"] else "  (decided again since)"
+        click.echo(
+            f"{item['scheme']} {item['period']}: {item['state']}, {item['level'] or 'no level'}, score {item['score']}"
+            f"  {item['policy']}@{item['policy_hash'][:12]}{latest}"
+        )
+        click.echo(f"  {item['run']}, as of {item['as_of']}, known at {item['known_at']} (position {item['position']})")
+        click.echo(f"  facts {item['facts']}\n  findings {item['findings']}")
+    if not found:
+        click.echo("nothing was decided")
+
+
+def print_audit(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for item in found["decisions"]:
+        decided = (
+            f"{item['decided']['state']}, {item['decided']['level'] or 'no level'}, score {item['decided']['score']}"
+        )
+        if item["outcome"] == "reproduced" and not item["restated"]:
+            continue
+        click.echo(f"{item['subject']}  {item['scheme']} {item['period']}: {item['outcome']}, decided {decided}")
+        if item["restated"]:
+            now = f"{item['now']['state']}, {item['now']['level'] or 'no level'}, score {item['now']['score']}"
+            click.echo(f"  as known now: {now}")
+            for step in item["since"]:
+                if step["events"]:
+                    click.echo(f"    {step['points'] or '':>9}  {step['step']}: {step['events']} events")
+    for item in found["announced"]:
+        click.echo(
+            f"{item['subject']}  {item['scheme']} {item['period']}: announced {item['announced'] or 'no level'},"
+            f" decided {item['decided'] or 'nothing'}, replayed {item['replayed'] or 'no level'}"
+        )
+    click.echo(f"{found['reproduced']} of {found['audited']} decisions are reproduced")
+
+
+def print_appeal(found: dict[str, Any], language: str, form: str) -> None:
+    if form == "json":
+        print_json(found)
+        return
+    from projections.appeal import appeal_lines, appeal_page
+    from projections.words import Words
+
+    words = Words(language, found["level_names"])
+    click.echo(appeal_page(found, words) if form == "html" else "\n".join(appeal_lines(found, words)))
 
 
 def print_described(found: dict[str, Any], *, as_json: bool) -> None:

@@ -22,6 +22,10 @@ class Words:
         """A table's header."""
         return list(self._words[key])
 
+    def appeal(self, key: str, **values: Any) -> str:
+        """The words of an appeal file."""
+        return str(self._words["appeal"][key]).format_map(values)
+
     def state(self, state: str) -> str:
         return str(self._words["state"][state])
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from domain.calendar import month_of, month_start, month_text, shanghai_text
 from domain.comparison import decimal_text
 from domain.creator_facts import evaluation_period, figures_of, history_of, rules_of
-from domain.creator_level import SCHEME, Evaluation, Moves, Rules, State, evaluate, moves, trials
+from domain.creator_level import SCHEME, Evaluation, Moves, Rules, State, evaluate, moves, ranking_score, trials
 from domain.events import Event
 from domain.policy import Policy, term_at, terms_of
 from replay.benefits import benefits_json
@@ -43,7 +43,8 @@ class CreatorReplay(Replay):
         super().__init__(subject, known, moment, policies)
         self._terms = terms_of(policies.own, evaluation_period)
         self._rules = {term.policy.hash: rules_of(term.policy) for term in self._terms}
-        self.history, self._findings = history_of(taking_part(known, moment.as_of))
+        self.took_part = taking_part(known, moment.as_of)
+        self.history, self._findings = history_of(self.took_part)
         self.months = self._evaluated()
 
     @property
@@ -57,6 +58,10 @@ class CreatorReplay(Replay):
     @cached_property
     def judged(self) -> Sequence[Judged]:
         return [Judged(found.at, found.position, str(found.verdict)) for found in self._findings]
+
+    @property
+    def score(self) -> int | None:
+        return None if self.held is None else ranking_score(self.held.found, self.held.rules)
 
     @cached_property
     def notes(self) -> dict[int, str]:

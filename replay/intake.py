@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from domain.calendar import parse_instant
-from domain.events import CATALOGUE, RESERVED_TYPES, Data, Envelope, LevelAnnounced
+from domain.events import CATALOGUE, Data, Envelope, LevelAnnounced
 from domain.limits import LINE_BYTES_MAX
 from replay.record import Candidate, candidate, encode_json
 from replay.refusals import Reason, RefusalError
@@ -88,7 +88,7 @@ def _known_type(value: dict[str, Any]) -> str:
         _raise(faults(envelope_schema(), value))
         raise AssertionError("an event without a type has a fault")
     row = CATALOGUE.get(name)
-    if name in RESERVED_TYPES or (row is not None and row.internal):
+    if row is not None and row.internal:
         raise RefusalError(
             Reason.RESERVED_TYPE,
             f"type: found {shown(name)}, which only the ledger itself records; it cannot be ingested",

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain.calendar import month_start, month_text, shanghai_text
+from domain.calendar import month_start, month_text, parse_month, shanghai_text
 from domain.mcn_facts import evaluated_at, rules_of
 from domain.mcn_level import score_on
-from domain.policy import start_of_month, term_at, terms_of
+from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
 from replay.errors import UsageError
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay, ranked
 from replay.policies import Choice
+from replay.replays import Policies
 from replay.schemes import choose
 from replay.store import Store
 from replay.timeline import Asked, Moment, resolve
@@ -31,25 +32,11 @@ def board_json(
     """
     moment = _moment_of(store, month, known, choice)
     policies = choose(store, McnReplay, moment, choice)
-    policy = term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
+    policy = _policy_of(policies, month)
     boards = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
     if board not in boards:
         raise UsageError(f"there is no board {board!r}; known are {', '.join(boards)}")
-    replays = []
-    for number, item in enumerate(list_subjects(store, "mcn"), 1):
-        subject = item["subject"]
-        replays.append(McnReplay(subject, McnReplay.load(store, subject, moment.position), moment, policies))
-        progress(number)
-    rows = [
-        {
-            "rank": rank,
-            "subject": replay.subject,
-            "score": score_on(boards[board], found.found),
-            "settled": found.found.settled_fen,
-            "level": found.level,
-        }
-        for rank, (replay, found) in enumerate(ranked(replays, month, boards[board]), 1)
-    ]
+    rows = _rows(_replays(store, moment, policies, progress), month, boards[board])
     return {
         "board": board,
         "month": month_text(month),
@@ -64,6 +51,44 @@ def board_json(
         "assumed": sorted({name for item in (*policies.own, *policies.creators) for name in item.assumed}),
         "rows": rows,
     }
+
+
+def board_rows(
+    store: Store, period: str, moment: Moment, policies: Policies
+) -> list[tuple[str, Policy, list[dict[str, Any]]]]:
+    """Every board of a month: its code, the policy that ranks it, and its rows."""
+    month = parse_month(period)
+    policy = _policy_of(policies, month)
+    replays = _replays(store, moment, policies, lambda _: None)
+    return [
+        (item["code"], policy, _rows(replays, month, item["ranks_by"])) for item in policy.parameters["boards"].value
+    ]
+
+
+def _policy_of(policies: Policies, month: int) -> Policy:
+    return term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
+
+
+def _replays(store: Store, moment: Moment, policies: Policies, progress: Callable[[int], None]) -> list[McnReplay]:
+    replays = []
+    for number, item in enumerate(list_subjects(store, "mcn"), 1):
+        subject = item["subject"]
+        replays.append(McnReplay(subject, McnReplay.load(store, subject, moment.position), moment, policies))
+        progress(number)
+    return replays
+
+
+def _rows(replays: list[McnReplay], month: int, ranks_by: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": rank,
+            "subject": replay.subject,
+            "score": score_on(ranks_by, found.found),
+            "settled": found.found.settled_fen,
+            "level": found.level,
+        }
+        for rank, (replay, found) in enumerate(ranked(replays, month, ranks_by), 1)
+    ]
 
 
 def _moment_of(store: Store, month: int, known: tuple[str | None, int | None], choice: Choice) -> Moment:

@@ -7,7 +7,7 @@ itself goes through the aggregates of `domain.subjects` and `save`.
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 from eventsourcing.application import Application
@@ -27,7 +27,7 @@ from domain.calendar import parse_instant
 from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event, PolicyAdopted
 from domain.limits import TEXT_CHARS_MAX
 from domain.policy import Policy
-from domain.subjects import PolicyBook, Subject, subject_class
+from domain.subjects import Board, DecisionBook, PolicyBook, Subject, subject_class
 from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
@@ -37,6 +37,8 @@ from replay.record import Candidate, candidate
 from replay.store import Store
 
 ERASURES: Final = "ledger/erasures"
+DECISIONS: Final = "ledger/decisions"
+Book = TypeVar("Book", PolicyBook, DecisionBook, Board)
 _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 
 
@@ -173,7 +175,18 @@ class Ledger(Application[str]):
 
     def policy_book(self, scheme: str) -> PolicyBook:
         """The aggregate of the policies that a scheme has adopted."""
-        book = PolicyBook(id=f"policy/{scheme}")
+        return self._whole(PolicyBook(id=f"policy/{scheme}"))
+
+    def decision_book(self) -> DecisionBook:
+        """The aggregate of the runs of decisions."""
+        return self._whole(DecisionBook(id=DECISIONS))
+
+    def board(self, code: str) -> Board:
+        """The aggregate of a monthly board."""
+        return self._whole(Board(id=f"board/{code}"))
+
+    def _whole(self, book: Book) -> Book:
+        """An aggregate whose stream holds nothing but its own events."""
         for stored in self.recorder.select_events(book.id):
             event = read_record(stored.topic, stored.state)
             book.version = event.originator_version

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from domain.calendar import shanghai_text
-from domain.events import CATALOGUE, CORRECTION_TYPES, RESERVED_TYPES, SUBJECT_KINDS
+from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
 from replay.errors import UsageError, damaged
 from replay.reading import read_record
 from replay.record import Row, leaf_hash, linked
@@ -43,7 +43,7 @@ def list_events(
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
     for name in chosen.types:
-        if name not in CATALOGUE and name not in RESERVED_TYPES:
+        if name not in CATALOGUE:
             raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
     bearing = _Bearing(store, subject, moment.position)
     sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position <= ?"

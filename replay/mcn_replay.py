@@ -56,7 +56,8 @@ class McnReplay(Replay):
         super().__init__(subject, known, moment, policies)
         self._terms = terms_of(policies.own, start_of_month)
         self._rules = {term.policy.hash: rules_of(term.policy) for term in self._terms}
-        self.history, self._findings = history_of(taking_part(known, moment.as_of), subject)
+        self.took_part = taking_part(known, moment.as_of)
+        self.history, self._findings = history_of(self.took_part, subject)
         self.months = self._evaluated()
 
     @classmethod
@@ -89,6 +90,10 @@ class McnReplay(Replay):
     @cached_property
     def judged(self) -> Sequence[Judged]:
         return [Judged(found.at, found.position, str(found.verdict)) for found in self._findings]
+
+    @property
+    def score(self) -> int | None:
+        return None if self.held is None else self.held.found.total
 
     @cached_property
     def notes(self) -> dict[int, str]:

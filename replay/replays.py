@@ -53,6 +53,9 @@ class Replay(ABC):
     figure_names: ClassVar[tuple[str, ...]] = ()
     """Which keys of its answer are figures, in schemes of ratios and bands."""
 
+    took_part: Sequence[Event]
+    """The events that took part, in the order of processing."""
+
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         self.subject = subject
         self.known = known
@@ -95,6 +98,11 @@ class Replay(ABC):
     @abstractmethod
     def own_json(self) -> dict[str, Any]:
         """The keys that only this scheme's answer has."""
+
+    @property
+    @abstractmethod
+    def score(self) -> int | None:
+        """What the scheme ranks by: points in tenths, the rank of the tier, 4S + B, the total; None without."""
 
     def figures_json(self) -> dict[str, Any]:
         """The figures that decide, in schemes of ratios and bands: the plain ones of `own_json`."""

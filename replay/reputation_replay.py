@@ -25,9 +25,9 @@ class ReputationReplay(Replay):
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
         self._terms = terms_of(policies.own, start_of_month)
-        self.part = taking_part(known, moment.as_of)
+        self.took_part = taking_part(known, moment.as_of)
         self.spans = spans_of(self._terms)
-        self.history = history_of(self.part, self.spans, moment.as_of)
+        self.history = history_of(self.took_part, self.spans, moment.as_of)
         self.run = run(self.history, self.spans)
 
     @property
@@ -49,9 +49,16 @@ class ReputationReplay(Replay):
     def judged(self) -> Sequence[Judged]:
         return [Judged(found.at, found.position, found.verdict.word, found.tenths) for found in self.findings]
 
+    @property
+    def score(self) -> int | None:
+        return self.shown.points_tenths
+
+    def figures_json(self) -> dict[str, Any]:
+        return {"points": points_text(self.shown.points_tenths), "months": self.own_json()["months"]}
+
     @cached_property
     def notes(self) -> dict[int, str]:
-        return account.notes_of(self.part, self.history, self.run) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
+        return account.notes_of(self.took_part, self.history, self.run) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
 
     @cached_property
     def shown(self) -> account.Shown:
@@ -229,7 +236,7 @@ class ReputationReplay(Replay):
         settled = {finding.position: finding.verdict for finding in self.findings}
         return {
             event.data.order: event.occurred_at
-            for event in self.part
+            for event in self.took_part
             if event.type == "order.received" and settled.get(event.position) not in no_receipt
         }
 
@@ -244,14 +251,14 @@ class ReputationReplay(Replay):
         settled = {finding.position: finding.verdict for finding in self.findings}
         return {
             event.data.order: event.position
-            for event in self.part
+            for event in self.took_part
             if event.type == "review.posted" and settled[event.position] not in account.NO_ENTRY
         }
 
     @cached_property
     def _flags(self) -> dict[str, int]:
         """By order, the position of the flag or clear that takes part and decides."""
-        return {event.data.order: event.position for event in self.part if event.type in FLAG_TYPES}
+        return {event.data.order: event.position for event in self.took_part if event.type in FLAG_TYPES}
 
 
 def _standing_json(found: account.Shown) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from domain.policy import Policy
 from replay.creator_replay import CreatorReplay
 from replay.errors import UsageError
 from replay.mcn_replay import McnReplay
-from replay.policies import DEFAULT, Choice, beside, previewed, versions
+from replay.policies import DEFAULT, Choice, adopted_policies, beside, previewed, versions
 from replay.replays import Policies, Replay
 from replay.reputation_replay import ReputationReplay
 from replay.store import Store
@@ -41,6 +42,24 @@ def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice =
     if judging is McnReplay:
         return Policies(own, creators=versions(store, CreatorReplay.scheme, beside(choice, CreatorReplay.scheme), *at))
     return Policies(own, previewed=previewed(store, judging.scheme, choice, *at))
+
+
+def adopted_then(store: Store, judging: type[Replay], moment: Moment) -> Policies:
+    """The policies that a decision used: of those adopted up to its position, the ones in force at its `as_of`.
+
+    Files that came later play no part. Raises UsageError where nothing was adopted.
+    """
+
+    def of(scheme: str) -> list[Policy]:
+        latest = {
+            item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= moment.position
+        }
+        by_date = sorted(latest.values(), key=lambda policy: (policy.in_force_from, policy.id))
+        if not by_date:
+            raise UsageError(f"no policy of {scheme} was adopted up to position {moment.position}")
+        return [policy for policy in by_date if policy.in_force_from <= moment.as_of] or by_date[:1]
+
+    return Policies(of(judging.scheme), of(CreatorReplay.scheme) if judging is McnReplay else ())
 
 
 def _judging(store: Store, subject: str, asked: str | None) -> type[Replay]:

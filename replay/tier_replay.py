@@ -40,7 +40,8 @@ class TierReplay(Replay):
         self._terms = terms_of(policies.own, start_of_day)
         self.day = last_closed_day(moment.as_of)
         """The last closed day."""
-        self.history, self._findings = history_of(taking_part(known, end_of(self.day)), self.policy, self.day)
+        self.took_part = taking_part(known, end_of(self.day))
+        self.history, self._findings = history_of(self.took_part, self.policy, self.day)
         self.spans = spans_of(self._terms)
         self.run = run(self.history, self.spans, self.day)
         self.window = Window(self.history.days)
@@ -55,6 +56,10 @@ class TierReplay(Replay):
     @cached_property
     def judged(self) -> Sequence[Judged]:
         return [Judged(found.at, found.position, str(found.verdict)) for found in self._findings]
+
+    @property
+    def score(self) -> int | None:
+        return self.account.tier if state_of(self.history, self.account) is State.RATED else None
 
     @cached_property
     def notes(self) -> dict[int, str]:

@@ -151,7 +151,7 @@ def test_an_explanation_adds_up_and_leaves_nothing_out(world: World, versions: l
     judged = {verdict["position"] for verdict in whole["verdicts"]}
     noted = {note["position"] for note in whole["notes"]}
     assert len(judged) == len(whole["verdicts"]) and not judged & noted, "one verdict or note an event"
-    must = {event.position for event in replay.part if event.type in ("order.received", "review.posted")}
+    must = {event.position for event in replay.took_part if event.type in ("order.received", "review.posted")}
     assert must <= judged | noted
     assert set(made_of(replay)) == judged | noted
     assert {clause["name"] for clause in whole["clauses"]} == {

@@ -1,0 +1,110 @@
+"""The file of one disputed level: as announced, as decided, as known now, and all that leads from one to the other."""
+
+from typing import Any
+
+from domain.calendar import month_of, shanghai_text
+from domain.events import Event, LevelDecided
+from domain.version import PROGRAM_VERSION
+from replay.audit import as_decided, as_known_now, outcome_of
+from replay.clauses import points_text
+from replay.decide import Period, decided_events, judging_of
+from replay.diff import diff_json
+from replay.errors import UsageError
+from replay.explain import explain_json
+from replay.look import Chosen, list_events
+from replay.replays import Part, Replay
+from replay.schemes import choose
+from replay.store import Store
+from replay.timeline import Moment, has_subject
+
+
+def appeal_json(
+    store: Store, subject: str, scheme: str, period: Period, run: str | None, language: str
+) -> dict[str, Any]:
+    """The file of one period's level. `run` names a run of decisions; None is the latest.
+
+    Raises UsageError for a subject that the scheme does not judge or the ledger does not know, and for a run that
+    decided nothing here.
+    """
+    kind, judging = judging_of(scheme)
+    if not subject.startswith(f"{kind}/"):
+        raise UsageError(f"{scheme} does not judge {subject}; it judges {kind}/<id>")
+    if not has_subject(store, subject):
+        raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects {kind}' lists them")
+    decision = _decision(store, subject, scheme, period.text, run)
+    then = None if decision is None else as_decided(store, subject, decision)
+    now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
+    part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
+    explained = explain_json(now, part, language)
+    bearing = {item["position"] for item in (*explained["verdicts"], *explained["notes"])}
+    difference = None if then is None else diff_json(then, now)
+    if difference is not None:
+        bearing |= {item["position"] for step in difference["steps"] for item in step["events"]}
+    return {
+        "subject": subject,
+        "scheme": scheme,
+        "period": period.text,
+        "program": PROGRAM_VERSION,
+        "level_names": now.level_names(language),
+        "announced": [_announced_json(event) for event in now.known if _announces(event, scheme, period.text)],
+        "decided": None if decision is None or then is None else _decided_json(store, decision, then),
+        "now": explained,
+        "difference": difference,
+        "events": _events(store, now, bearing),
+    }
+
+
+def _decision(store: Store, subject: str, scheme: str, period: str, run: str | None) -> LevelDecided | None:
+    found = [item for _, item in decided_events(store, subject) if (item.scheme, item.period) == (scheme, period)]
+    if run is None:
+        return found[-1] if found else None
+    named = [item for item in found if item.run == run]
+    if not named:
+        raise UsageError(
+            f"the run {run} decided nothing of {subject} for {period}; 'levelbook decided {subject}' lists runs"
+        )
+    return named[-1]
+
+
+def _now(store: Store, judging: type[Replay], subject: str, period: Period) -> Replay:
+    head = store.head()
+    moment = Moment(period.as_of, head.recorded_at, head.position)
+    return judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
+
+
+def _announces(event: Event, scheme: str, period: str) -> bool:
+    return event.type == "level.announced" and (event.data.scheme, event.data.period) == (scheme, period)
+
+
+def _announced_json(event: Event) -> dict[str, Any]:
+    return {
+        "source": event.source,
+        "event": event.id,
+        "position": event.position,
+        "level": event.data.level,
+        "at": shanghai_text(event.occurred_at),
+    }
+
+
+def _decided_json(store: Store, decision: LevelDecided, then: Replay) -> dict[str, Any]:
+    return {
+        "run": decision.run,
+        "state": decision.state,
+        "level": decision.level,
+        "score": decision.score,
+        "policy": decision.policy,
+        "policy_hash": decision.policy_hash,
+        "as_of": shanghai_text(then.moment.as_of),
+        "known_at": shanghai_text(then.moment.known_at),
+        "position": decision.position,
+        **({"points": points_text(decision.score or 0)} if then.has_points else {}),
+        "outcome": outcome_of(store, decision, then),
+    }
+
+
+def _events(store: Store, now: Replay, bearing: set[int]) -> list[dict[str, Any]]:
+    """The records that bear on the level, whole, with their hashes."""
+    moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
+    subjects = sorted({now.events[position].originator_id for position in bearing})
+    listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment))
+    return sorted((item for item in listed if item["position"] in bearing), key=lambda item: item["position"])

@@ -1,0 +1,182 @@
+"""The audit: each decision replayed at its own `as_of`, position and policy, and what became of it since.
+
+Other facts and other arithmetic are told apart by the digests; beside each decision stands how it comes out as known
+now, split by cause; and every announced level that is neither decided nor replayed so.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from domain.calendar import parse_day, parse_instant, parse_month, shanghai_text
+from domain.events import Event, LevelAnnounced, LevelDecided
+from replay.decide import decided_events, facts_digest, findings_digest, judging_of, moment_of, period_of
+from replay.diff import diff_json
+from replay.errors import UsageError
+from replay.look import list_subjects
+from replay.replays import Policies, Replay
+from replay.schemes import SCHEMES, adopted_then, choose
+from replay.store import Store
+from replay.timeline import Moment, events_of
+
+REPRODUCED: Final = "reproduced"
+OTHER_FACTS: Final = "other_facts"
+OTHER_ARITHMETIC: Final = "other_arithmetic"
+OTHER_POLICY: Final = "other_policy"
+
+
+class Selection(NamedTuple):
+    """What to audit: None for all."""
+
+    scheme: str | None = None
+    period: str | None = None
+    subject: str | None = None
+
+
+def audit_json(store: Store, selection: Selection, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
+    """Every decision of a selection audited, and every announced level held against it."""
+    if selection.scheme is not None:
+        judging_of(selection.scheme)
+    decisions: list[dict[str, Any]] = []
+    announced: list[dict[str, Any]] = []
+    for number, subject in enumerate(_subjects(store, selection), 1):
+        decisions += (_audited(store, subject, *found) for found in _decisions(store, subject, selection))
+        announced += _announced(store, subject, selection)
+        progress(number)
+    return {
+        "audited": len(decisions),
+        "reproduced": sum(item["outcome"] == REPRODUCED for item in decisions),
+        "decisions": decisions,
+        "announced": announced,
+    }
+
+
+def _subjects(store: Store, selection: Selection) -> Iterator[str]:
+    if selection.subject is not None:
+        yield selection.subject
+        return
+    kinds = [kind for kind, schemes in SCHEMES.items() if selection.scheme in (None, *(s.scheme for s in schemes))]
+    for kind in kinds:
+        for item in list_subjects(store, kind):
+            yield item["subject"]
+
+
+def _decisions(store: Store, subject: str, selection: Selection) -> Iterator[tuple[int, LevelDecided]]:
+    for position, decision in decided_events(store, subject):
+        if selection.scheme in (None, decision.scheme) and selection.period in (None, decision.period):
+            yield position, decision
+
+
+def as_decided(store: Store, subject: str, decision: LevelDecided) -> Replay:
+    """A decision replayed at its own `as_of`, position and adopted policies."""
+    _, judging = judging_of(decision.scheme)
+    moment = moment_of(decision)
+    policies = adopted_then(store, judging, moment)
+    return judging(subject, judging.load(store, subject, moment.position), moment, policies)
+
+
+def as_known_now(store: Store, then: Replay) -> Replay:
+    """The same `as_of` with everything that is known now, under the policies that count now."""
+    head = store.head()
+    moment = Moment(then.moment.as_of, head.recorded_at, head.position)
+    policies: Policies = choose(store, type(then), moment)._replace(previewed=())
+    return type(then)(then.subject, then.load(store, then.subject, head.position), moment, policies)
+
+
+def _audited(store: Store, subject: str, position: int, decision: LevelDecided) -> dict[str, Any]:
+    then = as_decided(store, subject, decision)
+    outcome = outcome_of(store, decision, then)
+    now = as_known_now(store, then)
+    difference = diff_json(then, now)
+    return {
+        "subject": subject,
+        "scheme": decision.scheme,
+        "period": decision.period,
+        "run": decision.run,
+        "position_of_decision": position,
+        "outcome": outcome,
+        "decided": {"state": decision.state, "level": decision.level, "score": decision.score},
+        "replayed": {**then.standing_json(), "score": then.score},
+        "first_difference": _first_difference(decision, then) if outcome != REPRODUCED else None,
+        "now": {**now.standing_json(), "score": now.score},
+        "restated": now.standing_json() != then.standing_json(),
+        "since": [
+            {"step": step["step"], "points": step["points"], "after": step["after"], "events": len(step["events"])}
+            for step in difference["steps"]
+        ],
+    }
+
+
+def outcome_of(store: Store, decision: LevelDecided, then: Replay) -> str:
+    """Whether a decision comes out again, and if not, whether policy, facts or arithmetic are others."""
+    if (decision.policy, decision.policy_hash) != (then.policy.id, then.policy.hash):
+        return OTHER_POLICY
+    chain = next((found.hex() for (found,) in _chain(store, decision.position)), None)
+    if chain != decision.chain or facts_digest(store, then) != decision.facts:
+        return OTHER_FACTS
+    standing = then.standing_json()
+    same = (decision.state, decision.level, decision.score) == (standing["state"], standing["level"], then.score)
+    return REPRODUCED if same and findings_digest(then) == decision.findings else OTHER_ARITHMETIC
+
+
+def _chain(store: Store, position: int) -> Iterator[tuple[bytes]]:
+    rows = store.query("SELECT chain FROM records WHERE position = ?", (position,))
+    return ((bytes(chain),) for (chain,) in rows)
+
+
+def _first_difference(decision: LevelDecided, then: Replay) -> dict[str, Any]:
+    """What differs first: a decision keeps a digest of its verdicts, so that beyond state, level and score only the
+    replayed verdicts can be named; the first of them is where to look.
+    """
+    first = next(iter(then.judged), None)
+    return {
+        "decided": {"facts": decision.facts, "findings": decision.findings},
+        "replayed": {"findings": findings_digest(then)},
+        "first_verdict": None if first is None else then.event_json(first.position) | {"verdict": first.verdict},
+    }
+
+
+def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dict[str, Any]]:
+    """The announced levels that are neither decided nor replayed so."""
+    decided = {(item.scheme, item.period): item for _, item in decided_events(store, subject)}
+    for event in events_of(store, subject, store.head().position):
+        if event.type != "level.announced":
+            continue
+        told: LevelAnnounced = event.data
+        if selection.scheme not in (None, told.scheme) or selection.period not in (None, told.period):
+            continue
+        decision = decided.get((told.scheme, told.period))
+        if decision is not None and decision.level == told.level:
+            continue
+        replayed = _replayed_level(store, subject, event, decision)
+        if replayed != told.level:
+            yield {
+                "subject": subject,
+                "scheme": told.scheme,
+                "period": told.period,
+                "announced": told.level,
+                "announced_at": shanghai_text(event.occurred_at),
+                "decided": None if decision is None else decision.level,
+                "replayed": replayed,
+            }
+
+
+def _replayed_level(store: Store, subject: str, event: Event, decision: LevelDecided | None) -> str | None:
+    """The level that a replay gives for the announced period, as known now."""
+    told: LevelAnnounced = event.data
+    if decision is not None:
+        as_of = parse_instant(decision.as_of)
+    else:
+        try:
+            as_of = period_of(store, told.scheme, *_parsed(told.period)).as_of
+        except UsageError:
+            return None  # announced before it was due: nothing can be replayed
+    _, judging = judging_of(told.scheme)
+    head = store.head()
+    moment = Moment(as_of, head.recorded_at, head.position)
+    found = judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
+    level: str | None = found.standing_json()["level"]
+    return level
+
+
+def _parsed(period: str) -> tuple[int | None, int | None]:
+    return (parse_month(period), None) if len(period) == len("2022-11") else (None, parse_day(period))

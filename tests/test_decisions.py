@@ -1,0 +1,276 @@
+"""Decisions and their audit: runs, resumption, digests, and what the audit tells apart."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from domain import reputation
+from domain.calendar import parse_day, parse_month
+from fixtures.demo import HARBOUR, LIN, MERCHANT, story
+from replay.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
+from replay.errors import UsageError
+from replay.ledger import Ledger
+from replay.store import Store, create_store, open_store
+from tests.conftest import SOAK
+from tests.making import event, ingest_events, paid, write_lines
+
+ROOT = Path(__file__).parent.parent
+MONTHS = {
+    "merchant-reputation": "2022-11",
+    "creator-level": "2023-04",
+    "mcn-level": "2023-04",
+    "leaderboard": "2023-04",
+}
+
+
+def run(*words: str, status: int = 0) -> str:
+    result = CliRunner().invoke(main, list(words))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def ask(*words: str, status: int = 0) -> Any:
+    return json.loads(run(*words, "--format", "json", status=status))
+
+
+@pytest.fixture
+def demo(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ledger of the demo's story, named by LEVELBOOK_STORE."""
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, story(), tmp_path, backfill=True)
+    monkeypatch.setenv("LEVELBOOK_STORE", location)
+    return location
+
+
+def decide_everything() -> None:
+    for scheme, month in MONTHS.items():
+        run("decide", scheme, "--month", month)
+    run("decide", "merchant-tier", "--day", "2022-11-30")
+
+
+def learn(location: str, folder: Path, *events: dict[str, Any]) -> None:
+    with open_store(location) as store:
+        ingest_events(store, events, folder)
+
+
+def test_every_scheme_is_decided_and_every_decision_is_reproduced(demo: str) -> None:
+    decide_everything()
+    found = ask("audit")
+    assert (found["audited"], found["reproduced"], found["announced"]) == (7, 7, [])
+    assert not any(item["restated"] for item in found["decisions"])
+    (tier, reputation_) = sorted(ask("decided", MERCHANT), key=lambda item: str(item["level"]))
+    assert (tier["scheme"], tier["period"], tier["level"], tier["score"]) == ("merchant-tier", "2022-11-30", "LV1", 1)
+    assert (reputation_["level"], reputation_["score"]) == ("bronze-1", 507)
+    assert reputation_["as_of"] == "2022-11-30T23:59:59.999999+08:00"
+    (lin,) = ask("decided", LIN)
+    assert (lin["level"], lin["score"], lin["as_of"]) == ("L5", 4 * 5 + 7, "2023-05-01T00:00:00+08:00")
+    (harbour,) = ask("decided", HARBOUR)
+    assert harbour["as_of"] == "2023-05-03T00:00:00+08:00"
+    boards = ask("events", "board/comprehensive")
+    assert [row["subject"] for row in boards[0]["event"]["data"]["rows"]] == [HARBOUR]
+    assert "the ledger is sound" in run("verify")
+
+
+def test_a_finished_run_is_reported_and_a_further_one_needs_a_reason(demo: str) -> None:
+    first = ask("decide", "creator-level", "--month", "2023-04")
+    again = ask("decide", "creator-level", "--month", "2023-04")
+    assert (again["run"], again["already_finished"], again["decided"]) == (first["run"], True, first["decided"])
+    run("decide", "creator-level", "--month", "2023-04", "--again", status=2)
+    further = ask("decide", "creator-level", "--month", "2023-04", "--again", "--reason", "credit restored")
+    assert further["run"] != first["run"] and further["position"] > first["position"]
+    assert [item["as_decided"] for item in ask("decided", LIN)] == [False, True]
+    assert ask("audit")["reproduced"] == 4
+
+
+def test_a_period_that_is_not_due_or_of_the_wrong_kind_is_refused(demo: str) -> None:
+    with open_store(demo) as store:
+        for scheme, month, day, text in (
+            ("creator-level", parse_month("2999-01"), None, "is not due before 2999-02-01T00:00:00"),
+            ("mcn-level", parse_month("2999-01"), None, "is not due before 2999-02-03T00:00:00"),
+            ("merchant-reputation", parse_month("2999-01"), None, "is not due before 2999-02-16T12:00:00"),
+            ("merchant-tier", None, parse_day("2999-01-01"), "is not due before 2999-01-02T00:00:00"),
+            ("merchant-tier", parse_month("2022-11"), None, " is decided by the day; give --day"),
+            ("creator-level", None, parse_day("2022-11-01"), " is decided by the month; give --month"),
+            ("luck", parse_month("2022-11"), None, "there is no scheme 'luck'; known are"),
+        ):
+            with pytest.raises(UsageError, match=text):
+                period_of(store, scheme, month, day)
+        period = period_of(store, "creator-level", parse_month("2023-04"), None)
+        with pytest.raises(UsageError, match=r"--again asks for a further run, but .* has no finished one before it"):
+            decide(store, "creator-level", period, again="no reason")
+
+
+def test_tiers_are_decided_where_they_differ_from_the_last_decision(demo: str, tmp_path: Path) -> None:
+    assert ask("decide", "merchant-tier", "--day", "2022-11-30")["decided"] == 1
+    assert ask("decide", "merchant-tier", "--day", "2022-12-01")["decided"] == 0
+    notice = event("merchant.tier_set", "notice", "2022-12-02T09:00:00+08:00", subject=MERCHANT, level="LV3")
+    learn(demo, tmp_path, notice)
+    assert ask("decide", "merchant-tier", "--day", "2022-12-02")["decided"] == 1
+    assert [item["level"] for item in ask("decided", MERCHANT)] == ["LV1", "LV3"]
+
+
+def test_what_is_learned_later_restates_a_level_and_leaves_its_decision_standing(demo: str, tmp_path: Path) -> None:
+    decide_everything()
+    flags = [
+        event("order.flagged", f"late-{n}", "2023-06-01T00:00:00+08:00", subject=MERCHANT, order=f"honest-{n}")
+        | {"data": {"order": f"honest-{n}", "reason": "fake_trade"}}
+        for n in range(1, 60)
+    ]
+    learn(demo, tmp_path, *flags)
+    found = ask("audit", "--subject", MERCHANT, "--scheme", "merchant-reputation")
+    (item,) = found["decisions"]
+    assert (item["outcome"], item["restated"], item["decided"]["level"]) == ("reproduced", True, "bronze-1")
+    steps = {step["step"]: step for step in item["since"]}
+    assert steps["corrections_learned"]["events"] > 0 and steps["events_learned"]["events"] == 0
+    assert "as known now" in run("audit")
+    shown = ask("replay", MERCHANT, "--as-of", "2022-12-16")["published"]["decided"]
+    assert shown["restated"] is True
+
+
+def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: str, tmp_path: Path) -> None:
+    def announced(name: str, subject: str, scheme: str, period: str, level: str | None) -> dict[str, Any]:
+        told = event("level.announced", name, "2023-06-01T00:00:00+08:00", subject=subject)
+        return told | {"data": {"scheme": scheme, "period": period, "level": level}}
+
+    learn(
+        demo,
+        tmp_path,
+        announced("right", MERCHANT, "merchant-reputation", "2022-11", "bronze-1"),
+        announced("wrong", MERCHANT, "merchant-reputation", "2022-10", "gold-1"),
+        announced("day", MERCHANT, "merchant-tier", "2022-11-30", "LV1"),
+        announced("creator", LIN, "creator-level", "2023-04", "L7"),
+    )
+    decide_everything()
+    told = ask("audit")["announced"]
+    assert [
+        (item["subject"], item["period"], item["announced"], item["decided"], item["replayed"]) for item in told
+    ] == [
+        (MERCHANT, "2022-10", "gold-1", None, "bronze-1"),
+        (LIN, "2023-04", "L7", "L5", "L5"),
+    ]
+
+
+def test_other_arithmetic_is_told_from_other_facts(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide_everything()
+    taken = reputation.take
+
+    def generous(fact: Any, settled: int, account: Any, book: Any, rules: Any) -> Any:
+        return taken(fact, settled, account, book, rules._replace(pair_cap_tenths=rules.pair_cap_tenths + 10))
+
+    monkeypatch.setattr(reputation, "take", generous)
+    found = ask("audit", "--scheme", "merchant-reputation", status=1)
+    by_subject = {item["subject"]: item for item in found["decisions"]}
+    assert by_subject[MERCHANT]["outcome"] == "other_arithmetic"
+    assert by_subject[MERCHANT]["replayed"]["score"] == 517
+    assert by_subject["merchant/tea-stall"]["outcome"] == "reproduced"
+
+
+def test_other_facts_are_told_from_other_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, story(), tmp_path, backfill=True)
+    monkeypatch.setenv("LEVELBOOK_STORE", location)
+    decide_everything()
+    forger = sqlite3.connect(location)
+    forger.execute("DROP TRIGGER records_never_updated")
+    forger.execute(
+        "UPDATE records SET record = CAST(replace(CAST(record AS TEXT), '\"quality\":5', '\"quality\":1') AS BLOB)"
+        " WHERE event_id = 'rev-honest-1'"
+    )
+    forger.commit()
+    forger.close()
+    found = ask("audit", "--subject", MERCHANT, status=1)
+    assert {item["scheme"]: item["outcome"] for item in found["decisions"]} == {
+        "merchant-reputation": "other_facts",
+        "merchant-tier": "other_facts",
+    }
+
+
+# --- interrupted runs -------------------------------------------------------------------------------------------------
+
+
+def many(folder: Path, subjects: int) -> str:
+    """A ledger of many merchants, each rated."""
+    location = str(folder / "many.db")
+    create_store(location)
+    events: list[dict[str, Any]] = []
+    for n in range(subjects):
+        subject = f"merchant/m-{n:05}"
+        events.append(
+            event("merchant.onboarded", f"on-{n}", "2022-10-01T00:00:00+08:00", subject=subject, category="tea")
+        )
+        events.append(paid(f"o-{n}", subject=subject))
+        events.append(
+            event("review.posted", f"rev-{n}", "2022-11-02T00:00:00+08:00", subject=subject, order=f"o-{n}", quality=5)
+        )
+    with open_store(location) as store:
+        ingest_events(store, events, folder)
+    return location
+
+
+def runs_of(store: Store) -> dict[str, list[str]]:
+    subjects = [f"merchant/m-{n:05}" for n in range(3 * SUBJECTS_AT_ONCE)]
+    return {subject: [decision.run for _, decision in decided_events(store, subject)] for subject in subjects}
+
+
+@pytest.mark.parametrize("attempt", range(3 * SOAK))
+def test_a_killed_run_is_resumed_with_its_own_values(attempt: int, tmp_path: Path) -> None:
+    location = many(tmp_path, 3 * SUBJECTS_AT_ONCE)
+    words = [sys.executable, "-m", "cli", "decide", "merchant-reputation", "--month", "2022-11", "--store", location]
+    chance = random.Random(attempt)
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(chance.uniform(0.2, 0.8))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with open_store(location) as store:  # something is learned in between: the run does not see it
+        late = paid("late", subject="merchant/m-00001")
+        ingest_events(store, [late], tmp_path)
+        begun = Ledger(store).decision_book().runs
+    found = json.loads(CliRunner().invoke(main, [*words[3:], "--format", "json"]).output)
+    assert found["decided"] == 3 * SUBJECTS_AT_ONCE
+    if begun:
+        assert (found["run"], found["position"]) == (begun[0].run, begun[0].position)
+    with open_store(location) as store:
+        assert set(map(tuple, runs_of(store).values())) == {(found["run"],)}, "each subject once"
+    audited = json.loads(CliRunner().invoke(main, ["audit", "--store", location, "--format", "json"]).output)
+    assert audited["reproduced"] == audited["audited"] == 3 * SUBJECTS_AT_ONCE
+
+
+def test_a_stream_that_moves_on_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = many(tmp_path, 3)
+    saved = Ledger.save
+    moved: list[bool] = []
+
+    def save(self: Ledger, *objs: Any, **rest: Any) -> Any:
+        if not moved and any(item.id == "merchant/m-00001" for item in objs):
+            moved.append(True)
+            with open_store(location) as other:
+                ingest_events(other, [paid("between", subject="merchant/m-00001")], tmp_path)
+        return saved(self, *objs, **rest)
+
+    monkeypatch.setattr(Ledger, "save", save)
+    assert ask("decide", "merchant-reputation", "--month", "2022-11", "--store", location)["decided"] == 3
+    assert moved and ask("audit", "--store", location)["reproduced"] == 3
+
+
+def test_an_empty_ledger_decides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines(tmp_path / "none.jsonl", [])
+    run("ingest", "none.jsonl")
+    assert "holds no record; there is nothing to decide" in run(
+        "decide", "creator-level", "--month", "2023-04", status=2
+    )
+    assert ask("audit") == {"audited": 0, "reproduced": 0, "decisions": [], "announced": []}
