@@ -49,8 +49,8 @@ def _command(name: str, line: str) -> Callable[[Callable[..., Any]], click.Comma
 def main() -> None:
     """Record what happened once; replay any level as it was decided and as it is known now.
 
-    Exit status: 0 done; 1 lines were refused, a file broke off, a policy has faults, or a ledger is not sound; 2 wrong
-    use; 3 the store, its disk or its clock failed; 130 interrupted.
+    Exit status: 0 done; 1 lines were refused, a file broke off, a policy has faults, a decision is not reproduced, or a
+    ledger is not sound; 2 wrong use; 3 the store, its disk or its clock failed; 130 interrupted.
     """
 
 
@@ -341,14 +341,14 @@ def decide(
     A killed run is resumed with its own values; a finished one is reported, and nothing is done.
     """
     from replay.decide import decide as run_of
-    from replay.decide import period_of
+    from replay.decide import period_of, subjects_of
     from replay.errors import UsageError
 
     if again != (reason is not None):
         raise UsageError("a further run needs both --again and --reason")
     with _open(store) as opened:
         period = period_of(opened, scheme, None if month is None else _month(month), None if day is None else _day(day))
-        with printing.progress("deciding", 0) as progress:
+        with printing.progress("deciding", subjects_of(opened, scheme)) as progress:
             found = run_of(opened, scheme, period, reason, progress)
     printing.print_run(found, as_json=format_ == "json")
 

@@ -7,6 +7,7 @@ Asia/Shanghai, which has been UTC+8 without summer time for the whole span of th
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from domain.limits import DAY_MICROS, HOUR_MICROS
@@ -74,8 +75,14 @@ def day_text(day: int) -> str:
 
 def month_of(instant: int) -> int:
     """The Shanghai month: year * 12 + (month - 1)."""
-    day = date.fromordinal(day_of(instant) + _EPOCH_DAY)
-    return day.year * 12 + day.month - 1
+    return _month_of_day((instant + SHANGHAI_MICROS) // DAY_MICROS)
+
+
+@lru_cache(maxsize=2**14)
+def _month_of_day(day: int) -> int:
+    """Asked of the same few thousand days again and again."""
+    found = date.fromordinal(day + _EPOCH_DAY)
+    return found.year * 12 + found.month - 1
 
 
 def month_start(month: int) -> int:

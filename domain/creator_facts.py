@@ -148,5 +148,5 @@ def figures_of(history: History, month: int, gate_days: int) -> Figures:
         good_sum_fen=history.good_fen.get(month, 0),
         reputation_sum=sum(scores),
         reputation_days=len(scores),
-        deducted=sum(history.deducted.get(day, 0) for day in days),
+        deducted=sum(points for day, points in history.deducted.items() if day in days),
     )

@@ -126,7 +126,7 @@ def history_of(events: Iterable[Event], subject: str) -> tuple[History, list[Fin
     own = [event for event in events if event.originator_id == subject]
     onboarded = next((event.occurred_at for event in own if event.type == "mcn.onboarded"), None)
     credit = _credit_of(own, findings)
-    sums: dict[tuple[str, int], Sums] = {}
+    figures: dict[tuple[str, int], list[int]] = {}
     reputation = defaultdict[str, list[tuple[int, int]]](list)
     sales: dict[tuple[str, str], Event] = {}
     for event in events:
@@ -136,8 +136,9 @@ def history_of(events: Iterable[Event], subject: str) -> tuple[History, list[Fin
         if event.type == "creator.scored" and event.data.score == "reputation":
             reputation[creator].append((event.occurred_at, hundredths(event.data.value)))
         elif event.type in _ADDING:
-            _add(event, creator, subject, slots[creator], sales, sums, findings)
-    findings.sort(key=lambda finding: (finding.at, finding.position))
+            _add(event, creator, subject, slots[creator], sales, figures, findings)
+    findings.sort()
+    sums = {key: Sums(*added) for key, added in figures.items()}
     return History(subject, onboarded, slots, sums, dict(reputation), credit), findings
 
 
@@ -182,30 +183,33 @@ def _add(
     subject: str,
     slot: Slot,
     sales: dict[tuple[str, str], Event],
-    sums: dict[tuple[str, int], Sums],
+    figures: dict[tuple[str, int], list[int]],
     findings: list[Finding],
 ) -> None:
-    """Add a sale, a refund or a live session to its creator's month, where it is the agency's."""
+    """Add a sale, a refund or a live session to its creator's month, where it is the agency's.
+
+    Figures stand in the order of `Sums`.
+    """
     verdict, sale = _settled(event, creator, subject, slot, sales)
     findings.append(Finding(event.occurred_at, event.position, verdict))
     if verdict is not Verdict.COUNTED:
         return
     key = (creator, month_of(event.occurred_at))
-    before, data = sums.get(key, Sums()), event.data
+    added = figures.get(key)
+    if added is None:
+        added = figures[key] = [0] * len(Sums._fields)
     if sale is None:
-        sums[key] = before._replace(live_minutes=before.live_minutes + data.minutes)
+        added[6] += event.data.minutes
         return
     first = event.type == "sale.settled"
-    amount = data.amount if first else -data.amount
+    amount = event.data.amount if first else -event.data.amount
     showcase = sale.channel == "showcase"
-    sums[key] = before._replace(
-        settled_fen=before.settled_fen + amount,
-        showcase_fen=before.showcase_fen + amount * showcase,
-        good_fen=before.good_fen + amount * sale.good_goods,
-        orders=before.orders + first,
-        worry_free=before.worry_free + (first and sale.worry_free),
-        showcase_orders=before.showcase_orders + (first and showcase),
-    )
+    added[0] += amount
+    added[1] += amount * showcase
+    added[2] += amount * sale.good_goods
+    added[3] += first
+    added[4] += first and sale.worry_free
+    added[5] += first and showcase
 
 
 def _settled(

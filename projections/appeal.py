@@ -95,14 +95,18 @@ def _chart(now: dict[str, Any], words: Words) -> str:
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{escape(label)}: {value:g}</title></circle>'
         for (x, y), (label, value) in zip(places, points, strict=True)
     )
+    values = "".join(
+        f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle" font-size="12">{value:g}</text>'
+        for (x, y), (_, value) in zip(places, points, strict=True)
+    )
     ends = "".join(
         f'<text x="{x:.1f}" y="{_HEIGHT - 12}" text-anchor="middle" font-size="12">{escape(label)}</text>'
         for (x, _), (label, _) in (next(zip(places, points, strict=True)), (places[-1], points[-1]))
     )
-    caption = escape(words.appeal("chart", what=what))
+    caption = escape(words.appeal("chart", what=words.appeal(f"chart_{what}")))
     return (
         f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{caption}">'
-        f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="2"/>{dots}{ends}</svg>'
+        f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="2"/>{dots}{values}{ends}</svg>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

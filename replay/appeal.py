@@ -15,7 +15,7 @@ from replay.look import Chosen, list_events
 from replay.replays import Part, Replay
 from replay.schemes import choose
 from replay.store import Store
-from replay.timeline import Moment, has_subject
+from replay.timeline import RETRACTED, Moment, has_subject
 
 
 def appeal_json(
@@ -103,8 +103,23 @@ def _decided_json(store: Store, decision: LevelDecided, then: Replay) -> dict[st
 
 
 def _events(store: Store, now: Replay, bearing: set[int]) -> list[dict[str, Any]]:
-    """The records that bear on the level, whole, with their hashes."""
+    """The records that bear on the level, whole, with their hashes: also those of the same orders and violations, which
+    have no verdict of their own, and what retracts them.
+    """
+    about = {_about(now.events[position]) for position in bearing} - {None}
+    named = {(now.events[position].source, now.events[position].id) for position in bearing}
+    positions = bearing | {
+        event.position
+        for event in now.known
+        if _about(event) in about or (event.type == RETRACTED and (event.data.source, event.data.event) in named)
+    }
     moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
-    subjects = sorted({now.events[position].originator_id for position in bearing})
+    subjects = sorted({now.events[position].originator_id for position in positions})
     listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment))
-    return sorted((item for item in listed if item["position"] in bearing), key=lambda item: item["position"])
+    return sorted((item for item in listed if item["position"] in positions), key=lambda item: item["position"])
+
+
+def _about(event: Event) -> tuple[str, str] | None:
+    """What an event is about, in whose stream: an order or a violation."""
+    name = getattr(event.data, "order", None) or getattr(event.data, "violation", None)
+    return None if name is None else (event.originator_id, name)

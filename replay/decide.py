@@ -74,6 +74,12 @@ def judging_of(scheme: str) -> tuple[str, type[Replay]]:
     raise UsageError(f"there is no scheme {scheme!r}; known are {', '.join([*known, LEADERBOARD])}")
 
 
+def subjects_of(store: Store, scheme: str) -> int:
+    """How many subjects a run of a scheme looks at."""
+    kind, _ = judging_of(McnReplay.scheme if scheme == LEADERBOARD else scheme)
+    return sum(1 for _ in list_subjects(store, kind))
+
+
 def period_of(store: Store, scheme: str, month: int | None, day: int | None) -> Period:
     """A period of a scheme, under the policy that judges it.
 

@@ -114,9 +114,16 @@ class McnReplay(Replay):
         """The replay of one of its creators at the same moment, from what is known here."""
         if creator not in self._creators:
             subject = f"creator/{creator}"
-            known = [event for event in self.known if event.originator_id == subject]
+            known = self._known_by_subject.get(subject, [])
             self._creators[creator] = CreatorReplay(subject, known, self.moment, Policies(self.policies.creators))
         return self._creators[creator]
+
+    @cached_property
+    def _known_by_subject(self) -> dict[str, list[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in self.known:
+            found.setdefault(event.originator_id, []).append(event)
+        return found
 
     @cached_property
     def _creators(self) -> dict[str, CreatorReplay]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from eventsourcing.persistence import IntegrityError
 
 from cli import main
 from domain import reputation
@@ -21,7 +22,10 @@ from fixtures.demo import HARBOUR, LIN, MERCHANT, story
 from replay.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
 from replay.errors import UsageError
 from replay.ledger import Ledger
+from replay.reputation_replay import ReputationReplay
+from replay.schemes import adopted_then
 from replay.store import Store, create_store, open_store
+from replay.timeline import Moment
 from tests.conftest import SOAK
 from tests.making import event, ingest_events, paid, write_lines
 
@@ -274,3 +278,31 @@ def test_an_empty_ledger_decides_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         "decide", "creator-level", "--month", "2023-04", status=2
     )
     assert ask("audit") == {"audited": 0, "reproduced": 0, "decisions": [], "announced": []}
+
+
+def test_streams_that_always_move_on_end_a_run_that_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = many(tmp_path, 2)
+    saved = Ledger.save
+
+    def save(self: Ledger, *objs: Any, **rest: Any) -> Any:
+        if any(item.id.startswith("merchant/") for item in objs):
+            raise IntegrityError("moved on")
+        return saved(self, *objs, **rest)
+
+    words = ("decide", "merchant-reputation", "--month", "2022-11", "--store", location)
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "save", save)
+        assert " move on faster than they are decided" in run(*words, status=3)
+    found = ask(*words)
+    assert (found["resumed"], found["decided"]) == (True, 2)
+
+
+def test_what_was_never_adopted_decides_nothing(tmp_path: Path) -> None:
+    location = many(tmp_path, 1)
+    with (
+        open_store(location) as store,
+        pytest.raises(UsageError, match="no policy of merchant-reputation was adopted up to position 3"),
+    ):
+        adopted_then(store, ReputationReplay, Moment(store.now(), store.now(), 3))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import day_start, day_text, parse_instant
+from domain.calendar import day_start, day_text, parse_day, parse_instant
 from domain.events import (
     Event,
     EventRetracted,
@@ -219,3 +219,58 @@ def test_an_explanation_says_which_rule_decided(seed: int, policy: Policy) -> No
             upgraded = rule["rule"] == "downgrade" and "upgrade" in fired
             assert (waited and holds and not upgraded) == rule["fired"]
     assert day_start(replay.day + 1) <= world.as_of + 1
+
+
+# --- several versions -------------------------------------------------------------------------------------------------
+
+
+def dated(policy: Policy, policy_id: str, day: str) -> Policy:
+    return with_values(policy, id=policy_id, in_force_from=f"{day}T00:00:00+08:00", recalculates_from=None)
+
+
+def replay_of_versions(policies: list[Policy], ledger: list[Event], as_of: int) -> TierReplay:
+    return TierReplay(SUBJECT, ledger, Moment(as_of, 0, len(ledger)), Policies(policies))
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), day=st.sampled_from(["2022-09-01", "2022-09-10", "2022-10-01"]))
+def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> None:
+    world = world_of(seed)
+    ledger = [event for event in world.ledger if event.position <= world.position]
+    for policy in (SMALL, SHIPPED):
+        two = replay_of_versions([dated(policy, "v1", "2020-01-01"), dated(policy, "v2", day)], ledger, world.as_of)
+        one = replay_of_versions([dated(policy, "v1", "2020-01-01")], ledger, world.as_of)
+        assert (two.run, two.standing_json()) == (one.run, one.standing_json())
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32))
+def test_days_before_a_version_stay_as_they_were_judged(seed: int) -> None:
+    world = world_of(seed)
+    begins = day_start(parse_day("2022-09-20"))
+    versions = [dated(SMALL, "v1", "2020-01-01"), dated(SHIPPED, "v2", "2022-09-20")]
+    both = replay_of_versions(versions, world.ledger, world.as_of)
+    before = replay_of_versions(versions[:1], world.ledger, min(world.as_of, begins - 1))
+    assert [change for change in both.run.changes if change.day <= before.day] == before.run.changes
+
+
+def test_a_version_looks_again_at_the_days_since_the_last_change() -> None:
+    """A day that was not enough for a fast upgrade under the old limits is enough under the new ones."""
+    strict = with_values(SMALL, window_days=30, wait_days=30)
+    lax = with_values(strict, fast_upgrade={"limit_share_percent": 10, "reviews_share_percent": 10})
+    opening = parse_instant("2022-09-01T00:00:00+08:00")
+    told: list[tuple[int, str, Any]] = [(opening, "merchant.onboarded", MerchantOnboarded(category="fresh"))]
+    at = opening + 3 * DAY_MICROS
+    told += [(at, "order.paid", OrderPaid(order="o", buyer="b", amount=500))]
+    told += [(at, "review.posted", ReviewPosted(order="o", quality=5, service=5))]
+    ledger = [
+        Event(SUBJECT, n, n, when, n, "urn:a", f"e-{n}", kind, data) for n, (when, kind, data) in enumerate(told, 1)
+    ]
+    versions = [dated(strict, "v1", "2020-01-01"), dated(lax, "v2", "2022-09-10")]
+    as_of = opening + 20 * DAY_MICROS
+    assert [str(change.cause) for change in replay_of_versions(versions[:1], ledger, as_of).run.changes] == ["opened"]
+    found = replay_of_versions(versions, ledger, as_of).run.changes
+    assert [(str(change.cause), day_text(change.day)) for change in found] == [
+        ("opened", "2022-09-01"),
+        ("fast_upgrade", "2022-09-10"),
+    ]

@@ -64,14 +64,14 @@ def process(*words: str) -> None:
     subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def read_rows(store: Path) -> None:
-    """The floor: a process that imports click and sqlite3 and reads the merchant's rows."""
+def read_rows(store: Path, subject: str = "merchant/m-0") -> None:
+    """The floor: a process that imports click and sqlite3 and reads a subject's rows."""
     script = (
         "import sqlite3, sys, click; c = sqlite3.connect(sys.argv[1]);"
         "rows = c.execute('SELECT position, version, type, source, event_id, occurred_at, recorded_at, record"
-        " FROM records WHERE stream = ? ORDER BY version', ('merchant/m-0',)).fetchall(); assert rows"
+        " FROM records WHERE stream = ? ORDER BY version', (sys.argv[2],)).fetchall(); assert rows"
     )
-    process(sys.executable, "-c", script, str(store))
+    process(sys.executable, "-c", script, str(store), subject)
 
 
 @pytest.mark.parametrize("name", ["replay", "explain"])
