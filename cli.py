@@ -377,6 +377,8 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
     """
     from replay.audit import Selection, audit_json
 
+    if month is not None:
+        _day(month) if len(month) > len("2022-11") else _month(month)
     with _open(store) as opened, printing.progress("auditing", 0) as progress:
         found = audit_json(opened, Selection(scheme, month, subject), progress)
     printing.print_audit(found, as_json=format_ == "json")

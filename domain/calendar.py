@@ -99,6 +99,8 @@ def parse_month(text: str) -> int:
     """The month that a text such as "2022-11" names. Raises ValueError, saying what is wrong."""
     if _MONTH.fullmatch(text) is None or text < "0001":
         raise ValueError("is not of the form YYYY-MM, or does not exist in the calendar")
+    if text >= "9999":
+        raise ValueError("is the last year of the calendar")
     return int(text[:4]) * 12 + int(text[5:]) - 1
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_start, parse_instant
 from domain.events import Event
-from domain.policy import Policy, Term
+from domain.policy import Policy, Term, term_at
 from domain.tier import NEVER, NO_TIER, Act, Bounds, Cause, Day, History, Rules, Span, Tier
 
 
@@ -69,13 +69,12 @@ def last_closed_day(as_of: int) -> int:
     return day_of(as_of + 1) - 1
 
 
-def history_of(events: Iterable[Event], policy: Policy, last_day: int) -> tuple[History, list[Finding]]:
+def history_of(events: Iterable[Event], terms: Sequence[Term], last_day: int) -> tuple[History, list[Finding]]:
     """A merchant's days and acts among the events up to the close of a day, given by (`occurred_at`, position).
 
-    Before the first day that is evaluated has closed nothing has acted, whatever was opened before.
+    What an event says is read by the version of its own day; who is in scope, by that of the first opening. Before the
+    first day that is evaluated has closed nothing has acted, whatever was opened before.
     """
-    value = {name: item.value for name, item in policy.parameters.items()}
-    codes = [tier["code"] for tier in value["tiers"]]
     events = list(events)
     dismissed = {event.data.order for event in events if event.type == "complaint.dismissed"}
     figures: dict[int, list[int]] = {}
@@ -89,15 +88,22 @@ def history_of(events: Iterable[Event], policy: Policy, last_day: int) -> tuple[
             verdict = _verdict(event, seen, dismissed)
             findings.append(Finding(event.occurred_at, event.position, verdict))
             if verdict is Verdict.COUNTED:
-                _count(event, figures.setdefault(day, [0] * _FIGURES), value["good_stars"])
+                good_stars = term_at(terms, event.occurred_at).policy.parameters["good_stars"].value
+                _count(event, figures.setdefault(day, [0] * _FIGURES), good_stars)
         elif event.type in _ACTS:
             first_opening = first_opening or (event if event.type == "merchant.onboarded" else None)
-            tier = codes.index(event.data.level) if event.type == "merchant.tier_set" else NO_TIER
-            acts.append(Act(day, event.position, _ACTS[event.type], tier))
+            acts.append(Act(day, event.position, _ACTS[event.type], _tier_of(event, terms)))
     days = [Day(day, *figures[day]) for day in sorted(figures)]
-    begun = last_day >= day_of(parse_instant(value["statistics_from"]))
-    onboarded = begun and first_opening is not None
-    return History(days, acts, onboarded, _in_scope(first_opening, value["scope"])), findings
+    begun = last_day >= day_of(parse_instant(terms[0].policy.parameters["statistics_from"].value))
+    return History(days, acts, begun and first_opening is not None, _in_scope(first_opening, terms)), findings
+
+
+def _tier_of(event: Event, terms: Sequence[Term]) -> int:
+    """The rank of the tier that a notice gives."""
+    if event.type != "merchant.tier_set":
+        return NO_TIER
+    tiers = term_at(terms, event.occurred_at).policy.parameters["tiers"].value
+    return [tier["code"] for tier in tiers].index(event.data.level)
 
 
 _ACTS: Final = {
@@ -140,8 +146,11 @@ def _count(event: Event, figures: list[int], good_stars: int) -> None:
         figures[6] += rated and data.service >= good_stars
 
 
-def _in_scope(first_opening: Event | None, scope: dict[str, str]) -> bool:
-    if first_opening is None or first_opening.data.category != scope["category"]:
+def _in_scope(first_opening: Event | None, terms: Sequence[Term]) -> bool:
+    if first_opening is None:
+        return False
+    scope = term_at(terms, first_opening.occurred_at).policy.parameters["scope"].value
+    if first_opening.data.category != scope["category"]:
         return False
     return first_opening.occurred_at < parse_instant(scope["joined_before"])
 

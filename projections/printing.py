@@ -231,6 +231,10 @@ def print_board(found: dict[str, Any], *, as_json: bool) -> None:
         )
     if not found["rows"]:
         click.echo("  no agency was rated")
+    decided = found["decided"]
+    if decided is not None:
+        outcome = "RESTATED: it comes out otherwise here" if decided["restated"] else "the same"
+        click.echo(f"  decided in {decided['run']}, known at {decided['known_at']}: {outcome}")
 
 
 def print_run(found: "Decided", *, as_json: bool) -> None:

@@ -7,12 +7,12 @@ from domain.events import Event, LevelDecided
 from domain.version import PROGRAM_VERSION
 from replay.audit import as_decided, as_known_now, outcome_of
 from replay.clauses import points_text
-from replay.decide import Period, decided_events, judging_of
+from replay.decide import Period, decided_events, decision_on, judging_of, moment_of
 from replay.diff import diff_json
 from replay.errors import UsageError
 from replay.explain import explain_json
 from replay.look import Chosen, list_events
-from replay.replays import Part, Replay
+from replay.replays import Part, Replay, about_of
 from replay.schemes import choose
 from replay.store import Store
 from replay.timeline import RETRACTED, Moment, has_subject
@@ -31,8 +31,8 @@ def appeal_json(
         raise UsageError(f"{scheme} does not judge {subject}; it judges {kind}/<id>")
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects {kind}' lists them")
-    decision = _decision(store, subject, scheme, period.text, run)
-    then = None if decision is None else as_decided(store, subject, decision)
+    decision, moment = _decision(store, subject, scheme, period.text, run)
+    then = None if decision is None else as_decided(store, subject, decision, moment)
     now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
     part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
     explained = explain_json(now, part, language)
@@ -46,7 +46,11 @@ def appeal_json(
         "period": period.text,
         "program": PROGRAM_VERSION,
         "level_names": now.level_names(language),
-        "announced": [_announced_json(event) for event in now.known if _announces(event, scheme, period.text)],
+        "announced": [
+            _announced_json(event)
+            for event in now.known
+            if _announces(event, scheme, period.text) and event.position not in now.retracted
+        ],
         "decided": None if decision is None or then is None else _decided_json(store, decision, then),
         "now": explained,
         "difference": difference,
@@ -54,16 +58,17 @@ def appeal_json(
     }
 
 
-def _decision(store: Store, subject: str, scheme: str, period: str, run: str | None) -> LevelDecided | None:
-    found = [item for _, item in decided_events(store, subject) if (item.scheme, item.period) == (scheme, period)]
+def _decision(
+    store: Store, subject: str, scheme: str, period: str, run: str | None
+) -> tuple[LevelDecided | None, Moment | None]:
     if run is None:
-        return found[-1] if found else None
-    named = [item for item in found if item.run == run]
-    if not named:
+        return decision_on(store, subject, scheme, period) or (None, None)
+    named = [decision for _, decision in decided_events(store, subject) if decision.run == run]
+    if not named or (named[-1].scheme, named[-1].period) != (scheme, period):
         raise UsageError(
             f"the run {run} decided nothing of {subject} for {period}; 'levelbook decided {subject}' lists runs"
         )
-    return named[-1]
+    return named[-1], moment_of(named[-1])
 
 
 def _now(store: Store, judging: type[Replay], subject: str, period: Period) -> Replay:
@@ -98,28 +103,27 @@ def _decided_json(store: Store, decision: LevelDecided, then: Replay) -> dict[st
         "known_at": shanghai_text(then.moment.known_at),
         "position": decision.position,
         **({"points": points_text(decision.score or 0)} if then.has_points else {}),
-        "outcome": outcome_of(store, decision, then),
+        "outcome": outcome_of(store, decision, _at_its_own_moment(store, decision, then)),
     }
+
+
+def _at_its_own_moment(store: Store, decision: LevelDecided, then: Replay) -> Replay:
+    """The replay that a decision was made by: of a daily scheme it may be one of an earlier day."""
+    return then if then.moment == moment_of(decision) else as_decided(store, then.subject, decision)
 
 
 def _events(store: Store, now: Replay, bearing: set[int]) -> list[dict[str, Any]]:
     """The records that bear on the level, whole, with their hashes: also those of the same orders and violations, which
     have no verdict of their own, and what retracts them.
     """
-    about = {_about(now.events[position]) for position in bearing} - {None}
+    about = {about_of(now.events[position]) for position in bearing} - {None}
     named = {(now.events[position].source, now.events[position].id) for position in bearing}
     positions = bearing | {
         event.position
         for event in now.known
-        if _about(event) in about or (event.type == RETRACTED and (event.data.source, event.data.event) in named)
+        if about_of(event) in about or (event.type == RETRACTED and (event.data.source, event.data.event) in named)
     }
     moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
     subjects = sorted({now.events[position].originator_id for position in positions})
     listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment))
     return sorted((item for item in listed if item["position"] in positions), key=lambda item: item["position"])
-
-
-def _about(event: Event) -> tuple[str, str] | None:
-    """What an event is about, in whose stream: an order or a violation."""
-    name = getattr(event.data, "order", None) or getattr(event.data, "violation", None)
-    return None if name is None else (event.originator_id, name)

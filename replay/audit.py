@@ -7,16 +7,29 @@ now, split by cause; and every announced level that is neither decided nor repla
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import parse_day, parse_instant, parse_month, shanghai_text
-from domain.events import Event, LevelAnnounced, LevelDecided
-from replay.decide import decided_events, facts_digest, findings_digest, judging_of, moment_of, period_of
+import msgspec
+
+from domain.calendar import parse_day, parse_month, shanghai_text
+from domain.events import BoardDecided, LevelAnnounced, LevelDecided
+from replay.decide import (
+    LEADERBOARD,
+    decided_events,
+    decision_on,
+    facts_digest,
+    findings_digest,
+    judging_of,
+    moment_of,
+    period_of,
+)
 from replay.diff import diff_json
 from replay.errors import UsageError
+from replay.leaderboard import board_decisions, board_rows
 from replay.look import list_subjects
+from replay.mcn_replay import McnReplay
 from replay.replays import Policies, Replay
 from replay.schemes import SCHEMES, adopted_then, choose
 from replay.store import Store
-from replay.timeline import Moment, events_of
+from replay.timeline import Moment, events_of, has_subject, retracted_positions
 
 REPRODUCED: Final = "reproduced"
 OTHER_FACTS: Final = "other_facts"
@@ -34,20 +47,52 @@ class Selection(NamedTuple):
 
 def audit_json(store: Store, selection: Selection, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
     """Every decision of a selection audited, and every announced level held against it."""
-    if selection.scheme is not None:
-        judging_of(selection.scheme)
+    if selection.scheme not in (None, LEADERBOARD):
+        judging_of(selection.scheme or "")
+    if selection.subject is not None and not has_subject(store, selection.subject):
+        raise UsageError(f"the ledger knows no {selection.subject}; 'levelbook subjects' lists the subjects")
     decisions: list[dict[str, Any]] = []
     announced: list[dict[str, Any]] = []
     for number, subject in enumerate(_subjects(store, selection), 1):
         decisions += (_audited(store, subject, *found) for found in _decisions(store, subject, selection))
         announced += _announced(store, subject, selection)
         progress(number)
+    boards = list(_boards(store, selection))
     return {
-        "audited": len(decisions),
-        "reproduced": sum(item["outcome"] == REPRODUCED for item in decisions),
+        "audited": len(decisions) + len(boards),
+        "reproduced": sum(item["outcome"] == REPRODUCED for item in (*decisions, *boards)),
         "decisions": decisions,
+        "boards": boards,
         "announced": announced,
     }
+
+
+def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
+    """The decided boards, each ranked again as its run knew the agencies."""
+    if selection.scheme not in (None, LEADERBOARD):
+        return
+    for item in list_subjects(store, "board"):
+        subject = item["subject"]
+        if selection.subject not in (None, subject):
+            continue
+        for decision in board_decisions(store, subject.partition("/")[2]):
+            if selection.period not in (None, decision.period):
+                continue
+            moment = moment_of(decision)
+            found = board_rows(store, decision.period, moment, adopted_then(store, McnReplay, moment))
+            rows = {code: rows for code, _, rows in found}.get(decision.board)
+            same = rows == [msgspec.to_builtins(row) for row in decision.rows]
+            yield {
+                "board": decision.board,
+                "period": decision.period,
+                "run": decision.run,
+                "outcome": REPRODUCED if same else OTHER_ARITHMETIC if _has_chain(store, decision) else OTHER_FACTS,
+            }
+
+
+def _has_chain(store: Store, decision: LevelDecided | BoardDecided) -> bool:
+    """Whether the ledger up to the decision's position is the one that it rests on."""
+    return next((found.hex() for (found,) in _chain(store, decision.position)), None) == decision.chain
 
 
 def _subjects(store: Store, selection: Selection) -> Iterator[str]:
@@ -66,10 +111,10 @@ def _decisions(store: Store, subject: str, selection: Selection) -> Iterator[tup
             yield position, decision
 
 
-def as_decided(store: Store, subject: str, decision: LevelDecided) -> Replay:
-    """A decision replayed at its own `as_of`, position and adopted policies."""
+def as_decided(store: Store, subject: str, decision: LevelDecided, moment: Moment | None = None) -> Replay:
+    """A decision replayed at its own `as_of`, position and adopted policies, or at another run's moment."""
     _, judging = judging_of(decision.scheme)
-    moment = moment_of(decision)
+    moment = moment or moment_of(decision)
     policies = adopted_then(store, judging, moment)
     return judging(subject, judging.load(store, subject, moment.position), moment, policies)
 
@@ -110,8 +155,7 @@ def outcome_of(store: Store, decision: LevelDecided, then: Replay) -> str:
     """Whether a decision comes out again, and if not, whether policy, facts or arithmetic are others."""
     if (decision.policy, decision.policy_hash) != (then.policy.id, then.policy.hash):
         return OTHER_POLICY
-    chain = next((found.hex() for (found,) in _chain(store, decision.position)), None)
-    if chain != decision.chain or facts_digest(store, then) != decision.facts:
+    if not _has_chain(store, decision) or facts_digest(store, then) != decision.facts:
         return OTHER_FACTS
     standing = then.standing_json()
     same = (decision.state, decision.level, decision.score) == (standing["state"], standing["level"], then.score)
@@ -136,46 +180,45 @@ def _first_difference(decision: LevelDecided, then: Replay) -> dict[str, Any]:
 
 
 def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dict[str, Any]]:
-    """The announced levels that are neither decided nor replayed so."""
-    decided = {(item.scheme, item.period): item for _, item in decided_events(store, subject)}
-    for event in events_of(store, subject, store.head().position):
-        if event.type != "level.announced":
+    """The announced levels that are neither decided nor replayed so; what was retracted was never announced."""
+    known = list(events_of(store, subject, store.head().position))
+    retracted = retracted_positions(known)
+    for event in known:
+        if event.type != "level.announced" or event.position in retracted:
             continue
         told: LevelAnnounced = event.data
         if selection.scheme not in (None, told.scheme) or selection.period not in (None, told.period):
             continue
-        decision = decided.get((told.scheme, told.period))
-        if decision is not None and decision.level == told.level:
+        decision = decision_on(store, subject, told.scheme, told.period)
+        if decision is not None and decision[0].level == told.level:
             continue
-        replayed = _replayed_level(store, subject, event, decision)
-        if replayed != told.level:
+        replayed = _replayed(store, subject, told)
+        if replayed is None or replayed["level"] != told.level:
             yield {
                 "subject": subject,
                 "scheme": told.scheme,
                 "period": told.period,
                 "announced": told.level,
                 "announced_at": shanghai_text(event.occurred_at),
-                "decided": None if decision is None else decision.level,
-                "replayed": replayed,
+                "decided": None if decision is None else decision[0].level,
+                "can_be_replayed": replayed is not None,
+                "replayed": replayed and replayed["level"],
             }
 
 
-def _replayed_level(store: Store, subject: str, event: Event, decision: LevelDecided | None) -> str | None:
-    """The level that a replay gives for the announced period, as known now."""
-    told: LevelAnnounced = event.data
-    if decision is not None:
-        as_of = parse_instant(decision.as_of)
-    else:
-        try:
-            as_of = period_of(store, told.scheme, *_parsed(told.period)).as_of
-        except UsageError:
-            return None  # announced before it was due: nothing can be replayed
-    _, judging = judging_of(told.scheme)
+def _replayed(store: Store, subject: str, told: LevelAnnounced) -> dict[str, Any] | None:
+    """Where a replay of the announced period ends, as known now; None where there is no such period of that scheme."""
+    kind, judging = judging_of(told.scheme)
+    if not subject.startswith(f"{kind}/"):
+        return None
+    try:
+        as_of = period_of(store, told.scheme, *_parsed(told.period)).as_of
+    except UsageError:
+        return None
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
     found = judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
-    level: str | None = found.standing_json()["level"]
-    return level
+    return found.standing_json()
 
 
 def _parsed(period: str) -> tuple[int | None, int | None]:

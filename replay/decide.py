@@ -16,6 +16,7 @@ from eventsourcing.persistence import IntegrityError
 
 from domain import creator_level, reputation, tier
 from domain.calendar import (
+    LEDGER_START,
     day_start,
     day_text,
     instant_text,
@@ -25,7 +26,7 @@ from domain.calendar import (
     shanghai_text,
 )
 from domain.events import NEVER_READ, BoardDecided, BoardRow, DecisionsRun, LevelDecided
-from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.limits import DAY_MICROS, HOUR_MICROS, TEXT_CHARS_MAX
 from domain.policy import start_of_month, term_at, terms_of
 from replay.errors import StoreError, UsageError
 from replay.leaderboard import board_rows
@@ -37,7 +38,7 @@ from replay.record import leaf_hash
 from replay.replays import Replay
 from replay.schemes import SCHEMES, adopted_then, choose
 from replay.store import Store
-from replay.timeline import Moment
+from replay.timeline import Moment, has_subject
 
 LEADERBOARD: Final = "leaderboard"
 SUBJECTS_AT_ONCE: Final = 200
@@ -71,7 +72,7 @@ def judging_of(scheme: str) -> tuple[str, type[Replay]]:
             if judging.scheme == scheme:
                 return kind, judging
     known = [judging.scheme for schemes in SCHEMES.values() for judging in schemes]
-    raise UsageError(f"there is no scheme {scheme!r}; known are {', '.join([*known, LEADERBOARD])}")
+    raise UsageError(f"there is no scheme {scheme!r} of subjects; known are {', '.join(known)}")
 
 
 def subjects_of(store: Store, scheme: str) -> int:
@@ -90,7 +91,11 @@ def period_of(store: Store, scheme: str, month: int | None, day: int | None) -> 
         raise UsageError(f"{scheme} is decided by the day; give --day")
     if not daily and month is None:
         raise UsageError(f"{scheme} is decided by the month; give --month")
+    if month is not None and day is not None:
+        raise UsageError("--month and --day both name a period; give one of them")
     found = _day(day) if daily and day is not None else _month(store, scheme, month or 0)
+    if found.begins < LEDGER_START:
+        raise UsageError(f"{found.text} is before 2020-06-01, when levels begin")
     if found.due > store.now():
         raise UsageError(f"{found.text} of {scheme} is not due before {shanghai_text(found.due)}; decide it then")
     return found
@@ -129,20 +134,33 @@ def decide(
 
     Raises UsageError for a reason without a finished run before it, and StoreError when streams move on too fast.
     """
+    if again is not None and not (again.isprintable() and 1 <= len(again) <= TEXT_CHARS_MAX):
+        raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
+    try:
+        return _decide(store, scheme, period, again, progress)
+    except IntegrityError:
+        raise StoreError("another run is deciding at the same time; decide again: it resumes, or reports") from None
+
+
+def _decide(store: Store, scheme: str, period: Period, again: str | None, progress: Callable[[int], None]) -> Decided:
     ledger = Ledger(store)
     begun = ledger.decision_book().latest(scheme, period.text)
     finished = begun is not None and begun.run in ledger.decision_book().finished
     if begun is not None and finished and again is None:
         return Decided(begun, ledger.decision_book().finished[begun.run], resumed=False, already_finished=True)
     if again is not None and not finished:
-        raise UsageError(f"--again asks for a further run, but {period.text} of {scheme} has no finished one before it")
+        unfinished = "" if begun is None else f"; {begun.run} is not finished: leave out --again, and it is resumed"
+        raise UsageError(
+            f"--again asks for a further run, but {period.text} of {scheme} has no finished one before it{unfinished}"
+        )
     resumed = begun is not None and not finished
     run = begun if begun is not None and resumed else _begin(store, ledger, scheme, period, again)
     decided = _decide_boards(store, ledger, run) if scheme == LEADERBOARD else _decide_all(store, ledger, run, progress)
     book = ledger.decision_book()
-    done = msgspec.structs.replace(run, phase="finished", decided=decided)
-    book.record(done, source=own_source(store), at=store.now())
-    ledger.save(book)
+    if run.run not in book.finished:  # another process may have resumed the same run, and finished it first
+        done = msgspec.structs.replace(run, phase="finished", decided=decided)
+        book.record(done, source=own_source(store), at=store.now())
+        ledger.save(book)
     return Decided(run, decided, resumed=resumed, already_finished=False)
 
 
@@ -153,9 +171,13 @@ def _begin(store: Store, ledger: Ledger, scheme: str, period: Period, again: str
         raise UsageError(f"{store.name} holds no record; there is nothing to decide")
     judged_by = McnReplay.scheme if scheme == LEADERBOARD else scheme
     _, judging = judging_of(judged_by)
-    for policies in choose(store, judging, Moment(period.as_of, head.recorded_at, head.position))[:2]:
-        for policy in policies:
-            ledger.adopt(policy)
+    moment = Moment(period.as_of, head.recorded_at, head.position)
+    policies = choose(store, judging, moment)
+    kind, _ = judging_of(judged_by)
+    for item in islice(list_subjects(store, kind), 1):  # what cannot judge one must not begin a run that never ends
+        judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing_json()
+    for policy in (*policies.own, *policies.creators):
+        ledger.adopt(policy)
     head = store.head()
     book = ledger.decision_book()
     run = DecisionsRun(
@@ -302,8 +324,32 @@ def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun) -> int:
     return boards
 
 
+def decision_on(store: Store, subject: str, scheme: str, period: str) -> tuple[LevelDecided, Moment] | None:
+    """As decided: the latest decision on a period, and the moment that its run knew.
+
+    A daily scheme decides what differs: of a day whose run is finished, the last decision before it stands.
+    """
+    found = [decision for _, decision in decided_events(store, subject) if decision.scheme == scheme]
+    exact = [decision for decision in found if decision.period == period]
+    if exact:
+        return exact[-1], moment_of(exact[-1])
+    book = Ledger(store).decision_book()
+    run = book.latest(scheme, period)
+    earlier = [decision for decision in found if decision.period < period]
+    if scheme != tier.SCHEME or run is None or run.run not in book.finished or not earlier:
+        return None
+    return max(earlier, key=lambda decision: decision.period), moment_of(run)
+
+
 def decisions_json(store: Store, subject: str, scheme: str | None) -> list[dict[str, Any]]:
-    """Every decision on a subject, in the order in which they were made; which is the latest of its period."""
+    """Every decision on a subject, in the order in which they were made; which is the latest of its period.
+
+    Raises UsageError for a scheme that there is not and a subject that the ledger does not know.
+    """
+    if scheme is not None:
+        judging_of(scheme)
+    if not has_subject(store, subject):
+        raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
     found = [event for event in decided_events(store, subject) if scheme in (None, event[1].scheme)]
     latest = {(decision.scheme, decision.period): position for position, decision in found}
     return [

@@ -9,7 +9,7 @@ from domain.policy import Policy
 from replay.answers import replay_json, verdict_json
 from replay.clauses import clause_json
 from replay.errors import UsageError
-from replay.replays import Part, Replay
+from replay.replays import Part, Replay, about_of
 from replay.timeline import RETRACTED
 
 
@@ -84,11 +84,10 @@ def _told_of(replay: Replay, event: Event, told: set[int]) -> set[int]:
             if (other.source, other.id) == (event.data.source, event.data.event)
         }
     else:
-        order = getattr(event.data, "order", None)
         about = {
             other.position
             for other in replay.known
-            if order is not None and getattr(other.data, "order", None) == order
+            if about_of(event) is not None and about_of(other) == about_of(event)
         }
     if not about & told:
         raise UsageError(

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain.calendar import month_start, month_text, parse_month, shanghai_text
+import msgspec
+
+from domain.calendar import (
+    LEDGER_START,
+    month_start,
+    month_text,
+    parse_instant,
+    parse_moment,
+    parse_month,
+    shanghai_text,
+)
+from domain.events import BoardDecided
 from domain.mcn_facts import evaluated_at, rules_of
 from domain.mcn_level import score_on
 from domain.policy import Policy, start_of_month, term_at, terms_of
@@ -12,6 +23,7 @@ from replay.errors import UsageError
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay, ranked
 from replay.policies import Choice
+from replay.reading import read_record
 from replay.replays import Policies
 from replay.schemes import choose
 from replay.store import Store
@@ -48,9 +60,31 @@ def board_json(
         "known_at": shanghai_text(moment.known_at),
         "position": moment.position,
         "in_force": moment.as_of >= policy.in_force_from,
-        "assumed": sorted({name for item in (*policies.own, *policies.creators) for name in item.assumed}),
+        "assumed": McnReplay("mcn/none", [], moment, policies).assumed,
         "rows": rows,
+        "decided": _decided_json(store, board, month, rows),
     }
+
+
+def _decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The board as it was decided, which later knowledge never changes; and whether it comes out otherwise here."""
+    decided = board_decisions(store, board)
+    latest = next((item for item in reversed(decided) if item.period == month_text(month)), None)
+    if latest is None:
+        return None
+    as_decided = [msgspec.to_builtins(row) for row in latest.rows]
+    return {
+        "run": latest.run,
+        "known_at": shanghai_text(parse_instant(latest.known_at)),
+        "rows": as_decided,
+        "restated": as_decided != rows,
+    }
+
+
+def board_decisions(store: Store, board: str) -> list[BoardDecided]:
+    """The decisions of a board, in the order in which they were made."""
+    rows = store.query("SELECT type, record FROM records WHERE stream = ? ORDER BY version", (f"board/{board}",))
+    return [read_record(name, record).data for name, record in rows]
 
 
 def board_rows(
@@ -93,10 +127,17 @@ def _rows(replays: list[McnReplay], month: int, ranks_by: str) -> list[dict[str,
 
 def _moment_of(store: Store, month: int, known: tuple[str | None, int | None], choice: Choice) -> Moment:
     """The month's evaluation, with what was known at the moment asked for."""
+    if month_start(month) < LEDGER_START:
+        raise UsageError(f"{month_text(month)} is before 2020-06, when levels begin")
     asked = resolve(store, Asked(known_at=known[0], position=known[1]))
     at_close = asked._replace(as_of=month_start(month + 1) - 1)
     own = choose(store, McnReplay, at_close, choice).own
     due = evaluated_at(month, rules_of(term_at(terms_of(own, start_of_month), month_start(month)).policy))
     if due > store.now():
         raise UsageError(f"{month_text(month)} is not evaluated yet: it is due at {shanghai_text(due)}")
+    if known[0] is not None and parse_moment(known[0], store.now()) < due:
+        raise UsageError(
+            f"{month_text(month)} was not over as known then: a board needs all that was known at {shanghai_text(due)};"
+            " give a later --known-at"
+        )
     return asked._replace(as_of=due)

@@ -32,6 +32,7 @@ from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
 from replay.errors import LevelbookError, UsageError
+from replay.policies import check_adoptable
 from replay.reading import read_record
 from replay.record import Candidate, candidate
 from replay.store import Store
@@ -195,6 +196,7 @@ class Ledger(Application[str]):
 
     def adopt(self, policy: Policy, *, clock_behind: bool = False) -> int | None:
         """Record a policy revision with its whole content: its position, or None when it is the one adopted last."""
+        check_adoptable(self.store, policy)
         adoption = PolicyAdopted(
             content=policy.content, hash=policy.hash, id=policy.id, program=PROGRAM_VERSION, scheme=policy.scheme
         )

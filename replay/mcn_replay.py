@@ -17,9 +17,10 @@ from domain.mcn_facts import (
 )
 from domain.mcn_level import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
 from domain.policy import Policy, start_of_month, term_at, terms_of
-from replay.benefits import benefits_json
+from replay.benefits import BENEFIT_PREFIX, benefits_json
 from replay.comparisons import trial_json
 from replay.creator_replay import CreatorReplay
+from replay.creator_replay import Month as CreatorMonth
 from replay.reading import read_record
 from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
 from replay.store import Store
@@ -84,8 +85,10 @@ class McnReplay(Replay):
 
     @property
     def assumed(self) -> list[str]:
-        policies = (*self.policies.own, *self.policies.creators)
-        return sorted({name for policy in policies for name in policy.assumed})
+        """Of the creators' policies, what their levels rest on: no benefit plays a part here."""
+        of_creators = {name for policy in self.policies.creators for name in policy.assumed}
+        own = {name for policy in self.policies.own for name in policy.assumed}
+        return sorted(own | {name for name in of_creators if not name.startswith(BENEFIT_PREFIX)})
 
     @cached_property
     def judged(self) -> Sequence[Judged]:
@@ -130,9 +133,9 @@ class McnReplay(Replay):
         return {}
 
     @cached_property
-    def _creator_levels(self) -> dict[tuple[str, int], str | None]:
-        """By creator's id and month, the level that its evaluation came to."""
-        return {(name, month.month): month.level for name in self.history.slots for month in self.creator(name).months}
+    def _creator_months(self) -> dict[tuple[str, int], CreatorMonth]:
+        """By creator's id and month, its evaluation."""
+        return {(name, month.month): month for name in self.history.slots for month in self.creator(name).months}
 
     def _evaluated(self) -> list[Month]:
         """Every month up to the last that is evaluated at `as_of`."""
@@ -147,13 +150,17 @@ class McnReplay(Replay):
         return found
 
     def _evaluation(self, month: int, policy: Policy, rules: Rules) -> Month:
-        creators = {name: self._creator_levels.get((name, month)) for name in held_at_close(self.history, month)}
-        top = sum(1 for level in creators.values() if level is not None and self._is_top(level, rules))
+        held = held_at_close(self.history, month)
+        creators = {name: found and found.level for name in held for found in [self._creator_months.get((name, month))]}
+        top = sum(1 for name in held if self._is_top(name, month, rules))
         return Month(policy, rules, evaluate(figures_of(self.history, month, top, rules), rules), creators)
 
-    def _is_top(self, level: str, rules: Rules) -> bool:
-        codes = self.policies.creators[-1].parameters["levels"].value
-        return bool(codes.index(level) >= codes.index(rules.top_level))
+    def _is_top(self, creator: str, month: int, rules: Rules) -> bool:
+        """Whether a creator's level of a month is high enough, by the levels of the version that judged it."""
+        found = self._creator_months.get((creator, month))
+        if found is None or found.level is None or rules.top_level not in found.rules.levels:
+            return False
+        return found.found.level >= found.rules.levels.index(rules.top_level)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -238,7 +245,7 @@ class McnReplay(Replay):
                 {
                     "creator": f"creator/{name}",
                     "level": level,
-                    "counted": level is not None and self._is_top(level, month.rules),
+                    "counted": self._is_top(name, month.month, month.rules),
                     "reputation": None if name not in scores else decimal_text(scores[name], 100),
                     "settled": self.history.sums[name, month.month].settled_fen
                     if (name, month.month) in self.history.sums

@@ -72,6 +72,17 @@ def beside(choice: Choice, scheme: str) -> Choice:
     return Choice(folder=folder if folder is not None and given_policies(scheme, folder) else None)
 
 
+def check_adoptable(store: Store, policy: Policy) -> None:
+    """Raises UsageError for a version in force from the same instant as another: replays could not choose."""
+    latest = _latest(store, policy.scheme, None, store.head().position)
+    for other in latest.values():
+        if other.id != policy.id and other.in_force_from == policy.in_force_from:
+            raise UsageError(
+                f"{policy.revision} is in force from the same instant as {other.revision}; a revision keeps its id,"
+                " a new version has a new in_force_from"
+            )
+
+
 def _current(store: Store, scheme: str, folder: Path | None, position: int) -> list[Policy]:
     """The revision of each version that counts, the earliest version first."""
     current = {policy.id: policy for policy in given_policies(scheme, folder)}

@@ -164,6 +164,8 @@ def _all_tiers(tiers: list[dict[str, Any]]) -> None:
     found = [tier["code"] for tier in tiers]
     if found != list(get_args(Tier)):
         raise ValidationError(f"must be {', '.join(get_args(Tier))} in this order")
+    if "down" in tiers[0] or "up" in tiers[-1]:
+        raise ValidationError("the lowest tier cannot fall and the highest cannot rise: leave out their down and up")
 
 
 class _TierParameters(Strict):
@@ -295,6 +297,13 @@ def _from_zero(levels: list[dict[str, Any]]) -> None:
     bounds = [level["from_"] for level in levels]
     if bounds[:1] != [0] or bounds != sorted(set(bounds)):
         raise ValidationError("must begin at 0 and rise")
+    _each_once(levels)
+
+
+def _each_once(named: list[dict[str, Any]]) -> None:
+    codes = [item["code"] for item in named]
+    if len(set(codes)) < len(codes):
+        raise ValidationError("must not name a code twice")
 
 
 class _McnParameters(Strict):
@@ -313,7 +322,7 @@ class _McnParameters(Strict):
     service_bands = parameter(_bands())
     worry_free_bands = parameter(_bands())
     levels = parameter(fields.List(fields.Nested(_McnLevel), required=True, validate=_from_zero))
-    boards = parameter(fields.List(fields.Nested(_Board), required=True))
+    boards = parameter(fields.List(fields.Nested(_Board), required=True, validate=_each_once))
 
 
 # --- benefits, of any scheme ------------------------------------------------------------------------------------------

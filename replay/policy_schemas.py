@@ -33,6 +33,8 @@ def faults_of(canonical: str) -> list[str]:
         return [*found, "parameters: not looked at, because the scheme is not known"]
     if not found and content.get("recalculates_from", "") > content["in_force_from"]:
         found.append("recalculates_from: must not be after in_force_from")
+    if not found and content.get("preview_from", "") > content["in_force_from"]:
+        found.append("preview_from: must not be after in_force_from")
     parameters = content.get("parameters")
     if isinstance(parameters, dict):
         benefits = {name for name in parameters if name.startswith(BENEFIT_PREFIX)}

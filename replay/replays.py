@@ -188,3 +188,9 @@ class Replay(ABC):
             "learned_at": shanghai_text(event.recorded_at),
             **{name: value if isinstance(value, str) else None for name, value in named.items()},
         }
+
+
+def about_of(event: Event) -> tuple[str, str] | None:
+    """What an event is about, in whose stream: an order or a violation; ids mean something within one stream only."""
+    name = getattr(event.data, "order", None) or getattr(event.data, "violation", None)
+    return None if name is None else (event.originator_id, name)

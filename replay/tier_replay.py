@@ -41,7 +41,7 @@ class TierReplay(Replay):
         self.day = last_closed_day(moment.as_of)
         """The last closed day."""
         self.took_part = taking_part(known, end_of(self.day))
-        self.history, self._findings = history_of(self.took_part, self.policy, self.day)
+        self.history, self._findings = history_of(self.took_part, self._terms, self.day)
         self.spans = spans_of(self._terms)
         self.run = run(self.history, self.spans, self.day)
         self.window = Window(self.history.days)

@@ -72,7 +72,11 @@ def learn(location: str, folder: Path, *events: dict[str, Any]) -> None:
 def test_every_scheme_is_decided_and_every_decision_is_reproduced(demo: str) -> None:
     decide_everything()
     found = ask("audit")
-    assert (found["audited"], found["reproduced"], found["announced"]) == (7, 7, [])
+    assert (found["audited"], found["reproduced"], found["announced"]) == (9, 9, [])
+    assert [(item["board"], item["outcome"]) for item in found["boards"]] == [
+        ("comprehensive", "reproduced"),
+        ("growth", "reproduced"),
+    ]
     assert not any(item["restated"] for item in found["decisions"])
     (tier, reputation_) = sorted(ask("decided", MERCHANT), key=lambda item: str(item["level"]))
     assert (tier["scheme"], tier["period"], tier["level"], tier["score"]) == ("merchant-tier", "2022-11-30", "LV1", 1)
@@ -107,7 +111,7 @@ def test_a_period_that_is_not_due_or_of_the_wrong_kind_is_refused(demo: str) -> 
             ("merchant-tier", None, parse_day("2999-01-01"), "is not due before 2999-01-02T00:00:00"),
             ("merchant-tier", parse_month("2022-11"), None, " is decided by the day; give --day"),
             ("creator-level", None, parse_day("2022-11-01"), " is decided by the month; give --month"),
-            ("luck", parse_month("2022-11"), None, "there is no scheme 'luck'; known are"),
+            ("luck", parse_month("2022-11"), None, "there is no scheme 'luck' of subjects; known are"),
         ):
             with pytest.raises(UsageError, match=text):
                 period_of(store, scheme, month, day)
@@ -277,7 +281,7 @@ def test_an_empty_ledger_decides_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     assert "holds no record; there is nothing to decide" in run(
         "decide", "creator-level", "--month", "2023-04", status=2
     )
-    assert ask("audit") == {"audited": 0, "reproduced": 0, "decisions": [], "announced": []}
+    assert ask("audit") == {"audited": 0, "reproduced": 0, "decisions": [], "boards": [], "announced": []}
 
 
 def test_streams_that_always_move_on_end_a_run_that_can_be_resumed(
@@ -306,3 +310,80 @@ def test_what_was_never_adopted_decides_nothing(tmp_path: Path) -> None:
         pytest.raises(UsageError, match="no policy of merchant-reputation was adopted up to position 3"),
     ):
         adopted_then(store, ReputationReplay, Moment(store.now(), store.now(), 3))
+
+
+def test_two_runs_at_once_end_in_a_clear_line_and_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = many(tmp_path, 50)
+    words = [sys.executable, "-m", "cli", "decide", "merchant-reputation", "--month", "2022-11", "--store", location]
+    started = [
+        subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for process in started:
+        _, errors = process.communicate()
+        assert process.returncode in (0, 3) and "Traceback" not in errors, errors
+        assert process.returncode == 0 or "another run is deciding at the same time" in errors
+    assert ask(*words[3:])["decided"] == 50
+    found = ask("audit", "--store", location)
+    assert found["reproduced"] == found["audited"] == 50
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "adopt", lambda *_, **__: (_ for _ in ()).throw(IntegrityError("moved on")))
+        again = [*words[3:], "--again", "--reason", "once more"]
+        assert "another run is deciding at the same time" in run(*again, status=3)
+
+
+def test_what_cannot_judge_begins_no_run(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise UsageError("cannot judge")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReputationReplay, "load", fail)
+        run("decide", "merchant-reputation", "--month", "2022-11", status=2)
+    with open_store(demo) as store:
+        assert Ledger(store).decision_book().runs == []
+
+
+def test_of_a_day_without_a_change_the_decision_before_it_stands(demo: str, tmp_path: Path) -> None:
+    for day in ("2022-11-30", "2022-12-05"):
+        run("decide", "merchant-tier", "--day", day)
+    asked = ("appeal", MERCHANT, "--scheme", "merchant-tier", "--day", "2022-12-05")
+    before = ask(*asked)["decided"]
+    assert (before["level"], before["as_of"], before["outcome"]) == (
+        "LV1",
+        "2022-12-05T23:59:59.999999+08:00",
+        "reproduced",
+    )
+    assert ask("appeal", MERCHANT, "--scheme", "merchant-tier", "--day", "2022-12-06")["decided"] is None
+    told = event("level.announced", "told", "2022-12-06T09:00:00+08:00", subject=MERCHANT)
+    told["data"] = {"scheme": "merchant-tier", "period": "2022-12-05", "level": "LV1"}
+    notice = event("merchant.tier_set", "late", "2022-12-02T09:00:00+08:00", subject=MERCHANT, level="LV3")
+    learn(demo, tmp_path, told, notice)
+    assert ask("audit")["announced"] == [], "what was announced is what was decided"
+    found = ask(*asked)
+    assert (found["decided"]["level"], found["now"]["level"]) == ("LV1", "LV3")
+
+
+def test_a_retracted_announcement_was_never_made(demo: str, tmp_path: Path) -> None:
+    told = event("level.announced", "typo", "2022-12-16T12:00:00+08:00", subject=MERCHANT)
+    told["data"] = {"scheme": "merchant-reputation", "period": "2022-11", "level": "gold-1"}
+    wrong = event("level.announced", "odd", "2022-12-16T12:00:00+08:00", subject=MERCHANT)
+    wrong["data"] = {"scheme": "creator-level", "period": "2022-11", "level": None}
+    learn(demo, tmp_path, told, wrong)
+    first = ask("audit")["announced"]
+    assert [(item["announced"], item["can_be_replayed"]) for item in first] == [("gold-1", True), (None, False)]
+    gone = event("event.retracted", "gone", "2022-12-16T12:02:00+08:00", subject=MERCHANT)
+    gone["data"] = {"source": "urn:test", "event": "typo", "reason": "typo"}
+    learn(demo, tmp_path, gone)
+    assert [item["announced"] for item in ask("audit")["announced"]] == [None]
+
+
+def test_a_decided_board_stands_when_the_board_is_restated(demo: str, tmp_path: Path) -> None:
+    run("decide", "leaderboard", "--month", "2023-04")
+    asked = ("leaderboard", "comprehensive", "--month", "2023-04")
+    assert ask(*asked)["decided"]["restated"] is False
+    more = event("sale.settled", "more", "2023-04-29T09:00:00+08:00", subject=LIN, order="more", amount=10**9)
+    more["data"] |= {"good_goods": True, "channel": "showcase"}
+    learn(demo, tmp_path, more)
+    found = ask(*asked)
+    assert found["decided"]["restated"] is True and "RESTATED" in run(*asked)
+    assert found["rows"][0]["settled"] == found["decided"]["rows"][0]["settled"] + 10**9
+    assert ask("audit", "--scheme", "leaderboard")["reproduced"] == 2

@@ -24,6 +24,7 @@ from replay.policies import (
     list_policies,
     read_folder,
     read_policy,
+    shipped,
     shipped_schemes,
     versions,
 )
@@ -197,6 +198,29 @@ def test_a_scheme_of_any_kind_is_looked_at(scheme: str) -> None:
     assert any(line.startswith("scheme: ") for line in found)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "values", "fault"),
+    [
+        ("merchant-tier", {"tiers": "down on the lowest"}, "the lowest tier cannot fall and the highest cannot rise"),
+        ("mcn-level", {"levels": [{"code": "V1", "from": 0}, {"code": "V1", "from": 5}]}, "must not name a code twice"),
+        ("mcn-level", {"levels": [{"code": "V1", "from": 5}]}, "must begin at 0 and rise"),
+        ("creator-level", {"weights": {"sales_percent": 80, "behaviour_percent": 30}}, "must add up to 100 percent"),
+        ("creator-level", {"levels": ["L0"]}, "must name a level for every score"),
+        ("creator-level", {"first_month": "2020-13"}, "first_month.value: is not of the form YYYY-MM"),
+        ("creator-level", {"preview_from": "2099-01-01T00:00:00.000000Z"}, "preview_from: must not be after"),
+        ("creator-level", {"benefit_firefly_plan": {"from_rank": 1}}, "benefit_firefly_plan.value.zh: missing data"),
+    ],
+)
+def test_faults_of_the_other_schemes_are_named(scheme: str, values: dict[str, Any], fault: str) -> None:
+    policy = shipped(scheme)[-1]
+    if values.get("tiers"):
+        tiers = [dict(tier) for tier in policy.parameters["tiers"].value]
+        tiers[0]["down"] = tiers[1]["down"]
+        values = {"tiers": tiers}
+    found = faults_of(with_faults(policy, **values))
+    assert any(fault in line for line in found), found
+
+
 def test_a_version_recalculates_nothing_that_comes_after_it() -> None:
     late = with_faults(SHIPPED, recalculates_from="2023-01-01T00:00:00.000000Z")
     assert faults_of(late) == ["recalculates_from: must not be after in_force_from"]
@@ -290,11 +314,17 @@ def test_versions_count_from_the_very_instant_and_in_the_order_of_their_dates(st
         used(store, Choice("1999"), position=0)
 
 
-def test_two_versions_in_force_from_one_instant_are_not_chosen_between(store: Store) -> None:
-    Ledger(store).adopt(with_values(SHIPPED, id="twin"))
+def test_two_versions_in_force_from_one_instant_are_not_chosen_between(store: Store, tmp_path: Path) -> None:
+    twin = with_values(SHIPPED, id="twin")
+    with pytest.raises(
+        UsageError, match=r"is in force from the same instant as .*; a revision keeps its id, a new version"
+    ):
+        Ledger(store).adopt(twin)
+    toml_of(twin, tmp_path / "twin.toml")
+    toml_of(SHIPPED, tmp_path / "shipped.toml")
     with pytest.raises(UsageError, match="are in force from the same instant, and neither"):
-        used(store)
-    assert used(store, Choice("2022-10-26")) == [SHIPPED.hash]
+        used(store, Choice(folder=tmp_path))
+    assert used(store, Choice("2022-10-26", tmp_path)) == [SHIPPED.hash]
 
 
 def test_an_adopted_policy_that_is_not_what_its_hash_says_is_damaged(store: Store) -> None:

@@ -248,7 +248,8 @@ def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> No
 def test_days_before_a_version_stay_as_they_were_judged(seed: int) -> None:
     world = world_of(seed)
     begins = day_start(parse_day("2022-09-20"))
-    versions = [dated(SMALL, "v1", "2020-01-01"), dated(SHIPPED, "v2", "2022-09-20")]
+    other = with_values(SHIPPED, good_stars=5, scope={"category": "tea", "joined_before": "2021-01-01T00:00:00+08:00"})
+    versions = [dated(SMALL, "v1", "2020-01-01"), dated(other, "v2", "2022-09-20")]
     both = replay_of_versions(versions, world.ledger, world.as_of)
     before = replay_of_versions(versions[:1], world.ledger, min(world.as_of, begins - 1))
     assert [change for change in both.run.changes if change.day <= before.day] == before.run.changes
