@@ -129,6 +129,13 @@ class Account(NamedTuple):
     cleared_out: bool = False
 
 
+class Opening(NamedTuple):
+    """The account at the close of a day, from which later days can be stepped."""
+
+    day: int
+    account: Account
+
+
 class Change(NamedTuple):
     """The tier was set or changed on a day, by an act (its position) or an evaluation (0)."""
 
@@ -163,17 +170,24 @@ class Window:
         return Day(last, *(sums[high] - sums[low] for sums in self._sums[1:]))
 
 
-def run(history: History, spans: Sequence[Span], last_day: int) -> Run:
-    """Step a merchant from nothing to the close of a day. What acted before the start acts at it."""
+def run(history: History, spans: Sequence[Span], last_day: int, opening: Opening | None = None) -> Run:
+    """Step a merchant to the close of a day: from nothing, or from the account at an earlier day's close.
+
+    What acted before the start acts at it. Figures are asked for as far back as the window reaches.
+    """
     window = Window(history.days)
     account, changes = Account(), list[Change]()
     if not history.in_scope:
         return Run(account, changes)
-    day = spans[0].rules.start_day
-    acts = [cause._replace(day=max(cause.day, day)) for cause in history.acts]
+    start = spans[0].rules.start_day
+    acts = [cause._replace(day=max(cause.day, start)) for cause in history.acts]
+    day, taken = start, 0
+    if opening is not None:
+        account, day = opening.account, opening.day + 1
+        taken = bisect_right([cause.day for cause in acts], opening.day)
     stops = _days_of_interest(history, spans)
-    taken = stop = 0
-    judging = span_on(spans, day)
+    stop = 0
+    judging = span_on(spans, day - 1)
     while day <= last_day:
         if span_on(spans, day) is not judging:
             judging = span_on(spans, day)

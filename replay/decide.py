@@ -132,7 +132,7 @@ def decide(
 ) -> Decided:
     """Decide a period: begin a run, or resume one that was killed. `again` is the reason of a further run.
 
-    Raises UsageError for a reason without a finished run before it, and StoreError when streams move on too fast.
+    Raises UsageError for a reason without a run before it, and StoreError when streams move on too fast.
     """
     if again is not None and not (again.isprintable() and 1 <= len(again) <= TEXT_CHARS_MAX):
         raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
@@ -144,16 +144,15 @@ def decide(
 
 def _decide(store: Store, scheme: str, period: Period, again: str | None, progress: Callable[[int], None]) -> Decided:
     ledger = Ledger(store)
-    begun = ledger.decision_book().latest(scheme, period.text)
-    finished = begun is not None and begun.run in ledger.decision_book().finished
+    book = ledger.decision_book()
+    begun = book.latest(scheme, period.text)
+    finished = begun is not None and begun.run in book.finished
     if begun is not None and finished and again is None:
-        return Decided(begun, ledger.decision_book().finished[begun.run], resumed=False, already_finished=True)
-    if again is not None and not finished:
-        unfinished = "" if begun is None else f"; {begun.run} is not finished: leave out --again, and it is resumed"
-        raise UsageError(
-            f"--again asks for a further run, but {period.text} of {scheme} has no finished one before it{unfinished}"
-        )
-    resumed = begun is not None and not finished
+        return Decided(begun, book.finished[begun.run], resumed=False, already_finished=True)
+    if begun is None and again is not None:
+        raise UsageError(f"--again asks for a further run, but {period.text} of {scheme} has none before it")
+    # A further run may also be asked for when the last one cannot be finished: what that decided stands until then.
+    resumed = begun is not None and not finished and again in (None, begun.reason)
     run = begun if begun is not None and resumed else _begin(store, ledger, scheme, period, again)
     decided = _decide_boards(store, ledger, run) if scheme == LEADERBOARD else _decide_all(store, ledger, run, progress)
     book = ledger.decision_book()

@@ -116,7 +116,7 @@ def test_a_period_that_is_not_due_or_of_the_wrong_kind_is_refused(demo: str) -> 
             with pytest.raises(UsageError, match=text):
                 period_of(store, scheme, month, day)
         period = period_of(store, "creator-level", parse_month("2023-04"), None)
-        with pytest.raises(UsageError, match=r"--again asks for a further run, but .* has no finished one before it"):
+        with pytest.raises(UsageError, match=r"--again asks for a further run, but .* has none before it"):
             decide(store, "creator-level", period, again="no reason")
 
 
@@ -301,6 +301,20 @@ def test_streams_that_always_move_on_end_a_run_that_can_be_resumed(
         assert " move on faster than they are decided" in run(*words, status=3)
     found = ask(*words)
     assert (found["resumed"], found["decided"]) == (True, 2)
+
+
+def test_a_further_run_passes_one_that_cannot_be_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = many(tmp_path, 2)
+    words = ("decide", "merchant-reputation", "--month", "2022-11", "--store", location)
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "subject", lambda *_: (_ for _ in ()).throw(UsageError("broken")))
+        run(*words, status=2)
+    further = ask(*words, "--again", "--reason", "the first was broken")
+    assert (further["resumed"], further["decided"]) == (False, 2)
+    same = ask(*words, "--again", "--reason", "the first was broken")
+    assert same["run"] != further["run"], "a finished one is asked for again"
+    with open_store(location) as store:
+        assert len(Ledger(store).decision_book().runs) == 3
 
 
 def test_what_was_never_adopted_decides_nothing(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from domain.events import (
 )
 from domain.limits import DAY_MICROS
 from domain.policy import Policy
-from domain.tier import Cause, State
+from domain.tier import Cause, Opening, State, run
 from replay.policies import shipped
 from replay.replays import Part, Policies
 from replay.tier_replay import TierReplay
@@ -200,6 +200,19 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) 
     world = world_of(seed)
     before, after = (replay_of(policy, world.ledger, at, world.position) for at in (world.earlier, world.as_of))
     assert before.run.changes == [change for change in after.run.changes if change.day <= before.day]
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())), data=st.data())
+def test_days_chained_from_an_opening_equal_one_run(seed: int, policy: Policy, data: st.DataObject) -> None:
+    world = world_of(seed)
+    whole = replay_of(policy, world.ledger, world.as_of, world.position)
+    begins = whole.spans[0].rules.start_day
+    day = data.draw(st.integers(begins, max(begins, whole.day)))
+    first = run(whole.history, whole.spans, day)
+    rest = run(whole.history, whole.spans, whole.day, Opening(day, first.account))
+    assert first.changes + rest.changes == whole.run.changes
+    assert rest.account == whole.run.account or whole.day < begins
 
 
 @settings(max_examples=300 * SOAK)
