@@ -126,7 +126,8 @@ def test_a_key_from_the_environment_leaves_no_file(tmp_path: Path, monkeypatch: 
     raw.close()
 
 
-def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path) -> None:
+def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("replay.sqlite.BUSY_SECONDS", 0.1)
     location = str(tmp_path / "ledger.db")
     create_store(location)
     with open_store(location) as store:
@@ -135,9 +136,7 @@ def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path) ->
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
         assert store.reader().is_alias(alias_of(store))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("replay.sqlite.BUSY_SECONDS", 0.1)
-            assert Ledger(store).erase_buyer("b-1", "request").scrubbed is False
+        assert Ledger(store).erase_buyer("b-1", "request").scrubbed is False
         reader.close()
 
 
