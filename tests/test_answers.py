@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cli import main
 from domain.calendar import parse_instant
 from domain.events import LevelDecided
-from fixtures.demo import DECIDED_ON, MERCHANT, RIVAL, story
+from fixtures.demo import DECIDED_ON, HARBOUR, LIN, MERCHANT, QUAY, RIVAL, WU, story
 from projections.answer_schemas import SCHEMAS
 from replay.ledger import Ledger
 from replay.store import create_store, open_store
@@ -199,3 +199,24 @@ def test_the_readme_shows_what_the_commands_print(tmp_path: Path) -> None:
     assert len(shown) >= 5
     for command, output in shown:
         assert shell(command) == output, command
+
+
+@pytest.mark.parametrize("command", ["replay", "explain", "history", "diff"])
+@pytest.mark.parametrize(
+    ("subject", "scheme"),
+    [
+        (MERCHANT, "merchant-tier"),
+        (RIVAL, "merchant-tier"),
+        (LIN, "creator-level"),
+        (WU, "creator-level"),
+        (HARBOUR, "mcn-level"),
+        (QUAY, "mcn-level"),
+    ],
+)
+def test_answers_of_every_scheme_are_what_their_schemas_say(subject: str, scheme: str, command: str, demo: str) -> None:
+    for as_of in ("2022-06-01", "2022-12-16", "2023-03-02", "2023-05-05", "2023-06-20"):
+        found = ask(command, subject, "--scheme", scheme, "--as-of", as_of)
+        assert found["scheme"] == scheme
+        for language in ("en", "zh"):
+            text = run(command, subject, "--scheme", scheme, "--as-of", as_of, "--lang", language)
+            assert subject in text and "{" not in text
