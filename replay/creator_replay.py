@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from domain.calendar import month_of, month_start, month_text, shanghai_text
-from domain.comparison import decimal_text
+from domain.calendar import month_of, month_start, month_text
+from domain.comparison import Trial, decimal_text
 from domain.creator_facts import evaluation_period, figures_of, history_of, rules_of
 from domain.creator_level import SCHEME, Evaluation, Moves, Rules, State, evaluate, moves, ranking_score, trials
 from domain.events import Event
-from domain.policy import Policy, term_at, terms_of
+from domain.policy import Policy, terms_of
 from replay.benefits import benefits_json
-from replay.comparisons import comparison_json, trial_json
-from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
+from replay.comparisons import comparison_json
+from replay.monthly import MonthlyReplay
+from replay.replays import Judged, Policies
 from replay.timeline import Moment, taking_part
 
 
@@ -32,8 +33,20 @@ class Month(NamedTuple):
         """The level's code; None when gated."""
         return None if self.found.gated else self.rules.levels[self.found.level]
 
+    @property
+    def at(self) -> int:
+        """00:00 of the 1st of the month after."""
+        return month_start(self.month + 1)
 
-class CreatorReplay(Replay):
+    @property
+    def trials(self) -> list[Trial]:
+        return trials(self.found, self.rules)
+
+    def standing_json(self) -> dict[str, Any]:
+        return {"state": str(self.found.state), "level": self.level}
+
+
+class CreatorReplay(MonthlyReplay[Month]):
     """One replay of one creator."""
 
     scheme = SCHEME
@@ -41,19 +54,11 @@ class CreatorReplay(Replay):
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
-        self._terms = terms_of(policies.own, evaluation_period)
-        self._rules = {term.policy.hash: rules_of(term.policy) for term in self._terms}
+        self.terms = terms_of(policies.own, evaluation_period)
+        self._rules = {term.policy.hash: rules_of(term.policy) for term in self.terms}
         self.took_part = taking_part(known, moment.as_of)
         self.history, self._findings = history_of(self.took_part)
         self.months = self._evaluated()
-
-    @property
-    def policy(self) -> Policy:
-        held = self.held
-        return self.policy_at(self.moment.as_of) if held is None else held.policy
-
-    def policy_at(self, instant: int) -> Policy:
-        return term_at(self._terms, instant).policy
 
     @cached_property
     def judged(self) -> Sequence[Judged]:
@@ -63,14 +68,13 @@ class CreatorReplay(Replay):
     def score(self) -> int | None:
         return None if self.held is None else ranking_score(self.held.found, self.held.rules)
 
-    @cached_property
-    def notes(self) -> dict[int, str]:
-        return dict.fromkeys(self.retracted, RETRACTED_NOTE)
+    @property
+    def begun(self) -> bool:
+        return self.history.registered_at is not None
 
     @property
-    def held(self) -> Month | None:
-        """The evaluation that holds at `as_of`."""
-        return self.months[-1] if self.months else None
+    def not_begun(self) -> str:
+        return str(State.NOT_REGISTERED)
 
     def level_names(self, language: str) -> dict[str, str]:
         return {code: code for rules in self._rules.values() for code in rules.levels}
@@ -90,21 +94,6 @@ class CreatorReplay(Replay):
         return Month(policy, rules, evaluate(figures_of(self.history, month, rules.gate_days), rules))
 
     # --- answers ------------------------------------------------------------------------------------------------------
-
-    def standing_json(self) -> dict[str, Any]:
-        if self.held is None:
-            registered = self.history.registered_at is not None
-            return {"state": str(State.NO_EVALUATION_YET if registered else State.NOT_REGISTERED), "level": None}
-        return _standing_json(self.held)
-
-    def effective_json(self) -> dict[str, Any]:
-        """The level itself, and the evaluation since which state and level are the same."""
-        since = None
-        for month in reversed(self.months):
-            if _standing_json(month) != self.standing_json():
-                break
-            since = shanghai_text(month_start(month.month + 1))
-        return self.standing_json() | {"since": since}
 
     def own_json(self) -> dict[str, Any]:
         held = self.held
@@ -128,22 +117,9 @@ class CreatorReplay(Replay):
             "diagnosis": None if held is None else _diagnosis_json(held),
             "benefits": benefits_json(held and held.policy, *_benefit_terms(held), _held_before(previous)),
             "months": [
-                _figures_json(month) | _standing_json(month) | {"policy": month.policy.id} for month in self.months
+                _figures_json(month) | month.standing_json() | {"policy": month.policy.id} for month in self.months
             ],
         }
-
-    def changes_json(self) -> list[dict[str, Any]]:
-        """A change is an evaluation that comes to another state or level than the one before."""
-        before = {"state": str(State.NO_EVALUATION_YET), "level": None}
-        changes = []
-        for month in self.months:
-            after = _standing_json(month)
-            if after != before:
-                cause = {"rule": "evaluation", "month": month_text(month.month), "policy": month.policy.id}
-                at = shanghai_text(month_start(month.month + 1))
-                changes.append({"at": at, "before": before, "after": after, "cause": cause})
-            before = after
-        return changes
 
     def _preview_json(self) -> dict[str, Any] | None:
         """What the next version, which can be previewed, makes of the evaluation that holds."""
@@ -153,39 +129,10 @@ class CreatorReplay(Replay):
         rules = rules_of(policy)
         found = evaluate(figures_of(self.history, self.held.month, rules.gate_days), rules)
         seen = Month(policy, rules, found)
-        return _standing_json(seen) | {
+        return seen.standing_json() | {
             "policy": policy.id,
             "benefits": benefits_json(policy, *_benefit_terms(seen), None)["held"],
         }
-
-    # --- explanations -------------------------------------------------------------------------------------------------
-
-    def _in_part(self, part: Part) -> list[Month]:
-        return [month for month in self.months if part.month in (None, month.month)]
-
-    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
-        months = self._in_part(part)
-        return [(trial.rule, month.policy) for month in months for trial in trials(month.found, month.rules)]
-
-    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
-        """Every evaluation of the part, with every gate and score that was tried."""
-        months = self._in_part(part)
-        return {
-            "evaluations": [
-                {
-                    "at": shanghai_text(month_start(month.month + 1)),
-                    "month": month_text(month.month),
-                    "policy": month.policy.id,
-                    **_standing_json(month),
-                    "rules": [trial_json(trial) for trial in trials(month.found, month.rules)],
-                }
-                for month in months
-            ]
-        }
-
-
-def _standing_json(month: Month) -> dict[str, Any]:
-    return {"state": str(month.found.state), "level": month.level}
 
 
 def _figures_json(month: Month) -> dict[str, Any]:

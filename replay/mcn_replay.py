@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from domain.calendar import month_of, month_start, month_text, shanghai_text
-from domain.comparison import decimal_text
+from domain.calendar import month_of, month_start, month_text
+from domain.comparison import Trial, decimal_text
 from domain.events import BINDING_TYPES, Event
 from domain.mcn_facts import (
     evaluated_at,
@@ -16,13 +16,13 @@ from domain.mcn_facts import (
     rules_of,
 )
 from domain.mcn_level import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
-from domain.policy import Policy, start_of_month, term_at, terms_of
+from domain.policy import Policy, start_of_month, terms_of
 from replay.benefits import BENEFIT_PREFIX, benefits_json
-from replay.comparisons import trial_json
 from replay.creator_replay import CreatorReplay
 from replay.creator_replay import Month as CreatorMonth
+from replay.monthly import MonthlyReplay
 from replay.reading import read_record
-from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
+from replay.replays import Judged, Policies
 from replay.store import Store
 from replay.timeline import RETRACTED, Moment, events_of, taking_part
 
@@ -46,8 +46,20 @@ class Month(NamedTuple):
         rated = self.found.state is State.RATED and self.found.level > 0
         return self.rules.level_codes[self.found.level - 1] if rated else None
 
+    @property
+    def at(self) -> int:
+        """00:00 of the 3rd of the month after."""
+        return evaluated_at(self.month, self.rules)
 
-class McnReplay(Replay):
+    @property
+    def trials(self) -> list[Trial]:
+        return trials(self.found, self.rules)
+
+    def standing_json(self) -> dict[str, Any]:
+        return {"state": str(self.found.state), "level": self.level}
+
+
+class McnReplay(MonthlyReplay[Month]):
     """One replay of one agency; what is known includes its creators' streams and every binding of these."""
 
     scheme = SCHEME
@@ -55,8 +67,8 @@ class McnReplay(Replay):
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
-        self._terms = terms_of(policies.own, start_of_month)
-        self._rules = {term.policy.hash: rules_of(term.policy) for term in self._terms}
+        self.terms = terms_of(policies.own, start_of_month)
+        self._rules = {term.policy.hash: rules_of(term.policy) for term in self.terms}
         self.took_part = taking_part(known, moment.as_of)
         self.history, self._findings = history_of(self.took_part, subject)
         self.months = self._evaluated()
@@ -76,14 +88,6 @@ class McnReplay(Replay):
         return [found[at] for at in sorted(found)]
 
     @property
-    def policy(self) -> Policy:
-        held = self.held
-        return self.policy_at(self.moment.as_of) if held is None else held.policy
-
-    def policy_at(self, instant: int) -> Policy:
-        return term_at(self._terms, instant).policy
-
-    @property
     def assumed(self) -> list[str]:
         """Of the creators' policies, what their levels rest on: no benefit plays a part here."""
         of_creators = {name for policy in self.policies.creators for name in policy.assumed}
@@ -98,14 +102,13 @@ class McnReplay(Replay):
     def score(self) -> int | None:
         return None if self.held is None else self.held.found.total
 
-    @cached_property
-    def notes(self) -> dict[int, str]:
-        return dict.fromkeys(self.retracted, RETRACTED_NOTE)
+    @property
+    def begun(self) -> bool:
+        return self.history.onboarded_at is not None
 
     @property
-    def held(self) -> Month | None:
-        """The evaluation that holds at `as_of`."""
-        return self.months[-1] if self.months else None
+    def not_begun(self) -> str:
+        return str(State.NOT_ONBOARDED)
 
     def level_names(self, language: str) -> dict[str, str]:
         return {code: code for rules in self._rules.values() for code in rules.level_codes}
@@ -164,21 +167,6 @@ class McnReplay(Replay):
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
-    def standing_json(self) -> dict[str, Any]:
-        if self.held is None:
-            onboarded = self.history.onboarded_at is not None
-            return {"state": str(State.NO_EVALUATION_YET if onboarded else State.NOT_ONBOARDED), "level": None}
-        return _standing_json(self.held)
-
-    def effective_json(self) -> dict[str, Any]:
-        """The level itself, and the evaluation since which state and level are the same."""
-        since = None
-        for month in reversed(self.months):
-            if _standing_json(month) != self.standing_json():
-                break
-            since = shanghai_text(evaluated_at(month.month, month.rules))
-        return self.standing_json() | {"since": since}
-
     def own_json(self) -> dict[str, Any]:
         held = self.held
         scores = dict.fromkeys(
@@ -192,22 +180,9 @@ class McnReplay(Replay):
             ),
             "benefits": self._benefits_json(),
             "months": [
-                _scores_json(month) | _standing_json(month) | {"policy": month.policy.id} for month in self.months
+                _scores_json(month) | month.standing_json() | {"policy": month.policy.id} for month in self.months
             ],
         }
-
-    def changes_json(self) -> list[dict[str, Any]]:
-        """A change is an evaluation that comes to another state or level than the one before."""
-        before = {"state": str(State.NO_EVALUATION_YET), "level": None}
-        changes = []
-        for month in self.months:
-            after = _standing_json(month)
-            if after != before:
-                cause = {"rule": "evaluation", "month": month_text(month.month), "policy": month.policy.id}
-                at = shanghai_text(evaluated_at(month.month, month.rules))
-                changes.append({"at": at, "before": before, "after": after, "cause": cause})
-            before = after
-        return changes
 
     def _benefits_json(self) -> dict[str, Any]:
         """Those of every state come with the onboarding; the others with a level."""
@@ -222,25 +197,11 @@ class McnReplay(Replay):
 
     # --- explanations -------------------------------------------------------------------------------------------------
 
-    def _in_part(self, part: Part) -> list[Month]:
-        return [month for month in self.months if part.month in (None, month.month)]
-
-    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
-        months = self._in_part(part)
-        return [(trial.rule, month.policy) for month in months for trial in trials(month.found, month.rules)]
-
-    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
-        """Every evaluation of the part: each row of its scores, and the creators that it rests on."""
-        return {"evaluations": [self._evaluation_json(month) for month in self._in_part(part)]}
-
-    def _evaluation_json(self, month: Month) -> dict[str, Any]:
+    def evaluation_json(self, month: Month) -> dict[str, Any]:
+        """One evaluation, with the creators that it rests on."""
         scores = last_scores(self.history, month.month)
         return {
-            "at": shanghai_text(evaluated_at(month.month, month.rules)),
-            "month": month_text(month.month),
-            "policy": month.policy.id,
-            **_standing_json(month),
-            "rules": [trial_json(trial) for trial in trials(month.found, month.rules)],
+            **super().evaluation_json(month),
             "creators": [
                 {
                     "creator": f"creator/{name}",
@@ -286,10 +247,6 @@ def ranked(replays: Sequence[McnReplay], month: int, ranks_by: str) -> list[tupl
     return sorted(
         rated, key=lambda pair: (-score_on(ranks_by, pair[1].found), -pair[1].found.settled_fen, pair[0].subject)
     )
-
-
-def _standing_json(month: Month) -> dict[str, Any]:
-    return {"state": str(month.found.state), "level": month.level}
 
 
 def _scores_json(month: Month) -> dict[str, Any]:
