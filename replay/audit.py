@@ -141,7 +141,7 @@ def _audited(store: Store, subject: str, position: int, decision: LevelDecided) 
         "outcome": outcome,
         "decided": {"state": decision.state, "level": decision.level, "score": decision.score},
         "replayed": {**then.standing_json(), "score": then.score},
-        "first_difference": _first_difference(decision, then) if outcome != REPRODUCED else None,
+        "digests": _digests(store, decision, then) if outcome != REPRODUCED else None,
         "now": {**now.standing_json(), "score": now.score},
         "restated": now.standing_json() != then.standing_json(),
         "since": [
@@ -167,15 +167,13 @@ def _chain(store: Store, position: int) -> Iterator[tuple[bytes]]:
     return ((bytes(chain),) for (chain,) in rows)
 
 
-def _first_difference(decision: LevelDecided, then: Replay) -> dict[str, Any]:
-    """What differs first: a decision keeps a digest of its verdicts, so that beyond state, level and score only the
-    replayed verdicts can be named; the first of them is where to look.
+def _digests(store: Store, decision: LevelDecided, then: Replay) -> dict[str, Any]:
+    """What was sealed beside what comes out. A decision keeps digests and not its verdicts, so the verdict that differs
+    cannot be named from it; state, level and score of both sides stand beside this.
     """
-    first = next(iter(then.judged), None)
     return {
         "decided": {"facts": decision.facts, "findings": decision.findings},
-        "replayed": {"findings": findings_digest(then)},
-        "first_verdict": None if first is None else then.event_json(first.position) | {"verdict": first.verdict},
+        "replayed": {"facts": facts_digest(store, then), "findings": findings_digest(then)},
     }
 
 

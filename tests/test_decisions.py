@@ -182,7 +182,11 @@ def test_other_arithmetic_is_told_from_other_facts(demo: str, monkeypatch: pytes
     by_subject = {item["subject"]: item for item in found["decisions"]}
     assert by_subject[MERCHANT]["outcome"] == "other_arithmetic"
     assert by_subject[MERCHANT]["replayed"]["score"] == 517
+    digests = by_subject[MERCHANT]["digests"]
+    assert digests["decided"]["facts"] == digests["replayed"]["facts"]
+    assert digests["decided"]["findings"] != digests["replayed"]["findings"]
     assert by_subject["merchant/tea-stall"]["outcome"] == "reproduced"
+    assert by_subject["merchant/tea-stall"]["digests"] is None
 
 
 def test_other_facts_are_told_from_other_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +209,9 @@ def test_other_facts_are_told_from_other_arithmetic(tmp_path: Path, monkeypatch:
         "merchant-reputation": "other_facts",
         "merchant-tier": "other_facts",
     }
+    assert all(
+        item["digests"]["decided"]["facts"] != item["digests"]["replayed"]["facts"] for item in found["decisions"]
+    )
 
 
 # --- interrupted runs -------------------------------------------------------------------------------------------------
