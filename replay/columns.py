@@ -1,0 +1,102 @@
+"""Records of many subjects as integer columns: what bulk reading, sealed segments and compiled rules share.
+
+Names become numbers: an order or violation is numbered within its subject from 0, as it is first named in the order
+of the ledger, and so is a buyer. Only what some rule reads has a column; every column is an integer.
+"""
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MERCHANT_ONBOARDED: Final = 1
+MERCHANT_CLOSED: Final = 2
+TIER_SET: Final = 3
+ORDER_PAID: Final = 4
+ORDER_RECEIVED: Final = 5
+ORDER_FLAGGED: Final = 6
+ORDER_CLEARED: Final = 7
+ORDER_COMPLAINED: Final = 8
+COMPLAINT_DISMISSED: Final = 9
+REVIEW_POSTED: Final = 10
+CREATOR_REGISTERED: Final = 11
+CREATOR_SCORED: Final = 12
+CREDIT_DEDUCTED: Final = 13
+CREDIT_RESTORED: Final = 14
+CREDIT_GRANTED: Final = 15
+SALE_SETTLED: Final = 16
+SALE_REFUNDED: Final = 17
+LIVE_HELD: Final = 18
+MCN_ONBOARDED: Final = 19
+CREATOR_BOUND: Final = 20
+CREATOR_UNBOUND: Final = 21
+EVENT_RETRACTED: Final = 22
+
+WHATS: Final = {
+    "merchant.onboarded": MERCHANT_ONBOARDED,
+    "merchant.closed": MERCHANT_CLOSED,
+    "merchant.tier_set": TIER_SET,
+    "order.paid": ORDER_PAID,
+    "order.received": ORDER_RECEIVED,
+    "order.flagged": ORDER_FLAGGED,
+    "order.cleared": ORDER_CLEARED,
+    "order.complained": ORDER_COMPLAINED,
+    "complaint.dismissed": COMPLAINT_DISMISSED,
+    "review.posted": REVIEW_POSTED,
+    "creator.registered": CREATOR_REGISTERED,
+    "creator.scored": CREATOR_SCORED,
+    "credit.deducted": CREDIT_DEDUCTED,
+    "credit.restored": CREDIT_RESTORED,
+    "credit.granted": CREDIT_GRANTED,
+    "sale.settled": SALE_SETTLED,
+    "sale.refunded": SALE_REFUNDED,
+    "live.held": LIVE_HELD,
+    "mcn.onboarded": MCN_ONBOARDED,
+    "creator.bound": CREATOR_BOUND,
+    "creator.unbound": CREATOR_UNBOUND,
+    "event.retracted": EVENT_RETRACTED,
+}
+"""By event type, its number in the column `what`; types that no rule reads have none and no row. Numbers are stored in
+sealed segments: new ones are added at the end, none is ever used again for another type."""
+
+GOOD_GOODS: Final = 1
+WORRY_FREE: Final = 2
+"""Bits of `extra` of a sale."""
+NO_NUMBER: Final = -1
+
+
+class Columns(NamedTuple):
+    """Records of many subjects, sorted by (subject, at, position), all arrays of one length."""
+
+    subject: "NDArray[np.int32]"
+    """Index into `subjects`."""
+    at: "NDArray[np.int64]"
+    """`occurred_at`, in microseconds."""
+    position: "NDArray[np.int64]"
+    what: "NDArray[np.int8]"
+    """A number of WHATS."""
+    key: "NDArray[np.int32]"
+    """The number of the order or violation within the subject; NO_NUMBER where the type names none. Of a binding:
+    index into `creators`."""
+    buyer: "NDArray[np.int32]"
+    """Of a payment: the number of the buyer within the subject; else NO_NUMBER."""
+    amount: "NDArray[np.int64]"
+    """Fen of a payment, sale or refund; points of credit; minutes of a live session; hundredths of a score; of a
+    retraction the position of the earlier record of the same subject that it names, 0 where it names none."""
+    detail: "NDArray[np.int8]"
+    """Of a payment the index into `domain.reputation_facts.KINDS`; of a review the quality; of a notice the number in
+    its code (LV3: 3); of a sale the index into CHANNELS; of a score the index into SCORES; of an opening the index into
+    `texts` (the category)."""
+    extra: "NDArray[np.int8]"
+    """Of a review the service stars, 0 where there are none; of a sale GOOD_GOODS and WORRY_FREE; else 0."""
+    subjects: list[str]
+    """The streams, such as merchant/m-1, by number."""
+    creators: list[str]
+    """The ids that bindings name, by number."""
+    texts: list[str]
+    """Categories, by number."""
+
+
+CHANNELS: Final = ("showcase", "live", "video")
+SCORES: Final = ("reputation", "fulfilment")
