@@ -75,19 +75,34 @@ def day_text(day: int) -> str:
 
 def month_of(instant: int) -> int:
     """The Shanghai month: year * 12 + (month - 1)."""
-    return _month_of_day((instant + SHANGHAI_MICROS) // DAY_MICROS)
+    return _known_month_of_day((instant + SHANGHAI_MICROS) // DAY_MICROS)
 
 
-@lru_cache(maxsize=2**14)
-def _month_of_day(day: int) -> int:
-    """Asked of the same few thousand days again and again."""
-    found = date.fromordinal(day + _EPOCH_DAY)
-    return found.year * 12 + found.month - 1
+def month_of_day(day: int) -> int:
+    """The month of a Shanghai day.
+
+    This and `month_start` are arithmetic alone, so that compiled rules can call them: years that begin with March
+    have their leap day last, and 400 of them always have the same number of days.
+    """
+    days = day + _FROM_MARCH_OF_0
+    cycles, days = days // _DAYS_OF_400_YEARS, days % _DAYS_OF_400_YEARS
+    years = (days - days // 1_460 + days // 36_524 - days // 146_096) // 365
+    days -= 365 * years + years // 4 - years // 100
+    return (400 * cycles + years) * 12 + (5 * days + 2) // 153 + 2
 
 
 def month_start(month: int) -> int:
     """The instant at which a Shanghai month begins; the month before closes just before it."""
-    return day_start(date(month // 12, month % 12 + 1, 1).toordinal() - _EPOCH_DAY)
+    years, months = (month - 2) // 12, (month - 2) % 12
+    days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5
+    return (days - _FROM_MARCH_OF_0) * DAY_MICROS - SHANGHAI_MICROS
+
+
+_DAYS_OF_400_YEARS: Final = 146_097
+_FROM_MARCH_OF_0: Final = 719_468
+"""Days from 1 March of the year 0 to 1970-01-01."""
+_known_month_of_day: Final = lru_cache(maxsize=2**14)(month_of_day)
+"""Asked of the same few thousand days again and again."""
 
 
 def month_text(month: int) -> str:

@@ -4,8 +4,11 @@ RULEBOOK §1. Facts of one merchant go in, in the order of their instants (ties:
 out come the months, each from the account of the one before, and a finding for every entry that could
 have moved the points. Integers only: points in tenths, money in fen, instants in microseconds.
 
-`remember`, `take` and `fall_due` are the rule. They know nothing of lists of facts, so that a loop of
-another kind (over columns, compiled) can call the same ones as `run` does.
+`begin_month`, `remember`, `take`, `fall_due`, `level_of` and `state_of` are the rule. They know nothing of lists of
+facts, so that a loop of another kind (`replay.reputation_fold`, over columns, compiled) calls the same ones as `run`
+does. What is under "the rule" must therefore stay compilable by numba, too: whole tuples in place of `_replace`, all
+fields given, members of enumerations as constants of the module and never made from a number, no `is`, one type a
+variable. tests/test_fold.py holds both loops equal.
 """
 
 from bisect import bisect_left
@@ -64,8 +67,19 @@ _UNKNOWN_ORDER: Final = Verdict.UNKNOWN_ORDER
 _DUPLICATE_RECEIPT: Final = Verdict.DUPLICATE_RECEIPT
 _REPEAT_REVIEW: Final = Verdict.REPEAT_REVIEW
 _LATE_REVIEW: Final = Verdict.LATE_REVIEW
+_WIPED: Final = Verdict.WIPED
+_BEFORE_START: Final = Verdict.BEFORE_START
+_CLOSED: Final = Verdict.CLOSED
+_LOW_AMOUNT: Final = Verdict.LOW_AMOUNT
+_ORDER_KIND: Final = Verdict.ORDER_KIND
+_FLAGGED: Final = Verdict.FLAGGED
+_NEUTRAL: Final = Verdict.NEUTRAL
+_PAIR_CAP: Final = Verdict.PAIR_CAP
+_GROWTH_CAP: Final = Verdict.GROWTH_CAP
 _COUNTED: Final = Verdict.COUNTED
 _COUNT_IT: Final = (_COUNTED, 0, 0)
+_VERDICTS: Final = (_COUNTED, *Verdict)
+"""By their numbers; 0 is none's."""
 
 
 class State(StrEnum):
@@ -75,6 +89,14 @@ class State(StrEnum):
     CLOSED = "closed"
     RATED = "rated"
     UNRATED = "unrated"
+
+
+STATES: Final = tuple(State)
+"""By the numbers that `state_of` gives."""
+_NOT_ONBOARDED_STATE: Final = 0
+_CLOSED_STATE: Final = 1
+_RATED_STATE: Final = 2
+_UNRATED_STATE: Final = 3
 
 
 class Fact(NamedTuple):
@@ -201,7 +223,7 @@ class Finding(NamedTuple):
 
 
 NO_FINDING: Final = Finding(0, 0, Verdict.COUNTED, 0)
-"""Stands where nothing was found; its position, 0, is no event's."""
+"""Stands where nothing was found; it is known by its position, 0, which is no event's."""
 
 
 class Month(NamedTuple):
@@ -290,7 +312,7 @@ def _judge_month(
         at = fact.at
         while due <= at and due < end and (due < at or credits[next_credit].position < fact.position):
             account, finding = fall_due(credits[next_credit], account, book, rules)
-            if finding is not NO_FINDING:
+            if finding.position:
                 findings.append(finding)
             next_credit += 1
             due = credits[next_credit].at if next_credit < len(credits) else NEVER
@@ -299,7 +321,7 @@ def _judge_month(
         settled = remember(fact, index, book)
         if settled != NOTHING:
             account, finding = take(fact, settled, account, book, rules)
-            if finding is not NO_FINDING:
+            if finding.position:
                 findings.append(finding)
         index += 1
 
@@ -331,14 +353,13 @@ def _new_book(history: History) -> Book:
 
 def standing(account: Account, rules: Rules) -> Standing:
     """What an account means: the first state that applies, the level, and what is missing to the next."""
-    if account.opened_at == NEVER:
-        return Standing(State.NOT_ONBOARDED, 0, 0, None)
-    if not account.open:
-        return Standing(State.CLOSED, 0, 0, None)
-    bounds = rules.level_bounds
     level = level_of(account, rules)
+    state = STATES[state_of(account, level)]
+    if not account.open:
+        return Standing(state, 0, 0, None)
+    bounds = rules.level_bounds
     to_next = bounds[level] - account.points if level < len(bounds) else None
-    return Standing(State.RATED if level else State.UNRATED, account.points, level, to_next)
+    return Standing(state, account.points, level, to_next)
 
 
 # --- the rule ---------------------------------------------------------------------------------------------------------
@@ -347,7 +368,17 @@ def standing(account: Account, rules: Rules) -> Standing:
 def begin_month(account: Account, month: int, rules: Rules) -> Account:
     """A new month: no growth, no nets, and the cap of the level at the close of the one before."""
     cap = rules.growth_caps[level_of(account, rules)]
-    return account._replace(growth=0, cap=cap, month_end=month_start(month + 1), netting=account.netting + 1)
+    return Account(
+        account.points,
+        0,
+        cap,
+        month_start(month + 1),
+        account.opened_at,
+        account.open,
+        account.closed_at,
+        account.closed_position,
+        account.netting + 1,
+    )
 
 
 def level_of(account: Account, rules: Rules) -> int:
@@ -357,6 +388,15 @@ def level_of(account: Account, rules: Rules) -> int:
         while level < len(rules.level_bounds) and rules.level_bounds[level] <= account.points:
             level += 1
     return level
+
+
+def state_of(account: Account, level: int) -> int:
+    """The number of the first state that applies, of an account that has reached a level."""
+    if account.opened_at == NEVER:
+        return _NOT_ONBOARDED_STATE
+    if not account.open:
+        return _CLOSED_STATE
+    return _RATED_STATE if level else _UNRATED_STATE
 
 
 def remember(fact: Fact, index: int, book: Book) -> int:
@@ -399,7 +439,7 @@ def take(fact: Fact, settled: int, account: Account, book: Book, rules: Rules) -
     if settled == _LATE_REVIEW:
         due = book.facts[book.receipt[fact.order] - 1].due
         return account, Finding(fact.at, fact.position, _LATE_REVIEW, 0, fact.at, due)
-    return account, Finding(fact.at, fact.position, Verdict(settled), 0)
+    return account, Finding(fact.at, fact.position, _VERDICTS[settled], 0, 0, 0)
 
 
 def fall_due(credit: Credit, account: Account, book: Book, rules: Rules) -> tuple[Account, Finding]:
@@ -411,23 +451,19 @@ def fall_due(credit: Credit, account: Account, book: Book, rules: Rules) -> tupl
 
 
 def _open(fact: Fact, account: Account) -> tuple[Account, Finding]:
-    opened_at = fact.at if account.opened_at == NEVER else account.opened_at
-    return account._replace(opened_at=opened_at, open=True), NO_FINDING
+    points, growth, cap, month_end, opened_at, _, closed_at, closed_position, netting = account
+    if opened_at == NEVER:
+        opened_at = fact.at
+    opened = Account(points, growth, cap, month_end, opened_at, True, closed_at, closed_position, netting)
+    return opened, NO_FINDING
 
 
 def _close(fact: Fact, account: Account, rules: Rules) -> tuple[Account, Finding]:
     if not account.open:
         return account, NO_FINDING
-    closed = account._replace(
-        points=0,
-        growth=0,
-        cap=rules.growth_caps[0],
-        open=False,
-        closed_at=fact.at,
-        closed_position=fact.position,
-        netting=account.netting + 1,
-    )
-    return closed, Finding(fact.at, fact.position, Verdict.WIPED, -account.points)
+    cap, netting = rules.growth_caps[0], account.netting + 1
+    closed = Account(0, 0, cap, account.month_end, account.opened_at, False, fact.at, fact.position, netting)
+    return closed, Finding(fact.at, fact.position, _WIPED, -account.points, 0, 0)
 
 
 def _enter(at: int, cause: Fact, tenths: int, account: Account, book: Book, rules: Rules) -> tuple[Account, Finding]:
@@ -444,7 +480,7 @@ def _enter(at: int, cause: Fact, tenths: int, account: Account, book: Book, rule
     moved = Account(
         points + tenths, growth + tenths, cap, month_end, opened_at, is_open, closed_at, closed_position, netting
     )
-    return moved, Finding(at, cause.position, verdict, tenths)
+    return moved, Finding(at, cause.position, verdict, tenths, 0, 0)
 
 
 def _judge(
@@ -452,21 +488,21 @@ def _judge(
 ) -> tuple[Verdict, int, int]:
     """The verdict on an entry, and what was compared; `net` is the pair's with this entry."""
     if at < rules.start or account.opened_at == NEVER:
-        return Verdict.BEFORE_START, at, rules.start
+        return _BEFORE_START, at, rules.start
     if not account.open or (paid.at <= account.closed_at and _is_before_closing(paid, account)):
-        return Verdict.CLOSED, 0, account.closed_position
+        return _CLOSED, 0, account.closed_position
     if paid.amount_fen < rules.amount_fen_min:
-        return Verdict.LOW_AMOUNT, paid.amount_fen, rules.amount_fen_min
+        return _LOW_AMOUNT, paid.amount_fen, rules.amount_fen_min
     if not rules.kind_counts[paid.kind]:
-        return Verdict.ORDER_KIND, 0, 0
+        return _ORDER_KIND, 0, 0
     if flagged:
-        return Verdict.FLAGGED, 0, 0
+        return _FLAGGED, 0, 0
     if tenths == 0:
-        return Verdict.NEUTRAL, 0, 0
+        return _NEUTRAL, 0, 0
     if abs(net) > rules.pair_cap_tenths:
-        return Verdict.PAIR_CAP, net, rules.pair_cap_tenths
+        return _PAIR_CAP, net, rules.pair_cap_tenths
     if tenths > 0 and account.growth + tenths > account.cap:
-        return Verdict.GROWTH_CAP, account.growth + tenths, account.cap
+        return _GROWTH_CAP, account.growth + tenths, account.cap
     return _COUNT_IT
 
 

@@ -1,6 +1,6 @@
 """Instants, Shanghai days and months against the standard library's own time zone arithmetic."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +26,19 @@ def test_days_and_months_are_those_of_shanghai(instant: int) -> None:
     assert start == local.replace(hour=0, minute=0, second=0, microsecond=0)
     month = moment(calendar.month_start(calendar.month_of(instant))).astimezone(SHANGHAI)
     assert month == start.replace(day=1)
+
+
+@given(st.integers(1, 9_999), st.integers(1, 12), st.integers(0, 30))
+def test_months_are_those_of_the_calendar_of_every_year(year: int, month: int, day: int) -> None:
+    number, first = year * 12 + month - 1, date(year, month, 1)
+    days = (first - date(1970, 1, 1)).days
+    assert calendar.month_start(number) == calendar.day_start(days)
+    assert calendar.month_of_day(days) == calendar.month_of(calendar.day_start(days)) == number
+    later = first.toordinal() + day
+    if later <= date.max.toordinal():
+        found = date.fromordinal(later)
+        assert calendar.month_of_day(days + day) == found.year * 12 + found.month - 1
+    assert calendar.month_of_day(days - 1) == number - 1
 
 
 @given(INSTANTS)

@@ -1,0 +1,173 @@
+"""Reputations of many merchants at once: the rule of `domain.reputation` in a compiled loop over columns.
+
+What `timeline.taking_part`, `history_of`, `run` and `changes` do for one merchant, `fold_reputation` does for each
+subject of some Columns, by the same functions of the rule in the loop of `reputation_loop`. tests/test_fold.py holds
+both equal.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+
+from domain.reputation import NEVER, NO_CAP, Account, Credit, Span, Verdict
+from replay.columns import Columns
+from replay.folded import Changes, Findings, Folded, Months
+from replay.reputation_loop import Desk, Out, Rows, Sizes, Table, judge, scan
+from replay.retractions import rows_taken_out
+
+_FIELDS: Final = len(Account._fields)
+_VERDICTS: Final = len(Verdict) + 1
+
+
+def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Folded:
+    """Judge each subject's records, which are those known, sorted by (subject, at, position).
+
+    Raises ValueError for columns that are in another order or hold what no record does. Releases the interpreter's
+    lock while it judges, so that threads can fold other columns meanwhile.
+    """
+    codes, table = _table_of(spans)
+    rows = _rows_of(columns)
+    starts = np.zeros(len(columns.subjects) + 1, np.int64)
+    window = max(span.rules.window_micros for span in spans)
+    fault, sizes = scan()(rows, starts, as_of, window)
+    if fault:
+        raise ValueError(f"columns are not sorted by (subject, at, position), or count wrongly, at row {fault - 1}")
+    desk = _desk_of(sizes)
+    out = _room_for(len(columns.subjects), len(columns.at), sizes, len(spans))
+    gone = rows_taken_out(columns, starts)
+    fault, found, months, changes = judge()(rows, gone, starts, table, as_of, desk, out)
+    if fault:
+        raise ValueError(f"columns hold what no record does at row {fault - 1}")
+    return Folded(
+        columns.subjects,
+        codes,
+        Findings(out.findings.starts, *_first(out.findings[1:], found)),
+        Months(out.months.starts, *_first(out.months[1:], months)),
+        out.accounts,
+        Changes(out.changes.starts, *_first(out.changes[1:], changes)),
+    )
+
+
+def _first(columns: tuple[Any, ...], count: int) -> list[Any]:
+    return [column[:count] for column in columns]
+
+
+def fold_in_threads(
+    parts: Iterable[Callable[[], Columns]], spans: Sequence[Span], as_of: int, threads: int = 2
+) -> Iterator[Folded]:
+    """Read and fold parts, such as the buckets of an archive, side by side; what they give, in their order.
+
+    A part is read by the thread that folds it. So many parts as there are threads are in memory at once, beside the
+    one that was given last.
+    """
+    scan(), judge()  # made here, so that no two threads make them twice
+
+    def one(read: Callable[[], Columns]) -> Folded:
+        return fold_reputation(read(), spans, as_of)
+
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[Folded]] = deque()
+        for part in parts:
+            if len(ahead) == threads:
+                yield ahead.popleft().result()
+            ahead.append(pool.submit(one, part))
+        while ahead:
+            yield ahead.popleft().result()
+
+
+# --- what the loop reads and writes -----------------------------------------------------------------------------------
+
+
+def _rows_of(columns: Columns) -> Rows:
+    rows = []
+    for name in Rows._fields:
+        column = np.ascontiguousarray(getattr(columns, name)).view()
+        column.flags.writeable = False
+        rows.append(column)
+    assert len({len(column) for column in rows}) == 1, "columns are of one length"
+    return Rows(*rows)
+
+
+def _table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:
+    numbers: dict[str | None, int] = {None: 0}
+    for span in spans:
+        for code in span.codes:
+            numbers.setdefault(code, len(numbers))
+    levels = max(len(span.codes) for span in spans)
+    rules = [span.rules for span in spans]
+
+    def padded(rows: Sequence[Sequence[int]], width: int, filler: int) -> Any:
+        return np.array([[*row, *[filler] * (width - len(row))] for row in rows], np.int64)
+
+    return list(numbers), Table(
+        begins=np.array([span.begins for span in spans], np.int64),
+        windows=np.array([of.window_micros for of in rules], np.int64),
+        numbers=np.array([[getattr(of, name) for name in _NUMBERS] for of in rules], np.int64),
+        tenths_of_stars=np.array([of.tenths_of_stars for of in rules], np.int64),
+        kind_counts=np.array([of.kind_counts for of in rules], np.bool_),
+        level_bounds=padded([of.level_bounds for of in rules], levels, NEVER),
+        growth_caps=padded([of.growth_caps for of in rules], levels + 1, NO_CAP),
+        codes=padded([[0, *(numbers[code] for code in span.codes)] for span in spans], levels + 1, 0),
+    )
+
+
+_NUMBERS: Final = ("start", "default_tenths", "amount_fen_min", "pair_cap_tenths")
+"""What `_rules_at` reads; a publication's day and hour judge nothing."""
+
+
+def _desk_of(sizes: Sizes) -> Desk:
+    fact = np.dtype(
+        [
+            ("at", "i8"),
+            ("position", "i8"),
+            ("due", "i8"),
+            ("amount_fen", "i8"),
+            ("order", "i4"),
+            ("buyer", "i4"),
+            ("what", "i1"),
+            ("kind", "i1"),
+            ("stars", "i1"),
+        ],
+        align=True,
+    )
+    return Desk(
+        facts=np.empty(sizes.rows, fact),
+        credits=np.empty((sizes.rows, len(Credit._fields)), np.int64),
+        payment=np.zeros(sizes.orders, np.int32),
+        receipt=np.zeros(sizes.orders, np.int32),
+        reviewed=np.zeros(sizes.orders, np.int8),
+        flagged=np.zeros(sizes.orders, np.bool_),
+        net=np.zeros(sizes.buyers, np.int64),
+        net_since=np.zeros(sizes.buyers, np.int64),
+    )
+
+
+def _room_for(subjects: int, rows: int, sizes: Sizes, spans: int) -> Out:
+    """Room for the most that there can be: a finding a row, a change for each and for new rules at each subject.
+
+    What is not written takes no memory.
+    """
+
+    def starts() -> Any:
+        return np.zeros(subjects + 1, np.int64)
+
+    def room(count: int, *kinds: Any) -> Any:
+        return (np.empty(count, kind) for kind in kinds)
+
+    i1, i2, i8, months, changes = np.int8, np.int16, np.int64, sizes.months, rows + subjects * (spans - 1)
+    return Out(
+        Findings(starts(), *room(rows, i8, i8, i1, i8)),
+        Months(
+            starts(),
+            np.empty(months, np.int32),
+            np.empty((months, _FIELDS), i8),
+            np.empty((months, _FIELDS), i8),
+            np.zeros((months, _VERDICTS), np.int32),
+            *room(months, i1, i2),
+        ),
+        np.empty((subjects, _FIELDS), i8),
+        Changes(starts(), *room(changes, i8, i8, i1, i8, i8, i1, i2, i1, i2)),
+    )
