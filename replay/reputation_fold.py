@@ -12,11 +12,34 @@ from typing import Any, Final
 
 import numpy as np
 
-from domain.reputation import NEVER, NO_CAP, Account, Credit, Span, Verdict
-from replay.columns import Columns
+from domain.limits import STARS_MAX
+from domain.reputation import (
+    CLOSED,
+    NEVER,
+    NO_CAP,
+    OPENED,
+    PAID,
+    RECEIVED,
+    REVIEWED,
+    Account,
+    Credit,
+    Span,
+    Verdict,
+)
+from domain.reputation_facts import KINDS
+from replay.columns import (
+    MERCHANT_CLOSED,
+    MERCHANT_ONBOARDED,
+    ORDER_CLEARED,
+    ORDER_FLAGGED,
+    ORDER_PAID,
+    ORDER_RECEIVED,
+    REVIEW_POSTED,
+    Columns,
+)
 from replay.folded import Changes, Findings, Folded, Months
-from replay.reputation_loop import Desk, Out, Rows, Sizes, Table, judge, scan
-from replay.retractions import rows_taken_out
+from replay.reputation_loop import CLEARED, FLAGGED, NOT_READ, Desk, Gone, Out, Rows, Sizes, Table, hint_of, judge, scan
+from replay.retractions import positions_taken_out
 
 _FIELDS: Final = len(Account._fields)
 _VERDICTS: Final = len(Verdict) + 1
@@ -37,7 +60,7 @@ def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Fold
         raise ValueError(f"columns are not sorted by (subject, at, position), or count wrongly, at row {fault - 1}")
     desk = _desk_of(sizes)
     out = _room_for(len(columns.subjects), len(columns.at), sizes, len(spans))
-    gone = rows_taken_out(columns, starts)
+    gone = _gone_of(columns)
     fault, found, months, changes = judge()(rows, gone, starts, table, as_of, desk, out)
     if fault:
         raise ValueError(f"columns hold what no record does at row {fault - 1}")
@@ -82,13 +105,24 @@ def fold_in_threads(
 
 
 def _rows_of(columns: Columns) -> Rows:
+    """The columns that are read, whatever they come from as arrays of one type: another would be compiled anew."""
     rows = []
-    for name in Rows._fields:
-        column = np.ascontiguousarray(getattr(columns, name)).view()
+    for name, kind in zip(Rows._fields, _KINDS, strict=True):
+        column = np.ascontiguousarray(getattr(columns, name), kind).view()
         column.flags.writeable = False
         rows.append(column)
     assert len({len(column) for column in rows}) == 1, "columns are of one length"
     return Rows(*rows)
+
+
+_KINDS: Final = (np.int32, np.int64, np.int64, np.int8, np.int32, np.int32, np.int64, np.int16)
+
+
+def _gone_of(columns: Columns) -> Gone:
+    positions = positions_taken_out(columns)
+    hints = np.zeros(1 << (32 * len(positions)).bit_length(), np.bool_)
+    hints[hint_of(positions, len(hints))] = True
+    return Gone(positions, hints)
 
 
 def _table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:
@@ -111,11 +145,37 @@ def _table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:
         level_bounds=padded([of.level_bounds for of in rules], levels, NEVER),
         growth_caps=padded([of.growth_caps for of in rules], levels + 1, NO_CAP),
         codes=padded([[0, *(numbers[code] for code in span.codes)] for span in spans], levels + 1, 0),
+        whats=_whats(),
+        details=_details(),
     )
 
 
 _NUMBERS: Final = ("start", "default_tenths", "amount_fen_min", "pair_cap_tenths")
 """What `_rules_at` reads; a publication's day and hour judge nothing."""
+
+
+def _whats() -> Any:
+    whats = np.full(256, NOT_READ, np.int8)
+    for what, read_as in _READ_AS.items():
+        whats[what] = read_as
+    return whats
+
+
+_READ_AS: Final = {
+    MERCHANT_ONBOARDED: OPENED,
+    MERCHANT_CLOSED: CLOSED,
+    ORDER_PAID: PAID,
+    ORDER_RECEIVED: RECEIVED,
+    REVIEW_POSTED: REVIEWED,
+    ORDER_FLAGGED: FLAGGED,
+    ORDER_CLEARED: CLEARED,
+}
+
+
+def _details() -> Any:
+    details = np.array([[-(2**15), 2**15 - 1]] * NOT_READ, np.int16)
+    details[PAID], details[REVIEWED] = (0, len(KINDS) - 1), (1, STARS_MAX)
+    return details
 
 
 def _desk_of(sizes: Sizes) -> Desk:
@@ -135,7 +195,7 @@ def _desk_of(sizes: Sizes) -> Desk:
     )
     return Desk(
         facts=np.empty(sizes.rows, fact),
-        credits=np.empty((sizes.rows, len(Credit._fields)), np.int64),
+        credits=np.empty((sizes.rows + 1, len(Credit._fields)), np.int64),
         payment=np.zeros(sizes.orders, np.int32),
         receipt=np.zeros(sizes.orders, np.int32),
         reviewed=np.zeros(sizes.orders, np.int8),

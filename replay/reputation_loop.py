@@ -11,11 +11,9 @@ from domain import reputation as rule
 from domain.calendar import day_of, month_of_day, month_start
 from domain.reputation import (
     BEFORE_ALL,
-    CLOSED,
     NEVER,
     NEW,
     NOTHING,
-    OPENED,
     PAID,
     RECEIVED,
     REVIEWED,
@@ -31,27 +29,18 @@ from domain.reputation import (
     state_of,
     take,
 )
-from replay.columns import (
-    MERCHANT_CLOSED,
-    MERCHANT_ONBOARDED,
-    ORDER_CLEARED,
-    ORDER_FLAGGED,
-    ORDER_PAID,
-    ORDER_RECEIVED,
-    REVIEW_POSTED,
-)
 from replay.compiling import compiled
 from replay.folded import Changes, Findings, Months
 
 
 def scan() -> Any:
     """`scan_rows`, compiled when it is first called."""
-    return compiled(scan_rows, day_of, month_of_day)
+    return compiled(scan_rows, day_of, month_of_day, allocates=False)
 
 
 def judge() -> Any:
     """`judge_subjects`, compiled with the rule when it is first called."""
-    return compiled(judge_subjects, *RULE, *_PARTS)
+    return compiled(judge_subjects, *RULE, *_PARTS, allocates=False)
 
 
 # --- what the loop reads and writes -----------------------------------------------------------------------------------
@@ -70,6 +59,15 @@ class Rows(NamedTuple):
     detail: Any
 
 
+class Gone(NamedTuple):
+    """The records that retractions take out."""
+
+    positions: Any
+    """Rising."""
+    hints: Any
+    """By `hint_of` a position, whether one with the same is among them: most rows need no further look."""
+
+
 class Table(NamedTuple):
     """The spans as arrays of one shape, so that versions with any number of levels fit one compiled loop."""
 
@@ -84,6 +82,16 @@ class Table(NamedTuple):
     growth_caps: Any
     codes: Any
     """By span and level, the number of the level's code; at 0 stands 0."""
+    whats: Any
+    """By the number of a type in the column `what`, what a fact says; or FLAGGED, CLEARED, NOT_READ."""
+    details: Any
+    """By what a fact says, the least and the most that its `detail` may be."""
+
+
+FLAGGED: Final = 5
+CLEARED: Final = 6
+NOT_READ: Final = 7
+"""Beside the numbers of what a fact says."""
 
 
 class Sizes(NamedTuple):
@@ -151,7 +159,7 @@ def scan_rows(rows: Rows, starts: Any, as_of: int, window: int) -> tuple[int, Si
 
 
 def judge_subjects(
-    rows: Rows, gone: Any, starts: Any, table: Table, as_of: int, desk: Desk, out: Out
+    rows: Rows, gone: Gone, starts: Any, table: Table, as_of: int, desk: Desk, out: Out
 ) -> tuple[int, int, int, int]:
     """Judge every subject: one more than the first row that no record can be, and how much was found."""
     found, months, changes = 0, 0, 0
@@ -170,89 +178,92 @@ def judge_subjects(
 
 
 def _lay_out(
-    first: int, last: int, rows: Rows, gone: Any, table: Table, as_of: int, desk: Desk
+    first: int, last: int, rows: Rows, gone: Gone, table: Table, as_of: int, desk: Desk
 ) -> tuple[int, int, int, int, int]:
     """Lay out the facts, credits and flags of the rows that take part, as `taking_part` and `history_of` do.
 
     One more than the first row that no record can be; then how many facts, credits, orders and buyers there are.
+    Types follow one another as chance has it, so that a branch on them would be foretold wrongly each second time:
+    every row is written down as whatever it may be, and then kept or not.
     """
     facts, credits, orders, buyers, span, in_order = 0, 0, 0, 0, 0, True
     for row in range(first, last):
-        what, at, key = rows.what[row], rows.at[row], rows.key[row]
-        if not _is_read(what) or (len(gone) > 0 and gone[row]):
+        what = table.whats[rows.what[row] & 0xFF]
+        if what == NOT_READ or _is_gone(rows.position[row], gone):
             continue
-        if _is_impossible(row, rows, table):
+        if _is_impossible(what, row, rows, table):
             return row + 1, 0, 0, 0, 0
-        if what >= ORDER_PAID:
-            orders = max(orders, key + 1)
-        if what in (ORDER_FLAGGED, ORDER_CLEARED):
-            desk.flagged[key] = what == ORDER_FLAGGED
+        key, at = rows.key[row], rows.at[row]
+        orders = max(orders, key + 1)
+        if what > REVIEWED:
+            desk.flagged[key] = what == FLAGGED
             continue
         if at > as_of:
             continue
+        while span + 1 < len(table.begins) and table.begins[span + 1] <= at:
+            span += 1
         fact = desk.facts[facts]
+        fact.at = at
+        fact.position = rows.position[row]
+        fact.what = what
+        fact.order = key
+        fact.buyer = rows.buyer[row]
+        fact.amount_fen = rows.amount[row]
+        fact.kind = rows.detail[row]
+        fact.stars = rows.detail[row]
+        fact.due = at + table.windows[span]
         facts += 1
-        _lay_out_fact(fact, row, rows)
-        if what == ORDER_PAID:
-            buyers = max(buyers, rows.buyer[row] + 1)
-        elif what == ORDER_RECEIVED:
-            while span + 1 < len(table.begins) and table.begins[span + 1] <= at:
-                span += 1
-            fact.due = at + table.windows[span]
-            if fact.due <= as_of:
-                in_order = _lay_out_credit(fact, credits, desk.credits) and in_order
-                credits += 1
+        buyers = max(buyers, rows.buyer[row] + 1)
+        in_order = _lay_out_credit(fact, credits, desk.credits) and in_order
+        credits += (what == RECEIVED) & (fact.due <= as_of)
     if not in_order:
         _put_in_order(desk.credits, credits)
     return 0, facts, credits, orders, buyers
 
 
-def _is_read(what: int) -> bool:
-    """Whether this scheme reads rows of a type."""
-    if what < ORDER_PAID:
-        return what in (MERCHANT_ONBOARDED, MERCHANT_CLOSED)
-    return what <= ORDER_CLEARED or what == REVIEW_POSTED
+def _is_gone(position: int, gone: Gone) -> bool:
+    """Whether a record is taken out."""
+    if not gone.hints[hint_of(position, len(gone.hints))]:
+        return False
+    low, high = 0, len(gone.positions)
+    while low < high:
+        middle = (low + high) // 2
+        if gone.positions[middle] < position:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(gone.positions) and gone.positions[low] == position
 
 
-def _is_impossible(row: int, rows: Rows, table: Table) -> bool:
+def hint_of(position: Any, hints: int) -> Any:
+    """Where among so many hints, a power of two, that of a position or of an array of them stands.
+
+    Positions of a bucket may have a step, so that their lowest bits alone would tell few apart; the product wraps.
+    """
+    return ((position * -7_046_029_254_386_353_131) >> 32) & (hints - 1)
+
+
+def _is_impossible(what: int, row: int, rows: Rows, table: Table) -> bool:
     """Whether no record can be so: compiled loops do not test the bounds of arrays, so that this must."""
-    what, detail = rows.what[row], rows.detail[row]
-    if what >= ORDER_PAID and rows.key[row] < 0:
-        return True
-    if what == ORDER_PAID:
-        return bool(rows.buyer[row] < 0 or detail < 0 or detail >= table.kind_counts.shape[1])
-    return bool(what == REVIEW_POSTED and (detail < 1 or detail >= table.tenths_of_stars.shape[1]))
-
-
-def _lay_out_fact(fact: Any, row: int, rows: Rows) -> None:
-    """Lay out what the rule reads of a fact of its kind; the instant at which a credit falls due is left out."""
-    what = rows.what[row]
-    fact.at = rows.at[row]
-    fact.position = rows.position[row]
-    fact.order = rows.key[row]
-    if what == ORDER_PAID:
-        fact.what = PAID
-        fact.buyer = rows.buyer[row]
-        fact.amount_fen = rows.amount[row]
-        fact.kind = rows.detail[row]
-    elif what == ORDER_RECEIVED:
-        fact.what = RECEIVED
-    elif what == REVIEW_POSTED:
-        fact.what = REVIEWED
-        fact.stars = rows.detail[row]
-    else:
-        fact.what = OPENED if what == MERCHANT_ONBOARDED else CLOSED
+    detail = rows.detail[row]
+    return bool(
+        ((what >= PAID) & (rows.key[row] < 0))
+        | ((what == PAID) & (rows.buyer[row] < 0))
+        | (detail < table.details[what, 0])
+        | (detail > table.details[what, 1])
+    )
 
 
 def _lay_out_credit(fact: Any, place: int, credits: Any) -> bool:
-    """Lay out a receipt's credit, and say whether it falls due after the one laid out before it."""
+    """Lay out what would be a receipt's credit, and say whether it falls due after the one laid out before it."""
     due, position = fact.due, fact.position
     credits[place, 0] = due
     credits[place, 1] = position
     credits[place, 2] = fact.order
-    if place == 0 or due > credits[place - 1, 0]:
-        return True
-    return bool(due == credits[place - 1, 0] and position > credits[place - 1, 1])
+    before = max(place - 1, 0)
+    return bool(
+        (place == 0) | (due > credits[before, 0]) | ((due == credits[before, 0]) & (position > credits[before, 1]))
+    )
 
 
 def _put_in_order(credits: Any, count: int) -> None:
@@ -435,16 +446,7 @@ RULE: Final = (
 )
 """The functions of the domain that are compiled with the loop."""
 _PARTS: Final = (
-    *(
-        _lay_out,
-        _is_read,
-        _is_impossible,
-        _lay_out_fact,
-        _lay_out_credit,
-        _put_in_order,
-        _judge_subject,
-        _rules_at,
-        _now,
-    ),
+    *(_lay_out, _is_gone, hint_of, _is_impossible, _lay_out_credit, _put_in_order),
+    *(_judge_subject, _rules_at, _now),
     *(_write_finding, _write_account, _write_close, _write_change, _clear),
 )

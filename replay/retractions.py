@@ -1,4 +1,4 @@
-"""Which rows of columns known retractions take out, as `timeline.retracted_positions` says it of events."""
+"""Which records known retractions take out, as `timeline.retracted_positions` says it of one subject's events."""
 
 from typing import TYPE_CHECKING
 
@@ -9,24 +9,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def rows_taken_out(columns: Columns, starts: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-    """By row, whether an effective retraction names it; of no length where there is no retraction at all.
+def positions_taken_out(columns: Columns) -> "NDArray[np.int64]":
+    """The positions, rising, that effective retractions name; retractions are rare, so that this is plain Python.
 
-    `starts` says where each subject's rows begin and, at its end, where the last one's end. Retractions are rare, so
-    that what follows from them is plain Python.
+    Positions are those of the whole ledger, and a retraction names none of another subject: subjects need no telling
+    apart.
     """
     import numpy as np
 
-    retractions = np.flatnonzero((columns.what == EVENT_RETRACTED) & (columns.amount > 0))
-    if not len(retractions):
-        return np.zeros(0, np.bool_)
-    named = dict(zip(columns.position[retractions].tolist(), columns.amount[retractions].tolist(), strict=True))
+    rows = np.flatnonzero(columns.what == EVENT_RETRACTED)
+    named = dict(zip(columns.position[rows].tolist(), columns.amount[rows].tolist(), strict=True))
     out: set[int] = set()
     for position in sorted(named, reverse=True):
-        if position not in out and named[position] < position:
+        if position not in out and 0 < named[position] < position:
             out.add(named[position])
-    gone, positions = np.zeros(len(columns.at), np.bool_), np.array(sorted(out), np.int64)
-    for subject in np.unique(columns.subject[retractions]).tolist():
-        rows = slice(starts[subject], starts[subject + 1])
-        gone[rows] = np.isin(columns.position[rows], positions)
-    return gone
+    return np.array(sorted(out), np.int64)
