@@ -1,0 +1,271 @@
+"""Every verdict and month of many merchants from segments, against scans of the same files and against peers."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from domain.calendar import parse_instant
+from domain.limits import DAY_MICROS, SECOND_MICROS
+from domain.policy import start_of_month, terms_of
+from domain.reputation import SCHEME, Verdict
+from domain.reputation_facts import spans_of
+from replay.columns import (
+    MERCHANT_ONBOARDED,
+    NO_NUMBER,
+    ORDER_FLAGGED,
+    ORDER_PAID,
+    ORDER_RECEIVED,
+    REVIEW_POSTED,
+    Columns,
+)
+from replay.folded import Folded, account_of, changes_of, months_of
+from replay.policies import shipped
+from replay.reputation_fold import fold_in_threads, fold_reputation
+from tests.benchmarks import projection_peer
+from tests.benchmarks.conftest import Compare
+
+ROOT = Path(__file__).parent.parent.parent
+EVENTS = int(os.environ.get("LEVELBOOK_BENCH_EVENTS", "20000000"))
+MERCHANTS = 20_000
+BUCKETS = 16
+BEGIN = parse_instant("2022-01-01T00:00:00+08:00")
+AS_OF = parse_instant("2025-01-01T00:00:00+08:00")
+DAYS = 3 * 365
+KINDS: dict[str, Any] = {
+    "subject": np.int32,
+    "at": np.int64,
+    "position": np.int64,
+    "what": np.int8,
+    "key": np.int32,
+    "buyer": np.int32,
+    "amount": np.int64,
+    "detail": np.int16,
+}
+MakeFiles = Callable[[int], Path]
+SPANS = spans_of(terms_of(shipped(SCHEME), start_of_month))
+
+# --- segments ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files_of(tmp_path_factory: pytest.TempPathFactory) -> MakeFiles:
+    """Makes the columns of so many events of MERCHANTS merchants, sizes skewed, once: a Parquet file a bucket."""
+    made: dict[int, Path] = {}
+
+    def make(events: int) -> Path:
+        if events not in made:
+            made[events] = tmp_path_factory.mktemp(f"columns-{events}")
+            weights = (np.arange(MERCHANTS) + 1.0) ** -0.8
+            orders = np.random.default_rng(7).multinomial(int(events / 2.51), weights / weights.sum())
+            for bucket in range(BUCKETS):
+                write_bucket(made[events] / f"{bucket:02d}.parquet", bucket, orders[bucket::BUCKETS])
+        return made[events]
+
+    return make
+
+
+def write_bucket(path: Path, bucket: int, orders: Any) -> None:
+    """Merchants who have so many orders each within three years: 9 in 10 received, 6 reviewed, 1 in 100 flagged."""
+    chance = np.random.default_rng([7, bucket])
+    merchants, count = len(orders), int(orders.sum())
+    merchant = np.repeat(np.arange(merchants), orders)
+    key = np.arange(count) - np.repeat(np.cumsum(orders) - orders, orders)
+    paid = BEGIN + (1 + chance.integers(0, DAYS * DAY_MICROS // SECOND_MICROS, count)) * SECOND_MICROS
+    received = paid + chance.integers(DAY_MICROS, 8 * DAY_MICROS, count)
+    reviewed = received + chance.integers(-DAY_MICROS // 4, 18 * DAY_MICROS, count)
+    buyer = (chance.random(count) ** 2 * np.repeat(orders, orders) * 0.7).astype(np.int64)
+    amount = np.clip(chance.lognormal(8.5, 1.0, count).astype(np.int64), 1, 10**8)
+    kind = np.where(chance.random(count) < 0.97, 0, chance.integers(1, 6, count))
+    stars = chance.choice([1, 2, 3, 4, 5], count, p=[0.1, 0.1, 0.1, 0.1, 0.6])
+    no, none = np.full(count, NO_NUMBER), np.zeros(count, np.int64)
+    opened = np.tile([[NO_NUMBER], [NO_NUMBER], [0], [0], [MERCHANT_ONBOARDED]], merchants)
+    parts: list[list[Any]] = [[np.arange(merchants), np.full(merchants, BEGIN), *opened]]
+    for number, share, at, *rest in (
+        (ORDER_PAID, 1.0, paid, buyer, amount, kind),
+        (ORDER_RECEIVED, 0.9, received, no, none, none),
+        (REVIEW_POSTED, 0.6, reviewed, no, none, stars),
+        (ORDER_FLAGGED, 0.01, received + DAY_MICROS, no, none, none),
+    ):
+        some = chance.random(count) < share
+        parts.append([*(column[some] for column in (merchant, at, key, *rest)), np.full(int(some.sum()), number)])
+    subject, at, key, buyer, amount, detail, what = map(np.concatenate, zip(*parts, strict=True))
+    order = np.lexsort((at, subject))
+    position = np.empty(len(at), np.int64)
+    position[np.lexsort((subject, at))] = np.arange(len(at)) * BUCKETS + bucket + 1
+    columns = dict(zip(KINDS, (subject, at, position, what, key, buyer, amount, detail), strict=True))
+    table = pa.table({name: column[order].astype(KINDS[name]) for name, column in columns.items()})
+    numbers = [name for name in KINDS if name not in ("what", "detail")]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        use_dictionary=["what", "detail"],
+        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+    )
+
+
+def parts_of(folder: Path) -> list[Callable[[], Columns]]:
+    return [partial(read, path) for path in sorted(folder.glob("*.parquet"))]
+
+
+def read(path: Path) -> Columns:
+    table = pq.ParquetFile(path).read(use_threads=False)
+    return columns_of([table[name].to_numpy() for name in KINDS])
+
+
+def columns_of(read: list[Any]) -> Columns:
+    subject, at, position, what, key, buyer, amount, detail = read
+    subjects = [""] * (int(subject[-1]) + 1 if len(subject) else 0)
+    return Columns(subject, at, position, what, key, buyer, amount, detail, detail, subjects, [], [])
+
+
+@pytest.fixture(scope="module")
+def compile_s() -> float:
+    """The loop compiled before anything is timed, and how long that took in a process that had not imported numba."""
+    begin = time.perf_counter()
+    fold_reputation(columns_of([np.zeros(0, kind) for kind in KINDS.values()]), SPANS, AS_OF)
+    return time.perf_counter() - begin
+
+
+def fold(folder: Path) -> list[Folded]:
+    """Every verdict and month in memory."""
+    return list(fold_in_threads(parts_of(folder), SPANS, AS_OF))
+
+
+def asked(sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(config={"threads": 2}) as connection:
+        return connection.execute(sql).fetchall()
+
+
+# --- measured ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_verdict_against_a_scan(files_of: MakeFiles, compile_s: float, compare: Compare) -> None:
+    files = files_of(EVENTS)
+    bytes_per_event = sum(path.stat().st_size for path in files.iterdir()) / EVENTS
+    print(f"\ncompiled in {compile_s:.1f} s; {bytes_per_event:.1f} bytes an event, without names")
+    sums = ", ".join(f'sum("{name}")' for name in KINDS)
+    compare(
+        f"every verdict and month of {EVENTS} events of {MERCHANTS} merchants against DuckDB's sum of every column",
+        lambda: fold(files),
+        lambda: asked(f"SELECT {sums} FROM read_parquet('{files}/*.parquet')"),
+        aim="3",
+        rounds=5,
+    )
+
+
+def test_every_verdict_against_points_in_sql(files_of: MakeFiles, compile_s: float, compare: Compare) -> None:
+    files = files_of(EVENTS)
+    script = (Path(__file__).parent / "points.sql").read_text()
+    sql = script.replace("FILES", f"'{files}/*.parquet'").replace("AS_OF", str(AS_OF))
+    assert_the_same_points(fold(files), {(file, subject): tenths for file, subject, tenths in asked(sql)})
+    compare(
+        f"every verdict and month of {EVENTS} events against DuckDB SQL for the points alone",
+        lambda: fold(files),
+        lambda: asked(sql),
+        aim="a third",
+    )
+
+
+def assert_the_same_points(parts: list[Folded], tenths: dict[tuple[int, int], int]) -> None:
+    """The SQL does what it says: it agrees about merchants at which no cap took hold."""
+    agreed = 0
+    for file, folded in enumerate(parts):
+        months = folded.months
+        for subject in range(len(folded.subjects)):
+            part = slice(months.starts[subject], months.starts[subject + 1])
+            if not months.verdicts[part, [Verdict.PAIR_CAP, Verdict.GROWTH_CAP]].any():
+                assert tenths.get((file, subject), 0) == folded.accounts[subject, 0]
+                agreed += 1
+    assert agreed > MERCHANTS / 10
+
+
+def test_every_verdict_against_the_library(
+    files_of: MakeFiles, compile_s: float, benchmark: BenchmarkFixture, tmp_path: Path
+) -> None:
+    """The library's runner goes over a hundredth of the events; its time is scaled."""
+    few = EVENTS // 100
+    last = projection_peer.record(told(files_of(few)))
+
+    def project() -> float:
+        begin = time.perf_counter()
+        projection_peer.project(tmp_path / "points.db", last)
+        return time.perf_counter() - begin
+
+    theirs: float = benchmark.pedantic(project, rounds=1) * EVENTS / last  # type: ignore[no-untyped-call]
+    files, begin = files_of(EVENTS), time.perf_counter()
+    fold(files)
+    ours = time.perf_counter() - begin
+    print(
+        f"\nevery verdict and month of {EVENTS} events: {ours:.2f} s, the library's projection runner for the points"
+        f" {theirs:.0f} s (scaled from {last} events): {theirs / ours:.0f} times, aim 500"
+    )
+
+
+def told(folder: Path) -> Iterator[projection_peer.Told]:
+    """All buckets' events in the order in which they happened."""
+    tables = [pq.read_table(path, columns=list(KINDS)).to_pydict() for path in sorted(folder.glob("*.parquet"))]
+    rows = [
+        projection_peer.Told(subject * BUCKETS + bucket, *rest)
+        for bucket, table in enumerate(tables)
+        for subject, *rest in zip(
+            *(table[name] for name in ("subject", "at", "what", "key", "amount", "detail")), strict=True
+        )
+    ]
+    return iter(sorted(rows, key=lambda row: row.at))
+
+
+def test_time_at_ten_times_the_events(files_of: MakeFiles, compile_s: float, compare: Compare) -> None:
+    small, large = files_of(EVENTS // 10), files_of(EVENTS)
+    compare(
+        f"every verdict and month of {EVENTS} events against those of {EVENTS // 10}",
+        lambda: fold(large),
+        lambda: fold(small),
+        aim="11",
+        rounds=5,
+    )
+
+
+def test_memory(files_of: MakeFiles, benchmark: BenchmarkFixture) -> None:
+    """Parts that are let go as they are done, as a rebuild does."""
+    script = (
+        "import re, sys; from pathlib import Path; from tests.benchmarks.test_fold_speed import *\n"
+        "for folded in fold_in_threads(parts_of(Path(sys.argv[1])), SPANS, AS_OF): pass\n"
+        "print(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1])"
+    )
+
+    def peak_mib(events: int) -> float:
+        words = [sys.executable, "-c", script, str(files_of(events))]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        return int(done.stdout.split()[-1]) / 1024
+
+    small, large = benchmark.pedantic(lambda: (peak_mib(EVENTS // 2), peak_mib(EVENTS)), rounds=1)  # type: ignore[no-untyped-call]
+    print(
+        f"\npeak memory of a fold of {EVENTS} events {large:.0f} MiB, of half as many {small:.0f} MiB; aim under 2 GB"
+        " at 100,000,000, and at most 1.3 times that at 10,000,000"
+    )
+
+
+def test_handing_out_plain_objects(files_of: MakeFiles, compile_s: float, benchmark: BenchmarkFixture) -> None:
+    folded = next(fold_in_threads(parts_of(files_of(EVENTS // 10)), SPANS, AS_OF))
+    subjects = range(len(folded.subjects))
+
+    def hand_out() -> None:
+        for subject in subjects:
+            account_of(folded, subject), months_of(folded, subject), changes_of(folded, subject)
+
+    benchmark.pedantic(hand_out, rounds=3)  # type: ignore[no-untyped-call]
+    a_month = benchmark.stats.stats.median / len(folded.months.month) * 1e6  # type: ignore[union-attr]
+    print(f"\naccount, months and changes as plain objects: {a_month:.1f} us a subject and month, aim under 100")
