@@ -161,6 +161,16 @@ def test_the_lists_of_versions_reach_what_the_loops_do_apart_from_the_rule() -> 
     assert_same(replay, fold_reputation(as_columns(ledger), replay.spans, LONG_AFTER), 0)
 
 
+def test_a_credit_counts_at_its_very_instant() -> None:
+    ledger = recorded(enumerate([opened(OCT), paid("o", NOV), received("o", NOV)]))
+    spans = spans_at([SHIPPED], LONG_AFTER)
+    due = NOV + spans[0].rules.window_micros
+    for as_of, points in ((due - 1, 0), (due, 7)):
+        folded = fold_reputation(as_columns(ledger), spans, as_of)
+        assert account_of(folded, 0).points == points
+        assert_same(replay_of([SHIPPED], ledger, as_of), folded, 0)
+
+
 def test_parts_are_folded_in_their_order() -> None:
     ledgers = [
         recorded(enumerate([opened(OCT), paid("o", NOV), reviewed("o", NOV + 1, stars)])) for stars in (5, 1, 3, 5)
