@@ -1,0 +1,126 @@
+"""The compiled runs over columns of many subjects against the plain replay of each, on random worlds."""
+
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from domain.calendar import day_start, parse_instant
+from domain.events import Event
+from domain.limits import DAY_MICROS
+from domain.policy import Policy, start_of_day, terms_of
+from domain.tier import CAUSES, NEVER, STATES, Account, Change, Day, state_of
+from domain.tier_facts import last_closed_day
+from replay.replays import Policies
+from replay.rows import in_order, rows_of
+from replay.tier_fold import TierFolded, fold_tier
+from replay.tier_replay import TierReplay
+from replay.timeline import Moment
+from tests import test_tier
+from tests.columns import columns_of
+from tests.conftest import SOAK
+from tests.test_reputation import with_values
+
+TIER_VERSIONS: Final = {
+    **{name: [policy] for name, policy in test_tier.POLICIES.items()},
+    "several": [
+        test_tier.dated(test_tier.SMALL, "v1", "2020-01-01"),
+        test_tier.dated(with_values(test_tier.SHIPPED, good_stars=5), "v2", "2022-09-10"),
+        test_tier.dated(
+            with_values(test_tier.ODD, scope={"category": "tea", "joined_before": "2023-01-01T00:00:00+08:00"}),
+            "v3",
+            "2022-10-20",
+        ),
+    ],
+}
+
+
+def many(world_of: Any, seeds: range, rename: Any) -> list[Event]:
+    """The ledgers of several random worlds as one ledger, whose positions lie between each other."""
+    pick = Random(seeds.start)
+    queues = [rename(world_of(seed).ledger, number) for number, seed in enumerate(seeds)]
+    offsets = [0] * len(queues)
+    merged: list[Event] = []
+    while any(offset < len(queue) for offset, queue in zip(offsets, queues, strict=True)):
+        number = pick.choice([n for n, queue in enumerate(queues) if offsets[n] < len(queue)])
+        merged.append(queues[number][offsets[number]]._replace(position=len(merged) + 1))
+        offsets[number] += 1
+    return merged
+
+
+def merchants(ledger: list[Event], number: int) -> list[Event]:
+    return [event._replace(originator_id=f"merchant/m-{number}") for event in ledger]
+
+
+@pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
+@pytest.mark.parametrize("seed", range(8 * SOAK))
+def test_tiers_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
+    ledger = many(test_tier.world_of, range(seed * 20, seed * 20 + 20), merchants)
+    pick = Random(seed)
+    for _ in range(2):
+        position = pick.choice((len(ledger), pick.randrange(len(ledger) + 1)))
+        as_of = test_tier.BEGIN + pick.randrange(250) * DAY_MICROS + pick.choice((0, -1, 1))
+        assert_tiers_equal(versions, ledger[:position], as_of)
+
+
+def test_tiers_before_the_first_day_that_is_evaluated() -> None:
+    ledger = many(test_tier.world_of, range(20), merchants)
+    for text in ("2022-09-04T23:59:59.999998+08:00", "2022-09-04T23:59:59.999999+08:00", "2022-09-05T12:00:00+08:00"):
+        assert_tiers_equal([test_tier.ODD], ledger, parse_instant(text))
+
+
+def assert_tiers_equal(versions: list[Policy], known: list[Event], as_of: int) -> None:
+    columns = columns_of(known)
+    folded = fold_tier(columns, terms_of(versions, start_of_day), last_closed_day(as_of))
+    for number, subject in enumerate(columns.subjects):
+        of_subject = [event for event in known if event.originator_id == subject]
+        replay = TierReplay(subject, of_subject, Moment(as_of, 0, len(known)), Policies(versions))
+        assert days_of(folded, number) == replay.history.days
+        assert account_of(folded.accounts[number]) == replay.account
+        assert changes_of(folded, number) == replay.run.changes
+        assert STATES[folded.states[number]] == state_of(replay.history, replay.account)
+        assert folded.next_days[number] == replay.next_day
+
+
+def days_of(folded: TierFolded, subject: int) -> list[Day]:
+    rows = folded.figure_subjects == subject
+    days, figures = folded.figure_days[rows].tolist(), folded.figures[rows].tolist()
+    return [Day(day, *values) for day, values in zip(days, figures, strict=True)]
+
+
+def changes_of(folded: TierFolded, subject: int) -> list[Change]:
+    return [
+        Change(day, CAUSES[cause], Account(*before), Account(*after), position)
+        for owner, day, cause, position, before, after in folded.moves.tolist()
+        if owner == subject
+    ]
+
+
+def account_of(record: Any) -> Account:
+    return Account(*record.tolist())
+
+
+@pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
+def test_nothing_changes_before_the_next_day(versions: list[Policy]) -> None:
+    """A replay at any day before the next one that was told, and the last known, has the same account and changes."""
+    ahead = 0
+    for seed in range(15 * SOAK):
+        world = test_tier.world_of(seed)
+        now = TierReplay(test_tier.SUBJECT, world.ledger, Moment(world.earlier, 0, 0), Policies(versions))
+        for day in range(now.day + 1, min(now.next_day, now.day + 200)):
+            as_of = day_start(day + 1) - 1
+            later = TierReplay(test_tier.SUBJECT, world.ledger, Moment(as_of, 0, 0), Policies(versions))
+            assert (later.account, later.run.changes) == (now.account, now.run.changes)
+            assert later.standing_json() == now.standing_json()
+            ahead += 1
+        assert now.next_day == NEVER or now.next_day > now.day
+    assert ahead > 100
+
+
+def test_rows_out_of_order_are_noticed() -> None:
+    ledger = many(test_tier.world_of, range(2), merchants)
+    rows = rows_of(columns_of(ledger), "merchant")
+    assert in_order(rows)
+    for column in ("subject", "at", "position"):
+        turned = getattr(rows, column)[::-1]
+        assert not in_order(rows._replace(**{column: turned}))
