@@ -5,18 +5,21 @@ from typing import Any, Final
 
 import pytest
 
-from domain.calendar import day_start, parse_instant
+from domain.calendar import day_start, month_of, month_start, parse_instant
+from domain.creator_facts import evaluation_period, figures_of, rules_of
 from domain.events import Event
 from domain.limits import DAY_MICROS
-from domain.policy import Policy, start_of_day, terms_of
+from domain.policy import Policy, start_of_day, term_at, terms_of
 from domain.tier import CAUSES, NEVER, STATES, Account, Change, Day, state_of
 from domain.tier_facts import last_closed_day
+from replay.creator_fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
+from replay.creator_replay import CreatorReplay
 from replay.replays import Policies
 from replay.rows import in_order, rows_of
 from replay.tier_fold import TierFolded, fold_tier
 from replay.tier_replay import TierReplay
 from replay.timeline import Moment
-from tests import test_tier
+from tests import test_creator_level, test_tier
 from tests.columns import columns_of
 from tests.conftest import SOAK
 from tests.test_reputation import with_values
@@ -124,3 +127,88 @@ def test_rows_out_of_order_are_noticed() -> None:
     for column in ("subject", "at", "position"):
         turned = getattr(rows, column)[::-1]
         assert not in_order(rows._replace(**{column: turned}))
+
+
+# --- creators ---------------------------------------------------------------------------------------------------------
+
+CREATOR_VERSIONS: Final = {
+    **test_creator_level.VERSIONS,
+    "gates that reach far back": [
+        with_values(test_creator_level.SMALL, id="v1", in_force_from="2022-01-01T00:00:00+08:00", gates={"days": 100}),
+        with_values(
+            test_creator_level.SMALL,
+            id="v2",
+            in_force_from="2022-06-15T00:00:00+08:00",
+            gates={"days": 1, "deducted_max": 0},
+            sales_bands=[{"from_fen": n * 1_000, "score": n // 3} for n in range(20)],
+        ),
+    ],
+}
+
+
+def creators(ledger: list[Event], number: int) -> list[Event]:
+    return [event._replace(originator_id=f"creator/c-{number}") for event in ledger]
+
+
+@pytest.mark.parametrize("versions", CREATOR_VERSIONS.values(), ids=list(CREATOR_VERSIONS))
+@pytest.mark.parametrize("seed", range(10 * SOAK))
+def test_creators_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
+    ledger = many(test_creator_level.world_of, range(seed * 20, seed * 20 + 20), creators)
+    pick = Random(seed)
+    position = pick.choice((len(ledger), pick.randrange(len(ledger) + 1)))
+    as_of = test_creator_level._instant(pick) + pick.choice((0, 0, 900)) * DAY_MICROS
+    known, columns = ledger[:position], columns_of(ledger[:position])
+    terms = terms_of(versions, evaluation_period)
+    folded = fold_creators(columns, terms, as_of)
+    for number, subject in enumerate(columns.subjects):
+        of_subject = [event for event in known if event.originator_id == subject]
+        replay = CreatorReplay(subject, of_subject, Moment(as_of, 0, position), Policies(versions))
+        months = [month.found for month in replay.months]
+        assert evaluations_of(folded, number) == [
+            (
+                *(found.figures.month, found.settled_fen, found.good_fen),
+                *(found.sales_score, found.behaviour_score, found.level, found.gated),
+                *found.figures[3:],
+            )
+            for found in months
+        ]
+        assert sums_of(folded, number) == expected_sums(replay, terms)
+        registered_at = int(folded.registered_at[number])
+        assert registered_at == (replay.history.registered_at or UNREGISTERED)
+
+
+def evaluations_of(folded: CreatorFolded, subject: int) -> list[tuple[Any, ...]]:
+    return [values for owner, *rest in folded.evaluations.tolist() if owner == subject for values in [tuple(rest)]]
+
+
+def sums_of(folded: CreatorFolded, subject: int) -> dict[int, list[int]]:
+    """By month with any, but where all that was there took itself away again."""
+    rows = folded.subjects == subject
+    found = dict(zip(folded.months[rows].tolist(), folded.figures[rows].tolist(), strict=True))
+    assert list(found) == sorted(found)
+    return {month: values for month, values in found.items() if values != [0, 0, 0, 0, 0, NONE]}
+
+
+def expected_sums(replay: CreatorReplay, terms: list[Any]) -> dict[int, list[int]]:
+    """The same by the plain history, of every month up to some after `as_of`."""
+    history, found = replay.history, {}
+    last_scores = {month_of(day_start(day)): history.reputation[day] for day in sorted(history.reputation)}
+    begin, end = month_of(test_creator_level.BEGIN) - 2, month_of(replay.moment.as_of) + 7
+    for month in range(begin, end):
+        rules = rules_of(term_at(terms, month_start(month)).policy)
+        values = [*figures_of(history, month, rules.gate_days)[1:], last_scores.get(month, NONE)]
+        if values != [0, 0, 0, 0, 0, NONE]:
+            found[month] = values
+    return found
+
+
+def test_a_gate_decides_as_it_is_told() -> None:
+    gated = 0
+    for seed in range(100 * SOAK):
+        for versions in CREATOR_VERSIONS.values():
+            world = test_creator_level.world_of(seed)
+            moment = Moment(world.as_of, 0, world.position)
+            for month in CreatorReplay(test_creator_level.SUBJECT, world.ledger, moment, Policies(versions)).months:
+                assert month.found.gated == (not all(gate.met for gate in month.found.gates))
+                gated += month.found.gated
+    assert gated
