@@ -7,7 +7,7 @@ import pytest
 
 from domain.calendar import day_start, month_of, month_start, parse_instant
 from domain.creator_facts import evaluation_period, figures_of, rules_of
-from domain.events import BINDING_TYPES, CreatorNamed, Event
+from domain.events import BINDING_TYPES, CreatorNamed, Event, SaleRefunded
 from domain.limits import DAY_MICROS
 from domain.mcn_facts import Sums, held_at_close
 from domain.policy import Policy, start_of_day, start_of_month, term_at, terms_of
@@ -237,13 +237,16 @@ MCN_VERSIONS: Final = {
 
 
 def agencies(ledger: list[Event], number: int) -> list[Event]:
-    """The same with other names, that no two worlds share."""
-    found = []
+    """The same with other names, that no two worlds share, and more refunds, so that creators have moved on by then."""
+    pick, found = Random(number + len(ledger)), []
     for event in ledger:
         data = event.data
         if event.type in BINDING_TYPES:
             data = CreatorNamed(creator=f"{data.creator}-{number}")
         found.append(event._replace(originator_id=f"{event.originator_id}-{number}", data=data))
+    for sale in [event for event in found if event.type == "sale.settled" and pick.random() < 0.4]:
+        data, at = SaleRefunded(order=sale.data.order, amount=pick.choice((1, 100, 700))), test_mcn_level._instant(pick)
+        found.append(sale._replace(id=f"{sale.id}-r", occurred_at=at, type="sale.refunded", data=data))
     return found
 
 
