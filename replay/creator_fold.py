@@ -161,7 +161,7 @@ def _fold(rows: Rows, months: Months, gates: Gates, as_of: int) -> Any:
     registered_at = np.full(len(rows.judged), UNREGISTERED)
     flags = np.zeros(keys, np.int8)
     sums = np.zeros((len(months.begins), _TOUCHED + 1), np.int64)
-    sums[:, _LAST_REPUTATION] = NONE
+    _clear(sums, 0, len(sums) - 1)
     filled = 0
     for subject in range(len(rows.judged)):
         if not rows.judged[subject]:
@@ -170,11 +170,19 @@ def _fold(rows: Rows, months: Months, gates: Gates, as_of: int) -> Any:
         for place in range(first, last + 1):
             if sums[place, _TOUCHED]:
                 subjects[filled], numbers[filled] = subject, months.first + place
-                figures[filled] = sums[place, :_TOUCHED]
+                for figure in range(_TOUCHED):
+                    figures[filled, figure] = sums[place, figure]
                 filled += 1
-        sums[first : last + 1] = 0
-        sums[first : last + 1, _LAST_REPUTATION] = NONE
+        _clear(sums, first, last)
     return subjects[:filled], numbers[:filled], figures[:filled], registered_at
+
+
+def _clear(sums: Any, first: int, last: int) -> None:
+    """Set the sums of months back; loops compile in a fraction of the time that slices take."""
+    for place in range(first, last + 1):
+        for figure in range(_TOUCHED + 1):
+            sums[place, figure] = 0
+        sums[place, _LAST_REPUTATION] = NONE
 
 
 def _read(
@@ -214,7 +222,8 @@ def _read(
                 day_end = day_start(day_of(at) + 1)
             score, scored_at, scored_in = rows.amount[row], at, place
     _add_score(sums, gates, scored_in, scored_at, score)
-    flags[:keys] = 0
+    for key in range(keys):
+        flags[key] = 0
     return max(first, 0), min(place + gates.reach, len(gates.begins) - 1), registered_at
 
 
@@ -277,7 +286,7 @@ def _kind_of(what: int) -> int:
     return DEDUCTED if what == CREDIT_DEDUCTED else -1
 
 
-_PARTS: Final = (_read, _flag, _add_score, _add_day, _sizes, _kind_of)
+_PARTS: Final = (_clear, _read, _flag, _add_score, _add_day, _sizes, _kind_of)
 
 
 # --- the evaluations --------------------------------------------------------------------------------------------------

@@ -244,8 +244,9 @@ def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, tops: Tops, leve
                 if filled == len(table):
                     table = _grown(table)
                 table[filled, 0], table[filled, 1], table[filled, 2] = slot, agencies[agency], months.first + place
-                table[filled, 3:] = work.sums[agency, place]
-                work.sums[agency, place] = 0
+                for figure in range(FIGURES):
+                    table[filled, 3 + figure] = work.sums[agency, place, figure]
+                    work.sums[agency, place, figure] = 0
                 work.touched[agency, place] = False
                 filled += 1
             work.scores[place] = NOBODY
@@ -307,7 +308,8 @@ def _read(
         showcase, good, worry_free = flags & _SHOWCASE != 0, flags & _GOOD != 0, flags & _WORRY_FREE != 0
         add(work.sums[agency, place], kind, rows.amount[row], showcase, good, worry_free)
         work.touched[agency, place] = True
-    work.flags[:keys] = 0
+    for key in range(keys):
+        work.flags[key] = 0
     return max(first, 0), place
 
 
@@ -357,7 +359,9 @@ def _close(
 
 def _grown(table: Any) -> Any:
     grown = np.empty((2 * len(table), table.shape[1]), np.int64)
-    grown[: len(table)] = table
+    for row in range(len(table)):
+        for column in range(table.shape[1]):
+            grown[row, column] = table[row, column]
     return grown
 
 

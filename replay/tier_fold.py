@@ -209,7 +209,8 @@ def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, w
             filled += 1
         reading = reading_at(readings, at)
         count(work.figures[filled - 1], kind, rows.amount[row], rows.detail[row], rows.extra[row], reading)
-    work.flags[:keys] = 0
+    for order in range(keys):
+        work.flags[order] = 0
     return Read(filled, acts, opened, scoped, next_day)
 
 
