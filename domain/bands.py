@@ -12,8 +12,16 @@ class Band(NamedTuple):
 
 
 def score_of(bands: Sequence[Band], numerator: int, denominator: int = 1) -> int:
-    """The score of the highest band that a fraction reaches; 0 below all, and where the denominator is 0."""
-    return band_of(bands, numerator, denominator).score
+    """The score of the highest band that a fraction reaches; 0 below all, and where the denominator is 0.
+
+    Bands rise. Compiled, where many subjects are judged.
+    """
+    score = 0
+    if denominator:
+        for place in range(len(bands)):
+            if numerator >= bands[place].begins * denominator:
+                score = bands[place].score
+    return score
 
 
 def band_of(bands: Sequence[Band], numerator: int, denominator: int = 1) -> Band:

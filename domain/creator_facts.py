@@ -5,13 +5,13 @@ its own month and no other.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from domain.bands import Band
 from domain.calendar import day_of, month_of, month_start, parse_month
-from domain.creator_level import Figures, Rules
+from domain.creator_level import NO_GATE, Figures, Rules
 from domain.events import Event, SaleSettled
 from domain.policy import Policy, start_of_month
 
@@ -28,6 +28,18 @@ class Verdict(StrEnum):
     """The deduction of a violation that was restored."""
     NOT_USED = "not_used"
     """Announced, and read by no version yet."""
+
+
+COUNTED: Final = 0
+DUPLICATE_ORDER: Final = 1
+UNKNOWN_ORDER: Final = 2
+LIFTED: Final = 3
+VERDICTS: Final = (Verdict.COUNTED, Verdict.DUPLICATE_ORDER, Verdict.UNKNOWN_ORDER, Verdict.LIFTED)
+"""By the number that stands for it in the rule."""
+SETTLED: Final = 0
+REFUNDED: Final = 1
+DEDUCTED: Final = 2
+"""The kinds of events that add to a month or a day, as the rule numbers them."""
 
 
 class Finding(NamedTuple):
@@ -63,8 +75,8 @@ def rules_of(policy: Policy) -> Rules:
         sales_percent=value["weights"]["sales_percent"],
         behaviour_percent=value["weights"]["behaviour_percent"],
         gate_days=gates["days"],
-        reputation_min=gates.get("reputation_hundredths_min"),
-        deducted_max=gates.get("deducted_max"),
+        reputation_min=gates.get("reputation_hundredths_min", NO_GATE),
+        deducted_max=gates.get("deducted_max", NO_GATE),
         levels=tuple(value["levels"]),
     )
 
@@ -88,7 +100,7 @@ def history_of(events: Iterable[Event]) -> tuple[History, list[Finding]]:
     events = list(events)
     restored = {event.data.violation for event in events if event.type == "credit.restored"}
     last_scores = {day_of(event.occurred_at): event.position for event in events if _is_reputation(event)}
-    settled, good = defaultdict[int, int](int), defaultdict[int, int](int)
+    money: dict[int, list[int]] = {}
     reputation: dict[int, int] = {}
     deducted = defaultdict[int, int](int)
     sales: dict[str, SaleSettled] = {}
@@ -100,41 +112,63 @@ def history_of(events: Iterable[Event]) -> tuple[History, list[Finding]]:
         findings.append(Finding(event.occurred_at, event.position, verdict))
         if verdict is not Verdict.COUNTED:
             continue
-        data, month, day = event.data, month_of(event.occurred_at), day_of(event.occurred_at)
+        data = event.data
         if event.type == "creator.scored":
-            reputation[day] = hundredths(data.value)
+            reputation[day_of(event.occurred_at)] = hundredths(data.value)
         elif event.type == "credit.deducted":
-            deducted[day] += data.points
+            deducted[day_of(event.occurred_at)] += data.points
         else:
             sale = sales.setdefault(data.order, data)
-            amount = data.amount if event.type == "sale.settled" else -data.amount
-            settled[month] += amount
-            good[month] += amount if sale.good_goods else 0
-    registered = (event.occurred_at for event in events if event.type == "creator.registered")
-    return History(next(registered, None), dict(settled), dict(good), reputation, dict(deducted)), findings
+            sums = money.setdefault(month_of(event.occurred_at), [0, 0])
+            add_money(sums, _KINDS[event.type], data.amount, sale.good_goods)
+    registered = next((event.occurred_at for event in events if event.type == "creator.registered"), None)
+    settled, good = ({month: sums[place] for month, sums in money.items()} for place in (0, 1))
+    return History(registered, settled, good, reputation, dict(deducted)), findings
+
+
+_KINDS: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "credit.deducted": DEDUCTED}
+_NOT_USED: Final = ("creator.scored", "content.published")
 
 
 def _verdict(
     event: Event, sales: dict[str, SaleSettled], restored: set[str], last_scores: dict[int, int]
 ) -> Verdict | None:
     data: Any = event.data
-    if event.type == "sale.settled":
-        return Verdict.DUPLICATE_ORDER if data.order in sales else Verdict.COUNTED
-    if event.type == "sale.refunded":
-        return Verdict.COUNTED if data.order in sales else Verdict.UNKNOWN_ORDER
-    if event.type == "credit.deducted":
-        return Verdict.LIFTED if data.violation in restored else Verdict.COUNTED
+    kind = _KINDS.get(event.type)
+    if kind is not None:
+        seen, lifted = (False, data.violation in restored) if kind == DEDUCTED else (data.order in sales, False)
+        return VERDICTS[outcome_of(kind, seen, lifted)]
     if _is_reputation(event):
         is_last = last_scores[day_of(event.occurred_at)] == event.position
         return Verdict.COUNTED if is_last else Verdict.REPLACED
     return Verdict.NOT_USED if event.type in _NOT_USED else None
 
 
-_NOT_USED: Final = ("creator.scored", "content.published")
-
-
 def _is_reputation(event: Event) -> bool:
     return event.type == "creator.scored" and event.data.score == "reputation"
+
+
+# --- the rule ---------------------------------------------------------------------------------------------------------
+
+
+def outcome_of(kind: int, seen: bool, lifted: bool) -> int:
+    """What becomes of an event, by whether its order was settled before, or its violation restored."""
+    if kind == DEDUCTED:
+        return LIFTED if lifted else COUNTED
+    if kind == SETTLED:
+        return DUPLICATE_ORDER if seen else COUNTED
+    return COUNTED if seen else UNKNOWN_ORDER
+
+
+def add_money(sums: MutableSequence[int], kind: int, amount: int, good_goods: bool) -> None:
+    """Add a sale or a refund to its month's settled and good sums, with the attributes of the order's sale."""
+    signed = amount if kind == SETTLED else -amount
+    sums[0] += signed
+    sums[1] += signed if good_goods else 0
+
+
+READING: Final = (outcome_of, add_money)
+"""The functions that are compiled where many creators are read."""
 
 
 def figures_of(history: History, month: int, gate_days: int) -> Figures:

@@ -12,6 +12,7 @@ from domain.bands import Band, score_of
 from domain.comparison import Comparison, Trial
 
 SCHEME: Final = "creator-level"
+NO_GATE: Final = -1
 
 
 class State(StrEnum):
@@ -45,14 +46,26 @@ class Rules(NamedTuple):
     sales_percent: int
     behaviour_percent: int
     gate_days: int
-    reputation_min: int | None
-    """In hundredths; None: no such gate."""
-    deducted_max: int | None
+    reputation_min: int
+    """In hundredths; NO_GATE: no such gate."""
+    deducted_max: int
     levels: tuple[str, ...]
 
 
+class Decided(NamedTuple):
+    """What decides a month, in numbers."""
+
+    settled_fen: int
+    good_fen: int
+    sales_score: int
+    behaviour_score: int
+    level: int
+    """The level that it would be without the gates."""
+    gated: bool
+
+
 class Evaluation(NamedTuple):
-    """What a month comes to."""
+    """What a month comes to, and what its gates compared."""
 
     figures: Figures
     settled_fen: int
@@ -60,12 +73,8 @@ class Evaluation(NamedTuple):
     sales_score: int
     behaviour_score: int
     level: int
-    """The level that it would be without the gates."""
+    gated: bool
     gates: list[Comparison]
-
-    @property
-    def gated(self) -> bool:
-        return not all(gate.met for gate in self.gates)
 
     @property
     def state(self) -> State:
@@ -81,18 +90,33 @@ class Moves(NamedTuple):
 
 def evaluate(figures: Figures, rules: Rules) -> Evaluation:
     """Judge a month."""
+    return Evaluation(figures, *decide(figures, rules), gates(figures, rules))
+
+
+def decide(figures: Figures, rules: Rules) -> Decided:
+    """What a month comes to; compiled, where many creators are judged."""
     settled = max(figures.settled_sum_fen, 0)
     good = min(max(figures.good_sum_fen, 0), settled)
     sales = score_of(rules.sales_bands, settled)
     behaviour = score_of(rules.behaviour_bands, good * 100, settled)
-    return Evaluation(
-        figures, settled, good, sales, behaviour, level_of(sales, behaviour, rules), gates(figures, rules)
-    )
+    return Decided(settled, good, sales, behaviour, level_of(sales, behaviour, rules), is_gated(figures, rules))
+
+
+def is_gated(figures: Figures, rules: Rules) -> bool:
+    """Whether a gate is not met. A mean of no days at all meets nothing."""
+    days = figures.reputation_days
+    if rules.reputation_min != NO_GATE and (days == 0 or figures.reputation_sum < rules.reputation_min * days):
+        return True
+    return rules.deducted_max != NO_GATE and figures.deducted > rules.deducted_max
 
 
 def level_of(sales_score: int, behaviour_score: int, rules: Rules) -> int:
     """The weighted mean of both scores, rounded half up."""
     return (rules.sales_percent * sales_score + rules.behaviour_percent * behaviour_score + 50) // 100
+
+
+DECIDING: Final = (decide, is_gated, level_of, score_of)
+"""The functions that are compiled where many creators are judged."""
 
 
 def ranking_score(found: Evaluation, rules: Rules) -> int:
@@ -101,12 +125,12 @@ def ranking_score(found: Evaluation, rules: Rules) -> int:
 
 
 def gates(figures: Figures, rules: Rules) -> list[Comparison]:
-    """What has to be met for there to be a level at all. A mean of no days at all is met by nothing."""
+    """What has to be met for there to be a level at all, compared as `is_gated` does."""
     found = []
-    if rules.reputation_min is not None:
+    if rules.reputation_min != NO_GATE:
         days = figures.reputation_days
         found.append(Comparison("reputation_mean", figures.reputation_sum, days * 100, ">=", rules.reputation_min, 100))
-    if rules.deducted_max is not None:
+    if rules.deducted_max != NO_GATE:
         found.append(Comparison("credit_deducted", figures.deducted, 1, "<=", rules.deducted_max))
     return found
 

@@ -7,7 +7,7 @@ and month before they are bounded, so that a late event is added where it belong
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -32,6 +32,18 @@ class Verdict(StrEnum):
     DUPLICATE_ORDER = "duplicate_order"
     NOT_HELD = "not_held"
     """The agency does not hold the creator at that instant, or did not at the sale's."""
+
+
+SETTLED: Final = 0
+REFUNDED: Final = 1
+LIVE: Final = 2
+"""The kinds of events that add to a creator's month, as the rule numbers them."""
+COUNTED: Final = 0
+DUPLICATE_ORDER: Final = 1
+UNKNOWN_ORDER: Final = 2
+NOT_HELD: Final = 3
+VERDICTS: Final = (Verdict.COUNTED, Verdict.DUPLICATE_ORDER, Verdict.UNKNOWN_ORDER, Verdict.NOT_HELD)
+"""By the number that stands for it in the rule."""
 
 
 class Finding(NamedTuple):
@@ -142,7 +154,7 @@ def history_of(events: Iterable[Event], subject: str) -> tuple[History, list[Fin
     return History(subject, onboarded, slots, sums, dict(reputation), credit), findings
 
 
-_ADDING: Final = ("sale.settled", "sale.refunded", "live.held")
+_ADDING: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "live.held": LIVE}
 
 
 def _slots_of(events: list[Event], subject: str, findings: list[Finding]) -> dict[str, Slot]:
@@ -157,7 +169,7 @@ def _slots_of(events: list[Event], subject: str, findings: list[Finding]) -> dic
         if agency == subject:
             verdict = Verdict.COUNTED if binds or holds else Verdict.NOT_BOUND
             findings.append(Finding(event.occurred_at, event.position, verdict))
-        if binds or holds:
+        if takes_effect(binds, holds):
             slot.bind(event.occurred_at, agency if binds else None)
     return {creator: slot for creator, slot in slots.items() if subject in slot.holders}
 
@@ -199,36 +211,65 @@ def _add(
     if added is None:
         added = figures[key] = [0] * len(Sums._fields)
     if sale is None:
-        added[6] += event.data.minutes
-        return
-    first = event.type == "sale.settled"
-    amount = event.data.amount if first else -event.data.amount
-    showcase = sale.channel == "showcase"
-    added[0] += amount
-    added[1] += amount * showcase
-    added[2] += amount * sale.good_goods
-    added[3] += first
-    added[4] += first and sale.worry_free
-    added[5] += first and showcase
+        add(added, LIVE, event.data.minutes, False, False, False)
+    else:
+        showcase = sale.channel == "showcase"
+        add(added, _ADDING[event.type], event.data.amount, showcase, sale.good_goods, sale.worry_free)
 
 
 def _settled(
     event: Event, creator: str, subject: str, slot: Slot, sales: dict[tuple[str, str], Event]
 ) -> tuple[Verdict, Any]:
     """What becomes of an event, and the sale that it is or is about."""
-    if event.type == "live.held":
-        held = slot.holder_at(event.occurred_at) == subject
-        return Verdict.COUNTED if held else Verdict.NOT_HELD, None
+    kind = _ADDING[event.type]
+    if kind == LIVE:
+        return VERDICTS[outcome_of(kind, False, slot.holder_at(event.occurred_at) == subject)], None
     key = (creator, event.data.order)
-    if event.type == "sale.settled":
-        if key in sales:
-            return Verdict.DUPLICATE_ORDER, None
-        sales[key] = event
-    elif key not in sales:
-        return Verdict.UNKNOWN_ORDER, None
-    sale = sales[key]
-    held = slot.holder_at(sale.occurred_at) == subject
-    return Verdict.COUNTED if held else Verdict.NOT_HELD, sale.data
+    seen = key in sales
+    if kind == SETTLED:
+        sales.setdefault(key, event)
+    sale = sales.get(key)
+    held = sale is not None and slot.holder_at(sale.occurred_at) == subject
+    return VERDICTS[outcome_of(kind, seen, held)], sale and sale.data
+
+
+# --- the rule ---------------------------------------------------------------------------------------------------------
+
+
+def takes_effect(binds: bool, holds: bool) -> bool:
+    """Whether a binding, or an unbinding by an agency that holds the creator or not, changes who holds it."""
+    return binds or holds
+
+
+def outcome_of(kind: int, seen: bool, held: bool) -> int:
+    """What becomes of an event, by whether its order was settled before, and whether the agency held the creator.
+
+    Of a sale or a refund that is at the order's settlement, of a live session at its own instant.
+    """
+    if kind == SETTLED and seen:
+        return DUPLICATE_ORDER
+    if kind == REFUNDED and not seen:
+        return UNKNOWN_ORDER
+    return COUNTED if held else NOT_HELD
+
+
+def add(sums: MutableSequence[int], kind: int, amount: int, showcase: bool, good_goods: bool, worry_free: bool) -> None:
+    """Add a sale, a refund with its sale's attributes or live minutes to sums in the order of `Sums`."""
+    if kind == LIVE:
+        sums[6] += amount
+        return
+    first = kind == SETTLED
+    signed = amount if first else -amount
+    sums[0] += signed
+    sums[1] += signed if showcase else 0
+    sums[2] += signed if good_goods else 0
+    sums[3] += first
+    sums[4] += first and worry_free
+    sums[5] += first and showcase
+
+
+READING: Final = (takes_effect, outcome_of, add)
+"""The functions that are compiled where many creators are read."""
 
 
 def figures_of(history: History, month: int, top_creators: int, rules: Rules) -> Figures:

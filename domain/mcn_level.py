@@ -174,8 +174,13 @@ def credit_after(movements: Sequence[tuple[int, int]], before: int, rules: Rules
     credit = rules.credit_start
     for at, points in movements:
         if at < before:
-            credit = min(credit + points, rules.credit_max)
+            credit = credit_moved(credit, points, rules.credit_max)
     return credit
+
+
+def credit_moved(credit: int, points: int, credit_max: int) -> int:
+    """The credit after a movement; compiled, where many agencies are judged."""
+    return min(credit + points, credit_max)
 
 
 def score_on(board: str, found: Evaluation) -> int:

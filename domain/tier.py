@@ -6,6 +6,9 @@ denominator and compared by multiplying, in hundredths of a percent.
 
 Days on which nothing can change are passed over: with the same figures in the window, an evaluation that changed
 nothing changes nothing again.
+
+`step` and all that it calls read plain integers out of sequences, so that the same body runs over lists and, compiled,
+over arrays of the same shape; causes and states are numbers there and get their names outside.
 """
 
 from bisect import bisect_right
@@ -19,12 +22,13 @@ from domain.comparison import Comparison, Trial
 SCHEME: Final = "merchant-tier"
 NEVER: Final = 2**62
 NO_TIER: Final = -1
+NO_LIMIT: Final = -1
 WHOLE: Final = 10_000
 """A hundred percent, in hundredths of a percent."""
 
 
 class State(StrEnum):
-    """Whether there is a tier."""
+    """Whether there is a tier: the first that applies."""
 
     NOT_ONBOARDED = "not_onboarded"
     OUT_OF_SCOPE = "out_of_scope"
@@ -45,12 +49,25 @@ class Cause(StrEnum):
     CLEARED_OUT = "cleared_out"
 
 
+STATES: Final = tuple(State)
+CAUSES: Final = tuple(Cause)
+"""By the number that stands for it in the rule."""
+NO_CAUSE: Final = -1
+OPENED: Final = 0
+NOTICE: Final = 1
+UPGRADE: Final = 2
+DOWNGRADE: Final = 3
+FAST_UPGRADE: Final = 4
+CLOSED: Final = 5
+CLEARED_OUT: Final = 6
+
+
 class Act(NamedTuple):
     """An opening, a notice or a closing: `day` is the Shanghai day on which it acts."""
 
     day: int
     position: int
-    cause: Cause
+    cause: int
     tier: int = NO_TIER
     """Of a notice: the tier that it gives."""
 
@@ -86,13 +103,15 @@ class Bounds(NamedTuple):
 
 
 class Tier(NamedTuple):
-    """What a policy says of one tier; None: it cannot go that way, or has no limit."""
+    """What a policy says of one tier."""
 
-    code: str
-    up: Bounds | None
-    down: Bounds | None
-    orders_limit: int | None
-    gmv_limit_fen: int | None
+    rises: bool
+    up: Bounds
+    falls: bool
+    down: Bounds
+    orders_limit: int
+    """NO_LIMIT for none."""
+    gmv_limit_fen: int
 
 
 class Rules(NamedTuple):
@@ -113,6 +132,8 @@ class Span(NamedTuple):
 
     begins: int
     rules: Rules
+    codes: tuple[str, ...]
+    """What its tiers are called."""
 
 
 class Account(NamedTuple):
@@ -129,6 +150,9 @@ class Account(NamedTuple):
     cleared_out: bool = False
 
 
+NOT_OPEN: Final = Account()
+
+
 class Opening(NamedTuple):
     """The account at the close of a day, from which later days can be stepped."""
 
@@ -136,8 +160,18 @@ class Opening(NamedTuple):
     account: Account
 
 
-class Change(NamedTuple):
+class Move(NamedTuple):
     """The tier was set or changed on a day, by an act (its position) or an evaluation (0)."""
+
+    day: int
+    cause: int
+    before: Account
+    after: Account
+    position: int
+
+
+class Change(NamedTuple):
+    """A move with the name of its cause."""
 
     day: int
     cause: Cause
@@ -151,6 +185,8 @@ class Run(NamedTuple):
 
     account: Account
     changes: list[Change]
+    next_day: int = NEVER
+    """The first day after the last one at whose close something can be different through time alone."""
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
@@ -159,15 +195,15 @@ class Run(NamedTuple):
 class Window:
     """Sums of the daily figures over any days."""
 
-    def __init__(self, days: Sequence[Day]) -> None:
-        self._days = [day.day for day in days]
-        columns = zip(*days, strict=True) if days else ((),) * len(Day._fields)
-        self._sums = [list(accumulate(column, initial=0)) for column in columns]
+    def __init__(self, figures: Sequence[Day]) -> None:
+        columns = list(zip(*figures, strict=True)) if figures else [()] * len(Day._fields)
+        self.days: Sequence[int] = columns[0]
+        self.sums = [list(accumulate(column, initial=0)) for column in columns[1:]]
+        """By figure, the sum over all days before the one at each place."""
 
     def over(self, first: int, last: int) -> Day:
         """The sums from one day to another, both included."""
-        low, high = bisect_right(self._days, first - 1), bisect_right(self._days, last)
-        return Day(last, *(sums[high] - sums[low] for sums in self._sums[1:]))
+        return sums_between(last, self.sums, bisect_right(self.days, first - 1), bisect_right(self.days, last))
 
 
 def run(history: History, spans: Sequence[Span], last_day: int, opening: Opening | None = None) -> Run:
@@ -175,151 +211,177 @@ def run(history: History, spans: Sequence[Span], last_day: int, opening: Opening
 
     What acted before the start acts at it. Figures are asked for as far back as the window reaches.
     """
-    window = Window(history.days)
-    account, changes = Account(), list[Change]()
-    if not history.in_scope:
-        return Run(account, changes)
     start = spans[0].rules.start_day
-    acts = [cause._replace(day=max(cause.day, start)) for cause in history.acts]
-    day, taken = start, 0
-    if opening is not None:
-        account, day = opening.account, opening.day + 1
-        taken = bisect_right([cause.day for cause in acts], opening.day)
-    stops = _days_of_interest(history, spans)
-    stop = 0
-    judging = span_on(spans, day - 1)
-    while day <= last_day:
-        if span_on(spans, day) is not judging:
-            judging = span_on(spans, day)
-            account = _fast_day_again(day, account, history, judging.rules)
-        while taken < len(acts) and acts[taken].day <= day:
-            after = act(acts[taken], account, judging.rules)
-            if after is not None:
-                changes.append(Change(acts[taken].day, acts[taken].cause, account, after, acts[taken].position))
-                account = after
-            taken += 1
-        account = _close_day(day, account, window, judging.rules, changes)
-        stop = bisect_right(stops, day, lo=stop)
-        later = (account.since + judging.rules.wait_days, account.lowest_since + judging.rules.clear_out_days)
-        day = min([*(moment for moment in later if moment > day), *stops[stop : stop + 1]], default=NEVER)
-    return Run(account, changes)
+    if not history.in_scope:
+        return Run(NOT_OPEN, [], start if last_day < start else NEVER)
+    if opening is None:
+        opening = Opening(start - 1, NOT_OPEN)
+    window = Window(history.days)
+    account, moves, next_day = step(window.days, window.sums, history.acts, spans, last_day, *opening)
+    changes = [Change(move.day, CAUSES[move.cause], *move[2:]) for move in moves]
+    return Run(account, changes, next_day)
 
 
 def span_on(spans: Sequence[Span], day: int) -> Span:
     """The span that holds a day; the first begins before all."""
-    return next(span for span in reversed(spans) if span.begins <= day)
-
-
-def _days_of_interest(history: History, spans: Sequence[Span]) -> list[int]:
-    """Days on which something acts, rules begin to count, or figures come into the window or leave it."""
-    days = {act.day for act in history.acts} | {span.begins for span in spans}
-    for figures in history.days:
-        days.add(figures.day)
-        days.update(figures.day + span.rules.window_days for span in spans)
-    return sorted(day for day in days if day >= spans[0].rules.start_day)
-
-
-def _fast_day_again(day: int, account: Account, history: History, rules: Rules) -> Account:
-    """Under rules that begin to count, the first day since the last change that does what a fast upgrade asks."""
-    account = account._replace(fast_day=NEVER)
-    for figures in history.days:
-        if account.open and figures.day < day:
-            account = remember_fast_day(figures.day, account, figures, rules)
-    return account
-
-
-def _close_day(day: int, account: Account, window: Window, rules: Rules, changes: list[Change]) -> Account:
-    """The evaluation at the close of a day, then clearing out."""
-    if not account.open or account.cleared_out:
-        return account
-    account = remember_fast_day(day, account, window.over(day, day), rules)
-    cause = evaluate(day, account, window, rules)
-    if cause is not None:
-        after = moved(day, account, account.tier + (-1 if cause is Cause.DOWNGRADE else 1))
-        changes.append(Change(day, cause, account, after))
-        account = after
-    if account.tier == 0 and day >= account.lowest_since + rules.clear_out_days:
-        after = account._replace(cleared_out=True)
-        changes.append(Change(day, Cause.CLEARED_OUT, account, after))
-        account = after
-    return account
+    return spans[span_place(spans, day)]
 
 
 # --- the rule ---------------------------------------------------------------------------------------------------------
 
 
-def act(cause: Act, account: Account, rules: Rules) -> Account | None:
-    """What an opening, a notice or a closing does; None where it does nothing."""
-    if account.cleared_out or account.open == (cause.cause is Cause.OPENED):
-        return None
-    if cause.cause is Cause.OPENED:
-        return moved(cause.day, account._replace(open=True), rules.initial_tier)
-    if cause.cause is Cause.CLOSED:
-        return Account()
-    return moved(cause.day, account, cause.tier)
+def step(
+    days: Sequence[int],
+    sums: Sequence[Sequence[int]],
+    acts: Sequence[Act],
+    spans: Sequence[Span],
+    last_day: int,
+    opened_at: int,
+    account: Account,
+) -> tuple[Account, list[Move], int]:
+    """Step an account from the close of one day to that of another: the account then, each move, the next day to see.
+
+    `sums` are those of the figures of `days`, as in `Window`. What acted before the start acts at it, and what acted up
+    to the close that is begun from is in the account already.
+    """
+    moves: list[Move] = []
+    start, day = spans[0].rules.start_day, opened_at + 1
+    taken = 0
+    while taken < len(acts) and max(acts[taken].day, start) <= opened_at:
+        taken += 1
+    place = span_place(spans, opened_at)
+    rules = spans[place].rules
+    left = come = 0  # places in `days`: what has left the window, what has come into it
+    while day <= last_day:
+        while place + 1 < len(spans) and spans[place + 1].begins <= day:
+            place += 1
+            rules = spans[place].rules
+            left = 0
+            account = fast_day_again(day, account, days, sums, rules)
+        while taken < len(acts) and max(acts[taken].day, start) <= day:
+            act = acts[taken]
+            if takes_effect(act.cause, account):
+                after = acted(day, act.cause, act.tier, account, rules)
+                moves.append(Move(day, act.cause, account, after, act.position))
+                account = after
+            taken += 1
+        while come < len(days) and days[come] <= day:
+            come += 1
+        while left < come and days[left] <= day - rules.window_days:
+            left += 1
+        if account.open and not account.cleared_out:
+            if come > 0 and days[come - 1] == day:
+                account = remember_fast_day(day, account, sums_between(day, sums, come - 1, come), rules)
+            cause = evaluate(day, account, sums_between(day, sums, left, come), rules)
+            if cause != NO_CAUSE:
+                after = moved(day, account, account.tier + (-1 if cause == DOWNGRADE else 1))
+                moves.append(Move(day, cause, account, after, 0))
+                account = after
+            if account.tier == 0 and day >= account.lowest_since + rules.clear_out_days:
+                after = cleared_out(account)
+                moves.append(Move(day, CLEARED_OUT, account, after, 0))
+                account = after
+        acts_next = max(acts[taken].day, start) if taken < len(acts) else NEVER
+        begins_next = spans[place + 1].begins if place + 1 < len(spans) else NEVER
+        comes_next = days[come] if come < len(days) else NEVER
+        leaves_next = days[left] + rules.window_days if left < come else NEVER
+        day = next_day(day, account, rules, acts_next, min(begins_next, comes_next, leaves_next))
+    return account, moves, day
+
+
+def next_day(day: int, account: Account, rules: Rules, acts_next: int, others_next: int) -> int:
+    """The next day on which something can change.
+
+    `others_next` is the first day on which figures come into the window or leave it, or other rules begin.
+    """
+    if account.cleared_out:
+        return NEVER
+    if not account.open:
+        return acts_next
+    following = min(acts_next, others_next)
+    waited, cleared = account.since + rules.wait_days, account.lowest_since + rules.clear_out_days
+    if waited > day:
+        following = min(following, waited)
+    return min(following, cleared) if cleared > day else following
+
+
+def span_place(spans: Sequence[Span], day: int) -> int:
+    """The place of the span that holds a day; the first begins before all."""
+    place = len(spans) - 1
+    while spans[place].begins > day:
+        place -= 1
+    return place
+
+
+def sums_between(day: int, sums: Sequence[Sequence[int]], low: int, high: int) -> Day:
+    """The sums over the days between two places."""
+    return Day(
+        day,
+        sums[0][high] - sums[0][low],
+        sums[1][high] - sums[1][low],
+        sums[2][high] - sums[2][low],
+        sums[3][high] - sums[3][low],
+        sums[4][high] - sums[4][low],
+        sums[5][high] - sums[5][low],
+        sums[6][high] - sums[6][low],
+    )
+
+
+def fast_day_again(
+    day: int, account: Account, days: Sequence[int], sums: Sequence[Sequence[int]], rules: Rules
+) -> Account:
+    """Under rules that begin to count, the first day since the last change that does what a fast upgrade asks."""
+    account = with_fast_day(account, NEVER)
+    if not account.open:
+        return account
+    place = 0
+    while place < len(days) and days[place] < day:
+        account = remember_fast_day(days[place], account, sums_between(day, sums, place, place + 1), rules)
+        place += 1
+    return account
+
+
+def takes_effect(cause: int, account: Account) -> bool:
+    """Whether an opening, a notice or a closing does anything."""
+    return not account.cleared_out and account.open != (cause == OPENED)
+
+
+def acted(day: int, cause: int, tier: int, account: Account, rules: Rules) -> Account:
+    """The account after an opening, a notice or a closing that takes effect."""
+    if cause == CLOSED:
+        return NOT_OPEN
+    if cause == OPENED:
+        initial = rules.initial_tier
+        return Account(initial, day, day if initial == 0 else NEVER, NEVER, True, False)
+    return moved(day, account, tier)
 
 
 def moved(day: int, account: Account, tier: int) -> Account:
     """The account in a tier that was given or reached on a day."""
-    stays_lowest = tier == 0 and account.tier == 0
-    lowest_since = account.lowest_since if stays_lowest else day if tier == 0 else NEVER
-    return account._replace(tier=tier, since=day, lowest_since=lowest_since, fast_day=NEVER)
+    lowest_since = NEVER
+    if tier == 0:
+        lowest_since = account.lowest_since if account.tier == 0 else day
+    return Account(tier, day, lowest_since, NEVER, account.open, account.cleared_out)
 
 
-def evaluate(day: int, account: Account, window: Window, rules: Rules) -> Cause | None:
-    """Which rule moves an open merchant's tier at the close of a day; None for none."""
+def cleared_out(account: Account) -> Account:
+    return Account(account.tier, account.since, account.lowest_since, account.fast_day, account.open, True)
+
+
+def with_fast_day(account: Account, day: int) -> Account:
+    return Account(account.tier, account.since, account.lowest_since, day, account.open, account.cleared_out)
+
+
+def evaluate(day: int, account: Account, figures: Day, rules: Rules) -> int:
+    """Which rule moves an open merchant's tier at the close of a day, by the window's figures; NO_CAUSE for none."""
     tier = rules.tiers[account.tier]
-    figures = window.over(day - rules.window_days + 1, day)
     if day >= account.since + rules.wait_days:
-        if tier.up is not None and all_better(figures, tier.up):
-            return Cause.UPGRADE
-        return Cause.DOWNGRADE if tier.down is not None and any_worse(figures, tier.down) else None
-    if account.fast_day <= day and tier.up is not None and all_better(figures, tier.up):
-        return Cause.FAST_UPGRADE
-    return None
-
-
-def trials(day: int, account: Account, window: Window, rules: Rules) -> list[Trial]:
-    """What `evaluate` tried at the close of a day, in order, with every figure that it compared."""
-    tier = rules.tiers[account.tier]
-    figures = window.over(day - rules.window_days + 1, day)
-    decided = evaluate(day, account, window, rules)
-    better = [] if tier.up is None else indicators(figures, ("<", ">", ">"), tier.up)
-    waited = Comparison("days_since_change", day - account.since, 1, ">=", rules.wait_days)
-    if not waited.met:
-        fast = window.over(account.fast_day, account.fast_day) if account.fast_day <= day else window.over(day, day)
-        asked = [*better, *fast_day_comparisons(fast, tier, rules)] if better else []
-        since = Comparison("days_since_change", day - account.since, 1, ">", 0)
-        return [Trial(Cause.FAST_UPGRADE, [since, *asked], decided is Cause.FAST_UPGRADE)]
-    worse = [] if tier.down is None else indicators(figures, (">", "<", "<"), tier.down)
-    upgrade = Trial(Cause.UPGRADE, [waited, *better], decided is Cause.UPGRADE)
-    return [upgrade, Trial(Cause.DOWNGRADE, [waited, *worse], decided is Cause.DOWNGRADE)]
-
-
-def indicators(figures: Day, relations: tuple[str, str, str], bounds: Bounds) -> list[Comparison]:
-    """The three indicators held against the values of one direction."""
-    fractions = (
-        ("complaint_rate", figures.complaints, figures.orders),
-        ("product_rate", figures.product_good, figures.reviews),
-        ("service_rate", figures.service_good, figures.service_rated),
-    )
-    return [
-        Comparison(what, numerator, denominator, relation, bound, WHOLE)
-        for (what, numerator, denominator), relation, bound in zip(fractions, relations, bounds, strict=True)
-    ]
-
-
-def fast_day_comparisons(figures: Day, tier: Tier, rules: Rules) -> list[Comparison]:
-    """What a fast upgrade asks of one day, held against the tier's limits."""
-    assert tier.up is not None and tier.orders_limit is not None and tier.gmv_limit_fen is not None
-    _, product, service = indicators(figures, ("<", ">", ">"), tier.up)
-    return [
-        Comparison("orders_of_day", figures.orders, 1, ">=", rules.limit_share_percent * tier.orders_limit, 100),
-        Comparison("gmv_fen_of_day", figures.gmv_fen, 1, ">=", rules.limit_share_percent * tier.gmv_limit_fen, 100),
-        Comparison("reviews_share_of_day", figures.reviews, figures.orders, ">=", rules.reviews_share_percent, 100),
-        product._replace(what="product_rate_of_day"),
-        service._replace(what="service_rate_of_day"),
-    ]
+        if tier.rises and all_better(figures, tier.up):
+            return UPGRADE
+        return DOWNGRADE if tier.falls and any_worse(figures, tier.down) else NO_CAUSE
+    if account.fast_day <= day and tier.rises and all_better(figures, tier.up):
+        return FAST_UPGRADE
+    return NO_CAUSE
 
 
 def all_better(figures: Day, up: Bounds) -> bool:
@@ -345,27 +407,100 @@ def remember_fast_day(day: int, account: Account, figures: Day, rules: Rules) ->
     """Keep the first day after the last change on which the merchant did what a fast upgrade asks of one day."""
     if account.fast_day != NEVER or day <= account.since or day >= account.since + rules.wait_days:
         return account
-    return account._replace(fast_day=day) if does_fast_day(figures, rules.tiers[account.tier], rules) else account
+    return with_fast_day(account, day) if does_fast_day(figures, account.tier, rules) else account
 
 
-def does_fast_day(figures: Day, tier: Tier, rules: Rules) -> bool:
-    """Whether a day's orders, GMV, reviews and own rates are what a fast upgrade asks."""
-    if tier.up is None or tier.orders_limit is None or tier.gmv_limit_fen is None or figures.orders == 0:
+def does_fast_day(figures: Day, tier: int, rules: Rules) -> bool:
+    """Whether a day's orders, GMV, reviews and own rates are what a fast upgrade asks in a tier."""
+    asked = rules.tiers[tier]
+    if not asked.rises or figures.orders == 0:
         return False
     return (
-        figures.orders * 100 >= rules.limit_share_percent * tier.orders_limit
-        and figures.gmv_fen * 100 >= rules.limit_share_percent * tier.gmv_limit_fen
+        figures.orders * 100 >= rules.limit_share_percent * asked.orders_limit
+        and figures.gmv_fen >= (rules.limit_share_percent * asked.gmv_limit_fen + 99) // 100
         and figures.reviews * 100 >= rules.reviews_share_percent * figures.orders
-        and rates_above(figures, tier.up)
+        and rates_above(figures, asked.up)
     )
+
+
+def state_number(onboarded: bool, in_scope: bool, account: Account) -> int:
+    """The place in STATES of the first state that applies."""
+    if not onboarded:
+        return 0
+    if not in_scope:
+        return 1
+    if account.cleared_out:
+        return 2
+    return 4 if account.open else 3
+
+
+STEPPING: Final = (
+    step,
+    next_day,
+    span_place,
+    sums_between,
+    fast_day_again,
+    takes_effect,
+    acted,
+    moved,
+    cleared_out,
+    with_fast_day,
+    evaluate,
+    all_better,
+    rates_above,
+    any_worse,
+    remember_fast_day,
+    does_fast_day,
+    state_number,
+)
+"""The functions that are compiled where many merchants are stepped."""
 
 
 def state_of(history: History, account: Account) -> State:
     """The first state that applies."""
-    if not history.onboarded:
-        return State.NOT_ONBOARDED
-    if not history.in_scope:
-        return State.OUT_OF_SCOPE
-    if account.cleared_out:
-        return State.CLEARED_OUT
-    return State.RATED if account.open else State.CLOSED
+    return STATES[state_number(history.onboarded, history.in_scope, account)]
+
+
+# --- what was compared ------------------------------------------------------------------------------------------------
+
+
+def trials(day: int, account: Account, window: Window, rules: Rules) -> list[Trial]:
+    """What `evaluate` tried at the close of a day, in order, with every figure that it compared."""
+    tier = rules.tiers[account.tier]
+    figures = window.over(day - rules.window_days + 1, day)
+    decided = evaluate(day, account, figures, rules)
+    better = indicators(figures, ("<", ">", ">"), tier.up) if tier.rises else []
+    waited = Comparison("days_since_change", day - account.since, 1, ">=", rules.wait_days)
+    if not waited.met:
+        fast = window.over(account.fast_day, account.fast_day) if account.fast_day <= day else window.over(day, day)
+        asked = [*better, *fast_day_comparisons(fast, tier, rules)] if better else []
+        since = Comparison("days_since_change", day - account.since, 1, ">", 0)
+        return [Trial(Cause.FAST_UPGRADE, [since, *asked], decided == FAST_UPGRADE)]
+    worse = indicators(figures, (">", "<", "<"), tier.down) if tier.falls else []
+    upgrade = Trial(Cause.UPGRADE, [waited, *better], decided == UPGRADE)
+    return [upgrade, Trial(Cause.DOWNGRADE, [waited, *worse], decided == DOWNGRADE)]
+
+
+def indicators(figures: Day, relations: tuple[str, str, str], bounds: Bounds) -> list[Comparison]:
+    """The three indicators held against the values of one direction."""
+    fractions = (
+        ("complaint_rate", figures.complaints, figures.orders),
+        ("product_rate", figures.product_good, figures.reviews),
+        ("service_rate", figures.service_good, figures.service_rated),
+    )
+    return [
+        Comparison(what, numerator, denominator, relation, bound, WHOLE)
+        for (what, numerator, denominator), relation, bound in zip(fractions, relations, bounds, strict=True)
+    ]
+
+
+def fast_day_comparisons(figures: Day, tier: Tier, rules: Rules) -> list[Comparison]:
+    """What a fast upgrade asks of one day, held against the tier's limits."""
+    _, product, service = indicators(figures, ("<", ">", ">"), tier.up)
+    return [
+        Comparison("orders_of_day", figures.orders, 1, ">=", rules.limit_share_percent * tier.orders_limit, 100),
+        Comparison("gmv_fen_of_day", figures.gmv_fen, 1, ">=", rules.limit_share_percent * tier.gmv_limit_fen, 100),
+        Comparison("reviews_share_of_day", figures.reviews, figures.orders, ">=", rules.reviews_share_percent, 100),
+        product._replace(what="product_rate_of_day"),
+        service._replace(what="service_rate_of_day"),
+    ]

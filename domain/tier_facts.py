@@ -3,14 +3,28 @@
 Each event that bears on a tier gets its verdict here: whether it is the first of its kind for its order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_start, parse_instant
 from domain.events import Event
 from domain.policy import Policy, Term, term_at
-from domain.tier import NEVER, NO_TIER, Act, Bounds, Cause, Day, History, Rules, Span, Tier
+from domain.tier import (
+    CLOSED,
+    NEVER,
+    NO_LIMIT,
+    NO_TIER,
+    NOTICE,
+    OPENED,
+    Act,
+    Bounds,
+    Day,
+    History,
+    Rules,
+    Span,
+    Tier,
+)
 
 
 class Verdict(StrEnum):
@@ -21,6 +35,26 @@ class Verdict(StrEnum):
     REPEAT_COMPLAINT = "repeat_complaint"
     DISMISSED = "dismissed"
     REPEAT_REVIEW = "repeat_review"
+
+
+COUNTED: Final = 0
+REPEATED: Final = 1
+DISMISSED: Final = 2
+"""What becomes of an event, as the rule numbers it; the verdicts tell what kind of event was repeated."""
+PAID: Final = 0
+COMPLAINED: Final = 1
+REVIEWED: Final = 2
+"""The kinds of events that count, as the rule numbers them."""
+
+
+class Reading(NamedTuple):
+    """How a version reads the events of its time; the first begins before all."""
+
+    begins: int
+    """An instant."""
+    good_stars: int
+    category: str
+    joined_before: int
 
 
 class Finding(NamedTuple):
@@ -34,7 +68,7 @@ class Finding(NamedTuple):
 def rules_of(policy: Policy) -> Rules:
     """The rules that a policy sets."""
     value = {name: item.value for name, item in policy.parameters.items()}
-    codes = [tier["code"] for tier in value["tiers"]]
+    codes = codes_of(policy)
     return Rules(
         start_day=day_of(parse_instant(value["statistics_from"])),
         initial_tier=codes.index(value["initial_tier"]),
@@ -47,21 +81,39 @@ def rules_of(policy: Policy) -> Rules:
     )
 
 
+def codes_of(policy: Policy) -> tuple[str, ...]:
+    """What a policy's tiers are called, the lowest first."""
+    return tuple(tier["code"] for tier in policy.parameters["tiers"].value)
+
+
 def spans_of(terms: Sequence[Term]) -> list[Span]:
     """The rules by day of each term; the first begins before all."""
-    first, *later = terms
-    return [Span(-NEVER, rules_of(first.policy)), *(Span(day_of(t.begins), rules_of(t.policy)) for t in later)]
+    begins = [-NEVER, *(day_of(term.begins) for term in terms[1:])]
+    return [Span(day, rules_of(term.policy), codes_of(term.policy)) for day, term in zip(begins, terms, strict=True)]
 
 
 def _tier(tier: dict[str, Any]) -> Tier:
     up, down = tier.get("up"), tier.get("down")
+    nowhere = Bounds(0, 0, 0)
     return Tier(
-        code=tier["code"],
-        up=up and Bounds(up["complaint_below"], up["product_above"], up["service_above"]),
-        down=down and Bounds(down["complaint_above"], down["product_below"], down["service_below"]),
-        orders_limit=tier.get("orders_limit"),
-        gmv_limit_fen=tier.get("gmv_limit_fen"),
+        rises=up is not None,
+        up=Bounds(up["complaint_below"], up["product_above"], up["service_above"]) if up else nowhere,
+        falls=down is not None,
+        down=Bounds(down["complaint_above"], down["product_below"], down["service_below"]) if down else nowhere,
+        orders_limit=tier.get("orders_limit", NO_LIMIT),
+        gmv_limit_fen=tier.get("gmv_limit_fen", NO_LIMIT),
     )
+
+
+def readings_of(terms: Sequence[Term]) -> list[Reading]:
+    """How the version of each term reads events."""
+    found = []
+    for term in terms:
+        value = {name: item.value for name, item in term.policy.parameters.items()}
+        scope = value["scope"]
+        joined_before = parse_instant(scope["joined_before"])
+        found.append(Reading(term.begins, value["good_stars"], scope["category"], joined_before))
+    return found
 
 
 def last_closed_day(as_of: int) -> int:
@@ -76,6 +128,7 @@ def history_of(events: Iterable[Event], terms: Sequence[Term], last_day: int) ->
     first day that is evaluated has closed nothing has acted, whatever was opened before.
     """
     events = list(events)
+    readings = readings_of(terms)
     dismissed = {event.data.order for event in events if event.type == "complaint.dismissed"}
     figures: dict[int, list[int]] = {}
     seen: set[tuple[str, str]] = set()
@@ -88,71 +141,108 @@ def history_of(events: Iterable[Event], terms: Sequence[Term], last_day: int) ->
             verdict = _verdict(event, seen, dismissed)
             findings.append(Finding(event.occurred_at, event.position, verdict))
             if verdict is Verdict.COUNTED:
-                good_stars = term_at(terms, event.occurred_at).policy.parameters["good_stars"].value
-                _count(event, figures.setdefault(day, [0] * _FIGURES), good_stars)
+                _count(event, figures.setdefault(day, [0] * FIGURES), reading_at(readings, event.occurred_at))
         elif event.type in _ACTS:
             first_opening = first_opening or (event if event.type == "merchant.onboarded" else None)
             acts.append(Act(day, event.position, _ACTS[event.type], _tier_of(event, terms)))
     days = [Day(day, *figures[day]) for day in sorted(figures)]
-    begun = last_day >= day_of(parse_instant(terms[0].policy.parameters["statistics_from"].value))
-    return History(days, acts, begun and first_opening is not None, _in_scope(first_opening, terms)), findings
+    begun = last_day >= start_day(terms)
+    if first_opening is None:
+        return History(days, acts, False, False), findings
+    reading = reading_at(readings, first_opening.occurred_at)
+    return History(
+        days, acts, begun, in_scope(first_opening.occurred_at, first_opening.data.category, reading)
+    ), findings
+
+
+def start_day(terms: Sequence[Term]) -> int:
+    """The first day that is evaluated."""
+    return day_of(parse_instant(terms[0].policy.parameters["statistics_from"].value))
 
 
 def _tier_of(event: Event, terms: Sequence[Term]) -> int:
     """The rank of the tier that a notice gives."""
     if event.type != "merchant.tier_set":
         return NO_TIER
-    tiers = term_at(terms, event.occurred_at).policy.parameters["tiers"].value
-    return [tier["code"] for tier in tiers].index(event.data.level)
+    return codes_of(term_at(terms, event.occurred_at).policy).index(event.data.level)
 
 
 _ACTS: Final = {
-    "merchant.onboarded": Cause.OPENED,
-    "merchant.tier_set": Cause.NOTICE,
-    "merchant.closed": Cause.CLOSED,
+    "merchant.onboarded": OPENED,
+    "merchant.tier_set": NOTICE,
+    "merchant.closed": CLOSED,
 }
 _COUNTED: Final = {
-    "order.paid": Verdict.DUPLICATE_ORDER,
-    "order.complained": Verdict.REPEAT_COMPLAINT,
-    "review.posted": Verdict.REPEAT_REVIEW,
+    "order.paid": (PAID, Verdict.DUPLICATE_ORDER),
+    "order.complained": (COMPLAINED, Verdict.REPEAT_COMPLAINT),
+    "review.posted": (REVIEWED, Verdict.REPEAT_REVIEW),
 }
-"""By type, the verdict on what is not the first of its order."""
-_FIGURES: Final = len(Day._fields) - 1
+"""By type, its kind, and the verdict on what is not the first of its order."""
+BEARING: Final = (*_COUNTED, *_ACTS)
+"""The types of events that bear on a tier, but for corrections."""
+FIGURES: Final = len(Day._fields) - 1
 
 
 def _verdict(event: Event, seen: set[tuple[str, str]], dismissed: set[str]) -> Verdict:
     order: str = event.data.order
-    if event.type == "order.complained" and order in dismissed:
-        return Verdict.DISMISSED
-    if (event.type, order) in seen:
-        return _COUNTED[event.type]
-    seen.add((event.type, order))
-    return Verdict.COUNTED
+    kind, repeated = _COUNTED[event.type]
+    outcome = outcome_of(kind, (event.type, order) in seen, order in dismissed)
+    if outcome == COUNTED:
+        seen.add((event.type, order))
+        return Verdict.COUNTED
+    return repeated if outcome == REPEATED else Verdict.DISMISSED
 
 
-def _count(event: Event, figures: list[int], good_stars: int) -> None:
-    """Add an event to its day's figures, which stand in the order of `Day`."""
+def _count(event: Event, figures: list[int], reading: Reading) -> None:
+    """Add an event to its day's figures."""
     data = event.data
     if event.type == "order.paid":
-        figures[0] += 1
-        figures[1] += data.amount
+        count(figures, PAID, data.amount, 0, 0, reading)
     elif event.type == "order.complained":
+        count(figures, COMPLAINED, 0, 0, 0, reading)
+    else:
+        count(figures, REVIEWED, 0, data.quality, data.service if isinstance(data.service, int) else 0, reading)
+
+
+# --- the rule ---------------------------------------------------------------------------------------------------------
+
+
+def outcome_of(kind: int, seen: bool, dismissed: bool) -> int:
+    """Whether an event counts, by whether one of its kind for its order was seen before."""
+    if kind == COMPLAINED and dismissed:
+        return DISMISSED
+    return REPEATED if seen else COUNTED
+
+
+def count(figures: MutableSequence[int], kind: int, amount: int, quality: int, service: int, reading: Reading) -> None:
+    """Add an event that counts to its day's figures, in the order of `Day`; `service` is 0 without stars."""
+    if kind == PAID:
+        figures[0] += 1
+        figures[1] += amount
+    elif kind == COMPLAINED:
         figures[2] += 1
     else:
-        rated = isinstance(data.service, int)
         figures[3] += 1
-        figures[4] += data.quality >= good_stars
-        figures[5] += rated
-        figures[6] += rated and data.service >= good_stars
+        figures[4] += quality >= reading.good_stars
+        figures[5] += service > 0
+        figures[6] += service > 0 and service >= reading.good_stars
 
 
-def _in_scope(first_opening: Event | None, terms: Sequence[Term]) -> bool:
-    if first_opening is None:
-        return False
-    scope = term_at(terms, first_opening.occurred_at).policy.parameters["scope"].value
-    if first_opening.data.category != scope["category"]:
-        return False
-    return first_opening.occurred_at < parse_instant(scope["joined_before"])
+def reading_at(readings: Sequence[Reading], instant: int) -> Reading:
+    """The reading that holds an instant; the first begins before all."""
+    place = len(readings) - 1
+    while readings[place].begins > instant:
+        place -= 1
+    return readings[place]
+
+
+def in_scope(joined_at: int, category: str, reading: Reading) -> bool:
+    """Whether a merchant that joined at an instant is judged at all."""
+    return category == reading.category and joined_at < reading.joined_before
+
+
+READING: Final = (outcome_of, count, reading_at, in_scope)
+"""The functions that are compiled where many merchants are read."""
 
 
 def end_of(day: int) -> int:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from domain.calendar import day_start, day_text, month_of
+from domain.calendar import day_of, day_start, day_text, month_of
 from domain.comparison import Trial
 from domain.events import Event
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from domain.tier import (
+    NO_LIMIT,
     SCHEME,
     Account,
     Bounds,
@@ -23,7 +24,7 @@ from domain.tier import (
     state_of,
     trials,
 )
-from domain.tier_facts import end_of, history_of, last_closed_day, spans_of
+from domain.tier_facts import BEARING, end_of, history_of, last_closed_day, spans_of
 from replay.comparisons import comparison_json, trial_json
 from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
 from replay.timeline import Moment, taking_part
@@ -70,8 +71,21 @@ class TierReplay(Replay):
         """Where the merchant stands after the last closed day."""
         return self.run.account
 
+    @property
+    def next_day(self) -> int:
+        """The first day after the last closed one at whose close something can differ though nothing new is recorded.
+
+        NEVER where there is none; what is known already of later days makes them such.
+        """
+        later = [
+            day_of(event.occurred_at)
+            for event in self.known
+            if event.type in BEARING and event.occurred_at > end_of(self.day) and event.position not in self.retracted
+        ]
+        return min([self.run.next_day, *later])
+
     def level_names(self, language: str) -> dict[str, str]:
-        return {tier.code: tier.code for span in self.spans for tier in span.rules.tiers}
+        return {code: code for span in self.spans for code in span.codes}
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -96,7 +110,7 @@ class TierReplay(Replay):
                 {"day": day_text(change.day), "level": self._level(change), "cause": str(change.cause)}
                 for change in self.run.changes
             ],
-            "limits": {"orders": tier.orders_limit, "gmv_fen": tier.gmv_limit_fen} if rated else None,
+            "limits": {"orders": _limit(tier.orders_limit), "gmv_fen": _limit(tier.gmv_limit_fen)} if rated else None,
         }
 
     def changes_json(self) -> list[dict[str, Any]]:
@@ -129,7 +143,7 @@ class TierReplay(Replay):
         return day_text(self.account.since) if rated else None
 
     def _code(self, account: Account) -> str:
-        return span_on(self.spans, self.day).rules.tiers[account.tier].code
+        return span_on(self.spans, self.day).codes[account.tier]
 
     def _level(self, change: Change) -> str | None:
         gone = change.cause in (Cause.CLOSED, Cause.CLEARED_OUT)
@@ -176,6 +190,10 @@ class TierReplay(Replay):
 
 
 _EVALUATIONS: Final = (Cause.UPGRADE, Cause.DOWNGRADE, Cause.FAST_UPGRADE)
+
+
+def _limit(limit: int) -> int | None:
+    return None if limit == NO_LIMIT else limit
 
 
 def _indicators(figures: Day) -> dict[str, Any]:
