@@ -15,6 +15,7 @@ import msgspec
 from domain.creator_facts import hundredths
 from domain.events import CATALOGUE
 from domain.reputation_facts import KINDS
+from replay.bulk import rare_cycle_search
 from replay.columns import CHANNELS, GOOD_GOODS, SCORES, WHATS, WORRY_FREE
 from replay.errors import damaged
 from replay.reading import read_record
@@ -60,13 +61,14 @@ def read_named(store: Store, after: int, last: int, progress: Callable[[int], No
     """
     numbers = _Numbers()
     parts = []
-    for begin in range(after, last, READ_ROWS):
-        end = min(begin + READ_ROWS, last)
-        rows = list(store.query(_ROWS_SQL, (begin, end)))
-        if len(rows) != end - begin:
-            raise damaged(f"the ledger lacks records between positions {begin + 1} and {end}: it")
-        parts.append(_named(rows, numbers, store))
-        progress(end)
+    with rare_cycle_search():
+        for begin in range(after, last, READ_ROWS):
+            end = min(begin + READ_ROWS, last)
+            rows = list(store.query(_ROWS_SQL, (begin, end)))
+            if len(rows) != end - begin:
+                raise damaged(f"the ledger lacks records between positions {begin + 1} and {end}: it")
+            parts.append(_named(rows, numbers, store))
+            progress(end)
     return joined(parts, list(numbers))
 
 
@@ -75,8 +77,9 @@ def named_of(store: Store, rows: Iterable[tuple[Any, ...]]) -> Named:
     numbers = _Numbers()
     parts = []
     given = iter(rows)
-    while some := list(islice(given, READ_ROWS)):
-        parts.append(_named(some, numbers, store))
+    with rare_cycle_search():
+        while some := list(islice(given, READ_ROWS)):
+            parts.append(_named(some, numbers, store))
     return joined(parts, list(numbers))
 
 
@@ -111,7 +114,6 @@ class _Numbers(dict[str, int]):
 
 def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | None) -> Named:
     import numpy as np
-    import pyarrow as pa
 
     count = len(rows)
     positions, streams, types, ats, records = zip(*rows, strict=True) if rows else ((),) * 5
@@ -121,7 +123,7 @@ def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | No
         raise damaged(f"the ledger holds an unknown type near position {positions[0]}: it") from None
     stream = np.fromiter(map(numbers.__getitem__, streams), np.int32, count)
     amount, detail, extra = (np.zeros(count, kind) for kind in (np.int64, np.int16, np.int8))
-    name, buyer = np.full(count, None, object), np.full(count, None, object)
+    names, buyers = _Texts(count), _Texts(count)
     for event_type, form in _FORMS.items():
         chosen_rows = np.flatnonzero(what == WHATS[event_type])
         if not len(chosen_rows) or form.decode is None:
@@ -131,17 +133,42 @@ def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | No
         for column, value in ((amount, form.amount), (detail, form.detail), (extra, form.extra)):
             if value is not None:
                 column[chosen_rows] = np.fromiter(map(value, data), column.dtype, len(data))
-        for names, text in ((name, form.name), (buyer, form.buyer)):
+        for texts, text in ((names, form.name), (buyers, form.buyer)):
             if text is not None:
-                names[chosen_rows] = list(map(text, data))
+                texts.put(chosen_rows, list(map(text, data)))
         if event_type == "event.retracted" and store is not None:
             where = [(positions[row], streams[row]) for row in picked]
             amount[chosen_rows] = _retracted(store, where, [(item.source, item.event) for item in data])
     kept = np.flatnonzero(what != _NO_ROW)
     at, position = np.array(ats, np.int64), np.array(positions, np.int64)
     integers = (stream, at, position, what, amount, detail, extra)
-    texts = (pa.array(names[kept], pa.string()) for names in (name, buyer))
-    return Named._make([*(column[kept] for column in integers), *texts, []])
+    return Named._make([*(column[kept] for column in integers), names.at(kept), buyers.at(kept), []])
+
+
+class _Texts:
+    """Texts of some of so many rows."""
+
+    def __init__(self, count: int) -> None:
+        import numpy as np
+
+        self._places = np.full(count, -1, np.int64)
+        self._parts: list[pa.Array] = []
+        self._filled = 0
+
+    def put(self, rows: "NDArray[np.int64]", texts: list[str]) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        self._places[rows] = np.arange(self._filled, self._filled + len(texts))
+        self._parts.append(pa.array(texts, pa.string()))
+        self._filled += len(texts)
+
+    def at(self, rows: "NDArray[np.int64]") -> "pa.Array":
+        """The texts of these rows, null where there is none."""
+        import pyarrow as pa
+
+        places = self._places[rows]
+        return pa.concat_arrays([pa.array([], pa.string()), *self._parts]).take(pa.array(places, mask=places < 0))
 
 
 def _decoded(event_type: str, form: "_Form", records: list[bytes], positions: list[int]) -> list[Any]:
@@ -158,10 +185,16 @@ def _decoded(event_type: str, form: "_Form", records: list[bytes], positions: li
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 raise damaged(f"the record at position {position}") from None
         raise damaged(f"a record of type {event_type} behind position {positions[0]}") from None
+    if set(map(_version, outers)) == {RECORD_V}:
+        return list(map(_data, outers))
     return [
         outer.event.data if outer.v == RECORD_V else read_record(event_type, record).data
         for outer, record in zip(outers, records, strict=True)
     ]
+
+
+_version: Final = attrgetter("v")
+_data: Final = attrgetter("event.data")
 
 
 class _Who(msgspec.Struct):

@@ -5,6 +5,7 @@ A generation covers a stretch of the ledger. Of each bucket it has up to three P
 once the manifest lists it, which is replaced as the last step.
 """
 
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ BUCKETS: Final = 16
 AGENCIES: Final = BUCKETS
 """The number of the bucket that holds every agency, which readers of each bucket read besides."""
 MANIFEST: Final = "manifest.json"
+READERS: Final = "readers.lock"
+"""Locked by those who read, shared, so that nothing is removed under their hands."""
 COMPRESSION_LEVEL: Final = 3
 COLUMNS_FILE: Final = "columns"
 SUBJECTS_FILE: Final = "subjects"
@@ -48,17 +51,23 @@ class SegmentFile(msgspec.Struct, frozen=True):
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """What one step of sealing has added: the records from position `first` to `last`."""
+    """What one step of sealing has written: the records from position `first` to `last`."""
 
+    number: int
+    """Stands in the names of its files; never used again, also when a larger generation takes this one's place."""
     first: int
     last: int
     chain: str
     """The chain hash at `last`."""
     files: list[SegmentFile]
 
-    def file(self, number: int, bucket: int, kind: str) -> SegmentFile | None:
+    @property
+    def records(self) -> int:
+        return self.last - self.first + 1
+
+    def file(self, bucket: int, kind: str) -> SegmentFile | None:
         """The file of a bucket, or None where the generation has nothing of it."""
-        name = file_name(number, bucket, kind)
+        name = file_name(self.number, bucket, kind)
         return next((file for file in self.files if file.name == name), None)
 
 
@@ -132,12 +141,30 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     sync(folder)
 
 
-def remove_leftovers(folder: Path, manifest: Manifest) -> None:
-    """Remove what a seal that was killed has left behind."""
-    listed = {file.name for generation in manifest.generations for file in generation.files}
-    for path in folder.iterdir():
-        if path.name == _DRAFT or (_FILE_NAME.fullmatch(path.name) and path.name not in listed):
-            path.unlink()
+def hold(folder: Path) -> int | None:
+    """A handle that keeps the segments of a folder from being removed while it is open; None where there are none."""
+    try:
+        handle = os.open(folder / READERS, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return handle
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what no manifest lists any more, unless somebody reads: what a killed seal left, what was replaced."""
+    handle = os.open(folder / READERS, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        manifest = read_manifest(folder)
+        listed = {file.name for generation in manifest.generations for file in generation.files} if manifest else set()
+        for path in folder.iterdir():
+            if path.name == _DRAFT or (_FILE_NAME.fullmatch(path.name) and path.name not in listed):
+                path.unlink()
+    except BlockingIOError:
+        return
+    finally:
+        os.close(handle)
 
 
 # --- files
@@ -180,16 +207,22 @@ def columns_schema() -> "pa.Schema":
 
 def contents(columns: Columns, names: "pa.Table") -> "Iterator[tuple[str, tuple[memoryview, int]]]":
     """The files of a bucket by kind, each as its bytes and rows; those without rows are left out."""
-    import pyarrow.compute as pc
-
-    many = pc.greater_equal(names["kind"], KEY)
+    few, many = few_and_many(names)
     for kind, content in (
         (COLUMNS_FILE, _columns_content(columns)),
-        (SUBJECTS_FILE, _names_content(names.filter(pc.invert(many)))),
-        (NAMES_FILE, _names_content(names.filter(many))),
+        (SUBJECTS_FILE, _names_content(few)),
+        (NAMES_FILE, _names_content(many)),
     ):
         if content[1]:
             yield kind, content
+
+
+def few_and_many(names: "pa.Table") -> "tuple[pa.Table, pa.Table]":
+    """Names of subjects, creators and categories, which every reader needs; and those within subjects."""
+    import pyarrow.compute as pc
+
+    many = pc.greater_equal(names["kind"], KEY)
+    return names.filter(pc.invert(many)), names.filter(many)
 
 
 def _columns_content(columns: Columns) -> "tuple[memoryview, int]":
@@ -224,9 +257,11 @@ def _content(table: "pa.Table", dictionaries: list[str], encodings: dict[str, st
     return memoryview(sink.getvalue()), table.num_rows
 
 
-def columns_table(folder: Path, file: SegmentFile, *, hashed: bool = True) -> "pa.Table":
-    """The table in a file of columns."""
-    return _table(folder, file, columns_schema(), hashed=hashed)
+def columns_in(folder: Path, file: SegmentFile, *, hashed: bool = True) -> Columns:
+    """The columns in a file; its lists of names stand elsewhere, and are empty here."""
+    table = _table(folder, file, columns_schema(), hashed=hashed)
+    arrays = [table[name].combine_chunks() for name in TYPES]
+    return Columns._make([*(array.to_numpy() for array in arrays), [], [], []])
 
 
 def names_table(folder: Path, file: SegmentFile, *, hashed: bool = True) -> "pa.Table":

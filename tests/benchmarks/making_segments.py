@@ -91,7 +91,7 @@ def make_segments(folder: Path, events: int, merchants: int, seed: int) -> int:
         rows += len(columns.at)
         last = max(last, int(columns.position.max()))
     chain = sha256(f"{events} {merchants} {seed}".encode()).hexdigest()
-    write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, [Generation(1, last, chain, files)]))
+    write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, [Generation(1, 1, last, chain, files)]))
     return rows
 
 
