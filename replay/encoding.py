@@ -130,12 +130,13 @@ def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | No
             continue
         picked = chosen_rows.tolist()
         data = _decoded(event_type, form, [records[row] for row in picked], [positions[row] for row in picked])
-        for column, value in ((amount, form.amount), (detail, form.detail), (extra, form.extra)):
-            if value is not None:
-                column[chosen_rows] = np.fromiter(map(value, data), column.dtype, len(data))
-        for texts, text in ((names, form.name), (buyers, form.buyer)):
-            if text is not None:
-                texts.put(chosen_rows, list(map(text, data)))
+        try:
+            for column, value in zip((amount, detail, extra), (form.amount, form.detail, form.extra), strict=True):
+                _put(column, chosen_rows, value, data)
+            names.put(chosen_rows, form.name, data)
+            buyers.put(chosen_rows, form.buyer, data)
+        except (KeyError, ValueError, OverflowError):
+            raise damaged(f"a record of type {event_type} behind position {positions[0] - 1}") from None
         if event_type == "event.retracted" and store is not None:
             where = [(positions[row], streams[row]) for row in picked]
             amount[chosen_rows] = _retracted(store, where, [(item.source, item.event) for item in data])
@@ -143,6 +144,15 @@ def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | No
     at, position = np.array(ats, np.int64), np.array(positions, np.int64)
     integers = (stream, at, position, what, amount, detail, extra)
     return Named._make([*(column[kept] for column in integers), names.at(kept), buyers.at(kept), []])
+
+
+def _put(
+    column: "NDArray[Any]", rows: "NDArray[np.int64]", value: Callable[[Any], int] | None, data: list[Any]
+) -> None:
+    import numpy as np
+
+    if value is not None:
+        column[rows] = np.fromiter(map(value, data), column.dtype, len(data))
 
 
 class _Texts:
@@ -155,13 +165,15 @@ class _Texts:
         self._parts: list[pa.Array] = []
         self._filled = 0
 
-    def put(self, rows: "NDArray[np.int64]", texts: list[str]) -> None:
+    def put(self, rows: "NDArray[np.int64]", text: Callable[[Any], str] | None, data: list[Any]) -> None:
         import numpy as np
         import pyarrow as pa
 
-        self._places[rows] = np.arange(self._filled, self._filled + len(texts))
-        self._parts.append(pa.array(texts, pa.string()))
-        self._filled += len(texts)
+        if text is None:
+            return
+        self._places[rows] = np.arange(self._filled, self._filled + len(data))
+        self._parts.append(pa.array(list(map(text, data)), pa.string()))
+        self._filled += len(data)
 
     def at(self, rows: "NDArray[np.int64]") -> "pa.Array":
         """The texts of these rows, null where there is none."""

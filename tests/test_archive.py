@@ -34,6 +34,7 @@ from replay.encoding import ROW_COLUMNS
 from replay.errors import DamagedError, StoreError, UsageError
 from replay.ledger import Ledger
 from replay.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, columns_of, names_schema
+from replay.reading import read_record
 from replay.seal import LOCK, seal, segments_folder
 from replay.segments import (
     AGENCIES,
@@ -296,6 +297,25 @@ def test_segments_read_up_to_an_earlier_position_say_what_was_known_then(store: 
 
 
 LISTS = Columns._fields[len(TYPES) :]
+
+
+def test_records_of_an_older_form_are_lifted_before_they_are_encoded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest_events(store, world(13, 150), tmp_path)
+    rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
+    expected = columns_of(store, rows)
+    monkeypatch.setattr(encoding, "RECORD_V", 2)
+    lifted = 0
+
+    def counted(event_type: str, record: bytes) -> Recorded:
+        nonlocal lifted
+        lifted += 1
+        return read_record(event_type, record)
+
+    monkeypatch.setattr(encoding, "read_record", counted)
+    assert_equal(columns_of(store, rows), expected)
+    assert lifted > 100
 
 
 def test_many_small_seals_leave_few_generations_and_no_file_of_the_others(store: Store, tmp_path: Path) -> None:
@@ -693,6 +713,9 @@ def test_a_damaged_record_is_named_by_position(tmp_path: Path) -> None:
         rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
         rows[4] = (*rows[4][:4], rows[4][4][:-9])
         with pytest.raises(DamagedError, match="the record at position 5 is damaged"):
+            columns_of(store, rows)
+        rows[4] = (*rows[3][:4], rows[3][4].replace(b'"kind":"normal"', b'"kind":"strange"'))
+        with pytest.raises(DamagedError, match=r"a record of type order\.paid behind position 0 is damaged"):
             columns_of(store, rows)
         rows[4] = (*rows[4][:2], "order.lost", *rows[4][3:])
         with pytest.raises(DamagedError, match="the ledger holds an unknown type near position"):
