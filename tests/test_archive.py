@@ -224,13 +224,13 @@ def test_segments_say_what_the_events_say_however_they_were_sealed(
 ) -> None:
     monkeypatch.setattr(encoding, "READ_ROWS", 70)
     chance = Random(f"split {seed}")
-    events, folder = world(seed, 900), folder_of(tmp_path)
+    events, folder = world(seed, 500), folder_of(tmp_path)
     while events:
-        some = chance.randrange(1, 300)
+        some = chance.randrange(1, 200)
         ingest_events(store, events[:some], tmp_path)
         events = events[some:]
         if chance.random() < 0.7:
-            monkeypatch.setattr(sealing, "GENERATION_RECORDS", chance.randrange(20, 300))
+            monkeypatch.setattr(sealing, "GENERATION_RECORDS", chance.randrange(40, 200))
             assert seal(store, folder).position == store.head().position
     monkeypatch.setattr(sealing, "GENERATION_RECORDS", 10**6)
     seal(store, folder)
@@ -257,12 +257,12 @@ _BY_NUMBER = [("kind", "ascending"), ("subject", "ascending"), ("number", "ascen
 
 
 def test_a_tail_and_rows_of_the_store_say_the_same_as_sealed_segments(store: Store, tmp_path: Path) -> None:
-    events = world(1, 600)
-    ingest_events(store, events[:400], tmp_path)
+    events = world(1, 300)
+    ingest_events(store, events[:200], tmp_path)
     folder = folder_of(tmp_path)
     seal(store, folder)
     archive = open_archive(store, folder)
-    ingest_events(store, events[400:], tmp_path)
+    ingest_events(store, events[200:], tmp_path)
     position = store.head().position
     tail = archive.tail(store, position)
     whole = open_archive(store, None)
