@@ -23,6 +23,7 @@ from projections.command_line import (
     policy_option,
     replay_options,
     scheme_option,
+    segments_option,
     store_options,
 )
 
@@ -123,18 +124,47 @@ def ingest(
 
 @_command("verify", "levelbook verify --head $(cat head-of-november.txt)")
 @click.option("--head", "kept", metavar="N:HASH", help="A head that was noted down: tells whether the tail was cut.")
+@segments_option
 @store_options
-def verify(kept: str | None, store: str, format_: str) -> None:
-    """Walk the stored bytes, recompute every column, and name the first record that does not fit."""
+def verify(kept: str | None, segments: Path | None, store: str, format_: str) -> None:
+    """Walk the stored bytes, recompute every column, and name the first record that does not fit.
+
+    Where segments were sealed, they are compared with a sound ledger: every file, row and name.
+    """
+    from replay.archive_check import check_archive
     from replay.verify import parse_head
     from replay.verify import verify as walk
 
     noted = None if kept is None else parse_head(kept)
-    with _open(store) as opened, printing.progress("verifying", opened.head().position) as progress:
-        result = walk(opened, noted, progress)
-    printing.print_verified(result, as_json=format_ == "json")
-    if result.problems:
+    checked = None
+    with _open(store) as opened:
+        with printing.progress("verifying", opened.head().position) as progress:
+            result = walk(opened, noted, progress)
+        folder = segments or opened.segments_path()
+        if folder is not None and not result.problems:
+            with printing.progress("comparing segments", result.head.position) as progress:
+                checked = check_archive(opened, folder, progress)
+    printing.print_verified(result, checked, as_json=format_ == "json")
+    if result.problems or (checked is not None and checked.problems):
         sys.exit(EXIT_NOT_ALL)
+
+
+@_command("seal", "levelbook seal")
+@segments_option
+@store_options
+def seal(segments: Path | None, store: str, format_: str) -> None:
+    """Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.
+
+    Only what is not sealed yet is added, also while others write. Segments are derived data: 'verify' compares
+    them with the ledger, and when their folder is deleted, the next seal makes them again.
+    """
+    from replay.seal import seal as run
+    from replay.seal import segments_folder
+
+    with _open(store) as opened, printing.progress("sealing", opened.head().position) as progress:
+        folder = segments_folder(opened, segments)
+        result = run(opened, folder, progress)
+    printing.print_sealed(folder, result, as_json=format_ == "json")
 
 
 @_command("head", "levelbook head >> heads.txt")

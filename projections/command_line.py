@@ -83,6 +83,16 @@ location_option = click.option(
 )
 
 
+segments_option = click.option(
+    "--segments",
+    type=click.Path(path_type=Path),
+    envvar="LEVELBOOK_SEGMENTS",
+    show_envvar=True,
+    metavar="DIR",
+    help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
+)
+
+
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which ledger, and in which form to answer."""
     return location_option(format_option(command))

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from replay.archive_check import Checked
     from replay.decide import Decided
     from replay.ingest import Counts
     from replay.ledger import Erasure
     from replay.refusals import Refusal
     from replay.replays import Replay
+    from replay.seal import Sealed
     from replay.store import Head
     from replay.verify import Verified
 
@@ -73,14 +75,36 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
         click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
 
 
-def print_verified(result: "Verified", *, as_json: bool) -> None:
+def print_verified(result: "Verified", checked: "Checked | None", *, as_json: bool) -> None:
+    """`checked` is what was found of sealed segments; None where there are none, or the ledger is not sound."""
     if as_json:
-        print_json({"records": result.records, "head": head_text(result.head), "problems": result.problems})
+        segments = None if checked is None else checked._asdict()
+        found = {"records": result.records, "head": head_text(result.head), "problems": result.problems}
+        print_json({**found, "segments": segments})
         return
     for problem in result.problems:
         click.echo(problem)
     outcome = "the ledger is NOT sound" if result.problems else "the ledger is sound"
     click.echo(f"{result.records} records fit, head {head_text(result.head)}: {outcome}")
+    if checked is not None:
+        for problem in checked.problems:
+            click.echo(problem)
+        outcome = "do NOT fit the ledger" if checked.problems else "fit the ledger"
+        click.echo(f"segments up to position {checked.position} {outcome}")
+
+
+def print_sealed(folder: Path, result: "Sealed", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"folder": str(folder), "sealed": result.position - result.before, **result._asdict()})
+        return
+    if result.position == result.before:
+        click.echo(f"nothing new to seal: {folder} goes to position {result.position}, the end of the ledger")
+        return
+    each = f", {result.bytes / result.rows:.1f} bytes a row" if result.rows else ""
+    click.echo(
+        f"{result.position - result.before} records sealed, up to position {result.position}: {folder} holds"
+        f" {result.rows} rows in {result.bytes} bytes{each}, in {result.generations} generations"
+    )
 
 
 def print_backup(file: Path, result: "Verified", *, as_json: bool) -> None:

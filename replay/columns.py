@@ -84,14 +84,14 @@ class Columns(NamedTuple):
     amount: "NDArray[np.int64]"
     """Fen of a payment, sale or refund; points of credit; minutes of a live session; hundredths of a score; of a
     retraction the position of the earlier record of the same subject that it names, 0 where it names none."""
-    detail: "NDArray[np.int8]"
+    detail: "NDArray[np.int16]"
     """Of a payment the index into `domain.reputation_facts.KINDS`; of a review the quality; of a notice the number in
     its code (LV3: 3); of a sale the index into CHANNELS; of a score the index into SCORES; of an opening the index into
     `texts` (the category)."""
     extra: "NDArray[np.int8]"
     """Of a review the service stars, 0 where there are none; of a sale GOOD_GOODS and WORRY_FREE; else 0."""
     subjects: list[str]
-    """The streams, such as merchant/m-1, by number."""
+    """The streams, such as merchant/m-1, by number; those too of which no record has a row."""
     creators: list[str]
     """The ids that bindings name, by number."""
     texts: list[str]
@@ -100,3 +100,44 @@ class Columns(NamedTuple):
 
 CHANNELS: Final = ("showcase", "live", "video")
 SCORES: Final = ("reputation", "fulfilment")
+
+
+TYPES: Final = {
+    "subject": "int32",
+    "at": "int64",
+    "position": "int64",
+    "what": "int8",
+    "key": "int32",
+    "buyer": "int32",
+    "amount": "int64",
+    "detail": "int16",
+    "extra": "int8",
+}
+"""By column that has a value in each row, its type."""
+
+
+def in_order(subject: "NDArray[np.int32]", at: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """The indices that bring rows given by position into the order by (subject, at, position).
+
+    Rows that consist of a few sorted runs are merged rather than sorted.
+    """
+    import numpy as np
+
+    if not len(at):
+        return np.zeros(0, dtype=np.int64)
+    first = int(at.min())
+    span = int(at.max()) - first + 1
+    if (int(subject.max()) + 1) * span < 2**63:
+        return np.argsort(subject.astype(np.int64) * span + (at - first), kind="stable")
+    return np.lexsort((at, subject))
+
+
+def first_out_of_order(columns: Columns) -> int | None:
+    """The first row that does not stand behind the one before it by (subject, at, position), if there is one."""
+    import numpy as np
+
+    if len(columns.at) < 2:
+        return None
+    subject, at, position = (np.diff(column) for column in columns[:3])
+    right = (subject > 0) | ((subject == 0) & ((at > 0) | ((at == 0) & (position > 0))))
+    return None if right.all() else int(np.argmin(right)) + 1

@@ -144,6 +144,9 @@ class PostgresStore(Store):
     def key_path(self) -> Path | None:
         return None
 
+    def segments_path(self) -> Path | None:
+        return None
+
     def close(self) -> None:
         self._closed = True
         self._reader.close()

@@ -121,6 +121,9 @@ class SqliteStore(Store):
     def key_path(self) -> Path:
         return key_path(self.path)
 
+    def segments_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".segments")
+
     def close(self) -> None:
         self._closed = True
         self._reader.close()

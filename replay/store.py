@@ -142,6 +142,10 @@ class Store(ABC):
         """Where the key for buyers lies, or None when only the environment can give it."""
 
     @abstractmethod
+    def segments_path(self) -> Path | None:
+        """Where sealed segments lie unless a folder is named, or None when one has to be named."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
     def __enter__(self) -> "Store":

@@ -33,6 +33,7 @@ _numbers = count(1)
 def nobodys_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach the ledger or use the key that whoever runs the tests has in the environment."""
     monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
+    monkeypatch.delenv("LEVELBOOK_SEGMENTS", raising=False)
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
 
 

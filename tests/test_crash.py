@@ -456,7 +456,7 @@ def _ingest_one_more(store: Store, folder: Path) -> None:
 
 
 @contextmanager
-def _small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
+def small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
     """A disk of that size in `folder`; yields a function that gives it another one."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
@@ -482,7 +482,7 @@ FULL = "the disk of {} is full: the last batch was not recorded, everything befo
 @pytest.mark.parametrize("size", ["3m", "5m", "9m"])
 def test_a_full_disk_ends_an_ingest_with_one_clear_line(lines: Lines, runs: Runs, tmp_path: Path, size: str) -> None:
     disk = tmp_path / "small"
-    with _small_disk(disk, size) as resize:
+    with small_disk(disk, size) as resize:
         location = str(disk / "ledger.db")
         full = runs.ingest(location, "--acknowledge", lines.path)
         assert full.status == 3
@@ -500,7 +500,7 @@ def test_a_full_disk_ends_an_ingest_with_one_clear_line(lines: Lines, runs: Runs
 def test_a_disk_that_is_full_while_a_store_is_made_leaves_a_whole_one_or_none(tmp_path: Path) -> None:
     made = []
     disk = tmp_path / "small"
-    with _small_disk(disk, "4k") as resize:
+    with small_disk(disk, "4k") as resize:
         for kilobytes in range(8, 200, 8):
             location = str(disk / f"{kilobytes}.db")
             resize(f"{kilobytes}k")
