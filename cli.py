@@ -24,10 +24,12 @@ from projections.command_line import (
     replay_options,
     scheme_option,
     segments_option,
+    stopping,
     store_options,
 )
 
 if TYPE_CHECKING:
+    from projections.advance import Moved
     from replay.append import Appender
     from replay.ingest import Target
     from replay.replays import Replay
@@ -129,8 +131,10 @@ def ingest(
 def verify(kept: str | None, segments: Path | None, store: str, format_: str) -> None:
     """Walk the stored bytes, recompute every column, and name the first record that does not fit.
 
-    Where segments were sealed, they are compared with a sound ledger: every file, row and name.
+    Where segments were sealed, they are compared with a sound ledger: every file, row and name. Views, where there are
+    any, are held against a build made from nothing: each row that differs is named.
     """
+    from projections.place import has_views
     from replay.archive_check import check_archive
     from replay.verify import parse_head
     from replay.verify import verify as walk
@@ -144,6 +148,8 @@ def verify(kept: str | None, segments: Path | None, store: str, format_: str) ->
         if folder is not None and not result.problems:
             with printing.progress("comparing segments", result.head.position) as progress:
                 checked = check_archive(opened, folder, progress)
+        if not result.problems and has_views(opened):
+            result.problems += _views_problems(opened, segments)
     printing.print_verified(result, checked, as_json=format_ == "json")
     if result.problems or (checked is not None and checked.problems):
         sys.exit(EXIT_NOT_ALL)
@@ -268,11 +274,110 @@ def subjects(kind: str | None, store: str, format_: str) -> None:
 @_command("status", "levelbook status --format json")
 @store_options
 def status(store: str, format_: str) -> None:
-    """Show where the ledger stands: head, records by type, size."""
+    """Show where the ledger stands, and its views: head, records by type, size; lag, what is set aside, a rebuild.
+
+    Exit status 1 when a level could not be worked out and is set aside.
+    """
+    from projections.place import has_views
     from replay.look import status as look
 
     with _open(store) as opened:
-        printing.print_status(look(opened), as_json=format_ == "json")
+        found = look(opened)
+        views = None
+        if has_views(opened):
+            from projections.status import views_status
+            from projections.views import open_views
+
+            with open_views(opened) as there:
+                views = views_status(there)
+    printing.print_status(found, views, as_json=format_ == "json")
+    if views is not None and views["set_aside"]:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@_command("rebuild", "levelbook rebuild --dry-run")
+@click.argument("schemes", nargs=-1, metavar="[SCHEME]...")
+@click.option("--dry-run", is_flag=True, help="Build, prove and compare, but do not switch.")
+@click.option("--back", is_flag=True, help="Switch back to the build that was live before.")
+@click.option("--abort", is_flag=True, help="Remove a rebuild that is under way.")
+@click.option("--sample", type=click.IntRange(0), default=100, show_default=True, help="Subjects of a kind to replay.")
+@click.option("--seed", type=click.IntRange(0), help="Which sample. Default: a random one, which the report names.")
+@segments_option
+@store_options
+def rebuild(
+    schemes: tuple[str, ...],
+    dry_run: bool,
+    back: bool,
+    abort: bool,
+    sample: int,
+    seed: int | None,
+    segments: Path | None,
+    store: str,
+    format_: str,
+) -> None:
+    """Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.
+
+    The live views are served meanwhile. A killed rebuild goes on from its last finished part. Exit status 1 when the
+    proof fails: the live views stay.
+    """
+    from projections import rebuild as building
+    from projections import views_text
+    from projections.views import open_views
+    from replay.errors import UsageError
+
+    if back + abort + dry_run > 1:
+        raise UsageError("--dry-run, --back and --abort each say what to do; give one of them")
+    as_json = format_ == "json"
+    with _open(store) as opened, open_views(opened, make=not (back or abort)) as views:
+        if back:
+            views_text.print_switched_back(building.switch_back(views), as_json=as_json)
+        elif abort:
+            views_text.print_aborted(building.abort(views), as_json=as_json)
+        else:
+            asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
+            with views_text.rebuild_progress() as progress:
+                report = building.rebuild(views, asked, progress)
+            views_text.print_rebuilt(report, as_json=as_json)
+
+
+@_command("follow", "levelbook follow --once")
+@click.option("--once", is_flag=True, help="Stop at the ledger's head. Default: stay up until stopped.")
+@store_options
+def follow(once: bool, store: str, format_: str) -> None:
+    """Move the views on by new events, and with the calendar. Makes them when there are none yet.
+
+    Stopped by SIGTERM or SIGINT at any moment, also by kill -9, it neither skips nor doubles. Exit status 1 with --once
+    when a level is set aside.
+    """
+    from projections import views_text
+    from projections.follow import follow as run
+    from projections.status import views_status
+    from projections.views import open_views
+
+    def told(moved: "Moved") -> None:
+        if moved.events or moved.units:
+            views_text.print_step(moved, as_json=format_ == "json")
+
+    with _open(store) as opened, open_views(opened, make=True) as views, stopping() as stopped:
+        run(views, stay=not once, told=told, stopped=stopped)
+        if once and views_status(views)["set_aside"]:
+            sys.exit(EXIT_NOT_ALL)
+
+
+@_command("retry", "levelbook retry merchant/tea-house")
+@click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
+@store_options
+def retry(subjects: tuple[str, ...], store: str, format_: str) -> None:
+    """Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside."""
+    from projections import views_text
+    from projections.advance import retry as take_up
+    from projections.views import open_views
+
+    with _open(store) as opened, open_views(opened) as views:
+        found = take_up(views, subjects)
+    views_text.print_retried(found, as_json=format_ == "json")
+    if found.still_aside:
+        sys.exit(EXIT_NOT_ALL)
 
 
 @_command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
@@ -588,6 +693,19 @@ def _ingest_target(store: str, dry_run: bool) -> Iterator[tuple["Target", "Appen
     create_store(store)
     with open_store(store) as opened:
         yield opened, Appender(opened.identity.id, key_of(opened))
+
+
+def _views_problems(store: "Store", segments: Path | None) -> list[str]:
+    """What is wrong with the live views of a sound ledger; damage of their file, too, is a finding."""
+    from projections.check import check_views
+    from projections.views import DamagedViews, has_live, open_views
+    from projections.views_text import rebuild_progress
+
+    try:
+        with open_views(store) as views, rebuild_progress() as progress:
+            return check_views(views, progress, segments) if has_live(views) else []
+    except DamagedViews as error:
+        return [f"views: {error}"]
 
 
 def _line_of_standard_input() -> str:

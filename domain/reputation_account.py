@@ -101,6 +101,19 @@ def publications(run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Public
         yield Publication(month, shown(months[-1].closing if months else NEW, spans, month_start(month)), at)
 
 
+def next_publication(run: Run, spans: Sequence[Span], as_of: int) -> int | None:
+    """The instant of the first publication after `as_of`; None for a merchant that never opened."""
+    first = _first_month(run)
+    if first == NEVER:
+        return None
+    begins = max(first, month_of(span_at(spans, as_of).rules.start), month_of(as_of) - 2)
+    dates = (
+        _publication_instant(month, span_at(spans, month_start(month)).rules)
+        for month in range(begins, max(begins, month_of(as_of)) + 1)
+    )
+    return min(at for at in dates if at > as_of)
+
+
 def _first_month(run: Run) -> int:
     """The month of the first opening; one that never comes where there is none."""
     opened_at = run.account.opened_at
@@ -137,10 +150,13 @@ def balances(run: Run) -> list[int]:
     return after
 
 
-def changes(history: History, run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Change]:
-    """Each change of state or level, the earliest first, with what caused it."""
-    account, now = NEW, shown(NEW, spans, as_of)
+def changes(history: History, run: Run, spans: Sequence[Span], as_of: int, opening: Account = NEW) -> Iterator[Change]:
+    """Each change of state or level from an opening on, the earliest first, with what caused it."""
+    account = opening
+    now = shown(opening, spans, as_of if opening is NEW else opening.month_end - 1)
     for at, position, finding in _movements(history, run, spans):
+        if at < opening.month_end or at > as_of:
+            continue
         account = _moved(account, at, finding, opens=position > 0 and finding is None)
         after = shown(account, spans, at)
         if after[:2] != now[:2]:

@@ -1,7 +1,9 @@
 """What the commands share: errors as one clear line and an exit status, options, help that ends with an example."""
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +38,19 @@ class Commands(click.Group):
             message, status = "interrupted", EXIT_INTERRUPTED
         click.echo(f"Error: {message}", err=True)
         sys.exit(status)
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Whether the command was asked to stop: SIGTERM and SIGINT are heard of between two pieces of work."""
+    asked = []
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: asked.append(True)) for number in signals]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def example(line: str) -> str:

@@ -178,15 +178,20 @@ def print_subjects(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         click.echo(f"{item['events']:>10}  {item['subject']}")
 
 
-def print_status(found: dict[str, Any], *, as_json: bool) -> None:
+def print_status(found: dict[str, Any], views: dict[str, Any] | None, *, as_json: bool) -> None:
+    """The state of a ledger and of its views, None where there are none."""
     if as_json:
-        print_json(found)
+        print_json(found | {"views": views})
         return
     for name, value in found.items():
         if name != "types":
             click.echo(f"{name:<16}{value}")
     for name, count in found["types"].items():
         click.echo(f"{count:>14}  {name}")
+    if views is not None:
+        from projections.views_text import print_views
+
+        print_views(views)
 
 
 def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:

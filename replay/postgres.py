@@ -15,6 +15,7 @@ from replay.guards import POSTGRES_GUARDS, POSTGRES_REFUSAL
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
+    INDEX_BY_TIME,
     ROW_COLUMNS,
     Known,
     Store,
@@ -140,6 +141,13 @@ class PostgresStore(Store):
         with _failures_named(self.name):
             self._reader.execute("VACUUM buyers")
         return not warnings
+
+    def index_by_time(self) -> None:
+        if not list(
+            self.query("SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?", (SCHEMA, "records_by_time"))
+        ):
+            with self.append() as transaction:
+                transaction.execute(INDEX_BY_TIME)
 
     def key_path(self) -> Path | None:
         return None

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.columns import EVENT_RETRACTED, Columns
+from replay.columns import Columns
+from replay.retractions import positions_taken_out
 
 
 class Rows(NamedTuple):
@@ -18,7 +19,7 @@ class Rows(NamedTuple):
     what: NDArray[np.int8]
     key: NDArray[np.int32]
     amount: NDArray[np.int64]
-    detail: NDArray[np.int8]
+    detail: NDArray[np.int16]
     extra: NDArray[np.int8]
     retracted: NDArray[np.bool_]
     """Whether a retraction takes the row out."""
@@ -47,28 +48,9 @@ def rows_of(columns: Columns, kind: str) -> Rows:
 
 
 def retracted_rows(columns: Columns) -> NDArray[np.bool_]:
-    """A mark for each row that a retraction takes out which is not taken out itself by a later one.
-
-    The same that `timeline.retracted_positions` says of events.
-    """
-    marks = np.zeros(len(columns.what), np.bool_)
-    rows = np.flatnonzero(columns.what == EVENT_RETRACTED)
-    rows = rows[columns.amount[rows] > 0]
-    latest_first = rows[np.argsort(columns.position[rows])[::-1]]
-    gone: dict[int, set[int]] = {}
-    for subject, position, named in zip(
-        columns.subject[latest_first].tolist(),
-        columns.position[latest_first].tolist(),
-        columns.amount[latest_first].tolist(),
-        strict=True,
-    ):
-        of_subject = gone.setdefault(subject, set())
-        if position not in of_subject:
-            of_subject.add(named)
-    for subject, positions in gone.items():
-        low, high = np.searchsorted(columns.subject, np.array((subject, subject + 1), columns.subject.dtype))
-        marks[low:high] = np.isin(columns.position[low:high], np.array(sorted(positions)))
-    return marks
+    """A mark for each row that an effective retraction takes out."""
+    positions = positions_taken_out(columns)
+    return np.isin(columns.position, positions) if len(positions) else np.zeros(len(columns.position), np.bool_)
 
 
 def records_of(values: Sequence[Any]) -> NDArray[np.void]:

@@ -86,6 +86,7 @@ _bindings: Final = text("type IN ({})".format(", ".join(f"'{name}'" for name in 
 _indexes: Final = (
     Index("records_by_stream", records.c.stream, records.c.version, unique=True),
     Index("records_by_key", records.c.source, records.c.event_id, unique=True),
+    Index("records_by_time", records.c.stream, records.c.occurred_at),
     Index(
         "records_by_ref",
         records.c.stream,

@@ -18,6 +18,7 @@ from replay.guards import SQLITE_GUARDS
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
+    INDEX_BY_TIME,
     ROW_COLUMNS,
     SCHEMA_VERSION,
     Identity,
@@ -117,6 +118,11 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             raise _failure(self.name, error) from error
         return not busy
+
+    def index_by_time(self) -> None:
+        if not list(self.query("SELECT 1 FROM sqlite_master WHERE name = 'records_by_time'")):
+            with self.append() as transaction:
+                transaction.execute(INDEX_BY_TIME)
 
     def key_path(self) -> Path:
         return key_path(self.path)

@@ -138,6 +138,10 @@ class Store(ABC):
         """Leave nothing of deleted rows in the files of the store; False when something may be left."""
 
     @abstractmethod
+    def index_by_time(self) -> None:
+        """Make the index that views read months by, in a store that was made before there was one."""
+
+    @abstractmethod
     def key_path(self) -> Path | None:
         """Where the key for buyers lies, or None when only the environment can give it."""
 
@@ -158,6 +162,7 @@ class Store(ABC):
         return head_of(list(self.query(HEAD_SQL)))
 
 
+INDEX_BY_TIME: Final = "CREATE INDEX IF NOT EXISTS records_by_time ON records (stream, occurred_at)"
 HEAD_SQL: Final = "SELECT position, recorded_at, chain FROM records ORDER BY position DESC LIMIT 1"
 
 

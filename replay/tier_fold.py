@@ -60,7 +60,8 @@ class TierFolded(NamedTuple):
     figure_subjects: NDArray[np.int32]
     figure_days: NDArray[np.int64]
     figures: NDArray[np.int64]
-    """A row for each subject and day with figures, in order; columns in the order of `domain.tier.Day`."""
+    """A row for each subject and day with figures, in order, days after the last one too; columns in the order of
+    `domain.tier.Day`."""
     moves: NDArray[np.void]
     """By subject in order: records of `Moved`."""
     accounts: NDArray[np.void]
@@ -187,12 +188,12 @@ def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, w
         keys = max(keys, rows.key[row] + 1)
         if rows.retracted[row] or (kind < 0 and cause < 0):
             continue
-        if at >= end:
-            next_day = min(next_day, day_of(at))
-            continue
         if at >= day_end:
             day = day_of(at)
             day_end = day_start(day + 1)
+        if cause >= 0 and at >= end:
+            next_day = min(next_day, day)
+            continue
         if cause >= 0:
             if cause == OPENED and not opened:
                 opened, scoped = True, in_scope(at, rows.detail[row], reading_at(readings, at))

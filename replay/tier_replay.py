@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from domain.calendar import day_of, day_start, day_text, month_of
+from domain.calendar import day_start, day_text, month_of
 from domain.comparison import Trial
 from domain.events import Event
 from domain.policy import Policy, start_of_day, term_at, terms_of
@@ -24,7 +24,7 @@ from domain.tier import (
     state_of,
     trials,
 )
-from domain.tier_facts import BEARING, end_of, history_of, last_closed_day, spans_of
+from domain.tier_facts import end_of, history_of, last_closed_day, spans_of
 from replay.comparisons import comparison_json, trial_json
 from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
 from replay.timeline import Moment, taking_part
@@ -71,19 +71,6 @@ class TierReplay(Replay):
         """Where the merchant stands after the last closed day."""
         return self.run.account
 
-    @property
-    def next_day(self) -> int:
-        """The first day after the last closed one at whose close something can differ though nothing new is recorded.
-
-        NEVER where there is none; what is known already of later days makes them such.
-        """
-        later = [
-            day_of(event.occurred_at)
-            for event in self.known
-            if event.type in BEARING and event.occurred_at > end_of(self.day) and event.position not in self.retracted
-        ]
-        return min([self.run.next_day, *later])
-
     def level_names(self, language: str) -> dict[str, str]:
         return {code: code for span in self.spans for code in span.codes}
 
@@ -117,11 +104,11 @@ class TierReplay(Replay):
         return [
             {
                 "at": day_text(change.day),
-                "before": self._standing_after(change.before),
-                "after": self._standing_after(change.after),
+                "before": self._standing_of(change.before, opened=number > 0),
+                "after": self._standing_of(change.after, opened=True),
                 "cause": self._cause_json(change),
             }
-            for change in self.run.changes
+            for number, change in enumerate(self.run.changes)
         ]
 
     def _cause_json(self, change: Change) -> dict[str, Any]:
@@ -130,11 +117,11 @@ class TierReplay(Replay):
             return cause
         return cause | self.event_json(change.position) | {"type": self.events[change.position].type}
 
-    def _standing_after(self, account: Account) -> dict[str, Any]:
+    def _standing_of(self, account: Account, *, opened: bool) -> dict[str, Any]:
+        """What an account means; `opened`: whether the merchant had been open by then."""
         if account.cleared_out:
             return {"state": str(State.CLEARED_OUT), "level": None}
         if not account.open:
-            opened = account is not self.run.changes[0].before
             return {"state": str(State.CLOSED if opened else State.NOT_ONBOARDED), "level": None}
         return {"state": str(State.RATED), "level": self._code(account)}
 

@@ -4,8 +4,8 @@
 rule ever reads a recorded time.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -18,10 +18,8 @@ from replay.record import RECORD_V
 from replay.store import Head, Store
 
 RETRACTED: Final = "event.retracted"
-_SUBJECT_SQL: Final = (
-    "SELECT position, version, type, source, event_id, occurred_at, recorded_at, record FROM records"
-    " WHERE stream = ? AND position <= ? ORDER BY version"
-)
+EVENT_COLUMNS: Final = "stream, position, version, type, source, event_id, occurred_at, recorded_at, record"
+_NAMES_AT_ONCE: Final = 500
 
 
 class Moment(NamedTuple):
@@ -92,17 +90,58 @@ def resolve(store: Store, asked: Asked, present: Present | None = None, option: 
 
 def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
     """A subject's events up to a position, as they were recorded, in the order of the ledger."""
-    for row in store.query(_SUBJECT_SQL, (subject, position)):
-        at, version, event_type, source, event_id, occurred_at, recorded_at, record = row
-        try:
-            outer = _decoder.decode(record)
-            data = _data_decoders[event_type].decode(outer.event.data) if outer.v == RECORD_V else None
-        except (msgspec.MsgspecError, KeyError, RecursionError):
-            raise damaged(f"the record at position {at}") from None
-        if data is None:
-            yield read_record(event_type, record)
-            continue
-        yield Event(subject, version, at, occurred_at, recorded_at, source, event_id, event_type, data)
+    return _selected(store, "stream = ? AND position <= ? ORDER BY version", (subject, position))
+
+
+def events_between(store: Store, subject: str, first: int, end: int, position: int) -> Iterator[Event]:
+    """Those of a subject's events up to a position that occurred from one instant on and before another."""
+    condition = "stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
+    return _selected(store, condition, (subject, first, end, position))
+
+
+def events_about(
+    store: Store, subject: str, names: Collection[str], position: int, end: int = 2**62
+) -> Iterator[Event]:
+    """Those of a subject's events up to a position that are about one of these orders or violations.
+
+    With `end` only those that occurred before that instant.
+    """
+    ordered = sorted(names)
+    # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
+    for start in range(0, len(ordered), _NAMES_AT_ONCE):
+        some = ordered[start : start + _NAMES_AT_ONCE]
+        condition = f"stream = ? AND ref IN ({', '.join('?' * len(some))}) AND position <= ? AND +occurred_at < ?"
+        yield from _selected(store, condition, (subject, *some, position, end))
+
+
+def decisions_on(store: Store, subject: str, scheme: str, position: int) -> Iterator[Event]:
+    """The decisions on a subject in a scheme, up to a position."""
+    # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
+    condition = "stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ? ORDER BY version"
+    return _selected(store, condition, (subject, f"{scheme} ", f"{scheme}!", position))
+
+
+def event_at(store: Store, position: int) -> Event:
+    """The event at a position of the ledger."""
+    return next(_selected(store, "position = ?", (position,)))
+
+
+def _selected(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterator[Event]:
+    for row in store.query(f"SELECT {EVENT_COLUMNS} FROM records WHERE {condition}", parameters):
+        yield event_of_row(row)
+
+
+def event_of_row(row: Sequence[Any]) -> Event:
+    """The event in a row of EVENT_COLUMNS. Raises DamagedError for a record that cannot be read."""
+    stream, at, version, event_type, source, event_id, occurred_at, recorded_at, record = row
+    try:
+        outer = _decoder.decode(record)
+        data = _data_decoders[event_type].decode(outer.event.data) if outer.v == RECORD_V else None
+    except (msgspec.MsgspecError, KeyError, RecursionError, UnicodeDecodeError):
+        raise damaged(f"the record at position {at}") from None
+    if data is None:
+        return read_record(event_type, record)
+    return Event(stream, version, at, occurred_at, recorded_at, source, event_id, event_type, data)
 
 
 def taking_part(known: list[Event], as_of: int) -> list[Event]:

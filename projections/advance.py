@@ -1,0 +1,401 @@
+"""Moving the views on: new events, and what time alone changes, in one transaction with the position.
+
+A subject's view of one scheme is a unit. What a unit cannot process stops that unit and no other: it is set aside with
+its reason, its rows stay as they were, and the views say that they are stale.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain import creator_level, mcn_level, reputation, tier
+from domain.calendar import month_of, parse_instant
+from domain.events import BINDING_TYPES, Event, LevelDecided
+from projections import creator_view, mcn_view, reputation_view, tier_view
+from projections.step import SINCE_EVER, Rewrite, Step, is_life, life_row
+from projections.views import Build, Views
+from projections.windows import Windows
+from replay.errors import DamagedError, LevelbookError, StoreError
+from replay.look import list_subjects
+from replay.store import Store
+from replay.timeline import EVENT_COLUMNS, RETRACTED, Moment, decisions_on, event_of_row, events_of
+
+EVENTS_AT_ONCE: Final = 5_000
+SINCE_FIRST_MONTH: Final = 0
+SCHEMES_OF: Final = {
+    "merchant": (reputation.SCHEME, tier.SCHEME),
+    "creator": (creator_level.SCHEME,),
+    "mcn": (mcn_level.SCHEME,),
+}
+"""By kind of subject, the schemes whose views it has."""
+MERCHANT_TABLES: Final = ("life", "history", "reputation_months", "tier_days", "calendar")
+"""What is looked up of many merchants together."""
+_NOT_THE_UNITS_FAULT: Final = (SQLAlchemyError, OSError, MemoryError, RecursionError)
+
+
+class Moved(NamedTuple):
+    """What one step did."""
+
+    build: Build
+    events: int
+    units: int
+    set_aside: int
+
+
+def advance(
+    views: Views,
+    build: int,
+    now: int | None = None,
+    events_max: int = EVENTS_AT_ONCE,
+    windows: Windows | None = None,
+) -> Moved:
+    """One step of a build: the next events, and everything due by now. `now` is the ledger's clock where left out.
+
+    `windows` are handed from step to step by who takes many.
+    """
+    store = views.store
+    windows = Windows() if windows is None else windows
+    with views.moving() as connection:
+        found = next(item for item in views.builds(connection) if item.build == build)
+        last = min(store.head().position, found.position + events_max)
+        as_of = max(found.as_of, store.now() if now is None else now)
+        before, after = Moment(found.as_of, 0, found.position), Moment(as_of, 0, last)
+        windows.begin(build, found.position)
+        step = Step(store, connection, views.tables(build), before, after, windows)
+        units = Units(step)
+        events = units.read()
+        units.see_policies(found.policies)
+        units.see_calendar()
+        units.move()
+        moved = found._replace(position=last, as_of=as_of, policies=step.policies_json(), moved_at=store.now())
+        views.note(
+            connection,
+            build,
+            **{name: getattr(moved, name) for name in ("position", "as_of", "policies", "moved_at")},
+        )
+    windows.end(build, last)
+    return Moved(moved, events, units.moved, units.set_aside)
+
+
+class Units:
+    """Which units a step has to move, and moving them: merchants and creators first, then what rests on creators."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.moved = 0
+        self.set_aside = 0
+        self._touched: dict[str, list[Event]] = {}
+        self._due: dict[tuple[str, str], int] = {}
+        self._whole: set[str] = set()
+        """Schemes whose every unit is worked out from nothing: other policies judge."""
+        self._pending: list[Rewrite] = []
+        """What the units moved so far have to change, written together."""
+        self._from_nothing = False
+        """Whether what is moved now is filled, whatever was there."""
+        self._bound: dict[str, int] = {}
+        """By creator's id, the earliest instant at which a binding is new or gone."""
+        self._agencies: dict[str, int] = {}
+        """By agency, the earliest month that its creators or bindings changed."""
+        self._boards: set[str] = set()
+        self._aside = {(row.subject, row.scheme) for row in step.rows("set_aside")}
+
+    # --- what has to be moved -----------------------------------------------------------------------------------------
+
+    def read(self) -> int:
+        """Take in the step's new events: keep the rare ones, and remember which subjects they touch."""
+        step = self.step
+        new, count = self.keep(step.before.position, step.after.position)
+        for subject, events in new.items():
+            step.windows.take_in(subject, events)
+            if subject.partition("/")[0] in SCHEMES_OF:
+                try:
+                    self._touched[subject] = step.touched(events)
+                except LevelbookError as error:
+                    self._put_aside_subject(subject, events[0].position, error)
+        for events in self._touched.values():
+            for event in events:
+                if event.type in BINDING_TYPES:
+                    name = event.data.creator
+                    self._bound[name] = min(event.occurred_at, self._bound.get(name, event.occurred_at))
+        return count
+
+    def keep(self, after: int, last: int) -> tuple[dict[str, list[Event]], int]:
+        """Keep the rare events behind one position and up to another: all events by subject, and how many there are."""
+        new: dict[str, list[Event]] = defaultdict(list)
+        count = 0
+        for row in recorded(self.step.store, after, last):
+            count += 1
+            try:
+                new[row[0]].append(event_of_row(row))
+            except LevelbookError as error:
+                self._put_aside_subject(row[0], row[1], error)
+        keep(self.step, (event for events in new.values() for event in events))
+        return new, count
+
+    def keep_decisions(self) -> None:
+        """Keep every decision on a merchant or creator, found by index; agencies' are kept with their other events."""
+        store, position = self.step.store, self.step.after.position
+        if not any(count for _, count in store.query("SELECT type, count FROM tally WHERE type = 'level.decided'")):
+            return
+        for kind in ("merchant", "creator"):
+            for item in list_subjects(store, kind):
+                for scheme in SCHEMES_OF[kind]:
+                    keep(self.step, decisions_on(store, item["subject"], scheme, position))
+
+    def is_filled(self, subject: str) -> bool:
+        """Whether a subject has a view already."""
+        return self.step.state(subject, SCHEMES_OF[subject.partition("/")[0]][0]) is not None
+
+    def keep_again(self, subject: str) -> None:
+        """Keep a subject's rare events anew: some could not be read before."""
+        named = {"life": "subject", "bindings": "mcn", "decisions": "subject"}
+        self.step.write(Rewrite(table, {column: subject}, []) for table, column in named.items())
+        self.step.forget("life", subject)
+        try:
+            keep(self.step, events_of(self.step.store, subject, self.step.after.position))
+        except LevelbookError as error:
+            self._put_aside_subject(subject, self.step.after.position, error)
+
+    def fill(self, subject: str, schemes: Collection[str]) -> None:
+        """Work out a subject from nothing, in these schemes or all."""
+        if not known_up_to(self.step.store, subject, self.step.after.position):
+            return
+        moved = {
+            reputation.SCHEME: self._reputation,
+            tier.SCHEME: self._tier,
+            creator_level.SCHEME: self._creator,
+            mcn_level.SCHEME: self._agency,
+        }
+        for scheme in SCHEMES_OF[subject.partition("/")[0]]:
+            if not schemes or scheme in schemes:
+                self._from_nothing = True
+                self._unit(subject, scheme, moved[scheme])
+                self._from_nothing = False
+        self._write()
+
+    def fill_boards(self) -> None:
+        """Every board that there are agencies for."""
+        months = {row.month for row in self.step.rows("mcn_months")}
+        self.step.write(mcn_view.board_rewrites(self.step, months))
+
+    def see_policies(self, judged: str) -> None:
+        """Where other policies judge than did at the last step, every unit of the scheme is worked out anew."""
+        now, then = json.loads(self.step.policies_json()), json.loads(judged)
+        self._whole = {scheme for scheme in now if now[scheme] != then.get(scheme)}
+
+    def see_calendar(self) -> None:
+        """Units that change by time alone up to the step's end."""
+        calendar = self.step.tables["calendar"].c
+        for row in self.step.rows("calendar", calendar.next_at <= self.step.after.as_of):
+            self._due[row.subject, row.scheme] = row.next_at
+
+    # --- moving -------------------------------------------------------------------------------------------------------
+
+    def move(self) -> None:
+        moved = {*self._touched, *(subject for subject, _ in self._due)}
+        self.step.prepare([subject for subject in moved if subject.startswith("merchant/")], MERCHANT_TABLES)
+        for subject in self._subjects(reputation.SCHEME, "merchant"):
+            self._unit(subject, reputation.SCHEME, self._reputation)
+        for subject in self._subjects(tier.SCHEME, "merchant"):
+            self._unit(subject, tier.SCHEME, self._tier)
+        self._write()
+        for subject in self._subjects(creator_level.SCHEME, "creator", {f"creator/{name}" for name in self._bound}):
+            self._unit(subject, creator_level.SCHEME, self._creator)
+        self._write()
+        for name, at in self._bound.items():
+            self._changed_for_agencies(name, month_of(at))
+        self.move_agencies()
+
+    def move_agencies(self) -> None:
+        """What rests on creators, and the boards."""
+        for subject in self._subjects(mcn_level.SCHEME, "mcn", set(self._agencies)):
+            self._unit(subject, mcn_level.SCHEME, self._agency)
+        self._write()
+        self.step.write(mcn_view.board_rewrites(self.step, self._boards))
+
+    def _subjects(self, scheme: str, kind: str, others: Iterable[str] = ()) -> list[str]:
+        """The subjects of a scheme that have to be looked at, in order."""
+        found = {subject for subject in self._touched if subject.startswith(f"{kind}/")}
+        found |= {subject for subject, due in self._due if due == scheme}
+        found |= set(others)
+        if scheme in self._whole:
+            levels = self.step.tables["levels"].c
+            found |= {row.subject for row in self.step.rows("levels", levels.scheme == scheme)}
+        return sorted(found)
+
+    def _unit(self, subject: str, scheme: str, moved: Callable[[str, bool], list[Rewrite] | None]) -> None:
+        if (subject, scheme) in self._aside:
+            return
+        fresh = self._from_nothing or scheme in self._whole or self.step.state(subject, scheme) is None
+        try:
+            rewrites = moved(subject, fresh)
+        except _NOT_THE_UNITS_FAULT:
+            raise
+        except Exception as error:
+            if isinstance(error, StoreError) and not isinstance(error, DamagedError):
+                raise
+            touched = self._touched.get(subject)
+            self._put_aside(subject, scheme, touched[0].position if touched else self.step.after.position, error)
+            return
+        if rewrites is not None:
+            self._pending += rewrites
+            self.moved += 1
+
+    def _write(self) -> None:
+        self.step.write(self._pending)
+        self._pending = []
+
+    def _reputation(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        if fresh:
+            return reputation_view.advance(self.step, subject, SINCE_EVER)
+        found = reputation_view.concerned_by(self.step, subject, self._touched.get(subject, []))
+        instants = [at for at in (found.restart, self._due.get((subject, reputation.SCHEME))) if at is not None]
+        if not instants:
+            return reputation_view.wait_for(self.step, subject, found.dues)
+        return reputation_view.advance(self.step, subject, min(instants))
+
+    def _tier(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        touched = self._touched.get(subject, [])
+        if fresh:
+            return tier_view.advance(self.step, subject, SINCE_EVER, touched)
+        found = [tier_view.restart_of(self.step, subject, touched), self._due.get((subject, tier.SCHEME))]
+        instants = [at for at in found if at is not None]
+        return tier_view.advance(self.step, subject, min(instants), touched) if instants else None
+
+    def _creator(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        name = subject.partition("/")[2]
+        touched = self._touched.get(subject, [])
+        if fresh and not (touched or self._from_nothing or creator_level.SCHEME in self._whole):
+            return None  # bound, and not heard of itself
+        months = None if fresh else creator_view.months_of(self.step, subject, touched)
+        if months is not None and name in self._bound:
+            months |= creator_view.months_since(self.step, subject, month_of(self._bound[name]))
+        rejudge = any(event.type == "creator.registered" for event in touched)
+        found = creator_view.advance(self.step, subject, months, rejudge=rejudge)
+        if found.agencies_from is not None:
+            self._changed_for_agencies(name, found.agencies_from)
+        return found.rewrites
+
+    def _changed_for_agencies(self, creator: str, month: int) -> None:
+        """Every agency that ever bound a creator looks again at its months from one on."""
+        table = self.step.tables["bindings"].c
+        for row in self.step.rows("bindings", table.creator == creator):
+            self._agencies[row.mcn] = min(month, self._agencies.get(row.mcn, month))
+
+    def _agency(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        step = self.step
+        table = step.tables["bindings"].c
+        creators = {row.creator for row in step.rows("bindings", table.mcn == subject)}
+        stale = sorted(name for name in creators if (f"creator/{name}", creator_level.SCHEME) in self._aside)
+        if stale:
+            raise LevelbookError(f"it rests on creator/{stale[0]}, which is set aside itself")
+        months = [self._agencies[subject]] if subject in self._agencies else []
+        months += mcn_view.months_of(step, subject, self._touched.get(subject, []))
+        if (subject, mcn_level.SCHEME) in self._due:
+            months.append(month_of(step.before.as_of) - 1)
+        if not months and not fresh:
+            return None
+        first = SINCE_FIRST_MONTH if fresh else min(months)
+        rewrites = mcn_view.advance(step, subject, first)
+        self._boards |= mcn_view.months_in(step, subject, rewrites, first)
+        return rewrites
+
+    # --- setting aside ------------------------------------------------------------------------------------------------
+
+    def _put_aside_subject(self, subject: str, position: int, error: Exception) -> None:
+        for scheme in SCHEMES_OF.get(subject.partition("/")[0], ()):
+            self._put_aside(subject, scheme, position, error)
+
+    def _put_aside(self, subject: str, scheme: str, position: int, error: Exception) -> None:
+        if (subject, scheme) in self._aside:
+            return
+        self._aside.add((subject, scheme))
+        self.set_aside += 1
+        if scheme == creator_level.SCHEME:  # agencies that rest on it are stale, too
+            self._changed_for_agencies(subject.partition("/")[2], SINCE_FIRST_MONTH)
+        reason = str(error) if isinstance(error, LevelbookError) else f"{type(error).__name__}: {error}"
+        row = {"subject": subject, "scheme": scheme, "position": position, "reason": reason}
+        self.step.write([Rewrite("set_aside", None, [row | {"at": self.step.after.as_of}])])
+
+
+def known_up_to(store: Store, subject: str, position: int) -> bool:
+    """Whether a subject had any record at a position."""
+    rows = store.query("SELECT 1 FROM records WHERE stream = ? AND version = 1 AND position <= ?", (subject, position))
+    return bool(list(rows))
+
+
+def recorded(store: Store, after: int, last: int) -> Iterable[tuple[Any, ...]]:
+    """The rows of the ledger behind one position and up to another, in order."""
+    return store.query(
+        f"SELECT {EVENT_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position", (after, last)
+    )
+
+
+def keep(step: Step, events: Iterable[Event]) -> None:
+    """Keep the rare events that are asked for often, bindings and decisions, each in its table."""
+    kept: dict[str, list[dict[str, Any]]] = {"life": [], "bindings": [], "decisions": []}
+    for event in events:
+        if is_life(event):
+            kept["life"].append(life_row(event, step.target(event) if event.type == RETRACTED else 0))
+        elif event.type in BINDING_TYPES:
+            kept["bindings"].append(binding_row(event))
+        elif event.type == "level.decided":
+            kept["decisions"].append(decision_row(event, step.is_assumed(event.data.scheme, event.data.policy_hash)))
+    for row in kept["life"]:
+        step.forget("life", row["subject"])
+    step.write(Rewrite(table, None, rows) for table, rows in kept.items())
+
+
+def binding_row(event: Event) -> dict[str, Any]:
+    return {
+        "creator": event.data.creator,
+        "position": event.position,
+        "at": event.occurred_at,
+        "mcn": event.originator_id,
+        "binds": event.type == "creator.bound",
+    }
+
+
+def decision_row(event: Event, assumed: bool) -> dict[str, Any]:
+    data: LevelDecided = event.data
+    kept = ("scheme", "period", "run", "state", "level", "score", "policy", "policy_hash")
+    return {
+        "position": event.position,
+        "subject": event.originator_id,
+        **{name: getattr(data, name) for name in kept},
+        "as_of": parse_instant(data.as_of),
+        "known_at": parse_instant(data.known_at),
+        "decided_position": data.position,
+        "assumed": assumed,
+    }
+
+
+class Retried(NamedTuple):
+    """What became of units that were set aside."""
+
+    taken_up: list[tuple[str, str]]
+    still_aside: list[tuple[str, str]]
+
+
+def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
+    """Work out what was set aside anew, of these subjects or all, at the moment where the live build stands."""
+    with views.moving() as connection:
+        live = views.live(connection)
+        moment = Moment(live.as_of, 0, live.position)
+        step = Step(views.store, connection, views.tables(live.build), moment, moment)
+        aside = [(row.subject, row.scheme) for row in step.rows("set_aside", order="subject")]
+        chosen = [unit for unit in aside if not subjects or unit[0] in subjects]
+        step.write(Rewrite("set_aside", {"subject": subject, "scheme": scheme}, []) for subject, scheme in chosen)
+        units = Units(step)
+        for subject in sorted({subject for subject, _ in chosen}):
+            units.keep_again(subject)
+        for kind, schemes in SCHEMES_OF.items():
+            for subject, scheme in chosen:
+                if scheme in schemes and subject.startswith(f"{kind}/"):
+                    units.fill(subject, (scheme,))
+        units.move_agencies()
+        still = {(row.subject, row.scheme) for row in step.rows("set_aside")}
+    return Retried([unit for unit in chosen if unit not in still], [unit for unit in chosen if unit in still])

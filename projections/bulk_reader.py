@@ -1,0 +1,60 @@
+"""What a build is filled from in bulk: the sealed segments of a ledger, and the records behind them."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from replay.archive import Archive, Tail, open_archive
+from replay.columns import Columns
+from replay.errors import UsageError
+from replay.mcn_fold import Slots, slots_of
+from replay.seal import seal
+from replay.segments import BUCKETS
+from replay.store import Store
+
+TAIL_RECORDS_MAX: Final = 4_000_000
+"""A longer stretch behind the sealed records is sealed first: it would not fit into memory."""
+
+
+class BulkReader:
+    """The records of a ledger up to a position, by bucket."""
+
+    buckets = BUCKETS
+
+    def __init__(self, store: Store, position: int, as_of: int, named: Path | None) -> None:
+        self._store = store
+        self._position = position
+        self._as_of = as_of
+        self._named = named
+
+    @cached_property
+    def _archive(self) -> Archive:
+        store, folder = self._store, self._named or self._store.segments_path()
+        archive = open_archive(store, folder)
+        if self._position - archive.position > TAIL_RECORDS_MAX:
+            if folder is None:
+                raise UsageError(
+                    f"{store.name} has {self._position:,} records and no sealed segments; name a folder for them with"
+                    " --segments"
+                )
+            seal(store, folder)
+            archive = open_archive(store, folder)
+        while archive.position > self._position:
+            archive = archive.before(len(archive.manifest.generations) - 1)
+        return archive
+
+    @cached_property
+    def _tail(self) -> Tail:
+        return self._archive.tail(self._store, self._position)
+
+    def slots(self) -> Slots:
+        """Who holds each creator, by the bindings of all agencies; worked out once."""
+        return self._slots
+
+    @cached_property
+    def _slots(self) -> Slots:
+        return slots_of([self._archive.agencies(self._tail)], self._as_of)
+
+    def read(self, bucket: int) -> Columns:
+        """The records of a bucket of merchants and creators, in order."""
+        return self._archive.read(bucket, self._tail)

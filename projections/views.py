@@ -1,0 +1,265 @@
+"""The views of a ledger: where they are kept, which build is live, and the transactions that move them.
+
+With SQLite they are a file of their own beside the ledger, with PostgreSQL the schema `levelbook_views` of the same
+database. A build is one whole set of tables (`projections.view_tables`); one is live, one may be under way, and one
+that was live before may be kept to switch back to.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from projections.place import POSTGRES_SCHEMA, has_views, views_path
+from projections.view_tables import Tables, control_tables, tables_of, view_statements
+from replay.errors import StoreError, UsageError
+from replay.postgres import PostgresStore
+from replay.sqlite import SqliteStore
+from replay.store import Store
+
+FORMAT: Final = 1
+BUSY_SECONDS: Final = 60
+LIVE: Final = "live"
+BUILDING: Final = "building"
+FORMER: Final = "former"
+CHECKING: Final = "checking"
+"""The roles of a build."""
+_LOCKS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C764203, "check": 0x4C764204}
+
+
+class DamagedViews(StoreError):
+    """The database of the views cannot be read as what it must be."""
+
+
+class Build(NamedTuple):
+    """A row of `builds`: one set of tables, and the one moment at which all of it stands."""
+
+    build: int
+    role: str
+    position: int
+    as_of: int
+    policies: str
+    """JSON: by scheme, the revisions that judged."""
+    program: str
+    phase: str
+    done: int
+    total: int
+    started_at: int
+    moved_at: int
+    """When it last moved, by the ledger's clock."""
+    parts: str
+    """JSON: which parts of a rebuild are finished."""
+
+
+class Views:
+    """The views of one ledger, open for reading and for moving them."""
+
+    def __init__(self, store: Store, engine: Engine, schema: str | None, folder: Path | None) -> None:
+        self.store = store
+        self.schema = schema
+        self._engine = engine
+        self._folder = folder
+        self._about, self._builds = control_tables(schema)
+
+    def tables(self, build: int) -> Tables:
+        return tables_of(build, self.schema)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot of the views."""
+        with _failures_named(self.store.name), self._engine.connect() as connection:
+            if self.schema is None:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield connection
+
+    @contextmanager
+    def moving(self) -> Iterator[Connection]:
+        """A transaction that is alone among those that move the views; whole or without trace."""
+        with _failures_named(self.store.name), self._engine.connect() as connection:
+            if self.schema is None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text(f"LOCK TABLE {self.schema}.about IN EXCLUSIVE MODE"))
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[None]:
+        """Hold the right to follow or to rebuild. Raises StoreError when another process holds it."""
+        busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
+        if self._folder is None:
+            with self._engine.connect() as connection:
+                if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCKS[work]})")).scalar_one():
+                    raise busy
+                connection.commit()
+                try:
+                    yield
+                finally:
+                    with suppress(DBAPIError):
+                        connection.execute(text(f"SELECT pg_advisory_unlock({_LOCKS[work]})"))
+            return
+        handle = os.open(self._folder.with_name(f"{self._folder.name}.{work}"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise busy from None
+            yield
+        finally:
+            os.close(handle)
+
+    def builds(self, connection: Connection) -> list[Build]:
+        """Every build, the oldest first."""
+        rows = connection.execute(select(self._builds).order_by(self._builds.c.build))
+        return [Build(*row) for row in rows]
+
+    def in_role(self, connection: Connection, role: str) -> Build | None:
+        return next((build for build in self.builds(connection) if build.role == role), None)
+
+    def live(self, connection: Connection) -> Build:
+        """The build that services read. Raises UsageError when there is none yet."""
+        found = self.in_role(connection, LIVE)
+        if found is None:
+            raise UsageError(f"{self.store.name} has no views yet; 'levelbook rebuild' makes them")
+        return found
+
+    def add_build(self, connection: Connection, build: Build) -> None:
+        """The empty tables of a new build, and its row."""
+        self.tables(build.build).metadata.create_all(connection)
+        connection.execute(insert(self._builds).values(**build._asdict()))
+
+    def note(self, connection: Connection, build: int, **values: Any) -> None:
+        """Change what is noted of a build."""
+        connection.execute(update(self._builds).where(self._builds.c.build == build).values(**values))
+
+    def drop_build(self, connection: Connection, build: int) -> None:
+        self.tables(build).metadata.drop_all(connection)
+        connection.execute(self._builds.delete().where(self._builds.c.build == build))
+
+    def switch(self, connection: Connection, build: int) -> None:
+        """Make a build the live one: the `v1_…` views show it from this transaction's end on."""
+        live = self.in_role(connection, LIVE)
+        for name, statement in view_statements(build, self.schema):
+            connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+            connection.execute(text(f"CREATE VIEW {name} AS {statement}"))
+        if live is not None and live.build != build:
+            self.note(connection, live.build, role=FORMER)
+        self.note(connection, build, role=LIVE)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> "Views":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def has_live(views: Views) -> bool:
+    """Whether there is a build that services read."""
+    with views.reading() as connection:
+        return views.in_role(connection, LIVE) is not None
+
+
+def open_views(store: Store, *, make: bool = False) -> Views:
+    """The views of a ledger. `make` makes the empty place for them where there is none.
+
+    Raises UsageError when there are none, and when they belong to another ledger or are of another form.
+    """
+    if not make and not has_views(store):
+        raise UsageError(f"{store.name} has no views yet; 'levelbook rebuild' makes them")
+    if isinstance(store, SqliteStore):
+        path = views_path(store)
+        views = Views(store, _sqlite_engine(path), None, path)
+    else:
+        assert isinstance(store, PostgresStore)
+        views = Views(store, _postgres_engine(store.location), POSTGRES_SCHEMA, None)
+    try:
+        with _failures_named(store.name):
+            _check(views, make)
+    except BaseException:
+        views.close()
+        raise
+    return views
+
+
+def _check(views: Views, make: bool) -> None:
+    about, _ = control_tables(views.schema)
+    with views._engine.connect() as connection:
+        there = inspect(connection).has_table("about", schema=views.schema)
+    if not there and not make:
+        raise UsageError(f"{views.store.name} has no views yet; 'levelbook rebuild' makes them")
+    if not there:
+        with views._engine.connect() as connection:
+            if views.schema is None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCKS['making']})"))
+                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {views.schema}"))
+            about.metadata.create_all(connection)
+            row: Row[Any] | None = connection.execute(select(about)).first()
+            if row is None:
+                connection.execute(insert(about).values(one=1, ledger=views.store.identity.id, format=FORMAT))
+            connection.commit()
+    with views.reading() as connection:
+        ledger, form = connection.execute(select(about.c.ledger, about.c.format)).one()
+    if ledger != views.store.identity.id:
+        raise UsageError(f"the views beside {views.store.name} are of another ledger; remove them, then rebuild")
+    if form != FORMAT:
+        raise UsageError(
+            f"the views of {views.store.name} have form {form}, this levelbook moves form {FORMAT}; remove them, then"
+            " rebuild"
+        )
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    url = f"sqlite:///file:{quote(str(path))}?uri=true"
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -65536")
+
+    return engine
+
+
+def _postgres_engine(location: str) -> Engine:
+    _, _, rest = location.partition("://")
+    return create_engine(
+        f"postgresql+psycopg://{rest}",
+        connect_args={"application_name": "levelbook-views", "options": f"-c lock_timeout={BUSY_SECONDS}s"},
+    )
+
+
+@contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """Errors of the database as errors of the views."""
+    try:
+        yield
+    except DBAPIError as error:
+        first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        if "full" in first:
+            raise StoreError(
+                f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"
+                " make space and go on"
+            ) from error
+        if "malformed" in first or "not a database" in first or "no such table" in first:
+            raise DamagedViews(
+                f"the views of {name} are damaged ({first}); remove them and rebuild: the ledger is whole"
+            ) from error
+        if "locked" in first or "lock timeout" in first:
+            raise StoreError(f"the views of {name} were held by another process for {BUSY_SECONDS} s; try again") from (
+                error
+            )
+        raise StoreError(f"the views of {name} cannot be used: {first}") from error

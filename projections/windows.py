@@ -1,0 +1,68 @@
+"""What a process that follows keeps of merchants' latest events, so that it reads each of them once.
+
+Windows are nothing but read-ahead: a process that begins without them reads the same events from the ledger. They are
+let go when another process has moved the build, and the longest unused first when there are too many.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from domain.events import Event
+
+EVENTS_MAX: Final = 400_000
+"""Events kept in all, of about half a kilobyte each."""
+
+
+class Window:
+    """A merchant's known events from an instant on, and those before it of the orders that they name."""
+
+    def __init__(self, first: int, events: Iterable[Event]) -> None:
+        self.first = first
+        self.events = {event.position: event for event in events}
+        self.orders: set[str] = set()
+        """Those whose earlier events have been read."""
+
+    def complete(self, earlier: Callable[[set[str]], Iterable[Event]]) -> list[Event]:
+        """The events, once those before the window of orders that are new in it have been read."""
+        named = {event.data.order for event in self.events.values() if hasattr(event.data, "order")}
+        if new := named - self.orders:
+            self.events |= {event.position: event for event in earlier(new)}
+            self.orders |= new
+        return list(self.events.values())
+
+
+class Windows:
+    """The windows of many merchants, all of them known up to where one build stands."""
+
+    def __init__(self) -> None:
+        self._standing: tuple[int, int] | None = None
+        self._found: OrderedDict[str, Window] = OrderedDict()
+
+    def begin(self, build: int, position: int) -> None:
+        """Keep what is known up to the position where a build stands; let go of anything else."""
+        if self._standing != (build, position):
+            self._found.clear()
+        self._standing = None
+
+    def end(self, build: int, position: int) -> None:
+        """The build stands at another position now, up to which every event was taken in."""
+        self._standing = (build, position)
+        count = sum(len(window.events) for window in self._found.values())
+        while count > EVENTS_MAX:
+            _, window = self._found.popitem(last=False)
+            count -= len(window.events)
+
+    def take_in(self, subject: str, events: Iterable[Event]) -> None:
+        """New events of a subject."""
+        window = self._found.get(subject)
+        if window is not None:
+            window.events |= {event.position: event for event in events}
+
+    def of(self, subject: str, first: int, read: Callable[[], Iterable[Event]]) -> Window:
+        """The window of a subject from an instant on, read where it is not kept or begins later."""
+        window = self._found.pop(subject, None)
+        if window is None or window.first > first:
+            window = Window(first, read())
+        self._found[subject] = window
+        return window

@@ -1,0 +1,367 @@
+"""Views followed, restated and rebuilt, each against a floor taken in the same run."""
+
+import json
+import random
+import shutil
+import sqlite3
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from domain.policy import start_of_month, terms_of
+from domain.reputation import SCHEME
+from domain.reputation_facts import spans_of
+from projections.advance import advance
+from projections.bulk_fill import bucket_rows
+from projections.bulk_reader import BulkReader
+from projections.bulk_rows import insert_rows
+from projections.follow import follow
+from projections.place import views_path
+from projections.rebuild import Asked, rebuild
+from projections.step import Step
+from projections.views import Views, open_views
+from replay.archive import open_archive
+from replay.policies import shipped
+from replay.reputation_fold import fold_reputation
+from replay.seal import seal
+from replay.segments import BUCKETS
+from replay.sqlite import SqliteStore
+from replay.store import Store, open_store
+from replay.timeline import Moment
+from tests.benchmarks.conftest import LINES, Compare
+from tests.benchmarks.test_reputation_speed import command
+from tests.making import ingest_files
+
+EVENTS = LINES * 3 // 5
+MERCHANTS = 20_000
+FOLLOWED = 20_000
+OFFERED_A_SECOND = 500
+OFFERED_SECONDS = 20
+VISIBLE_AIM_SECONDS = 1.0
+RESTATED_AIM_SECONDS = 1.0
+Made = tuple[Path, Path]
+"""A ledger, and a file of further events."""
+
+
+def told(number: int, at: datetime, subject: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An event of the ledger's year."""
+    return {
+        "specversion": "1.0",
+        "id": f"e-{number}",
+        "source": "urn:example:orders",
+        "type": name,
+        "subject": subject,
+        "time": at.isoformat(),
+        "data": data,
+    }
+
+
+def year_of(count: int, merchants: int) -> Iterator[dict[str, Any]]:
+    """A year up to now of merchants whose sizes fall like 1 / rank^0.8: openings, then so many events in order."""
+    chance = random.Random(7)
+    weights = list(accumulate((rank + 1) ** -0.8 for rank in range(merchants)))
+    end = datetime.now(UTC) - timedelta(minutes=10)
+    for rank in range(merchants):
+        category = "fresh" if rank % 5 == 0 else "tea"
+        yield told(
+            -1 - rank, end - timedelta(days=1_700), _merchant(rank), "merchant.onboarded", {"category": category}
+        )
+    running: list[tuple[str, int]] = []
+    for number in range(count):
+        at = end - timedelta(days=365 * (count - number) / count)
+        draw = chance.random()
+        if draw < 0.4 or not running:
+            rank = chance.choices(range(merchants), cum_weights=weights)[0]
+            running.append((f"o-{number}", rank))
+            data = {"order": f"o-{number}", "buyer": f"b-{chance.randrange(200_000)}", "amount": 9_900}
+            yield told(number, at, _merchant(rank), "order.paid", data)
+            continue
+        order, rank = running[chance.randrange(max(0, len(running) - 20_000), len(running))]
+        name, data = "order.received", {"order": order}
+        if draw >= 0.99:
+            name, data = "order.flagged", {"order": order, "reason": "fake_trade"}
+        elif draw >= 0.7:
+            name, data = "review.posted", {"order": order, "quality": chance.randrange(1, 6)}
+        yield told(number, at, _merchant(rank), name, data)
+
+
+def _merchant(rank: int) -> str:
+    return f"merchant/m-{rank}"
+
+
+def write(path: Path, events: Iterator[dict[str, Any]]) -> None:
+    with path.open("w") as file:
+        for event in events:
+            file.write(json.dumps(event, separators=(",", ":")) + "\n")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A rebuilt ledger of a year of 20,000 merchants, and the events that come next."""
+    folder = tmp_path_factory.mktemp("year")
+    events = year_of(EVENTS + FOLLOWED + OFFERED_A_SECOND * OFFERED_SECONDS, MERCHANTS)
+    write(folder / "year.jsonl", (next(events) for _ in range(MERCHANTS + EVENTS)))
+    write(folder / "next.jsonl", events)
+    command("ingest", "--store", str(folder / "ledger.db"), str(folder / "year.jsonl"))
+    command("rebuild", "--store", str(folder / "ledger.db"), "--sample", "5")
+    return folder / "ledger.db", folder / "next.jsonl"
+
+
+def test_following(made: Made, tmp_path: Path, benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events a second through all views, against inserting the rows that were written; then append to visible."""
+    location, further = made
+    lines = further.read_text().splitlines(keepends=True)
+    (tmp_path / "followed.jsonl").write_text("".join(lines[:FOLLOWED]))
+    with open_store(str(location)) as store, open_views(store) as views:
+        ingest_files(store, [str(tmp_path / "followed.jsonl")], tmp_path / "rejects.jsonl")
+        written: list[tuple[str, list[dict[str, Any]]]] = []
+        real = Step.write
+
+        def counted(step: Step, rewrites: Any) -> None:
+            kept = list(rewrites)
+            written.extend((rewrite.table, list(rewrite.rows)) for rewrite in kept if rewrite.rows)
+            real(step, kept)
+
+        monkeypatch.setattr(Step, "write", counted)
+        begin = time.perf_counter()
+        benchmark.pedantic(follow, (views,), {"stay": False}, rounds=1)  # type: ignore[no-untyped-call]
+        ours = time.perf_counter() - begin
+        monkeypatch.undo()
+        floor = inserted(written, tmp_path / "floor.db")
+        rows = sum(len(some) for _, some in written)
+        print(
+            f"\nfollow: {FOLLOWED / ours:,.0f} events/s; {rows:,} rows written in {ours:.2f} s, bare inserts of the"
+            f" same {floor:.2f} s, ratio {ours / floor:.1f}, aim 4"
+        )
+        delays = visible_after(store, views, lines[FOLLOWED:], tmp_path)
+        p50, p99 = (statistics.quantiles(delays, n=100)[place] for place in (49, 98))
+        print(
+            f"append to visible at {OFFERED_A_SECOND} events/s: median {p50:.2f} s, p99 {p99:.2f} s,"
+            f" aim {VISIBLE_AIM_SECONDS}"
+        )
+
+
+def inserted(written: list[tuple[str, list[dict[str, Any]]]], path: Path) -> float:
+    """Seconds that bare inserts of these rows take, into tables with the same keys, in transactions as large."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    for table, rows in written:
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(rows[0])})")
+    prepared = [
+        (f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", [tuple(row.values()) for row in rows])
+        for table, rows in written
+    ]
+    begin = time.perf_counter()
+    connection.execute("BEGIN")
+    for statement, values in prepared:
+        connection.executemany(statement, values)
+    connection.execute("COMMIT")
+    connection.close()
+    return time.perf_counter() - begin
+
+
+def visible_after(store: Store, views: Views, lines: list[str], folder: Path) -> list[float]:
+    """Seconds from the commit of each event to the transaction that shows it, offered at a steady rate by a process."""
+    seen: list[tuple[int, float]] = []
+    ours, theirs = get_context("spawn").Pipe()
+    offering = get_context("spawn").Process(target=offer, args=(store.location, lines, folder, theirs))
+    offering.start()
+    follow(
+        views,
+        stay=True,
+        told=lambda moved: seen.append((moved.build.position, time.time())),
+        stopped=lambda: ours.poll() and bool(seen) and seen[-1][0] >= store.head().position,
+    )
+    appended: list[tuple[int, float]] = ours.recv()
+    offering.join()
+    delays = []
+    for position, at in appended:
+        delays += [next(shown for reached, shown in seen if reached >= position) - at] * (OFFERED_A_SECOND // 10)
+    return delays
+
+
+def offer(location: str, lines: list[str], folder: Path, told_to: Connection) -> None:
+    """Append lines at the rate, ten batches a second; tell the position and time of each commit at the end."""
+    appended = []
+    with open_store(location) as writer:
+        begin = time.time()
+        for batch in range(OFFERED_SECONDS * 10):
+            path = folder / f"offered-{batch}.jsonl"
+            path.write_text("".join(lines[batch * OFFERED_A_SECOND // 10 : (batch + 1) * OFFERED_A_SECOND // 10]))
+            ingest_files(writer, [str(path)], folder / "rejects.jsonl")
+            appended.append((writer.head().position, time.time()))
+            time.sleep(max(0.0, begin + (batch + 1) / 10 - time.time()))
+    told_to.send(appended)
+
+
+# --- a correction at a large merchant ---------------------------------------------------------------------------------
+
+
+def one_large(count: int, others: int) -> Iterator[dict[str, Any]]:
+    """A merchant of so many events over three years, and a tenth of a thousand events each of others."""
+    end = datetime.now(UTC) - timedelta(minutes=10)
+    for rank in range(others + 1):
+        yield told(-1 - rank, end - timedelta(days=1_700), _merchant(rank), "merchant.onboarded", {"category": "fresh"})
+    total = count + 100 * others
+    for number in range(total):
+        rank = 0 if number * count // total != (number + 1) * count // total else 1 + number % max(others, 1)
+        at = end - timedelta(days=1_095 * (total - number) / total)
+        order = {"order": f"o-{rank}-{number // 3 if rank == 0 else number // 3 // max(others, 1)}"}
+        name = ("order.paid", "order.received", "review.posted")[number % 3]
+        more: dict[str, Any] = {
+            "order.paid": {"buyer": f"b-{number % 99_991}", "amount": 9_900},
+            "order.received": {},
+            "review.posted": {"quality": 5},
+        }
+        yield told(number, at, _merchant(rank), name, order | more[name])
+
+
+def test_a_correction_in_last_month_at_a_merchant_of_a_million_events(
+    tmp_path: Path, benchmark: BenchmarkFixture
+) -> None:
+    seconds = {}
+    for others in (300, 3_000):
+        folder = tmp_path / str(others)
+        folder.mkdir()
+        write(folder / "events.jsonl", one_large(LINES, others))
+        command("ingest", "--store", str(folder / "ledger.db"), str(folder / "events.jsonl"))
+        command("rebuild", "--store", str(folder / "ledger.db"), "--sample", "0")
+        with open_store(str(folder / "ledger.db")) as store, open_views(store) as views:
+            follow(views, stay=False)
+            (order,) = next(
+                store.query(
+                    "SELECT ref FROM records WHERE stream = 'merchant/m-0' AND type = 'review.posted'"
+                    " AND occurred_at > ? ORDER BY occurred_at LIMIT 1",
+                    (store.now() - 40 * 86_400_000_000,),
+                )
+            )
+            times = []
+            for number, name in enumerate(("order.flagged", "order.cleared") * 3):
+                data = {"order": order} | ({"reason": "fake_trade"} if name == "order.flagged" else {})
+                write(
+                    folder / "more.jsonl",
+                    iter([told(-10_000_000 - number, datetime.now(UTC), _merchant(0), name, data)]),
+                )
+                begin = time.perf_counter()
+                ingest_files(store, [str(folder / "more.jsonl")], folder / "rejects.jsonl")
+                moved = advance(views, 1)
+                times.append(time.perf_counter() - begin)
+                assert moved.events == 1 and moved.units >= 1
+            seconds[others] = statistics.median(times)
+    benchmark.pedantic(lambda: None, rounds=1)  # type: ignore[no-untyped-call]
+    print(
+        f"\na correction 40 days back at a merchant of {LINES:,} events, append to views restated:"
+        f" {seconds[300]:.2f} s, aim {RESTATED_AIM_SECONDS}; beside ten times the other merchants"
+        f" {seconds[3_000]:.2f} s, ratio {seconds[3_000] / seconds[300]:.2f}, aim 1.5"
+    )
+
+
+# --- rebuilding -------------------------------------------------------------------------------------------------------
+
+
+def test_writing_the_views_against_bare_inserts(made: Made, tmp_path: Path, compare: Compare) -> None:
+    """The rows of a bucket through `insert_rows`, against the driver's own executemany of the same tuples."""
+    location = shutil.copy(made[0], tmp_path / "ledger.db")
+    with open_store(str(location)) as store, open_views(store, make=True) as views, views.moving() as connection:
+        head = store.head().position
+        moment = Moment(store.now(), 0, head)
+        views.tables(90).metadata.create_all(connection)
+        views.tables(91).metadata.create_all(connection)
+        step = Step(store, connection, views.tables(90), moment, moment)
+        reader = BulkReader(store, head, moment.as_of, None)
+        prepared = [item for bucket in range(4) for item in bucket_rows(step, reader.read(bucket), reader.slots, ())]
+        driver: Any = connection.connection.driver_connection
+        tuples = [
+            (
+                f"INSERT INTO b91_{table} ({', '.join(rows)}) VALUES ({', '.join('?' * len(rows))})",
+                list(zip(*rows.values(), strict=True)),
+            )
+            for table, rows in prepared
+        ]
+
+        def empty() -> None:
+            for build in (90, 91):
+                for table in views.tables(build).metadata.tables:
+                    driver.execute(f"DELETE FROM {table}")
+
+        compare(
+            f"writing {sum(len(rows) for _, rows in tuples):,} rows of views, against bare inserts of the same",
+            lambda: [insert_rows(connection, views.tables(90)[table], rows) for table, rows in prepared],
+            lambda: [driver.executemany(statement, rows) for statement, rows in tuples],
+            aim="1.5",
+            before=empty,
+        )
+
+
+def test_rebuilding(made: Made, tmp_path: Path, compare: Compare) -> None:
+    """The whole command: straight from the store, against reading the same rows; and from sealed segments."""
+    location = shutil.copy(made[0], tmp_path / "ledger.db")
+
+    def read() -> None:
+        connection = sqlite3.connect(location)
+        for _ in connection.execute("SELECT stream, type, occurred_at, position, record FROM records"):
+            pass
+        connection.close()
+
+    def build() -> None:
+        command("rebuild", "--store", str(location), "--sample", "5")
+
+    def without_views() -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{location}.views{suffix}").unlink(missing_ok=True)
+
+    def judge() -> None:
+        """From the store to every verdict and month of merchant-reputation in memory."""
+        with open_store(str(location)) as store:
+            head, archive = store.head(), open_archive(store, None)
+            spans = spans_of(terms_of(shipped(SCHEME), start_of_month))
+            tail = archive.tail(store, head.position)
+            for bucket in range(BUCKETS):
+                fold_reputation(archive.read(bucket, tail), spans, head.recorded_at)
+
+    judge()  # compiles
+    compare(
+        f"{EVENTS:,} events straight from the store to every verdict and month, against reading the same rows",
+        judge,
+        read,
+        aim="2.5",
+    )
+    build()
+    compare(
+        f"the whole command rebuild of {EVENTS:,} events, straight from the store, against reading the same rows",
+        build,
+        read,
+        aim="reported",
+        before=without_views,
+    )
+    with open_store(str(location)) as store:
+        folder = store.segments_path()
+        assert folder is not None
+        seal(store, folder)
+    compare(
+        "the same from sealed segments",
+        build,
+        read,
+        aim="reported",
+        before=without_views,
+    )
+    with open_store(str(location)) as store, open_views(store) as opened:
+        begin = time.perf_counter()
+        marks: dict[str, float] = {}
+
+        def told_of(phase: str, *_: int) -> None:
+            marks.setdefault(phase, time.perf_counter() - begin)
+
+        rebuild(opened, Asked(sample=5), told_of)
+        print("its phases began after " + ", ".join(f"{phase} {at:.2f} s" for phase, at in marks.items()))
+        assert isinstance(store, SqliteStore) and views_path(store).exists()

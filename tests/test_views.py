@@ -1,0 +1,473 @@
+"""The laws of views: however a ledger grows and time passes, views hold what replays give, row for row."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select, text, update
+
+from cli import main
+from domain.limits import DAY_MICROS, HOUR_MICROS
+from projections import bulk_reader
+from projections import rebuild as building
+from projections import views as viewing
+from projections.advance import advance, retry
+from projections.follow import follow
+from projections.levels_differ import DEFECT
+from projections.prove import Proof, prove
+from projections.rebuild import READY, Asked, abort, fill, new_build, rebuild, switch_back
+from projections.view_tables import TABLE_NAMES, control_tables
+from projections.views import BUILDING, FORMER, LIVE, Build, Views, open_views
+from projections.windows import Windows
+from replay.decide import decide, period_of
+from replay.errors import LevelbookError, StoreError, UsageError
+from replay.ledger import Ledger
+from replay.seal import seal
+from replay.store import Store, create_store, open_store
+from tests.conftest import SOAK
+from tests.making import event, ingest_events, paid
+from tests.worlds import BEGIN, END, SCHEMES, World, revised
+
+ALL = 10**9
+"""A sample of everything."""
+SEEDS = range(12 * SOAK)
+
+
+@pytest.fixture
+def views(store: Store) -> Iterator[Views]:
+    with open_views(store, make=True) as opened:
+        yield opened
+
+
+def empty_live(views: Views, as_of: int = BEGIN) -> None:
+    """A live build that has seen nothing."""
+    with views.moving() as connection:
+        views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]"))
+        views.switch(connection, 1)
+
+
+def proof_of(views: Views, role: str = LIVE) -> Proof:
+    """The proof of a build over every subject."""
+    with views.reading() as connection:
+        build = views.in_role(connection, role)
+        assert build is not None
+        return prove(views.store, connection, views.tables(build.build), build, Random(0), ALL)
+
+
+def tables_of(views: Views, number: int) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of a build, by table."""
+    found = {}
+    with views.reading() as connection:
+        for name in TABLE_NAMES:
+            rows = [tuple(row) for row in connection.execute(select(views.tables(number)[name]))]
+            found[name] = sorted(rows, key=repr)
+    return found
+
+
+def grown(views: Views, folder: Path, seed: int, count: int) -> Iterator[int]:
+    """Let a ledger and its calendar grow by random steps of both; after each the views stand at its head."""
+    random, world = Random(seed), World(seed)
+    now, made, windows = BEGIN, 0, Windows() if seed % 3 else None
+    while made < count:
+        some = random.randrange(1, 20)
+        place = folder / f"events-{made}"
+        place.mkdir()
+        ingest_events(views.store, world.events(some), place)
+        made += some
+        now += random.choice((0, HOUR_MICROS, DAY_MICROS, 3 * DAY_MICROS, 11 * DAY_MICROS, 33 * DAY_MICROS))
+        while (
+            advance(views, 1, now, random.choice((3, 10, 1_000)), windows).build.position < views.store.head().position
+        ):
+            pass
+        yield now
+
+
+# --- the laws ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_views_hold_what_replays_give_however_the_ledger_grows(seed: int, tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        empty_live(views)
+        for scheme in SCHEMES if seed % 2 else ():
+            Ledger(store).adopt(revised(scheme, seed))
+        rows = 0
+        for _ in grown(views, tmp_path, seed, 240):
+            found = proof_of(views)
+            assert found.problems == []
+            rows += found.rows
+        assert rows > 400
+
+
+def test_the_same_on_both_databases_and_rebuilt_from_nothing(views: Views, tmp_path: Path) -> None:
+    """Advanced by any batches == rebuilt: every row of every table, also of those that no service reads."""
+    empty_live(views)
+    for _ in grown(views, tmp_path, 77, 300):
+        pass
+    assert proof_of(views).problems == []
+    report = rebuild(views, Asked(sample=ALL))
+    assert report.differences == [] and report.switched
+    with views.reading() as connection:
+        live, former = views.live(connection), views.in_role(connection, FORMER)
+    assert former is not None
+    advance(views, former.build, live.as_of)
+    assert tables_of(views, live.build) == tables_of(views, former.build)
+
+
+def test_a_policy_adopted_meanwhile_judges_every_subject(views: Views, tmp_path: Path) -> None:
+    empty_live(views)
+    for number, now in enumerate(grown(views, tmp_path, 5, 260)):
+        if number % 4 == 3:
+            Ledger(views.store).adopt(revised(SCHEMES[number // 4 % 4], number))
+            assert advance(views, 1, now).events == 1
+            assert proof_of(views).problems == []
+
+
+def test_decisions_and_boards_are_shown(views: Views, tmp_path: Path) -> None:
+    create = [
+        event("mcn.onboarded", "on", "2023-01-05T00:00:00+08:00", subject="mcn/a"),
+        event("creator.bound", "bind", "2023-01-06T00:00:00+08:00", subject="mcn/a", creator="c"),
+        event("creator.scored", "s", "2023-03-06T00:00:00+08:00", subject="creator/c", score="reputation", value="4.9"),
+        event("merchant.onboarded", "m", "2022-11-01T00:00:00+08:00", category="fresh"),
+    ]
+    ingest_events(views.store, create, tmp_path)
+    month = 2022 * 12 + 10
+    decide(views.store, "merchant-reputation", period_of(views.store, "merchant-reputation", month, None))
+    report = rebuild(views, Asked())
+    assert report.compared_with is None
+    with views.reading() as connection:
+        decided = connection.execute(text(f"SELECT subject, period, state FROM {_named(views, 'v1_decisions')}")).all()
+        boards = connection.execute(
+            text(f"SELECT board, rank, subject FROM {_named(views, 'v1_leaderboards')} WHERE month = '2023-03'")
+        ).all()
+    assert [tuple(row) for row in decided] == [("merchant/m-1", "2022-11", "unrated")]
+    assert [tuple(row) for row in sorted(boards)] == [("comprehensive", 1, "mcn/a"), ("growth", 1, "mcn/a")]
+
+
+def _named(views: Views, name: str) -> str:
+    return name if views.schema is None else f"{views.schema}.{name}"
+
+
+# --- rebuilding, switching, comparing ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def grown_views(views: Views, tmp_path: Path) -> Views:
+    """Views of a small random ledger, live at its head."""
+    folder = tmp_path / "world"
+    folder.mkdir()
+    ingest_events(views.store, World(3).events(150), folder)
+    rebuild(views, Asked())
+    return views
+
+
+def in_roles(views: Views) -> dict[str, int]:
+    with views.reading() as connection:
+        return {build.role: build.build for build in views.builds(connection)}
+
+
+def changed_by_hand(views: Views, table: str, **values: Any) -> Any:
+    """Change a live row as somebody with a database shell could: its subject."""
+    with views.moving() as connection:
+        found = views.tables(views.live(connection).build)[table]
+        row = connection.execute(select(found).order_by(*found.primary_key).limit(1)).one()
+        where = [column == row._mapping[column.name] for column in found.primary_key]
+        connection.execute(update(found).where(*where).values(**values))
+        return row.subject
+
+
+def test_a_dry_run_proves_and_does_not_switch(grown_views: Views) -> None:
+    report = rebuild(grown_views, Asked(dry_run=True))
+    assert not report.switched and report.proof.compared > 5
+    assert in_roles(grown_views) == {LIVE: 1, BUILDING: 2}
+    assert rebuild(grown_views, Asked()).resumed
+    assert in_roles(grown_views) == {FORMER: 1, LIVE: 2}
+    assert switch_back(grown_views).build == 1
+    assert in_roles(grown_views) == {LIVE: 1, FORMER: 2}
+    rebuild(grown_views, Asked(dry_run=True))
+    removed = abort(grown_views)
+    assert removed is not None and removed.build == 3
+    assert abort(grown_views) is None
+    told = run(grown_views, "rebuild", "--back", "--abort", status=2)
+    assert "--dry-run, --back and --abort each say what to do; give one of them" in told
+
+
+def test_a_level_that_differs_is_reported_with_its_reason(grown_views: Views) -> None:
+    subject = changed_by_hand(grown_views, "levels", level="gold-5", score=7)
+    (found,) = rebuild(grown_views, Asked()).differences
+    assert (found.subject, found.reason, found.before and found.before["level"]) == (subject, DEFECT, "gold-5")
+    assert found.after is not None and found.after["level"] != "gold-5"
+
+
+def test_a_build_that_is_not_what_replays_give_is_never_switched(
+    grown_views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from projections import reputation_view
+
+    real = reputation_view.level_row
+    monkeypatch.setattr(reputation_view, "level_row", lambda *args: real(*args) | {"score": 1})
+    with pytest.raises(LevelbookError, match="score is 1, not ") as caught:
+        rebuild(grown_views, Asked())
+    assert "the new views are not what independent replays give, the live ones stay (sample " in str(caught.value)
+    assert in_roles(grown_views)[LIVE] == 1
+    monkeypatch.undo()
+    abort(grown_views)
+    assert rebuild(grown_views, Asked()).switched
+
+
+def test_some_views_are_rebuilt_and_the_others_taken_over(grown_views: Views) -> None:
+    changed_by_hand(grown_views, "mcn_months", total=999)
+    report = rebuild(grown_views, Asked(schemes=("mcn-level",)))
+    assert report.switched and proof_of(grown_views).problems == []
+    assert "there is no view 'x'; known are merchant-reputation, " in run(grown_views, "rebuild", "x", status=2)
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("levels", {"score": 12_345}),
+        ("history", {"level": "gold-1"}),
+        ("reputation_months", {"closing_tenths": 1}),
+        ("tier_figures", {"orders": 99}),
+        ("creator_figures", {"settled_sum_fen": 1}),
+        ("life", {"at": 5}),
+        ("bindings", {"at": 5}),
+        ("calendar", {"next_at": 5_000_000_000_000_000}),
+    ],
+)
+def test_a_row_changed_by_hand_is_named(grown_views: Views, table: str, values: dict[str, int | str]) -> None:
+    if table == "bindings":
+        with grown_views.moving() as connection:
+            found = grown_views.tables(1)[table]
+            connection.execute(update(found).values(**values))
+        subject = "c-"
+    else:
+        subject = changed_by_hand(grown_views, table, **values)
+    told = run(grown_views, "verify", status=1)
+    (column,) = values
+    assert f" of {table} is not what the ledger gives: {column} is {values[column]!r}, not " in told
+    assert subject in told
+
+
+def test_sound_views_are_found_sound_and_a_truncated_database_is_named(
+    tmp_path: Path,
+) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        ingest_events(store, World(3).events(60), tmp_path)
+        rebuild(views, Asked())
+        run(views, "verify")
+    path = tmp_path / "ledger.db.views"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    done = CliRunner().invoke(main, ["verify", "--store", str(tmp_path / "ledger.db")])
+    assert done.exit_code == 1 and "views: the views of " in done.output and " are damaged (" in done.output
+
+
+def run(views: Views, *words: str, status: int = 0) -> str:
+    """A command on the ledger of these views."""
+    done = CliRunner().invoke(main, [*words, "--store", views.store.location])
+    assert done.exit_code == status, (done.output, done.exception)
+    return done.output
+
+
+# --- set aside --------------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_processed_is_set_aside_and_the_rest_goes_on(
+    grown_views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from projections import creator_view
+
+    real = creator_view.advance
+
+    def broken(step: Any, subject: str, *rest: Any, **others: Any) -> Any:
+        if subject == "creator/c-2":
+            raise ValueError("no such thing")
+        return real(step, subject, *rest, **others)
+
+    monkeypatch.setattr(creator_view, "advance", broken)
+    more = [
+        event("live.held", f"l-{name}", "2023-05-01T00:00:00+08:00", subject=f"creator/{name}", minutes=5)
+        for name in ("c-1", "c-2")
+    ]
+    ingest_events(grown_views.store, more, tmp_path)
+    follow(grown_views, stay=False)
+    assert "it rests on creator/c-2, which is set aside itself" in run(grown_views, "status", status=1)
+    assert run(grown_views, "status", status=1).count("set aside       creator/c-2 creator-level at position 152") == 1
+    with grown_views.reading() as connection:
+        live = grown_views.live(connection)
+        assert live.position == 152
+        rows = connection.execute(text(f"SELECT subject, stale FROM {_named(grown_views, 'v1_levels')}")).all()
+    stale = {row.subject for row in rows if row.stale}
+    assert "creator/c-2" in stale and "creator/c-1" not in stale
+    assert stale <= {"creator/c-2", "mcn/a-1", "mcn/a-2"}
+    assert run(grown_views, "retry", status=1).count("still set aside") >= 1
+    monkeypatch.undo()
+    found = retry(grown_views)
+    assert not found.still_aside and ("creator/c-2", "creator-level") in found.taken_up
+    assert proof_of(grown_views).problems == []
+    run(grown_views, "verify")
+    assert "Nothing is set aside." in run(grown_views, "retry")
+
+
+def test_a_record_that_cannot_be_read_stops_its_subject_alone(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        ingest_events(store, [paid("o-1"), event("merchant.closed", "x", subject="merchant/m-2")], tmp_path)
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
+            (guard,) = raw.execute("SELECT sql FROM sqlite_master WHERE name = 'records_never_updated'").fetchone()
+            raw.execute("DROP TRIGGER records_never_updated")
+            (whole,) = raw.execute("SELECT record FROM records WHERE position = 1").fetchone()
+            raw.execute("UPDATE records SET record = ? WHERE position = 1", (whole.replace(b'"amount"', b'"amounts"'),))
+        report = rebuild(views, Asked())
+        assert report.switched
+        told = run(views, "status", status=1)
+        assert (
+            "set aside       merchant/m-1 merchant-reputation at position 1: the record at position 1 is damaged"
+            in told
+        )
+        assert "merchant/m-2 merchant" not in told
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
+            raw.execute("UPDATE records SET record = ? WHERE position = 1", (whole,))
+            raw.execute(guard)
+        assert len(retry(views, ["merchant/m-1"]).taken_up) == 2
+        assert proof_of(views).problems == []
+
+
+# --- at once ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_of_a_kind_says_so(grown_views: Views) -> None:
+    with open_store(grown_views.store.location) as store, open_views(store) as other:
+        for work, command in (
+            ("follow", lambda: follow(other, stay=False)),
+            ("rebuild", lambda: rebuild(other, Asked())),
+        ):
+            with (
+                grown_views.alone(work),
+                pytest.raises(StoreError, match=f"another 'levelbook {work}' is at work on the views of "),
+            ):
+                command()
+        follow(other, stay=False)
+
+
+# --- in bulk ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3 * SOAK))
+def test_a_build_filled_in_bulk_holds_the_rows_of_one_filled_subject_by_subject(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """explain == advance == rebuild, compiled: with sealed segments, without, and with some records behind them."""
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        for scheme in SCHEMES if seed % 2 else ():
+            Ledger(store).adopt(revised(scheme, seed))
+        world = World(50 + seed)
+        (tmp_path / "more").mkdir()
+        ingest_events(store, world.events(500), tmp_path)
+        if seed > 0:
+            folder = store.segments_path()
+            assert folder is not None
+            seal(store, folder)
+        ingest_events(store, world.events(100 if seed != 1 else 0), tmp_path / "more")
+        build = filled(views, 1, LIVE)
+        monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+        filled(views, 2, BUILDING, build.as_of)
+        expected, found = tables_of(views, 1), tables_of(views, 2)
+        for name, rows in expected.items():
+            assert found[name] == rows, name
+        assert len(expected["history"]) > 20 and len(expected["mcn_parts"]) > 0
+
+
+def filled(views: Views, number: int, role: str, as_of: int = END) -> Build:
+    """A build filled at the ledger's head and an instant."""
+    with views.moving() as connection:
+        build = new_build(views, connection, number, role)._replace(as_of=as_of)
+        views.add_build(connection, build)
+    fill(views, number)
+    return build
+
+
+def test_following_an_empty_ledger_waits_for_its_first_record(views: Views, tmp_path: Path) -> None:
+    follow(views, stay=False)
+    assert in_roles(views) == {}
+    looks = iter(range(3))
+    follow(views, stay=True, stopped=lambda: next(looks, None) is None)
+    ingest_events(views.store, [paid("o-1")], tmp_path)
+    follow(views, stay=False)
+    assert in_roles(views) == {LIVE: 1} and proof_of(views).problems == []
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
+    ingest_events(store, World(3).events(40), tmp_path)
+    for command in (["retry"], ["rebuild", "--back"], ["rebuild", "--abort"]):
+        done = CliRunner().invoke(main, [*command, "--store", store.location])
+        assert done.exit_code == 2 and " has no views yet; 'levelbook rebuild' makes them" in done.output
+    with open_views(store, make=True) as views:
+        with pytest.raises(UsageError, match=" has no views yet; 'levelbook rebuild' makes them"):
+            retry(views)
+        rebuild(views, Asked(sample=0))
+        with pytest.raises(UsageError, match=" have no former build to go back to"):
+            switch_back(views)
+        rebuild(views, Asked(dry_run=True, sample=0))
+        with pytest.raises(
+            UsageError, match="a rebuild of other views is under way; finish it by the same command, or "
+        ):
+            rebuild(views, Asked(schemes=("mcn-level",)))
+
+
+def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None:
+    about, _ = control_tables(grown_views.schema)
+    for values, told in (
+        ({"format": 99}, ", this levelbook moves form "),
+        ({"ledger": "other"}, " are of another ledger; remove them, then rebuild"),
+    ):
+        with grown_views.moving() as connection:
+            connection.execute(update(about).values(**values))
+        with pytest.raises(UsageError, match=told):
+            open_views(grown_views.store)
+
+
+def test_a_ledger_that_moves_on_too_fast_stops_nothing_but_the_rebuild(
+    grown_views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "TRIES", 0)
+    with pytest.raises(StoreError, match="the ledger moves on faster than two builds can be brought to one moment"):
+        rebuild(grown_views, Asked(sample=0))
+    monkeypatch.setattr(building, "_compare", lambda *_: (None, []))
+    with pytest.raises(StoreError, match="the live views move on faster than the new ones; rebuild again: it resumes"):
+        rebuild(grown_views, Asked(sample=0))
+    monkeypatch.undo()
+    assert rebuild(grown_views, Asked(sample=0)).resumed
+
+
+def test_views_that_are_held_too_long_are_named(grown_views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viewing, "BUSY_SECONDS", 1)
+    held = pytest.raises(StoreError, match=" were held by another process for 1 s; try again")
+    with open_store(grown_views.store.location) as store, open_views(store) as other, grown_views.moving(), held:
+        advance(other, 1)
+
+
+def test_a_long_unsealed_ledger_needs_a_folder_for_segments(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_reader, "TAIL_RECORDS_MAX", 10)
+    monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+    create_store(postgres_location)
+    with open_store(postgres_location) as store, open_views(store, make=True) as views:
+        ingest_events(store, World(3).events(40), tmp_path)
+        with pytest.raises(UsageError, match=" records and no sealed segments; name a folder for them with --segments"):
+            rebuild(views, Asked(sample=0))
+        assert rebuild(views, Asked(sample=10, segments=tmp_path / "segments")).resumed
+        assert proof_of(views).problems == []
