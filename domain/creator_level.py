@@ -119,9 +119,9 @@ DECIDING: Final = (decide, is_gated, level_of, score_of)
 """The functions that are compiled where many creators are judged."""
 
 
-def ranking_score(found: Evaluation, rules: Rules) -> int:
+def ranking_score(sales_score: int, behaviour_score: int, rules: Rules) -> int:
     """What creators are ranked by: 4S + B where sales weigh 80 % and behaviour 20 %."""
-    return (rules.sales_percent * found.sales_score + rules.behaviour_percent * found.behaviour_score) // 20
+    return (rules.sales_percent * sales_score + rules.behaviour_percent * behaviour_score) // 20
 
 
 def gates(figures: Figures, rules: Rules) -> list[Comparison]:

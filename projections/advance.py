@@ -59,7 +59,7 @@ def advance(
     store = views.store
     windows = Windows() if windows is None else windows
     with views.moving() as connection:
-        found = next(item for item in views.builds(connection) if item.build == build)
+        found = views.build(connection, build)
         last = min(store.head().position, found.position + events_max)
         as_of = max(found.as_of, store.now() if now is None else now)
         before, after = Moment(found.as_of, 0, found.position), Moment(as_of, 0, last)

@@ -31,7 +31,7 @@ from projections.step import LIFE_TYPES, Step, judged_by, numbered
 from projections.view_tables import DAY_FIGURES, SUMS
 from replay.columns import EVENT_RETRACTED, MERCHANT_ONBOARDED, ORDER_RECEIVED, TIER_SET, WHATS, Columns
 from replay.creator_fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
-from replay.folded import Folded
+from replay.folded import Folded, account_from, account_of
 from replay.mcn_fold import Slots, fold_parts
 from replay.reputation_fold import fold_reputation
 from replay.rows import retracted_rows
@@ -201,15 +201,10 @@ def _change_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
 def _run_of(folded: Folded, subject: int) -> Run:
     """A subject's months and account, without findings: what publications are drawn from."""
     part = slice(folded.months.starts[subject], folded.months.starts[subject + 1])
-    closings = [_account(row) for row in folded.months.closing[part].tolist()]
+    closings = [account_from(row) for row in folded.months.closing[part].tolist()]
     numbers = folded.months.month[part].tolist()
     months = [Month(month, closing, closing, range(0)) for month, closing in zip(numbers, closings, strict=True)]
-    return Run(_account(folded.accounts[subject].tolist()), [], months)
-
-
-def _account(row: list[int]) -> Account:
-    points, growth, cap, month_end, opened_at, is_open, closed_at, closed_position, netting = row
-    return Account(points, growth, cap, month_end, opened_at, is_open == 1, closed_at, closed_position, netting)
+    return Run(account_of(folded, subject), [], months)
 
 
 def _waiting(bucket: Bucket, judging: reputation_view.Judging) -> NDArray[np.int64]:
@@ -384,7 +379,7 @@ def _evaluated(bucket: Bucket, folded: CreatorFolded, judging: creator_view.Judg
             "month": month_text(month),
             "state": str(creator_level.State.GATED if gated else creator_level.State.RATED),
             "level": None if gated else rules.levels[level],
-            "score": (rules.sales_percent * sales + rules.behaviour_percent * behaviour) // 20,
+            "score": creator_level.ranking_score(sales, behaviour, rules),
             "settled_fen": settled,
             "good_fen": good,
             "sales_score": sales,

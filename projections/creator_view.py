@@ -276,7 +276,7 @@ def month_row(subject: str, found: Evaluation, policy: Policy, rules: Rules, jud
         "month": month_text(found.figures.month),
         "state": str(found.state),
         "level": None if found.gated else rules.levels[found.level],
-        "score": ranking_score(found, rules),
+        "score": ranking_score(found.sales_score, found.behaviour_score, rules),
         "settled_fen": found.settled_fen,
         "good_fen": found.good_fen,
         "sales_score": found.sales_score,

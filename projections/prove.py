@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from domain.events import BINDING_TYPES
-from projections.proof import rows_of
+from projections.replayed_rows import rows_of
 from projections.step import LIFE_TYPES
 from projections.view_tables import Tables
 from projections.views import Build

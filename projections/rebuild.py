@@ -17,7 +17,6 @@ from sqlalchemy import Connection, insert, select
 
 from domain.version import PROGRAM_VERSION
 from projections.advance import Units, advance
-from projections.bulk_rows import insert_rows
 from projections.levels_differ import Difference, differences
 from projections.prove import SAMPLE, Proof, prove
 from projections.step import Step
@@ -100,7 +99,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
         if not asked.dry_run:
             _switch(views, build)
         with views.reading() as connection:
-            done = _named(views, connection, build)
+            done = views.build(connection, build)
         return Report(done, proof, seed, compared_with, found, not asked.dry_run, resumed)
 
 
@@ -224,7 +223,7 @@ def fill(views: Views, number: int, progress: Progress = lambda *_: None, segmen
     reader: list[BulkReader] = []
     while True:
         with views.reading() as connection:
-            build = _named(views, connection, number)
+            build = views.build(connection, number)
             if build.phase != FILLING:
                 return
             progress(FILLING, build.done, build.total)
@@ -283,6 +282,8 @@ def _fill_part(step: Step, cursor: dict[str, Any], prepared: "Prepared", read: i
     if stage == KEPT:
         return 0, _keep_part(step, after, schemes, in_bulk=cursor["bulk"])
     if stage == BUCKETS:
+        from projections.bulk_rows import insert_rows
+
         for table, rows in prepared:
             insert_rows(step.connection, step.tables[table], rows)
         bucket = int(after or 0) + 1
@@ -342,7 +343,7 @@ def _note_phase(views: Views, number: int, phase: str) -> None:
 
 def _prove(views: Views, number: int, sample: int, seed: int, progress: Progress) -> Proof:
     with views.reading() as connection:
-        build = _named(views, connection, number)
+        build = views.build(connection, number)
         proof = prove(
             views.store,
             connection,
@@ -382,7 +383,7 @@ def together(views: Views, number: int) -> Iterator[tuple[Connection, Build, Bui
             while advance(views, build, now).build.position < views.store.head().position:
                 pass
         with views.reading() as connection:
-            made, live = _named(views, connection, number), views.live(connection)
+            made, live = views.build(connection, number), views.live(connection)
             if (made.position, made.as_of) == (live.position, live.as_of):
                 yield connection, live, made
                 return
@@ -394,7 +395,7 @@ def _switch(views: Views, number: int) -> None:
     for _ in range(TRIES):
         advance(views, number)
         with views.moving() as connection:
-            made, live = _named(views, connection, number), views.in_role(connection, LIVE)
+            made, live = views.build(connection, number), views.in_role(connection, LIVE)
             if live is not None and (made.position < live.position or made.as_of < live.as_of):
                 continue  # the live one has moved on meanwhile
             views.switch(connection, number)
@@ -406,7 +407,3 @@ def _switch(views: Views, number: int) -> None:
         former = [build for build in views.builds(connection) if build.role == FORMER]
         for build in former[:-1]:
             views.drop_build(connection, build.build)
-
-
-def _named(views: Views, connection: Connection, number: int) -> Build:
-    return next(build for build in views.builds(connection) if build.build == number)

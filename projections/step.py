@@ -110,7 +110,7 @@ class Step:
         if scheme not in self._adopted:
             adopted = adopted_policies(self.store, scheme)
             self._adopted[scheme] = {item.policy.hash: bool(item.policy.assumed) for item in adopted}
-        return self._adopted[scheme][policy_hash]
+        return self._adopted[scheme].get(policy_hash, True)  # nothing is shown as published that is not known to be
 
     def state(self, subject: str, scheme: str) -> str | None:
         """The state that a subject stands in before the step; None where it has no view yet."""

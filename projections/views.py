@@ -124,6 +124,15 @@ class Views:
     def in_role(self, connection: Connection, role: str) -> Build | None:
         return next((build for build in self.builds(connection) if build.role == role), None)
 
+    def build(self, connection: Connection, number: int) -> Build:
+        """A build by its number. Raises StoreError when it is gone: another process has removed it."""
+        for found in self.builds(connection):
+            if found.build == number:
+                return found
+        raise StoreError(
+            f"build {number} of the views of {self.store.name} is gone: a rebuild has removed it; try again"
+        )
+
     def live(self, connection: Connection) -> Build:
         """The build that services read. Raises UsageError when there is none yet."""
         found = self.in_role(connection, LIVE)

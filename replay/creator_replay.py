@@ -34,6 +34,11 @@ class Month(NamedTuple):
         return None if self.found.gated else self.rules.levels[self.found.level]
 
     @property
+    def score(self) -> int:
+        """What creators are ranked by."""
+        return ranking_score(self.found.sales_score, self.found.behaviour_score, self.rules)
+
+    @property
     def at(self) -> int:
         """00:00 of the 1st of the month after."""
         return month_start(self.month + 1)
@@ -66,7 +71,7 @@ class CreatorReplay(MonthlyReplay[Month]):
 
     @property
     def score(self) -> int | None:
-        return None if self.held is None else ranking_score(self.held.found, self.held.rules)
+        return None if self.held is None else self.held.score
 
     @property
     def begun(self) -> bool:

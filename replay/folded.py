@@ -114,7 +114,7 @@ def findings_of(folded: Folded, subject: int) -> list[tuple[int, int, Verdict, i
 
 def account_of(folded: Folded, subject: int) -> Account:
     """Where a subject stands at `as_of`."""
-    return _account(folded.accounts[subject].tolist())
+    return account_from(folded.accounts[subject].tolist())
 
 
 def months_of(folded: Folded, subject: int) -> list[FoldedMonth]:
@@ -124,8 +124,8 @@ def months_of(folded: Folded, subject: int) -> list[FoldedMonth]:
     return [
         FoldedMonth(
             month,
-            _account(begun),
-            _account(closing),
+            account_from(begun),
+            account_from(closing),
             {verdict: count for verdict, count in zip(_BY_NUMBER, counts, strict=True) if count},
             STATES[state],
             codes[level],
@@ -162,6 +162,7 @@ _BY_NUMBER: Final = (Verdict.COUNTED, *Verdict)
 """Verdicts by their numbers; 0 is none's and is never counted."""
 
 
-def _account(row: list[int]) -> Account:
+def account_from(row: list[int]) -> Account:
+    """An account from its fields in their order."""
     points, growth, cap, month_end, opened_at, is_open, closed_at, closed_position, netting = row
     return Account(points, growth, cap, month_end, opened_at, is_open == 1, closed_at, closed_position, netting)

@@ -36,6 +36,7 @@ from replay.policies import check_adoptable
 from replay.reading import read_record
 from replay.record import Candidate, candidate
 from replay.store import Store
+from replay.timeline import EVERYTHING, decisions_on
 
 ERASURES: Final = "ledger/erasures"
 DECISIONS: Final = "ledger/decisions"
@@ -165,13 +166,8 @@ class Ledger(Application[str]):
         head = self.recorder.select_events(stream, desc=True, limit=1)
         made = subject_class(stream)(id=stream, version=head[0].originator_version if head else 0)
         for scheme in made.schemes:
-            # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
-            decided = self.store.query(
-                "SELECT type, record FROM records WHERE stream = ? AND ref > ? AND ref < ? ORDER BY version",
-                (stream, f"{scheme} ", f"{scheme}!"),
-            )
-            for event_type, record in decided:
-                made.evolve(read_record(event_type, record).data)
+            for event in decisions_on(self.store, stream, scheme, EVERYTHING):
+                made.evolve(event.data)
         return made
 
     def policy_book(self, scheme: str) -> PolicyBook:

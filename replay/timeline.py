@@ -19,6 +19,8 @@ from replay.store import Head, Store
 
 RETRACTED: Final = "event.retracted"
 EVENT_COLUMNS: Final = "stream, position, version, type, source, event_id, occurred_at, recorded_at, record"
+EVERYTHING: Final = 2**62
+"""A position after every other, and an instant after every other."""
 _NAMES_AT_ONCE: Final = 500
 
 
@@ -100,7 +102,7 @@ def events_between(store: Store, subject: str, first: int, end: int, position: i
 
 
 def events_about(
-    store: Store, subject: str, names: Collection[str], position: int, end: int = 2**62
+    store: Store, subject: str, names: Collection[str], position: int, end: int = EVERYTHING
 ) -> Iterator[Event]:
     """Those of a subject's events up to a position that are about one of these orders or violations.
 

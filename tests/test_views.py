@@ -439,6 +439,11 @@ def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None
             open_views(grown_views.store)
 
 
+def test_a_build_that_another_process_has_removed_is_named(grown_views: Views) -> None:
+    with pytest.raises(StoreError, match=r"build 99 of the views of .* is gone: a rebuild has removed it; try again"):
+        advance(grown_views, 99)
+
+
 def test_a_ledger_that_moves_on_too_fast_stops_nothing_but_the_rebuild(
     grown_views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,8 +138,7 @@ def _creator(replay: Replay) -> Rows:
                 "subject": replay.subject,
                 "month": month_text(month.month),
                 **month.standing_json(),
-                "score": month.rules.sales_percent // 20 * found.sales_score
-                + month.rules.behaviour_percent // 20 * found.behaviour_score,
+                "score": month.score,
                 "settled_fen": found.settled_fen,
                 "good_fen": found.good_fen,
                 "sales_score": found.sales_score,
