@@ -178,8 +178,6 @@ _COUNTED: Final = {
     "review.posted": (REVIEWED, Verdict.REPEAT_REVIEW),
 }
 """By type, its kind, and the verdict on what is not the first of its order."""
-BEARING: Final = (*_COUNTED, *_ACTS)
-"""The types of events that bear on a tier, but for corrections."""
 FIGURES: Final = len(Day._fields) - 1
 
 

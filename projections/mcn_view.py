@@ -1,7 +1,7 @@
 """The view of `mcn-level` and of the boards: months from the parts that creators add, kept before they are bounded."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.events import BINDING_TYPES, Event
@@ -10,12 +10,11 @@ from domain.mcn_level import SCHEME, Evaluation, Rules, State, evaluate
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from projections.creator_view import Judging as CreatorJudging
 from projections.creator_view import bindings_of
+from projections.creator_view import judging_of as creators_judging_of
 from projections.monthly_rows import Evaluated, Standing, monthly_rewrites
 from projections.step import Rewrite, Step, calendar_rewrite, judged_by
 from replay.benefits import BENEFIT_PREFIX
 from replay.timeline import taking_part
-
-CREATORS: Final = "mcn-level creators"
 
 
 class Judging(NamedTuple):
@@ -35,8 +34,6 @@ class Judging(NamedTuple):
 
 
 def judging_of(step: Step) -> Judging:
-    from projections.creator_view import judging_of as creators_judging_of
-
     found: Judging | None = step.prepared.get(SCHEME)
     if found is None:
         policies = list(step.policies[SCHEME].own)

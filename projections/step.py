@@ -78,6 +78,8 @@ class Step:
         self.tables = tables
         self.before = before
         self.after = after
+        self.prepared: dict[str, Any] = {}
+        """What a scheme's view works out once for the whole step."""
         self._looked_up: dict[tuple[str, str], list[Row[Any]]] = {}
         self._states: dict[str, dict[str, str]] = {}
         self._adopted: dict[str, dict[str, bool]] = {}
@@ -99,11 +101,6 @@ class Step:
             for scheme, item in self.policies.items()
         }
         return json.dumps(found, sort_keys=True, separators=(",", ":"))
-
-    @cached_property
-    def prepared(self) -> dict[str, Any]:
-        """What a scheme's view works out once for the whole step."""
-        return {}
 
     def is_assumed(self, scheme: str, policy_hash: str) -> bool:
         """Whether a revision that was adopted rests on assumed parameters."""
