@@ -364,6 +364,31 @@ def follow(once: bool, store: str, format_: str) -> None:
             sys.exit(EXIT_NOT_ALL)
 
 
+@_command("serve", "levelbook serve --port 8020")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8020, show_default=True, help="On which port.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes answer.")
+@click.option("--name", "names", multiple=True, metavar="NAME", help="A further name that requests may ask for.")
+@click.option("--token-required", is_flag=True, help="Ask for a token on 127.0.0.1, too; elsewhere it always is.")
+@click.option(
+    "--ready-lag-seconds",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    help="How far the views may lie behind before /readyz says so.",
+)
+@location_option
+def serve(store: str, **asked: Any) -> None:
+    """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.
+
+    Ends with status 0 on SIGTERM or SIGINT.
+    """
+    from projections.service.serve import serve as run
+    from projections.service.settings import Settings
+
+    run(Settings(store, **asked))
+
+
 @_command("retry", "levelbook retry merchant/tea-house")
 @click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
 @store_options

@@ -1,0 +1,1 @@
+"""The service: levels, explanations and changes over HTTP, for reading alone."""

@@ -1,0 +1,77 @@
+"""The application: the routes of the API and of the audit desk behind one guard."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from projections import desk
+from projections.service import probes, problems
+from projections.service.guards import Guard, wants_page
+from projections.service.problems import Problem, problem_response
+from projections.service.reading import Reading
+from projections.service.settings import Settings
+from replay.errors import LevelbookError
+
+
+def application(settings: Settings) -> Starlette:
+    """The whole service, as one process of it runs it.
+
+    `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
+    """
+    reading = Reading(settings.store)
+
+    @asynccontextmanager
+    async def living(_: Starlette) -> AsyncIterator[None]:
+        yield
+        reading.close()
+
+    app = Starlette(
+        routes=_routes(),
+        middleware=[Middleware(Guard, settings=settings)],
+        exception_handlers={
+            Problem: _problem,
+            LevelbookError: _unavailable,
+            HTTPException: _http_error,
+        },
+        lifespan=living,
+    )
+    app.state.settings = settings
+    app.state.reading = reading
+    return app
+
+
+def _routes() -> Sequence[BaseRoute]:
+    return [*probes.routes(), *desk.routes()]
+
+
+def answer_problem(request: Request, problem: Problem) -> Response:
+    """A problem as whoever asks can read it: a page for people, details for programs."""
+    if wants_page(request):
+        response = desk.error_page(request, problem)
+        response.headers.update(problem.headers)
+        return response
+    return problem_response(problem)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return answer_problem(request, error)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LevelbookError)
+    return answer_problem(request, problems.unavailable(error))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "GET")
+        return answer_problem(request, problems.wrong_method(request.method, allowed))
+    return answer_problem(request, problems.not_found(request.url.path))

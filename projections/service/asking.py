@@ -1,0 +1,41 @@
+"""Who asks, and what they may read."""
+
+from typing import Final, NamedTuple
+
+from starlette.requests import Request
+
+from projections.service.problems import Problem
+
+LEVELS: Final = "levels:read"
+EXPLANATIONS: Final = "explanations:read"
+DECISIONS: Final = "decisions:read"
+SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS)
+
+
+class Asker(NamedTuple):
+    """Who a request comes from."""
+
+    token: int | None
+    """The number of the token that was shown; None where none was, and none is needed."""
+    scopes: frozenset[str]
+
+
+ANYONE: Final = Asker(None, frozenset(SCOPES))
+"""Who asks where no token is needed."""
+
+
+def asker_of(request: Request) -> Asker:
+    """Who a request comes from, as the guard has found."""
+    found: Asker = request.scope["levelbook.asker"]
+    return found
+
+
+def require(request: Request, scope: str) -> None:
+    """Raises Problem where whoever asks may not read what `scope` names."""
+    if scope not in asker_of(request).scopes:
+        raise Problem(
+            403,
+            "scope-missing",
+            "The token does not reach this far",
+            f"this needs a token with the scope {scope}; 'levelbook token new --scope {scope}' makes one",
+        )

@@ -1,0 +1,78 @@
+"""What went wrong, told to a program: problem details (RFC 9457), each naming the field and what to do."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+from replay.errors import LevelbookError
+
+CONTENT_TYPE: Final = "application/problem+json"
+
+
+class Problem(Exception):
+    """A request that cannot be answered: an HTTP status, and the details of it."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        """The last part of the problem's type, which programs tell problems apart by."""
+        self.title = title
+        self.detail = detail
+        self.field = field
+        """The parameter or header that is meant."""
+        self.headers = dict(headers or {})
+
+    def json(self) -> dict[str, Any]:
+        named = {} if self.field is None else {"field": self.field}
+        return {
+            "type": f"urn:levelbook:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **named,
+        }
+
+
+def problem_response(problem: Problem) -> Response:
+    """A problem as a program reads it."""
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(msgspec.json.encode(problem.json()), problem.status, headers, CONTENT_TYPE)
+
+
+def not_found(path: str) -> Problem:
+    return Problem(
+        404, "no-such-page", "There is no such page", f"there is nothing at {path}; /docs lists what there is"
+    )
+
+
+def wrong_method(method: str, allowed: str) -> Problem:
+    detail = f"{method} is not known here; the service only reads, by {allowed}"
+    return Problem(405, "wrong-method", "Method not known here", detail, headers={"Allow": allowed})
+
+
+def unavailable(error: LevelbookError) -> Problem:
+    """The store or its views cannot be read now."""
+    return Problem(503, "unavailable", "The ledger cannot be read now", str(error), headers={"Retry-After": "5"})
+
+
+def no_views() -> Problem:
+    detail = "the ledger has no views yet; 'levelbook follow' makes and keeps them. Replays, by as_of, need none"
+    return Problem(503, "no-views", "There are no views yet", detail, headers={"Retry-After": "10"})
+
+
+def broken() -> Problem:
+    """Nothing is told of what broke: that stands in the service's log."""
+    detail = "this should not happen; the service's log says what broke"
+    return Problem(500, "broken", "The service is broken here", detail)

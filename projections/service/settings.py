@@ -1,0 +1,62 @@
+"""How a service was asked to run, and whether that is safe to do."""
+
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+
+from replay.errors import UsageError
+
+LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+READY_LAG_SECONDS: Final = 60
+
+
+class Settings(NamedTuple):
+    """What every process of a service is given."""
+
+    store: str
+    host: str = "127.0.0.1"
+    port: int = 8020
+    workers: int = 1
+    names: tuple[str, ...] = ()
+    """Further names that a request's Host may bear."""
+    token_required: bool = False
+    ready_lag_seconds: int = READY_LAG_SECONDS
+    """How far the views may lie behind before the service says that it is not ready."""
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether who asks must show a token: always beyond loopback."""
+        return self.token_required or not is_loopback(self.host)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names by which this service may be asked, without port."""
+        here = LOOPBACK_NAMES if is_loopback(self.host) else ()
+        return frozenset(name.lower() for name in (*here, host_name(self.host), *self.names))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(host: str) -> str:
+    """An address as it stands in a Host header."""
+    return f"[{host}]" if ":" in host else host
+
+
+def check_names(settings: Settings) -> None:
+    """Raises UsageError for an address that stands for all, with no name by which it is asked."""
+    try:
+        for_all = ip_address(settings.host).is_unspecified
+    except ValueError:
+        return
+    if for_all and not settings.names:
+        raise UsageError(
+            f"--host {settings.host} listens everywhere, so that the name by which the service is asked must be told;"
+            " give it with --name, once for each"
+        )
