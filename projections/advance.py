@@ -15,6 +15,7 @@ from domain import creator_level, mcn_level, reputation, tier
 from domain.calendar import month_of, parse_instant
 from domain.events import BINDING_TYPES, Event, LevelDecided
 from projections import creator_view, mcn_view, reputation_view, tier_view
+from projections.changes import StoodAt
 from projections.step import SINCE_EVER, Rewrite, Step, is_life, life_row
 from projections.views import Build, Views
 from projections.windows import Windows
@@ -64,12 +65,15 @@ def advance(
         as_of = max(found.as_of, store.now() if now is None else now)
         before, after = Moment(found.as_of, 0, found.position), Moment(as_of, 0, last)
         windows.begin(build, found.position)
-        step = Step(store, connection, views.tables(build), before, after, windows)
+        watch = views.watch(connection, found)
+        step = Step(store, connection, views.tables(build), before, after, windows, watch)
         units = Units(step)
         events = units.read()
         units.see_policies(found.policies)
         units.see_calendar()
         units.move()
+        if watch is not None:
+            watch.note(StoodAt(last, as_of))
         moved = found._replace(position=last, as_of=as_of, policies=step.policies_json(), moved_at=store.now())
         views.note(
             connection,
@@ -385,7 +389,8 @@ def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
     with views.moving() as connection:
         live = views.live(connection)
         moment = Moment(live.as_of, 0, live.position)
-        step = Step(views.store, connection, views.tables(live.build), moment, moment)
+        watch = views.watch(connection, live)
+        step = Step(views.store, connection, views.tables(live.build), moment, moment, watch=watch)
         aside = [(row.subject, row.scheme) for row in step.rows("set_aside", order="subject")]
         chosen = [unit for unit in aside if not subjects or unit[0] in subjects]
         step.write(Rewrite("set_aside", {"subject": subject, "scheme": scheme}, []) for subject, scheme in chosen)
@@ -397,5 +402,7 @@ def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
                 if scheme in schemes and subject.startswith(f"{kind}/"):
                     units.fill(subject, (scheme,))
         units.move_agencies()
+        if watch is not None:
+            watch.note(StoodAt(live.position, live.as_of))
         still = {(row.subject, row.scheme) for row in step.rows("set_aside")}
     return Retried([unit for unit in chosen if unit not in still], [unit for unit in chosen if unit in still])

@@ -26,6 +26,7 @@ from domain.events import (
     NoData,
 )
 from domain.policy import Policy
+from projections.changes import LevelWatch, units_of
 from projections.view_tables import Tables
 from projections.windows import Windows
 from replay.columns import WHATS
@@ -71,8 +72,10 @@ class Step:
         before: Moment,
         after: Moment,
         windows: Windows | None = None,
+        watch: LevelWatch | None = None,
     ) -> None:
         self.store = store
+        self._watch = watch
         self.windows = Windows() if windows is None else windows
         self.connection = connection
         self.tables = tables
@@ -152,6 +155,8 @@ class Step:
 
     def write(self, rewrites: Iterable[Rewrite]) -> None:
         """Write many rewrites with few statements: first all rows go, then all come."""
+        rewrites = list(rewrites)
+        self._tell_watch(rewrites)
         gone: dict[tuple[str, str, tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
         come: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for table, keys, rows, since in rewrites:
@@ -167,6 +172,15 @@ class Step:
         for name, made in come.items():
             if made:
                 self.connection.execute(insert(self.tables[name]), made)
+
+    def _tell_watch(self, rewrites: Sequence[Rewrite]) -> None:
+        if self._watch is None:
+            return
+        told = [item for item in rewrites if item.table in ("levels", "set_aside")]
+        self._watch.about_to_write({unit for item in told for unit in units_of(item.keys, item.rows)})
+        for item in told:
+            for unit in units_of(item.keys, item.rows) if item.table == "levels" else ():
+                self._watch.written(unit, item.rows[-1] if item.rows else None)
 
     def life(self, subject: str) -> list[Event]:
         """The subject's kept events that take part at the step's end, by (`occurred_at`, position)."""

@@ -161,8 +161,8 @@ def tables_of(build: int, schema: str | None) -> Tables:
 
 
 @cache
-def control_tables(schema: str | None) -> tuple[Table, Table]:
-    """Which ledger the views belong to, and which builds there are."""
+def control_tables(schema: str | None) -> tuple[Table, Table, Table]:
+    """Which ledger the views belong to, which builds there are, and the last change of each level that was live."""
     metadata = MetaData(schema=schema)
     about = Table(
         "about",
@@ -170,6 +170,7 @@ def control_tables(schema: str | None) -> tuple[Table, Table]:
         Column("one", Integer, primary_key=True, autoincrement=False),
         Column("ledger", _TEXT, nullable=False),
         Column("format", Integer, nullable=False),
+        Column("feed", _TEXT, nullable=False),
     )
     builds = Table(
         "builds",
@@ -187,7 +188,13 @@ def control_tables(schema: str | None) -> tuple[Table, Table]:
         Column("moved_at", _BIG, nullable=False),
         Column("parts", _TEXT, nullable=False),
     )
-    return about, builds
+    changes = Table(
+        "changes",
+        metadata,
+        *(_key("subject"), _key("scheme"), Column("number", _BIG, nullable=False, unique=True)),
+        *(_big("position"), _big("as_of")),
+    )
+    return about, builds, changes
 
 
 def view_statements(build: int, schema: str | None) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ that was live before may be kept to switch back to.
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, Row, create_engine, event, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
 from projections.view_tables import Tables, control_tables, tables_of, view_statements
 from replay.errors import StoreError, UsageError
@@ -23,8 +25,10 @@ from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
 from replay.store import Store
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 BUSY_SECONDS: Final = 60
+FEED_BYTES: Final = 6
+"""Views made again from nothing count changes anew: their feed has another name, chosen at random."""
 LIVE: Final = "live"
 BUILDING: Final = "building"
 FORMER: Final = "former"
@@ -65,7 +69,7 @@ class Views:
         self.schema = schema
         self._engine = engine
         self._folder = folder
-        self._about, self._builds = control_tables(schema)
+        self.about, self._builds, self.changes = control_tables(schema)
 
     def tables(self, build: int) -> Tables:
         return tables_of(build, self.schema)
@@ -140,6 +144,10 @@ class Views:
             raise UsageError(f"{self.store.name} has no views yet; 'levelbook rebuild' makes them")
         return found
 
+    def watch(self, connection: Connection, build: Build) -> LevelWatch | None:
+        """What notes the changes of a build's levels; None unless it is live."""
+        return LevelWatch(connection, self.changes, self.tables(build.build)) if build.role == LIVE else None
+
     def add_build(self, connection: Connection, build: Build) -> None:
         """The empty tables of a new build, and its row."""
         self.tables(build.build).metadata.create_all(connection)
@@ -154,8 +162,13 @@ class Views:
         connection.execute(self._builds.delete().where(self._builds.c.build == build))
 
     def switch(self, connection: Connection, build: int) -> None:
-        """Make a build the live one: the `v1_…` views show it from this transaction's end on."""
-        live = self.in_role(connection, LIVE)
+        """Make a build the live one: the `v1_…` views show it from this transaction's end on.
+
+        Every level that differs is a change.
+        """
+        live, made = self.in_role(connection, LIVE), self.build(connection, build)
+        before = None if live is None else self.tables(live.build)
+        note_switch(connection, self.changes, before, self.tables(build), StoodAt(made.position, made.as_of))
         for name, statement in view_statements(build, self.schema):
             connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
             connection.execute(text(f"CREATE VIEW {name} AS {statement}"))
@@ -202,7 +215,7 @@ def open_views(store: Store, *, make: bool = False) -> Views:
 
 
 def _check(views: Views, make: bool) -> None:
-    about, _ = control_tables(views.schema)
+    about = views.about
     with views._engine.connect() as connection:
         there = inspect(connection).has_table("about", schema=views.schema)
     if not there and not make:
@@ -217,7 +230,8 @@ def _check(views: Views, make: bool) -> None:
             about.metadata.create_all(connection)
             row: Row[Any] | None = connection.execute(select(about)).first()
             if row is None:
-                connection.execute(insert(about).values(one=1, ledger=views.store.identity.id, format=FORMAT))
+                ledger, feed = views.store.identity.id, secrets.token_hex(FEED_BYTES)
+                connection.execute(insert(about).values(one=1, ledger=ledger, format=FORMAT, feed=feed))
             connection.commit()
     with views.reading() as connection:
         ledger, form = connection.execute(select(about.c.ledger, about.c.format)).one()

@@ -428,7 +428,7 @@ def test_what_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
 
 
 def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None:
-    about, _ = control_tables(grown_views.schema)
+    about, _, _ = control_tables(grown_views.schema)
     for values, told in (
         ({"format": 99}, ", this levelbook moves form "),
         ({"ledger": "other"}, " are of another ledger; remove them, then rebuild"),
