@@ -67,6 +67,8 @@ class Views:
     def __init__(self, store: Store, engine: Engine, schema: str | None, folder: Path | None) -> None:
         self.store = store
         self.schema = schema
+        self.feed = ""
+        """What the feed of changes is called: views made again from nothing count anew, under another name."""
         self._engine = engine
         self._folder = folder
         self.about, self._builds, self.changes = control_tables(schema)
@@ -234,7 +236,10 @@ def _check(views: Views, make: bool) -> None:
                 connection.execute(insert(about).values(one=1, ledger=ledger, format=FORMAT, feed=feed))
             connection.commit()
     with views.reading() as connection:
+        columns = {column["name"] for column in inspect(connection).get_columns("about", schema=views.schema)}
         ledger, form = connection.execute(select(about.c.ledger, about.c.format)).one()
+        if "feed" in columns:
+            views.feed = connection.execute(select(about.c.feed)).scalar_one()
     if ledger != views.store.identity.id:
         raise UsageError(f"the views beside {views.store.name} are of another ledger; remove them, then rebuild")
     if form != FORMAT:

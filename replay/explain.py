@@ -1,7 +1,7 @@
 """An explanation: the verdict or note on every event that bears on a level, and how they add up to it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, month_text, shanghai_text
 from domain.events import CORRECTION_TYPES, Event
@@ -13,22 +13,49 @@ from replay.replays import Part, Replay, about_of
 from replay.timeline import RETRACTED
 
 
+class Stretch(NamedTuple):
+    """Which verdicts and notes of an explanation are listed: so many, from one on, in the order of the answer."""
+
+    start: int
+    length: int
+    verdict: str | None = None
+    """Only verdicts of this name, and no notes."""
+
+
+ALL: Final = Stretch(0, 2**62)
+
+
 def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
     """A replay with a verdict or note for each event of the part that is wanted.
 
     Raises UsageError when the subject has no such event.
     """
+    return explain_stretch(replay, part, language, ALL)[0]
+
+
+def explain_stretch(replay: Replay, part: Part, language: str, stretch: Stretch) -> tuple[dict[str, Any], int]:
+    """The same with a stretch of the verdicts and then the notes; and how many of these there are in all.
+
+    Figures such as `adds_up` are of the whole part, whatever is listed of it.
+    """
     wanted = _wanted(replay, part)
-    shown = [index for index, judged in enumerate(replay.judged) if wanted(judged.at, judged.position)]
+    of_part = [index for index, judged in enumerate(replay.judged) if wanted(judged.at, judged.position)]
     noted = sorted(position for position in replay.notes if wanted(replay.events[position].occurred_at, position))
+    if stretch.verdict is None:
+        listed, noted_listed = of_part, noted
+    else:
+        listed, noted_listed = [index for index in of_part if replay.judged[index].verdict == stretch.verdict], []
+    end = stretch.start + stretch.length
+    shown = listed[stretch.start : end]
+    notes = noted_listed[max(stretch.start - len(listed), 0) : max(end - len(listed), 0)]
     return {
         **replay_json(replay, language),
         "part": {"month": None if part.month is None else month_text(part.month), "event": part.event_id},
-        **replay.explained_json(part, shown),
+        **replay.explained_json(part, of_part),
         "verdicts": [_verdict_json(replay, index) for index in shown],
-        "notes": [_note_json(replay, position) for position in noted],
-        "clauses": _clauses(replay, part, shown, noted, language),
-    }
+        "notes": [_note_json(replay, position) for position in notes],
+        "clauses": _clauses(replay, part, shown, notes, language),
+    }, len(listed) + len(noted_listed)
 
 
 def made_of(replay: Replay) -> dict[int, dict[str, Any]]:

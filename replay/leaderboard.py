@@ -62,11 +62,11 @@ def board_json(
         "in_force": moment.as_of >= policy.in_force_from,
         "assumed": McnReplay("mcn/none", [], moment, policies).assumed,
         "rows": rows,
-        "decided": _decided_json(store, board, month, rows),
+        "decided": decided_board(store, board, month, rows),
     }
 
 
-def _decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+def decided_board(store: Store, board: str, month: int, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The board as it was decided, which later knowledge never changes; and whether it comes out otherwise here."""
     decided = board_decisions(store, board)
     latest = next((item for item in reversed(decided) if item.period == month_text(month)), None)

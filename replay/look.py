@@ -30,6 +30,8 @@ class Chosen(NamedTuple):
 
     order: str | None = None
     types: tuple[str, ...] = ()
+    after: int = 0
+    """Only those behind this position."""
 
 
 def list_events(
@@ -46,8 +48,8 @@ def list_events(
         if name not in CATALOGUE:
             raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
     bearing = _Bearing(store, subject, moment.position)
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position <= ?"
-    parameters: list[Any] = [subject, moment.position]
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position > ? AND position <= ?"
+    parameters: list[Any] = [subject, chosen.after, moment.position]
     if chosen.order is not None:
         sql += " AND ref = ?"
         parameters.append(chosen.order)

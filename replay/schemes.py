@@ -29,7 +29,7 @@ def replay_subject(
     Raises UsageError for a subject that no scheme judges or the ledger does not know, and for a policy that is not
     there.
     """
-    judging = judging_of(store, subject, scheme)
+    judging = judging_subject(store, subject, scheme)
     return judging(
         subject, judging.load(store, subject, moment.position), moment, choose(store, judging, moment, choice)
     )
@@ -62,7 +62,7 @@ def adopted_then(store: Store, judging: type[Replay], moment: Moment) -> Policie
     return Policies(of(judging.scheme), of(CreatorReplay.scheme) if judging is McnReplay else ())
 
 
-def judging_of(store: Store, subject: str, asked: str | None) -> type[Replay]:
+def judging_subject(store: Store, subject: str, asked: str | None) -> type[Replay]:
     """The replay of the scheme that was asked for, or of the first that judges a subject.
 
     Raises UsageError for a subject that no scheme judges or the ledger does not know, and for a scheme that does not

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from projections import desk
-from projections.service import probes, problems
+from projections.service import api, probes, problems
 from projections.service.guards import Guard, wants_page
 from projections.service.problems import Problem, problem_response
 from projections.service.reading import Reading
@@ -29,6 +29,7 @@ def application(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
         yield
+        app.state.stopping = True
         reading.close()
 
     app = Starlette(
@@ -43,11 +44,13 @@ def application(settings: Settings) -> Starlette:
     )
     app.state.settings = settings
     app.state.reading = reading
+    app.state.streams = set()
+    app.state.stopping = False
     return app
 
 
 def _routes() -> Sequence[BaseRoute]:
-    return [*probes.routes(), *desk.routes()]
+    return [*api.routes(), *probes.routes(), *desk.routes()]
 
 
 def answer_problem(request: Request, problem: Problem) -> Response:

@@ -39,3 +39,7 @@ def require(request: Request, scope: str) -> None:
             "The token does not reach this far",
             f"this needs a token with the scope {scope}; 'levelbook token new --scope {scope}' makes one",
         )
+
+
+def note_access(request: Request, what: str, subject: str, scheme: str | None) -> None:
+    """Write down who asked for an explanation of whose level, before it is given."""

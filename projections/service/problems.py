@@ -1,12 +1,13 @@
 """What went wrong, told to a program: problem details (RFC 9457), each naming the field and what to do."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
 
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, UsageError
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -62,6 +63,20 @@ def wrong_method(method: str, allowed: str) -> Problem:
     return Problem(405, "wrong-method", "Method not known here", detail, headers={"Allow": allowed})
 
 
+def asked_wrongly(error: UsageError) -> Problem:
+    """What commands call wrong use, in the words of the API."""
+    text = re.sub(r"--(?=[a-z])", "", str(error))
+    text = re.sub(r"\b((?:to-)?(?:as-of|known-at|position|policy))\b", lambda found: found[1].replace("-", "_"), text)
+    named = re.match(r"(to_)?(as_of|known_at|position|policy|scheme|month)\b", text)
+    field = named[0] if named else "policy" if "policy" in text.partition(";")[0] else None
+    return Problem(400, "wrong-parameter", "A parameter cannot be used", text, field=field)
+
+
+def no_subject(subject: str) -> Problem:
+    detail = f"the ledger knows no {subject}; record an event of it first, or look at how it is spelled"
+    return Problem(404, "no-such-subject", "There is no such subject", detail, field="id")
+
+
 def unavailable(error: LevelbookError) -> Problem:
     """The store or its views cannot be read now."""
     return Problem(503, "unavailable", "The ledger cannot be read now", str(error), headers={"Retry-After": "5"})
@@ -70,6 +85,18 @@ def unavailable(error: LevelbookError) -> Problem:
 def no_views() -> Problem:
     detail = "the ledger has no views yet; 'levelbook follow' makes and keeps them. Replays, by as_of, need none"
     return Problem(503, "no-views", "There are no views yet", detail, headers={"Retry-After": "10"})
+
+
+def not_reached(position: int, at: int) -> Problem:
+    detail = f"the views stand at position {at} and did not come to {position} in time; is 'levelbook follow' running?"
+    return Problem(
+        503,
+        "not-reached",
+        "The views are not that far yet",
+        detail,
+        field="min_position",
+        headers={"Retry-After": "1"},
+    )
 
 
 def broken() -> Problem:

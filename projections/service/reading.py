@@ -1,26 +1,39 @@
 """What a process of the service reads from: stores lent to one thread at a time, the views, replays kept a while."""
 
+from asyncio import sleep
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Final, NamedTuple
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Select, Table, select
+from starlette.concurrency import run_in_threadpool
 
+from projections.changes import last_number
 from projections.place import has_views
-from projections.service.problems import no_views
+from projections.service.parameters import wrong
+from projections.service.points import Level, Point, SqlitePoints
+from projections.service.problems import Problem, no_views, not_reached, unavailable
+from projections.service.standing import Judges, Standing
 from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
+from replay.errors import UsageError
 from replay.policies import DEFAULT, Choice
 from replay.replays import Policies, Replay
-from replay.schemes import choose, judging_of
+from replay.schemes import choose, judging_subject
+from replay.sqlite import SqliteStore
 from replay.store import Store, open_store
-from replay.timeline import Moment
+from replay.timeline import Asked, Moment, resolve
 
 KEPT_EVENTS: Final = 200_000
 """Replays are kept until those kept rest on so many events together."""
+WAIT_SECONDS: Final = 5
+"""How long a reader may wait for the views to come to a position."""
+LOOK_AGAIN_SECONDS: Final = 0.05
 
+Answered = TypeVar("Answered")
 _Key = tuple[str, str, Moment, tuple[str, ...]]
 
 
@@ -30,6 +43,7 @@ class Snapshot(NamedTuple):
     connection: Connection
     build: Build
     tables: Tables
+    standing: Standing
 
 
 class Reading:
@@ -42,6 +56,9 @@ class Reading:
         self._lock = Lock()
         self._kept: OrderedDict[_Key, Replay] = OrderedDict()
         self._kept_events = 0
+        self._judges: dict[str, Judges] = {}
+        self._points: tuple[Store, SqlitePoints] | None = None
+        self._is_remote = False
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -61,7 +78,59 @@ class Reading:
         views = self.views()
         with views.reading() as connection:
             live = views.live(connection)
-            yield Snapshot(connection, live, views.tables(live.build))
+            number = last_number(connection, views.changes)
+            standing = Standing(live.build, live.position, live.as_of, live.policies, number)
+            yield Snapshot(connection, live, views.tables(live.build), standing)
+
+    async def point(self, subject: str, work: Callable[[Store, Point], Answered]) -> Answered:
+        """What `work` makes of a subject's levels: in the event loop where nothing has to be waited for."""
+        if self._points is None and not self._is_remote:
+            self._points = await run_in_threadpool(self._open_points)
+            self._is_remote = self._points is None
+        if self._points is None:
+            return await run_in_threadpool(self._point_in_thread, subject, work)
+        store, points = self._points
+        return work(store, points.read(subject))
+
+    async def reached(self, position: int) -> None:
+        """Wait until the views have come to a position. Raises Problem where the ledger or time ends before."""
+        until = monotonic() + WAIT_SECONDS
+        while True:
+            at, head = await run_in_threadpool(self._positions)
+            if at >= position:
+                return
+            if position > head:
+                raise wrong("min_position", f"{position} is behind the end of the ledger, which is at {head}")
+            if monotonic() >= until:
+                raise not_reached(position, at)
+            await sleep(LOOK_AGAIN_SECONDS)
+
+    def judges(self, policies: str) -> Judges:
+        """What is told of the policies that judged at a standing."""
+        found = self._judges.get(policies)
+        if found is None:
+            with self.store() as store:
+                found = Judges(store, policies)
+            self._judges = {policies: found}  # they change when a policy does, and rarely go back
+        return found
+
+    def moment(self) -> Moment | None:
+        """Where the views stand, as a moment to replay at; None where there are none."""
+        try:
+            with self.snapshot() as at:
+                position, as_of = at.standing.position, at.standing.as_of
+        except Problem:
+            return None
+        with self.store() as store:
+            return resolve(store, Asked(position=position))._replace(as_of=as_of)
+
+    @property
+    def changes(self) -> Table:
+        return self.views().changes
+
+    def feed_cursor(self, number: int) -> str:
+        """Where a reader of changes goes on who has seen everything up to a number."""
+        return f"{self.views().feed}.{number}"
 
     def views(self) -> Views:
         """The views, which may be read from any thread. Raises Problem where there are none yet."""
@@ -73,7 +142,7 @@ class Reading:
     def replay(self, subject: str, scheme: str | None, moment: Moment, choice: Choice = DEFAULT) -> Replay:
         """A replay, from those kept where it is among them. It is computed lazily: ask for its parts in one thread."""
         with self.store() as store:
-            judging = judging_of(store, subject, scheme)
+            judging = judging_subject(store, subject, scheme)
             policies = choose(store, judging, moment, choice)
             key = (subject, judging.scheme, moment, _revisions(policies))
             kept = self._find(key)
@@ -88,6 +157,10 @@ class Reading:
             for store in self._free:
                 store.close()
             self._free.clear()
+            if self._points is not None:
+                for opened in self._points:
+                    opened.close()
+                self._points = None
             if self._views is not None:
                 self._views.close()
                 self._views.store.close()
@@ -101,12 +174,36 @@ class Reading:
                 views = open_views(store)
             if views is None or not has_live(views):
                 raise no_views()
+        except UsageError as error:  # of another ledger or form: not the fault of whoever asks
+            store.close()
+            raise unavailable(error) from None
         except BaseException:
             if views is not None:
                 views.close()
             store.close()
             raise
         return views
+
+    def _open_points(self) -> tuple[Store, SqlitePoints] | None:
+        """A store and a connection of the event loop's own; None where they would have to be waited for."""
+        self.views()
+        store = open_store(self.location)
+        if isinstance(store, SqliteStore):
+            return store, SqlitePoints(store)
+        store.close()
+        return None
+
+    def _point_in_thread(self, subject: str, work: Callable[[Store, Point], Answered]) -> Answered:
+        with self.store() as store, self.snapshot() as at:
+            levels = at.tables["levels"].c
+            query = levels_query(at, self.changes, levels.subject == subject).order_by(levels.scheme)
+            point = Point(at.standing, [Level(*row) for row in at.connection.execute(query)])
+            return work(store, point)
+
+    def _positions(self) -> tuple[int, int]:
+        """Of the views, and of the ledger."""
+        with self.store() as store, self.snapshot() as at:
+            return at.standing.position, store.head().position
 
     def _find(self, key: _Key) -> Replay | None:
         with self._lock:
@@ -122,6 +219,16 @@ class Reading:
             while self._kept_events > KEPT_EVENTS and len(self._kept) > 1:
                 _, dropped = self._kept.popitem(last=False)
                 self._kept_events -= len(dropped.known)
+
+
+def levels_query(at: Snapshot, changes: Table, *where: ColumnElement[bool]) -> Select[Any]:
+    """Levels as `v1_levels` shows them, with the position at which each last changed: the fields of `Level`."""
+    levels, aside = at.tables["levels"], at.tables["set_aside"]
+    stale = aside.c.subject.is_not(None)
+    is_aside = (aside.c.subject == levels.c.subject) & (aside.c.scheme == levels.c.scheme)
+    is_change = (changes.c.subject == levels.c.subject) & (changes.c.scheme == levels.c.scheme)
+    joined = levels.outerjoin(aside, is_aside).outerjoin(changes, is_change)
+    return select(*levels.c, stale, changes.c.position).select_from(joined).where(*where)
 
 
 def _revisions(policies: Policies) -> tuple[str, ...]:

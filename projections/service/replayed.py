@@ -1,0 +1,191 @@
+"""What is told by replays: levels at a moment, histories, explanations, differences, events, decisions."""
+
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.calendar import parse_month, shanghai_text
+from domain.version import PROGRAM_VERSION
+from projections.service import levels, problems
+from projections.service.asking import note_access
+from projections.service.cursors import cursor_of, values_of
+from projections.service.operations import Answer, Asked, reading_of, subject_of
+from projections.service.parameters import wrong
+from replay.answers import replay_json
+from replay.decide import decisions_json
+from replay.diff import diff_json
+from replay.explain import Stretch, explain_stretch
+from replay.history import history_json
+from replay.look import Chosen, list_events
+from replay.policies import Choice
+from replay.replays import Part, Replay
+from replay.store import Store
+from replay.timeline import Asked as AskedMoment
+from replay.timeline import Moment, has_subject, present_of, resolve
+
+HASH_CHARS = 64
+
+
+async def read_level(request: Request, asked: Asked) -> Answer | Response:
+    """A level: as the views hold it, or replayed where a moment or policy is asked for."""
+    if not _names_moment(asked) and asked.get("policy") is None:
+        return await levels.read_level(request, asked)
+    if asked.get("min_position") is not None:
+        raise wrong("min_position", "is for what the views hold; a replay is asked by position or known_at")
+    return await run_in_threadpool(_replay_level, request, asked)
+
+
+def _replay_level(request: Request, asked: Asked) -> Answer:
+    levels.check_judges(asked["kind"], asked["scheme"])
+    found = _replayed(request, asked)
+    body = replay_json(found, asked["lang"])
+    return Answer(body | {"score": found.score, "stale": False}, *_named(found, request, asked))
+
+
+def read_history(request: Request, asked: Asked) -> Answer:
+    """Each change of a level, with its cause."""
+    found = _replayed(request, asked)
+    return Answer(history_json(found), *_named(found, request, asked))
+
+
+def read_explanation(request: Request, asked: Asked) -> Answer:
+    """A verdict or note for each event that bears on a level, a page at a time."""
+    start = 0
+    if asked.get("cursor") is not None:
+        if _names_moment(asked):
+            raise wrong("cursor", "names the moment of its first page; leave out as_of, known_at and position")
+        as_of, position, start = values_of(asked["cursor"], int, int, int)
+        found = _replayed(request, asked, _moment_again(request, as_of, position))
+    else:
+        found = _replayed(request, asked)
+    note_access(request, "explanation", found.subject, found.scheme)
+    part = Part(None if asked.get("month") is None else parse_month(asked["month"]), asked.get("event"))
+    stretch = Stretch(start, asked["limit"], asked.get("verdict"))
+    body, total = explain_stretch(found, part, asked["lang"], stretch)
+    end = start + asked["limit"]
+    following = cursor_of(found.moment.as_of, found.moment.position, end) if end < total else None
+    return Answer(body | {"listed": total, "next": following}, *_named(found, request, asked))
+
+
+def read_diff(request: Request, asked: Asked) -> Answer:
+    """The difference of two replays, by cause and event."""
+    other = asked | {"known_at": asked.get("to_known_at"), "position": asked.get("to_position")}
+    other |= {name: asked[f"to_{name}"] for name in ("as_of", "policy") if asked.get(f"to_{name}") is not None}
+    with reading_of(request).store() as store:
+        _check_subject(store, subject_of(asked))
+        present = present_of(store)
+        first = resolve(store, _asked_moment(asked), present, "")
+        prefix = "to-" if asked.get("to_as_of") or asked.get("to_known_at") else ""
+        last = resolve(store, _asked_moment(other), present, prefix)
+    start, end = _replayed(request, asked, first), _replayed(request, other, last)
+    note_access(request, "diff", start.subject, start.scheme)
+    body = diff_json(start, end)
+    etag = _etag(request, _depends_on(start), _depends_on(end))
+    fixed = _is_fixed(asked) and all(asked.get(f"to_{name}") is not None for name in ("as_of", "position"))
+    return Answer(body, etag, fixed)
+
+
+def read_events(request: Request, asked: Asked) -> Answer:
+    """The recorded events of a subject in the order of the ledger, a page at a time."""
+    subject, limit, after = subject_of(asked), asked["limit"], 0
+    reading = reading_of(request)
+    with reading.store() as store:
+        _check_subject(store, subject)
+        if asked.get("cursor") is not None:
+            if _names_moment(asked):
+                raise wrong("cursor", "names the moment of its first page; leave out as_of, known_at and position")
+            as_of, position, after = values_of(asked["cursor"], int, int, int)
+            moment = _checked(store, as_of, position)
+        else:
+            moment = resolve(store, _asked_moment(asked), None, "")
+        note_access(request, "events", subject, None)
+        types = () if asked.get("type") is None else (asked["type"],)
+        chosen = Chosen(asked.get("order"), types, after)
+        found = list(islice(list_events(store, subject, chosen, moment), limit + 1))
+    following = cursor_of(moment.as_of, moment.position, found[limit - 1]["position"]) if len(found) > limit else None
+    body = {"subject": subject, **moment_json(moment), "events": found[:limit], "next": following}
+    return Answer(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, policy=False))
+
+
+def read_decisions(request: Request, asked: Asked) -> Answer:
+    """Every decision on a subject, in the order in which they were made."""
+    with reading_of(request).store() as store:
+        subject = subject_of(asked)
+        _check_subject(store, subject)
+        position = store.head().position
+        found = decisions_json(store, subject, asked.get("scheme"))
+    body = {"subject": subject, "program": PROGRAM_VERSION, "position": position, "decisions": found}
+    return Answer(body, _etag(request, [str(position)]))
+
+
+def moment_json(moment: Moment) -> dict[str, Any]:
+    return {
+        "program": PROGRAM_VERSION,
+        "position": moment.position,
+        "as_of": shanghai_text(moment.as_of),
+        "known_at": shanghai_text(moment.known_at),
+    }
+
+
+def _replayed(request: Request, asked: Asked, moment: Moment | None = None) -> Replay:
+    """The replay that was asked for; where no moment was, that at which the views stand, if there are any."""
+    reading = reading_of(request)
+    if moment is None and not _names_moment(asked):
+        moment = reading.moment()
+    with reading.store() as store:
+        _check_subject(store, subject_of(asked))
+        moment = moment or resolve(store, _asked_moment(asked), None, "")
+    return reading.replay(subject_of(asked), asked.get("scheme"), moment, Choice(asked.get("policy")))
+
+
+def _check_subject(store: Store, subject: str) -> None:
+    if not has_subject(store, subject):
+        raise problems.no_subject(subject)
+
+
+def _moment_again(request: Request, as_of: int, position: int) -> Moment:
+    with reading_of(request).store() as store:
+        return _checked(store, as_of, position)
+
+
+def _checked(store: Store, as_of: int, position: int) -> Moment:
+    """The moment that a cursor names."""
+    if not 1 <= position <= store.head().position or not 0 < as_of <= store.now():
+        raise wrong("cursor", "is none that this service gave; begin again without it")
+    return resolve(store, AskedMoment(position=position), None, "")._replace(as_of=as_of)
+
+
+def _names_moment(asked: Asked) -> bool:
+    return any(asked.get(name) is not None for name in ("as_of", "known_at", "position"))
+
+
+def _asked_moment(asked: Asked) -> AskedMoment:
+    return AskedMoment(asked.get("as_of"), asked.get("known_at"), asked.get("position"))
+
+
+def _is_fixed(asked: Asked, *, policy: bool = True) -> bool:
+    """Whether everything that decides the answer was named in full."""
+    _, _, digest = (asked.get("policy") or "").partition("@")
+    named = asked.get("as_of") is not None and asked.get("position") is not None
+    return named and (not policy or len(digest) == HASH_CHARS)
+
+
+def _named(found: Replay, request: Request, asked: Asked) -> tuple[str, bool]:
+    return _etag(request, _depends_on(found)), _is_fixed(asked)
+
+
+def _depends_on(found: Replay) -> list[str]:
+    policies = found.policies
+    revisions = [policy.hash for policy in (*policies.own, *policies.creators, *policies.previewed)]
+    return [found.subject, found.scheme, str(found.moment), *revisions]
+
+
+def _etag(request: Request, *parts: list[str]) -> str:
+    """Names the bytes of an answer by all that they are made of: what was replayed, and how it was asked for."""
+    made_of = [PROGRAM_VERSION, request.url.path, request.url.query, *(item for part in parts for item in part)]
+    digest = sha256("\n".join(made_of).encode()).hexdigest()
+    return f'"{digest[:32]}"'
