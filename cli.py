@@ -377,16 +377,87 @@ def follow(once: bool, store: str, format_: str) -> None:
     show_default=True,
     help="How far the views may lie behind before /readyz says so.",
 )
+@click.option(
+    "--tls-certificate", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM; makes it https."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8.")
 @location_option
 def serve(store: str, **asked: Any) -> None:
     """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.
 
-    Ends with status 0 on SIGTERM or SIGINT.
+    Ends with status 0 on SIGTERM or SIGINT. Beyond this machine whoever asks must show a token.
     """
     from projections.service.serve import serve as run
     from projections.service.settings import Settings
 
     run(Settings(store, **asked))
+
+
+@main.group("token", epilog=example("levelbook token new --name warehouse --scope levels:read"))
+def token() -> None:
+    """Make, list and revoke the tokens by which others may ask the service."""
+
+
+@token.command("new", epilog=example("levelbook token new --name warehouse --scope levels:read"))
+@click.option("--name", required=True, metavar="NAME", help="Whose it is; name no buyer.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["levels:read", "explanations:read", "decisions:read"]),
+    help="What it may read; may be given several times. Default: all.",
+)
+@click.option(
+    "--per-minute", type=click.IntRange(1, 10_000_000), default=6_000, show_default=True, help="Requests a minute."
+)
+@store_options
+def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, format_: str) -> None:
+    """Make a token and print it, this once: only its hash is kept."""
+    from projections.service import tokens_text
+    from projections.service.asking import SCOPES
+    from projections.service.keeping import open_keeping
+
+    with _open(store) as opened, open_keeping(opened) as keeping:
+        number, secret = keeping.new_token(name, scopes or SCOPES, per_minute, opened.now())
+    tokens_text.print_token(number, secret, as_json=format_ == "json")
+
+
+@token.command("list", epilog=example("levelbook token list"))
+@store_options
+def token_list(store: str, format_: str) -> None:
+    """List the tokens, also those that were revoked; never the tokens themselves."""
+    from projections.service import tokens_text
+    from projections.service.keeping import open_keeping
+
+    with _open(store) as opened, open_keeping(opened) as keeping:
+        found = keeping.tokens()
+    tokens_text.print_tokens(found, as_json=format_ == "json")
+
+
+@token.command("revoke", epilog=example("levelbook token revoke 1"))
+@click.argument("number", type=int)
+@store_options
+def token_revoke(number: int, store: str, format_: str) -> None:
+    """Let token NUMBER and every session begun with it end; it holds for a second more at most."""
+    from projections.service import tokens_text
+    from projections.service.keeping import open_keeping
+
+    with _open(store) as opened, open_keeping(opened) as keeping:
+        found = keeping.revoke(number, opened.now())
+    tokens_text.print_revoked(found, as_json=format_ == "json")
+
+
+@_command("accesses", "levelbook accesses merchant/tea-house")
+@click.argument("subject", required=False)
+@store_options
+def accesses(subject: str | None, store: str, format_: str) -> None:
+    """List who asked the service for explanations, of SUBJECT or all: when, by which token, for what."""
+    from projections.service import tokens_text
+    from projections.service.keeping import open_keeping
+
+    with _open(store) as opened, open_keeping(opened) as keeping:
+        found = keeping.accesses(subject)
+    tokens_text.print_accesses(found, as_json=format_ == "json")
 
 
 @_command("retry", "levelbook retry merchant/tea-house")

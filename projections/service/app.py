@@ -11,8 +11,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from projections import desk
-from projections.service import api, probes, problems
+from projections.service import api, documents, login, metrics, probes, problems
+from projections.service.askers import Askers
 from projections.service.guards import Guard, wants_page
+from projections.service.metrics import Measures
 from projections.service.problems import Problem, problem_response
 from projections.service.reading import Reading
 from projections.service.settings import Settings
@@ -24,17 +26,20 @@ def application(settings: Settings) -> Starlette:
 
     `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
     """
-    reading = Reading(settings.store)
+    reading, measures = Reading(settings.store), Measures()
+    askers = Askers(settings.store, needs_token=settings.needs_token)
 
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
+        app.state.stopping = False
         yield
         app.state.stopping = True
         reading.close()
+        askers.close()
 
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Guard, settings=settings)],
+        middleware=[Middleware(Guard, settings=settings, askers=askers, measures=measures)],
         exception_handlers={
             Problem: _problem,
             LevelbookError: _unavailable,
@@ -44,13 +49,21 @@ def application(settings: Settings) -> Starlette:
     )
     app.state.settings = settings
     app.state.reading = reading
+    app.state.askers = askers
+    app.state.measures = measures
     app.state.streams = set()
-    app.state.stopping = False
     return app
 
 
 def _routes() -> Sequence[BaseRoute]:
-    return [*api.routes(), *probes.routes(), *desk.routes()]
+    return [
+        *api.routes(),
+        *probes.routes(),
+        *metrics.routes(),
+        *documents.routes(),
+        *login.routes(),
+        *desk.routes(),
+    ]
 
 
 def answer_problem(request: Request, problem: Problem) -> Response:

@@ -1,9 +1,11 @@
 """Who asks, and what they may read."""
 
+from time import time_ns
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
+from projections.service.keeping import Keeping
 from projections.service.problems import Problem
 
 LEVELS: Final = "levels:read"
@@ -22,6 +24,8 @@ class Asker(NamedTuple):
 
 ANYONE: Final = Asker(None, frozenset(SCOPES))
 """Who asks where no token is needed."""
+NOBODY: Final = Asker(None, frozenset())
+"""Whoever asks for what is open to all."""
 
 
 def asker_of(request: Request) -> Asker:
@@ -42,4 +46,6 @@ def require(request: Request, scope: str) -> None:
 
 
 def note_access(request: Request, what: str, subject: str, scheme: str | None) -> None:
-    """Write down who asked for an explanation of whose level, before it is given."""
+    """Write down who asked for an explanation of whose level, before it is given; from a thread, not the event loop."""
+    keeping: Keeping = request.app.state.askers.keeping()
+    keeping.note_access(time_ns() // 1_000, asker_of(request).token, what, subject, scheme)

@@ -1,14 +1,21 @@
 """The guard before every request: by which name it came, and the headers that every answer bears."""
 
 import logging
+from time import perf_counter
 from typing import Final
+from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from projections.service.asking import ANYONE
-from projections.service.problems import Problem, broken, problem_response
+from projections.service.askers import Askers, shown_by
+from projections.service.asking import NOBODY
+from projections.service.metrics import Measures
+from projections.service.problems import Problem, broken, problem_response, unavailable
 from projections.service.settings import Settings
+from replay.errors import LevelbookError
 
 _log = logging.getLogger("levelbook.service")
 POLICY: Final = (
@@ -25,39 +32,72 @@ HEADERS: Final = (
 )
 
 
+OPEN: Final = ("/healthz", "/readyz", "/login", "/logout")
+"""What is answered to whoever asks."""
+OPEN_FOLDER: Final = "/static/"
+
+
 class Guard:
     """Stands before the whole application."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, askers: Askers, measures: Measures) -> None:
         self._app = app
         self._hosts = settings.hosts
+        self._askers = askers
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        begun = False
+        status, began = 0, perf_counter()
 
         async def guarded(message: Message) -> None:
-            nonlocal begun
+            nonlocal status
             if message["type"] == "http.response.start":
-                begun = True
+                status = message["status"]
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        scope["levelbook.asker"] = ANYONE
-        host = host_of(scope)
-        if host not in self._hosts:
-            await problem_response(_wrong_host(host))(scope, receive, guarded)
+        try:
+            await self._admit(scope)
+        except (Problem, LevelbookError) as error:
+            problem = error if isinstance(error, Problem) else unavailable(error)
+            self._measures.refused(problem.status)
+            await refusal(Request(scope), problem)(scope, receive, guarded)
             return
         try:
             await self._app(scope, receive, guarded)
         except Exception as error:
             _log.error("%s %s broke", scope["method"], scope["path"], exc_info=error)
-            if begun:
+            if status:
                 raise
             await problem_response(broken())(scope, receive, guarded)
+        finally:
+            self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
+
+    async def _admit(self, scope: Scope) -> None:
+        """Find out who asks. Raises Problem for who may not ask anything."""
+        host = host_of(scope)
+        if host not in self._hosts:
+            raise _wrong_host(host)
+        path = scope["path"]
+        if path in OPEN or path.startswith(OPEN_FOLDER):
+            scope["levelbook.asker"] = NOBODY
+            return
+        shown = shown_by(scope)
+        asker = self._askers.known(shown)
+        if asker is None and shown is not None:
+            asker = await run_in_threadpool(self._askers.look_up, shown)
+        scope["levelbook.asker"] = asker
+
+
+def refusal(request: Request, problem: Problem) -> Response:
+    """What is told to who may not ask: people are shown where to sign in."""
+    if problem.status == 401 and wants_page(request):
+        page = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?next={quote(page)}", 303, {"Cache-Control": "no-store"})
+    return problem_response(problem)
 
 
 def host_of(scope: Scope) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from domain.policy import STATUSES
 from projections.answer_schemas import (
@@ -236,3 +236,31 @@ class ChangesPage(StandingOfViews):
     changes = list_key(ChangeEvent, "each changed level once, in the order of the changes")
     next = text_key("where to go on, now or later")
     caught_up = flag_key("whether this is all there was")
+
+
+class ProblemAnswer(Answer):
+    """Problem details, RFC 9457."""
+
+    type = text_key("names the kind of problem: urn:levelbook:problem:…")
+    title = text_key("the kind in words")
+    status = whole_key("the HTTP status")
+    detail = text_key("what was found, why it is refused, what to do")
+    field = fields.String(metadata={"description": "the parameter, member or header that is meant"})
+
+
+def replayed_level(schema: type[Schema]) -> type[Schema]:
+    """A replay as it stands in the place of a level."""
+    more = {
+        "score": whole_key("points in tenths, rank of the tier, 4 S + B, or total; null without", allow_none=True),
+        "stale": flag_key("always false: a replay is never stale"),
+    }
+    return type(f"Replayed{schema.__name__}", (schema,), more)
+
+
+def explained_page(schema: type[Schema]) -> type[Schema]:
+    """A page of an explanation."""
+    more = {
+        "listed": whole_key("verdicts and notes of all pages together"),
+        "next": text_key("cursor of the next page; null at the end", allow_none=True),
+    }
+    return type(f"{schema.__name__}Page", (schema,), more)

@@ -1,14 +1,19 @@
 """Starting the service: its processes, where it listens, and its end."""
 
 import logging
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import click
 
+from projections.service.keeping import open_keeping
 from projections.service.settings import Settings, check_names, host_name
-from replay.errors import StoreError
+from replay.errors import StoreError, UsageError
 from replay.store import masked, open_store
 
 LOGGING: Final[dict[str, Any]] = {
@@ -32,8 +37,13 @@ def serve(settings: Settings) -> None:
     from granian.server import Server
 
     check_names(settings)
-    with open_store(settings.store) as store:
+    with open_store(settings.store) as store, open_keeping(store) as keeping:
         name = masked(store.location)
+        if settings.needs_token and all(token.revoked_at is not None for token in keeping.tokens()):
+            raise UsageError(
+                "whoever asks must show a token, beyond 127.0.0.1 always, and there is none yet;"
+                " 'levelbook token new' makes one"
+            )
     _check_free(settings)
     server = Server(
         "levelbook",
@@ -45,11 +55,28 @@ def serve(settings: Settings) -> None:
         log_level=LogLevels.warning,
         log_dictconfig=LOGGING,
         workers_kill_timeout=STOP_SECONDS,
+        ssl_cert=settings.tls_certificate,
+        ssl_key=settings.tls_key,
         respawn_failed_workers=True,
     )
     logging.getLogger("levelbook").setLevel(logging.INFO)
     server.on_startup(partial(_tell, settings, name))
-    server.serve(target_loader=partial(_application, settings), wrap_loader=False)
+    with _measuring_together(settings.workers):
+        server.serve(target_loader=partial(_application, settings), wrap_loader=False)
+
+
+@contextmanager
+def _measuring_together(workers: int) -> Iterator[None]:
+    """A folder in which several processes add up what they measure; one needs none."""
+    if workers == 1:
+        yield
+        return
+    with TemporaryDirectory(prefix="levelbook-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _application(settings: Settings) -> Any:
@@ -74,5 +101,6 @@ def _check_free(settings: Settings) -> None:
 
 
 def _tell(settings: Settings, store: str) -> None:
-    place = f"http://{host_name(settings.host)}:{settings.port}/"
+    scheme = "http" if settings.tls_certificate is None else "https"
+    place = f"{scheme}://{host_name(settings.host)}:{settings.port}/"
     click.echo(f"Levelbook serves {store} at {place} (Ctrl-C ends it)", err=True)

@@ -1,6 +1,7 @@
 """How a service was asked to run, and whether that is safe to do."""
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from replay.errors import UsageError
@@ -21,6 +22,9 @@ class Settings(NamedTuple):
     token_required: bool = False
     ready_lag_seconds: int = READY_LAG_SECONDS
     """How far the views may lie behind before the service says that it is not ready."""
+
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
 
     @property
     def needs_token(self) -> bool:
@@ -50,7 +54,9 @@ def host_name(host: str) -> str:
 
 
 def check_names(settings: Settings) -> None:
-    """Raises UsageError for an address that stands for all, with no name by which it is asked."""
+    """Raises UsageError for an address that stands for all, with no name by which it is asked, and for half of TLS."""
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise UsageError("--tls-certificate and --tls-key belong together; give both, or neither")
     try:
         for_all = ip_address(settings.host).is_unspecified
     except ValueError:

@@ -1,0 +1,59 @@
+"""Tokens and accesses as the commands print them."""
+
+from typing import Any
+
+import click
+
+from domain.calendar import shanghai_text
+from projections.printing import print_json, print_json_list
+from projections.service.keeping import Access, Token
+
+
+def print_token(number: int, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"token": number, "secret": secret})
+        return
+    click.echo(secret)
+    click.echo(f"This is token {number}. It is shown this once: keep it where secrets are kept.", err=True)
+
+
+def print_tokens(found: list[Token], *, as_json: bool) -> None:
+    if as_json:
+        print_json([_token_json(token) for token in found])
+        return
+    for token in found:
+        revoked = "" if token.revoked_at is None else f"  revoked {shanghai_text(token.revoked_at)}"
+        scopes = " ".join(sorted(token.scopes))
+        click.echo(
+            f"{token.number:>4}  {token.name}  {scopes}  {token.per_minute} a minute"
+            f"  made {shanghai_text(token.made_at)}{revoked}"
+        )
+
+
+def print_revoked(token: Token, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"revoked": token.number, "name": token.name})
+        return
+    again = "" if token.revoked_at is None else "; it was before"
+    click.echo(f"token {token.number} ({token.name}) is revoked{again}")
+
+
+def _token_json(token: Token) -> dict[str, Any]:
+    return {
+        "token": token.number,
+        "name": token.name,
+        "scopes": sorted(token.scopes),
+        "per_minute": token.per_minute,
+        "made_at": shanghai_text(token.made_at),
+        "revoked_at": None if token.revoked_at is None else shanghai_text(token.revoked_at),
+    }
+
+
+def print_accesses(found: list[Access], *, as_json: bool) -> None:
+    shown = [access._asdict() | {"at": shanghai_text(access.at)} for access in found]
+    if as_json:
+        print_json_list(shown)
+        return
+    for access in shown:
+        by = "without a token" if access["token"] is None else f"token {access['token']}"
+        click.echo(f"{access['at']}  {by}  {access['what']}  {access['subject']}  {access['scheme'] or ''}".rstrip())
