@@ -36,7 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]
     with open_store(location) as store, open_views(store, make=True) as views:
         ingest_events(store, story(), folder, backfill=True)
         rebuild(views, Asked(sample=0))
-    app = application(Settings(location, names=("testserver",)))
+    app: Any = application(Settings(location, names=("testserver",)))
     with get_client(app) as client:
         yield schemathesis.openapi.from_asgi("/openapi.json", app), client
 
@@ -56,7 +56,7 @@ def test_whatever_is_asked_is_answered_as_described(
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[operation.path][method].as_strategy(generation_mode=mode))
-    def holds(case: schemathesis.Case) -> None:
+    def holds(case: Any) -> None:
         # No schema can say which policies, cursors or past instants there are: such a request may be refused.
         case.call_and_validate(session=client, excluded_checks=[positive_data_acceptance])
 

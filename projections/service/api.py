@@ -204,7 +204,7 @@ OPERATIONS: Final = (
         BoardAnswer,
         path_schema=BoardPath,
         query=ViewQuery,
-        example={"board": "comprehensive", "month": "2022-11"},
+        example={"board": "comprehensive", "month": "2023-04"},
     ),
     Operation(
         "readPolicies",

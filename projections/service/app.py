@@ -1,6 +1,6 @@
 """The application: the routes of the API and of the audit desk behind one guard."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -21,7 +21,7 @@ from projections.service.settings import Settings
 from replay.errors import LevelbookError
 
 
-def application(settings: Settings) -> Starlette:
+def application(settings: Settings, is_stopping: Callable[[], bool] = lambda: False) -> Starlette:
     """The whole service, as one process of it runs it.
 
     `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
@@ -31,9 +31,7 @@ def application(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
-        app.state.stopping = False
         yield
-        app.state.stopping = True
         reading.close()
         askers.close()
 
@@ -52,6 +50,7 @@ def application(settings: Settings) -> Starlette:
     app.state.askers = askers
     app.state.measures = measures
     app.state.streams = set()
+    app.state.is_stopping = is_stopping
     return app
 
 

@@ -22,6 +22,8 @@ from replay.timeline import Moment
 def read_board(request: Request, asked: Asked) -> Answer:
     """A board of a month: rated agencies, best first."""
     board, month = asked["board"], parse_month(asked["month"])
+    if month_start(month) < LEDGER_START:
+        raise _no_board(f"month {asked['month']} is before 2020-06, when levels begin", "month")
     reading = reading_of(request)
     with reading.store() as store, reading.snapshot() as at:
         standing = at.standing
@@ -31,8 +33,6 @@ def read_board(request: Request, asked: Asked) -> Answer:
         if board not in ranks_by:
             raise _no_board(f"there is no board {board!r}; known are {', '.join(ranks_by)}", "board")
         due = evaluated_at(month, rules_of(policy))
-        if month_start(month) < LEDGER_START:
-            raise _no_board(f"month {asked['month']} is before 2020-06, when levels begin", "month")
         if due > standing.as_of:
             raise _no_board(f"month {asked['month']} is not evaluated yet: it is due at {shanghai_text(due)}", "month")
         places = at.tables["leaderboards"]

@@ -124,7 +124,7 @@ async def _stream(request: Request, reading: Reading, first: Page, asked: Asked)
     try:
         yield b"retry: 2000\n\n"
         page, heard = first, monotonic()
-        while not request.app.state.stopping:
+        while not request.app.state.is_stopping():
             if page.events:
                 yield b"".join(_told(event) for event in page.events)
                 heard = monotonic()

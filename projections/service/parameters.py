@@ -86,7 +86,7 @@ class CursorQuery(Query):
 
 
 def month(description: str) -> fields.String:
-    return text(description, form=r"\A[0-9]{4}-(0[1-9]|1[0-2])\Z")
+    return text(description, form=r"\A[12][0-9]{3}-(0[1-9]|1[0-2])\Z")
 
 
 class SubjectPath(Schema):
@@ -102,7 +102,7 @@ class SchemePath(SubjectPath):
 
 class BoardPath(Schema):
     board = text("Code of the board, such as comprehensive.", form=r"\A[a-z_-]{1,40}\Z", required=True)
-    month = text("The month, such as 2023-05.", form=r"\A[0-9]{4}-(0[1-9]|1[0-2])\Z", required=True)
+    month = text("The month, such as 2023-05.", form=r"\A[12][0-9]{3}-(0[1-9]|1[0-2])\Z", required=True)
 
 
 def read_query(schema: Schema, request: Request) -> dict[str, Any]:

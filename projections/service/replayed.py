@@ -40,7 +40,6 @@ async def read_level(request: Request, asked: Asked) -> Answer | Response:
 
 
 def _replay_level(request: Request, asked: Asked) -> Answer:
-    levels.check_judges(asked["kind"], asked["scheme"])
     found = _replayed(request, asked)
     body = replay_json(found, asked["lang"])
     return Answer(body | {"score": found.score, "stale": False}, *_named(found, request, asked))
@@ -79,7 +78,8 @@ def read_diff(request: Request, asked: Asked) -> Answer:
         _check_subject(store, subject_of(asked))
         present = present_of(store)
         first = resolve(store, _asked_moment(asked), present, "")
-        prefix = "to-" if asked.get("to_as_of") or asked.get("to_known_at") else ""
+        named = any(asked.get(name) is not None for name in ("to_as_of", "to_known_at", "to_position"))
+        prefix = "to-" if named else ""
         last = resolve(store, _asked_moment(other), present, prefix)
     start, end = _replayed(request, asked, first), _replayed(request, other, last)
     note_access(request, "diff", start.subject, start.scheme)
@@ -134,6 +134,8 @@ def moment_json(moment: Moment) -> dict[str, Any]:
 def _replayed(request: Request, asked: Asked, moment: Moment | None = None) -> Replay:
     """The replay that was asked for; where no moment was, that at which the views stand, if there are any."""
     reading = reading_of(request)
+    if asked.get("scheme") is not None:
+        levels.check_judges(asked["kind"], asked["scheme"])
     if moment is None and not _names_moment(asked):
         moment = reading.moment()
     with reading.store() as store:

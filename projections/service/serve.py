@@ -1,9 +1,11 @@
 """Starting the service: its processes, where it listens, and its end."""
 
 import logging
+import multiprocessing
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -45,7 +47,16 @@ def serve(settings: Settings) -> None:
                 " 'levelbook token new' makes one"
             )
     _check_free(settings)
-    server = Server(
+    stopping = multiprocessing.Event()
+
+    class Stopped(Server):  # type: ignore[misc, valid-type]
+        """Tells streams, which have no end of their own, when the service is to stop."""
+
+        def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+            stopping.set()
+            super().signal_handler_interrupt(*args, **kwargs)
+
+    server = Stopped(
         "levelbook",
         address=settings.host,
         port=settings.port,
@@ -62,7 +73,7 @@ def serve(settings: Settings) -> None:
     logging.getLogger("levelbook").setLevel(logging.INFO)
     server.on_startup(partial(_tell, settings, name))
     with _measuring_together(settings.workers):
-        server.serve(target_loader=partial(_application, settings), wrap_loader=False)
+        server.serve(target_loader=partial(_application, settings, stopping.is_set), wrap_loader=False)
 
 
 @contextmanager
@@ -79,11 +90,13 @@ def _measuring_together(workers: int) -> Iterator[None]:
             del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
-def _application(settings: Settings) -> Any:
-    """Loaded by each worker for itself."""
+def _application(settings: Settings, is_stopping: Callable[[], bool]) -> Any:
+    """Loaded by each worker for itself; one that is stopped meanwhile ends at once, it has nobody to answer yet."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from projections.service.app import application
 
-    return application(settings)
+    return application(settings, is_stopping)
 
 
 def _check_free(settings: Settings) -> None:
