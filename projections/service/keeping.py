@@ -27,6 +27,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -122,13 +123,16 @@ class Keeping:
 
     def make(self) -> None:
         """Make the tables unless they are there."""
+        with self._reading() as connection:
+            if inspect(connection).has_table("accesses", schema=self._schema):
+                return
         with self._writing() as connection:
             if self._schema is not None:
                 connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self._schema}"))
             self._tokens.metadata.create_all(connection)
             guards = _SQLITE_GUARDS if self._schema is None else _POSTGRES_GUARDS
             for statement in guards:
-                connection.exec_driver_sql(statement.format(self._schema))
+                connection.execute(text(statement.format(self._schema)))
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from projections.service.keeping import SESSION_MICROS
 from projections.service.problems import Problem
 
 FORM_BYTES_MAX: Final = 4_096
+FIELDS_MAX: Final = 10
 PATH: Final = "/login"
 
 
@@ -84,5 +85,8 @@ async def _read_form(request: Request) -> dict[str, str]:
         read += piece
         if len(read) > FORM_BYTES_MAX:
             raise Problem(413, "too-much", "The form is too long", f"the form is over {FORM_BYTES_MAX} bytes")
-    found = parse_qs(read.decode("latin-1"), max_num_fields=10)
+    try:
+        found = parse_qs(read.decode("latin-1"), max_num_fields=FIELDS_MAX)
+    except ValueError:
+        raise Problem(400, "wrong-form", "The form cannot be read", f"it has over {FIELDS_MAX} fields") from None
     return {name: values[0] for name, values in found.items()}
