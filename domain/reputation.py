@@ -267,41 +267,61 @@ def run(history: History, spans: Sequence[Span], opening: Account = NEW) -> Run:
     From an earlier close on, the history need hold only what happened since, what happened in the longest
     review window before it, and the earlier facts of the orders that these name.
     """
-    facts, credits = history.facts, history.credits
-    book, account = _new_book(history), opening
-    findings: list[Finding] = []
-    months: list[Month] = []
-    place = _remember_before(opening.month_end, history, book)
-    while place.fact < len(facts) or place.credit < len(credits):
-        at = min(
-            facts[place.fact].at if place.fact < len(facts) else NEVER,
-            credits[place.credit].at if place.credit < len(credits) else NEVER,
-        )
-        month, rules, first = month_of(at), span_at(spans, at).rules, len(findings)
-        begun = begin_month(account, month, rules)
-        account, place = _judge_month(place, begun, history, book, rules, findings)
-        months.append(Month(month, begun, account, range(first, len(findings))))
-    return Run(account, findings, months)
+    return go_on(begin(history, opening), spans).run
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """How far a run has come among the facts and among the credits."""
 
     fact: int
     credit: int
 
 
-def _remember_before(instant: int, history: History, book: Book) -> _Place:
+class Running(NamedTuple):
+    """A run that can go on once its history has grown, in order, behind what has been judged."""
+
+    history: History
+    book: Book
+    place: Place
+    run: Run
+
+
+def begin(history: History, opening: Account = NEW) -> Running:
+    """A run that has judged nothing yet: what happened before its opening is only written down."""
+    book = _new_book(history)
+    return Running(history, book, _remember_before(opening.month_end, history, book), Run(opening, [], []))
+
+
+def go_on(running: Running, spans: Sequence[Span]) -> Running:
+    """Judge what the history holds behind the run's place. The run's findings and months grow in their lists."""
+    history, book, place, (account, findings, months) = running
+    facts, credits = history.facts, history.credits
+    while place.fact < len(facts) or place.credit < len(credits):
+        at = min(
+            facts[place.fact].at if place.fact < len(facts) else NEVER,
+            credits[place.credit].at if place.credit < len(credits) else NEVER,
+        )
+        month, rules = month_of(at), span_at(spans, at).rules
+        if at >= account.month_end:
+            account = begin_month(account, month, rules)
+            months.append(Month(month, account, account, range(len(findings), len(findings))))
+        begun = months.pop()
+        account, place = _judge_month(place, account, history, book, rules, findings)
+        months.append(Month(month, begun.begun, account, range(begun.findings.start, len(findings))))
+    return Running(history, book, place, Run(account, findings, months))
+
+
+def _remember_before(instant: int, history: History, book: Book) -> Place:
     """Write down what happened before an instant, judging nothing."""
     facts = bisect_left(history.facts, instant, key=lambda fact: fact.at)
     for index in range(facts):
         remember(history.facts[index], index, book)
-    return _Place(facts, bisect_left(history.credits, instant, key=lambda credit: credit.at))
+    return Place(facts, bisect_left(history.credits, instant, key=lambda credit: credit.at))
 
 
 def _judge_month(
-    place: _Place, account: Account, history: History, book: Book, rules: Rules, findings: list[Finding]
-) -> tuple[Account, _Place]:
+    place: Place, account: Account, history: History, book: Book, rules: Rules, findings: list[Finding]
+) -> tuple[Account, Place]:
     """Judge what is left of the account's month, from a place among facts and credits up to the next month's."""
     facts, credits = history.facts, history.credits
     index, next_credit = place
@@ -317,7 +337,7 @@ def _judge_month(
             next_credit += 1
             due = credits[next_credit].at if next_credit < len(credits) else NEVER
         if at >= end:
-            return account, _Place(index, next_credit)
+            return account, Place(index, next_credit)
         settled = remember(fact, index, book)
         if settled != NOTHING:
             account, finding = take(fact, settled, account, book, rules)
@@ -339,16 +359,17 @@ def span_at(spans: Sequence[Span], instant: int) -> Span:
 
 
 def _new_book(history: History) -> Book:
-    orders, buyers = len(history.flagged), history.buyers
-    return Book(
-        facts=history.facts,
-        payment=[0] * orders,
-        receipt=[0] * orders,
-        reviewed=[NOT_REVIEWED] * orders,
-        flagged=history.flagged,
-        net=[0] * buyers,
-        net_since=[0] * buyers,
-    )
+    book = Book(history.facts, [], [], [], history.flagged, [], [])
+    open_pages(book, len(history.flagged), history.buyers)
+    return book
+
+
+def open_pages(book: Book, orders: int, buyers: int) -> None:
+    """Room in a book of lists for so many orders and buyers."""
+    for column, fresh in ((book.payment, 0), (book.receipt, 0), (book.reviewed, NOT_REVIEWED)):
+        column.extend([fresh] * (orders - len(column)))
+    for column in (book.net, book.net_since):
+        column.extend([0] * (buyers - len(column)))
 
 
 def standing(account: Account, rules: Rules) -> Standing:

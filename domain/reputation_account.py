@@ -91,14 +91,27 @@ def publications(run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Public
     Each is dated by the rules of its own month, so that rules which begin to count later undo and re-date none.
     """
     months = list(run.months)
-    for month in range(month_of(as_of) - 1, _first_month(run) - 1, -1):
-        rules = span_at(spans, month_start(month)).rules
-        at = _publication_instant(month, rules)
-        if at > as_of or month < month_of(rules.start):
-            continue
+    for month, at in _published(spans, as_of, _first_month(run)):
         while months and months[-1].month > month:
             months.pop()
         yield Publication(month, shown(months[-1].closing if months else NEW, spans, month_start(month)), at)
+
+
+def last_published(spans: Sequence[Span], as_of: int) -> int | None:
+    """The month that the last publication at or before `as_of` shows; None where no month of the last three is shown.
+
+    What happened later can have changed nothing that is effective.
+    """
+    return next((month for month, _ in _published(spans, as_of, month_of(as_of) - 3)), None)
+
+
+def _published(spans: Sequence[Span], as_of: int, first: int) -> Iterator[tuple[int, int]]:
+    """The months published at or before `as_of`, each with the instant, the latest first and back to `first`."""
+    for month in range(month_of(as_of) - 1, first - 1, -1):
+        rules = span_at(spans, month_start(month)).rules
+        at = _publication_instant(month, rules)
+        if at <= as_of and month >= month_of(rules.start):
+            yield month, at
 
 
 def next_publication(run: Run, spans: Sequence[Span], as_of: int) -> int | None:
@@ -152,11 +165,21 @@ def balances(run: Run) -> list[int]:
 
 def changes(history: History, run: Run, spans: Sequence[Span], as_of: int, opening: Account = NEW) -> Iterator[Change]:
     """Each change of state or level from an opening on, the earliest first, with what caused it."""
-    account = opening
     now = shown(opening, spans, as_of if opening is NEW else opening.month_end - 1)
-    for at, position, finding in _movements(history, run, spans):
-        if at < opening.month_end or at > as_of:
-            continue
+    movements = [moved for moved in _movements(history, run, spans) if opening.month_end <= moved[0] <= as_of]
+    return _changes(movements, opening, now, spans)
+
+
+def later_changes(findings: Sequence[Finding], before: Account, spans: Sequence[Span]) -> Iterator[Change]:
+    """Each change of state or level by further findings of a month whose rules `before` has been under already."""
+    if not findings:
+        return iter(())
+    movements = sorted((finding.at, finding.position, finding) for finding in findings)
+    return _changes(movements, before, shown(before, spans, findings[0].at), spans)
+
+
+def _changes(movements: Sequence["_Movement"], account: Account, now: Shown, spans: Sequence[Span]) -> Iterator[Change]:
+    for at, position, finding in movements:
         account = _moved(account, at, finding, opens=position > 0 and finding is None)
         after = shown(account, spans, at)
         if after[:2] != now[:2]:

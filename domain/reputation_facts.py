@@ -5,13 +5,14 @@ its default credit falls due.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 from domain.calendar import parse_instant
 from domain.events import Event, OrderFlagged, OrderKind
 from domain.limits import HOUR_MICROS
 from domain.policy import Policy, Term
 from domain.reputation import (
+    BEFORE_ALL,
     CLOSED,
     NO_CAP,
     OPENED,
@@ -27,6 +28,8 @@ from domain.reputation import (
 )
 
 KINDS: Final = get_args(OrderKind)
+LIFE_TYPES: Final = ("merchant.onboarded", "merchant.closed")
+ORDER_TYPES: Final = ("order.paid", "order.received", "review.posted")
 FLAG_TYPES: Final = ("order.flagged", "order.cleared")
 _KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 
@@ -68,35 +71,61 @@ def codes_of(policy: Policy) -> tuple[str, ...]:
     return tuple(level["code"] for level in policy.parameters["levels"].value)
 
 
-def history_of(events: Iterable[Event], spans: Sequence[Span], as_of: int) -> History:
-    """The facts among a merchant's events, which are given by (`occurred_at`, position)."""
-    orders: dict[str, int] = {}
-    buyers: dict[str, int] = {}
+class Names(NamedTuple):
+    """The numbers of a merchant's orders and buyers, from 0 as they appear."""
+
+    orders: dict[str, int]
+    buyers: dict[str, int]
+
+
+def history_of(events: Iterable[Event], spans: Sequence[Span], as_of: int, names: Names | None = None) -> History:
+    """The facts among a merchant's events, which are given by (`occurred_at`, position).
+
+    With `names` the numbers are kept for `facts_of` to go on with.
+    """
+    names = names or Names({}, {})
+    ordered = list(events)
+    facts = facts_of(ordered, spans, names)
+    flags = {
+        names.orders.setdefault(event.data.order, len(names.orders)): isinstance(event.data, OrderFlagged)
+        for event in ordered
+        if event.type in FLAG_TYPES
+    }
+    flagged = [flags.get(order, False) for order in range(len(names.orders))]
+    return History(facts, credits_of(facts, as_of), flagged, len(names.buyers))
+
+
+def facts_of(events: Iterable[Event], spans: Sequence[Span], names: Names) -> list[Fact]:
+    """The facts among events, in their order; new names get the next numbers."""
+    orders, buyers = names
     facts: list[Fact] = []
-    credits: list[Credit] = []
-    flags: dict[int, bool] = {}
     # The window is that of the receipt's own month, so that the calendar alone says when it ends.
     for event in events:
-        data, what = event.data, _WHAT.get(event.type)
-        at, position = event.occurred_at, event.position
+        what = _WHAT.get(event.type)
         if what is None:
-            if event.type in FLAG_TYPES:
-                flags[orders.setdefault(data.order, len(orders))] = isinstance(data, OrderFlagged)
-        elif what == PAID:
+            continue
+        data, at, position = event.data, event.occurred_at, event.position
+        if what == PAID:
             order, buyer = orders.setdefault(data.order, len(orders)), buyers.setdefault(data.buyer, len(buyers))
             facts.append(Fact(at, position, what, order, buyer, data.amount, _KIND_NUMBERS[data.kind]))
         elif what == RECEIVED:
             order, due = orders.setdefault(data.order, len(orders)), at + span_at(spans, at).rules.window_micros
             facts.append(Fact(at, position, what, order, due=due))
-            if due <= as_of:
-                credits.append(Credit(due, position, order))
         elif what == REVIEWED:
             order = orders.setdefault(data.order, len(orders))
             facts.append(Fact(at, position, what, order, stars=data.quality))
         else:
             facts.append(Fact(at, position, what))
-    credits.sort()
-    return History(facts, credits, [flags.get(order, False) for order in range(len(orders))], len(buyers))
+    return facts
+
+
+def credits_of(facts: Iterable[Fact], as_of: int, after: int = BEFORE_ALL) -> list[Credit]:
+    """The default credits that fall due up to an instant, and after another, in order."""
+    return sorted(
+        Credit(fact.due, fact.position, fact.order)
+        for fact in facts
+        if fact.what == RECEIVED and after < fact.due <= as_of
+    )
 
 
 _WHAT: Final = {

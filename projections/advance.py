@@ -6,7 +6,7 @@ its reason, its rows stay as they were, and the views say that they are stale.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain import creator_level, mcn_level, reputation, tier
 from domain.calendar import month_of, parse_instant
 from domain.events import BINDING_TYPES, Event, LevelDecided
-from projections import creator_view, mcn_view, reputation_view, tier_view
+from projections import creator_view, mcn_view, reputation_running, reputation_view, tier_view
 from projections.changes import StoodAt
 from projections.step import SINCE_EVER, Rewrite, Step, is_life, life_row
 from projections.views import Build, Views
@@ -91,8 +91,11 @@ class Units:
         self.step = step
         self.moved = 0
         self.set_aside = 0
+        self._new: dict[str, list[Event]] = {}
         self._touched: dict[str, list[Event]] = {}
         self._due: dict[tuple[str, str], int] = {}
+        self._judged_again: list[str] = []
+        """Merchants whose runs cannot just go on."""
         self._whole: set[str] = set()
         """Schemes whose every unit is worked out from nothing: other policies judge."""
         self._pending: list[Rewrite] = []
@@ -112,6 +115,7 @@ class Units:
         """Take in the step's new events: keep the rare ones, and remember which subjects they touch."""
         step = self.step
         new, count = self.keep(step.before.position, step.after.position)
+        self._new = new
         for subject, events in new.items():
             step.windows.take_in(subject, events)
             if subject.partition("/")[0] in SCHEMES_OF:
@@ -199,19 +203,39 @@ class Units:
     # --- moving -------------------------------------------------------------------------------------------------------
 
     def move(self) -> None:
-        moved = {*self._touched, *(subject for subject, _ in self._due)}
-        self.step.prepare([subject for subject in moved if subject.startswith("merchant/")], MERCHANT_TABLES)
-        for subject in self._subjects(reputation.SCHEME, "merchant"):
-            self._unit(subject, reputation.SCHEME, self._reputation)
-        for subject in self._subjects(tier.SCHEME, "merchant"):
-            self._unit(subject, tier.SCHEME, self._tier)
-        self._write()
+        self._move_merchants()
         for subject in self._subjects(creator_level.SCHEME, "creator", {f"creator/{name}" for name in self._bound}):
             self._unit(subject, creator_level.SCHEME, self._creator)
         self._write()
         for name, at in self._bound.items():
             self._changed_for_agencies(name, month_of(at))
         self.move_agencies()
+
+    def _move_merchants(self) -> None:
+        """Runs go on where events came in order; for the others, what they are asked for is looked up together."""
+        step, rated = self.step, self._subjects(reputation.SCHEME, "merchant")
+        tiered = self._subjects(tier.SCHEME, "merchant")
+        step.prepare({*rated, *tiered})
+        step.read_orders({wanted for subject in self._touched for wanted in self._orders_to_read(subject)})
+        for subject in rated:
+            self._unit(subject, reputation.SCHEME, self._in_order)
+        counted = [subject for subject in tiered if step.state(subject, tier.SCHEME) not in tier_view.WITHOUT_FIGURES]
+        step.prepare({*self._judged_again, *counted}, MERCHANT_TABLES)
+        for subject in self._judged_again:
+            self._unit(subject, reputation.SCHEME, self._reputation)
+        for subject in tiered:
+            self._unit(subject, tier.SCHEME, self._tier)
+        self._write()
+
+    def _orders_to_read(self, subject: str) -> Iterator[tuple[str, str]]:
+        """The orders, with their merchant, whose other events have to be known to judge the new ones."""
+        if not subject.startswith("merchant/"):
+            return
+        counted = self.step.state(subject, tier.SCHEME) not in tier_view.WITHOUT_FIGURES
+        known: Collection[str] = () if counted else self.step.windows.orders_running(subject)
+        for event in self._touched[subject]:
+            if hasattr(event.data, "order") and event.data.order not in known:
+                yield subject, event.data.order
 
     def move_agencies(self) -> None:
         """What rests on creators, and the boards."""
@@ -251,6 +275,12 @@ class Units:
     def _write(self) -> None:
         self.step.write(self._pending)
         self._pending = []
+
+    def _in_order(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        rewrites = None if fresh else reputation_running.go_on_with(self.step, subject, self._new.get(subject, []))
+        if rewrites is None:
+            self._judged_again.append(subject)
+        return rewrites or None
 
     def _reputation(self, subject: str, fresh: bool) -> list[Rewrite] | None:
         if fresh:
@@ -318,6 +348,7 @@ class Units:
             return
         self._aside.add((subject, scheme))
         self.set_aside += 1
+        self.step.windows.let_go(subject)
         if scheme == creator_level.SCHEME:  # agencies that rest on it are stale, too
             self._changed_for_agencies(subject.partition("/")[2], SINCE_FIRST_MONTH)
         reason = str(error) if isinstance(error, LevelbookError) else f"{type(error).__name__}: {error}"

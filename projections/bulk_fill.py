@@ -17,12 +17,12 @@ from domain.events import CATALOGUE
 from domain.policy import term_at
 from domain.reputation import NO_CAP, Account, Month, Run, Verdict
 from domain.reputation import STATES as REPUTATION_STATES
-from domain.reputation_account import next_publication
+from domain.reputation_account import effective_of, next_publication
 from domain.tier import CAUSES, Change
 from domain.tier import STATES as TIER_STATES
 from domain.tier import Account as TierAccount
 from domain.tier_facts import end_of, last_closed_day
-from projections import creator_view, mcn_view, reputation_view, tier_view
+from projections import creator_view, mcn_view, reputation_rows, tier_view
 from projections.bulk_rows import Judged, following, named, nullable, numbers_of, owners_of, texts
 from projections.monthly_rows import Evaluated, changes_of
 from projections.monthly_rows import history_row as monthly_history_row
@@ -131,7 +131,7 @@ class Bucket:
 
 
 def _fill_reputation(bucket: Bucket) -> None:
-    judging = reputation_view.judging_of(bucket.step)
+    judging = reputation_rows.judging_of(bucket.step)
     folded = fold_reputation(bucket.columns, judging.spans, bucket.as_of)
     judged = Judged(judging.terms, judging.policies)
     bucket.insert("reputation_months", _month_columns(folded, judged))
@@ -140,7 +140,13 @@ def _fill_reputation(bucket: Bucket) -> None:
     bucket.insert(
         "levels",
         [
-            reputation_view.level_row(bucket.columns.subjects[subject], run, judging, bucket.as_of)
+            reputation_rows.level_row(
+                bucket.columns.subjects[subject],
+                run.account,
+                effective_of(run, judging.spans, bucket.as_of),
+                judging,
+                bucket.as_of,
+            )
             for subject, run in runs.items()
         ],
     )
@@ -207,7 +213,7 @@ def _run_of(folded: Folded, subject: int) -> Run:
     return Run(account_of(folded, subject), [], months)
 
 
-def _waiting(bucket: Bucket, judging: reputation_view.Judging) -> NDArray[np.int64]:
+def _waiting(bucket: Bucket, judging: reputation_rows.Judging) -> NDArray[np.int64]:
     """By subject, when the next default credit falls due or the next known event occurs."""
     columns = bucket.columns
     rows = (columns.what == ORDER_RECEIVED) & ~bucket.retracted & (columns.at <= bucket.as_of)

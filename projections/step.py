@@ -34,7 +34,7 @@ from replay.policies import DEFAULT, adopted_policies
 from replay.replays import Policies
 from replay.schemes import SCHEMES, choose
 from replay.store import Store
-from replay.timeline import RETRACTED, Moment, event_at
+from replay.timeline import RETRACTED, Moment, event_at, event_of_row, rows_about
 
 SINCE_EVER: Final = -(2**62)
 LIFE_TYPES: Final = frozenset(
@@ -84,9 +84,11 @@ class Step:
         self.prepared: dict[str, Any] = {}
         """What a scheme's view works out once for the whole step."""
         self._looked_up: dict[tuple[str, str], list[Row[Any]]] = {}
-        self._states: dict[str, dict[str, str]] = {}
+        self._levels: dict[str, dict[str, Row[Any]]] = {}
         self._adopted: dict[str, dict[str, bool]] = {}
         self._retracted: dict[tuple[str, int], frozenset[int]] = {}
+        self._about: dict[tuple[str, str], list[Event]] = {}
+        self._about_rows: dict[tuple[str, str], list[Any]] = {}
 
     @cached_property
     def policies(self) -> dict[str, Policies]:
@@ -112,27 +114,31 @@ class Step:
             self._adopted[scheme] = {item.policy.hash: bool(item.policy.assumed) for item in adopted}
         return self._adopted[scheme].get(policy_hash, True)  # nothing is shown as published that is not known to be
 
+    def level(self, subject: str, scheme: str) -> Row[Any] | None:
+        """How a subject stands before the step: its row in `levels`; None where it has no view yet."""
+        if subject not in self._levels:
+            self.prepare([subject])
+        return self._levels[subject].get(scheme)
+
     def state(self, subject: str, scheme: str) -> str | None:
         """The state that a subject stands in before the step; None where it has no view yet."""
-        if subject not in self._states:
-            self.prepare([subject])
-        return self._states[subject].get(scheme)
+        level = self.level(subject, scheme)
+        return None if level is None else level.state
 
     def prepare(self, subjects: Collection[str], tables: Sequence[str] = ()) -> None:
-        """Look up together what is asked of many subjects: states, and whole tables' rows for `rows_of`."""
-        levels = self.tables["levels"].c
-        found: dict[str, dict[str, str]] = {subject: {} for subject in subjects}
+        """Look up together what is asked of many subjects: levels, and whole tables' rows for `rows_of`."""
+        levels = self.tables["levels"]
+        found: dict[str, dict[str, Row[Any]]] = {subject: {} for subject in subjects}
         for some in batched(sorted(subjects), SUBJECTS_AT_ONCE):
-            query = select(levels.subject, levels.scheme, levels.state).where(levels.subject.in_(some))
-            for row in self.connection.execute(query):
-                found[row.subject][row.scheme] = row.state
+            for row in self.connection.execute(select(levels).where(levels.c.subject.in_(some))):
+                found[row.subject][row.scheme] = row
             for name in tables:
                 self._looked_up |= {(name, subject): [] for subject in some}
                 table = self.tables[name]
                 rows: Sequence[Row[Any]] = self.connection.execute(select(table).where(table.c.subject.in_(some))).all()
                 for of_subject in rows:
                     self._looked_up[name, of_subject.subject].append(of_subject)
-        self._states |= found
+        self._levels |= found
 
     def rows_of(self, table: str, subject: str, order: str) -> list[Row[Any]]:
         """A subject's rows as they stood before the step, in order."""
@@ -146,6 +152,25 @@ class Step:
     def forget(self, table: str, subject: str) -> None:
         """Rows were written that `rows_of` may be asked for."""
         self._looked_up.pop((table, subject), None)
+
+    def read_orders(self, orders: Collection[tuple[str, str]]) -> None:
+        """Read together the known records about orders, by (subject, order), that `about` will be asked for."""
+        self._about_rows |= {wanted: [] for wanted in orders}
+        for row in rows_about(self.store, orders, self.after.position):
+            self._about_rows[row[0], row[-1]].append(row[:-1])
+
+    def about(self, subject: str, orders: Collection[str]) -> list[Event]:
+        """The known events about a subject's orders. Raises DamagedError."""
+        missing = [(subject, order) for order in orders if (subject, order) not in self._about_rows]
+        if missing:
+            self.read_orders(missing)
+        found: list[Event] = []
+        for order in orders:
+            key = (subject, order)
+            if key not in self._about:
+                self._about[key] = [event_of_row(row) for row in self._about_rows[key]]
+            found += self._about[key]
+        return found
 
     def rows(self, table: str, *where: ColumnElement[bool], order: str | None = None) -> Sequence[Row[Any]]:
         """Rows of the build as they stand."""

@@ -34,7 +34,7 @@ from domain.tier import (
 from domain.tier_facts import end_of, history_of, last_closed_day, spans_of
 from projections.step import SINCE_EVER, Rewrite, Step, calendar_rewrite, each, judged_by, level_rewrite, numbered
 from projections.view_tables import DAY_FIGURES
-from replay.timeline import events_about, events_of
+from replay.timeline import events_of
 
 COUNTED_TYPES: Final = ("order.paid", "order.complained", "review.posted", "complaint.dismissed")
 ACT_TYPES: Final = ("merchant.onboarded", "merchant.closed", "merchant.tier_set")
@@ -87,7 +87,7 @@ def _changed_figures(step: Step, subject: str, touched: Sequence[Event]) -> dict
     orders = {event.data.order for event in touched if event.type in COUNTED_TYPES}
     if not orders:
         return {}
-    about = list(events_about(step.store, subject, orders, step.after.position))
+    about = step.about(subject, orders)
     terms = judging_of(step).terms
     earlier = [event for event in about if event.position <= step.before.position]
     now = _figures(step.taking_out(subject, about), terms)

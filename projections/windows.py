@@ -5,13 +5,16 @@ let go when another process has moved the build, and the longest unused first wh
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Final
 
 from domain.events import Event
 
-EVENTS_MAX: Final = 400_000
-"""Events kept in all, of about half a kilobyte each."""
+if TYPE_CHECKING:
+    from projections.reputation_running import KeptRun
+
+EVENTS_MAX: Final = 300_000
+"""Events kept in all, of about half a kilobyte each, and as much again where a run is kept."""
 
 
 class Window:
@@ -22,6 +25,8 @@ class Window:
         self.events = {event.position: event for event in events}
         self.orders: set[str] = set()
         """Those whose earlier events have been read."""
+        self.run: KeptRun | None = None
+        """What was judged of them, to go on from."""
 
     def complete(self, earlier: Callable[[set[str]], Iterable[Event]]) -> list[Event]:
         """The events, once those before the window of orders that are new in it have been read."""
@@ -58,6 +63,30 @@ class Windows:
         window = self._found.get(subject)
         if window is not None:
             window.events |= {event.position: event for event in events}
+
+    def let_go(self, subject: str) -> None:
+        """What is kept of a subject is not to be relied on."""
+        self._found.pop(subject, None)
+
+    def take_run(self, subject: str) -> "KeptRun | None":
+        """The run kept of a subject. Who goes on with it keeps it again; half a run is never gone on with."""
+        window = self._found.get(subject)
+        if window is None:
+            return None
+        kept, window.run = window.run, None
+        return kept
+
+    def orders_running(self, subject: str) -> Collection[str]:
+        """The orders that the kept run knows all events of."""
+        window = self._found.get(subject)
+        return () if window is None or window.run is None else window.run.names.orders.keys()
+
+    def keep_run(self, subject: str, kept: "KeptRun") -> None:
+        """A run that stands where the views will stand."""
+        window = self._found.get(subject)
+        if window is not None:
+            window.run = kept
+            self._found.move_to_end(subject)
 
     def of(self, subject: str, first: int, read: Callable[[], Iterable[Event]]) -> Window:
         """The window of a subject from an instant on, read where it is not kept or begins later."""

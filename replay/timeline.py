@@ -116,6 +116,22 @@ def events_about(
         yield from _selected(store, condition, (subject, *some, position, end))
 
 
+def rows_about(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of EVENT_COLUMNS and the name, of records up to a position, by pairs of a subject and an order's name."""
+    ordered = sorted(wanted)
+    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
+    for start in range(0, len(ordered), _NAMES_AT_ONCE):
+        some = ordered[start : start + _NAMES_AT_ONCE]
+        values = ", ".join(["(CAST(? AS TEXT), CAST(? AS TEXT))"] + ["(?, ?)"] * (len(some) - 1))
+        # A cross join keeps SQLite from going through all records, for which it would make an index of the names.
+        yield from store.query(
+            f"WITH wanted (stream, ref) AS (VALUES {values})"
+            f" SELECT {columns}, r.ref FROM wanted CROSS JOIN records AS r"
+            " WHERE r.stream = wanted.stream AND r.ref = wanted.ref AND r.position <= ?",
+            (*(part for pair in some for part in pair), position),
+        )
+
+
 def decisions_on(store: Store, subject: str, scheme: str, position: int) -> Iterator[Event]:
     """The decisions on a subject in a scheme, up to a position."""
     # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.

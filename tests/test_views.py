@@ -208,9 +208,9 @@ def test_a_level_that_differs_is_reported_with_its_reason(grown_views: Views) ->
 def test_a_build_that_is_not_what_replays_give_is_never_switched(
     grown_views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from projections import reputation_view
+    from projections import reputation_rows, reputation_view
 
-    real = reputation_view.level_row
+    real = reputation_rows.level_row
     monkeypatch.setattr(reputation_view, "level_row", lambda *args: real(*args) | {"score": 1})
     with pytest.raises(LevelbookError, match="score is 1, not ") as caught:
         rebuild(grown_views, Asked())
