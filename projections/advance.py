@@ -96,6 +96,8 @@ class Units:
         self._due: dict[tuple[str, str], int] = {}
         self._judged_again: list[str] = []
         """Merchants whose runs cannot just go on."""
+        self._stepped_again: list[str] = []
+        """Merchants whose days have to be stepped again."""
         self._whole: set[str] = set()
         """Schemes whose every unit is worked out from nothing: other policies judge."""
         self._pending: list[Rewrite] = []
@@ -220,10 +222,14 @@ class Units:
         for subject in rated:
             self._unit(subject, reputation.SCHEME, self._in_order)
         counted = [subject for subject in tiered if step.state(subject, tier.SCHEME) not in tier_view.WITHOUT_FIGURES]
-        step.prepare({*self._judged_again, *counted}, MERCHANT_TABLES)
+        step.prepare(counted, ("life", "calendar"))
+        tier_view.read_open_day(step, counted)
+        for subject in counted:
+            self._unit(subject, tier.SCHEME, self._open_day)
+        step.prepare({*self._judged_again, *self._stepped_again}, MERCHANT_TABLES)
         for subject in self._judged_again:
             self._unit(subject, reputation.SCHEME, self._reputation)
-        for subject in tiered:
+        for subject in sorted({*tiered} - {*counted}) + self._stepped_again:
             self._unit(subject, tier.SCHEME, self._tier)
         self._write()
 
@@ -298,6 +304,13 @@ class Units:
         found = [tier_view.restart_of(self.step, subject, touched), self._due.get((subject, tier.SCHEME))]
         instants = [at for at in found if at is not None]
         return tier_view.advance(self.step, subject, min(instants), touched) if instants else None
+
+    def _open_day(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        touched, is_due = self._touched.get(subject, []), (subject, tier.SCHEME) in self._due
+        rewrites = None if fresh or is_due else tier_view.add_to_open_day(self.step, subject, touched)
+        if rewrites is None:
+            self._stepped_again.append(subject)
+        return rewrites or None
 
     def _creator(self, subject: str, fresh: bool) -> list[Rewrite] | None:
         name = subject.partition("/")[2]

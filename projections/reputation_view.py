@@ -61,7 +61,8 @@ def concerned_by(step: Step, subject: str, touched: Sequence[Event]) -> Concerne
         if event.type not in ORDER_TYPES:
             continue
         facts, before = (_dues(found.get(event.data.order, []), step, judging) for found in (now, then))
-        if facts is None or before is None or month_text(month_of(event.occurred_at)) not in months:
+        retracted = event.position <= step.before.position  # or brought back: its month may begin or end with it
+        if retracted or facts is None or before is None or month_text(month_of(event.occurred_at)) not in months:
             instants.append(event.occurred_at)
         else:
             dues += facts

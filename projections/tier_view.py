@@ -32,7 +32,18 @@ from domain.tier import (
     state_of,
 )
 from domain.tier_facts import end_of, history_of, last_closed_day, spans_of
-from projections.step import SINCE_EVER, Rewrite, Step, calendar_rewrite, each, judged_by, level_rewrite, numbered
+from projections.step import (
+    SINCE_EVER,
+    SUBJECTS_AT_ONCE,
+    Rewrite,
+    Step,
+    batched,
+    calendar_rewrite,
+    each,
+    judged_by,
+    level_rewrite,
+    numbered,
+)
 from projections.view_tables import DAY_FIGURES
 from replay.timeline import events_of
 
@@ -105,6 +116,30 @@ def _figures(events: Iterable[Event], terms: Sequence[Term]) -> dict[int, tuple[
     ordered = sorted(events, key=lambda event: (event.occurred_at, event.position))
     history, _ = history_of(ordered, terms, 0)
     return {day.day: day[1:] for day in history.days}
+
+
+def read_open_day(step: Step, subjects: Sequence[str]) -> None:
+    """Read together what `add_to_open_day` will be asked for."""
+    days, open_day = step.tables["tier_figures"].c, last_closed_day(step.after.as_of) + 1
+    found = step.prepared.setdefault("figures of the open day", {})
+    for some in batched(subjects, SUBJECTS_AT_ONCE):
+        for row in step.rows("tier_figures", days.day == open_day, days.subject.in_(some)):
+            found[row.subject] = Day(*list(row)[1:])
+
+
+def add_to_open_day(step: Step, subject: str, touched: Sequence[Event]) -> list[Rewrite] | None:
+    """New figures of the day that has not closed yet, which is looked at when it closes; None where there is more."""
+    last_day = last_closed_day(step.after.as_of)
+    if last_day != last_closed_day(step.before.as_of) or any(event.type in ACT_TYPES for event in touched):
+        return None
+    added = changed_figures(step, subject, touched)
+    if not added:
+        return []
+    looked_at = [row.next_at for row in step.rows_of("calendar", subject, "next_at") if row.scheme == SCHEME]
+    if added.keys() != {last_day + 1} or looked_at != [end_of(last_day + 1)] or min(added[last_day + 1][1:]) < 0:
+        return None
+    stored = step.prepared["figures of the open day"].get(subject, Day(last_day + 1))
+    return _figures_rewrites(subject, [_sum(stored, added[last_day + 1])], whole=False)
 
 
 def advance(step: Step, subject: str, restart: int, touched: Sequence[Event]) -> list[Rewrite]:

@@ -43,30 +43,40 @@ class Windows:
     def __init__(self) -> None:
         self._standing: tuple[int, int] | None = None
         self._found: OrderedDict[str, Window] = OrderedDict()
+        self._count = 0
+        """How many events were kept at the last step's end, and of which subjects how many."""
+        self._sizes: dict[str, int] = {}
+        self._changed: set[str] = set()
 
     def begin(self, build: int, position: int) -> None:
         """Keep what is known up to the position where a build stands; let go of anything else."""
         if self._standing != (build, position):
             self._found.clear()
+            self._sizes.clear()
+            self._count = 0
         self._standing = None
 
     def end(self, build: int, position: int) -> None:
         """The build stands at another position now, up to which every event was taken in."""
         self._standing = (build, position)
-        count = sum(len(window.events) for window in self._found.values())
-        while count > EVENTS_MAX:
-            _, window = self._found.popitem(last=False)
-            count -= len(window.events)
+        for subject in self._changed & self._found.keys():
+            self._count += len(self._found[subject].events) - self._sizes.get(subject, 0)
+            self._sizes[subject] = len(self._found[subject].events)
+        self._changed.clear()
+        while self._count > EVENTS_MAX:
+            self.let_go(next(iter(self._found)))
 
     def take_in(self, subject: str, events: Iterable[Event]) -> None:
         """New events of a subject."""
         window = self._found.get(subject)
         if window is not None:
             window.events |= {event.position: event for event in events}
+            self._changed.add(subject)
 
     def let_go(self, subject: str) -> None:
         """What is kept of a subject is not to be relied on."""
         self._found.pop(subject, None)
+        self._count -= self._sizes.pop(subject, 0)
 
     def take_run(self, subject: str) -> "KeptRun | None":
         """The run kept of a subject. Who goes on with it keeps it again; half a run is never gone on with."""
@@ -94,4 +104,5 @@ class Windows:
         if window is None or window.first > first:
             window = Window(first, read())
         self._found[subject] = window
+        self._changed.add(subject)
         return window

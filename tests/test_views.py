@@ -1,7 +1,8 @@
 """The laws of views: however a ledger grows and time passes, views hold what replays give, row for row."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from sqlalchemy import select, text, update
 
 from cli import main
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from projections import bulk_reader
+from projections import bulk_reader, reputation_running, tier_view
 from projections import rebuild as building
 from projections import views as viewing
 from projections.advance import advance, retry
@@ -103,6 +104,50 @@ def test_views_hold_what_replays_give_however_the_ledger_grows(seed: int, tmp_pa
             assert found.problems == []
             rows += found.rows
         assert rows > 400
+
+
+@pytest.mark.parametrize("seed", range(3 * SOAK))
+def test_views_hold_what_replays_give_when_events_come_as_they_occur(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs go on from step to step and figures are added to the open day, and a build from nothing is the same."""
+    went_on: Counter[str] = Counter()
+    for module, name in ((reputation_running, "go_on_with"), (tier_view, "add_to_open_day")):
+        monkeypatch.setattr(module, name, counting(getattr(module, name), went_on))
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        random, world, windows, now = Random(seed), World(seed), Windows(), BEGIN
+        for scheme in SCHEMES if seed % 2 else ():
+            Ledger(store).adopt(revised(scheme, seed))
+        empty_live(views)
+        for step in range(150):
+            world.now = now
+            ingest_events(store, world.events(random.randrange(1, 5)), tmp_path)
+            advance(views, 1, now, windows=windows)
+            half_days = random.choice((0, 0, 0, 0, 1, 2)) if step % 20 else 30
+            now += random.choice((0, 1, 1_000_000, HOUR_MICROS)) + half_days * DAY_MICROS // 2
+            if step % 30 == 29:
+                assert proof_of(views).problems == []
+        report = rebuild(views, Asked(sample=ALL))
+        with views.reading() as connection:
+            made = views.live(connection)
+        advance(views, 1, made.as_of, windows=windows)
+        expected, found = tables_of(views, made.build), tables_of(views, 1)
+        assert report.switched
+        for name, rows in expected.items():
+            assert found[name] == rows, name
+    assert went_on["go_on_with"] > 20 and went_on["add_to_open_day"] > 0
+
+
+def counting(real: Callable[..., Any], went_on: Counter[str]) -> Callable[..., Any]:
+    """The same function; how often it found a way is counted under its name."""
+
+    def counted(*args: Any) -> Any:
+        found = real(*args)
+        went_on[real.__name__] += found is not None and found != []
+        return found
+
+    return counted
 
 
 def test_the_same_on_both_databases_and_rebuilt_from_nothing(views: Views, tmp_path: Path) -> None:

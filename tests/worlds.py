@@ -24,6 +24,8 @@ class World:
     def __init__(self, seed: int, *, days: int = 312) -> None:
         self.random = Random(seed)
         self.days = days
+        self.now: int | None = None
+        """Where set, most events have just occurred, and the others at any time before."""
         self._made: list[Event] = []
 
     def events(self, count: int) -> list[Event]:
@@ -44,7 +46,9 @@ class World:
         return made
 
     def _at(self) -> str:
-        day = self.random.randrange(self.days)
+        if self.now is not None and self.random.random() < 0.97:
+            return instant_text(self.now - self.random.choice((0, 0, 1, 1_000_000)))
+        day = self.random.randrange(self.days if self.now is None else 1 + (self.now - BEGIN) // DAY_MICROS)
         hour = self.random.choice((0, 0, 1, 12, 23))
         micros = self.random.choice((0, 0, HOUR_MICROS - 1))
         return instant_text(BEGIN + day * DAY_MICROS + hour * HOUR_MICROS + micros)
