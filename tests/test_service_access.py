@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -109,7 +110,8 @@ def test_the_commands_make_list_and_revoke_tokens(ledger: str) -> None:
     assert json.loads(run("token", "list", "--store", ledger, "--format", "json"))[0]["revoked_at"] is not None
     assert "revoked 20" in run("token", "list", "--store", ledger)
     run("token", "new", "--name", "w", "--scope", "levels:write", "--store", ledger, status=2)
-    assert service_path(SqliteStore(Path(ledger))).stat().st_mode & 0o777 == 0o600
+    with closing(SqliteStore(Path(ledger))) as store:
+        assert service_path(store).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_token_is_asked_for_and_reaches_as_far_as_its_scopes(client: TestClient, keeping: Keeping) -> None:
@@ -269,9 +271,15 @@ def test_no_secret_is_logged(client: TestClient, keeping: Keeping, caplog: pytes
     assert not any(token in text for text in ours)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, ledger: str) -> None:
     with open_store(ledger) as store:
         assert isinstance(store, SqliteStore)
+        store.path = tmp_path / "ledger.db"
+        service_path(store).write_bytes(b"nothing of the kind" * 1_000)
+        with pytest.raises(
+            StoreError, match=r"what the service keeps beside .* cannot be used: file is not a database"
+        ):
+            open_keeping(store)
         store.path = tmp_path / "nowhere" / "ledger.db"
         with pytest.raises(StoreError, match=r"what the service keeps, .*, cannot be written: No such file"):
             open_keeping(store)
