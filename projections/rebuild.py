@@ -25,12 +25,11 @@ from projections.views import BUILDING, FORMER, LIVE, Build, Views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.look import list_subjects
 from replay.schemes import SCHEMES
-from replay.segments import BUCKETS as BUCKET_COUNT
 from replay.timeline import Moment
 
 if TYPE_CHECKING:
     from projections.bulk_fill import Prepared
-    from projections.bulk_reader import BulkReader
+    from projections.bulk_reader import BulkPart, BulkReader
 
 FILLING: Final = "filling"
 CATCHING_UP: Final = "catching up"
@@ -220,7 +219,8 @@ _SCHEME_OF: Final = {
 
 def fill(views: Views, number: int, progress: Progress = lambda *_: None, segments: Path | None = None) -> None:
     """Fill what is not filled yet of a build, a part a transaction."""
-    reader: list[BulkReader] = []
+    reader: BulkReader | None = None
+    parts: Iterator[BulkPart] = iter(())
     while True:
         with views.reading() as connection:
             build = views.build(connection, number)
@@ -228,14 +228,15 @@ def fill(views: Views, number: int, progress: Progress = lambda *_: None, segmen
                 return
             progress(FILLING, build.done, build.total)
             cursor = json.loads(build.parts)
-            prepared: Prepared = []
-            read = 0
+            ready: Ready | None = None
             if cursor["stage"] == BUCKETS:  # worked out before the transaction, which then only writes
-                reader = reader or [_reader(views, build, segments)]
-                prepared, read = _bucket(_step(views, connection, build), reader[0], cursor)
+                if reader is None:
+                    reader = _reader(views, build, segments)
+                    parts = reader.parts(cursor["after"])
+                ready = _made_ready(_step(views, connection, build), next(parts), reader, cursor["schemes"])
         with views.moving() as connection:
             step = _step(views, connection, build)
-            done, after = _fill_part(step, cursor, prepared, read)
+            done, after = _fill_part(step, cursor, ready)
             cursor |= _cursor_after(cursor, after)
             phase = CATCHING_UP if cursor["stage"] is None else FILLING
             views.note(
@@ -254,12 +255,20 @@ def _reader(views: Views, build: Build, segments: Path | None) -> "BulkReader":
     return BulkReader(views.store, build.position, build.as_of, segments)
 
 
-def _bucket(step: Step, reader: "BulkReader", cursor: dict[str, Any]) -> tuple["Prepared", int]:
-    """The rows of the bucket that a cursor stands at, and how many records they rest on."""
-    from projections.bulk_fill import bucket_rows
+class Ready(NamedTuple):
+    """A part in bulk that has been worked out, still to be written."""
 
-    columns = reader.read(int(cursor["after"] or 0))
-    return bucket_rows(step, columns, reader.slots, cursor["schemes"]), len(columns.at)
+    rows: "Prepared"
+    records: int
+    """How many records they rest on."""
+    following: str | None
+    """Where the next part begins."""
+
+
+def _made_ready(step: Step, part: "BulkPart", reader: "BulkReader", schemes: Sequence[str]) -> Ready:
+    from projections.bulk_fill import rows_of_part
+
+    return Ready(rows_of_part(step, part.columns, reader.slots, schemes), len(part.columns.at), part.following)
 
 
 def _step(views: Views, connection: Connection, build: Build) -> Step:
@@ -276,18 +285,17 @@ def _cursor_after(cursor: dict[str, Any], after: str | None) -> dict[str, Any]:
     return {"stage": stages[following] if following < len(stages) else None, "after": ""}
 
 
-def _fill_part(step: Step, cursor: dict[str, Any], prepared: "Prepared", read: int) -> tuple[int, str | None]:
+def _fill_part(step: Step, cursor: dict[str, Any], ready: Ready | None) -> tuple[int, str | None]:
     """Fill the part behind a cursor: how many events it rests on, and the cursor after it; None at the stage's end."""
     stage, after, schemes = cursor["stage"], cursor["after"], cursor["schemes"]
     if stage == KEPT:
         return 0, _keep_part(step, after, schemes, in_bulk=cursor["bulk"])
-    if stage == BUCKETS:
+    if ready is not None:
         from projections.bulk_rows import insert_rows
 
-        for table, rows in prepared:
+        for table, rows in ready.rows:
             insert_rows(step.connection, step.tables[table], rows)
-        bucket = int(after or 0) + 1
-        return read, str(bucket) if bucket < BUCKET_COUNT else None
+        return ready.records, ready.following
     units = Units(step)
     if stage == BOARDS:
         units.fill_boards()

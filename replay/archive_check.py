@@ -16,12 +16,12 @@ from replay.segments import (
     SUBJECTS_FILE,
     Generation,
     Progress,
+    check_segment,
     columns_in,
     few_and_many,
     file_name,
     misfit,
-    names_table,
-    read_segment,
+    names_in,
 )
 from replay.store import Store
 
@@ -53,7 +53,7 @@ def check_archive(store: Store, folder: Path, progress: Progress = lambda _: Non
     for generation in archive.manifest.generations:
         for file in generation.files:
             try:
-                read_segment(folder, file)
+                check_segment(folder, file)
             except DamagedError as error:
                 problems.append(str(error))
     if not problems:
@@ -95,10 +95,11 @@ def _compare_bucket(folder: Path, generation: Generation, bucket: int, found: Nu
                 raise misfit(path, f"is not in the manifest, but the store has {rows} rows for it")
             continue
         if kind == COLUMNS_FILE:
-            read = columns_in(folder, file)
+            (read,) = columns_in(folder, file)
             held = {name: getattr(read, name) for name in TYPES}
         else:
-            held = _names_by_column(names_table(folder, file))
+            (names,) = names_in(folder, file)
+            held = _names_by_column(names)
         _compare_rows(path, held, columns)
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,6 +24,8 @@ from projections.rebuild import READY, Asked, abort, fill, new_build, rebuild, s
 from projections.view_tables import TABLE_NAMES, control_tables
 from projections.views import BUILDING, FORMER, LIVE, Build, Views, open_views
 from projections.windows import Windows
+from replay import seal as sealing
+from replay import segments
 from replay.decide import decide, period_of
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.ledger import Ledger
@@ -381,18 +383,62 @@ def test_a_build_filled_in_bulk_holds_the_rows_of_one_filled_subject_by_subject(
         build = filled(views, 1, LIVE)
         monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
         filled(views, 2, BUILDING, build.as_of)
-        expected, found = tables_of(views, 1), tables_of(views, 2)
-        for name, rows in expected.items():
-            assert found[name] == rows, name
+        assert_same_rows(views)
+        expected = tables_of(views, 1)
         assert len(expected["history"]) > 20 and len(expected["mcn_parts"]) > 0
 
 
-def filled(views: Views, number: int, role: str, as_of: int = END) -> Build:
+@pytest.mark.parametrize("sealed", [500, 300, 0])
+def test_small_parts_hold_the_same_rows_and_a_killed_rebuild_goes_on_behind_any_of_them(
+    sealed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "ROW_GROUP_ROWS", 7)
+    monkeypatch.setattr(sealing, "GENERATION_RECORDS", 200)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        world = World(60 + sealed)
+        ingest_events(store, world.events(sealed or 1), tmp_path)
+        folder = store.segments_path()
+        assert folder is not None
+        seal(store, folder)
+        (tmp_path / "more").mkdir()
+        ingest_events(store, world.events(501 - sealed), tmp_path / "more")
+        build = filled(views, 1, LIVE)
+        monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+        monkeypatch.setattr(bulk_reader, "PART_ROWS", 1)
+        parts = list(bulk_reader.BulkReader(store, build.position, build.as_of, None).parts(""))
+        assert len(parts) > segments.BUCKETS and parts[-1].following is None
+        told = 0
+
+        def killed(*_: Any) -> None:
+            nonlocal told
+            told += 1
+            if told % 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            filled(views, 2, BUILDING, build.as_of, killed)
+        for _ in range(100):
+            with suppress(KeyboardInterrupt):
+                fill(views, 2, killed)
+                break
+        assert told > 2 * len(parts), "no part was cut off"
+        assert_same_rows(views)
+
+
+def assert_same_rows(views: Views) -> None:
+    """The second build holds what the first does, in every table."""
+    expected, found = tables_of(views, 1), tables_of(views, 2)
+    for name, rows in expected.items():
+        assert found[name] == rows, name
+
+
+def filled(views: Views, number: int, role: str, as_of: int = END, progress: Any = lambda *_: None) -> Build:
     """A build filled at the ledger's head and an instant."""
     with views.moving() as connection:
         build = new_build(views, connection, number, role)._replace(as_of=as_of)
         views.add_build(connection, build)
-    fill(views, number)
+    fill(views, number, progress)
     return build
 
 
