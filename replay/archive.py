@@ -15,7 +15,7 @@ import msgspec
 from replay.columns import Columns, first_out_of_order
 from replay.encoding import Named, read_named
 from replay.numbering import Numbered, names_of, names_schema, needed, number, split
-from replay.parts import PART_ROWS, Part, Run, from_subject, parts_of
+from replay.parts import PART_ROWS, Part, Run, from_subject, last_of, parts_of
 from replay.record import CHAIN_START
 from replay.segments import (
     AGENCIES,
@@ -114,8 +114,10 @@ class Archive:
             row = first_out_of_order(chunk, before)
             if row is not None:
                 raise misfit(self.folder / file.name, f"is not in order at row {read + row}")
-            yield from_subject(chunk, first, known)
-            before, read = chunk, read + len(chunk.at)
+            before, read = last_of(chunk), read + len(chunk.at)
+            given = [from_subject(chunk, first, known)]
+            del chunk  # what this goes on to hold is the last row alone
+            yield given.pop()
 
     def _within(self, lists: tuple[list[str], list[str], list[str]], begin: int, part: Part) -> Part:
         """A part of the subjects from one on with their names, and these numbered from 0."""

@@ -135,14 +135,14 @@ def in_order(subject: "NDArray[np.int32]", at: "NDArray[np.int64]") -> "NDArray[
 def first_out_of_order(columns: Columns, before: Columns | None = None) -> int | None:
     """The first row that does not stand behind the one before it by (subject, at, position), if there is one.
 
-    `before` are rows that come before all of these.
+    Before the first of them stands the last row of `before`.
     """
     import numpy as np
 
     if not len(columns.at):
         return None
     if before is not None and len(before.at):
-        last, first = (tuple(int(column[row]) for column in of[:3]) for of, row in ((before, -1), (columns, 0)))
+        last, first = ([int(column[row]) for column in of[:3]] for of, row in ((before, -1), (columns, 0)))
         if last >= first:
             return 0
     subject, at, position = (np.diff(column) for column in columns[:3])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PART_ROWS: Final = 500_000
 """A part ends with the subject that brings it to so many rows."""
-_BEHIND_ALL: Final = 2**31
+_BEHIND_ALL: Final = 2**31 - 1
 
 
 class Part(NamedTuple):
@@ -48,13 +48,13 @@ class Run:
 
     def rows_before(self, subject: int) -> int:
         """How many rows of subjects before one are held."""
-        return sum(int(chunk.subject.searchsorted(subject)) for chunk in self._held)
+        return sum(_first_of(chunk, subject) for chunk in self._held)
 
     def take_before(self, subject: int) -> list[Columns]:
         """Those rows, which are held no more."""
         taken, kept = [], []
         for chunk in self._held:
-            place = int(chunk.subject.searchsorted(subject))
+            place = _first_of(chunk, subject)
             taken += [_rows(chunk, slice(0, place))] if place else []
             kept += [_rows(chunk, slice(place, None))] if place < len(chunk.subject) else []
         self._held = kept
@@ -90,8 +90,13 @@ def parts_of(runs: Sequence[Run], rows: int | None) -> Iterator[Part]:
 def from_subject(columns: Columns, first: int, known: int | None = None) -> Columns:
     """Sorted rows of the subjects from one on, and up to a known position where that is given."""
     if first:
-        columns = _rows(columns, slice(int(columns.subject.searchsorted(first)), None))
+        columns = _rows(columns, slice(_first_of(columns, first), None))
     return columns if known is None else _rows(columns, columns.position <= known)
+
+
+def last_of(columns: Columns) -> Columns:
+    """A copy of the last row, which holds none of the others in memory."""
+    return Columns._make([*(getattr(columns, name)[-1:].copy() for name in TYPES), [], [], []])
 
 
 def _merged(runs: list[list[Columns]], first: int) -> Columns:
@@ -102,10 +107,8 @@ def _merged(runs: list[list[Columns]], first: int) -> Columns:
     held = [[getattr(chunk, name) for chunks in runs for chunk in chunks] for name in TYPES]
     alone = sum(map(bool, runs)) <= 1
     runs.clear()
-    subject, at = (_joined(held[place], kind) for place, kind in enumerate(("int32", "int64")))
-    assert subject.min(initial=_BEHIND_ALL - 1) >= first, "the rows of a subject are in one part"
-    order = slice(None) if alone else in_order(subject, at)
-    del subject, at
+    assert all(chunk[0] >= first for chunk in held[0]), "the rows of a subject are in one part"
+    order = slice(None) if alone else in_order(_joined(held[0], "int32"), _joined(held[1], "int64"))
     columns = []
     for kind in TYPES.values():
         columns.append(_joined(held.pop(0), kind)[order])
@@ -116,6 +119,11 @@ def _joined(chunks: "list[NDArray[Any]]", kind: str) -> "NDArray[Any]":
     import numpy as np
 
     return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, kind), *chunks])
+
+
+def _first_of(columns: Columns, subject: int) -> int:
+    """The first row that is not of a subject before one; a number of another type would have all subjects copied."""
+    return int(columns.subject.searchsorted(columns.subject.dtype.type(subject)))
 
 
 def _rows(columns: Columns, rows: "slice | NDArray[np.bool_]") -> Columns:

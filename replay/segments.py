@@ -32,7 +32,7 @@ MANIFEST: Final = "manifest.json"
 READERS: Final = "readers.lock"
 """Locked by those who read, shared, so that nothing is removed under their hands."""
 COMPRESSION_LEVEL: Final = 3
-ROW_GROUP_ROWS: Final = 65_536
+ROW_GROUP_ROWS: Final = 32_768
 """Rows that stand together in a file: what a reader of parts holds at least of each generation."""
 COLUMNS_FILE: Final = "columns"
 SUBJECTS_FILE: Final = "subjects"
@@ -265,9 +265,12 @@ def columns_in(folder: Path, file: SegmentFile, rows: int | None = None) -> Iter
 
     About so many rows, at least one row group; all of them together where that is left out.
     """
-    for table in _tables(folder, file, columns_schema(), rows):
-        arrays = [table[name].combine_chunks() for name in TYPES]
-        yield Columns._make([*(array.to_numpy() for array in arrays), [], [], []])
+    return map(_columns, _tables(folder, file, columns_schema(), rows))
+
+
+def _columns(table: "pa.Table") -> Columns:
+    arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+    return Columns._make([*(array.to_numpy() for array in arrays), [], [], []])
 
 
 def names_in(folder: Path, file: SegmentFile, rows: int | None = None) -> "Iterator[pa.Table]":

@@ -82,7 +82,7 @@ def files_of(tmp_path_factory: pytest.TempPathFactory) -> MakeFiles:
             weights = (np.arange(MERCHANTS) + 1.0) ** -0.8
             orders = np.random.default_rng(7).multinomial(int(events / 2.51), weights / weights.sum())
             files = []
-            for bucket in range(BUCKETS):
+            for bucket in range(int(os.environ.get("NB", "16"))):
                 columns, names = told_of(bucket, orders[bucket::BUCKETS])
                 for kind, content in contents(columns, names):
                     files.append(write_segment(folder, file_name(1, bucket, kind), content))
@@ -149,7 +149,9 @@ def fold(folder: Path) -> list[Folded]:
     """Every verdict and month in memory, on two cores."""
     archive = Archive.open(folder, LEDGER)
     with ThreadPoolExecutor(2) as pool:
-        buckets = list(pool.map(lambda bucket: list(folded_by(archive, bucket)), range(BUCKETS)))
+        buckets = list(
+            pool.map(lambda bucket: list(folded_by(archive, bucket)), range(int(os.environ.get("NB", "16"))))
+        )
     return [folded for bucket in buckets for folded in bucket]
 
 
@@ -157,7 +159,9 @@ def fold_and_let_go(folder: Path) -> int:
     """Each part folded and let go before the next, as a rebuild does, on two cores; how many verdicts there were."""
     archive = Archive.open(folder, LEDGER)
     with ThreadPoolExecutor(2) as pool:
-        counts = pool.map(lambda bucket: sum(map(verdicts_of, folded_by(archive, bucket))), range(BUCKETS))
+        counts = pool.map(
+            lambda bucket: sum(map(verdicts_of, folded_by(archive, bucket))), range(int(os.environ.get("NB", "16")))
+        )
         return sum(counts)
 
 
