@@ -29,7 +29,7 @@ from projections.monthly_rows import history_row as monthly_history_row
 from projections.monthly_rows import level_row as monthly_level_row
 from projections.step import LIFE_TYPES, Step, judged_by, numbered
 from projections.view_tables import DAY_FIGURES, SUMS
-from replay.columns import EVENT_RETRACTED, MERCHANT_ONBOARDED, ORDER_RECEIVED, TIER_SET, WHATS, Columns
+from replay.columns import EVENT_RETRACTED, MERCHANT_ONBOARDED, ORDER_RECEIVED, TIER_SET, TYPES, WHATS, Columns
 from replay.creator_fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
 from replay.folded import Folded, account_from, account_of
 from replay.mcn_fold import Slots, fold_parts
@@ -53,6 +53,7 @@ def rows_of_part(step: Step, columns: Columns, slots: Callable[[], Slots], schem
     wanted = schemes or (reputation.SCHEME, tier.SCHEME, creator_level.SCHEME)
     if not schemes:
         filling.insert("life", filling.life())
+    filling.leave_out({row.subject for row in step.rows("set_aside") if row.scheme in wanted})
     # Loops over no subject are not even compiled.
     if filling.merchants and reputation.SCHEME in wanted:
         _fill_reputation(filling)
@@ -78,6 +79,18 @@ class Filling:
     def _of_kind(self, kind: str) -> list[int]:
         """The numbers of the subjects of a kind."""
         return [number for number, name in enumerate(self.columns.subjects) if name.startswith(f"{kind}/")]
+
+    def leave_out(self, aside: set[str]) -> None:
+        """Leave out subjects that are set aside: nothing is worked out for them, or of them for agencies."""
+        numbers = [number for number, name in enumerate(self.columns.subjects) if name in aside]
+        if not numbers:
+            return
+        kept = ~np.isin(self.columns.subject, numbers)
+        arrays = {name: getattr(self.columns, name)[kept] for name in TYPES}
+        self.columns = self.columns._replace(**arrays)
+        self.retracted = self.retracted[kept]
+        self.merchants = [number for number in self.merchants if number not in numbers]
+        self.creators = [number for number in self.creators if number not in numbers]
 
     def insert(self, table: str, rows: dict[str, list[Any]] | list[dict[str, Any]]) -> None:
         """Insert rows given as columns by name, or each by itself."""

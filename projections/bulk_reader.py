@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from replay.archive import Archive, Tail, open_archive
 from replay.columns import Columns
+from replay.encoding import Unread
 from replay.errors import UsageError
 from replay.mcn_fold import Slots, slots_of
 from replay.parts import PART_ROWS
@@ -34,6 +35,9 @@ class BulkReader:
         self._position = position
         self._as_of = as_of
         self._named = named
+        self._parts: Iterator[BulkPart] = iter(())
+        self._reached: str | None = None
+        """Where the next one of these begins."""
 
     @cached_property
     def _archive(self) -> Archive:
@@ -55,6 +59,13 @@ class BulkReader:
     def _tail(self) -> Tail:
         return self._archive.tail(self._store, self._position)
 
+    def unread(self) -> list[Unread]:
+        """The records behind the sealed ones that cannot be read, in order.
+
+        Raises NotSealedError where so many must be sealed first, and one of them cannot be read.
+        """
+        return self._tail.unread
+
     def slots(self) -> Slots:
         """Who holds each creator, by the bindings of all agencies; worked out once."""
         return self._slots
@@ -62,6 +73,14 @@ class BulkReader:
     @cached_property
     def _slots(self) -> Slots:
         return slots_of([self._archive.agencies(self._tail)], self._as_of)
+
+    def part(self, begin: str) -> BulkPart:
+        """The part that begins somewhere; read on from the one before it where that was asked for last."""
+        if begin != self._reached:
+            self._parts = self.parts(begin)
+        part = next(self._parts)
+        self._reached = part.following
+        return part
 
     def parts(self, begin: str) -> Iterator[BulkPart]:
         """The parts from one on: where it begins, as the part before it says, or nothing for the first."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from replay.columns import Columns, first_out_of_order
-from replay.encoding import Named, read_named
+from replay.encoding import Named, Unread, read_named
+from replay.errors import NotSealedError
 from replay.numbering import Numbered, names_of, names_schema, needed, number, split
 from replay.parts import PART_ROWS, Part, Run, from_subject, last_of, parts_of
 from replay.record import CHAIN_START
@@ -50,6 +51,8 @@ class Tail(NamedTuple):
 
     position: int
     parts: dict[int, Named]
+    unread: list[Unread]
+    """Those that cannot be read, in order: they have no row, and what their subjects come to is not known."""
 
 
 class Archive:
@@ -135,7 +138,7 @@ class Archive:
 
     def tail(self, store: Store, position: int, progress: Progress = lambda _: None) -> Tail:
         """The records behind the sealed ones up to a position, for `read`; none where more is sealed already."""
-        return Tail(position, stretch(store, self.position, position, progress))
+        return Tail(position, *stretch(store, self.position, position, progress))
 
     def before(self, place: int) -> "Archive":
         """The archive without its generations from the n-th on, counted from 0; it keeps this one open."""
@@ -193,10 +196,26 @@ def open_archive(store: Store, folder: Path | None) -> Archive:
     return archive
 
 
-def stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> dict[int, Named]:
-    """The records of a stretch of the ledger by bucket."""
+class Stretch(NamedTuple):
+    """The records of a stretch of the ledger by bucket, and those that cannot be read."""
+
+    parts: dict[int, Named]
+    unread: list[Unread]
+
+
+def stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> Stretch:
+    """The records behind one position and up to another."""
     import numpy as np
 
-    named = read_named(store, after, last, progress)
+    named, unread = read_named(store, after, last, progress)
     buckets = [bucket_of(stream) for stream in named.streams]
-    return split(named, np.array([-1 if bucket is None else bucket for bucket in buckets], np.int8))
+    return Stretch(split(named, np.array([-1 if bucket is None else bucket for bucket in buckets], np.int8)), unread)
+
+
+def whole_stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> dict[int, Named]:
+    """The same by bucket, to be sealed. Raises NotSealedError where a record that has a row cannot be read."""
+    parts, unread = stretch(store, after, last, progress)
+    for item in unread:
+        if item.has_row:
+            raise NotSealedError(f"{item.error}; until it is mended no record behind position {after} can be sealed")
+    return parts

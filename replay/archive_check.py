@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from replay.archive import Archive, open_archive, stretch
+from replay.archive import Archive, open_archive, whole_stretch
 from replay.columns import TYPES
 from replay.errors import DamagedError
 from replay.numbering import Numbered
@@ -68,7 +68,7 @@ def check_archive(store: Store, folder: Path, progress: Progress = lambda _: Non
 def _compare(store: Store, archive: Archive, place: int, progress: Progress) -> None:
     """Raises DamagedError unless a generation is what sealing its stretch of the store gives."""
     generation = archive.manifest.generations[place]
-    parts = stretch(store, generation.first - 1, generation.last, progress)
+    parts = whole_stretch(store, generation.first - 1, generation.last, progress)
     before = archive.before(place)
     for bucket, part in sorted(parts.items()):
         _compare_bucket(archive.folder, generation, bucket, before.numbered(bucket, part))

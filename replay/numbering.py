@@ -4,7 +4,6 @@ An order or violation is numbered within its subject, in the order of the ledger
 categories are numbered within the bucket.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from replay.columns import (
@@ -16,9 +15,8 @@ from replay.columns import (
     Columns,
     in_order,
 )
-from replay.encoding import Named, chosen, named_of
+from replay.encoding import Named, chosen
 from replay.errors import StoreError
-from replay.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,23 +30,6 @@ KEY: Final = 3
 BUYER: Final = 4
 """Kinds of names; of the last two there are many, and they are numbered within their subject."""
 TEXTS_MAX: Final = 2**15
-
-
-def columns_of(store: Store, rows: Iterable[tuple[Any, ...]]) -> Columns:
-    """The columns of stored rows (`encoding.ROW_COLUMNS`) of any subjects, those of each in the order of the ledger.
-
-    Subjects of no scheme (policies, boards, the ledger itself) are left out.
-    """
-    import numpy as np
-
-    named = named_of(store, rows)
-    judged = np.array([stream.startswith(_JUDGED) for stream in named.streams], bool)
-    parts = split(named, np.where(judged, 0, -1).astype(np.int8))
-    empty = names_schema().empty_table()
-    return number(parts[0] if parts else named._replace(streams=[]), empty).columns
-
-
-_JUDGED: Final = ("merchant/", "creator/", "mcn/")
 
 
 class Numbered(NamedTuple):

@@ -56,7 +56,10 @@ class Run:
         for chunk in self._held:
             place = _first_of(chunk, subject)
             taken += [_rows(chunk, slice(0, place))] if place else []
-            kept += [_rows(chunk, slice(place, None))] if place < len(chunk.subject) else []
+            if place < len(chunk.subject):
+                rest = _rows(chunk, slice(place, None))
+                # The rest of a chunk would hold all of it in memory.
+                kept.append(_copy_of(rest) if place > len(rest.subject) else rest)
         self._held = kept
         return taken
 
@@ -95,8 +98,12 @@ def from_subject(columns: Columns, first: int, known: int | None = None) -> Colu
 
 
 def last_of(columns: Columns) -> Columns:
-    """A copy of the last row, which holds none of the others in memory."""
-    return Columns._make([*(getattr(columns, name)[-1:].copy() for name in TYPES), [], [], []])
+    """The last row, which holds none of the others in memory."""
+    return _copy_of(_rows(columns, slice(-1, None)))
+
+
+def _copy_of(columns: Columns) -> Columns:
+    return Columns._make([*(getattr(columns, name).copy() for name in TYPES), [], [], []])
 
 
 def _merged(runs: list[list[Columns]], first: int) -> Columns:

@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,10 +33,9 @@ from replay import seal as sealing
 from replay.archive import Archive, open_archive
 from replay.archive_check import check_archive
 from replay.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order
-from replay.encoding import ROW_COLUMNS
-from replay.errors import DamagedError, StoreError, UsageError
+from replay.errors import DamagedError, NotSealedError, StoreError, UsageError
 from replay.ledger import Ledger
-from replay.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, columns_of, names_schema
+from replay.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
 from replay.parts import Part, Run, parts_of
 from replay.reading import read_record
 from replay.seal import LOCK, seal, segments_folder
@@ -277,7 +278,7 @@ def test_segments_say_what_the_events_say_however_they_were_sealed(
 _BY_NUMBER = [("kind", "ascending"), ("subject", "ascending"), ("number", "ascending")]
 
 
-def test_a_tail_and_rows_of_the_store_say_the_same_as_sealed_segments(store: Store, tmp_path: Path) -> None:
+def test_a_tail_says_the_same_as_sealed_segments(store: Store, tmp_path: Path) -> None:
     events = world(1, 300)
     ingest_events(store, events[:200], tmp_path)
     folder = folder_of(tmp_path)
@@ -294,14 +295,6 @@ def test_a_tail_and_rows_of_the_store_say_the_same_as_sealed_segments(store: Sto
         sealed = open_archive(store, folder).read(bucket)
         assert_equal(archive.read(bucket, tail), sealed)
         assert_equal(whole.read(bucket, unsealed), sealed)
-    rows = store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position")
-    together = columns_of(store, rows)
-    assert len(together.at) == sum(len(whole.read(bucket, unsealed).at) for bucket in buckets())
-    for number, subject in enumerate(together.subjects):
-        sealed = archive.read(bucket_of(subject) or 0, tail)
-        mine, theirs = together.subject == number, sealed.subject == sealed.subjects.index(subject)
-        for name in ("at", "position", "what", "buyer", "amount", "extra"):
-            assert np.array_equal(getattr(together, name)[mine], getattr(sealed, name)[theirs])
 
 
 def test_segments_read_up_to_an_earlier_position_say_what_was_known_then(store: Store, tmp_path: Path) -> None:
@@ -384,8 +377,7 @@ def test_records_of_an_older_form_are_lifted_before_they_are_encoded(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest_events(store, world(13, 150), tmp_path)
-    rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
-    expected = columns_of(store, rows)
+    expected = unsealed(store)
     monkeypatch.setattr(encoding, "RECORD_V", 2)
     lifted = 0
 
@@ -395,8 +387,17 @@ def test_records_of_an_older_form_are_lifted_before_they_are_encoded(
         return read_record(event_type, record)
 
     monkeypatch.setattr(encoding, "read_record", counted)
-    assert_equal(columns_of(store, rows), expected)
+    for found, columns in zip(unsealed(store), expected, strict=True):
+        assert_equal(found, columns)
     assert lifted > 100
+
+
+def unsealed(store: Store) -> list[Columns]:
+    """Every bucket, straight from the store."""
+    archive = open_archive(store, None)
+    tail = archive.tail(store, store.head().position)
+    assert not tail.unread
+    return [archive.read(bucket, tail) for bucket in buckets()]
 
 
 def test_many_small_seals_leave_few_generations_and_no_file_of_the_others(store: Store, tmp_path: Path) -> None:
@@ -484,8 +485,8 @@ def test_a_retraction_names_no_decision(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [{**event("event.retracted", "r-1"), "data": {**about, "reason": "r"}}], tmp_path)
     ((kind,),) = store.query("SELECT type FROM records WHERE source = ? AND event_id = ?", tuple(about.values()))
     assert kind == "level.decided"
-    found = columns_of(store, store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
-    assert dict(zip(found.what.tolist(), found.amount.tolist(), strict=True)) == {
+    found = [pair for of in unsealed(store) for pair in zip(of.what.tolist(), of.amount.tolist(), strict=True)]
+    assert dict(found) == {
         WHATS["order.paid"]: 12_900,
         WHATS["event.retracted"]: 0,
     }
@@ -577,7 +578,7 @@ def test_what_cannot_be_sealed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
             seal(store, tmp_path / "none" / "segments")
         monkeypatch.setattr(numbering, "TEXTS_MAX", 1)
         with pytest.raises(StoreError, match=" categories were named by the merchants of one bucket"):
-            columns_of(store, store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
+            unsealed(store)
 
 
 def test_a_postgres_store_needs_a_folder(postgres_location: str) -> None:
@@ -804,20 +805,53 @@ def test_rows_out_of_order_are_refused_by_readers(
         list(open_archive(store, folder).parts(bucket, rows=1))
 
 
-def test_a_damaged_record_is_named_by_position(tmp_path: Path) -> None:
+Damaged = Callable[[bytes], bytes]
+UNREADABLE: dict[str, tuple[Damaged, str]] = {
+    "cut short": (lambda record: record[:-9], "order.paid"),
+    "another name of a field": (lambda record: record.replace(b'"amount"', b'"amounts"'), "order.paid"),
+    "no such kind": (lambda record: record.replace(b'"kind":"normal"', b'"kind":"strange"'), "order.paid"),
+    "two records": (lambda record: record + b"," + record, "order.paid"),
+    "no text": (lambda record: record.replace(b'"order":"o-4"', b'"order":"\xff"'), "order.paid"),
+    "an unknown type": (lambda record: record, "order.lost"),
+    "a later version": (lambda record: record.replace(b'"v":1', b'"v":9'), "order.paid"),
+}
+
+
+@pytest.mark.parametrize(("damage", "event_type"), UNREADABLE.values(), ids=list(UNREADABLE))
+def test_a_record_that_cannot_be_read_is_told_apart_and_stops_a_seal(
+    damage: Damaged, event_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store:
         ingest_events(store, [paid(f"o-{number}") for number in range(9)], tmp_path)
-        rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
-        rows[4] = (*rows[4][:4], rows[4][4][:-9])
-        with pytest.raises(DamagedError, match="the record at position 5 is damaged"):
-            columns_of(store, rows)
-        rows[4] = (*rows[3][:4], rows[3][4].replace(b'"kind":"normal"', b'"kind":"strange"'))
-        with pytest.raises(DamagedError, match=r"a record of type order\.paid behind position 0 is damaged"):
-            columns_of(store, rows)
-        rows[4] = (*rows[4][:2], "order.lost", *rows[4][3:])
-        with pytest.raises(DamagedError, match="the ledger holds an unknown type near position"):
-            columns_of(store, rows)
+        monkeypatch.setattr(sealing, "GENERATION_RECORDS", 3)
+        (record,) = next(iter(store.query("SELECT record FROM records WHERE position = 5", ())))
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
+            raw.execute("DROP TRIGGER records_never_updated")
+            raw.execute("UPDATE records SET record = ?, type = ? WHERE position = 5", (damage(record), event_type))
+        assert damage(record) != record or event_type != "order.paid"
+        archive = open_archive(store, None)
+        tail = archive.tail(store, 9)
+        (unread,) = tail.unread
+        assert (unread.stream, unread.position, unread.has_row) == ("merchant/m-1", 5, True)
+        said = f"{unread.error}; until it is mended no record behind position 3 can be sealed"
+        assert "position 5 is " in said
+        assert archive.read(bucket_of("merchant/m-1") or 0, tail).position.tolist() == [1, 2, 3, 4, 6, 7, 8, 9]
+        with pytest.raises(NotSealedError, match=re.escape(said)):
+            seal(store, tmp_path / "segments")
+        assert_whole(store, tmp_path / "segments", 3)
+
+
+def test_a_record_without_a_row_stops_no_seal(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        ingest_events(store, [event("content.published", "c", subject="creator/c", content="x", good=True)], tmp_path)
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
+            raw.execute("DROP TRIGGER records_never_updated")
+            raw.execute("UPDATE records SET record = substr(record, 4)")
+        (unread,) = open_archive(store, None).tail(store, 1).unread
+        assert (unread.stream, unread.has_row) == ("creator/c", False)
+        assert seal(store, tmp_path / "segments").position == 1
 
 
 def test_segments_made_for_benchmarks_are_whole(tmp_path: Path) -> None:
