@@ -22,7 +22,7 @@ from projections.windows import Windows
 from replay.errors import DamagedError, LevelbookError, StoreError
 from replay.look import list_subjects
 from replay.store import Store
-from replay.timeline import EVENT_COLUMNS, RETRACTED, Moment, decisions_on, event_of_row, events_of
+from replay.timeline import EVENT_COLUMNS, RETRACTED, Moment, event_of_row, rows_of, rows_of_decisions
 
 EVENTS_AT_ONCE: Final = 5_000
 SINCE_FIRST_MONTH: Final = 0
@@ -124,7 +124,7 @@ class Units:
                 try:
                     self._touched[subject] = step.touched(events)
                 except LevelbookError as error:
-                    self._put_aside_subject(subject, events[0].position, error)
+                    self.put_aside_subject(subject, events[0].position, error)
         for events in self._touched.values():
             for event in events:
                 if event.type in BINDING_TYPES:
@@ -134,16 +134,16 @@ class Units:
 
     def keep(self, after: int, last: int) -> tuple[dict[str, list[Event]], int]:
         """Keep the rare events behind one position and up to another: all events by subject, and how many there are."""
+        rows = list(recorded(self.step.store, after, last))
         new: dict[str, list[Event]] = defaultdict(list)
-        count = 0
-        for row in recorded(self.step.store, after, last):
-            count += 1
-            try:
-                new[row[0]].append(event_of_row(row))
-            except LevelbookError as error:
-                self._put_aside_subject(row[0], row[1], error)
+        for event in self._readable(rows):
+            new[event.originator_id].append(event)
         keep(self.step, (event for events in new.values() for event in events))
-        return new, count
+        return new, len(rows)
+
+    def keep_subject(self, subject: str) -> None:
+        """Keep a subject's rare events."""
+        keep(self.step, self._readable(rows_of(self.step.store, subject, self.step.after.position)))
 
     def keep_decisions(self) -> None:
         """Keep every decision on a merchant or creator, found by index; agencies' are kept with their other events."""
@@ -153,7 +153,17 @@ class Units:
         for kind in ("merchant", "creator"):
             for item in list_subjects(store, kind):
                 for scheme in SCHEMES_OF[kind]:
-                    keep(self.step, decisions_on(store, item["subject"], scheme, position))
+                    keep(self.step, self._readable(rows_of_decisions(store, item["subject"], scheme, position)))
+
+    def _readable(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
+        """The events of those rows that can be read; of the others the subjects are set aside."""
+        for row in rows:
+            try:
+                event = event_of_row(row)
+            except LevelbookError as error:
+                self.put_aside_subject(row[0], row[1], error)
+            else:
+                yield event
 
     def is_filled(self, subject: str) -> bool:
         """Whether a subject has a view already."""
@@ -164,10 +174,7 @@ class Units:
         named = {"life": "subject", "bindings": "mcn", "decisions": "subject"}
         self.step.write(Rewrite(table, {column: subject}, []) for table, column in named.items())
         self.step.forget("life", subject)
-        try:
-            keep(self.step, events_of(self.step.store, subject, self.step.after.position))
-        except LevelbookError as error:
-            self._put_aside_subject(subject, self.step.after.position, error)
+        self.keep_subject(subject)
 
     def fill(self, subject: str, schemes: Collection[str]) -> None:
         """Work out a subject from nothing, in these schemes or all."""
@@ -272,7 +279,7 @@ class Units:
             if isinstance(error, StoreError) and not isinstance(error, DamagedError):
                 raise
             touched = self._touched.get(subject)
-            self._put_aside(subject, scheme, touched[0].position if touched else self.step.after.position, error)
+            self.put_aside(subject, scheme, touched[0].position if touched else self.step.after.position, error)
             return
         if rewrites is not None:
             self._pending += rewrites
@@ -352,11 +359,13 @@ class Units:
 
     # --- setting aside ------------------------------------------------------------------------------------------------
 
-    def _put_aside_subject(self, subject: str, position: int, error: Exception) -> None:
+    def put_aside_subject(self, subject: str, position: int, error: Exception, schemes: Collection[str] = ()) -> None:
+        """Set a subject aside, in these schemes or all that it has."""
         for scheme in SCHEMES_OF.get(subject.partition("/")[0], ()):
-            self._put_aside(subject, scheme, position, error)
+            if not schemes or scheme in schemes:
+                self.put_aside(subject, scheme, position, error)
 
-    def _put_aside(self, subject: str, scheme: str, position: int, error: Exception) -> None:
+    def put_aside(self, subject: str, scheme: str, position: int, error: Exception) -> None:
         if (subject, scheme) in self._aside:
             return
         self._aside.add((subject, scheme))

@@ -1,4 +1,4 @@
-"""Filling a build from columns: a bucket of subjects at a time, by the compiled folds of the schemes.
+"""Filling a build from columns: a part of the subjects at a time, by the compiled folds of the schemes.
 
 What `Units.fill` does for one subject by plain rules, this does for many; a test holds both equal, row for row.
 Agencies and boards are worked out from the parts that creators leave, as they are after every event.
@@ -29,7 +29,7 @@ from projections.monthly_rows import history_row as monthly_history_row
 from projections.monthly_rows import level_row as monthly_level_row
 from projections.step import LIFE_TYPES, Step, judged_by, numbered
 from projections.view_tables import DAY_FIGURES, SUMS
-from replay.columns import EVENT_RETRACTED, MERCHANT_ONBOARDED, ORDER_RECEIVED, TIER_SET, WHATS, Columns
+from replay.columns import EVENT_RETRACTED, MERCHANT_ONBOARDED, ORDER_RECEIVED, TIER_SET, TYPES, WHATS, Columns
 from replay.creator_fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
 from replay.folded import Folded, account_from, account_of
 from replay.mcn_fold import Slots, fold_parts
@@ -47,23 +47,24 @@ Prepared = list[tuple[str, dict[str, list[Any]]]]
 """Rows that are ready to be inserted: tables, and their columns by name."""
 
 
-def bucket_rows(step: Step, columns: Columns, slots: Callable[[], Slots], schemes: Sequence[str]) -> Prepared:
+def rows_of_part(step: Step, columns: Columns, slots: Callable[[], Slots], schemes: Sequence[str]) -> Prepared:
     """The rows of every merchant and creator of some columns, in these schemes or all. Nothing is written."""
-    bucket = Bucket(step, columns)
+    filling = Filling(step, columns)
     wanted = schemes or (reputation.SCHEME, tier.SCHEME, creator_level.SCHEME)
     if not schemes:
-        bucket.insert("life", bucket.life())
+        filling.insert("life", filling.life())
+    filling.leave_out({row.subject for row in step.rows("set_aside") if row.scheme in wanted})
     # Loops over no subject are not even compiled.
-    if bucket.merchants and reputation.SCHEME in wanted:
-        _fill_reputation(bucket)
-    if bucket.merchants and tier.SCHEME in wanted:
-        _fill_tier(bucket)
-    if bucket.creators and creator_level.SCHEME in wanted:
-        _fill_creators(bucket, slots())
-    return bucket.prepared
+    if filling.merchants and reputation.SCHEME in wanted:
+        _fill_reputation(filling)
+    if filling.merchants and tier.SCHEME in wanted:
+        _fill_tier(filling)
+    if filling.creators and creator_level.SCHEME in wanted:
+        _fill_creators(filling, slots())
+    return filling.prepared
 
 
-class Bucket:
+class Filling:
     """Some columns, and the rows that they come to."""
 
     def __init__(self, step: Step, columns: Columns) -> None:
@@ -78,6 +79,18 @@ class Bucket:
     def _of_kind(self, kind: str) -> list[int]:
         """The numbers of the subjects of a kind."""
         return [number for number, name in enumerate(self.columns.subjects) if name.startswith(f"{kind}/")]
+
+    def leave_out(self, aside: set[str]) -> None:
+        """Leave out subjects that are set aside: nothing is worked out for them, or of them for agencies."""
+        numbers = [number for number, name in enumerate(self.columns.subjects) if name in aside]
+        if not numbers:
+            return
+        kept = ~np.isin(self.columns.subject, numbers)
+        arrays = {name: getattr(self.columns, name)[kept] for name in TYPES}
+        self.columns = self.columns._replace(**arrays)
+        self.retracted = self.retracted[kept]
+        self.merchants = [number for number in self.merchants if number not in numbers]
+        self.creators = [number for number in self.creators if number not in numbers]
 
     def insert(self, table: str, rows: dict[str, list[Any]] | list[dict[str, Any]]) -> None:
         """Insert rows given as columns by name, or each by itself."""
@@ -130,29 +143,29 @@ class Bucket:
 # --- merchant-reputation ----------------------------------------------------------------------------------------------
 
 
-def _fill_reputation(bucket: Bucket) -> None:
-    judging = reputation_rows.judging_of(bucket.step)
-    folded = fold_reputation(bucket.columns, judging.spans, bucket.as_of)
+def _fill_reputation(filling: Filling) -> None:
+    judging = reputation_rows.judging_of(filling.step)
+    folded = fold_reputation(filling.columns, judging.spans, filling.as_of)
     judged = Judged(judging.terms, judging.policies)
-    bucket.insert("reputation_months", _month_columns(folded, judged))
-    bucket.insert("history", _change_columns(folded, judged))
-    runs = {subject: _run_of(folded, subject) for subject in bucket.merchants}
-    bucket.insert(
+    filling.insert("reputation_months", _month_columns(folded, judged))
+    filling.insert("history", _change_columns(folded, judged))
+    runs = {subject: _run_of(folded, subject) for subject in filling.merchants}
+    filling.insert(
         "levels",
         [
             reputation_rows.level_row(
-                bucket.columns.subjects[subject],
+                filling.columns.subjects[subject],
                 run.account,
-                effective_of(run, judging.spans, bucket.as_of),
+                effective_of(run, judging.spans, filling.as_of),
                 judging,
-                bucket.as_of,
+                filling.as_of,
             )
             for subject, run in runs.items()
         ],
     )
-    waiting = _waiting(bucket, judging).tolist()
-    publications = {subject: next_publication(run, judging.spans, bucket.as_of) for subject, run in runs.items()}
-    bucket.calendar(
+    waiting = _waiting(filling, judging).tolist()
+    publications = {subject: next_publication(run, judging.spans, filling.as_of) for subject, run in runs.items()}
+    filling.calendar(
         reputation.SCHEME,
         {subject: min(waiting[subject], _LATEST if at is None else at) for subject, at in publications.items()},
     )
@@ -213,29 +226,29 @@ def _run_of(folded: Folded, subject: int) -> Run:
     return Run(account_of(folded, subject), [], months)
 
 
-def _waiting(bucket: Bucket, judging: reputation_rows.Judging) -> NDArray[np.int64]:
+def _waiting(filling: Filling, judging: reputation_rows.Judging) -> NDArray[np.int64]:
     """By subject, when the next default credit falls due or the next known event occurs."""
-    columns = bucket.columns
-    rows = (columns.what == ORDER_RECEIVED) & ~bucket.retracted & (columns.at <= bucket.as_of)
+    columns = filling.columns
+    rows = (columns.what == ORDER_RECEIVED) & ~filling.retracted & (columns.at <= filling.as_of)
     begins = np.array([span.begins for span in judging.spans], np.int64)
     windows = np.array([span.rules.window_micros for span in judging.spans], np.int64)
     due = columns.at[rows] + windows[np.searchsorted(begins, columns.at[rows], side="right") - 1]
-    pending = due > bucket.as_of
-    return np.minimum(bucket.ahead(), bucket.earliest(columns.subject[rows][pending], due[pending]))
+    pending = due > filling.as_of
+    return np.minimum(filling.ahead(), filling.earliest(columns.subject[rows][pending], due[pending]))
 
 
 # --- merchant-tier ----------------------------------------------------------------------------------------------------
 
 
-def _fill_tier(bucket: Bucket) -> None:
-    judging = tier_view.judging_of(bucket.step)
-    folded = fold_tier(bucket.columns, judging.terms, last_closed_day(bucket.as_of))
-    subjects = bucket.columns.subjects
+def _fill_tier(filling: Filling) -> None:
+    judging = tier_view.judging_of(filling.step)
+    folded = fold_tier(filling.columns, judging.terms, last_closed_day(filling.as_of))
+    subjects = filling.columns.subjects
     states = [TIER_STATES[number] for number in folded.states.tolist()]
     kept = np.array([str(state) not in tier_view.WITHOUT_FIGURES for state in states], np.bool_)
     rows = kept[folded.figure_subjects] if len(folded.figure_subjects) else np.zeros(0, np.bool_)
     figures = folded.figures[rows]
-    bucket.insert(
+    filling.insert(
         "tier_figures",
         {
             "subject": named(subjects, folded.figure_subjects[rows]),
@@ -248,22 +261,22 @@ def _fill_tier(bucket: Bucket) -> None:
         of_subject = tier_view.day_rows(subjects[subject], changes, judging, 0)
         days += of_subject
         history += numbered([tier_view.history_row(row) for row in of_subject], None)
-    bucket.insert("tier_days", days)
-    bucket.insert("history", history)
+    filling.insert("tier_days", days)
+    filling.insert("history", history)
     accounts = [TierAccount(*account) for account in folded.accounts.tolist()]
-    bucket.insert(
+    filling.insert(
         "levels",
         [
-            tier_view.level_row(bucket.step, subjects[subject], states[subject], accounts[subject])
-            for subject in bucket.merchants
+            tier_view.level_row(filling.step, subjects[subject], states[subject], accounts[subject])
+            for subject in filling.merchants
         ],
     )
     next_days = folded.next_days.tolist()
-    bucket.calendar(
+    filling.calendar(
         tier.SCHEME,
         {
             subject: end_of(next_days[subject]) if next_days[subject] != tier.NEVER else _LATEST
-            for subject in bucket.merchants
+            for subject in filling.merchants
         },
     )
 
@@ -279,39 +292,39 @@ def _tier_changes(folded: TierFolded) -> dict[int, list[Change]]:
 # --- creator-level ----------------------------------------------------------------------------------------------------
 
 
-def _fill_creators(bucket: Bucket, slots: Slots) -> None:
-    judging = creator_view.judging_of(bucket.step)
-    folded = fold_creators(bucket.columns, judging.terms, bucket.as_of)
-    bucket.insert("creator_figures", _figures_rows(bucket, folded))
-    bucket.insert("mcn_parts", _parts_columns(bucket, folded, slots))
-    evaluated = _evaluated(bucket, folded, judging)
+def _fill_creators(filling: Filling, slots: Slots) -> None:
+    judging = creator_view.judging_of(filling.step)
+    folded = fold_creators(filling.columns, judging.terms, filling.as_of)
+    filling.insert("creator_figures", _figures_rows(filling, folded))
+    filling.insert("mcn_parts", _parts_columns(filling, folded, slots))
+    evaluated = _evaluated(filling, folded, judging)
     months, history, levels = [], [], []
-    nobody = judged_by(judging.policies, term_at(judging.terms, bucket.as_of).policy)
+    nobody = judged_by(judging.policies, term_at(judging.terms, filling.as_of).policy)
     registered = (folded.registered_at != UNREGISTERED).tolist()
-    for subject in bucket.creators:
-        name, rows = bucket.columns.subjects[subject], evaluated.get(subject, [])
+    for subject in filling.creators:
+        name, rows = filling.columns.subjects[subject], evaluated.get(subject, [])
         standing = creator_view.standing_of(registered=registered[subject])
         months += [item.row for item in rows]
         history += numbered([monthly_history_row(name, standing, item) for item in changes_of(rows)], None)
         levels.append(monthly_level_row(name, standing, rows, nobody))
-    bucket.insert("creator_months", months)
-    bucket.insert("history", history)
-    bucket.insert("levels", levels)
-    next_month, ahead = month_start(month_of(bucket.as_of) + 1), _registered_ahead(bucket)
-    bucket.calendar(creator_level.SCHEME, {subject: min(next_month, ahead[subject]) for subject in bucket.creators})
+    filling.insert("creator_months", months)
+    filling.insert("history", history)
+    filling.insert("levels", levels)
+    next_month, ahead = month_start(month_of(filling.as_of) + 1), _registered_ahead(filling)
+    filling.calendar(creator_level.SCHEME, {subject: min(next_month, ahead[subject]) for subject in filling.creators})
 
 
-def _registered_ahead(bucket: Bucket) -> list[int]:
-    columns = bucket.columns
-    rows = (columns.at > bucket.as_of) & ~bucket.retracted & (columns.what == WHATS["creator.registered"])
-    found: list[int] = bucket.earliest(columns.subject[rows], columns.at[rows]).tolist()
+def _registered_ahead(filling: Filling) -> list[int]:
+    columns = filling.columns
+    rows = (columns.at > filling.as_of) & ~filling.retracted & (columns.what == WHATS["creator.registered"])
+    found: list[int] = filling.earliest(columns.subject[rows], columns.at[rows]).tolist()
     return found
 
 
-def _figures_rows(bucket: Bucket, folded: CreatorFolded) -> list[dict[str, Any]]:
+def _figures_rows(filling: Filling, folded: CreatorFolded) -> list[dict[str, Any]]:
     """Figures of every closed month that has any, or in which anything took part."""
-    end = month_of(bucket.as_of)
-    counts = _counts(bucket, month_start(end))
+    end = month_of(filling.as_of)
+    counts = _counts(filling, month_start(end))
     figures = {
         (subject, month): values
         for subject, month, values in zip(
@@ -328,7 +341,7 @@ def _figures_rows(bucket: Bucket, folded: CreatorFolded) -> list[dict[str, Any]]
         settled, good, reputation_sum, reputation_days, deducted, last = values
         rows.append(
             {
-                "subject": bucket.columns.subjects[subject],
+                "subject": filling.columns.subjects[subject],
                 "month": month,
                 "events": events,
                 "settled_sum_fen": settled,
@@ -342,12 +355,12 @@ def _figures_rows(bucket: Bucket, folded: CreatorFolded) -> list[dict[str, Any]]
     return rows
 
 
-def _counts(bucket: Bucket, end: int) -> dict[tuple[int, int], int]:
+def _counts(filling: Filling, end: int) -> dict[tuple[int, int], int]:
     """By creator and month, how many of its records before an instant took part."""
-    columns = bucket.columns
+    columns = filling.columns
     of_creator = np.zeros(len(columns.subjects), np.bool_)
-    of_creator[bucket.creators] = True
-    rows = of_creator[columns.subject] & ~bucket.retracted & (columns.what != EVENT_RETRACTED) & (columns.at < end)
+    of_creator[filling.creators] = True
+    rows = of_creator[columns.subject] & ~filling.retracted & (columns.what != EVENT_RETRACTED) & (columns.at < end)
     if not rows.any():
         return {}
     at = columns.at[rows]
@@ -361,11 +374,11 @@ def _counts(bucket: Bucket, end: int) -> dict[tuple[int, int], int]:
     }
 
 
-def _parts_columns(bucket: Bucket, folded: CreatorFolded, slots: Slots) -> dict[str, list[Any]]:
-    agencies, creators = mcn_view.judging_of(bucket.step), creator_view.judging_of(bucket.step)
-    parts = fold_parts(bucket.columns, folded, slots, agencies.terms, creators.terms, bucket.as_of)
+def _parts_columns(filling: Filling, folded: CreatorFolded, slots: Slots) -> dict[str, list[Any]]:
+    agencies, creators = mcn_view.judging_of(filling.step), creator_view.judging_of(filling.step)
+    parts = fold_parts(filling.columns, folded, slots, agencies.terms, creators.terms, filling.as_of)
     sums = parts.figures[:, : len(SUMS)]
-    rows = (parts.months < month_of(bucket.as_of)) & sums.any(axis=1)
+    rows = (parts.months < month_of(filling.as_of)) & sums.any(axis=1)
     return {
         "mcn": named(slots.agencies, parts.agencies[rows]),
         "month": parts.months[rows].tolist(),
@@ -374,14 +387,14 @@ def _parts_columns(bucket: Bucket, folded: CreatorFolded, slots: Slots) -> dict[
     }
 
 
-def _evaluated(bucket: Bucket, folded: CreatorFolded, judging: creator_view.Judging) -> dict[int, list[Evaluated]]:
+def _evaluated(filling: Filling, folded: CreatorFolded, judging: creator_view.Judging) -> dict[int, list[Evaluated]]:
     """By creator, the row of each evaluation."""
     found: dict[int, list[Evaluated]] = defaultdict(list)
     for values in folded.evaluations.tolist():
         subject, month, settled, good, sales, behaviour, level, gated, *figures = values
         policy, rules = judging.at(month)
         row = {
-            "subject": bucket.columns.subjects[subject],
+            "subject": filling.columns.subjects[subject],
             "month": month_text(month),
             "state": str(creator_level.State.GATED if gated else creator_level.State.RATED),
             "level": None if gated else rules.levels[level],

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, and_, not_, or_, select
 
-from projections.rebuild import Progress, fill, new_build, together
+from projections.fill import Progress, fill
+from projections.rebuild import new_build, together
 from projections.view_tables import TABLE_NAMES
 from projections.views import CHECKING, Views
 

@@ -1,6 +1,7 @@
 """The proof of a build at its own moment: a random sample against independent replays, and invariants over all."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,7 @@ from projections.replayed_rows import rows_of
 from projections.step import LIFE_TYPES
 from projections.view_tables import Tables
 from projections.views import Build
+from replay.errors import DamagedError
 from replay.look import list_subjects
 from replay.schemes import SCHEMES, choose
 from replay.store import Store
@@ -30,6 +32,8 @@ class Proof(NamedTuple):
     """Rows of theirs that were compared."""
     invariants: int
     problems: list[str]
+    unread: list[tuple[str, str, DamagedError]]
+    """Subjects and schemes that no replay can be made of, because a record cannot be read."""
 
 
 def prove(
@@ -45,6 +49,7 @@ def prove(
     moment = Moment(build.as_of, 0, build.position)
     aside = {(row.subject, row.scheme) for row in connection.execute(select(tables["set_aside"]))}
     problems: list[str] = []
+    unread: list[tuple[str, str, DamagedError]] = []
     compared = rows = 0
     for kind, schemes in SCHEMES.items():
         subjects = [item["subject"] for item in list_subjects(store, kind)]
@@ -54,7 +59,11 @@ def prove(
             for subject in chosen:
                 if (subject, judging.scheme) in aside:
                     continue
-                known = judging.load(store, subject, moment.position)
+                try:
+                    known = judging.load(store, subject, moment.position)
+                except DamagedError as error:
+                    unread.append((subject, judging.scheme, error))
+                    continue
                 if not any(event.originator_id == subject for event in known):
                     continue
                 expected = rows_of(judging(subject, known, moment, policies))
@@ -62,8 +71,8 @@ def prove(
                 rows += sum(map(len, expected.values()))
                 problems += compare(connection, tables, subject, judging.scheme, expected)
                 progress(compared)
-    found = invariants(store, connection, tables, build)
-    return Proof(compared, rows, len(found), problems + [problem for problem in found if problem])
+    found = invariants(store, connection, tables, build, {subject for subject, _ in aside})
+    return Proof(compared, rows, len(found), problems + [problem for problem in found if problem], unread)
 
 
 def compare(
@@ -90,13 +99,15 @@ def compare(
     return problems
 
 
-def invariants(store: Store, connection: Connection, tables: Tables, build: Build) -> list[str | None]:
+def invariants(
+    store: Store, connection: Connection, tables: Tables, build: Build, aside: Collection[str]
+) -> list[str | None]:
     """What has to hold of all rows: for each law what is wrong, None where it holds."""
     return [
         _openings_equal_closings(connection, tables),
         _histories_are_chains(connection, tables),
         _levels_end_histories(connection, tables),
-        *_counts(store, connection, tables, build),
+        *_counts(store, connection, tables, build, aside),
     ]
 
 
@@ -136,13 +147,19 @@ def _levels_end_histories(connection: Connection, tables: Tables) -> str | None:
     )
 
 
-def _counts(store: Store, connection: Connection, tables: Tables, build: Build) -> list[str | None]:
-    """Totals of the views against the ledger's own tally, less what was recorded after the build's position."""
-    tally = dict(store.query("SELECT type, count FROM tally"))
-    for name, count in store.query(
-        "SELECT type, count(*) FROM records WHERE position > ? GROUP BY type", (build.position,)
-    ):
-        tally[name] -= count
+def _counts(
+    store: Store, connection: Connection, tables: Tables, build: Build, aside: Collection[str]
+) -> list[str | None]:
+    """Totals of the views against the ledger's own tally, less what was recorded after the build's position.
+
+    Subjects that are set aside are not counted: their rows lack what could not be read.
+    """
+    tally = Counter(dict(store.query("SELECT type, count FROM tally")))
+    counted = "SELECT type, count(*) FROM records WHERE"
+    tally.subtract(dict(store.query(f"{counted} position > ? GROUP BY type", (build.position,))))
+    for subject in aside:
+        of_subject = store.query(f"{counted} stream = ? AND position <= ? GROUP BY type", (subject, build.position))
+        tally.subtract(dict(of_subject))
     kept = {
         "decisions": ("level.decided",),
         "bindings": BINDING_TYPES,
@@ -150,10 +167,12 @@ def _counts(store: Store, connection: Connection, tables: Tables, build: Build) 
     }
     found: list[str | None] = []
     for table, types in kept.items():
-        query = select(func.count()).select_from(tables[table])
+        columns = tables[table].c
+        owner = columns.mcn if table == "bindings" else columns.subject
+        query = select(owner, func.count()).group_by(owner)
         if table == "life":
-            query = query.where(tables["life"].c.type.in_(types))
-        rows = connection.execute(query).scalar_one()
-        expected = sum(tally.get(name, 0) for name in types)
+            query = query.where(columns.type.in_(types))
+        rows = sum(count for subject, count in connection.execute(query) if subject not in aside)
+        expected = sum(tally[name] for name in types)
         found.append(None if rows == expected else f"{table} has {rows} rows, the ledger holds {expected} such events")
     return found

@@ -1,22 +1,22 @@
 """Rebuilding the views beside the live ones, from nothing, and switching once the new ones are proved.
 
-A rebuild is a row of `builds` with a cursor: each part's rows and the cursor behind it go in with one transaction, so
-that a killed rebuild goes on behind the last finished part, at its own position and as_of.
+A rebuild is a row of `builds`, which says how far it has come, so that a killed one goes on from there, at its own
+position and as_of: it is filled, caught up, proved, compared, and made live.
 """
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
 from domain.version import PROGRAM_VERSION
 from projections.advance import Units, advance
+from projections.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
 from projections.levels_differ import Difference, differences
 from projections.prove import SAMPLE, Proof, prove
 from projections.step import Step
@@ -25,35 +25,15 @@ from projections.views import BUILDING, FORMER, LIVE, Build, Views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.look import list_subjects
 from replay.schemes import SCHEMES
-from replay.segments import BUCKETS as BUCKET_COUNT
 from replay.timeline import Moment
 
-if TYPE_CHECKING:
-    from projections.bulk_fill import Prepared
-    from projections.bulk_reader import BulkReader
-
-FILLING: Final = "filling"
-CATCHING_UP: Final = "catching up"
 PROVING: Final = "proving"
 PROVED: Final = "proved"
 READY: Final = "ready"
-"""The phases of a build; ready: it is or was live."""
-SUBJECTS_AT_ONCE: Final = 200
-RECORDS_AT_ONCE: Final = 20_000
+"""The phases of a build after it is filled and caught up; ready: it is or was live."""
 TRIES: Final = 100
-KEPT: Final = "kept"
-BOARDS: Final = "boards"
-BUCKETS: Final = "buckets"
-OTHERS: Final = "others"
-STAGES: Final = (KEPT, *SCHEMES, BOARDS)
-"""What is filled in which order: what is kept of rare events, then subjects by kind, then the boards."""
-STAGES_IN_BULK: Final = (KEPT, BUCKETS, OTHERS, "mcn", BOARDS)
-"""The same for many records: merchants and creators by bucket; then those of whom no rule reads anything."""
 RECORDS_BEFORE_BULK: Final = 500_000
 """Fewer records are judged by plain rules: where compiled ones are not kept yet, making them takes up to a minute."""
-
-Progress = Callable[[str, int, int], None]
-"""Told a phase, how much is done, and of how much."""
 
 
 class Asked(NamedTuple):
@@ -168,7 +148,7 @@ def new_build(views: Views, connection: Connection, number: int, role: str, sche
             store, connection, views.tables(number), Moment(as_of, 0, position), Moment(as_of, 0, position)
         )
         policies = with_policies.policies_json()
-    cursor = {"schemes": schemes, "stage": KEPT, "after": "", "bulk": position >= RECORDS_BEFORE_BULK}
+    cursor = first_cursor(schemes, in_bulk=position >= RECORDS_BEFORE_BULK)
     return Build(
         build=number,
         role=role,
@@ -215,113 +195,6 @@ _SCHEME_OF: Final = {
 """By table, the scheme whose unit fills it; the others are kept of events, whatever the scheme."""
 
 
-# --- filling ----------------------------------------------------------------------------------------------------------
-
-
-def fill(views: Views, number: int, progress: Progress = lambda *_: None, segments: Path | None = None) -> None:
-    """Fill what is not filled yet of a build, a part a transaction."""
-    reader: list[BulkReader] = []
-    while True:
-        with views.reading() as connection:
-            build = views.build(connection, number)
-            if build.phase != FILLING:
-                return
-            progress(FILLING, build.done, build.total)
-            cursor = json.loads(build.parts)
-            prepared: Prepared = []
-            read = 0
-            if cursor["stage"] == BUCKETS:  # worked out before the transaction, which then only writes
-                reader = reader or [_reader(views, build, segments)]
-                prepared, read = _bucket(_step(views, connection, build), reader[0], cursor)
-        with views.moving() as connection:
-            step = _step(views, connection, build)
-            done, after = _fill_part(step, cursor, prepared, read)
-            cursor |= _cursor_after(cursor, after)
-            phase = CATCHING_UP if cursor["stage"] is None else FILLING
-            views.note(
-                connection,
-                number,
-                parts=json.dumps(cursor),
-                done=build.done + done,
-                phase=phase,
-                moved_at=views.store.now(),
-            )
-
-
-def _reader(views: Views, build: Build, segments: Path | None) -> "BulkReader":
-    from projections.bulk_reader import BulkReader
-
-    return BulkReader(views.store, build.position, build.as_of, segments)
-
-
-def _bucket(step: Step, reader: "BulkReader", cursor: dict[str, Any]) -> tuple["Prepared", int]:
-    """The rows of the bucket that a cursor stands at, and how many records they rest on."""
-    from projections.bulk_fill import bucket_rows
-
-    columns = reader.read(int(cursor["after"] or 0))
-    return bucket_rows(step, columns, reader.slots, cursor["schemes"]), len(columns.at)
-
-
-def _step(views: Views, connection: Connection, build: Build) -> Step:
-    moment = Moment(build.as_of, 0, build.position)
-    return Step(views.store, connection, views.tables(build.build), moment, moment)
-
-
-def _cursor_after(cursor: dict[str, Any], after: str | None) -> dict[str, Any]:
-    """Where to go on: further in the stage, or at the beginning of the next; no stage at the end."""
-    if after is not None:
-        return {"after": after}
-    stages = STAGES_IN_BULK if cursor["bulk"] else STAGES
-    following = stages.index(cursor["stage"]) + 1
-    return {"stage": stages[following] if following < len(stages) else None, "after": ""}
-
-
-def _fill_part(step: Step, cursor: dict[str, Any], prepared: "Prepared", read: int) -> tuple[int, str | None]:
-    """Fill the part behind a cursor: how many events it rests on, and the cursor after it; None at the stage's end."""
-    stage, after, schemes = cursor["stage"], cursor["after"], cursor["schemes"]
-    if stage == KEPT:
-        return 0, _keep_part(step, after, schemes, in_bulk=cursor["bulk"])
-    if stage == BUCKETS:
-        from projections.bulk_rows import insert_rows
-
-        for table, rows in prepared:
-            insert_rows(step.connection, step.tables[table], rows)
-        bucket = int(after or 0) + 1
-        return read, str(bucket) if bucket < BUCKET_COUNT else None
-    units = Units(step)
-    if stage == BOARDS:
-        units.fill_boards()
-        return 0, None
-    if stage == OTHERS:
-        for kind in ("merchant", "creator"):
-            for item in list_subjects(step.store, kind):
-                if not units.is_filled(item["subject"]):
-                    units.fill(item["subject"], schemes)
-        return 0, None
-    some = list(
-        islice((item for item in list_subjects(step.store, stage) if item["subject"] > after), SUBJECTS_AT_ONCE)
-    )
-    for item in some:
-        units.fill(item["subject"], schemes)
-    return sum(item["events"] for item in some), some[-1]["subject"] if len(some) == SUBJECTS_AT_ONCE else None
-
-
-def _keep_part(step: Step, after: str, schemes: Sequence[str], *, in_bulk: bool) -> str | None:
-    """Keep the rare events behind a cursor; in bulk those of agencies and decisions, buckets keep the others."""
-    if schemes:
-        return None  # taken over from the live build
-    units = Units(step)
-    if in_bulk:
-        for item in list_subjects(step.store, "mcn"):
-            units.keep_again(item["subject"])
-        units.keep_decisions()
-        return None
-    first = int(after or 0)
-    last = min(first + RECORDS_AT_ONCE, step.after.position)
-    units.keep(first, last)
-    return None if last == step.after.position else str(last)
-
-
 # --- to the switch ----------------------------------------------------------------------------------------------------
 
 
@@ -353,6 +226,10 @@ def _prove(views: Views, number: int, sample: int, seed: int, progress: Progress
             sample,
             lambda done: progress(PROVING, done, 0),
         )
+    with views.moving() as connection:
+        units = Units(build_step(views, connection, build))
+        for subject, scheme, error in proof.unread:
+            units.put_aside(subject, scheme, build.position, error)
     if proof.problems:
         shown = "\n".join(proof.problems[:20])
         raise LevelbookError(

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
-from projections.rebuild import FILLING
+from projections.fill import FILLING
 from projections.views import BUILDING, FORMER, LIVE, Build, Views
 
 

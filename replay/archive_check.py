@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from replay.archive import Archive, open_archive, stretch
+from replay.archive import Archive, open_archive, whole_stretch
 from replay.columns import TYPES
 from replay.errors import DamagedError
 from replay.numbering import Numbered
@@ -16,12 +16,12 @@ from replay.segments import (
     SUBJECTS_FILE,
     Generation,
     Progress,
+    check_segment,
     columns_in,
     few_and_many,
     file_name,
     misfit,
-    names_table,
-    read_segment,
+    names_in,
 )
 from replay.store import Store
 
@@ -53,7 +53,7 @@ def check_archive(store: Store, folder: Path, progress: Progress = lambda _: Non
     for generation in archive.manifest.generations:
         for file in generation.files:
             try:
-                read_segment(folder, file)
+                check_segment(folder, file)
             except DamagedError as error:
                 problems.append(str(error))
     if not problems:
@@ -68,7 +68,7 @@ def check_archive(store: Store, folder: Path, progress: Progress = lambda _: Non
 def _compare(store: Store, archive: Archive, place: int, progress: Progress) -> None:
     """Raises DamagedError unless a generation is what sealing its stretch of the store gives."""
     generation = archive.manifest.generations[place]
-    parts = stretch(store, generation.first - 1, generation.last, progress)
+    parts = whole_stretch(store, generation.first - 1, generation.last, progress)
     before = archive.before(place)
     for bucket, part in sorted(parts.items()):
         _compare_bucket(archive.folder, generation, bucket, before.numbered(bucket, part))
@@ -95,10 +95,11 @@ def _compare_bucket(folder: Path, generation: Generation, bucket: int, found: Nu
                 raise misfit(path, f"is not in the manifest, but the store has {rows} rows for it")
             continue
         if kind == COLUMNS_FILE:
-            read = columns_in(folder, file)
+            (read,) = columns_in(folder, file)
             held = {name: getattr(read, name) for name in TYPES}
         else:
-            held = _names_by_column(names_table(folder, file))
+            (names,) = names_in(folder, file)
+            held = _names_by_column(names)
         _compare_rows(path, held, columns)
 
 

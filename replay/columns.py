@@ -132,12 +132,19 @@ def in_order(subject: "NDArray[np.int32]", at: "NDArray[np.int64]") -> "NDArray[
     return np.lexsort((at, subject))
 
 
-def first_out_of_order(columns: Columns) -> int | None:
-    """The first row that does not stand behind the one before it by (subject, at, position), if there is one."""
+def first_out_of_order(columns: Columns, before: Columns | None = None) -> int | None:
+    """The first row that does not stand behind the one before it by (subject, at, position), if there is one.
+
+    Before the first of them stands the last row of `before`.
+    """
     import numpy as np
 
-    if len(columns.at) < 2:
+    if not len(columns.at):
         return None
+    if before is not None and len(before.at):
+        last, first = ([int(column[row]) for column in of[:3]] for of, row in ((before, -1), (columns, 0)))
+        if last >= first:
+            return 0
     subject, at, position = (np.diff(column) for column in columns[:3])
     right = (subject > 0) | ((subject == 0) & ((at > 0) | ((at == 0) & (position > 0))))
     return None if right.all() else int(np.argmin(right)) + 1

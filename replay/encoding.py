@@ -5,8 +5,9 @@ within a bucket of subjects, going on from the names that are known. Numbers dep
 so that however it is cut into stretches, they come out the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,10 +18,10 @@ from domain.events import CATALOGUE
 from domain.reputation_facts import KINDS
 from replay.bulk import rare_cycle_search
 from replay.columns import CHANNELS, GOOD_GOODS, SCORES, WHATS, WORRY_FREE
-from replay.errors import damaged
+from replay.errors import LevelbookError, damaged
 from replay.reading import read_record
 from replay.record import RECORD_V
-from replay.store import Store
+from replay.store import Known, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,33 +55,35 @@ class Named(NamedTuple):
     """Every stream of the stretch as it is first met, those too of which no record has a row."""
 
 
-def read_named(store: Store, after: int, last: int, progress: Callable[[int], None] = lambda _: None) -> Named:
-    """The records of the positions behind `after` up to `last`.
+class Unread(NamedTuple):
+    """A record that cannot be read, and why."""
 
-    Raises DamagedError for a record that is missing or cannot be read.
+    stream: str
+    position: int
+    has_row: bool
+    """Whether readable it would have a row, as far as its type is known."""
+    error: LevelbookError
+
+
+def read_named(
+    store: Store, after: int, last: int, progress: Callable[[int], None] = lambda _: None
+) -> tuple[Named, list[Unread]]:
+    """The records of the positions behind `after` up to `last`, and those that cannot be read, which have no row.
+
+    Raises DamagedError for a record that is missing.
     """
     numbers = _Numbers()
-    parts = []
+    parts: list[Named] = []
+    unread: list[Unread] = []
     with rare_cycle_search():
         for begin in range(after, last, READ_ROWS):
             end = min(begin + READ_ROWS, last)
             rows = list(store.query(_ROWS_SQL, (begin, end)))
             if len(rows) != end - begin:
                 raise damaged(f"the ledger lacks records between positions {begin + 1} and {end}: it")
-            parts.append(_named(rows, numbers, store))
+            parts.append(_named(rows, numbers, store, unread))
             progress(end)
-    return joined(parts, list(numbers))
-
-
-def named_of(store: Store, rows: Iterable[tuple[Any, ...]]) -> Named:
-    """Rows of ROW_COLUMNS, those of each subject in the order of the ledger."""
-    numbers = _Numbers()
-    parts = []
-    given = iter(rows)
-    with rare_cycle_search():
-        while some := list(islice(given, READ_ROWS)):
-            parts.append(_named(some, numbers, store))
-    return joined(parts, list(numbers))
+    return joined(parts, list(numbers)), sorted(unread, key=attrgetter("position"))
 
 
 def joined(parts: Sequence[Named], streams: list[str]) -> Named:
@@ -89,7 +92,7 @@ def joined(parts: Sequence[Named], streams: list[str]) -> Named:
     import pyarrow as pa
 
     if not parts:
-        return _named([], _Numbers(), None)
+        return _named([], _Numbers(), None, [])
     arrays = [np.concatenate(columns) for columns in zip(*(part[:7] for part in parts), strict=True)]
     texts = [pa.concat_arrays(columns) for columns in zip(*(part[7:9] for part in parts), strict=True)]
     return Named._make([*arrays, *texts, streams])
@@ -112,43 +115,73 @@ class _Numbers(dict[str, int]):
         return number
 
 
-def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | None) -> Named:
+def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | None, unread: list[Unread]) -> Named:
+    """The rows of records; those that cannot be read are added to `unread`."""
     import numpy as np
 
     count = len(rows)
-    positions, streams, types, ats, records = zip(*rows, strict=True) if rows else ((),) * 5
-    try:
-        what = np.fromiter(map(_WHATS.__getitem__, types), np.int8, count)
-    except KeyError:
-        raise damaged(f"the ledger holds an unknown type near position {positions[0]}: it") from None
+    positions, streams, types, ats, _ = zip(*rows, strict=True) if rows else ((),) * 5
     stream = np.fromiter(map(numbers.__getitem__, streams), np.int32, count)
-    amount, detail, extra = (np.zeros(count, kind) for kind in (np.int64, np.int16, np.int8))
-    names, buyers = _Texts(count), _Texts(count)
-    for event_type, form in _FORMS.items():
-        chosen_rows = np.flatnonzero(what == WHATS[event_type])
-        if not len(chosen_rows) or form.decode is None:
-            continue
-        picked = chosen_rows.tolist()
-        data = _decoded(event_type, form, [records[row] for row in picked], [positions[row] for row in picked])
+    what = np.fromiter(map(_WHATS.__getitem__, types), np.int8, count)
+    values = (np.zeros(count, np.int64), np.zeros(count, np.int16), np.zeros(count, np.int8))
+    texts = _Texts(count), _Texts(count)
+    for event_type, chosen in _by_type(what, types).items():
+        form = _FORMS.get(event_type, _UNKNOWN)
         try:
-            for column, value in zip((amount, detail, extra), (form.amount, form.detail, form.extra), strict=True):
-                _put(column, chosen_rows, value, data)
-            names.put(chosen_rows, form.name, data)
-            buyers.put(chosen_rows, form.buyer, data)
-        except (KeyError, ValueError, OverflowError):
-            raise damaged(f"a record of type {event_type} behind position {positions[0] - 1}") from None
+            picked, data = chosen, form.data([rows[row] for row in chosen])
+            _fill(form, picked, data, values, texts)
+        except (LevelbookError, *_UNREADABLE):
+            found = [form.read(rows[row]) for row in chosen]
+            bad = [isinstance(item, Unread) for item in found]
+            unread += compress(found, bad)
+            what[list(compress(chosen, bad))] = _NO_ROW
+            sound = [not item for item in bad]
+            picked, data = list(compress(chosen, sound)), list(compress(found, sound))
+            _fill(form, picked, data, values, texts)
         if event_type == "event.retracted" and store is not None:
             where = [(positions[row], streams[row]) for row in picked]
-            amount[chosen_rows] = _retracted(store, where, [(item.source, item.event) for item in data])
+            values[0][picked] = _retracted(store, where, [(item.source, item.event) for item in data])
     kept = np.flatnonzero(what != _NO_ROW)
     at, position = np.array(ats, np.int64), np.array(positions, np.int64)
-    integers = (stream, at, position, what, amount, detail, extra)
-    return Named._make([*(column[kept] for column in integers), names.at(kept), buyers.at(kept), []])
+    integers = (stream, at, position, what, *values)
+    return Named._make([*(column[kept] for column in integers), *(text.at(kept) for text in texts), []])
 
 
-def _put(
-    column: "NDArray[Any]", rows: "NDArray[np.int64]", value: Callable[[Any], int] | None, data: list[Any]
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, OverflowError)
+"""What decoding a record raises that does not hold what it must."""
+
+
+class _Whats(dict[str, int]):
+    """Numbers of types; of those without one that of no row."""
+
+    def __missing__(self, _: str) -> int:
+        return _NO_ROW
+
+
+_WHATS: Final = _Whats(WHATS)
+
+
+def _by_type(what: "NDArray[np.int8]", types: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each type."""
+    import numpy as np
+
+    found = {event_type: np.flatnonzero(what == number).tolist() for event_type, number in WHATS.items()}
+    for row in np.flatnonzero(what == _NO_ROW).tolist():
+        found.setdefault(types[row], []).append(row)
+    return {event_type: rows for event_type, rows in found.items() if rows}
+
+
+def _fill(
+    form: "_Form", rows: list[int], data: list[Any], values: "tuple[NDArray[Any], ...]", texts: "tuple[_Texts, ...]"
 ) -> None:
+    """Write what the data of some rows say into columns."""
+    for column, value in zip(values, (form.amount, form.detail, form.extra), strict=True):
+        _put(column, rows, value, data)
+    for text, name in zip(texts, (form.name, form.buyer), strict=True):
+        text.put(rows, name, data)
+
+
+def _put(column: "NDArray[Any]", rows: list[int], value: Callable[[Any], int] | None, data: list[Any]) -> None:
     import numpy as np
 
     if value is not None:
@@ -165,7 +198,7 @@ class _Texts:
         self._parts: list[pa.Array] = []
         self._filled = 0
 
-    def put(self, rows: "NDArray[np.int64]", text: Callable[[Any], str] | None, data: list[Any]) -> None:
+    def put(self, rows: list[int], text: Callable[[Any], str] | None, data: list[Any]) -> None:
         import numpy as np
         import pyarrow as pa
 
@@ -181,32 +214,6 @@ class _Texts:
 
         places = self._places[rows]
         return pa.concat_arrays([pa.array([], pa.string()), *self._parts]).take(pa.array(places, mask=places < 0))
-
-
-def _decoded(event_type: str, form: "_Form", records: list[bytes], positions: list[int]) -> list[Any]:
-    """The needed data of many records of one type: decoded as one JSON array, which is twice as fast as one by one."""
-    assert form.decode is not None
-    try:
-        outers = form.decode(b"[" + b",".join(records) + b"]")
-        if len(outers) != len(records):
-            raise msgspec.DecodeError
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        for record, position in zip(records, positions, strict=True):
-            try:
-                form.decode(b"[" + record + b"]")
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                raise damaged(f"the record at position {position}") from None
-        raise damaged(f"a record of type {event_type} behind position {positions[0]}") from None
-    if set(map(_version, outers)) == {RECORD_V}:
-        return list(map(_data, outers))
-    return [
-        outer.event.data if outer.v == RECORD_V else read_record(event_type, record).data
-        for outer, record in zip(outers, records, strict=True)
-    ]
-
-
-_version: Final = attrgetter("v")
-_data: Final = attrgetter("event.data")
 
 
 class _Who(msgspec.Struct):
@@ -230,24 +237,67 @@ def _retracted(store: Store, where: list[tuple[int, str]], keys: list[tuple[str,
         if named is None or named.position >= position:
             found.append(0)
             continue
-        try:
-            whose = _whose.decode(named.record)
-        except msgspec.MsgspecError:
-            raise damaged(f"the record at position {named.position}") from None
-        fits = whose.stream == stream and whose.event.type != "level.decided"
-        found.append(named.position if fits else 0)
+        whose, event_type = _whose_is(store, named)
+        found.append(named.position if whose == stream and event_type != "level.decided" else 0)
     return found
 
 
-class _Form(NamedTuple):
-    """What of a type's data goes into which column; `decode` reads many records, None where nothing is read."""
+def _whose_is(store: Store, named: Known) -> tuple[str, str]:
+    """The stream and type of a record; of one that cannot be read those that its columns say."""
+    try:
+        whose = _whose.decode(named.record)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        ((stream, event_type),) = store.query("SELECT stream, type FROM records WHERE position = ?", (named.position,))
+        return stream, event_type
+    return whose.stream, whose.event.type
 
-    decode: Callable[[bytes], list[Any]] | None
+
+class _Form(NamedTuple):
+    """What of a type's data goes into which column; `decode` reads a JSON array of records."""
+
+    decode: Callable[[bytes], list[Any]]
     name: Callable[[Any], str] | None = None
     buyer: Callable[[Any], str] | None = None
     amount: Callable[[Any], int] | None = None
     detail: Callable[[Any], int] | None = None
     extra: Callable[[Any], int] | None = None
+
+    def data(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The needed data of many records of one type: decoded as one array, which is twice as fast as one by one."""
+        outers = self.decode(b"[" + b",".join([row[4] for row in rows]) + b"]")
+        if len(outers) != len(rows):
+            raise msgspec.DecodeError
+        if set(map(_version, outers)) == {RECORD_V}:
+            return list(map(_data, outers))
+        return [
+            outer.event.data if outer.v == RECORD_V else read_record(row[2], row[4]).data
+            for outer, row in zip(outers, rows, strict=True)
+        ]
+
+    def read(self, row: tuple[Any, ...]) -> Any:
+        """The needed data of one record; or that it is unread, where they are not what its columns can hold."""
+        position, stream, event_type, *_ = row
+        try:
+            (data,) = self.data([row])
+            kinds = ((self.amount, "q"), (self.detail, "h"), (self.extra, "b"))
+            for value, kind in kinds:
+                array(kind, [] if value is None else [value(data)])
+            for text in (self.name, self.buyer):
+                if text is not None:
+                    text(data).encode()
+        except LevelbookError as error:
+            return Unread(stream, position, _has_row(event_type), error)
+        except _UNREADABLE:
+            return Unread(stream, position, _has_row(event_type), damaged(f"the record at position {position}"))
+        return data
+
+
+def _has_row(event_type: str) -> bool:
+    return event_type in WHATS or event_type not in CATALOGUE
+
+
+_version: Final = attrgetter("v")
+_data: Final = attrgetter("event.data")
 
 
 def _decoder(event_type: str, *names: str) -> Callable[[bytes], list[Any]]:
@@ -258,7 +308,10 @@ def _decoder(event_type: str, *names: str) -> Callable[[bytes], list[Any]]:
             kind = _PLAIN.get(field.name, str)
             optional = not field.required
             fields.append((field.name, kind, _DEFAULTS[field.name]) if optional else (field.name, kind))
-    data = msgspec.defstruct("Data", fields, kw_only=True, gc=False)
+    return _decoder_of(msgspec.defstruct("Data", fields, kw_only=True, gc=False))
+
+
+def _decoder_of(data: type) -> Callable[[bytes], list[Any]]:
     body = msgspec.defstruct("Body", [("data", data)], gc=False)
     outer = msgspec.defstruct("Outer", [("event", body), ("v", int)], gc=False)
     return msgspec.json.Decoder(list[outer]).decode  # type: ignore[valid-type]
@@ -278,7 +331,6 @@ _DEFAULTS: Final[dict[str, Any]] = {"kind": "normal", "service": 0, "worry_free"
 _KINDS: Final = {kind: number for number, kind in enumerate(KINDS)}
 _CHANNELS: Final = {channel: number for number, channel in enumerate(CHANNELS)}
 _SCORES: Final = {score: number for number, score in enumerate(SCORES)}
-_WHATS: Final = {name: WHATS.get(name, _NO_ROW) for name in CATALOGUE}
 _order: Final = attrgetter("order")
 _violation: Final = attrgetter("violation")
 _creator: Final = attrgetter("creator")
@@ -291,8 +343,8 @@ def _sale_marks(data: Any) -> int:
 
 
 _FORMS: Final = {
+    **{name: _Form(_decoder_of(row.data)) for name, row in CATALOGUE.items()},
     "merchant.onboarded": _Form(_decoder("merchant.onboarded", "category"), attrgetter("category")),
-    "merchant.closed": _Form(None),
     "merchant.tier_set": _Form(_decoder("merchant.tier_set", "level"), detail=lambda data: int(data.level[2:])),
     "order.paid": _Form(
         _decoder("order.paid", "order", "buyer", "amount", "kind"),
@@ -311,7 +363,6 @@ _FORMS: Final = {
         detail=attrgetter("quality"),
         extra=lambda data: data.service or 0,
     ),
-    "creator.registered": _Form(None),
     "creator.scored": _Form(
         _decoder("creator.scored", "score", "value"),
         amount=lambda data: hundredths(data.value),
@@ -329,8 +380,16 @@ _FORMS: Final = {
     ),
     "sale.refunded": _Form(_decoder("sale.refunded", "order", "amount"), _order, amount=_amount),
     "live.held": _Form(_decoder("live.held", "minutes"), amount=attrgetter("minutes")),
-    "mcn.onboarded": _Form(None),
     "creator.bound": _Form(_decoder("creator.bound", "creator"), _creator),
     "creator.unbound": _Form(_decoder("creator.unbound", "creator"), _creator),
     "event.retracted": _Form(_decoder("event.retracted", "source", "event")),
 }
+"""By type; nothing of the others is needed, but that they can be read."""
+
+
+def _no_decode(_: bytes) -> list[Any]:
+    raise KeyError
+
+
+_UNKNOWN: Final = _Form(_no_decode)
+"""Of types that there are not."""

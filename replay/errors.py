@@ -33,6 +33,10 @@ class DamagedError(StoreError):
     """What is stored cannot be read as what it must be."""
 
 
+class NotSealedError(DamagedError):
+    """A record that cannot be read stands where the ledger was to be sealed."""
+
+
 def damaged(what: str) -> DamagedError:
     """For a stored record that does not hold what it must."""
     return DamagedError(f"{what} is damaged and cannot be read; run 'levelbook verify'")

@@ -4,7 +4,6 @@ An order or violation is numbered within its subject, in the order of the ledger
 categories are numbered within the bucket.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from replay.columns import (
@@ -16,9 +15,8 @@ from replay.columns import (
     Columns,
     in_order,
 )
-from replay.encoding import Named, chosen, named_of
+from replay.encoding import Named, chosen
 from replay.errors import StoreError
-from replay.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,23 +30,6 @@ KEY: Final = 3
 BUYER: Final = 4
 """Kinds of names; of the last two there are many, and they are numbered within their subject."""
 TEXTS_MAX: Final = 2**15
-
-
-def columns_of(store: Store, rows: Iterable[tuple[Any, ...]]) -> Columns:
-    """The columns of stored rows (`encoding.ROW_COLUMNS`) of any subjects, those of each in the order of the ledger.
-
-    Subjects of no scheme (policies, boards, the ledger itself) are left out.
-    """
-    import numpy as np
-
-    named = named_of(store, rows)
-    judged = np.array([stream.startswith(_JUDGED) for stream in named.streams], bool)
-    parts = split(named, np.where(judged, 0, -1).astype(np.int8))
-    empty = names_schema().empty_table()
-    return number(parts[0] if parts else named._replace(streams=[]), empty).columns
-
-
-_JUDGED: Final = ("merchant/", "creator/", "mcn/")
 
 
 class Numbered(NamedTuple):
@@ -123,6 +104,18 @@ def number(named: Named, known: "pa.Table") -> Numbered:
     return Numbered(Columns._make([*(column[order] for column in rows_of), *lists]), names_new)
 
 
+def needed(names: "pa.Table", texts: "pa.Array") -> "pa.Table":
+    """Of sealed names those that numbering these texts needs: the same texts, and each owner's last, to go on from."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind, subject = _numpy(names["kind"]), _numpy(names["subject"])
+    last = np.ones(len(kind), np.bool_)
+    last[:-1] = (kind[1:] != kind[:-1]) | (subject[1:] != subject[:-1])
+    return names.filter(pc.or_(pc.is_in(names["name"], value_set=texts), pa.array(last)))
+
+
 def names_of(names: "pa.Table") -> tuple[list[str], list[str], list[str]]:
     """The subjects, creators and categories in a bucket's table of names, each by number."""
     lists = []
@@ -145,7 +138,7 @@ def _numbered(kind: int, owner: "NDArray[np.int64]", names: "pa.Array", known: "
     if not len(names):
         return _Found(np.zeros(0, np.int32), names_schema().empty_table())
     mine = _of_kind(known, kind)
-    counts = np.bincount(_numpy(mine["subject"]), minlength=int(owner.max()) + 1)
+    counts = _counts(_numpy(mine["subject"]), _numpy(mine["number"]), int(owner.max()) + 1)
     mine = mine.filter(pc.is_in(mine["name"], value_set=names))
     texts = pa.chunked_array([*mine["name"].chunks, names], pa.string()).combine_chunks()
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
@@ -170,6 +163,15 @@ def _numbered(kind: int, owner: "NDArray[np.int64]", names: "pa.Array", known: "
     ]
     new = pa.Table.from_arrays(columns, schema=names_schema())
     return _Found(numbers[pairs.indices.to_numpy()[len(mine) :]], new)
+
+
+def _counts(owners: "NDArray[np.int32]", numbers: "NDArray[np.int32]", least: int) -> "NDArray[np.int64]":
+    """By owner, how many names it has: one more than the number of its last."""
+    import numpy as np
+
+    counts = np.zeros(max(least, int(owners.max(initial=-1)) + 1), np.int64)
+    np.maximum.at(counts, owners, numbers.astype(np.int64) + 1)
+    return counts
 
 
 def _of_kind(names: "pa.Table", kind: int) -> "pa.Table":

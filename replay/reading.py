@@ -18,7 +18,8 @@ _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 def read_record(event_type: str, record: bytes) -> Event:
     """The event in a record, its data lifted to the present form of its type.
 
-    Raises LevelbookError for a record of a later version than this program knows.
+    Raises DamagedError for a record that cannot be read, and LevelbookError for one of a later version than this
+    program knows.
     """
     try:
         outer = _record_decoder.decode(record)
@@ -29,9 +30,12 @@ def read_record(event_type: str, record: bytes) -> Event:
             f"position {outer.position} is a record of version {outer.v}; this levelbook reads up to {RECORD_V}:"
             " use a newer one"
         )
-    envelope = _envelope_decoder.decode(outer.event)
-    assert envelope.data is not UNSET
-    data = lifted(CATALOGUE[event_type].data, msgspec.json.decode(envelope.data), outer.v)
+    try:
+        envelope = _envelope_decoder.decode(outer.event)
+        assert envelope.data is not UNSET
+        data = lifted(CATALOGUE[event_type].data, msgspec.json.decode(envelope.data), outer.v)
+    except (msgspec.MsgspecError, RecursionError):
+        raise damaged(f"the record at position {outer.position}") from None
     return Event(
         originator_id=outer.stream,
         originator_version=outer.version,

@@ -5,9 +5,7 @@ subject of some Columns, by the same functions of the rule in the loop of `reput
 both equal.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -38,7 +36,20 @@ from replay.columns import (
     Columns,
 )
 from replay.folded import Changes, Findings, Folded, Months
-from replay.reputation_loop import CLEARED, FLAGGED, NOT_READ, Desk, Gone, Out, Rows, Sizes, Table, hint_of, judge, scan
+from replay.reputation_loop import (
+    CLEARED,
+    FLAGGED,
+    NOT_READ,
+    Desk,
+    Gone,
+    MerchantRows,
+    Out,
+    Sizes,
+    Table,
+    hint_of,
+    judge,
+    scan,
+)
 from replay.retractions import positions_taken_out
 
 _FIELDS: Final = len(Account._fields)
@@ -78,41 +89,18 @@ def _first(columns: tuple[Any, ...], count: int) -> list[Any]:
     return [column[:count] for column in columns]
 
 
-def fold_in_threads(
-    parts: Iterable[Callable[[], Columns]], spans: Sequence[Span], as_of: int, threads: int = 2
-) -> Iterator[Folded]:
-    """Read and fold parts, such as the buckets of an archive, side by side; what they give, in their order.
-
-    A part is read by the thread that folds it. So many parts as there are threads are in memory at once, beside the
-    one that was given last.
-    """
-    scan(), judge()  # made here, so that no two threads make them twice
-
-    def one(read: Callable[[], Columns]) -> Folded:
-        return fold_reputation(read(), spans, as_of)
-
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[Folded]] = deque()
-        for part in parts:
-            if len(ahead) == threads:
-                yield ahead.popleft().result()
-            ahead.append(pool.submit(one, part))
-        while ahead:
-            yield ahead.popleft().result()
-
-
 # --- what the loop reads and writes -----------------------------------------------------------------------------------
 
 
-def _rows_of(columns: Columns) -> Rows:
+def _rows_of(columns: Columns) -> MerchantRows:
     """The columns that are read, whatever they come from as arrays of one type: another would be compiled anew."""
     rows = []
-    for name, kind in zip(Rows._fields, _KINDS, strict=True):
+    for name, kind in zip(MerchantRows._fields, _KINDS, strict=True):
         column = np.ascontiguousarray(getattr(columns, name), kind).view()
         column.flags.writeable = False
         rows.append(column)
     assert len({len(column) for column in rows}) == 1, "columns are of one length"
-    return Rows(*rows)
+    return MerchantRows(*rows)
 
 
 _KINDS: Final = (np.int32, np.int64, np.int64, np.int8, np.int32, np.int32, np.int64, np.int16)

@@ -46,7 +46,7 @@ def judge() -> Any:
 # --- what the loop reads and writes -----------------------------------------------------------------------------------
 
 
-class Rows(NamedTuple):
+class MerchantRows(NamedTuple):
     """The columns that this scheme reads, read only, so that whatever they come from, one compiled loop fits."""
 
     subject: Any
@@ -129,7 +129,7 @@ class Out(NamedTuple):
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 
-def scan_rows(rows: Rows, starts: Any, as_of: int, window: int) -> tuple[int, Sizes]:
+def scan_rows(rows: MerchantRows, starts: Any, as_of: int, window: int) -> tuple[int, Sizes]:
     """Find where each subject's rows begin and how much room is needed; one more than the first row out of order."""
     subjects, count = len(starts) - 1, len(rows.at)
     most, orders, buyers, months = 0, 0, 0, 0
@@ -159,7 +159,7 @@ def scan_rows(rows: Rows, starts: Any, as_of: int, window: int) -> tuple[int, Si
 
 
 def judge_subjects(
-    rows: Rows, gone: Gone, starts: Any, table: Table, as_of: int, desk: Desk, out: Out
+    rows: MerchantRows, gone: Gone, starts: Any, table: Table, as_of: int, desk: Desk, out: Out
 ) -> tuple[int, int, int, int]:
     """Judge every subject: one more than the first row that no record can be, and how much was found."""
     found, months, changes = 0, 0, 0
@@ -178,7 +178,7 @@ def judge_subjects(
 
 
 def _lay_out(
-    first: int, last: int, rows: Rows, gone: Gone, table: Table, as_of: int, desk: Desk
+    first: int, last: int, rows: MerchantRows, gone: Gone, table: Table, as_of: int, desk: Desk
 ) -> tuple[int, int, int, int, int]:
     """Lay out the facts, credits and flags of the rows that take part, as `taking_part` and `history_of` do.
 
@@ -243,7 +243,7 @@ def hint_of(position: Any, hints: int) -> Any:
     return ((position * -7_046_029_254_386_353_131) >> 32) & (hints - 1)
 
 
-def _is_impossible(what: int, row: int, rows: Rows, table: Table) -> bool:
+def _is_impossible(what: int, row: int, rows: MerchantRows, table: Table) -> bool:
     """Whether no record can be so: compiled loops do not test the bounds of arrays, so that this must."""
     detail = rows.detail[row]
     return bool(

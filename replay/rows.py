@@ -30,9 +30,12 @@ class Rows(NamedTuple):
 
 
 def rows_of(columns: Columns, kind: str) -> Rows:
-    """The rows of columns for a scheme that judges subjects of a kind such as "merchant"."""
+    """The rows of columns for a scheme that judges subjects of a kind such as "merchant"; all arrays read only.
+
+    Read from files they are, and merged they are not: loops would be compiled for each.
+    """
     subjects = np.arange(len(columns.subjects) + 1).astype(columns.subject.dtype)
-    return Rows(
+    rows = Rows(
         columns.subject,
         columns.at,
         columns.position,
@@ -45,6 +48,13 @@ def rows_of(columns: Columns, kind: str) -> Rows:
         np.searchsorted(columns.subject, subjects),
         np.array([subject.startswith(f"{kind}/") for subject in columns.subjects], np.bool_),
     )
+    return Rows._make([_read_only(column) for column in rows])
+
+
+def _read_only(column: NDArray[Any]) -> NDArray[Any]:
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 def retracted_rows(columns: Columns) -> NDArray[np.bool_]:

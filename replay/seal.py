@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from replay.archive import Archive, open_archive, stretch
+from replay.archive import Archive, open_archive, whole_stretch
 from replay.errors import StoreError, UsageError
 from replay.segments import (
     COLUMNS_FILE,
@@ -62,7 +62,7 @@ def seal(store: Store, folder: Path, progress: Progress = lambda _: None) -> Sea
     """Seal what the ledger holds as this begins, while others write.
 
     Raises StoreError when another seal runs or the disk is full, DamagedError when what is sealed does not fit the
-    store. What a generation has added stays whatever comes after it.
+    store or a record cannot be read. What a generation has added stays whatever comes after it.
     """
     head = store.head()
     if not folder.parent.is_dir():
@@ -90,7 +90,7 @@ def _grown(store: Store, archive: Archive, head: int, progress: Progress) -> Arc
     base = archive.before(kept)
     last = min(base.position + GENERATION_RECORDS, head)
     place = manifest.generations[-1].number + 1 if manifest.generations else 1
-    parts = stretch(store, base.position, last, progress)
+    parts = whole_stretch(store, base.position, last, progress)
 
     def write(bucket: int) -> list[SegmentFile]:
         found = base.numbered(bucket, parts.pop(bucket))

@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,8 @@ MANIFEST: Final = "manifest.json"
 READERS: Final = "readers.lock"
 """Locked by those who read, shared, so that nothing is removed under their hands."""
 COMPRESSION_LEVEL: Final = 3
+ROW_GROUP_ROWS: Final = 32_768
+"""Rows that stand together in a file: what a reader of parts holds at least of each generation."""
 COLUMNS_FILE: Final = "columns"
 SUBJECTS_FILE: Final = "subjects"
 NAMES_FILE: Final = "names"
@@ -185,18 +187,18 @@ def write_segment(folder: Path, name: str, content: "tuple[memoryview, int]") ->
     return SegmentFile(name, rows, len(data), sha256(data).hexdigest())
 
 
-def read_segment(folder: Path, file: SegmentFile, *, hashed: bool = True) -> bytes:
-    """The bytes of a segment. Raises DamagedError when it is missing or not as the manifest has it."""
+def check_segment(folder: Path, file: SegmentFile) -> None:
+    """Raises DamagedError when a segment is missing or its bytes are not as the manifest has them."""
     path = folder / file.name
     try:
-        content = path.read_bytes()
+        with path.open("rb") as content:
+            size = os.fstat(content.fileno()).st_size
+            if size != file.bytes:
+                raise misfit(path, f"has {size} bytes, the manifest says {file.bytes}")
+            if file_digest(content, "sha256").hexdigest() != file.sha256:
+                raise misfit(path, "was changed: its SHA-256 is not the one in the manifest")
     except FileNotFoundError:
         raise misfit(path, "is missing") from None
-    if len(content) != file.bytes:
-        raise misfit(path, f"has {len(content)} bytes, the manifest says {file.bytes}")
-    if hashed and sha256(content).hexdigest() != file.sha256:
-        raise misfit(path, "was changed: its SHA-256 is not the one in the manifest")
-    return content
 
 
 def columns_schema() -> "pa.Schema":
@@ -253,34 +255,44 @@ def _content(table: "pa.Table", dictionaries: list[str], encodings: dict[str, st
         use_dictionary=dictionaries,
         column_encoding=encodings,
         store_schema=False,
+        row_group_size=ROW_GROUP_ROWS,
     )
     return memoryview(sink.getvalue()), table.num_rows
 
 
-def columns_in(folder: Path, file: SegmentFile, *, hashed: bool = True) -> Columns:
-    """The columns in a file; its lists of names stand elsewhere, and are empty here."""
-    table = _table(folder, file, columns_schema(), hashed=hashed)
-    arrays = [table[name].combine_chunks() for name in TYPES]
+def columns_in(folder: Path, file: SegmentFile, rows: int | None = None) -> Iterator[Columns]:
+    """The columns in a file, some row groups at a time; their lists of names stand elsewhere, and are empty here.
+
+    About so many rows, at least one row group; all of them together where that is left out.
+    """
+    return map(_columns, _tables(folder, file, columns_schema(), rows))
+
+
+def _columns(table: "pa.Table") -> Columns:
+    arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
     return Columns._make([*(array.to_numpy() for array in arrays), [], [], []])
 
 
-def names_table(folder: Path, file: SegmentFile, *, hashed: bool = True) -> "pa.Table":
-    """The table in a file of names."""
-    return _table(folder, file, names_schema(), hashed=hashed)
+def names_in(folder: Path, file: SegmentFile, rows: int | None = None) -> "Iterator[pa.Table]":
+    """The table in a file of names, in the same way."""
+    return _tables(folder, file, names_schema(), rows)
 
 
-def _table(folder: Path, file: SegmentFile, schema: "pa.Schema", *, hashed: bool) -> "pa.Table":
+def _tables(folder: Path, file: SegmentFile, schema: "pa.Schema", rows: int | None) -> "Iterator[pa.Table]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    content = read_segment(folder, file, hashed=hashed)
+    check_segment(folder, file)
     path = folder / file.name
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        with pq.ParquetFile(path) as parquet:
+            if parquet.schema_arrow != schema:
+                raise misfit(path, "has other columns than those of a segment")
+            if parquet.metadata.num_rows != file.rows:
+                raise misfit(path, f"has {parquet.metadata.num_rows} rows, the manifest says {file.rows}")
+            groups = range(parquet.num_row_groups)
+            together = max(1, len(groups) if rows is None else rows // ROW_GROUP_ROWS)
+            for first in groups[::together]:
+                yield parquet.read_row_groups(groups[first : first + together], use_threads=rows is None)
     except (pa.ArrowException, OSError) as error:
         raise misfit(path, f"cannot be read ({str(error).splitlines()[0]})") from None
-    if table.schema != schema:
-        raise misfit(path, "has other columns than those of a segment")
-    if table.num_rows != file.rows:
-        raise misfit(path, f"has {table.num_rows} rows, the manifest says {file.rows}")
-    return table

@@ -4,7 +4,7 @@
 rule ever reads a recorded time.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -92,7 +92,12 @@ def resolve(store: Store, asked: Asked, present: Present | None = None, option: 
 
 def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
     """A subject's events up to a position, as they were recorded, in the order of the ledger."""
-    return _selected(store, "stream = ? AND position <= ? ORDER BY version", (subject, position))
+    return map(event_of_row, rows_of(store, subject, position))
+
+
+def rows_of(store: Store, subject: str, position: int) -> Iterable[tuple[Any, ...]]:
+    """The rows of these, of which `event_of_row` makes the events that can be read."""
+    return _rows(store, "stream = ? AND position <= ? ORDER BY version", (subject, position))
 
 
 def events_between(store: Store, subject: str, first: int, end: int, position: int) -> Iterator[Event]:
@@ -134,9 +139,14 @@ def rows_about(store: Store, wanted: Collection[tuple[str, str]], position: int)
 
 def decisions_on(store: Store, subject: str, scheme: str, position: int) -> Iterator[Event]:
     """The decisions on a subject in a scheme, up to a position."""
+    return map(event_of_row, rows_of_decisions(store, subject, scheme, position))
+
+
+def rows_of_decisions(store: Store, subject: str, scheme: str, position: int) -> Iterable[tuple[Any, ...]]:
+    """The rows of these."""
     # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
     condition = "stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ? ORDER BY version"
-    return _selected(store, condition, (subject, f"{scheme} ", f"{scheme}!", position))
+    return _rows(store, condition, (subject, f"{scheme} ", f"{scheme}!", position))
 
 
 def event_at(store: Store, position: int) -> Event:
@@ -145,8 +155,11 @@ def event_at(store: Store, position: int) -> Event:
 
 
 def _selected(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterator[Event]:
-    for row in store.query(f"SELECT {EVENT_COLUMNS} FROM records WHERE {condition}", parameters):
-        yield event_of_row(row)
+    return map(event_of_row, _rows(store, condition, parameters))
+
+
+def _rows(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterable[tuple[Any, ...]]:
+    return store.query(f"SELECT {EVENT_COLUMNS} FROM records WHERE {condition}", parameters)
 
 
 def event_of_row(row: Sequence[Any]) -> Event:

@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,15 +27,16 @@ from domain.creator_facts import hundredths
 from domain.events import Event as Recorded
 from domain.events import LevelDecided
 from domain.reputation_facts import KINDS
-from replay import encoding, numbering
+from replay import archive as archives
+from replay import encoding, numbering, segments
 from replay import seal as sealing
 from replay.archive import Archive, open_archive
 from replay.archive_check import check_archive
 from replay.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order
-from replay.encoding import ROW_COLUMNS
-from replay.errors import DamagedError, StoreError, UsageError
+from replay.errors import DamagedError, NotSealedError, StoreError, UsageError
 from replay.ledger import Ledger
-from replay.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, columns_of, names_schema
+from replay.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
+from replay.parts import Part, Run, parts_of
 from replay.reading import read_record
 from replay.seal import LOCK, seal, segments_folder
 from replay.segments import (
@@ -47,7 +50,7 @@ from replay.segments import (
     bucket_of,
     columns_in,
     contents,
-    names_table,
+    names_in,
     read_manifest,
     write_manifest,
     write_segment,
@@ -180,7 +183,10 @@ def _values(made: Recorded, earlier: dict[tuple[str, str], int]) -> tuple[Any, .
 
 def told_by(archive: Archive, bucket: int, columns: Columns) -> dict[str, list[Told]]:
     """What the columns of a bucket say of each subject, with the names that the archive has for their numbers."""
-    names = {(row["kind"], row["subject"], row["number"]): row["name"] for row in archive.names(bucket).to_pylist()}
+    names = {
+        (row["kind"], row["subject"], row["number"]): row["name"]
+        for row in names_of_bucket(archive, bucket).to_pylist()
+    }
     types = {number: name for name, number in WHATS.items()}
     told: dict[str, list[Told]] = {name: [] for name in columns.subjects}
     rows = zip(*(getattr(columns, name).tolist() for name in TYPES), strict=True)
@@ -200,6 +206,18 @@ def told_by(archive: Archive, bucket: int, columns: Columns) -> dict[str, list[T
             alias = (names[BUYER, subject, buyer], buyer)
         told[who].append((at, position, kind, named, alias, amount, shown, extra, about))
     return told
+
+
+def names_of_bucket(archive: Archive, bucket: int) -> "pa.Table":
+    """All sealed names of a bucket."""
+    files = [
+        file
+        for generation in archive.manifest.generations
+        for kind in (SUBJECTS_FILE, NAMES_FILE)
+        if (file := generation.file(bucket, kind)) is not None
+    ]
+    tables = [names for file in files for names in names_in(archive.folder, file)]
+    return pa.concat_tables([names_schema().empty_table(), *tables])
 
 
 def buckets() -> Iterator[int]:
@@ -243,7 +261,11 @@ def test_segments_say_what_the_events_say_however_they_were_sealed(
         columns = once.read(bucket)
         assert first_out_of_order(columns) is None
         assert_equal(parted.read(bucket), columns)
-        assert parted.names(bucket).sort_by(_BY_NUMBER).equals(once.names(bucket).sort_by(_BY_NUMBER))
+        assert (
+            names_of_bucket(parted, bucket)
+            .sort_by(_BY_NUMBER)
+            .equals(names_of_bucket(once, bucket).sort_by(_BY_NUMBER))
+        )
         told |= told_by(once, bucket, columns)
         assert all(bucket_of(subject) == bucket for subject in columns.subjects)
     streams = [stream for (stream,) in store.query("SELECT DISTINCT stream FROM records ORDER BY stream")]
@@ -256,7 +278,7 @@ def test_segments_say_what_the_events_say_however_they_were_sealed(
 _BY_NUMBER = [("kind", "ascending"), ("subject", "ascending"), ("number", "ascending")]
 
 
-def test_a_tail_and_rows_of_the_store_say_the_same_as_sealed_segments(store: Store, tmp_path: Path) -> None:
+def test_a_tail_says_the_same_as_sealed_segments(store: Store, tmp_path: Path) -> None:
     events = world(1, 300)
     ingest_events(store, events[:200], tmp_path)
     folder = folder_of(tmp_path)
@@ -273,14 +295,6 @@ def test_a_tail_and_rows_of_the_store_say_the_same_as_sealed_segments(store: Sto
         sealed = open_archive(store, folder).read(bucket)
         assert_equal(archive.read(bucket, tail), sealed)
         assert_equal(whole.read(bucket, unsealed), sealed)
-    rows = store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position")
-    together = columns_of(store, rows)
-    assert len(together.at) == sum(len(whole.read(bucket, unsealed).at) for bucket in buckets())
-    for number, subject in enumerate(together.subjects):
-        sealed = archive.read(bucket_of(subject) or 0, tail)
-        mine, theirs = together.subject == number, sealed.subject == sealed.subjects.index(subject)
-        for name in ("at", "position", "what", "buyer", "amount", "extra"):
-            assert np.array_equal(getattr(together, name)[mine], getattr(sealed, name)[theirs])
 
 
 def test_segments_read_up_to_an_earlier_position_say_what_was_known_then(store: Store, tmp_path: Path) -> None:
@@ -299,12 +313,71 @@ def test_segments_read_up_to_an_earlier_position_say_what_was_known_then(store: 
 LISTS = Columns._fields[len(TYPES) :]
 
 
+@pytest.mark.parametrize("group_rows", [3, 1_000])
+def test_parts_of_whole_subjects_say_together_what_the_bucket_says(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int
+) -> None:
+    """Several generations, a tail, positions cut off; files in groups of a few rows, and parts of a few."""
+    monkeypatch.setattr(segments, "ROW_GROUP_ROWS", group_rows)
+    monkeypatch.setattr(archives, "NAMES_AT_ONCE", 10)
+    monkeypatch.setattr(sealing, "GENERATION_RECORDS", 150)
+    events, folder = world(14, 700), folder_of(tmp_path)
+    ingest_events(store, events[:600], tmp_path)
+    seal(store, folder)
+    archive = open_archive(store, folder)
+    assert len(archive.manifest.generations) == 4
+    ingest_events(store, events[600:], tmp_path)
+    for tail in (None, archive.tail(store, 700), archive.tail(store, 333)):
+        for bucket in buckets():
+            whole = archive.read(bucket, tail)
+            for rows in (1, 7, 40, 10**6):
+                parts = list(archive.parts(bucket, tail, rows=rows))
+                assert_parts_equal(parts, whole)
+                for part in parts[:-1]:
+                    subject = part.columns.subject
+                    assert len(subject) >= rows > np.count_nonzero(subject < subject[-1])
+            again = archive.parts(bucket, tail, first=2, rows=1)
+            assert_parts_equal(again, whole, first=2)
+
+
+def assert_parts_equal(parts: Iterable[Part], whole: Columns, first: int = 0) -> None:
+    begin: int | None = first
+    for part in parts:
+        assert begin is not None and part.first == begin, "nothing follows the last part, and none is left out"
+        end = len(whole.subjects) if part.end is None else part.end
+        mine = (whole.subject >= part.first) & (whole.subject < end)
+        columns = [getattr(whole, name)[mine] for name in TYPES]
+        columns[0] = columns[0] - part.first
+        subjects = whole.subjects[part.first : end]
+        assert_equal(part.columns, Columns._make([*columns, subjects, whole.creators, whole.texts]))
+        begin = part.end
+    assert begin is None
+
+
+def test_memory_holds_no_more_than_a_part_and_a_chunk_of_each_run() -> None:
+    """Runs of very different lengths, one of them of few subjects with many rows."""
+
+    def chunks(rows: list[int], size: int) -> Iterator[Columns]:
+        for begin in range(0, len(rows), size):
+            subject = np.array(rows[begin : begin + size], np.int32)
+            given = [np.arange(begin, begin + len(subject)).astype(kind) for kind in TYPES.values()]
+            yield Columns._make([subject, *given[1:], [], [], []])
+
+    every = [[n // 3 for n in range(3_000)], [n // 100 for n in range(9_000)], [500] * 70]
+    runs = [Run(chunks(rows, 10)) for rows in every]
+    found: list[int] = []
+    for part in parts_of(runs, 200):
+        found += part.columns.subject.tolist()
+        assert len(part.columns.at) < 200 + 103
+        assert sum(run.rows_before(10**6) for run in runs) <= 200 + 3 * 10 + 103
+    assert found == sorted([subject for rows in every for subject in rows])
+
+
 def test_records_of_an_older_form_are_lifted_before_they_are_encoded(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest_events(store, world(13, 150), tmp_path)
-    rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
-    expected = columns_of(store, rows)
+    expected = unsealed(store)
     monkeypatch.setattr(encoding, "RECORD_V", 2)
     lifted = 0
 
@@ -314,8 +387,17 @@ def test_records_of_an_older_form_are_lifted_before_they_are_encoded(
         return read_record(event_type, record)
 
     monkeypatch.setattr(encoding, "read_record", counted)
-    assert_equal(columns_of(store, rows), expected)
+    for found, columns in zip(unsealed(store), expected, strict=True):
+        assert_equal(found, columns)
     assert lifted > 100
+
+
+def unsealed(store: Store) -> list[Columns]:
+    """Every bucket, straight from the store."""
+    archive = open_archive(store, None)
+    tail = archive.tail(store, store.head().position)
+    assert not tail.unread
+    return [archive.read(bucket, tail) for bucket in buckets()]
 
 
 def test_many_small_seals_leave_few_generations_and_no_file_of_the_others(store: Store, tmp_path: Path) -> None:
@@ -403,8 +485,8 @@ def test_a_retraction_names_no_decision(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [{**event("event.retracted", "r-1"), "data": {**about, "reason": "r"}}], tmp_path)
     ((kind,),) = store.query("SELECT type FROM records WHERE source = ? AND event_id = ?", tuple(about.values()))
     assert kind == "level.decided"
-    found = columns_of(store, store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
-    assert dict(zip(found.what.tolist(), found.amount.tolist(), strict=True)) == {
+    found = [pair for of in unsealed(store) for pair in zip(of.what.tolist(), of.amount.tolist(), strict=True)]
+    assert dict(found) == {
         WHATS["order.paid"]: 12_900,
         WHATS["event.retracted"]: 0,
     }
@@ -496,7 +578,7 @@ def test_what_cannot_be_sealed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
             seal(store, tmp_path / "none" / "segments")
         monkeypatch.setattr(numbering, "TEXTS_MAX", 1)
         with pytest.raises(StoreError, match=" categories were named by the merchants of one bucket"):
-            columns_of(store, store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
+            unsealed(store)
 
 
 def test_a_postgres_store_needs_a_folder(postgres_location: str) -> None:
@@ -558,10 +640,12 @@ def forged(folder: Path, kind: str, change: Callable[[Any], Any]) -> str:
     (generation,) = manifest.generations
     place, file = next((at, file) for at, file in enumerate(generation.files) if f".{kind}." in file.name)
     if kind == COLUMNS_FILE:
-        made = dict(contents(change(columns_in(folder, file)), names_schema().empty_table()))
+        (held,) = columns_in(folder, file)
+        made = dict(contents(change(held), names_schema().empty_table()))
     else:
         columns = Columns._make([*(np.zeros(0, kind) for kind in TYPES.values()), [], [], []])
-        made = dict(contents(columns, change(names_table(folder, file))))
+        (names,) = names_in(folder, file)
+        made = dict(contents(columns, change(names)))
     files = list(generation.files)
     files[place] = write_segment(folder, file.name, made[kind])
     generations = [msgspec.structs.replace(generation, files=files)]
@@ -691,7 +775,9 @@ def test_segments_of_another_ledger_or_another_past_are_refused(store: Store, tm
             seal(other, folder)
 
 
-def test_rows_out_of_order_are_refused_by_readers(store: Store, tmp_path: Path) -> None:
+def test_rows_out_of_order_are_refused_by_readers(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = folder_of(tmp_path)
     ingest_events(store, world(11, 200), tmp_path)
     seal(store, folder)
@@ -704,28 +790,79 @@ def test_rows_out_of_order_are_refused_by_readers(store: Store, tmp_path: Path) 
     bucket = read_bucket(folder / forged(folder, COLUMNS_FILE, swapped))
     with pytest.raises(DamagedError, match="is not in order at row 1"):
         open_archive(store, folder).read(bucket)
+    monkeypatch.setattr(segments, "ROW_GROUP_ROWS", 1)
+    forged(folder, COLUMNS_FILE, lambda columns: columns)
+    with pytest.raises(DamagedError, match="is not in order at row 1"):
+        list(open_archive(store, folder).parts(bucket, rows=1))
+
+    def of_nobody(columns: Columns) -> Columns:
+        subject = np.sort(columns.subject)
+        subject[-1] = 99
+        return swapped(columns)._replace(subject=subject)
+
+    forged(folder, COLUMNS_FILE, of_nobody)
+    with pytest.raises(DamagedError, match="has no name for subject 99 of a bucket"):
+        list(open_archive(store, folder).parts(bucket, rows=1))
 
 
-def test_a_damaged_record_is_named_by_position(tmp_path: Path) -> None:
+Damaged = Callable[[bytes], bytes]
+UNREADABLE: dict[str, tuple[Damaged, str]] = {
+    "cut short": (lambda record: record[:-9], "order.paid"),
+    "another name of a field": (lambda record: record.replace(b'"amount"', b'"amounts"'), "order.paid"),
+    "no such kind": (lambda record: record.replace(b'"kind":"normal"', b'"kind":"strange"'), "order.paid"),
+    "two records": (lambda record: record + b"," + record, "order.paid"),
+    "no text": (lambda record: record.replace(b'"order":"o-4"', b'"order":"\xff"'), "order.paid"),
+    "an unknown type": (lambda record: record, "order.lost"),
+    "a later version": (lambda record: record.replace(b'"v":1', b'"v":9'), "order.paid"),
+}
+
+
+@pytest.mark.parametrize(("damage", "event_type"), UNREADABLE.values(), ids=list(UNREADABLE))
+def test_a_record_that_cannot_be_read_is_told_apart_and_stops_a_seal(
+    damage: Damaged, event_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store:
         ingest_events(store, [paid(f"o-{number}") for number in range(9)], tmp_path)
-        rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
-        rows[4] = (*rows[4][:4], rows[4][4][:-9])
-        with pytest.raises(DamagedError, match="the record at position 5 is damaged"):
-            columns_of(store, rows)
-        rows[4] = (*rows[3][:4], rows[3][4].replace(b'"kind":"normal"', b'"kind":"strange"'))
-        with pytest.raises(DamagedError, match=r"a record of type order\.paid behind position 0 is damaged"):
-            columns_of(store, rows)
-        rows[4] = (*rows[4][:2], "order.lost", *rows[4][3:])
-        with pytest.raises(DamagedError, match="the ledger holds an unknown type near position"):
-            columns_of(store, rows)
+        monkeypatch.setattr(sealing, "GENERATION_RECORDS", 3)
+        (record,) = next(iter(store.query("SELECT record FROM records WHERE position = 5", ())))
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
+            raw.execute("DROP TRIGGER records_never_updated")
+            raw.execute("UPDATE records SET record = ?, type = ? WHERE position = 5", (damage(record), event_type))
+        assert damage(record) != record or event_type != "order.paid"
+        archive = open_archive(store, None)
+        tail = archive.tail(store, 9)
+        (unread,) = tail.unread
+        assert (unread.stream, unread.position, unread.has_row) == ("merchant/m-1", 5, True)
+        said = f"{unread.error}; until it is mended no record behind position 3 can be sealed"
+        assert "position 5 is " in said
+        assert archive.read(bucket_of("merchant/m-1") or 0, tail).position.tolist() == [1, 2, 3, 4, 6, 7, 8, 9]
+        with pytest.raises(NotSealedError, match=re.escape(said)):
+            seal(store, tmp_path / "segments")
+        assert_whole(store, tmp_path / "segments", 3)
+
+
+def test_a_record_without_a_row_stops_no_seal(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        ingest_events(store, [event("content.published", "c", subject="creator/c", content="x", good=True)], tmp_path)
+        with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
+            raw.execute("DROP TRIGGER records_never_updated")
+            raw.execute("UPDATE records SET record = substr(record, 4)")
+        (unread,) = open_archive(store, None).tail(store, 1).unread
+        assert (unread.stream, unread.has_row) == ("creator/c", False)
+        assert seal(store, tmp_path / "segments").position == 1
 
 
 def test_segments_made_for_benchmarks_are_whole(tmp_path: Path) -> None:
     rows = make_segments(tmp_path / "made", 4_000, 40, 1)
     archive = Archive.open(tmp_path / "made", LEDGER)
     read = [archive.read(bucket) for bucket in buckets()]
+    assert make_segments(tmp_path / "parted", 4_000, 40, 1, 700) == rows
+    parted = Archive.open(tmp_path / "parted", LEDGER)
+    assert len(parted.manifest.generations) > 5
+    for bucket, columns in zip(buckets(), read, strict=True):
+        assert_equal(parted.read(bucket), columns)
     assert sum(len(columns.at) for columns in read) == rows
     for columns in read:
         assert first_out_of_order(columns) is None

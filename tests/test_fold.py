@@ -18,7 +18,7 @@ from domain.reputation_facts import KINDS
 from replay.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
 from replay.folded import Folded, FoldedChange, FoldedMonth, account_of, changes_of, findings_of, months_of
 from replay.replays import Policies
-from replay.reputation_fold import fold_in_threads, fold_reputation
+from replay.reputation_fold import fold_reputation
 from replay.reputation_replay import ReputationReplay
 from replay.timeline import Moment
 from tests.conftest import SOAK
@@ -33,7 +33,6 @@ from tests.test_reputation import (
     paid,
     received,
     recorded,
-    reviewed,
     worlds,
 )
 
@@ -169,16 +168,6 @@ def test_a_credit_counts_at_its_very_instant() -> None:
         folded = fold_reputation(as_columns(ledger), spans, as_of)
         assert account_of(folded, 0).points == points
         assert_same(replay_of([SHIPPED], ledger, as_of), folded, 0)
-
-
-def test_parts_are_folded_in_their_order() -> None:
-    ledgers = [
-        recorded(enumerate([opened(OCT), paid("o", NOV), reviewed("o", NOV + 1, stars)])) for stars in (5, 1, 3, 5)
-    ]
-    parts = [lambda ledger=ledger: as_columns(ledger) for ledger in ledgers]
-    spans = spans_at([SHIPPED], LONG_AFTER)
-    assert [account_of(part, 0).points for part in fold_in_threads(parts, spans, LONG_AFTER)] == [10, -10, 0, 10]
-    assert list(fold_in_threads([], spans, LONG_AFTER)) == []
 
 
 def test_subjects_without_rows_and_rows_of_other_schemes_stand_at_a_new_account() -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,13 +18,16 @@ from projections import bulk_reader, reputation_running, tier_view
 from projections import rebuild as building
 from projections import views as viewing
 from projections.advance import advance, retry
+from projections.fill import fill
 from projections.follow import follow
 from projections.levels_differ import DEFECT
 from projections.prove import Proof, prove
-from projections.rebuild import READY, Asked, abort, fill, new_build, rebuild, switch_back
+from projections.rebuild import READY, Asked, abort, new_build, rebuild, switch_back
 from projections.view_tables import TABLE_NAMES, control_tables
 from projections.views import BUILDING, FORMER, LIVE, Build, Views, open_views
 from projections.windows import Windows
+from replay import seal as sealing
+from replay import segments
 from replay.decide import decide, period_of
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.ledger import Ledger
@@ -426,19 +429,181 @@ def test_a_build_filled_in_bulk_holds_the_rows_of_one_filled_subject_by_subject(
         build = filled(views, 1, LIVE)
         monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
         filled(views, 2, BUILDING, build.as_of)
-        expected, found = tables_of(views, 1), tables_of(views, 2)
-        for name, rows in expected.items():
-            assert found[name] == rows, name
+        assert_same_rows(views)
+        expected = tables_of(views, 1)
         assert len(expected["history"]) > 20 and len(expected["mcn_parts"]) > 0
 
 
-def filled(views: Views, number: int, role: str, as_of: int = END) -> Build:
+@pytest.mark.parametrize("sealed", [500, 300, 0])
+def test_small_parts_hold_the_same_rows_and_a_killed_rebuild_goes_on_behind_any_of_them(
+    sealed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "ROW_GROUP_ROWS", 7)
+    monkeypatch.setattr(sealing, "GENERATION_RECORDS", 200)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        world = World(60 + sealed)
+        ingest_events(store, world.events(sealed or 1), tmp_path)
+        folder = store.segments_path()
+        assert folder is not None
+        seal(store, folder)
+        (tmp_path / "more").mkdir()
+        ingest_events(store, world.events(501 - sealed), tmp_path / "more")
+        build = filled(views, 1, LIVE)
+        monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+        monkeypatch.setattr(bulk_reader, "PART_ROWS", 1)
+        parts = list(bulk_reader.BulkReader(store, build.position, build.as_of, None).parts(""))
+        assert len(parts) > segments.BUCKETS and parts[-1].following is None
+        told = 0
+
+        def killed(*_: Any) -> None:
+            nonlocal told
+            told += 1
+            if told % 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            filled(views, 2, BUILDING, build.as_of, killed)
+        for _ in range(100):
+            with suppress(KeyboardInterrupt):
+                fill(views, 2, killed)
+                break
+        assert told > 2 * len(parts), "no part was cut off"
+        assert_same_rows(views)
+
+
+def assert_same_rows(views: Views) -> None:
+    """The second build holds what the first does, in every table."""
+    expected, found = tables_of(views, 1), tables_of(views, 2)
+    for name, rows in expected.items():
+        assert found[name] == rows, name
+
+
+def filled(views: Views, number: int, role: str, as_of: int = END, progress: Any = lambda *_: None) -> Build:
     """A build filled at the ledger's head and an instant."""
     with views.moving() as connection:
         build = new_build(views, connection, number, role)._replace(as_of=as_of)
         views.add_build(connection, build)
-    fill(views, number)
+    fill(views, number, progress)
     return build
+
+
+@contextmanager
+def damage(path: Path, changes: dict[int, tuple[bytes, bytes]]) -> Iterator[None]:
+    """Change the bytes of records by position, and mend them again."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        (guard,) = raw.execute("SELECT sql FROM sqlite_master WHERE name = 'records_never_updated'").fetchone()
+        raw.execute("DROP TRIGGER records_never_updated")
+        whole = {
+            at: raw.execute("SELECT record FROM records WHERE position = ?", (at,)).fetchone()[0] for at in changes
+        }
+        for at, change in changes.items():
+            assert change[0] in whole[at]
+            raw.execute("UPDATE records SET record = ? WHERE position = ?", (whole[at].replace(*change), at))
+        yield
+        for at, record in whole.items():
+            raw.execute("UPDATE records SET record = ? WHERE position = ?", (record, at))
+        raw.execute(guard)
+
+
+def some_of(store: Store, stream: str, types: tuple[str, ...], after: int = 0) -> int:
+    """The position of the first record of a subject and of one of these types, behind a position."""
+    rows = store.query("SELECT position, type FROM records WHERE stream = ? AND position > ?", (stream, after))
+    return min(int(position) for position, event_type in rows if event_type in types)
+
+
+CUT = {
+    "a merchant's payment": ("merchant/m-1", ("order.paid",), (b'"amount"', b'"amounts"')),
+    "a creator's sale": ("creator/c-2", ("sale.settled",), (b'"order"', b'order"')),
+    "what has no row": ("creator/c-1", ("content.published",), (b'"good"', b'"bad"')),
+    "an agency's binding": ("mcn/a-1", ("creator.bound",), (b'"creator"', b'"nobody"')),
+    "a retraction": ("merchant/m-2", ("event.retracted",), (b'"event":"', b'"event":9,"other":"')),
+}
+
+
+@pytest.mark.parametrize("sealed", [0, 150])
+@pytest.mark.parametrize(("subject", "types", "change"), CUT.values(), ids=list(CUT))
+def test_a_record_that_cannot_be_read_stops_its_subject_alone_in_bulk_too(
+    subject: str,
+    types: tuple[str, ...],
+    change: tuple[bytes, bytes],
+    sealed: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        world = World(71)
+        ingest_events(store, world.events(sealed or 1), tmp_path)
+        folder = store.segments_path()
+        if sealed and folder is not None:
+            seal(store, folder)
+        (tmp_path / "more").mkdir()
+        ingest_events(store, world.events(501 - (sealed or 1)), tmp_path / "more")
+        decide(store, "merchant-reputation", period_of(store, "merchant-reputation", 2022 * 12 + 10, None))
+        position = some_of(store, subject, types, sealed)
+        with damage(tmp_path / "ledger.db", {position: change}):
+            build = filled(views, 1, LIVE)
+            monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+            filled(views, 2, BUILDING, build.as_of)
+            aside = {(row[0], row[2]) for row in tables_of(views, 1)["set_aside"]}
+            assert (subject, position) in aside and len(aside) < 5, aside
+            assert_same_rows(views)
+            with views.reading() as connection:
+                for number in (1, 2):
+                    proof = prove(store, connection, views.tables(number), build, Random(0), ALL)
+                    assert proof.problems == []
+            # Some views alone: what is set aside of them is found again.
+            with views.moving() as connection:
+                views.drop_build(connection, 2)
+                views.switch(connection, 1)
+            for scheme in SCHEMES:
+                rebuild(views, Asked(schemes=(scheme,), sample=0, dry_run=True))
+                made = {row[0] for row in tables_of(views, 2)["set_aside"]}
+                assert made == {row[0] for row in tables_of(views, 1)["set_aside"]}
+                abort(views)
+
+
+def test_a_decision_and_a_sealed_record_that_cannot_be_read_stop_no_rebuild(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        ingest_events(store, World(72).events(300), tmp_path)
+        decide(store, "merchant-reputation", period_of(store, "merchant-reputation", 2022 * 12 + 10, None))
+        decision = some_of(store, "merchant/m-1", ("level.decided",))
+        folder = store.segments_path()
+        assert folder is not None
+        seal(store, folder)
+        payment = some_of(store, "merchant/m-2", ("order.paid",))
+        changes = {decision: (b'"policy_hash"', b'"hash"'), payment: (b'"amount"', b'"amounts"')}
+        with damage(tmp_path / "ledger.db", changes):
+            assert rebuild(views, Asked(sample=ALL)).switched
+            told = run(views, "status", status=1)
+            assert f"merchant/m-1 merchant-reputation at position {decision}: the record at position {decision}" in told
+            head = store.head().position
+            assert f"merchant/m-2 merchant-tier at position {head}: the record at position {payment} is dam" in told
+            assert told.count("set aside ") == 4
+        assert len(retry(views).taken_up) == 4
+        assert proof_of(views).problems == []
+
+
+def test_where_sealing_is_refused_subjects_are_filled_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
+    monkeypatch.setattr(bulk_reader, "TAIL_RECORDS_MAX", 10)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        ingest_events(store, World(73).events(200), tmp_path)
+        payment = some_of(store, "merchant/m-2", ("order.paid",))
+        with damage(tmp_path / "ledger.db", {payment: (b'"amount"', b'"amounts"')}):
+            assert "cannot be sealed" in run(views, "seal", status=3).replace("can be", "cannot be")
+            assert rebuild(views, Asked(sample=ALL)).switched
+            assert {row[0] for row in tables_of(views, 1)["set_aside"]} == {"merchant/m-2"}
+        retry(views)
+        assert proof_of(views).problems == []
 
 
 def test_following_an_empty_ledger_waits_for_its_first_record(views: Views, tmp_path: Path) -> None:

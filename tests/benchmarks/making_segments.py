@@ -33,6 +33,7 @@ from replay.segments import (
     FORMAT,
     Generation,
     Manifest,
+    SegmentFile,
     bucket_of,
     contents,
     file_name,
@@ -45,6 +46,8 @@ LEDGER: Final = "b" * 32
 CATEGORIES: Final = ("clothing", "digital", "fresh", "home", "toys")
 BEGIN: Final = parse_instant("2022-01-01T00:00:00+08:00")
 DAYS: Final = 360
+SIZES: Final = 20_000
+"""More merchants than these are of the same sizes again, so that a larger ledger need not have larger merchants."""
 EVENTS_PER_ORDER: Final = 2.535
 """What an order brings on the average, by the shares below."""
 Integers = NDArray[np.int64]
@@ -66,32 +69,40 @@ class Rows(NamedTuple):
     """Of a retraction: the payment that it names, by index of the order."""
 
 
-def make_segments(folder: Path, events: int, merchants: int, seed: int) -> int:
-    """Write the segments of a ledger of about so many events, in one generation; how many there are.
+def make_segments(folder: Path, events: int, merchants: int, seed: int, records_each: int = 2**62) -> int:
+    """Write the segments of a ledger of about so many events, in generations of so many; how many there are.
 
     The same arguments give the same columns. Positions are those of sixteen ledgers that take turns, so that they
-    have gaps behind the end of the shorter ones.
+    have gaps behind the end of the shorter ones. All names stand in the first generation.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = (np.arange(merchants) + 1.0) ** -0.8
+    weights = (np.arange(merchants) % SIZES + 1.0) ** -0.8
     orders = np.random.default_rng([seed, BUCKETS]).multinomial(
         max(0, int((events - merchants) / EVENTS_PER_ORDER)), weights / weights.sum()
     )
     streams = [f"merchant/m-{place}" for place in range(merchants)]
     buckets = np.array([bucket_of(stream) for stream in streams])
-    files, rows, last = [], 0, 0
+    files: list[list[SegmentFile]] = [[]]
+    rows, last = 0, 0
     for bucket in range(BUCKETS):
         members = np.flatnonzero(buckets == bucket)
         if not len(members):
             continue
         rng = np.random.default_rng([seed, bucket])
         columns, names = _bucket(rng, bucket, orders[members], [streams[place] for place in members])
-        for kind, content in contents(columns, names):
-            files.append(write_segment(folder, file_name(1, bucket, kind), content))
-        rows += len(columns.at)
-        last = max(last, int(columns.position.max()))
+        rows, last = rows + len(columns.at), max(last, int(columns.position.max()))
+        files += [[] for _ in range(len(files), last // records_each + 1)]
+        for place, written in enumerate(files):
+            chosen = (columns.position - 1) // records_each == place
+            some = Columns._make([*(getattr(columns, name)[chosen] for name in TYPES), [], [], []])
+            for kind, content in contents(some, names if place == 0 else names_schema().empty_table()):
+                written.append(write_segment(folder, file_name(place + 1, bucket, kind), content))
     chain = sha256(f"{events} {merchants} {seed}".encode()).hexdigest()
-    write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, [Generation(1, 1, last, chain, files)]))
+    generations = [
+        Generation(place + 1, place * records_each + 1, min(last, (place + 1) * records_each), chain, written)
+        for place, written in enumerate(files)
+    ]
+    write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, generations))
     return rows
 
 

@@ -1,11 +1,12 @@
 """Every verdict and month of many merchants from segments, against scans of the same files and against peers."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from domain.limits import DAY_MICROS, SECOND_MICROS
 from domain.policy import start_of_month, terms_of
 from domain.reputation import SCHEME, Verdict
 from domain.reputation_facts import spans_of
+from replay.archive import Archive
 from replay.columns import (
     MERCHANT_ONBOARDED,
     NO_NUMBER,
@@ -28,31 +30,41 @@ from replay.columns import (
     ORDER_PAID,
     ORDER_RECEIVED,
     REVIEW_POSTED,
+    TYPES,
     Columns,
 )
 from replay.folded import Folded, account_of, changes_of, months_of
+from replay.numbering import SUBJECT, names_schema
+from replay.parts import Part
 from replay.policies import shipped
-from replay.reputation_fold import fold_in_threads, fold_reputation
+from replay.reputation_fold import fold_reputation
+from replay.seal import GENERATION_RECORDS
+from replay.segments import (
+    BUCKETS,
+    COLUMNS_FILE,
+    FORMAT,
+    Generation,
+    Manifest,
+    contents,
+    file_name,
+    write_manifest,
+    write_segment,
+)
 from tests.benchmarks import projection_peer
 from tests.benchmarks.conftest import Compare
+from tests.benchmarks.making_segments import LEDGER, make_segments
 
 ROOT = Path(__file__).parent.parent.parent
 EVENTS = int(os.environ.get("LEVELBOOK_BENCH_EVENTS", "20000000"))
+MEMORY_EVENTS = int(os.environ.get("LEVELBOOK_BENCH_MEMORY_EVENTS", str(EVENTS)))
+"""Of how many the peak of memory is held against that of a tenth of them."""
 MERCHANTS = 20_000
-BUCKETS = 16
+EVENTS_EACH = 500
+"""A merchant, on the average, where memory is measured: a ledger grows by merchants and generations."""
 BEGIN = parse_instant("2022-01-01T00:00:00+08:00")
 AS_OF = parse_instant("2025-01-01T00:00:00+08:00")
 DAYS = 3 * 365
-KINDS: dict[str, Any] = {
-    "subject": np.int32,
-    "at": np.int64,
-    "position": np.int64,
-    "what": np.int8,
-    "key": np.int32,
-    "buyer": np.int32,
-    "amount": np.int64,
-    "detail": np.int16,
-}
+COLUMNS = f"*.{COLUMNS_FILE}.parquet"
 MakeFiles = Callable[[int], Path]
 SPANS = spans_of(terms_of(shipped(SCHEME), start_of_month))
 
@@ -61,22 +73,26 @@ SPANS = spans_of(terms_of(shipped(SCHEME), start_of_month))
 
 @pytest.fixture(scope="module")
 def files_of(tmp_path_factory: pytest.TempPathFactory) -> MakeFiles:
-    """Makes the columns of so many events of MERCHANTS merchants, sizes skewed, once: a Parquet file a bucket."""
+    """Makes the segments of so many events of MERCHANTS merchants, sizes skewed, once."""
     made: dict[int, Path] = {}
 
     def make(events: int) -> Path:
         if events not in made:
-            made[events] = tmp_path_factory.mktemp(f"columns-{events}")
+            folder = made[events] = tmp_path_factory.mktemp(f"columns-{events}")
             weights = (np.arange(MERCHANTS) + 1.0) ** -0.8
             orders = np.random.default_rng(7).multinomial(int(events / 2.51), weights / weights.sum())
-            for bucket in range(BUCKETS):
-                write_bucket(made[events] / f"{bucket:02d}.parquet", bucket, orders[bucket::BUCKETS])
+            files = []
+            for bucket in range(int(os.environ.get("NB", "16"))):
+                columns, names = told_of(bucket, orders[bucket::BUCKETS])
+                for kind, content in contents(columns, names):
+                    files.append(write_segment(folder, file_name(1, bucket, kind), content))
+            write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, [Generation(1, 1, 2 * events, "", files)]))
         return made[events]
 
     return make
 
 
-def write_bucket(path: Path, bucket: int, orders: Any) -> None:
+def told_of(bucket: int, orders: Any) -> tuple[Columns, pa.Table]:
     """Merchants who have so many orders each within three years: 9 in 10 received, 6 reviewed, 1 in 100 flagged."""
     chance = np.random.default_rng([7, bucket])
     merchants, count = len(orders), int(orders.sum())
@@ -104,44 +120,53 @@ def write_bucket(path: Path, bucket: int, orders: Any) -> None:
     order = np.lexsort((at, subject))
     position = np.empty(len(at), np.int64)
     position[np.lexsort((subject, at))] = np.arange(len(at)) * BUCKETS + bucket + 1
-    columns = dict(zip(KINDS, (subject, at, position, what, key, buyer, amount, detail), strict=True))
-    table = pa.table({name: column[order].astype(KINDS[name]) for name, column in columns.items()})
-    numbers = [name for name in KINDS if name not in ("what", "detail")]
-    pq.write_table(
-        table,
-        path,
-        compression="zstd",
-        use_dictionary=["what", "detail"],
-        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
-    )
-
-
-def parts_of(folder: Path) -> list[Callable[[], Columns]]:
-    return [partial(read, path) for path in sorted(folder.glob("*.parquet"))]
-
-
-def read(path: Path) -> Columns:
-    table = pq.ParquetFile(path).read(use_threads=False)
-    return columns_of([table[name].to_numpy() for name in KINDS])
-
-
-def columns_of(read: list[Any]) -> Columns:
-    subject, at, position, what, key, buyer, amount, detail = read
-    subjects = [""] * (int(subject[-1]) + 1 if len(subject) else 0)
-    return Columns(subject, at, position, what, key, buyer, amount, detail, detail, subjects, [], [])
+    values = (subject, at, position, what, key, buyer, amount, detail, np.zeros(len(at), np.int8))
+    arrays = [column[order].astype(kind) for column, kind in zip(values, TYPES.values(), strict=True)]
+    streams = [f"merchant/m-{bucket}-{place}" for place in range(merchants)]
+    names = [np.full(merchants, SUBJECT), np.zeros(merchants), np.arange(merchants), streams]
+    table = pa.table(dict(zip(names_schema().names, names, strict=True)), schema=names_schema())
+    return Columns._make([*arrays, streams, [], []]), table
 
 
 @pytest.fixture(scope="module")
 def compile_s() -> float:
     """The loop compiled before anything is timed, and how long that took in a process that had not imported numba."""
     begin = time.perf_counter()
-    fold_reputation(columns_of([np.zeros(0, kind) for kind in KINDS.values()]), SPANS, AS_OF)
+    fold_reputation(Columns._make([*(np.zeros(0, kind) for kind in TYPES.values()), [], [], []]), SPANS, AS_OF)
     return time.perf_counter() - begin
 
 
+def folded_by(archive: Archive, bucket: int) -> Iterator[Folded]:
+    """The parts of a bucket, one after another; each is let go before the next is read."""
+    return map(folded_part, archive.parts(bucket))
+
+
+def folded_part(part: Part) -> Folded:
+    return fold_reputation(part.columns, SPANS, AS_OF)
+
+
 def fold(folder: Path) -> list[Folded]:
-    """Every verdict and month in memory."""
-    return list(fold_in_threads(parts_of(folder), SPANS, AS_OF))
+    """Every verdict and month in memory, on two cores."""
+    archive = Archive.open(folder, LEDGER)
+    with ThreadPoolExecutor(2) as pool:
+        buckets = list(
+            pool.map(lambda bucket: list(folded_by(archive, bucket)), range(int(os.environ.get("NB", "16"))))
+        )
+    return [folded for bucket in buckets for folded in bucket]
+
+
+def fold_and_let_go(folder: Path) -> int:
+    """Each part folded and let go before the next, as a rebuild does, on two cores; how many verdicts there were."""
+    archive = Archive.open(folder, LEDGER)
+    with ThreadPoolExecutor(2) as pool:
+        counts = pool.map(
+            lambda bucket: sum(map(verdicts_of, folded_by(archive, bucket))), range(int(os.environ.get("NB", "16")))
+        )
+        return sum(counts)
+
+
+def verdicts_of(folded: Folded) -> int:
+    return len(folded.findings.at)
 
 
 def asked(sql: str) -> list[tuple[Any, ...]]:
@@ -154,13 +179,13 @@ def asked(sql: str) -> list[tuple[Any, ...]]:
 
 def test_every_verdict_against_a_scan(files_of: MakeFiles, compile_s: float, compare: Compare) -> None:
     files = files_of(EVENTS)
-    bytes_per_event = sum(path.stat().st_size for path in files.iterdir()) / EVENTS
+    bytes_per_event = sum(path.stat().st_size for path in files.glob(COLUMNS)) / EVENTS
     print(f"\ncompiled in {compile_s:.1f} s; {bytes_per_event:.1f} bytes an event, without names")
-    sums = ", ".join(f'sum("{name}")' for name in KINDS)
+    sums = ", ".join(f'sum("{name}")' for name in TYPES)
     compare(
         f"every verdict and month of {EVENTS} events of {MERCHANTS} merchants against DuckDB's sum of every column",
         lambda: fold(files),
-        lambda: asked(f"SELECT {sums} FROM read_parquet('{files}/*.parquet')"),
+        lambda: asked(f"SELECT {sums} FROM read_parquet('{files}/{COLUMNS}')"),
         aim="3",
         rounds=5,
     )
@@ -169,7 +194,7 @@ def test_every_verdict_against_a_scan(files_of: MakeFiles, compile_s: float, com
 def test_every_verdict_against_points_in_sql(files_of: MakeFiles, compile_s: float, compare: Compare) -> None:
     files = files_of(EVENTS)
     script = (Path(__file__).parent / "points.sql").read_text()
-    sql = script.replace("FILES", f"'{files}/*.parquet'").replace("AS_OF", str(AS_OF))
+    sql = script.replace("FILES", f"'{files}/{COLUMNS}'").replace("AS_OF", str(AS_OF))
     assert_the_same_points(fold(files), {(file, subject): tenths for file, subject, tenths in asked(sql)})
     compare(
         f"every verdict and month of {EVENTS} events against DuckDB SQL for the points alone",
@@ -182,12 +207,13 @@ def test_every_verdict_against_points_in_sql(files_of: MakeFiles, compile_s: flo
 def assert_the_same_points(parts: list[Folded], tenths: dict[tuple[int, int], int]) -> None:
     """The SQL does what it says: it agrees about merchants at which no cap took hold."""
     agreed = 0
-    for file, folded in enumerate(parts):
+    for folded in parts:
         months = folded.months
-        for subject in range(len(folded.subjects)):
-            part = slice(months.starts[subject], months.starts[subject + 1])
+        for place, subject in enumerate(folded.subjects):
+            part = slice(months.starts[place], months.starts[place + 1])
             if not months.verdicts[part, [Verdict.PAIR_CAP, Verdict.GROWTH_CAP]].any():
-                assert tenths.get((file, subject), 0) == folded.accounts[subject, 0]
+                bucket, number = map(int, subject.split("-")[1:])
+                assert tenths.get((bucket, number), 0) == folded.accounts[place, 0]
                 agreed += 1
     assert agreed > MERCHANTS / 10
 
@@ -216,7 +242,7 @@ def test_every_verdict_against_the_library(
 
 def told(folder: Path) -> Iterator[projection_peer.Told]:
     """All buckets' events in the order in which they happened."""
-    tables = [pq.read_table(path, columns=list(KINDS)).to_pydict() for path in sorted(folder.glob("*.parquet"))]
+    tables = [pq.read_table(path).to_pydict() for path in sorted(folder.glob(COLUMNS))]
     rows = [
         projection_peer.Told(subject * BUCKETS + bucket, *rest)
         for bucket, table in enumerate(tables)
@@ -238,28 +264,36 @@ def test_time_at_ten_times_the_events(files_of: MakeFiles, compile_s: float, com
     )
 
 
-def test_memory(files_of: MakeFiles, benchmark: BenchmarkFixture) -> None:
-    """Parts that are let go as they are done, as a rebuild does."""
+def test_memory(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
+    """Ledgers of which one has ten times the merchants, events and generations of the other, none of them large.
+
+    LEVELBOOK_BENCH_MEMORY_EVENTS=100000000 takes a quarter of an hour and 3 GB of disk.
+    """
     script = (
         "import re, sys; from pathlib import Path; from tests.benchmarks.test_fold_speed import *\n"
-        "for folded in fold_in_threads(parts_of(Path(sys.argv[1])), SPANS, AS_OF): pass\n"
-        "print(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1])"
+        "verdicts = fold_and_let_go(Path(sys.argv[1]))\n"
+        "print(verdicts, re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1])"
     )
 
     def peak_mib(events: int) -> float:
-        words = [sys.executable, "-c", script, str(files_of(events))]
+        folder = tmp_path / str(events)
+        make_segments(folder, events, events // EVENTS_EACH, 7, GENERATION_RECORDS)
+        words = [sys.executable, "-c", script, str(folder)]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        shutil.rmtree(folder)
         return int(done.stdout.split()[-1]) / 1024
 
-    small, large = benchmark.pedantic(lambda: (peak_mib(EVENTS // 2), peak_mib(EVENTS)), rounds=1)  # type: ignore[no-untyped-call]
+    small, large = benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: (peak_mib(MEMORY_EVENTS // 10), peak_mib(MEMORY_EVENTS)), rounds=1
+    )
     print(
-        f"\npeak memory of a fold of {EVENTS} events {large:.0f} MiB, of half as many {small:.0f} MiB; aim under 2 GB"
-        " at 100,000,000, and at most 1.3 times that at 10,000,000"
+        f"\npeak memory of a fold of {MEMORY_EVENTS:,} events {large:.0f} MiB, of a tenth of them {small:.0f} MiB,"
+        f" ratio {large / small:.2f}; aim under 2 GB at 100,000,000, and at most 1.3 times that at 10,000,000"
     )
 
 
 def test_handing_out_plain_objects(files_of: MakeFiles, compile_s: float, benchmark: BenchmarkFixture) -> None:
-    folded = next(fold_in_threads(parts_of(files_of(EVENTS // 10)), SPANS, AS_OF))
+    folded = next(folded_by(Archive.open(files_of(EVENTS // 10), LEDGER), 0))
     subjects = range(len(folded.subjects))
 
     def hand_out() -> None:

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,7 +21,7 @@ from domain.policy import start_of_month, terms_of
 from domain.reputation import SCHEME
 from domain.reputation_facts import spans_of
 from projections.advance import Moved, advance
-from projections.bulk_fill import bucket_rows
+from projections.bulk_fill import rows_of_part
 from projections.bulk_reader import BulkReader
 from projections.bulk_rows import insert_rows
 from projections.follow import follow
@@ -297,7 +297,7 @@ def test_a_correction_in_last_month_at_a_merchant_of_a_million_events(
 
 
 def test_writing_the_views_against_bare_inserts(made: Made, tmp_path: Path, compare: Compare) -> None:
-    """The rows of a bucket through `insert_rows`, against the driver's own executemany of the same tuples."""
+    """The rows of four parts through `insert_rows`, against the driver's own executemany of the same tuples."""
     location = shutil.copy(made[0], tmp_path / "ledger.db")
     with open_store(str(location)) as store, open_views(store, make=True) as views, views.moving() as connection:
         head = store.head().position
@@ -306,7 +306,8 @@ def test_writing_the_views_against_bare_inserts(made: Made, tmp_path: Path, comp
         views.tables(91).metadata.create_all(connection)
         step = Step(store, connection, views.tables(90), moment, moment)
         reader = BulkReader(store, head, moment.as_of, None)
-        prepared = [item for bucket in range(4) for item in bucket_rows(step, reader.read(bucket), reader.slots, ())]
+        parts = islice(reader.parts(""), 4)
+        prepared = [item for part in parts for item in rows_of_part(step, part.columns, reader.slots, ())]
         driver: Any = connection.connection.driver_connection
         tuples = [
             (
@@ -354,7 +355,8 @@ def test_rebuilding(made: Made, tmp_path: Path, compare: Compare) -> None:
             spans = spans_of(terms_of(shipped(SCHEME), start_of_month))
             tail = archive.tail(store, head.position)
             for bucket in range(BUCKETS):
-                fold_reputation(archive.read(bucket, tail), spans, head.recorded_at)
+                for part in archive.parts(bucket, tail):
+                    fold_reputation(part.columns, spans, head.recorded_at)
 
     judge()  # compiles
     compare(
