@@ -127,7 +127,7 @@ def advance(step: Step, subject: str, restart: int) -> list[Rewrite]:
     restart = min(restart, step.after.as_of)
     stored = [] if restart == SINCE_EVER else _months(step, subject)
     kept = [row for row in stored if row.month_end <= restart]
-    opening = _account(kept[-1]) if kept else NEW
+    opening = account_of(kept[-1]) if kept else NEW
     history, ahead = _history(step, subject, opening, judging)
     found = run(history, judging.spans, opening)
     moved = list(changes(history, found, judging.spans, step.after.as_of, opening))
@@ -220,7 +220,7 @@ def month_row(subject: str, month: Month, counts: dict[str, int], judging: Judgi
     }
 
 
-def _account(row: Row[Any]) -> Account:
+def account_of(row: Row[Any]) -> Account:
     """The account at a stored month's close."""
     return Account(
         points=row.closing_tenths,
@@ -236,7 +236,7 @@ def _account(row: Row[Any]) -> Account:
 
 
 def _month(row: Row[Any]) -> Month:
-    closing = _account(row)
+    closing = account_of(row)
     return Month(parse_month(row.month), closing, closing, range(0))
 
 
