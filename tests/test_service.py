@@ -492,7 +492,10 @@ def test_the_command_serves_says_where_and_ends_cleanly(tmp_path: Path) -> None:
                     assert time.monotonic() < deadline and process.poll() is None
                     time.sleep(0.05)
             taken = run("serve", "--port", str(port), "--store", str(tmp_path / "ledger.db"), status=3)
-            assert f"the service cannot listen on 127.0.0.1:{port}: Address already in use; give another" in taken
+            assert (
+                f"the service cannot listen on 127.0.0.1:{port}: Address already in use; give another --host or --port"
+                in taken
+            )
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
             assert process.stderr.read() == ""

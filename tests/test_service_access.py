@@ -269,9 +269,15 @@ def test_no_secret_is_logged(client: TestClient, keeping: Keeping, caplog: pytes
     assert not any(token in text for text in ours)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, ledger: str) -> None:
     with open_store(ledger) as store:
         assert isinstance(store, SqliteStore)
+        store.path = tmp_path / "ledger.db"
+        service_path(store).write_bytes(b"nothing of the kind" * 1_000)
+        with pytest.raises(
+            StoreError, match=r"what the service keeps beside .* cannot be used: file is not a database"
+        ):
+            open_keeping(store)
         store.path = tmp_path / "nowhere" / "ledger.db"
         with pytest.raises(StoreError, match=r"what the service keeps, .*, cannot be written: No such file"):
             open_keeping(store)

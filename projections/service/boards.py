@@ -47,7 +47,6 @@ def read_board(request: Request, asked: Asked) -> Answer:
             }
             for row in at.connection.execute(query)
         ]
-        head = store.head().position
         body = {
             "board": board,
             "month": asked["month"],
@@ -60,7 +59,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "rows": rows,
             "decided": decided_board(store, board, month, rows),
         }
-    return Answer(body, standing.etag(str(head)))
+    return Answer(body, standing.etag(str(standing.head)))
 
 
 def read_policies(request: Request, asked: Asked) -> Answer:

@@ -34,6 +34,7 @@ HEADERS: Final = (
 
 OPEN: Final = ("/healthz", "/readyz", "/login", "/logout")
 """What is answered to whoever asks."""
+RIGHT_HOSTS_MAX: Final = 100
 OPEN_FOLDER: Final = "/static/"
 
 
@@ -43,6 +44,8 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, askers: Askers, measures: Measures) -> None:
         self._app = app
         self._hosts = settings.hosts
+        self._right_hosts: set[bytes] = set()
+        """Host headers as they were sent and found to be right."""
         self._askers = askers
         self._measures = measures
 
@@ -78,9 +81,12 @@ class Guard:
 
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks. Raises Problem for who may not ask anything."""
-        host = host_of(scope)
-        if host not in self._hosts:
-            raise _wrong_host(host)
+        host = host_header(scope)
+        if host not in self._right_hosts:
+            if name_of(host) not in self._hosts:
+                raise _wrong_host(name_of(host))
+            if len(self._right_hosts) < RIGHT_HOSTS_MAX:
+                self._right_hosts.add(host)
         path = scope["path"]
         if path in OPEN or path.startswith(OPEN_FOLDER):
             scope["levelbook.asker"] = NOBODY
@@ -100,14 +106,20 @@ def refusal(request: Request, problem: Problem) -> Response:
     return problem_response(problem)
 
 
-def host_of(scope: Scope) -> str:
-    """The name that a request was sent to, without port; empty where it names none."""
+def host_header(scope: Scope) -> bytes:
+    """The name that a request was sent to, as it stands in its header; empty where it names none."""
     for name, value in scope["headers"]:
         if name == b"host":
-            host: str = value.decode("latin-1").lower()
-            before, colon, port = host.rpartition(":")
-            return before if colon and port.isdigit() else host
-    return ""
+            found: bytes = value
+            return found
+    return b""
+
+
+def name_of(host: bytes) -> str:
+    """The name in a Host header, without port."""
+    name = host.decode("latin-1").lower()
+    before, colon, port = name.rpartition(":")
+    return before if colon and port.isdigit() else name
 
 
 def wants_page(request: Request) -> bool:

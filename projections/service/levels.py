@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, false, tuple_
@@ -19,7 +19,7 @@ from projections.service.points import Level, Point
 from projections.service.problems import Problem
 from projections.service.reading import Reading, levels_query
 from projections.service.schemas import BatchBody
-from projections.service.standing import JUDGING, Judges, Standing, standing_json
+from projections.service.standing import JUDGING, Judges, Standing, freshness, standing_json
 from replay.clauses import points_text
 from replay.schemes import SCHEMES
 from replay.store import Store
@@ -39,13 +39,12 @@ async def read_level(request: Request, asked: Asked) -> Answer:
 
     def work(store: Store, point: Point) -> Answer:
         standing = point.standing
-        for row in point.levels:
-            if row.scheme == scheme:
-                body = level_json(row, standing, reading.judges(standing.policies), language, store)
-                return Answer(body, standing.etag(language))
-        raise _no_level(store, subject, scheme, standing)
+        if not point.levels:
+            raise _no_level(store, subject, scheme, standing)
+        body = level_json(point.levels[0], standing, reading.judges(standing.policies), language, store)
+        return Answer(body, standing.etag(language))
 
-    return await reading.point(subject, work)
+    return await reading.point(subject, scheme, work)
 
 
 async def read_levels_of(request: Request, asked: Asked) -> Answer:
@@ -61,7 +60,7 @@ async def read_levels_of(request: Request, asked: Asked) -> Answer:
         body = {"subject": subject, **standing_json(standing, store), "levels": levels}
         return Answer(body, standing.etag(language))
 
-    return await reading.point(subject, work)
+    return await reading.point(subject, None, work)
 
 
 def check_judges(kind: str, scheme: str) -> None:
@@ -77,27 +76,57 @@ def check_judges(kind: str, scheme: str) -> None:
         )
 
 
-def level_json(row: Level, standing: Standing, judges: Judges, language: str, store: Store) -> dict[str, Any]:
-    """A level in the words of a replay, as far as the views hold them."""
-    names, policies, assumed = _told_of(judges, row.scheme, language)
-    points = {"points": points_text(row.score or 0)} if JUDGING[row.scheme].has_points else {}
-    return {
+def level_json(row: Level, standing: Standing, judges: Judges, language: str, store: Store) -> msgspec.Raw:
+    """A level in the words of a replay, as far as the views hold them, encoded."""
+    key = (*standing[:_PLACE], row.scheme, row.policy_hash, language)
+    told: _Told | None = judges.told.get(key)
+    if told is None:
+        if len(judges.told) >= TOLD_MAX:
+            judges.told.clear()
+        told = judges.told[key] = _told(row, standing, judges, language, store)
+    own = {
         "subject": row.subject,
+        "freshness": freshness(standing, store.now()),
+        "state": row.state,
+        "level": row.level,
+        "level_name": told.level_names.get(row.level or ""),
+        "score": row.score,
+        "effective": _effective_json(row),
+        "stale": bool(row.stale),
+    }
+    if told.has_points:
+        own["points"] = points_text(row.score or 0)
+    return msgspec.Raw(told.beginning + _encode(own)[1:])
+
+
+class _Told(NamedTuple):
+    """What all levels of a scheme under one policy say at one moment."""
+
+    beginning: bytes
+    """Of their JSON, with the comma before what is a level's own."""
+    level_names: dict[str, str]
+    has_points: bool
+
+
+TOLD_MAX: Final = 256
+_PLACE: Final = 3
+"""Build, position and as_of: with them everything that is told of a moment is given."""
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _told(row: Level, standing: Standing, judges: Judges, language: str, store: Store) -> _Told:
+    shared = {
         "scheme": row.scheme,
         **standing_json(standing, store),
         "policy": row.policy,
         "policy_hash": row.policy_hash,
         "in_force": judges.in_force(row.policy_hash, standing.as_of),
-        "policies": policies,
-        "assumed": assumed,
-        "state": row.state,
-        "level": row.level,
-        **points,
-        "level_name": names.get(row.level or ""),
-        "score": row.score,
-        "effective": _effective_json(row),
-        "stale": bool(row.stale),
+        "policies": judges.policies(row.scheme),
+        "assumed": judges.assumed(row.scheme),
     }
+    del shared["freshness"]
+    beginning = _encode(shared)[:-1] + b","
+    return _Told(beginning, judges.level_names(row.scheme, language), JUDGING[row.scheme].has_points)
 
 
 def row_json(row: Level) -> dict[str, Any]:
@@ -115,11 +144,6 @@ def row_json(row: Level) -> dict[str, Any]:
         "stale": bool(row.stale),
         "changed_position": row.changed_position,
     }
-
-
-@lru_cache(64)
-def _told_of(judges: Judges, scheme: str, language: str) -> tuple[dict[str, str], list[dict[str, str]], list[str]]:
-    return judges.level_names(scheme, language), judges.policies(scheme), judges.assumed(scheme)
 
 
 def _effective_json(row: Level) -> dict[str, Any]:

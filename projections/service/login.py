@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from projections import desk
 from projections.service.askers import SESSION_COOKIE, Askers, Shown, now, session_in
-from projections.service.guards import host_of
+from projections.service.guards import host_header, name_of
 from projections.service.keeping import SESSION_MICROS
 from projections.service.problems import Problem
 
@@ -75,7 +75,8 @@ def _check_same_origin(request: Request) -> None:
     site = request.headers.get("sec-fetch-site", "same-origin")
     _, _, origin = request.headers.get("origin", f"://{request.headers.get('host', '')}").partition("://")
     if site not in ("same-origin", "none") or origin.lower() != request.headers.get("host", "").lower():
-        detail = f"the form was sent from another site than {host_of(request.scope)}; sign in on the service's own page"
+        here = name_of(host_header(request.scope))
+        detail = f"the form was sent from another site than {here}; sign in on the service's own page"
         raise Problem(403, "other-site", "Sent from another site", detail, field="Origin")
 
 

@@ -64,7 +64,7 @@ class _ViewsLag(Collector):
                     standing = at.standing
             except (Problem, LevelbookError):
                 return
-            lag = freshness(standing, store)
+            lag = freshness(standing, store.now())
         yield GaugeMetricFamily("levelbook_views_position", "Position of the views", standing.position)
         yield GaugeMetricFamily("levelbook_views_lag_events", "Events not taken in yet", lag["lag_events"])
         yield GaugeMetricFamily("levelbook_views_lag_seconds", "Seconds from as_of to now", lag["lag_seconds"])

@@ -10,17 +10,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from projections.service.asking import require
-from projections.service.parameters import Query, read_path, read_query
+from projections.service.parameters import PathReader, Query, read_query
 from projections.service.problems import asked_wrongly
 from projections.service.reading import Reading
 from replay.errors import UsageError
 
-JSON: Final = "application/json"
-FIXED: Final = "private, max-age=86400, immutable"
+JSON: Final = (b"content-type", b"application/json")
+FIXED: Final = b"private, max-age=86400, immutable"
 """An answer at a fixed moment under a fixed policy never becomes another one."""
-CHANGING: Final = "private, no-cache"
+CHANGING: Final = b"private, no-cache"
 
 
 class Answer(NamedTuple):
@@ -56,38 +57,68 @@ class Operation(NamedTuple):
 
 def route_of(operation: Operation) -> Route:
     """The operation as Starlette calls it."""
-    query, path = operation.query(), operation.path_schema()
-    usual = query.load({})
-    in_loop = inspect.iscoroutinefunction(operation.answers)
+    return Route(
+        operation.path, _Endpoint(operation), methods=["POST" if operation.body else "GET"], name=operation.name
+    )
 
-    async def endpoint(request: Request) -> Response:
-        request.scope["levelbook.operation"] = operation.name
-        require(request, operation.scope)
-        asked = read_path(path, request) if path.fields else {}
-        asked |= read_query(query, request) if request.scope["query_string"] else usual
+
+class _Endpoint:
+    """The way through an operation; an ASGI application, for Starlette's own way costs as much as reading a level."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._query, self._path = operation.query(), PathReader(operation.path_schema())
+        self._usual = self._query.load({})
+        self._in_loop = inspect.iscoroutinefunction(operation.answers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        scope["levelbook.operation"] = self._operation.name
+        require(request, self._operation.scope)
+        asked = self._path.read(request)
+        asked |= read_query(self._query, request) if scope["query_string"] else self._usual
         try:
-            if asked.get("min_position"):
-                await reading_of(request).reached(asked["min_position"])
-            if in_loop:
-                found: Any = await operation.answers(request, asked)  # type: ignore[misc]
-            else:
-                found = await run_in_threadpool(operation.answers, request, asked)
+            found = await self._found(request, asked)
         except UsageError as error:
             raise asked_wrongly(error) from None
-        return found if isinstance(found, Response) else respond(request, found)
+        response = found if isinstance(found, Response) else respond(request, found)
+        await response(scope, receive, send)
 
-    return Route(operation.path, endpoint, methods=["POST" if operation.body else "GET"], name=operation.name)
+    async def _found(self, request: Request, asked: Asked) -> Answer | Response:
+        if asked.get("min_position"):
+            await reading_of(request).reached(asked["min_position"])
+        if self._in_loop:
+            return await self._operation.answers(request, asked)  # type: ignore[misc, no-any-return]
+        return await run_in_threadpool(self._operation.answers, request, asked)  # type: ignore[arg-type]
 
 
 def respond(request: Request, answer: Answer) -> Response:
     """The answer as bytes; none where whoever asks holds them already."""
-    headers = {"Cache-Control": FIXED if answer.fixed else CHANGING}
+    headers = [(b"cache-control", FIXED if answer.fixed else CHANGING)]
     if answer.etag is not None:
-        headers["ETag"] = answer.etag
-        held = request.headers.get("if-none-match")
-        if held is not None and (held == "*" or answer.etag in (item.strip() for item in held.split(","))):
-            return Response(None, 304, headers)
-    return Response(msgspec.json.encode(answer.body), 200, headers, JSON)
+        headers.append((b"etag", answer.etag.encode()))
+        held = _held(request)
+        if held and ("*" in held or answer.etag in held):
+            return Bytes(b"", 304, headers)
+    return Bytes(msgspec.json.encode(answer.body), 200, [*headers, JSON])
+
+
+def _held(request: Request) -> list[str]:
+    """The ETags of the answers that whoever asks holds."""
+    for name, value in request.scope["headers"]:
+        if name == b"if-none-match":
+            return [item.strip() for item in value.decode("latin-1").split(",")]
+    return []
+
+
+class Bytes(Response):
+    """A response whose headers are given as they are sent: building them takes as long as reading a level."""
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = [*headers, (b"content-length", str(len(body)).encode())] if body else headers
 
 
 def subject_of(asked: Asked) -> str:

@@ -1,5 +1,6 @@
 """What may be asked: the parameters of every route, checked; whatever is unknown or malformed is refused by name."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -116,19 +117,36 @@ def read_query(schema: Schema, request: Request) -> dict[str, Any]:
     return _loaded(schema, given, f"known here are {', '.join(schema.fields) or 'none'}")
 
 
-def read_path(schema: Schema, request: Request) -> dict[str, Any]:
-    """The parts of a path that stand for something. Raises Problem where one of them cannot be."""
-    try:
-        return dict(schema.load(request.path_params))
-    except ValidationError as error:
-        name, message = _first(error)
-        raise Problem(
-            404,
-            "no-such-thing",
-            "There is no such thing",
-            f"{name} {str(request.path_params.get(name))[:80]!r} {message}",
-            field=name,
-        ) from None
+class PathReader:
+    """Reads the parts of a path that stand for something: what is right at a look, and else with a reason."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._looks = [(name, _look(field)) for name, field in schema.fields.items()]
+
+    def read(self, request: Request) -> dict[str, Any]:
+        """Raises Problem where a part cannot be what it stands for."""
+        given = request.scope.get("path_params", {})
+        for name, looks_right in self._looks:
+            if not looks_right(given[name]):
+                raise self._no_such_thing(given)
+        return dict(given)
+
+    def _no_such_thing(self, given: dict[str, Any]) -> Problem:
+        name, message = _first(ValidationError(self._schema.validate(given)))
+        detail = f"{name} {str(given.get(name))[:80]!r} {message}"
+        return Problem(404, "no-such-thing", "There is no such thing", detail, field=name)
+
+
+def _look(field: fields.Field[Any]) -> Callable[[str], Any]:
+    """The one test that a part of a path has to pass."""
+    (check,) = field.validators
+    if isinstance(check, validate.OneOf):
+        return frozenset(check.choices).__contains__
+    assert isinstance(check, validate.Regexp)
+    pattern: Any = check.regex
+    found: Callable[[str], Any] = pattern.match
+    return found
 
 
 def read_body(schema: Schema, body: Any) -> dict[str, Any]:

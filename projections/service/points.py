@@ -1,8 +1,9 @@
 """One subject's levels in one statement, and so from one moment: as fast as a database can be asked."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from projections.place import views_path
@@ -27,6 +28,7 @@ class Level(NamedTuple):
     assumed: bool
     stale: bool
     changed_position: int
+    """0 where it was not asked for."""
 
 
 class Point(NamedTuple):
@@ -36,14 +38,16 @@ class Point(NamedTuple):
     levels: Sequence[Level]
 
 
-_SQL: Final = (
-    "SELECT b.build, b.position, b.as_of, b.policies, (SELECT coalesce(max(number), 0) FROM changes),"
-    f" {', '.join(f'l.{name}' for name in Level._fields if name != 'changed_position')}, c.position"
-    " FROM builds AS b LEFT JOIN v1_levels AS l ON l.subject = ?"
-    " LEFT JOIN changes AS c ON c.subject = l.subject AND c.scheme = l.scheme"
-    " WHERE b.role = 'live' ORDER BY l.scheme"
+HEAD_SECONDS: Final = 0.05
+"""For how long the end of the ledger is taken to stand where it was seen: it only says how fresh the views are."""
+_STANDING: Final = "b.build, b.position, b.as_of, b.policies, (SELECT max(number) FROM changes)"
+_OF_STANDING: Final = len(_STANDING.split(", "))
+_LEVEL: Final = ", ".join(f"l.{name}" for name in Level._fields if name != "changed_position")
+_LEVELS_SQL: Final = (
+    f"SELECT {_STANDING}, {_LEVEL} FROM v1_levels AS l, builds AS b WHERE l.subject = ? AND b.role = 'live'"
 )
-_OF_STANDING: Final = len(Standing._fields)
+_LEVEL_SQL: Final = f"{_LEVELS_SQL} AND l.scheme = ?"
+_STANDING_SQL: Final = f"SELECT {_STANDING} FROM builds AS b WHERE b.role = 'live'"
 
 
 class SqlitePoints:
@@ -51,21 +55,28 @@ class SqlitePoints:
 
     def __init__(self, store: SqliteStore) -> None:
         uri = f"file:{quote(str(views_path(store)))}?mode=rw"
+        self._store = store
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA query_only = ON")
+        self._head, self._head_until = 0, 0.0
 
-    def read(self, subject: str) -> Point:
-        """Raises Problem where nothing is live."""
-        return point_of(self._connection.execute(_SQL, (subject,)).fetchall())
+    def read(self, subject: str, scheme: str | None = None) -> Point:
+        """A subject's levels, or the one in a scheme. Raises Problem where nothing is live."""
+        asked = (_LEVELS_SQL, (subject,)) if scheme is None else (_LEVEL_SQL, (subject, scheme))
+        rows = self._connection.execute(*asked).fetchall()
+        if not rows:
+            rows = self._connection.execute(_STANDING_SQL).fetchall()
+        if not rows:
+            raise no_views()
+        standing = Standing._make((*rows[0][:_OF_STANDING], self._seen_head()))
+        levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
+        return Point(standing, sorted(levels) if len(levels) > 1 else levels)
+
+    def _seen_head(self) -> int:
+        if monotonic() >= self._head_until:
+            self._head = self._store.head().position
+            self._head_until = monotonic() + HEAD_SECONDS
+        return self._head
 
     def close(self) -> None:
         self._connection.close()
-
-
-def point_of(rows: Iterable[Sequence[Any]]) -> Point:
-    """Rows of one standing, each with a level or without."""
-    found = list(rows)
-    if not found:
-        raise no_views()
-    levels = [Level(*row[_OF_STANDING:]) for row in found if row[_OF_STANDING] is not None]
-    return Point(Standing(*found[0][:_OF_STANDING]), levels)

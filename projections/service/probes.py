@@ -31,7 +31,7 @@ def why_not_ready(reading: Reading, lag_seconds_max: int) -> str | None:
     """Why answers would not be fit to use; None where they are."""
     try:
         with reading.store() as store, reading.snapshot() as at:
-            lag = freshness(at.standing, store)
+            lag = freshness(at.standing, store.now())
     except Problem as problem:
         return problem.detail
     except LevelbookError as error:

@@ -79,18 +79,20 @@ class Reading:
         with views.reading() as connection:
             live = views.live(connection)
             number = last_number(connection, views.changes)
-            standing = Standing(live.build, live.position, live.as_of, live.policies, number)
+            with self.store() as store:
+                head = store.head().position
+            standing = Standing(live.build, live.position, live.as_of, live.policies, number, head)
             yield Snapshot(connection, live, views.tables(live.build), standing)
 
-    async def point(self, subject: str, work: Callable[[Store, Point], Answered]) -> Answered:
+    async def point(self, subject: str, scheme: str | None, work: Callable[[Store, Point], Answered]) -> Answered:
         """What `work` makes of a subject's levels: in the event loop where nothing has to be waited for."""
         if self._points is None and not self._is_remote:
             self._points = await run_in_threadpool(self._open_points)
             self._is_remote = self._points is None
         if self._points is None:
-            return await run_in_threadpool(self._point_in_thread, subject, work)
+            return await run_in_threadpool(self._point_in_thread, subject, scheme, work)
         store, points = self._points
-        return work(store, points.read(subject))
+        return work(store, points.read(subject, scheme))
 
     async def reached(self, position: int) -> None:
         """Wait until the views have come to a position. Raises Problem where the ledger or time ends before."""
@@ -193,17 +195,18 @@ class Reading:
         store.close()
         return None
 
-    def _point_in_thread(self, subject: str, work: Callable[[Store, Point], Answered]) -> Answered:
+    def _point_in_thread(self, subject: str, scheme: str | None, work: Callable[[Store, Point], Answered]) -> Answered:
         with self.store() as store, self.snapshot() as at:
             levels = at.tables["levels"].c
-            query = levels_query(at, self.changes, levels.subject == subject).order_by(levels.scheme)
+            where = [levels.subject == subject, *([] if scheme is None else [levels.scheme == scheme])]
+            query = levels_query(at, self.changes, *where).order_by(levels.scheme)
             point = Point(at.standing, [Level(*row) for row in at.connection.execute(query)])
             return work(store, point)
 
     def _positions(self) -> tuple[int, int]:
         """Of the views, and of the ledger."""
-        with self.store() as store, self.snapshot() as at:
-            return at.standing.position, store.head().position
+        with self.snapshot() as at:
+            return at.standing.position, at.standing.head
 
     def _find(self, key: _Key) -> Replay | None:
         with self._lock:

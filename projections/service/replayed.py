@@ -32,7 +32,7 @@ HASH_CHARS = 64
 
 async def read_level(request: Request, asked: Asked) -> Answer | Response:
     """A level: as the views hold it, or replayed where a moment or policy is asked for."""
-    if not _names_moment(asked) and asked.get("policy") is None:
+    if not request.scope["query_string"] or not (_names_moment(asked) or asked.get("policy")):
         return await levels.read_level(request, asked)
     if asked.get("min_position") is not None:
         raise wrong("min_position", "is for what the views hold; a replay is asked by position or known_at")

@@ -30,6 +30,8 @@ class Standing(NamedTuple):
     """By scheme, the revisions that judged, as the build notes them."""
     number: int
     """Of the last change of any level."""
+    head: int
+    """Where the ledger stood."""
 
     def etag(self, *parts: str) -> str:
         """Names the bytes of an answer, all but how fresh it was: so it is a weak one."""
@@ -44,15 +46,15 @@ def standing_json(standing: Standing, store: Store) -> dict[str, Any]:
         "position": standing.position,
         "as_of": _instant(standing.as_of),
         "known_at": _known_at(store, standing.position),
-        "freshness": freshness(standing, store),
+        "freshness": freshness(standing, store.now()),
     }
 
 
-def freshness(standing: Standing, store: Store) -> dict[str, int]:
+def freshness(standing: Standing, now: int) -> dict[str, int]:
     """How far the views lie behind: in events, and in seconds."""
     return {
-        "lag_events": max(store.head().position - standing.position, 0),
-        "lag_seconds": max(store.now() - standing.as_of, 0) // SECOND_MICROS,
+        "lag_events": max(standing.head - standing.position, 0),
+        "lag_seconds": max(now - standing.as_of, 0) // SECOND_MICROS,
     }
 
 
@@ -82,6 +84,8 @@ class Judges:
     def __init__(self, store: Store, policies: str) -> None:
         self._noted: dict[str, list[list[str]]] = json.loads(policies)
         self._by_hash = _policies_by_hash(store)
+        self.told: dict[tuple[Any, ...], Any] = {}
+        """What was made of them for answers, kept by who made it."""
 
     def in_force(self, policy_hash: str, as_of: int) -> bool:
         found = self._by_hash.get(policy_hash)
