@@ -27,11 +27,11 @@ from projections.service.parameters import (
     KINDS,
     SCHEME_NAMES,
     MomentQuery,
+    PathReader,
     Query,
     SubjectPath,
     choice,
     month,
-    read_path,
     read_query,
     text,
     whole,
@@ -127,15 +127,14 @@ def login_page(request: Request, problem: Problem | None, next_page: str) -> Res
 
 def _route(path: str, page: Page, scope: str, query: type[Schema], named: type[Schema] = SubjectPath) -> Route:
     """A page behind its scope, with its parameters read; fields that a form sent empty leave the address."""
-    parameters, places = query(), named()
+    parameters, places = query(), PathReader(named())
 
     def endpoint(request: Request) -> Response:
         require(request, scope)
         clean = address_of(request).without_empty()
         if clean is not None:
             return RedirectResponse(clean, 303, NOT_KEPT)
-        asked = read_path(places, request) if places.fields else {}
-        asked |= read_query(parameters, request) | {"lang": language_of(request)}
+        asked = places.read(request) | read_query(parameters, request) | {"lang": language_of(request)}
         if asked.get("scheme") is not None and "kind" in asked and "id" in asked:
             check_judges(asked["kind"], asked["scheme"])
         try:
@@ -157,7 +156,7 @@ def _find(request: Request, asked: Asked) -> Response:
         found = find.search(sight.views, asked.get("q", ""), asked.get("kind"), asked.get("after"))
         decisions = find.recent_decisions(sight.views) if reads_decisions else []
         standing = sight.views.standing
-        behind = freshness(standing, sight.store)
+        behind = freshness(standing, sight.store.now())
     return rendered(
         request,
         "find.html",
@@ -305,7 +304,7 @@ def _framed(
         sight=sight,
         asked=asked,
         permanent=permanent or _permanent(here, sight, told, asked["lang"]),
-        behind=None if sight.views is None else freshness(sight.views.standing, sight.store),
+        behind=None if sight.views is None else freshness(sight.views.standing, sight.store.now()),
         **values,
     )
 
