@@ -145,6 +145,13 @@ def test_a_quiet_end_is_shortened_and_what_was_learned_later_stands_at_the_edge(
     assert sign.y < found.places[2].y, "what was decided stands above what came out"
 
 
+def test_marks_of_one_place_stand_together() -> None:
+    flags = tuple(Mark("corrected", 16 * DAY + n, None, None, "order.flagged", f"flag-{n}") for n in range(500))
+    found = drawn(line_of((0, 0), (8, 20), (30, 50), marks=flags))
+    ((sign,),) = (lane.signs for lane in found.lanes)
+    assert (sign.more, sign.mark.event) == (499, "flag-0")
+
+
 def test_nothing_is_drawn_of_nothing_and_many_points_have_no_dots() -> None:
     assert drawing_of(line_of((0, None))) is None
     assert drawing_of(line_of()) is None
@@ -342,6 +349,16 @@ def main_of(text: str) -> list[str]:
 
 
 _HREF = re.compile(r' (?:href|aria-current)="[^"]*"')
+
+
+@pytest.mark.parametrize("path", ["", "/timeline", "/why", "/differences"])
+def test_every_link_of_a_page_at_an_old_moment_leads_somewhere(client: TestClient, path: str) -> None:
+    text = page(client, f"{TEA_HOUSE}{path}?as_of=2022-12-16&known_at=2022-12-16&policy=2022-10-26&lang=zh")
+    links = {link.replace("&amp;", "&") for link in re.findall(r'<a [^>]*href="(/[^"]*)"', text)}
+    assert len(links) > 8
+    for link in sorted(links):
+        page(client, link)
+    client.cookies.clear()
 
 
 def test_fields_that_a_form_sent_empty_leave_the_address(client: TestClient) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 ORDER: Final = (
     *("q", "kind", "after", "scheme", "period", "run", "as_of", "known_at", "position", "policy"),
-    *("to_position", "month", "event", "verdict", "page", "lang"),
+    *("to_position", "month", "event", "verdict", "page", "next", "lang"),
 )
 """The order of parameters in a link, so that one view has one address."""
 MOMENT: Final = ("as_of", "known_at", "position", "policy")
@@ -31,6 +31,10 @@ class Address(NamedTuple):
         """Another page at the same moment, under the same policy: nothing else is taken along."""
         kept = {name: value for name, value in self.query.items() if name in (*MOMENT, "lang")}
         return Address(path, kept).to(None, **changes)
+
+    def now(self, path: str, **changes: object) -> str:
+        """Another page, of the present: the language alone is taken along."""
+        return Address(path, {"lang": self.get("lang")}).to(None, **changes)
 
     def without_empty(self) -> str | None:
         """The same address without fields that a form sent empty; None where there are none."""

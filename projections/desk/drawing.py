@@ -51,6 +51,8 @@ class Sign(NamedTuple):
     x: float
     y: float
     mark: Mark
+    more: int = 0
+    """How many others of its kind stand so near that they would cover each other."""
 
 
 class Lane(NamedTuple):
@@ -179,9 +181,19 @@ def _lanes(marks: Sequence[Mark], x: Scale) -> list[Lane]:
     kinds = [kind for kind in KINDS if any(mark.kind == kind for mark in marks)]
     places = [TOP + PLOT + LANE * (number + 0.5) for number in range(len(kinds))]
     return [
-        Lane(kind, y, [Sign(x(mark.at), y, mark) for mark in marks if mark.kind == kind])
+        Lane(kind, y, _signs([mark for mark in marks if mark.kind == kind], x, y))
         for kind, y in zip(kinds, places, strict=True)
     ]
+
+
+def _signs(marks: Sequence[Mark], x: Scale, y: float) -> list[Sign]:
+    """The marks of a lane, those of one place under the first of them."""
+    found: dict[int, Sign] = {}
+    for mark in marks:
+        at = x(mark.at)
+        before = found.get(round(at))
+        found[round(at)] = Sign(at, y, mark) if before is None else before._replace(more=before.more + 1)
+    return list(found.values())
 
 
 def _months(first: int, last: int, x: Scale) -> list[Tick]:

@@ -42,6 +42,8 @@ from replay.errors import UsageError
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
+ROWS_MAX: Final = 200
+"""So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
 PAGES_MAX: Final = 100_000
 PERIOD: Final = r"\A[12][0-9]{3}-(0[1-9]|1[0-2])(-[0-3][0-9])?\Z"
 CACHED: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -202,6 +204,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
             reads_decisions=reads_decisions,
             periods=months_of(told),
             verdicts_of=verdicts_of,
+            rows_max=ROWS_MAX,
         )
 
 
