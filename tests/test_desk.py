@@ -220,29 +220,8 @@ def test_a_dispute_is_followed_from_the_search_to_the_appeal_file(window: Desk, 
     assert sorted(set(kinds)) == ["announced", "corrected", "decided", "published"]
     assert page.locator(".chart .hollow title").text_content() == "Decided · 2022-11: 55.7"
 
-    page.click(".tabs >> text=Why")
-    page.click(".periods >> text=2022-11")
-    assert page.inner_text(".sum").split() == ["Opening", "44.0", "+", "verdicts", "6.7", "=", "Closing", "50.7"]
-    page.evaluate("() => { window.isTheSamePage = true }")
-    page.click(".filters >> text=order flagged")
-    page.wait_for_function("() => location.search.includes('verdict=flagged')")
-    page.wait_for_function("() => document.querySelectorAll('.verdicts tbody tr').length === 6")
-    assert page.evaluate("() => window.isTheSamePage") is True
-    assert "case case-7731" in page.inner_text(".verdicts")
-    assert "fake trade" in page.inner_text(".clauses")
-    page.go_back()
-    page.wait_for_function("() => document.querySelectorAll('.verdicts tbody tr').length === 16")
-
-    page.click(".tabs >> text=Differences")
-    levels = page.locator(".three .big").all_inner_texts()
-    assert levels == ["Bronze Lv2 bronze-2", "Bronze Lv2 bronze-2", "Bronze Lv1 bronze-1"]
-    steps = [row.split("\t") for row in page.locator(".steps tbody tr").all_inner_texts()]
-    assert [(row[0], row[1]) for row in steps] == [
-        *(("events learned", "+0.0"), ("corrections learned", "-5.0")),
-        *(("as_of moved", "+0.0"), ("policy", "+0.0")),
-    ]
-    assert page.inner_text(".steps tfoot").split()[:3] == ["In", "all", "-5.0"]
-    assert "this decision comes out again as it was decided" in window.text()
+    read_the_verdicts(page)
+    read_the_differences(page)
 
     page.click("text=Appeal file for 2022-11")
     found = json.loads(downloaded(page, "For programs (JSON)", tmp_path))
@@ -256,6 +235,36 @@ def test_a_dispute_is_followed_from_the_search_to_the_appeal_file(window: Desk, 
     printable = downloaded(page, "Printable page (HTML)", tmp_path)
     assert printable.startswith("<!DOCTYPE html>") and "<svg" in printable and "corrections learned" in printable
     assert "merchant/tea-house" in downloaded(page, "Plain text", tmp_path)
+
+
+def read_the_verdicts(page: Page) -> None:
+    """November, what adds up in it, and only the flagged; and back."""
+    page.click(".tabs >> text=Why")
+    page.click(".periods >> text=2022-11")
+    assert page.inner_text(".sum").split() == ["Opening", "44.0", "+", "verdicts", "6.7", "=", "Closing", "50.7"]
+    page.evaluate("() => { window.isTheSamePage = true }")
+    page.click(".filters >> text=order flagged")
+    page.wait_for_function("() => location.search.includes('verdict=flagged')")
+    page.wait_for_function("() => document.querySelectorAll('.verdicts tbody tr').length === 6")
+    assert page.evaluate("() => window.isTheSamePage") is True
+    assert "case case-7731" in page.inner_text(".verdicts")
+    assert "fake trade" in page.inner_text(".clauses")
+    page.go_back()
+    page.wait_for_function("() => document.querySelectorAll('.verdicts tbody tr').length === 16")
+
+
+def read_the_differences(page: Page) -> None:
+    """Announced and decided one level higher than known now, by the corrections alone."""
+    page.click(".tabs >> text=Differences")
+    levels = page.locator(".three .big").all_inner_texts()
+    assert levels == ["Bronze Lv2 bronze-2", "Bronze Lv2 bronze-2", "Bronze Lv1 bronze-1"]
+    steps = [row.split("\t") for row in page.locator(".steps tbody tr").all_inner_texts()]
+    assert [(row[0], row[1]) for row in steps] == [
+        *(("events learned", "+0.0"), ("corrections learned", "-5.0")),
+        *(("as_of moved", "+0.0"), ("policy", "+0.0")),
+    ]
+    assert page.inner_text(".steps tfoot").split()[:3] == ["In", "all", "-5.0"]
+    assert "this decision comes out again as it was decided" in page.inner_text("main")
 
 
 def downloaded(page: Page, link: str, folder: Path) -> str:
