@@ -5,10 +5,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -340,17 +342,45 @@ def test_what_is_asked_wrongly_is_named(
 def test_views_of_another_form_are_not_read(tmp_path: Path) -> None:
     location = str(tmp_path / "ledger.db")
     demo_ledger(location, tmp_path)
-    path = views_path(SqliteStore(Path(location)))
-    import sqlite3
-
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE about SET format = 1")
-    connection.commit()
-    connection.close()
+    path = views_file(location)
+    change_by_hand(path, "UPDATE about SET format = 1")
     with serving(Settings(location)) as client:
         problem(client, LEVEL, 503, None, "have form 1")
         path.write_bytes(b"nothing of the kind" * 1000)
         assert client.get(LEVEL).status_code == 503
+
+
+def views_file(location: str) -> Path:
+    with closing(SqliteStore(Path(location))) as store:
+        return views_path(store)
+
+
+def change_by_hand(path: Path, statement: str) -> None:
+    """As somebody with a database shell could."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_views_that_are_removed_and_made_again_are_noticed(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    demo_ledger(location, tmp_path)
+    path = views_file(location)
+    with serving(Settings(location)) as client:
+        first = get(client, "/v1/levels")["feed"]
+        get(client, LEVEL)
+        for file in (path, *path.parent.glob("*.views-*")):
+            file.unlink(missing_ok=True)
+        time.sleep(0.06)
+        problem(client, LEVEL, 503, None, "has no views yet")
+        problem(client, "/v1/levels", 503, None, "has no views yet")
+        run("follow", "--once", "--store", location)
+        assert get(client, LEVEL)["level"] == "bronze-1"
+        again = get(client, "/v1/levels")["feed"]
+        assert again.partition(".")[0] != first.partition(".")[0]
+        problem(client, f"/v1/changes?after={first}", 410, "after", "read /v1/levels again")
+        change_by_hand(path, "DROP VIEW v1_levels")
+        problem(client, LEVEL, 503, None, "the levels cannot be read from the views: no such table")
 
 
 # --- caching and reading one's own writes -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -109,7 +110,8 @@ def test_the_commands_make_list_and_revoke_tokens(ledger: str) -> None:
     assert json.loads(run("token", "list", "--store", ledger, "--format", "json"))[0]["revoked_at"] is not None
     assert "revoked 20" in run("token", "list", "--store", ledger)
     run("token", "new", "--name", "w", "--scope", "levels:write", "--store", ledger, status=2)
-    assert service_path(SqliteStore(Path(ledger))).stat().st_mode & 0o777 == 0o600
+    with closing(SqliteStore(Path(ledger))) as store:
+        assert service_path(store).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_token_is_asked_for_and_reaches_as_far_as_its_scopes(client: TestClient, keeping: Keeping) -> None:

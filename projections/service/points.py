@@ -9,6 +9,7 @@ from urllib.parse import quote
 from projections.place import views_path
 from projections.service.problems import no_views
 from projections.service.standing import Standing
+from replay.errors import StoreError
 from replay.sqlite import SqliteStore
 
 
@@ -63,9 +64,12 @@ class SqlitePoints:
     def read(self, subject: str, scheme: str | None = None) -> Point:
         """A subject's levels, or the one in a scheme. Raises Problem where nothing is live."""
         asked = (_LEVELS_SQL, (subject,)) if scheme is None else (_LEVEL_SQL, (subject, scheme))
-        rows = self._connection.execute(*asked).fetchall()
-        if not rows:
-            rows = self._connection.execute(_STANDING_SQL).fetchall()
+        try:
+            rows = self._connection.execute(*asked).fetchall()
+            if not rows:
+                rows = self._connection.execute(_STANDING_SQL).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the levels cannot be read from the views: {error}") from error
         if not rows:
             raise no_views()
         standing = Standing._make((*rows[0][:_OF_STANDING], self._seen_head()))

@@ -4,6 +4,7 @@ from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, select
 from starlette.concurrency import run_in_threadpool
 
 from projections.changes import last_number
-from projections.place import has_views
+from projections.place import has_views, views_path
 from projections.service.parameters import wrong
 from projections.service.points import Level, Point, SqlitePoints
 from projections.service.problems import Problem, no_views, not_reached, unavailable
@@ -59,6 +60,9 @@ class Reading:
         self._judges: dict[str, Judges] = {}
         self._points: tuple[Store, SqlitePoints] | None = None
         self._is_remote = False
+        self._views_file: tuple[Path, int] | None = None
+        """Which file the views were opened from, with SQLite."""
+        self._look_again = 0.0
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -89,6 +93,11 @@ class Reading:
         if self._points is None and not self._is_remote:
             self._points = await run_in_threadpool(self._open_points)
             self._is_remote = self._points is None
+        if self._points is not None and monotonic() >= self._look_again:
+            self._look_again = monotonic() + LOOK_AGAIN_SECONDS
+            if self._is_replaced():
+                self._close_points()
+                return await self.point(subject, scheme, work)
         if self._points is None:
             return await run_in_threadpool(self._point_in_thread, subject, scheme, work)
         store, points = self._points
@@ -137,6 +146,8 @@ class Reading:
     def views(self) -> Views:
         """The views, which may be read from any thread. Raises Problem where there are none yet."""
         with self._lock:
+            if self._views is not None and self._is_replaced():
+                self._close_views()
             if self._views is None:
                 self._views = self._open_views()
             return self._views
@@ -159,20 +170,39 @@ class Reading:
             for store in self._free:
                 store.close()
             self._free.clear()
-            if self._points is not None:
-                for opened in self._points:
-                    opened.close()
-                self._points = None
-            if self._views is not None:
-                self._views.close()
-                self._views.store.close()
-                self._views = None
+            self._close_points()
+            self._close_views()
+
+    def _is_replaced(self) -> bool:
+        """Whether the file of the views is another one than was opened: removed, and perhaps made again."""
+        if self._views_file is None:
+            return False
+        path, number = self._views_file
+        try:
+            return path.stat().st_ino != number
+        except OSError:
+            return True
+
+    def _close_points(self) -> None:
+        if self._points is not None:
+            for opened in self._points:
+                opened.close()
+            self._points = None
+
+    def _close_views(self) -> None:
+        if self._views is not None:
+            self._views.close()
+            self._views.store.close()
+            self._views = None
 
     def _open_views(self) -> Views:
         store = open_store(self.location)
         views = None
         try:
             if has_views(store):
+                if isinstance(store, SqliteStore):
+                    path = views_path(store)
+                    self._views_file = (path, path.stat().st_ino)
                 views = open_views(store)
             if views is None or not has_live(views):
                 raise no_views()
@@ -190,8 +220,12 @@ class Reading:
         """A store and a connection of the event loop's own; None where they would have to be waited for."""
         self.views()
         store = open_store(self.location)
-        if isinstance(store, SqliteStore):
-            return store, SqlitePoints(store)
+        try:
+            if isinstance(store, SqliteStore):
+                return store, SqlitePoints(store)
+        except BaseException:
+            store.close()
+            raise
         store.close()
         return None
 

@@ -1,5 +1,6 @@
 """Starting the service: its processes, where it listens, and its end."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -96,7 +97,10 @@ def _application(settings: Settings, is_stopping: Callable[[], bool]) -> Any:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from projections.service.app import application
 
-    return application(settings, is_stopping)
+    made = application(settings, is_stopping)
+    gc.collect()
+    gc.freeze()  # what was imported stays: looking through it again and again would hold up answers
+    return made
 
 
 def _check_free(settings: Settings) -> None:

@@ -1,0 +1,244 @@
+"""The service: levels a second against an endpoint that does nothing, latencies under load, explanations by page."""
+
+import json
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from replay.store import open_store
+from tests.benchmarks.loading import Load, offer_requests
+from tests.benchmarks.test_reputation_speed import command
+from tests.benchmarks.test_views_speed import told, write, year_of
+from tests.making import ingest_files
+
+EVENTS = 60_000
+MERCHANTS = 2_000
+LARGE = "merchant/m-large"
+LARGE_EVENTS = 10_000
+OFFERED_A_SECOND = 1_000
+CONNECTIONS = 200
+SECONDS = 20
+RECORDED_A_SECOND = 100
+AT_LEAST_HALF = 0.5
+P99_AIM_SECONDS = 0.020
+PAGE_AIM_SECONDS = 0.100
+BARE = """
+import sys
+from granian.constants import Interfaces
+from granian.server import Server
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+body = sys.stdin.buffer.read()
+
+async def level(request):
+    return Response(body, 200, None, "application/json")
+
+app = Starlette(routes=[Route("/v1/subjects/{kind}/{id}/levels/{scheme}", level)])
+Server("bare", port=int(sys.argv[1]), interface=Interfaces.ASGI, websockets=False, log_enabled=False).serve(
+    target_loader=lambda: app, wrap_loader=False
+)
+"""
+
+
+class Served(NamedTuple):
+    """A ledger that is served, and lines to record in it."""
+
+    location: Path
+    port: int
+    further: list[str]
+
+
+def free_port() -> int:
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+@contextmanager
+def running(words: list[str], port: int, path: str, standard_input: bytes = b"") -> Iterator[None]:
+    """A server, from when it answers on."""
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(standard_input)
+        process.stdin.close()
+        until = time.monotonic() + 30
+        while True:
+            try:
+                urlopen(f"http://127.0.0.1:{port}{path}").close()
+                break
+            except (URLError, ConnectionError):
+                assert time.monotonic() < until and process.poll() is None
+                time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A year of 2,000 merchants, one of them large, with views, served."""
+    folder = tmp_path_factory.mktemp("served")
+    location, port = folder / "ledger.db", free_port()
+    events = list(year_of(EVENTS + RECORDED_A_SECOND * SECONDS * 4, MERCHANTS))
+    write(folder / "year.jsonl", iter(events[: MERCHANTS + EVENTS]))
+    write(folder / "large.jsonl", iter(large_merchant()))
+    command("ingest", "--store", str(location), str(folder / "year.jsonl"), str(folder / "large.jsonl"))
+    command("rebuild", "--store", str(location), "--sample", "5")
+    further = [json.dumps(event) + "\n" for event in events[MERCHANTS + EVENTS :]]
+    with running(
+        [sys.executable, "-m", "cli", "serve", "--store", str(location), "--port", str(port)], port, "/healthz"
+    ):
+        yield Served(location, port, further)
+
+
+def large_merchant() -> Iterator[dict[str, object]]:
+    """A merchant of 10,000 events: payments, receipts and reviews in turn."""
+    from datetime import UTC, datetime, timedelta
+
+    begin = datetime.now(UTC) - timedelta(days=300)
+    yield told(10**9, begin, LARGE, "merchant.onboarded", {"category": "tea"})
+    for number in range(LARGE_EVENTS - 1):
+        at, order = begin + timedelta(minutes=40 * number + 1), f"large-{number // 3}"
+        name, data = (
+            ("order.paid", {"order": order, "buyer": f"b-{number}", "amount": 9_900}),
+            ("order.received", {"order": order}),
+            ("review.posted", {"order": order, "quality": 5}),
+        )[number % 3]
+        yield told(10**9 + 1 + number, at, LARGE, name, data)
+
+
+def level_path(merchant: int) -> str:
+    return f"/v1/subjects/merchant/m-{merchant}/levels/merchant-reputation"
+
+
+# --- levels a second --------------------------------------------------------------------------------------------------
+
+
+def test_levels_a_second(served: Served, benchmark: BenchmarkFixture) -> None:
+    """Against an endpoint of the same framework on the same server that returns the same bytes."""
+    if shutil.which("wrk") is None:
+        pytest.skip("needs wrk, from the system's packages")
+    path, bare_port = level_path(5), free_port()
+    with urlopen(f"http://127.0.0.1:{served.port}{path}") as answer:
+        body = answer.read()
+    ours: list[float] = []
+    bare: list[float] = []
+
+    def one_round() -> None:
+        bare.append(requests_a_second(bare_port, path))
+        ours.append(requests_a_second(served.port, path))
+
+    with running([sys.executable, "-c", BARE, str(bare_port)], bare_port, path, body):
+        benchmark.pedantic(one_round, rounds=5, iterations=1)  # type: ignore[no-untyped-call]
+    middle, floor = statistics.median(ours), statistics.median(bare)
+    print(
+        f"\nlevels: {middle:,.0f}/s ({min(ours):,.0f} to {max(ours):,.0f}), bare endpoint {floor:,.0f}/s"
+        f" ({min(bare):,.0f} to {max(bare):,.0f}), ratio {middle / floor:.2f}, aim {AT_LEAST_HALF}"
+    )
+
+
+def requests_a_second(port: int, path: str) -> float:
+    done = subprocess.run(
+        ["wrk", "-t1", "-c16", "-d4", f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
+    )
+    assert "Non-2xx" not in done.stdout, done.stdout
+    return float(done.stdout.partition("Requests/sec:")[2].split()[0])
+
+
+# --- latencies --------------------------------------------------------------------------------------------------------
+
+
+def test_latency_while_events_are_recorded_and_followed(served: Served, benchmark: BenchmarkFixture) -> None:
+    follow = [sys.executable, "-m", "cli", "follow", "--store", str(served.location)]
+    following = subprocess.Popen(follow, stdout=subprocess.DEVNULL)
+    recording = Thread(target=record, args=(served,))
+    try:
+        recording.start()
+        load = benchmark.pedantic(offered, (served,), rounds=1)  # type: ignore[no-untyped-call]
+    finally:
+        recording.join()
+        following.terminate()
+        following.wait(20)
+    tell("while recorded and followed", load, f"p99 aim {P99_AIM_SECONDS * 1000:.0f} ms")
+    assert load.failed == 0
+
+
+def test_latency_while_views_are_rebuilt_and_switched(served: Served, benchmark: BenchmarkFixture) -> None:
+    words = [sys.executable, "-m", "cli", "rebuild", "--store", str(served.location), "--sample", "0"]
+    rebuilding = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    load = benchmark.pedantic(offered, (served,), rounds=1)  # type: ignore[no-untyped-call]
+    while rebuilding.poll() is None:
+        more = offered(served)
+        load = Load(load.latencies + more.latencies, load.failed + more.failed, load.builds | more.builds)
+    more = offered(served)
+    tell("while rebuilt and switched", load, "failed aim 0")
+    assert load.failed == more.failed == 0 and len(load.builds | more.builds) == 2, "the switch was under load"
+
+
+def offered(served: Served) -> Load:
+    paths = [level_path(merchant) for merchant in range(MERCHANTS)]
+    return offer_requests(served.port, paths, a_second=OFFERED_A_SECOND, connections=CONNECTIONS, seconds=SECONDS)
+
+
+def record(served: Served) -> None:
+    """Record events at a steady rate, twice a second."""
+    batch = RECORDED_A_SECOND // 2
+    with open_store(str(served.location)) as store:
+        begin = time.monotonic()
+        for turn in range(SECONDS * 2):
+            file = served.location.parent / "batch.jsonl"
+            file.write_text("".join(served.further[turn * batch : (turn + 1) * batch]))
+            ingest_files(store, [str(file)], file.with_suffix(".rejects"))
+            time.sleep(max(begin + (turn + 1) / 2 - time.monotonic(), 0))
+
+
+def tell(what: str, load: Load, aim: str) -> None:
+    cuts = statistics.quantiles(load.latencies, n=1000)
+    print(
+        f"\n{len(load.latencies):,} requests at {OFFERED_A_SECOND}/s over {CONNECTIONS} connections {what}: median"
+        f" {cuts[499] * 1000:.1f} ms, p99 {cuts[989] * 1000:.1f} ms, p99.9 {cuts[998] * 1000:.1f} ms,"
+        f" {load.failed} failed, {aim}"
+    )
+
+
+# --- explanations -----------------------------------------------------------------------------------------------------
+
+
+def test_first_page_of_a_long_explanation(served: Served, benchmark: BenchmarkFixture) -> None:
+    path = f"/v1/subjects/{LARGE}/explanation?limit=500"
+    with urlopen(f"http://127.0.0.1:{served.port}{path}") as answer:
+        page = json.load(answer)
+    fixed = f"{path}&position={page['position']}&as_of={page['as_of'].replace('+', '%2B')}"
+    times: list[float] = []
+
+    def one_page() -> None:
+        begin = time.perf_counter()
+        with urlopen(f"http://127.0.0.1:{served.port}{fixed}") as answer:
+            assert len(json.load(answer)["verdicts"]) == 500
+        times.append(time.perf_counter() - begin)
+
+    one_page()
+    cold = times.pop()
+    benchmark.pedantic(one_page, rounds=100, iterations=1)  # type: ignore[no-untyped-call]
+    cuts = statistics.quantiles(times, n=100)
+    print(
+        f"\nfirst page of {page['listed']:,} verdicts and notes: cold {cold * 1000:.0f} ms, warm median"
+        f" {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms, aim {PAGE_AIM_SECONDS * 1000:.0f} ms"
+    )
