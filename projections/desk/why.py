@@ -1,11 +1,13 @@
 """Why a level is what it is: the periods and what they came to, then the verdicts of one month, a page at a time."""
 
 from collections import Counter
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, parse_month
 from projections.desk.month_replay import month_replay
 from projections.desk.sight import TABLES, Sight, Told, replayed
+from projections.service.reading import revisions_of
 from projections.view_tables import VERDICT_COLUMNS
 from replay.clauses import clause_json
 from replay.explain import Stretch, explain_stretch
@@ -71,7 +73,9 @@ def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: st
     """From the month's opening, where the views know it; else the whole past."""
     is_kept = sight.views is not None and told.scheme == "merchant-reputation" and told.set_aside is None
     if is_kept and sight.views is not None and month is not None and event is None:
-        return month_replay(sight.store, sight.views, sight.moment, subject, told, parse_month(month))
+        key = (subject, f"{told.scheme} {month}", sight.moment, revisions_of(told.policies))
+        make = partial(month_replay, sight.store, sight.views, sight.moment, subject, told, parse_month(month))
+        return sight.reading.kept(key, make)
     return replayed(sight, subject, told.scheme)
 
 
