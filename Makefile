@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The browser that the tests of the audit desk drive; empty: they are left out.
+BROWSER ?= /usr/bin/chromium
 
 .PHONY: help demo test lint bench soak clean
 
@@ -29,14 +31,22 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: lint
-	$(BIN)/python -m pytest
+test: lint $(BROWSER)
+	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
+
+# Debian's chromium, with a font for Chinese. Two tests side by side install it once.
+/usr/bin/chromium:
+	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
+	    echo "The tests of the audit desk need chromium. Where there is apt and you are root, make installs it; else"; \
+	    echo "install it, and name it: make test BROWSER=/path/to/chromium. BROWSER= leaves these tests out."; exit 1; } >&2
+	flock /tmp/levelbook-chromium.lock sh -c '[ -x $@ ] || { apt-get -q update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends chromium fonts-noto-cjk; }'
 
 bench: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
-soak: $(READY)
-	LEVELBOOK_SOAK=10 $(BIN)/python -m pytest
+soak: $(READY) $(BROWSER)
+	LEVELBOOK_SOAK=10 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
 
 clean:
-	rm -rf .venv .venv-* levelbook-demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* .screenshots levelbook-demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -154,9 +154,9 @@ def _publication_instant(month: int, rules: Rules) -> int:
     return month_start(month + 1) + days * DAY_MICROS + hours * HOUR_MICROS
 
 
-def balances(run: Run) -> list[int]:
-    """The points after each finding, in tenths."""
-    points, after = 0, []
+def balances(run: Run, opening: Account = NEW) -> list[int]:
+    """The points after each finding of a run from an opening, in tenths."""
+    points, after = opening.points, []
     for finding in run.findings:
         points += finding.tenths
         after.append(points)

@@ -76,7 +76,7 @@ def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         points = step["points"] or ""
         yield words("diff_step", points=points, step=words.step(step["step"]), before=before, after=after)
         if step["figures"] is not None:
-            changed = [words("changed_figure", **item) for item in _changed(step["figures"])]
+            changed = [words("changed_figure", **item) for item in changed_figures(step["figures"])]
             yield "             " + words("step_figures", changed="; ".join(changed) or words("none"))
         for item in step["events"]:
             made = words("made", before=_made_text(item["before"], words), after=_made_text(item["after"], words))
@@ -127,7 +127,7 @@ def _cause_text(cause: dict[str, Any], words: Words) -> str:
     return words("cause", **cause) + verdict
 
 
-def _changed(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def changed_figures(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The figures that a step changed, nested ones by their path."""
     before, after = (dict(_flat(figures[key], "")) for key in ("before", "after"))
     for name in sorted(before.keys() | after.keys()):

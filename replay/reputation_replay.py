@@ -9,7 +9,7 @@ from domain import reputation_account as account
 from domain.calendar import month_of, month_start, month_text, parse_instant, shanghai_text
 from domain.events import Event
 from domain.policy import Policy, start_of_month, term_at, terms_of
-from domain.reputation import NO_CAP, RECEIVED, SCHEME, Finding, Month, Verdict, run
+from domain.reputation import NEW, NO_CAP, RECEIVED, SCHEME, Account, Finding, Month, Run, Verdict, run
 from domain.reputation_facts import FLAG_TYPES, history_of, spans_of
 from replay.clauses import points_text
 from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
@@ -22,13 +22,17 @@ class ReputationReplay(Replay):
     scheme = SCHEME
     has_points = True
 
-    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+    def __init__(
+        self, subject: str, known: list[Event], moment: Moment, policies: Policies, opening: Account = NEW
+    ) -> None:
         super().__init__(subject, known, moment, policies)
+        self.opening = opening
+        """The account that the replay begins from: a new one, or that of an earlier month's close."""
         self._terms = terms_of(policies.own, start_of_month)
         self.took_part = taking_part(known, moment.as_of)
         self.spans = spans_of(self._terms)
         self.history = history_of(self.took_part, self.spans, moment.as_of)
-        self.run = run(self.history, self.spans)
+        self.run = run(self.history, self.spans, opening)
 
     @property
     def policy(self) -> Policy:
@@ -58,7 +62,14 @@ class ReputationReplay(Replay):
 
     @cached_property
     def notes(self) -> dict[int, str]:
-        return account.notes_of(self.took_part, self.history, self.run) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
+        return account.notes_of(self.took_part, self.history, self.settling) | dict.fromkeys(
+            self.retracted, RETRACTED_NOTE
+        )
+
+    @property
+    def settling(self) -> Run:
+        """The run that says which reviews and receipts are their orders' entries."""
+        return self.run
 
     @cached_property
     def shown(self) -> account.Shown:
@@ -163,8 +174,8 @@ class ReputationReplay(Replay):
         if not shown and part.month is not None:
             first = sum(1 for finding in self.findings if month_of(finding.at) < part.month)
             last = first - 1
-        opening = self.balances[first - 1] if first > 0 else 0
-        closing = self.balances[last] if last >= 0 else 0
+        opening = self.balances[first - 1] if first > 0 else self.opening.points
+        closing = self.balances[last] if last >= 0 else self.opening.points
         assert points_text(closing - opening, signed=True) == moved, "verdicts add up to the points"
         return {"adds_up": {"opening": points_text(opening), "verdicts": moved, "closing": points_text(closing)}}
 
@@ -182,7 +193,7 @@ class ReputationReplay(Replay):
     @cached_property
     def balances(self) -> list[int]:
         """The points after each finding, in tenths."""
-        return account.balances(self.run)
+        return account.balances(self.run, self.opening)
 
     def balance_json(self, index: int) -> str | None:
         return points_text(self.balances[index])
@@ -233,7 +244,7 @@ class ReputationReplay(Replay):
     def _receipts(self) -> dict[str, int]:
         """By order, the instant of the receipt from which its window runs."""
         no_receipt = (Verdict.UNKNOWN_ORDER, Verdict.DUPLICATE_RECEIPT)
-        settled = {finding.position: finding.verdict for finding in self.findings}
+        settled = {finding.position: finding.verdict for finding in self.settling.findings}
         return {
             event.data.order: event.occurred_at
             for event in self.took_part
@@ -248,7 +259,7 @@ class ReputationReplay(Replay):
     @cached_property
     def _reviews(self) -> dict[str, int]:
         """By order, the position of the review that was its entry."""
-        settled = {finding.position: finding.verdict for finding in self.findings}
+        settled = {finding.position: finding.verdict for finding in self.settling.findings}
         return {
             event.data.order: event.position
             for event in self.took_part

@@ -1,39 +1,341 @@
-"""The pages of the desk."""
+"""The pages of the desk: for each what it takes, who may read it, and from which model it is made."""
 
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from marshmallow import Schema
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from projections.service.problems import Problem
+from domain.calendar import shanghai_text
+from projections.answer_schemas import VERDICTS
+from projections.desk import appeals, differences, find
+from projections.desk.address import Address
+from projections.desk.drawing import drawing_of
+from projections.desk.operations import operations_of
+from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
+from projections.desk.sight import Sight, Told, check_subject, has_policy, looking, schemes_of, told_of
+from projections.desk.standing import all_versions, standing_of
+from projections.desk.timeline import timeline_of
+from projections.desk.why import months_of, names_of, verdicts_of, why_of
+from projections.desk.words import LANGUAGES, language_of
+from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, asker_of, note_access, require
+from projections.service.levels import check_judges
+from projections.service.operations import reading_of
+from projections.service.parameters import (
+    KINDS,
+    SCHEME_NAMES,
+    MomentQuery,
+    PathReader,
+    Query,
+    SubjectPath,
+    choice,
+    month,
+    read_query,
+    text,
+    whole,
+)
+from projections.service.problems import Problem, asked_wrongly, no_views, not_found
+from projections.service.standing import freshness
+from replay.errors import UsageError
+
+EVENTS_MAX: Final = 500
+"""So many events of a step of a difference are shown; the appeal file and the API hold all."""
+ROWS_MAX: Final = 200
+"""So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
+PAGES_MAX: Final = 100_000
+PERIOD: Final = r"\A[12][0-9]{3}-(0[1-9]|1[0-2])(-[0-3][0-9])?\Z"
+CACHED: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+TYPES: Final = {
+    "desk.css": "text/css; charset=utf-8",
+    "htmx-4.0.1.min.js": "text/javascript; charset=utf-8",
+    "htmx-LICENSE.txt": "text/plain; charset=utf-8",
+    "mark.svg": "image/svg+xml",
+}
+"""The files of the desk, each with its kind."""
+
+Asked = dict[str, Any]
+Page = Callable[[Request, Asked], Response]
+
+
+class LanguageQuery(Query):
+    lang = choice(LANGUAGES, "Language of the page; left out, as chosen before or as the browser prefers.")
+
+
+class FindQuery(LanguageQuery):
+    q = text("The beginning of an id, or of kind/id.", longest=80)
+    kind = choice(KINDS, "Only subjects of this kind.")
+    after = text("The subject behind which the page begins.", longest=80)
+
+
+class StandingQuery(MomentQuery, LanguageQuery):
+    pass
+
+
+class SchemeQuery(StandingQuery):
+    scheme = choice(SCHEME_NAMES, "Which scheme; left out, the first that judges the subject.")
+
+
+class WhyQuery(SchemeQuery):
+    month = month("What was judged in this month.")
+    event = text("Only the event of this id; of a payment or flag, its whole order.", longest=128)
+    verdict = choice(VERDICTS, "Only verdicts of this name, and no notes.")
+    page = whole("Which page of verdicts and notes.", 1, PAGES_MAX, load_default=1)
+
+
+class DifferencesQuery(SchemeQuery):
+    period = text("The period whose decision is compared with what is known now.", form=PERIOD)
+    run = text("As decided in this run; left out, the latest.", longest=64)
+    to_position = whole("Compared with what was known at this position; left out, with what is known now.", 1, 10**18)
+
+
+class AppealQuery(LanguageQuery):
+    scheme = choice(SCHEME_NAMES, "The scheme whose level is disputed.")
+    period = text("The month or day whose level is disputed.", form=PERIOD)
+    run = text("As decided in this run; left out, the latest.", longest=64)
+
+
+class AppealPath(SubjectPath):
+    form = choice(appeals.FORMS, "The form of the file.", required=True)
 
 
 def routes() -> list[BaseRoute]:
     """What the service mounts behind the routes of the API."""
-    return [Route("/", _start)]
+    subject = "/subjects/{kind}/{id}"
+    return [
+        _route("/", _find, LEVELS, FindQuery, Schema),
+        _route("/operations", _operations, LEVELS, LanguageQuery, Schema),
+        _route(subject, _standing, LEVELS, StandingQuery),
+        _route(f"{subject}/timeline", _timeline, LEVELS, SchemeQuery),
+        _route(f"{subject}/why", _why, EXPLANATIONS, WhyQuery),
+        _route(f"{subject}/differences", _differences, EXPLANATIONS, DifferencesQuery),
+        _route(f"{subject}/appeal", _appeal, EXPLANATIONS, AppealQuery),
+        _route(f"{subject}/appeal/file.{{form}}", _appeal_file, EXPLANATIONS, AppealQuery, AppealPath),
+        Route("/static/{name}", _asset),
+    ]
 
 
-def error_page(_: Request, problem: Problem) -> Response:
+def error_page(request: Request, problem: Problem) -> Response:
     """A problem as a page; the service adds the problem's own headers."""
-    return _page("error.html", problem.status, problem=problem)
+    return rendered(request, "error.html", status=problem.status, problem=problem)
 
 
-def login_page(_: Request, problem: Problem | None, next_page: str) -> Response:
+def login_page(request: Request, problem: Problem | None, next_page: str) -> Response:
     """The form by which a token is exchanged for a session: posted to /login as `token` and `next`."""
-    return _page("login.html", 200 if problem is None else problem.status, problem=problem, next_page=next_page)
+    status = 200 if problem is None else problem.status
+    return rendered(request, "login.html", status=status, problem=problem, next_page=next_page)
 
 
-def _start(_: Request) -> Response:
-    return _page("start.html", 200)
+def _route(path: str, page: Page, scope: str, query: type[Schema], named: type[Schema] = SubjectPath) -> Route:
+    """A page behind its scope, with its parameters read; fields that a form sent empty leave the address."""
+    parameters, places = query(), PathReader(named())
+
+    def endpoint(request: Request) -> Response:
+        require(request, scope)
+        clean = address_of(request).without_empty()
+        if clean is not None:
+            return RedirectResponse(clean, 303, NOT_KEPT)
+        asked = places.read(request) | read_query(parameters, request) | {"lang": language_of(request)}
+        if asked.get("scheme") is not None and "kind" in asked and "id" in asked:
+            check_judges(asked["kind"], asked["scheme"])
+        try:
+            return page(request, asked)
+        except UsageError as error:
+            raise asked_wrongly(error) from None
+
+    return Route(path, endpoint, methods=["GET"])
 
 
-def _page(name: str, status: int, **values: Any) -> Response:
-    return HTMLResponse(_templates().get_template(name).render(values), status, {"Cache-Control": "no-store"})
+# --- finding and operating --------------------------------------------------------------------------------------------
 
 
-@cache
-def _templates() -> Environment:
-    return Environment(loader=PackageLoader("projections.desk"), autoescape=True, undefined=StrictUndefined)
+def _find(request: Request, asked: Asked) -> Response:
+    reads_decisions = DECISIONS in asker_of(request).scopes
+    with looking(reading_of(request), {}) as sight:
+        if sight.views is None:
+            raise no_views()
+        found = find.search(sight.views, asked.get("q", ""), asked.get("kind"), asked.get("after"))
+        decisions = find.recent_decisions(sight.views) if reads_decisions else []
+        standing = sight.views.standing
+        behind = freshness(standing, sight.store.now())
+    return rendered(
+        request,
+        "find.html",
+        search=found,
+        decisions=decisions,
+        kinds=KINDS,
+        reads_decisions=reads_decisions,
+        standing=standing,
+        behind=behind,
+    )
+
+
+def _operations(request: Request, _: Asked) -> Response:
+    return rendered(request, "operations.html", **operations_of(reading_of(request)))
+
+
+# --- a subject --------------------------------------------------------------------------------------------------------
+
+
+def _standing(request: Request, asked: Asked) -> Response:
+    subject = f"{asked['kind']}/{asked['id']}"
+    with looking(reading_of(request), asked) as sight:
+        check_subject(sight, subject)
+        told = [told_of(sight, subject, scheme, asked["lang"]) for scheme in _schemes(sight, subject, asked)]
+        cards = [standing_of(item, sight.moment.as_of) for item in told if item is not None]
+        return _framed(request, "standing.html", asked, sight, None, cards=cards, versions_of=all_versions)
+
+
+def _timeline(request: Request, asked: Asked) -> Response:
+    with looking(reading_of(request), asked) as sight:
+        subject, told = _told(sight, asked)
+        reads_decisions = DECISIONS in asker_of(request).scopes
+        timeline = timeline_of(sight, subject, told, with_decisions=reads_decisions)
+        drawing = drawing_of(timeline)
+        return _framed(
+            request,
+            "timeline.html",
+            asked,
+            sight,
+            told,
+            timeline=timeline,
+            drawing=drawing,
+            reads_decisions=reads_decisions,
+            periods=months_of(told),
+            verdicts_of=verdicts_of,
+            rows_max=ROWS_MAX,
+        )
+
+
+def _why(request: Request, asked: Asked) -> Response:
+    with looking(reading_of(request), asked) as sight:
+        subject, told = _told(sight, asked)
+        if asked.get("month") is not None or asked.get("event") is not None:
+            note_access(request, "explanation", subject, told.scheme)
+        why = why_of(sight, subject, told, asked, asked["lang"])
+        named: dict[str, Any] = {} if why is None else names_of(why, told, asked["lang"])
+        return _framed(
+            request, "why.html", asked, sight, told, why=why, months=months_of(told), verdicts_of=verdicts_of, **named
+        )
+
+
+def _differences(request: Request, asked: Asked) -> Response:
+    names_moment = any(asked.get(name) is not None for name in ("as_of", "known_at", "position"))
+    if names_moment and asked.get("period") is not None:
+        raise UsageError("period names a decision with its own moment; leave out as_of, known_at and position")
+    with looking(reading_of(request), asked) as sight:
+        subject, told = _told(sight, asked)
+        decisions = differences.decisions_of(sight.store, subject, told.scheme)
+        period = asked.get("period") or (decisions[0].period if decisions and not names_moment else None)
+        found = None
+        if period is not None:
+            note_access(request, "diff", subject, told.scheme)
+            found = differences.of_decision(sight, subject, told.scheme, asked | {"period": period}, asked["lang"])
+        elif names_moment:
+            note_access(request, "diff", subject, told.scheme)
+            found = differences.of_moments(sight, subject, told.scheme, asked, asked["lang"])
+        permanent = None
+        if found is not None:
+            permanent = _permanent_difference(address_of(request), sight, told, found, asked["lang"])
+        values = {"decisions": decisions, "found": found, "events_max": EVENTS_MAX}
+        return _framed(request, "differences.html", asked, sight, told, permanent, **values)
+
+
+def _appeal(request: Request, asked: Asked) -> Response:
+    with looking(reading_of(request), {}) as sight:
+        subject, told = _told(sight, asked)
+        decisions = differences.decisions_of(sight.store, subject, told.scheme)
+        return _framed(request, "appeal.html", asked, sight, told, decisions=decisions, forms=appeals.FORMS)
+
+
+def _appeal_file(request: Request, asked: Asked) -> Response:
+    subject = f"{asked['kind']}/{asked['id']}"
+    scheme = asked.get("scheme") or schemes_of(subject)[0]
+    if asked.get("period") is None:
+        raise UsageError("period is missing; name the month or day whose level is disputed")
+    note_access(request, "appeal", subject, scheme)
+    with reading_of(request).store() as store:
+        file = appeals.file_of(
+            store, appeals.Wanted(subject, scheme, asked["period"], asked.get("run"), asked["lang"]), asked["form"]
+        )
+    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.content, 200, headers, file.media_type)
+
+
+def _schemes(sight: Sight, subject: str, asked: Asked) -> list[str]:
+    """The schemes that judge a subject; of one policy alone, its own."""
+    schemes = schemes_of(subject)
+    if asked.get("policy") is None:
+        return schemes
+    found = [scheme for scheme in schemes if has_policy(sight.store, scheme, asked["policy"])]
+    return found or schemes[:1]
+
+
+def _told(sight: Sight, asked: Asked) -> tuple[str, Told]:
+    """The subject that a page is about, in the scheme that was asked for or the first that judges it."""
+    subject = f"{asked['kind']}/{asked['id']}"
+    check_subject(sight, subject)
+    scheme = asked.get("scheme") or schemes_of(subject)[0]
+    told = told_of(sight, subject, scheme, asked["lang"])
+    if told is None:
+        detail = f"the views hold no {scheme} of {subject} yet; ask with an as_of, and it is replayed"
+        raise Problem(404, "no-level-yet", "There is no level yet", detail, field="scheme")
+    return subject, told
+
+
+def _framed(
+    request: Request,
+    template: str,
+    asked: Asked,
+    sight: Sight,
+    told: Told | None,
+    permanent: str | None = None,
+    **values: Any,
+) -> Response:
+    """A page about a subject: with the moment that it shows, and a link that shows the same for ever."""
+    subject = f"{asked['kind']}/{asked['id']}"
+    here = address_of(request)
+    return rendered(
+        request,
+        template,
+        subject=subject,
+        kind=asked["kind"],
+        schemes=schemes_of(subject),
+        scheme=None if told is None else told.scheme,
+        told=told,
+        sight=sight,
+        asked=asked,
+        permanent=permanent or _permanent(here, sight, told, asked["lang"]),
+        behind=None if sight.views is None else freshness(sight.views.standing, sight.store.now()),
+        **values,
+    )
+
+
+def _permanent(here: Address, sight: Sight, told: Told | None, language: str) -> str:
+    """A link to exactly this: the moment in full, and a policy, where one was chosen, by its whole hash."""
+    policy = here.query.get("policy")
+    if policy is not None and told is not None:
+        chosen = told.policies.own[0]
+        policy = f"{chosen.id}@{chosen.hash}"
+    as_of, position = shanghai_text(sight.moment.as_of), sight.moment.position
+    return here.to(as_of=as_of, position=position, known_at=None, policy=policy, lang=language)
+
+
+def _permanent_difference(
+    here: Address, sight: Sight, told: Told, found: differences.Differences, language: str
+) -> str:
+    """A link to exactly these two tellings: a decision by its run, the later one by its position."""
+    end = found.found["to"]["position"]
+    if found.period is None:
+        moved = Address(here.path, here.query | {"to_position": str(end)})
+        return _permanent(moved, sight, told, language)
+    run = found.decided["run"] if found.decided is not None and found.decided["is_of_period"] else None
+    return here.to(period=found.period, run=run, to_position=end, lang=language)
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in TYPES:
+        raise not_found(request.url.path)
+    return Response(asset_bytes(name), 200, CACHED, TYPES[name])

@@ -35,7 +35,8 @@ WAIT_SECONDS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.05
 
 Answered = TypeVar("Answered")
-_Key = tuple[str, str, Moment, tuple[str, ...]]
+ReplayKey = tuple[str, str, Moment, tuple[str, ...]]
+"""By what a replay is kept: subject, scheme or part of it, moment, revisions of the policies."""
 
 
 class Snapshot(NamedTuple):
@@ -55,7 +56,7 @@ class Reading:
         self._free: list[Store] = []
         self._views: Views | None = None
         self._lock = Lock()
-        self._kept: OrderedDict[_Key, Replay] = OrderedDict()
+        self._kept: OrderedDict[ReplayKey, Replay] = OrderedDict()
         self._kept_events = 0
         self._judges: dict[str, Judges] = {}
         self._points: tuple[Store, SqlitePoints] | None = None
@@ -157,12 +158,18 @@ class Reading:
         with self.store() as store:
             judging = judging_subject(store, subject, scheme)
             policies = choose(store, judging, moment, choice)
-            key = (subject, judging.scheme, moment, _revisions(policies))
-            kept = self._find(key)
-            if kept is not None:
-                return kept
-            found = judging(subject, judging.load(store, subject, moment.position), moment, policies)
-        self._keep(key, found)
+
+            def make() -> Replay:
+                return judging(subject, judging.load(store, subject, moment.position), moment, policies)
+
+            return self.kept((subject, judging.scheme, moment, revisions_of(policies)), make)
+
+    def kept(self, key: ReplayKey, make: Callable[[], Replay]) -> Replay:
+        """A replay from those kept, or one that is made now and kept."""
+        found = self._find(key)
+        if found is None:
+            found = make()
+            self._keep(key, found)
         return found
 
     def close(self) -> None:
@@ -242,13 +249,13 @@ class Reading:
         with self.snapshot() as at:
             return at.standing.position, at.standing.head
 
-    def _find(self, key: _Key) -> Replay | None:
+    def _find(self, key: ReplayKey) -> Replay | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def _keep(self, key: _Key, replay: Replay) -> None:
+    def _keep(self, key: ReplayKey, replay: Replay) -> None:
         with self._lock:
             if key not in self._kept:
                 self._kept_events += len(replay.known)
@@ -268,5 +275,5 @@ def levels_query(at: Snapshot, changes: Table, *where: ColumnElement[bool]) -> S
     return select(*levels.c, stale, changes.c.position).select_from(joined).where(*where)
 
 
-def _revisions(policies: Policies) -> tuple[str, ...]:
+def revisions_of(policies: Policies) -> tuple[str, ...]:
     return tuple(policy.hash for policy in (*policies.own, *policies.creators, *policies.previewed))

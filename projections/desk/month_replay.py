@@ -1,0 +1,74 @@
+"""One month of a merchant's reputation, replayed from the account at which it opened and not from the whole past.
+
+The views keep the account at each month's close, and `reputation.run` goes on from one. So a month costs what happened
+in it, however long the past is. This holds only where the views stand, under the policies that judged them; a test
+holds every month equal to the same part of the whole explanation.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from domain.calendar import month_start, month_text
+from domain.events import Event
+from domain.policy import start_of_month, terms_of
+from domain.reputation import NEW, Account, Run, run
+from domain.reputation_facts import spans_of
+from projections.desk.sight import Told
+from projections.reputation_rows import account_of
+from projections.service.reading import Snapshot
+from replay.reputation_replay import ReputationReplay
+from replay.store import Store
+from replay.timeline import RETRACTED, Moment, event_at, events_about, events_between
+
+_BEFORE_ALL: Final = -(2**62)
+
+
+class MonthReplay(ReputationReplay):
+    """A replay from a month's opening on. Only what it tells of that month is whole: verdicts, notes, and their sum."""
+
+    @cached_property
+    def settling(self) -> Run:
+        """An order's own events alone say which review or receipt is its entry: also of reviews before the opening."""
+        return run(self.history, self.spans)
+
+
+def month_replay(store: Store, views: Snapshot, moment: Moment, subject: str, told: Told, month: int) -> MonthReplay:
+    """A merchant's month, from its opening in the views, which stand at the moment."""
+    before = [row for row in _months(views, subject) if row.month < month_text(month)]
+    opening = account_of(before[-1]) if before else NEW
+    known = _known(store, views, moment.position, subject, told, opening, month)
+    return MonthReplay(subject, known, moment, told.policies, opening)
+
+
+def _months(views: Snapshot, subject: str) -> list[Any]:
+    table = views.tables["reputation_months"]
+    return list(views.connection.execute(select(table).where(table.c.subject == subject).order_by(table.c.month)))
+
+
+def _known(
+    store: Store, views: Snapshot, position: int, subject: str, told: Told, opening: Account, month: int
+) -> list[Event]:
+    """What bears on a month: what happened from the longest review window before its opening to its end, everything of
+    the orders that this names, the closing of the shop before, and the merchant's retractions.
+    """
+    spans = spans_of(terms_of(told.policies.own, start_of_month))
+    window = max(span.rules.window_micros for span in spans)
+    first = _BEFORE_ALL if opening == NEW else opening.month_end - window
+    found = {event.position: event for event in events_between(store, subject, first, month_start(month + 1), position)}
+    orders = {event.data.order for event in found.values() if hasattr(event.data, "order")}
+    found |= {event.position: event for event in events_about(store, subject, orders, position)}
+    if opening.closed_position:
+        found[opening.closed_position] = event_at(store, opening.closed_position)
+    found |= {event.position: event for event in _retractions(store, views, subject)}
+    return [found[at] for at in sorted(found)]
+
+
+def _retractions(store: Store, views: Snapshot, subject: str) -> Iterator[Event]:
+    """The merchant's retractions, of which the views keep the places."""
+    life = views.tables["life"].c
+    query = select(life.position).where(life.subject == subject, life.type == RETRACTED)
+    for position in views.connection.execute(query).scalars():
+        yield event_at(store, position)

@@ -1,0 +1,128 @@
+"""From a page's model to what a browser is sent: templates, the forms in which figures are shown, the language."""
+
+import re
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from domain.calendar import month_text, shanghai_text
+from domain.comparison import decimal_text
+from domain.policy import Policy
+from domain.version import PROGRAM_VERSION
+from projections.answer_text import changed_figures
+from projections.desk.address import Address, subject_path
+from projections.desk.words import COOKIE, TAGS, DeskWords, language_of, words_of
+from projections.service.askers import SESSION_COOKIE
+from replay.clauses import clause_json, clauses, points_text
+
+_INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
+NOT_KEPT: Final = {"Cache-Control": "no-store"}
+HASH_SHOWN: Final = 12
+_MONTH_SECONDS: Final = 30 * 86_400
+
+
+def rendered(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A page, in the language of whoever asks; a language that is chosen is kept."""
+    words = words_of(language_of(request))
+    here = address_of(request)
+    scope: dict[str, Any] = {
+        "t": words,
+        "here": here,
+        "languages": [(tag, here.to(lang=name), name) for name, tag in TAGS.items()],
+        "is_signed_in": SESSION_COOKIE in request.cookies,
+        "program": PROGRAM_VERSION,
+        **values,
+    }
+    response = HTMLResponse(_templates().get_template(template).render(scope), status, NOT_KEPT)
+    if request.query_params.get("lang") == words.language:
+        is_secure = request.url.scheme == "https"
+        response.set_cookie(
+            COOKIE, words.language, max_age=_MONTH_SECONDS, httponly=True, samesite="lax", secure=is_secure
+        )
+    return response
+
+
+def address_of(request: Request) -> Address:
+    return Address(request.url.path, dict(request.query_params))
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=PackageLoader("projections.desk"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "when": when_text,
+        "said": said_text,
+        "brief": brief_text,
+        "tidy": tidy_text,
+        "points": points_text,
+        "yuan": yuan_text,
+        "count": count_text,
+        "month": month_text,
+        "short_hash": lambda digest: digest[:HASH_SHOWN],
+        "instant": shanghai_text,
+    }
+    found.globals |= {"subject_path": subject_path, "cause_text": cause_text, "asset": asset, "clause_short": short_of}
+    found.globals |= {"mean": decimal_text, "changed_figures": changed_figures}
+    return found
+
+
+def when_text(instant: int) -> str:
+    """An instant in Shanghai, to be read: "2022-11-30 23:59:59"; decimals only where there are any."""
+    return said_text(shanghai_text(instant))
+
+
+def said_text(text: str) -> str:
+    """The same of an instant in an answer; a day stays as it is."""
+    return text.removesuffix("+08:00").replace("T", " ")
+
+
+def brief_text(instant: int) -> str:
+    """An instant to the second, where the whole is told beside it."""
+    return when_text(instant).partition(".")[0]
+
+
+def tidy_text(text: str) -> str:
+    """Words with the instants in them as the pages write instants."""
+    return _INSTANT.sub(r"\1 \2", text)
+
+
+def yuan_text(fen: int) -> str:
+    """An amount in fen as yuan, its thousands apart."""
+    return f"{fen // 100:,}.{fen % 100:02d}"
+
+
+def count_text(number: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number:,}"
+
+
+def short_of(policy: Policy, name: str, words: DeskWords) -> str:
+    """A verdict, note or rule in a few words, as its clause says them."""
+    return str(clause_json(policy, name, words.language)["short"])
+
+
+def cause_text(policy: Policy, cause: str, words: DeskWords) -> str:
+    """What a change of level came with: a verdict or rule by its clause, else what the calendar or an event brought."""
+    return short_of(policy, cause, words) if cause in clauses(policy.scheme) else words(f"cause_{cause}")
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a file of the desk, which changes with its bytes."""
+    return f"/static/{name}?{sha256(asset_bytes(name)).hexdigest()[:HASH_SHOWN]}"
+
+
+@cache
+def asset_bytes(name: str) -> bytes:
+    return (files("projections.desk") / "static" / name).read_bytes()
