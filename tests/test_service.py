@@ -1,5 +1,6 @@
 """The service: its guard, each of its answers, its errors, its start and end."""
 
+import asyncio
 import json
 import os
 import re
@@ -114,6 +115,30 @@ def test_what_breaks_is_told_to_the_log_and_not_to_whoever_asks(
     assert answer.status_code == 500 and "secret" not in answer.text
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "a secret of the inside" in caplog.text
+
+
+def test_a_body_that_breaks_off_is_no_fault_of_the_service(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    for path in ("/v1/levels:read", "/login"):
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert [item["status"] for item in sent if item["type"] == "http.response.start"] == [400, 400]
+    assert caplog.text == ""
 
 
 def test_settings_that_are_not_safe_are_refused() -> None:
