@@ -126,6 +126,12 @@ def test_ids_and_texts_from_outside_are_shown_and_never_run(client: TestClient) 
         assert inside.findall(page(client, path)) == []
 
 
+@pytest.mark.parametrize("path", ["//evil.example/x", "/%5Cevil.example/x", "///evil.example"])
+def test_no_link_of_an_error_leads_to_another_site(client: TestClient, path: str) -> None:
+    links = re.findall(r'href="([^"]*)"', page(client, f"http://127.0.0.1:8020{path}", 404))
+    assert len(links) > 6 and [link for link in links if link.startswith(("//", "/\\")) or "://" in link] == []
+
+
 def test_the_desk_keeps_to_the_scopes_of_a_token_and_notes_who_asked(disputed: str) -> None:
     subject = "merchant/tea-house"
     with open_store(disputed) as store, open_keeping(store) as keeping, serving(Settings(disputed)) as client:
@@ -138,6 +144,11 @@ def test_the_desk_keeps_to_the_scopes_of_a_token_and_notes_who_asked(disputed: s
         assert "Decided last" not in page(client, "/", headers=as_reader)
         for path in ("why", "differences", "appeal", "appeal/file.txt?period=2022-11"):
             assert "explanations:read" in page(client, f"{TEA_HOUSE}/{path}", 403, headers=as_reader)
+        for path in ("differences", "appeal"):
+            assert "run-" in page(client, f"{TEA_HOUSE}/{path}")
+            hidden = page(client, f"{TEA_HOUSE}/{path}", headers=as_auditor)
+            assert "Decisions are left out" in hidden and "run-" not in hidden
+        before = len(keeping.accesses(subject))
         for path in ("why?month=2022-11", "why", "appeal/file.txt?period=2022-11"):
             page(client, f"{TEA_HOUSE}/{path}", headers=as_auditor)
         noted = [(access.token, access.what) for access in keeping.accesses(subject)[before:]]

@@ -53,6 +53,7 @@ def test_a_view_has_one_address_and_keeps_its_moment_on_other_pages() -> None:
         ("de, fr", "en"),
         ("zh;q=0, en;q=0.1", "en"),
         ("zh;q=x, en;q=0.2", "en"),
+        ("zh;q=0.\u00b2, en;q=0.1", "en"),
         ("zh;q=0.333, en;q=0.34", "en"),
     ],
 )

@@ -1,5 +1,6 @@
 """The service: its guard, each of its answers, its errors, its start and end."""
 
+import asyncio
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from urllib.request import urlopen
 import pytest
 from starlette.testclient import TestClient
 
+from domain.calendar import day_of, day_text
 from domain.version import PROGRAM_VERSION
 from projections.answer_schemas import SCHEMAS
 from projections.place import views_path
@@ -113,6 +115,30 @@ def test_what_breaks_is_told_to_the_log_and_not_to_whoever_asks(
     assert answer.status_code == 500 and "secret" not in answer.text
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "a secret of the inside" in caplog.text
+
+
+def test_a_body_that_breaks_off_is_no_fault_of_the_service(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    for path in ("/v1/levels:read", "/login"):
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert [item["status"] for item in sent if item["type"] == "http.response.start"] == [400, 400]
+    assert caplog.text == ""
 
 
 def test_settings_that_are_not_safe_are_refused() -> None:
@@ -323,6 +349,12 @@ def test_policies_are_those_of_the_command(client: TestClient, ledger: str) -> N
         (f"{TEA_HOUSE}/explanation?cursor=abc", 400, "cursor", "is none that this service gave"),
         (f"{TEA_HOUSE}/explanation?cursor=WzEsMiwzXQ&as_of=2022-11-30", 400, "cursor", "names the moment of its first"),
         (f"{TEA_HOUSE}/explanation?cursor=WzEsMzAwMDAsM10", 400, "cursor", "is none that this service gave"),
+        (
+            f"{TEA_HOUSE}/explanation?cursor=WzE2Njk4MDAwMDAwMDAwMDAsNDAwLC01XQ",
+            400,
+            "cursor",
+            "is none that this service gave",
+        ),  # from before the first
         (f"{TEA_HOUSE}/events?policy=2022-10-26", 400, "policy", "is not known; known here are"),
         (f"{TEA_HOUSE}/events?type=order.eaten", 400, None, "there is no event type 'order.eaten'"),
         (f"{TEA_HOUSE}/diff?to_position=9999", 400, "to_position", "is not in the ledger"),
@@ -410,6 +442,17 @@ def test_only_an_answer_that_never_changes_may_be_kept(client: TestClient) -> No
         assert client.get(path).headers["Cache-Control"] == "private, max-age=86400, immutable"
     for path in (LEVEL, f"{LEVEL}?{FIXED}{digest[:12]}", f"{LEVEL}?as_of=2022-11-30&position=400", "/v1/policies"):
         assert client.get(path).headers["Cache-Control"] == "private, no-cache"
+
+
+def test_an_answer_of_today_or_of_an_open_policy_may_not_be_kept(client: TestClient) -> None:
+    digest, fixed = get(client, LEVEL)["policy_hash"], "private, max-age=86400, immutable"
+    today = day_text(day_of(time.time_ns() // 1_000))
+    diff, events = f"{TEA_HOUSE}/diff?{FIXED}{digest}&to_position=410", f"{TEA_HOUSE}/events?position=400&as_of="
+    for path in (diff, f"{events}2022-11-30", f"{events}2022-11-30T12:00:00%2B08:00"):
+        assert client.get(path).headers["Cache-Control"] == fixed
+    of_today = f"as_of={today}&position=400&policy=2022-10-26@{digest}"
+    for path in (f"{LEVEL}?{of_today}", f"{events}{today}", f"{diff}&to_as_of={today}", f"{diff}&to_policy=2022-10-26"):
+        assert client.get(path).headers["Cache-Control"] == "private, no-cache", path
 
 
 def test_a_reader_can_wait_for_what_he_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

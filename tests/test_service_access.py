@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from projections.service import askers
+from projections.service import askers, feed
 from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
 from projections.service.keeping import SESSION_MICROS, Keeping, Token, open_keeping, service_path
 from projections.service.login import safe_page
@@ -174,13 +175,34 @@ def test_a_token_may_ask_so_often_and_no_more(
     assert [client.get(LEVEL, headers=bearer(token)).status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
+def test_a_stream_ends_with_the_token_that_it_was_begun_with(
+    client: TestClient, keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 0)
+    number, token = keeping.new_token("w", [LEVELS], 1, NOW)
+    looked: list[int] = []
+
+    def is_stopping() -> bool:
+        looked.append(number)
+        if len(looked) == 3:
+            keeping.revoke(number, NOW)
+        return len(looked) > 10
+
+    assert isinstance(client.app, Starlette)
+    client.app.state.is_stopping = is_stopping
+    answer = client.get("/v1/changes", headers=bearer(token) | {"Accept": "text/event-stream"})
+    assert answer.status_code == 200 and "event: levelbook.level.changed" in answer.text
+    assert len(looked) == 3, "it is looked at again, and nothing of it counts as a request"
+
+
 def test_on_loopback_no_token_is_needed_but_a_wrong_one_is_refused(ledger: str, keeping: Keeping) -> None:
     with serving(Settings(ledger)) as client:
         assert client.get(EXPLANATION).status_code == 200
         assert client.get(LEVEL, headers=bearer("nobody")).status_code == 401
         _, token = keeping.new_token("w", [LEVELS], 100, NOW)
         assert client.get(EXPLANATION, headers=bearer(token)).status_code == 403
-        assert client.get(LEVEL, headers={"Cookie": "levelbook_session=of-before; other=1"}).status_code == 200
+        for _ in range(2):  # the second time it is known that the session has ended
+            assert client.get(LEVEL, headers={"Cookie": "levelbook_session=of-before; other=1"}).status_code == 200
 
 
 # --- browsers ---------------------------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def test_a_stream_tells_what_changed_and_then_what_changes(tmp_path: Path, monke
             async def listened() -> list[str]:
                 found: list[str] = []
                 first = feed.read_page(app.state.reading, None, {"limit": 2})
-                stream = feed._stream(SimpleNamespace(app=app), app.state.reading, first, {"limit": 2})  # type: ignore[arg-type]
+                stream = feed._stream(SimpleNamespace(app=app, scope={"headers": []}), first, {"limit": 2})  # type: ignore[arg-type]
                 assert await anext(stream) == b"retry: 2000\n\n"
                 while not found or f"id: {cursor}\n" not in found[-1]:
                     found.append((await anext(stream)).decode())

@@ -226,7 +226,7 @@ def _differences(request: Request, asked: Asked) -> Response:
         raise UsageError("period names a decision with its own moment; leave out as_of, known_at and position")
     with looking(reading_of(request), asked) as sight:
         subject, told = _told(sight, asked)
-        decisions = differences.decisions_of(sight.store, subject, told.scheme)
+        decisions = _decisions(request, sight, told, subject)
         period = asked.get("period") or (decisions[0].period if decisions and not names_moment else None)
         found = None
         if period is not None:
@@ -245,7 +245,7 @@ def _differences(request: Request, asked: Asked) -> Response:
 def _appeal(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), {}) as sight:
         subject, told = _told(sight, asked)
-        decisions = differences.decisions_of(sight.store, subject, told.scheme)
+        decisions = _decisions(request, sight, told, subject)
         return _framed(request, "appeal.html", asked, sight, told, decisions=decisions, forms=appeals.FORMS)
 
 
@@ -261,6 +261,13 @@ def _appeal_file(request: Request, asked: Asked) -> Response:
         )
     headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, 200, headers, file.media_type)
+
+
+def _decisions(request: Request, sight: Sight, told: Told, subject: str) -> list[differences.Decision] | None:
+    """The decisions on a subject, the latest first; None where whoever asks may not read them."""
+    if DECISIONS not in asker_of(request).scopes:
+        return None
+    return differences.decisions_of(sight.store, subject, told.scheme)
 
 
 def _schemes(sight: Sight, subject: str, asked: Asked) -> list[str]:

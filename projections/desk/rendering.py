@@ -48,7 +48,8 @@ def rendered(request: Request, template: str, *, status: int = 200, **values: An
 
 
 def address_of(request: Request) -> Address:
-    return Address(request.url.path, dict(request.query_params))
+    """Where a page was asked for; never with two slashes before it, which in a link would name another site."""
+    return Address("/" + request.url.path.lstrip("/\\"), dict(request.query_params))
 
 
 @cache

@@ -61,6 +61,6 @@ def _weight(text: str) -> int:
     if not name:
         return 1_000
     whole, _, decimals = value.partition(".")
-    if name != "q" or whole not in ("0", "1") or not (decimals.isdigit() or not decimals):
+    if name != "q" or whole not in ("0", "1") or not (value.isascii() and (decimals.isdigit() or not decimals)):
         return 0
     return min(int(whole) * 1_000 + int(decimals[:3].ljust(3, "0")), 1_000)

@@ -62,19 +62,18 @@ class Askers:
         found = self._known.get(shown)
         if found is None or found.until < monotonic():
             return None
-        return self._asker(found.token)
+        return self._asker(shown, found.token)
 
     def look_up(self, shown: Shown) -> Asker:
         """Who asks, from the tables. Raises Problem for a token or session that does not hold."""
-        keeping = self.keeping()
-        secret = shown.secret
-        found = keeping.token_of_session(secret, now()) if shown.is_session else keeping.token_of(secret)
-        if len(self._known) >= KNOWN_MAX:
-            self._known.clear()
-        self._known[shown] = Known(found, monotonic() + KNOWN_SECONDS)
-        if found is None and shown.is_session and not self._needs_token:
-            return ANYONE  # a session of before, where none is needed
-        return self._asker(found)
+        return self._asker(shown, self._find(shown))
+
+    def holds(self, shown: Shown | None) -> bool:
+        """Whether who was let in would be still, without counting it as a request: for answers without an end."""
+        if shown is None or (shown.is_session and not self._needs_token):
+            return True
+        found = self._known.get(shown)
+        return (self._find(shown) if found is None or found.until < monotonic() else found.token) is not None
 
     def forget(self, shown: Shown) -> None:
         self._known.pop(shown, None)
@@ -85,7 +84,18 @@ class Askers:
                 self._keeping.close()
                 self._keeping = None
 
-    def _asker(self, token: Token | None) -> Asker:
+    def _find(self, shown: Shown) -> Token | None:
+        keeping = self.keeping()
+        secret = shown.secret
+        found = keeping.token_of_session(secret, now()) if shown.is_session else keeping.token_of(secret)
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[shown] = Known(found, monotonic() + KNOWN_SECONDS)
+        return found
+
+    def _asker(self, shown: Shown, token: Token | None) -> Asker:
+        if token is None and shown.is_session and not self._needs_token:
+            return ANYONE  # a session of before, where none is needed
         if token is None:
             raise _wrong_token()
         self._count(token)

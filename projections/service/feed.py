@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from domain.calendar import shanghai_text
 from projections.changes import last_number
+from projections.service.askers import Askers, shown_by
 from projections.service.levels import row_json
 from projections.service.operations import Answer, Asked, reading_of
 from projections.service.parameters import wrong
@@ -58,7 +59,7 @@ async def read_changes(request: Request, asked: Asked) -> Answer | Response:
         detail = f"this process serves {STREAMS_MAX} streams already; ask for pages, or later"
         raise Problem(503, "too-many-streams", "Too many streams", detail, headers={"Retry-After": "10"})
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request, reading, first, asked), media_type=EVENT_STREAM, headers=headers)
+    return StreamingResponse(_stream(request, first, asked), media_type=EVENT_STREAM, headers=headers)
 
 
 def read_page(reading: Reading, after: str | None, asked: Asked) -> Page:
@@ -116,7 +117,7 @@ def _event(row: Sequence[Any], feed: str, source: str) -> dict[str, Any]:
     }
 
 
-async def _stream(request: Request, reading: Reading, first: Page, asked: Asked) -> AsyncIterator[bytes]:
+async def _stream(request: Request, first: Page, asked: Asked) -> AsyncIterator[bytes]:
     """Every event behind the first page's cursor, for as long as somebody listens and the service is up."""
     open_streams: set[object] = request.app.state.streams
     me = object()
@@ -133,9 +134,18 @@ async def _stream(request: Request, reading: Reading, first: Page, asked: Asked)
                 heard = monotonic()
             if page.is_last:
                 await sleep(LOOK_SECONDS)
-            page = await run_in_threadpool(read_page, reading, page.cursor, asked)
+            following = await run_in_threadpool(_following, request, page.cursor, asked)
+            if following is None:
+                return
+            page = following
     finally:
         open_streams.discard(me)
+
+
+def _following(request: Request, cursor: str, asked: Asked) -> Page | None:
+    """The next page of a stream; None where the token or session that it was begun with has ended."""
+    askers: Askers = request.app.state.askers
+    return read_page(reading_of(request), cursor, asked) if askers.holds(shown_by(request.scope)) else None
 
 
 def _told(event: dict[str, Any]) -> bytes:

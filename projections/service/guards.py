@@ -6,14 +6,14 @@ from typing import Final
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from projections.service.askers import Askers, shown_by
 from projections.service.asking import NOBODY
 from projections.service.metrics import Measures
-from projections.service.problems import Problem, broken, problem_response, unavailable
+from projections.service.problems import Problem, broken, broken_off, problem_response, unavailable
 from projections.service.settings import Settings
 from replay.errors import LevelbookError
 
@@ -71,6 +71,9 @@ class Guard:
             return
         try:
             await self._app(scope, receive, guarded)
+        except ClientDisconnect:
+            if not status:
+                await problem_response(broken_off())(scope, receive, guarded)
         except Exception as error:
             _log.error("%s %s broke", scope["method"], scope["path"], exc_info=error)
             if status:

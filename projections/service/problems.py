@@ -99,6 +99,10 @@ def not_reached(position: int, at: int) -> Problem:
     )
 
 
+def broken_off() -> Problem:
+    return Problem(400, "broken-off", "The request broke off", "the body ended before it was whole; send it again")
+
+
 def broken() -> Problem:
     """Nothing is told of what broke: that stands in the service's log."""
     detail = "this should not happen; the service's log says what broke"

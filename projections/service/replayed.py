@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.calendar import parse_month, shanghai_text
+from domain.calendar import parse_moment, parse_month, shanghai_text
 from domain.version import PROGRAM_VERSION
 from projections.service import levels, problems
 from projections.service.asking import note_access
@@ -58,6 +58,8 @@ def read_explanation(request: Request, asked: Asked) -> Answer:
         if _names_moment(asked):
             raise wrong("cursor", "names the moment of its first page; leave out as_of, known_at and position")
         as_of, position, start = values_of(asked["cursor"], int, int, int)
+        if start < 0:
+            raise wrong("cursor", "is none that this service gave; begin again without it")
         found = _replayed(request, asked, _moment_again(request, as_of, position))
     else:
         found = _replayed(request, asked)
@@ -85,8 +87,7 @@ def read_diff(request: Request, asked: Asked) -> Answer:
     note_access(request, "diff", start.subject, start.scheme)
     body = diff_json(start, end)
     etag = _etag(request, _depends_on(start), _depends_on(end))
-    fixed = _is_fixed(asked) and all(asked.get(f"to_{name}") is not None for name in ("as_of", "position"))
-    return Answer(body, etag, fixed)
+    return Answer(body, etag, _is_fixed(asked, first) and _is_fixed(other, last))
 
 
 def read_events(request: Request, asked: Asked) -> Answer:
@@ -108,7 +109,7 @@ def read_events(request: Request, asked: Asked) -> Answer:
         found = list(islice(list_events(store, subject, chosen, moment), limit + 1))
     following = cursor_of(moment.as_of, moment.position, found[limit - 1]["position"]) if len(found) > limit else None
     body = {"subject": subject, **moment_json(moment), "events": found[:limit], "next": following}
-    return Answer(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, policy=False))
+    return Answer(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, moment, policy=False))
 
 
 def read_decisions(request: Request, asked: Asked) -> Answer:
@@ -169,15 +170,17 @@ def _asked_moment(asked: Asked) -> AskedMoment:
     return AskedMoment(asked.get("as_of"), asked.get("known_at"), asked.get("position"))
 
 
-def _is_fixed(asked: Asked, *, policy: bool = True) -> bool:
-    """Whether everything that decides the answer was named in full."""
+def _is_fixed(asked: Asked, moment: Moment, *, policy: bool = True) -> bool:
+    """Whether everything that decides the answer was named in full; the day of today is not: it goes on."""
     _, _, digest = (asked.get("policy") or "").partition("@")
-    named = asked.get("as_of") is not None and asked.get("position") is not None
-    return named and (not policy or len(digest) == HASH_CHARS)
+    if asked.get("as_of") is None or asked.get("position") is None:
+        return False
+    is_past = parse_moment(asked["as_of"], 0) == moment.as_of
+    return is_past and (not policy or len(digest) == HASH_CHARS)
 
 
 def _named(found: Replay, request: Request, asked: Asked) -> tuple[str, bool]:
-    return _etag(request, _depends_on(found)), _is_fixed(asked)
+    return _etag(request, _depends_on(found)), _is_fixed(asked, found.moment)
 
 
 def _depends_on(found: Replay) -> list[str]:
