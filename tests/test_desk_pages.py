@@ -109,6 +109,7 @@ def test_the_language_is_chosen_by_link_cookie_and_browser(client: TestClient) -
         (f"{TEA_HOUSE}/appeal/file.html", 400, "period is missing; name the month or day"),
         (f"{TEA_HOUSE}/appeal/file.pdf?period=2022-11", 404, "form &#39;pdf&#39; is not one of html, json, txt"),
         ("/subjects/merchant/nobody", 404, "the ledger knows no merchant/nobody"),
+        ("/subjects/merchant/nobody/appeal/file.txt?period=2022-11", 404, "the ledger knows no merchant/nobody"),
         ("/subjects/shop/tea-house", 404, "kind &#39;shop&#39; is not one of merchant, creator, mcn"),
         ("/static/nothing.js", 404, "there is nothing at /static/nothing.js"),
     ],

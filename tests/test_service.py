@@ -439,7 +439,9 @@ def test_an_answer_that_is_held_is_not_sent_again(client: TestClient) -> None:
 def test_only_an_answer_that_never_changes_may_be_kept(client: TestClient) -> None:
     digest = get(client, LEVEL)["policy_hash"]
     for path in (f"{LEVEL}?{FIXED}{digest}", f"{TEA_HOUSE}/explanation?{FIXED}{digest}"):
-        assert client.get(path).headers["Cache-Control"] == "private, max-age=86400, immutable"
+        kept = client.get(path).headers
+        assert kept["Cache-Control"] == "private, max-age=86400, immutable"
+        assert kept["Vary"] == "authorization, cookie", "kept for who asked, and not for who signs in after him"
     for path in (LEVEL, f"{LEVEL}?{FIXED}{digest[:12]}", f"{LEVEL}?as_of=2022-11-30&position=400", "/v1/policies"):
         assert client.get(path).headers["Cache-Control"] == "private, no-cache"
 

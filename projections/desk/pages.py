@@ -36,9 +36,10 @@ from projections.service.parameters import (
     text,
     whole,
 )
-from projections.service.problems import Problem, asked_wrongly, no_views, not_found
+from projections.service.problems import Problem, asked_wrongly, no_subject, no_views, not_found
 from projections.service.standing import freshness
 from replay.errors import UsageError
+from replay.timeline import has_subject
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
@@ -254,8 +255,10 @@ def _appeal_file(request: Request, asked: Asked) -> Response:
     scheme = asked.get("scheme") or schemes_of(subject)[0]
     if asked.get("period") is None:
         raise UsageError("period is missing; name the month or day whose level is disputed")
-    note_access(request, "appeal", subject, scheme)
     with reading_of(request).store() as store:
+        if not has_subject(store, subject):
+            raise no_subject(subject)
+        note_access(request, "appeal", subject, scheme)
         file = appeals.file_of(
             store, appeals.Wanted(subject, scheme, asked["period"], asked.get("run"), asked["lang"]), asked["form"]
         )

@@ -21,6 +21,8 @@ from replay.errors import UsageError
 JSON: Final = (b"content-type", b"application/json")
 FIXED: Final = b"private, max-age=86400, immutable"
 """An answer at a fixed moment under a fixed policy never becomes another one."""
+VARY: Final = (b"vary", b"authorization, cookie")
+"""What one may read is not shown again to whoever signs in after him with the same browser."""
 CHANGING: Final = b"private, no-cache"
 
 
@@ -94,7 +96,7 @@ class _Endpoint:
 
 def respond(request: Request, answer: Answer) -> Response:
     """The answer as bytes; none where whoever asks holds them already."""
-    headers = [(b"cache-control", FIXED if answer.fixed else CHANGING)]
+    headers = [(b"cache-control", FIXED), VARY] if answer.fixed else [(b"cache-control", CHANGING)]
     if answer.etag is not None:
         headers.append((b"etag", answer.etag.encode()))
         held = _held(request)
