@@ -381,6 +381,7 @@ def follow(once: bool, store: str, format_: str) -> None:
     "--tls-certificate", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM; makes it https."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8.")
+@click.option("--tls-by-proxy", is_flag=True, help="A proxy before it ends TLS: cookies are for https alone.")
 @location_option
 def serve(store: str, **asked: Any) -> None:
     """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.

@@ -234,6 +234,17 @@ def test_a_browser_exchanges_a_token_for_a_session(client: TestClient, keeping: 
     assert client.get(LEVEL).status_code == 401
 
 
+def test_behind_tls_cookies_are_for_https_alone(ledger: str, client: TestClient, keeping: Keeping) -> None:
+    _, token = keeping.new_token("w", [LEVELS], 100, NOW)
+    plain = client.post("/login", data={"token": token})
+    assert "Secure" not in plain.headers["Set-Cookie"] and "Strict-Transport-Security" not in plain.headers
+    for told in ({"tls_by_proxy": True}, {"tls_certificate": Path("cert.pem"), "tls_key": Path("key.pem")}):
+        with serving(Settings(ledger, token_required=True)._replace(**told)) as behind:
+            signed = behind.post("/login", data={"token": token})
+        assert "; Secure" in signed.headers["Set-Cookie"]
+        assert signed.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
 def test_no_other_site_signs_a_browser_in(client: TestClient, keeping: Keeping) -> None:
     _, token = keeping.new_token("w", [LEVELS], 100, NOW)
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):

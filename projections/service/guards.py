@@ -30,8 +30,8 @@ HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
-
-
+HTTPS_ALONE: Final = (b"strict-transport-security", b"max-age=31536000")
+"""Where browsers reach the service by https: they are to ask by nothing else."""
 OPEN: Final = ("/healthz", "/readyz", "/login", "/logout")
 """What is answered to whoever asks."""
 RIGHT_HOSTS_MAX: Final = 100
@@ -44,6 +44,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, askers: Askers, measures: Measures) -> None:
         self._app = app
         self._hosts = settings.hosts
+        self._headers = (*HEADERS, HTTPS_ALONE) if settings.is_https else HEADERS
         self._right_hosts: set[bytes] = set()
         """Host headers as they were sent and found to be right."""
         self._askers = askers
@@ -59,7 +60,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *HEADERS]
+                message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 
         try:

@@ -65,9 +65,8 @@ def safe_page(page: str) -> str:
 
 
 def _set_cookie(request: Request, response: Response, secret: str, seconds: int) -> None:
-    response.set_cookie(
-        SESSION_COOKIE, secret, max_age=seconds, httponly=True, samesite="strict", secure=request.url.scheme == "https"
-    )
+    secure = request.app.state.settings.is_https
+    response.set_cookie(SESSION_COOKIE, secret, max_age=seconds, httponly=True, samesite="strict", secure=secure)
 
 
 def _check_same_origin(request: Request) -> None:

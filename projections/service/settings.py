@@ -25,6 +25,13 @@ class Settings(NamedTuple):
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    tls_by_proxy: bool = False
+    """Whether a proxy before the service ends TLS, so that browsers see https where the service sees http."""
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the service by https."""
+        return self.tls_by_proxy or self.tls_certificate is not None
 
     @property
     def needs_token(self) -> bool:
