@@ -22,7 +22,7 @@ from domain.tier import CAUSES, Change
 from domain.tier import STATES as TIER_STATES
 from domain.tier import Account as TierAccount
 from domain.tier_facts import end_of, last_closed_day
-from projections import creator_view, mcn_view, reputation_rows, tier_view
+from projections import creator_view, reputation_rows, tier_view
 from projections.bulk_rows import Judged, following, named, nullable, numbers_of, owners_of, texts
 from projections.monthly_rows import Evaluated, changes_of
 from projections.monthly_rows import history_row as monthly_history_row
@@ -296,7 +296,7 @@ def _fill_creators(filling: Filling, slots: Slots) -> None:
     judging = creator_view.judging_of(filling.step)
     folded = fold_creators(filling.columns, judging.terms, filling.as_of)
     filling.insert("creator_figures", _figures_rows(filling, folded))
-    filling.insert("mcn_parts", _parts_columns(filling, folded, slots))
+    filling.insert("mcn_parts", _parts_columns(filling, slots))
     evaluated = _evaluated(filling, folded, judging)
     months, history, levels = [], [], []
     nobody = judged_by(judging.policies, term_at(judging.terms, filling.as_of).policy)
@@ -374,16 +374,14 @@ def _counts(filling: Filling, end: int) -> dict[tuple[int, int], int]:
     }
 
 
-def _parts_columns(filling: Filling, folded: CreatorFolded, slots: Slots) -> dict[str, list[Any]]:
-    agencies, creators = mcn_view.judging_of(filling.step), creator_view.judging_of(filling.step)
-    parts = fold_parts(filling.columns, folded, slots, agencies.terms, creators.terms, filling.as_of)
-    sums = parts.figures[:, : len(SUMS)]
-    rows = (parts.months < month_of(filling.as_of)) & sums.any(axis=1)
+def _parts_columns(filling: Filling, slots: Slots) -> dict[str, list[Any]]:
+    parts = fold_parts(filling.columns, slots, filling.as_of)
+    rows = (parts.months < month_of(filling.as_of)) & parts.figures.any(axis=1)
     return {
         "mcn": named(slots.agencies, parts.agencies[rows]),
         "month": parts.months[rows].tolist(),
         "creator": named(slots.creators, parts.creators[rows]),
-        **{name: sums[rows, place].tolist() for place, name in enumerate(SUMS)},
+        **{name: parts.figures[rows, place].tolist() for place, name in enumerate(SUMS)},
     }
 
 

@@ -145,6 +145,10 @@ def first_out_of_order(columns: Columns, before: Columns | None = None) -> int |
         last, first = ([int(column[row]) for column in of[:3]] for of, row in ((before, -1), (columns, 0)))
         if last >= first:
             return 0
-    subject, at, position = (np.diff(column) for column in columns[:3])
-    right = (subject > 0) | ((subject == 0) & ((at > 0) | ((at == 0) & (position > 0))))
-    return None if right.all() else int(np.argmin(right)) + 1
+    subject, at, position = columns[:3]
+    # Next to all rows are later ones of a subject: only the others are looked at closely.
+    others = np.flatnonzero((at[1:] <= at[:-1]) | (subject[1:] < subject[:-1])) + 1
+    before_them, them = ([column[rows].tolist() for column in (subject, at, position)] for rows in (others - 1, others))
+    pairs = zip(zip(*before_them, strict=True), zip(*them, strict=True), strict=True)
+    wrong = next((place for place, (left, right) in enumerate(pairs) if left >= right), None)
+    return None if wrong is None else int(others[wrong])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PART_ROWS: Final = 500_000
+PART_ROWS: Final = 250_000
 """A part ends with the subject that brings it to so many rows."""
 _BEHIND_ALL: Final = 2**31 - 1
 

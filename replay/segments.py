@@ -32,7 +32,7 @@ MANIFEST: Final = "manifest.json"
 READERS: Final = "readers.lock"
 """Locked by those who read, shared, so that nothing is removed under their hands."""
 COMPRESSION_LEVEL: Final = 3
-ROW_GROUP_ROWS: Final = 32_768
+ROW_GROUP_ROWS: Final = 16_384
 """Rows that stand together in a file: what a reader of parts holds at least of each generation."""
 COLUMNS_FILE: Final = "columns"
 SUBJECTS_FILE: Final = "subjects"

@@ -16,12 +16,13 @@ from domain.reputation import Span, Verdict
 from domain.reputation_account import Change, changes, shown
 from domain.reputation_facts import KINDS
 from replay.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
-from replay.folded import Folded, FoldedChange, FoldedMonth, account_of, changes_of, findings_of, months_of
+from replay.folded import Folded, account_of
 from replay.replays import Policies
 from replay.reputation_fold import fold_reputation
 from replay.reputation_replay import ReputationReplay
 from replay.timeline import Moment
 from tests.conftest import SOAK
+from tests.folded import FoldedChange, FoldedMonth, changes_of, findings_of, months_of
 from tests.replays import VERSION_LISTS, VERSIONS, candidates
 from tests.test_reputation import (
     LONG_AFTER,

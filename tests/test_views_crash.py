@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from projections import advance as advancing
+from projections import fill as filling
 from projections import rebuild as building
 from projections.advance import advance
 from projections.follow import follow
@@ -59,8 +60,8 @@ def opened(location: str, work: Callable[[Views], object]) -> Callable[[], None]
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps and parts so small that a kill finds one under way."""
     monkeypatch.setattr(advancing, "EVENTS_AT_ONCE", 6)
-    monkeypatch.setattr(building, "SUBJECTS_AT_ONCE", 1)
-    monkeypatch.setattr(building, "RECORDS_AT_ONCE", 40)
+    monkeypatch.setattr(filling, "SUBJECTS_AT_ONCE", 1)
+    monkeypatch.setattr(filling, "RECORDS_AT_ONCE", 40)
 
 
 @pytest.mark.usefixtures("small_steps")

@@ -33,7 +33,7 @@ from replay.columns import (
     TYPES,
     Columns,
 )
-from replay.folded import Folded, account_of, changes_of, months_of
+from replay.folded import Folded
 from replay.numbering import SUBJECT, names_schema
 from replay.parts import Part
 from replay.policies import shipped
@@ -290,16 +290,3 @@ def test_memory(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
         f"\npeak memory of a fold of {MEMORY_EVENTS:,} events {large:.0f} MiB, of a tenth of them {small:.0f} MiB,"
         f" ratio {large / small:.2f}; aim under 2 GB at 100,000,000, and at most 1.3 times that at 10,000,000"
     )
-
-
-def test_handing_out_plain_objects(files_of: MakeFiles, compile_s: float, benchmark: BenchmarkFixture) -> None:
-    folded = next(folded_by(Archive.open(files_of(EVENTS // 10), LEDGER), 0))
-    subjects = range(len(folded.subjects))
-
-    def hand_out() -> None:
-        for subject in subjects:
-            account_of(folded, subject), months_of(folded, subject), changes_of(folded, subject)
-
-    benchmark.pedantic(hand_out, rounds=3)  # type: ignore[no-untyped-call]
-    a_month = benchmark.stats.stats.median / len(folded.months.month) * 1e6  # type: ignore[union-attr]
-    print(f"\naccount, months and changes as plain objects: {a_month:.1f} us a subject and month, aim under 100")
