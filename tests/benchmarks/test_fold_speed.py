@@ -267,7 +267,7 @@ def test_time_at_ten_times_the_events(files_of: MakeFiles, compile_s: float, com
 def test_memory(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
     """Ledgers of which one has ten times the merchants, events and generations of the other, none of them large.
 
-    LEVELBOOK_BENCH_MEMORY_EVENTS=100000000 takes a quarter of an hour and 3 GB of disk.
+    LEVELBOOK_BENCH_MEMORY_EVENTS=100000000 takes about ten minutes and 2 GB of disk.
     """
     script = (
         "import re, sys; from pathlib import Path; from tests.benchmarks.test_fold_speed import *\n"
