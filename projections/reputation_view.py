@@ -98,6 +98,7 @@ def wait_for(step: Step, subject: str, dues: Sequence[int]) -> list[Rewrite] | N
 
 def advance(step: Step, subject: str, restart: int) -> list[Rewrite]:
     """Everything of a merchant from the month of an instant on, judged again."""
+    step.windows.take_run(subject)  # judged anew: not to be gone on with, also where none is kept in its place
     judging = judging_of(step)
     restart = min(restart, step.after.as_of)
     stored = [] if restart == SINCE_EVER else _months(step, subject)
