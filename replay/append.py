@@ -4,7 +4,6 @@ What is known is recognised first; what is new gets its place, its times, its bu
 link in the chain. Nothing of a stream is loaded but the number of its last version.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -137,8 +136,7 @@ class Appender:
                     record,
                 )
             )
-        transaction.insert(rows)
-        transaction.add_to_tally(Counter(item.type for item, _ in new))
+        transaction.record(rows)
         return Head(position, recorded_at, chain)
 
 

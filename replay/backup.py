@@ -1,7 +1,6 @@
 """A backup: the whole ledger as one SQLite store, from either database, verified before it is kept."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +29,7 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
         with copy_of(draft, store.identity) as copy:
             for rows in _chunks(store.query(_RECORDS_SQL, (head.position,))):
                 with copy.append() as transaction:
-                    transaction.insert([Row._make(row) for row in rows])
-                    transaction.add_to_tally(Counter(row[3] for row in rows))
+                    transaction.record([Row._make(row) for row in rows])
                 progress(rows[-1][0])
             for rows in _chunks(store.query("SELECT key, alias FROM buyers")):
                 with copy.append() as transaction:

@@ -73,6 +73,9 @@ class _Layered(Transaction):
     def now(self) -> int:
         return self._store.now()
 
+    def run_deferred(self) -> None:
+        self._scratch.run_deferred()
+
     def head(self) -> Head:
         """The scratch ledger's place with the later of both times; positions are not shown."""
         scratch = self._scratch.head()

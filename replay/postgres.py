@@ -182,6 +182,9 @@ class PostgresTransaction(Transaction):
         with _failures_named(self._name):
             return _now(self._connection)
 
+    def run_deferred(self) -> None:
+        self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         # LATERAL … LIMIT 1: one look-up in the index for each key, whatever the table's statistics.
         rows = self.execute(

@@ -153,6 +153,9 @@ class SqliteTransaction(Transaction):
     def now(self) -> int:
         return self._clock()
 
+    def run_deferred(self) -> None:
+        """SQLite defers no triggers."""
+
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         ids_by_source: dict[str, list[str]] = defaultdict(list)
         for source, event_id in keys:

@@ -6,9 +6,11 @@ Statements are written once, with `?` for parameters; a database that says it ot
 import re
 import secrets
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -83,11 +85,47 @@ class Transaction(ABC):
         """Whether an alias still belongs to somebody; False once its buyer was erased."""
         return bool(self.execute("SELECT 1 FROM buyers WHERE alias = ?", (alias,)))
 
+    @abstractmethod
+    def run_deferred(self) -> None:
+        """Let what the database would do only at the commit happen now, so that reading back sees it."""
+
+    def record(self, rows: Sequence[Row]) -> None:
+        """Append rows that follow the last record, count them, and read back what the database has written.
+
+        A trigger or rule on a table can swallow or alter a row without an error. Raises StoreError where one did:
+        what is acknowledged is what the database says it wrote.
+        """
+        counted = self._counted()
+        self.insert(rows)
+        self.add_to_tally(Counter(row.type for row in rows))
+        self.run_deferred()
+        sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position >= ? ORDER BY position"
+        written = self.execute(sql, (rows[0].position,))
+        for row, found in zip_longest(rows, written):
+            if row != found:
+                at = row.position if row is not None else found[0]
+                there = found is not None and found[0] == at
+                raise _not_kept(f"at position {at} {'another' if there else 'no'} record is there")
+        if self._counted() != counted + len(rows):
+            raise _not_kept("the tally does not count it")
+
+    def _counted(self) -> int:
+        ((count,),) = self.execute("SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM tally")
+        return int(count)
+
     def add_aliases(self, rows: Mapping[bytes, str]) -> None:
+        """Give buyers their aliases. Raises StoreError unless the database has kept them."""
         self.execute_many("INSERT INTO buyers (key, alias) VALUES (?, ?)", rows.items())
+        self.run_deferred()
+        if self.aliases(list(rows)) != dict(rows):
+            raise _not_kept("an alias of a buyer is not there, or another one")
 
     def delete_alias(self, key: bytes) -> None:
+        """Forget a buyer. Raises StoreError unless the database has done so."""
         self.execute("DELETE FROM buyers WHERE key = ?", (key,))
+        self.run_deferred()
+        if self.aliases([key]):
+            raise _not_kept("the row that was deleted is still there")
 
     def add_to_tally(self, counts: Mapping[str, int]) -> None:
         self.execute_many(
@@ -256,6 +294,13 @@ def _refuse_unknown_scheme(location: str) -> None:
         raise UsageError("the store is named by a connection string of another form; write postgresql://user@host/db")
     if mark:
         raise UsageError(f"the store '{scheme}://…' is neither a path nor a postgresql:// URL; give one of these")
+
+
+def _not_kept(found: str) -> StoreError:
+    return StoreError(
+        f"the database does not do what it was told: {found}. Nothing of this was recorded; a trigger or rule stands on"
+        " a table of the store: 'levelbook verify' names it. Remove it, then try again"
+    )
 
 
 def backfill_running(name: str) -> StoreError:
