@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from replay.beside import beside
 from replay.sqlite import SqliteStore
 from replay.store import Store
 
@@ -11,7 +12,7 @@ POSTGRES_SCHEMA: Final = "levelbook_views"
 
 def views_path(store: SqliteStore) -> Path:
     """The file of the views of a SQLite ledger, beside it."""
-    return store.path.with_name(store.path.name + ".views")
+    return beside(store.path, ".views")
 
 
 def has_views(store: Store) -> bool:

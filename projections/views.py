@@ -5,21 +5,19 @@ database. A build is one whole set of tables (`projections.view_tables`); one is
 that was live before may be kept to switch back to.
 """
 
-import fcntl
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Row, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
 from projections.view_tables import Tables, control_tables, tables_of, view_statements
+from replay.beside import beside, locked, make_private, postgres_engine, sqlite_engine
 from replay.errors import StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
@@ -27,6 +25,7 @@ from replay.store import Store
 
 FORMAT: Final = 2
 BUSY_SECONDS: Final = 60
+_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 FEED_BYTES: Final = 6
 """Views made again from nothing count changes anew: their feed has another name, chosen at random."""
 LIVE: Final = "live"
@@ -64,13 +63,13 @@ class Build(NamedTuple):
 class Views:
     """The views of one ledger, open for reading and for moving them."""
 
-    def __init__(self, store: Store, engine: Engine, schema: str | None, folder: Path | None) -> None:
+    def __init__(self, store: Store, engine: Engine, schema: str | None, path: Path | None) -> None:
         self.store = store
         self.schema = schema
         self.feed = ""
         """What the feed of changes is called: views made again from nothing count anew, under another name."""
         self._engine = engine
-        self._folder = folder
+        self._path = path
         self.about, self._builds, self.changes = control_tables(schema)
 
     def tables(self, build: int) -> Tables:
@@ -101,7 +100,7 @@ class Views:
     def alone(self, work: str) -> Iterator[None]:
         """Hold the right to follow or to rebuild. Raises StoreError when another process holds it."""
         busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
-        if self._folder is None:
+        if self._path is None:
             with self._engine.connect() as connection:
                 if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCKS[work]})")).scalar_one():
                     raise busy
@@ -112,15 +111,8 @@ class Views:
                     with suppress(DBAPIError):
                         connection.execute(text(f"SELECT pg_advisory_unlock({_LOCKS[work]})"))
             return
-        handle = os.open(self._folder.with_name(f"{self._folder.name}.{work}"), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise busy from None
+        with locked(beside(self._path, f".{work}"), busy):
             yield
-        finally:
-            os.close(handle)
 
     def builds(self, connection: Connection) -> list[Build]:
         """Every build, the oldest first."""
@@ -203,10 +195,14 @@ def open_views(store: Store, *, make: bool = False) -> Views:
         raise UsageError(f"{store.name} has no views yet; 'levelbook rebuild' makes them")
     if isinstance(store, SqliteStore):
         path = views_path(store)
-        views = Views(store, _sqlite_engine(path), None, path)
+        if make:
+            make_private(path)
+        engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=_PRAGMAS)
+        views = Views(store, engine, None, path)
     else:
         assert isinstance(store, PostgresStore)
-        views = Views(store, _postgres_engine(store.location), POSTGRES_SCHEMA, None)
+        engine = postgres_engine(store.location, application="levelbook-views", busy_seconds=BUSY_SECONDS)
+        views = Views(store, engine, POSTGRES_SCHEMA, None)
     try:
         with _failures_named(store.name):
             _check(views, make)
@@ -247,27 +243,6 @@ def _check(views: Views, make: bool) -> None:
             f"the views of {views.store.name} have form {form}, this levelbook moves form {FORMAT}; remove them, then"
             " rebuild"
         )
-
-
-def _sqlite_engine(path: Path) -> Engine:
-    url = f"sqlite:///file:{quote(str(path))}?uri=true"
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -65536")
-
-    return engine
-
-
-def _postgres_engine(location: str) -> Engine:
-    _, _, rest = location.partition("://")
-    return create_engine(
-        f"postgresql+psycopg://{rest}",
-        connect_args={"application_name": "levelbook-views", "options": f"-c lock_timeout={BUSY_SECONDS}s"},
-    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from domain.limits import ALIAS_HEX_CHARS
+from replay.beside import open_private
 from replay.errors import StoreError, UsageError
 from replay.store import KEY_BYTES, Store, key_check
 
@@ -63,7 +64,7 @@ def make_key(path: Path) -> bytes:
     if key is not None:
         return key
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    handle = open_private(draft, os.O_EXCL | os.O_WRONLY)
     try:
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")

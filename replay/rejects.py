@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from replay.beside import open_private
 from replay.errors import StoreError, UsageError
 from replay.lines import REFUSED_MARK
 from replay.refusals import Reason, Refusal
@@ -48,7 +49,7 @@ class Rejects:
         path = self._wanted
         for number in range(2, NAMES_TRIED_MAX):
             try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                handle = open_private(path, os.O_EXCL | os.O_WRONLY)
             except FileExistsError:
                 path = self._wanted.with_name(f"{self._wanted.stem}-{number}{self._wanted.suffix}")
                 continue

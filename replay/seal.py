@@ -1,8 +1,6 @@
 """Sealing: what the ledger has beyond its segments becomes a further generation of them."""
 
 import errno
-import fcntl
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from replay.archive import Archive, open_archive, whole_stretch
+from replay.beside import locked
 from replay.errors import StoreError, UsageError
 from replay.segments import (
     COLUMNS_FILE,
@@ -129,15 +128,9 @@ def _kept(generations: list[Generation], records: int) -> int:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Raises StoreError when another seal runs on the folder."""
-    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"another seal is running on {folder}; wait for it, there is one at a time") from None
+    busy = StoreError(f"another seal is running on {folder}; wait for it, there is one at a time")
+    with locked(folder / LOCK, busy):
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from replay.beside import open_private
 from replay.columns import TYPES, Columns
 from replay.errors import DamagedError
 from replay.numbering import KEY, names_schema
@@ -155,7 +156,7 @@ def hold(folder: Path) -> int | None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what no manifest lists any more, unless somebody reads: what a killed seal left, what was replaced."""
-    handle = os.open(folder / READERS, os.O_CREAT | os.O_RDWR, 0o600)
+    handle = open_private(folder / READERS, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         manifest = read_manifest(folder)
@@ -174,7 +175,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def write_file(path: Path, content: "bytes | memoryview") -> None:
     """Write a file and wait until it is on the disk."""
-    with path.open("wb") as file:
+    with open(path, "wb", opener=open_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

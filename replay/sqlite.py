@@ -1,6 +1,5 @@
 """A store in one SQLite file."""
 
-import fcntl
 import json
 import os
 import secrets
@@ -11,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
+from replay.beside import beside, connect_sqlite, locked, open_private
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.guards import SQLITE_GUARDS
 from replay.record import Row
@@ -89,22 +88,14 @@ class SqliteStore(Store):
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
-        path = self.path.with_name(self.path.name + ".backfill")
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise backfill_running(self.name) from None
+        with locked(beside(self.path, ".backfill"), backfill_running(self.name)):
             yield
-        finally:
-            os.close(handle)
 
     def now(self) -> int:
         return time.time_ns() // 1000
 
     def size_bytes(self) -> int:
-        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        files = (self.path, beside(self.path, "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def missing_guards(self) -> list[str]:
@@ -128,7 +119,7 @@ class SqliteStore(Store):
         return key_path(self.path)
 
     def segments_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".segments")
+        return beside(self.path, ".segments")
 
     def close(self) -> None:
         self._closed = True
@@ -258,13 +249,13 @@ def draft_beside(path: Path) -> Path:
 def remove_draft(path: Path) -> None:
     """Remove a store that was made under a passing name, and the files SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+        beside(path, suffix).unlink(missing_ok=True)
 
 
 def _make_file(path: Path, identity: tuple[int, str, int, int, bytes]) -> None:
     from replay.schema import sqlite_statements
 
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    os.close(open_private(path, os.O_EXCL | os.O_RDWR))
     connection = _connect(path)
     try:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -282,15 +273,14 @@ def _make_file(path: Path, identity: tuple[int, str, int, int, bytes]) -> None:
 
 
 def key_path(path: Path) -> Path:
-    return path.with_name(path.name + ".key")
+    return beside(path, ".key")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
-    uri = f"file://{quote(str(path.absolute()))}?mode={mode}"
     try:
         # A service lends an open store to one thread after another; each use is alone.
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode)
     except sqlite3.Error as error:
         raise _failure(str(path), error) from error
     try:

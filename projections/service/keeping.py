@@ -5,14 +5,12 @@ It is neither fact nor derived, and so stands beside the ledger and the views: w
 random bits, which nobody finds by trying, however fast the hash.
 """
 
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 from sqlalchemy import (
     BigInteger,
@@ -23,9 +21,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    create_engine,
     delete,
-    event,
     insert,
     inspect,
     select,
@@ -34,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from replay.beside import beside, make_private, postgres_engine, sqlite_engine
 from replay.errors import StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
@@ -241,9 +238,8 @@ def open_keeping(store: Store) -> Keeping:
         keeping = Keeping(store, _sqlite_engine(service_path(store)), None)
     else:
         assert isinstance(store, PostgresStore)
-        _, _, rest = store.location.partition("://")
-        arguments = {"application_name": "levelbook-service", "options": f"-c lock_timeout={BUSY_SECONDS}s"}
-        keeping = Keeping(store, create_engine(f"postgresql+psycopg://{rest}", connect_args=arguments), POSTGRES_SCHEMA)
+        engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=BUSY_SECONDS)
+        keeping = Keeping(store, engine, POSTGRES_SCHEMA)
     try:
         keeping.make()
     except BaseException:
@@ -253,23 +249,15 @@ def open_keeping(store: Store) -> Keeping:
 
 
 def service_path(store: SqliteStore) -> Path:
-    return store.path.with_name(store.path.name + ".service")
+    return beside(store.path, ".service")
 
 
 def _sqlite_engine(path: Path) -> Engine:
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        make_private(path)
     except OSError as error:
         raise StoreError(f"what the service keeps, {path}, cannot be written: {error.strerror}") from error
-    url = f"sqlite:///file:{quote(str(path))}?uri=true"
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-
-    return engine
+    return sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=("journal_mode = WAL", "synchronous = NORMAL"))
 
 
 def _hash(secret: str) -> str:

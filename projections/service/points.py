@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Sequence
 from time import monotonic
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 from projections.place import views_path
 from projections.service.problems import no_views
 from projections.service.standing import Standing
+from replay.beside import connect_sqlite
 from replay.errors import StoreError
 from replay.sqlite import SqliteStore
 
@@ -39,6 +39,7 @@ class Point(NamedTuple):
     levels: Sequence[Level]
 
 
+BUSY_SECONDS: Final = 5
 HEAD_SECONDS: Final = 0.05
 """For how long the end of the ledger is taken to stand where it was seen: it only says how fresh the views are."""
 _STANDING: Final = "b.build, b.position, b.as_of, b.policies, (SELECT max(number) FROM changes)"
@@ -55,9 +56,8 @@ class SqlitePoints:
     """A connection to the file of the views, for one thread: the event loop reads by it without waiting."""
 
     def __init__(self, store: SqliteStore) -> None:
-        uri = f"file:{quote(str(views_path(store)))}?mode=rw"
         self._store = store
-        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._connection = connect_sqlite(views_path(store), busy_seconds=BUSY_SECONDS)
         self._connection.execute("PRAGMA query_only = ON")
         self._head, self._head_until = 0, 0.0
 

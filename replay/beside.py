@@ -1,0 +1,97 @@
+"""What lies beside a store, and how it is opened: SQLite by path, engines for both databases, private files, locks.
+
+A store's derived and kept files bear its whole name and something behind it. Nothing but `connect_sqlite` turns a path
+into SQLite's kind of name: a `#`, `?` or `%41` in a folder or file must lead nobody into another file.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from replay.errors import LevelbookError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+PRIVATE_MODE: Final = 0o600
+"""Files beside a store tell what it tells: for their owner alone. SQLite gives its -wal and -shm the same mode."""
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The path of what lies beside a store's file under its name and a suffix such as `.views`."""
+    return path.with_name(path.name + suffix)
+
+
+def open_private(path: Path | str, flags: int) -> int:
+    """A handle on a file, which is made where it is not there: for its owner alone, whatever the umask.
+
+    Fits as the `opener` of `open`. Raises FileExistsError where `flags` say O_EXCL and something is there.
+    """
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return os.open(path, flags & ~os.O_CREAT)
+    os.fchmod(handle, PRIVATE_MODE)
+    return handle
+
+
+def make_private(path: Path) -> None:
+    """Make an empty private file unless something is there, which is not opened: SQLite's locks on it would drop."""
+    if not path.exists():
+        os.close(open_private(path, os.O_RDWR))
+
+
+@contextmanager
+def locked(path: Path, busy: LevelbookError) -> Iterator[None]:
+    """Hold the lock file at `path`, which stays for the next. Raises `busy` where another process holds it."""
+    handle = open_private(path, os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def connect_sqlite(path: Path, *, busy_seconds: float, mode: str = "rw") -> sqlite3.Connection:
+    """A connection to exactly the file at `path`, which must be there; `mode` is rw or ro.
+
+    Transactions are begun by whoever uses it, from one thread at a time. Raises sqlite3.Error.
+    """
+    uri = f"file://{quote(os.fsencode(path.absolute()))}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def sqlite_engine(path: Path, *, busy_seconds: float, pragmas: Sequence[str]) -> "Engine":
+    """An engine on exactly the file at `path`; each connection begins with the pragmas (`synchronous = FULL`)."""
+    from sqlalchemy import QueuePool, create_engine
+
+    def connect() -> sqlite3.Connection:
+        connection = connect_sqlite(path, busy_seconds=busy_seconds)
+        try:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+def postgres_engine(location: str, *, application: str, busy_seconds: float) -> "Engine":
+    """An engine on the database of a postgresql:// URL; `application` is what the server calls its connections."""
+    from sqlalchemy import create_engine
+
+    _, _, rest = location.partition("://")
+    options = {"application_name": application, "options": f"-c lock_timeout={busy_seconds}s"}
+    return create_engine(f"postgresql+psycopg://{rest}", connect_args=options)
