@@ -4,6 +4,8 @@ from typing import Final
 
 LINE_BYTES_MAX: Final = 65_536
 """The longest line the intake reads; the largest well-formed event is a tenth of it."""
+POLICY_BYTES_MAX: Final = 1 << 18
+"""The longest policy file that is read; the longest that comes with the program has a fiftieth of it."""
 NESTING_MAX: Final = 8
 ID_CHARS_MAX: Final = 64
 """Subjects, orders, buyers, violations, contents, creators."""

@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_start, instant_text, month_of, month_start, parse_instant
 from domain.limits import INTEGER_DIGITS_MAX, NESTING_MAX
+from domain.texts import invisible_character
 
 STATUSES: Final = ("published", "reposted", "assumed")
 _TOO_EXACT: Final = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{7}")
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, and those that override the direction of text or have no width."""
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LONG_AGO: Final = -(2**62)
 _INSTANTS: Final = ("in_force_from", "preview_from", "recalculates_from")
 
@@ -146,11 +146,16 @@ def _plain(value: Any, depth: int) -> Any:
         return _instant(value)
     if isinstance(value, int) and abs(value) >= 10**INTEGER_DIGITS_MAX:
         raise PolicyError(f"holds an integer of more than {INTEGER_DIGITS_MAX} digits")
-    if isinstance(value, str) and (found := _UNSEEN.search(value)):
-        raise PolicyError(f"holds the character U+{ord(found.group()):04X}, which cannot be seen; remove it")
+    if isinstance(value, str) and (code := _unseen(value)):
+        raise PolicyError(f"holds the character {code}, which cannot be seen; remove it")
     if isinstance(value, (bool, int, str)):
         return value
     raise PolicyError(f"{value!r} is neither text, an integer, a truth value nor a time with an offset")
+
+
+def _unseen(text: str) -> str | None:
+    control = _CONTROL.search(text)
+    return invisible_character(text) if control is None else f"U+{ord(control.group()):04X}"
 
 
 def _instant(value: datetime) -> str:

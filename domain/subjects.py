@@ -59,9 +59,8 @@ class Subject(Stream):
     """The latest decision by (scheme, period)."""
 
     def decide_level(self, decision: LevelDecided, *, source: str, decided_at: int) -> None:
-        """Fix a level; nothing happens when this run has decided it already.
+        """Fix a level; nothing happens when this run has decided it already. `source` names the run.
 
-        `source` names the run, so that (source, subject) is decided once.
         Raises ValueError for a scheme that does not judge this kind of subject.
         """
         if decision.scheme not in self.schemes:

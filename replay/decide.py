@@ -26,11 +26,11 @@ from domain.calendar import (
     shanghai_text,
 )
 from domain.events import NEVER_READ, BoardDecided, BoardRow, DecisionsRun, LevelDecided
-from domain.limits import DAY_MICROS, HOUR_MICROS, TEXT_CHARS_MAX
+from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import start_of_month, term_at, terms_of
 from replay.errors import StoreError, UsageError
 from replay.leaderboard import board_rows
-from replay.ledger import Ledger, own_source
+from replay.ledger import Ledger, check_reason, own_source
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay
 from replay.reading import read_record
@@ -134,8 +134,8 @@ def decide(
 
     Raises UsageError for a reason without a run before it, and StoreError when streams move on too fast.
     """
-    if again is not None and not (again.isprintable() and 1 <= len(again) <= TEXT_CHARS_MAX):
-        raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
+    if again is not None:
+        check_reason(again)
     try:
         return _decide(store, scheme, period, again, progress)
     except IntegrityError:

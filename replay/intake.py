@@ -15,7 +15,7 @@ from msgspec import UNSET
 from domain.calendar import parse_instant
 from domain.events import CATALOGUE, Data, Envelope, LevelAnnounced
 from domain.limits import LINE_BYTES_MAX
-from replay.record import Candidate, candidate, encode_json
+from replay.record import OWN_SOURCE, Candidate, candidate, encode_json
 from replay.refusals import Reason, RefusalError
 
 if TYPE_CHECKING:
@@ -118,7 +118,13 @@ def _raise(found: "list[Fault]") -> None:
 
 
 def _checked(envelope: Envelope, data: Data) -> Candidate:
-    """The checks that neither reader's types express: subject, times, days."""
+    """The checks that neither reader's types express: source, subject, times, days."""
+    if envelope.source[: len(OWN_SOURCE)].lower() == OWN_SOURCE:
+        raise RefusalError(
+            Reason.RESERVED_SOURCE,
+            f"source: found '{envelope.source}', but sources that begin with '{OWN_SOURCE}' name what ledgers record"
+            " themselves; give the event the source that it comes from",
+        )
     kind = envelope.subject.partition("/")[0]
     kinds = CATALOGUE[envelope.type].kinds
     if kind not in kinds:

@@ -28,18 +28,20 @@ from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event, PolicyA
 from domain.limits import TEXT_CHARS_MAX
 from domain.policy import Policy
 from domain.subjects import Board, DecisionBook, PolicyBook, Subject, subject_class
+from domain.texts import invisible_character
 from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
 from replay.buyers import hash_buyer, key_of
 from replay.errors import LevelbookError, UsageError
 from replay.policies import check_adoptable
 from replay.reading import read_record
-from replay.record import Candidate, candidate
+from replay.record import OWN_SOURCE, Candidate, candidate
 from replay.store import Store
 from replay.timeline import EVERYTHING, decisions_on
 
 ERASURES: Final = "ledger/erasures"
 DECISIONS: Final = "ledger/decisions"
+OWN_ID_CHANCE_BYTES: Final = 16
 Book = TypeVar("Book", PolicyBook, DecisionBook, Board)
 _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 
@@ -48,9 +50,14 @@ class RecordMapper(Mapper[str]):
     """Between domain events and the records of the ledger; the topic of an event is its type."""
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        """A decided event as the recorder takes it: `state` is the event's canonical JSON."""
+        """A decided event as the recorder takes it: `state` is the event's canonical JSON.
+
+        Its id ends in chance, so that nobody can record something under it before. That nothing is decided twice
+        rests on what the streams hold and on the versions expected of them, never on ids.
+        """
         event = cast(Event, domain_event)
-        made = own_candidate(event.originator_id, event.type, event.source, event.id, event.occurred_at, event.data)
+        event_id = f"{event.id}-{secrets.token_hex(OWN_ID_CHANCE_BYTES)}"
+        made = own_candidate(event.originator_id, event.type, event.source, event_id, event.occurred_at, event.data)
         return StoredEvent(event.originator_id, event.originator_version, event.type, made.event)
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
@@ -216,8 +223,7 @@ class Ledger(Application[str]):
 
         Raises UsageError when this ledger knows no such buyer.
         """
-        if not (reason.isprintable() and 1 <= len(reason) <= TEXT_CHARS_MAX):
-            raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
+        check_reason(reason)
         key = key_of(self.store)
         hashed = hash_buyer(key, buyer)
         with self.store.append() as transaction:
@@ -228,7 +234,7 @@ class Ledger(Application[str]):
                 ERASURES,
                 "buyer.erased",
                 own_source(self.store),
-                f"erasure-{secrets.token_hex(16)}",
+                f"erasure-{secrets.token_hex(OWN_ID_CHANCE_BYTES)}",
                 transaction.now(),
                 BuyerErased(reason=reason),
             )
@@ -239,9 +245,15 @@ class Ledger(Application[str]):
         return Erasure(done.head.position, self.store.scrub())
 
 
+def check_reason(reason: str) -> None:
+    """Raises UsageError for a reason that is not one short text in which every character shows."""
+    if not (reason.isprintable() and invisible_character(reason) is None and 1 <= len(reason) <= TEXT_CHARS_MAX):
+        raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
+
+
 def own_source(store: Store) -> str:
     """The `source` of events that the ledger itself records."""
-    return f"urn:levelbook:{store.identity.id}"
+    return f"{OWN_SOURCE}{store.identity.id}"
 
 
 def own_candidate(stream: str, event_type: str, source: str, event_id: str, occurred_at: int, data: Data) -> Candidate:

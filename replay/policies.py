@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import shanghai_text
+from domain.limits import POLICY_BYTES_MAX
 from domain.policy import Policy, PolicyError, canonical_of, policy_of
 from replay.errors import FaultyPolicy, UsageError, damaged
 from replay.reading import read_record
@@ -165,7 +166,7 @@ def read_policy(path: Path) -> Policy:
     from replay.policy_schemas import faults_of
 
     try:
-        canonical = canonical_of(path.read_text("utf-8"))
+        canonical = canonical_of(_bounded_text(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8"
         raise UsageError(f"the policy {path} cannot be read: {reason}") from None
@@ -175,6 +176,15 @@ def read_policy(path: Path) -> Policy:
     if faults:
         raise FaultyPolicy("\n".join(f"{path}: {fault}" for fault in faults))
     return policy_of(canonical)
+
+
+def _bounded_text(path: Path) -> str:
+    """The text of a file, of which no more is read than a policy may have."""
+    with path.open("rb") as file:
+        raw = file.read(POLICY_BYTES_MAX + 1)
+    if len(raw) > POLICY_BYTES_MAX:
+        raise PolicyError(f"has more than {POLICY_BYTES_MAX} bytes, which no policy needs; is it the right file?")
+    return raw.decode("utf-8")
 
 
 def policy_to_adopt(name: str, folder: Path | None) -> Policy:

@@ -16,6 +16,8 @@ from domain.events import CATALOGUE, Data, Envelope, OrderPaid
 
 RECORD_V: Final = 1
 CHAIN_START: Final = bytes(32)
+OWN_SOURCE: Final = "urn:levelbook:"
+"""Begins the `source` of what a ledger records itself; from outside it is refused, in any case of letters."""
 BUYER_MARK: Final = b'"buyer":"@"'
 """Stands for the buyer in content hashes, and in an event until its alias is known."""
 

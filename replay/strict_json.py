@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from domain.limits import INTEGER_DIGITS_MAX, NESTING_MAX
+from domain.texts import invisible_character
 from replay.refusals import Reason, RefusalError
 
 _STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]')
@@ -23,8 +24,8 @@ def parse_object(line: bytes) -> dict[str, Any]:
     """The JSON object that a line holds.
 
     Raises RefusalError for anything but one object in valid UTF-8, for repeated keys, NaN and
-    infinities, nesting over the limit, and for control, bidirectional-override and lone surrogate
-    characters in any text. Numbers that are not integers come back as OddNumber.
+    infinities, nesting over the limit, and for control, bidirectional-override, invisible and lone
+    surrogate characters in any text. Numbers that are not integers come back as OddNumber.
     """
     text = _decode(line)
     _check_nesting(text)
@@ -144,4 +145,9 @@ def _check_text(text: str) -> None:
             Reason.BIDI_CHARACTER,
             f"found U+{ord(found.group()):04X} in {shown(text)}, which turns the direction of text and can hide"
             " what it says; remove it",
+        )
+    if code := invisible_character(text):
+        raise RefusalError(
+            Reason.INVISIBLE_CHARACTER,
+            f"found {code} in {shown(text)}, which shows nothing, so that two texts can look alike; remove it",
         )
