@@ -237,6 +237,7 @@ def events(
     from replay.explain import made_beside
     from replay.look import Chosen, list_events
     from replay.policies import Choice
+    from replay.readers import EVERYTHING_SHOWN
     from replay.schemes import replay_subject
 
     with _open(store) as opened:
@@ -244,7 +245,7 @@ def events(
         made = None
         if scheme is not None:
             made = made_beside(replay_subject(opened, subject, moment, scheme, Choice(policy, policies)))
-        found = list_events(opened, subject, Chosen(order, types), moment, made)
+        found = list_events(opened, subject, Chosen(order, types), moment, EVERYTHING_SHOWN, made)
         printing.print_events(found, as_json=format_ == "json")
 
 
@@ -592,9 +593,11 @@ def decide(
 def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
     """List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period."""
     from replay.decide import decisions_json
+    from replay.readers import EVERYTHING_SHOWN
 
     with _open(store) as opened:
-        printing.print_decisions(decisions_json(opened, subject, scheme), as_json=format_ == "json")
+        found = decisions_json(opened, subject, scheme, EVERYTHING_SHOWN)
+    printing.print_decisions(found, as_json=format_ == "json")
 
 
 @_command("audit", "levelbook audit --scheme merchant-reputation --month 2022-11")
@@ -649,10 +652,11 @@ def appeal(
     """Print the file of one disputed level: as announced, as decided, as known now, the difference, the events."""
     from replay.appeal import appeal_json
     from replay.decide import period_of
+    from replay.readers import EVERYTHING_SHOWN
 
     with _open(store) as opened:
         period = period_of(opened, scheme, None if month is None else _month(month), None if day is None else _day(day))
-        found = appeal_json(opened, subject, scheme, period, run, lang)
+        found = appeal_json(opened, subject, scheme, period, run, lang, EVERYTHING_SHOWN)
     printing.print_appeal(found, lang, format_)
 
 
@@ -731,9 +735,11 @@ def leaderboard(
     """Show BOARD (comprehensive or growth) of a month: rated agencies, best first."""
     from replay.leaderboard import board_json
     from replay.policies import Choice
+    from replay.readers import EVERYTHING_SHOWN
 
     with _open(store) as opened, printing.progress("judging agencies", 0) as progress:
-        found = board_json(opened, board, _month(month), (known_at, position), Choice(folder=policies), progress)
+        known, choice = (known_at, position), Choice(folder=policies)
+        found = board_json(opened, board, _month(month), known, choice, EVERYTHING_SHOWN, progress)
     printing.print_board(found | {"rows": found["rows"][:top]}, as_json=format_ == "json")
 
 

@@ -62,8 +62,8 @@ def list_key(schema: type[Schema], description: str) -> fields.List[Any]:
     return fields.List(fields.Nested(schema), required=True, metadata={"description": description})
 
 
-def nested_key(schema: type[Schema], description: str, **options: Any) -> fields.Nested:
-    return fields.Nested(schema, required=True, metadata={"description": description}, **options)
+def nested_key(schema: type[Schema], description: str, *, required: bool = True, **options: Any) -> fields.Nested:
+    return fields.Nested(schema, required=required, metadata={"description": description}, **options)
 
 
 class Answer(Schema):
@@ -130,7 +130,12 @@ class PublishedAnswer(Answer):
     points = points_key("at that close")
     level = text_key("code, at that close; null unless rated", allow_none=True)
     at = instant_key("the publication")
-    decided = nested_key(DecidedAnswer, "what was decided of that month; null where nothing was", allow_none=True)
+    decided = nested_key(
+        DecidedAnswer,
+        "what was decided of that month; null where nothing was; left out for who may not see decisions",
+        allow_none=True,
+        required=False,
+    )
     in_force = flag_key("whether the policy was in force at the publication")
 
 

@@ -47,9 +47,9 @@ def appeal_page(found: dict[str, Any], words: Words) -> str:
 
 def _sections(found: dict[str, Any], words: Words) -> Iterator[tuple[str, list[str]]]:
     yield words.appeal("announced"), list(_announced_lines(found["announced"], words))
-    yield words.appeal("decided"), list(_decided_lines(found["decided"], words))
+    yield words.appeal("decided"), list(_decided_lines(found, words))
     yield words.appeal("now"), [words.standing(found["now"])]
-    if found["difference"] is not None:
+    if found.get("difference") is not None:
         yield words.appeal("difference"), list(diff_lines(found["difference"], words))
     yield words.appeal("explanation"), list(explain_lines(found["now"], words))
     yield words.appeal("events"), [_event_line(item) for item in found["events"]]
@@ -62,7 +62,11 @@ def _announced_lines(announced: Sequence[dict[str, Any]], words: Words) -> Itera
         yield words.appeal("not_announced")
 
 
-def _decided_lines(decided: dict[str, Any] | None, words: Words) -> Iterator[str]:
+def _decided_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
+    if "decided" not in found:
+        yield words("decisions_hidden")
+        return
+    decided = found["decided"]
     if decided is None:
         yield words.appeal("not_decided")
         return

@@ -126,6 +126,9 @@ def _published_lines(published: dict[str, Any] | None, words: Words) -> Iterator
     level = words.level(published["level"])
     line = words("published", at=published["at"], month=published["month"], level=level, points=points)
     yield line + ("" if published["in_force"] else f" ({words('before_in_force')})")
+    if "decided" not in published:
+        yield "  " + words("decisions_hidden")
+        return
     decided = published["decided"]
     if decided is None:
         yield "  " + words("not_decided")

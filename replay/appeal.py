@@ -12,6 +12,7 @@ from replay.diff import diff_json
 from replay.errors import UsageError
 from replay.explain import explain_json
 from replay.look import Chosen, list_events
+from replay.readers import Reader
 from replay.replays import Part, Replay, about_of
 from replay.schemes import choose
 from replay.store import Store
@@ -19,21 +20,23 @@ from replay.timeline import RETRACTED, Moment, has_subject
 
 
 def appeal_json(
-    store: Store, subject: str, scheme: str, period: Period, run: str | None, language: str
+    store: Store, subject: str, scheme: str, period: Period, run: str | None, language: str, reader: Reader
 ) -> dict[str, Any]:
     """The file of one period's level. `run` names a run of decisions; None is the latest.
 
-    Raises UsageError for a subject that the scheme does not judge or the ledger does not know, and for a run that
-    decided nothing here.
+    For a reader who may not see decisions it is made as if nothing had been decided, with `decided` and `difference`
+    left out. Raises UsageError for a subject that the scheme does not judge or the ledger does not know, and for a run
+    that decided nothing here; HiddenError for a run where the reader may see none.
     """
     kind, judging = judging_of(scheme)
     if not subject.startswith(f"{kind}/"):
         raise UsageError(f"{scheme} does not judge {subject}; it judges {kind}/<id>")
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects {kind}' lists them")
-    decision, moment = _decision(store, subject, scheme, period.text, run)
+    decision, moment = _decision(store, subject, scheme, period.text, run, reader)
     then = None if decision is None else as_decided(store, subject, decision, moment)
-    now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
+    known_now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
+    now = known_now.shown_to(reader)
     part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
     explained = explain_json(now, part, language)
     bearing = {item["position"] for item in (*explained["verdicts"], *explained["notes"])}
@@ -51,19 +54,21 @@ def appeal_json(
             for event in now.known
             if _announces(event, scheme, period.text) and event.position not in now.retracted
         ],
-        "decided": None if decision is None or then is None else _decided_json(store, decision, then),
+        **({"decided": decision and then and _decided_json(store, decision, then)} if reader.sees_decisions else {}),
         "now": explained,
-        "difference": difference,
-        "events": _events(store, now, bearing),
+        **({"difference": difference} if reader.sees_decisions else {}),
+        "events": _events(store, now, bearing, reader),
     }
 
 
 def _decision(
-    store: Store, subject: str, scheme: str, period: str, run: str | None
+    store: Store, subject: str, scheme: str, period: str, run: str | None, reader: Reader
 ) -> tuple[LevelDecided | None, Moment | None]:
+    if run is None and not reader.sees_decisions:
+        return None, None
     if run is None:
-        return decision_on(store, subject, scheme, period) or (None, None)
-    named = [decision for _, decision in decided_events(store, subject) if decision.run == run]
+        return decision_on(store, subject, scheme, period, reader) or (None, None)
+    named = [decision for _, decision in decided_events(store, subject, reader) if decision.run == run]
     if not named or (named[-1].scheme, named[-1].period) != (scheme, period):
         raise UsageError(
             f"the run {run} decided nothing of {subject} for {period}; 'levelbook decided {subject}' lists runs"
@@ -112,7 +117,7 @@ def _at_its_own_moment(store: Store, decision: LevelDecided, then: Replay) -> Re
     return then if then.moment == moment_of(decision) else as_decided(store, then.subject, decision)
 
 
-def _events(store: Store, now: Replay, bearing: set[int]) -> list[dict[str, Any]]:
+def _events(store: Store, now: Replay, bearing: set[int], reader: Reader) -> list[dict[str, Any]]:
     """The records that bear on the level, whole, with their hashes: also those of the same orders and violations, which
     have no verdict of their own, and what retracts them.
     """
@@ -125,5 +130,5 @@ def _events(store: Store, now: Replay, bearing: set[int]) -> list[dict[str, Any]
     }
     moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
     subjects = sorted({now.events[position].originator_id for position in positions})
-    listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment))
+    listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment, reader))
     return sorted((item for item in listed if item["position"] in positions), key=lambda item: item["position"])

@@ -26,6 +26,7 @@ from replay.errors import UsageError
 from replay.leaderboard import board_decisions, board_rows
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay
+from replay.readers import EVERYTHING_SHOWN
 from replay.replays import Policies, Replay
 from replay.schemes import SCHEMES, adopted_then, choose
 from replay.store import Store
@@ -75,7 +76,7 @@ def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
         subject = item["subject"]
         if selection.subject not in (None, subject):
             continue
-        for decision in board_decisions(store, subject.partition("/")[2]):
+        for decision in board_decisions(store, subject.partition("/")[2], EVERYTHING_SHOWN):
             if selection.period not in (None, decision.period):
                 continue
             moment = moment_of(decision)
@@ -106,7 +107,7 @@ def _subjects(store: Store, selection: Selection) -> Iterator[str]:
 
 
 def _decisions(store: Store, subject: str, selection: Selection) -> Iterator[tuple[int, LevelDecided]]:
-    for position, decision in decided_events(store, subject):
+    for position, decision in decided_events(store, subject, EVERYTHING_SHOWN):
         if selection.scheme in (None, decision.scheme) and selection.period in (None, decision.period):
             yield position, decision
 
@@ -187,7 +188,7 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
         told: LevelAnnounced = event.data
         if selection.scheme not in (None, told.scheme) or selection.period not in (None, told.period):
             continue
-        decision = decision_on(store, subject, told.scheme, told.period)
+        decision = decision_on(store, subject, told.scheme, told.period, EVERYTHING_SHOWN)
         if decision is not None and decision[0].level == told.level:
             continue
         replayed = _replayed(store, subject, told)

@@ -33,6 +33,7 @@ from replay.leaderboard import board_rows
 from replay.ledger import Ledger, check_reason, own_source
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay
+from replay.readers import Reader
 from replay.reading import read_record
 from replay.record import leaf_hash
 from replay.replays import Replay
@@ -323,12 +324,14 @@ def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun) -> int:
     return boards
 
 
-def decision_on(store: Store, subject: str, scheme: str, period: str) -> tuple[LevelDecided, Moment] | None:
+def decision_on(
+    store: Store, subject: str, scheme: str, period: str, reader: Reader
+) -> tuple[LevelDecided, Moment] | None:
     """As decided: the latest decision on a period, and the moment that its run knew.
 
     A daily scheme decides what differs: of a day whose run is finished, the last decision before it stands.
     """
-    found = [decision for _, decision in decided_events(store, subject) if decision.scheme == scheme]
+    found = [decision for _, decision in decided_events(store, subject, reader) if decision.scheme == scheme]
     exact = [decision for decision in found if decision.period == period]
     if exact:
         return exact[-1], moment_of(exact[-1])
@@ -340,7 +343,7 @@ def decision_on(store: Store, subject: str, scheme: str, period: str) -> tuple[L
     return max(earlier, key=lambda decision: decision.period), moment_of(run)
 
 
-def decisions_json(store: Store, subject: str, scheme: str | None) -> list[dict[str, Any]]:
+def decisions_json(store: Store, subject: str, scheme: str | None, reader: Reader) -> list[dict[str, Any]]:
     """Every decision on a subject, in the order in which they were made; which is the latest of its period.
 
     Raises UsageError for a scheme that there is not and a subject that the ledger does not know.
@@ -349,7 +352,7 @@ def decisions_json(store: Store, subject: str, scheme: str | None) -> list[dict[
         judging_of(scheme)
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
-    found = [event for event in decided_events(store, subject) if scheme in (None, event[1].scheme)]
+    found = [event for event in decided_events(store, subject, reader) if scheme in (None, event[1].scheme)]
     latest = {(decision.scheme, decision.period): position for position, decision in found}
     return [
         {
@@ -374,8 +377,12 @@ def decisions_json(store: Store, subject: str, scheme: str | None) -> list[dict[
     ]
 
 
-def decided_events(store: Store, subject: str) -> list[tuple[int, LevelDecided]]:
-    """The decisions in a subject's stream with their positions, read by their index: a stream is never loaded whole."""
+def decided_events(store: Store, subject: str, reader: Reader) -> list[tuple[int, LevelDecided]]:
+    """The decisions in a subject's stream with their positions, read by their index: a stream is never loaded whole.
+
+    Raises HiddenError for a reader who may not see them.
+    """
+    reader.check("level.decided")
     rows: list[tuple[int, str, bytes]] = []
     for scheme in [judging.scheme for judging in SCHEMES.get(subject.partition("/")[0], ())]:
         # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.

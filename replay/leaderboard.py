@@ -23,6 +23,7 @@ from replay.errors import UsageError
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay, ranked
 from replay.policies import Choice
+from replay.readers import Reader
 from replay.reading import read_record
 from replay.replays import Policies
 from replay.schemes import choose
@@ -36,6 +37,7 @@ def board_json(
     month: int,
     known: tuple[str | None, int | None],
     choice: Choice,
+    reader: Reader,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
     """A board of a month, as known at a `known_at` or position: every rated agency, best first.
@@ -62,27 +64,34 @@ def board_json(
         "in_force": moment.as_of >= policy.in_force_from,
         "assumed": McnReplay("mcn/none", [], moment, policies).assumed,
         "rows": rows,
-        "decided": decided_board(store, board, month, rows),
+        **decided_json(store, board, month, rows, reader),
     }
 
 
-def decided_board(store: Store, board: str, month: int, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The board as it was decided, which later knowledge never changes; and whether it comes out otherwise here."""
-    decided = board_decisions(store, board)
+def decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]], reader: Reader) -> dict[str, Any]:
+    """`decided`: the board as it was decided, which later knowledge never changes; whether it comes out otherwise here.
+
+    Null where nothing was decided; left out for a reader who may not see decisions.
+    """
+    if not reader.sees_decisions:
+        return {}
+    decided = board_decisions(store, board, reader)
     latest = next((item for item in reversed(decided) if item.period == month_text(month)), None)
     if latest is None:
-        return None
+        return {"decided": None}
     as_decided = [msgspec.to_builtins(row) for row in latest.rows]
-    return {
+    told = {
         "run": latest.run,
         "known_at": shanghai_text(parse_instant(latest.known_at)),
         "rows": as_decided,
         "restated": as_decided != rows,
     }
+    return {"decided": told}
 
 
-def board_decisions(store: Store, board: str) -> list[BoardDecided]:
-    """The decisions of a board, in the order in which they were made."""
+def board_decisions(store: Store, board: str, reader: Reader) -> list[BoardDecided]:
+    """The decisions of a board, in the order in which they were made. Raises HiddenError for who may not see them."""
+    reader.check("board.decided")
     rows = store.query("SELECT type, record FROM records WHERE stream = ? ORDER BY version", (f"board/{board}",))
     return [read_record(name, record).data for name, record in rows]
 

@@ -9,6 +9,7 @@ import msgspec
 from domain.calendar import shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
 from replay.errors import UsageError, damaged
+from replay.readers import Reader
 from replay.reading import read_record
 from replay.record import Row, leaf_hash, linked
 from replay.store import ROW_COLUMNS, SCHEMA_VERSION, Store
@@ -35,18 +36,25 @@ class Chosen(NamedTuple):
 
 
 def list_events(
-    store: Store, subject: str, chosen: Chosen, moment: Moment, made: Mapping[int, Any] | None = None
+    store: Store,
+    subject: str,
+    chosen: Chosen,
+    moment: Moment,
+    reader: Reader,
+    made: Mapping[int, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A subject's events that were known and had happened at a moment, in the order of the ledger.
 
     `made` is what a scheme made of them, by position; it is shown beside each, null where it made nothing of one.
-    Raises UsageError for an unknown subject or type.
+    Decisions are left out for a reader who may not see them. Raises UsageError for an unknown subject or type, and
+    HiddenError where decisions are what such a reader chose.
     """
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
     for name in chosen.types:
         if name not in CATALOGUE:
             raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
+        reader.check(name)
     bearing = _Bearing(store, subject, moment.position)
     sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position > ? AND position <= ?"
     parameters: list[Any] = [subject, chosen.after, moment.position]
@@ -54,7 +62,7 @@ def list_events(
         sql += " AND ref = ?"
         parameters.append(chosen.order)
     for row in map(Row._make, store.query(f"{sql} ORDER BY version", parameters)):
-        if chosen.types and row.type not in chosen.types:
+        if not reader.shows(row.type) or (chosen.types and row.type not in chosen.types):
             continue
         if chosen.order is not None and "order" not in CATALOGUE[row.type].refs:
             continue

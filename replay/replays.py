@@ -6,12 +6,14 @@ differences are made of these parts and know no scheme.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from domain.calendar import shanghai_text
 from domain.events import Event, LevelDecided
 from domain.policy import Policy
+from replay.readers import EVERYTHING_SHOWN, Reader
 from replay.store import Store
 from replay.timeline import Moment, events_of, retracted_positions
 
@@ -55,6 +57,8 @@ class Replay(ABC):
 
     took_part: Sequence[Event]
     """The events that took part, in the order of processing."""
+    reader: Reader = EVERYTHING_SHOWN
+    """Whom it is told to."""
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         self.subject = subject
@@ -67,6 +71,15 @@ class Replay(ABC):
     def load(cls, store: Store, subject: str, position: int) -> list[Event]:
         """What a replay of a subject rests on, in the order of the ledger."""
         return list(events_of(store, subject, position))
+
+    def shown_to(self, reader: Reader) -> Self:
+        """The same replay as it is told to a reader: no rule reads a decision, so that leaving them out changes nothing
+        but what is told of them.
+        """
+        found = copy(self)
+        found.reader = reader
+        found.known = [event for event in self.known if reader.shows(event.type)]
+        return found
 
     @property
     @abstractmethod
@@ -164,7 +177,8 @@ class Replay(ABC):
         return self.moment.as_of >= self.policy.in_force_from
 
     def decision(self, period: str) -> LevelDecided | None:
-        """What was decided of a period, in the latest run that is known."""
+        """What was decided of a period, in the latest run that is known. Raises HiddenError for who may not see it."""
+        self.reader.check("level.decided")
         decided = [
             event.data
             for event in self.known

@@ -121,7 +121,7 @@ class ReputationReplay(Replay):
             "points": points_text(found.shown.points_tenths),
             "level": found.shown.level,
             "at": shanghai_text(found.at),
-            "decided": self._decided_json(found),
+            **({"decided": self._decided_json(found)} if self.reader.sees_decisions else {}),
             "in_force": found.at >= self.policy_at(month_start(found.month)).in_force_from,
         }
 

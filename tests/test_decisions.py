@@ -22,6 +22,7 @@ from fixtures.demo import HARBOUR, LIN, MERCHANT, story
 from replay.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
 from replay.errors import UsageError
 from replay.ledger import Ledger
+from replay.readers import EVERYTHING_SHOWN
 from replay.reputation_replay import ReputationReplay
 from replay.schemes import adopted_then
 from replay.store import Store, create_store, open_store
@@ -238,7 +239,10 @@ def many(folder: Path, subjects: int) -> str:
 
 def runs_of(store: Store) -> dict[str, list[str]]:
     subjects = [f"merchant/m-{n:05}" for n in range(3 * SUBJECTS_AT_ONCE)]
-    return {subject: [decision.run for _, decision in decided_events(store, subject)] for subject in subjects}
+    return {
+        subject: [decision.run for _, decision in decided_events(store, subject, EVERYTHING_SHOWN)]
+        for subject in subjects
+    }
 
 
 @pytest.mark.parametrize("attempt", range(3 * SOAK))

@@ -22,6 +22,7 @@ from projections.service.reading import Reading
 from projections.views import open_views
 from replay.ledger import Ledger
 from replay.policies import shipped
+from replay.readers import EVERYTHING_SHOWN
 from replay.store import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events
@@ -185,7 +186,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reading]:
 
 @pytest.fixture
 def sight(world: Reading) -> Iterator[Sight]:
-    with looking(world, {}) as found:
+    with looking(world, EVERYTHING_SHOWN, {}) as found:
         assert found.views is not None and not found.is_asked
         yield found
 
@@ -213,10 +214,7 @@ def test_the_views_and_a_replay_draw_the_same(sight: Sight) -> None:
             if scheme.partition("-")[0] == subject.partition("/")[0]:
                 told, again = (told_of(each, subject, scheme, "zh") for each in (sight, replayed))
                 assert told is not None and again is not None
-                found, expected = (
-                    timeline_of(each, subject, one, with_decisions=True)
-                    for each, one in ((sight, told), (replayed, again))
-                )
+                found, expected = (timeline_of(each, subject, one) for each, one in ((sight, told), (replayed, again)))
                 assert found == expected and told.level_names == again.level_names
                 assert told.assumed == again.assumed and hashes(told) == hashes(again)
                 assert all(before.at <= after.at for before, after in pairwise(found.points))
@@ -292,10 +290,10 @@ def test_subjects_are_found_by_kind_and_beginning_page_by_page(location: str, tm
         assert len(first.found[1].levels) == 2, "a merchant has a reputation and a tier"
         assert [item.subject for item in search(at, "creator/z", "merchant", None).found] == ["creator/zoe"]
         assert search(at, "tea-%", None, None).found == [] and search(at, "", "mcn", None).found == []
-    with looking(reading, {}) as sight:
+    with looking(reading, EVERYTHING_SHOWN, {}) as sight:
         told = told_of(sight, "merchant/tea-000", "merchant-reputation", "en")
         assert told is not None and told.level["state"] == "unrated"
-        assert len(timeline_of(sight, "merchant/tea-000", told, with_decisions=True).points) == 2
+        assert len(timeline_of(sight, "merchant/tea-000", told).points) == 2
         why = why_of(sight, "merchant/tea-000", told, {"month": "2022-11", "page": 1}, "en")
         assert why is not None and why.found["adds_up"]["closing"] == "0.0"
     reading.close()

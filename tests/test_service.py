@@ -32,6 +32,7 @@ from projections.service.settings import Settings, check_names
 from replay.errors import StoreError, UsageError
 from replay.leaderboard import board_json
 from replay.policies import DEFAULT
+from replay.readers import EVERYTHING_SHOWN
 from replay.sqlite import SqliteStore
 from replay.store import create_store, open_store
 from tests.making import event, ingest_events, paid
@@ -297,7 +298,7 @@ def test_decisions_are_those_of_the_command(tmp_path: Path) -> None:
 def test_a_board_is_that_of_the_command(client: TestClient, ledger: str) -> None:
     found = get(client, "/v1/leaderboards/comprehensive/2023-04")
     with open_store(ledger) as store:
-        told = board_json(store, "comprehensive", 2023 * 12 + 3, (None, None), DEFAULT)
+        told = board_json(store, "comprehensive", 2023 * 12 + 3, (None, None), DEFAULT, EVERYTHING_SHOWN)
     same = set(told) - {"as_of"}
     assert {key: found[key] for key in same} == {key: told[key] for key in same}
     assert found["rows"]

@@ -9,6 +9,7 @@ from projections.words import Words
 from replay.appeal import appeal_json
 from replay.decide import period_of
 from replay.errors import UsageError
+from replay.readers import Reader
 from replay.store import Store
 
 _TYPES: Final = {"html": "text/html", "json": "application/json", "txt": "text/plain"}
@@ -24,6 +25,7 @@ class Wanted(NamedTuple):
     period: str
     run: str | None
     language: str
+    reader: Reader
 
 
 class File(NamedTuple):
@@ -38,7 +40,7 @@ def file_of(store: Store, wanted: Wanted, form: str) -> File:
     """The appeal file. Raises UsageError for a period that the scheme has not, and for an unknown subject."""
     month, day = _parsed(wanted.period)
     period = period_of(store, wanted.scheme, month, day)
-    found = appeal_json(store, wanted.subject, wanted.scheme, period, wanted.run, wanted.language)
+    found = appeal_json(store, wanted.subject, wanted.scheme, period, wanted.run, wanted.language, wanted.reader)
     words = Words(wanted.language, found["level_names"])
     if form == "json":
         content = json.dumps(found, ensure_ascii=False, indent=2)

@@ -8,6 +8,7 @@ from replay.audit import as_decided, outcome_of
 from replay.decide import decided_events, decision_on, judging_of, moment_of
 from replay.diff import diff_json
 from replay.errors import UsageError
+from replay.readers import Reader
 from replay.replays import Replay
 from replay.schemes import choose
 from replay.store import Store
@@ -34,20 +35,23 @@ class Decision(NamedTuple):
     level: str | None
 
 
-def decisions_of(store: Store, subject: str, scheme: str) -> list[Decision]:
-    """The decisions on a subject in a scheme, the latest first."""
-    found = [decision for _, decision in decided_events(store, subject) if decision.scheme == scheme]
+def decisions_of(sight: Sight, subject: str, scheme: str) -> list[Decision] | None:
+    """The decisions on a subject in a scheme, the latest first; None for a reader who may not see them."""
+    if not sight.reader.sees_decisions:
+        return None
+    decided = decided_events(sight.store, subject, sight.reader)
+    found = [decision for _, decision in decided if decision.scheme == scheme]
     return [Decision(scheme, item.period, item.run, item.level) for item in reversed(found)]
 
 
 def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
     """From a period's level as decided to the same as known now, or at `to_position`.
 
-    Raises UsageError where nothing was decided.
+    Raises UsageError where nothing was decided, and HiddenError for a reader who may not see decisions.
     """
     store, period = sight.store, asked["period"]
     _, judging = judging_of(scheme)
-    decision, moment = _decision(store, subject, scheme, period, asked.get("run"))
+    decision, moment = _decision(store, subject, scheme, period, asked.get("run"), sight.reader)
     then = as_decided(store, subject, decision, moment)
     later = resolve(store, Asked(position=asked.get("to_position")), None, "to-")
     end = Moment(then.moment.as_of, later.known_at, later.position)
@@ -72,17 +76,19 @@ def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], l
     start = replayed(sight, subject, scheme)
     later = resolve(sight.store, Asked(position=asked.get("to_position")), None, "to-")
     moment = Moment(sight.moment.as_of, later.known_at, later.position)
-    end = sight.reading.replay(subject, scheme, moment, sight.choice)
+    end = sight.reading.replay(subject, scheme, moment, sight.reader, sight.choice)
     return Differences(None, [], None, diff_json(start, end), end.level_names(language))
 
 
-def _decision(store: Store, subject: str, scheme: str, period: str, run: str | None) -> tuple[Any, Moment]:
+def _decision(
+    store: Store, subject: str, scheme: str, period: str, run: str | None, reader: Reader
+) -> tuple[Any, Moment]:
     if run is not None:
-        named = [decision for _, decision in decided_events(store, subject) if decision.run == run]
+        named = [decision for _, decision in decided_events(store, subject, reader) if decision.run == run]
         if named and (named[-1].scheme, named[-1].period) == (scheme, period):
             return named[-1], moment_of(named[-1])
         raise UsageError(f"run {run} decided nothing of {subject} for {period}; leave it out for the latest")
-    found = decision_on(store, subject, scheme, period)
+    found = decision_on(store, subject, scheme, period, reader)
     if found is None:
         raise UsageError(f"period {period} of {scheme} was never decided for {subject}; compare two moments instead")
     return found

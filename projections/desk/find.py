@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from projections.service.parameters import KINDS
 from projections.service.reading import Snapshot
+from replay.readers import Reader
 
 PAGE: Final = 20
 RECENT: Final = 8
@@ -45,8 +46,10 @@ def search(views: Snapshot, query: str, kind: str | None, after: str | None) -> 
     return Search(kind, begins, found[:PAGE], more)
 
 
-def recent_decisions(views: Snapshot) -> list[Any]:
-    """The decisions made last, of all subjects."""
+def recent_decisions(views: Snapshot, reader: Reader) -> list[Any]:
+    """The decisions made last, of all subjects; none for a reader who may not see them."""
+    if not reader.sees_decisions:
+        return []
     decisions = views.tables["decisions"]
     return list(views.connection.execute(select(decisions).order_by(decisions.c.position.desc()).limit(RECENT)))
 

@@ -1,7 +1,7 @@
 """The pages of the desk: for each what it takes, who may read it, and from which model it is made."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from marshmallow import Schema
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from projections.desk.standing import all_versions, standing_of
 from projections.desk.timeline import timeline_of
 from projections.desk.why import months_of, names_of, verdicts_of, why_of
 from projections.desk.words import LANGUAGES, language_of
-from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, asker_of, note_access, require
+from projections.service.asking import EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
 from projections.service.levels import check_judges
 from projections.service.operations import reading_of
 from projections.service.parameters import (
@@ -57,7 +57,6 @@ TYPES: Final = {
 """The files of the desk, each with its kind."""
 
 Asked = dict[str, Any]
-Page = Callable[[Request, Asked], Response]
 
 
 class LanguageQuery(Query):
@@ -101,20 +100,21 @@ class AppealPath(SubjectPath):
     form = choice(appeals.FORMS, "The form of the file.", required=True)
 
 
+class Page(NamedTuple):
+    """A page of the desk: where it stands, what makes it, who may read it, what is written down of who does."""
+
+    path: str
+    make: Callable[[Request, Asked], Response]
+    scope: str
+    access: Access | None
+    """None for what explains nothing and tells no decision of its own."""
+    query: type[Schema]
+    named: type[Schema] = SubjectPath
+
+
 def routes() -> list[BaseRoute]:
     """What the service mounts behind the routes of the API."""
-    subject = "/subjects/{kind}/{id}"
-    return [
-        _route("/", _find, LEVELS, FindQuery, Schema),
-        _route("/operations", _operations, LEVELS, LanguageQuery, Schema),
-        _route(subject, _standing, LEVELS, StandingQuery),
-        _route(f"{subject}/timeline", _timeline, LEVELS, SchemeQuery),
-        _route(f"{subject}/why", _why, EXPLANATIONS, WhyQuery),
-        _route(f"{subject}/differences", _differences, EXPLANATIONS, DifferencesQuery),
-        _route(f"{subject}/appeal", _appeal, EXPLANATIONS, AppealQuery),
-        _route(f"{subject}/appeal/file.{{form}}", _appeal_file, EXPLANATIONS, AppealQuery, AppealPath),
-        Route("/static/{name}", _asset),
-    ]
+    return [*(_route(page) for page in PAGES), Route("/static/{name}", _asset)]
 
 
 def error_page(request: Request, problem: Problem) -> Response:
@@ -128,36 +128,38 @@ def login_page(request: Request, problem: Problem | None, next_page: str) -> Res
     return rendered(request, "login.html", status=status, problem=problem, next_page=next_page)
 
 
-def _route(path: str, page: Page, scope: str, query: type[Schema], named: type[Schema] = SubjectPath) -> Route:
+def _route(page: Page) -> Route:
     """A page behind its scope, with its parameters read; fields that a form sent empty leave the address."""
-    parameters, places = query(), PathReader(named())
+    parameters, places = page.query(), PathReader(page.named())
 
     def endpoint(request: Request) -> Response:
-        require(request, scope)
+        require(request, page.scope)
         clean = address_of(request).without_empty()
         if clean is not None:
             return RedirectResponse(clean, 303, NOT_KEPT)
         asked = places.read(request) | read_query(parameters, request) | {"lang": language_of(request)}
         if asked.get("scheme") is not None and "kind" in asked and "id" in asked:
             check_judges(asked["kind"], asked["scheme"])
+        if page.access is not None:
+            note_access(request, page.access, asked)
         try:
-            return page(request, asked)
+            return page.make(request, asked)
         except UsageError as error:
             raise asked_wrongly(error) from None
 
-    return Route(path, endpoint, methods=["GET"])
+    return Route(page.path, endpoint, methods=["GET"])
 
 
 # --- finding and operating --------------------------------------------------------------------------------------------
 
 
 def _find(request: Request, asked: Asked) -> Response:
-    reads_decisions = DECISIONS in asker_of(request).scopes
-    with looking(reading_of(request), {}) as sight:
+    reader = asker_of(request).reader
+    with looking(reading_of(request), reader, {}) as sight:
         if sight.views is None:
             raise no_views()
         found = find.search(sight.views, asked.get("q", ""), asked.get("kind"), asked.get("after"))
-        decisions = find.recent_decisions(sight.views) if reads_decisions else []
+        decisions = find.recent_decisions(sight.views, reader)
         standing = sight.views.standing
         behind = freshness(standing, sight.store.now())
     return rendered(
@@ -166,7 +168,7 @@ def _find(request: Request, asked: Asked) -> Response:
         search=found,
         decisions=decisions,
         kinds=KINDS,
-        reads_decisions=reads_decisions,
+        reads_decisions=reader.sees_decisions,
         standing=standing,
         behind=behind,
     )
@@ -181,7 +183,7 @@ def _operations(request: Request, _: Asked) -> Response:
 
 def _standing(request: Request, asked: Asked) -> Response:
     subject = f"{asked['kind']}/{asked['id']}"
-    with looking(reading_of(request), asked) as sight:
+    with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         check_subject(sight, subject)
         told = [told_of(sight, subject, scheme, asked["lang"]) for scheme in _schemes(sight, subject, asked)]
         cards = [standing_of(item, sight.moment.as_of) for item in told if item is not None]
@@ -189,10 +191,9 @@ def _standing(request: Request, asked: Asked) -> Response:
 
 
 def _timeline(request: Request, asked: Asked) -> Response:
-    with looking(reading_of(request), asked) as sight:
+    with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
-        reads_decisions = DECISIONS in asker_of(request).scopes
-        timeline = timeline_of(sight, subject, told, with_decisions=reads_decisions)
+        timeline = timeline_of(sight, subject, told)
         drawing = drawing_of(timeline)
         return _framed(
             request,
@@ -202,7 +203,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
             told,
             timeline=timeline,
             drawing=drawing,
-            reads_decisions=reads_decisions,
+            reads_decisions=sight.reader.sees_decisions,
             periods=months_of(told),
             verdicts_of=verdicts_of,
             rows_max=ROWS_MAX,
@@ -210,10 +211,8 @@ def _timeline(request: Request, asked: Asked) -> Response:
 
 
 def _why(request: Request, asked: Asked) -> Response:
-    with looking(reading_of(request), asked) as sight:
+    with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
-        if asked.get("month") is not None or asked.get("event") is not None:
-            note_access(request, "explanation", subject, told.scheme)
         why = why_of(sight, subject, told, asked, asked["lang"])
         named: dict[str, Any] = {} if why is None else names_of(why, told, asked["lang"])
         return _framed(
@@ -225,16 +224,14 @@ def _differences(request: Request, asked: Asked) -> Response:
     names_moment = any(asked.get(name) is not None for name in ("as_of", "known_at", "position"))
     if names_moment and asked.get("period") is not None:
         raise UsageError("period names a decision with its own moment; leave out as_of, known_at and position")
-    with looking(reading_of(request), asked) as sight:
+    with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
-        decisions = _decisions(request, sight, told, subject)
+        decisions = differences.decisions_of(sight, subject, told.scheme)
         period = asked.get("period") or (decisions[0].period if decisions and not names_moment else None)
         found = None
         if period is not None:
-            note_access(request, "diff", subject, told.scheme)
             found = differences.of_decision(sight, subject, told.scheme, asked | {"period": period}, asked["lang"])
         elif names_moment:
-            note_access(request, "diff", subject, told.scheme)
             found = differences.of_moments(sight, subject, told.scheme, asked, asked["lang"])
         permanent = None
         if found is not None:
@@ -244,9 +241,9 @@ def _differences(request: Request, asked: Asked) -> Response:
 
 
 def _appeal(request: Request, asked: Asked) -> Response:
-    with looking(reading_of(request), {}) as sight:
+    with looking(reading_of(request), asker_of(request).reader, {}) as sight:
         subject, told = _told(sight, asked)
-        decisions = _decisions(request, sight, told, subject)
+        decisions = differences.decisions_of(sight, subject, told.scheme)
         return _framed(request, "appeal.html", asked, sight, told, decisions=decisions, forms=appeals.FORMS)
 
 
@@ -258,19 +255,11 @@ def _appeal_file(request: Request, asked: Asked) -> Response:
     with reading_of(request).store() as store:
         if not has_subject(store, subject):
             raise no_subject(subject)
-        note_access(request, "appeal", subject, scheme)
-        file = appeals.file_of(
-            store, appeals.Wanted(subject, scheme, asked["period"], asked.get("run"), asked["lang"]), asked["form"]
-        )
+        reader = asker_of(request).reader
+        wanted = appeals.Wanted(subject, scheme, asked["period"], asked.get("run"), asked["lang"], reader)
+        file = appeals.file_of(store, wanted, asked["form"])
     headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, 200, headers, file.media_type)
-
-
-def _decisions(request: Request, sight: Sight, told: Told, subject: str) -> list[differences.Decision] | None:
-    """The decisions on a subject, the latest first; None where whoever asks may not read them."""
-    if DECISIONS not in asker_of(request).scopes:
-        return None
-    return differences.decisions_of(sight.store, subject, told.scheme)
 
 
 def _schemes(sight: Sight, subject: str, asked: Asked) -> list[str]:
@@ -349,3 +338,19 @@ def _asset(request: Request) -> Response:
     if name not in TYPES:
         raise not_found(request.url.path)
     return Response(asset_bytes(name), 200, CACHED, TYPES[name])
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+_SUBJECT: Final = "/subjects/{kind}/{id}"
+PAGES: Final = (
+    Page("/", _find, LEVELS, None, FindQuery, Schema),
+    Page("/operations", _operations, LEVELS, None, LanguageQuery, Schema),
+    Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
+    Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, SchemeQuery),
+    Page(f"{_SUBJECT}/why", _why, EXPLANATIONS, Access("explanation"), WhyQuery),
+    Page(f"{_SUBJECT}/differences", _differences, EXPLANATIONS, Access("diff"), DifferencesQuery),
+    Page(f"{_SUBJECT}/appeal", _appeal, EXPLANATIONS, Access("appeal"), AppealQuery),
+    Page(f"{_SUBJECT}/appeal/file.{{form}}", _appeal_file, EXPLANATIONS, Access("appeal"), AppealQuery, AppealPath),
+)
+"""Every page but those of signing in and of errors; a test walks them."""

@@ -14,6 +14,7 @@ from projections.service.reading import Reading, Snapshot
 from projections.service.standing import JUDGING
 from projections.view_tables import Tables
 from replay.policies import DEFAULT, Choice, adopted_policies, shipped
+from replay.readers import Reader
 from replay.replays import Policies, Replay
 from replay.schemes import SCHEMES
 from replay.store import Store
@@ -33,6 +34,8 @@ class Sight(NamedTuple):
 
     reading: Reading
     store: Store
+    reader: Reader
+    """For whom the page is made."""
     moment: Moment
     choice: Choice
     is_asked: bool
@@ -63,7 +66,7 @@ class Told(NamedTuple):
 
 
 @contextmanager
-def looking(reading: Reading, asked: dict[str, Any]) -> Iterator[Sight]:
+def looking(reading: Reading, reader: Reader, asked: dict[str, Any]) -> Iterator[Sight]:
     """The moment that is asked for by `as_of`, `known_at`, `position` and `policy`. Raises UsageError for another."""
     names = any(asked.get(name) is not None for name in ("as_of", "known_at", "position"))
     choice = DEFAULT if asked.get("policy") is None else Choice(asked["policy"])
@@ -74,7 +77,7 @@ def looking(reading: Reading, asked: dict[str, Any]) -> Iterator[Sight]:
         stands = at and resolve(store, Asked(position=at.standing.position))._replace(as_of=at.standing.as_of)
         moment = resolve(store, given, None, "") if names or stands is None else stands
         is_there = moment == stands and choice == DEFAULT
-        yield Sight(reading, store, moment, choice, names, at if is_there else None)
+        yield Sight(reading, store, reader, moment, choice, names, at if is_there else None)
 
 
 def _snapshot(reading: Reading, opened: ExitStack) -> Snapshot | None:
@@ -114,7 +117,7 @@ def told_of(sight: Sight, subject: str, scheme: str, language: str) -> Told | No
 
 def replayed(sight: Sight, subject: str, scheme: str) -> Replay:
     """The replay of a subject at the moment of a sight."""
-    return sight.reading.replay(subject, scheme, sight.moment, sight.choice)
+    return sight.reading.replay(subject, scheme, sight.moment, sight.reader, sight.choice)
 
 
 def _from_views(sight: Sight, views: Snapshot, subject: str, scheme: str, language: str) -> Told | None:

@@ -72,10 +72,10 @@ class Timeline(NamedTuple):
     """False where the stream is too long to be walked for announcements and corrections."""
 
 
-def timeline_of(sight: Sight, subject: str, told: Told, *, with_decisions: bool) -> Timeline:
-    """The timeline of one subject in one scheme."""
+def timeline_of(sight: Sight, subject: str, told: Told) -> Timeline:
+    """The timeline of one subject in one scheme; without decisions for a reader who may not see them."""
     marks = news_of([*publications_of(told, sight.moment.as_of)])
-    if with_decisions:
+    if sight.reader.sees_decisions:
         marks += _decisions(sight, subject, told.scheme)
     events = _told_events(sight, subject, told.scheme)
     marks += [_mark_of(event) for event in events or ()]
@@ -163,7 +163,7 @@ def _run_of(told: Told) -> Run:
 
 def _decisions(sight: Sight, subject: str, scheme: str) -> Iterator[Mark]:
     """The decisions on a subject that were known; each stands where it was decided as of."""
-    for position, decision in decided_events(sight.store, subject):
+    for position, decision in decided_events(sight.store, subject, sight.reader):
         at = parse_instant(decision.as_of)
         if decision.scheme == scheme and position <= sight.moment.position and at <= sight.moment.as_of:
             yield Mark("decided", at, decision.level, decision.score, decision.period, decision.run)

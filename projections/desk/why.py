@@ -73,9 +73,9 @@ def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: st
     """From the month's opening, where the views know it; else the whole past."""
     is_kept = sight.views is not None and told.scheme == "merchant-reputation" and told.set_aside is None
     if is_kept and sight.views is not None and month is not None and event is None:
-        key = (subject, f"{told.scheme} {month}", sight.moment, revisions_of(told.policies))
+        key = (subject, f"{told.scheme} {month}", sight.moment, revisions_of(told.policies), sight.reader)
         make = partial(month_replay, sight.store, sight.views, sight.moment, subject, told, parse_month(month))
-        return sight.reading.kept(key, make)
+        return sight.reading.kept(key, lambda: make().shown_to(sight.reader))
     return replayed(sight, subject, told.scheme)
 
 

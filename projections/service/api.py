@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from projections.answer_schemas import VERDICTS
 from projections.service import boards, feed, levels, replayed
-from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS
+from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, Access
 from projections.service.operations import Operation, route_of
 from projections.service.parameters import (
     LIMIT_MAX,
@@ -97,6 +97,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/levels/{{scheme}}",
         replayed.read_level,
         LEVELS,
+        None,
         "The level of a subject",
         "Level",
         "As the views hold it; with as_of, known_at, position or policy as a replay gives it.",
@@ -109,6 +110,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/levels",
         levels.read_levels_of,
         LEVELS,
+        None,
         "The levels of a subject in every scheme",
         LevelsOfSubject,
         path_schema=SubjectPath,
@@ -120,6 +122,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/history",
         replayed.read_history,
         EXPLANATIONS,
+        Access("history"),
         "Each change of a level with its cause",
         "History",
         path_schema=SubjectPath,
@@ -131,6 +134,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/explanation",
         replayed.read_explanation,
         EXPLANATIONS,
+        Access("explanation"),
         "A verdict or note for every event that bears on a level",
         "Explanation",
         "Without a moment it explains the level that the views show. Every page is of the moment of the first.",
@@ -143,6 +147,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/diff",
         replayed.read_diff,
         EXPLANATIONS,
+        Access("diff"),
         "The difference of two replays, by cause and event",
         "Diff",
         path_schema=SubjectPath,
@@ -154,6 +159,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/events",
         replayed.read_events,
         EXPLANATIONS,
+        Access("events", of_scheme=False),
         "The recorded events of a subject",
         EventsPage,
         "In the order of the ledger; buyers stand in them under their aliases.",
@@ -166,6 +172,7 @@ OPERATIONS: Final = (
         f"{SUBJECT}/decisions",
         replayed.read_decisions,
         DECISIONS,
+        Access("decisions", of_scheme=False),
         "The decisions on a subject",
         DecisionsAnswer,
         path_schema=SubjectPath,
@@ -177,6 +184,7 @@ OPERATIONS: Final = (
         "/v1/levels",
         levels.read_page,
         LEVELS,
+        None,
         "Levels of all subjects, page by page",
         LevelsPage,
         "In the order of subject and scheme. Each page says at which position it stands; levels that change between"
@@ -189,6 +197,7 @@ OPERATIONS: Final = (
         "/v1/levels:read",
         levels.read_batch,
         LEVELS,
+        None,
         "The levels of up to 1,000 subjects at one moment",
         LevelsBatch,
         "It only reads: a thousand names do not fit a URL, and so are sent.",
@@ -200,6 +209,7 @@ OPERATIONS: Final = (
         "/v1/leaderboards/{board}/{month}",
         boards.read_board,
         LEVELS,
+        None,
         "A board of agencies of a month",
         BoardAnswer,
         path_schema=BoardPath,
@@ -211,6 +221,7 @@ OPERATIONS: Final = (
         "/v1/policies",
         boards.read_policies,
         LEVELS,
+        None,
         "The policies: versions, revisions, each parameter with source and status",
         PoliciesAnswer,
         query=SchemeQuery,
@@ -220,6 +231,7 @@ OPERATIONS: Final = (
         "/v1/changes",
         feed.read_changes,
         LEVELS,
+        None,
         "The feed of changed levels",
         ChangesPage,
         "As JSON a page at a time; with Accept: text/event-stream as server-sent events, without end, resumed by"

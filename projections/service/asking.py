@@ -1,12 +1,15 @@
 """Who asks, and what they may read."""
 
 from time import time_ns
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 
 from projections.service.keeping import Keeping
-from projections.service.problems import Problem
+from projections.service.problems import scope_missing
+from replay.readers import Reader
+from replay.schemes import SCHEMES
+from replay.timeline import has_subject
 
 LEVELS: Final = "levels:read"
 EXPLANATIONS: Final = "explanations:read"
@@ -20,6 +23,19 @@ class Asker(NamedTuple):
     token: int | None
     """The number of the token that was shown; None where none was, and none is needed."""
     scopes: frozenset[str]
+
+    @property
+    def reader(self) -> Reader:
+        """For whom answers are made that may tell of decisions."""
+        return Reader(sees_decisions=DECISIONS in self.scopes)
+
+
+class Access(NamedTuple):
+    """What is written down of who asks, before it is answered."""
+
+    what: str
+    of_scheme: bool = True
+    """Whether it is about one scheme: where none is named the first that judges the subject. Else of all."""
 
 
 ANYONE: Final = Asker(None, frozenset(SCOPES))
@@ -37,15 +53,19 @@ def asker_of(request: Request) -> Asker:
 def require(request: Request, scope: str) -> None:
     """Raises Problem where whoever asks may not read what `scope` names."""
     if scope not in asker_of(request).scopes:
-        raise Problem(
-            403,
-            "scope-missing",
-            "The token does not reach this far",
-            f"this needs a token with the scope {scope}; 'levelbook token new --scope {scope}' makes one",
-        )
+        raise scope_missing(scope)
 
 
-def note_access(request: Request, what: str, subject: str, scheme: str | None) -> None:
-    """Write down who asked for an explanation of whose level, before it is given; from a thread, not the event loop."""
+def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None:
+    """Write down who asks for what of whose level, before it is answered; from a thread, not the event loop.
+
+    Of a subject that the ledger does not know there is nothing to be told.
+    """
+    kind, subject, scheme = asked["kind"], f"{asked['kind']}/{asked['id']}", asked.get("scheme")
+    with request.app.state.reading.store() as store:
+        if not has_subject(store, subject):
+            return
+    if scheme is None and access.of_scheme:
+        scheme = SCHEMES[kind][0].scheme
     keeping: Keeping = request.app.state.askers.keeping()
-    keeping.note_access(time_ns() // 1_000, asker_of(request).token, what, subject, scheme)
+    keeping.note_access(time_ns() // 1_000, asker_of(request).token, access.what, subject, scheme)

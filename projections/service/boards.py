@@ -9,10 +9,11 @@ from domain.calendar import LEDGER_START, month_start, parse_month, shanghai_tex
 from domain.mcn_facts import evaluated_at, rules_of
 from domain.policy import start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
+from projections.service.asking import asker_of
 from projections.service.operations import Answer, Asked, reading_of
 from projections.service.problems import Problem
 from projections.service.standing import standing_json
-from replay.leaderboard import decided_board
+from replay.leaderboard import decided_json
 from replay.mcn_replay import McnReplay
 from replay.policies import list_policies
 from replay.schemes import choose
@@ -24,7 +25,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
     board, month = asked["board"], parse_month(asked["month"])
     if month_start(month) < LEDGER_START:
         raise _no_board(f"month {asked['month']} is before 2020-06, when levels begin", "month")
-    reading = reading_of(request)
+    reading, reader = reading_of(request), asker_of(request).reader
     with reading.store() as store, reading.snapshot() as at:
         standing = at.standing
         policies = choose(store, McnReplay, Moment(standing.as_of, 0, standing.position))
@@ -57,9 +58,9 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "in_force": standing.as_of >= policy.in_force_from,
             "assumed": McnReplay("mcn/none", [], Moment(0, 0, 0), policies).assumed,
             "rows": rows,
-            "decided": decided_board(store, board, month, rows),
+            **decided_json(store, board, month, rows, reader),
         }
-    return Answer(body, standing.etag(str(standing.head)))
+    return Answer(body, standing.etag(str(standing.head), *([] if reader.sees_decisions else ["undecided"])))
 
 
 def read_policies(request: Request, asked: Asked) -> Answer:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from projections.service.asking import require
+from projections.service.asking import Access, note_access, require
 from projections.service.parameters import PathReader, Query, read_query
 from projections.service.problems import asked_wrongly
 from projections.service.reading import Reading
@@ -46,6 +46,8 @@ class Operation(NamedTuple):
     path: str
     answers: Callable[[Request, Asked], Answer | Response | Awaitable[Answer | Response]]
     scope: str
+    access: Access | None
+    """What is written down of who asks; None for what explains nothing and tells no decision of its own."""
     summary: str
     answer: type[Schema] | str
     """The schema of the answer, or the name of one that the documentation puts together."""
@@ -79,6 +81,8 @@ class _Endpoint:
         require(request, self._operation.scope)
         asked = self._path.read(request)
         asked |= read_query(self._query, request) if scope["query_string"] else self._usual
+        if self._operation.access is not None:
+            await run_in_threadpool(note_access, request, self._operation.access, asked)
         try:
             found = await self._found(request, asked)
         except UsageError as error:

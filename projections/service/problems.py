@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from replay.errors import LevelbookError, UsageError
+from replay.readers import HiddenError
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -64,12 +65,19 @@ def wrong_method(method: str, allowed: str) -> Problem:
 
 
 def asked_wrongly(error: UsageError) -> Problem:
-    """What commands call wrong use, in the words of the API."""
+    """What commands call wrong use, in the words of the API; what is hidden from whoever asks needs another token."""
+    if isinstance(error, HiddenError):
+        return scope_missing("decisions:read")
     text = re.sub(r"--(?=[a-z])", "", str(error))
     text = re.sub(r"\b((?:to-)?(?:as-of|known-at|position|policy))\b", lambda found: found[1].replace("-", "_"), text)
     named = re.match(r"(to_)?(as_of|known_at|position|policy|scheme|month)\b", text)
     field = named[0] if named else "policy" if "policy" in text.partition(";")[0] else None
     return Problem(400, "wrong-parameter", "A parameter cannot be used", text, field=field)
+
+
+def scope_missing(scope: str) -> Problem:
+    detail = f"this needs a token with the scope {scope}; 'levelbook token new --scope {scope}' makes one"
+    return Problem(403, "scope-missing", "The token does not reach this far", detail)
 
 
 def no_subject(subject: str) -> Problem:

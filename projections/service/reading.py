@@ -22,6 +22,7 @@ from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
 from replay.errors import UsageError
 from replay.policies import DEFAULT, Choice
+from replay.readers import Reader
 from replay.replays import Policies, Replay
 from replay.schemes import choose, judging_subject
 from replay.sqlite import SqliteStore
@@ -35,8 +36,8 @@ WAIT_SECONDS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.05
 
 Answered = TypeVar("Answered")
-ReplayKey = tuple[str, str, Moment, tuple[str, ...]]
-"""By what a replay is kept: subject, scheme or part of it, moment, revisions of the policies."""
+ReplayKey = tuple[str, str, Moment, tuple[str, ...], Reader]
+"""By what a replay is kept: subject, scheme or part of it, moment, revisions of the policies, for whom."""
 
 
 class Snapshot(NamedTuple):
@@ -153,16 +154,19 @@ class Reading:
                 self._views = self._open_views()
             return self._views
 
-    def replay(self, subject: str, scheme: str | None, moment: Moment, choice: Choice = DEFAULT) -> Replay:
+    def replay(
+        self, subject: str, scheme: str | None, moment: Moment, reader: Reader, choice: Choice = DEFAULT
+    ) -> Replay:
         """A replay, from those kept where it is among them. It is computed lazily: ask for its parts in one thread."""
         with self.store() as store:
             judging = judging_subject(store, subject, scheme)
             policies = choose(store, judging, moment, choice)
 
             def make() -> Replay:
-                return judging(subject, judging.load(store, subject, moment.position), moment, policies)
+                known = judging.load(store, subject, moment.position)
+                return judging(subject, known, moment, policies).shown_to(reader)
 
-            return self.kept((subject, judging.scheme, moment, revisions_of(policies)), make)
+            return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), make)
 
     def kept(self, key: ReplayKey, make: Callable[[], Replay]) -> Replay:
         """A replay from those kept, or one that is made now and kept."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from domain.calendar import parse_moment, parse_month, shanghai_text
 from domain.version import PROGRAM_VERSION
 from projections.service import levels, problems
-from projections.service.asking import note_access
+from projections.service.asking import asker_of
 from projections.service.cursors import cursor_of, values_of
 from projections.service.operations import Answer, Asked, reading_of, subject_of
 from projections.service.parameters import wrong
@@ -63,7 +63,6 @@ def read_explanation(request: Request, asked: Asked) -> Answer:
         found = _replayed(request, asked, _moment_again(request, as_of, position))
     else:
         found = _replayed(request, asked)
-    note_access(request, "explanation", found.subject, found.scheme)
     part = Part(None if asked.get("month") is None else parse_month(asked["month"]), asked.get("event"))
     stretch = Stretch(start, asked["limit"], asked.get("verdict"))
     body, total = explain_stretch(found, part, asked["lang"], stretch)
@@ -84,7 +83,6 @@ def read_diff(request: Request, asked: Asked) -> Answer:
         prefix = "to-" if named else ""
         last = resolve(store, _asked_moment(other), present, prefix)
     start, end = _replayed(request, asked, first), _replayed(request, other, last)
-    note_access(request, "diff", start.subject, start.scheme)
     body = diff_json(start, end)
     etag = _etag(request, _depends_on(start), _depends_on(end))
     return Answer(body, etag, _is_fixed(asked, first) and _is_fixed(other, last))
@@ -103,10 +101,9 @@ def read_events(request: Request, asked: Asked) -> Answer:
             moment = _checked(store, as_of, position)
         else:
             moment = resolve(store, _asked_moment(asked), None, "")
-        note_access(request, "events", subject, None)
         types = () if asked.get("type") is None else (asked["type"],)
         chosen = Chosen(asked.get("order"), types, after)
-        found = list(islice(list_events(store, subject, chosen, moment), limit + 1))
+        found = list(islice(list_events(store, subject, chosen, moment, asker_of(request).reader), limit + 1))
     following = cursor_of(moment.as_of, moment.position, found[limit - 1]["position"]) if len(found) > limit else None
     body = {"subject": subject, **moment_json(moment), "events": found[:limit], "next": following}
     return Answer(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, moment, policy=False))
@@ -118,7 +115,7 @@ def read_decisions(request: Request, asked: Asked) -> Answer:
         subject = subject_of(asked)
         _check_subject(store, subject)
         position = store.head().position
-        found = decisions_json(store, subject, asked.get("scheme"))
+        found = decisions_json(store, subject, asked.get("scheme"), asker_of(request).reader)
     body = {"subject": subject, "program": PROGRAM_VERSION, "position": position, "decisions": found}
     return Answer(body, _etag(request, [str(position)]))
 
@@ -142,7 +139,8 @@ def _replayed(request: Request, asked: Asked, moment: Moment | None = None) -> R
     with reading.store() as store:
         _check_subject(store, subject_of(asked))
         moment = moment or resolve(store, _asked_moment(asked), None, "")
-    return reading.replay(subject_of(asked), asked.get("scheme"), moment, Choice(asked.get("policy")))
+    choice = Choice(asked.get("policy"))
+    return reading.replay(subject_of(asked), asked.get("scheme"), moment, asker_of(request).reader, choice)
 
 
 def _check_subject(store: Store, subject: str) -> None:
@@ -190,7 +188,8 @@ def _depends_on(found: Replay) -> list[str]:
 
 
 def _etag(request: Request, *parts: list[str]) -> str:
-    """Names the bytes of an answer by all that they are made of: what was replayed, and how it was asked for."""
-    made_of = [PROGRAM_VERSION, request.url.path, request.url.query, *(item for part in parts for item in part)]
+    """Names the bytes of an answer by what they are made of: what was replayed, how it was asked for, and for whom."""
+    reader = str(asker_of(request).reader)
+    made_of = [PROGRAM_VERSION, reader, request.url.path, request.url.query, *(item for part in parts for item in part)]
     digest = sha256("\n".join(made_of).encode()).hexdigest()
     return f'"{digest[:32]}"'

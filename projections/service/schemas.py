@@ -130,7 +130,12 @@ class BoardAnswer(StandingOfViews):
     in_force = flag_key("whether that version was in force at as_of")
     assumed = texts_key("parameters used that no rule text gives")
     rows = list_key(BoardPlace, "rated agencies, best first")
-    decided = nested_key(DecidedBoard, "what was decided of it; null where nothing was", allow_none=True)
+    decided = nested_key(
+        DecidedBoard,
+        "what was decided of it; null where nothing was; left out without decisions:read",
+        allow_none=True,
+        required=False,
+    )
 
 
 class ParameterAnswer(Answer):
