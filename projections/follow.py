@@ -36,7 +36,7 @@ def follow(
     store = views.store
     store.index_by_time()
     windows = Windows()
-    with views.alone("follow"), _seldom_collected():
+    with views.alone("follow") as check_alone, _seldom_collected():
         while store.head().position == 0 and not stopped():
             if not stay:
                 return
@@ -44,6 +44,7 @@ def follow(
         if not has_live(views) and not stopped():
             rebuild(views, Asked())
         while not stopped():
+            check_alone()
             with views.reading() as connection:
                 live = views.live(connection)
                 calendar = views.tables(live.build)["calendar"]

@@ -6,13 +6,13 @@ that was live before may be kept to switch back to.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, insert, inspect, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
@@ -97,22 +97,31 @@ class Views:
             connection.commit()
 
     @contextmanager
-    def alone(self, work: str) -> Iterator[None]:
-        """Hold the right to follow or to rebuild. Raises StoreError when another process holds it."""
+    def alone(self, work: str) -> Iterator[Callable[[], None]]:
+        """Hold the right to follow or to rebuild. Raises StoreError when another process holds it.
+
+        What it gives raises StoreError once the right is lost: on PostgreSQL it ends with its connection.
+        """
         busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
         if self._path is None:
-            with self._engine.connect() as connection:
+            with _failures_named(self.store.name), self._engine.connect() as connection:
                 if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCKS[work]})")).scalar_one():
                     raise busy
                 connection.commit()
+
+                def check() -> None:
+                    with _failures_named(self.store.name):
+                        connection.execute(text("SELECT 1"))
+                        connection.commit()
+
                 try:
-                    yield
+                    yield check
                 finally:
-                    with suppress(DBAPIError):
+                    with suppress(SQLAlchemyError):  # the right ends with the connection at the latest
                         connection.execute(text(f"SELECT pg_advisory_unlock({_LOCKS[work]})"))
             return
         with locked(beside(self._path, f".{work}"), busy):
-            yield
+            yield lambda: None
 
     def builds(self, connection: Connection) -> list[Build]:
         """Every build, the oldest first."""

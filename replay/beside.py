@@ -92,6 +92,11 @@ def postgres_engine(location: str, *, application: str, busy_seconds: float) -> 
     """An engine on the database of a postgresql:// URL; `application` is what the server calls its connections."""
     from sqlalchemy import create_engine
 
+    from replay.postgres import noticing_loss
+
     _, _, rest = location.partition("://")
     options = {"application_name": application, "options": f"-c lock_timeout={busy_seconds}s"}
-    return create_engine(f"postgresql+psycopg://{rest}", connect_args=options)
+    # A connection is looked at before it is used: the server may have ended it meanwhile.
+    return create_engine(
+        f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args=options | noticing_loss(location)
+    )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql as pgsql
+from psycopg.conninfo import conninfo_to_dict
 
 from replay.errors import NoStoreError, StoreError, UsageError
 from replay.guards import POSTGRES_GUARDS, POSTGRES_REFUSAL
@@ -36,6 +37,14 @@ APPEND_LOCK: Final = 0x4C76426B
 BACKFILL_LOCK: Final = APPEND_LOCK + 1
 LOCK_SECONDS: Final = 60
 FETCH_ROWS: Final = 5_000
+LOSS_NOTICED: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""In seconds, but for `tcp_user_timeout`, in milliseconds: a server that vanished is noticed within a minute."""
 _COPY: Final = f"COPY records ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES: Final = (
     *("int8", "text", "int8", "text", "text", "text", "text"),
@@ -155,6 +164,13 @@ class PostgresStore(Store):
     def segments_path(self) -> Path | None:
         return None
 
+    def is_current(self) -> bool:
+        try:
+            self._reader.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
     def close(self) -> None:
         self._closed = True
         self._reader.close()
@@ -255,6 +271,7 @@ def _connect(location: str) -> psycopg.Connection:
         connection = psycopg.connect(
             location.replace("postgresql+psycopg://", "postgresql://", 1),
             autocommit=True,
+            **noticing_loss(location),
             application_name="levelbook",
             options=f"-c search_path={SCHEMA} -c lock_timeout={LOCK_SECONDS}s -c synchronous_commit=on"
             " -c default_transaction_isolation=read\\ committed",
@@ -268,6 +285,12 @@ def _connect(location: str) -> psycopg.Connection:
         connection.close()
         raise UsageError(f"{masked(location)} runs a PostgreSQL older than 15; use 15 or later")
     return connection
+
+
+def noticing_loss(location: str) -> dict[str, Any]:
+    """Parameters by which a server that answers no more is noticed, as far as its URL does not name them itself."""
+    given = conninfo_to_dict(location.replace("postgresql+psycopg://", "postgresql://", 1))
+    return {name: value for name, value in LOSS_NOTICED.items() if name not in given}
 
 
 def _now(connection: psycopg.Connection) -> int:

@@ -46,6 +46,7 @@ class SqliteStore(Store):
             raise UsageError(f"{path} is a folder or a device, not a store; name a file")
         self.path = path.resolve()
         self.name = self.location = str(path)
+        self._file = self._file_there()
         self._reader = _connect(path)
         try:
             self._reader.execute("PRAGMA query_only = ON")
@@ -120,6 +121,17 @@ class SqliteStore(Store):
 
     def segments_path(self) -> Path:
         return beside(self.path, ".segments")
+
+    def is_current(self) -> bool:
+        return self._file_there() == self._file
+
+    def _file_there(self) -> tuple[int, int] | None:
+        """Which file stands at the store's path; None for none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def close(self) -> None:
         self._closed = True

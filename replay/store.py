@@ -188,6 +188,10 @@ class Store(ABC):
         """Where sealed segments lie unless a folder is named, or None when one has to be named."""
 
     @abstractmethod
+    def is_current(self) -> bool:
+        """Whether it still reads what stands where it was opened: the connection holds, the file was not replaced."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
     def __enter__(self) -> "Store":

@@ -13,7 +13,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from projections.service.askers import Askers, shown_by
 from projections.service.asking import NOBODY
 from projections.service.metrics import Measures
-from projections.service.problems import Problem, broken, broken_off, problem_response, unavailable
+from projections.service.problems import (
+    UNAVAILABLE,
+    Problem,
+    broken,
+    broken_off,
+    log_once,
+    problem_response,
+    unavailable,
+    unavailable_to_anybody,
+)
 from projections.service.settings import Settings
 from replay.errors import LevelbookError
 
@@ -47,6 +56,7 @@ class Guard:
         self._headers = (*HEADERS, HTTPS_ALONE) if settings.is_https else HEADERS
         self._right_hosts: set[bytes] = set()
         """Host headers as they were sent and found to be right."""
+        self._needs_token = settings.needs_token
         self._askers = askers
         self._measures = measures
 
@@ -66,7 +76,7 @@ class Guard:
         try:
             await self._admit(scope)
         except (Problem, LevelbookError) as error:
-            problem = error if isinstance(error, Problem) else unavailable(error)
+            problem = self._told(error)
             self._measures.refused(problem.status)
             await refusal(Request(scope), problem)(scope, receive, guarded)
             return
@@ -82,6 +92,14 @@ class Guard:
             await problem_response(broken())(scope, receive, guarded)
         finally:
             self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
+
+    def _told(self, error: Problem | LevelbookError) -> Problem:
+        """What is told of a request that is not admitted: nothing of the inside to who may not ask without a token."""
+        problem = error if isinstance(error, Problem) else unavailable(error)
+        if problem.kind != UNAVAILABLE or not self._needs_token:
+            return problem
+        log_once(problem.detail)
+        return unavailable_to_anybody()
 
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks. Raises Problem for who may not ask anything."""

@@ -131,6 +131,11 @@ class Keeping:
             for statement in guards:
                 connection.execute(text(statement.format(self._schema)))
 
+    def check(self) -> None:
+        """Raises StoreError where who shows a token could not be found now."""
+        with self._reading() as connection:
+            connection.execute(select(self._tokens.c.number).limit(1)).first()
+
     # --- tokens -------------------------------------------------------------------------------------------------------
 
     def new_token(self, name: str, scopes: Sequence[str], per_minute: int, now: int) -> tuple[int, str]:

@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from projections.service.problems import Problem
+from projections.service.askers import Askers
+from projections.service.problems import UNAVAILABLE, Problem, log_once, unavailable, unavailable_to_anybody
 from projections.service.reading import Reading
 from projections.service.settings import Settings
 from projections.service.standing import freshness
@@ -20,22 +21,26 @@ async def _healthz(_: Request) -> Response:
 
 
 def _readyz(request: Request) -> Response:
-    """Ready: the ledger and its views can be read, and the views lie no further behind than was said."""
+    """Ready: ledger, views and tokens can be read, and the views lie no further behind than was said."""
     settings: Settings = request.app.state.settings
-    why = why_not_ready(request.app.state.reading, settings.ready_lag_seconds)
+    why = why_not_ready(request.app.state.reading, request.app.state.askers, settings)
     found = {"status": "ready"} if why is None else {"status": "not ready", "why": why}
     return JSONResponse(found, 200 if why is None else 503, headers={"Cache-Control": "no-store"})
 
 
-def why_not_ready(reading: Reading, lag_seconds_max: int) -> str | None:
+def why_not_ready(reading: Reading, askers: Askers, settings: Settings) -> str | None:
     """Why answers would not be fit to use; None where they are."""
+    lag_seconds_max = settings.ready_lag_seconds
     try:
         with reading.store() as store, reading.snapshot() as at:
             lag = freshness(at.standing, store.now())
-    except Problem as problem:
-        return problem.detail
-    except LevelbookError as error:
-        return str(error)
+        askers.keeping().check()
+    except (Problem, LevelbookError) as error:
+        problem = error if isinstance(error, Problem) else unavailable(error)
+        if problem.kind != UNAVAILABLE or not settings.needs_token:
+            return problem.detail
+        log_once(problem.detail)
+        return unavailable_to_anybody().detail
     if lag["lag_seconds"] > lag_seconds_max:
         return (
             f"the views lie {lag['lag_seconds']} s and {lag['lag_events']} events behind, {lag_seconds_max} s may be;"

@@ -1,7 +1,9 @@
 """What went wrong, told to a program: problem details (RFC 9457), each naming the field and what to do."""
 
+import logging
 import re
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +13,12 @@ from replay.errors import LevelbookError, UsageError
 from replay.readers import HiddenError
 
 CONTENT_TYPE: Final = "application/problem+json"
+UNAVAILABLE: Final = "unavailable"
+LOG_AGAIN_SECONDS: Final = 10
+"""How long the same failure of the store is not logged again."""
+_log = logging.getLogger("levelbook.service")
+_logged: dict[str, float] = {}
+"""By text, when a failure may be logged again."""
 
 
 class Problem(Exception):
@@ -87,7 +95,23 @@ def no_subject(subject: str) -> Problem:
 
 def unavailable(error: LevelbookError) -> Problem:
     """The store or its views cannot be read now."""
-    return Problem(503, "unavailable", "The ledger cannot be read now", str(error), headers={"Retry-After": "5"})
+    return Problem(503, UNAVAILABLE, "The ledger cannot be read now", str(error), headers={"Retry-After": "5"})
+
+
+def unavailable_to_anybody() -> Problem:
+    """The same, told to who has not shown a token that holds: where the store lies is not for him."""
+    detail = "the ledger or what the service keeps beside it cannot be read now; the service's log says why"
+    return Problem(503, UNAVAILABLE, "The ledger cannot be read now", detail, headers={"Retry-After": "5"})
+
+
+def log_once(text: str) -> None:
+    """Note in the log what is not told over the network, and not as often as somebody asks."""
+    at = monotonic()
+    if _logged.get(text, 0.0) > at:
+        return
+    _logged.clear()
+    _logged[text] = at + LOG_AGAIN_SECONDS
+    _log.warning("%s", text)
 
 
 def no_views() -> Problem:

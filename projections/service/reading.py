@@ -14,19 +14,20 @@ from starlette.concurrency import run_in_threadpool
 
 from projections.changes import last_number
 from projections.place import has_views, views_path
+from projections.service.lending import Lending
 from projections.service.parameters import wrong
 from projections.service.points import Level, Point, SqlitePoints
 from projections.service.problems import Problem, no_views, not_reached, unavailable
-from projections.service.standing import Judges, Standing
+from projections.service.standing import Judges, Standing, forget_known
 from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
-from replay.errors import UsageError
+from replay.errors import StoreError, UsageError
 from replay.policies import DEFAULT, Choice
 from replay.readers import Reader
 from replay.replays import Policies, Replay
 from replay.schemes import choose, judging_subject
 from replay.sqlite import SqliteStore
-from replay.store import Store, open_store
+from replay.store import Store
 from replay.timeline import Asked, Moment, resolve
 
 KEPT_EVENTS: Final = 200_000
@@ -54,7 +55,7 @@ class Reading:
 
     def __init__(self, location: str) -> None:
         self.location = location
-        self._free: list[Store] = []
+        self._stores = Lending(location, self._forget)
         self._views: Views | None = None
         self._lock = Lock()
         self._kept: OrderedDict[ReplayKey, Replay] = OrderedDict()
@@ -69,26 +70,26 @@ class Reading:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """A store that no other thread uses meanwhile."""
-        with self._lock:
-            found = self._free.pop() if self._free else None
-        found = found or open_store(self.location)
-        try:
+        with self._stores.lent() as found:
             yield found
-        finally:
-            with self._lock:
-                self._free.append(found)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """The live views at one moment. Raises Problem where there are none yet."""
         views = self.views()
-        with views.reading() as connection:
-            live = views.live(connection)
-            number = last_number(connection, views.changes)
-            with self.store() as store:
-                head = store.head().position
-            standing = Standing(live.build, live.position, live.as_of, live.policies, number, head)
-            yield Snapshot(connection, live, views.tables(live.build), standing)
+        try:
+            with views.reading() as connection:
+                live = views.live(connection)
+                number = last_number(connection, views.changes)
+                with self.store() as store:
+                    head = store.head().position
+                standing = Standing(live.build, live.position, live.as_of, live.policies, number, head)
+                yield Snapshot(connection, live, views.tables(live.build), standing)
+        except StoreError:
+            with self._lock:
+                if self._views is views:
+                    self._close_views()
+            raise
 
     async def point(self, subject: str, scheme: str | None, work: Callable[[Store, Point], Answered]) -> Answered:
         """What `work` makes of a subject's levels: in the event loop where nothing has to be waited for."""
@@ -97,7 +98,7 @@ class Reading:
             self._is_remote = self._points is None
         if self._points is not None and monotonic() >= self._look_again:
             self._look_again = monotonic() + LOOK_AGAIN_SECONDS
-            if self._is_replaced():
+            if self._is_replaced() or not self._stores.is_current(self._points[0]):
                 self._close_points()
                 return await self.point(subject, scheme, work)
         if self._points is None:
@@ -177,11 +178,18 @@ class Reading:
         return found
 
     def close(self) -> None:
+        self._stores.close()
         with self._lock:
-            for store in self._free:
-                store.close()
-            self._free.clear()
             self._close_points()
+            self._close_views()
+
+    def _forget(self) -> None:
+        """Let go of everything that was read before the ledger was lost or replaced."""
+        forget_known()
+        with self._lock:
+            self._judges = {}
+            self._kept.clear()
+            self._kept_events = 0
             self._close_views()
 
     def _is_replaced(self) -> bool:
@@ -207,7 +215,7 @@ class Reading:
             self._views = None
 
     def _open_views(self) -> Views:
-        store = open_store(self.location)
+        store = self._stores.open()
         views = None
         try:
             if has_views(store):
@@ -230,7 +238,7 @@ class Reading:
     def _open_points(self) -> tuple[Store, SqlitePoints] | None:
         """A store and a connection of the event loop's own; None where they would have to be waited for."""
         self.views()
-        store = open_store(self.location)
+        store = self._stores.open()
         try:
             if isinstance(store, SqliteStore):
                 return store, SqlitePoints(store)

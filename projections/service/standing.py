@@ -78,6 +78,11 @@ _KNOWN: Final[dict[tuple[str, int], str]] = {}
 """By ledger and position, when it was recorded: that never changes."""
 
 
+def forget_known() -> None:
+    """The ledger was replaced: another history may have been recorded at other times."""
+    _KNOWN.clear()
+
+
 class Judges:
     """The policies that judged at a standing, as every answer names them."""
 
