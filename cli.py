@@ -187,13 +187,16 @@ def head(store: str, format_: str) -> None:
 def backup(file: Path, store: str, format_: str) -> None:
     """Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.
 
-    The key for buyers is not copied: keep it elsewhere.
+    The key for buyers is not copied: keep it elsewhere. Exit status 1 when the copy is sound, and something in the
+    store itself could hide records from its readers.
     """
     from replay.backup import back_up
 
     with _open(store) as opened, printing.progress("copying", opened.head().position) as progress:
         result = back_up(opened, file, progress)
     printing.print_backup(file, result, as_json=format_ == "json")
+    if result.source_problems:
+        sys.exit(EXIT_NOT_ALL)
 
 
 @_command("erase-buyer", "levelbook erase-buyer b-9 --reason 'request 2291'")

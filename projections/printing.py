@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from replay.archive_check import Checked
+    from replay.backup import BackedUp
     from replay.decide import Decided
     from replay.ingest import Counts
     from replay.ledger import Erasure
@@ -107,11 +108,14 @@ def print_sealed(folder: Path, result: "Sealed", *, as_json: bool) -> None:
     )
 
 
-def print_backup(file: Path, result: "Verified", *, as_json: bool) -> None:
+def print_backup(file: Path, result: "BackedUp", *, as_json: bool) -> None:
     if as_json:
-        print_json({"file": str(file), "records": result.records, "head": head_text(result.head)})
-    else:
-        click.echo(f"{result.records} records in {file}, verified, head {head_text(result.head)}")
+        found = {"file": str(file), "records": result.records, "head": head_text(result.head)}
+        print_json({**found, "source_problems": result.source_problems})
+        return
+    click.echo(f"{result.records} records in {file}, verified, head {head_text(result.head)}")
+    for problem in result.source_problems:
+        click.echo(f"of the store itself: {problem}")
 
 
 def print_erasure(erasure: "Erasure", *, as_json: bool) -> None:

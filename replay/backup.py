@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,15 @@ COPY_ROWS: Final = 10_000
 _RECORDS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position <= ? ORDER BY position"
 
 
-def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _: None) -> Verified:
+@dataclass
+class BackedUp(Verified):
+    """What was found of a copy, which is sound, and of the store that it was made from."""
+
+    source_problems: list[str] = field(default_factory=list)
+    """What could hide or change records of that store from its readers; the copy was made from the table alone."""
+
+
+def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _: None) -> BackedUp:
     """Copy the ledger as it stands to `path` while others write, and verify the copy.
 
     Raises UsageError when something stands at `path`, StoreError when the copy is not sound. The key
@@ -48,7 +57,7 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
         raise UsageError(f"{path} exists; a backup never overwrites, name another file") from None
     finally:
         remove_draft(draft)
-    return result
+    return BackedUp(**vars(result), source_problems=store.definition_problems() + store.row_problems())
 
 
 def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,6 @@ from psycopg import sql as pgsql
 from psycopg.conninfo import conninfo_to_dict
 
 from replay.errors import NoStoreError, StoreError, UsageError
-from replay.guards import POSTGRES_GUARDS, POSTGRES_REFUSAL
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
@@ -133,16 +132,27 @@ class PostgresStore(Store):
             for (size,) in self.query("SELECT pg_total_relation_size(?::regclass)", (f"{SCHEMA}.{table}",))
         )
 
-    def missing_guards(self) -> list[str]:
-        # 'A': fires always, also where a session acts as a replica.
-        rows = self.query(
-            "SELECT t.tgname, c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
-            " JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_proc AS p ON p.oid = t.tgfoid"
-            " WHERE n.nspname = ? AND t.tgenabled = 'A' AND p.prosrc = ?",
-            (SCHEMA, POSTGRES_REFUSAL),
-        )
-        found = set(rows)
-        return sorted(name for name, (table, _, _) in POSTGRES_GUARDS.items() if (name, table) not in found)
+    def definition_problems(self) -> list[str]:
+        from replay.postgres_check import definitions_differ
+
+        return self._looked_at(definitions_differ)
+
+    def row_problems(self) -> list[str]:
+        from replay.postgres_check import rows_differ
+
+        return self._looked_at(rows_differ)
+
+    def _looked_at(self, look: Callable[[psycopg.Connection], list[str]]) -> list[str]:
+        """On a connection of its own, whose settings may be changed."""
+        connection = _connect(self.location)
+        try:
+            return look(connection)
+        except psycopg.DataError as error:  # damaged pages and values; a lost connection is a failure
+            return [f"the database cannot be examined: {str(error).splitlines()[0]}"]
+        except psycopg.Error as error:
+            raise _failure(self.name, error) from error
+        finally:
+            connection.close()
 
     def scrub(self) -> bool:
         warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done

@@ -3,7 +3,7 @@
 Only making a store imports this module: SQLAlchemy takes longer to import than most commands run.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -27,6 +27,8 @@ _BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
 # Code point order everywhere: no collation of a locale may order ids.
 _TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 _metadata: Final = MetaData()
+tables: Final = _metadata.tables
+"""By name, every table of a store."""
 
 records: Final = Table(
     "records",
@@ -97,6 +99,33 @@ _indexes: Final = (
     Index("records_by_creator", records.c.ref, sqlite_where=_bindings, postgresql_where=_bindings),
     Index("buyers_by_alias", buyers.c.alias, unique=True),
 )
+
+
+class AccessPath(NamedTuple):
+    """A way of reading rows of a table other than walking through it."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    """The key; with the primary key of the table it makes an entry of the index."""
+    condition: str
+    """Which rows it holds."""
+
+
+def paths() -> list[AccessPath]:
+    """Every index that readers of a store use."""
+    return [
+        AccessPath(
+            str(index.name), str(index.table.name), tuple(column.name for column in index.columns), _condition(index)
+        )
+        for index in _indexes
+        if index.table is not None
+    ]
+
+
+def _condition(index: Index) -> str:
+    where = index.dialect_options["sqlite"]["where"]
+    return "true" if where is None else str(where)
 
 
 def sqlite_statements() -> list[str]:

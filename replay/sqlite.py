@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from replay.beside import beside, connect_sqlite, locked, open_private
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
-from replay.guards import SQLITE_GUARDS
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
@@ -99,9 +98,27 @@ class SqliteStore(Store):
         files = (self.path, beside(self.path, "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def missing_guards(self) -> list[str]:
-        rows = dict(self.query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-        return sorted(name for name, statement in SQLITE_GUARDS.items() if rows.get(name) != statement)
+    def definition_problems(self) -> list[str]:
+        from replay.sqlite_check import definitions_differ
+
+        return self._looked_at(definitions_differ)
+
+    def row_problems(self) -> list[str]:
+        from replay.sqlite_check import rows_differ
+
+        return self._looked_at(rows_differ)
+
+    def _looked_at(self, look: Callable[[sqlite3.Connection], list[str]]) -> list[str]:
+        """On a connection of its own, which reads the definitions anew."""
+        connection = _connect(self.path)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            return look(connection)
+        except sqlite3.Error as error:
+            return [f"the database cannot be examined: {error}"]
+        finally:
+            connection.close()
 
     def scrub(self) -> bool:
         assert self._writer is not None, "only after a deletion"

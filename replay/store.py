@@ -168,8 +168,12 @@ class Store(ABC):
     def size_bytes(self) -> int: ...
 
     @abstractmethod
-    def missing_guards(self) -> list[str]:
-        """The names of the guards that somebody removed, changed or put to sleep."""
+    def definition_problems(self) -> list[str]:
+        """Which guards, tables, indexes, triggers and rules are not those that this version makes. Looks at no row."""
+
+    @abstractmethod
+    def row_problems(self) -> list[str]:
+        """Which indexes give other rows than a walk through their tables. Reads everything."""
 
     @abstractmethod
     def scrub(self) -> bool:

@@ -65,9 +65,7 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
         result.problems.append(span.problem)
     else:
         result.problems += _tally_problems(store, last, span.types)
-    result.problems += [
-        f"the guard {name} is missing or was changed: records could be changed" for name in store.missing_guards()
-    ]
+    result.problems += store.definition_problems() + store.row_problems()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)
     return result
