@@ -237,6 +237,7 @@ def events(
     format_: str,
 ) -> None:
     """List the recorded events of SUBJECT in the order of the ledger."""
+    from domain.calendar import shanghai_text
     from replay.explain import made_beside
     from replay.look import Chosen, list_events
     from replay.policies import Choice
@@ -249,6 +250,8 @@ def events(
         if scheme is not None:
             made = made_beside(replay_subject(opened, subject, moment, scheme, Choice(policy, policies)))
         found = list_events(opened, subject, Chosen(order, types), moment, EVERYTHING_SHOWN, made)
+        if moment.asked_known_at is not None and format_ == "text":
+            printing.tell_open(shanghai_text(moment.asked_known_at), moment.position)
         printing.print_events(found, as_json=format_ == "json")
 
 

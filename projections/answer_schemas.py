@@ -88,12 +88,19 @@ class RevisionAnswer(Answer):
     hash = text_key("SHA-256 of its canonical JSON")
 
 
+OPEN: Final = (
+    "the known_at that was asked for, where no record is later yet, so that more may come to be known by then: ask by"
+    " position for the same again; null: the answer stands for ever"
+)
+
+
 class AskedAnswer(Answer):
     policy = text_key("id of the policy version that judges the month of as_of")
     policy_hash = text_key("SHA-256 of its canonical JSON", r"\A[0-9a-f]{64}\Z")
     as_of = instant_key("what had happened by then takes part")
     known_at = instant_key("what the ledger had recorded by then takes part")
     position = whole_key("the same as a position of the ledger")
+    asked_known_at = instant_key(OPEN, allow_none=True)
     in_force = flag_key("whether that version was in force at as_of; false is a reconstruction")
     policies = fields.List(
         fields.Nested(RevisionAnswer),

@@ -95,6 +95,8 @@ def _asked_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         names = ", ".join(f"{item['scheme']} {item['id']}@{item['hash'][:12]}" for item in found["policies"])
         yield "  " + words("versions", names=names)
     yield "  " + words("clocks", **found)
+    if found.get("asked_known_at") is not None:
+        yield "  " + words("known_at_open", **found)
     if "assumed" in found:
         names = ", ".join(found["assumed"])
         yield "  " + (words("assumed", names=names) if names else words("nothing_assumed"))

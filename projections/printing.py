@@ -128,6 +128,14 @@ def print_erasure(erasure: "Erasure", *, as_json: bool) -> None:
     click.echo("backups made before still hold the row")
 
 
+def tell_open(asked_known_at: str, position: int) -> None:
+    """Says that what belongs to a known_at may still grow."""
+    click.echo(
+        f"  known at {asked_known_at} was asked for, which may still come to hold more;"
+        f" position {position} names this for ever"
+    )
+
+
 def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json_list(found)
@@ -256,6 +264,8 @@ def print_board(found: dict[str, Any], *, as_json: bool) -> None:
     click.echo(f"{found['board']} board of {found['month']}, by {found['ranks_by']}")
     click.echo(f"  policy {found['policy']}@{found['policy_hash'][:12]}{reconstruction}")
     click.echo(f"  as of {found['as_of']}, known at {found['known_at']} (position {found['position']})")
+    if found["asked_known_at"] is not None:
+        tell_open(found["asked_known_at"], found["position"])
     click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
     for row in found["rows"]:
         click.echo(

@@ -9,6 +9,7 @@ from domain.calendar import shanghai_text
 from domain.version import PROGRAM_VERSION
 from replay.clauses import points_text
 from replay.replays import Judged, Replay
+from replay.timeline import Moment
 
 
 def replay_json(replay: Replay, language: str) -> dict[str, Any]:
@@ -43,9 +44,15 @@ def asked_json(replay: Replay) -> dict[str, Any]:
         "as_of": shanghai_text(replay.moment.as_of),
         "known_at": shanghai_text(replay.moment.known_at),
         "position": replay.moment.position,
+        "asked_known_at": open_json(replay.moment),
         "in_force": replay.in_force,
         "policies": [{"scheme": policy.scheme, "id": policy.id, "hash": policy.hash} for policy in policies],
     }
+
+
+def open_json(moment: Moment) -> str | None:
+    """The known_at that was asked for, where it may still come to hold more; None where the answer stands for ever."""
+    return None if moment.asked_known_at is None else shanghai_text(moment.asked_known_at)
 
 
 def verdict_json(judged: Judged) -> dict[str, Any]:

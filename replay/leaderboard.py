@@ -19,6 +19,7 @@ from domain.mcn_facts import evaluated_at, rules_of
 from domain.mcn_level import score_on
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
+from replay.answers import open_json
 from replay.errors import UsageError
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay, ranked
@@ -61,6 +62,7 @@ def board_json(
         "as_of": shanghai_text(moment.as_of),
         "known_at": shanghai_text(moment.known_at),
         "position": moment.position,
+        "asked_known_at": open_json(moment),
         "in_force": moment.as_of >= policy.in_force_from,
         "assumed": McnReplay("mcn/none", [], moment, policies).assumed,
         "rows": rows,

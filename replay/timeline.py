@@ -30,6 +30,15 @@ class Moment(NamedTuple):
     as_of: int
     known_at: int
     position: int
+    asked_known_at: int | None = None
+    """The known_at that was asked for where it is still open: the last record is not later, so that what is stamped
+    already and not yet committed, or backfilled, may still belong to it. Only the position then names what was known.
+    """
+
+    @property
+    def settled(self) -> "Moment":
+        """The same moment, named by its position."""
+        return self._replace(asked_known_at=None)
 
 
 class Asked(NamedTuple):
@@ -67,6 +76,8 @@ _data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in C
 def resolve(store: Store, asked: Asked, present: Present | None = None, option: str = "--") -> Moment:
     """The moment that was asked for, in the terms of this ledger; errors name options that begin with `option`.
 
+    A known_at earlier than the last record names the same prefix for ever, whoever writes meanwhile: recorded times
+    never fall. Any other one is resolved to the last record, and kept as `asked_known_at`.
     Raises UsageError for malformed, contradictory, future and too early instants.
     """
     now, head = present or present_of(store)
@@ -87,7 +98,8 @@ def resolve(store: Store, asked: Asked, present: Present | None = None, option: 
         raise UsageError(f"{option}as-of {asked.as_of} is in the future; it is {shanghai_text(now)}")
     if asked.as_of is not None and as_of < LEDGER_START:
         raise UsageError(f"{option}as-of {asked.as_of} is before 2020-06-01T00:00+08:00, when levels begin")
-    return Moment(as_of, known_at, position)
+    is_open = given is not None and given >= head.recorded_at
+    return Moment(as_of, known_at, position, given if is_open else None)
 
 
 def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:

@@ -76,7 +76,7 @@ def looking(reading: Reading, reader: Reader, asked: dict[str, Any]) -> Iterator
         at = _snapshot(reading, opened)
         stands = at and resolve(store, Asked(position=at.standing.position))._replace(as_of=at.standing.as_of)
         moment = resolve(store, given, None, "") if names or stands is None else stands
-        is_there = moment == stands and choice == DEFAULT
+        is_there = moment.settled == stands and choice == DEFAULT
         yield Sight(reading, store, reader, moment, choice, names, at if is_there else None)
 
 

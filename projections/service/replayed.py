@@ -15,7 +15,7 @@ from projections.service.asking import asker_of
 from projections.service.cursors import cursor_of, values_of
 from projections.service.operations import Answer, Asked, reading_of, subject_of
 from projections.service.parameters import wrong
-from replay.answers import replay_json
+from replay.answers import open_json, replay_json
 from replay.decide import decisions_json
 from replay.diff import diff_json
 from replay.explain import Stretch, explain_stretch
@@ -126,6 +126,7 @@ def moment_json(moment: Moment) -> dict[str, Any]:
         "position": moment.position,
         "as_of": shanghai_text(moment.as_of),
         "known_at": shanghai_text(moment.known_at),
+        "asked_known_at": open_json(moment),
     }
 
 

@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from domain.policy import STATUSES
 from projections.answer_schemas import (
+    OPEN,
     STATES,
     Answer,
     EffectiveAnswer,
@@ -217,6 +218,7 @@ class EventsPage(OfLedger):
     subject = text_key("whose events these are")
     as_of = instant_key("what had happened by then is listed")
     known_at = instant_key("what the ledger had recorded by then is listed")
+    asked_known_at = instant_key(OPEN, allow_none=True)
     events = list_key(EventRecorded, "in the order of the ledger")
     next = text_key("cursor of the next page; null at the end", allow_none=True)
 
