@@ -245,13 +245,15 @@ def step(
     to the close that is begun from is in the account already.
     """
     moves: list[Move] = []
-    start, day = spans[0].rules.start_day, opened_at + 1
+    start = spans[0].rules.start_day
     taken = 0
     while taken < len(acts) and max(acts[taken].day, start) <= opened_at:
         taken += 1
     place = span_place(spans, opened_at)
     rules = spans[place].rules
     left = come = 0  # places in `days`: what has left the window, what has come into it
+    left, come = _window_on(opened_at, days, left, come, rules)
+    day = _following(opened_at, account, rules, start, days, acts, spans, taken, place, come, left)
     while day <= last_day:
         while place + 1 < len(spans) and spans[place + 1].begins <= day:
             place += 1
@@ -265,10 +267,7 @@ def step(
                 moves.append(Move(day, act.cause, account, after, act.position))
                 account = after
             taken += 1
-        while come < len(days) and days[come] <= day:
-            come += 1
-        while left < come and days[left] <= day - rules.window_days:
-            left += 1
+        left, come = _window_on(day, days, left, come, rules)
         if account.open and not account.cleared_out:
             if come > 0 and days[come - 1] == day:
                 account = remember_fast_day(day, account, sums_between(day, sums, come - 1, come), rules)
@@ -281,12 +280,38 @@ def step(
                 after = cleared_out(account)
                 moves.append(Move(day, CLEARED_OUT, account, after, 0))
                 account = after
-        acts_next = max(acts[taken].day, start) if taken < len(acts) else NEVER
-        begins_next = spans[place + 1].begins if place + 1 < len(spans) else NEVER
-        comes_next = days[come] if come < len(days) else NEVER
-        leaves_next = days[left] + rules.window_days if left < come else NEVER
-        day = next_day(day, account, rules, acts_next, min(begins_next, comes_next, leaves_next))
+        day = _following(day, account, rules, start, days, acts, spans, taken, place, come, left)
     return account, moves, day
+
+
+def _window_on(day: int, days: Sequence[int], left: int, come: int, rules: Rules) -> tuple[int, int]:
+    """How many days' figures have left and come into the window at a day's close, from an earlier day's numbers on."""
+    while come < len(days) and days[come] <= day:
+        come += 1
+    while left < come and days[left] <= day - rules.window_days:
+        left += 1
+    return left, come
+
+
+def _following(
+    day: int,
+    account: Account,
+    rules: Rules,
+    start: int,
+    days: Sequence[int],
+    acts: Sequence[Act],
+    spans: Sequence[Span],
+    taken: int,
+    place: int,
+    come: int,
+    left: int,
+) -> int:
+    """The next day to see after one whose close was seen, by the places that `step` has come to."""
+    acts_next = max(acts[taken].day, start) if taken < len(acts) else NEVER
+    begins_next = spans[place + 1].begins if place + 1 < len(spans) else NEVER
+    comes_next = days[come] if come < len(days) else NEVER
+    leaves_next = days[left] + rules.window_days if left < come else NEVER
+    return next_day(day, account, rules, acts_next, min(begins_next, comes_next, leaves_next))
 
 
 def next_day(day: int, account: Account, rules: Rules, acts_next: int, others_next: int) -> int:
@@ -437,6 +462,8 @@ def state_number(onboarded: bool, in_scope: bool, account: Account) -> int:
 STEPPING: Final = (
     step,
     next_day,
+    _following,
+    _window_on,
     span_place,
     sums_between,
     fast_day_again,

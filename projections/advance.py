@@ -322,7 +322,7 @@ class Units:
     def _creator(self, subject: str, fresh: bool) -> list[Rewrite] | None:
         name = subject.partition("/")[2]
         touched = self._touched.get(subject, [])
-        if fresh and not (touched or self._from_nothing or creator_level.SCHEME in self._whole):
+        if fresh and not touched and not known_up_to(self.step.store, subject, self.step.after.position):
             return None  # bound, and not heard of itself
         months = None if fresh else creator_view.months_of(self.step, subject, touched)
         if months is not None and name in self._bound:

@@ -94,7 +94,7 @@ def _further(step: Step, subject: str, kept: KeptRun, events: Sequence[Event]) -
         return None
     history = kept.running.history
     judged = [fact.at for fact in history.facts[-1:]] + [credit.at for credit in history.credits[-1:]]
-    judged_to = max(month_start(month), *judged)
+    judged_to = max([month_start(month), *judged])  # nothing may have been judged: a month can begin without an event
     further = [event for event in events if event.type in ORDER_TYPES]
     if any(event.occurred_at < judged_to for event in further):
         return None
