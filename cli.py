@@ -73,6 +73,13 @@ def main() -> None:
     metavar="FILE",
     help="Where refused lines go. Default: rejects-<time>.jsonl, made when needed.",
 )
+@click.option(
+    "--extensions",
+    type=click.Choice(["refuse", "keep", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="Extension attributes that CloudEvents does not document.",
+)
 @click.option("--acknowledge", is_flag=True, help="Print a line for each batch once it is safe (stderr with json).")
 @store_options
 def ingest(
@@ -82,6 +89,7 @@ def ingest(
     clock_behind: bool,
     dry_run: bool,
     rejects: Path | None,
+    extensions: str,
     acknowledge: bool,
     store: str,
     format_: str,
@@ -95,6 +103,7 @@ def ingest(
     from replay.errors import LevelbookError, UsageError
     from replay.ingest import Ingest
     from replay.lines import check_files
+    from replay.received import Undocumented
     from replay.rejects import Rejects
 
     if late and not backfill:
@@ -105,7 +114,7 @@ def ingest(
     failure = None
     watching = printing.Watch(files, acknowledge=acknowledge, answers_json=format_ == "json")
     with _ingest_target(store, dry_run) as (target, appender), watching as watch:
-        run = Ingest(target, appender, refused, watch, clock_behind=clock_behind)
+        run = Ingest(target, appender, refused, watch, clock_behind=clock_behind, undocumented=Undocumented(extensions))
         try:
             run.backfill(files, late=late) if backfill else run.run(files)
         except KeyboardInterrupt:

@@ -22,28 +22,36 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND - SHANGHAI_MICROS
 _INSTANT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MONTH: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 def parse_instant(text: str) -> int:
-    """The instant that an RFC 3339 text with an offset names.
+    """The instant that an RFC 3339 text with an offset names; decimals beyond microseconds are cut off.
 
-    Raises ValueError, saying what is wrong, for another form, for more than six decimals, for a
+    Raises ValueError, saying what is wrong, for another form, for more than nine decimals, for a
     date that does not exist and for one that falls outside the years 1 to 9999 in UTC.
     """
     if _INSTANT.fullmatch(text) is None:
-        raise ValueError("is not of the form YYYY-MM-DDTHH:MM:SS[.ffffff] followed by Z or an offset such as +08:00")
+        raise ValueError("is not of the form YYYY-MM-DDTHH:MM:SS[.fffffffff] followed by Z or an offset such as +08:00")
     try:
-        instant = (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+        instant = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
     except ValueError as error:
         raise ValueError(f"does not exist in the calendar ({error})") from None
     if not _FIRST <= instant <= _LAST:
         raise ValueError("does not exist in the calendar (its year in UTC or in Shanghai is not 1 to 9999)")
     return instant
+
+
+def is_cut(text: str) -> bool:
+    """Whether the text of an instant has decimals beyond microseconds, which `parse_instant` cuts off."""
+    return text[_MICROSECONDS_END : _MICROSECONDS_END + 1].isdigit()
+
+
+_MICROSECONDS_END: Final = len("2022-11-05T00:00:00.000000")
 
 
 def instant_text(instant: int) -> str:

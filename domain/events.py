@@ -29,6 +29,7 @@ Id = Annotated[
     Meta(
         pattern=rf"^{ID_PATTERN}\Z",
         description=f"1 to {ID_CHARS_MAX} ASCII letters, digits, '.', '_' or '-', beginning with a letter or digit",
+        examples=["o-88121"],
     ),
 ]
 Key = Annotated[
@@ -36,6 +37,7 @@ Key = Annotated[
     Meta(
         pattern=rf"^[!-~]{{1,{KEY_CHARS_MAX}}}\Z",
         description=f"1 to {KEY_CHARS_MAX} printable ASCII characters without spaces",
+        examples=["urn:example:orders"],
     ),
 ]
 Text = Annotated[
@@ -44,6 +46,7 @@ Text = Annotated[
         min_length=1,
         max_length=TEXT_CHARS_MAX,
         description=f"1 to {TEXT_CHARS_MAX} characters of text",
+        examples=["case-7731"],
     ),
 ]
 Subject = Annotated[
@@ -52,28 +55,48 @@ Subject = Annotated[
         pattern=rf"^(?:{'|'.join(SUBJECT_KINDS)})/{ID_PATTERN}\Z",
         description="'merchant/', 'creator/' or 'mcn/' followed by an id of 1 to 64 ASCII letters, "
         "digits, '.', '_' or '-', beginning with a letter or digit",
+        examples=["merchant/m-17"],
     ),
 ]
 AmountFen = Annotated[
     int,
-    Meta(ge=0, le=AMOUNT_FEN_MAX, description=f"whole fen, an integer from 0 to {AMOUNT_FEN_MAX}"),
+    Meta(ge=0, le=AMOUNT_FEN_MAX, description=f"whole fen, an integer from 0 to {AMOUNT_FEN_MAX}", examples=[12_900]),
 ]
 CreditPoints = Annotated[
     int,
-    Meta(ge=1, le=CREDIT_POINTS_MAX, description=f"whole points, an integer from 1 to {CREDIT_POINTS_MAX}"),
+    Meta(
+        ge=1,
+        le=CREDIT_POINTS_MAX,
+        description=f"whole points, an integer from 1 to {CREDIT_POINTS_MAX}",
+        examples=[3],
+    ),
 ]
 Minutes = Annotated[
     int,
-    Meta(ge=1, le=LIVE_MINUTES_MAX, description=f"whole minutes, an integer from 1 to {LIVE_MINUTES_MAX}"),
+    Meta(
+        ge=1,
+        le=LIVE_MINUTES_MAX,
+        description=f"whole minutes, an integer from 1 to {LIVE_MINUTES_MAX}",
+        examples=[60],
+    ),
 ]
-Stars = Annotated[int, Meta(ge=1, le=STARS_MAX, description=f"stars, an integer from 1 to {STARS_MAX}")]
-Flag = Annotated[bool, Meta(description="true or false")]
+Stars = Annotated[int, Meta(ge=1, le=STARS_MAX, description=f"stars, an integer from 1 to {STARS_MAX}", examples=[5])]
+Flag = Annotated[bool, Meta(description="true or false", examples=[True])]
+Instant = Annotated[
+    str,
+    Meta(
+        description="an instant with its offset, as RFC 3339 has it, with up to nine decimals",
+        examples=["2022-11-01T10:02:11+08:00"],
+    ),
+]
+TypeName = Annotated[str, Meta(description="the name of a type of the catalogue", examples=["order.paid"])]
 CATEGORY_PATTERN: Final = rf"^[a-z0-9-]{{1,{CATEGORY_CHARS_MAX}}}\Z"
 Category = Annotated[
     str,
     Meta(
         pattern=CATEGORY_PATTERN,
         description=f"1 to {CATEGORY_CHARS_MAX} lower-case letters, digits or '-'",
+        examples=["fresh"],
     ),
 ]
 ScoreText = Annotated[
@@ -81,6 +104,7 @@ ScoreText = Annotated[
     Meta(
         pattern=r"^(?:[0-4](?:\.[0-9]{1,2})?|5(?:\.0{1,2})?)\Z",
         description="text: a digit 0 to 5, optionally '.' and one or two digits, at most \"5.00\"",
+        examples=["4.85"],
     ),
 ]
 Period = Annotated[
@@ -88,6 +112,7 @@ Period = Annotated[
     Meta(
         pattern=r"^[0-9]{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?\Z",
         description='a month such as "2022-11" or a day such as "2022-11-05"',
+        examples=["2022-11"],
     ),
 ]
 LevelCode = Annotated[
@@ -95,6 +120,7 @@ LevelCode = Annotated[
     Meta(
         pattern=r"^[A-Za-z][A-Za-z0-9-]{0,31}\Z",
         description="a level code (1 to 32 letters, digits or '-') or null",
+        examples=["bronze-1"],
     ),
 ]
 Tier = Literal["LV0", "LV1", "LV2", "LV3", "LV4", "LV5", "LV6", "LV7"]
@@ -358,12 +384,12 @@ class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     datacontenttype: Literal["application/json"] | UnsetType = UNSET
     dataschema: Key | UnsetType = UNSET
     id: Key
-    recordedtime: str | UnsetType = UNSET
+    recordedtime: Instant | UnsetType = UNSET
     source: Key
     specversion: Literal["1.0"]
     subject: Subject
-    time: str
-    type: str
+    time: Instant
+    type: TypeName
 
 
 class Event(NamedTuple):

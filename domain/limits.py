@@ -3,7 +3,7 @@
 from typing import Final
 
 LINE_BYTES_MAX: Final = 65_536
-"""The longest line the intake reads; the largest well-formed event is a tenth of it."""
+"""The longest line the intake reads; the largest well-formed event is two thirds of it."""
 POLICY_BYTES_MAX: Final = 1 << 18
 """The longest policy file that is read; the longest that comes with the program has a fiftieth of it."""
 NESTING_MAX: Final = 8
@@ -14,6 +14,12 @@ KEY_CHARS_MAX: Final = 128
 TEXT_CHARS_MAX: Final = 128
 """`reason`, `case`, `actor`, `correlationid`, `causationid`."""
 CATEGORY_CHARS_MAX: Final = 32
+EXTENSION_CHARS_MAX: Final = 256
+"""An extension attribute's text."""
+EXTENSION_NAME_CHARS_MAX: Final = 64
+EXTENSIONS_MAX: Final = 32
+"""Extension attributes of one event."""
+MEDIA_TYPE_CHARS_MAX: Final = 256
 INTEGER_DIGITS_MAX: Final = 18
 
 AMOUNT_FEN_MAX: Final = 10**10
@@ -35,6 +41,7 @@ BATCH_LINES_MAX: Final = 10_000
 """Events in one append transaction."""
 
 assert KEY_CHARS_MAX * 2 + TEXT_CHARS_MAX * 8 * 4 < LINE_BYTES_MAX
+assert EXTENSIONS_MAX * (EXTENSION_NAME_CHARS_MAX + EXTENSION_CHARS_MAX * 4) < LINE_BYTES_MAX
 assert AMOUNT_FEN_MAX < 10**INTEGER_DIGITS_MAX < 2**63
 assert AMOUNT_FEN_MAX * 10**8 < 2**63, "sums of a hundred million amounts fit 64 bits"
 assert ALIAS_HEX_CHARS <= ID_CHARS_MAX

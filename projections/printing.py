@@ -63,6 +63,7 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
                 "known": counts.known,
                 "refused": counts.refused,
                 "passed_over": counts.passed_over,
+                "times_cut": counts.cut,
                 "rejects": str(rejects) if rejects else None,
                 "head": head_text(head) if head and not dry_run else None,
                 "dry_run": dry_run,
@@ -72,6 +73,10 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
     verb = "would be recorded" if dry_run else "recorded"
     passed = f", {counts.passed_over} blank or reason lines passed over" if counts.passed_over else ""
     click.echo(f"{counts.recorded} {verb}, {counts.known} already known, {counts.refused} refused{passed}")
+    if counts.cut:
+        click.echo(
+            f"{counts.cut} events had times with more than six decimals: what is beyond microseconds was cut off"
+        )
     if rejects is not None:
         click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
 
@@ -142,11 +147,17 @@ def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         return
     for item in found:
         event = item["event"]
-        data = " ".join(f"{key}={value}" for key, value in event["data"].items())
+        data = " ".join(f"{key}={value}" for key, value in event["data"].items()) + _extensions_text(item)
         click.echo(
             f"{item['position']:>9}  {item['occurred_at']:<25}  learned {item['recorded_at']:<32}"
             f"  {event['type']:<18}  {event['source']} {event['id']}  {data}{_bearing_text(item)}{_made_text(item)}"
         )
+
+
+def _extensions_text(item: dict[str, Any]) -> str:
+    """The extension attributes of an event, where it bears any."""
+    shown = " ".join(f"{key}={value}" for key, value in item["extensions"].items())
+    return f"  [{shown}]" if shown else ""
 
 
 def _bearing_text(item: dict[str, Any]) -> str:
@@ -172,6 +183,7 @@ def print_event(found: dict[str, Any], *, as_json: bool) -> None:
     rows = {key: value for key, value in found.items() if not isinstance(value, (dict, list))}
     rows |= {key: value for key, value in event.items() if key not in ("data", "subject", "time")}
     rows |= {f"data.{key}": value for key, value in event["data"].items()}
+    rows |= {f"extensions.{key}": value for key, value in found["extensions"].items()}
     rows |= {f"hash.{key}": value for key, value in found["hashes"].items()}
     for name in ("corrected_by", "retracted_by"):
         for other in found[name]:

@@ -13,7 +13,7 @@ from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
 from replay.buyers import hash_buyer, new_alias
 from replay.errors import damaged
-from replay.record import Candidate, Row, linked, record_template, with_alias
+from replay.record import Candidate, Row, filled, linked, record_template, with_alias
 from replay.refusals import Reason, Refusal
 from replay.store import Head, Known, Transaction, clock_failure
 
@@ -118,7 +118,7 @@ class Appender:
             position += 1
             versions[stream] = version = versions[stream] + 1
             event = item.event if buyer is None else with_alias(item.event, aliases[buyers[buyer]])
-            record = template % (event, position, stream.encode(), version)
+            record = filled(template, event, item.extensions, position, stream, version)
             chain = linked(chain, record)
             rows.append(
                 Row(

@@ -9,6 +9,7 @@ from replay.bulk import second_core
 from replay.errors import StoreError
 from replay.intake import read_line
 from replay.lines import Block, BrokenInput, is_passed_over
+from replay.received import Undocumented
 from replay.record import Candidate
 from replay.refusals import Reason, Refusal, RefusalError
 
@@ -45,13 +46,15 @@ class DecodedBlock(NamedTuple):
         return Line(block.name, block.first_line + index, _stripped(block.lines[index]), self.candidates[number])
 
 
-def decoded(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
+def decoded(stream: Iterator[Block], undocumented: Undocumented = Undocumented.REFUSE) -> Iterator[DecodedBlock]:
     """Decode blocks one after another; each comes out before the next is read."""
     for block in stream:
-        yield decode_block(block)
+        yield decode_block(block, undocumented)
 
 
-def decoded_with_help(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
+def decoded_with_help(
+    stream: Iterator[Block], undocumented: Undocumented = Undocumented.REFUSE
+) -> Iterator[DecodedBlock]:
     """Decode blocks in a second process while what came out before is being recorded.
 
     The next block is read before one comes out, so this is for files and not for pipes.
@@ -60,14 +63,14 @@ def decoded_with_help(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
         block = next(stream, None)
         if block is None:
             return
-        yield decode_block(block)
+        yield decode_block(block, undocumented)
     pending: Block | None = None
     broken: BrokenInput | None = None
     with second_core(_serve) as helper:
         try:
             for block in stream:
                 done = None if pending is None else _received(helper, pending)
-                _send(helper, block)
+                _send(helper, block, undocumented)
                 pending = block
                 if done is not None:
                     yield done
@@ -79,20 +82,20 @@ def decoded_with_help(stream: Iterator[Block]) -> Iterator[DecodedBlock]:
         raise broken
 
 
-def decode_block(block: Block) -> DecodedBlock:
+def decode_block(block: Block, undocumented: Undocumented = Undocumented.REFUSE) -> DecodedBlock:
     """Decode a block in this process."""
-    return _assembled(block, _outcomes(block.lines))
+    return _assembled(block, _outcomes(block.lines, undocumented))
 
 
 Outcome = tuple[object, ...] | int
 """A candidate's fields, a refusal's (reason, message), or 0 for a line that is passed over."""
 
 
-def _outcomes(lines: list[bytes]) -> list[Outcome]:
+def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
     found: list[Outcome] = []
     for line in lines:
         try:
-            found.append(tuple(read_line(_stripped(line))))
+            found.append(tuple(read_line(_stripped(line), undocumented)))
         except RefusalError as error:
             passed = is_passed_over(line)
             found.append(0 if passed else (str(error.refusal.reason), error.refusal.message))
@@ -119,13 +122,13 @@ def _stripped(line: bytes) -> bytes:
 
 def _serve(connection: Connection) -> None:
     while True:
-        lines = marshal.loads(connection.recv_bytes())
-        connection.send_bytes(marshal.dumps(_outcomes(lines)))
+        lines, undocumented = marshal.loads(connection.recv_bytes())
+        connection.send_bytes(marshal.dumps(_outcomes(lines, Undocumented(undocumented))))
 
 
-def _send(helper: Connection, block: Block) -> None:
+def _send(helper: Connection, block: Block, undocumented: Undocumented) -> None:
     try:
-        helper.send_bytes(marshal.dumps(block.lines))
+        helper.send_bytes(marshal.dumps((block.lines, str(undocumented))))
     except OSError:
         raise _ended(block) from None
 

@@ -20,7 +20,7 @@ from replay.bulk import rare_cycle_search
 from replay.columns import CHANNELS, GOOD_GOODS, SCORES, WHATS, WORRY_FREE
 from replay.errors import LevelbookError, damaged
 from replay.reading import read_record
-from replay.record import RECORD_V
+from replay.record import DATA_SINCE_V, RECORD_V
 from replay.store import Known, Store
 
 if TYPE_CHECKING:
@@ -267,10 +267,10 @@ class _Form(NamedTuple):
         outers = self.decode(b"[" + b",".join([row[4] for row in rows]) + b"]")
         if len(outers) != len(rows):
             raise msgspec.DecodeError
-        if set(map(_version, outers)) == {RECORD_V}:
+        if _PRESENT_V.issuperset(map(_version, outers)):
             return list(map(_data, outers))
         return [
-            outer.event.data if outer.v == RECORD_V else read_record(row[2], row[4]).data
+            outer.event.data if outer.v in _PRESENT_V else read_record(row[2], row[4]).data
             for outer, row in zip(outers, rows, strict=True)
         ]
 
@@ -296,6 +296,8 @@ def _has_row(event_type: str) -> bool:
     return event_type in WHATS or event_type not in CATALOGUE
 
 
+_PRESENT_V: Final = frozenset(range(DATA_SINCE_V, RECORD_V + 1))
+"""The forms of a record whose data need no lifting."""
 _version: Final = attrgetter("v")
 _data: Final = attrgetter("event.data")
 

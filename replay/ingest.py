@@ -18,6 +18,7 @@ from replay.append import Appender, Stamper, declared_clock, ledger_clock
 from replay.bulk import rare_cycle_search
 from replay.decoding import DecodedBlock, Line, decoded, decoded_with_help
 from replay.lines import STANDARD_INPUT, BrokenInput, blocks
+from replay.received import Undocumented
 from replay.record import Candidate
 from replay.refusals import Reason, Refusal
 from replay.rejects import Rejects
@@ -41,6 +42,8 @@ class Counts:
     known: int = 0
     refused: int = 0
     passed_over: int = 0
+    cut: int = 0
+    """Of the well-formed events, those of whose times decimals beyond microseconds were cut off."""
     broken_files: list[str] = field(default_factory=list)
 
     @property
@@ -90,12 +93,14 @@ class Ingest:
         watcher: Watcher,
         *,
         clock_behind: bool = False,
+        undocumented: Undocumented = Undocumented.REFUSE,
     ) -> None:
         self._target = target
         self._appender = appender
         self._rejects = rejects
         self._watcher = watcher
         self._clock_behind = clock_behind
+        self._undocumented = undocumented
         self.counts = Counts()
 
     def run(self, names: Sequence[str]) -> Counts:
@@ -128,7 +133,7 @@ class Ingest:
     def _decoded(self, name: str) -> Iterator[DecodedBlock]:
         try:
             is_file = name != STANDARD_INPUT and Path(name).is_file()
-            yield from (decoded_with_help if is_file else decoded)(blocks(name))
+            yield from (decoded_with_help if is_file else decoded)(blocks(name), self._undocumented)
         except BrokenInput as error:
             self.counts.broken_files.append(str(error))
 
@@ -172,6 +177,7 @@ class Ingest:
 
     def _refuse_all(self, block: DecodedBlock) -> None:
         self.counts.passed_over += block.passed_over
+        self.counts.cut += sum(item.cut for item in block.candidates)
         for where, refusal, raw in block.refused:
             self._count_refused(where, refusal, raw)
         self._rejects.flush()

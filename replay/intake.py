@@ -12,30 +12,30 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import UNSET
 
-from domain.calendar import parse_instant
-from domain.events import CATALOGUE, Data, Envelope, LevelAnnounced
+from domain.calendar import is_cut, parse_instant
+from domain.events import CATALOGUE, Data, LevelAnnounced
 from domain.limits import LINE_BYTES_MAX
-from replay.record import OWN_SOURCE, Candidate, candidate, encode_json
+from replay.received import Opened, Undocumented, as_texts, open_fast, open_given
+from replay.record import OWN_SOURCE, Candidate, candidate
 from replay.refusals import Reason, RefusalError
 
 if TYPE_CHECKING:
     from replay.schemas import Fault
 
-_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 _data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items() if not row.internal}
 FAULTS_SHOWN_MAX: Final = 8
 _KEYS: Final = re.compile(rb'"([^"]*)"\s*(:)?')
 _QUOTE: Final = b'"'
 
 
-def read_line(line: bytes) -> Candidate:
+def read_line(line: bytes, undocumented: Undocumented = Undocumented.REFUSE) -> Candidate:
     """The candidate in a line (without its line end).
 
     Raises RefusalError when the line holds no well-formed event of the catalogue.
     """
     if (fast := read_fast(line)) is not None:
         return fast
-    return read_careful(line)
+    return read_careful(line, undocumented)
 
 
 def read_fast(line: bytes) -> Candidate | None:
@@ -43,18 +43,19 @@ def read_fast(line: bytes) -> Candidate | None:
     if not line.isascii() or b"\\" in line or b"\x7f" in line or len(line) > LINE_BYTES_MAX:
         return None
     try:
-        envelope = _envelope_decoder.decode(line)
+        opened = open_fast(line)
+        envelope = opened.envelope
         decoder = _data_decoders[envelope.type]
         raw = bytes(envelope.data) if envelope.data is not UNSET else b"{}"
-        data = decoder.decode(raw)
-        if line.count(_QUOTE) != encode_json(envelope).count(_QUOTE) or _repeats_key(raw):
+        data = decoder.decode(raw if raw != b"null" else b"{}")
+        if line.count(_QUOTE) != opened.quotes or _repeats_key(raw):
             return None
-        return _checked(envelope, data)
+        return _checked(opened, data)
     except (msgspec.MsgspecError, RefusalError, KeyError, RecursionError):
         return None
 
 
-def read_careful(line: bytes) -> Candidate:
+def read_careful(line: bytes, undocumented: Undocumented = Undocumented.REFUSE) -> Candidate:
     """The candidate in a line; raises RefusalError naming every fault that was found."""
     from replay.strict_json import parse_object
 
@@ -64,11 +65,11 @@ def read_careful(line: bytes) -> Candidate:
             f"found a line of more than {LINE_BYTES_MAX} bytes, which no event needs; write one event a line "
             "(such a line is not copied to the rejects file)",
         )
-    value = parse_object(line)
+    value, kept = as_texts(parse_object(line), undocumented)
     row_type = _known_type(value)
-    _refuse_faults(value, row_type)
+    _refuse_faults(value, kept, row_type)
     data = CATALOGUE[row_type].data(**value.pop("data", {}))
-    return _checked(Envelope(**value), data)
+    return _checked(open_given(value | kept), data)
 
 
 def _repeats_key(raw: bytes) -> bool:
@@ -100,10 +101,10 @@ def _known_type(value: dict[str, Any]) -> str:
     return name
 
 
-def _refuse_faults(value: dict[str, Any], event_type: str) -> None:
-    from replay.schemas import data_schema, envelope_schema, faults
+def _refuse_faults(value: dict[str, Any], kept: dict[str, Any], event_type: str) -> None:
+    from replay.schemas import data_schema, envelope_schema, extension_faults, faults
 
-    found = faults(envelope_schema(), value)
+    found = faults(envelope_schema(), value) + extension_faults(kept)
     data = value.get("data", {})
     if type(data) is dict:
         found += faults(data_schema(event_type), data, "data.")
@@ -117,8 +118,9 @@ def _raise(found: "list[Fault]") -> None:
     raise RefusalError(found[0].reason, "; ".join(found[:FAULTS_SHOWN_MAX]) + more)
 
 
-def _checked(envelope: Envelope, data: Data) -> Candidate:
+def _checked(opened: Opened, data: Data) -> Candidate:
     """The checks that neither reader's types express: source, subject, times, days."""
+    envelope = opened.envelope
     if envelope.source[: len(OWN_SOURCE)].lower() == OWN_SOURCE:
         raise RefusalError(
             Reason.RESERVED_SOURCE,
@@ -138,7 +140,8 @@ def _checked(envelope: Envelope, data: Data) -> Candidate:
     occurred_at = _instant("time", envelope.time)
     claimed = envelope.recordedtime
     claimed_at = None if claimed is UNSET else _instant("recordedtime", str(claimed))
-    return candidate(envelope, data, occurred_at, claimed_at)
+    cut = is_cut(envelope.time) or (claimed is not UNSET and is_cut(str(claimed)))
+    return candidate(envelope, data, occurred_at, claimed_at, opened.extensions, cut=cut)
 
 
 def _check_period(period: str) -> None:

@@ -115,6 +115,7 @@ def _event_json(row: Row, record: dict[str, Any], times: dict[str, str]) -> dict
         **times,
         "backfill": record["backfill"],
         "event": record["event"],
+        "extensions": record.get("extensions", {}),
     }
 
 

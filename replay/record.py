@@ -1,20 +1,27 @@
 """The record: the bytes that are hashed and kept, and the columns that are computed from them.
 
 A record is one canonical JSON text (keys sorted, no blanks, no floats, instants in UTC with six
-decimals) of {v, ledger, position, stream, version, recorded_at, backfill, event}. Its leaf is
+decimals) of {v, ledger, position, stream, version, recorded_at, backfill, event} and, where the event
+bore extension attributes, `extensions`: then `v` is 2, else 1, as it always was. Its leaf is
 SHA-256(0x00 ‖ record) as RFC 6962 has it; the chain is SHA-256(0x02 ‖ chain before ‖ leaf).
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from domain.calendar import instant_text
 from domain.events import CATALOGUE, Data, Envelope, OrderPaid
 
-RECORD_V: Final = 1
+RECORD_V: Final = 2
+"""The latest form of a record that this program reads and writes."""
+PLAIN_V: Final = 1
+"""The form of a record without extension attributes."""
+DATA_SINCE_V: Final = 1
+"""From this form on, an event's data has its present form."""
 CHAIN_START: Final = bytes(32)
 OWN_SOURCE: Final = "urn:levelbook:"
 """Begins the `source` of what a ledger records itself; from outside it is refused, in any case of letters."""
@@ -41,6 +48,10 @@ class Candidate(NamedTuple):
     """The buyer as the source calls them; never stored."""
     claimed_at: int | None
     """`recordedtime`, where the event bears one."""
+    extensions: bytes | None = None
+    """Its extension attributes as canonical JSON, where it bears any."""
+    cut: bool = False
+    """Whether a time had decimals beyond microseconds, which were cut off."""
 
 
 class Row(NamedTuple):
@@ -60,11 +71,12 @@ class Row(NamedTuple):
     record: bytes
 
 
-class RecordedEnvelope(msgspec.Struct):
+class RecordedEnvelope(msgspec.Struct, kw_only=True):
     """The record as it is read back."""
 
     backfill: bool
     event: Raw
+    extensions: dict[str, str] | UnsetType = UNSET
     ledger: str
     position: int
     recorded_at: str
@@ -73,7 +85,15 @@ class RecordedEnvelope(msgspec.Struct):
     version: int
 
 
-def candidate(envelope: Envelope, data: Data, occurred_at: int, claimed_at: int | None) -> Candidate:
+def candidate(
+    envelope: Envelope,
+    data: Data,
+    occurred_at: int,
+    claimed_at: int | None,
+    extensions: Mapping[str, str] | None = None,
+    *,
+    cut: bool = False,
+) -> Candidate:
     """Bring a checked event into its canonical form; `envelope` is used up in doing so."""
     body = encode_json(data)
     buyer = None
@@ -100,6 +120,8 @@ def candidate(envelope: Envelope, data: Data, occurred_at: int, claimed_at: int 
         event,
         buyer,
         claimed_at,
+        encode_json(dict(sorted(extensions.items()))) if extensions else None,
+        cut,
     )
 
 
@@ -119,15 +141,22 @@ def with_alias(event: bytes, alias: str) -> bytes:
 
 
 def record_template(*, ledger_id: str, recorded_text: str, backfill: bool) -> bytes:
-    """A record's canonical JSON to be filled by `%` with (event, position, stream, version).
+    """A record's canonical JSON to be filled by `filled`.
 
     The ledger's id, the instant and the stream (as bytes) need no escaping by their form.
     """
     flag = "true" if backfill else "false"
     return (
         f'{{"backfill":{flag},"event":%b,"ledger":"{ledger_id}","position":%d,"recorded_at":"{recorded_text}",'
-        f'"stream":"%b","v":{RECORD_V},"version":%d}}'
+        f'"stream":"%b","v":%d,"version":%d}}'
     ).encode()
+
+
+def filled(template: bytes, event: bytes, extensions: bytes | None, position: int, stream: str, version: int) -> bytes:
+    """A record: a template with what differs from record to record."""
+    if extensions is None:
+        return template % (event, position, stream.encode(), PLAIN_V, version)
+    return template % (b'%b,"extensions":%b' % (event, extensions), position, stream.encode(), RECORD_V, version)
 
 
 def leaf_hash(record: bytes) -> bytes:

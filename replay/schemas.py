@@ -13,10 +13,13 @@ import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields
 from msgspec import inspect
 
-from domain.events import CATALOGUE, ID_PATTERN, Envelope
-from domain.limits import KEY_CHARS_MAX
+from domain.events import CATALOGUE, ID_PATTERN
+from domain.extensions import Extension
+from domain.limits import EXTENSIONS_MAX, KEY_CHARS_MAX
+from replay.received import ATTRIBUTES, EXTENSION_NAME, RECEIVED
 from replay.refusals import Reason
 from replay.strict_json import OddNumber, shown
+from replay.wrong_types import Needed, found_text, hint, needed_text
 
 ID_FORM: Final = re.compile(ID_PATTERN)
 
@@ -35,17 +38,25 @@ class Fault(str):
 class Exact(fields.Field[Any]):
     """A field that takes values of its JSON type and bounds as they are and converts nothing."""
 
-    def __init__(self, kind: inspect.Type, description: str, **options: Any) -> None:
-        self.kind = kind
-        self.description = description
-        null = Fault(Reason.WRONG_TYPE, f"found null; must be {description}")
-        missing = Fault(Reason.MISSING_FIELD, f"is missing; must be {description}")
+    def __init__(self, needed: Needed, **options: Any) -> None:
+        self.needed = needed
+        null = Fault(Reason.WRONG_TYPE, self._wrong_type(None))
+        missing = Fault(Reason.MISSING_FIELD, f"is missing; must be {needed.description}")
         super().__init__(error_messages={"null": null, "required": missing}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
-        if reason := _fault_reason(self.kind, value):
-            raise ValidationError([Fault(reason, f"found {shown(value)}; must be {self.description}")])
+        reason = _fault_reason(self.needed.kind, value)
+        if reason is Reason.WRONG_TYPE:
+            raise ValidationError([Fault(reason, self._wrong_type(value))])
+        if reason is not None:
+            raise ValidationError([Fault(reason, f"found {shown(value)}; must be {self.needed.description}")])
         return value
+
+    def _wrong_type(self, value: Any) -> str:
+        return f"{found_text(value)}; must be {needed_text(self.needed)}; {hint(self.needed, value, self._fits)}"
+
+    def _fits(self, value: Any) -> bool:
+        return _fault_reason(self.needed.kind, value) is None
 
 
 class EventSchema(Schema):
@@ -64,7 +75,30 @@ def data_schema(event_type: str) -> EventSchema:
 @cache
 def envelope_schema() -> EventSchema:
     """The schema of an event around its `data`."""
-    return _derive(Envelope)
+    return _derive(RECEIVED)
+
+
+@cache
+def _extension_field() -> "Exact":
+    return Exact(_needed(inspect.type_info(Extension)))
+
+
+def extension_faults(kept: dict[str, Any]) -> list[Fault]:
+    """The faults of extension attributes that are kept although CloudEvents does not document them."""
+    found = []
+    for name, value in sorted(kept.items()):
+        try:
+            _extension_field().deserialize(value)
+        except ValidationError as error:
+            (fault,) = error.messages
+            assert isinstance(fault, Fault)
+            found.append(Fault(fault.reason, f"{name}: {fault}"))
+    if len(kept) > EXTENSIONS_MAX:
+        text = (
+            f"found {len(kept)} extension attributes; an event may bear {EXTENSIONS_MAX}: leave out what is not needed"
+        )
+        found.append(Fault(Reason.OUT_OF_BOUNDS, text))
+    return found
 
 
 def faults(schema: EventSchema, value: dict[str, Any], prefix: str = "") -> list[Fault]:
@@ -82,7 +116,14 @@ def faults(schema: EventSchema, value: dict[str, Any], prefix: str = "") -> list
 def _unknown_field(schema: EventSchema, name: str) -> str:
     short = name if ID_FORM.fullmatch(name) else shown(name)
     near = get_close_matches(name[:KEY_CHARS_MAX], schema.fields, n=1)
-    advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(schema.fields)) or 'none'}"
+    of_envelope = schema.fields.keys() >= ATTRIBUTES
+    if of_envelope and not near and EXTENSION_NAME.fullmatch(name):
+        return (
+            f"{short}: is an extension attribute that CloudEvents does not document; leave it out, or ingest with"
+            " --extensions keep to record it, or --extensions drop"
+        )
+    known = sorted(ATTRIBUTES if of_envelope else schema.fields)
+    advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known) or 'none'}"
     return f"{short}: is not a known field; {advice}"
 
 
@@ -98,15 +139,21 @@ def _derive(struct: type[msgspec.Struct]) -> EventSchema:
 def _field(field: inspect.Field) -> fields.Field[Any]:
     if field.encode_name == "data":
         return _DataField()
-    kind, allow_none = _plain(field.type)
-    return Exact(kind, _describe(field.type, kind), required=field.required, allow_none=allow_none)
+    _, allow_none = _plain(field.type)
+    return Exact(_needed(field.type, optional=not field.required), required=field.required, allow_none=allow_none)
+
+
+def _needed(kind: inspect.Type, *, optional: bool = False) -> Needed:
+    plain, _ = _plain(kind)
+    return Needed(plain, _describe(kind, plain), _example(kind, plain), optional)
 
 
 class _DataField(Exact):
     """`data` is an object; its fields are the business of the type's own schema."""
 
     def __init__(self) -> None:
-        super().__init__(inspect.DictType(inspect.StrType(), inspect.AnyType()), "a JSON object")
+        kind = inspect.DictType(inspect.StrType(), inspect.AnyType())
+        super().__init__(Needed(kind, "a JSON object, as {...}", {"order": "o-88121"}, optional=True))
 
 
 def _plain(kind: inspect.Type) -> tuple[inspect.Type, bool]:
@@ -129,6 +176,15 @@ def _describe(kind: inspect.Type, plain: inspect.Type) -> str:
     if isinstance(plain, inspect.LiteralType):
         return " or ".join(f'"{value}"' for value in plain.values)
     return _DESCRIPTIONS[type(plain)]
+
+
+def _example(kind: inspect.Type, plain: inspect.Type) -> Any:
+    if isinstance(kind, inspect.Metadata):
+        return (kind.extra_json_schema or {})["examples"][0]
+    if isinstance(kind, inspect.UnionType):
+        return _example(next(k for k in kind.types if not isinstance(k, inspect.NoneType)), plain)
+    assert isinstance(plain, inspect.LiteralType)
+    return plain.values[0]
 
 
 _DESCRIPTIONS: Final = {inspect.StrType: "text", inspect.IntType: "an integer"}

@@ -14,7 +14,7 @@ from domain.calendar import LEDGER_START, parse_moment, shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
 from replay.errors import UsageError, damaged
 from replay.reading import read_record
-from replay.record import RECORD_V
+from replay.record import DATA_SINCE_V, RECORD_V
 from replay.store import Head, Store
 
 RETRACTED: Final = "event.retracted"
@@ -179,7 +179,7 @@ def event_of_row(row: Sequence[Any]) -> Event:
     stream, at, version, event_type, source, event_id, occurred_at, recorded_at, record = row
     try:
         outer = _decoder.decode(record)
-        data = _data_decoders[event_type].decode(outer.event.data) if outer.v == RECORD_V else None
+        data = _data_decoders[event_type].decode(outer.event.data) if DATA_SINCE_V <= outer.v <= RECORD_V else None
     except (msgspec.MsgspecError, KeyError, RecursionError, UnicodeDecodeError):
         raise damaged(f"the record at position {at}") from None
     if data is None:

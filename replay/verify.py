@@ -18,7 +18,7 @@ from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
 from replay.bulk import rare_cycle_search, second_core
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
-from replay.record import BUYER_MARK, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
+from replay.record import BUYER_MARK, PLAIN_V, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
 
 PROGRESS_ROWS: Final = 5_000
@@ -220,13 +220,13 @@ def _check_columns(row: Row, ledger_id: str) -> None:
         recorded_text, occurred_at = _text(row.recorded_at), _instant(event.time)
     except OverflowError:
         raise Misfit("recorded_at lies outside the calendar") from None
-    if encode_json(record) != row.record or record.v > RECORD_V:
+    if encode_json(record) != row.record or record.v != (PLAIN_V if record.extensions is UNSET else RECORD_V):
         raise Misfit("the record is not in canonical form")
     found = (
         *_IN_RECORD(record),
         occurred_at,
         reader.reference(event.data),
-        _content_hash(event, row.record),
+        _content_hash(record, row.record),
     )
     expected = (*_IN_COLUMNS(row), recorded_text, ledger_id, row.occurred_at, row.ref, row.content_hash)
     if found != expected:
@@ -250,7 +250,7 @@ _IN_COLUMNS: Final = itemgetter(
 def _instant(text: str) -> int:
     """The instant that a stored text names; it has the one form in which instants are stored."""
     try:
-        if len(text) == _INSTANT_CHARS and text.endswith("Z"):
+        if len(text) == _INSTANT_CHARS and text[10] == "T" and text.endswith("Z"):
             return parse_instant(text)
     except ValueError as error:
         raise Misfit(f"the record names the time {text!r}, which {error}") from None
@@ -271,9 +271,10 @@ _EVENT_ENDS: Final = b',"ledger":'
 _text: Final = lru_cache(maxsize=4)(instant_text)
 
 
-def _content_hash(event: Any, record: bytes) -> bytes:
-    """The hash of an event's content as the intake made it: no recordedtime, the buyer a mark."""
-    if event.recordedtime is UNSET:
+def _content_hash(outer: Any, record: bytes) -> bytes:
+    """The hash of an event's content as the intake made it: no recordedtime, no extensions, the buyer a mark."""
+    event = outer.event
+    if event.recordedtime is UNSET and outer.extensions is UNSET:
         content = record[record.index(_EVENT_BEGINS) + len(_EVENT_BEGINS) : record.rindex(_EVENT_ENDS)]
     else:
         event.recordedtime = UNSET

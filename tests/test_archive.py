@@ -378,7 +378,7 @@ def test_records_of_an_older_form_are_lifted_before_they_are_encoded(
 ) -> None:
     ingest_events(store, world(13, 150), tmp_path)
     expected = unsealed(store)
-    monkeypatch.setattr(encoding, "RECORD_V", 2)
+    monkeypatch.setattr(encoding, "_PRESENT_V", frozenset({2}))
     lifted = 0
 
     def counted(event_type: str, record: bytes) -> Recorded:

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.events import CATALOGUE, Envelope
+from domain.extensions import DOCUMENTED_EXTENSIONS
 from domain.limits import LINE_BYTES_MAX
 from replay.decoding import decode_block
 from replay.intake import read_careful, read_fast, read_line
 from replay.lines import Block
-from replay.record import BUYER_MARK, RecordedEnvelope, encode_json, record_template
+from replay.record import BUYER_MARK, RecordedEnvelope, encode_json, filled, record_template
 from replay.refusals import RefusalError
 from tests.conftest import SOAK
 from tests.making import line, paid
@@ -86,6 +87,29 @@ def test_what_the_ledger_records_itself_is_refused_from_outside(event_type: str)
         read_line(line({**paid("o-1"), "type": event_type}))
 
 
+MEDIA_TYPES = [
+    "application/json",
+    "application/json; charset=utf-8",
+    "Text/JSON",
+    "application/vnd.shop.order+json;v=1",
+]
+AS_OTHERS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "actor": st.none(),
+        "data": st.none(),
+        "recordedtime": st.none(),
+        "tenant": st.none() | st.just("t-1"),
+        "datacontenttype": st.sampled_from([*MEDIA_TYPES, "text/plain", "application/jsonp", 'a/json; x="y\\z"', None]),
+        "time": st.sampled_from(
+            ["2022-11-01t10:00:00z", "2022-11-01T10:00:00.123456789Z", "2022-11-01T10:00:00.1234567+08:00", None]
+        ),
+        **dict.fromkeys(
+            DOCUMENTED_EXTENSIONS, st.sampled_from(["x" * 256, "x" * 257, "", "é", 7, 10**30, 1.5, True, None])
+        ),
+    },
+)
+"""What the SDKs of others write, and what is near it."""
 JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [0, 1, -1, 1.0, 10**11, 10**30, True, None, "", "a", "-", "a b", "é", "\u202e", "\x00", "\ud800", [], {}, "x" * 200]
 )
@@ -95,15 +119,15 @@ JUNK: st.SearchStrategy[Any] = st.sampled_from(
 def mutated(draw: st.DrawFn) -> bytes:
     """A line that was well formed, then changed in structure, in bytes, or not at all."""
     made = example(draw(st.sampled_from(sorted(EXTERNAL))), full=draw(st.booleans()))
+    if draw(st.booleans()):
+        made |= draw(AS_OTHERS)
     for _ in range(draw(st.integers(0, 2))):
-        target = made["data"] if draw(st.booleans()) and type(made["data"]) is dict else made
+        target = made["data"] if draw(st.booleans()) and type(made.get("data")) is dict else made
         name = draw(st.sampled_from(sorted([*target, "unknown"])))
         if draw(st.booleans()):
             target[name] = draw(JUNK)
         else:
             target.pop(name, None)
-        if "data" not in made:
-            break
     separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", "\t:\t")]))
     raw = bytearray(
         json.dumps(made, ensure_ascii=draw(st.booleans()), separators=separators).encode("utf-8", "replace")
@@ -208,7 +232,7 @@ def test_a_record_is_its_own_canonical_json(event_type: str) -> None:
     """Keys sorted, no blanks, and no other bytes than a plain JSON writer makes of the same content."""
     item = read_line(line(example(event_type, full=True)))
     template = record_template(ledger_id="0" * 32, recorded_text="2022-11-02T00:00:00.000000Z", backfill=True)
-    record = template % (item.event, 7, item.stream.encode(), 3)
+    record = filled(template, item.event, item.extensions, 7, item.stream, 3)
     plain = json.dumps(json.loads(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert record == plain.encode()
     assert encode_json(msgspec.json.decode(record, type=RecordedEnvelope)) == record

@@ -138,7 +138,7 @@ def test_old_data_is_lifted_step_by_step() -> None:
 def test_a_record_of_a_later_version_is_refused_by_name(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [paid("o-1")], tmp_path)
     later = records(store)[0].replace(b'"v":1', b'"v":%d' % (RECORD_V + 1))
-    with pytest.raises(LevelbookError, match=" is a record of version 2; this levelbook reads up to "):
+    with pytest.raises(LevelbookError, match=" is a record of version 3; this levelbook reads up to "):
         read_record("order.paid", later)
 
 

@@ -208,6 +208,10 @@ class EventRecorded(Answer):
     recorded_at = instant_key("when the ledger learned of it")
     backfill = flag_key("whether it was recorded as learned earlier")
     event = fields.Dict(required=True, metadata={"description": "the CloudEvent, its buyer under the alias"})
+    extensions = fields.Dict(
+        required=True,
+        metadata={"description": "extension attributes recorded beside the event, no part of its content"},
+    )
     hashes = nested_key(HashesAnswer, "SHA-256 each")
     corrected_by = fields.List(fields.Integer(), required=True, metadata={"description": "positions of corrections"})
     retracted_by = fields.List(fields.Integer(), required=True, metadata={"description": "positions of retractions"})
