@@ -394,6 +394,37 @@ def follow(once: bool, store: str, format_: str) -> None:
     help="How far the views may lie behind before /readyz says so.",
 )
 @click.option(
+    "--connections",
+    type=click.IntRange(1, 100_000),
+    default=4_000,
+    show_default=True,
+    help="How many each process holds open at a time.",
+)
+@click.option(
+    "--head-seconds",
+    type=click.FloatRange(0.1, 60),
+    default=15,
+    show_default=True,
+    help="How long the head of a request may take, and a connection lie idle.",
+)
+@click.option(
+    "--body-seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long a body may take."
+)
+@click.option(
+    "--take-seconds",
+    type=click.FloatRange(0.1),
+    default=60,
+    show_default=True,
+    help="How long a piece of a stream may wait to be taken.",
+)
+@click.option(
+    "--replay-events",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="On how many events the replays of a process may rest at a time, about 1 KB each.",
+)
+@click.option(
     "--tls-certificate", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM; makes it https."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8.")

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from projections.service import askers, feed
+from projections.service import askers, streams
 from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
 from projections.service.keeping import SESSION_MICROS, Keeping, Token, open_keeping, service_path
 from projections.service.login import safe_page
@@ -178,7 +178,7 @@ def test_a_token_may_ask_so_often_and_no_more(
 def test_a_stream_ends_with_the_token_that_it_was_begun_with(
     client: TestClient, keeping: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0)
     number, token = keeping.new_token("w", [LEVELS], 1, NOW)
     looked: list[int] = []
 
@@ -189,10 +189,10 @@ def test_a_stream_ends_with_the_token_that_it_was_begun_with(
         return len(looked) > 10
 
     assert isinstance(client.app, Starlette)
-    client.app.state.is_stopping = is_stopping
+    client.app.state.streams.is_stopping = is_stopping
     answer = client.get("/v1/changes", headers=bearer(token) | {"Accept": "text/event-stream"})
     assert answer.status_code == 200 and "event: levelbook.level.changed" in answer.text
-    assert len(looked) == 3, "it is looked at again, and nothing of it counts as a request"
+    assert 3 <= len(looked) < 10, "it is looked at again, and nothing of it counts as a request"
 
 
 def test_on_loopback_no_token_is_needed_but_a_wrong_one_is_refused(ledger: str, keeping: Keeping) -> None:

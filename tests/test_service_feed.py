@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -17,9 +18,11 @@ from starlette.testclient import TestClient
 from domain.limits import DAY_MICROS
 from projections.advance import advance
 from projections.rebuild import Asked, rebuild, switch_back
-from projections.service import feed
+from projections.service import feed, streams
+from projections.service.problems import Problem
 from projections.service.settings import Settings
 from projections.views import Views, open_views
+from replay.errors import StoreError
 from replay.ledger import Ledger
 from replay.store import Store, create_store, open_store
 from tests.conftest import SOAK
@@ -147,7 +150,7 @@ def test_the_feed_is_the_same_on_both_databases(store: Store, tmp_path: Path) ->
 
 
 def test_a_stream_tells_what_changed_and_then_what_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.01)
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
         empty_live(views)
@@ -163,19 +166,22 @@ def test_a_stream_tells_what_changed_and_then_what_changes(tmp_path: Path, monke
             async def listened() -> list[str]:
                 found: list[str] = []
                 first = feed.read_page(app.state.reading, None, {"limit": 2})
-                stream = feed._stream(SimpleNamespace(app=app, scope={"headers": []}), first, {"limit": 2})  # type: ignore[arg-type]
-                assert await anext(stream) == b"retry: 2000\n\n"
-                while not found or f"id: {cursor}\n" not in found[-1]:
+                request: Any = SimpleNamespace(app=app, scope={"headers": []})
+                with app.state.streams.opened(None, None) as place:
+                    stream = feed._stream(request, place, first, {"limit": 2})
+                    assert await anext(stream) == b"retry: 2000\n\n"
+                    while not found or f"id: {cursor}\n" not in found[-1]:
+                        found.append((await anext(stream)).decode())
+                    monkeypatch.setattr(feed, "HEARTBEAT_SECONDS", 0)
+                    assert (await anext(stream)).decode().startswith(": at position ")
+                    monkeypatch.setattr(feed, "HEARTBEAT_SECONDS", 60)
+                    while take_over(client, copy, cursor) == cursor:
+                        next(world)
                     found.append((await anext(stream)).decode())
-                monkeypatch.setattr(feed, "HEARTBEAT_SECONDS", 0)
-                assert (await anext(stream)).decode().startswith(": at position ")
-                monkeypatch.setattr(feed, "HEARTBEAT_SECONDS", 60)
-                while take_over(client, copy, cursor) == cursor:
-                    next(world)
-                found.append((await anext(stream)).decode())
-                assert len(app.state.streams) == 1
-                app.state.is_stopping = lambda: True
-                assert [_ async for _ in stream] == [] and not app.state.streams
+                    assert len(app.state.streams) == 1
+                    app.state.streams.is_stopping = lambda: True
+                    assert [_ async for _ in stream] == []
+                assert not app.state.streams
                 return found
 
             told = "".join(asyncio.run(listened()))
@@ -202,15 +208,80 @@ def test_a_stream_is_begun_where_it_broke_off_and_so_many_are_served(
         next(going_on(views, tmp_path, 9))
         with serving(Settings(store.location)) as client:
             assert isinstance(client.app, Starlette)
-            client.app.state.is_stopping = lambda: True  # each stream ends when it has begun
+            client.app.state.streams.is_stopping = lambda: True  # each stream ends when it has begun
             resumed = {"Accept": "text/event-stream", "Last-Event-ID": f"{views.feed}.1"}
             answer = client.get(f"/v1/changes?after={views.feed}.0", headers=resumed)
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             assert (answer.headers["Cache-Control"], answer.text) == ("no-store", "retry: 2000\n\n")
             assert asked == [f"{views.feed}.1"]
-            monkeypatch.setattr(feed, "STREAMS_MAX", 0)
+            monkeypatch.setattr(streams, "STREAMS_MAX", 0)
             refused = client.get("/v1/changes", headers=resumed)
             assert refused.status_code == 503 and refused.json()["type"].endswith("too-many-streams")
+            assert "this process serves 0 streams already" in refused.json()["detail"]
+
+
+def test_a_token_leaves_room_for_the_streams_of_others_and_one_look_serves_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.05)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        empty_live(views)
+        next(going_on(views, tmp_path, 9))
+        looks: list[int] = []
+        with serving(Settings(store.location)) as client:
+            app = client.app
+            assert isinstance(app, Starlette)
+
+            def looked(shown: Any) -> streams.Look:
+                looks.append(len(shown))
+                return feed.look_for_streams(app.state.reading, app.state.askers, shown)
+
+            async def idle() -> None:
+                own = streams.Streams(looked, lambda: False)
+                app.state.streams = own
+                first = feed.read_page(app.state.reading, f"{views.feed}.0", {"limit": 1000})
+                read: list[str | None] = []
+                monkeypatch.setattr(feed, "read_page", lambda _, after, __: read.append(after))
+                request: Any = SimpleNamespace(app=app, scope={"headers": []})
+                with ExitStack() as opened:
+                    places = [opened.enter_context(own.opened(token, None)) for token in [7] * 20 + [None] * 180]
+                    with pytest.raises(Problem, match="serves 200 streams already"), own.opened(8, None):
+                        pass
+                    listening = [feed._stream(request, place, first._replace(events=()), {}) for place in places]
+                    assert {await anext(stream) for stream in listening} == {b"retry: 2000\n\n"}
+                    waiting = [asyncio.ensure_future(anext(stream)) for stream in listening]
+                    await asyncio.sleep(0.5)
+                    for task in waiting:
+                        task.cancel()
+                    await asyncio.gather(*waiting, return_exceptions=True)
+                assert 2 <= len(looks) <= 11 and read == [], "nothing is read for a stream to which nothing happens"
+                with ExitStack() as opened:
+                    for _ in range(20):
+                        opened.enter_context(own.opened(7, None))
+                    with pytest.raises(Problem, match="the token has 20 streams open"), own.opened(7, None):
+                        pass
+                    opened.enter_context(own.opened(8, None))
+
+            asyncio.run(idle())
+
+
+def test_a_stream_whose_database_is_lost_ends_and_tells_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.01)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        empty_live(views)
+        with serving(Settings(store.location)) as client:
+            assert isinstance(client.app, Starlette)
+
+            def lost(_: Any) -> streams.Look:
+                raise StoreError("the database at db.example is gone")
+
+            client.app.state.streams._look = lost
+            answer = client.get("/v1/changes", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n") and "broke" not in caplog.text
 
 
 # --- switching under load ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,11 +14,13 @@ from starlette.routing import BaseRoute
 from projections import desk
 from projections.service import api, documents, login, metrics, probes, problems
 from projections.service.askers import Askers
+from projections.service.feed import look_for_streams
 from projections.service.guards import Guard, wants_page
 from projections.service.metrics import Measures
 from projections.service.problems import Problem, problem_response
 from projections.service.reading import Reading
 from projections.service.settings import Settings
+from projections.service.streams import Streams
 from replay.errors import LevelbookError
 
 
@@ -49,8 +52,7 @@ def application(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fa
     app.state.reading = reading
     app.state.askers = askers
     app.state.measures = measures
-    app.state.streams = set()
-    app.state.is_stopping = is_stopping
+    app.state.streams = Streams(partial(look_for_streams, reading, askers), is_stopping)
     return app
 
 

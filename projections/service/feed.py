@@ -4,8 +4,7 @@ Of each level the feed tells the last change, with the level as it stands: whoev
 cursor holds what `/v1/levels` shows.
 """
 
-from asyncio import sleep
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -14,10 +13,12 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from domain.calendar import shanghai_text
 from projections.changes import last_number
-from projections.service.askers import Askers, shown_by
+from projections.service.askers import Askers, Shown, shown_by
+from projections.service.asking import asker_of
 from projections.service.levels import row_json
 from projections.service.operations import Answer, Asked, reading_of
 from projections.service.parameters import wrong
@@ -25,14 +26,12 @@ from projections.service.points import Level
 from projections.service.problems import Problem
 from projections.service.reading import Reading
 from projections.service.standing import standing_json
+from projections.service.streams import Look, Stream, Streams
+from replay.errors import LevelbookError
 
 CHANGED: Final = "levelbook.level.changed"
 GONE: Final = "levelbook.level.gone"
-LOOK_SECONDS: Final = 0.2
-"""How often a stream looks for changes."""
 HEARTBEAT_SECONDS: Final = 15
-STREAMS_MAX: Final = 200
-"""Streams that one process serves at a time."""
 EVENT_STREAM: Final = "text/event-stream"
 
 
@@ -43,6 +42,8 @@ class Page(NamedTuple):
     events: Sequence[dict[str, Any]]
     cursor: str
     is_last: bool
+    behind: str
+    """The cursor behind every change that there was, of whatever scheme."""
 
 
 async def read_changes(request: Request, asked: Asked) -> Answer | Response:
@@ -54,12 +55,21 @@ async def read_changes(request: Request, asked: Asked) -> Answer | Response:
     if not streams:
         body = {**first.standing, "changes": first.events, "next": first.cursor, "caught_up": first.is_last}
         return Answer(body)
-    open_streams: set[object] = request.app.state.streams
-    if len(open_streams) >= STREAMS_MAX:
-        detail = f"this process serves {STREAMS_MAX} streams already; ask for pages, or later"
-        raise Problem(503, "too-many-streams", "Too many streams", detail, headers={"Retry-After": "10"})
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request, first, asked), media_type=EVENT_STREAM, headers=headers)
+    return _Streaming(request, first, asked)
+
+
+class _Streaming(Response):
+    """An answer without end; it has a place among the open streams for as long as it is sent."""
+
+    def __init__(self, request: Request, first: Page, asked: Asked) -> None:
+        self._request, self._first, self._asked = request, first, asked
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        streams: Streams = self._request.app.state.streams
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        with streams.opened(asker_of(self._request).token, shown_by(scope)) as stream:
+            told = _stream(self._request, stream, self._first, self._asked)
+            await StreamingResponse(told, media_type=EVENT_STREAM, headers=headers)(scope, receive, send)
 
 
 def read_page(reading: Reading, after: str | None, asked: Asked) -> Page:
@@ -85,7 +95,13 @@ def read_page(reading: Reading, after: str | None, asked: Asked) -> Page:
         feed, source = reading.views().feed, f"urn:levelbook:{store.identity.id}"
         is_last = len(rows) < asked["limit"]
         cursor = f"{feed}.{last if is_last else rows[-1][2]}"
-        return Page(standing_json(at.standing, store), [_event(row, feed, source) for row in rows], cursor, is_last)
+        return Page(
+            standing_json(at.standing, store),
+            [_event(row, feed, source) for row in rows],
+            cursor,
+            is_last,
+            f"{feed}.{last}",
+        )
 
 
 def number_of(reading: Reading, cursor: str | None) -> int:
@@ -117,35 +133,38 @@ def _event(row: Sequence[Any], feed: str, source: str) -> dict[str, Any]:
     }
 
 
-async def _stream(request: Request, first: Page, asked: Asked) -> AsyncIterator[bytes]:
+async def _stream(request: Request, stream: Stream, first: Page, asked: Asked) -> AsyncIterator[bytes]:
     """Every event behind the first page's cursor, for as long as somebody listens and the service is up."""
-    open_streams: set[object] = request.app.state.streams
-    me = object()
-    open_streams.add(me)
-    try:
-        yield b"retry: 2000\n\n"
-        page, heard = first, monotonic()
-        while not request.app.state.is_stopping():
-            if page.events:
-                yield b"".join(_told(event) for event in page.events)
-                heard = monotonic()
-            elif monotonic() - heard >= HEARTBEAT_SECONDS:
-                yield f": at position {page.standing['position']}, as of {page.standing['as_of']}\n\n".encode()
-                heard = monotonic()
-            if page.is_last:
-                await sleep(LOOK_SECONDS)
-            following = await run_in_threadpool(_following, request, page.cursor, asked)
-            if following is None:
+    streams: Streams = request.app.state.streams
+    yield b"retry: 2000\n\n"
+    page, heard = first, monotonic()
+    while not streams.is_stopping():
+        if page.events:
+            yield b"".join(_told(event) for event in page.events)
+            heard = monotonic()
+        if page.is_last:
+            seen = await streams.next(stream, page.behind, heard + HEARTBEAT_SECONDS - monotonic())
+            if seen is None:
                 return
-            page = following
-    finally:
-        open_streams.discard(me)
+            if monotonic() - heard >= HEARTBEAT_SECONDS:
+                yield f": at position {seen.standing['position']}, as of {seen.standing['as_of']}\n\n".encode()
+                page, heard = page._replace(events=()), monotonic()
+                continue
+        elif stream.is_ended:
+            return
+        try:
+            page = await run_in_threadpool(read_page, reading_of(request), page.cursor, asked)
+        except (Problem, LevelbookError):
+            return  # it is told to who asks again
 
 
-def _following(request: Request, cursor: str, asked: Asked) -> Page | None:
-    """The next page of a stream; None where the token or session that it was begun with has ended."""
-    askers: Askers = request.app.state.askers
-    return read_page(reading_of(request), cursor, asked) if askers.holds(shown_by(request.scope)) else None
+def look_for_streams(reading: Reading, askers: Askers, shown: Collection[Shown | None]) -> Look:
+    """What all open streams wait for: the last change, and whose token or session has ended."""
+    with reading.store() as store, reading.snapshot() as at:
+        standing = standing_json(at.standing, store)
+        feed = reading.views().feed
+        number = at.standing.number
+    return Look(feed, number, standing, frozenset(item for item in shown if not askers.holds(item)))
 
 
 def _told(event: dict[str, Any]) -> bytes:

@@ -1,6 +1,7 @@
 """The guard before every request: by which name it came, and the headers that every answer bears."""
 
 import logging
+from asyncio import timeout
 from time import perf_counter
 from typing import Final
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from projections.service.askers import Askers, shown_by
 from projections.service.asking import NOBODY
+from projections.service.bodies import Bodies, too_slow
 from projections.service.metrics import Measures
 from projections.service.problems import (
     UNAVAILABLE,
@@ -43,6 +45,7 @@ HTTPS_ALONE: Final = (b"strict-transport-security", b"max-age=31536000")
 """Where browsers reach the service by https: they are to ask by nothing else."""
 OPEN: Final = ("/healthz", "/readyz", "/login", "/logout")
 """What is answered to whoever asks."""
+WITHOUT_BODY: Final = ("GET", "HEAD")
 RIGHT_HOSTS_MAX: Final = 100
 OPEN_FOLDER: Final = "/static/"
 
@@ -59,6 +62,8 @@ class Guard:
         self._needs_token = settings.needs_token
         self._askers = askers
         self._measures = measures
+        self._bodies = Bodies(settings.body_seconds)
+        self._take_seconds = settings.take_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +76,14 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *self._headers]
-            await send(message)
+            if not message.get("more_body"):
+                await send(message)
+                return
+            try:
+                async with timeout(self._take_seconds):
+                    await send(message)
+            except TimeoutError:  # nobody takes what is sent
+                raise ClientDisconnect from None
 
         try:
             await self._admit(scope)
@@ -80,17 +92,21 @@ class Guard:
             self._measures.refused(problem.status)
             await refusal(Request(scope), problem)(scope, receive, guarded)
             return
+        body = None if scope["method"] in WITHOUT_BODY else self._bodies.of(scope["levelbook.asker"], receive)
         try:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, body or receive, guarded)
         except ClientDisconnect:
             if not status:
-                await problem_response(broken_off())(scope, receive, guarded)
+                problem = too_slow(self._bodies.seconds) if body is not None and body.is_late else broken_off()
+                await problem_response(problem)(scope, receive, guarded)
         except Exception as error:
             _log.error("%s %s broke", scope["method"], scope["path"], exc_info=error)
             if status:
                 raise
             await problem_response(broken())(scope, receive, guarded)
         finally:
+            if body is not None:
+                body.end()
             self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
 
     def _told(self, error: Problem | LevelbookError) -> Problem:

@@ -4,12 +4,15 @@ import gc
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from tempfile import TemporaryDirectory
+from threading import Thread
+from time import monotonic
 from typing import Any, Final
 
 import click
@@ -31,11 +34,18 @@ LOGGING: Final[dict[str, Any]] = {
 }
 STOP_SECONDS: Final = 10
 """How long answers under way may take when the service is stopped."""
+HEAD_BYTES_MAX: Final = 65_536
+FILES_BESIDE: Final = 256
+"""Files that a process opens beside its connections: databases, of each thread its own, and what it is made of."""
+ENDED_SECONDS: Final = 60
+ENDED_MAX: Final = 20
+"""Processes that ended by themselves are replaced, but not when so many did within that time."""
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises UsageError or StoreError where that cannot begin."""
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -48,14 +58,23 @@ def serve(settings: Settings) -> None:
                 " 'levelbook token new' makes one"
             )
     _check_free(settings)
-    stopping = multiprocessing.Event()
+    stopping = multiprocessing.RawValue("b", 0)  # without a lock, which a process that is killed would keep
 
     class Stopped(Server):  # type: ignore[misc, valid-type]
-        """Tells streams, which have no end of their own, when the service is to stop."""
+        """Tells streams, which have no end of their own, when the service is to stop; replaces processes that ended."""
+
+        ended: tuple[float, ...] = ()
 
         def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-            stopping.set()
+            stopping.value = 1
             super().signal_handler_interrupt(*args, **kwargs)
+
+        def _respawn_workers(self, workers: Any, *args: Any, **kwargs: Any) -> None:
+            super()._respawn_workers(workers, *args, **kwargs)
+            at = monotonic()
+            self.ended = (*(then for then in self.ended if then > at - ENDED_SECONDS), *(at for _ in workers))
+            if len(self.ended) < ENDED_MAX:
+                self.respawned_wrks.clear()  # else granian takes the second end within seconds for the last
 
     server = Stopped(
         "levelbook",
@@ -64,6 +83,12 @@ def serve(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         websockets=False,
+        # One protocol, whose connections can be bounded: waiting for which it is to be, granian waits for ever.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=round(settings.head_seconds * 1_000), max_buffer_size=HEAD_BYTES_MAX
+        ),
+        backpressure=_room_for(settings.connections),
         log_level=LogLevels.warning,
         log_dictconfig=LOGGING,
         workers_kill_timeout=STOP_SECONDS,
@@ -74,7 +99,15 @@ def serve(settings: Settings) -> None:
     logging.getLogger("levelbook").setLevel(logging.INFO)
     server.on_startup(partial(_tell, settings, name))
     with _measuring_together(settings.workers):
-        server.serve(target_loader=partial(_application, settings, stopping.is_set), wrap_loader=False)
+        try:
+            server.serve(target_loader=partial(_application, settings, partial(_is_set, stopping)), wrap_loader=False)
+        except SystemExit:
+            if stopping.value:
+                return
+            raise StoreError(
+                f"the processes of the service ended {len(server.ended)} times within {ENDED_SECONDS} s: too often to"
+                " go on; what stands above says why, or the system's log, where it ended them for want of memory"
+            ) from None
 
 
 @contextmanager
@@ -95,12 +128,44 @@ def _application(settings: Settings, is_stopping: Callable[[], bool]) -> Any:
     """Loaded by each worker for itself; one that is stopped meanwhile ends at once, it has nobody to answer yet."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
     from projections.service.app import application
 
     made = application(settings, is_stopping)
     gc.collect()
     gc.freeze()  # what was imported stays: looking through it again and again would hold up answers
     return made
+
+
+def _is_set(flag: Any) -> bool:
+    return bool(flag.value)
+
+
+def _end_with_parent() -> None:
+    """A process of the service does not outlive the first one, however that ended: it would keep the port."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(StoreError.exit_status)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def _room_for(connections: int) -> int:
+    """How many connections each process may hold: as many as were asked for, or files may be opened."""
+    wanted = connections + FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    may = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (may, hard))
+    if may < wanted:
+        room = max(may - FILES_BESIDE, 1)
+        click.echo(f"a process may open {may} files: it holds {room} connections, not {connections}", err=True)
+        return room
+    return connections
 
 
 def _check_free(settings: Settings) -> None:

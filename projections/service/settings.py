@@ -23,6 +23,16 @@ class Settings(NamedTuple):
     ready_lag_seconds: int = READY_LAG_SECONDS
     """How far the views may lie behind before the service says that it is not ready."""
 
+    connections: int = 4_000
+    """Connections that each process holds open at a time."""
+    head_seconds: float = 15
+    """How long the head of a request may take to come, and a connection stay open without one."""
+    body_seconds: float = 10
+    take_seconds: float = 60
+    """How long a piece of a long answer may wait to be taken."""
+    replay_events: int = 1_000_000
+    """On how many events the replays of one process may rest at a time, about 1 KB each."""
+
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_by_proxy: bool = False
