@@ -292,7 +292,8 @@ def subjects(kind: str | None, store: str, format_: str) -> None:
 def status(store: str, format_: str) -> None:
     """Show where the ledger stands, and its views: head, records by type, size; lag, what is set aside, a rebuild.
 
-    Exit status 1 when a level could not be worked out and is set aside.
+    Exit status 1 when a level could not be worked out and is set aside, and when the views cannot be used: they are of
+    another history of the ledger, stand later than its clock, or are damaged.
     """
     from projections.place import has_views
     from replay.look import status as look
@@ -301,13 +302,11 @@ def status(store: str, format_: str) -> None:
         found = look(opened)
         views = None
         if has_views(opened):
-            from projections.status import views_status
-            from projections.views import open_views
+            from projections.status import status_beside
 
-            with open_views(opened) as there:
-                views = views_status(there)
+            views = status_beside(opened)
     printing.print_status(found, views, as_json=format_ == "json")
-    if views is not None and views["set_aside"]:
+    if views is not None and (views["set_aside"] or views["problems"]):
         sys.exit(EXIT_NOT_ALL)
 
 

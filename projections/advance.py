@@ -15,6 +15,7 @@ from domain import creator_level, mcn_level, reputation, tier
 from domain.calendar import month_of, parse_instant
 from domain.events import BINDING_TYPES, Event, LevelDecided
 from projections import creator_view, mcn_view, reputation_running, reputation_view, tier_view
+from projections.belonging import check_history, end_of_step
 from projections.changes import StoodAt
 from projections.step import SINCE_EVER, Rewrite, Step, is_life, life_row
 from projections.views import Build, Views
@@ -55,13 +56,14 @@ def advance(
 ) -> Moved:
     """One step of a build: the next events, and everything due by now. `now` is the ledger's clock where left out.
 
-    `windows` are handed from step to step by who takes many.
+    `windows` are handed from step to step by who takes many. Raises OtherHistory where the ledger does not go on from
+    where the build stands: its position never goes back.
     """
     store = views.store
     windows = Windows() if windows is None else windows
     with views.moving() as connection:
         found = views.build(connection, build)
-        last = min(store.head().position, found.position + events_max)
+        last, chain = end_of_step(store, found, events_max)
         as_of = max(found.as_of, store.now() if now is None else now)
         before, after = Moment(found.as_of, 0, found.position), Moment(as_of, 0, last)
         windows.begin(build, found.position)
@@ -74,11 +76,13 @@ def advance(
         units.move()
         if watch is not None:
             watch.note(StoodAt(last, as_of))
-        moved = found._replace(position=last, as_of=as_of, policies=step.policies_json(), moved_at=store.now())
+        policies = step.policies_json()
+        moved = found._replace(position=last, as_of=as_of, policies=policies, moved_at=store.now(), chain=chain)
+        check_history(store, moved)  # a ledger that was replaced meanwhile: nothing of the step stays
         views.note(
             connection,
             build,
-            **{name: getattr(moved, name) for name in ("position", "as_of", "policies", "moved_at")},
+            **{name: getattr(moved, name) for name in ("position", "as_of", "policies", "moved_at", "chain")},
         )
     windows.end(build, last)
     return Moved(moved, events, units.moved, units.set_aside)
@@ -441,6 +445,7 @@ def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
     """Work out what was set aside anew, of these subjects or all, at the moment where the live build stands."""
     with views.moving() as connection:
         live = views.live(connection)
+        check_history(views.store, live)
         moment = Moment(live.as_of, 0, live.position)
         watch = views.watch(connection, live)
         step = Step(views.store, connection, views.tables(live.build), moment, moment, watch=watch)

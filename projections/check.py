@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, and_, not_, or_, select
 
+from projections.belonging import check_belongs
 from projections.fill import Progress, fill
 from projections.rebuild import new_build, together
 from projections.view_tables import TABLE_NAMES
@@ -19,7 +20,8 @@ _NOT_COMPARED: Final = "set_aside"
 def check_views(views: Views, progress: Progress = lambda *_: None, segments: Path | None = None) -> list[str]:
     """What is wrong with the live views, a line for each row found; nothing where they are what the ledger gives.
 
-    Subjects that are set aside are not looked at: their rows are known to be stale.
+    Subjects that are set aside are not looked at: their rows are known to be stale. Raises DamagedViews for views of
+    another history of the ledger, and for those that stand later than its clock.
     """
     with views.alone("check"):
         number = _begin(views)
@@ -45,7 +47,7 @@ def _begin(views: Views) -> int:
         left = views.in_role(connection, CHECKING)
         if left is not None:  # of a check that was killed
             views.drop_build(connection, left.build)
-        views.live(connection)
+        check_belongs(views.store, views.live(connection))
         number = max(build.build for build in views.builds(connection)) + 1
         views.add_build(connection, new_build(views, connection, number, CHECKING))
         return number

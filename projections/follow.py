@@ -8,10 +8,15 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from domain.calendar import instant_text
+from domain.limits import DAY_MICROS, SECOND_MICROS
 from projections.advance import Moved, advance
+from projections.belonging import check_clock, check_history
 from projections.rebuild import Asked, rebuild
 from projections.views import Views, has_live
 from projections.windows import Windows
+from replay.errors import StoreError
+from replay.store import Store
 
 IDLE_SECONDS: Final = 0.05
 """How long to wait before looking again when nothing is new: a part of the time from append to visible."""
@@ -19,6 +24,41 @@ YOUNG_OBJECTS: Final = 200_000
 """How many new objects call for a look at the young ones; older ones are looked through after a hundred of these."""
 FRESH_MICROS: Final = 1_000_000
 """The views' as_of moves on at least this often, also when nothing happens."""
+
+JUMP_MICROS_MAX: Final = DAY_MICROS
+"""How much further than time has passed on this machine the ledger's clock may move on between two looks at it."""
+
+
+class ClockJumped(StoreError):
+    """The ledger's clock jumped forward while it was looked at; only a person can tell whether it is right now."""
+
+    exit_status = 4
+
+
+class _Clock:
+    """The ledger's clock, held against the time that passed: views never go back, so one wrong jump would stay."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._at, self._passed = store.now(), passed_micros()
+
+    def now(self) -> int:
+        now, passed = self._store.now(), passed_micros()
+        if now - self._at > passed - self._passed + JUMP_MICROS_MAX:
+            seconds = (passed - self._passed) // SECOND_MICROS
+            raise ClockJumped(
+                f"the clock of {self._store.name} went from {instant_text(self._at)} to {instant_text(now)} while"
+                f" {seconds} s passed; the views were not moved. Set the clock right; where it is right, start"
+                " 'levelbook follow' again"
+            )
+        self._at, self._passed = now, passed
+        return now
+
+
+def passed_micros() -> int:
+    """Time as this machine has lived it, sleep included, whatever its clock is set to."""
+    kind = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(kind) // 1_000
 
 
 def follow(
@@ -31,11 +71,12 @@ def follow(
     """Move the live build on to the ledger's head, and with `stay` on and on until it is stopped.
 
     Makes the views where there are none, once the ledger holds anything. A rebuild may switch meanwhile: a step moves
-    what is live then. Raises StoreError when another process follows.
+    what is live then. Raises StoreError when another process follows, OtherHistory where the ledger is not the one that
+    the views were moved by, AheadOfClock where its clock stands behind them, ClockJumped where it jumps forward.
     """
     store = views.store
     store.index_by_time()
-    windows = Windows()
+    windows, clock = Windows(), _Clock(store)
     with views.alone("follow") as check_alone, _seldom_collected():
         while store.head().position == 0 and not stopped():
             if not stay:
@@ -43,15 +84,19 @@ def follow(
             time.sleep(IDLE_SECONDS)
         if not has_live(views) and not stopped():
             rebuild(views, Asked())
+        if not stopped():
+            with views.reading() as connection:
+                check_history(store, views.live(connection))
         while not stopped():
             check_alone()
             with views.reading() as connection:
                 live = views.live(connection)
                 calendar = views.tables(live.build)["calendar"]
                 next_at = connection.execute(select(func.min(calendar.c.next_at))).scalar_one()
-            now, head = store.now(), store.head().position
+            now, head = clock.now(), store.head().position
+            check_clock(store, live.as_of, now)
             due = next_at is not None and next_at <= now
-            if head > live.position or due or now >= live.as_of + FRESH_MICROS:
+            if head != live.position or due or now >= live.as_of + FRESH_MICROS:
                 moved = advance(views, live.build, now, windows=windows)
                 told(moved)
                 if moved.build.position >= head and not stay:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 
 from domain.version import PROGRAM_VERSION
 from projections.advance import Units, advance
+from projections.belonging import check_belongs, problems_of
 from projections.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
 from projections.levels_differ import Difference, differences
 from projections.prove import SAMPLE, Proof, prove
@@ -59,6 +60,8 @@ class Report(NamedTuple):
     compared_with: Build | None
     """The live build whose levels were compared; None for the first build."""
     differences: list[Difference]
+    not_compared: list[str]
+    """Why a live build could not be compared: it is of another history, or ahead of the clock."""
     switched: bool
     resumed: bool
 
@@ -75,12 +78,13 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
         _catch_up(views, build, progress)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
         proof = _prove(views, build, asked.sample, seed, progress)
-        compared_with, found = _compare(views, build)
+        not_compared = _problems_of_live(views)
+        compared_with, found = (None, []) if not_compared else _compare(views, build)
         if not asked.dry_run:
             _switch(views, build)
         with views.reading() as connection:
             done = views.build(connection, build)
-        return Report(done, proof, seed, compared_with, found, not asked.dry_run, resumed)
+        return Report(done, proof, seed, compared_with, found, not_compared, not asked.dry_run, resumed)
 
 
 def check_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,6 +102,7 @@ def switch_back(views: Views) -> Build:
         former = [build for build in views.builds(connection) if build.role == FORMER]
         if not former:
             raise UsageError(f"the views of {views.store.name} have no former build to go back to")
+        check_belongs(views.store, former[-1])
         views.switch(connection, former[-1].build)
         return former[-1]
 
@@ -118,13 +123,13 @@ def _begin(views: Views, asked: Asked) -> tuple[int, bool]:
     """The number of the build under way, begun now or before."""
     with views.moving() as connection:
         found = views.in_role(connection, BUILDING)
-        if found is not None and found.program == PROGRAM_VERSION:
+        if found is not None and found.program == PROGRAM_VERSION and not problems_of(views.store, found):
             if tuple(json.loads(found.parts)["schemes"]) != asked.schemes:
                 raise UsageError(
                     "a rebuild of other views is under way; finish it by the same command, or 'rebuild --abort' it"
                 )
             return found.build, True
-        if found is not None:  # begun by another version of the program: its parts do not go together with new ones
+        if found is not None:  # by another version of the program, of another history: its parts do not fit new ones
             views.drop_build(connection, found.build)
         number = max((build.build for build in views.builds(connection)), default=0) + 1
         build = new_build(views, connection, number, BUILDING, asked.schemes)
@@ -139,9 +144,11 @@ def new_build(views: Views, connection: Connection, number: int, role: str, sche
     store, now = views.store, views.store.now()
     if schemes:
         live = views.live(connection)
-        position, as_of, policies = live.position, live.as_of, live.policies
+        check_belongs(store, live)
+        position, as_of, policies, chain = live.position, live.as_of, live.policies, live.chain
     else:
-        position, as_of, policies = store.head().position, now, ""
+        head = store.head()
+        position, as_of, policies, chain = head.position, now, "", head.chain.hex()
         if position == 0:
             raise UsageError(f"{store.name} holds no record; there is nothing to show")
         with_policies = Step(
@@ -162,6 +169,7 @@ def new_build(views: Views, connection: Connection, number: int, role: str, sche
         started_at=now,
         moved_at=now,
         parts=json.dumps(cursor),
+        chain=chain,
     )
 
 
@@ -239,6 +247,13 @@ def _prove(views: Views, number: int, sample: int, seed: int, progress: Progress
     return proof
 
 
+def _problems_of_live(views: Views) -> list[str]:
+    """Why the live build belongs to this ledger and its present no more."""
+    with views.reading() as connection:
+        live = views.in_role(connection, LIVE)
+    return [] if live is None else problems_of(views.store, live)
+
+
 def _compare(views: Views, number: int) -> tuple[Build | None, list[Difference]]:
     """Which levels differ from the live build at one moment."""
     with views.reading() as connection:
@@ -268,12 +283,16 @@ def together(views: Views, number: int) -> Iterator[tuple[Connection, Build, Bui
 
 
 def _switch(views: Views, number: int) -> None:
-    """Make the build live once it stands no earlier than the live one; then drop what was live before that."""
+    """Make the build live once it stands no earlier than the live one; then drop what was live before that.
+
+    A live one that is of another history, or ahead of the clock, is waited for by none and kept for nobody.
+    """
     for _ in range(TRIES):
         advance(views, number)
         with views.moving() as connection:
             made, live = views.build(connection, number), views.in_role(connection, LIVE)
-            if live is not None and (made.position < live.position or made.as_of < live.as_of):
+            belongs = live is not None and not problems_of(views.store, live)
+            if live is not None and belongs and (made.position < live.position or made.as_of < live.as_of):
                 continue  # the live one has moved on meanwhile
             views.switch(connection, number)
             views.note(connection, number, phase=READY)
@@ -282,5 +301,5 @@ def _switch(views: Views, number: int) -> None:
         raise StoreError("the live views move on faster than the new ones; rebuild again: it resumes")
     with views.moving() as connection:
         former = [build for build in views.builds(connection) if build.role == FORMER]
-        for build in former[:-1]:
+        for build in former[:-1] if belongs else former:
             views.drop_build(connection, build.build)

@@ -7,12 +7,34 @@ from sqlalchemy import func, select
 
 from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
+from projections.belonging import problems_of
 from projections.fill import FILLING
-from projections.views import BUILDING, FORMER, LIVE, Build, Views
+from projections.place import has_views
+from projections.views import BUILDING, FORMER, LIVE, Build, Views, open_views
+from replay.errors import LevelbookError
+from replay.store import Store
+
+
+def status_beside(store: Store) -> dict[str, Any] | None:
+    """The state of the views beside a ledger; None where there are none.
+
+    Views that cannot be read are no fault of the ledger: what is wrong with them, and what to do, stands in `problems`.
+    """
+    if not has_views(store):
+        return None
+    try:
+        with open_views(store) as views:
+            return views_status(views)
+    except LevelbookError as error:
+        nothing: dict[str, Any] = {"live": None, "views": [], "set_aside": [], "rebuild": None, "former": None}
+        return {**nothing, "problems": [str(error)]}
 
 
 def views_status(views: Views) -> dict[str, Any]:
-    """What an operator asks of the views; a rebuild that is under way in another process is seen as it goes."""
+    """What an operator asks of the views; a rebuild that is under way in another process is seen as it goes.
+
+    `problems` says why the live ones are not of this ledger and its present.
+    """
     store = views.store
     head, now = store.head(), store.now()
     with views.reading() as connection:
@@ -39,6 +61,7 @@ def views_status(views: Views) -> dict[str, Any]:
         "set_aside": aside,
         "rebuild": None if BUILDING not in builds else _rebuild_json(builds[BUILDING], now),
         "former": None if FORMER not in builds else _build_json(builds[FORMER], head.position, now),
+        "problems": [] if live is None else problems_of(store, live),
     }
 
 
@@ -50,8 +73,9 @@ def _build_json(build: Build, head: int, now: int) -> dict[str, Any]:
         "as_of": shanghai_text(build.as_of),
         "program": build.program,
         "policies": json.loads(build.policies),
-        "lag_events": head - build.position,
+        "lag_events": max(head - build.position, 0),
         "lag_seconds": max(now - build.as_of, 0) // SECOND_MICROS,
+        "ahead_seconds": max(build.as_of - now, 0) // SECOND_MICROS,
     }
 
 

@@ -187,6 +187,7 @@ def control_tables(schema: str | None) -> tuple[Table, Table, Table]:
         Column("started_at", _BIG, nullable=False),
         Column("moved_at", _BIG, nullable=False),
         Column("parts", _TEXT, nullable=False),
+        Column("chain", _TEXT, nullable=False),
     )
     changes = Table(
         "changes",

@@ -23,7 +23,8 @@ from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
 from replay.store import Store
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+"""Of the tables. 3: a build keeps the chain hash of its position."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 FEED_BYTES: Final = 6
@@ -37,7 +38,7 @@ _LOCKS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C7642
 
 
 class DamagedViews(StoreError):
-    """The database of the views cannot be read as what it must be."""
+    """The views cannot be read as what they must be, or are not of the ledger beside them as it is now."""
 
 
 class Build(NamedTuple):
@@ -58,6 +59,8 @@ class Build(NamedTuple):
     """When it last moved, by the ledger's clock."""
     parts: str
     """JSON: which parts of a rebuild are finished."""
+    chain: str
+    """The ledger's chain hash at the position, in hexadecimal digits."""
 
 
 class Views:
@@ -71,6 +74,13 @@ class Views:
         self._engine = engine
         self._path = path
         self.about, self._builds, self.changes = control_tables(schema)
+
+    @property
+    def place(self) -> str:
+        """Where the views are kept, in words that tell what to remove."""
+        if self._path is None:
+            return f"the schema (DROP SCHEMA {self.schema} CASCADE)"
+        return f"the file {self._path}"
 
     def tables(self, build: int) -> Tables:
         return tables_of(build, self.schema)
@@ -226,7 +236,10 @@ def _check(views: Views, make: bool) -> None:
     with views._engine.connect() as connection:
         there = inspect(connection).has_table("about", schema=views.schema)
     if not there and not make:
-        raise UsageError(f"{views.store.name} has no views yet; 'levelbook rebuild' makes them")
+        raise DamagedViews(
+            f"the views of {views.store.name} were never made whole: {views.place} holds none;"
+            " 'levelbook rebuild' makes them"
+        )
     if not there:
         with views._engine.connect() as connection:
             if views.schema is None:
@@ -246,11 +259,13 @@ def _check(views: Views, make: bool) -> None:
         if "feed" in columns:
             views.feed = connection.execute(select(about.c.feed)).scalar_one()
     if ledger != views.store.identity.id:
-        raise UsageError(f"the views beside {views.store.name} are of another ledger; remove them, then rebuild")
+        raise UsageError(
+            f"the views beside {views.store.name} are of another ledger; remove {views.place}, then 'levelbook rebuild'"
+        )
     if form != FORMAT:
         raise UsageError(
-            f"the views of {views.store.name} have form {form}, this levelbook moves form {FORMAT}; remove them, then"
-            " rebuild"
+            f"the views of {views.store.name} have form {form}, this levelbook moves form {FORMAT};"
+            f" remove {views.place}, then 'levelbook rebuild'"
         )
 
 

@@ -56,6 +56,8 @@ def print_rebuilt(report: "Report", *, as_json: bool) -> None:
         f" {proof.invariants} invariants hold over all rows."
     )
     _print_differences(report.compared_with, report.differences)
+    for reason in report.not_compared:
+        click.echo(f"Not compared with the views before: {reason}")
     if report.switched:
         click.echo("Live now; 'levelbook rebuild --back' switches back.")
     else:
@@ -97,6 +99,7 @@ def report_json(report: "Report") -> dict[str, Any]:
             "problems": report.proof.problems,
         },
         "compared_with_build": None if report.compared_with is None else report.compared_with.build,
+        "not_compared": report.not_compared,
         "differences": [item._asdict() for item in report.differences],
     }
 
@@ -161,12 +164,15 @@ def print_retried(found: "Retried", *, as_json: bool) -> None:
 def print_views(found: dict[str, Any]) -> None:
     """The state of the views, for people, below that of the ledger."""
     live, rebuild = found["live"], found["rebuild"]
-    if live is None:
+    for problem in found["problems"]:
+        click.echo(f"views unfit     {problem}")
+    if live is None and not found["problems"]:
         click.echo("views           none live yet")
-    else:
+    if live is not None:
         click.echo(
             f"views           build {live['build']} at position {live['position']:,}, as of {live['as_of']}:"
             f" {live['lag_events']:,} events and {live['lag_seconds']:,} s behind"
+            + (f", {live['ahead_seconds']:,} s ahead of the clock" if live["ahead_seconds"] else "")
         )
     for view in found["views"]:
         stale = f", {view['stale']} stale" if view["stale"] else ""

@@ -31,6 +31,7 @@ from replay import segments
 from replay.decide import decide, period_of
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.ledger import Ledger
+from replay.record import CHAIN_START
 from replay.seal import seal
 from replay.store import Store, create_store, open_store
 from tests.conftest import SOAK
@@ -51,7 +52,7 @@ def views(store: Store) -> Iterator[Views]:
 def empty_live(views: Views, as_of: int = BEGIN) -> None:
     """A live build that has seen nothing."""
     with views.moving() as connection:
-        views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]"))
+        views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]", CHAIN_START.hex()))
         views.switch(connection, 1)
 
 
@@ -641,7 +642,7 @@ def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None
     about, _, _ = control_tables(grown_views.schema)
     for values, told in (
         ({"format": 99}, ", this levelbook moves form "),
-        ({"ledger": "other"}, " are of another ledger; remove them, then rebuild"),
+        ({"ledger": "other"}, " are of another ledger; remove the "),
     ):
         with grown_views.moving() as connection:
             connection.execute(update(about).values(**values))

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from projections.belonging import check_clock
 from projections.service.askers import Askers
 from projections.service.problems import UNAVAILABLE, Problem, log_once, unavailable, unavailable_to_anybody
 from projections.service.reading import Reading
@@ -33,7 +34,9 @@ def why_not_ready(reading: Reading, askers: Askers, settings: Settings) -> str |
     lag_seconds_max = settings.ready_lag_seconds
     try:
         with reading.store() as store, reading.snapshot() as at:
-            lag = freshness(at.standing, store.now())
+            now = store.now()
+            check_clock(store, at.standing.as_of, now)
+            lag = freshness(at.standing, now)
         askers.keeping().check()
     except (Problem, LevelbookError) as error:
         problem = error if isinstance(error, Problem) else unavailable(error)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, Table, select
 from starlette.concurrency import run_in_threadpool
 
+from projections.belonging import SeenHistory
 from projections.changes import last_number
 from projections.place import has_views, views_path
 from projections.service.lending import Lending
@@ -66,6 +67,7 @@ class Reading:
         self._views_file: tuple[Path, int] | None = None
         """Which file the views were opened from, with SQLite."""
         self._look_again = 0.0
+        self._history = SeenHistory()
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -75,13 +77,14 @@ class Reading:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """The live views at one moment. Raises Problem where there are none yet."""
+        """The live views at one moment. Raises Problem where there are none yet, OtherHistory where they do not fit."""
         views = self.views()
         try:
             with views.reading() as connection:
                 live = views.live(connection)
                 number = last_number(connection, views.changes)
                 with self.store() as store:
+                    self._history.check(store, live.position, live.chain)
                     head = store.head().position
                 standing = Standing(live.build, live.position, live.as_of, live.policies, number, head)
                 yield Snapshot(connection, live, views.tables(live.build), standing)
