@@ -53,7 +53,8 @@ def main() -> None:
     """Record what happened once; replay any level as it was decided and as it is known now.
 
     Exit status: 0 done; 1 lines were refused, a file broke off, a policy has faults, a decision is not reproduced, or a
-    ledger is not sound; 2 wrong use; 3 the store, its disk or its clock failed; 130 interrupted.
+    ledger is not sound; 2 wrong use; 3 the store, its disk or its clock failed; 4 the views are of another history of
+    the ledger, or the clock jumped; 130 interrupted.
     """
 
 
