@@ -81,6 +81,7 @@ Minutes = Annotated[
     ),
 ]
 Stars = Annotated[int, Meta(ge=1, le=STARS_MAX, description=f"stars, an integer from 1 to {STARS_MAX}", examples=[5])]
+Aliases = Annotated[int, Meta(ge=1, description="how many aliases were erased, an integer from 1 on", examples=[2])]
 Flag = Annotated[bool, Meta(description="true or false", examples=[True])]
 Instant = Annotated[
     str,
@@ -236,8 +237,10 @@ class CreatorNamed(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class BuyerErased(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A receipt: somebody's row was deleted from the table of aliases. It names no one."""
+    """A receipt: somebody's rows were deleted from the table of aliases. It names no one."""
 
+    aliases: Aliases | UnsetType = UNSET
+    """How many rows, one for each merchant; receipts of stores with one alias everywhere do not say it: one."""
     reason: Text
 
 

@@ -11,11 +11,11 @@ import msgspec
 
 from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
-from replay.buyers import hash_buyer, new_alias
+from replay.buyers import hash_buyer, is_sealed, new_row
 from replay.errors import damaged
 from replay.record import Candidate, Row, filled, linked, record_template, with_alias
 from replay.refusals import Reason, Refusal
-from replay.store import Head, Known, Transaction, clock_failure
+from replay.store import AliasKey, Head, Known, Transaction, clock_failure
 
 EARLIER: Final = 0
 """Stands for the position of an event of the same run, which has none yet."""
@@ -42,6 +42,8 @@ class Stamp(NamedTuple):
 Stamper = Callable[[Candidate, int], Stamp | Refusal]
 """Gives a new candidate its recorded time, knowing that of the record before it."""
 
+Aliases = dict[AliasKey, str]
+
 
 class Appender:
     """Appends batches to one ledger, which it knows by its id and its key for buyers."""
@@ -54,7 +56,7 @@ class Appender:
         """Judge a batch in its order and record what is new in it."""
         head = transaction.head()
         buyers = {c.buyer: hash_buyer(self._key, c.buyer) for c in candidates if c.buyer is not None}
-        aliases = transaction.aliases(list(buyers.values()))
+        aliases = self._aliases(transaction, candidates, buyers)
         known = transaction.find([(c.source, c.event_id) for c in candidates])
         fresh: dict[tuple[str, str], tuple[Candidate, Stamp]] = {}
         refused: list[tuple[int, Refusal]] = []
@@ -62,7 +64,7 @@ class Appender:
         for index, item in enumerate(candidates):
             key = (item.source, item.event_id)
             if key in known:
-                alias = aliases.get(buyers[item.buyer]) if item.buyer is not None else None
+                alias = None if item.buyer is None else aliases.get(AliasKey(buyers[item.buyer], item.stream))
                 if not _same_as_known(transaction, item, known[key], alias):
                     refused.append((index, _conflict(known[key].position)))
             elif key in fresh:
@@ -81,18 +83,27 @@ class Appender:
             head = self._insert(transaction, head, new, buyers, aliases)
         return Appended(len(fresh), len(candidates) - len(fresh) - len(refused), refused, head)
 
+    def _aliases(self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes]) -> Aliases:
+        """The aliases that the buyers of a batch have already, each at its merchant."""
+        wanted = {AliasKey(buyers[item.buyer], item.stream) for item in items if item.buyer is not None}
+        found = {}
+        for row in transaction.aliases(sorted(wanted)):
+            if not is_sealed(self._key, row):
+                raise damaged(f"the table of aliases, in a row of {row.merchant} with the alias {row.alias},")
+            found[AliasKey(row.key, row.merchant)] = row.alias
+        return found
+
     def _alias_new(
-        self,
-        transaction: Transaction,
-        items: Sequence[Candidate],
-        buyers: dict[str, bytes],
-        aliases: dict[bytes, str],
+        self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes], aliases: Aliases
     ) -> None:
-        new = {}
+        new = []
         for item in items:
-            if item.buyer is not None and buyers[item.buyer] not in aliases:
-                key = buyers[item.buyer]
-                aliases[key] = new[key] = new_alias()
+            if item.buyer is None:
+                continue
+            key = AliasKey(buyers[item.buyer], item.stream)
+            if key not in aliases:
+                new.append(new_row(self._key, key))
+                aliases[key] = new[-1].alias
         if new:
             transaction.add_aliases(new)
 
@@ -102,7 +113,7 @@ class Appender:
         head: Head,
         new: Sequence[tuple[Candidate, Stamp]],
         buyers: dict[str, bytes],
-        aliases: dict[bytes, str],
+        aliases: Aliases,
     ) -> Head:
         position, recorded_at, chain = head
         versions = transaction.versions(sorted({item.stream for item, _ in new}))
@@ -117,7 +128,7 @@ class Appender:
             stream, buyer = item.stream, item.buyer
             position += 1
             versions[stream] = version = versions[stream] + 1
-            event = item.event if buyer is None else with_alias(item.event, aliases[buyers[buyer]])
+            event = item.event if buyer is None else with_alias(item.event, aliases[AliasKey(buyers[buyer], stream)])
             record = filled(template, event, item.extensions, position, stream, version)
             chain = linked(chain, record)
             rows.append(

@@ -9,10 +9,12 @@ from typing import Any, Final
 from replay.errors import StoreError, UsageError
 from replay.record import Row
 from replay.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
-from replay.store import ROW_COLUMNS, Store
+from replay.store import ONE_ALIAS_EVERYWHERE, ROW_COLUMNS, SCHEMA_VERSION, AliasRow, Store
 from replay.verify import Verified, verify
 
 COPY_ROWS: Final = 10_000
+ALIAS_COLUMNS: Final = {ONE_ALIAS_EVERYWHERE: ("key", "alias"), SCHEMA_VERSION: AliasRow._fields}
+"""By schema version, the columns of the table of aliases."""
 _RECORDS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position <= ? ORDER BY position"
 
 
@@ -33,16 +35,11 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
     if path.exists():
         raise UsageError(f"{path} exists; a backup never overwrites, name another file")
     draft = draft_beside(path)
-    head = store.head()
     try:
-        with copy_of(draft, store.identity) as copy:
-            for rows in _chunks(store.query(_RECORDS_SQL, (head.position,))):
-                with copy.append() as transaction:
-                    transaction.record([Row._make(row) for row in rows])
-                progress(rows[-1][0])
-            for rows in _chunks(store.query("SELECT key, alias FROM buyers")):
-                with copy.append() as transaction:
-                    transaction.add_aliases(dict(rows))
+        with copy_of(draft, store.identity) as copy, store.snapshot():
+            head = store.head()
+            _copy_records(store, copy, head.position, progress)
+            _copy_aliases(store, copy)
         with SqliteStore(draft) as copy:
             result = verify(copy)
         if not result.problems and result.head != head:
@@ -58,6 +55,21 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
     finally:
         remove_draft(draft)
     return BackedUp(**vars(result), source_problems=store.definition_problems() + store.row_problems())
+
+
+def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int], None]) -> None:
+    for rows in _chunks(store.query(_RECORDS_SQL, (last,))):
+        with copy.writing() as transaction:
+            transaction.record([Row._make(row) for row in rows])
+        progress(rows[-1][0])
+
+
+def _copy_aliases(store: Store, copy: Store) -> None:
+    columns = ALIAS_COLUMNS[store.identity.version]
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    for rows in _chunks(store.query(f"SELECT {names} FROM buyers")):
+        with copy.writing() as transaction:
+            transaction.execute_many(f"INSERT INTO buyers ({names}) VALUES ({marks})", rows)
 
 
 def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -1,7 +1,8 @@
-"""Buyers are personal data: the ledger knows them by random aliases only.
+"""Buyers are personal data: the ledger knows them by random aliases only, another one at each merchant.
 
-The table `buyers` leads from a keyed hash of a buyer to the alias. Without the key nobody can test a
-name against it; without the row nobody can lead an alias back. Both stand outside the chain.
+The table `buyers` leads from a keyed hash of a buyer and the merchant to the alias. Without the key nobody can
+test a name against it; without the row nobody can lead an alias back; and no alias stands under two merchants.
+Both stand outside the chain. A seal, keyed too, binds the three, so that rows do not change places unseen.
 """
 
 import hmac
@@ -14,9 +15,11 @@ from typing import Final, NoReturn
 from domain.limits import ALIAS_HEX_CHARS
 from replay.beside import open_private
 from replay.errors import StoreError, UsageError
-from replay.store import KEY_BYTES, Store, key_check
+from replay.store import KEY_BYTES, AliasKey, AliasRow, Store, key_check
 
 KEY_VARIABLE: Final = "LEVELBOOK_BUYER_KEY"
+ERASURES: Final = "ledger/erasures"
+"""The stream of the receipts of erasures."""
 
 
 def hash_buyer(key: bytes, buyer: str) -> bytes:
@@ -24,8 +27,20 @@ def hash_buyer(key: bytes, buyer: str) -> bytes:
     return hmac.digest(key, buyer.encode(), "sha256")
 
 
-def new_alias() -> str:
-    return secrets.token_hex(ALIAS_HEX_CHARS // 2)
+def new_row(key: bytes, at: AliasKey) -> AliasRow:
+    """A row with a new alias for a buyer at a merchant."""
+    alias = secrets.token_hex(ALIAS_HEX_CHARS // 2)
+    return AliasRow(at.buyer, at.merchant, alias, _seal(key, at, alias))
+
+
+def is_sealed(key: bytes, row: AliasRow) -> bool:
+    """Whether a row of the table is one that this ledger wrote with its key."""
+    return hmac.compare_digest(row.seal, _seal(key, AliasKey(row.key, row.merchant), row.alias))
+
+
+def _seal(key: bytes, at: AliasKey, alias: str) -> bytes:
+    # The 0 at the beginning: no buyer's name begins so, and none can be made to give a seal as its hash.
+    return hmac.digest(key, b"\x00".join((b"", at.buyer, at.merchant.encode(), alias.encode())), "sha256")
 
 
 def key_of(store: Store) -> bytes:

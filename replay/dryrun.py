@@ -12,7 +12,19 @@ from replay.buyers import key_from_environment, key_of, no_key
 from replay.errors import NoStoreError
 from replay.record import Row
 from replay.sqlite import check_folder, copy_of
-from replay.store import KEY_BYTES, Head, Identity, Known, Store, Transaction, is_postgres, open_store
+from replay.store import (
+    KEY_BYTES,
+    AliasKey,
+    AliasRow,
+    Head,
+    Identity,
+    Known,
+    Store,
+    Transaction,
+    is_postgres,
+    open_store,
+    refuse_one_alias_everywhere,
+)
 
 
 class DryRun:
@@ -42,6 +54,8 @@ def dry_run_of(location: str) -> Iterator[tuple[DryRun, Appender]]:
             store = stack.enter_context(open_store(location))
         except NoStoreError:
             store = None
+        if store is not None:
+            refuse_one_alias_everywhere(store.identity, store.name)
         key = _key_for_none(location) if store is None else key_of(store)
         identity = Identity(secrets.token_hex(16), 0, b"")
         scratch = stack.enter_context(copy_of(Path(folder) / "scratch.db", identity))
@@ -88,8 +102,8 @@ class _Layered(Transaction):
     def versions(self, streams: Sequence[str]) -> dict[str, int]:
         return self._scratch.versions(streams)
 
-    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        return self._scratch.aliases(keys) | self._store.aliases(keys)
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        return [*self._scratch.aliases(keys), *self._store.aliases(keys)]
 
     def is_alias(self, alias: str) -> bool:
         return self._store.is_alias(alias) or self._scratch.is_alias(alias)

@@ -31,7 +31,7 @@ from domain.subjects import Board, DecisionBook, PolicyBook, Subject, subject_cl
 from domain.texts import invisible_character
 from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
-from replay.buyers import hash_buyer, key_of
+from replay.buyers import ERASURES, hash_buyer, key_of
 from replay.errors import LevelbookError, UsageError
 from replay.policies import check_adoptable
 from replay.reading import read_record
@@ -39,7 +39,6 @@ from replay.record import OWN_SOURCE, Candidate, candidate
 from replay.store import Store
 from replay.timeline import EVERYTHING, decisions_on
 
-ERASURES: Final = "ledger/erasures"
 DECISIONS: Final = "ledger/decisions"
 OWN_ID_CHANCE_BYTES: Final = 16
 Book = TypeVar("Book", PolicyBook, DecisionBook, Board)
@@ -145,6 +144,8 @@ class Erasure(NamedTuple):
     """What became of an erasure."""
 
     receipt_position: int
+    aliases: int
+    """At how many merchants the buyer had one."""
     scrubbed: bool
     """Whether nothing of the row is left in the files; else it is until the database next tidies up."""
 
@@ -227,22 +228,22 @@ class Ledger(Application[str]):
         key = key_of(self.store)
         hashed = hash_buyer(key, buyer)
         with self.store.append() as transaction:
-            if not transaction.aliases([hashed]):
+            aliases = transaction.delete_aliases(hashed)
+            if not aliases:
                 raise UsageError("no such buyer has an alias in this ledger; nothing was erased")
-            transaction.delete_alias(hashed)
             receipt = own_candidate(
                 ERASURES,
                 "buyer.erased",
                 own_source(self.store),
                 f"erasure-{secrets.token_hex(OWN_ID_CHANCE_BYTES)}",
                 transaction.now(),
-                BuyerErased(reason=reason),
+                BuyerErased(aliases=aliases, reason=reason),
             )
             appender = Appender(self.store.identity.id, key)
             stamper = ledger_clock(transaction, clock_behind=clock_behind)
             done = appender.append(transaction, [receipt], stamper)
             assert done.recorded == 1
-        return Erasure(done.head.position, self.store.scrub())
+        return Erasure(done.head.position, aliases, self.store.scrub())
 
 
 def check_reason(reason: str) -> None:

@@ -12,7 +12,7 @@ from replay.errors import UsageError, damaged
 from replay.readers import Reader
 from replay.reading import read_record
 from replay.record import Row, leaf_hash, linked
-from replay.store import ROW_COLUMNS, SCHEMA_VERSION, Store
+from replay.store import ROW_COLUMNS, Store
 from replay.timeline import RETRACTED, Moment, has_subject, retracted_positions
 
 _FLAGS: Final = ("order.flagged", "order.cleared")
@@ -146,7 +146,7 @@ def status(store: Store) -> dict[str, Any]:
     return {
         "store": store.name,
         "ledger": store.identity.id,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": store.identity.version,
         "position": head.position,
         "chain": head.chain.hex(),
         "recorded_at": shanghai_text(head.recorded_at) if head.position else None,

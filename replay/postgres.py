@@ -17,11 +17,14 @@ from replay.store import (
     IDENTITY_SQL,
     INDEX_BY_TIME,
     ROW_COLUMNS,
+    AliasKey,
+    AliasRow,
     Known,
     Store,
     Transaction,
     backfill_running,
     identity_of,
+    identity_row,
     masked,
     new_identity,
 )
@@ -54,6 +57,8 @@ _NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::big
 
 class PostgresStore(Store):
     """An open PostgreSQL store: one connection for reading, one for appending."""
+
+    alias_sql = "convert_from(record, 'UTF8')::json #>> '{event,data,buyer}'"
 
     def __init__(self, location: str) -> None:
         self.name = masked(location)
@@ -90,11 +95,17 @@ class PostgresStore(Store):
             raise _failure(self.name, error) from error
 
     @contextmanager
-    def append(self) -> Iterator[Transaction]:
+    def writing(self) -> Iterator[Transaction]:
         writer = self._connected_writer()
         with _failures_named(self.name), writer.transaction():
             writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
             yield PostgresTransaction(writer, self.name)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with _failures_named(self.name), self._reader.transaction():
+            self._reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
 
     def reader(self) -> Transaction:
         return PostgresTransaction(self._reader, self.name)
@@ -135,12 +146,12 @@ class PostgresStore(Store):
     def definition_problems(self) -> list[str]:
         from replay.postgres_check import definitions_differ
 
-        return self._looked_at(definitions_differ)
+        return self._looked_at(lambda connection: definitions_differ(connection, self.identity.version))
 
     def row_problems(self) -> list[str]:
         from replay.postgres_check import rows_differ
 
-        return self._looked_at(rows_differ)
+        return self._looked_at(lambda connection: rows_differ(connection, self.identity.version))
 
     def _looked_at(self, look: Callable[[psycopg.Connection], list[str]]) -> list[str]:
         """On a connection of its own, whose settings may be changed."""
@@ -165,7 +176,7 @@ class PostgresStore(Store):
         if not list(
             self.query("SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?", (SCHEMA, "records_by_time"))
         ):
-            with self.append() as transaction:
+            with self.writing() as transaction:
                 transaction.execute(INDEX_BY_TIME)
 
     def key_path(self) -> Path | None:
@@ -231,8 +242,13 @@ class PostgresTransaction(Transaction):
         )
         return dict(rows)
 
-    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        return dict(self.execute("SELECT key, alias FROM buyers WHERE key = ANY(?)", (list(keys),)))
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        rows = self.execute(
+            "SELECT b.key, b.merchant, b.alias, b.seal FROM unnest(?::bytea[], ?::text[]) AS k (key, merchant)"
+            " CROSS JOIN LATERAL (SELECT * FROM buyers WHERE key = k.key AND merchant = k.merchant LIMIT 1) AS b",
+            ([key.buyer for key in keys], [key.merchant for key in keys]),
+        )
+        return list(map(AliasRow._make, rows))
 
     def insert(self, rows: Sequence[Row]) -> None:
         with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
@@ -256,8 +272,8 @@ def create_postgres(location: str) -> None:
             connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
             for statement in postgres_statements():
                 connection.execute(statement.encode())
-            row = new_identity(key, _now(connection))
-            connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", row)
+            identity = new_identity(key, _now(connection))
+            connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
     except psycopg.Error as error:
         raise _failure(masked(location), error) from error
     finally:

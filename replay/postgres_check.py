@@ -30,13 +30,13 @@ _BY_TABLE: Final = frozenset({"enable_seqscan"})
 _BY_INDEX: Final = frozenset({"enable_indexscan", "enable_indexonlyscan"})
 
 
-def definitions_differ(connection: "psycopg.Connection[Any]") -> list[str]:
-    """What is defined otherwise than this version makes it; looks at no row of the ledger."""
+def definitions_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str]:
+    """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     guards = expected_guards(POSTGRES_GUARDS, "refuse_change", POSTGRES_REFUSAL, SCHEMA)
-    return definition_problems(catalog(connection, SCHEMA), expected_tables(tables.values(), SCHEMA) | guards)
+    return definition_problems(catalog(connection, SCHEMA), expected_tables(tables(version), SCHEMA) | guards)
 
 
-def rows_differ(connection: "psycopg.Connection[Any]") -> list[str]:
+def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str]:
     """Which indexes give other rows than their table, each read from end to end; all in one snapshot.
 
     What is compared is the number of rows and the sum of their hashes under a seed that nobody knew before. Where the
@@ -45,18 +45,18 @@ def rows_differ(connection: "psycopg.Connection[Any]") -> list[str]:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        primary = [AccessPath(f"{name}_pkey", name, (key,), "true") for name, key in _PRIMARY.items()]
-        problems = [problem for path in [*primary, *paths()] for problem in _path_problems(connection, path)]
+        keys = {table.name: tuple(column.name for column in table.primary_key) for table in tables(version)}
+        primary = [AccessPath(f"{name}_pkey", name, keys[name], "true") for name in ("records", "buyers")]
+        problems = [
+            problem for path in [*primary, *paths()] for problem in _path_problems(connection, path, keys[path.table])
+        ]
     return problems + list(_amcheck_problems(connection))
 
 
-_PRIMARY: Final = {"records": "position", "buyers": "key"}
-
-
-def _path_problems(connection: "psycopg.Connection[Any]", path: AccessPath) -> Iterator[str]:
+def _path_problems(connection: "psycopg.Connection[Any]", path: AccessPath, primary: tuple[str, ...]) -> Iterator[str]:
     if connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.{path.name}",)).fetchone() == (None,):
         return  # that is said of its definition
-    columns = ", ".join(dict.fromkeys((*path.columns, _PRIMARY[path.table])))
+    columns = ", ".join(dict.fromkeys((*path.columns, *primary)))
     rows = f"SELECT {columns} FROM {SCHEMA}.{path.table} WHERE {path.condition}"
     sql = "SELECT count(*), sum(hashtextextended(r::text, {})) FROM ({}) AS r"
     seed = secrets.randbits(SEED_BITS)

@@ -3,7 +3,8 @@
 A record is one canonical JSON text (keys sorted, no blanks, no floats, instants in UTC with six
 decimals) of {v, ledger, position, stream, version, recorded_at, backfill, event} and, where the event
 bore extension attributes, `extensions`: then `v` is 2, else 1, as it always was. Its leaf is
-SHA-256(0x00 ‖ record) as RFC 6962 has it; the chain is SHA-256(0x02 ‖ chain before ‖ leaf).
+SHA-256(0x00 ‖ record) as RFC 6962 has it; the chain is SHA-256(0x02 ‖ chain before ‖ leaf), and what
+stands before the first record is a hash of the ledger's identity (`store.Identity.chain_start`).
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ PLAIN_V: Final = 1
 DATA_SINCE_V: Final = 1
 """From this form on, an event's data has its present form."""
 CHAIN_START: Final = bytes(32)
+"""The start of the chain in stores of version 1, and what stands for the chain of no position."""
 OWN_SOURCE: Final = "urn:levelbook:"
 """Begins the `source` of what a ledger records itself; from outside it is refused, in any case of letters."""
 BUYER_MARK: Final = b'"buyer":"@"'

@@ -22,13 +22,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from domain.events import BINDING_TYPES
 from replay.guards import POSTGRES_GUARD_STATEMENTS, SQLITE_GUARDS
+from replay.store import ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
 
 _BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
 # Code point order everywhere: no collation of a locale may order ids.
 _TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 _metadata: Final = MetaData()
-tables: Final = _metadata.tables
-"""By name, every table of a store."""
 
 records: Final = Table(
     "records",
@@ -68,11 +67,24 @@ buyers: Final = Table(
     "buyers",
     _metadata,
     Column("key", LargeBinary, primary_key=True),
+    Column("merchant", _TEXT, primary_key=True),
+    Column("alias", _TEXT, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Keyed hash of a buyer and merchant → alias. Outside the chain: rows can be deleted, which changes no record."""
+
+_one_alias_everywhere: Final = Table(
+    "buyers",
+    MetaData(),
+    Column("key", LargeBinary, primary_key=True),
     Column("alias", _TEXT, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
-"""Keyed hash of a buyer → alias. Outside the chain: a row can be deleted, which changes no record."""
+"""The table `buyers` of stores of version 1, which backups of such stores have too."""
+Index("buyers_by_alias", _one_alias_everywhere.c.alias, unique=True)
 
 tally: Final = Table(
     "tally",
@@ -128,20 +140,26 @@ def _condition(index: Index) -> str:
     return "true" if where is None else str(where)
 
 
-def sqlite_statements() -> list[str]:
-    """The statements that make an empty SQLite store."""
+def sqlite_statements(version: int) -> list[str]:
+    """The statements that make an empty SQLite store of a schema version."""
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-    return [*_tables(SQLiteDialect()), *SQLITE_GUARDS.values()]
+    return [*_made(SQLiteDialect(), version), *SQLITE_GUARDS.values()]
 
 
 def postgres_statements() -> list[str]:
     """The statements that make an empty PostgreSQL store in the schema that is searched first."""
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
-    return [*_tables(PGDialect()), *POSTGRES_GUARD_STATEMENTS]  # type: ignore[no-untyped-call]
+    return [*_made(PGDialect(), SCHEMA_VERSION), *POSTGRES_GUARD_STATEMENTS]  # type: ignore[no-untyped-call]
 
 
-def _tables(dialect: Dialect) -> list[str]:
-    tables = [str(CreateTable(table).compile(dialect=dialect)) for table in _metadata.sorted_tables]
-    return tables + [str(CreateIndex(index).compile(dialect=dialect)) for index in _indexes]
+def tables(version: int) -> list[Table]:
+    """The tables of a store of a schema version."""
+    old = version == ONE_ALIAS_EVERYWHERE
+    return [_one_alias_everywhere if old and table is buyers else table for table in _metadata.sorted_tables]
+
+
+def _made(dialect: Dialect, version: int) -> list[str]:
+    made = [str(CreateTable(table).compile(dialect=dialect)) for table in tables(version)]
+    return made + [str(CreateIndex(index).compile(dialect=dialect)) for index in _indexes]

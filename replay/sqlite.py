@@ -18,13 +18,15 @@ from replay.store import (
     IDENTITY_SQL,
     INDEX_BY_TIME,
     ROW_COLUMNS,
-    SCHEMA_VERSION,
+    AliasKey,
+    AliasRow,
     Identity,
     Known,
     Store,
     Transaction,
     backfill_running,
     identity_of,
+    identity_row,
     new_identity,
 )
 
@@ -37,6 +39,8 @@ _INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * 
 
 class SqliteStore(Store):
     """An open SQLite store: one connection for reading, one for appending."""
+
+    alias_sql = "json_extract(CAST(record AS TEXT), '$.event.data.buyer')"
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -69,7 +73,7 @@ class SqliteStore(Store):
             raise _failure(self.name, error) from error
 
     @contextmanager
-    def append(self) -> Iterator[Transaction]:
+    def writing(self) -> Iterator[Transaction]:
         writer = self._writer = self._writer or _connect(self.path)
         try:
             writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
@@ -82,6 +86,14 @@ class SqliteStore(Store):
             if writer.in_transaction:
                 with suppress(sqlite3.Error):
                     writer.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._reader.execute("ROLLBACK")
 
     def reader(self) -> Transaction:
         return SqliteTransaction(self._reader, self.now)
@@ -101,7 +113,7 @@ class SqliteStore(Store):
     def definition_problems(self) -> list[str]:
         from replay.sqlite_check import definitions_differ
 
-        return self._looked_at(definitions_differ)
+        return self._looked_at(lambda connection: definitions_differ(connection, self.identity.version))
 
     def row_problems(self) -> list[str]:
         from replay.sqlite_check import rows_differ
@@ -130,7 +142,7 @@ class SqliteStore(Store):
 
     def index_by_time(self) -> None:
         if not list(self.query("SELECT 1 FROM sqlite_master WHERE name = 'records_by_time'")):
-            with self.append() as transaction:
+            with self.writing() as transaction:
                 transaction.execute(INDEX_BY_TIME)
 
     def key_path(self) -> Path:
@@ -198,12 +210,17 @@ class SqliteTransaction(Transaction):
         )
         return dict(self._connection.execute(sql, (json.dumps(streams),)))
 
-    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        found: dict[bytes, str] = {}
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        found: list[AliasRow] = []
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
-            marks = ", ".join("?" * len(some))
-            found.update(self._connection.execute(f"SELECT key, alias FROM buyers WHERE key IN ({marks})", some))
+            # CROSS JOIN: SQLite keeps the order, one look-up in the primary key for each pair.
+            sql = (
+                f"WITH k (key, merchant) AS (VALUES {', '.join(['(?, ?)'] * len(some))})"
+                " SELECT b.key, b.merchant, b.alias, b.seal FROM k"
+                " CROSS JOIN buyers AS b ON b.key = k.key AND b.merchant = k.merchant"
+            )
+            found += map(AliasRow._make, self._connection.execute(sql, [value for key in some for value in key]))
         return found
 
     def insert(self, rows: Sequence[Row]) -> None:
@@ -242,7 +259,7 @@ def check_folder(path: Path) -> None:
 def copy_of(path: Path, identity: Identity) -> "SqliteStore":
     """A new, empty store at `path` with the identity of an existing ledger."""
     try:
-        _make_file(path, (1, identity.id, SCHEMA_VERSION, identity.created_at, identity.key_check))
+        _make_file(path, identity)
     except sqlite3.Error as error:
         raise _failure(str(path), error) from error
     except OSError as error:
@@ -281,18 +298,18 @@ def remove_draft(path: Path) -> None:
         beside(path, suffix).unlink(missing_ok=True)
 
 
-def _make_file(path: Path, identity: tuple[int, str, int, int, bytes]) -> None:
+def _make_file(path: Path, identity: Identity) -> None:
     from replay.schema import sqlite_statements
 
     os.close(open_private(path, os.O_EXCL | os.O_RDWR))
     connection = _connect(path)
     try:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {identity.version}")
         connection.execute("BEGIN")
-        for statement in sqlite_statements():
+        for statement in sqlite_statements(identity.version):
             connection.execute(statement)
-        connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity)
+        connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity_row(identity))
         connection.execute("COMMIT")
         # Last, so that everything is in the file itself when it is linked, and a full disk is heard of.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -328,8 +345,7 @@ def _check_header(connection: sqlite3.Connection, name: str) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application_id != APPLICATION_ID:
         raise UsageError(f"{name} is an SQLite file, but not a Levelbook store; nothing was changed in it")
-    if version != SCHEMA_VERSION:
-        identity_of([("", version, 0, b"")], name)
+    identity_of([("", version, 0, b"")], name)
 
 
 def _failure(name: str, error: sqlite3.Error) -> StoreError | UsageError:

@@ -10,10 +10,10 @@ from replay.schema import AccessPath, paths, sqlite_statements
 SHOWN_MAX: Final = 5
 
 
-def definitions_differ(connection: sqlite3.Connection) -> list[str]:
-    """What is defined otherwise than this version makes it; looks at no row of the ledger."""
+def definitions_differ(connection: sqlite3.Connection, version: int) -> list[str]:
+    """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     found = sqlite_definitions(connection.execute(SQLITE_SQL))
-    return definition_problems(found, made_in_sqlite(sqlite_statements()))
+    return definition_problems(found, made_in_sqlite(sqlite_statements(version)))
 
 
 def rows_differ(connection: sqlite3.Connection) -> list[str]:

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from replay.errors import StoreError, UsageError
-from replay.record import CHAIN_START, Row
+from replay.record import CHAIN_START, Row, encode_json
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+ONE_ALIAS_EVERYWHERE: Final = 1
+"""Stores of this version gave a buyer one alias at all merchants; they are read and no longer appended to."""
 KEY_BYTES: Final = 32
 ROW_COLUMNS: Final = ", ".join(Row._fields)
 
 
 class Head(NamedTuple):
-    """Where a ledger stands: its last record; EMPTY when there is none."""
+    """Where a ledger stands: its last record; where there is none, position 0 and the start of the chain."""
 
     position: int
     recorded_at: int
@@ -39,6 +41,39 @@ class Identity(NamedTuple):
     id: str
     created_at: int
     key_check: bytes
+    version: int = SCHEMA_VERSION
+
+    @property
+    def chain_start(self) -> bytes:
+        """What the first record is linked to: a hash of the identity, so that none of it can be changed unseen."""
+        if self.version == ONE_ALIAS_EVERYWHERE:
+            return CHAIN_START
+        said = {
+            "created_at": self.created_at,
+            "id": self.id,
+            "key_check": self.key_check.hex(),
+            "schema_version": self.version,
+        }
+        return sha256(b"levelbook ledger\x00" + encode_json(said)).digest()
+
+
+class AliasKey(NamedTuple):
+    """What a row of the table of aliases is found by: a buyer at one merchant."""
+
+    buyer: bytes
+    """The keyed hash of the buyer."""
+    merchant: str
+    """The merchant's stream."""
+
+
+class AliasRow(NamedTuple):
+    """A row of the table of aliases."""
+
+    key: bytes
+    merchant: str
+    alias: str
+    seal: bytes
+    """A keyed hash of the three, so that whoever has the key notices rows that changed places."""
 
 
 class Known(NamedTuple):
@@ -71,15 +106,16 @@ class Transaction(ABC):
         """The last version of each stream; 0 for one that has no record."""
 
     @abstractmethod
-    def aliases(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        """The aliases of the buyers that have one, by keyed hash."""
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        """The rows of the buyers that have an alias at the merchant."""
 
     @abstractmethod
     def insert(self, rows: Sequence[Row]) -> None:
         """Append rows that follow the last record."""
 
     def head(self) -> Head:
-        return head_of(self.execute(HEAD_SQL))
+        rows = self.execute(HEAD_SQL)
+        return Head(*rows[0]) if rows else _before_first(identity_of(self.execute(IDENTITY_SQL), "the store"))
 
     def is_alias(self, alias: str) -> bool:
         """Whether an alias still belongs to somebody; False once its buyer was erased."""
@@ -113,19 +149,25 @@ class Transaction(ABC):
         ((count,),) = self.execute("SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM tally")
         return int(count)
 
-    def add_aliases(self, rows: Mapping[bytes, str]) -> None:
+    def add_aliases(self, rows: Sequence[AliasRow]) -> None:
         """Give buyers their aliases. Raises StoreError unless the database has kept them."""
-        self.execute_many("INSERT INTO buyers (key, alias) VALUES (?, ?)", rows.items())
+        self.execute_many("INSERT INTO buyers (key, merchant, alias, seal) VALUES (?, ?, ?, ?)", rows)
         self.run_deferred()
-        if self.aliases(list(rows)) != dict(rows):
+        if sorted(self.aliases([AliasKey(row.key, row.merchant) for row in rows])) != sorted(rows):
             raise _not_kept("an alias of a buyer is not there, or another one")
 
-    def delete_alias(self, key: bytes) -> None:
-        """Forget a buyer. Raises StoreError unless the database has done so."""
-        self.execute("DELETE FROM buyers WHERE key = ?", (key,))
+    def delete_aliases(self, buyer: bytes) -> int:
+        """Forget a buyer at every merchant: how many rows there were. Raises StoreError unless they are gone."""
+        count = self._aliases_of(buyer)
+        self.execute("DELETE FROM buyers WHERE key = ?", (buyer,))
         self.run_deferred()
-        if self.aliases([key]):
-            raise _not_kept("the row that was deleted is still there")
+        if self._aliases_of(buyer):
+            raise _not_kept("a row that was deleted is still there")
+        return count
+
+    def _aliases_of(self, buyer: bytes) -> int:
+        ((count,),) = self.execute("SELECT count(*) FROM buyers WHERE key = ?", (buyer,))
+        return int(count)
 
     def add_to_tally(self, counts: Mapping[str, int]) -> None:
         self.execute_many(
@@ -143,14 +185,25 @@ class Store(ABC):
     location: str
     """How it was named when it was opened; may hold a password."""
     identity: Identity
+    alias_sql: str
+    """In SQL, the alias that a row of `records` with a payment bears."""
 
     @abstractmethod
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows as they are read; memory does not grow with their number."""
 
     @abstractmethod
-    def append(self) -> AbstractContextManager[Transaction]:
+    def writing(self) -> AbstractContextManager[Transaction]:
         """A transaction that is alone from its first statement; committed at the end of the block."""
+
+    def append(self) -> AbstractContextManager[Transaction]:
+        """A transaction for new records. Raises UsageError for a store in which buyers have one alias everywhere."""
+        refuse_one_alias_everywhere(self.identity, self.name)
+        return self.writing()
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read in the block stands at one moment."""
 
     @abstractmethod
     def reader(self) -> Transaction:
@@ -205,15 +258,26 @@ class Store(ABC):
         self.close()
 
     def head(self) -> Head:
-        return head_of(list(self.query(HEAD_SQL)))
+        rows = list(self.query(HEAD_SQL))
+        return Head(*rows[0]) if rows else _before_first(self.identity)
 
 
 INDEX_BY_TIME: Final = "CREATE INDEX IF NOT EXISTS records_by_time ON records (stream, occurred_at)"
 HEAD_SQL: Final = "SELECT position, recorded_at, chain FROM records ORDER BY position DESC LIMIT 1"
 
 
-def head_of(rows: list[tuple[Any, ...]]) -> Head:
-    return Head(*rows[0]) if rows else EMPTY
+def _before_first(identity: Identity) -> Head:
+    return Head(0, 0, identity.chain_start)
+
+
+def refuse_one_alias_everywhere(identity: Identity, name: str) -> None:
+    """Raises UsageError for a store whose buyers have one alias at all merchants."""
+    if identity.version == ONE_ALIAS_EVERYWHERE:
+        raise UsageError(
+            f"{name} was made when a buyer had one alias at all merchants, by which merchants could match their buyers;"
+            " it can be read, backed up and verified, but nothing more is recorded in it: ingest its sources again into"
+            " a new store (with --backfill they keep their recordedtime), or go on with the levelbook that made it"
+        )
 
 
 def is_postgres(location: str) -> bool:
@@ -246,10 +310,15 @@ def create_store(location: str) -> None:
     return create_sqlite(Path(location))
 
 
-def new_identity(key: bytes, now: int) -> tuple[int, str, int, int, bytes]:
-    """The row of the table `ledger` for a new ledger."""
+def new_identity(key: bytes, now: int) -> Identity:
+    """The identity of a ledger that is made at the instant `now`."""
     ledger_id = secrets.token_hex(16)
-    return (1, ledger_id, SCHEMA_VERSION, now, key_check(ledger_id, key))
+    return Identity(ledger_id, now, key_check(ledger_id, key))
+
+
+def identity_row(identity: Identity) -> tuple[int, str, int, int, bytes]:
+    """The row of the table `ledger`."""
+    return (1, identity.id, identity.version, identity.created_at, identity.key_check)
 
 
 def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
@@ -257,12 +326,12 @@ def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
     if len(rows) != 1:
         raise UsageError(f"{name} is not a Levelbook store: it names no ledger")
     ledger_id, version, created_at, check = rows[0]
-    if version != SCHEMA_VERSION:
+    if version not in (ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION):
         raise UsageError(
-            f"{name} has schema version {version}, this levelbook reads version {SCHEMA_VERSION};"
-            " use the levelbook that made it or a newer one"
+            f"{name} has schema version {version}, this levelbook reads versions {ONE_ALIAS_EVERYWHERE} and"
+            f" {SCHEMA_VERSION}; use the levelbook that made it or a newer one"
         )
-    return Identity(ledger_id, created_at, check)
+    return Identity(ledger_id, created_at, check, version)
 
 
 SHOWN_PARAMETERS: Final = frozenset({"connect_timeout", "dbname", "host", "port", "sslmode", "user"})

@@ -17,6 +17,7 @@ from domain.calendar import instant_text, parse_instant
 from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
 from replay.bulk import rare_cycle_search, second_core
+from replay.buyers_check import buyer_problems
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.record import BUYER_MARK, PLAIN_V, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
@@ -56,7 +57,7 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
     last = store.head().position
     with rare_cycle_search():
         if last < RECORDS_BEFORE_HELP:
-            span = _walked(store, Span(EMPTY, last, from_start=True), progress)
+            span = _walked(store, Span(_before_first(store), last, from_start=True), progress)
         else:
             span = _walked_by_two(store, last, progress)
     progress(span.head.position)
@@ -64,7 +65,7 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
     if span.problem is not None:
         result.problems.append(span.problem)
     else:
-        result.problems += _tally_problems(store, last, span.types)
+        result.problems += [*_tally_problems(store, last, span.types), *buyer_problems(store)]
     result.problems += store.definition_problems() + store.row_problems()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)
@@ -100,7 +101,8 @@ class Span:
         if position != before.position + 1:
             raise Misfit(f"is missing; the next record is at {position}")
         if linked(before.chain, record) != chain:
-            raise Misfit("the chain does not fit the record: its bytes, or those of the link, were changed")
+            identity = "" if before.position else ", or the ledger's identity (created_at, key_check)"
+            raise Misfit(f"the chain does not fit the record: its bytes, or those of the link{identity}, were changed")
         _check_columns(row, ledger_id)
         if recorded_at < before.recorded_at:
             raise Misfit("recorded_at falls behind the record before")
@@ -133,6 +135,10 @@ def _walked(store: Store, span: Span, progress: Callable[[int], None]) -> Span:
     return span
 
 
+def _before_first(store: Store) -> Head:
+    return Head(0, 0, store.identity.chain_start)
+
+
 def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
     """The rows behind a position; from the start, those too that stand before the first."""
     sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
@@ -145,9 +151,9 @@ def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> 
     with second_core(_serve) as helper:
         found = list(store.query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (middle,)))
         if not found:
-            return _walked(store, Span(EMPTY, last, from_start=True), progress)
+            return _walked(store, Span(_before_first(store), last, from_start=True), progress)
         helper.send((store.location, Span(Head(*found[0]), last, from_start=False)))
-        first = _walked(store, Span(EMPTY, middle, from_start=True), lambda done: progress(2 * done))
+        first = _walked(store, Span(_before_first(store), middle, from_start=True), lambda done: progress(2 * done))
         if first.problem is not None:
             return first
         try:
@@ -306,7 +312,8 @@ def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
 
 def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
     if kept.position == 0:
-        return [] if kept.chain == EMPTY.chain.hex() else ["position 0, the empty ledger, bears 64 zeros as its chain"]
+        start = store.identity.chain_start.hex()
+        return [] if kept.chain == start else [f"position 0, where nothing is recorded, bears the chain {start}"]
     if kept.position > span.last:
         return [f"position {kept.position} was noted down, but the ledger ends at {span.last}: its tail was cut"]
     if kept.position > span.head.position:

@@ -39,7 +39,7 @@ def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: 
     receipt = Ledger(store).erase_buyer("b-jane", "request 2291")
     after = records(store)
     assert after[:2] == before
-    assert receipt == (3, True)
+    assert receipt == (3, 1, True)
     assert len(after) == 3
     alias = before[0].split(b'"buyer":"')[1][:32]
     assert b"jane" not in after[2] and alias not in after[2] and b"request 2291" in after[2]

@@ -136,7 +136,7 @@ def test_subjects_and_their_kinds(ledger: str) -> None:
 
 def test_status_and_head_and_verify_agree(ledger: str) -> None:
     found = json.loads(run("status", "--format", "json"))
-    assert found["position"] == 7 and found["schema_version"] == 1 and found["size_bytes"] > 0
+    assert found["position"] == 7 and found["schema_version"] == 2 and found["size_bytes"] > 0
     assert found["types"]["order.paid"] == 2 and sum(found["types"].values()) == 7
     head = run("head").strip()
     assert head == f"7:{found['chain']}"
@@ -245,6 +245,7 @@ def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
     assert "7 records in copy.db, verified" in run("backup", "copy.db")
     assert json.loads(run("backup", "copy2.db", "--format", "json"))["records"] == 7
     assert json.loads(run("erase-buyer", "b-1", "--reason", "r", "--format", "json")) == {
+        "aliases": 2,
         "erased": 1,
         "receipt_position": 8,
         "scrubbed": True,

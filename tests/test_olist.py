@@ -3,7 +3,7 @@
 The data is not part of the project: where `../shared/data/olist` is not there, these tests are skipped.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -66,6 +66,17 @@ def test_sums_come_out_whole(olist_store: Store) -> None:
     paid = [msgspec.json.decode(record)["event"]["data"] for record in records(olist_store) if b"order.paid" in record]
     assert sum(data["amount"] for data in paid) == plain_olist.amount_sum_fen(FOLDER)
     assert len({data["order"] for data in paid}) == len(paid) == plain_olist.counts(FOLDER)["order.paid"]
+
+
+def test_no_alias_stands_under_two_merchants(olist_store: Store) -> None:
+    """Buyers who bought from several sellers cannot be matched by the files of these sellers."""
+    payments = [msgspec.json.decode(record) for record in records(olist_store) if b"order.paid" in record]
+    merchants = defaultdict(set)
+    for payment in payments:
+        merchants[payment["event"]["data"]["buyer"]].add(payment["stream"])
+    assert {len(found) for found in merchants.values()} == {1}
+    ((rows, buyers),) = olist_store.query("SELECT count(*), count(DISTINCT key) FROM buyers")
+    assert len(merchants) == rows > buyers
 
 
 @pytest.mark.parametrize("as_of", DATES, ids=lambda date: f"{date:%Y-%m-%d}")

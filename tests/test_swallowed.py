@@ -161,6 +161,6 @@ def test_no_command_says_that_it_recorded_what_the_database_swallows(
 
 def test_an_erasure_that_the_database_swallows_is_told(with_sql: Callable[[str], Store], location: str) -> None:
     with with_sql(of_this(QUIET_DELETE, location)) as store:
-        with pytest.raises(StoreError, match=f"{FOUND}the row that was deleted is still there"):
+        with pytest.raises(StoreError, match=f"{FOUND}a row that was deleted is still there"):
             Ledger(store).erase_buyer("b-1", "asked for")
         assert store.head().position == 1

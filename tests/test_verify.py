@@ -17,7 +17,7 @@ from replay.buyers import key_of
 from replay.errors import StoreError, UsageError
 from replay.intake import read_line
 from replay.ledger import Ledger
-from replay.record import CHAIN_START, linked
+from replay.record import linked
 from replay.store import Store, create_store, open_store
 from replay.verify import Kept, verify
 from tests.making import event, ingest_events, line, paid, records, write_lines
@@ -155,7 +155,7 @@ def test_a_wrong_tally_and_a_missing_guard_are_named(tampered: Callable[[str], S
 
 def rechained(store: Store, position: int, change: Callable[[bytes], bytes]) -> str:
     """SQL of a forger who changes a record and then forges every later link of the chain."""
-    chain, script = CHAIN_START, []
+    chain, script = store.identity.chain_start, []
     for at, record in enumerate(records(store), 1):
         forged = change(record) if at == position else record
         chain = linked(chain, forged)
@@ -258,9 +258,11 @@ def test_falling_times_are_named(store: Store) -> None:
 
 
 def test_the_hashes_are_those_that_the_text_defines(store: Store, tmp_path: Path) -> None:
-    """Leaf SHA-256(0x00 ‖ record), chain SHA-256(0x02 ‖ chain before ‖ leaf), from 32 zero bytes."""
+    """Leaf SHA-256(0x00 ‖ record), chain SHA-256(0x02 ‖ chain before ‖ leaf), from the hash of the identity."""
     ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
-    chain = bytes(32)
+    ((ledger, created_at, check),) = store.query("SELECT id, created_at, key_check FROM ledger")
+    said = f'{{"created_at":{created_at},"id":"{ledger}","key_check":"{check.hex()}","schema_version":2}}'
+    chain = sha256(b"levelbook ledger\x00" + said.encode()).digest()
     for record in records(store):
         chain = sha256(b"\x02" + chain + sha256(b"\x00" + record).digest()).digest()
     assert store.head().chain == chain

@@ -20,7 +20,7 @@ from replay.buyers import key_of
 from replay.intake import read_line
 from replay.record import Row
 from replay.schema import sqlite_statements
-from replay.store import ROW_COLUMNS, Store, create_store, open_store
+from replay.store import ROW_COLUMNS, SCHEMA_VERSION, AliasRow, Store, create_store, open_store
 from replay.verify import verify
 from tests.benchmarks.conftest import LINES, Compare
 from tests.making import line, paid
@@ -56,7 +56,7 @@ def test_ingest_on_sqlite_against_bare_inserts(
     ingested: Store, lines_file: Path, tmp_path: Path, compare: Compare, guarded: bool
 ) -> None:
     rows = batches(ingested, lines_file)
-    buyers = list(ingested.query("SELECT key, alias FROM buyers"))
+    buyers = list(ingested.query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
 
     def clean() -> None:
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
@@ -66,14 +66,16 @@ def test_ingest_on_sqlite_against_bare_inserts(
         connection = sqlite3.connect(tmp_path / "run" / "floor.db", isolation_level=None)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536", "wal_autocheckpoint = 10000"):
             connection.execute(f"PRAGMA {pragma}")
-        for statement in sqlite_statements():
+        for statement in sqlite_statements(SCHEMA_VERSION):
             if guarded or "TRIGGER" not in statement:
                 connection.execute(statement)
         each = len(buyers) // len(rows) + 1
         for number, batch in enumerate(rows):
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(INSERT, batch)
-            connection.executemany("INSERT INTO buyers VALUES (?, ?)", buyers[number * each : (number + 1) * each])
+            connection.executemany(
+                "INSERT INTO buyers VALUES (?, ?, ?, ?)", buyers[number * each : (number + 1) * each]
+            )
             connection.execute("COMMIT")
         connection.close()
 
