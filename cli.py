@@ -429,6 +429,7 @@ def follow(once: bool, store: str, format_: str) -> None:
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8.")
 @click.option("--tls-by-proxy", is_flag=True, help="A proxy before it ends TLS: cookies are for https alone.")
+@click.option("--prefix", default="", metavar="PATH", help="What a proxy puts before every path, such as /levels.")
 @location_option
 def serve(store: str, **asked: Any) -> None:
     """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.
@@ -465,6 +466,7 @@ def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, f
     from projections.service.asking import SCOPES
     from projections.service.keeping import open_keeping
 
+    tokens_text.check_name(name)
     with _open(store) as opened, open_keeping(opened) as keeping:
         number, secret = keeping.new_token(name, scopes or SCOPES, per_minute, opened.now())
     tokens_text.print_token(number, secret, as_json=format_ == "json")

@@ -1,7 +1,7 @@
 """From a page's model to what a browser is sent: templates, the forms in which figures are shown, the language."""
 
 import re
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
@@ -18,6 +18,7 @@ from projections.answer_text import changed_figures
 from projections.desk.address import Address, subject_path
 from projections.desk.words import COOKIE, TAGS, DeskWords, language_of, words_of
 from projections.service.askers import SESSION_COOKIE
+from projections.service.guards import prefix_of
 from replay.clauses import clause_json, clauses, points_text
 
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
@@ -29,10 +30,12 @@ _MONTH_SECONDS: Final = 30 * 86_400
 def rendered(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """A page, in the language of whoever asks; a language that is chosen is kept."""
     words = words_of(language_of(request))
-    here = address_of(request)
+    here, prefix = address_of(request), prefix_of(request.scope)
     scope: dict[str, Any] = {
         "t": words,
         "here": here,
+        "at": partial(_at, prefix),
+        "subject_path": lambda subject, page="": _at(prefix, subject_path(subject, page)),
         "languages": [(tag, here.to(lang=name), name) for name, tag in TAGS.items()],
         "is_signed_in": SESSION_COOKIE in request.cookies,
         "program": PROGRAM_VERSION,
@@ -40,11 +43,21 @@ def rendered(request: Request, template: str, *, status: int = 200, **values: An
     }
     response = HTMLResponse(_templates().get_template(template).render(scope), status, NOT_KEPT)
     if request.query_params.get("lang") == words.language:
-        is_secure = request.url.scheme == "https"
         response.set_cookie(
-            COOKIE, words.language, max_age=_MONTH_SECONDS, httponly=True, samesite="lax", secure=is_secure
+            COOKIE,
+            words.language,
+            max_age=_MONTH_SECONDS,
+            path=f"{prefix}/",
+            httponly=True,
+            samesite="lax",
+            secure=request.app.state.settings.is_https,
         )
     return response
+
+
+def _at(prefix: str, path: str) -> str:
+    """Where a path of this service stands, as browsers see it."""
+    return prefix + path
 
 
 def address_of(request: Request) -> Address:
@@ -73,7 +86,7 @@ def _templates() -> Environment:
         "short_hash": lambda digest: digest[:HASH_SHOWN],
         "instant": shanghai_text,
     }
-    found.globals |= {"subject_path": subject_path, "cause_text": cause_text, "asset": asset, "clause_short": short_of}
+    found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of}
     found.globals |= {"mean": decimal_text, "changed_figures": changed_figures}
     return found
 

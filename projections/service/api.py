@@ -22,6 +22,7 @@ from projections.service.parameters import (
     SubjectPath,
     ViewQuery,
     choice,
+    instant,
     limit,
     month,
     text,
@@ -62,8 +63,8 @@ class ExplanationQuery(SchemeQuery, MomentQuery, LanguageQuery, CursorQuery):
 
 
 class DiffQuery(SchemeQuery, MomentQuery):
-    to_as_of = text(f"as_of of the other replay: {WHEN}. Left out, that of the first if given.", longest=40)
-    to_known_at = text(f"known_at of the other replay: {WHEN}. Left out, everything known.", longest=40)
+    to_as_of = instant(f"as_of of the other replay: {WHEN}. Left out, that of the first if given.")
+    to_known_at = instant(f"known_at of the other replay: {WHEN}. Left out, everything known.")
     to_position = whole("In place of to_known_at.", 1, 10**18)
     to_policy = text("policy of the other replay. Left out, that of the first.")
 
@@ -80,7 +81,7 @@ class EventsQuery(MomentQuery, CursorQuery):
 class PageQuery(ViewQuery, CursorQuery):
     scheme = choice(SCHEME_NAMES, "Only levels of this scheme.")
     level = text("Only this level, by its code.", longest=64)
-    changed_since = text("Only what the views came to show at this instant or later; of a date, its first moment.")
+    changed_since = instant("Only what the views came to show at this instant or later; of a date, its first moment.")
     limit = limit(LIMIT_MAX, 500, "levels")
 
 

@@ -1,12 +1,13 @@
 """Cursors: where a reader goes on, as a text that means nothing to him."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from typing import Any
 
 import msgspec
 
-from projections.service.parameters import wrong
+from projections.service.parameters import NO_CONTROLS, wrong
 
 
 def cursor_of(*values: str | int) -> str:
@@ -21,6 +22,8 @@ def values_of(cursor: str, *kinds: type, field: str = "cursor") -> list[Any]:
         values = None
     if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
         raise wrong(field, "is none that this service gave for such a page; begin again without it")
+    if any(isinstance(value, str) and not re.fullmatch(NO_CONTROLS, value) for value in values):
+        raise wrong(field, "is none that this service gave; begin again without it")
     if any(isinstance(value, int) and not -(2**62) < value < 2**62 for value in values):
         raise wrong(field, "is none that this service gave; begin again without it")
     return values

@@ -16,6 +16,7 @@ from domain.version import PROGRAM_VERSION
 from projections.answer_schemas import SCHEMAS
 from projections.service.api import OPERATIONS
 from projections.service.askers import SESSION_COOKIE
+from projections.service.guards import prefix_of
 from projections.service.operations import Operation
 from projections.service.schemas import (
     BatchBody,
@@ -54,10 +55,17 @@ def routes() -> list[Route]:
 
 
 @cache
-def specification() -> dict[str, Any]:
-    """The whole OpenAPI document."""
+def specification(prefix: str = "") -> dict[str, Any]:
+    """The whole OpenAPI document of a service that stands behind a prefix."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
-    spec = APISpec("Levelbook", PROGRAM_VERSION, "3.1.0", plugins=[plugin], info={"description": ABOUT})
+    spec = APISpec(
+        "Levelbook",
+        PROGRAM_VERSION,
+        "3.1.0",
+        plugins=[plugin],
+        info={"description": ABOUT},
+        servers=[{"url": prefix or "/"}],
+    )
     spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer"})
     spec.components.security_scheme(COOKIE, {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE})
     with warnings.catch_warnings():
@@ -161,12 +169,12 @@ def _pattern(pattern: str) -> str:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def _openapi(_: Request) -> Response:
-    return Response(msgspec.json.encode(specification()), 200, CACHED, "application/json")
+def _openapi(request: Request) -> Response:
+    return Response(msgspec.json.encode(specification(prefix_of(request.scope))), 200, CACHED, "application/json")
 
 
-def _page(_: Request) -> Response:
-    return HTMLResponse(_rendered(), 200, CACHED)
+def _page(request: Request) -> Response:
+    return HTMLResponse(_rendered(prefix_of(request.scope)), 200, CACHED)
 
 
 def _style(_: Request) -> Response:
@@ -174,11 +182,11 @@ def _style(_: Request) -> Response:
 
 
 @cache
-def _rendered() -> str:
+def _rendered(prefix: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     pages = Environment(loader=PackageLoader("projections.service"), autoescape=True, undefined=StrictUndefined)
-    return pages.get_template("docs.html").render(spec=specification(), operations=OPERATIONS)
+    return pages.get_template("docs.html").render(spec=specification(prefix), operations=OPERATIONS, prefix=prefix)
 
 
 @cache

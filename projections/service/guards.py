@@ -21,6 +21,7 @@ from projections.service.problems import (
     broken,
     broken_off,
     log_once,
+    not_found,
     problem_response,
     unavailable,
     unavailable_to_anybody,
@@ -56,6 +57,8 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, askers: Askers, measures: Measures) -> None:
         self._app = app
         self._hosts = settings.hosts
+        self._prefix = settings.prefix
+        self._is_https = settings.is_https
         self._headers = (*HEADERS, HTTPS_ALONE) if settings.is_https else HEADERS
         self._right_hosts: set[bytes] = set()
         """Host headers as they were sent and found to be right."""
@@ -119,13 +122,18 @@ class Guard:
 
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks. Raises Problem for who may not ask anything."""
+        if self._is_https:
+            scope["scheme"] = (
+                "https"  # as browsers see it, also behind a proxy: links that are made whole begin with it
+            )
         host = host_header(scope)
         if host not in self._right_hosts:
             if name_of(host) not in self._hosts:
                 raise _wrong_host(name_of(host))
             if len(self._right_hosts) < RIGHT_HOSTS_MAX:
                 self._right_hosts.add(host)
-        path = scope["path"]
+        self._enter(scope)
+        path = path_within(scope)
         if path in OPEN or path.startswith(OPEN_FOLDER):
             scope["levelbook.asker"] = NOBODY
             return
@@ -135,22 +143,50 @@ class Guard:
             asker = await run_in_threadpool(self._askers.look_up, shown)
         scope["levelbook.asker"] = asker
 
+    def _enter(self, scope: Scope) -> None:
+        """Take the prefix to be the root of the service. Raises Problem for a path beside it."""
+        if not self._prefix:
+            return
+        if scope["path"] == self._prefix:
+            scope["path"] += "/"
+        if not scope["path"].startswith(f"{self._prefix}/"):
+            raise not_found(scope["path"])
+        scope["root_path"] = self._prefix
+
+
+def path_within(scope: Scope) -> str:
+    """The path of a request without the prefix that the service stands behind."""
+    path: str = scope["path"]
+    return path.removeprefix(prefix_of(scope))
+
+
+def prefix_of(scope: Scope) -> str:
+    """What every link of this service begins with; empty where it stands at the root of its name."""
+    found: str = scope.get("root_path", "")
+    return found
+
 
 def refusal(request: Request, problem: Problem) -> Response:
     """What is told to who may not ask: people are shown where to sign in."""
     if problem.status == 401 and wants_page(request):
         page = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/login?next={quote(page)}", 303, {"Cache-Control": "no-store"})
+        return RedirectResponse(
+            f"{prefix_of(request.scope)}/login?next={quote(page)}", 303, {"Cache-Control": "no-store"}
+        )
     return problem_response(problem)
 
 
 def host_header(scope: Scope) -> bytes:
-    """The name that a request was sent to, as it stands in its header; empty where it names none."""
-    for name, value in scope["headers"]:
-        if name == b"host":
-            found: bytes = value
-            return found
-    return b""
+    """The name that a request was sent to, as it stands in its header; empty where it names none.
+
+    Raises Problem where it names two: whoever stands between may have gone by the other one.
+    """
+    found: list[bytes] = [value for name, value in scope["headers"] if name == b"host"]
+    if len(found) > 1:
+        raise Problem(
+            400, "two-hosts", "Sent to two names", "the header Host is given twice; give it once", field="Host"
+        )
+    return found[0] if found else b""
 
 
 def name_of(host: bytes) -> str:
@@ -162,8 +198,7 @@ def name_of(host: bytes) -> str:
 
 def wants_page(request: Request) -> bool:
     """Whether a person with a browser asks, and not a program."""
-    path = request.url.path
-    return not path.startswith("/v1/") and "text/html" in request.headers.get("accept", "")
+    return not path_within(request.scope).startswith("/v1/") and "text/html" in request.headers.get("accept", "")
 
 
 def _wrong_host(host: str) -> Problem:

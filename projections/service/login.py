@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from projections import desk
 from projections.service.askers import SESSION_COOKIE, Askers, Shown, now, session_in
-from projections.service.guards import host_header, name_of
+from projections.service.guards import host_header, name_of, prefix_of
 from projections.service.keeping import SESSION_MICROS
 from projections.service.problems import Problem
 
@@ -28,13 +28,13 @@ def routes() -> list[Route]:
 
 
 async def _form(request: Request) -> Response:
-    return desk.login_page(request, None, safe_page(request.query_params.get("next", "/")))
+    return desk.login_page(request, None, safe_page(request.query_params.get("next", "/"), prefix_of(request.scope)))
 
 
 async def _begin(request: Request) -> Response:
     _check_same_origin(request)
     form = await _read_form(request)
-    page = safe_page(form.get("next", "/"))
+    page = safe_page(form.get("next", "/"), prefix_of(request.scope))
     askers: Askers = request.app.state.askers
     token = await run_in_threadpool(askers.keeping().token_of, form.get("token", "").strip())
     if token is None:
@@ -53,20 +53,28 @@ async def _end(request: Request) -> Response:
     if secret:
         await run_in_threadpool(askers.keeping().end_session, secret)
         askers.forget(Shown(secret, True))
-    response = RedirectResponse(PATH, 303, {"Cache-Control": "no-store"})
+    response = RedirectResponse(prefix_of(request.scope) + PATH, 303, {"Cache-Control": "no-store"})
     _set_cookie(request, response, "", 0)
     return response
 
 
-def safe_page(page: str) -> str:
-    """A page of this service to go on to, and nothing else."""
-    plain = page.startswith("/") and not page.startswith("//") and "\\" not in page and page.isprintable()
-    return page if plain and page.isascii() else "/"
+def safe_page(page: str, prefix: str = "") -> str:
+    """A page of this service, which stands behind a prefix, to go on to, and nothing else."""
+    plain = page.startswith(f"{prefix}/") and not page.startswith("//") and "\\" not in page and page.isprintable()
+    return page if plain and page.isascii() and "/../" not in f"{page}/" else f"{prefix}/"
 
 
 def _set_cookie(request: Request, response: Response, secret: str, seconds: int) -> None:
     secure = request.app.state.settings.is_https
-    response.set_cookie(SESSION_COOKIE, secret, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        max_age=seconds,
+        path=f"{prefix_of(request.scope)}/",
+        httponly=True,
+        samesite="strict",
+        secure=secure,
+    )
 
 
 def _check_same_origin(request: Request) -> None:

@@ -1,5 +1,6 @@
 """What may be asked: the parameters of every route, checked; whatever is unknown or malformed is refused by name."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ SCHEME_NAMES: Final = tuple(judging.scheme for judgings in SCHEMES.values() for 
 LANGUAGES: Final = ("en", "zh")
 LIMIT_MAX: Final = 1_000
 SUBJECTS_MAX: Final = 1_000
+INSTANT_CHARS_MAX: Final = 40
 _DIGITS_MAX: Final = 18
 _ID: Final = r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 
@@ -27,8 +29,30 @@ class Whole(fields.Integer):
         return int(value)
 
 
+class Instant(fields.String):
+    """An instant or a day. In a URL the plus of an offset stands for a blank: one that came so is a plus again."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        return _BLANK_OFFSET.sub(r"\1+\2", found)
+
+
+_BLANK_OFFSET: Final = re.compile(r"\A([0-9-]{10}[Tt][0-9:.]+) ([0-9]{2}:[0-9]{2})\Z")
+NO_CONTROLS: Final = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
+"""What no text from outside may hold: no database and no terminal takes it for a letter."""
+CONTROL_FOUND: Final = "holds a control character, such as NUL or a line end; leave it out"
+
+
+def instant(description: str) -> Instant:
+    return Instant(validate=_plain_checks(INSTANT_CHARS_MAX), metadata={"description": description})
+
+
+def _plain_checks(longest: int) -> list[Any]:
+    return [validate.Length(1, longest), validate.Regexp(NO_CONTROLS, error=CONTROL_FOUND)]
+
+
 def text(description: str, *, form: str | None = None, longest: int = 200, **options: Any) -> fields.String:
-    checks: list[Any] = [validate.Length(1, longest), validate.Regexp(r"\A[^\x00]*\Z", error="holds a NUL")]
+    checks = _plain_checks(longest)
     if form is not None:
         checks = [validate.Regexp(form, error="has another form")]
     return fields.String(validate=checks, metadata={"description": description}, **options)
@@ -72,8 +96,8 @@ class ViewQuery(Query):
 
 
 class MomentQuery(Query):
-    as_of = text(f"As things stood then: {WHEN}.", longest=40)
-    known_at = text(f"As it was known then: {WHEN}.", longest=40)
+    as_of = instant(f"As things stood then: {WHEN}.")
+    known_at = instant(f"As it was known then: {WHEN}.")
     position = whole("In place of known_at: known up to this position of the ledger.", 1, 10**_DIGITS_MAX)
     policy = text("Under this policy alone: ID, or ID@HASH.")
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import click
 
 from projections.service.keeping import open_keeping
-from projections.service.settings import Settings, check_names, host_name
+from projections.service.settings import Settings, check_settings, host_name
 from replay.errors import StoreError, UsageError
 from replay.store import masked, open_store
 
@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
     from granian.log import LogLevels
     from granian.server import Server
 
-    check_names(settings)
+    check_settings(settings)
     with open_store(settings.store) as store, open_keeping(store) as keeping:
         name = masked(store.location)
         if settings.needs_token and all(token.revoked_at is not None for token in keeping.tokens()):
@@ -184,5 +184,5 @@ def _check_free(settings: Settings) -> None:
 
 def _tell(settings: Settings, store: str) -> None:
     scheme = "http" if settings.tls_certificate is None else "https"
-    place = f"{scheme}://{host_name(settings.host)}:{settings.port}/"
+    place = f"{scheme}://{host_name(settings.host)}:{settings.port}{settings.prefix}/"
     click.echo(f"Levelbook serves {store} at {place} (Ctrl-C ends it)", err=True)

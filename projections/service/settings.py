@@ -1,13 +1,16 @@
 """How a service was asked to run, and whether that is safe to do."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from projections.service.tls import check_tls
 from replay.errors import UsageError
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 READY_LAG_SECONDS: Final = 60
+PREFIX: Final = r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"
 
 
 class Settings(NamedTuple):
@@ -37,6 +40,9 @@ class Settings(NamedTuple):
     tls_key: Path | None = None
     tls_by_proxy: bool = False
     """Whether a proxy before the service ends TLS, so that browsers see https where the service sees http."""
+
+    prefix: str = ""
+    """What stands before every path where a proxy shares its name with others, such as "/levels"."""
 
     @property
     def is_https(self) -> bool:
@@ -70,10 +76,19 @@ def host_name(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def check_names(settings: Settings) -> None:
-    """Raises UsageError for an address that stands for all, with no name by which it is asked, and for half of TLS."""
+def check_settings(settings: Settings) -> None:
+    """Raises UsageError for an address that stands for all, with no name by which it is asked, for half of TLS or files
+    that do not serve it, and for a prefix of another form.
+    """
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise UsageError("--tls-certificate and --tls-key belong together; give both, or neither")
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        check_tls(settings.tls_certificate, settings.tls_key)
+    if not re.fullmatch(PREFIX, settings.prefix):
+        raise UsageError(
+            f"--prefix {settings.prefix!r} has another form; give a path that begins with '/' and does not end with it,"
+            " of letters, digits, '.', '_' and '-', such as /levels"
+        )
     try:
         for_all = ip_address(settings.host).is_unspecified
     except ValueError:

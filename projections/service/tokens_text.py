@@ -5,8 +5,11 @@ from typing import Any
 import click
 
 from domain.calendar import shanghai_text
+from domain.limits import TEXT_CHARS_MAX
+from domain.texts import invisible_character
 from projections.printing import print_json, print_json_list
 from projections.service.keeping import Access, Token
+from replay.errors import UsageError
 
 
 def print_token(number: int, secret: str, *, as_json: bool) -> None:
@@ -25,8 +28,24 @@ def print_tokens(found: list[Token], *, as_json: bool) -> None:
         revoked = "" if token.revoked_at is None else f"  revoked {shanghai_text(token.revoked_at)}"
         scopes = " ".join(sorted(token.scopes))
         click.echo(
-            f"{token.number:>4}  {token.name}  {scopes}  {token.per_minute} a minute"
+            f"{token.number:>4}  {visible(token.name)}  {scopes}  {token.per_minute} a minute"
             f"  made {shanghai_text(token.made_at)}{revoked}"
+        )
+
+
+def visible(name: str) -> str:
+    """A name as a terminal may show it: what would move its cursor, or nobody sees, is written out."""
+    return "".join(
+        char if char.isprintable() and invisible_character(char) is None else f"\\u{ord(char):04x}" for char in name
+    )
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for a name that a list of tokens could not show as it is."""
+    if not 1 <= len(name) <= TEXT_CHARS_MAX or visible(name) != name:
+        raise UsageError(
+            f"--name '{visible(name[:TEXT_CHARS_MAX])}' is empty, over {TEXT_CHARS_MAX} characters, or holds some that"
+            " are not printed; give it a name of letters, digits and signs"
         )
 
 
@@ -35,7 +54,7 @@ def print_revoked(token: Token, *, as_json: bool) -> None:
         print_json({"revoked": token.number, "name": token.name})
         return
     again = "" if token.revoked_at is None else "; it was before"
-    click.echo(f"token {token.number} ({token.name}) is revoked{again}")
+    click.echo(f"token {token.number} ({visible(token.name)}) is revoked{again}")
 
 
 def _token_json(token: Token) -> dict[str, Any]:
