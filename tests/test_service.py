@@ -300,6 +300,9 @@ def test_a_board_is_that_of_the_command(client: TestClient, ledger: str) -> None
     with open_store(ledger) as store:
         told = board_json(store, "comprehensive", 2023 * 12 + 3, (None, None), DEFAULT, EVERYTHING_SHOWN)
     same = set(told) - {"as_of", "asked_known_at"}
+    board = ("leaderboard", "comprehensive", "--month", "2023-04", "--store", ledger)
+    assert "position 418 names this for ever" in run(*board, "--known-at", "2999-01-01")
+    assert "names this for ever" not in run(*board)
     assert {key: found[key] for key in same} == {key: told[key] for key in same}
     assert found["rows"]
     for path, field, text in (

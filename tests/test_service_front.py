@@ -149,7 +149,7 @@ def test_behind_a_prefix_every_link_leads_back_into_it(disputed: str) -> None:
         assert client.get(f"{PREFIX}/openapi.json").json()["servers"] == [{"url": PREFIX}]
         assert client.get(f"{PREFIX}/operations/").headers["Location"].endswith(f":8020{PREFIX}/operations")
         assert client.get(f"{PREFIX}/?kind=&q=tea").headers["Location"] == f"{PREFIX}/?q=tea"
-        assert f"Path={PREFIX}/" in client.get(f"{PREFIX}/?lang=zh", headers=HTML).headers["Set-Cookie"]
+        assert f"Path={PREFIX};" in client.get(f"{PREFIX}/?lang=zh", headers=HTML).headers["Set-Cookie"]
         assert client.get(f"{PREFIX}{TEA_HOUSE}/levels", headers=HTML).headers["Content-Type"] == "application/json"
         for beside in (f"{TEA_HOUSE}/levels", "/", "/healthz", f"{PREFIX}x/", f"{PREFIX}x"):
             assert client.get(beside).status_code == 404
@@ -164,8 +164,9 @@ def test_behind_a_prefix_people_sign_in_and_out(disputed: str) -> None:
         assert client.get(sent.headers["Location"]).status_code == 200
         for page, leads in ((f"{PREFIX}/operations", f"{PREFIX}/operations"), ("/other", f"{PREFIX}/")):
             signed = client.post(f"{PREFIX}/login", data={"token": token, "next": page})
-            assert signed.headers["Location"] == leads and f"Path={PREFIX}/;" in signed.headers["Set-Cookie"]
-        assert client.get(f"{PREFIX}/", headers=HTML).status_code == 200
+            assert signed.headers["Location"] == leads and f"Path={PREFIX};" in signed.headers["Set-Cookie"]
+        for root in (PREFIX, f"{PREFIX}/"):
+            assert client.get(root, headers=HTML).status_code == 200, "the cookie is for both"
         assert client.post(f"{PREFIX}/logout").headers["Location"] == f"{PREFIX}/login" and not client.cookies
         assert client.get(f"{PREFIX}/healthz").status_code == 200 and client.get("/static/desk.css").status_code == 404
 

@@ -47,7 +47,7 @@ def rendered(request: Request, template: str, *, status: int = 200, **values: An
             COOKIE,
             words.language,
             max_age=_MONTH_SECONDS,
-            path=f"{prefix}/",
+            path=prefix or "/",
             httponly=True,
             samesite="lax",
             secure=request.app.state.settings.is_https,

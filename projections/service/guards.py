@@ -123,9 +123,7 @@ class Guard:
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks. Raises Problem for who may not ask anything."""
         if self._is_https:
-            scope["scheme"] = (
-                "https"  # as browsers see it, also behind a proxy: links that are made whole begin with it
-            )
+            scope["scheme"] = "https"  # as browsers see it, also behind a proxy: redirects are made of it
         host = host_header(scope)
         if host not in self._right_hosts:
             if name_of(host) not in self._hosts:

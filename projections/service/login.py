@@ -70,7 +70,7 @@ def _set_cookie(request: Request, response: Response, secret: str, seconds: int)
         SESSION_COOKIE,
         secret,
         max_age=seconds,
-        path=f"{prefix_of(request.scope)}/",
+        path=prefix_of(request.scope) or "/",
         httponly=True,
         samesite="strict",
         secure=secure,
