@@ -95,7 +95,7 @@ def ingest(
     store: str,
     format_: str,
 ) -> None:
-    """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, .gz is unpacked).
+    """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
 
     Makes the store when there is none. A refused line never stops the rest: it is reported, and written
     with its reason to the rejects file, which can be mended and ingested again. The same file twice

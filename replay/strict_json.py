@@ -50,7 +50,8 @@ def _decode(line: bytes) -> str:
     if line.startswith(b"\xef\xbb\xbf"):
         raise RefusalError(
             Reason.BYTE_ORDER_MARK,
-            "found a byte order mark before the event, which JSON does not allow; save the file as UTF-8 without one",
+            "found a byte order mark before the event, in the middle of the file, as where files were joined; JSON does"
+            " not allow it: take it out",
         )
     try:
         return line.decode("utf-8")
