@@ -817,10 +817,10 @@ def demo(folder: Path) -> None:
 
     lines = folder / EVENTS_FILE
     text = "".join(json.dumps(item) + "\n" for item in story())
-    if folder.exists() and any(folder.iterdir()) and not (lines.exists() and lines.read_text() == text):
+    if folder.exists() and any(folder.iterdir()) and not (lines.exists() and lines.read_text("utf-8") == text):
         raise UsageError(f"the folder {folder} holds other things than this demo; name another with --folder")
     folder.mkdir(exist_ok=True)
-    lines.write_text(text)
+    lines.write_text(text, "utf-8")
     for words in commands(folder):
         click.echo(f"\n$ levelbook {' '.join(words)}")
         main.main(words, standalone_mode=False)

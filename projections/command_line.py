@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import click
 
+from projections.terminal import prepare_streams
+
 EXIT_NOT_ALL: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_INTERRUPTED: Final = 130
@@ -16,6 +18,10 @@ EXIT_INTERRUPTED: Final = 130
 
 class Commands(click.Group):
     """Turns the errors of the ledger into one clear line and an exit status."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        prepare_streams()
+        return super().main(*args, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for word in args:

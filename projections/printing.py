@@ -360,10 +360,11 @@ def print_appeal(found: dict[str, Any], language: str, form: str) -> None:
         print_json(found)
         return
     from projections.appeal import appeal_lines, appeal_page
+    from projections.terminal import as_page
     from projections.words import Words
 
     words = Words(language, found["level_names"])
-    click.echo(appeal_page(found, words) if form == "html" else "\n".join(appeal_lines(found, words)))
+    click.echo(as_page(appeal_page(found, words)) if form == "html" else "\n".join(appeal_lines(found, words)))
 
 
 def print_described(found: dict[str, Any], *, as_json: bool) -> None:

@@ -81,7 +81,7 @@ def make_key(path: Path) -> bytes:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     handle = open_private(draft, os.O_EXCL | os.O_WRONLY)
     try:
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
             file.flush()
             os.fsync(handle)

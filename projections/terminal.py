@@ -1,0 +1,42 @@
+"""Terminals and pipes of whatever encoding: a character that one lacks is written as its JSON escape."""
+
+import codecs
+import io
+import sys
+from typing import Final
+
+_HANDLER: Final = "levelbook-shown"
+_BEYOND_PLANE_0: Final = 0x10000
+
+
+def prepare_streams() -> None:
+    """Set standard output and error, once at the entry, so that no text fails to be written.
+
+    The escapes are those of JSON, so that JSON on such a stream is still the same JSON.
+    """
+    codecs.register_error(_HANDLER, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def as_page(page: str) -> str:
+    """An HTML page for standard output: where that is not UTF-8, which the page says it is, in ASCII alone."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if codecs.lookup(encoding).name == "utf-8":
+        return page
+    return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_escape, error.object[error.start : error.end])), error.end
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code < _BEYOND_PLANE_0:
+        return f"\\u{code:04x}"
+    code -= _BEYOND_PLANE_0
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
