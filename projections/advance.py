@@ -18,6 +18,7 @@ from projections import creator_view, mcn_view, reputation_running, reputation_v
 from projections.belonging import check_history, end_of_step
 from projections.changes import StoodAt
 from projections.step import SINCE_EVER, Rewrite, Step, is_life, life_row
+from projections.unexpected import Unexpected, trace_of
 from projections.views import Build, Views
 from projections.windows import Windows
 from replay.errors import DamagedError, LevelbookError, StoreError
@@ -35,6 +36,8 @@ SCHEMES_OF: Final = {
 """By kind of subject, the schemes whose views it has."""
 MERCHANT_TABLES: Final = ("life", "history", "reputation_months", "tier_days", "calendar")
 """What is looked up of many merchants together."""
+Worked = Callable[[str, bool], list[Rewrite] | None]
+"""A unit's subject, and whether it is to be worked out from nothing → what it changes."""
 _NOT_THE_UNITS_FAULT: Final = (SQLAlchemyError, OSError, MemoryError, RecursionError)
 
 
@@ -45,6 +48,8 @@ class Moved(NamedTuple):
     events: int
     units: int
     set_aside: int
+    recovered: list["Unexpected"]
+    """What failed in a way that nobody foresaw, and was then worked out from nothing."""
 
 
 def advance(
@@ -85,7 +90,7 @@ def advance(
             **{name: getattr(moved, name) for name in ("position", "as_of", "policies", "moved_at", "chain")},
         )
     windows.end(build, last)
-    return Moved(moved, events, units.moved, units.set_aside)
+    return Moved(moved, events, units.moved, units.set_aside, units.recovered)
 
 
 class Units:
@@ -95,6 +100,7 @@ class Units:
         self.step = step
         self.moved = 0
         self.set_aside = 0
+        self.recovered: list[Unexpected] = []
         self._new: dict[str, list[Event]] = {}
         self._touched: dict[str, list[Event]] = {}
         self._due: dict[tuple[str, str], int] = {}
@@ -114,6 +120,13 @@ class Units:
         """By agency, the earliest month that its creators or bindings changed."""
         self._boards: set[str] = set()
         self._aside = {(row.subject, row.scheme) for row in step.rows("set_aside")}
+        self._works_out: dict[str, Worked] = {
+            reputation.SCHEME: self._reputation,
+            tier.SCHEME: self._tier,
+            creator_level.SCHEME: self._creator,
+            mcn_level.SCHEME: self._agency,
+        }
+        """By scheme, what works a unit out whatever was kept of it."""
 
     # --- what has to be moved -----------------------------------------------------------------------------------------
 
@@ -184,16 +197,10 @@ class Units:
         """Work out a subject from nothing, in these schemes or all."""
         if not known_up_to(self.step.store, subject, self.step.after.position):
             return
-        moved = {
-            reputation.SCHEME: self._reputation,
-            tier.SCHEME: self._tier,
-            creator_level.SCHEME: self._creator,
-            mcn_level.SCHEME: self._agency,
-        }
         for scheme in SCHEMES_OF[subject.partition("/")[0]]:
             if not schemes or scheme in schemes:
                 self._from_nothing = True
-                self._unit(subject, scheme, moved[scheme])
+                self._unit(subject, scheme, self._works_out[scheme])
                 self._from_nothing = False
         self._write()
 
@@ -271,12 +278,12 @@ class Units:
             found |= {row.subject for row in self.step.rows("levels", levels.scheme == scheme)}
         return sorted(found)
 
-    def _unit(self, subject: str, scheme: str, moved: Callable[[str, bool], list[Rewrite] | None]) -> None:
+    def _unit(self, subject: str, scheme: str, moved: Worked) -> None:
         if (subject, scheme) in self._aside:
             return
         fresh = self._from_nothing or scheme in self._whole or self.step.state(subject, scheme) is None
         try:
-            rewrites = moved(subject, fresh)
+            rewrites = self._worked_out(subject, scheme, moved, fresh)
         except _NOT_THE_UNITS_FAULT:
             raise
         except Exception as error:
@@ -288,6 +295,18 @@ class Units:
         if rewrites is not None:
             self._pending += rewrites
             self.moved += 1
+
+    def _worked_out(self, subject: str, scheme: str, moved: Worked, fresh: bool) -> list[Rewrite] | None:
+        """What a unit changes. Where that fails as nobody foresaw: once more, from nothing."""
+        try:
+            return moved(subject, fresh)
+        except (*_NOT_THE_UNITS_FAULT, LevelbookError):
+            raise
+        except Exception as error:
+            self.step.windows.let_go(subject)
+            rewrites = self._works_out[scheme](subject, True)
+            self.recovered.append(Unexpected(subject, scheme, trace_of(error)))
+            return rewrites
 
     def _write(self) -> None:
         self.step.write(self._pending)
@@ -350,16 +369,20 @@ class Units:
         stale = sorted(name for name in creators if (f"creator/{name}", creator_level.SCHEME) in self._aside)
         if stale:
             raise LevelbookError(f"it rests on creator/{stale[0]}, which is set aside itself")
-        months = [self._agencies[subject]] if subject in self._agencies else []
-        months += mcn_view.months_of(step, subject, self._touched.get(subject, []))
-        if (subject, mcn_level.SCHEME) in self._due:
-            months.append(month_of(step.before.as_of) - 1)
-        if not months and not fresh:
+        first = SINCE_FIRST_MONTH if fresh else self._agency_changed(subject)
+        if first is None:
             return None
-        first = SINCE_FIRST_MONTH if fresh else min(months)
         rewrites = mcn_view.advance(step, subject, first)
         self._boards |= mcn_view.months_in(step, subject, rewrites, first)
         return rewrites
+
+    def _agency_changed(self, subject: str) -> int | None:
+        """The earliest month of an agency that may come out otherwise; None where none can."""
+        months = [self._agencies[subject]] if subject in self._agencies else []
+        months += mcn_view.months_of(self.step, subject, self._touched.get(subject, []))
+        if (subject, mcn_level.SCHEME) in self._due:
+            months.append(month_of(self.step.before.as_of) - 1)
+        return min(months, default=None)
 
     # --- setting aside ------------------------------------------------------------------------------------------------
 
@@ -377,8 +400,10 @@ class Units:
         self.step.windows.let_go(subject)
         if scheme == creator_level.SCHEME:  # agencies that rest on it are stale, too
             self._changed_for_agencies(subject.partition("/")[2], SINCE_FIRST_MONTH)
-        reason = str(error) if isinstance(error, LevelbookError) else f"{type(error).__name__}: {error}"
+        expected = isinstance(error, LevelbookError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
         row = {"subject": subject, "scheme": scheme, "position": position, "reason": reason}
+        row["trace"] = None if expected else trace_of(error)
         self.step.write([Rewrite("set_aside", None, [row | {"at": self.step.after.as_of}])])
 
 

@@ -50,7 +50,7 @@ def views_status(views: Views) -> dict[str, Any]:
             ):
                 shown.append({"scheme": scheme, "subjects": count})
             aside = [
-                {name: row._mapping[name] for name in ("subject", "scheme", "position", "reason")}
+                {name: row._mapping[name] for name in ("subject", "scheme", "position", "reason", "trace")}
                 for row in connection.execute(select(set_aside).order_by(set_aside.c.subject, set_aside.c.scheme))
             ]
     for view in shown:
@@ -59,6 +59,7 @@ def views_status(views: Views) -> dict[str, Any]:
         "live": None if live is None else _build_json(live, head.position, now),
         "views": shown,
         "set_aside": aside,
+        "unexpected": sum(1 for row in aside if row["trace"] is not None),
         "rebuild": None if BUILDING not in builds else _rebuild_json(builds[BUILDING], now),
         "former": None if FORMER not in builds else _build_json(builds[FORMER], head.position, now),
         "problems": [] if live is None else problems_of(store, live),

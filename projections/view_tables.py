@@ -92,7 +92,10 @@ def _columns() -> dict[str, list[Column[Any]]]:
             *(_text("state"), _text("level", null=True), _big("score", null=True), _big("as_of"), _big("known_at")),
             *(_big("decided_position"), _text("policy"), _text("policy_hash"), _flag("assumed")),
         ],
-        "set_aside": [_key("subject"), _key("scheme"), _big("position"), _big("at"), _text("reason")],
+        "set_aside": [
+            *(_key("subject"), _key("scheme"), _big("position"), _big("at"), _text("reason")),
+            _text("trace", null=True),
+        ],
         "calendar": [_key("subject"), _key("scheme"), _big("next_at")],
         "life": [
             *(_key("subject"), _key("position", text=False), _big("at"), _text("type"), _text("about", null=True)),
@@ -132,6 +135,7 @@ INTERNAL: Final = ("calendar", "life", "tier_figures", "creator_figures", "mcn_p
 TABLE_NAMES: Final = tuple(_columns())
 
 _HIDDEN: Final = {
+    "set_aside": ("trace",),
     "reputation_months": ("month_end", "opened_at", "is_open", "closed_at", "closed_position", "netting"),
     "tier_days": ("tier", "since_day", "lowest_since_day", "is_open", "cleared_out"),
 }

@@ -24,7 +24,7 @@ from replay.sqlite import SqliteStore
 from replay.store import Store
 
 FORMAT: Final = 3
-"""Of the tables. 3: a build keeps the chain hash of its position."""
+"""Of the tables. 3: a build keeps the chain hash of its position, and a unit set aside may have a trace."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 FEED_BYTES: Final = 6

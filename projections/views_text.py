@@ -126,6 +126,9 @@ def print_step(moved: "Moved", *, as_json: bool) -> None:
     if as_json:
         print_json(step_json(moved))
         return
+    for failed in moved.recovered:
+        click.echo(f"{failed.subject} {failed.scheme}: failed unexpectedly, and was worked out from nothing")
+        click.echo(failed.trace, err=True)
     aside = f", {moved.set_aside} set aside" if moved.set_aside else ""
     click.echo(
         f"position {moved.build.position:,}, as of {shanghai_text(moved.build.as_of)}: {moved.events:,} events,"
@@ -140,6 +143,7 @@ def step_json(moved: "Moved") -> dict[str, Any]:
         "events": moved.events,
         "levels": moved.units,
         "set_aside": moved.set_aside,
+        "recovered": [failed._asdict() for failed in moved.recovered],
     }
 
 
@@ -179,6 +183,10 @@ def print_views(found: dict[str, Any]) -> None:
         click.echo(f"{view['subjects']:>14}  {view['scheme']}{stale}")
     for row in found["set_aside"]:
         click.echo(f"set aside       {row['subject']} {row['scheme']} at position {row['position']}: {row['reason']}")
+        for told in (row["trace"] or "").splitlines():
+            click.echo(f"                {told}")
+    if found["unexpected"]:
+        click.echo(f"unexpected      {found['unexpected']:,} of them: a fault of the program; report it with its trace")
     if found["set_aside"]:
         click.echo("                'levelbook retry' takes them up again")
     if rebuild is not None:

@@ -1,5 +1,6 @@
 """Whether the service lives, and whether it is fit to be asked."""
 
+from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -7,7 +8,7 @@ from starlette.routing import Route
 from projections.belonging import check_clock
 from projections.service.askers import Askers
 from projections.service.problems import UNAVAILABLE, Problem, log_once, unavailable, unavailable_to_anybody
-from projections.service.reading import Reading
+from projections.service.reading import Reading, Snapshot
 from projections.service.settings import Settings
 from projections.service.standing import freshness
 from replay.errors import LevelbookError
@@ -37,6 +38,7 @@ def why_not_ready(reading: Reading, askers: Askers, settings: Settings) -> str |
             now = store.now()
             check_clock(store, at.standing.as_of, now)
             lag = freshness(at.standing, now)
+            failed = _failed_unexpectedly(at)
         askers.keeping().check()
     except (Problem, LevelbookError) as error:
         problem = error if isinstance(error, Problem) else unavailable(error)
@@ -44,9 +46,18 @@ def why_not_ready(reading: Reading, askers: Askers, settings: Settings) -> str |
             return problem.detail
         log_once(problem.detail)
         return unavailable_to_anybody().detail
+    if failed:
+        return f"{failed} levels failed unexpectedly and are set aside; 'levelbook status' shows their traces"
     if lag["lag_seconds"] > lag_seconds_max:
         return (
             f"the views lie {lag['lag_seconds']} s and {lag['lag_events']} events behind, {lag_seconds_max} s may be;"
             " is 'levelbook follow' running?"
         )
     return None
+
+
+def _failed_unexpectedly(at: Snapshot) -> int:
+    """How many levels are set aside for a fault of the program, and not for what their records are."""
+    aside = at.tables["set_aside"]
+    query = select(func.count()).select_from(aside).where(aside.c.trace.is_not(None))
+    return int(at.connection.execute(query).scalar_one())
