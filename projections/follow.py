@@ -71,8 +71,9 @@ def follow(
     """Move the live build on to the ledger's head, and with `stay` on and on until it is stopped.
 
     Makes the views where there are none, once the ledger holds anything. A rebuild may switch meanwhile: a step moves
-    what is live then. Raises StoreError when another process follows, OtherHistory where the ledger is not the one that
-    the views were moved by, AheadOfClock where its clock stands behind them, ClockJumped where it jumps forward.
+    what is live then. Raises StoreError when another process follows and when a file was removed or replaced,
+    OtherHistory where the ledger is not the one that the views were moved by, AheadOfClock where its clock stands
+    behind them, ClockJumped where it jumps forward.
     """
     store = views.store
     store.index_by_time()
@@ -81,6 +82,7 @@ def follow(
         while store.head().position == 0 and not stopped():
             if not stay:
                 return
+            views.check_current()
             time.sleep(IDLE_SECONDS)
         if not has_live(views) and not stopped():
             rebuild(views, Asked())
@@ -89,6 +91,7 @@ def follow(
                 check_history(store, views.live(connection))
         while not stopped():
             check_alone()
+            views.check_current()
             with views.reading() as connection:
                 live = views.live(connection)
                 calendar = views.tables(live.build)["calendar"]

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
 from projections.view_tables import Tables, control_tables, tables_of, view_statements
-from replay.beside import beside, locked, make_private, postgres_engine, sqlite_engine
+from replay.beside import beside, file_at, locked, make_private, postgres_engine, sqlite_engine
 from replay.errors import StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
@@ -73,6 +73,7 @@ class Views:
         """What the feed of changes is called: views made again from nothing count anew, under another name."""
         self._engine = engine
         self._path = path
+        self._file = None if path is None else file_at(path)
         self.about, self._builds, self.changes = control_tables(schema)
 
     @property
@@ -104,7 +105,26 @@ class Views:
             else:
                 connection.execute(text(f"LOCK TABLE {self.schema}.about IN EXCLUSIVE MODE"))
             yield connection
+            self.check_current()
             connection.commit()
+
+    def check_current(self) -> None:
+        """Raises StoreError where the file of the views, or of their ledger, is no longer the one that was opened.
+
+        With PostgreSQL there are no files: a connection that is lost says so itself.
+        """
+        if self._path is None:
+            return
+        if file_at(self._path) != self._file:
+            raise StoreError(
+                f"the file of the views, {self._path}, was removed or replaced since it was opened: nothing more is"
+                " written into it; start again, 'levelbook follow' makes views where there are none"
+            )
+        if not self.store.is_current():
+            raise StoreError(
+                f"the ledger's file {self.store.name} was replaced or removed since it was opened: its views are not"
+                " moved on; look which ledger stands there, then start again"
+            )
 
     @contextmanager
     def alone(self, work: str) -> Iterator[Callable[[], None]]:

@@ -27,6 +27,15 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path; None for none. It stays the same while it is open, and no other is taken for it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def open_private(path: Path | str, flags: int) -> int:
     """A handle on a file, which is made where it is not there: for its owner alone, whatever the umask.
 

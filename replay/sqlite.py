@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from replay.beside import beside, connect_sqlite, locked, open_private
+from replay.beside import beside, connect_sqlite, file_at, locked, open_private
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.record import Row
 from replay.store import (
@@ -49,7 +49,7 @@ class SqliteStore(Store):
             raise UsageError(f"{path} is a folder or a device, not a store; name a file")
         self.path = path.resolve()
         self.name = self.location = str(path)
-        self._file = self._file_there()
+        self._file = file_at(self.path)
         self._reader = _connect(path)
         try:
             self._reader.execute("PRAGMA query_only = ON")
@@ -79,6 +79,11 @@ class SqliteStore(Store):
             writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
             writer.execute("BEGIN IMMEDIATE")
             yield SqliteTransaction(writer, self.now)
+            if not self.is_current():  # nobody would find what is written into a file that stands there no more
+                raise StoreError(
+                    f"the ledger's file {self.name} was removed or replaced since it was opened: the last batch was not"
+                    " recorded; look which ledger stands there, then start again"
+                )
             writer.execute("COMMIT")
         except sqlite3.Error as error:
             raise _failure(self.name, error) from error
@@ -152,15 +157,7 @@ class SqliteStore(Store):
         return beside(self.path, ".segments")
 
     def is_current(self) -> bool:
-        return self._file_there() == self._file
-
-    def _file_there(self) -> tuple[int, int] | None:
-        """Which file stands at the store's path; None for none."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+        return file_at(self.path) == self._file
 
     def close(self) -> None:
         self._closed = True

@@ -1,5 +1,7 @@
 """Views belong to one ledger and its clock: a restored ledger, a clock that jumped, a file that is no views."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +18,14 @@ from projections.belonging import OtherHistory
 from projections.follow import ClockJumped, follow
 from projections.service.settings import Settings
 from projections.views import Build, open_views
+from replay.errors import StoreError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
 from replay.store import create_store, is_postgres, open_store
 from tests.making import Event, event, ingest_events
 from tests.serving import serving
 
+ROOT = Path(__file__).resolve().parent.parent
 IN_2031 = parse_instant("2031-01-01T00:00:00+08:00")
 LEVEL = "/v1/subjects/merchant/m-0/levels/merchant-reputation"
 
@@ -177,6 +181,67 @@ def test_a_database_that_is_restored_ends_a_process_that_follows(postgres_locati
     run("follow", "--once", "--store", postgres_location)
     assert isinstance(followed(postgres_location, restore), OtherHistory)
     assert live(postgres_location).position == 10
+
+
+def replaced(path: Path, by: bytes | None) -> None:
+    """Remove a database's files, and put another in their place where one is given."""
+    for file in (path, *path.parent.glob(path.name + "-*")):
+        file.unlink(missing_ok=True)
+    if by is not None:
+        path.write_bytes(by)
+
+
+@pytest.mark.parametrize("suffix", ["", ".views"])
+@pytest.mark.parametrize("is_removed", [True, False], ids=["removed", "replaced"])
+def test_a_file_that_is_replaced_ends_a_process_that_follows(suffix: str, is_removed: bool, tmp_path: Path) -> None:
+    """Nothing more is written into a file that stands there no more."""
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    record(location, tmp_path, opened(range(5)))
+    run("follow", "--once", "--store", location)
+    path = Path(location + suffix)
+    found = followed(location, lambda: replaced(path, None if is_removed else path.read_bytes()))
+    assert isinstance(found, StoreError) and found.exit_status == 3
+    told = "was removed or replaced since it was opened" if suffix else "was replaced or removed since it was opened"
+    assert told in str(found)
+    if suffix:
+        run("follow", "--once", "--store", location)
+        run("verify", "--store", location)
+
+
+def test_a_process_that_follows_leaves_with_the_statuses_that_its_unit_knows(tmp_path: Path) -> None:
+    """3 when the ledger is replaced, so that it is started again; 4 when views and ledger do not fit."""
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    record(location, tmp_path, opened(range(5)))
+    restore = kept(location)
+    record(location, tmp_path, opened(range(5, 10)))
+    run("follow", "--once", "--store", location)
+    before = live(location).as_of
+    command = [sys.executable, "-m", "cli", "follow", "--store", location]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        while live(location).as_of == before:
+            time.sleep(0.05)
+        restore()
+        _, told = process.communicate(timeout=30)
+    assert (process.returncode, "look which ledger stands there" in told) == (3, True)
+    assert "are of another history" in run("follow", "--store", location, status=4)
+
+
+def test_what_is_recorded_is_never_written_into_a_ledger_that_was_replaced(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    record(location, tmp_path, opened(range(5)))
+    restore = kept(location)
+    with open_store(location) as store:
+        ingest_events(store, opened(range(5, 8)), tmp_path)
+        restore()
+        with pytest.raises(
+            StoreError, match="was removed or replaced since it was opened: the last batch was not recorded"
+        ):
+            ingest_events(store, opened(range(8, 10)), tmp_path)
+    with open_store(location) as store:
+        assert store.head().position == 5
 
 
 def test_views_that_followed_a_clock_into_the_future_are_told_and_have_a_way_back(

@@ -1,5 +1,6 @@
 """What a process of the service reads from: stores lent to one thread at a time, the views, replays kept a while."""
 
+import logging
 from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ WAIT_SECONDS: Final = 5
 """How long a reader may wait for the views to come to a position."""
 LOOK_AGAIN_SECONDS: Final = 0.05
 
+_log = logging.getLogger("levelbook.service")
 Answered = TypeVar("Answered")
 ReplayKey = tuple[str, str, Moment, tuple[str, ...], Reader]
 """By what a replay is kept: subject, scheme or part of it, moment, revisions of the policies, for whom."""
@@ -153,6 +155,9 @@ class Reading:
         """The views, which may be read from any thread. Raises Problem where there are none yet."""
         with self._lock:
             if self._views is not None and self._is_replaced():
+                _log.warning(
+                    "%s: the file of the views was removed or replaced; it is read anew", self._views.store.name
+                )
                 self._close_views()
             if self._views is None:
                 self._views = self._open_views()
