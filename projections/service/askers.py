@@ -141,7 +141,10 @@ def session_in(cookie: str) -> str:
 
 
 def _no_token() -> Problem:
-    detail = "show a token as 'Authorization: Bearer …'; 'levelbook token new' makes one, a browser signs in at /login"
+    detail = (
+        "show a token as 'Authorization: Bearer …'; 'levelbook token new' makes one, a browser signs in at the"
+        " service's page login"
+    )
     return Problem(
         401,
         "no-token",

@@ -63,7 +63,10 @@ def problem_response(problem: Problem) -> Response:
 
 def not_found(path: str) -> Problem:
     return Problem(
-        404, "no-such-page", "There is no such page", f"there is nothing at {path}; /docs lists what there is"
+        404,
+        "no-such-page",
+        "There is no such page",
+        f"there is nothing at {path}; the service's own page docs lists what there is",
     )
 
 
