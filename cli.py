@@ -792,13 +792,24 @@ def leaderboard(
 
 
 @_command("answers", "levelbook answers explain --scheme merchant-reputation")
-@click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff"]))
+@click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff", "events"]))
+@click.argument("event_type", required=False, metavar="[TYPE]")
 @scheme_option
 @format_option
-def answers(name: str | None, scheme: str | None, format_: str) -> None:
-    """Describe the keys of the JSON answers: those of NAME, or all of them."""
-    from projections.answer_schemas import describe
+def answers(name: str | None, event_type: str | None, scheme: str | None, format_: str) -> None:
+    """Describe the keys of the JSON answers: those of NAME, or all of them.
 
+    'levelbook answers events' gives JSON Schemas (2020-12) of the events that 'ingest' takes, or that of one TYPE.
+    """
+    from projections.answer_schemas import describe
+    from projections.event_schemas import event_schemas
+    from replay.errors import UsageError
+
+    if event_type is not None and name != "events":
+        raise UsageError("a type of events is described by 'levelbook answers events TYPE'")
+    if name == "events":
+        printing.print_json(event_schemas(event_type))
+        return
     printing.print_described(describe(name, scheme), as_json=format_ == "json")
 
 
