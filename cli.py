@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from replay.replays import Replay
     from replay.store import Store
     from replay.timeline import Moment, Present
+    from replay.verify import Verified
 
 
 def _command(name: str, line: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -135,34 +136,38 @@ def ingest(
 
 
 @_command("verify", "levelbook verify --head $(cat head-of-november.txt)")
-@click.option("--head", "kept", metavar="N:HASH", help="A head that was noted down: tells whether the tail was cut.")
+@click.option("--head", "kept", metavar="N:HASH:LEDGER", help="A head that was noted down: was the tail cut?")
+@click.option("--list", "list_kept", is_flag=True, help="Show the checks that were made and kept; check nothing.")
 @segments_option
 @store_options
-def verify(kept: str | None, segments: Path | None, store: str, format_: str) -> None:
+def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str, format_: str) -> None:
     """Walk the stored bytes, recompute every column, and name the first record that does not fit.
 
-    Where segments were sealed, they are compared with a sound ledger: every file, row and name. Views, where there are
-    any, are held against a build made from nothing: each row that differs is named.
+    A sound ledger is compared with what is derived from it: every file, row and name of sealed segments, and every
+    definition and row of the views with some that are made from nothing. Nothing is changed in any of these; the
+    verdicts are kept beside the store.
+
+    Exit status: 1 the ledger is not sound; 5 segments, 6 views, 7 both do not fit a sound ledger.
     """
-    from projections.place import has_views
-    from replay.archive_check import check_archive
+    from projections.verifying import verify_all
+    from replay.checks import kept as kept_checks
     from replay.verify import parse_head
-    from replay.verify import verify as walk
 
     noted = None if kept is None else parse_head(kept)
-    checked = None
+    as_json = format_ == "json"
     with _open(store) as opened:
-        with printing.progress("verifying", opened.head().position) as progress:
-            result = walk(opened, noted, progress)
-        folder = segments or opened.segments_path()
-        if folder is not None and not result.problems:
-            with printing.progress("comparing segments", result.head.position) as progress:
-                checked = check_archive(opened, folder, progress)
-        if not result.problems and has_views(opened):
-            result.problems += _views_problems(opened, segments)
-    printing.print_verified(result, checked, as_json=format_ == "json")
-    if result.problems or (checked is not None and checked.problems):
-        sys.exit(EXIT_NOT_ALL)
+        if list_kept:
+            printing.print_checks(kept_checks(opened), as_json=as_json)
+            return
+
+        def told(result: "Verified") -> None:
+            if not as_json:
+                printing.print_ledger_verdict(result)
+
+        outcome = verify_all(opened, noted, segments, printing.progress, told)
+    printing.print_verified(outcome, as_json=as_json)
+    if outcome.exit_status:
+        sys.exit(outcome.exit_status)
 
 
 @_command("seal", "levelbook seal")
@@ -188,7 +193,7 @@ def seal(segments: Path | None, store: str, format_: str) -> None:
 def head(store: str, format_: str) -> None:
     """Print position and chain hash, to be kept elsewhere and given to 'verify --head'."""
     with _open(store) as opened:
-        printing.print_head(opened.head(), as_json=format_ == "json")
+        printing.print_head(opened.head(), opened.identity.id, as_json=format_ == "json")
 
 
 @_command("backup", "levelbook backup ledger-2022-11-30.db")
@@ -855,19 +860,6 @@ def _ingest_target(store: str, dry_run: bool) -> Iterator[tuple["Target", "Appen
     create_store(store)
     with open_store(store) as opened:
         yield opened, Appender(opened.identity.id, key_of(opened))
-
-
-def _views_problems(store: "Store", segments: Path | None) -> list[str]:
-    """What is wrong with the live views of a sound ledger; damage of their file, too, is a finding."""
-    from projections.check import check_views
-    from projections.views import DamagedViews, has_live, open_views
-    from projections.views_text import rebuild_progress
-
-    try:
-        with open_views(store) as views, rebuild_progress() as progress:
-            return check_views(views, progress, segments) if has_live(views) else []
-    except DamagedViews as error:
-        return [f"views: {error}"]
 
 
 def _line_of_standard_input() -> str:

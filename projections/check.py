@@ -1,101 +1,163 @@
-"""Checking the live views: every row of every table against a build made from nothing, at one moment."""
+"""Checking the live views: definitions, and every row of every table against views made from nothing elsewhere.
 
-from collections.abc import Collection, Iterator
+Nothing is written where the views are: what they must be is worked out in a passing file, so that whoever may only read
+can check, also on a standby or a read-only disk.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, and_, not_, or_, select
+from sqlalchemy import Connection, Row, Table, and_, not_, or_, select
 
+from projections.advance import EVENTS_AT_ONCE, advance
 from projections.belonging import check_belongs
-from projections.fill import Progress, fill
-from projections.rebuild import new_build, together
+from projections.fill import Progress, build_step, fill
+from projections.rebuild import new_build
+from projections.view_definitions import views_differ
 from projections.view_tables import TABLE_NAMES
-from projections.views import CHECKING, Views
+from projections.views import CHECKING, Build, Views, scratch_views
+from replay.errors import StoreError
 
 SHOWN_MAX: Final = 3
 """Rows that differ shown of each table."""
+ROWS_AT_ONCE: Final = 5_000
+SCRATCH: Final = 1
+"""The number of the build in the passing file."""
 _NOT_COMPARED: Final = "set_aside"
 
 
-def check_views(views: Views, progress: Progress = lambda *_: None, segments: Path | None = None) -> list[str]:
-    """What is wrong with the live views, a line for each row found; nothing where they are what the ledger gives.
+class CheckedViews(NamedTuple):
+    """What a check of the live views found; they are what the ledger gives when `problems` is empty."""
 
-    Subjects that are set aside are not looked at: their rows are known to be stale. Raises DamagedViews for views of
-    another history of the ledger, and for those that stand later than its clock.
+    position: int
+    """Where they stand."""
+    problems: list[str]
+    set_aside: int
+    """Subjects that are set aside: their rows are known to be stale, and were not compared."""
+
+
+def check_views(views: Views, progress: Progress = lambda *_: None, segments: Path | None = None) -> CheckedViews:
+    """Compare definitions, and then every row.
+
+    Raises DamagedViews for views of another history of the ledger, and for those that stand later than its clock,
+    StoreError where a build is switched back to meanwhile.
     """
-    with views.alone("check"):
-        number = _begin(views)
-        try:
-            fill(views, number, progress, segments)
-            with together(views, number) as (connection, live, _):
-                aside = _aside(views, connection, (live.build, number))
-                return [
-                    problem
-                    for name in TABLE_NAMES
-                    if name != _NOT_COMPARED
-                    for problem in _table_problems(
-                        connection, views.tables(live.build)[name], views.tables(number)[name], name, aside
-                    )
-                ]
-        finally:
-            with views.moving() as connection:
-                views.drop_build(connection, number)
+    with views.reading() as connection:
+        live = views.live(connection)
+        check_belongs(views.store, live)
+        problems = views_differ(views, connection)
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="levelbook-check-"))
+        scratch = stack.enter_context(scratch_views(views.store, Path(folder) / "views"))
+        _begin(scratch, live)
+        fill(scratch, SCRATCH, progress, segments)
+        connection = stack.enter_context(views.reading())
+        live = views.live(connection)
+        _bring_to(scratch, live)
+        expected = stack.enter_context(scratch.reading())
+        aside = _aside(views, connection, live.build) | _aside(scratch, expected, SCRATCH)
+        problems += _moment_problems(live, scratch.build(expected, SCRATCH))
+        problems += _change_problems(views, connection, live)
+        for name in TABLE_NAMES:
+            if name != _NOT_COMPARED:
+                tables = (views.tables(live.build)[name], scratch.tables(SCRATCH)[name])
+                problems += _table_problems((connection, expected), tables, name, aside)
+    return CheckedViews(live.position, problems, len(aside))
 
 
-def _begin(views: Views) -> int:
-    with views.moving() as connection:
-        left = views.in_role(connection, CHECKING)
-        if left is not None:  # of a check that was killed
-            views.drop_build(connection, left.build)
-        check_belongs(views.store, views.live(connection))
-        number = max(build.build for build in views.builds(connection)) + 1
-        views.add_build(connection, new_build(views, connection, number, CHECKING))
-        return number
+def _begin(scratch: Views, live: Build) -> None:
+    """An empty build at the moment of the live one."""
+    with scratch.moving() as connection:
+        build = new_build(scratch, connection, SCRATCH, CHECKING)
+        build = build._replace(position=live.position, as_of=live.as_of, chain=live.chain)
+        scratch.add_build(connection, build)
+        scratch.note(connection, SCRATCH, policies=build_step(scratch, connection, build).policies_json())
 
 
-def _aside(views: Views, connection: Connection, builds: Collection[int]) -> set[str]:
-    return {
-        row.subject
-        for build in builds
-        for row in connection.execute(select(views.tables(build)["set_aside"].c.subject))
-    }
+def _bring_to(scratch: Views, live: Build) -> None:
+    """Move the build on to where the live one has come meanwhile."""
+    with scratch.reading() as connection:
+        made = scratch.build(connection, SCRATCH)
+    if live.position < made.position or live.as_of < made.as_of:
+        raise StoreError("another build was switched to while the views were checked; verify again")
+    while (made.position, made.as_of) != (live.position, live.as_of):
+        events = min(EVENTS_AT_ONCE, live.position - made.position)
+        made = advance(scratch, SCRATCH, live.as_of, events).build
+
+
+def _aside(views: Views, connection: Connection, build: int) -> set[str]:
+    return set(connection.execute(select(views.tables(build)["set_aside"].c.subject)).scalars())
+
+
+def _moment_problems(live: Build, expected: Build) -> Iterator[str]:
+    if live.policies != expected.policies:
+        yield f"views: the live build notes the policies {live.policies}, the ledger gives {expected.policies}"
+
+
+def _change_problems(views: Views, connection: Connection, live: Build) -> Iterator[str]:
+    """Whoever follows the feed must be told of each level."""
+    levels, changes = views.tables(live.build)["levels"], views.changes
+    same = and_(changes.c.subject == levels.c.subject, changes.c.scheme == levels.c.scheme)
+    untold = select(levels.c.subject, levels.c.scheme).outerjoin(changes, same).where(changes.c.number.is_(None))
+    for row in connection.execute(untold.limit(SHOWN_MAX)):
+        yield f"views: changes has no row {row.subject} {row.scheme}, which shows a level"
 
 
 def _table_problems(
-    connection: Connection, found: Table, expected: Table, name: str, aside: Collection[str]
+    connections: tuple[Connection, Connection], tables: tuple[Table, Table], name: str, aside: set[str]
 ) -> Iterator[str]:
-    """The rows of a table that are not what they must be, and those that are missing."""
-    keys = [column.name for column in found.primary_key]
-    where = _not_aside(expected, aside)
-    wanted = connection.execute(select(expected).where(where).except_(select(found)).limit(SHOWN_MAX)).all()
-    for row in wanted:
-        key = {column: row._mapping[column] for column in keys}
-        there = connection.execute(_by_key(found, key)).first()
-        if there is None:
-            yield f"views: {name} has no row {_shown(key)}, which the ledger gives"
-            continue
-        wrong = [
-            f"{column} is {value!r}, not {row._mapping[column]!r}"
-            for column, value in there._mapping.items()
-            if value != row._mapping[column]
-        ]
-        yield f"views: the row {_shown(key)} of {name} is not what the ledger gives: {', '.join(wrong)}"
-    columns = [found.c[column] for column in keys]
-    too_many = select(*columns).where(_not_aside(found, aside)).except_(select(*(expected.c[key] for key in keys)))
-    for row in connection.execute(too_many.limit(SHOWN_MAX)):
-        yield f"views: {name} has a row {_shown(row._mapping)} that the ledger does not give"
+    """The rows of a table that are not what they must be, and those that are missing or too many; a few of them."""
+    keys = [column.name for column in tables[0].primary_key]
+    found, expected = (_rows(connection, table, aside) for connection, table in zip(connections, tables, strict=True))
+    with closing(found), closing(expected):  # also where there are more than are shown
+        for key, there, wanted in islice(_differing(found, expected, keys), SHOWN_MAX):
+            yield f"views: {_told(name, ' '.join(map(str, key)), there, wanted)}"
 
 
-def _not_aside(table: Table, aside: Collection[str]) -> Any:
+def _told(name: str, key: str, there: Row[Any] | None, wanted: Row[Any] | None) -> str:
+    if there is None:
+        return f"{name} has no row {key}, which the ledger gives"
+    if wanted is None:
+        return f"{name} has a row {key} that the ledger does not give"
+    pairs = zip(there._mapping.items(), wanted, strict=True)
+    wrong = [f"{column} is {value!r}, not {right!r}" for (column, value), right in pairs if value != right]
+    return f"the row {key} of {name} is not what the ledger gives: {', '.join(wrong)}"
+
+
+def _rows(connection: Connection, table: Table, aside: set[str]) -> Generator[Row[Any], None, None]:
+    """In the order of the key, which both databases sort alike: texts by code point."""
     named = [table.c[name] for name in ("subject", "mcn") if name in table.c]
-    if not named or not aside:
-        return and_(True)
-    return not_(or_(*(column.in_(sorted(aside)) for column in named)))
+    query = select(table).order_by(*table.primary_key.columns)
+    if named and aside:
+        query = query.where(not_(or_(*(column.in_(sorted(aside)) for column in named))))
+    with connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+        yield from rows
 
 
-def _by_key(table: Table, key: dict[str, Any]) -> Select[Any]:
-    return select(table).where(*(table.c[name] == value for name, value in key.items()))
+Differing = tuple[tuple[Any, ...], Row[Any] | None, Row[Any] | None]
+"""A key, the row that is there, and the row that the ledger gives."""
 
 
-def _shown(key: Any) -> str:
-    return " ".join(str(value) for value in key.values())
+def _differing(found: Iterator[Row[Any]], expected: Iterator[Row[Any]], keys: list[str]) -> Iterator[Differing]:
+    """Both in the order of the key."""
+
+    def key_of(row: Row[Any]) -> tuple[Any, ...]:
+        return tuple(row._mapping[name] for name in keys)
+
+    there, wanted = next(found, None), next(expected, None)
+    while there is not None or wanted is not None:
+        if wanted is None or (there is not None and key_of(there) < key_of(wanted)):
+            assert there is not None
+            yield key_of(there), there, None
+            there = next(found, None)
+        elif there is None or key_of(wanted) < key_of(there):
+            yield key_of(wanted), None, wanted
+            wanted = next(expected, None)
+        else:
+            if tuple(there) != tuple(wanted):
+                yield key_of(there), there, wanted
+            there, wanted = next(found, None), next(expected, None)

@@ -13,6 +13,7 @@ from domain.limits import DAY_MICROS, SECOND_MICROS
 from projections.advance import Moved, advance
 from projections.belonging import check_clock, check_history
 from projections.rebuild import Asked, rebuild
+from projections.view_definitions import check_definitions
 from projections.views import Views, has_live
 from projections.windows import Windows
 from replay.errors import StoreError
@@ -76,6 +77,7 @@ def follow(
     behind them, ClockJumped where it jumps forward.
     """
     store = views.store
+    check_definitions(views)
     store.index_by_time()
     windows, clock = Windows(), _Clock(store)
     with views.alone("follow") as check_alone, _seldom_collected():

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from replay.archive_check import Checked
+    from projections.verifying import Outcome
     from replay.backup import BackedUp
+    from replay.checks import Check
     from replay.decide import Decided
     from replay.ingest import Counts
     from replay.ledger import Erasure
@@ -41,15 +42,15 @@ def print_json_list(items: Iterable[Any]) -> None:
 
 
 def head_text(head: "Head") -> str:
-    """A head as it is noted down and given to `verify --head`: N:HASH."""
+    """A head without the ledger that it is of: N:HASH."""
     return f"{head.position}:{head.chain.hex()}"
 
 
-def print_head(head: "Head", *, as_json: bool) -> None:
+def print_head(head: "Head", ledger: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"position": head.position, "chain": head.chain.hex()})
+        print_json({"position": head.position, "chain": head.chain.hex(), "ledger": ledger})
     else:
-        click.echo(head_text(head))
+        click.echo(head.text(ledger))
 
 
 def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *, dry_run: bool, as_json: bool) -> None:
@@ -81,22 +82,60 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
         click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
 
 
-def print_verified(result: "Verified", checked: "Checked | None", *, as_json: bool) -> None:
-    """`checked` is what was found of sealed segments; None where there are none, or the ledger is not sound."""
-    if as_json:
-        segments = None if checked is None else checked._asdict()
-        found = {"records": result.records, "head": head_text(result.head), "problems": result.problems}
-        print_json({**found, "segments": segments})
-        return
+def print_ledger_verdict(result: "Verified") -> None:
+    """The first of the verdicts, told before the others are looked for."""
     for problem in result.problems:
         click.echo(problem)
     outcome = "the ledger is NOT sound" if result.problems else "the ledger is sound"
     click.echo(f"{result.records} records fit, head {head_text(result.head)}: {outcome}")
-    if checked is not None:
-        for problem in checked.problems:
+
+
+def print_verified(outcome: "Outcome", *, as_json: bool) -> None:
+    """The verdicts on what is derived; as JSON all of them."""
+    derived = {"segments": outcome.segments, "views": outcome.views}
+    if as_json:
+        ledger = outcome.ledger
+        found = {"records": ledger.records, "head": head_text(ledger.head), "problems": ledger.problems}
+        verdicts = {"ledger": "not sound" if ledger.problems else "sound"}
+        verdicts |= {name: part.verdict for name, part in derived.items()}
+        parts: dict[str, Any] = {
+            name: None if part.verdict in _NOTHING_FOUND else {"position": part.position, "problems": part.problems}
+            for name, part in derived.items()
+        }
+        if parts["views"] is not None:
+            parts["views"]["set_aside"] = outcome.views.set_aside
+        print_json({**found, **parts, "verdicts": verdicts, "kept": outcome.kept_in, "not_kept": outcome.not_kept})
+        return
+    for name, part in derived.items():
+        for problem in part.problems:
             click.echo(problem)
-        outcome = "do NOT fit the ledger" if checked.problems else "fit the ledger"
-        click.echo(f"segments up to position {checked.position} {outcome}")
+        where = "" if part.position is None else f" up to position {part.position}"
+        click.echo(f"{name}{where} {_DERIVED[part.verdict]}")
+    if outcome.views.set_aside:
+        click.echo(f"  subjects set aside, which were not compared: {outcome.views.set_aside}")
+    if outcome.not_kept is not None:
+        click.echo(f"this check was not kept: {outcome.not_kept}")
+
+
+_NOTHING_FOUND = ("none", "not checked")
+_DERIVED = {
+    "sound": "fit the ledger",
+    "not sound": "do NOT fit the ledger",
+    "none": "are not there: nothing to compare",
+    "not checked": "were not compared: that takes a sound ledger",
+}
+
+
+def print_checks(checks: Iterable["Check"], *, as_json: bool) -> None:
+    """The checks that were kept."""
+    if as_json:
+        print_json_list(check.to_json() for check in checks)
+        return
+    for check in checks:
+        verdicts = f"ledger {check.ledger_verdict}, segments {check.segments_verdict}, views {check.views_verdict}"
+        click.echo(f"{check.at}  head {check.head}  {verdicts}  levelbook {check.program}")
+        for problem in check.problems:
+            click.echo(f"  {problem}")
 
 
 def print_sealed(folder: Path, result: "Sealed", *, as_json: bool) -> None:

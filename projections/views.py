@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
 from projections.view_tables import Tables, control_tables, tables_of, view_statements
-from replay.beside import beside, file_at, locked, make_private, postgres_engine, sqlite_engine
+from replay.beside import beside, file_at, locked, make_private, postgres_engine, reading_mode, sqlite_engine
 from replay.errors import StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
@@ -225,8 +225,17 @@ def has_live(views: Views) -> bool:
         return views.in_role(connection, LIVE) is not None
 
 
-def open_views(store: Store, *, make: bool = False) -> Views:
-    """The views of a ledger. `make` makes the empty place for them where there is none.
+def scratch_views(store: Store, path: Path) -> Views:
+    """Views of a ledger in a passing file at `path`, whatever database the ledger is in."""
+    make_private(path)
+    engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=("journal_mode = OFF", "synchronous = OFF"))
+    views = Views(store, engine, None, path)
+    _check(views, make=True)
+    return views
+
+
+def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> Views:
+    """The views of a ledger. `make` makes the empty place for them where there is none; `only_read` never writes.
 
     Raises UsageError when there are none, and when they belong to another ledger or are of another form.
     """
@@ -236,7 +245,11 @@ def open_views(store: Store, *, make: bool = False) -> Views:
         path = views_path(store)
         if make:
             make_private(path)
-        engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=_PRAGMAS)
+        mode = reading_mode(path)
+        if mode == "rw" and not only_read:
+            engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=_PRAGMAS)
+        else:
+            engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=_PRAGMAS[2:], mode=mode.replace("rw", "ro"))
         views = Views(store, engine, None, path)
     else:
         assert isinstance(store, PostgresStore)

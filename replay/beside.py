@@ -71,8 +71,19 @@ def locked(path: Path, busy: LevelbookError) -> Iterator[None]:
         os.close(handle)
 
 
+def reading_mode(path: Path) -> str:
+    """How a SQLite file may be opened: rw where it and its folder can be written to, else ro.
+
+    Where nothing can be made beside it, and no process has left a log there, SQLite is told that it does not change:
+    otherwise it would want to make the files by which its readers and writers agree.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "rw"
+    return "ro" if os.access(path.parent, os.W_OK) or beside(path, "-wal").exists() else "ro&immutable=1"
+
+
 def connect_sqlite(path: Path, *, busy_seconds: float, mode: str = "rw") -> sqlite3.Connection:
-    """A connection to exactly the file at `path`, which must be there; `mode` is rw or ro.
+    """A connection to exactly the file at `path`, which must be there; `mode` as `reading_mode` gives it.
 
     Transactions are begun by whoever uses it, from one thread at a time. Raises sqlite3.Error.
     """
@@ -80,12 +91,12 @@ def connect_sqlite(path: Path, *, busy_seconds: float, mode: str = "rw") -> sqli
     return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
 
 
-def sqlite_engine(path: Path, *, busy_seconds: float, pragmas: Sequence[str]) -> "Engine":
+def sqlite_engine(path: Path, *, busy_seconds: float, pragmas: Sequence[str], mode: str = "rw") -> "Engine":
     """An engine on exactly the file at `path`; each connection begins with the pragmas (`synchronous = FULL`)."""
     from sqlalchemy import QueuePool, create_engine
 
     def connect() -> sqlite3.Connection:
-        connection = connect_sqlite(path, busy_seconds=busy_seconds)
+        connection = connect_sqlite(path, busy_seconds=busy_seconds, mode=mode)
         try:
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")

@@ -33,6 +33,11 @@ from replay.store import (
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 SCHEMA: Final = "levelbook"
+CHECKS_SCHEMA: Final = "levelbook_checks"
+_SCHEMA_SQL: Final = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
+_CHECKS_TABLE: Final = (
+    f"CREATE TABLE {CHECKS_SCHEMA}.checks (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line text NOT NULL)"
+)
 SERVER_VERSION_MIN: Final = 150_000
 APPEND_LOCK: Final = 0x4C76426B
 """Appends wait for one another on this advisory lock, which no VACUUM, ANALYZE or open insert holds."""
@@ -164,6 +169,24 @@ class PostgresStore(Store):
             raise _failure(self.name, error) from error
         finally:
             connection.close()
+
+    def keep_check(self, line: str) -> str:
+        writer = self._connected_writer()
+        with _failures_named(self.name), writer.transaction():
+            if not self._keeps_checks():
+                if not writer.execute(_SCHEMA_SQL, (CHECKS_SCHEMA,)).fetchall():
+                    writer.execute(f"CREATE SCHEMA {CHECKS_SCHEMA}".encode())
+                writer.execute(_CHECKS_TABLE.encode())
+            writer.execute(f"INSERT INTO {CHECKS_SCHEMA}.checks (line) VALUES (%s)".encode(), (line,))
+        return f"the schema {CHECKS_SCHEMA}"
+
+    def kept_checks(self) -> Iterator[str]:
+        if self._keeps_checks():
+            for (line,) in self.query(f"SELECT line FROM {CHECKS_SCHEMA}.checks ORDER BY number"):
+                yield line
+
+    def _keeps_checks(self) -> bool:
+        return bool(list(self.query("SELECT 1 FROM pg_tables WHERE schemaname = ?", (CHECKS_SCHEMA,))))
 
     def scrub(self) -> bool:
         warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done

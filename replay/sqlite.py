@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from replay.beside import beside, connect_sqlite, file_at, locked, open_private
+from replay.beside import beside, connect_sqlite, file_at, locked, open_private, reading_mode
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.record import Row
 from replay.store import (
@@ -136,6 +136,21 @@ class SqliteStore(Store):
             return [f"the database cannot be examined: {error}"]
         finally:
             connection.close()
+
+    def keep_check(self, line: str) -> str:
+        path = beside(self.path, ".checks")
+        handle = open_private(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(handle, f"{line}\n".encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        return str(path)
+
+    def kept_checks(self) -> Iterator[str]:
+        path = beside(self.path, ".checks")
+        if path.exists():
+            yield from path.read_text().splitlines()
 
     def scrub(self) -> bool:
         assert self._writer is not None, "only after a deletion"
@@ -320,10 +335,9 @@ def key_path(path: Path) -> Path:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
     try:
         # A service lends an open store to one thread after another; each use is alone.
-        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode)
+        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=reading_mode(path))
     except sqlite3.Error as error:
         raise _failure(str(path), error) from error
     try:

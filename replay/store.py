@@ -31,6 +31,10 @@ class Head(NamedTuple):
     recorded_at: int
     chain: bytes
 
+    def text(self, ledger: str) -> str:
+        """As it is noted down and given to `verify --head`: N:HASH:LEDGER."""
+        return f"{self.position}:{self.chain.hex()}:{ledger}"
+
 
 EMPTY: Final = Head(0, 0, CHAIN_START)
 
@@ -227,6 +231,14 @@ class Store(ABC):
     @abstractmethod
     def row_problems(self) -> list[str]:
         """Which indexes give other rows than a walk through their tables. Reads everything."""
+
+    @abstractmethod
+    def keep_check(self, line: str) -> str:
+        """Keep what a check found, as a line of text beside the ledger: where. Raises StoreError or OSError."""
+
+    @abstractmethod
+    def kept_checks(self) -> Iterator[str]:
+        """The lines that were kept, the earliest first."""
 
     @abstractmethod
     def scrub(self) -> bool:

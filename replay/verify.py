@@ -42,14 +42,16 @@ class Kept(NamedTuple):
 
     position: int
     chain: str
+    ledger: str | None = None
+    """Which ledger it is of; earlier versions did not note that down."""
 
 
 def parse_head(text: str) -> Kept:
-    """A head as `levelbook head` prints it, N:HASH; raises UsageError for another form."""
-    found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text.strip())
+    """A head as `levelbook head` prints it, N:HASH:LEDGER or N:HASH; raises UsageError for another form."""
+    found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})(?::([0-9a-f]{32}))?", text.strip())
     if found is None:
-        raise UsageError(f"--head {text!r} is not of the form N:HASH, as 'levelbook head' prints it")
-    return Kept(int(found[1]), found[2])
+        raise UsageError(f"--head {text!r} is not of the form N:HASH:LEDGER or N:HASH, as 'levelbook head' prints it")
+    return Kept(int(found[1]), found[2], found[3])
 
 
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
@@ -311,6 +313,9 @@ def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
 
 
 def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
+    if kept.ledger is not None and kept.ledger != store.identity.id:
+        other = f"the head that was given is of another ledger, {kept.ledger}; this one is {store.identity.id}"
+        return [f"{other}: it says nothing here. Give the head of this ledger, or name the store of that one"]
     if kept.position == 0:
         start = store.identity.chain_start.hex()
         return [] if kept.chain == start else [f"position 0, where nothing is recorded, bears the chain {start}"]
@@ -321,5 +326,6 @@ def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
     found = [chain.hex() for (chain,) in store.query("SELECT chain FROM records WHERE position = ?", (kept.position,))]
     if found != [kept.chain]:
         bears = f"bears the chain {''.join(found)}, but {kept.chain} was noted down"
-        return [f"position {kept.position} {bears}: the past was rewritten"]
+        of_old = "" if kept.ledger else ", or the head is of another ledger"
+        return [f"position {kept.position} {bears}: the past was rewritten, or a copy went on otherwise{of_old}"]
     return []

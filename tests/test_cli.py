@@ -139,10 +139,15 @@ def test_status_and_head_and_verify_agree(ledger: str) -> None:
     assert found["position"] == 7 and found["schema_version"] == 2 and found["size_bytes"] > 0
     assert found["types"]["order.paid"] == 2 and sum(found["types"].values()) == 7
     head = run("head").strip()
-    assert head == f"7:{found['chain']}"
-    assert json.loads(run("head", "--format", "json")) == {"position": 7, "chain": found["chain"]}
+    assert head == f"7:{found['chain']}:{found['ledger']}"
+    told = json.loads(run("head", "--format", "json"))
+    assert told == {"position": 7, "chain": found["chain"], "ledger": found["ledger"]}
     checked = json.loads(run("verify", "--head", head, "--format", "json"))
-    assert checked == {"records": 7, "head": head, "problems": [], "segments": None}
+    old_form = f"7:{found['chain']}"
+    assert json.loads(run("verify", "--head", old_form, "--format", "json")) == checked
+    assert checked.pop("kept").endswith("checks") and checked.pop("not_kept") is None
+    assert checked.pop("verdicts") == {"ledger": "sound", "segments": "none", "views": "none"}
+    assert checked == {"records": 7, "head": old_form, "problems": [], "segments": None, "views": None}
     assert "the ledger is sound" in run("verify")
     assert "order.paid" in run("status")
 

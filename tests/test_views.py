@@ -298,7 +298,7 @@ def test_a_row_changed_by_hand_is_named(grown_views: Views, table: str, values: 
         subject = "c-"
     else:
         subject = changed_by_hand(grown_views, table, **values)
-    told = run(grown_views, "verify", status=1)
+    told = run(grown_views, "verify", status=6)
     (column,) = values
     assert f" of {table} is not what the ledger gives: {column} is {values[column]!r}, not " in told
     assert subject in told
@@ -316,7 +316,12 @@ def test_sound_views_are_found_sound_and_a_truncated_database_is_named(
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     done = CliRunner().invoke(main, ["verify", "--store", str(tmp_path / "ledger.db")])
-    assert done.exit_code == 1 and "views: the views of " in done.output and " are damaged (" in done.output
+    assert (
+        done.exit_code == 6
+        and "the ledger is sound" in done.output
+        and "the views of " in done.output
+        and " are damaged (" in done.output
+    )
 
 
 def run(views: Views, *words: str, status: int = 0) -> str:

@@ -21,6 +21,7 @@ from projections.service.parameters import wrong
 from projections.service.points import Level, Point, SqlitePoints
 from projections.service.problems import Problem, no_views, not_reached, unavailable
 from projections.service.standing import Judges, Standing, forget_known
+from projections.view_definitions import check_definitions
 from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
 from replay.errors import StoreError, UsageError
@@ -230,9 +231,10 @@ class Reading:
                 if isinstance(store, SqliteStore):
                     path = views_path(store)
                     self._views_file = (path, path.stat().st_ino)
-                views = open_views(store)
+                views = open_views(store, only_read=True)
             if views is None or not has_live(views):
                 raise no_views()
+            check_definitions(views)
         except UsageError as error:  # of another ledger or form: not the fault of whoever asks
             store.close()
             raise unavailable(error) from None

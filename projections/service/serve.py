@@ -17,10 +17,13 @@ from typing import Any, Final
 
 import click
 
+from projections.place import has_views
 from projections.service.keeping import open_keeping
 from projections.service.settings import Settings, check_settings, host_name
-from replay.errors import StoreError, UsageError
-from replay.store import masked, open_store
+from projections.view_definitions import check_definitions, check_ledger_definitions
+from projections.views import open_views
+from replay.errors import LevelbookError, StoreError, UsageError
+from replay.store import Store, masked, open_store
 
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
@@ -52,6 +55,7 @@ def serve(settings: Settings) -> None:
     check_settings(settings)
     with open_store(settings.store) as store, open_keeping(store) as keeping:
         name = masked(store.location)
+        _check_definitions(store)
         if settings.needs_token and all(token.revoked_at is not None for token in keeping.tokens()):
             raise UsageError(
                 "whoever asks must show a token, beyond 127.0.0.1 always, and there is none yet;"
@@ -108,6 +112,22 @@ def serve(settings: Settings) -> None:
                 f"the processes of the service ended {len(server.ended)} times within {ENDED_SECONDS} s: too often to"
                 " go on; what stands above says why, or the system's log, where it ended them for want of memory"
             ) from None
+
+
+def _check_definitions(store: Store) -> None:
+    """Raises StoreError where somebody has put something between readers and what they read.
+
+    Views that cannot be opened for other reasons are for those to hear of who ask for them.
+    """
+    check_ledger_definitions(store)
+    if not has_views(store):
+        return
+    try:
+        views = open_views(store, only_read=True)
+    except LevelbookError:
+        return
+    with views:
+        check_definitions(views)
 
 
 @contextmanager

@@ -1,0 +1,123 @@
+"""Verifying everything: the ledger first, then what is derived from it, each with a verdict of its own."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from domain.calendar import instant_text
+from domain.version import PROGRAM_VERSION
+from projections.place import has_views
+from replay.archive_check import check_archive
+from replay.checks import NONE, NOT_CHECKED, SOUND, UNSOUND, Check, keep
+from replay.errors import LevelbookError
+from replay.store import Store
+from replay.verify import Kept, Verified, verify
+
+EXIT_LEDGER: Final = 1
+EXIT_SEGMENTS: Final = 5
+EXIT_VIEWS: Final = 6
+EXIT_BOTH: Final = 7
+"""Exit statuses by what is not sound; the ledger goes before all else, and both are segments and views."""
+
+Progress = Callable[[int], None]
+Shown = Callable[[str, int], AbstractContextManager[Progress]]
+"""Shows how far a piece of work is: its name, and how much there is in all."""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What was found of segments or views."""
+
+    verdict: str
+    position: int | None = None
+    problems: list[str] = field(default_factory=list)
+    set_aside: int = 0
+    """Of views: subjects whose rows are known to be stale, and were not compared."""
+
+
+class Outcome(NamedTuple):
+    """The three verdicts, and where they are kept or why they are not."""
+
+    ledger: Verified
+    segments: Derived
+    views: Derived
+    kept_in: str | None
+    not_kept: str | None
+
+    @property
+    def exit_status(self) -> int:
+        if self.ledger.problems:
+            return EXIT_LEDGER
+        wrong = (self.segments.verdict == UNSOUND, self.views.verdict == UNSOUND)
+        return {(False, False): 0, (True, False): EXIT_SEGMENTS, (False, True): EXIT_VIEWS, (True, True): EXIT_BOTH}[
+            wrong
+        ]
+
+
+def verify_all(
+    store: Store, noted: Kept | None, segments: Path | None, shown: Shown, told: Callable[[Verified], None]
+) -> Outcome:
+    """Verify a ledger, tell what was found of it, and then compare its segments and views; keep the verdicts.
+
+    What goes wrong with segments and views is a finding about these, and never one about the ledger.
+    """
+    with shown("verifying", store.head().position) as progress:
+        ledger = verify(store, noted, progress)
+    told(ledger)
+    if ledger.problems:
+        of_segments = of_views = Derived(NOT_CHECKED)
+    else:
+        of_segments = _or_finding(lambda: _segments(store, segments, shown))
+        of_views = _or_finding(lambda: _views(store, segments))
+    kept_in, not_kept = keep(store, _check(store, noted, ledger, of_segments, of_views))
+    return Outcome(ledger, of_segments, of_views, kept_in, not_kept)
+
+
+def _or_finding(look: Callable[[], Derived]) -> Derived:
+    try:
+        return look()
+    except LevelbookError as error:
+        return Derived(UNSOUND, None, [str(error)])
+
+
+def _segments(store: Store, named: Path | None, shown: Shown) -> Derived:
+    folder = named or store.segments_path()
+    if folder is None:
+        return Derived(NONE)
+    with shown("comparing segments", store.head().position) as progress:
+        found = check_archive(store, folder, progress)
+    return Derived(NONE) if found is None else _derived(found.position, found.problems)
+
+
+def _views(store: Store, segments: Path | None) -> Derived:
+    if not has_views(store):
+        return Derived(NONE)
+    from projections.check import check_views
+    from projections.views import has_live, open_views
+    from projections.views_text import rebuild_progress
+
+    with open_views(store, only_read=True) as views, rebuild_progress() as progress:
+        if not has_live(views):
+            return Derived(NONE)
+        found = check_views(views, progress, segments)
+    return _derived(found.position, found.problems, found.set_aside)
+
+
+def _derived(position: int, problems: list[str], set_aside: int = 0) -> Derived:
+    return Derived(UNSOUND if problems else SOUND, position, problems, set_aside)
+
+
+def _check(store: Store, noted: Kept | None, ledger: Verified, segments: Derived, views: Derived) -> Check:
+    return Check(
+        at=instant_text(store.now()),
+        ledger=store.identity.id,
+        head=ledger.head.text(store.identity.id),
+        noted=None if noted is None else ":".join(str(part) for part in noted if part is not None),
+        ledger_verdict=UNSOUND if ledger.problems else SOUND,
+        segments_verdict=segments.verdict,
+        views_verdict=views.verdict,
+        problems=[*ledger.problems, *segments.problems, *views.problems],
+        program=PROGRAM_VERSION,
+    )

@@ -1,0 +1,199 @@
+"""One verdict each for ledger, segments and views, always told and kept; definitions of the views are looked at."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from projections.check import check_views
+from projections.fill import fill
+from projections.follow import follow
+from projections.place import views_path
+from projections.rebuild import Asked, rebuild
+from projections.service.serve import serve
+from projections.service.settings import Settings
+from projections.views import DamagedViews, open_views
+from replay.errors import DamagedError, StoreError
+from replay.sqlite import SqliteStore
+from replay.store import Store
+from tests.making import ingest_events
+from tests.worlds import World
+
+
+@pytest.fixture
+def viewed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A ledger with segments and views."""
+    monkeypatch.setenv("LEVELBOOK_STORE", store.location)
+    monkeypatch.setenv("LEVELBOOK_SEGMENTS", str(tmp_path / "segments"))
+    ingest_events(store, World(3).events(60), tmp_path)
+    with open_views(store, make=True) as views:
+        rebuild(views, Asked())
+    run("seal")
+    yield store
+
+
+def run(*words: str, status: int = 0) -> str:
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == status, (done.output, done.exception)
+    return done.output
+
+
+def verdicts(status: int) -> dict[str, str]:
+    found: dict[str, str] = json.loads(run("verify", "--format", "json", status=status))["verdicts"]
+    return found
+
+
+def in_views(store: Store, script: str) -> None:
+    """Run SQL where the views are; tables are named without their schema."""
+    if isinstance(store, SqliteStore):
+        raw = sqlite3.connect(views_path(store))
+        raw.executescript(script)
+        raw.close()
+        return
+    with psycopg.connect(store.location, options="-c search_path=levelbook_views", autocommit=True) as connection:
+        connection.execute(script.encode())
+
+
+def test_each_part_has_a_verdict_and_a_status_of_its_own(viewed: Store, tmp_path: Path) -> None:
+    sound = {"ledger": "sound", "segments": "sound", "views": "sound"}
+    assert verdicts(0) == sound
+    told = run("verify").splitlines()
+    assert told[0].endswith(": the ledger is sound")
+    assert told[1:3] == ["segments up to position 60 fit the ledger", "views up to position 60 fit the ledger"]
+    in_views(viewed, "UPDATE b1_levels SET score = 12345 WHERE subject = (SELECT min(subject) FROM b1_levels)")
+    assert verdicts(6) == {**sound, "views": "not sound"}
+    told_lines = run("verify", status=6).splitlines()
+    assert told_lines[0].endswith(": the ledger is sound"), "the ledger comes first, and nothing is said against it"
+    segment = next(iter(sorted((tmp_path / "segments").glob("*.parquet"))))
+    segment.write_bytes(segment.read_bytes()[:-1])
+    assert verdicts(7) == {**sound, "segments": "not sound", "views": "not sound"}
+    in_views(viewed, "UPDATE about SET format = 1")
+    told_text = run("verify", status=7)
+    assert "the ledger is sound" in told_text and "have form 1, this levelbook moves form" in told_text
+
+
+def test_checks_are_kept_and_listed(viewed: Store) -> None:
+    head = run("head").strip()
+    run("verify", "--head", head)
+    in_views(viewed, "UPDATE b1_levels SET score = 12345 WHERE subject = (SELECT min(subject) FROM b1_levels)")
+    run("verify", status=6)
+    sound, unsound = json.loads(run("verify", "--list", "--format", "json"))
+    assert (sound["head"], sound["noted"], sound["ledger"]) == (head, head, viewed.identity.id)
+    assert [sound[f"{part}_verdict"] for part in ("ledger", "segments", "views")] == ["sound"] * 3
+    assert (unsound["ledger_verdict"], unsound["views_verdict"]) == ("sound", "not sound")
+    assert "score is 12345" in unsound["problems"][0]
+    assert "ledger sound, segments sound, views not sound" in run("verify", "--list")
+    if isinstance(viewed, SqliteStore):
+        kept = Path(f"{viewed.location}.checks")
+        assert kept.stat().st_mode & 0o777 == 0o600
+        kept.write_text("{}\n")
+        assert "check 1 kept beside " in run("verify", "--list", status=3)
+
+
+def test_a_check_that_cannot_be_kept_is_told(viewed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(viewed), "keep_check", full)
+    assert "this check was not kept: [Errno 28] No space left on device" in run("verify")
+
+
+REDEFINED: dict[str, tuple[Callable[[], str], str]] = {
+    "v1_levels": (lambda: _redefined("v1_levels", "levels"), "the view v1_levels is "),
+    "v1_decisions": (lambda: _redefined("v1_decisions", "decisions"), "the view v1_decisions is "),
+    "a table for a view": (
+        lambda: "DROP VIEW v1_history; CREATE TABLE v1_history AS SELECT * FROM b1_history",
+        "the view v1_history is missing",
+    ),
+    "another view": (lambda: "CREATE VIEW v1_more AS SELECT 1 AS one", "the view v1_more is none that levelbook makes"),
+    "an index": (lambda: "CREATE INDEX more ON b1_levels (level)", "the index more of b1_levels is none that "),
+}
+
+
+def _redefined(view: str, table: str) -> str:
+    return f"DROP VIEW {view}; CREATE VIEW {view} AS SELECT * FROM b1_{table} WHERE 1 = 1"
+
+
+@pytest.mark.parametrize("name", REDEFINED)
+def test_views_that_are_defined_otherwise_are_named_and_not_served(viewed: Store, name: str) -> None:
+    script, message = REDEFINED[name]
+    in_views(viewed, script())
+    assert f"views: {message}" in run("verify", status=6)
+    for refused in (follow_once, serve_once):
+        with pytest.raises(
+            DamagedViews, match=f"not defined as levelbook makes them, and could show anything: {message}"
+        ):
+            refused(viewed)
+
+
+def follow_once(store: Store) -> None:
+    with open_views(store) as views:
+        follow(views, stay=False)
+
+
+def serve_once(store: Store) -> None:
+    serve(Settings(store.location))
+
+
+def test_a_trigger_in_the_ledger_is_named_when_following_and_serving_begin(viewed: Store) -> None:
+    statement = "CREATE VIEW more AS SELECT 1 AS one"
+    if isinstance(viewed, SqliteStore):
+        raw = sqlite3.connect(viewed.location)
+        raw.execute(statement)
+        raw.close()
+    else:
+        with psycopg.connect(viewed.location, options="-c search_path=levelbook", autocommit=True) as connection:
+            connection.execute(statement.encode())
+    for refused in (follow_once, serve_once):
+        with pytest.raises(DamagedError, match=" is not defined as levelbook makes it, and could show anything: the v"):
+            refused(viewed)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("DELETE FROM changes WHERE number = 1", "changes has no row "),
+        ("UPDATE builds SET policies = '{}'", "the live build notes the policies {}, the ledger gives "),
+        ("DELETE FROM b1_levels", "levels has no row "),
+    ],
+)
+def test_what_the_views_note_of_themselves_is_compared(viewed: Store, script: str, told: str) -> None:
+    in_views(viewed, script)
+    assert f"views: {told}" in run("verify", status=6)
+
+
+def test_verifying_changes_nothing_in_the_views(viewed: Store, tmp_path: Path) -> None:
+    if isinstance(viewed, SqliteStore):
+        before = views_path(viewed).read_bytes()
+        run("verify")
+        assert views_path(viewed).read_bytes() == before
+        return
+    with psycopg.connect(viewed.location, autocommit=True) as connection:
+        connection.execute("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on")
+        try:
+            told = run("verify")
+        finally:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
+    assert "views up to position 60 fit the ledger" in told
+    assert "this check was not kept: " in told and "cannot execute CREATE SCHEMA in a read-only" in told
+
+
+def test_a_switch_back_while_views_are_checked_is_told(
+    viewed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build that was live when the check began stands later than the one that is live when it compares."""
+
+    def switched_meanwhile(*given: Any) -> None:
+        fill(*given)
+        in_views(viewed, "UPDATE builds SET as_of = as_of - 1")
+
+    monkeypatch.setattr("projections.check.fill", switched_meanwhile)
+    with open_views(viewed) as views, pytest.raises(StoreError, match="another build was switched to while the views"):
+        check_views(views)
