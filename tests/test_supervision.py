@@ -2,10 +2,19 @@
 
 import re
 import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import click
+import psycopg
 import pytest
 
 from cli import main
@@ -13,8 +22,11 @@ from projections.belonging import OtherHistory
 from projections.follow import ClockJumped
 from projections.service.serve import STOP_SECONDS
 from replay.errors import StoreError, UsageError
+from replay.store import is_postgres
+from tests.serving import demo_ledger
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 def unit(name: str) -> ConfigParser:
@@ -49,3 +61,60 @@ def test_a_unit_is_started_again_where_that_helps_and_not_where_a_person_has_to_
     assert service["Restart"] == "on-failure" and asks_for_a_person == by_hand
     assert StoreError.exit_status not in by_hand and found["Unit"]["StartLimitIntervalSec"] == "0"
     assert name != "serve" or int(service["TimeoutStopSec"]) > STOP_SECONDS
+
+
+@contextmanager
+def away(location: str) -> Iterator[None]:
+    """The ledger cannot be reached meanwhile."""
+    if not is_postgres(location):
+        path = Path(location)
+        moved = path.rename(path.with_name("elsewhere"))
+        yield
+        moved.rename(path)
+        return
+    name = re.findall(r"/(test_\d+)", location)[0]
+    server = location.replace(f"/{name}", "/postgres")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        yield
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
+def test_a_service_whose_ledger_stays_away_ends_with_the_status_for_which_it_is_started_again(
+    location: str, tmp_path: Path
+) -> None:
+    demo_ledger(location, tmp_path, with_views=False)
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port = tried.getsockname()[1]
+    program = (
+        "import cli; from projections.service.serve import serve; from projections.service.settings import Settings;"
+        "cli.main.commands['serve'].callback = lambda store, **_: serve("
+        f"Settings(store, port={port}, lost_seconds=3)); cli.main()"
+    )
+    command = [sys.executable, "-c", program, "serve", "--store", location]
+    url = f"http://127.0.0.1:{port}/v1/subjects/merchant/tea-house/levels/merchant-reputation?as_of=2022-12-16"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        until = time.monotonic() + 60
+        while status_of(url) != 200 and time.monotonic() < until:
+            time.sleep(0.1)
+        with away(location):
+            time.sleep(1)
+            assert process.poll() is None
+        assert status_of(url) == 200, "a ledger that came back is read"
+        with away(location):
+            _, told = process.communicate(timeout=60)
+    assert process.returncode == StoreError.exit_status, told
+    assert "the service ends, for its ledger could not be read for 3 s: " in told.splitlines()[-1]
+
+
+def status_of(url: str) -> int:
+    """What the service answers; 0 where it does not."""
+    try:
+        with urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return 0

@@ -21,11 +21,14 @@ from projections.service.problems import Problem, problem_response
 from projections.service.reading import Reading
 from projections.service.settings import Settings
 from projections.service.streams import Streams
+from projections.service.watching import Watch
 from replay.errors import LevelbookError
 
 
-def application(settings: Settings, is_stopping: Callable[[], bool] = lambda: False) -> Starlette:
-    """The whole service, as one process of it runs it.
+def application(
+    settings: Settings, is_stopping: Callable[[], bool] = lambda: False, lost: Callable[[str], None] | None = None
+) -> Starlette:
+    """The whole service, as one process of it runs it; `lost` is told why when the ledger is away for long.
 
     `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
     """
@@ -34,7 +37,10 @@ def application(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fa
 
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
+        watch = None if lost is None else Watch(reading, settings.lost_seconds, lost)
         yield
+        if watch is not None:
+            watch.end()
         reading.close()
         askers.close()
 

@@ -13,7 +13,7 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from threading import Thread
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -25,6 +25,9 @@ from projections.views import open_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.store import Store, masked, open_store
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -35,6 +38,7 @@ LOGGING: Final[dict[str, Any]] = {
         "levelbook": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
     },
 }
+LOSS_BYTES_MAX: Final = 2_000
 STOP_SECONDS: Final = 10
 """How long answers under way may take when the service is stopped."""
 HEAD_BYTES_MAX: Final = 65_536
@@ -62,6 +66,8 @@ def serve(settings: Settings) -> None:
                 " 'levelbook token new' makes one"
             )
     _check_free(settings)
+    losses: list[str] = []
+    heard, teller = multiprocessing.Pipe(duplex=False)
     stopping = multiprocessing.RawValue("b", 0)  # without a lock, which a process that is killed would keep
 
     class Stopped(Server):  # type: ignore[misc, valid-type]
@@ -102,16 +108,33 @@ def serve(settings: Settings) -> None:
     )
     logging.getLogger("levelbook").setLevel(logging.INFO)
     server.on_startup(partial(_tell, settings, name))
+    Thread(target=_end_when_lost, args=(heard, losses, server.signal_handler_interrupt), daemon=True).start()
+    loader = partial(_application, settings, partial(_is_set, stopping), partial(_tell_loss, teller))
     with _measuring_together(settings.workers):
         try:
-            server.serve(target_loader=partial(_application, settings, partial(_is_set, stopping)), wrap_loader=False)
+            server.serve(target_loader=loader, wrap_loader=False)
         except SystemExit:
-            if stopping.value:
-                return
-            raise StoreError(
-                f"the processes of the service ended {len(server.ended)} times within {ENDED_SECONDS} s: too often to"
-                " go on; what stands above says why, or the system's log, where it ended them for want of memory"
-            ) from None
+            if not stopping.value:
+                raise StoreError(
+                    f"the processes of the service ended {len(server.ended)} times within {ENDED_SECONDS} s: too often"
+                    " to go on; what stands above says why, or the system's log, where it ended them for want of memory"
+                ) from None
+    if losses:
+        raise StoreError(
+            f"the service ends, for its ledger could not be read for {settings.lost_seconds} s: {losses[0]};"
+            " bring it back, then start the service again"
+        )
+
+
+def _end_when_lost(heard: "Connection", losses: list[str], end: Callable[[], None]) -> None:
+    """Wait in the first process until one that answers tells of a loss; then end the service."""
+    losses.append(heard.recv_bytes().decode("utf-8", "replace"))
+    end()
+
+
+def _tell_loss(teller: "Connection", why: str) -> None:
+    """Short enough to be written at once: processes that tell together do not mix their words."""
+    teller.send_bytes(why.encode()[:LOSS_BYTES_MAX])
 
 
 def _check_definitions(store: Store) -> None:
@@ -144,14 +167,14 @@ def _measuring_together(workers: int) -> Iterator[None]:
             del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
-def _application(settings: Settings, is_stopping: Callable[[], bool]) -> Any:
+def _application(settings: Settings, is_stopping: Callable[[], bool], lost: Callable[[str], None]) -> Any:
     """Loaded by each worker for itself; one that is stopped meanwhile ends at once, it has nobody to answer yet."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     from projections.service.app import application
 
-    made = application(settings, is_stopping)
+    made = application(settings, is_stopping, lost)
     gc.collect()
     gc.freeze()  # what was imported stays: looking through it again and again would hold up answers
     return made

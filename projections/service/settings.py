@@ -10,6 +10,8 @@ from replay.errors import UsageError
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 READY_LAG_SECONDS: Final = 60
+LOST_SECONDS: Final = 60
+"""A ledger that is away for longer than a failover or restart of its database takes is lost."""
 PREFIX: Final = r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"
 
 
@@ -36,6 +38,8 @@ class Settings(NamedTuple):
     replay_events: int = 1_000_000
     """On how many events the replays of one process may rest at a time, about 1 KB each."""
 
+    lost_seconds: float = LOST_SECONDS
+    """For how long the ledger may be away before the service ends."""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_by_proxy: bool = False
