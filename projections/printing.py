@@ -65,6 +65,8 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
                 "refused": counts.refused,
                 "passed_over": counts.passed_over,
                 "times_cut": counts.cut,
+                "retract_nothing": counts.odd.retract_nothing,
+                "effects_first": counts.odd.effects_first,
                 "rejects": str(rejects) if rejects else None,
                 "head": head_text(head) if head and not dry_run else None,
                 "dry_run": dry_run,
@@ -77,6 +79,16 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
     if counts.cut:
         click.echo(
             f"{counts.cut} events had times with more than six decimals: what is beyond microseconds was cut off"
+        )
+    if counts.odd.retract_nothing:
+        click.echo(
+            f"{counts.odd.retract_nothing} retractions name no event of their subject that is recorded before them, and"
+            " do nothing: record them again, under another id, once it is there"
+        )
+    if counts.odd.effects_first:
+        click.echo(
+            f"{counts.odd.effects_first} times an effect stands before its cause at the same instant, because it was"
+            " recorded first (a review before the payment): give finer times, or send causes first"
         )
     if rejects is not None:
         click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
@@ -224,7 +236,7 @@ def print_event(found: dict[str, Any], *, as_json: bool) -> None:
     rows |= {f"data.{key}": value for key, value in event["data"].items()}
     rows |= {f"extensions.{key}": value for key, value in found["extensions"].items()}
     rows |= {f"hash.{key}": value for key, value in found["hashes"].items()}
-    for name in ("corrected_by", "retracted_by"):
+    for name in ("corrected_by", "retracted_by", "retracted_in_vain_by"):
         for other in found[name]:
             rows[f"{name} {other['position']}"] = (
                 f"{other['type']} {other['source']} {other['id']}, learned {other['recorded_at']}"

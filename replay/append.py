@@ -13,6 +13,7 @@ from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
 from replay.buyers import hash_buyer, is_sealed, new_row
 from replay.errors import damaged
+from replay.oddities import Oddities, oddities
 from replay.record import Candidate, Row, filled, linked, record_template, with_alias
 from replay.refusals import Reason, Refusal
 from replay.store import AliasKey, Head, Known, Transaction, clock_failure
@@ -30,6 +31,7 @@ class Appended(NamedTuple):
     """Index in the batch, and why."""
     head: Head
     """Where the ledger stands after it."""
+    odd: Oddities
 
 
 class Stamp(NamedTuple):
@@ -77,11 +79,13 @@ class Appender:
                     continue
                 fresh[key] = (item, stamp)
                 last = stamp.recorded_at
+        odd = Oddities()
         if fresh:
             new = list(fresh.values())
+            odd = oddities(transaction, [item for item, _ in new])
             self._alias_new(transaction, [item for item, _ in new], buyers, aliases)
             head = self._insert(transaction, head, new, buyers, aliases)
-        return Appended(len(fresh), len(candidates) - len(fresh) - len(refused), refused, head)
+        return Appended(len(fresh), len(candidates) - len(fresh) - len(refused), refused, head, odd)
 
     def _aliases(self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes]) -> Aliases:
         """The aliases that the buyers of a batch have already, each at its merchant."""

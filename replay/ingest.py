@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from operator import add
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from replay.append import Appender, Stamper, declared_clock, ledger_clock
 from replay.bulk import rare_cycle_search
 from replay.decoding import DecodedBlock, Line, decoded, decoded_with_help
 from replay.lines import STANDARD_INPUT, BrokenInput, blocks
+from replay.oddities import Oddities
 from replay.received import Undocumented
 from replay.record import Candidate
 from replay.refusals import Reason, Refusal
@@ -44,6 +46,8 @@ class Counts:
     passed_over: int = 0
     cut: int = 0
     """Of the well-formed events, those of whose times decimals beyond microseconds were cut off."""
+    odd: Oddities = field(default_factory=Oddities)
+    """Of the recorded ones, what may surprise later."""
     broken_files: list[str] = field(default_factory=list)
 
     @property
@@ -167,6 +171,7 @@ class Ingest:
             done = self._appender.append(transaction, candidates, clock(transaction))
         self.counts.recorded += done.recorded
         self.counts.known += done.known
+        self.counts.odd = Oddities(*map(add, self.counts.odd, done.odd))
         for index, refusal in done.refused:
             if late is not None and refusal.reason is Reason.BACKFILL_LATE:
                 late.add(line(index))

@@ -82,6 +82,8 @@ def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
         "hashes": _hashes(store, row),
         "corrected_by": [_naming(other) for other in _corrections(store, row)],
         "retracted_by": [_naming(other) for other in _retractions(store, row)],
+        "retracted_in_vain_by": [_naming(other) for other in _vain_retractions(store, row)],
+        "retracts_nothing": row.type == RETRACTED and not _has_retracted(store, row),
         "retracted": is_retracted(store, row),
     }
 
@@ -208,6 +210,19 @@ def _corrections(store: Store, row: Row) -> list[Row]:
 def _retractions(store: Store, row: Row) -> list[Row]:
     naming = _with_ref(store, row.stream, f"{row.source} {row.event_id}")
     return [other for other in naming if other.type == RETRACTED and other.position > row.position]
+
+
+def _vain_retractions(store: Store, row: Row) -> list[Row]:
+    """What named an event before it was recorded, and so does nothing."""
+    naming = _with_ref(store, row.stream, f"{row.source} {row.event_id}")
+    return [other for other in naming if other.type == RETRACTED and other.position < row.position]
+
+
+def _has_retracted(store: Store, row: Row) -> bool:
+    """Whether a retraction names an event of its subject that was recorded before it."""
+    source, _, event_id = (row.ref or "").partition(" ")
+    sql = "SELECT position FROM records WHERE source = ? AND event_id = ? AND stream = ? AND type <> 'level.decided'"
+    return any(position < row.position for (position,) in store.query(sql, (source, event_id, row.stream)))
 
 
 def _with_ref(store: Store, stream: str, ref: str | None) -> list[Row]:
