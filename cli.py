@@ -125,7 +125,7 @@ def ingest(
             failure = error
         finally:
             refused.close()
-    printing.print_counts(run.counts, refused.path, watch.head, dry_run=dry_run, as_json=format_ == "json")
+    printing.print_counts(run.counts, refused, watch.head, dry_run=dry_run, as_json=format_ == "json")
     if failure is not None:
         raise failure
     if interrupted:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from replay.ingest import Counts
     from replay.ledger import Erasure
     from replay.refusals import Refusal
+    from replay.rejects import Rejects
     from replay.replays import Replay
     from replay.seal import Sealed
     from replay.store import Head
@@ -53,7 +54,8 @@ def print_head(head: "Head", ledger: str, *, as_json: bool) -> None:
         click.echo(head.text(ledger))
 
 
-def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *, dry_run: bool, as_json: bool) -> None:
+def print_counts(counts: "Counts", refused: "Rejects", head: "Head | None", *, dry_run: bool, as_json: bool) -> None:
+    rejects, left_out = refused.path, refused.left_out
     for problem in counts.broken_files:
         click.echo(f"Error: {problem}", err=True)
     if as_json:
@@ -91,7 +93,12 @@ def print_counts(counts: "Counts", rejects: Path | None, head: "Head | None", *,
             " recorded first (a review before the payment): give finer times, or send causes first"
         )
     if rejects is not None:
-        click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
+        if counts.refused > left_out:
+            click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
+        if left_out:
+            click.echo(
+                f"lines that are too long: {left_out}, named in {rejects} and not copied: mend them where they are"
+            )
 
 
 def print_ledger_verdict(result: "Verified") -> None:

@@ -28,13 +28,17 @@ class Rejects:
             raise UsageError(f"the rejects file cannot be made in the folder {folder}; name another with --rejects")
         self._file: BinaryIO | None = None
         self.path: Path | None = None
+        self.left_out = 0
+        """Lines that are named there and not copied."""
 
     def write(self, where: str, refusal: Refusal, line: bytes) -> None:
         """Add a refused line below its reason; a line over the limit is named, not copied."""
         if self._file is None:
             self._file = self._create()
         self._file.write(REFUSED_MARK + f"{where}: {refusal.message}\n".encode("utf-8", "backslashreplace"))
-        if refusal.reason is not Reason.LINE_TOO_LONG:
+        if refusal.reason is Reason.LINE_TOO_LONG:
+            self.left_out += 1
+        else:
             self._file.write(line + b"\n")
 
     def flush(self) -> None:

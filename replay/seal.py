@@ -17,6 +17,7 @@ from replay.segments import (
     Generation,
     Progress,
     SegmentFile,
+    check_segment,
     contents,
     file_name,
     remove_leftovers,
@@ -60,8 +61,9 @@ def segments_folder(store: Store, named: Path | None) -> Path:
 def seal(store: Store, folder: Path, progress: Progress = lambda _: None) -> Sealed:
     """Seal what the ledger holds as this begins, while others write.
 
-    Raises StoreError when another seal runs or the disk is full, DamagedError when what is sealed does not fit the
-    store or a record cannot be read. What a generation has added stays whatever comes after it.
+    Raises StoreError when another seal runs or the disk is full, DamagedError when what is sealed is missing, was
+    changed or does not fit the store, also where nothing is new, and when a record cannot be read. What a generation
+    has added stays whatever comes after it.
     """
     head = store.head()
     if not folder.parent.is_dir():
@@ -71,6 +73,9 @@ def seal(store: Store, folder: Path, progress: Progress = lambda _: None) -> Sea
         with _alone(folder):
             remove_leftovers(folder)
             archive = open_archive(store, folder)
+            for generation in archive.manifest.generations:
+                for file in generation.files:
+                    check_segment(folder, file)
             before = archive.position
             while archive.position < head.position:
                 archive = _grown(store, archive, head.position, progress)
