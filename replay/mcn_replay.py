@@ -87,6 +87,14 @@ class McnReplay(MonthlyReplay[Month]):
                     found |= {item.position: item for item in (event, *_retractions(store, event, position))}
         return [found[at] for at in sorted(found)]
 
+    @classmethod
+    def streams(cls, store: Store, subject: str, position: int) -> list[str]:
+        bound = store.query(
+            "SELECT DISTINCT ref FROM records WHERE stream = ? AND type IN (?, ?) AND position <= ?",
+            (subject, *BINDING_TYPES, position),
+        )
+        return [subject, *(f"creator/{creator}" for (creator,) in bound)]
+
     @property
     def assumed(self) -> list[str]:
         """Of the creators' policies, what their levels rest on: no benefit plays a part here."""

@@ -81,6 +81,11 @@ class Replay(ABC):
         found.known = [event for event in self.known if reader.shows(event.type)]
         return found
 
+    @classmethod
+    def streams(cls, store: Store, subject: str, position: int) -> list[str]:
+        """The streams that `load` reads whole."""
+        return [subject]
+
     @property
     @abstractmethod
     def policy(self) -> Policy:

@@ -18,6 +18,7 @@ from domain.reputation import NEW, Account, Run, run
 from domain.reputation_facts import spans_of
 from projections.desk.sight import Told
 from projections.reputation_rows import account_of
+from projections.service.budget import events_under
 from projections.service.reading import Snapshot
 from replay.reputation_replay import ReputationReplay
 from replay.store import Store
@@ -37,10 +38,29 @@ class MonthReplay(ReputationReplay):
 
 def month_replay(store: Store, views: Snapshot, moment: Moment, subject: str, told: Told, month: int) -> MonthReplay:
     """A merchant's month, from its opening in the views, which stand at the moment."""
-    before = [row for row in _months(views, subject) if row.month < month_text(month)]
-    opening = account_of(before[-1]) if before else NEW
+    opening = _opening(views, subject, month)
     known = _known(store, views, moment.position, subject, told, opening, month)
     return MonthReplay(subject, known, moment, told.policies, opening)
+
+
+def events_of_month(store: Store, views: Snapshot, moment: Moment, subject: str, told: Told, month: int) -> int:
+    """On how many events `month_replay` rests, about: of each that it reads by time, one more of the same order."""
+    first = _first_instant(told, _opening(views, subject, month))
+    query = "SELECT count(*) FROM records WHERE stream = ? AND occurred_at >= ? AND occurred_at < ?"
+    ((found,),) = store.query(query, (subject, first, month_start(month + 1)))
+    return min(2 * int(found), events_under(store, ReputationReplay, subject, moment.position))
+
+
+def _opening(views: Snapshot, subject: str, month: int) -> Account:
+    before = [row for row in _months(views, subject) if row.month < month_text(month)]
+    return account_of(before[-1]) if before else NEW
+
+
+def _first_instant(told: Told, opening: Account) -> int:
+    """The longest review window before a month's opening."""
+    spans = spans_of(terms_of(told.policies.own, start_of_month))
+    window = max(span.rules.window_micros for span in spans)
+    return _BEFORE_ALL if opening == NEW else opening.month_end - window
 
 
 def _months(views: Snapshot, subject: str) -> list[Any]:
@@ -54,9 +74,7 @@ def _known(
     """What bears on a month: what happened from the longest review window before its opening to its end, everything of
     the orders that this names, the closing of the shop before, and the merchant's retractions.
     """
-    spans = spans_of(terms_of(told.policies.own, start_of_month))
-    window = max(span.rules.window_micros for span in spans)
-    first = _BEFORE_ALL if opening == NEW else opening.month_end - window
+    first = _first_instant(told, opening)
     found = {event.position: event for event in events_between(store, subject, first, month_start(month + 1), position)}
     orders = {event.data.order for event in found.values() if hasattr(event.data, "order")}
     found |= {event.position: event for event in events_about(store, subject, orders, position)}

@@ -43,6 +43,8 @@ from replay.timeline import has_subject
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
+TIMES_REPLAYED: Final = 2
+"""As decided and as known now: so often a level is replayed for the difference and the file of a decision."""
 ROWS_MAX: Final = 200
 """So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
 PAGES_MAX: Final = 100_000
@@ -230,7 +232,8 @@ def _differences(request: Request, asked: Asked) -> Response:
         period = asked.get("period") or (decisions[0].period if decisions and not names_moment else None)
         found = None
         if period is not None:
-            found = differences.of_decision(sight, subject, told.scheme, asked | {"period": period}, asked["lang"])
+            with sight.reading.room(subject, told.scheme, sight.store.head().position, TIMES_REPLAYED):
+                found = differences.of_decision(sight, subject, told.scheme, asked | {"period": period}, asked["lang"])
         elif names_moment:
             found = differences.of_moments(sight, subject, told.scheme, asked, asked["lang"])
         permanent = None
@@ -257,7 +260,9 @@ def _appeal_file(request: Request, asked: Asked) -> Response:
             raise no_subject(subject)
         reader = asker_of(request).reader
         wanted = appeals.Wanted(subject, scheme, asked["period"], asked.get("run"), asked["lang"], reader)
-        file = appeals.file_of(store, wanted, asked["form"])
+        reading = reading_of(request)
+        with reading.room(subject, scheme, store.head().position, TIMES_REPLAYED):
+            file = appeals.file_of(store, wanted, asked["form"])
     headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, 200, headers, file.media_type)
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, parse_month
-from projections.desk.month_replay import month_replay
+from projections.desk.month_replay import events_of_month, month_replay
 from projections.desk.sight import TABLES, Sight, Told, replayed
 from projections.service.reading import revisions_of
 from projections.view_tables import VERDICT_COLUMNS
@@ -74,8 +74,9 @@ def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: st
     is_kept = sight.views is not None and told.scheme == "merchant-reputation" and told.set_aside is None
     if is_kept and sight.views is not None and month is not None and event is None:
         key = (subject, f"{told.scheme} {month}", sight.moment, revisions_of(told.policies), sight.reader)
-        make = partial(month_replay, sight.store, sight.views, sight.moment, subject, told, parse_month(month))
-        return sight.reading.kept(key, lambda: make().shown_to(sight.reader))
+        wanted = (sight.store, sight.views, sight.moment, subject, told, parse_month(month))
+        make = partial(month_replay, *wanted)
+        return sight.reading.kept(key, events_of_month(*wanted), lambda: make().shown_to(sight.reader))
     return replayed(sight, subject, told.scheme)
 
 

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from projections import desk
 from projections.service import api, documents, login, metrics, probes, problems
 from projections.service.askers import Askers
+from projections.service.budget import no_memory
 from projections.service.feed import look_for_streams
 from projections.service.guards import Guard, wants_page
 from projections.service.metrics import Measures
@@ -32,7 +33,7 @@ def application(
 
     `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
     """
-    reading, measures = Reading(settings.store), Measures()
+    reading, measures = Reading(settings.store, settings.replay_events), Measures()
     askers = Askers(settings.store, needs_token=settings.needs_token)
 
     @asynccontextmanager
@@ -50,6 +51,7 @@ def application(
         exception_handlers={
             Problem: _problem,
             LevelbookError: _unavailable,
+            MemoryError: _no_memory,
             HTTPException: _http_error,
         },
         lifespan=living,
@@ -90,6 +92,12 @@ async def _problem(request: Request, error: Exception) -> Response:
 async def _unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, LevelbookError)
     return answer_problem(request, problems.unavailable(error))
+
+
+async def _no_memory(request: Request, _: Exception) -> Response:
+    reading: Reading = request.app.state.reading
+    reading.let_go()
+    return answer_problem(request, no_memory())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """What a process of the service reads from: stores lent to one thread at a time, the views, replays kept a while."""
 
+import gc
 import logging
 from asyncio import sleep
 from collections import OrderedDict
@@ -16,11 +17,14 @@ from starlette.concurrency import run_in_threadpool
 from projections.belonging import SeenHistory
 from projections.changes import last_number
 from projections.place import has_views, views_path
+from projections.service.budget import Budget, events_under
+from projections.service.flights import Flights
 from projections.service.lending import Lending
 from projections.service.parameters import wrong
 from projections.service.points import Level, Point, SqlitePoints
 from projections.service.problems import Problem, no_views, not_reached, unavailable
-from projections.service.standing import Judges, Standing, forget_known
+from projections.service.settings import REPLAY_EVENTS
+from projections.service.standing import JUDGING, Judges, Standing, forget_known
 from projections.view_definitions import check_definitions
 from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
@@ -57,8 +61,11 @@ class Snapshot(NamedTuple):
 class Reading:
     """Read-only access for every thread of a process; opened at the first need, closed at the process's end."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, replay_events: int = REPLAY_EVENTS) -> None:
         self.location = location
+        self._budget = Budget(replay_events, self._let_go_of_one)
+        self._flights: Flights[Replay] = Flights()
+        self._kept_max = min(KEPT_EVENTS, replay_events)
         self._stores = Lending(location, self._forget)
         self._views: Views | None = None
         self._lock = Lock()
@@ -171,20 +178,44 @@ class Reading:
         with self.store() as store:
             judging = judging_subject(store, subject, scheme)
             policies = choose(store, judging, moment, choice)
+            events = events_under(store, judging, subject, moment.position)
 
-            def make() -> Replay:
+        def make() -> Replay:
+            with self.store() as store:
                 known = judging.load(store, subject, moment.position)
-                return judging(subject, known, moment, policies).shown_to(reader)
+            return judging(subject, known, moment, policies).shown_to(reader)
 
-            return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), make)
+        return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make)
 
-    def kept(self, key: ReplayKey, make: Callable[[], Replay]) -> Replay:
-        """A replay from those kept, or one that is made now and kept."""
-        found = self._find(key)
-        if found is None:
-            found = make()
-            self._keep(key, found)
-        return found
+    def kept(self, key: ReplayKey, events: int, make: Callable[[], Replay]) -> Replay:
+        """A replay from those kept, or one that is made now and kept; it rests on so many events.
+
+        Raises Problem where there is no room for so many.
+        """
+
+        def kept_now() -> Replay:
+            found = self._find(key)
+            if found is None:
+                found = self._budget.making(events, key[0], make)
+                self._keep(key, found)
+            return found
+
+        return self._find(key) or self._flights.joined(key, kept_now)
+
+    @contextmanager
+    def room(self, subject: str, scheme: str, position: int, times: int) -> Iterator[None]:
+        """Room for what replays a subject so many times beside what is kept. Raises Problem where there is none."""
+        with self.store() as store:
+            events = events_under(store, JUDGING[scheme], subject, position)
+        with self._budget.room(events * times, subject):
+            yield
+
+    def let_go(self) -> None:
+        """Let go of everything that is kept and can be made again: there is no memory left."""
+        with self._lock:
+            self._kept.clear()
+            self._kept_events = 0
+        gc.collect()
 
     def close(self) -> None:
         self._stores.close()
@@ -282,9 +313,20 @@ class Reading:
             if key not in self._kept:
                 self._kept_events += len(replay.known)
             self._kept[key] = replay
-            while self._kept_events > KEPT_EVENTS and len(self._kept) > 1:
-                _, dropped = self._kept.popitem(last=False)
-                self._kept_events -= len(dropped.known)
+            while self._kept_events > self._kept_max and len(self._kept) > 1:
+                self._drop_one()
+
+    def _let_go_of_one(self) -> bool:
+        with self._lock:
+            return self._drop_one()
+
+    def _drop_one(self) -> bool:
+        """Drop the replay that was asked for longest ago; False where none is kept."""
+        if not self._kept:
+            return False
+        _, dropped = self._kept.popitem(last=False)
+        self._kept_events -= len(dropped.known)
+        return True
 
 
 def levels_query(at: Snapshot, changes: Table, *where: ColumnElement[bool]) -> Select[Any]:

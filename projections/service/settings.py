@@ -13,6 +13,7 @@ READY_LAG_SECONDS: Final = 60
 LOST_SECONDS: Final = 60
 """A ledger that is away for longer than a failover or restart of its database takes is lost."""
 PREFIX: Final = r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"
+REPLAY_EVENTS: Final = 1_000_000
 
 
 class Settings(NamedTuple):
@@ -35,7 +36,7 @@ class Settings(NamedTuple):
     body_seconds: float = 10
     take_seconds: float = 60
     """How long a piece of a long answer may wait to be taken."""
-    replay_events: int = 1_000_000
+    replay_events: int = REPLAY_EVENTS
     """On how many events the replays of one process may rest at a time, about 1 KB each."""
 
     lost_seconds: float = LOST_SECONDS
