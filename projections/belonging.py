@@ -10,7 +10,6 @@ from typing import Final
 from domain.calendar import instant_text
 from domain.limits import CLOCK_BEHIND_MICROS_MAX
 from projections.views import Build, DamagedViews
-from replay.record import CHAIN_START
 from replay.store import Store
 
 SEEN_SECONDS: Final = 0.05
@@ -30,7 +29,7 @@ class AheadOfClock(DamagedViews):
 def chain_at(store: Store, position: int) -> str | None:
     """The ledger's chain hash at a position, in hexadecimal digits; None behind its end."""
     if position == 0:
-        return CHAIN_START.hex()
+        return store.identity.chain_start.hex()
     rows = list(store.query("SELECT chain FROM records WHERE position = ?", (position,)))
     return bytes(rows[0][0]).hex() if rows else None
 
@@ -114,7 +113,7 @@ def end_of_step(store: Store, build: Build, events_max: int) -> tuple[int, str]:
     last = "(SELECT max(position) FROM records WHERE position <= ?)"
     query = f"SELECT position, chain FROM records WHERE position = ? OR position = {last} ORDER BY position"
     rows = list(store.query(query, (build.position, build.position + events_max)))
-    chains = {0: CHAIN_START.hex()} | {position: bytes(chain).hex() for position, chain in rows}
+    chains = {0: store.identity.chain_start.hex()} | {position: bytes(chain).hex() for position, chain in rows}
     if chains.get(build.position) != build.chain:
         raise OtherHistory(_other_history(store, build.position, chains.get(build.position)))
     return list(chains.items())[-1]

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from replay.errors import LevelbookError
 
 if TYPE_CHECKING:
+    import psycopg
     from sqlalchemy import Engine
 
 PRIVATE_MODE: Final = 0o600
@@ -112,11 +113,13 @@ def postgres_engine(location: str, *, application: str, busy_seconds: float) -> 
     """An engine on the database of a postgresql:// URL; `application` is what the server calls its connections."""
     from sqlalchemy import create_engine
 
-    from replay.postgres import noticing_loss
+    from replay.postgres_sessions import connected
 
-    _, _, rest = location.partition("://")
-    options = {"application_name": application, "options": f"-c lock_timeout={busy_seconds}s"}
+    def connect() -> "psycopg.Connection":
+        # Every table is named with its schema, so that none need be searched.
+        made = connected(location, application=application, lock_seconds=busy_seconds, search_path="pg_catalog")
+        made.autocommit = False
+        return made
+
     # A connection is looked at before it is used: the server may have ended it meanwhile.
-    return create_engine(
-        f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args=options | noticing_loss(location)
-    )
+    return create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)

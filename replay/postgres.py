@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql as pgsql
-from psycopg.conninfo import conninfo_to_dict
 
 from replay.errors import NoStoreError, StoreError, UsageError
+from replay.postgres_sessions import connected
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
@@ -38,20 +38,11 @@ _SCHEMA_SQL: Final = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
 _CHECKS_TABLE: Final = (
     f"CREATE TABLE {CHECKS_SCHEMA}.checks (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line text NOT NULL)"
 )
-SERVER_VERSION_MIN: Final = 150_000
 APPEND_LOCK: Final = 0x4C76426B
 """Appends wait for one another on this advisory lock, which no VACUUM, ANALYZE or open insert holds."""
 BACKFILL_LOCK: Final = APPEND_LOCK + 1
 LOCK_SECONDS: Final = 60
 FETCH_ROWS: Final = 5_000
-LOSS_NOTICED: Final[dict[str, Any]] = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
-"""In seconds, but for `tcp_user_timeout`, in milliseconds: a server that vanished is noticed within a minute."""
 _COPY: Final = f"COPY records ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES: Final = (
     *("int8", "text", "int8", "text", "text", "text", "text"),
@@ -313,33 +304,8 @@ def _failures_named(name: str) -> Iterator[None]:
 
 
 def _connect(location: str) -> psycopg.Connection:
-    if location.count("@") > 1:
-        # The server's library would split at another '@', and repeat a part of the password.
-        raise UsageError(f"{masked(location)} has more than one '@'; write %40 for one in a password")
-    try:
-        connection = psycopg.connect(
-            location.replace("postgresql+psycopg://", "postgresql://", 1),
-            autocommit=True,
-            **noticing_loss(location),
-            application_name="levelbook",
-            options=f"-c search_path={SCHEMA} -c lock_timeout={LOCK_SECONDS}s -c synchronous_commit=on"
-            " -c default_transaction_isolation=read\\ committed",
-        )
-    except psycopg.ProgrammingError:
-        # Its text may repeat the password.
-        raise UsageError(f"{masked(location)} is not a URL that PostgreSQL understands; check it") from None
-    except psycopg.Error as error:
-        raise _failure(masked(location), error) from error
-    if connection.info.server_version < SERVER_VERSION_MIN:
-        connection.close()
-        raise UsageError(f"{masked(location)} runs a PostgreSQL older than 15; use 15 or later")
-    return connection
-
-
-def noticing_loss(location: str) -> dict[str, Any]:
-    """Parameters by which a server that answers no more is noticed, as far as its URL does not name them itself."""
-    given = conninfo_to_dict(location.replace("postgresql+psycopg://", "postgresql://", 1))
-    return {name: value for name, value in LOSS_NOTICED.items() if name not in given}
+    with _failures_named(masked(location)):
+        return connected(location, application="levelbook", lock_seconds=LOCK_SECONDS, search_path=SCHEMA)
 
 
 def _now(connection: psycopg.Connection) -> int:

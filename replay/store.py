@@ -378,11 +378,23 @@ def _refuse_broken_text(location: str) -> None:
 
 
 def _refuse_unknown_scheme(location: str) -> None:
-    scheme, mark, _ = location.partition("://")
-    if "password=" in location or location.startswith(("postgresql:", "postgres:")):
+    """A location that is neither a path nor a postgresql:// URL must not become a file of that name."""
+    if _OTHER_FORM.match(location) or "password=" in location:
         raise UsageError("the store is named by a connection string of another form; write postgresql://user@host/db")
-    if mark:
-        raise UsageError(f"the store '{scheme}://…' is neither a path nor a postgresql:// URL; give one of these")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", location)
+    if scheme:
+        raise UsageError(
+            f"the store '{scheme[0]}…' is neither a path nor a postgresql:// URL; give one of these (a file whose name"
+            " begins so is named with ./ before it)"
+        )
+
+
+_OTHER_FORM: Final = re.compile(
+    r"\s*(postgres|postgresql|postgresql\+psycopg):|"
+    r"\s*(application_name|connect_timeout|dbname|host|hostaddr|options|passfile|password|port|service|sslmode|user)\s*=",
+    re.IGNORECASE,
+)
+"""A PostgreSQL URL that is not written as one, and keywords as PostgreSQL's library takes them."""
 
 
 def _not_kept(found: str) -> StoreError:

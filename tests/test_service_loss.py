@@ -20,7 +20,7 @@ from projections.service.asking import SCOPES
 from projections.service.keeping import open_keeping
 from projections.service.settings import Settings
 from projections.views import open_views
-from replay import postgres
+from replay import postgres_sessions
 from replay.backup import back_up
 from replay.buyers import KEY_VARIABLE
 from replay.errors import StoreError
@@ -138,13 +138,13 @@ def test_a_follower_whose_connection_is_lost_leaves(postgres_location: str, tmp_
 
 
 def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(postgres.LOSS_NOTICED, "connect_timeout", 2)
+    monkeypatch.setitem(postgres_sessions.LOSS_NOTICED, "connect_timeout", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         with pytest.raises(StoreError, match=r"cannot be used: .*timeout"):
             open_store(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d")
         assert time.monotonic() - began < 8
-    assert "connect_timeout" not in postgres.noticing_loss("postgresql://h/d?connect_timeout=3")
+    assert "connect_timeout" not in postgres_sessions.noticing_loss("postgresql://h/d?connect_timeout=3")
 
 
 def test_where_the_store_lies_is_not_told_to_strangers(tmp_path: Path) -> None:

@@ -31,7 +31,6 @@ from replay import segments
 from replay.decide import decide, period_of
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.ledger import Ledger
-from replay.record import CHAIN_START
 from replay.seal import seal
 from replay.store import Store, create_store, open_store
 from tests.conftest import SOAK
@@ -51,8 +50,9 @@ def views(store: Store) -> Iterator[Views]:
 
 def empty_live(views: Views, as_of: int = BEGIN) -> None:
     """A live build that has seen nothing."""
+    start = views.store.head().chain.hex()
     with views.moving() as connection:
-        views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]", CHAIN_START.hex()))
+        views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]", start))
         views.switch(connection, 1)
 
 
