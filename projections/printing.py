@@ -186,6 +186,11 @@ def print_erasure(erasure: "Erasure", *, as_json: bool) -> None:
         print_json({"erased": 1, **erasure._asdict()})
         return
     click.echo(f"erased; the receipt stands at position {erasure.receipt_position}")
+    if erasure.merchants_this_month:
+        click.echo(
+            f"at {erasure.merchants_this_month} of {erasure.aliases} merchants something happened to the buyer's orders"
+            " this month: what they do there from now on is another buyer's, and the month's pair cap begins anew"
+        )
     if not erasure.scrubbed:
         click.echo("the files of the store still hold the deleted row until the database next tidies up (VACUUM)")
     click.echo("backups made before still hold the row")

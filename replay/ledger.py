@@ -23,7 +23,7 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, EnvType
 from msgspec import UNSET
 
-from domain.calendar import parse_instant
+from domain.calendar import month_of, month_start, parse_instant
 from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event, PolicyAdopted
 from domain.limits import TEXT_CHARS_MAX
 from domain.policy import Policy
@@ -36,7 +36,7 @@ from replay.errors import LevelbookError, UsageError
 from replay.policies import check_adoptable
 from replay.reading import read_record
 from replay.record import OWN_SOURCE, Candidate, candidate
-from replay.store import Store
+from replay.store import Store, Transaction
 from replay.timeline import EVERYTHING, decisions_on
 
 DECISIONS: Final = "ledger/decisions"
@@ -146,6 +146,8 @@ class Erasure(NamedTuple):
     receipt_position: int
     aliases: int
     """At how many merchants the buyer had one."""
+    merchants_this_month: int
+    """At how many of them something happened to the buyer's orders this month: there the pair cap begins anew."""
     scrubbed: bool
     """Whether nothing of the row is left in the files; else it is until the database next tidies up."""
 
@@ -228,6 +230,7 @@ class Ledger(Application[str]):
         key = key_of(self.store)
         hashed = hash_buyer(key, buyer)
         with self.store.append() as transaction:
+            this_month = self._merchants_this_month(transaction, hashed)
             aliases = transaction.delete_aliases(hashed)
             if not aliases:
                 raise UsageError("no such buyer has an alias in this ledger; nothing was erased")
@@ -243,7 +246,18 @@ class Ledger(Application[str]):
             stamper = ledger_clock(transaction, clock_behind=clock_behind)
             done = appender.append(transaction, [receipt], stamper)
             assert done.recorded == 1
-        return Erasure(done.head.position, aliases, self.store.scrub())
+        return Erasure(done.head.position, aliases, this_month, self.store.scrub())
+
+    def _merchants_this_month(self, transaction: Transaction, buyer: bytes) -> int:
+        """At how many merchants something happened to the buyer's orders in the present month."""
+        paid = f"SELECT stream, ref, {self.store.alias_sql} AS alias FROM records WHERE type = 'order.paid'"
+        sql = (
+            "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"
+            " WHERE r.stream = b.merchant AND r.occurred_at >= ? AND r.ref IN"
+            f" (SELECT p.ref FROM ({paid}) AS p WHERE p.stream = b.merchant AND p.alias = b.alias))"
+        )
+        ((count,),) = transaction.execute(sql, (buyer, month_start(month_of(transaction.now()))))
+        return int(count)
 
 
 def check_reason(reason: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from domain.calendar import instant_text
 from replay.append import Appender, Stamp
 from replay.buyers import KEY_VARIABLE, key_of
 from replay.errors import StoreError, UsageError
@@ -39,7 +40,7 @@ def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: 
     receipt = Ledger(store).erase_buyer("b-jane", "request 2291")
     after = records(store)
     assert after[:2] == before
-    assert receipt == (3, 1, True)
+    assert receipt == (3, 1, 0, True)
     assert len(after) == 3
     alias = before[0].split(b'"buyer":"')[1][:32]
     assert b"jane" not in after[2] and alias not in after[2] and b"request 2291" in after[2]
@@ -178,3 +179,13 @@ def test_a_role_that_only_writes_can_record_and_change_nothing(
         finally:
             owner.execute("DROP OWNED BY writer_of_test")
             owner.execute("DROP ROLE writer_of_test")
+
+
+def test_an_erasure_says_where_the_pair_cap_begins_anew(store: Store, tmp_path: Path) -> None:
+    """Paid long ago and reviewed now at one merchant, paid now by somebody else at the other."""
+    now = instant_text(store.now())
+    old = [paid("o-1", subject="merchant/m-1"), paid("o-2", subject="merchant/m-2")]
+    review = event("review.posted", "r-1", now, subject="merchant/m-1", order="o-1", quality=5)
+    other = paid("o-3", now, subject="merchant/m-2", buyer="b-2")
+    ingest_events(store, [*old, review, other], tmp_path)
+    assert Ledger(store).erase_buyer("b-1", "request").merchants_this_month == 1

@@ -79,7 +79,7 @@ def test_each_pair_of_buyer_and_merchant_has_one_alias(
 def test_erasing_deletes_the_rows_at_every_merchant_and_counts_them(store: Store, tmp_path: Path) -> None:
     events = [paid(f"o-{n}", subject=subject) for n, subject in enumerate(MERCHANTS)]
     ingest_events(store, [*events, paid("o-9", buyer="b-2")], tmp_path)
-    assert Ledger(store).erase_buyer("b-1", "request") == (5, 3, True)
+    assert Ledger(store).erase_buyer("b-1", "request") == (5, 3, 0, True)
     assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
     assert json.loads(records(store)[-1])["event"]["data"] == {"aliases": 3, "reason": "request"}
     again, _ = ingest_events(store, events, tmp_path)

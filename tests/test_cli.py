@@ -251,6 +251,7 @@ def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
     assert json.loads(run("backup", "copy2.db", "--format", "json"))["records"] == 7
     assert json.loads(run("erase-buyer", "b-1", "--reason", "r", "--format", "json")) == {
         "aliases": 2,
+        "merchants_this_month": 0,
         "erased": 1,
         "receipt_position": 8,
         "scrubbed": True,
