@@ -1,6 +1,7 @@
 """One verdict each for ledger, segments and views, always told and kept; definitions of the views are looked at."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,3 +198,16 @@ def test_a_switch_back_while_views_are_checked_is_told(
     monkeypatch.setattr("projections.check.fill", switched_meanwhile)
     with open_views(viewed) as views, pytest.raises(StoreError, match="another build was switched to while the views"):
         check_views(views)
+
+
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
+def test_files_in_a_folder_that_cannot_be_written_to_are_verified(
+    viewed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewed.close()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert "views up to position 60 fit the ledger" in run("verify")
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.suffix != ".checks"}
+    assert after == before
