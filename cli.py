@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,6 @@ from projections.command_line import (
 
 if TYPE_CHECKING:
     from projections.advance import Moved
-    from replay.append import Appender
-    from replay.ingest import Target
     from replay.replays import Replay
     from replay.store import Store
     from replay.timeline import Moment, Present
@@ -69,11 +66,27 @@ def main() -> None:
 )
 @clock_option
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded, known and refused; record nothing.")
+@click.option("--skip-refused", is_flag=True, help="With --backfill: record the rest of the run for good without them.")
+@click.option(
+    "--existing",
+    is_flag=True,
+    envvar="LEVELBOOK_EXISTING",
+    show_envvar=True,
+    help="Never make a new ledger.",
+)
+@click.option(
+    "--refusals-max",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Stop when N lines in a row are refused; 0 sets no bound.",
+)
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where refused lines go. Default: rejects-<time>.jsonl, made when needed.",
+    help="Where refused lines go. Default: rejects-<time>.jsonl beside the store (PostgreSQL: here), made when needed.",
 )
 @click.option(
     "--extensions",
@@ -82,14 +95,17 @@ def main() -> None:
     show_default=True,
     help="Extension attributes that CloudEvents does not document.",
 )
-@click.option("--acknowledge", is_flag=True, help="Print a line for each batch once it is safe (stderr with json).")
+@click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
 @store_options
 def ingest(
     files: tuple[str, ...],
     backfill: bool,
     late: bool,
+    skip_refused: bool,
     clock_behind: bool,
     dry_run: bool,
+    existing: bool,
+    refusals_max: int,
     rejects: Path | None,
     extensions: str,
     acknowledge: bool,
@@ -98,34 +114,46 @@ def ingest(
 ) -> None:
     """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
 
-    Makes the store when there is none. A refused line never stops the rest: it is reported, and written
-    with its reason to the rejects file, which can be mended and ingested again. The same file twice
-    changes nothing.
+    Makes the store when there is none, with the first line that is recorded, and says so. A refused line never stops
+    the rest: it is reported, and written with its reason to the rejects file, which can be mended and ingested again.
+    Only of a backfill all is recorded or nothing. The same file twice changes nothing.
     """
     from replay.errors import LevelbookError, UsageError
     from replay.ingest import Ingest
     from replay.lines import check_files
     from replay.received import Undocumented
-    from replay.rejects import Rejects
+    from replay.rejects import Rejects, rejects_beside
+    from replay.targets import target_at
 
-    if late and not backfill:
-        raise UsageError("--late says what to do with late lines of a backfill; give --backfill with it")
+    if (late or skip_refused) and not backfill:
+        option = "--late" if late else "--skip-refused"
+        raise UsageError(f"{option} says what to do with such lines of a backfill; give --backfill with it")
     check_files(files)
-    refused = Rejects(rejects)
     interrupted = False
     failure = None
-    watching = printing.Watch(files, acknowledge=acknowledge, answers_json=format_ == "json")
-    with _ingest_target(store, dry_run) as (target, appender), watching as watch:
-        run = Ingest(target, appender, refused, watch, clock_behind=clock_behind, undocumented=Undocumented(extensions))
+    as_json = format_ == "json"
+    watching = printing.Watch(files, acknowledge=acknowledge and not dry_run, answers_json=as_json)
+    with watching as watch, target_at(store, watch.made, dry_run=dry_run, existing=existing) as target:
+        refused = Rejects(rejects or rejects_beside(store))
+        run = Ingest(
+            target,
+            refused,
+            watch,
+            clock_behind=clock_behind,
+            refusals_max=refusals_max,
+            undocumented=Undocumented(extensions),
+        )
         try:
-            run.backfill(files, late=late) if backfill else run.run(files)
+            try:
+                run.backfill(files, late=late, skip_refused=skip_refused) if backfill else run.run(files)
+            finally:
+                refused.close()
         except KeyboardInterrupt:
             interrupted = True
         except (LevelbookError, OSError) as error:
             failure = error
-        finally:
-            refused.close()
-    printing.print_counts(run.counts, refused, watch.head, dry_run=dry_run, as_json=format_ == "json")
+        ended = printing.Ended(run.counts, refused.path, refused.left_out, watch.head, target.made, dry_run)
+    printing.print_ended(ended, as_json=as_json)
     if failure is not None:
         raise failure
     if interrupted:
@@ -843,23 +871,6 @@ def demo(folder: Path) -> None:
     click.echo(f"\nTry next, after 'export LEVELBOOK_STORE={folder / 'ledger.db'}':")
     for line in NEXT:
         click.echo(f"  {line}")
-
-
-@contextmanager
-def _ingest_target(store: str, dry_run: bool) -> Iterator[tuple["Target", "Appender"]]:
-    """Where an ingest records, and with which key: the store, or a scratch store above it."""
-    from replay.append import Appender
-    from replay.buyers import key_of
-    from replay.dryrun import dry_run_of
-    from replay.store import create_store, open_store
-
-    if dry_run:
-        with dry_run_of(store) as found:
-            yield found
-        return
-    create_store(store)
-    with open_store(store) as opened:
-        yield opened, Appender(opened.identity.id, key_of(opened))
 
 
 def _line_of_standard_input() -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from replay.backup import BackedUp
     from replay.checks import Check
     from replay.decide import Decided
-    from replay.ingest import Counts
     from replay.ledger import Erasure
+    from replay.outcomes import Counts
     from replay.refusals import Refusal
-    from replay.rejects import Rejects
     from replay.replays import Replay
     from replay.seal import Sealed
     from replay.store import Head
@@ -54,11 +53,27 @@ def print_head(head: "Head", ledger: str, *, as_json: bool) -> None:
         click.echo(head.text(ledger))
 
 
-def print_counts(counts: "Counts", refused: "Rejects", head: "Head | None", *, dry_run: bool, as_json: bool) -> None:
-    rejects, left_out = refused.path, refused.left_out
+class Ended(NamedTuple):
+    """How an ingest ended."""
+
+    counts: "Counts"
+    rejects: Path | None
+    """Where refused lines went, if there were any."""
+    left_out: int
+    """How many of them are named there and not copied."""
+    head: "Head | None"
+    """Where the ledger stood at the last acknowledgement."""
+    made: str | None
+    """Where a new ledger was made, or in a dry run would be."""
+    dry_run: bool
+
+
+def print_ended(ended: Ended, *, as_json: bool) -> None:
+    counts, dry_run = ended.counts, ended.dry_run
     for problem in counts.broken_files:
         click.echo(f"Error: {problem}", err=True)
     if as_json:
+        head = ended.head
         print_json(
             {
                 "lines": counts.lines,
@@ -69,15 +84,21 @@ def print_counts(counts: "Counts", refused: "Rejects", head: "Head | None", *, d
                 "times_cut": counts.cut,
                 "retract_nothing": counts.odd.retract_nothing,
                 "effects_first": counts.odd.effects_first,
-                "rejects": str(rejects) if rejects else None,
-                "head": head_text(head) if head and not dry_run else None,
+                "held_back": counts.held_back,
+                "refused_whole": counts.refused_whole,
+                "rejects": str(ended.rejects) if ended.rejects else None,
+                "new_ledger": ended.made,
+                "head": head_text(head) if head and head.position and not dry_run else None,
                 "dry_run": dry_run,
             }
         )
         return
+    if dry_run and ended.made is not None:
+        click.echo(f"a new ledger would be made at {ended.made}")
     verb = "would be recorded" if dry_run else "recorded"
     passed = f", {counts.passed_over} blank or reason lines passed over" if counts.passed_over else ""
-    click.echo(f"{counts.recorded} {verb}, {counts.known} already known, {counts.refused} refused{passed}")
+    held = f", {counts.held_back} held back" if counts.held_back else ""
+    click.echo(f"{counts.recorded} {verb}, {counts.known} already known, {counts.refused} refused{passed}{held}")
     if counts.cut:
         click.echo(
             f"{counts.cut} events had times with more than six decimals: what is beyond microseconds was cut off"
@@ -92,12 +113,19 @@ def print_counts(counts: "Counts", refused: "Rejects", head: "Head | None", *, d
             f"{counts.odd.effects_first} times an effect stands before its cause at the same instant, because it was"
             " recorded first (a review before the payment): give finer times, or send causes first"
         )
-    if rejects is not None:
-        if counts.refused > left_out:
-            click.echo(f"refused lines are in {rejects}: mend them there and ingest that file")
-        if left_out:
+    if counts.refused_whole:
+        click.echo(
+            "nothing of this backfill was recorded: what it leaves out could never be recorded as learned then. Mend"
+            " the lines named above where they stand and give all files again, or leave them out for good by"
+            " --skip-refused"
+        )
+    if ended.rejects is not None:
+        if counts.refused > ended.left_out:
+            click.echo(f"refused lines are in {ended.rejects}: mend them there and ingest that file")
+        if ended.left_out:
             click.echo(
-                f"lines that are too long: {left_out}, named in {rejects} and not copied: mend them where they are"
+                f"lines that are too long: {ended.left_out}, named in {ended.rejects} and not copied: mend them where"
+                " they are"
             )
 
 
@@ -475,6 +503,10 @@ class Watch:
 
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
+
+    def made(self, where: str) -> None:
+        with suppress(OSError):
+            click.echo(f"a new ledger was made at {where}", err=True)
 
     def refused(self, where: str, refusal: "Refusal") -> None:
         with suppress(OSError):  # whoever read along has gone: the rejects file says the same

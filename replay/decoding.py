@@ -3,6 +3,7 @@
 import marshal
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from replay.bulk import second_core
@@ -44,6 +45,20 @@ class DecodedBlock(NamedTuple):
         index = self.indexes[number]
         block = self.block
         return Line(block.name, block.first_line + index, _stripped(block.lines[index]), self.candidates[number])
+
+    def in_order(self) -> Iterator[int | tuple[str, Refusal, bytes]]:
+        """What the lines hold, in their order: the number of a candidate, or where and why there is none, and the line.
+
+        Lines that are passed over are left out.
+        """
+        if not self.refused:
+            yield from range(len(self.candidates))
+            return
+        first = self.block.first_line
+        at: list[tuple[int, int | tuple[str, Refusal, bytes]]] = []
+        at += zip(self.indexes, range(len(self.candidates)), strict=True)
+        at += [(int(found[0].rpartition(":")[2]) - first, found) for found in self.refused]
+        yield from (found for _, found in sorted(at, key=itemgetter(0)))
 
 
 def decoded(stream: Iterator[Block], undocumented: Undocumented = Undocumented.REFUSE) -> Iterator[DecodedBlock]:

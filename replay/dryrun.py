@@ -1,15 +1,14 @@
-"""A dry run: an ingest that records into a scratch store and only looks into the real one."""
+"""A dry run: batches are recorded into a scratch store, which only looks into the real one."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from replay.append import EARLIER, Appender
-from replay.buyers import key_from_environment, key_of, no_key
-from replay.errors import NoStoreError
+from replay.append import EARLIER
+from replay.buyers import key_from_environment, no_key
 from replay.record import Row
 from replay.sqlite import check_folder, copy_of
 from replay.store import (
@@ -22,8 +21,6 @@ from replay.store import (
     Store,
     Transaction,
     is_postgres,
-    open_store,
-    refuse_one_alias_everywhere,
 )
 
 
@@ -42,27 +39,16 @@ class DryRun:
         with self._scratch.append() as scratch:
             yield scratch if self._store is None else _Layered(self._store.reader(), scratch)
 
-    def backfilling(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
 
 @contextmanager
-def dry_run_of(location: str) -> Iterator[tuple[DryRun, Appender]]:
-    """A dry run above the store at a location, if there is one; nothing is made there."""
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        try:
-            store = stack.enter_context(open_store(location))
-        except NoStoreError:
-            store = None
-        if store is not None:
-            refuse_one_alias_everywhere(store.identity, store.name)
-        key = _key_for_none(location) if store is None else key_of(store)
-        identity = Identity(secrets.token_hex(16), 0, b"")
-        scratch = stack.enter_context(copy_of(Path(folder) / "scratch.db", identity))
-        yield DryRun(store, scratch), Appender(identity.id, key)
+def scratch_above(store: Store | None) -> Iterator[DryRun]:
+    """A dry run above a store, or above none; nothing is left of it."""
+    identity = Identity(secrets.token_hex(16), 0, b"")
+    with TemporaryDirectory() as folder, copy_of(Path(folder) / "scratch.db", identity) as scratch:
+        yield DryRun(store, scratch)
 
 
-def _key_for_none(location: str) -> bytes:
+def key_for_none(location: str) -> bytes:
     """A key where there is no store yet; refuses what making one would refuse."""
     key = key_from_environment()
     if is_postgres(location):

@@ -271,8 +271,8 @@ class PostgresTransaction(Transaction):
                 copy.write_row(row)
 
 
-def create_postgres(location: str) -> None:
-    """Make an empty store in the schema `levelbook` unless there is one, in one transaction."""
+def create_postgres(location: str) -> bool:
+    """Make an empty store in the schema `levelbook` unless there is one, in one transaction; whether it was made."""
     from replay.buyers import key_from_environment, no_key
     from replay.schema import postgres_statements
 
@@ -281,7 +281,7 @@ def create_postgres(location: str) -> None:
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
             if connection.execute("SELECT to_regclass('levelbook.ledger')").fetchone() != (None,):
-                return
+                return False
             key = key_from_environment() or no_key()
             connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
             for statement in postgres_statements():
@@ -292,6 +292,7 @@ def create_postgres(location: str) -> None:
         raise _failure(masked(location), error) from error
     finally:
         connection.close()
+    return True
 
 
 @contextmanager

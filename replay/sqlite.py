@@ -239,20 +239,22 @@ class SqliteTransaction(Transaction):
         self._connection.executemany(_INSERT, rows)
 
 
-def create_sqlite(path: Path) -> None:
-    """Make an empty store at `path` unless something stands there."""
+def create_sqlite(path: Path) -> bool:
+    """Make an empty store at `path` unless something stands there; whether it was made."""
     from replay.buyers import make_key
 
     if path.exists():
-        return
+        return False
     check_folder(path)
     path = path.resolve()
     draft = draft_beside(path)
+    made = False
     try:
         key = make_key(key_path(path))
         _make_file(draft, new_identity(key, time.time_ns() // 1000))
         with suppress(FileExistsError):  # another process was first: its store is as good
             os.link(draft, path)
+            made = True
         sync(path.parent)
     except sqlite3.Error as error:
         raise _failure(str(path), error) from error
@@ -260,6 +262,7 @@ def create_sqlite(path: Path) -> None:
         raise StoreError(f"the store {path} cannot be made: {error.strerror or error}") from error
     finally:
         remove_draft(draft)
+    return made
 
 
 def check_folder(path: Path) -> None:

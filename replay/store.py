@@ -309,8 +309,8 @@ def open_store(location: str) -> Store:
     return SqliteStore(Path(location))
 
 
-def create_store(location: str) -> None:
-    """Make an empty store unless there is one. A kill at any moment leaves a whole store or none."""
+def create_store(location: str) -> bool:
+    """Make an empty store unless there is one; whether it was made. A kill at any moment leaves a whole one or none."""
     _refuse_broken_text(location)
     if is_postgres(location):
         from replay.postgres import create_postgres

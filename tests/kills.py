@@ -22,7 +22,7 @@ import psycopg
 
 import cli
 from projections import advance, check, fill, follow, rebuild, status
-from replay import archive, archive_check, audit, backup, decide, decoding, ingest, lines, look, seal
+from replay import archive, archive_check, audit, backfill, backup, decide, decoding, ingest, lines, look, seal
 from replay.store import is_postgres, open_store
 from replay.verify import verify
 from tests.making import write_lines
@@ -32,7 +32,7 @@ EVENTS_A_ROUND: Final = 24
 KILLS_A_CHECK: Final = 18
 ATTEMPTS_A_KILL: Final = 20
 CHILD_SECONDS_MAX: Final = 120
-IMPORTED: Final = (archive, archive_check, audit, backup, check, follow, look, rebuild, status)
+IMPORTED: Final = (archive, archive_check, audit, backup, check, follow, ingest, look, rebuild, status)
 """What the commands import when they begin, here once for all children."""
 COMMANDS: Final = ("ingest", "follow", "rebuild", "seal", "decide", "backup")
 MONTHS: Final = ("2022-10", "2022-11", "2022-12", "2023-01", "2023-02", "2023-03", "2023-04", "2023-05")
@@ -258,7 +258,7 @@ def in_small_parts() -> None:
     """Make batches, steps, parts and generations so small that a kill finds some done and some not."""
     small: tuple[tuple[Any, str, int], ...] = (
         (lines, "BLOCK_BYTES", 2_000),
-        (ingest, "BATCH_LINES_MAX", 7),
+        (backfill, "BATCH_LINES_MAX", 7),
         (advance, "EVENTS_AT_ONCE", 6),
         (fill, "SUBJECTS_AT_ONCE", 1),
         (fill, "RECORDS_AT_ONCE", 40),

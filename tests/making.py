@@ -7,10 +7,12 @@ from typing import Any
 
 from replay.append import Appender
 from replay.buyers import key_of
-from replay.ingest import Counts, Ingest
+from replay.ingest import Ingest
+from replay.outcomes import Counts
 from replay.refusals import Refusal
 from replay.rejects import Rejects
 from replay.store import Head, Store
+from replay.targets import Present
 
 Event = dict[str, Any]
 
@@ -50,6 +52,9 @@ class Silent:
         self.refusals: list[tuple[str, Refusal]] = []
         self.heads: list[Head] = []
 
+    def made(self, where: str) -> None:
+        raise AssertionError("there is a ledger")
+
     def refused(self, where: str, refusal: Refusal) -> None:
         self.refusals.append((where, refusal))
 
@@ -61,12 +66,13 @@ class Silent:
 
 
 def ingest_files(store: Store, names: list[str], rejects: Path, **options: Any) -> tuple[Counts, Silent]:
-    """Ingest files as the command does; `backfill` and `late` choose how."""
+    """Ingest files as the command does; `backfill`, `late` and `skip_refused` choose how."""
     watch = Silent()
     refused = Rejects(rejects)
-    backfill, late = options.pop("backfill", False), options.pop("late", False)
-    run = Ingest(store, Appender(store.identity.id, key_of(store)), refused, watch, **options)
-    counts = run.backfill(names, late=late) if backfill else run.run(names)
+    backfill, late, skip = (options.pop(name, False) for name in ("backfill", "late", "skip_refused"))
+    target = Present(store, Appender(store.identity.id, key_of(store)))
+    run = Ingest(target, refused, watch, **options)
+    counts = run.backfill(names, late=late, skip_refused=skip) if backfill else run.run(names)
     refused.close()
     return counts, watch
 

@@ -28,7 +28,7 @@ from replay.schemes import adopted_then
 from replay.store import Store, create_store, open_store
 from replay.timeline import Moment
 from tests.conftest import SOAK
-from tests.making import event, ingest_events, paid, write_lines
+from tests.making import event, ingest_events, paid
 
 ROOT = Path(__file__).parent.parent
 MONTHS = {
@@ -287,8 +287,7 @@ def test_a_stream_that_moves_on_is_read_again(tmp_path: Path, monkeypatch: pytes
 
 def test_an_empty_ledger_decides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_lines(tmp_path / "none.jsonl", [])
-    run("ingest", "none.jsonl")
+    create_store("levelbook.db")
     assert "holds no record; there is nothing to decide" in run(
         "decide", "creator-level", "--month", "2023-04", status=2
     )

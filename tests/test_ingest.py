@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cli import main
 from domain.calendar import instant_text, parse_instant
-from replay import append, decoding, ingest, lines
+from replay import append, backfill, decoding, lines, sorting
 from replay.append import Appender
 from replay.buyers import key_of
 from replay.intake import read_line
@@ -155,7 +155,7 @@ def test_gzip_and_standard_input(location: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     given_in = io.BytesIO(line(paid("o-2")) + b"\n" + line(paid("o-3")) + b"\n")
     result = CliRunner().invoke(main, ["ingest", "--format", "json", str(packed), "-"], input=given_in)
-    found = msgspec.json.decode(result.output)
+    found = msgspec.json.decode(result.stdout)
     assert (found["recorded"], found["known"], found["lines"]) == (3, 1, 4)
     assert result.exit_code == 0
 
@@ -207,25 +207,25 @@ def test_memory_stays_flat_under_an_endless_line_and_a_bomb(tmp_path: Path) -> N
 def test_memory_stays_flat_when_every_line_is_refused(tmp_path: Path) -> None:
     many = tmp_path / "many.jsonl"
     many.write_bytes((line({**paid("o-1"), "odd": 1}) + b"\n{\n") * 30_000)
-    shown, _, peak_mib = ingest_and_weigh(many)
+    shown, _, peak_mib = ingest_and_weigh(many, "--refusals-max", "0")
     assert shown == "0 recorded, 0 already known, 60000 refused"
     assert peak_mib < 150
 
 
-def ingest_and_weigh(file: Path) -> tuple[str, str, float]:
+def ingest_and_weigh(file: Path, *options: str) -> tuple[str, str, float]:
     """What an ingest of a file prints, what it says on standard error, and its peak memory in MiB.
 
     Both processes are weighed: in a long file the second one decodes.
     """
     script = (
-        "import re, resource, sys; sys.argv = ['levelbook', 'ingest', '--store', 'ledger.db', sys.argv[1]];"
+        "import re, resource, sys; sys.argv = ['levelbook', 'ingest', '--store', 'ledger.db', *sys.argv[1:]];"
         "import cli\n"
         "try: cli.main()\n"
         "finally: print(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1],"
         " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, file.name],
+        [sys.executable, "-c", script, file.name, *options],
         cwd=file.parent,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -305,12 +305,12 @@ def test_a_backfill_of_long_lines_is_bounded_in_bytes(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blanks around an event cost memory while it waits to be sorted: a run is bounded in bytes too."""
-    for name in ("SORT_BYTES", "_SPILL_BYTES", "BATCH_BYTES"):
-        monkeypatch.setattr(ingest, name, 4_000)
+    for module, name in ((sorting, "SORT_BYTES"), (sorting, "SPILL_BYTES"), (backfill, "BATCH_BYTES")):
+        monkeypatch.setattr(module, name, 4_000)
     entries = [
-        ingest.Entry(n, 0, n, decoding.Line("f", n, b" " * 1_000, read_line(line(paid("o-1"))))) for n in range(9)
+        sorting.Entry(n, 0, n, decoding.Line("f", n, b" " * 1_000, read_line(line(paid("o-1"))))) for n in range(9)
     ]
-    assert [len(batch) for batch in ingest._batches(iter(entries), 100, 4_000)] == [4, 4, 1]
+    assert [len(batch) for batch in sorting.batches(iter(entries), 100, 4_000)] == [4, 4, 1]
     file = tmp_path / "long.jsonl"
     file.write_bytes(b"".join(line(dated(f"o-{n}", "2022-01-01T00:00:00Z")) + b" " * 2_000 + b"\n" for n in range(20)))
     counts, watch = ingest_files(store, [str(file)], tmp_path / "rejects.jsonl", backfill=True)
@@ -320,7 +320,7 @@ def test_a_backfill_of_long_lines_is_bounded_in_bytes(
 def test_late_lines_are_refused_or_recorded_as_learned_now(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [dated("m", "2022-02-01T00:00:00Z")], tmp_path, backfill=True)
     lines_ = [dated("early", "2022-01-15T00:00:00Z"), dated("n", "2022-03-01T00:00:00Z")]
-    counts, watch = ingest_events(store, lines_, tmp_path, backfill=True)
+    counts, watch = ingest_events(store, lines_, tmp_path, backfill=True, skip_refused=True)
     assert (counts.recorded, counts.refused) == (1, 1)
     assert "--late" in watch.refusals[0][1].message
     counts, _ = ingest_events(store, [*lines_, dated("o", "2022-04-01T00:00:00Z")], tmp_path, backfill=True, late=True)
@@ -334,9 +334,9 @@ def test_late_lines_are_refused_or_recorded_as_learned_now(store: Store, tmp_pat
 
 
 def test_a_long_backfill_is_sorted_on_disk(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "SORT_LINES", 3)
-    monkeypatch.setattr(ingest, "MERGE_RUNS", 4)
-    monkeypatch.setattr(ingest, "_SPILL_LINES", 2)
+    monkeypatch.setattr(sorting, "SORT_LINES", 3)
+    monkeypatch.setattr(sorting, "MERGE_RUNS", 4)
+    monkeypatch.setattr(sorting, "SPILL_LINES", 2)
     events = [dated(f"o-{n}", instant_text(parse_instant("2022-01-01T00:00:00Z") + n * 37 % 101)) for n in range(60)]
     counts, _ = ingest_events(store, events, tmp_path, backfill=True)
     assert counts.recorded == 60
@@ -347,7 +347,7 @@ def test_a_long_backfill_is_sorted_on_disk(store: Store, tmp_path: Path, monkeyp
 def test_a_backfilled_event_may_not_lie_ahead_of_its_own_record(store: Store, tmp_path: Path) -> None:
     ahead = paid("o-1", "2022-01-01T00:05:00.000001Z", recordedtime="2022-01-01T00:00:00Z")
     level = paid("o-2", "2022-01-01T00:05:00Z", recordedtime="2022-01-01T00:00:00Z")
-    counts, watch = ingest_events(store, [ahead, level], tmp_path, backfill=True)
+    counts, watch = ingest_events(store, [ahead, level], tmp_path, backfill=True, skip_refused=True)
     assert (counts.recorded, counts.refused) == (1, 1)
     assert watch.refusals[0][1].reason == "ahead_of_record"
 
