@@ -41,6 +41,7 @@ BACKFILL_LINES = 20_000
 PATIENCE = 60.0
 """Seconds after which a process that should have ended counts as hanging."""
 ACKNOWLEDGED = re.compile(r"^recorded up to (.+):(\d+), position (\d+)$", re.MULTILINE)
+ANNOUNCED = re.compile(r"\Aa new ledger was made at .+\n")
 COUNTED = re.compile(r"^(\d+) recorded, (\d+) already known, (\d+) refused$", re.MULTILINE)
 CLOCKS = re.compile(r"^Error: the clock says (\S+), but the last record was made at (\S+?):? ")
 
@@ -53,7 +54,7 @@ class Lines(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """How a run of the command ended."""
+    """How a run of the command ended; `err` is what it said but for the announcement of a new ledger."""
 
     status: int
     out: str
@@ -89,7 +90,7 @@ class Run:
     def finish(self) -> Finished:
         """Wait for its end, and for that of every process that it started: the last one closes standard error."""
         _, err = self.process.communicate(timeout=PATIENCE)
-        return Finished(self.process.returncode, self.out.read_text(), err)
+        return Finished(self.process.returncode, self.out.read_text(), ANNOUNCED.sub("", err))
 
     def kill(self) -> Finished:
         """kill -9 to the command alone, as from the kernel when memory is short; its helpers must end by themselves."""
