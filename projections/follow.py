@@ -16,6 +16,7 @@ from projections.rebuild import Asked, rebuild
 from projections.view_definitions import check_definitions
 from projections.views import Views, has_live
 from projections.windows import Windows
+from replay.adopting import adopt_used_by_views
 from replay.errors import StoreError
 from replay.store import Store
 
@@ -91,6 +92,7 @@ def follow(
         if not stopped():
             with views.reading() as connection:
                 check_history(store, views.live(connection))
+        used_until = 0  # what is used up to here is adopted
         while not stopped():
             check_alone()
             views.check_current()
@@ -100,6 +102,9 @@ def follow(
                 next_at = connection.execute(select(func.min(calendar.c.next_at))).scalar_one()
             now, head = clock.now(), store.head().position
             check_clock(store, live.as_of, now)
+            if now >= used_until:
+                used_until = adopt_used_by_views(store, now)
+                head = store.head().position
             due = next_at is not None and next_at <= now
             if head != live.position or due or now >= live.as_of + FRESH_MICROS:
                 moved = advance(views, live.build, now, windows=windows)

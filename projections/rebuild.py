@@ -23,6 +23,7 @@ from projections.prove import SAMPLE, Proof, prove
 from projections.step import Step
 from projections.view_tables import TABLE_NAMES
 from projections.views import BUILDING, FORMER, LIVE, Build, Views
+from replay.adopting import adopt_used_by_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.look import list_subjects
 from replay.schemes import SCHEMES
@@ -74,6 +75,8 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
     views.store.index_by_time()
     with views.alone("rebuild"):
         build, resumed = _begin(views, asked)
+        if not asked.dry_run:
+            adopt_used_by_views(views.store, views.store.now())
         fill(views, build, progress, asked.segments)
         _catch_up(views, build, progress)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
@@ -288,6 +291,7 @@ def _switch(views: Views, number: int) -> None:
     A live one that is of another history, or ahead of the clock, is waited for by none and kept for nobody.
     """
     for _ in range(TRIES):
+        adopt_used_by_views(views.store, views.store.now())
         advance(views, number)
         with views.moving() as connection:
             made, live = views.build(connection, number), views.in_role(connection, LIVE)

@@ -28,6 +28,7 @@ from domain.calendar import (
 from domain.events import NEVER_READ, BoardDecided, BoardRow, DecisionsRun, LevelDecided
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import start_of_month, term_at, terms_of
+from replay.adopting import adopt_all
 from replay.errors import StoreError, UsageError
 from replay.leaderboard import board_rows
 from replay.ledger import Ledger, check_reason, own_source
@@ -176,8 +177,7 @@ def _begin(store: Store, ledger: Ledger, scheme: str, period: Period, again: str
     kind, _ = judging_of(judged_by)
     for item in islice(list_subjects(store, kind), 1):  # what cannot judge one must not begin a run that never ends
         judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing_json()
-    for policy in (*policies.own, *policies.creators):
-        ledger.adopt(policy)
+    adopt_all(ledger, (*policies.own, *policies.creators))
     head = store.head()
     book = ledger.decision_book()
     run = DecisionsRun(

@@ -202,11 +202,18 @@ class Ledger(Application[str]):
 
     def adopt(self, policy: Policy, *, clock_behind: bool = False) -> int | None:
         """Record a policy revision with its whole content: its position, or None when it is the one adopted last."""
+        return self._adopt(self.policy_book(policy.scheme), policy, clock_behind=clock_behind)
+
+    def adopt_first(self, policy: Policy) -> int | None:
+        """Record a policy revision where none of its version is: its position, or None where one was adopted."""
+        book = self.policy_book(policy.scheme)
+        return None if policy.id in book.latest else self._adopt(book, policy, clock_behind=False)
+
+    def _adopt(self, book: PolicyBook, policy: Policy, *, clock_behind: bool) -> int | None:
         check_adoptable(self.store, policy)
         adoption = PolicyAdopted(
             content=policy.content, hash=policy.hash, id=policy.id, program=PROGRAM_VERSION, scheme=policy.scheme
         )
-        book = self.policy_book(policy.scheme)
         if not book.adopt(adoption, source=own_source(self.store), adopted_at=self.store.now()):
             return None
         (recording,) = self.save(book, clock_behind=clock_behind)

@@ -50,7 +50,7 @@ def views(store: Store) -> Iterator[Views]:
 
 def empty_live(views: Views, as_of: int = BEGIN) -> None:
     """A live build that has seen nothing."""
-    start = views.store.head().chain.hex()
+    start = views.store.identity.chain_start.hex()
     with views.moving() as connection:
         views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]", start))
         views.switch(connection, 1)
@@ -354,10 +354,10 @@ def test_what_cannot_be_processed_is_set_aside_and_the_rest_goes_on(
     ingest_events(grown_views.store, more, tmp_path)
     follow(grown_views, stay=False)
     assert "it rests on creator/c-2, which is set aside itself" in run(grown_views, "status", status=1)
-    assert run(grown_views, "status", status=1).count("set aside       creator/c-2 creator-level at position 152") == 1
+    assert run(grown_views, "status", status=1).count("set aside       creator/c-2 creator-level at position 157") == 1
     with grown_views.reading() as connection:
         live = grown_views.live(connection)
-        assert live.position == 152
+        assert live.position == 157  # five policies were adopted before
         rows = connection.execute(text(f"SELECT subject, stale FROM {_named(grown_views, 'v1_levels')}")).all()
     stale = {row.subject for row in rows if row.stale}
     assert "creator/c-2" in stale and "creator/c-1" not in stale
