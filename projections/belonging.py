@@ -11,6 +11,7 @@ from domain.calendar import instant_text
 from domain.limits import CLOCK_BEHIND_MICROS_MAX
 from projections.views import Build, DamagedViews
 from replay.store import Store
+from replay.timeline import Moment
 
 SEEN_SECONDS: Final = 0.05
 """How long a reader takes the ledger to be the one that it was."""
@@ -32,6 +33,27 @@ def chain_at(store: Store, position: int) -> str | None:
         return store.identity.chain_start.hex()
     rows = list(store.query("SELECT chain FROM records WHERE position = ?", (position,)))
     return bytes(rows[0][0]).hex() if rows else None
+
+
+def placed(store: Store, moment: Moment) -> Moment:
+    """A moment with the chain hash of its position, by which what is kept of it is told from another history's.
+
+    Raises OtherHistory where the ledger ends before.
+    """
+    chain = chain_at(store, moment.position)
+    if chain is None:
+        raise _moved(store)
+    return moment._replace(chain=chain)
+
+
+def check_placed(store: Store, moment: Moment) -> None:
+    """Raises OtherHistory unless the ledger still holds what it held when the moment was placed."""
+    if chain_at(store, moment.position) != moment.chain:
+        raise _moved(store)
+
+
+def _moved(store: Store) -> OtherHistory:
+    return OtherHistory(f"{store.name} was restored from a backup or replaced while it was read; ask again")
 
 
 def other_history(store: Store, position: int, chain: str) -> str | None:

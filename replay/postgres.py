@@ -201,10 +201,10 @@ class PostgresStore(Store):
 
     def is_current(self) -> bool:
         try:
-            self._reader.execute("SELECT 1")
-        except psycopg.Error:
+            rows = self._reader.execute(IDENTITY_SQL).fetchall()
+            return identity_of(rows, self.name).id == self.identity.id
+        except (psycopg.Error, UsageError):
             return False
-        return True
 
     def close(self) -> None:
         self._closed = True

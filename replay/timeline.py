@@ -34,6 +34,10 @@ class Moment(NamedTuple):
     """The known_at that was asked for where it is still open: the last record is not later, so that what is stamped
     already and not yet committed, or backfilled, may still belong to it. Only the position then names what was known.
     """
+    chain: str = ""
+    """The ledger's chain hash at the position, where the answer is kept: a ledger that was restored from a backup may
+    hold other records there. Empty where it is not.
+    """
 
     @property
     def settled(self) -> "Moment":

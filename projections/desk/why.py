@@ -1,10 +1,10 @@
 """Why a level is what it is: the periods and what they came to, then the verdicts of one month, a page at a time."""
 
 from collections import Counter
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, parse_month
+from projections.belonging import check_placed, placed
 from projections.desk.month_replay import events_of_month, month_replay
 from projections.desk.sight import TABLES, Sight, Told, replayed
 from projections.service.reading import revisions_of
@@ -73,10 +73,16 @@ def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: st
     """From the month's opening, where the views know it; else the whole past."""
     is_kept = sight.views is not None and told.scheme == "merchant-reputation" and told.set_aside is None
     if is_kept and sight.views is not None and month is not None and event is None:
-        key = (subject, f"{told.scheme} {month}", sight.moment, revisions_of(told.policies), sight.reader)
+        moment = placed(sight.store, sight.moment)
+        key = (subject, f"{told.scheme} {month}", moment, revisions_of(told.policies), sight.reader)
         wanted = (sight.store, sight.views, sight.moment, subject, told, parse_month(month))
-        make = partial(month_replay, *wanted)
-        return sight.reading.kept(key, events_of_month(*wanted), lambda: make().shown_to(sight.reader))
+
+        def make() -> Replay:
+            found = month_replay(*wanted)
+            check_placed(sight.store, moment)
+            return found.shown_to(sight.reader)
+
+        return sight.reading.kept(key, events_of_month(*wanted), make)
     return replayed(sight, subject, told.scheme)
 
 

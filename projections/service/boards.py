@@ -27,7 +27,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
         raise _no_board(f"month {asked['month']} is before 2020-06, when levels begin", "month")
     reading, reader = reading_of(request), asker_of(request).reader
     with reading.store() as store, reading.snapshot() as at:
-        standing = at.standing
+        standing, head = at.standing, store.head()
         policies = choose(store, McnReplay, Moment(standing.as_of, 0, standing.position))
         policy = term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
         ranks_by = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
@@ -60,7 +60,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "rows": rows,
             **decided_json(store, board, month, rows, reader),
         }
-    return Answer(body, standing.etag(str(standing.head), *([] if reader.sees_decisions else ["undecided"])))
+    return Answer(body, standing.etag(head.chain.hex()[:16], *([] if reader.sees_decisions else ["undecided"])))
 
 
 def read_policies(request: Request, asked: Asked) -> Answer:

@@ -63,7 +63,7 @@ class Lending:
         """Whether a store still reads what stands there; where it does not, everything kept is let go."""
         if store.is_current():
             return True
-        what = "the file was replaced" if isinstance(store, SqliteStore) else "the connection was lost"
+        what = "the file was replaced" if isinstance(store, SqliteStore) else "the connection or the ledger was lost"
         _log.warning("%s: %s; it is read anew", store.name, what)
         self._lost()
         return False

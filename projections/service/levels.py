@@ -109,8 +109,8 @@ class _Told(NamedTuple):
 
 
 TOLD_MAX: Final = 256
-_PLACE: Final = 3
-"""Build, position and as_of: with them everything that is told of a moment is given."""
+_PLACE: Final = 4
+"""Build, position, as_of and chain hash: with them everything that is told of a moment is given."""
 _encode: Final = msgspec.json.Encoder().encode
 
 

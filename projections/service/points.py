@@ -43,7 +43,7 @@ class Point(NamedTuple):
 BUSY_SECONDS: Final = 5
 HEAD_SECONDS: Final = 0.05
 """For how long the end of the ledger is taken to stand where it was seen: it only says how fresh the views are."""
-_STANDING: Final = "b.chain, b.build, b.position, b.as_of, b.policies, (SELECT max(number) FROM changes)"
+_STANDING: Final = "b.build, b.position, b.as_of, b.chain, b.policies, (SELECT max(number) FROM changes)"
 _OF_STANDING: Final = len(_STANDING.split(", "))
 _LEVEL: Final = ", ".join(f"l.{name}" for name in Level._fields if name != "changed_position")
 _LEVELS_SQL: Final = (
@@ -74,8 +74,8 @@ class SqlitePoints:
             raise StoreError(f"the levels cannot be read from the views: {error}") from error
         if not rows:
             raise no_views()
-        standing = Standing._make((*rows[0][1:_OF_STANDING], self._seen_head()))
-        self._history.check(self._store, standing.position, rows[0][0])
+        standing = Standing._make((*rows[0][:_OF_STANDING], self._seen_head()))
+        self._history.check(self._store, standing.position, standing.chain)
         levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
         return Point(standing, sorted(levels) if len(levels) > 1 else levels)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, Table, select
 from starlette.concurrency import run_in_threadpool
 
-from projections.belonging import SeenHistory
+from projections.belonging import SeenHistory, check_placed, placed
 from projections.changes import last_number
 from projections.place import has_views, views_path
 from projections.service.budget import Budget, events_under
@@ -24,7 +24,7 @@ from projections.service.parameters import wrong
 from projections.service.points import Level, Point, SqlitePoints
 from projections.service.problems import Problem, no_views, not_reached, unavailable
 from projections.service.settings import REPLAY_EVENTS
-from projections.service.standing import JUDGING, Judges, Standing, forget_known
+from projections.service.standing import JUDGING, Judges, Standing
 from projections.view_definitions import check_definitions
 from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
@@ -46,7 +46,7 @@ LOOK_AGAIN_SECONDS: Final = 0.05
 _log = logging.getLogger("levelbook.service")
 Answered = TypeVar("Answered")
 ReplayKey = tuple[str, str, Moment, tuple[str, ...], Reader]
-"""By what a replay is kept: subject, scheme or part of it, moment, revisions of the policies, for whom."""
+"""By what a replay is kept: subject, scheme or part of it, placed moment, revisions of the policies, for whom."""
 
 
 class Snapshot(NamedTuple):
@@ -96,7 +96,7 @@ class Reading:
                 with self.store() as store:
                     self._history.check(store, live.position, live.chain)
                     head = store.head().position
-                standing = Standing(live.build, live.position, live.as_of, live.policies, number, head)
+                standing = Standing(live.build, live.position, live.as_of, live.chain, live.policies, number, head)
                 yield Snapshot(connection, live, views.tables(live.build), standing)
         except StoreError:
             with self._lock:
@@ -176,13 +176,14 @@ class Reading:
     ) -> Replay:
         """A replay, from those kept where it is among them. It is computed lazily: ask for its parts in one thread."""
         with self.store() as store:
-            judging = judging_subject(store, subject, scheme)
+            judging, moment = judging_subject(store, subject, scheme), placed(store, moment)
             policies = choose(store, judging, moment, choice)
             events = events_under(store, judging, subject, moment.position)
 
         def make() -> Replay:
             with self.store() as store:
                 known = judging.load(store, subject, moment.position)
+                check_placed(store, moment)
             return judging(subject, known, moment, policies).shown_to(reader)
 
         return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make)
@@ -225,7 +226,6 @@ class Reading:
 
     def _forget(self) -> None:
         """Let go of everything that was read before the ledger was lost or replaced."""
-        forget_known()
         with self._lock:
             self._judges = {}
             self._kept.clear()

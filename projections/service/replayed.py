@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from domain.calendar import parse_moment, parse_month, shanghai_text
 from domain.version import PROGRAM_VERSION
+from projections.belonging import placed
 from projections.service import levels, problems
 from projections.service.asking import asker_of
 from projections.service.cursors import cursor_of, values_of
@@ -28,6 +29,8 @@ from replay.timeline import Asked as AskedMoment
 from replay.timeline import Moment, has_subject, present_of, resolve
 
 HASH_CHARS = 64
+CHAIN_CHARS = 16
+"""So much of a chain hash tells in a cursor of which history its moment is."""
 
 
 async def read_level(request: Request, asked: Asked) -> Answer | Response:
@@ -57,17 +60,17 @@ def read_explanation(request: Request, asked: Asked) -> Answer:
     if asked.get("cursor") is not None:
         if _names_moment(asked):
             raise wrong("cursor", "names the moment of its first page; leave out as_of, known_at and position")
-        as_of, position, start = values_of(asked["cursor"], int, int, int)
+        as_of, position, chain, start = values_of(asked["cursor"], int, int, str, int)
         if start < 0:
             raise wrong("cursor", "is none that this service gave; begin again without it")
-        found = _replayed(request, asked, _moment_again(request, as_of, position))
+        found = _replayed(request, asked, _moment_again(request, as_of, position, chain))
     else:
         found = _replayed(request, asked)
     part = Part(None if asked.get("month") is None else parse_month(asked["month"]), asked.get("event"))
     stretch = Stretch(start, asked["limit"], asked.get("verdict"))
     body, total = explain_stretch(found, part, asked["lang"], stretch)
     end = start + asked["limit"]
-    following = cursor_of(found.moment.as_of, found.moment.position, end) if end < total else None
+    following = _cursor(found.moment, end) if end < total else None
     return Answer(body | {"listed": total, "next": following}, *_named(found, request, asked))
 
 
@@ -97,14 +100,14 @@ def read_events(request: Request, asked: Asked) -> Answer:
         if asked.get("cursor") is not None:
             if _names_moment(asked):
                 raise wrong("cursor", "names the moment of its first page; leave out as_of, known_at and position")
-            as_of, position, after = values_of(asked["cursor"], int, int, int)
-            moment = _checked(store, as_of, position)
+            as_of, position, chain, after = values_of(asked["cursor"], int, int, str, int)
+            moment = _checked(store, as_of, position, chain)
         else:
-            moment = resolve(store, _asked_moment(asked), None, "")
+            moment = placed(store, resolve(store, _asked_moment(asked), None, ""))
         types = () if asked.get("type") is None else (asked["type"],)
         chosen = Chosen(asked.get("order"), types, after)
         found = list(islice(list_events(store, subject, chosen, moment, asker_of(request).reader), limit + 1))
-    following = cursor_of(moment.as_of, moment.position, found[limit - 1]["position"]) if len(found) > limit else None
+    following = _cursor(moment, found[limit - 1]["position"]) if len(found) > limit else None
     body = {"subject": subject, **moment_json(moment), "events": found[:limit], "next": following}
     return Answer(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, moment, policy=False))
 
@@ -114,10 +117,10 @@ def read_decisions(request: Request, asked: Asked) -> Answer:
     with reading_of(request).store() as store:
         subject = subject_of(asked)
         _check_subject(store, subject)
-        position = store.head().position
+        head = store.head()
         found = decisions_json(store, subject, asked.get("scheme"), asker_of(request).reader)
-    body = {"subject": subject, "program": PROGRAM_VERSION, "position": position, "decisions": found}
-    return Answer(body, _etag(request, [str(position)]))
+    body = {"subject": subject, "program": PROGRAM_VERSION, "position": head.position, "decisions": found}
+    return Answer(body, _etag(request, [head.chain.hex()]))
 
 
 def moment_json(moment: Moment) -> dict[str, Any]:
@@ -149,16 +152,24 @@ def _check_subject(store: Store, subject: str) -> None:
         raise problems.no_subject(subject)
 
 
-def _moment_again(request: Request, as_of: int, position: int) -> Moment:
+def _moment_again(request: Request, as_of: int, position: int, chain: str) -> Moment:
     with reading_of(request).store() as store:
-        return _checked(store, as_of, position)
+        return _checked(store, as_of, position, chain)
 
 
-def _checked(store: Store, as_of: int, position: int) -> Moment:
+def _cursor(moment: Moment, following: int) -> str:
+    """Where the next page begins, and of which moment all pages are."""
+    return cursor_of(moment.as_of, moment.position, moment.chain[:CHAIN_CHARS], following)
+
+
+def _checked(store: Store, as_of: int, position: int, chain: str) -> Moment:
     """The moment that a cursor names."""
     if not 1 <= position <= store.head().position or not 0 < as_of <= store.now():
         raise wrong("cursor", "is none that this service gave; begin again without it")
-    return resolve(store, AskedMoment(position=position), None, "")._replace(as_of=as_of)
+    found = placed(store, resolve(store, AskedMoment(position=position), None, "")._replace(as_of=as_of))
+    if found.chain[:CHAIN_CHARS] != chain:
+        raise wrong("cursor", "is of another history of the ledger; begin again without it")
+    return found
 
 
 def _names_moment(asked: Asked) -> bool:

@@ -26,6 +26,8 @@ class Standing(NamedTuple):
     build: int
     position: int
     as_of: int
+    chain: str
+    """The chain hash of the position: of which history it is."""
     policies: str
     """By scheme, the revisions that judged, as the build notes them."""
     number: int
@@ -36,7 +38,7 @@ class Standing(NamedTuple):
     def etag(self, *parts: str) -> str:
         """Names the bytes of an answer, all but how fresh it was: so it is a weak one."""
         own = "".join(f".{part}" for part in parts)
-        return f'W/"{PROGRAM_VERSION}.{self.build}.{self.position}.{self.as_of}.{self.number}{own}"'
+        return f'W/"{PROGRAM_VERSION}.{self.build}.{self.position}.{self.as_of}.{self.chain[:16]}.{self.number}{own}"'
 
 
 def standing_json(standing: Standing, store: Store) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def standing_json(standing: Standing, store: Store) -> dict[str, Any]:
         "program": PROGRAM_VERSION,
         "position": standing.position,
         "as_of": _instant(standing.as_of),
-        "known_at": _known_at(store, standing.position),
+        "known_at": _known_at(store, standing),
         "freshness": freshness(standing, store.now()),
     }
 
@@ -61,26 +63,20 @@ def freshness(standing: Standing, now: int) -> dict[str, int]:
 _instant = lru_cache(64)(shanghai_text)
 
 
-def _known_at(store: Store, position: int) -> str | None:
-    """When the ledger recorded a position; None before the first."""
-    key = (store.identity.id, position)
-    if key not in _KNOWN:
-        rows = list(store.query("SELECT recorded_at FROM records WHERE position = ?", (position,)))
+def _known_at(store: Store, standing: Standing) -> str | None:
+    """When the ledger recorded the position of a standing; None before the first."""
+    if standing.chain not in _KNOWN:
+        rows = list(store.query("SELECT recorded_at FROM records WHERE position = ?", (standing.position,)))
         if not rows:
             return None
         if len(_KNOWN) > 1_000:
             _KNOWN.clear()
-        _KNOWN[key] = shanghai_text(rows[0][0])
-    return _KNOWN[key]
+        _KNOWN[standing.chain] = shanghai_text(rows[0][0])
+    return _KNOWN[standing.chain]
 
 
-_KNOWN: Final[dict[tuple[str, int], str]] = {}
-"""By ledger and position, when it was recorded: that never changes."""
-
-
-def forget_known() -> None:
-    """The ledger was replaced: another history may have been recorded at other times."""
-    _KNOWN.clear()
+_KNOWN: Final[dict[str, str]] = {}
+"""By chain hash, when its record was recorded: that never changes."""
 
 
 class Judges:
