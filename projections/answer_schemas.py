@@ -13,6 +13,8 @@ from domain import creator_facts, creator_level, mcn_facts, mcn_level, reputatio
 from domain.policy import STATUSES
 from domain.reputation_account import NOTES
 from replay.diff import STEPS
+from replay.replays import COMMON_NOTES
+from replay.same_instant import BEFORE_OPENING
 
 STATES: Final = sorted(
     {str(state) for scheme in (reputation, tier, creator_level, mcn_level) for state in scheme.State}
@@ -21,7 +23,7 @@ VERDICTS: Final = sorted(
     {verdict.word for verdict in reputation.Verdict}
     | {str(verdict) for facts in (tier_facts, creator_facts, mcn_facts) for verdict in facts.Verdict}
 )
-_NOTES: Final = (*NOTES, "retracted")
+_NOTES: Final = (*NOTES, BEFORE_OPENING, *COMMON_NOTES)
 _MONTH: Final = r"\A[0-9]{4}-[0-9]{2}\Z"
 _INSTANT: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{6})?\+08:00\Z"
 _POINTS: Final = r"\A[+-]?[0-9]+\.[0-9]\Z"
@@ -336,7 +338,7 @@ class ComparedAnswer(EventAnswer):
     what = choice_key(
         [
             *("amount_fen", "pair_net", "month_growth", "reviewed_at", "entered_at", "opened_at", "closing", "flag"),
-            *("stars", "default_credit", "due_at", "review", "retraction"),
+            *("stars", "default_credit", "due_at", "review", "retraction", "names_nothing", "recorded_later"),
         ],
         "what was compared, or which event decided",
     )
@@ -348,7 +350,23 @@ class ComparedAnswer(EventAnswer):
     case = fields.String(allow_none=True, metadata={"description": "the case that it names"})
 
 
-class VerdictAnswer(EventAnswer):
+class LearnedAnswer(EventAnswer):
+    type = text_key("its type")
+    learned_at = instant_key("when the ledger learned of it")
+
+
+class RemarkedAnswer(EventAnswer):
+    same_instant = nested_key(
+        LearnedAnswer,
+        "the cause that the event lacks, which happened at the same instant and was recorded after it; null for none",
+        allow_none=True,
+    )
+    retracted_in_vain_by = list_key(
+        LearnedAnswer, "retractions that named the event before it was recorded, and so do nothing"
+    )
+
+
+class VerdictAnswer(RemarkedAnswer):
     verdict = choice_key(VERDICTS, "what became of the event")
     points = points_key("what it moved the points by, signed; null in schemes without", allow_none=True)
     at = instant_key("when it was judged")
@@ -361,12 +379,12 @@ class VerdictAnswer(EventAnswer):
     )
 
 
-class NoteAnswer(EventAnswer):
+class NoteAnswer(RemarkedAnswer):
     note = choice_key(_NOTES, "why the event has no verdict of its own")
     at = instant_key("when it happened")
     policy = text_key("id of the policy that it was given under")
     policy_hash = text_key("its hash")
-    compared = nested_key(ComparedAnswer, "the figure or the event that says so")
+    compared = nested_key(ComparedAnswer, "the figure or the event that says so; null where none", allow_none=True)
 
 
 class BasisAnswer(Answer):

@@ -39,7 +39,7 @@ def explain_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         yield "  " + words("notes")
         for item in found["notes"]:
             why = _why(short[item["note"], item["policy_hash"]], item, words)
-            yield f"  {item['at']:<32}  {item['note']:<11}  {item['source']} {item['event']}  {why}"
+            yield f"  {item['at']:<32}  {item['note']:<15}  {item['source']} {item['event']}  {why}"
     if found["clauses"]:
         yield "  " + words("clauses")
     for clause in found["clauses"]:
@@ -106,7 +106,8 @@ def _asked_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 
 def _why(clause: str, item: dict[str, Any], words: Words) -> str:
     compared = words.compared(item["compared"])
-    return words("why", clause=clause, compared=compared) if compared else clause
+    why = words("why", clause=clause, compared=compared) if compared else clause
+    return "; ".join([why, *words.remarks(item)])
 
 
 def _made_text(made: dict[str, Any] | None, words: Words) -> str:

@@ -79,7 +79,7 @@ def follow(
     """
     store = views.store
     check_definitions(views)
-    store.index_by_time()
+    store.index_later()
     windows, clock = Windows(), _Clock(store)
     with views.alone("follow") as check_alone, _seldom_collected():
         while store.head().position == 0 and not stopped():

@@ -299,14 +299,37 @@ def print_status(found: dict[str, Any], views: dict[str, Any] | None, *, as_json
         print_json(found | {"views": views})
         return
     for name, value in found.items():
-        if name != "types":
+        if name not in ("types", "retract_nothing"):
             click.echo(f"{name:<16}{value}")
     for name, count in found["types"].items():
         click.echo(f"{count:>14}  {name}")
+    for line in _retract_nothing_lines(found["retract_nothing"]):
+        click.echo(line)
     if views is not None:
         from projections.views_text import print_views
 
         print_views(views)
+
+
+def _retract_nothing_lines(found: dict[str, Any] | None) -> Iterator[str]:
+    if found is None:
+        yield "retractions that retract nothing are listed once 'levelbook rebuild' or 'follow' has made their index"
+        return
+    if not found["count"]:
+        return
+    yield (
+        f"{found['count']} of the last {found['looked_at']} retractions retract nothing: they name no event of their"
+        " subject that was recorded before them"
+    )
+    for item in found["latest"]:
+        named = item["names"]
+        later = "" if named["position"] is None else f", recorded later at position {named['position']}"
+        yield (
+            f"  position {item['position']}  {item['subject']}  {item['source']} {item['event']}, learned"
+            f" {item['learned_at']}, names {named['source']} {named['event']}{later}"
+        )
+    if found["count"] > len(found["latest"]):
+        yield f"  and {found['count'] - len(found['latest'])} before these"
 
 
 def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:

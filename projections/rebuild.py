@@ -72,7 +72,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
 
     Raises LevelbookError where the proof fails: the live views stay, and so does the build, to be looked at.
     """
-    views.store.index_by_time()
+    views.store.index_later()
     with views.alone("rebuild"):
         build, resumed = _begin(views, asked)
         if not asked.dry_run:

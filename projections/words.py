@@ -41,6 +41,12 @@ class Words:
             values |= {name: yuan(found[name]) for name in ("found", "bound")}
         return str(self._words["compared"][found["what"]]).format_map(values)
 
+    def remarks(self, item: dict[str, Any]) -> list[str]:
+        """What may surprise about an event beside its verdict or note."""
+        found = [self("retracted_in_vain_by", **other) for other in item["retracted_in_vain_by"]]
+        cause = item["same_instant"]
+        return found if cause is None else [self("same_instant", **cause), *found]
+
     def _because(self, found: dict[str, Any]) -> str:
         """The reason and the case that an event names, where it does."""
         case = found.get("case")

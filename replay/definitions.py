@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from replay.guards import POSTGRES_GUARDS, SQLITE_GUARDS
+from replay.store import LATER_INDEXES
 
 
 class Named(NamedTuple):
@@ -24,8 +25,6 @@ Definitions = Mapping[Named, str]
 SQLITE_SQL: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
 _SQLITE_STATISTICS: Final = ("sqlite_stat", "sqlite_sequence")
 """Tables that SQLite makes by itself; they change no answer."""
-_LATER: Final = frozenset({"records_by_time"})
-"""Indexes that stores made by earlier versions lack until views are first moved; nothing is wrong without them."""
 _GUARDS: Final = SQLITE_GUARDS.keys() | POSTGRES_GUARDS.keys()
 
 
@@ -53,7 +52,7 @@ def definition_problems(found: Definitions, expected: Definitions) -> list[str]:
     """A line for whatever is missing, is defined otherwise, or is none that this version makes."""
     guards, problems = [], []
     for named, definition in sorted(expected.items()):
-        if found.get(named) == definition or (named not in found and named.name in _LATER):
+        if found.get(named) == definition or (named not in found and named.name in LATER_INDEXES):
             continue
         if named.kind == "trigger" and named.name in _GUARDS:
             guards.append(f"the guard {named.name} is missing or was changed: records could be changed")

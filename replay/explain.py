@@ -9,7 +9,7 @@ from domain.policy import Policy
 from replay.answers import replay_json, verdict_json
 from replay.clauses import clause_json
 from replay.errors import UsageError
-from replay.replays import Part, Replay, about_of
+from replay.replays import NAMED_IN_VAIN, Part, Replay, about_of
 from replay.timeline import RETRACTED
 
 
@@ -98,24 +98,23 @@ def _positions_of(replay: Replay, event_id: str) -> set[int]:
 
 def _told_of(replay: Replay, event: Event, told: set[int]) -> set[int]:
     """The event itself, or for one that is not judged itself what it bears on: its order, or what it retracts."""
-    if event.position in told:
+    if event.position in told and replay.notes.get(event.position) != NAMED_IN_VAIN:
         return {event.position}
     if event.occurred_at > replay.moment.as_of and event.type not in CORRECTION_TYPES:
         raise UsageError(
             f"{event.id} had not happened yet at {shanghai_text(replay.moment.as_of)}; give a later --as-of"
         )
     if event.type == RETRACTED:
-        about = {
-            other.position
-            for other in replay.known
-            if (other.source, other.id) == (event.data.source, event.data.event)
-        }
+        name = (event.data.source, event.data.event)
+        about = {other.position for other in replay.known if (other.source, other.id) == name}
     else:
         about = {
             other.position
             for other in replay.known
             if about_of(event) is not None and about_of(other) == about_of(event)
         }
+    if event.position in told:
+        about.add(event.position)
     if not about & told:
         raise UsageError(
             f"{event.id} is {event.type}: this replay has no verdict on it, nor on anything that it is about"
@@ -133,17 +132,35 @@ def _verdict_json(replay: Replay, index: int) -> dict[str, Any]:
         "balance": replay.balance_json(index),
         "order": None if order is None else str(order),
         "compared": replay.compared(index),
+        **_remarks_json(replay, judged.position, judged.verdict, judged.at),
     }
 
 
 def _note_json(replay: Replay, position: int) -> dict[str, Any]:
+    note, occurred_at = replay.notes[position], replay.events[position].occurred_at
     return {
         **replay.event_json(position),
-        "note": replay.notes[position],
-        "at": shanghai_text(replay.events[position].occurred_at),
+        "note": note,
+        "at": shanghai_text(occurred_at),
         **_policy_json(replay.policy_of_note(position)),
         "compared": replay.compared_of_note(position),
+        **_remarks_json(replay, position, note, occurred_at),
     }
+
+
+def _remarks_json(replay: Replay, position: int, made: str, at: int) -> dict[str, Any]:
+    """What may surprise about an event beside what was made of it: order within its instant, retractions in vain."""
+    cause = replay.same_instant(position, made, at)
+    named = replay.named_in_vain.get(position, ())
+    return {
+        "same_instant": None if cause is None else _learned_json(replay, cause),
+        "retracted_in_vain_by": [_learned_json(replay, retraction) for retraction in named],
+    }
+
+
+def _learned_json(replay: Replay, position: int) -> dict[str, Any]:
+    event = replay.events[position]
+    return {**replay.event_json(position), "type": event.type, "learned_at": shanghai_text(event.recorded_at)}
 
 
 def _policy_json(policy: Policy) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import msgspec
 from domain.calendar import shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
 from replay.errors import UsageError, damaged
+from replay.in_vain import retracting_nothing
 from replay.readers import Reader
 from replay.reading import read_record
 from replay.record import Row, leaf_hash, linked
@@ -145,6 +146,7 @@ def list_subjects(store: Store, kind: str | None) -> Iterator[dict[str, Any]]:
 def status(store: Store) -> dict[str, Any]:
     """Where a ledger stands: identity, head, records by type, size on disk."""
     head = store.head()
+    types: dict[str, int] = dict(store.query("SELECT type, count FROM tally ORDER BY type"))
     return {
         "store": store.name,
         "ledger": store.identity.id,
@@ -152,7 +154,8 @@ def status(store: Store) -> dict[str, Any]:
         "position": head.position,
         "chain": head.chain.hex(),
         "recorded_at": shanghai_text(head.recorded_at) if head.position else None,
-        "types": dict(store.query("SELECT type, count FROM tally ORDER BY type")),
+        "types": types,
+        "retract_nothing": retracting_nothing(store, types.get(RETRACTED, 0)),
         "size_bytes": store.size_bytes(),
     }
 

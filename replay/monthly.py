@@ -2,14 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from domain.calendar import month_text, shanghai_text
 from domain.comparison import Trial
 from domain.policy import Policy, Term, term_at
 from replay.comparisons import trial_json
-from replay.replays import RETRACTED_NOTE, Part, Replay
+from replay.replays import Part, Replay
 
 NO_EVALUATION_YET = "no_evaluation_yet"
 
@@ -66,10 +65,6 @@ class MonthlyReplay(Replay, Generic[Month]):
 
     def policy_at(self, instant: int) -> Policy:
         return term_at(self.terms, instant).policy
-
-    @cached_property
-    def notes(self) -> dict[int, str]:
-        return dict.fromkeys(self.retracted, RETRACTED_NOTE)
 
     def standing_json(self) -> dict[str, Any]:
         if self.held is not None:

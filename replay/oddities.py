@@ -18,7 +18,7 @@ EFFECTS: Final = {
     "order.paid": frozenset({"order.received", "review.posted", "order.complained"}),
     "sale.settled": frozenset({"sale.refunded"}),
     "creator.bound": frozenset({"creator.unbound"}),
-    OPENING: frozenset({"order.paid", "order.received", "review.posted", "merchant.closed"}),
+    OPENING: frozenset({"order.paid", "order.received", "review.posted", "merchant.closed", "merchant.tier_set"}),
 }
 """By type of a cause, what it has to stand before: of the same order or creator, of an opening of the merchant."""
 _AT_ONCE: Final = 300

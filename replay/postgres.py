@@ -15,7 +15,6 @@ from replay.postgres_sessions import connected
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
-    INDEX_BY_TIME,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -186,12 +185,9 @@ class PostgresStore(Store):
             self._reader.execute("VACUUM buyers")
         return not warnings
 
-    def index_by_time(self) -> None:
-        if not list(
-            self.query("SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?", (SCHEMA, "records_by_time"))
-        ):
-            with self.writing() as transaction:
-                transaction.execute(INDEX_BY_TIME)
+    def has_index(self, name: str) -> bool:
+        sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"
+        return bool(list(self.query(sql, (SCHEMA, name))))
 
     def key_path(self) -> Path | None:
         return None

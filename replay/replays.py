@@ -5,19 +5,26 @@ differences are made of these parts and know no scheme.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from domain.calendar import shanghai_text
 from domain.events import Event, LevelDecided
 from domain.policy import Policy
+from replay.in_vain import retractions_in_vain
 from replay.readers import EVERYTHING_SHOWN, Reader
+from replay.same_instant import Causes
 from replay.store import Store
 from replay.timeline import Moment, events_of, retracted_positions
 
 RETRACTED_NOTE: Final = "retracted"
+RETRACTS_NOTHING: Final = "retracts_nothing"
+NAMED_IN_VAIN: Final = "named_in_vain"
+COMMON_NOTES: Final = (RETRACTED_NOTE, RETRACTS_NOTHING, NAMED_IN_VAIN)
+"""The notes that every scheme's explanation may have."""
 
 
 class Policies(NamedTuple):
@@ -59,6 +66,8 @@ class Replay(ABC):
     """The events that took part, in the order of processing."""
     reader: Reader = EVERYTHING_SHOWN
     """Whom it is told to."""
+    elsewhere: Mapping[tuple[str, str], int] = MappingProxyType({})
+    """By source and id, the positions of the subject's events beyond `known` that its retractions name."""
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         self.subject = subject
@@ -100,10 +109,17 @@ class Replay(ABC):
     def judged(self) -> Sequence[Judged]:
         """Every verdict, in the order of judgement."""
 
-    @property
-    @abstractmethod
+    @cached_property
     def notes(self) -> dict[int, str]:
         """By position, why an event without a verdict has none."""
+        found = self.own_notes() | dict.fromkeys(self.in_vain, RETRACTS_NOTHING)
+        told = {judged.position for judged in self.judged} | found.keys()
+        unsaid = {event.position for event in self.took_part} & self.named_in_vain.keys() - told
+        return found | dict.fromkeys(unsaid, NAMED_IN_VAIN) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
+
+    def own_notes(self) -> dict[int, str]:
+        """The notes that only this scheme gives."""
+        return {}
 
     @abstractmethod
     def standing_json(self) -> dict[str, Any]:
@@ -152,7 +168,28 @@ class Replay(ABC):
 
     def compared_of_note(self, position: int) -> dict[str, Any] | None:
         """The figure or the event that says why there is no verdict."""
-        return self.deciding("retraction", self.retracted[position])
+        note = self.notes[position]
+        if note == RETRACTED_NOTE:
+            return self.deciding("retraction", self.retracted[position])
+        if note != RETRACTS_NOTHING:
+            return None
+        later = self.in_vain[position]
+        if later is not None:
+            return self.deciding("recorded_later", later)
+        data = self.events[position].data
+        return {"what": "names_nothing", "found": f"{data.source} {data.event}", "bound": None}
+
+    def same_instant(self, position: int, made: str, at: int) -> int | None:
+        """Where the cause stands that an event lacks, if it happened at the same instant and was recorded after it.
+
+        The event is told by its position, with its verdict or note and the instant of that.
+        """
+        return self.causes.after(self.events[position], made, at)
+
+    @cached_property
+    def causes(self) -> Causes:
+        """What can be a cause, among the events that took part."""
+        return Causes(self.took_part)
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """The keys that only this scheme's explanation has, of a part and the verdicts shown in it."""
@@ -166,6 +203,21 @@ class Replay(ABC):
     def retracted(self) -> dict[int, int]:
         """By position of a retracted event, that of the retraction."""
         return retracted_positions(self.known)
+
+    @cached_property
+    def in_vain(self) -> dict[int, int | None]:
+        """By position of a retraction that retracts nothing, that of the event it names, where this came later."""
+        found = retractions_in_vain(self.known, self.elsewhere)
+        return {position: later for position, later in found.items() if position not in self.retracted}
+
+    @cached_property
+    def named_in_vain(self) -> dict[int, list[int]]:
+        """By position of an event, those of the retractions that named it before it was recorded."""
+        found: dict[int, list[int]] = {}
+        for position, later in self.in_vain.items():
+            if later is not None:
+                found.setdefault(later, []).append(position)
+        return found
 
     @cached_property
     def events(self) -> dict[int, Event]:

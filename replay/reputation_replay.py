@@ -12,7 +12,8 @@ from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.reputation import NEW, NO_CAP, RECEIVED, SCHEME, Account, Finding, Month, Run, Verdict, run
 from domain.reputation_facts import FLAG_TYPES, history_of, spans_of
 from replay.clauses import points_text
-from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
+from replay.replays import Judged, Part, Policies, Replay
+from replay.same_instant import BEFORE_OPENING
 from replay.timeline import Moment, taking_part
 
 
@@ -60,11 +61,11 @@ class ReputationReplay(Replay):
     def figures_json(self) -> dict[str, Any]:
         return {"points": points_text(self.shown.points_tenths), "months": self.own_json()["months"]}
 
-    @cached_property
-    def notes(self) -> dict[int, str]:
-        return account.notes_of(self.took_part, self.history, self.settling) | dict.fromkeys(
-            self.retracted, RETRACTED_NOTE
-        )
+    def own_notes(self) -> dict[int, str]:
+        wiped = {finding.position for finding in self.findings if finding.verdict is Verdict.WIPED}
+        closings = [event for event in self.took_part if event.type == "merchant.closed"]
+        early = [e.position for e in closings if e.position not in wiped and self.causes.opens_after(e)]
+        return account.notes_of(self.took_part, self.history, self.settling) | dict.fromkeys(early, BEFORE_OPENING)
 
     @property
     def settling(self) -> Run:
@@ -220,6 +221,28 @@ class ReputationReplay(Replay):
         if verdict in (Verdict.COUNTED, Verdict.NEUTRAL):
             return self._worth(finding)
         return None
+
+    def same_instant(self, position: int, made: str, at: int) -> int | None:
+        """As for every scheme; an opening would change nothing before the statistics begin, or of an order that a
+        closing has wiped.
+        """
+        cause = super().same_instant(position, made, at)
+        if cause is None or made not in (Verdict.BEFORE_START.word, Verdict.CLOSED.word):
+            return cause
+        finding = self._findings_by_position[position]
+        if finding.verdict is Verdict.BEFORE_START:
+            return cause if finding.figure >= finding.bound else None
+        closing, paid = self.events[finding.bound], self._payments[self.events[position].data.order]
+        return cause if (closing.occurred_at, closing.position) < (paid.occurred_at, paid.position) else None
+
+    @cached_property
+    def _findings_by_position(self) -> dict[int, Finding]:
+        return {finding.position: finding for finding in self.findings}
+
+    @cached_property
+    def _payments(self) -> dict[str, Event]:
+        """By order, its first payment."""
+        return {event.data.order: event for event in reversed(self.took_part) if event.type == "order.paid"}
 
     def _worth(self, finding: Finding) -> dict[str, Any]:
         """Why an entry is worth what it is: the stars and their class, or the receipt whose window has passed."""

@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from domain.events import BINDING_TYPES
 from replay.guards import POSTGRES_GUARD_STATEMENTS, SQLITE_GUARDS
-from replay.store import ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.store import INDEX_OF_RETRACTIONS, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
 
 _BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
 # Code point order everywhere: no collation of a locale may order ids.
@@ -97,6 +97,7 @@ tally: Final = Table(
 """Records by type, moved in the transaction of the records; `verify` counts again."""
 
 _bindings: Final = text("type IN ({})".format(", ".join(f"'{name}'" for name in BINDING_TYPES)))
+_retractions: Final = text("type = 'event.retracted'")
 _indexes: Final = (
     Index("records_by_stream", records.c.stream, records.c.version, unique=True),
     Index("records_by_key", records.c.source, records.c.event_id, unique=True),
@@ -109,6 +110,13 @@ _indexes: Final = (
         postgresql_where=records.c.ref.is_not(None),
     ),
     Index("records_by_creator", records.c.ref, sqlite_where=_bindings, postgresql_where=_bindings),
+    Index(
+        INDEX_OF_RETRACTIONS,
+        records.c.recorded_at,
+        records.c.position,
+        sqlite_where=_retractions,
+        postgresql_where=_retractions,
+    ),
     Index("buyers_by_alias", buyers.c.alias, unique=True),
 )
 

@@ -16,7 +16,6 @@ from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
-    INDEX_BY_TIME,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -160,10 +159,8 @@ class SqliteStore(Store):
             raise _failure(self.name, error) from error
         return not busy
 
-    def index_by_time(self) -> None:
-        if not list(self.query("SELECT 1 FROM sqlite_master WHERE name = 'records_by_time'")):
-            with self.writing() as transaction:
-                transaction.execute(INDEX_BY_TIME)
+    def has_index(self, name: str) -> bool:
+        return bool(list(self.query("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))))
 
     def key_path(self) -> Path:
         return key_path(self.path)

@@ -245,8 +245,16 @@ class Store(ABC):
         """Leave nothing of deleted rows in the files of the store; False when something may be left."""
 
     @abstractmethod
-    def index_by_time(self) -> None:
-        """Make the index that views read months by, in a store that was made before there was one."""
+    def has_index(self, name: str) -> bool:
+        """Whether there is an index of a name; those made by earlier versions lack LATER_INDEXES."""
+
+    def index_later(self) -> None:
+        """Make the indexes of a store that was made before there were such: that views read months by, and so on."""
+        missing = [name for name in LATER_INDEXES if not self.has_index(name)]
+        if missing:
+            with self.writing() as transaction:
+                for name in missing:
+                    transaction.execute(f"CREATE INDEX IF NOT EXISTS {name} ON records {LATER_INDEXES[name]}")
 
     @abstractmethod
     def key_path(self) -> Path | None:
@@ -274,7 +282,12 @@ class Store(ABC):
         return Head(*rows[0]) if rows else _before_first(self.identity)
 
 
-INDEX_BY_TIME: Final = "CREATE INDEX IF NOT EXISTS records_by_time ON records (stream, occurred_at)"
+INDEX_OF_RETRACTIONS: Final = "records_by_retraction"
+LATER_INDEXES: Final = {
+    "records_by_time": "(stream, occurred_at)",
+    INDEX_OF_RETRACTIONS: "(recorded_at, position) WHERE type = 'event.retracted'",
+}
+"""Indexes of records that stores made by earlier versions lack until views are first moved."""
 HEAD_SQL: Final = "SELECT position, recorded_at, chain FROM records ORDER BY position DESC LIMIT 1"
 
 

@@ -26,7 +26,8 @@ from domain.tier import (
 )
 from domain.tier_facts import end_of, history_of, last_closed_day, spans_of
 from replay.comparisons import comparison_json, trial_json
-from replay.replays import RETRACTED_NOTE, Judged, Part, Policies, Replay
+from replay.replays import Judged, Part, Policies, Replay
+from replay.same_instant import BEFORE_OPENING
 from replay.timeline import Moment, taking_part
 
 
@@ -62,9 +63,11 @@ class TierReplay(Replay):
     def score(self) -> int | None:
         return self.account.tier if state_of(self.history, self.account) is State.RATED else None
 
-    @cached_property
-    def notes(self) -> dict[int, str]:
-        return dict.fromkeys(self.retracted, RETRACTED_NOTE)
+    def own_notes(self) -> dict[int, str]:
+        """A closing or a notice that did nothing because the opening of the same instant stands after it."""
+        if self.account.cleared_out:
+            return {}
+        return dict.fromkeys(self.causes.acts_before_opening(self.took_part), BEFORE_OPENING)
 
     @property
     def account(self) -> Account:

@@ -18,7 +18,8 @@ from domain.calendar import parse_instant, shanghai_text
 from domain.reputation import Verdict
 from domain.reputation_account import NOTES
 from replay.clauses import clauses
-from replay.replays import RETRACTED_NOTE
+from replay.replays import COMMON_NOTES
+from replay.same_instant import BEFORE_OPENING
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "cases"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -111,6 +112,7 @@ def test_a_case_comes_out_as_it_says(name: str, tmp_path: Path, monkeypatch: pyt
             key: replay[key] for key in shown if key in replay
         }
         assert "points" in replay
+        assert_expected(found, replay)
 
 
 def assert_comes_out(found: dict[str, Any], replay: dict[str, Any]) -> None:
@@ -120,6 +122,11 @@ def assert_comes_out(found: dict[str, Any], replay: dict[str, Any]) -> None:
         assert [f"{verdict['event']} {verdict['verdict']}" for verdict in found["verdicts"]] == replay["verdicts"]
     if "notes" in replay:
         assert [f"{note['event']} {note['note']}" for note in found["notes"]] == replay["notes"]
+    assert_expected(found, replay)
+
+
+def assert_expected(found: dict[str, Any], replay: dict[str, Any]) -> None:
+    """The keys that a case names by their paths."""
     for path, expected in replay.get("expect", {}).items():
         value: Any = found
         for step in path.split("."):
@@ -127,7 +134,7 @@ def assert_comes_out(found: dict[str, Any], replay: dict[str, Any]) -> None:
         assert ("none" if value is None else value) == expected, path
 
 
-@pytest.mark.parametrize("name", [*(verdict.word for verdict in Verdict), *NOTES, RETRACTED_NOTE])
+@pytest.mark.parametrize("name", [*(verdict.word for verdict in Verdict), *NOTES, BEFORE_OPENING, *COMMON_NOTES])
 def test_each_verdict_and_note_has_a_case_of_its_name(name: str) -> None:
     told = [line for replay in CASES[name]["replays"] for line in (*replay["verdicts"], *replay["notes"])]
     assert name in [line.split()[1] for line in told]
@@ -149,14 +156,14 @@ def test_each_verdict_of_the_other_schemes_has_a_case(scheme: str, verdicts: Any
 
 def test_each_verdict_and_note_has_a_clause_in_both_languages() -> None:
     found = clauses("merchant-reputation")
-    assert set(found) == {*(verdict.word for verdict in Verdict), *NOTES, RETRACTED_NOTE}
+    assert set(found) == {*(verdict.word for verdict in Verdict), *NOTES, BEFORE_OPENING, *COMMON_NOTES}
     for scheme, verdicts in (
         ("merchant-tier", tier_facts.Verdict),
         ("creator-level", creator_facts.Verdict),
         ("mcn-level", mcn_facts.Verdict),
     ):
         found = {**found, **{f"{scheme} {name}": clause for name, clause in clauses(scheme).items()}}
-        assert {str(verdict) for verdict in verdicts} | {RETRACTED_NOTE} <= clauses(scheme).keys()
+        assert {str(verdict) for verdict in verdicts} | set(COMMON_NOTES) <= clauses(scheme).keys()
     for name, clause in found.items():
         assert {"en", "zh", "short_en", "short_zh"} <= clause.keys(), name
         assert "parameters" in clause or {"source", "status"} <= clause.keys(), name

@@ -204,6 +204,8 @@ def test_explain_gives_each_event_its_verdict_or_note(ledger: str) -> None:
         "balance": "1.0",
         "order": "o-1",
         "compared": {"what": "stars", "found": 5, "bound": "good"},
+        "same_instant": None,
+        "retracted_in_vain_by": [],
     }
     assert [(item["event"], item["note"]) for item in found["notes"]] == [("flag-1", "retracted")]
     assert found["notes"][0]["compared"]["event"] == "ret-1"

@@ -154,4 +154,8 @@ def test_facts_are_found_without_a_scan(tmp_path: Path) -> None:
         bound = "SELECT * FROM records WHERE ref = 'c' AND type IN ('creator.bound', 'creator.unbound')"
         assert "records_by_creator (ref=?)" in plan(bound)
         assert "records_by_stream (stream=?)" in plan("SELECT max(version) FROM records WHERE stream = 'a'")
+        retractions = (
+            "SELECT * FROM records WHERE type = 'event.retracted' ORDER BY recorded_at DESC, position DESC LIMIT 9"
+        )
+        assert plan(retractions) == "SCAN records USING INDEX records_by_retraction"  # in order, and of these alone
         assert "records_by_key" in plan("SELECT 1 FROM records WHERE source = 'a' AND event_id = 'b'")

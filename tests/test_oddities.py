@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay.look import find_event
+from replay import in_vain
+from replay.in_vain import LISTED_MAX
+from replay.look import find_event, status
 from replay.oddities import Oddities
-from replay.store import Store
+from replay.store import INDEX_OF_RETRACTIONS, Store
 from tests.making import event, ingest_events, paid, write_lines
 
 AT = "2022-11-01T10:00:00+08:00"
@@ -51,6 +53,7 @@ CASES: list[tuple[list[dict[str, Any]], Oddities]] = [
     ([BOUND, UNBOUND], Oddities()),
     ([PAID, REVIEW, OPENED], Oddities(effects_first=2)),
     ([OPENED, PAID, REVIEW], Oddities()),
+    ([event("merchant.tier_set", "set", AT, level="LV2"), OPENED], Oddities(effects_first=1)),
 ]
 
 
@@ -82,6 +85,83 @@ def test_an_event_tells_what_named_it_in_vain(store: Store, tmp_path: Path) -> N
     assert [other["id"] for other in found["retracted_by"]] == ["late"]
     nothing = {name: find_event(store, "urn:test", name)["retracts_nothing"] for name in ("early", "late", "pay-o-1")}
     assert nothing == {"early": True, "late": False, "pay-o-1": False}
+
+
+def of_stranger(number: int) -> dict[str, Any]:
+    """A retraction at one merchant of what stands at another."""
+    return retraction(f"stranger-{number}", "pay-o-1", "merchant/m-2")
+
+
+def test_the_status_lists_retractions_of_nothing(store: Store, tmp_path: Path) -> None:
+    assert status(store)["retract_nothing"] == {"looked_at": 0, "count": 0, "latest": []}
+    made = [
+        retraction("early", "pay-o-1"),
+        PAID,
+        retraction("late", "pay-o-1"),
+        of_stranger(0),
+        retraction("own", "own"),
+    ]
+    ingest_events(store, made, tmp_path)
+    found = status(store)["retract_nothing"]
+    assert (found["looked_at"], found["count"]) == (4, 3)
+    assert [(item["event"], item["names"]["event"], item["names"]["position"]) for item in found["latest"]] == [
+        ("own", "own", None),
+        ("stranger-0", "pay-o-1", None),
+        ("early", "pay-o-1", 2),
+    ]
+    assert found["latest"][2]["position"] == 1 and found["latest"][2]["subject"] == "merchant/m-1"
+    ingest_events(store, [retraction("mended", "early")], tmp_path)
+    assert [item["event"] for item in status(store)["retract_nothing"]["latest"]] == ["own", "stranger-0"]
+    ingest_events(store, [of_stranger(number) for number in range(1, 31)], tmp_path)
+    found = status(store)["retract_nothing"]
+    assert (found["count"], len(found["latest"]), found["latest"][0]["event"]) == (32, LISTED_MAX, "stranger-30")
+
+
+def test_only_the_last_retractions_are_looked_at(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_vain, "LOOKED_AT_MAX", 2)
+    ingest_events(store, [of_stranger(number) for number in range(5)], tmp_path)
+    found = status(store)["retract_nothing"]
+    assert (found["looked_at"], [item["event"] for item in found["latest"]]) == (2, ["stranger-4", "stranger-3"])
+
+
+def test_a_ledger_made_before_the_index_says_so_until_views_are_moved(store: Store, tmp_path: Path) -> None:
+    ingest_events(store, [retraction("early", "pay-o-1")], tmp_path)
+    with store.writing() as transaction:
+        transaction.execute(f"DROP INDEX {INDEX_OF_RETRACTIONS}")
+    assert status(store)["retract_nothing"] is None
+    assert store.definition_problems() == []
+    store.index_later()
+    assert status(store)["retract_nothing"]["count"] == 1
+    assert store.definition_problems() == [] and store.row_problems() == []
+
+
+def test_the_status_says_in_words_what_retracts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines(tmp_path / "odd.jsonl", [retraction("early", "pay-o-1"), PAID, retraction("never", "pay-o-9")])
+    CliRunner().invoke(main, ["ingest", "odd.jsonl"])
+    told = CliRunner().invoke(main, ["status"]).output
+    assert "2 of the last 2 retractions retract nothing" in told
+    assert "urn:test early, learned" in told and "names urn:test pay-o-1, recorded later at position 2" in told
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["order.paid pay-o-1 of the same instant was recorded after it (position 4)", "named in vain by early"]),
+        ("zh", ["同一时刻的 order.paid pay-o-1 记录在其后（位置 4）", "early（", "即指名撤回，无效"]),
+    ],
+)
+def test_an_explanation_says_in_words_what_may_surprise(
+    language: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    opened = event("merchant.onboarded", "opened", "2022-10-01T00:00:00+08:00", category="fresh")
+    write_lines(tmp_path / "odd.jsonl", [opened, retraction("early", "pay-o-1"), REVIEW, PAID])
+    CliRunner().invoke(main, ["ingest", "odd.jsonl"])
+    told = CliRunner().invoke(main, ["explain", "merchant/m-1", "--lang", language]).output
+    assert all(word in told for word in ["retracts_nothing", "named_in_vain", *words]), told
+    of_payment = CliRunner().invoke(main, ["explain", "merchant/m-1", "--event", "pay-o-1"]).output
+    assert "unknown_order" in of_payment and "named_in_vain" in of_payment, "the order's verdicts beside its own note"
 
 
 def test_the_intake_says_what_it_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from domain.policy import Policy, policy_of
 from replay.answers import replay_json
 from replay.diff import diff_json
 from replay.explain import explain_json
-from replay.replays import Part, Replay
+from replay.replays import NAMED_IN_VAIN, Part, Replay
+from replay.same_instant import BEFORE_OPENING
 from tests.conftest import SOAK
 from tests.replays import VERSIONS, by_the_oracle_of_versions, dated, replay_of
 from tests.test_reputation import (
@@ -45,7 +46,11 @@ def account_of(replay: Replay) -> dict[str, Any]:
         "points_tenths": tenths(found["points"]),
         "to_next_tenths": tenths(found["to_next"]),
         "verdicts": [(v["position"], v["verdict"], tenths(v["points"])) for v in found["verdicts"]],
-        "notes": {f"{note['source']} {note['event']}": note["note"] for note in found["notes"]},
+        "notes": {
+            f"{note['source']} {note['event']}": note["note"]
+            for note in found["notes"]
+            if note["note"] not in (BEFORE_OPENING, NAMED_IN_VAIN)  # the rulebook knows no such notes
+        },
         "months": [
             {
                 "month": month["month"],

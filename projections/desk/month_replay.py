@@ -20,6 +20,7 @@ from projections.desk.sight import Told
 from projections.reputation_rows import account_of
 from projections.service.budget import events_under
 from projections.service.reading import Snapshot
+from replay.in_vain import places_of
 from replay.reputation_replay import ReputationReplay
 from replay.store import Store
 from replay.timeline import RETRACTED, Moment, event_at, events_about, events_between
@@ -40,7 +41,9 @@ def month_replay(store: Store, views: Snapshot, moment: Moment, subject: str, to
     """A merchant's month, from its opening in the views, which stand at the moment."""
     opening = _opening(views, subject, month)
     known = _known(store, views, moment.position, subject, told, opening, month)
-    return MonthReplay(subject, known, moment, told.policies, opening)
+    found = MonthReplay(subject, known, moment, told.policies, opening)
+    found.elsewhere = _named_elsewhere(store, subject, found.known)
+    return found
 
 
 def events_of_month(store: Store, views: Snapshot, moment: Moment, subject: str, told: Told, month: int) -> int:
@@ -82,6 +85,14 @@ def _known(
         found[opening.closed_position] = event_at(store, opening.closed_position)
     found |= {event.position: event for event in _retractions(store, views, subject)}
     return [found[at] for at in sorted(found)]
+
+
+def _named_elsewhere(store: Store, subject: str, known: list[Event]) -> dict[tuple[str, str], int]:
+    """The places of what retractions name of the merchant's events beyond those known here."""
+    here = {(event.source, event.id) for event in known}
+    named = {(event.data.source, event.data.event) for event in known if event.type == RETRACTED}
+    places = places_of(store, {(subject, source, event_id) for source, event_id in named - here})
+    return {(source, event_id): place for (_, source, event_id), place in places.items()}
 
 
 def _retractions(store: Store, views: Snapshot, subject: str) -> Iterator[Event]:

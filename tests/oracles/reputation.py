@@ -256,6 +256,13 @@ def retracted_names(known: list[Event]) -> set[Name]:
     return gone
 
 
+def names_nothing(known: list[Event], retraction: Event) -> bool:
+    """Section 0, event catalogue: a retraction that names no earlier event of the subject does nothing."""
+    name = (retraction.data["source"], retraction.data["event"])
+    earlier = [e for e in known if e.name == name and e.position < retraction.position]
+    return not any(e.type != "level.decided" for e in earlier)
+
+
 def taking_part(known: list[Event], gone: set[Name], as_of: int) -> list[Event]:
     """Section 0: an ordinary event takes part if its time is not after `as_of`; a correction whatever its time."""
     return [e for e in known if e.name not in gone and (e.type in _CORRECTIONS or e.occurred_at <= as_of)]
@@ -554,6 +561,8 @@ def replay(
     part = taking_part(known, gone, as_of)
     lives = [e for e in part if e.type in _LIFE_TYPES]
     flagged, notes = flags(part)
+    retractions = [e for e in known if e.type == "event.retracted"]
+    notes.update({note_key(e): "retracts_nothing" for e in retractions if names_nothing(known, e)})
     notes.update({note_key(e): "retracted" for e in known if e.name in gone})
 
     steps = [Step(e.occurred_at, e) for e in effective_closings(lives)]
