@@ -56,7 +56,8 @@ def postgres_location(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        # From template0, to which nobody can be connected: vacuuming template1 would refuse it on a busy machine.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
     yield postgres_server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import contextmanager
+from multiprocessing import Pipe
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -20,7 +21,7 @@ import pytest
 from cli import main
 from projections.belonging import OtherHistory
 from projections.follow import ClockJumped
-from projections.service.serve import STOP_SECONDS
+from projections.service.serve import STOP_SECONDS, _end_when_lost
 from replay.errors import StoreError, UsageError
 from replay.store import is_postgres
 from tests.serving import demo_ledger
@@ -118,3 +119,15 @@ def status_of(url: str) -> int:
         return error.code
     except OSError:
         return 0
+
+
+def test_a_service_that_is_told_to_end_tells_of_no_loss() -> None:
+    heard, teller = Pipe(duplex=False)
+    losses: list[str] = []
+    teller.close()  # as when the first process ends
+    _end_when_lost(heard, losses, lambda: losses.append("ended"))
+    assert losses == []
+    heard, teller = Pipe(duplex=False)
+    teller.send_bytes(b"the disk is away")
+    _end_when_lost(heard, losses, lambda: losses.append("ended"))
+    assert losses == ["the disk is away", "ended"]

@@ -128,7 +128,11 @@ def serve(settings: Settings) -> None:
 
 def _end_when_lost(heard: "Connection", losses: list[str], end: Callable[[], None]) -> None:
     """Wait in the first process until one that answers tells of a loss; then end the service."""
-    losses.append(heard.recv_bytes().decode("utf-8", "replace"))
+    try:
+        why = heard.recv_bytes()
+    except EOFError:  # the service ends as it was told to: nobody is left to tell of a loss
+        return
+    losses.append(why.decode("utf-8", "replace"))
     end()
 
 
