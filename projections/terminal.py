@@ -6,6 +6,8 @@ import sys
 from typing import Final
 
 _HANDLER: Final = "levelbook-shown"
+_ASCII: Final = "levelbook_ascii"
+"""ASCII under another name: click takes a stream that says ascii for a mistake, and writes UTF-8 to it."""
 _BEYOND_PLANE_0: Final = 0x10000
 
 
@@ -15,9 +17,11 @@ def prepare_streams() -> None:
     The escapes are those of JSON, so that JSON on such a stream is still the same JSON.
     """
     codecs.register_error(_HANDLER, _escaped)
+    codecs.register(_ascii_by_name)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_HANDLER)
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(errors=_HANDLER, encoding=_ASCII if is_ascii else None)
 
 
 def as_page(page: str) -> str:
@@ -26,6 +30,21 @@ def as_page(page: str) -> str:
     if codecs.lookup(encoding).name == "utf-8":
         return page
     return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _ascii_by_name(name: str) -> codecs.CodecInfo | None:
+    if name != _ASCII:
+        return None
+    found = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        found.streamreader,
+        found.streamwriter,
+        found.incrementalencoder,
+        found.incrementaldecoder,
+        name=_ASCII,
+    )
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

@@ -20,7 +20,6 @@ from replay.lines import blocks
 from replay.look import find_event
 from replay.received import Undocumented
 from replay.refusals import RefusalError
-from replay.seal import seal
 from replay.store import Store
 from replay.verify import verify
 from tests.making import event, ingest_events, line, paid, records, write_lines
@@ -68,7 +67,6 @@ def test_extensions_are_recorded_beside_the_event_and_are_no_part_of_its_content
     assert verify(store).problems == []
     assert find_event(store, "urn:test", "c-1")["extensions"] == {"sampledrate": "30", "sequence": "0001"}
     assert find_event(store, "urn:test", "pay-o-3")["extensions"] == {}
-    seal(store, tmp_path / "segments", lambda _: None)
 
 
 def test_a_backfilled_record_with_extensions_is_its_own_canonical_form(store: Store, tmp_path: Path) -> None:
