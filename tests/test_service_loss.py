@@ -171,6 +171,29 @@ def test_ready_means_that_tokens_can_be_looked_up(location: str, tmp_path: Path)
         assert client.get(LEVEL, headers={"Authorization": "Bearer x"}).status_code == 503
 
 
+def test_where_the_store_lies_is_not_told_to_who_shows_a_token(
+    location: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    demo_ledger(location, tmp_path)
+    with open_store(location) as store, open_keeping(store) as keeping:
+        _, token = keeping.new_token("w", SCOPES, 10_000, 1)
+        name, schema = store.name, "levelbook_service." if keeping._schema else ""
+    shown, page = {"Authorization": f"Bearer {token}"}, f"{SUBJECT.removeprefix('/v1')}/why"
+    for needs_token in (True, False):
+        with serving(Settings(location, token_required=needs_token, ready_lag_seconds=ENDLESS_LAG)) as client:
+            assert client.get(f"{SUBJECT}/events", headers=shown).status_code == 200
+            with open_store(location) as store, open_keeping(store) as keeping, keeping._writing() as connection:
+                connection.exec_driver_sql(f"DROP TABLE {schema}accesses")
+            for path, accept in ((f"{SUBJECT}/events", "*/*"), (page, "text/html")):
+                answer = client.get(path, headers=shown | {"Accept": accept})
+                assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
+                told = [piece in answer.text for piece in (name, "accesses")]
+                assert told == [not needs_token] * 2, answer.text
+            assert f"beside {name} cannot be used" in caplog.text
+        with open_store(location) as store, open_keeping(store):
+            pass  # made again
+
+
 def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     location, kept = str(tmp_path / "ledger.db"), tmp_path / "kept.db"
     demo_ledger(location, tmp_path)

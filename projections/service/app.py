@@ -50,7 +50,7 @@ def application(
         middleware=[Middleware(Guard, settings=settings, askers=askers, measures=measures)],
         exception_handlers={
             Problem: _problem,
-            LevelbookError: _unavailable,
+            LevelbookError: _problem,
             MemoryError: _no_memory,
             HTTPException: _http_error,
         },
@@ -85,13 +85,9 @@ def answer_problem(request: Request, problem: Problem) -> Response:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return answer_problem(request, error)
-
-
-async def _unavailable(request: Request, error: Exception) -> Response:
-    assert isinstance(error, LevelbookError)
-    return answer_problem(request, problems.unavailable(error))
+    assert isinstance(error, Problem | LevelbookError)
+    settings: Settings = request.app.state.settings
+    return answer_problem(request, problems.as_told(error, needs_token=settings.needs_token))
 
 
 async def _no_memory(request: Request, _: Exception) -> Response:

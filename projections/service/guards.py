@@ -15,17 +15,7 @@ from projections.service.askers import Askers, shown_by
 from projections.service.asking import NOBODY
 from projections.service.bodies import Bodies, too_slow
 from projections.service.metrics import Measures
-from projections.service.problems import (
-    UNAVAILABLE,
-    Problem,
-    broken,
-    broken_off,
-    log_once,
-    not_found,
-    problem_response,
-    unavailable,
-    unavailable_to_anybody,
-)
+from projections.service.problems import Problem, as_told, broken, broken_off, not_found, problem_response
 from projections.service.settings import Settings
 from replay.errors import LevelbookError
 
@@ -91,7 +81,7 @@ class Guard:
         try:
             await self._admit(scope)
         except (Problem, LevelbookError) as error:
-            problem = self._told(error)
+            problem = as_told(error, needs_token=self._needs_token)
             self._measures.refused(problem.status)
             await refusal(Request(scope), problem)(scope, receive, guarded)
             return
@@ -111,14 +101,6 @@ class Guard:
             if body is not None:
                 body.end()
             self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
-
-    def _told(self, error: Problem | LevelbookError) -> Problem:
-        """What is told of a request that is not admitted: nothing of the inside to who may not ask without a token."""
-        problem = error if isinstance(error, Problem) else unavailable(error)
-        if problem.kind != UNAVAILABLE or not self._needs_token:
-            return problem
-        log_once(problem.detail)
-        return unavailable_to_anybody()
 
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks. Raises Problem for who may not ask anything."""

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from projections.belonging import check_clock
 from projections.service.askers import Askers
-from projections.service.problems import UNAVAILABLE, Problem, log_once, unavailable, unavailable_to_anybody
+from projections.service.problems import Problem, as_told
 from projections.service.reading import Reading, Snapshot
 from projections.service.settings import Settings
 from projections.service.standing import freshness
@@ -41,11 +41,7 @@ def why_not_ready(reading: Reading, askers: Askers, settings: Settings) -> str |
             failed = _failed_unexpectedly(at)
         askers.keeping().check()
     except (Problem, LevelbookError) as error:
-        problem = error if isinstance(error, Problem) else unavailable(error)
-        if problem.kind != UNAVAILABLE or not settings.needs_token:
-            return problem.detail
-        log_once(problem.detail)
-        return unavailable_to_anybody().detail
+        return as_told(error, needs_token=settings.needs_token).detail
     if failed:
         return f"{failed} levels failed unexpectedly and are set aside; 'levelbook status' shows their traces"
     if lag["lag_seconds"] > lag_seconds_max:

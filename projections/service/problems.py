@@ -102,9 +102,20 @@ def unavailable(error: LevelbookError) -> Problem:
 
 
 def unavailable_to_anybody() -> Problem:
-    """The same, told to who has not shown a token that holds: where the store lies is not for him."""
+    """The same, told where a token is needed: where the store lies is not for who asks."""
     detail = "the ledger or what the service keeps beside it cannot be read now; the service's log says why"
     return Problem(503, UNAVAILABLE, "The ledger cannot be read now", detail, headers={"Retry-After": "5"})
+
+
+def as_told(error: Problem | LevelbookError, *, needs_token: bool) -> Problem:
+    """An error as it is told over the network: where a token is needed, the log alone says where the store lies and
+    what its database said. Whoever is let in may read levels; the inside is for who runs the service.
+    """
+    problem = error if isinstance(error, Problem) else unavailable(error)
+    if problem.kind != UNAVAILABLE or not needs_token:
+        return problem
+    log_once(problem.detail)
+    return unavailable_to_anybody()
 
 
 def log_once(text: str) -> None:
