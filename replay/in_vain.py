@@ -9,7 +9,7 @@ from replay.store import INDEX_OF_RETRACTIONS, Store
 from replay.timeline import EVERYTHING, RETRACTED
 
 LISTED_MAX: Final = 20
-LOOKED_AT_MAX: Final = 10_000
+LOOKED_AT_MAX: Final = 1_000
 """Of how many retractions, the latest, a status says whether they retract anything."""
 _AT_ONCE: Final = 300
 
