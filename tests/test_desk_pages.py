@@ -12,6 +12,7 @@ from projections.desk import timeline
 from projections.service.keeping import open_keeping
 from projections.service.reading import Reading
 from projections.service.settings import Settings
+from projections.views import open_views
 from replay.store import create_store, open_store
 from tests.disputes import disputed_ledger
 from tests.making import event, ingest_events
@@ -178,8 +179,7 @@ def test_a_level_set_aside_is_shown_as_such(disputed: str, tmp_path: Path) -> No
             "at": 1,
             "reason": "broken",
         }
-    views = reading.views()
-    with views.moving() as connection:
+    with open_store(disputed) as store, open_views(store) as views, views.moving() as connection:
         connection.execute(aside.insert().values(values))
     try:
         with serving(Settings(disputed)) as client:
@@ -188,7 +188,7 @@ def test_a_level_set_aside_is_shown_as_such(disputed: str, tmp_path: Path) -> No
             assert "1 levels could not be worked out" in page(client, "/operations")
             assert "Set aside" in page(client, "/?q=tea-stall")
     finally:
-        with views.moving() as connection:
+        with open_store(disputed) as store, open_views(store) as views, views.moving() as connection:
             connection.execute(aside.delete())
         reading.close()
 
