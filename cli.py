@@ -152,7 +152,7 @@ def ingest(
             interrupted = True
         except (LevelbookError, OSError) as error:
             failure = error
-        ended = printing.Ended(run.counts, refused.path, refused.left_out, watch.head, target.made, dry_run)
+        ended = printing.Ended(run.counts, refused.path, refused.left_out, watch.head, target.made, dry_run, target.due)
     printing.print_ended(ended, as_json=as_json)
     if failure is not None:
         raise failure
@@ -242,19 +242,54 @@ def backup(file: Path, store: str, format_: str) -> None:
         sys.exit(EXIT_NOT_ALL)
 
 
-@_command("erase-buyer", "levelbook erase-buyer b-9 --reason 'request 2291'")
-@click.argument("buyer")
-@click.option("--reason", required=True, help="Why; kept for ever, so name no one.")
+@_command("erase-buyer", "levelbook erase-buyer b-9 --reason 'request 2291' --at-month-end")
+@click.argument("buyer", required=False)
+@click.option("--reason", help="Why; kept for ever, so name no one.")
+@click.option("--now", "in_month", is_flag=True, help="At once, also where the month's pair caps begin anew by that.")
+@click.option("--at-month-end", is_flag=True, help="Keep the request; it is carried out when the month is over.")
+@click.option("--due", is_flag=True, help="Carry out the requests that are due (from cron); needs no key.")
 @clock_option
 @store_options
-def erase_buyer(buyer: str, reason: str, clock_behind: bool, store: str, format_: str) -> None:
-    """Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes."""
-    from replay.ledger import Ledger
+def erase_buyer(
+    buyer: str | None,
+    reason: str | None,
+    in_month: bool,
+    at_month_end: bool,
+    due: bool,
+    clock_behind: bool,
+    store: str,
+    format_: str,
+) -> None:
+    """Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes.
 
+    Where something happened to the buyer's orders this month, the month's pair cap would begin anew: then --now or
+    --at-month-end has to be given. Requests for the month's end are carried out by the first command that records
+    after it, or by --due.
+    """
+    from projections import erasures_text
+    from replay.erasing import Asked, Erasure, erase_at_month_end, erase_due, erase_now
+    from replay.errors import UsageError
+
+    as_json = format_ == "json"
+    if due:
+        if buyer is not None or reason is not None or in_month or at_month_end:
+            raise UsageError("--due carries out all requests that are due, each for its own reason; give it alone")
+        with _open(store) as opened:
+            carried = erase_due(opened, clock_behind=clock_behind)
+        erasures_text.print_due(carried, as_json=as_json)
+        return
+    if buyer is None or reason is None:
+        raise UsageError("an erasure needs a BUYER and a --reason; or give --due alone, for the requests that are due")
+    if in_month and at_month_end:
+        raise UsageError("--now and --at-month-end each say when; give one of them")
     name = _line_of_standard_input() if buyer == "-" else buyer
     with _open(store) as opened:
-        erasure = Ledger(opened).erase_buyer(name, reason, clock_behind=clock_behind)
-    printing.print_erasure(erasure, as_json=format_ == "json")
+        found: Asked | Erasure
+        if at_month_end:
+            found = erase_at_month_end(opened, name, reason, clock_behind=clock_behind)
+        else:
+            found = erase_now(opened, name, reason, in_month=in_month, clock_behind=clock_behind)
+    erasures_text.print_erasure(found, as_json=as_json)
 
 
 @_command("events", "levelbook events merchant/tea-house --order ring-1 --scheme merchant-reputation")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from projections.erasures_text import print_waiting, tell_due
+
 if TYPE_CHECKING:
     from projections.verifying import Outcome
     from replay.backup import BackedUp
     from replay.checks import Check
     from replay.decide import Decided
-    from replay.ledger import Erasure
+    from replay.erasing import Due
     from replay.outcomes import Counts
     from replay.refusals import Refusal
     from replay.replays import Replay
@@ -66,6 +68,8 @@ class Ended(NamedTuple):
     made: str | None
     """Where a new ledger was made, or in a dry run would be."""
     dry_run: bool
+    due: "Due"
+    """What became of the erasures of buyers that were due."""
 
 
 def print_ended(ended: Ended, *, as_json: bool) -> None:
@@ -86,6 +90,9 @@ def print_ended(ended: Ended, *, as_json: bool) -> None:
                 "effects_first": counts.odd.effects_first,
                 "held_back": counts.held_back,
                 "refused_whole": counts.refused_whole,
+                "buyers_erased": len(ended.due.erased),
+                "erasures_left": ended.due.left,
+                "erased_scrubbed": ended.due.scrubbed,
                 "rejects": str(ended.rejects) if ended.rejects else None,
                 "new_ledger": ended.made,
                 "head": head_text(head) if head and head.position and not dry_run else None,
@@ -119,6 +126,7 @@ def print_ended(ended: Ended, *, as_json: bool) -> None:
             " the lines named above where they stand and give all files again, or leave them out for good by"
             " --skip-refused"
         )
+    tell_due(ended.due)
     if ended.rejects is not None:
         if counts.refused > ended.left_out:
             click.echo(f"refused lines are in {ended.rejects}: mend them there and ingest that file")
@@ -209,21 +217,6 @@ def print_backup(file: Path, result: "BackedUp", *, as_json: bool) -> None:
         click.echo(f"of the store itself: {problem}")
 
 
-def print_erasure(erasure: "Erasure", *, as_json: bool) -> None:
-    if as_json:
-        print_json({"erased": 1, **erasure._asdict()})
-        return
-    click.echo(f"erased; the receipt stands at position {erasure.receipt_position}")
-    if erasure.merchants_this_month:
-        click.echo(
-            f"at {erasure.merchants_this_month} of {erasure.aliases} merchants something happened to the buyer's orders"
-            " this month: what they do there from now on is another buyer's, and the month's pair cap begins anew"
-        )
-    if not erasure.scrubbed:
-        click.echo("the files of the store still hold the deleted row until the database next tidies up (VACUUM)")
-    click.echo("backups made before still hold the row")
-
-
 def tell_open(asked_known_at: str, position: int) -> None:
     """Says that what belongs to a known_at may still grow."""
     click.echo(
@@ -299,8 +292,10 @@ def print_status(found: dict[str, Any], views: dict[str, Any] | None, *, as_json
         print_json(found | {"views": views})
         return
     for name, value in found.items():
-        if name not in ("types", "retract_nothing"):
+        if name not in ("types", "retract_nothing", "erasures_due"):
             click.echo(f"{name:<16}{value}")
+    if found["erasures_due"]["count"]:
+        print_waiting(**found["erasures_due"])
     for name, count in found["types"].items():
         click.echo(f"{count:>14}  {name}")
     for line in _retract_nothing_lines(found["retract_nothing"]):

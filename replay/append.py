@@ -51,7 +51,7 @@ class Appender:
     """Appends batches to one ledger, which it knows by its id and its key for buyers."""
 
     def __init__(self, ledger_id: str, key: bytes) -> None:
-        self._ledger_id = ledger_id
+        self.ledger_id = ledger_id
         self._key = key
 
     def append(self, transaction: Transaction, candidates: Sequence[Candidate], stamper: Stamper) -> Appended:
@@ -127,7 +127,7 @@ class Appender:
             if stamp != stamped:
                 stamped, recorded_at = stamp, stamp.recorded_at
                 template = record_template(
-                    ledger_id=self._ledger_id, recorded_text=instant_text(recorded_at), backfill=stamp.backfill
+                    ledger_id=self.ledger_id, recorded_text=instant_text(recorded_at), backfill=stamp.backfill
                 )
             stream, buyer = item.stream, item.buyer
             position += 1

@@ -15,6 +15,7 @@ from replay.verify import Verified, verify
 COPY_ROWS: Final = 10_000
 ALIAS_COLUMNS: Final = {ONE_ALIAS_EVERYWHERE: ("key", "alias"), SCHEMA_VERSION: AliasRow._fields}
 """By schema version, the columns of the table of aliases."""
+REQUEST_COLUMNS: Final = ("key", "due_at", "asked_at", "reason")
 _RECORDS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position <= ? ORDER BY position"
 
 
@@ -39,7 +40,9 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
         with copy_of(draft, store.identity) as copy, store.snapshot():
             head = store.head()
             _copy_records(store, copy, head.position, progress)
-            _copy_aliases(store, copy)
+            _copy_rows(store, copy, "buyers", ALIAS_COLUMNS[store.identity.version])
+            if store.identity.version != ONE_ALIAS_EVERYWHERE:
+                _copy_rows(store, copy, "erasures_due", REQUEST_COLUMNS)
         with SqliteStore(draft) as copy:
             result = verify(copy)
         if not result.problems and result.head != head:
@@ -64,12 +67,11 @@ def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int]
         progress(rows[-1][0])
 
 
-def _copy_aliases(store: Store, copy: Store) -> None:
-    columns = ALIAS_COLUMNS[store.identity.version]
+def _copy_rows(store: Store, copy: Store, table: str, columns: tuple[str, ...]) -> None:
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    for rows in _chunks(store.query(f"SELECT {names} FROM buyers")):
+    for rows in _chunks(store.query(f"SELECT {names} FROM {table}")):
         with copy.writing() as transaction:
-            transaction.execute_many(f"INSERT INTO buyers ({names}) VALUES ({marks})", rows)
+            transaction.execute_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
 
 
 def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

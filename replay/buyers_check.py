@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from domain.calendar import shanghai_text
 from domain.events import BuyerErased
 from replay.buyers import ERASURES, is_sealed, key_of
 from replay.errors import LevelbookError
@@ -24,7 +25,7 @@ def buyer_problems(store: Store) -> list[str]:
     with store.snapshot():
         kinds = [_misplaced(store), _unborne(store)]
         if store.identity.version != ONE_ALIAS_EVERYWHERE:
-            kinds.append(_unsealed(store))
+            kinds += [_unsealed(store), _asked_for_nobody(store)]
         return [problem for kind in kinds for problem in _bounded(kind)]
 
 
@@ -92,3 +93,12 @@ def _unsealed(store: Store) -> Iterator[str]:
                 f"the row of the alias {row.alias} at {row.merchant} does not bear the seal of this ledger's key:"
                 " it was changed, or belongs to another buyer"
             )
+
+
+def _asked_for_nobody(store: Store) -> Iterator[str]:
+    sql = "SELECT asked_at FROM erasures_due AS d WHERE NOT EXISTS (SELECT 1 FROM buyers WHERE key = d.key)"
+    for (asked_at,) in store.query(f"{sql} ORDER BY asked_at"):
+        yield (
+            f"an erasure asked for at {shanghai_text(asked_at)} is due for a buyer who has no alias: the request was"
+            " put in, or the buyer's rows were deleted without 'erase-buyer'"
+        )

@@ -31,9 +31,10 @@ from domain.policy import start_of_month, term_at, terms_of
 from replay.adopting import adopt_all
 from replay.errors import StoreError, UsageError
 from replay.leaderboard import board_rows
-from replay.ledger import Ledger, check_reason, own_source
+from replay.ledger import Ledger
 from replay.look import list_subjects
 from replay.mcn_replay import McnReplay
+from replay.own import check_reason, own_source
 from replay.readers import Reader
 from replay.reading import read_record
 from replay.record import leaf_hash

@@ -76,6 +76,9 @@ class _Layered(Transaction):
     def run_deferred(self) -> None:
         self._scratch.run_deferred()
 
+    def may_erase(self) -> bool:
+        return False
+
     def head(self) -> Head:
         """The scratch ledger's place with the later of both times; positions are not shown."""
         scratch = self._scratch.head()

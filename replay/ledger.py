@@ -7,7 +7,7 @@ itself goes through the aggregates of `domain.subjects` and `save`.
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from eventsourcing.application import Application
@@ -23,20 +23,19 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, EnvType
 from msgspec import UNSET
 
-from domain.calendar import month_of, month_start, parse_instant
-from domain.events import CATALOGUE, BuyerErased, Data, Envelope, Event, PolicyAdopted
-from domain.limits import TEXT_CHARS_MAX
+from domain.calendar import parse_instant
+from domain.events import CATALOGUE, Envelope, Event, PolicyAdopted
 from domain.policy import Policy
 from domain.subjects import Board, DecisionBook, PolicyBook, Subject, subject_class
-from domain.texts import invisible_character
 from domain.version import PROGRAM_VERSION
 from replay.append import Appender, ledger_clock
-from replay.buyers import ERASURES, hash_buyer, key_of
-from replay.errors import LevelbookError, UsageError
+from replay.erasing import scrubbed, take_due
+from replay.errors import LevelbookError
+from replay.own import own_candidate, own_source
 from replay.policies import check_adoptable
 from replay.reading import read_record
-from replay.record import OWN_SOURCE, Candidate, candidate
-from replay.store import Store, Transaction
+from replay.record import Candidate, candidate
+from replay.store import Store
 from replay.timeline import EVERYTHING, decisions_on
 
 DECISIONS: Final = "ledger/decisions"
@@ -78,7 +77,11 @@ class LedgerRecorder(ApplicationRecorder):
         Raises IntegrityError, having recorded nothing, when a stream has moved on.
         """
         items = [_candidate_of_state(stored.state) for stored in stored_events]
+        # No buyer stands in what the ledger decides, so that no key is needed.
+        appender = Appender(self._store.identity.id, b"")
         with self._store.append() as transaction:
+            stamper = ledger_clock(transaction, clock_behind=clock_behind)
+            due = take_due(transaction, appender, stamper)
             versions = transaction.versions(sorted({item.stream for item in items}))
             for item, stored in zip(items, stored_events, strict=True):
                 versions[item.stream] += 1
@@ -86,13 +89,12 @@ class LedgerRecorder(ApplicationRecorder):
                     raise IntegrityError(
                         f"{item.stream} stands at version {versions[item.stream] - 1}: read it again and decide again"
                     )
-            stamper = ledger_clock(transaction, clock_behind=clock_behind)
-            # No buyer stands in what the ledger decides, so that no key is needed.
-            done = Appender(self._store.identity.id, b"").append(transaction, items, stamper)
+            done = appender.append(transaction, items, stamper)
             if done.refused:
                 raise LevelbookError(f"a decision was not recorded: {done.refused[0][1].message}")
             if done.recorded != len(items):
                 raise IntegrityError("an event with the same source and id is recorded already")
+        scrubbed(self._store, due)
         first = done.head.position - len(items) + 1
         return list(range(first, done.head.position + 1))
 
@@ -138,18 +140,6 @@ class LedgerRecorder(ApplicationRecorder):
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
         """Views read by position (`select_notifications`); there is no push."""
         raise NotImplementedError("read by position: a ledger does not push")
-
-
-class Erasure(NamedTuple):
-    """What became of an erasure."""
-
-    receipt_position: int
-    aliases: int
-    """At how many merchants the buyer had one."""
-    merchants_this_month: int
-    """At how many of them something happened to the buyer's orders this month: there the pair cap begins anew."""
-    scrubbed: bool
-    """Whether nothing of the row is left in the files; else it is until the database next tidies up."""
 
 
 class Ledger(Application[str]):
@@ -227,61 +217,6 @@ class Ledger(Application[str]):
             for subject in objs:
                 subject.outdated = True
             raise
-
-    def erase_buyer(self, buyer: str, reason: str, *, clock_behind: bool = False) -> Erasure:
-        """Forget whose alias a buyer's is, leaving a receipt that names no one; no record changes.
-
-        Raises UsageError when this ledger knows no such buyer.
-        """
-        check_reason(reason)
-        key = key_of(self.store)
-        hashed = hash_buyer(key, buyer)
-        with self.store.append() as transaction:
-            this_month = self._merchants_this_month(transaction, hashed)
-            aliases = transaction.delete_aliases(hashed)
-            if not aliases:
-                raise UsageError("no such buyer has an alias in this ledger; nothing was erased")
-            receipt = own_candidate(
-                ERASURES,
-                "buyer.erased",
-                own_source(self.store),
-                f"erasure-{secrets.token_hex(OWN_ID_CHANCE_BYTES)}",
-                transaction.now(),
-                BuyerErased(aliases=aliases, reason=reason),
-            )
-            appender = Appender(self.store.identity.id, key)
-            stamper = ledger_clock(transaction, clock_behind=clock_behind)
-            done = appender.append(transaction, [receipt], stamper)
-            assert done.recorded == 1
-        return Erasure(done.head.position, aliases, this_month, self.store.scrub())
-
-    def _merchants_this_month(self, transaction: Transaction, buyer: bytes) -> int:
-        """At how many merchants something happened to the buyer's orders in the present month."""
-        paid = f"SELECT stream, ref, {self.store.alias_sql} AS alias FROM records WHERE type = 'order.paid'"
-        sql = (
-            "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"
-            " WHERE r.stream = b.merchant AND r.occurred_at >= ? AND r.ref IN"
-            f" (SELECT p.ref FROM ({paid}) AS p WHERE p.stream = b.merchant AND p.alias = b.alias))"
-        )
-        ((count,),) = transaction.execute(sql, (buyer, month_start(month_of(transaction.now()))))
-        return int(count)
-
-
-def check_reason(reason: str) -> None:
-    """Raises UsageError for a reason that is not one short text in which every character shows."""
-    if not (reason.isprintable() and invisible_character(reason) is None and 1 <= len(reason) <= TEXT_CHARS_MAX):
-        raise UsageError(f"--reason must be 1 to {TEXT_CHARS_MAX} printable characters")
-
-
-def own_source(store: Store) -> str:
-    """The `source` of events that the ledger itself records."""
-    return f"{OWN_SOURCE}{store.identity.id}"
-
-
-def own_candidate(stream: str, event_type: str, source: str, event_id: str, occurred_at: int, data: Data) -> Candidate:
-    """An event of the ledger itself, in the form of events from outside."""
-    envelope = Envelope(id=event_id, source=source, specversion="1.0", subject=stream, time="", type=event_type)
-    return candidate(envelope, data, occurred_at, None)
 
 
 def _candidate_of_state(state: bytes) -> Candidate:

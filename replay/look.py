@@ -8,6 +8,7 @@ import msgspec
 
 from domain.calendar import shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
+from replay.erasing import waiting
 from replay.errors import UsageError, damaged
 from replay.in_vain import retracting_nothing
 from replay.readers import Reader
@@ -144,8 +145,8 @@ def list_subjects(store: Store, kind: str | None) -> Iterator[dict[str, Any]]:
 
 
 def status(store: Store) -> dict[str, Any]:
-    """Where a ledger stands: identity, head, records by type, size on disk."""
-    head = store.head()
+    """Where a ledger stands: identity, head, records by type, size on disk, erasures that were asked for."""
+    head, waits = store.head(), waiting(store)
     types: dict[str, int] = dict(store.query("SELECT type, count FROM tally ORDER BY type"))
     return {
         "store": store.name,
@@ -157,6 +158,11 @@ def status(store: Store) -> dict[str, Any]:
         "types": types,
         "retract_nothing": retracting_nothing(store, types.get(RETRACTED, 0)),
         "size_bytes": store.size_bytes(),
+        "erasures_due": {
+            "count": waits.kept,
+            "earliest": None if waits.earliest_due is None else shanghai_text(waits.earliest_due),
+            "overdue": waits.overdue,
+        },
     }
 
 

@@ -15,6 +15,7 @@ from replay.postgres_sessions import connected
 from replay.record import Row
 from replay.store import (
     IDENTITY_SQL,
+    ONE_ALIAS_EVERYWHERE,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -47,6 +48,7 @@ _COPY_TYPES: Final = (
     *("int8", "text", "int8", "text", "text", "text", "text"),
     *("int8", "int8", "bytea", "bytea", "bytea"),
 )
+_MAY_ERASE: Final = "SELECT has_table_privilege('buyers', 'DELETE') AND has_table_privilege('erasures_due', 'DELETE')"
 _NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
@@ -131,7 +133,9 @@ class PostgresStore(Store):
             return _now(self._reader)
 
     def size_bytes(self) -> int:
-        tables = ("records", "ledger", "buyers", "tally")
+        tables = ["records", "ledger", "buyers", "tally"]
+        if self.identity.version != ONE_ALIAS_EVERYWHERE:
+            tables.append("erasures_due")
         return sum(
             int(size)
             for table in tables
@@ -182,7 +186,7 @@ class PostgresStore(Store):
         warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done
         self._reader.add_notice_handler(warnings.append)
         with _failures_named(self.name):
-            self._reader.execute("VACUUM buyers")
+            self._reader.execute("VACUUM buyers, erasures_due")
         return not warnings
 
     def has_index(self, name: str) -> bool:
@@ -231,6 +235,10 @@ class PostgresTransaction(Transaction):
 
     def run_deferred(self) -> None:
         self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def may_erase(self) -> bool:
+        ((may,),) = self.execute(_MAY_ERASE)
+        return bool(may)
 
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         # LATERAL … LIMIT 1: one look-up in the index for each key, whatever the table's statistics.

@@ -13,6 +13,8 @@ from replay.schema import AccessPath, paths, tables
 
 SCHEMA: Final = "levelbook"
 SEED_BITS: Final = 62
+LOOKED_UP: Final = ("records", "buyers", "erasures_due")
+"""Tables whose rows are looked up by their primary key."""
 _AMCHECK: Final = (
     "SELECT n.nspname FROM pg_extension AS e JOIN pg_proc AS p ON p.proname = 'bt_index_check'"
     " JOIN pg_namespace AS n ON n.oid = p.pronamespace AND n.oid = e.extnamespace"
@@ -46,7 +48,7 @@ def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         keys = {table.name: tuple(column.name for column in table.primary_key) for table in tables(version)}
-        primary = [AccessPath(f"{name}_pkey", name, keys[name], "true") for name in ("records", "buyers")]
+        primary = [AccessPath(f"{name}_pkey", name, keys[name], "true") for name in LOOKED_UP if name in keys]
         problems = [
             problem for path in [*primary, *paths()] for problem in _path_problems(connection, path, keys[path.table])
         ]

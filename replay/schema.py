@@ -75,6 +75,18 @@ buyers: Final = Table(
 )
 """Keyed hash of a buyer and merchant → alias. Outside the chain: rows can be deleted, which changes no record."""
 
+erasures_due: Final = Table(
+    "erasures_due",
+    _metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("due_at", _BIG, nullable=False),
+    Column("asked_at", _BIG, nullable=False),
+    Column("reason", _TEXT, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Keyed hash of a buyer → when the buyer is to be erased. A row goes in the transaction of the erasure."""
+
 _one_alias_everywhere: Final = Table(
     "buyers",
     MetaData(),
@@ -164,8 +176,10 @@ def postgres_statements() -> list[str]:
 
 def tables(version: int) -> list[Table]:
     """The tables of a store of a schema version."""
-    old = version == ONE_ALIAS_EVERYWHERE
-    return [_one_alias_everywhere if old and table is buyers else table for table in _metadata.sorted_tables]
+    made = list(_metadata.sorted_tables)
+    if version == ONE_ALIAS_EVERYWHERE:
+        return [_one_alias_everywhere if table is buyers else table for table in made if table is not erasures_due]
+    return made
 
 
 def _made(dialect: Dialect, version: int) -> list[str]:

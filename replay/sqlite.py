@@ -197,6 +197,9 @@ class SqliteTransaction(Transaction):
     def run_deferred(self) -> None:
         """SQLite defers no triggers."""
 
+    def may_erase(self) -> bool:
+        return True  # whoever may write the file
+
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         ids_by_source: dict[str, list[str]] = defaultdict(list)
         for source, event_id in keys:

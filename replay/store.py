@@ -145,9 +145,9 @@ class Transaction(ABC):
             if row != found:
                 at = row.position if row is not None else found[0]
                 there = found is not None and found[0] == at
-                raise _not_kept(f"at position {at} {'another' if there else 'no'} record is there")
+                raise not_kept(f"at position {at} {'another' if there else 'no'} record is there")
         if self._counted() != counted + len(rows):
-            raise _not_kept("the tally does not count it")
+            raise not_kept("the tally does not count it")
 
     def _counted(self) -> int:
         ((count,),) = self.execute("SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM tally")
@@ -158,18 +158,23 @@ class Transaction(ABC):
         self.execute_many("INSERT INTO buyers (key, merchant, alias, seal) VALUES (?, ?, ?, ?)", rows)
         self.run_deferred()
         if sorted(self.aliases([AliasKey(row.key, row.merchant) for row in rows])) != sorted(rows):
-            raise _not_kept("an alias of a buyer is not there, or another one")
+            raise not_kept("an alias of a buyer is not there, or another one")
 
     def delete_aliases(self, buyer: bytes) -> int:
         """Forget a buyer at every merchant: how many rows there were. Raises StoreError unless they are gone."""
-        count = self._aliases_of(buyer)
+        count = self.aliases_of(buyer)
         self.execute("DELETE FROM buyers WHERE key = ?", (buyer,))
         self.run_deferred()
-        if self._aliases_of(buyer):
-            raise _not_kept("a row that was deleted is still there")
+        if self.aliases_of(buyer):
+            raise not_kept("a row that was deleted is still there")
         return count
 
-    def _aliases_of(self, buyer: bytes) -> int:
+    @abstractmethod
+    def may_erase(self) -> bool:
+        """Whether this role may delete what leads to a buyer."""
+
+    def aliases_of(self, buyer: bytes) -> int:
+        """At how many merchants a buyer has an alias."""
         ((count,),) = self.execute("SELECT count(*) FROM buyers WHERE key = ?", (buyer,))
         return int(count)
 
@@ -410,7 +415,8 @@ _OTHER_FORM: Final = re.compile(
 """A PostgreSQL URL that is not written as one, and keywords as PostgreSQL's library takes them."""
 
 
-def _not_kept(found: str) -> StoreError:
+def not_kept(found: str) -> StoreError:
+    """The error where the database has not done what it was told; `found` says what was seen."""
     return StoreError(
         f"the database does not do what it was told: {found}. Nothing of this was recorded; a trigger or rule stands on"
         " a table of the store: 'levelbook verify' names it. Remove it, then try again"

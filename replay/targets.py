@@ -9,6 +9,7 @@ from typing import Protocol
 from replay.append import Appended, Appender, Stamper
 from replay.buyers import key_of
 from replay.dryrun import DryRun, key_for_none, scratch_above
+from replay.erasing import Due, scrubbed, take_due
 from replay.errors import NoStoreError, UsageError
 from replay.lines import printable
 from replay.record import Candidate
@@ -41,6 +42,10 @@ class Target(Protocol):
     def made(self) -> str | None:
         """Where a new ledger was made, or in a trial would be: its absolute path, or its URL without password."""
 
+    @property
+    def due(self) -> Due:
+        """What became of the erasures of buyers that were due, over the whole run."""
+
     def record(self, candidates: Sequence[Candidate], clock: Clock, check: Check = no_check) -> Appended:
         """Append a batch in a transaction of its own."""
 
@@ -60,18 +65,28 @@ class Present:
     def __init__(self, store: Store, appender: Appender) -> None:
         self._store = store
         self._appender = appender
+        self._backfilling = False
+        self.due = Due()
 
     def record(self, candidates: Sequence[Candidate], clock: Clock, check: Check = no_check) -> Appended:
         with self._store.append() as transaction:
-            done = self._appender.append(transaction, candidates, clock(transaction))
+            stamper = clock(transaction)
+            # A receipt is learned now, and would make all later lines of a backfill late.
+            due = take_due(transaction, self._appender, stamper, may_erase=not self._backfilling)
+            done = self._appender.append(transaction, candidates, stamper)
             check(done)
+        self.due = self.due.then(scrubbed(self._store, due))
         return done
 
     def head(self) -> Head:
         return self._store.head()
 
-    def backfilling(self) -> AbstractContextManager[None]:
-        return self._store.backfilling()
+    @contextmanager
+    def backfilling(self) -> Iterator[None]:
+        with self._store.backfilling():
+            self._backfilling = True
+            yield
+        self._backfilling = False
 
     def trial(self) -> AbstractContextManager[Target]:
         return _trial_above(self._store, self._appender, None)
@@ -79,6 +94,8 @@ class Present:
 
 class Trial:
     """Looks like a ledger, or where there is none like an empty one; nothing reaches the ledger itself."""
+
+    due = Due()
 
     def __init__(self, layers: DryRun, store: Store | None, appender: Appender, new: str | None) -> None:
         self._layers = layers
@@ -117,6 +134,10 @@ class Future:
         self._backfill: ExitStack | None = None
         self._ledger: Present | None = None
         self.made: str | None = None
+
+    @property
+    def due(self) -> Due:
+        return Due() if self._ledger is None else self._ledger.due
 
     def record(self, candidates: Sequence[Candidate], clock: Clock, check: Check = no_check) -> Appended:
         if self._ledger is None:

@@ -9,9 +9,9 @@ import pytest
 from domain.calendar import instant_text
 from replay.append import Appender, Stamp
 from replay.buyers import KEY_VARIABLE, key_of
+from replay.erasing import erase_now
 from replay.errors import StoreError, UsageError
 from replay.intake import read_line
-from replay.ledger import Ledger
 from replay.store import Store, create_store, open_store
 from replay.verify import verify
 from tests.making import event, ingest_events, line, paid, records
@@ -37,7 +37,7 @@ def test_refused_and_known_lines_make_no_alias(store: Store, tmp_path: Path) -> 
 def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [paid("o-1", buyer="b-jane"), paid("o-2", buyer="b-joe")], tmp_path)
     before = records(store)
-    receipt = Ledger(store).erase_buyer("b-jane", "request 2291")
+    receipt = erase_now(store, "b-jane", "request 2291")
     after = records(store)
     assert after[:2] == before
     assert receipt == (3, 1, 0, True)
@@ -50,7 +50,7 @@ def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: 
 
 def test_after_erasure_all_else_equal_is_known_and_a_new_event_gets_a_new_alias(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [paid("o-1", buyer="b-jane"), paid("o-2", buyer="b-joe")], tmp_path)
-    Ledger(store).erase_buyer("b-jane", "request")
+    erase_now(store, "b-jane", "request")
     counts, _ = ingest_events(
         store,
         [
@@ -74,7 +74,7 @@ def test_sqlite_keeps_nothing_of_an_erased_row(tmp_path: Path) -> None:
         ingest_events(store, [paid(f"o-{n}", buyer=f"b-{n}") for n in range(50)], tmp_path)
         (key,) = next(iter(store.query("SELECT key FROM buyers LIMIT 1")))
         before = {found for (found,) in store.query("SELECT key FROM buyers")}
-        Ledger(store).erase_buyer("b-7", "request")
+        erase_now(store, "b-7", "request")
         (gone,) = before - {found for (found,) in store.query("SELECT key FROM buyers")}
         kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
         assert bytes(gone) not in kept
@@ -137,7 +137,7 @@ def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path, mo
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
         assert store.reader().is_alias(alias_of(store))
-        assert Ledger(store).erase_buyer("b-1", "request").scrubbed is False
+        assert erase_now(store, "b-1", "request").scrubbed is False
         reader.close()
 
 
@@ -153,8 +153,8 @@ def test_erasure_goes_on_behind_a_clock_that_was_wrong(store: Store, tmp_path: P
     with store.append() as transaction:
         appender.append(transaction, [read_line(line(paid("o-2")))], lambda _item, _last: ahead)
     with pytest.raises(StoreError, match="--clock-behind"):
-        Ledger(store).erase_buyer("b-1", "request")
-    assert Ledger(store).erase_buyer("b-1", "request", clock_behind=True).receipt_position == 3
+        erase_now(store, "b-1", "request")
+    assert erase_now(store, "b-1", "request", clock_behind=True).receipt_position == 3
 
 
 def test_a_role_that_only_writes_can_record_and_change_nothing(
@@ -174,7 +174,7 @@ def test_a_role_that_only_writes_can_record_and_change_nothing(
                     with pytest.raises(StoreError, match="permission denied"), store.append() as transaction:
                         transaction.execute(statement)
                 with pytest.raises(StoreError, match="permission denied"):
-                    Ledger(store).erase_buyer("b-1", "request")
+                    erase_now(store, "b-1", "request")
                 assert verify(store).problems == []
         finally:
             owner.execute("DROP OWNED BY writer_of_test")
@@ -188,4 +188,9 @@ def test_an_erasure_says_where_the_pair_cap_begins_anew(store: Store, tmp_path: 
     review = event("review.posted", "r-1", now, subject="merchant/m-1", order="o-1", quality=5)
     other = paid("o-3", now, subject="merchant/m-2", buyer="b-2")
     ingest_events(store, [*old, review, other], tmp_path)
-    assert Ledger(store).erase_buyer("b-1", "request").merchants_this_month == 1
+    with pytest.raises(UsageError) as refused:
+        erase_now(store, "b-1", "request")
+    assert "at 1 of 2 merchants something happened to the buyer's orders this month." in str(refused.value)
+    assert "nothing was erased. Give --now to erase all the same, or --at-month-end to" in str(refused.value)
+    assert list(store.query("SELECT count(*) FROM buyers")) == [(3,)]
+    assert erase_now(store, "b-1", "request", in_month=True).merchants_this_month == 1

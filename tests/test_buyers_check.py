@@ -7,8 +7,8 @@ import pytest
 
 from replay.backup import back_up
 from replay.buyers import KEY_VARIABLE, hash_buyer, key_of
+from replay.erasing import erase_now
 from replay.errors import StoreError
-from replay.ledger import Ledger
 from replay.store import Store, create_store, open_store
 from replay.verify import parse_head, verify
 from tests.making import event, ingest_events, paid, records
@@ -52,7 +52,7 @@ def test_deleted_rows_are_told_from_erased_ones(storied: str) -> None:
 
 def test_one_row_deleted_beside_an_erasure_is_found(storied: str) -> None:
     with open_store(storied) as store:
-        Ledger(store).erase_buyer("b-1", "request")
+        erase_now(store, "b-1", "request")
         _, _, alias, _ = row_of(store, "b-3", M_2)
         assert verify(store).problems == []
     change(storied, [("DELETE FROM buyers WHERE alias = ?", (alias,))])
@@ -64,7 +64,7 @@ def test_one_row_deleted_beside_an_erasure_is_found(storied: str) -> None:
 def test_erased_rows_that_are_put_back_are_found(storied: str) -> None:
     with open_store(storied) as store:
         back = row_of(store, "b-1", M_1)
-        Ledger(store).erase_buyer("b-1", "request")
+        erase_now(store, "b-1", "request")
     change(storied, [("INSERT INTO buyers (key, merchant, alias, seal) VALUES (?, ?, ?, ?)", back)])
     assert "the receipts of erasures count 2 aliases, but only 1 in records have no row" in problems(storied)
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cli import main
 from replay.backup import back_up
+from replay.erasing import erase_now
 from replay.errors import UsageError
-from replay.ledger import Ledger
 from replay.store import Store, create_store, is_postgres, open_store
 from replay.verify import verify
 from tests.conftest import SOAK
@@ -71,7 +71,7 @@ def test_each_pair_of_buyer_and_merchant_has_one_alias(
         assert len(set(zip(pairs, borne, strict=True))) == len(set(pairs)) == len(set(borne))
         if any(buyer == erased for buyer, _ in pairs):
             at = {merchant for buyer, merchant in pairs if buyer == erased}
-            assert Ledger(store).erase_buyer(str(erased), "request").aliases == len(at)
+            assert erase_now(store, str(erased), "request").aliases == len(at)
             assert list(store.query("SELECT count(*) FROM buyers")) == [(len(set(pairs)) - len(at),)]
         assert verify(store).problems == []
 
@@ -79,7 +79,7 @@ def test_each_pair_of_buyer_and_merchant_has_one_alias(
 def test_erasing_deletes_the_rows_at_every_merchant_and_counts_them(store: Store, tmp_path: Path) -> None:
     events = [paid(f"o-{n}", subject=subject) for n, subject in enumerate(MERCHANTS)]
     ingest_events(store, [*events, paid("o-9", buyer="b-2")], tmp_path)
-    assert Ledger(store).erase_buyer("b-1", "request") == (5, 3, 0, True)
+    assert erase_now(store, "b-1", "request") == (5, 3, 0, True)
     assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
     assert json.loads(records(store)[-1])["event"]["data"] == {"aliases": 3, "reason": "request"}
     again, _ = ingest_events(store, events, tmp_path)
@@ -138,6 +138,7 @@ def make_old(location: str, folder: Path) -> None:
         rows.append((chain, body, record["position"]))
     assert ledger == first["ledger"]
     statements: list[tuple[str, tuple[object, ...]]] = [
+        ("DROP TABLE erasures_due", ()),
         ("DROP TABLE buyers", ()),
         (OLD_POSTGRES if is_postgres(location) else OLD_SQLITE, ()),
         ("CREATE UNIQUE INDEX buyers_by_alias ON buyers (alias)", ()),
@@ -183,7 +184,7 @@ def test_a_store_with_one_alias_everywhere_is_read_and_not_added_to(location: st
         assert verify(store).problems == []
         back_up(store, tmp_path / "copy.db")
         with pytest.raises(UsageError, match="was made when a buyer had one alias at all merchants"):
-            Ledger(store).erase_buyer("b-1", "request")
+            erase_now(store, "b-1", "request")
     with open_store(str(tmp_path / "copy.db")) as copy:
         assert verify(copy).problems == []
         assert len(records(copy)) == 2

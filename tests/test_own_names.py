@@ -12,7 +12,8 @@ from replay.append import Appender, ledger_clock
 from replay.buyers import key_of
 from replay.decide import Decided, decide, period_of
 from replay.intake import read_careful, read_fast
-from replay.ledger import Ledger, own_candidate, own_source
+from replay.ledger import Ledger
+from replay.own import own_candidate, own_source
 from replay.policies import shipped
 from replay.refusals import RefusalError
 from replay.store import Store

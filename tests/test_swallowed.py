@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from replay.erasing import erase_now
 from replay.errors import StoreError
-from replay.ledger import Ledger
 from replay.store import Store, create_store, open_store
 from tests.making import event, ingest_events, paid, write_lines
 
@@ -162,5 +162,5 @@ def test_no_command_says_that_it_recorded_what_the_database_swallows(
 def test_an_erasure_that_the_database_swallows_is_told(with_sql: Callable[[str], Store], location: str) -> None:
     with with_sql(of_this(QUIET_DELETE, location)) as store:
         with pytest.raises(StoreError, match=f"{FOUND}a row that was deleted is still there"):
-            Ledger(store).erase_buyer("b-1", "asked for")
+            erase_now(store, "b-1", "asked for")
         assert store.head().position == 1

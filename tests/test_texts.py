@@ -10,7 +10,7 @@ from domain.limits import POLICY_BYTES_MAX
 from domain.texts import invisible_character
 from replay.errors import FaultyPolicy, UsageError
 from replay.intake import read_line
-from replay.ledger import check_reason
+from replay.own import check_reason
 from replay.policies import read_policy
 from replay.refusals import Reason, RefusalError
 from tests.making import line, paid

@@ -14,9 +14,9 @@ from replay import backup
 from replay.append import Appender, Stamp, Stamper
 from replay.backup import back_up
 from replay.buyers import key_of
+from replay.erasing import erase_now
 from replay.errors import StoreError, UsageError
 from replay.intake import read_line
-from replay.ledger import Ledger
 from replay.record import linked
 from replay.store import Store, create_store, open_store
 from replay.verify import Kept, verify
@@ -270,7 +270,7 @@ def test_the_hashes_are_those_that_the_text_defines(store: Store, tmp_path: Path
 
 def test_a_backup_is_whole_sound_and_usable(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [paid(f"o-{n}") for n in range(30)], tmp_path)
-    Ledger(store).erase_buyer("b-1", "request")
+    erase_now(store, "b-1", "request")
     target = tmp_path / "backup.db"
     result = back_up(store, target)
     assert result.problems == [] and result.records == 31
