@@ -194,6 +194,49 @@ def test_where_the_store_lies_is_not_told_to_who_shows_a_token(
             pass  # made again
 
 
+def test_tokens_and_accesses_are_those_of_the_file_that_stands_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    location = str(tmp_path / "ledger.db")
+    demo_ledger(location, tmp_path)
+    file, kept, asked = tmp_path / "ledger.db.service", tmp_path / "kept.service", f"{SUBJECT}/events"
+    with open_store(location) as store, open_keeping(store) as keeping:
+        number, token = keeping.new_token("w", SCOPES, 10_000, 1)
+    shown = {"Authorization": f"Bearer {token}"}
+    shutil.copy(file, kept)
+
+    def keep(source: Path) -> None:
+        for beside in tmp_path.glob("ledger.db.service*"):
+            beside.unlink()
+        shutil.copy(source, tmp_path / "new")
+        (tmp_path / "new").rename(file)
+
+    def written_down() -> int:
+        with open_store(location) as store, open_keeping(store) as keeping:
+            return len(keeping.accesses(None))
+
+    settings = Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)
+    with serving(settings) as client:
+        assert client.get(asked, headers=shown).status_code == 200 and written_down() == 1
+        keep(kept)
+        assert client.get(asked, headers=shown).status_code == 200 and written_down() == 1
+        assert "the file of tokens and accesses was removed or replaced; it is read anew" in caplog.text
+        with open_store(location) as store, open_keeping(store) as keeping:
+            keeping.revoke(number, 2)
+            time.sleep(1.1)  # so long a token is known without looking again
+            assert client.get(asked, headers=shown).status_code == 401
+            lost = pytest.raises(StoreError, match=r"keeps, .*, was removed or replaced: nothing was written")
+            with lost, keeping._writing():
+                keep(kept)
+        assert client.get("/readyz").status_code == 200
+        file.unlink()
+        assert client.get("/readyz").status_code == 503
+        assert client.get(LEVEL, headers=shown).status_code == 503
+        assert ".service, was removed: put it back; or make tokens anew" in caplog.text and not file.exists()
+        keep(kept)
+        assert client.get(asked, headers=shown).status_code == 200 and written_down() == 1
+
+
 def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     location, kept = str(tmp_path / "ledger.db"), tmp_path / "kept.db"
     demo_ledger(location, tmp_path)

@@ -1,5 +1,6 @@
 """Who asks, found by the token or session that a request shows; and how often each may ask."""
 
+import logging
 from http.cookies import CookieError, SimpleCookie
 from threading import Lock
 from time import monotonic, time_ns
@@ -17,6 +18,7 @@ KNOWN_SECONDS: Final = 1
 KNOWN_MAX: Final = 10_000
 SESSION_COOKIE: Final = "levelbook_session"
 SECRET_CHARS_MAX: Final = 200
+_log = logging.getLogger("levelbook.service")
 
 
 class Known(NamedTuple):
@@ -40,17 +42,25 @@ class Askers:
         self._location = location
         self._needs_token = needs_token
         self._keeping: Keeping | None = None
+        self._was_open = False
         self._lock = Lock()
         self._known: dict[Shown, Known] = {}
         self._buckets: dict[int, tuple[float, float]] = {}
         """By token, how many requests it may make now, and since when."""
 
     def keeping(self) -> Keeping:
-        """The tables of tokens, sessions and accesses; opened at the first need."""
+        """The tables of tokens, sessions and accesses; opened at the first need, and anew where the file was replaced.
+
+        Raises StoreError where the file was removed since.
+        """
         with self._lock:
+            if self._keeping is not None and not self._keeping.is_current():
+                _log.warning("the file of tokens and accesses was removed or replaced; it is read anew")
+                self._let_go()
             if self._keeping is None:
                 with open_store(self._location) as store:
-                    self._keeping = open_keeping(store)
+                    self._keeping = open_keeping(store, make_file=not self._was_open)
+                self._was_open = True
             return self._keeping
 
     def known(self, shown: Shown | None) -> Asker | None:
@@ -80,9 +90,13 @@ class Askers:
 
     def close(self) -> None:
         with self._lock:
-            if self._keeping is not None:
-                self._keeping.close()
-                self._keeping = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._keeping is not None:
+            self._keeping.close()
+            self._keeping = None
+        self._known.clear()
 
     def _find(self, shown: Shown) -> Token | None:
         keeping = self.keeping()

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from replay.beside import beside, make_private, postgres_engine, sqlite_engine
+from replay.beside import beside, file_at, make_private, postgres_engine, sqlite_engine
 from replay.errors import StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
@@ -84,8 +84,10 @@ class Access(NamedTuple):
 class Keeping:
     """The service's own tables, open; from any thread."""
 
-    def __init__(self, store: Store, engine: Engine, schema: str | None) -> None:
+    def __init__(self, store: Store, engine: Engine, schema: str | None, path: Path | None = None) -> None:
         self._name = store.name
+        self._path, self._file = path, None if path is None else file_at(path)
+        """Which file they lie in, with SQLite."""
         self._engine = engine
         self._schema = schema
         metadata = MetaData(schema=schema)
@@ -130,6 +132,10 @@ class Keeping:
             guards = _SQLITE_GUARDS if self._schema is None else _POSTGRES_GUARDS
             for statement in guards:
                 connection.execute(text(statement.format(self._schema)))
+
+    def is_current(self) -> bool:
+        """Whether the file that was opened still stands there: what is written into another nobody finds."""
+        return self._path is None or file_at(self._path) == self._file
 
     def check(self) -> None:
         """Raises StoreError where who shows a token could not be found now."""
@@ -234,13 +240,25 @@ class Keeping:
             if self._schema is None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+            if not self.is_current():
+                raise StoreError(f"what the service keeps, {self._path}, was removed or replaced: nothing was written")
             connection.commit()
 
 
-def open_keeping(store: Store) -> Keeping:
-    """The service's own tables beside a ledger; made where there are none."""
+def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
+    """The service's own tables beside a ledger; made where there are none.
+
+    Raises StoreError where their file is not there and none is to be made: tokens that held would hold no more.
+    """
     if isinstance(store, SqliteStore):
-        keeping = Keeping(store, _sqlite_engine(service_path(store)), None)
+        path = service_path(store)
+        if not make_file and not path.exists():
+            raise StoreError(
+                f"what the service keeps, {path}, was removed: put it back; or make tokens anew, by"
+                " 'levelbook token new'"
+            )
+        engine = _sqlite_engine(path)
+        keeping = Keeping(store, engine, None, path)
     else:
         assert isinstance(store, PostgresStore)
         engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=BUSY_SECONDS)
