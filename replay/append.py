@@ -5,21 +5,17 @@ link in the chain. Nothing of a stream is loaded but the number of its last vers
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
 from replay.buyers import hash_buyer, is_sealed, new_row
+from replay.conflicts import conflict_with_earlier, conflict_with_record, recorded_event
 from replay.errors import damaged
 from replay.oddities import Oddities, oddities
 from replay.record import Candidate, Row, filled, linked, record_template, with_alias
 from replay.refusals import Reason, Refusal
 from replay.store import AliasKey, Head, Known, Transaction, clock_failure
-
-EARLIER: Final = 0
-"""Stands for the position of an event of the same run, which has none yet."""
 
 
 class Appended(NamedTuple):
@@ -66,12 +62,11 @@ class Appender:
         for index, item in enumerate(candidates):
             key = (item.source, item.event_id)
             if key in known:
-                alias = None if item.buyer is None else aliases.get(AliasKey(buyers[item.buyer], item.stream))
-                if not _same_as_known(transaction, item, known[key], alias):
-                    refused.append((index, _conflict(known[key].position)))
+                if (conflict := self._known_conflict(transaction, item, known[key], aliases, buyers)) is not None:
+                    refused.append((index, conflict))
             elif key in fresh:
                 if not _same_as_fresh(item, fresh[key][0]):
-                    refused.append((index, _conflict(EARLIER)))
+                    refused.append((index, conflict_with_earlier(item, fresh[key][0])))
             else:
                 stamp = stamper(item, last)
                 if isinstance(stamp, Refusal):
@@ -96,6 +91,27 @@ class Appender:
                 raise damaged(f"the table of aliases, in a row of {row.merchant} with the alias {row.alias},")
             found[AliasKey(row.key, row.merchant)] = row.alias
         return found
+
+    def _known_conflict(
+        self, transaction: Transaction, item: Candidate, known: Known, aliases: Aliases, buyers: dict[str, bytes]
+    ) -> Refusal | None:
+        """None when the same content is recorded; where its buyer was erased, all else equal is enough."""
+        same = item.content_hash == known.content_hash
+        if same and item.buyer is None:
+            return None
+        event = recorded_event(known)
+        alias, merchant = event["data"].get("buyer"), event.get("subject")
+        if same and not isinstance(alias, str):
+            raise damaged(f"the record at position {known.position}")
+        other_buyer = False
+        if item.buyer is not None and alias is not None:
+            key = AliasKey(buyers[item.buyer], str(merchant))
+            if merchant != item.stream:
+                aliases = self._aliases(transaction, [item._replace(stream=key.merchant)], buyers)
+            other_buyer = alias != aliases.get(key) and transaction.is_alias(alias)
+        if same and not other_buyer:
+            return None
+        return conflict_with_record(item, known, other_buyer=other_buyer)
 
     def _alias_new(
         self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes], aliases: Aliases
@@ -209,27 +225,5 @@ def _unless_ahead(item: Candidate, stamp: Stamp) -> Stamp | Refusal:
     )
 
 
-def _same_as_known(transaction: Transaction, item: Candidate, known: Known, alias: str | None) -> bool:
-    """Whether the same content is recorded; where its buyer was erased, all else equal is enough."""
-    if item.content_hash != known.content_hash:
-        return False
-    if item.buyer is None:
-        return True
-    try:
-        recorded = msgspec.json.decode(known.record)["event"]["data"]["buyer"]
-    except (msgspec.MsgspecError, KeyError, TypeError, RecursionError):
-        raise damaged(f"the record at position {known.position}") from None
-    return bool(recorded == alias) or not transaction.is_alias(recorded)
-
-
 def _same_as_fresh(item: Candidate, earlier: Candidate) -> bool:
     return item.content_hash == earlier.content_hash and item.buyer == earlier.buyer
-
-
-def _conflict(position: int) -> Refusal:
-    where = "earlier in this run" if position == EARLIER else f"at position {position}"
-    return Refusal(
-        Reason.CONFLICT,
-        f"source and id: found an event that is recorded {where} with other content; records never change:"
-        " give a new id, and retract the earlier event if it was a mistake",
-    )

@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from replay.append import EARLIER
 from replay.buyers import key_from_environment, no_key
+from replay.conflicts import EARLIER
 from replay.record import Row
 from replay.sqlite import check_folder, copy_of
 from replay.store import (
@@ -37,7 +37,7 @@ class DryRun:
     @contextmanager
     def append(self) -> Iterator[Transaction]:
         with self._scratch.append() as scratch:
-            yield scratch if self._store is None else _Layered(self._store.reader(), scratch)
+            yield _Tried(scratch) if self._store is None else _Layered(self._store.reader(), scratch)
 
 
 @contextmanager
@@ -57,11 +57,10 @@ def key_for_none(location: str) -> bytes:
     return key or secrets.token_bytes(KEY_BYTES)
 
 
-class _Layered(Transaction):
-    """The scratch transaction above what the store holds."""
+class _Tried(Transaction):
+    """The scratch transaction. What it holds was tried in this run and has no position."""
 
-    def __init__(self, store: Transaction, scratch: Transaction) -> None:
-        self._store = store
+    def __init__(self, scratch: Transaction) -> None:
         self._scratch = scratch
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -71,7 +70,7 @@ class _Layered(Transaction):
         self._scratch.execute_many(sql, rows)
 
     def now(self) -> int:
-        return self._store.now()
+        return self._scratch.now()
 
     def run_deferred(self) -> None:
         self._scratch.run_deferred()
@@ -80,22 +79,44 @@ class _Layered(Transaction):
         return False
 
     def head(self) -> Head:
-        """The scratch ledger's place with the later of both times; positions are not shown."""
-        scratch = self._scratch.head()
-        return scratch._replace(recorded_at=max(scratch.recorded_at, self._store.head().recorded_at))
+        return self._scratch.head()
 
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-        scratch = {key: known._replace(position=EARLIER) for key, known in self._scratch.find(keys).items()}
-        return self._store.find(keys) | scratch
+        return {key: known._replace(position=EARLIER) for key, known in self._scratch.find(keys).items()}
 
     def versions(self, streams: Sequence[str]) -> dict[str, int]:
         return self._scratch.versions(streams)
 
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
-        return [*self._scratch.aliases(keys), *self._store.aliases(keys)]
+        return self._scratch.aliases(keys)
 
     def is_alias(self, alias: str) -> bool:
-        return self._store.is_alias(alias) or self._scratch.is_alias(alias)
+        return self._scratch.is_alias(alias)
 
     def insert(self, rows: Sequence[Row]) -> None:
         self._scratch.insert(rows)
+
+
+class _Layered(_Tried):
+    """The scratch transaction above what the store holds."""
+
+    def __init__(self, store: Transaction, scratch: Transaction) -> None:
+        super().__init__(scratch)
+        self._store = store
+
+    def now(self) -> int:
+        return self._store.now()
+
+    def head(self) -> Head:
+        """The scratch ledger's place with the later of both times; positions are not shown."""
+        scratch = self._scratch.head()
+        return scratch._replace(recorded_at=max(scratch.recorded_at, self._store.head().recorded_at))
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        return self._store.find(keys) | super().find(keys)
+
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        return [*super().aliases(keys), *self._store.aliases(keys)]
+
+    def is_alias(self, alias: str) -> bool:
+        return self._store.is_alias(alias) or super().is_alias(alias)
