@@ -18,6 +18,7 @@ from projections.belonging import check_belongs
 from projections.fill import Progress, build_step, fill
 from projections.rebuild import new_build
 from projections.view_definitions import views_differ
+from projections.view_indexes import indexes_differ
 from projections.view_tables import TABLE_NAMES
 from projections.views import CHECKING, Build, Views, scratch_views
 from replay.errors import StoreError
@@ -41,7 +42,7 @@ class CheckedViews(NamedTuple):
 
 
 def check_views(views: Views, progress: Progress = lambda *_: None, segments: Path | None = None) -> CheckedViews:
-    """Compare definitions, and then every row.
+    """Compare definitions and indexes, and then every row.
 
     Raises DamagedViews for views of another history of the ledger, and for those that stand later than its clock,
     StoreError where a build is switched back to meanwhile.
@@ -50,6 +51,7 @@ def check_views(views: Views, progress: Progress = lambda *_: None, segments: Pa
         live = views.live(connection)
         check_belongs(views.store, live)
         problems = views_differ(views, connection)
+    problems = problems or indexes_differ(views)  # which are known by their definitions
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="levelbook-check-"))
         scratch = stack.enter_context(scratch_views(views.store, Path(folder) / "views"))

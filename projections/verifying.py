@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from domain.calendar import instant_text
 from domain.version import PROGRAM_VERSION
@@ -14,6 +14,9 @@ from replay.checks import NONE, NOT_CHECKED, SOUND, UNSOUND, Check, keep
 from replay.errors import LevelbookError
 from replay.store import Store
 from replay.verify import Kept, Verified, verify
+
+if TYPE_CHECKING:
+    from projections.views import Views
 
 EXIT_LEDGER: Final = 1
 EXIT_SEGMENTS: Final = 5
@@ -100,9 +103,18 @@ def _views(store: Store, segments: Path | None) -> Derived:
 
     with open_views(store, only_read=True) as views, rebuild_progress() as progress:
         if not has_live(views):
-            return Derived(NONE)
+            return _without_live(views)
         found = check_views(views, progress, segments)
     return _derived(found.position, found.problems, found.set_aside)
+
+
+def _without_live(views: "Views") -> Derived:
+    """Without a live build there is nothing to compare, and nothing that could be shown either."""
+    from projections.view_definitions import views_differ
+
+    with views.reading() as connection:
+        problems = views_differ(views, connection)
+    return Derived(UNSOUND if problems else NONE, None, problems)
 
 
 def _derived(position: int, problems: list[str], set_aside: int = 0) -> Derived:

@@ -21,18 +21,17 @@ _QUALIFIED: Final = re.compile(r"\b(?:b\d+_\w+|builds)\.(?=\w)")
 def views_differ(views: Views, connection: Connection) -> list[str]:
     """What is defined otherwise than this version makes it, a line each; looks at no row of a build."""
     builds = views.builds(connection)
-    control = list(views.about.metadata.tables.values())
-    made = [table for build in builds for table in views.tables(build.build).metadata.tables.values()]
+    tables = views.all_tables(connection)
     live = next((build.build for build in builds if build.role == LIVE), None)
     statements = [] if live is None else view_statements(live, views.schema)
     if views.schema is None:
         found = sqlite_definitions((row[0], row[1], row[2], row[3]) for row in connection.exec_driver_sql(SQLITE_SQL))
-        texts = [statement for table in (*control, *made) for statement in _sqlite_statements(table)]
+        texts = [statement for table in tables for statement in _sqlite_statements(table)]
         expected = made_in_sqlite([*texts, *(f"CREATE VIEW {name} AS {text}" for name, text in statements)])
     else:
         driver: Any = connection.connection.driver_connection
         found = {named: _plain_view(named, text) for named, text in catalog(driver, views.schema).items()}
-        expected = expected_tables([*control, *made], views.schema)
+        expected = expected_tables(tables, views.schema)
         for name, text in statements:
             bare = name.removeprefix(f"{views.schema}.")
             named = Named("view", bare, bare)

@@ -6,12 +6,14 @@ that was live before may be kept to switch back to.
 """
 
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, insert, inspect, select, text, update
+import psycopg
+from sqlalchemy import Connection, Engine, Row, Table, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from projections.changes import LevelWatch, StoodAt, note_switch
@@ -157,6 +159,11 @@ class Views:
         """Every build, the oldest first."""
         rows = connection.execute(select(self._builds).order_by(self._builds.c.build))
         return [Build(*row) for row in rows]
+
+    def all_tables(self, connection: Connection) -> list[Table]:
+        """Those that tell of the builds, and those of every build."""
+        made = [self.tables(build.build).metadata.tables.values() for build in self.builds(connection)]
+        return [*self.about.metadata.tables.values(), *(table for tables in made for table in tables)]
 
     def in_role(self, connection: Connection, role: str) -> Build | None:
         return next((build for build in self.builds(connection) if build.role == role), None)
@@ -307,8 +314,9 @@ def _failures_named(name: str) -> Iterator[None]:
     """Errors of the database as errors of the views."""
     try:
         yield
-    except DBAPIError as error:
-        first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        first = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         if "full" in first:
             raise StoreError(
                 f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"

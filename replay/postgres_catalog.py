@@ -15,17 +15,27 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from replay.definitions import Named
 
 _IN_SCHEMA: Final = "c.relnamespace = to_regnamespace(%(schema)s)"
+# A table of the same name in another schema: names of schemas are no part of a definition as it is compared.
+_ELSEWHERE: Final = (
+    "(SELECT string_agg(DISTINCT concat('reading ', o.relname, ' in the schema ', o.relnamespace::regnamespace), ' ')"
+    " FROM pg_rewrite AS w JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid"
+    " JOIN pg_class AS o ON d.refclassid = 'pg_class'::regclass AND o.oid = d.refobjid"
+    " WHERE w.ev_class = c.oid AND o.relnamespace <> c.relnamespace)"
+)
 _CATALOG: Final = (
     # Tables and whatever else bears a name like one; kinds of pg_class.relkind.
     (
         "SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' ELSE 'relation' END, c.relname, c.relname,"
-        " CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) ELSE concat_ws(' ', c.relkind, c.relpersistence, a.amname,"
+        f" CASE c.relkind WHEN 'v' THEN concat_ws(' ', pg_get_viewdef(c.oid), {_ELSEWHERE})"
+        " ELSE concat_ws(' ', c.relkind, c.relpersistence, a.amname,"
         " CASE WHEN c.relrowsecurity OR c.relforcerowsecurity THEN 'row security' END) END"
         f" FROM pg_class AS c LEFT JOIN pg_am AS a ON a.oid = c.relam WHERE {_IN_SCHEMA} AND c.relkind <> 'i'"
     ),
     (
         "SELECT 'column', t.attname, c.relname, concat_ws(' ', t.attnum, format_type(t.atttypid, t.atttypmod),"
-        " CASE WHEN t.attnotnull THEN 'not null' END, CASE o.collname WHEN 'default' THEN NULL ELSE o.collname END,"
+        " CASE WHEN t.attnotnull THEN 'not null' END, CASE WHEN o.oid <> 'pg_catalog.default'::regcollation THEN"
+        " concat(CASE WHEN o.collnamespace <> 'pg_catalog'::regnamespace"
+        " THEN o.collnamespace::regnamespace::text || '.' END, o.collname) END,"
         " CASE WHEN t.atthasdef OR t.attidentity <> '' OR t.attgenerated <> '' THEN 'with a default' END)"
         " FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid"
         " LEFT JOIN pg_collation AS o ON o.oid = t.attcollation"

@@ -1,7 +1,7 @@
 """Whether a PostgreSQL store gives by every way of reading what a walk through its tables gives."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import psycopg
@@ -46,20 +46,30 @@ def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         keys = {table.name: tuple(column.name for column in table.primary_key) for table in tables(version)}
         primary = [AccessPath(f"{name}_pkey", name, keys[name], "true") for name in LOOKED_UP if name in keys]
-        problems = [
-            problem for path in [*primary, *paths()] for problem in _path_problems(connection, path, keys[path.table])
-        ]
-    return problems + list(_amcheck_problems(connection))
+        return paths_differ(connection, SCHEMA, [(path, keys[path.table]) for path in [*primary, *paths()]])
 
 
-def _path_problems(connection: "psycopg.Connection[Any]", path: AccessPath, primary: tuple[str, ...]) -> Iterator[str]:
-    if connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.{path.name}",)).fetchone() == (None,):
+def paths_differ(
+    connection: "psycopg.Connection[Any]", schema: str, listed: Iterable[tuple[AccessPath, tuple[str, ...]]]
+) -> list[str]:
+    """The same of indexes of a schema, each with the primary key of its table, within a transaction of one snapshot.
+
+    Its settings are changed to its end.
+    """
+    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+    problems = [problem for path, primary in listed for problem in _path_problems(connection, schema, path, primary)]
+    return problems + list(_amcheck_problems(connection, schema))
+
+
+def _path_problems(
+    connection: "psycopg.Connection[Any]", schema: str, path: AccessPath, primary: tuple[str, ...]
+) -> Iterator[str]:
+    if connection.execute("SELECT to_regclass(%s)", (f"{schema}.{path.name}",)).fetchone() == (None,):
         return  # that is said of its definition
     columns = ", ".join(dict.fromkeys((*path.columns, *primary)))
-    rows = f"SELECT {columns} FROM {SCHEMA}.{path.table} WHERE {path.condition}"
+    rows = f"SELECT {columns} FROM {schema}.{path.table} WHERE {path.condition}"
     sql = "SELECT count(*), sum(hashtextextended(r::text, {})) FROM ({}) AS r"
     seed = secrets.randbits(SEED_BITS)
     _allow(connection, _BY_TABLE)
@@ -84,11 +94,11 @@ def _allow(connection: "psycopg.Connection[Any]", allowed: frozenset[str]) -> No
         connection.execute(f"SET LOCAL {setting} = {'on' if setting in allowed else 'off'}".encode())
 
 
-def _amcheck_problems(connection: "psycopg.Connection[Any]") -> Iterator[str]:
+def _amcheck_problems(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[str]:
     found = connection.execute(_AMCHECK).fetchone()
     if found is None:
         return
-    for oid, name in connection.execute(_INDEXES, (SCHEMA,)).fetchall():
+    for oid, name in connection.execute(_INDEXES, (schema,)).fetchall():
         try:
             connection.execute(f'SELECT "{found[0]}".bt_index_check(%s::oid::regclass, true)'.encode(), (oid,))
         except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as error:

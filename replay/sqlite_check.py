@@ -23,9 +23,13 @@ def rows_differ(connection: sqlite3.Connection) -> list[str]:
     with which it was filled; whether that text is the right one, `definitions_differ` says. SQLite's own check looks up
     every row in every index, compares the entries, and counts them.
     """
+    return damage(connection) + [problem for path in paths() for problem in _path_problems(connection, path)]
+
+
+def damage(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite's own check of a whole file says; the connection must be new."""
     found = connection.execute(f"PRAGMA integrity_check({SHOWN_MAX})")
-    problems = [f"the database is damaged: {text}" for (text,) in found if text != "ok"]
-    return problems + [problem for path in paths() for problem in _path_problems(connection, path)]
+    return [f"the database is damaged: {text}" for (text,) in found if text != "ok"]
 
 
 def _path_problems(connection: sqlite3.Connection, path: AccessPath) -> Iterator[str]:

@@ -51,8 +51,8 @@ def test_a_reader_and_an_auditor_need_no_right_to_write(granted: str) -> None:
     for words in (["head"], ["status"], ["events", subject], ["replay", subject], ["explain", subject], ["audit"]):
         assert run_as("levelbook_reader", granted, *words)
     told = run_as("levelbook_reader", granted, "verify")
-    assert "views up to position 60 fit the ledger" in told
+    assert "views up to position 65 fit the ledger" in told
     assert "this check was not kept: " in told
     told = run_as("levelbook_auditor", granted, "verify")
-    assert "views up to position 60 fit the ledger" in told and "not kept" not in told
+    assert "views up to position 65 fit the ledger" in told and "not kept" not in told
     assert "ledger sound" in run_as("levelbook_auditor", granted, "verify", "--list")

@@ -66,7 +66,7 @@ def test_each_part_has_a_verdict_and_a_status_of_its_own(viewed: Store, tmp_path
     assert verdicts(0) == sound
     told = run("verify").splitlines()
     assert told[0].endswith(": the ledger is sound")
-    assert told[1:3] == ["segments up to position 60 fit the ledger", "views up to position 60 fit the ledger"]
+    assert told[1:3] == ["segments up to position 65 fit the ledger", "views up to position 65 fit the ledger"]
     in_views(viewed, "UPDATE b1_levels SET score = 12345 WHERE subject = (SELECT min(subject) FROM b1_levels)")
     assert verdicts(6) == {**sound, "views": "not sound"}
     told_lines = run("verify", status=6).splitlines()
@@ -142,6 +142,55 @@ def serve_once(store: Store) -> None:
     serve(Settings(store.location))
 
 
+HIDING = {
+    "sqlite": """
+        CREATE INDEX hiding ON b1_levels (scheme, level) WHERE subject < 'n';
+        CREATE UNIQUE INDEX hiding_key ON b1_levels (subject, scheme) WHERE subject < 'merchant/m';
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'hiding')
+          WHERE name = 'b1_levels_by_scheme_level';
+        UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'hiding_key')
+          WHERE name = 'sqlite_autoindex_b1_levels_1';
+        DELETE FROM sqlite_master WHERE name IN ('hiding', 'hiding_key');
+    """,
+    "postgres": """
+        CREATE INDEX hiding ON b1_levels (scheme, level) WHERE subject < 'creator/z';
+        UPDATE pg_index SET indpred = NULL WHERE indexrelid = 'hiding'::regclass;
+        DROP INDEX b1_levels_by_scheme_level;
+        ALTER INDEX hiding RENAME TO b1_levels_by_scheme_level;
+    """,
+}
+"""Indexes that leave levels out, under the definition that the views have."""
+
+
+def test_an_index_of_the_views_that_hides_levels_is_named(viewed: Store) -> None:
+    sqlite = isinstance(viewed, SqliteStore)
+    in_views(viewed, HIDING["sqlite" if sqlite else "postgres"])
+    told = "views: the database is damaged: " if sqlite else "views: the index b1_levels_by_scheme_level gives "
+    assert told in run("verify", status=6)
+
+
+def test_views_of_which_no_build_is_said_to_be_live_show_nothing(viewed: Store) -> None:
+    in_views(viewed, "UPDATE b1_levels SET level = 'gold-5'; UPDATE builds SET role = 'former'")
+    assert "views: the view v1_levels is none that levelbook makes" in run("verify", status=6)
+
+
+def test_a_view_of_a_table_in_another_schema_is_named(viewed: Store) -> None:
+    if isinstance(viewed, SqliteStore):
+        pytest.skip("a file has no schemas")
+    in_views(
+        viewed,
+        """
+        CREATE SCHEMA b1_x; CREATE TABLE b1_x.b1_levels AS TABLE b1_levels;
+        UPDATE b1_x.b1_levels SET level = 'gold-5';
+        DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW v1_levels AS ' || regexp_replace(
+            pg_get_viewdef('v1_levels'::regclass), 'FROM \\((levelbook_views.)?b1_levels', 'FROM (b1_x.b1_levels');
+        END $$;
+        """,
+    )
+    assert "reading b1_levels in the schema b1_x" in run("verify", status=6)
+
+
 def test_a_trigger_in_the_ledger_is_named_when_following_and_serving_begin(viewed: Store) -> None:
     statement = "CREATE VIEW more AS SELECT 1 AS one"
     if isinstance(viewed, SqliteStore):
@@ -182,7 +231,7 @@ def test_verifying_changes_nothing_in_the_views(viewed: Store, tmp_path: Path) -
         finally:
             connection.execute("SET default_transaction_read_only = off")
             connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
-    assert "views up to position 60 fit the ledger" in told
+    assert "views up to position 65 fit the ledger" in told
     assert "this check was not kept: " in told and "cannot execute CREATE SCHEMA in a read-only" in told
 
 
@@ -208,6 +257,6 @@ def test_files_in_a_folder_that_cannot_be_written_to_are_verified(
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert "views up to position 60 fit the ledger" in run("verify")
+    assert "views up to position 65 fit the ledger" in run("verify")
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.suffix != ".checks"}
     assert after == before
