@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from replay.decide import Decided
     from replay.erasing import Due
     from replay.outcomes import Counts
-    from replay.refusals import Refusal
+    from replay.refusals import Listing, Refusal
     from replay.replays import Replay
     from replay.seal import Sealed
     from replay.store import Head
@@ -513,6 +513,7 @@ class Watch:
         self._acknowledge = acknowledge
         self._answers_json = answers_json
         self._done: dict[str, int] = {}
+        self._told: set[Listing] = set()
         self.head: Head | None = None
 
     def __enter__(self) -> "Watch":
@@ -528,7 +529,7 @@ class Watch:
 
     def refused(self, where: str, refusal: "Refusal") -> None:
         with suppress(OSError):  # whoever read along has gone: the rejects file says the same
-            click.echo(f"{where}: {refusal.message}", err=True)
+            click.echo(f"{where}: {refusal.told_after(self._told)}", err=True)
 
     def acknowledged(self, where: str, head: "Head", counts: "Counts") -> None:
         self.head = head

@@ -4,7 +4,7 @@ import marshal
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from replay.bulk import second_core
 from replay.errors import StoreError
@@ -12,7 +12,7 @@ from replay.intake import read_line
 from replay.lines import Block, BrokenInput, is_passed_over
 from replay.received import Undocumented
 from replay.record import Candidate
-from replay.refusals import Reason, Refusal, RefusalError
+from replay.refusals import Listing, Reason, Refusal, RefusalError
 
 BLOCKS_BEFORE_HELP: Final = 4
 """Blocks decoded in this process first: a second one takes a quarter of a second to start."""
@@ -103,7 +103,7 @@ def decode_block(block: Block, undocumented: Undocumented = Undocumented.REFUSE)
 
 
 Outcome = tuple[object, ...] | int
-"""A candidate's fields, a refusal's (reason, message), or 0 for a line that is passed over."""
+"""A candidate's fields, a refusal's (reason, message, listings), or 0 for a line that is passed over."""
 
 
 def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
@@ -113,7 +113,7 @@ def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
             found.append(tuple(read_line(_stripped(line), undocumented)))
         except RefusalError as error:
             passed = is_passed_over(line)
-            found.append(0 if passed else (str(error.refusal.reason), error.refusal.message))
+            found.append(0 if passed else _as_marshalled(error.refusal))
     return found
 
 
@@ -122,13 +122,21 @@ def _assembled(block: Block, outcomes: list[Outcome]) -> DecodedBlock:
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, int):
             continue
-        if len(outcome) == 2:
-            refusal = Refusal(Reason(str(outcome[0])), str(outcome[1]))
+        if len(outcome) == len(Refusal._fields):
+            refusal = _from_marshalled(*outcome)
             refused.append((f"{block.name}:{block.first_line + index}", refusal, _stripped(block.lines[index])))
         else:
             candidates.append(Candidate._make(outcome))
             indexes.append(index)
     return DecodedBlock(block, candidates, indexes, refused, len(outcomes) - len(candidates) - len(refused))
+
+
+def _as_marshalled(refusal: Refusal) -> Outcome:
+    return str(refusal.reason), refusal.message, tuple(map(tuple, refusal.listings))
+
+
+def _from_marshalled(reason: Any, message: Any, listings: Any) -> Refusal:
+    return Refusal(Reason(reason), message, tuple(map(Listing._make, listings)))
 
 
 def _stripped(line: bytes) -> bytes:

@@ -17,7 +17,7 @@ from domain.events import CATALOGUE, Data, LevelAnnounced
 from domain.limits import LINE_BYTES_MAX
 from replay.received import Opened, Undocumented, as_texts, open_fast, open_given
 from replay.record import OWN_SOURCE, Candidate, candidate
-from replay.refusals import Reason, RefusalError
+from replay.refusals import Listing, Reason, Refusal, RefusalError, listing
 
 if TYPE_CHECKING:
     from replay.schemas import Fault
@@ -96,8 +96,11 @@ def _known_type(value: dict[str, Any]) -> str:
         )
     if row is None:
         near = get_close_matches(name, _data_decoders, n=1)
-        advice = f"did you mean '{near[0]}'?" if near else "the classes of domain/events.py list the catalogue"
-        raise RefusalError(Reason.UNKNOWN_TYPE, f"type: found {shown(name)}, which is not in the catalogue; {advice}")
+        text = f"type: found {shown(name)}, which is not in the catalogue; "
+        if near:
+            raise RefusalError(Reason.UNKNOWN_TYPE, f"{text}did you mean '{near[0]}'?")
+        known = listing("types", _data_decoders)
+        raise RefusalError(Reason.UNKNOWN_TYPE, text + known.whole, (known,))
     return name
 
 
@@ -115,7 +118,12 @@ def _raise(found: "list[Fault]") -> None:
     if not found:
         return
     more = f"; and {len(found) - FAULTS_SHOWN_MAX} more faults" if len(found) > FAULTS_SHOWN_MAX else ""
-    raise RefusalError(found[0].reason, "; ".join(found[:FAULTS_SHOWN_MAX]) + more)
+    told: set[Listing] = set()
+    texts = []
+    for fault in found[:FAULTS_SHOWN_MAX]:
+        listings = () if fault.listing is None else (fault.listing,)
+        texts.append(Refusal(fault.reason, fault, listings).told_after(told))
+    raise RefusalError(found[0].reason, "; ".join(texts) + more, tuple(sorted(told)))
 
 
 def _checked(opened: Opened, data: Data) -> Candidate:

@@ -1,5 +1,6 @@
 """Refusals: why a line was not recorded. Each has a name, and a fixture that produces it."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -37,16 +38,39 @@ class Reason(StrEnum):
     BACKFILL_LATE = "backfill_late"
 
 
+class Listing(NamedTuple):
+    """A list of what is known, as a message holds it, and what stands for it once it was told."""
+
+    whole: str
+    short: str
+
+
+def listing(what: str, names: Iterable[str]) -> Listing:
+    """The list of the known `what` (in the plural)."""
+    return Listing(f"known {what} are {', '.join(names) or 'none'}", f"the known {what} are listed above")
+
+
 class Refusal(NamedTuple):
     """Why one line was refused: what was found, why it is refused, what to do."""
 
     reason: Reason
     message: str
+    listings: tuple[Listing, ...] = ()
+    """The lists of what is known that the message holds."""
+
+    def told_after(self, told: set[Listing]) -> str:
+        """The message with those lists cut short that were told before; the others are added to `told`."""
+        message = self.message
+        for found in self.listings:
+            if found in told:
+                message = message.replace(found.whole, found.short)
+        told.update(self.listings)
+        return message
 
 
 class RefusalError(Exception):
     """Carries a refusal up to the line that it is about."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, listings: tuple[Listing, ...] = ()) -> None:
         super().__init__(message)
-        self.refusal = Refusal(reason, message)
+        self.refusal = Refusal(reason, message, listings)

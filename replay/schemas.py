@@ -17,7 +17,7 @@ from domain.events import CATALOGUE, ID_PATTERN
 from domain.extensions import Extension
 from domain.limits import EXTENSIONS_MAX, KEY_CHARS_MAX
 from replay.received import ATTRIBUTES, EXTENSION_NAME, RECEIVED
-from replay.refusals import Reason
+from replay.refusals import Listing, Reason, listing
 from replay.strict_json import OddNumber, shown
 from replay.wrong_types import Needed, found_text, hint, needed_text
 
@@ -25,13 +25,15 @@ ID_FORM: Final = re.compile(ID_PATTERN)
 
 
 class Fault(str):
-    """What is wrong with one field, and the name of the refusal it leads to."""
+    """What is wrong with one field, the name of the refusal it leads to, and the list of known fields in it."""
 
     reason: Reason
+    listing: Listing | None
 
-    def __new__(cls, reason: Reason, text: str) -> "Fault":
+    def __new__(cls, reason: Reason, text: str, listing: Listing | None = None) -> "Fault":
         fault = super().__new__(cls, text)
         fault.reason = reason
+        fault.listing = listing
         return fault
 
 
@@ -62,6 +64,9 @@ class Exact(fields.Field[Any]):
 class EventSchema(Schema):
     """The base of the derived schemas: unknown fields are refused, with the nearest known name."""
 
+    what = "attributes"
+    """What its fields are called."""
+
     class Meta:
         unknown = RAISE
 
@@ -69,7 +74,9 @@ class EventSchema(Schema):
 @cache
 def data_schema(event_type: str) -> EventSchema:
     """The schema of the `data` of a catalogued type."""
-    return _derive(CATALOGUE[event_type].data)
+    schema = _derive(CATALOGUE[event_type].data)
+    schema.what = f"fields of {event_type}"
+    return schema
 
 
 @cache
@@ -109,22 +116,25 @@ def faults(schema: EventSchema, value: dict[str, Any], prefix: str = "") -> list
         if isinstance(first, Fault):
             found.append(Fault(first.reason, f"{prefix}{name}: {first}"))
         else:
-            found.append(Fault(Reason.UNKNOWN_FIELD, f"{prefix}{_unknown_field(schema, name)}"))
+            found.append(_unknown_field(schema, name, prefix))
     return found
 
 
-def _unknown_field(schema: EventSchema, name: str) -> str:
+def _unknown_field(schema: EventSchema, name: str, prefix: str) -> Fault:
     short = name if ID_FORM.fullmatch(name) else shown(name)
     near = get_close_matches(name[:KEY_CHARS_MAX], schema.fields, n=1)
     of_envelope = schema.fields.keys() >= ATTRIBUTES
     if of_envelope and not near and EXTENSION_NAME.fullmatch(name):
-        return (
+        return Fault(
+            Reason.UNKNOWN_FIELD,
             f"{short}: is an extension attribute that CloudEvents does not document; leave it out, or ingest with"
-            " --extensions keep to record it, or --extensions drop"
+            " --extensions keep to record it, or --extensions drop",
         )
-    known = sorted(ATTRIBUTES if of_envelope else schema.fields)
-    advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known) or 'none'}"
-    return f"{short}: is not a known field; {advice}"
+    text = f"{prefix}{short}: is not a known field; "
+    if near:
+        return Fault(Reason.UNKNOWN_FIELD, f"{text}did you mean '{near[0]}'?")
+    known = listing(schema.what, sorted(ATTRIBUTES if of_envelope else schema.fields))
+    return Fault(Reason.UNKNOWN_FIELD, text + known.whole, known)
 
 
 def _derive(struct: type[msgspec.Struct]) -> EventSchema:
