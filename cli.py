@@ -681,9 +681,17 @@ def diff(
 @click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
 @click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
 @click.option("--reason", help="Why there is a further run; kept for ever.")
+@clock_option
 @store_options
 def decide(
-    scheme: str, month: str | None, day: str | None, again: bool, reason: str | None, store: str, format_: str
+    scheme: str,
+    month: str | None,
+    day: str | None,
+    again: bool,
+    reason: str | None,
+    clock_behind: bool,
+    store: str,
+    format_: str,
 ) -> None:
     """Fix the levels of SCHEME for a period: one event a subject, with digests of what it rests on.
 
@@ -698,7 +706,7 @@ def decide(
     with _open(store) as opened:
         period = period_of(opened, scheme, None if month is None else _month(month), None if day is None else _day(day))
         with printing.progress("deciding", subjects_of(opened, scheme)) as progress:
-            found = run_of(opened, scheme, period, reason, progress)
+            found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind)
     printing.print_run(found, as_json=format_ == "json")
 
 

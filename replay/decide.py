@@ -132,21 +132,25 @@ def decide(
     period: Period,
     again: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    clock_behind: bool = False,
 ) -> Decided:
     """Decide a period: begin a run, or resume one that was killed. `again` is the reason of a further run.
+
+    `clock_behind` goes on although the last record bears a later time than the clock.
 
     Raises UsageError for a reason without a run before it, and StoreError when streams move on too fast.
     """
     if again is not None:
         check_reason(again)
     try:
-        return _decide(store, scheme, period, again, progress)
+        return _decide(Ledger(store, clock_behind=clock_behind), scheme, period, again, progress)
     except IntegrityError:
         raise StoreError("another run is deciding at the same time; decide again: it resumes, or reports") from None
 
 
-def _decide(store: Store, scheme: str, period: Period, again: str | None, progress: Callable[[int], None]) -> Decided:
-    ledger = Ledger(store)
+def _decide(ledger: Ledger, scheme: str, period: Period, again: str | None, progress: Callable[[int], None]) -> Decided:
+    store = ledger.store
     book = ledger.decision_book()
     begun = book.latest(scheme, period.text)
     finished = begun is not None and begun.run in book.finished

@@ -147,8 +147,9 @@ class Ledger(Application[str]):
 
     name = "levelbook"
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, clock_behind: bool = False) -> None:
         self.store = store
+        self._clock_behind = clock_behind  # whether to go on although the last record bears a later time
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -197,7 +198,7 @@ class Ledger(Application[str]):
     def adopt_first(self, policy: Policy) -> int | None:
         """Record a policy revision where none of its version is: its position, or None where one was adopted."""
         book = self.policy_book(policy.scheme)
-        return None if policy.id in book.latest else self._adopt(book, policy, clock_behind=False)
+        return None if policy.id in book.latest else self._adopt(book, policy, clock_behind=self._clock_behind)
 
     def _adopt(self, book: PolicyBook, policy: Policy, *, clock_behind: bool) -> int | None:
         check_adoptable(self.store, policy)
@@ -212,7 +213,7 @@ class Ledger(Application[str]):
     def save(self, *objs: Any, **kwargs: Any) -> list[Recording[str]]:
         """Append what aggregates have decided. After a failure they must be read and decide again."""
         try:
-            return super().save(*objs, **kwargs)
+            return super().save(*objs, **{"clock_behind": self._clock_behind} | kwargs)
         except Exception:
             for subject in objs:
                 subject.outdated = True

@@ -19,8 +19,11 @@ from cli import main
 from domain import reputation
 from domain.calendar import parse_day, parse_month
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
+from replay.append import Appender, Stamp
+from replay.buyers import key_of
 from replay.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
 from replay.errors import UsageError
+from replay.intake import read_line
 from replay.ledger import Ledger
 from replay.readers import EVERYTHING_SHOWN
 from replay.reputation_replay import ReputationReplay
@@ -28,7 +31,7 @@ from replay.schemes import adopted_then
 from replay.store import Store, create_store, open_store
 from replay.timeline import Moment
 from tests.conftest import SOAK
-from tests.making import event, ingest_events, paid
+from tests.making import event, ingest_events, line, paid
 
 ROOT = Path(__file__).parent.parent
 MONTHS = {
@@ -90,6 +93,18 @@ def test_every_scheme_is_decided_and_every_decision_is_reproduced(demo: str) -> 
     boards = ask("events", "board/comprehensive")
     assert [row["subject"] for row in boards[0]["event"]["data"]["rows"]] == [HARBOUR]
     assert "the ledger is sound" in run("verify")
+
+
+def test_a_record_of_a_clock_that_was_wrong_blocks_no_decision(store: Store, tmp_path: Path) -> None:
+    ingest_events(store, [paid("o-1")], tmp_path)
+    ahead = Stamp(store.now() + 3_600_000_000, backfill=False)
+    with store.append() as transaction:
+        appender = Appender(store.identity.id, key_of(store))
+        appender.append(transaction, [read_line(line(paid("o-2")))], lambda _item, _last: ahead)
+    month = ("decide", "merchant-reputation", "--month", "2022-12", "--store", store.location)
+    assert "give --clock-behind" in run(*month, status=3)
+    assert "merchant-reputation 2022-12: " in run(*month, "--clock-behind")
+    assert run("verify", "--store", store.location).endswith("nothing to compare\n")
 
 
 def test_a_finished_run_is_reported_and_a_further_one_needs_a_reason(demo: str) -> None:
