@@ -194,6 +194,19 @@ def test_where_the_store_lies_is_not_told_to_who_shows_a_token(
             pass  # made again
 
 
+def test_operations_tell_who_shows_a_token_what_is_wrong_and_not_where(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    demo_ledger(location, tmp_path)
+    with open_store(location) as store, open_keeping(store) as keeping:
+        _, token = keeping.new_token("w", SCOPES, 10_000, 1)
+    (tmp_path / "ledger.db.views").write_bytes(b"no database" * 100)
+    for needs_token in (True, False):
+        with serving(Settings(location, token_required=needs_token)) as client:
+            page = client.get("/operations", headers={"Authorization": f"Bearer {token}"})
+            assert page.status_code == 200 and 'role="alert"' in page.text
+            assert (location in page.text) is not needs_token, page.text
+
+
 def test_tokens_and_accesses_are_those_of_the_file_that_stands_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,9 +5,18 @@ from typing import Any
 from projections.service.reading import Reading
 from projections.status import status_beside
 from replay.look import status
+from replay.store import Store
 
 
-def operations_of(reading: Reading) -> dict[str, Any]:
-    """The state of the ledger, and of its views where there are any."""
+def operations_of(reading: Reading, *, needs_token: bool) -> dict[str, Any]:
+    """The state of the ledger, and of its views where there are any; where a token is needed, not where they lie."""
     with reading.store() as store:
-        return {"ledger": status(store), "views": status_beside(store)}
+        views = status_beside(store)
+        if views is not None and needs_token:
+            views["problems"] = [_nameless(text, store) for text in views["problems"]]
+            views["set_aside"] = [{**row, "reason": _nameless(row["reason"], store)} for row in views["set_aside"]]
+        return {"ledger": status(store), "views": views}
+
+
+def _nameless(text: str, store: Store) -> str:
+    return text.replace(store.name, "the ledger")

@@ -37,6 +37,7 @@ from projections.service.parameters import (
     whole,
 )
 from projections.service.problems import Problem, asked_wrongly, no_subject, no_views, not_found
+from projections.service.settings import Settings
 from projections.service.standing import freshness
 from replay.errors import UsageError
 from replay.timeline import has_subject
@@ -177,7 +178,9 @@ def _find(request: Request, asked: Asked) -> Response:
 
 
 def _operations(request: Request, _: Asked) -> Response:
-    return rendered(request, "operations.html", **operations_of(reading_of(request)))
+    settings: Settings = request.app.state.settings
+    found = operations_of(reading_of(request), needs_token=settings.needs_token)
+    return rendered(request, "operations.html", **found)
 
 
 # --- a subject --------------------------------------------------------------------------------------------------------
