@@ -9,12 +9,15 @@ from replay.append import Appender
 from replay.buyers import key_of
 from replay.ingest import Ingest
 from replay.outcomes import Counts
+from replay.policies import shipped, shipped_schemes
 from replay.refusals import Refusal
 from replay.rejects import Rejects
 from replay.store import Head, Store
 from replay.targets import Present
 
 Event = dict[str, Any]
+ADOPTED = sum(len(shipped(scheme)) for scheme in shipped_schemes())
+"""How many records views add to a ledger that holds no policy, before they first judge by them."""
 
 
 def event(event_type: str, event_id: str, time: str = "2022-11-01T10:00:00+08:00", **rest: Any) -> Event:

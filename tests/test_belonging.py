@@ -22,7 +22,7 @@ from replay.errors import StoreError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
 from replay.store import create_store, is_postgres, open_store
-from tests.making import Event, event, ingest_events
+from tests.making import ADOPTED, Event, event, ingest_events
 from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,13 +96,13 @@ def test_a_restored_ledger_is_noticed_beside_newer_views(location: str, goes_on:
     restore()
     if goes_on:
         record(location, tmp_path, opened(range(20, 30)))
-    told = "are of another history: they stand at position 10, and the ledger " + (
+    told = f"are of another history: they stand at position {10 + ADOPTED}, and the ledger " + (
         "bears another chain hash there" if goes_on else "ends before, at position 5"
     )
     for words in (["follow", "--once"], ["follow"], ["retry"], ["rebuild", "merchant-tier"]):
         output = run(*words, "--store", location, status=4)
         assert told in output and "'levelbook rebuild' makes views of the ledger as it is" in output
-    assert live(location).position == 10
+    assert live(location).position == 10 + ADOPTED
     status = run("status", "--store", location, status=1)
     assert told in status and f"position        {15 if goes_on else 5}" in status
     assert told in CliRunner().invoke(main, ["verify", "--store", location]).output
@@ -180,7 +180,7 @@ def test_a_database_that_is_restored_ends_a_process_that_follows(postgres_locati
     record(postgres_location, tmp_path, opened(range(5, 10)))
     run("follow", "--once", "--store", postgres_location)
     assert isinstance(followed(postgres_location, restore), OtherHistory)
-    assert live(postgres_location).position == 10
+    assert live(postgres_location).position == 10 + ADOPTED
 
 
 def replaced(path: Path, by: bytes | None) -> None:
@@ -280,7 +280,7 @@ def test_a_clock_a_little_behind_the_views_hinders_nobody(
         monkeypatch.setattr(kind, "now", lambda _: as_of - 4_900_000)
     record(location, tmp_path, opened(range(3, 6)))
     run("follow", "--once", "--store", location)
-    assert (live(location).position, live(location).as_of) == (6, as_of)
+    assert (live(location).position, live(location).as_of) == (6 + ADOPTED, as_of)
 
 
 @pytest.mark.parametrize("jump", [23 * HOUR_MICROS, DAY_MICROS + HOUR_MICROS], ids=["a little", "by more than a day"])
@@ -313,11 +313,11 @@ def test_a_file_that_holds_no_views_hides_nothing_of_the_ledger(left: bytes | No
     views = tmp_path / "ledger.db.views"
     views.write_bytes(views.read_bytes()[:20_000] if left is None else left)
     status = run("status", "--store", location, status=1)
-    assert "position        3" in status and "views unfit     the views of " in status and " rebuild" in status
+    assert f"position        {3 + ADOPTED}" in status and "views unfit     the views of " in status and " rebuild" in status
     assert "none live yet" not in status
     verified = CliRunner().invoke(main, ["verify", "--store", location])
     assert verified.exit_code and "Traceback" not in verified.output and "views" in verified.output
-    assert "head 3:" in verified.output
+    assert f"head {3 + ADOPTED}:" in verified.output
     if left != b"":
         views.unlink()
     run("rebuild", "--store", location)
