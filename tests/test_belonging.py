@@ -249,6 +249,7 @@ def test_views_that_followed_a_clock_into_the_future_are_told_and_have_a_way_bac
 ) -> None:
     create_store(location)
     record(location, tmp_path, opened(range(3)))
+    run("follow", "--once", "--store", location)
     with monkeypatch.context() as patch:
         for kind in (SqliteStore, PostgresStore):
             patch.setattr(kind, "now", lambda _: IN_2031)

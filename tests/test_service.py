@@ -192,7 +192,7 @@ def test_pages_of_levels_go_on_by_subject(client: TestClient) -> None:
         page = get(client, f"/v1/levels?limit=3{cursor and f'&cursor={cursor}'}")
         found += page["levels"]
         cursor = page["next"]
-        assert page["position"] == 418
+        assert page["position"] == 423
     assert found == whole and len(found) == 8
     assert [row["subject"] for row in whole] == sorted(row["subject"] for row in whole)
     only = get(client, "/v1/levels?scheme=merchant-reputation&level=bronze-1")["levels"]
@@ -208,7 +208,7 @@ def test_many_levels_are_read_at_one_moment(client: TestClient) -> None:
 
     found = ask({"subjects": ["merchant/tea-house", "creator/nobody", "merchant/tea-house"]}).json()
     assert [row["scheme"] for row in found["levels"]] == ["merchant-reputation", "merchant-tier"]
-    assert found["missing"] == ["creator/nobody"] and found["position"] == 418
+    assert found["missing"] == ["creator/nobody"] and found["position"] == 423
     some = ask({"subjects": ["merchant/tea-house"], "scheme": "merchant-tier"}).json()
     assert [row["scheme"] for row in some["levels"]] == ["merchant-tier"]
     for body, field in (
@@ -301,7 +301,7 @@ def test_a_board_is_that_of_the_command(client: TestClient, ledger: str) -> None
         told = board_json(store, "comprehensive", 2023 * 12 + 3, (None, None), DEFAULT, EVERYTHING_SHOWN)
     same = set(told) - {"as_of", "asked_known_at"}
     board = ("leaderboard", "comprehensive", "--month", "2023-04", "--store", ledger)
-    assert "position 418 names this for ever" in run(*board, "--known-at", "2999-01-01")
+    assert "position 423 names this for ever" in run(*board, "--known-at", "2999-01-01")
     assert "names this for ever" not in run(*board)
     assert {key: found[key] for key in same} == {key: told[key] for key in same}
     assert found["rows"]
@@ -329,7 +329,7 @@ def test_policies_are_those_of_the_command(client: TestClient, ledger: str) -> N
         (f"{LEVEL}?lang=fr", 400, "lang", "is not one of en, zh"),
         (f"{LEVEL}?position=1.0", 400, "position", "is not a whole number in digits"),
         (f"{LEVEL}?position=0", 400, "position", "must be from 1 to"),
-        (f"{LEVEL}?position=419", 400, "position", "is not in the ledger, whose positions go from 1 to 418"),
+        (f"{LEVEL}?position=424", 400, "position", "is not in the ledger, whose positions go from 1 to 423"),
         (f"{LEVEL}?as_of=yesterday", 400, "as_of", "give a date such as 2022-11-30"),
         (f"{LEVEL}?as_of=2199-01-01", 400, "as_of", "is in the future"),
         (f"{LEVEL}?as_of=2019-01-01", 400, "as_of", "when levels begin"),
@@ -337,7 +337,7 @@ def test_policies_are_those_of_the_command(client: TestClient, ledger: str) -> N
         (f"{LEVEL}?known_at=2022-12-01&position=4", 400, "known_at", "known_at and position both say what was known"),
         (f"{LEVEL}?policy=2011", 400, "policy", "there is no policy '2011'; known are"),
         (f"{LEVEL}?policy=%00", 400, "policy", "holds a control character, such as NUL"),
-        (f"{LEVEL}?min_position=419", 400, "min_position", "is behind the end of the ledger, which is at 418"),
+        (f"{LEVEL}?min_position=424", 400, "min_position", "is behind the end of the ledger, which is at 423"),
         (f"{LEVEL}?min_position=1&as_of=2022-11-30", 400, "min_position", "is for what the views hold"),
         ("/v1/subjects/buyer/b-9/levels", 404, "kind", "is not one of merchant, creator, mcn"),
         ("/v1/subjects/merchant/no%20body/levels", 404, "id", "has another form"),
@@ -470,15 +470,15 @@ def test_a_reader_can_wait_for_what_he_recorded(tmp_path: Path, monkeypatch: pyt
     demo_ledger(location, tmp_path)
     monkeypatch.setattr(reading, "WAIT_SECONDS", 0.1)
     with serving(Settings(location)) as client, open_store(location) as store:
-        assert get(client, f"{LEVEL}?min_position=418")["position"] == 418
+        assert get(client, f"{LEVEL}?min_position=423")["position"] == 423
         ingest_events(store, [paid("o-new", subject="merchant/tea-house")], tmp_path)
-        answer = client.get(f"{LEVEL}?min_position=419")
+        answer = client.get(f"{LEVEL}?min_position=424")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        assert "did not come to 419 in time" in answer.json()["detail"]
+        assert "did not come to 424 in time" in answer.json()["detail"]
         assert get(client, LEVEL)["freshness"]["lag_events"] == 1
         with open_views(store) as views:
             advance(views, 1)
-        assert get(client, f"{LEVEL}?min_position=419")["position"] == 419
+        assert get(client, f"{LEVEL}?min_position=424")["position"] == 424
 
 
 def test_a_level_that_was_set_aside_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -523,7 +523,7 @@ def test_what_is_measured(ledger: str) -> None:
         told = client.get("/metrics").text
     assert 'levelbook_request_seconds_count{operation="readLevel",status="200"} 1.0' in told
     assert 'levelbook_refused_total{status="421"} 1.0' in told
-    for line in ("levelbook_ledger_position 418.0", "levelbook_views_position 418.0", "levelbook_views_lag_events 0.0"):
+    for line in ("levelbook_ledger_position 423.0", "levelbook_views_position 423.0", "levelbook_views_lag_events 0.0"):
         assert line in told
     assert "levelbook_views_lag_seconds" in told
 
