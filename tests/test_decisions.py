@@ -365,7 +365,7 @@ def test_two_runs_at_once_end_in_a_clear_line_and_one_run(tmp_path: Path, monkey
     found = ask("audit", "--store", location)
     assert found["reproduced"] == found["audited"] == 50
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, "adopt", lambda *_, **__: (_ for _ in ()).throw(IntegrityError("moved on")))
+        patched.setattr(Ledger, "adopt_first", lambda *_, **__: (_ for _ in ()).throw(IntegrityError("moved on")))
         again = [*words[3:], "--again", "--reason", "once more"]
         assert "another run is deciding at the same time" in run(*again, status=3)
 
