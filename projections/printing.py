@@ -150,7 +150,12 @@ def print_verified(outcome: "Outcome", *, as_json: bool) -> None:
     derived = {"segments": outcome.segments, "views": outcome.views}
     if as_json:
         ledger = outcome.ledger
-        found = {"records": ledger.records, "head": head_text(ledger.head), "problems": ledger.problems}
+        found = {
+            "records": ledger.records,
+            "head": head_text(ledger.head),
+            "problems": ledger.problems,
+            "seals_unchecked": ledger.seals_unchecked,
+        }
         verdicts = {"ledger": "not sound" if ledger.problems else "sound"}
         verdicts |= {name: part.verdict for name, part in derived.items()}
         parts: dict[str, Any] = {
@@ -168,6 +173,8 @@ def print_verified(outcome: "Outcome", *, as_json: bool) -> None:
         click.echo(f"{name}{where} {_DERIVED[part.verdict]}")
     if outcome.views.set_aside:
         click.echo(f"  subjects set aside, which were not compared: {outcome.views.set_aside}")
+    if outcome.ledger.seals_unchecked is not None:
+        click.echo(f"not checked, whose each alias of a buyer is: {outcome.ledger.seals_unchecked}")
     if outcome.not_kept is not None:
         click.echo(f"this check was not kept: {outcome.not_kept}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from replay.buyers_check import buyer_problems
 from replay.errors import StoreError, UsageError
 from replay.record import Row
 from replay.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
@@ -57,7 +58,9 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
         raise UsageError(f"{path} exists; a backup never overwrites, name another file") from None
     finally:
         remove_draft(draft)
-    return BackedUp(**vars(result), source_problems=store.definition_problems() + store.row_problems())
+    # The copy has no key beside it: whose each alias is, is told by the store alone.
+    source_problems = store.definition_problems() + store.row_problems() + buyer_problems(store)
+    return BackedUp(**vars(result), source_problems=source_problems)
 
 
 def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int], None]) -> None:

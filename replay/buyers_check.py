@@ -29,6 +29,17 @@ def buyer_problems(store: Store) -> list[str]:
         return [problem for kind in kinds for problem in _bounded(kind)]
 
 
+def why_seals_unchecked(store: Store) -> str | None:
+    """Why the rows could not be held against their seals, which takes this ledger's key; None where they were."""
+    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+        return None
+    try:
+        key_of(store)
+    except LevelbookError as error:
+        return str(error)
+    return None
+
+
 def _bounded(problems: Iterator[str]) -> list[str]:
     shown = list(islice(problems, SHOWN_MAX))
     more = sum(1 for _ in problems)

@@ -17,7 +17,7 @@ from domain.calendar import instant_text, parse_instant
 from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
 from replay.bulk import rare_cycle_search, second_core
-from replay.buyers_check import buyer_problems
+from replay.buyers_check import buyer_problems, why_seals_unchecked
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.record import BUYER_MARK, PLAIN_V, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 from replay.store import EMPTY, ROW_COLUMNS, Head, Store, open_store
@@ -35,6 +35,8 @@ class Verified:
     """Records that fit, from the first on."""
     head: Head = EMPTY
     problems: list[str] = field(default_factory=list)
+    seals_unchecked: str | None = None
+    """Why nobody looked whose each alias is, where that is so: the key is elsewhere, or is another's."""
 
 
 class Kept(NamedTuple):
@@ -68,6 +70,7 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
         result.problems.append(span.problem)
     else:
         result.problems += [*_tally_problems(store, last, span.types), *buyer_problems(store)]
+        result.seals_unchecked = why_seals_unchecked(store)
     result.problems += store.definition_problems() + store.row_problems()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)

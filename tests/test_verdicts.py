@@ -20,6 +20,7 @@ from projections.rebuild import Asked, rebuild
 from projections.service.serve import serve
 from projections.service.settings import Settings
 from projections.views import DamagedViews, open_views
+from replay.buyers import KEY_VARIABLE
 from replay.errors import DamagedError, StoreError
 from replay.sqlite import SqliteStore
 from replay.store import Store
@@ -95,6 +96,29 @@ def test_checks_are_kept_and_listed(viewed: Store) -> None:
         assert kept.stat().st_mode & 0o777 == 0o600
         kept.write_text("{}\n")
         assert "check 1 kept beside " in run("verify", "--list", status=3)
+
+
+def test_that_nobody_looked_whose_each_alias_is_is_told(viewed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert json.loads(run("verify", "--format", "json"))["seals_unchecked"] is None
+    monkeypatch.setenv(KEY_VARIABLE, "ab" * 32)
+    told = run("verify")
+    assert "not checked, whose each alias of a buyer is: the key for buyers in the environment variable" in told
+    assert "belongs to another ledger" in told
+
+
+def test_a_backup_tells_whose_aliases_changed_places(viewed: Store, tmp_path: Path) -> None:
+    seal = "zeroblob(32)" if isinstance(viewed, SqliteStore) else "decode(repeat('00', 32), 'hex')"
+    statement = f"UPDATE buyers SET seal = {seal}"
+    if isinstance(viewed, SqliteStore):
+        with sqlite3.connect(viewed.location) as raw:
+            raw.execute(statement)
+        raw.close()
+    else:
+        with psycopg.connect(viewed.location, options="-c search_path=levelbook", autocommit=True) as connection:
+            connection.execute(statement)
+    # A key in the environment is at hand for the copy, too, which then is not made.
+    told = run("backup", str(tmp_path / "copy.db"), status=1 if isinstance(viewed, SqliteStore) else 3)
+    assert "does not bear the seal of this ledger's key" in told
 
 
 def test_a_check_that_cannot_be_kept_is_told(viewed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
