@@ -199,6 +199,19 @@ def test_views_of_which_no_build_is_said_to_be_live_show_nothing(viewed: Store) 
     assert "views: the view v1_levels is none that levelbook makes" in run("verify", status=6)
 
 
+def test_a_subject_set_aside_for_nothing_is_named(viewed: Store) -> None:
+    """Its rows are compared with nothing: a forged level would pass."""
+    in_views(
+        viewed,
+        "UPDATE b1_levels SET level = 'gold-5' WHERE subject = 'merchant/m-1' AND scheme LIKE '%-reputation';"
+        " INSERT INTO b1_set_aside (subject, scheme, position, at, reason)"
+        " VALUES ('merchant/m-1', 'merchant-reputation', 1, 1, 'forged')",
+    )
+    assert "views: merchant/m-1 is set aside, and can be worked out now: 'levelbook retry'" in run("verify", status=6)
+    assert "merchant/m-1" in run("retry")
+    run("verify")
+
+
 def test_a_view_of_a_table_in_another_schema_is_named(viewed: Store) -> None:
     if isinstance(viewed, SqliteStore):
         pytest.skip("a file has no schemas")
