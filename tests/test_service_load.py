@@ -58,9 +58,15 @@ class Running:
         made.sendall(data)
         return made
 
-    def workers(self) -> list[int]:
-        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in found]
+    def workers(self, without: int = 0) -> list[int]:
+        """The two workers, as soon as both are there, and one that was killed is not."""
+        deadline = time.monotonic() + 60
+        while True:
+            found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            if len(found) == 2 and str(without) not in found:
+                return [int(pid) for pid in found]
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -114,8 +120,7 @@ def test_a_process_that_is_killed_twice_is_replaced_and_none_outlives_the_first(
         for _ in range(2 * SOAK):
             worker, _ = service.workers()
             os.kill(worker, signal.SIGKILL)
-            while worker in service.workers() or len(service.workers()) < 2:
-                time.sleep(0.02)
+            service.workers(without=worker)
             service.await_answer()
         assert service.process.poll() is None
         workers = service.workers()
