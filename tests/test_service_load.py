@@ -127,11 +127,17 @@ def test_a_process_that_is_killed_twice_is_replaced_and_none_outlives_the_first(
         service.process.kill()
         service.process.wait(10)
         deadline = time.monotonic() + 10
-        while any(is_alive(worker) for worker in workers):
+        while any(is_alive(worker) for worker in workers) or not is_free(service.port):
             assert time.monotonic() < deadline, "a worker keeps the port"
             time.sleep(0.02)
-        with socket.create_server(("127.0.0.1", service.port)):
-            pass
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def is_alive(pid: int) -> bool:
