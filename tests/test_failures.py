@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay import decoding, postgres, rejects, sqlite
+from replay import decoding, postgres, postgres_sessions, rejects, sqlite
 from replay.errors import StoreError, UsageError
 from replay.lines import blocks, check_files
 from replay.refusals import Reason, Refusal
@@ -89,7 +89,7 @@ def test_a_connection_that_is_cut_is_an_error_and_never_a_shorter_answer(
 
 
 def test_an_old_server_is_refused(postgres_location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "SERVER_VERSION_MIN", 999_999)
+    monkeypatch.setattr(postgres_sessions, "SERVER_VERSION_MIN", 999_999)
     with pytest.raises(UsageError, match=" runs a PostgreSQL older than 15; use 15 or later"):
         create_store(postgres_location)
 
