@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +176,8 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
     definition and row of the views with some that are made from nothing. Nothing is changed in any of these; the
     verdicts are kept beside the store.
 
-    Exit status: 1 the ledger is not sound; 5 segments, 6 views, 7 both do not fit a sound ledger.
+    Exit status: 1 the ledger is not sound; 5 segments, 6 views, 7 both do not fit a sound ledger; 8 the tables of
+    the service are not defined as they must be; 3 something could not be looked at.
     """
     from projections.verifying import verify_all
     from replay.checks import kept as kept_checks
@@ -545,10 +547,10 @@ def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, f
 def token_list(store: str, format_: str) -> None:
     """List the tokens, also those that were revoked; never the tokens themselves."""
     from projections.service import tokens_text
-    from projections.service.keeping import open_keeping
+    from projections.service.keeping import find_keeping
 
-    with _open(store) as opened, open_keeping(opened) as keeping:
-        found = keeping.tokens()
+    with _open(store) as opened, find_keeping(opened) or nullcontext() as keeping:
+        found = [] if keeping is None else keeping.tokens()
     tokens_text.print_tokens(found, as_json=format_ == "json")
 
 
@@ -558,10 +560,13 @@ def token_list(store: str, format_: str) -> None:
 def token_revoke(number: int, store: str, format_: str) -> None:
     """Let token NUMBER and every session begun with it end; it holds for a second more at most."""
     from projections.service import tokens_text
-    from projections.service.keeping import open_keeping
+    from projections.service.keeping import is_kept, no_token, open_keeping
 
-    with _open(store) as opened, open_keeping(opened) as keeping:
-        found = keeping.revoke(number, opened.now())
+    with _open(store) as opened:
+        if not is_kept(opened):
+            raise no_token(number)
+        with open_keeping(opened) as keeping:
+            found = keeping.revoke(number, opened.now())
     tokens_text.print_revoked(found, as_json=format_ == "json")
 
 
@@ -571,10 +576,10 @@ def token_revoke(number: int, store: str, format_: str) -> None:
 def accesses(subject: str | None, store: str, format_: str) -> None:
     """List who asked the service for explanations, of SUBJECT or all: when, by which token, for what."""
     from projections.service import tokens_text
-    from projections.service.keeping import open_keeping
+    from projections.service.keeping import find_keeping
 
-    with _open(store) as opened, open_keeping(opened) as keeping:
-        found = keeping.accesses(subject)
+    with _open(store) as opened, find_keeping(opened) or nullcontext() as keeping:
+        found = [] if keeping is None else keeping.accesses(subject)
     tokens_text.print_accesses(found, as_json=format_ == "json")
 
 

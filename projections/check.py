@@ -21,7 +21,7 @@ from projections.view_definitions import views_differ
 from projections.view_indexes import indexes_differ
 from projections.view_tables import TABLE_NAMES
 from projections.views import CHECKING, Build, Views, scratch_views
-from replay.errors import StoreError
+from replay.errors import NotExaminedError
 
 SHOWN_MAX: Final = 3
 """Rows that differ shown of each table."""
@@ -45,7 +45,7 @@ def check_views(views: Views, progress: Progress = lambda *_: None, segments: Pa
     """Compare definitions and indexes, and then every row.
 
     Raises DamagedViews for views of another history of the ledger, and for those that stand later than its clock,
-    StoreError where a build is switched back to meanwhile.
+    NotExaminedError where a build is switched back to meanwhile.
     """
     with views.reading() as connection:
         live = views.live(connection)
@@ -87,7 +87,7 @@ def _bring_to(scratch: Views, live: Build) -> None:
     with scratch.reading() as connection:
         made = scratch.build(connection, SCRATCH)
     if live.position < made.position or live.as_of < made.as_of:
-        raise StoreError("another build was switched to while the views were checked; verify again")
+        raise NotExaminedError("another build was switched to while the views were checked; verify again")
     while (made.position, made.as_of) != (live.position, live.as_of):
         events = min(EVENTS_AT_ONCE, live.position - made.position)
         made = advance(scratch, SCRATCH, live.as_of, events).build

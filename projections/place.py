@@ -19,4 +19,10 @@ def has_views(store: Store) -> bool:
     """Whether somebody has made views of a ledger."""
     if isinstance(store, SqliteStore):
         return views_path(store).exists()
-    return list(store.query("SELECT to_regclass(?) IS NOT NULL", (f"{POSTGRES_SCHEMA}.about",))) == [(True,)]
+    return has_table(store, POSTGRES_SCHEMA, "about")
+
+
+def has_table(store: Store, schema: str, table: str) -> bool:
+    """Whether a PostgreSQL database has a table; who may not read it is told so, too."""
+    found = store.query("SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = ?", (schema, table))
+    return bool(list(found))

@@ -158,33 +158,44 @@ def print_verified(outcome: "Outcome", *, as_json: bool) -> None:
         }
         verdicts = {"ledger": "not sound" if ledger.problems else "sound"}
         verdicts |= {name: part.verdict for name, part in derived.items()}
+        verdicts["service"] = outcome.service.verdict
         parts: dict[str, Any] = {
-            name: None if part.verdict in _NOTHING_FOUND else {"position": part.position, "problems": part.problems}
+            name: None if part.was_not_looked_at else {"position": part.position, "problems": part.problems}
             for name, part in derived.items()
         }
         if parts["views"] is not None:
             parts["views"]["set_aside"] = outcome.views.set_aside
+        parts["service"] = None if outcome.service.was_not_looked_at else {"problems": outcome.service.problems}
         print_json({**found, **parts, "verdicts": verdicts, "kept": outcome.kept_in, "not_kept": outcome.not_kept})
         return
     for name, part in derived.items():
         for problem in part.problems:
             click.echo(problem)
         where = "" if part.position is None else f" up to position {part.position}"
-        click.echo(f"{name}{where} {_DERIVED[part.verdict]}")
+        told = "could not be compared" if part.could_not_be_seen else _DERIVED[part.verdict]
+        click.echo(f"{name}{where} {told}")
     if outcome.views.set_aside:
         click.echo(f"  subjects set aside, which were not compared: {outcome.views.set_aside}")
     if outcome.ledger.seals_unchecked is not None:
         click.echo(f"not checked, whose each alias of a buyer is: {outcome.ledger.seals_unchecked}")
+    for problem in outcome.service.problems:
+        click.echo(problem)
+    click.echo(f"the tables of the service {_SERVICE[outcome.service.verdict]}")
     if outcome.not_kept is not None:
         click.echo(f"this check was not kept: {outcome.not_kept}")
 
 
-_NOTHING_FOUND = ("none", "not checked")
 _DERIVED = {
     "sound": "fit the ledger",
     "not sound": "do NOT fit the ledger",
     "none": "are not there: nothing to compare",
     "not checked": "were not compared: that takes a sound ledger",
+}
+_SERVICE = {
+    "sound": "are defined as levelbook makes them",
+    "not sound": "are NOT defined as levelbook makes them",
+    "none": "are not there: nothing was ever noted",
+    "not checked": "could not be looked at",
 }
 
 
@@ -195,6 +206,7 @@ def print_checks(checks: Iterable["Check"], *, as_json: bool) -> None:
         return
     for check in checks:
         verdicts = f"ledger {check.ledger_verdict}, segments {check.segments_verdict}, views {check.views_verdict}"
+        verdicts += f", service {check.service_verdict}"
         click.echo(f"{check.at}  head {check.head}  {verdicts}  levelbook {check.program}")
         for problem in check.problems:
             click.echo(f"  {problem}")

@@ -23,7 +23,7 @@ def status_beside(store: Store) -> dict[str, Any] | None:
     if not has_views(store):
         return None
     try:
-        with open_views(store) as views:
+        with open_views(store, only_read=True) as views:
             return views_status(views)
     except LevelbookError as error:
         nothing: dict[str, Any] = {"live": None, "views": [], "set_aside": [], "rebuild": None, "former": None}

@@ -11,7 +11,7 @@ from domain.version import PROGRAM_VERSION
 from projections.place import has_views
 from replay.archive_check import check_archive
 from replay.checks import NONE, NOT_CHECKED, SOUND, UNSOUND, Check, keep
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, NotExaminedError
 from replay.store import Store
 from replay.verify import Kept, Verified, verify
 
@@ -22,7 +22,12 @@ EXIT_LEDGER: Final = 1
 EXIT_SEGMENTS: Final = 5
 EXIT_VIEWS: Final = 6
 EXIT_BOTH: Final = 7
-"""Exit statuses by what is not sound; the ledger goes before all else, and both are segments and views."""
+EXIT_SERVICE: Final = 8
+"""Exit statuses by what is not sound; the ledger goes before all else, and both are segments and views.
+
+What the service keeps comes last. Where nothing is found unsound, and something could not be looked at, it is that of
+NotExaminedError.
+"""
 
 Progress = Callable[[int], None]
 Shown = Callable[[str, int], AbstractContextManager[Progress]]
@@ -39,13 +44,24 @@ class Derived:
     set_aside: int = 0
     """Of views: subjects whose rows are known to be stale, and were not compared."""
 
+    @property
+    def could_not_be_seen(self) -> bool:
+        """Whether `problems` says why it could not be looked at; that is no finding about it."""
+        return self.verdict == NOT_CHECKED and bool(self.problems)
+
+    @property
+    def was_not_looked_at(self) -> bool:
+        return self.verdict in (NONE, NOT_CHECKED) and not self.problems
+
 
 class Outcome(NamedTuple):
-    """The three verdicts, and where they are kept or why they are not."""
+    """The four verdicts, and where they are kept or why they are not."""
 
     ledger: Verified
     segments: Derived
     views: Derived
+    service: Derived
+    """How the tables are defined in which the service keeps tokens and accesses; their rows are not derived."""
     kept_in: str | None
     not_kept: str | None
 
@@ -54,33 +70,42 @@ class Outcome(NamedTuple):
         if self.ledger.problems:
             return EXIT_LEDGER
         wrong = (self.segments.verdict == UNSOUND, self.views.verdict == UNSOUND)
-        return {(False, False): 0, (True, False): EXIT_SEGMENTS, (False, True): EXIT_VIEWS, (True, True): EXIT_BOTH}[
-            wrong
-        ]
+        if any(wrong):
+            return {(True, False): EXIT_SEGMENTS, (False, True): EXIT_VIEWS, (True, True): EXIT_BOTH}[wrong]
+        if self.service.verdict == UNSOUND:
+            return EXIT_SERVICE
+        unseen = any(part.could_not_be_seen for part in (self.segments, self.views, self.service))
+        return NotExaminedError.exit_status if unseen else 0
 
 
 def verify_all(
     store: Store, noted: Kept | None, segments: Path | None, shown: Shown, told: Callable[[Verified], None]
 ) -> Outcome:
-    """Verify a ledger, tell what was found of it, and then compare its segments and views; keep the verdicts.
+    """Verify a ledger, tell what was found of it, and then look at what lies beside it; keep the verdicts.
 
-    What goes wrong with segments and views is a finding about these, and never one about the ledger.
+    What goes wrong with segments, views and the service's tables is a finding about these, and never one about the
+    ledger. Raises NotExaminedError where the ledger changed in a way that lets nothing be said.
     """
     with shown("verifying", store.head().position) as progress:
         ledger = verify(store, noted, progress)
+    store.check_unchanged()
     told(ledger)
     if ledger.problems:
         of_segments = of_views = Derived(NOT_CHECKED)
     else:
         of_segments = _or_finding(lambda: _segments(store, segments, shown))
         of_views = _or_finding(lambda: _views(store, segments))
-    kept_in, not_kept = keep(store, _check(store, noted, ledger, of_segments, of_views))
-    return Outcome(ledger, of_segments, of_views, kept_in, not_kept)
+        store.check_unchanged()
+    of_service = _or_finding(lambda: _service(store))
+    kept_in, not_kept = keep(store, _check(store, noted, ledger, of_segments, of_views, of_service))
+    return Outcome(ledger, of_segments, of_views, of_service, kept_in, not_kept)
 
 
 def _or_finding(look: Callable[[], Derived]) -> Derived:
     try:
         return look()
+    except NotExaminedError as error:
+        return Derived(NOT_CHECKED, None, [str(error)])
     except LevelbookError as error:
         return Derived(UNSOUND, None, [str(error)])
 
@@ -117,11 +142,24 @@ def _without_live(views: "Views") -> Derived:
     return Derived(UNSOUND if problems else NONE, None, problems)
 
 
+def _service(store: Store) -> Derived:
+    from projections.service.keeping import find_keeping
+
+    found = find_keeping(store)
+    if found is None:
+        return Derived(NONE)
+    with found as keeping:
+        problems = [f"service: {problem}" for problem in keeping.problems()]
+    return Derived(UNSOUND if problems else SOUND, None, problems)
+
+
 def _derived(position: int, problems: list[str], set_aside: int = 0) -> Derived:
     return Derived(UNSOUND if problems else SOUND, position, problems, set_aside)
 
 
-def _check(store: Store, noted: Kept | None, ledger: Verified, segments: Derived, views: Derived) -> Check:
+def _check(
+    store: Store, noted: Kept | None, ledger: Verified, segments: Derived, views: Derived, service: Derived
+) -> Check:
     return Check(
         at=instant_text(store.now()),
         ledger=store.identity.id,
@@ -130,6 +168,7 @@ def _check(store: Store, noted: Kept | None, ledger: Verified, segments: Derived
         ledger_verdict=UNSOUND if ledger.problems else SOUND,
         segments_verdict=segments.verdict,
         views_verdict=views.verdict,
-        problems=[*ledger.problems, *segments.problems, *views.problems],
+        service_verdict=service.verdict,
+        problems=[*ledger.problems, *segments.problems, *views.problems, *service.problems],
         program=PROGRAM_VERSION,
     )

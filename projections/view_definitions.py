@@ -26,7 +26,7 @@ def views_differ(views: Views, connection: Connection) -> list[str]:
     statements = [] if live is None else view_statements(live, views.schema)
     if views.schema is None:
         found = sqlite_definitions((row[0], row[1], row[2], row[3]) for row in connection.exec_driver_sql(SQLITE_SQL))
-        texts = [statement for table in tables for statement in _sqlite_statements(table)]
+        texts = [statement for table in tables for statement in sqlite_statements_of(table)]
         expected = made_in_sqlite([*texts, *(f"CREATE VIEW {name} AS {text}" for name, text in statements)])
     else:
         driver: Any = connection.connection.driver_connection
@@ -64,7 +64,8 @@ def check_ledger_definitions(store: Store) -> None:
         )
 
 
-def _sqlite_statements(table: Table) -> list[str]:
+def sqlite_statements_of(table: Table) -> list[str]:
+    """How SQLite is told to make a table with its indexes."""
     dialect = SQLiteDialect()
     indexes = [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
     return [str(CreateTable(table).compile(dialect=dialect)), *indexes]

@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
 from projections.view_tables import Tables, control_tables, tables_of, view_statements
-from replay.beside import beside, file_at, locked, make_private, postgres_engine, reading_mode, sqlite_engine
-from replay.errors import StoreError, UsageError
+from replay.beside import OpenedFile, beside, examining_mode, locked, make_private, postgres_engine, sqlite_engine
+from replay.errors import NotExaminedError, StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
 from replay.store import Store
@@ -29,6 +29,7 @@ FORMAT: Final = 3
 """Of the tables. 3: a build keeps the chain hash of its position, and a unit set aside may have a trace."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
+_READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")
 FEED_BYTES: Final = 6
 """Views made again from nothing count changes anew: their feed has another name, chosen at random."""
 LIVE: Final = "live"
@@ -36,6 +37,9 @@ BUILDING: Final = "building"
 FORMER: Final = "former"
 CHECKING: Final = "checking"
 """The roles of a build."""
+_DAMAGED: Final = ("malformed", "not a database", "no such table", "no such column")
+_UNDEFINED: Final = ("42P01", "42703")
+"""PostgreSQL's undefined_table and undefined_column."""
 _LOCKS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C764203, "check": 0x4C764204}
 
 
@@ -68,14 +72,16 @@ class Build(NamedTuple):
 class Views:
     """The views of one ledger, open for reading and for moving them."""
 
-    def __init__(self, store: Store, engine: Engine, schema: str | None, path: Path | None) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, schema: str | None, path: Path | None, *, mode: str = "rw"
+    ) -> None:
         self.store = store
         self.schema = schema
         self.feed = ""
         """What the feed of changes is called: views made again from nothing count anew, under another name."""
         self._engine = engine
         self._path = path
-        self._file = None if path is None else file_at(path)
+        self._file = None if path is None else OpenedFile(path, mode)
         self.about, self._builds, self.changes = control_tables(schema)
 
     @property
@@ -90,13 +96,17 @@ class Views:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One snapshot of the views."""
+        """One snapshot of the views. Raises NotExaminedError where what was read may be of two moments."""
         with _failures_named(self.store.name), self._engine.connect() as connection:
             if self.schema is None:
                 connection.exec_driver_sql("BEGIN")
             else:
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield connection
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield connection
+            finally:
+                if self._file is not None:
+                    self._file.check_unchanged("the file of the views")
 
     @contextmanager
     def moving(self) -> Iterator[Connection]:
@@ -115,9 +125,9 @@ class Views:
 
         With PostgreSQL there are no files: a connection that is lost says so itself.
         """
-        if self._path is None:
+        if self._file is None:
             return
-        if file_at(self._path) != self._file:
+        if not self._file.is_current():
             raise StoreError(
                 f"the file of the views, {self._path}, was removed or replaced since it was opened: nothing more is"
                 " written into it; start again, 'levelbook follow' makes views where there are none"
@@ -252,12 +262,10 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
         path = views_path(store)
         if make:
             make_private(path)
-        mode = reading_mode(path)
-        if mode == "rw" and not only_read:
-            engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=_PRAGMAS)
-        else:
-            engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=_PRAGMAS[2:], mode=mode.replace("rw", "ro"))
-        views = Views(store, engine, None, path)
+        mode = examining_mode(path) if only_read else "rw"
+        pragmas = _READING_PRAGMAS if only_read else _PRAGMAS
+        engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas, mode=mode)
+        views = Views(store, engine, None, path, mode=mode)
     else:
         assert isinstance(store, PostgresStore)
         engine = postgres_engine(store.location, application="levelbook-views", busy_seconds=BUSY_SECONDS)
@@ -286,7 +294,7 @@ def _check(views: Views, make: bool) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCKS['making']})"))
-                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {views.schema}"))
+                make_schema(connection, views.schema)
             about.metadata.create_all(connection)
             row: Row[Any] | None = connection.execute(select(about)).first()
             if row is None:
@@ -309,6 +317,12 @@ def _check(views: Views, make: bool) -> None:
         )
 
 
+def make_schema(connection: Connection, schema: str) -> None:
+    """Make a schema of PostgreSQL unless it is there: a role that may make none may have been given one."""
+    if not inspect(connection).has_schema(schema):
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+
+
 @contextmanager
 def _failures_named(name: str) -> Iterator[None]:
     """Errors of the database as errors of the views."""
@@ -322,12 +336,20 @@ def _failures_named(name: str) -> Iterator[None]:
                 f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"
                 " make space and go on"
             ) from error
-        if "malformed" in first or "not a database" in first or "no such table" in first:
+        state = getattr(cause, "sqlstate", None)
+        if state == "42501":  # insufficient_privilege
+            raise NotExaminedError(
+                f"the views of {name} cannot be read or moved by this role ({first}); the README, under Stores, has the"
+                " rights that each role needs"
+            ) from error
+        if state in _UNDEFINED or any(words in first for words in _DAMAGED):
             raise DamagedViews(
                 f"the views of {name} are damaged ({first}); remove them and rebuild: the ledger is whole"
             ) from error
         if "locked" in first or "lock timeout" in first:
-            raise StoreError(f"the views of {name} were held by another process for {BUSY_SECONDS} s; try again") from (
-                error
-            )
+            raise NotExaminedError(
+                f"the views of {name} were held by another process for {BUSY_SECONDS} s; try again"
+            ) from error
+        if isinstance(cause, sqlite3.OperationalError | psycopg.OperationalError):  # lost, or on a disk that fails
+            raise NotExaminedError(f"the views of {name} cannot be used: {first}") from error
         raise StoreError(f"the views of {name} cannot be used: {first}") from error

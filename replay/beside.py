@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, NotExaminedError
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,19 +22,61 @@ if TYPE_CHECKING:
 PRIVATE_MODE: Final = 0o600
 """Files beside a store tell what it tells: for their owner alone. SQLite gives its -wal and -shm the same mode."""
 
+UNCHANGING: Final = "ro&immutable=1"
+"""The mode of a file that is read where nothing can be made beside it."""
+
 
 def beside(path: Path, suffix: str) -> Path:
     """The path of what lies beside a store's file under its name and a suffix such as `.views`."""
     return path.with_name(path.name + suffix)
 
 
-def file_at(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path; None for none. It stays the same while it is open, and no other is taken for it."""
+class FileState(NamedTuple):
+    """Which file stands at a path, and as it was last changed."""
+
+    device: int
+    number: int
+    size_bytes: int
+    changed_at_ns: int
+
+
+def state_at(path: Path) -> FileState | None:
+    """The file at a path as it is now; None for none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+class OpenedFile:
+    """A SQLite file as it was when it was opened in a mode that `reading_mode` or `examining_mode` gave."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self._path = path
+        self._state = state_at(path)
+        self._is_fixed = mode == UNCHANGING
+
+    def is_current(self) -> bool:
+        """Whether who reads by it sees what stands at its path now.
+
+        A file that SQLite was told not to change is no longer current, either, once somebody has begun to write.
+        """
+        state = state_at(self._path)
+        if state is None or self._state is None:
+            return False
+        if self._is_fixed:
+            return state == self._state and not beside(self._path, "-wal").exists()
+        return state[:2] == self._state[:2]
+
+    def check_unchanged(self, what: str) -> None:
+        """Raises NotExaminedError where the file was changed although SQLite was told that it does not change."""
+        if self._is_fixed and state_at(self._path) != self._state:
+            raise NotExaminedError(
+                f"{what} {self._path} changed while it was read, and in its folder nothing can be made by which readers"
+                " agree with writers: what was read may be of two moments, so that nothing is said of it. Try again"
+                " when nobody writes, or read a backup"
+            )
 
 
 def open_private(path: Path | str, flags: int) -> int:
@@ -80,7 +122,17 @@ def reading_mode(path: Path) -> str:
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "rw"
-    return "ro" if os.access(path.parent, os.W_OK) or beside(path, "-wal").exists() else "ro&immutable=1"
+    return "ro" if os.access(path.parent, os.W_OK) or beside(path, "-wal").exists() else UNCHANGING
+
+
+def examining_mode(path: Path) -> str:
+    """How a SQLite file is opened by who changes nothing: whatever lies beside it is afterwards what it was before.
+
+    A log that lies there stays, and nothing of it is moved into the file (ro). Where there is none, SQLite takes away
+    what it made for the time of reading, which it does not when it may only read (rw, with `query_only`).
+    """
+    mode = reading_mode(path)
+    return "ro" if mode == "rw" and beside(path, "-wal").exists() else mode
 
 
 def connect_sqlite(path: Path, *, busy_seconds: float, mode: str = "rw") -> sqlite3.Connection:

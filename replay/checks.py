@@ -30,6 +30,8 @@ class Check(msgspec.Struct, frozen=True):
     views_verdict: str
     problems: list[str]
     program: str
+    service_verdict: str = NOT_CHECKED
+    """Of what the service keeps; checks of earlier versions did not look at it."""
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(self)

@@ -33,6 +33,10 @@ class DamagedError(StoreError):
     """What is stored cannot be read as what it must be."""
 
 
+class NotExaminedError(StoreError):
+    """What was to be looked at could not be seen whole: that says nothing against it."""
+
+
 class NotSealedError(DamagedError):
     """A record that cannot be read stands where the ledger was to be sealed."""
 

@@ -206,6 +206,9 @@ class PostgresStore(Store):
         except (psycopg.Error, UsageError):
             return False
 
+    def check_unchanged(self) -> None:
+        """PostgreSQL shows each statement one moment."""
+
     def close(self) -> None:
         self._closed = True
         self._reader.close()

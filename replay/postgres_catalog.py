@@ -114,14 +114,19 @@ def expected_tables(tables: Iterable[Table], schema: str) -> dict[Named, str]:
     return made
 
 
+FIRES_ALWAYS: Final = "A"
+FIRES_USUALLY: Final = "O"
+"""As the catalog holds how a trigger fires; usually: but not where a superuser lets his session act as a replica."""
+
+
 def expected_guards(
-    guards: Mapping[str, tuple[str, str, str]], function: str, source: str, schema: str
+    guards: Mapping[str, tuple[str, str, str]], function: str, source: str, schema: str, *, fires: str = FIRES_ALWAYS
 ) -> dict[Named, str]:
     """Triggers by name (the table, what is refused, for each row or statement) and the one function that they call."""
     made = {Named("function", function, function): plain(f"plpgsql {source}", schema)}
     for name, (table, events, each) in guards.items():
         listed = " OR ".join(sorted(events.split(" OR ")))
-        text = f"A CREATE TRIGGER {name} BEFORE {listed} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}"
+        text = f"{fires} CREATE TRIGGER {name} BEFORE {listed} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}"
         made[Named("trigger", name, table)] = plain(f"{text} {source}", schema)
     return made
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from replay.beside import beside, connect_sqlite, file_at, locked, open_private, reading_mode
+from replay.beside import OpenedFile, beside, connect_sqlite, examining_mode, locked, open_private, reading_mode
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.record import Row
 from replay.store import (
@@ -48,8 +48,9 @@ class SqliteStore(Store):
             raise UsageError(f"{path} is a folder or a device, not a store; name a file")
         self.path = path.resolve()
         self.name = self.location = str(path)
-        self._file = file_at(self.path)
-        self._reader = _connect(path)
+        mode = examining_mode(self.path)
+        self._file = OpenedFile(self.path, mode)
+        self._reader = _connect(path, mode)
         try:
             self._reader.execute("PRAGMA query_only = ON")
             _check_header(self._reader, self.name)
@@ -126,7 +127,7 @@ class SqliteStore(Store):
 
     def _looked_at(self, look: Callable[[sqlite3.Connection], list[str]]) -> list[str]:
         """On a connection of its own, which reads the definitions anew."""
-        connection = _connect(self.path)
+        connection = _connect(self.path, examining_mode(self.path))
         try:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
@@ -169,7 +170,10 @@ class SqliteStore(Store):
         return beside(self.path, ".segments")
 
     def is_current(self) -> bool:
-        return file_at(self.path) == self._file
+        return self._file.is_current()
+
+    def check_unchanged(self) -> None:
+        self._file.check_unchanged("the ledger")
 
     def close(self) -> None:
         self._closed = True
@@ -337,10 +341,10 @@ def key_path(path: Path) -> Path:
     return beside(path, ".key")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
     try:
         # A service lends an open store to one thread after another; each use is alone.
-        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=reading_mode(path))
+        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode or reading_mode(path))
     except sqlite3.Error as error:
         raise _failure(str(path), error) from error
     try:

@@ -274,13 +274,21 @@ class Store(ABC):
         """Whether it still reads what stands where it was opened: the connection holds, the file was not replaced."""
 
     @abstractmethod
+    def check_unchanged(self) -> None:
+        """Raises NotExaminedError where what was read since it was opened may be of two moments."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None or issubclass(kind, Exception):
+                self.check_unchanged()
+        finally:
+            self.close()
 
     def head(self) -> Head:
         rows = list(self.query(HEAD_SQL))

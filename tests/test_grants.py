@@ -1,58 +1,148 @@
-"""Roles that are granted what the README says can run the commands that only examine, and nothing more."""
+"""Roles that are granted what the README says can run the commands that they are for, and nothing more."""
 
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 import pytest
 from click.testing import CliRunner
 
 from cli import main
-from projections.rebuild import Asked, rebuild
-from projections.views import open_views
+from projections.service import serve
+from projections.service.settings import Settings
 from replay.store import create_store, open_store
 from tests.making import ingest_events
+from tests.serving import serving
 from tests.worlds import World
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
+OWNER = "levelbook_owner"
+
+
+class Granted(NamedTuple):
+    """A ledger in whose database the roles of the README were made by a role that is no superuser."""
+
+    location: str
+    token: str
+
+    def run(self, role: str, *words: str, status: int = 0) -> str:
+        done = CliRunner().invoke(main, [*words, "--store", as_role(role, self.location)])
+        assert done.exit_code == status, (done.output, done.exception)
+        return done.output
+
+    def refuses(self, role: str, *statements: str) -> None:
+        with psycopg.connect(as_role(role, self.location), autocommit=True) as connection:
+            for statement in statements:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement.encode())
+
+
+def as_role(role: str, location: str) -> str:
+    theirs = location.replace("//postgres:", f"//{role}:", 1)
+    assert theirs != location
+    return theirs
 
 
 @pytest.fixture
-def granted(postgres_location: str, tmp_path: Path) -> Iterator[str]:
-    """A ledger with views in whose database the roles of the README were made."""
-    create_store(postgres_location)
-    with open_store(postgres_location) as store, open_views(store, make=True) as views:
-        ingest_events(store, World(3).events(60), tmp_path)
-        rebuild(views, Asked())
+def granted(postgres_location: str, tmp_path: Path) -> Iterator[Granted]:
+    """Views are made by the role that follows."""
+    with psycopg.connect(postgres_location, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE; GRANT CREATE ON DATABASE {name} TO {OWNER}".encode())
+    owners = as_role(OWNER, postgres_location)
+    create_store(owners)
+    with open_store(owners) as store:
+        ingest_events(store, World(3).events(20), tmp_path)
+    made = CliRunner().invoke(main, ["token", "new", "--name", "w", "--format", "json", "--store", owners])
     found = re.search(r"```sql\n(CREATE ROLE levelbook_reader.*?)```", README, re.DOTALL)
     assert found is not None
-    roles = re.findall(r"CREATE ROLE (\w+)", found[1])
-    with psycopg.connect(postgres_location, autocommit=True) as connection:
+    roles = [*re.findall(r"CREATE ROLE (\w+)", found[1]), OWNER]
+    with psycopg.connect(owners, autocommit=True) as connection:
         connection.execute(found[1].encode())
-    yield postgres_location
+    ledger = Granted(postgres_location, json.loads(made.stdout)["secret"])
+    ledger.run("levelbook_follower", "rebuild", "--sample", "0")
+    yield ledger
     with psycopg.connect(postgres_location, autocommit=True) as connection:
         for role in roles:
-            connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+            connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
+        connection.execute(f"DROP ROLE {', '.join(roles)}".encode())
 
 
-def run_as(role: str, location: str, *words: str) -> str:
-    theirs = location.replace("//postgres:", f"//{role}:", 1)
-    assert theirs != location
-    done = CliRunner().invoke(main, [*words, "--store", theirs])
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done.output
-
-
-def test_a_reader_and_an_auditor_need_no_right_to_write(granted: str) -> None:
-    listed = run_as("levelbook_reader", granted, "subjects", "merchant", "--format", "json")
+def test_a_reader_and_an_auditor_need_no_right_to_write(granted: Granted) -> None:
+    listed = granted.run("levelbook_reader", "subjects", "merchant", "--format", "json")
     subject = json.loads(listed)[0]["subject"]
-    for words in (["head"], ["status"], ["events", subject], ["replay", subject], ["explain", subject], ["audit"]):
-        assert run_as("levelbook_reader", granted, *words)
-    told = run_as("levelbook_reader", granted, "verify")
-    assert "views up to position 65 fit the ledger" in told
+    examining = (["head"], ["status"], ["events", subject], ["replay", subject], ["explain", subject], ["audit"])
+    for words in examining:
+        assert granted.run("levelbook_reader", *words)
+    told = granted.run("levelbook_auditor", "verify")
+    assert re.search(r"views up to position \d+ fit the ledger\nthe tables of the service are defined as", told)
+    assert "not kept" not in told and "ledger sound" in granted.run("levelbook_auditor", "verify", "--list")
+    assert granted.run("levelbook_auditor", "accesses").startswith("nothing was noted: ")
+    with psycopg.connect(granted.location, autocommit=True) as connection:
+        for role in ("levelbook_reader", "levelbook_auditor"):
+            connection.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on".encode())
+    for words in (*examining, ["verify", "--list"], ["accesses"]):
+        assert granted.run("levelbook_auditor", *words)
+    told = granted.run("levelbook_reader", "verify")
+    assert re.search(r"views up to position \d+ fit the ledger\nthe tables of the service are defined as", told)
     assert "this check was not kept: " in told
-    told = run_as("levelbook_auditor", granted, "verify")
-    assert "views up to position 65 fit the ledger" in told and "not kept" not in told
-    assert "ledger sound" in run_as("levelbook_auditor", granted, "verify", "--list")
+    with psycopg.connect(granted.location, autocommit=True) as connection:
+        connection.execute("REVOKE USAGE ON SCHEMA levelbook_views FROM levelbook_reader")
+    told = granted.run("levelbook_reader", "verify", status=3)
+    assert "the ledger is sound" in told and "views could not be compared" in told and "NOT" not in told
+    assert "cannot be read or moved by this role (permission denied for schema levelbook_views); the README" in told
+    assert "cannot be read or moved by this role" in granted.run("levelbook_reader", "status", status=1)
+
+
+def test_a_follower_keeps_views_and_records_what_they_judge_by(granted: Granted, tmp_path: Path) -> None:
+    follower = "levelbook_follower"
+    assert "policy.adopted" in granted.run(follower, "status"), "recorded by the rebuild"
+    with open_store(as_role(OWNER, granted.location)) as store:
+        ingest_events(store, World(4).events(20), tmp_path)
+        head = store.head().position
+    for words in (
+        ["follow", "--once"],
+        ["retry"],
+        ["rebuild", "--sample", "0"],
+        ["rebuild", "--back"],
+        ["follow", "--once"],
+    ):
+        granted.run(follower, *words)
+    assert f"views up to position {head} fit the ledger" in granted.run("levelbook_auditor", "verify")
+    granted.refuses(
+        follower,
+        "UPDATE levelbook.records SET ref = 'x'",
+        "DELETE FROM levelbook.records",
+        "DROP TABLE levelbook.tally",
+    )
+
+
+def test_a_service_notes_accesses_and_can_change_nothing(granted: Granted) -> None:
+    location = as_role("levelbook_service", granted.location)
+    settings = Settings(location, token_required=True, ready_lag_seconds=10**12)
+    subject = json.loads(granted.run("levelbook_reader", "subjects", "merchant", "--format", "json"))[0]["subject"]
+    with open_store(location) as store:
+        serve._check_definitions(store)
+        serve._check_kept(store, settings)
+    with serving(settings) as client:
+        assert client.get("/readyz").status_code == 200
+        signed_in = client.post("/login", data={"token": granted.token, "next": "/"})
+        assert signed_in.status_code == 303 and client.post("/logout").status_code == 303
+        for what in ("levels/merchant-reputation", "explanation", "decisions"):
+            headers = {"Authorization": f"Bearer {granted.token}"}
+            assert client.get(f"/v1/subjects/{subject}/{what}", headers=headers).status_code == 200
+    noted = granted.run("levelbook_auditor", "accesses", subject)
+    assert [line.split()[3] for line in noted.splitlines()] == ["explanation", "decisions"]
+    told = CliRunner().invoke(main, ["token", "new", "--name", "more", "--store", location])
+    assert told.exit_code == 3 and "permission denied for table tokens; the README, under Stores" in told.output
+    granted.refuses(
+        "levelbook_service",
+        *("UPDATE levelbook.records SET ref = 'x'", "DELETE FROM levelbook.records"),
+        *("INSERT INTO levelbook.tally VALUES ('x', 1)", "DELETE FROM levelbook_views.builds"),
+        *("UPDATE levelbook_service.accesses SET subject = 'x'", "DELETE FROM levelbook_service.accesses"),
+        *("UPDATE levelbook_service.tokens SET revoked_at = NULL", "TRUNCATE levelbook_service.accesses"),
+        "ALTER TABLE levelbook_service.accesses DISABLE TRIGGER USER",
+    )

@@ -63,7 +63,7 @@ def in_views(store: Store, script: str) -> None:
 
 
 def test_each_part_has_a_verdict_and_a_status_of_its_own(viewed: Store, tmp_path: Path) -> None:
-    sound = {"ledger": "sound", "segments": "sound", "views": "sound"}
+    sound = {"ledger": "sound", "segments": "sound", "views": "sound", "service": "none"}
     assert verdicts(0) == sound
     told = run("verify").splitlines()
     assert told[0].endswith(": the ledger is sound")

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from starlette.types import Scope
 
 from projections.service.asking import ANYONE, Asker
-from projections.service.keeping import Keeping, Token, open_keeping
+from projections.service.keeping import Keeping, Token, is_kept, open_keeping
 from projections.service.problems import Problem
 from replay.store import open_store
 
@@ -59,9 +59,21 @@ class Askers:
                 self._let_go()
             if self._keeping is None:
                 with open_store(self._location) as store:
-                    self._keeping = open_keeping(store, make_file=not self._was_open)
+                    opened = open_keeping(store, make_file=not self._was_open)
+                try:
+                    opened.check_definitions()
+                except BaseException:
+                    opened.close()
+                    raise
+                self._keeping = opened
                 self._was_open = True
             return self._keeping
+
+    def check(self) -> None:
+        """Raises StoreError where who shows a token could not be found now."""
+        keeping = self.keeping() if self._needs_token else self._kept()
+        if keeping is not None:
+            keeping.check()
 
     def known(self, shown: Shown | None) -> Asker | None:
         """Who asks, as far as that is known without waiting; None: `look_up` tells."""
@@ -98,10 +110,19 @@ class Askers:
             self._keeping = None
         self._known.clear()
 
+    def _kept(self) -> Keeping | None:
+        """The tables where there are any; where there are none, and perhaps may not be made, nobody has a token."""
+        if self._keeping is None and not self._was_open:
+            with open_store(self._location) as store:
+                if not is_kept(store):
+                    return None
+        return self.keeping()
+
     def _find(self, shown: Shown) -> Token | None:
-        keeping = self.keeping()
-        secret = shown.secret
-        found = keeping.token_of_session(secret, now()) if shown.is_session else keeping.token_of(secret)
+        found, keeping = None, self._kept()
+        if keeping is not None:
+            secret = shown.secret
+            found = keeping.token_of_session(secret, now()) if shown.is_session else keeping.token_of(secret)
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         self._known[shown] = Known(found, monotonic() + KNOWN_SECONDS)

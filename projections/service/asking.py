@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 
 from projections.service.keeping import Keeping
-from projections.service.problems import scope_missing
+from projections.service.problems import not_written_down, scope_missing
+from replay.errors import StoreError
 from replay.readers import Reader
 from replay.schemes import SCHEMES
 from replay.timeline import has_subject
@@ -59,7 +60,8 @@ def require(request: Request, scope: str) -> None:
 def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None:
     """Write down who asks for what of whose level, before it is answered; from a thread, not the event loop.
 
-    Of a subject that the ledger does not know there is nothing to be told.
+    Of a subject that the ledger does not know there is nothing to be told. Raises Problem where it cannot be written
+    down: then it is not answered.
     """
     kind, subject, scheme = asked["kind"], f"{asked['kind']}/{asked['id']}", asked.get("scheme")
     with request.app.state.reading.store() as store:
@@ -67,5 +69,8 @@ def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None
             return
     if scheme is None and access.of_scheme:
         scheme = SCHEMES[kind][0].scheme
-    keeping: Keeping = request.app.state.askers.keeping()
-    keeping.note_access(time_ns() // 1_000, asker_of(request).token, access.what, subject, scheme)
+    try:
+        keeping: Keeping = request.app.state.askers.keeping()
+        keeping.note_access(time_ns() // 1_000, asker_of(request).token, access.what, subject, scheme)
+    except StoreError as error:
+        raise not_written_down(error) from error

@@ -12,51 +12,31 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    delete,
-    insert,
-    inspect,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from replay.beside import beside, file_at, make_private, postgres_engine, sqlite_engine
-from replay.errors import StoreError, UsageError
+from projections.place import has_table
+from projections.service.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tables, make_tables
+from replay.beside import (
+    OpenedFile,
+    beside,
+    examining_mode,
+    make_private,
+    postgres_engine,
+    reading_mode,
+    sqlite_engine,
+)
+from replay.errors import DamagedError, StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
 from replay.store import Store
 
-POSTGRES_SCHEMA: Final = "levelbook_service"
 BUSY_SECONDS: Final = 10
 TOKEN_BYTES: Final = 32
 TOKEN_BEGINS: Final = "levelbook_"
 SESSION_MICROS: Final = 12 * 3_600 * 1_000_000
 """How long a browser stays signed in."""
-_BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
-_SQLITE_GUARDS: Final = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS accesses_never_{verb}d BEFORE {verb.upper()} ON accesses"
-    f" BEGIN SELECT RAISE(ABORT, 'accesses are append only: {verb.upper()} is refused'); END"
-    for verb in ("update", "delete")
-)
-_POSTGRES_REFUSAL: Final = "BEGIN RAISE EXCEPTION 'accesses are append only: % is refused', TG_OP; END"
-_POSTGRES_GUARDS: Final = (
-    f"CREATE OR REPLACE FUNCTION {{0}}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ {_POSTGRES_REFUSAL} $$",
-    *(
-        f"CREATE OR REPLACE TRIGGER accesses_never_{name} BEFORE {events} ON {{0}}.accesses"
-        f" FOR EACH {each} EXECUTE FUNCTION {{0}}.refuse_change()"
-        for name, events, each in (("changed", "UPDATE OR DELETE", "ROW"), ("truncated", "TRUNCATE", "STATEMENT"))
-    ),
-)
+_MAY_NOT: Final = ("readonly database", "permission denied", "read-only transaction")
 
 
 class Token(NamedTuple):
@@ -84,58 +64,48 @@ class Access(NamedTuple):
 class Keeping:
     """The service's own tables, open; from any thread."""
 
-    def __init__(self, store: Store, engine: Engine, schema: str | None, path: Path | None = None) -> None:
+    def __init__(self, store: Store, engine: Engine, schema: str | None, file: OpenedFile | None = None) -> None:
         self._name = store.name
-        self._path, self._file = path, None if path is None else file_at(path)
-        """Which file they lie in, with SQLite."""
         self._engine = engine
         self._schema = schema
-        metadata = MetaData(schema=schema)
-        self._tokens = Table(
-            "tokens",
-            metadata,
-            Column("number", _BIG, primary_key=True, autoincrement=True),
-            Column("name", Text, nullable=False),
-            Column("hash", Text, nullable=False, unique=True),
-            Column("scopes", Text, nullable=False),
-            Column("per_minute", Integer, nullable=False),
-            Column("made_at", _BIG, nullable=False),
-            Column("revoked_at", _BIG),
-        )
-        self._sessions = Table(
-            "sessions",
-            metadata,
-            Column("hash", Text, primary_key=True),
-            Column("token", _BIG, nullable=False),
-            Column("ends_at", _BIG, nullable=False),
-        )
-        self._accesses = Table(
-            "accesses",
-            metadata,
-            Column("number", _BIG, primary_key=True, autoincrement=True),
-            Column("at", _BIG, nullable=False),
-            Column("token", _BIG),
-            Column("what", Text, nullable=False),
-            Column("subject", Text, nullable=False),
-            Column("scheme", Text),
-        )
+        self._file = file
+        self._tokens, self._sessions, self._accesses = kept_tables(schema)
+
+    def is_there(self) -> bool:
+        """Whether the tables were made."""
+        with self._reading() as connection:
+            return inspect(connection).has_table("accesses", schema=self._schema)
 
     def make(self) -> None:
-        """Make the tables unless they are there."""
-        with self._reading() as connection:
-            if inspect(connection).has_table("accesses", schema=self._schema):
-                return
-        with self._writing() as connection:
-            if self._schema is not None:
-                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self._schema}"))
-            self._tokens.metadata.create_all(connection)
-            guards = _SQLITE_GUARDS if self._schema is None else _POSTGRES_GUARDS
-            for statement in guards:
-                connection.execute(text(statement.format(self._schema)))
+        """Make the tables unless they are there. Raises StoreError where that may not be done."""
+        if self.is_there():
+            return
+        try:
+            with self._writing() as connection:
+                make_tables(connection, self._schema)
+        except StoreError as error:
+            raise StoreError(
+                f"nothing is there yet in which the service keeps tokens and accesses, and it cannot be made: {error}."
+                " Let who made the ledger run 'levelbook token new', and this one be granted what the README says"
+            ) from error
 
     def is_current(self) -> bool:
-        """Whether the file that was opened still stands there: what is written into another nobody finds."""
-        return self._path is None or file_at(self._path) == self._file
+        """Whether what is read is what stands there now; a file may have been replaced."""
+        return self._file is None or self._file.is_current()
+
+    def problems(self) -> list[str]:
+        """What is defined otherwise than this version makes it: it could swallow or alter what is written down."""
+        with self._reading() as connection:
+            return kept_differ(connection, self._schema)
+
+    def check_definitions(self) -> None:
+        """Raises DamagedError where tables, triggers or the like are not those of this version."""
+        problems = self.problems()
+        if problems:
+            raise DamagedError(
+                f"what the service keeps beside {self._name} is not defined as levelbook makes it, and could lose what"
+                f" is written down: {problems[0]}; find out who changed it"
+            )
 
     def check(self) -> None:
         """Raises StoreError where who shows a token could not be found now."""
@@ -155,8 +125,7 @@ class Keeping:
             "made_at": now,
         }
         with self._writing() as connection:
-            made = connection.execute(insert(self._tokens).values(values).returning(self._tokens.c.number))
-            return int(made.scalar_one()), token
+            return int(self._add(connection, self._tokens, values)), token
 
     def tokens(self) -> list[Token]:
         """Every token, the oldest first."""
@@ -169,11 +138,14 @@ class Keeping:
         with self._writing() as connection:
             found = connection.execute(select(self._tokens).where(self._tokens.c.number == number)).first()
             if found is None:
-                raise UsageError(f"there is no token {number}; 'levelbook token list' shows them")
+                raise no_token(number)
             if found.revoked_at is None:
                 named = update(self._tokens).where(self._tokens.c.number == number)
                 connection.execute(named.values(revoked_at=now))
             connection.execute(delete(self._sessions).where(self._sessions.c.token == number))
+            holds = (self._tokens.c.number == number) & self._tokens.c.revoked_at.is_(None)
+            self._check_gone(connection, self._tokens, holds)
+            self._check_gone(connection, self._sessions, self._sessions.c.token == number)
         return _token(found)
 
     def token_of(self, token: str) -> Token | None:
@@ -190,7 +162,7 @@ class Keeping:
         with self._writing() as connection:
             connection.execute(delete(self._sessions).where(self._sessions.c.ends_at <= now))
             values = {"hash": _hash(secret), "token": token.number, "ends_at": now + SESSION_MICROS}
-            connection.execute(insert(self._sessions).values(values))
+            self._add(connection, self._sessions, values)
         return secret
 
     def token_of_session(self, secret: str, now: int) -> Token | None:
@@ -202,15 +174,18 @@ class Keeping:
         return None if row is None or row.revoked_at is not None else _token(row)
 
     def end_session(self, secret: str) -> None:
+        this = self._sessions.c.hash == _hash(secret)
         with self._writing() as connection:
-            connection.execute(delete(self._sessions).where(self._sessions.c.hash == _hash(secret)))
+            connection.execute(delete(self._sessions).where(this))
+            self._check_gone(connection, self._sessions, this)
 
     # --- accesses -----------------------------------------------------------------------------------------------------
 
     def note_access(self, at: int, token: int | None, what: str, subject: str, scheme: str | None) -> None:
+        """Write an access down. Raises StoreError unless the database has kept it."""
         values = {"at": at, "token": token, "what": what, "subject": subject, "scheme": scheme}
         with self._writing() as connection:
-            connection.execute(insert(self._accesses).values(values))
+            self._add(connection, self._accesses, values)
 
     def accesses(self, subject: str | None) -> list[Access]:
         """Who asked for explanations, of one subject or all, the earliest first."""
@@ -229,6 +204,33 @@ class Keeping:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _add(self, connection: Connection, table: Table, values: dict[str, Any]) -> Any:
+        """Add a row and read it back: its key. Raises StoreError where a trigger or rule swallowed or altered it."""
+        (key,) = table.primary_key
+        made = connection.execute(insert(table).values(values).returning(key)).scalar()
+        self._run_deferred(connection)
+        row = None if made is None else connection.execute(select(table).where(key == made)).first()
+        if row is None or any(row._mapping[name] != value for name, value in values.items()):
+            raise self._not_kept(f"a row of {table.name} is not there, or another one")
+        return made
+
+    def _check_gone(self, connection: Connection, table: Table, which: ColumnElement[bool]) -> None:
+        """Raises StoreError where rows are still there that were deleted or changed."""
+        self._run_deferred(connection)
+        if connection.execute(select(*table.primary_key).where(which).limit(1)).first() is not None:
+            raise self._not_kept(f"a row of {table.name} that was ended is still there")
+
+    def _run_deferred(self, connection: Connection) -> None:
+        """Let what PostgreSQL would do only at the commit happen now, so that reading back sees it."""
+        if self._schema is not None:
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+    def _not_kept(self, found: str) -> StoreError:
+        return StoreError(
+            f"what the service keeps beside {self._name} is not written as it was told: {found}. A trigger or rule"
+            " stands on a table: 'levelbook verify' names it; remove it, then try again"
+        )
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with _failures_named(self._name), self._engine.connect() as connection:
@@ -241,14 +243,16 @@ class Keeping:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             if not self.is_current():
-                raise StoreError(f"what the service keeps, {self._path}, was removed or replaced: nothing was written")
+                raise StoreError(
+                    f"what the service keeps, beside {self._name}, was removed or replaced: nothing was written"
+                )
             connection.commit()
 
 
 def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
-    """The service's own tables beside a ledger; made where there are none.
+    """The service's own tables beside a ledger; made where there are none. Raises StoreError where that may not be.
 
-    Raises StoreError where their file is not there and none is to be made: tokens that held would hold no more.
+    Also where their file is not there and none is to be made: tokens that held would hold no more.
     """
     if isinstance(store, SqliteStore):
         path = service_path(store)
@@ -257,12 +261,13 @@ def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
                 f"what the service keeps, {path}, was removed: put it back; or make tokens anew, by"
                 " 'levelbook token new'"
             )
-        engine = _sqlite_engine(path)
-        keeping = Keeping(store, engine, None, path)
+        try:
+            make_private(path)
+        except OSError as error:
+            raise StoreError(f"what the service keeps, {path}, cannot be written: {error.strerror}") from error
+        keeping = _in_file(store, path, reading_mode(path), ("journal_mode = WAL", "synchronous = NORMAL"))
     else:
-        assert isinstance(store, PostgresStore)
-        engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=BUSY_SECONDS)
-        keeping = Keeping(store, engine, POSTGRES_SCHEMA)
+        keeping = _in_schema(store)
     try:
         keeping.make()
     except BaseException:
@@ -271,16 +276,50 @@ def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
     return keeping
 
 
+def find_keeping(store: Store) -> Keeping | None:
+    """The service's own tables, only to be read; None where there are none. Makes nothing, and changes nothing."""
+    if not is_kept(store):
+        return None
+    if isinstance(store, SqliteStore):
+        path = service_path(store)
+        keeping = _in_file(store, path, examining_mode(path), ("query_only = ON",))
+    else:
+        keeping = _in_schema(store)
+    try:
+        there = keeping.is_there()
+    except BaseException:
+        keeping.close()
+        raise
+    if not there:
+        keeping.close()
+        return None
+    return keeping
+
+
+def is_kept(store: Store) -> bool:
+    """Whether there is a place in which a service keeps what is its own."""
+    if isinstance(store, SqliteStore):
+        return service_path(store).exists()
+    return has_table(store, POSTGRES_SCHEMA, "accesses")
+
+
+def no_token(number: int) -> UsageError:
+    return UsageError(f"there is no token {number}; 'levelbook token list' shows them")
+
+
 def service_path(store: SqliteStore) -> Path:
     return beside(store.path, ".service")
 
 
-def _sqlite_engine(path: Path) -> Engine:
-    try:
-        make_private(path)
-    except OSError as error:
-        raise StoreError(f"what the service keeps, {path}, cannot be written: {error.strerror}") from error
-    return sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=("journal_mode = WAL", "synchronous = NORMAL"))
+def _in_file(store: SqliteStore, path: Path, mode: str, pragmas: Sequence[str]) -> Keeping:
+    engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas if mode == "rw" else (), mode=mode)
+    return Keeping(store, engine, None, OpenedFile(path, mode))
+
+
+def _in_schema(store: Store) -> Keeping:
+    assert isinstance(store, PostgresStore)
+    engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=BUSY_SECONDS)
+    return Keeping(store, engine, POSTGRES_SCHEMA)
 
 
 def _hash(secret: str) -> str:
@@ -298,4 +337,9 @@ def _failures_named(name: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        raise StoreError(f"what the service keeps beside {name} cannot be used: {first}") from error
+        more = "; the README, under Stores, has the rights that each role needs" if _is_refused(first) else ""
+        raise StoreError(f"what the service keeps beside {name} cannot be used: {first}{more}") from error
+
+
+def _is_refused(text: str) -> bool:
+    return any(words in text for words in _MAY_NOT)

@@ -34,6 +34,7 @@ class Lending:
         store = self._living() or self.open()
         try:
             yield store
+            store.check_unchanged()
         except (Problem, UsageError):  # told of what was asked, not of the store
             self._give_back(store)
             raise
@@ -63,7 +64,8 @@ class Lending:
         """Whether a store still reads what stands there; where it does not, everything kept is let go."""
         if store.is_current():
             return True
-        what = "the file was replaced" if isinstance(store, SqliteStore) else "the connection or the ledger was lost"
+        lost = "the file was replaced or changed", "the connection or the ledger was lost"
+        what = lost[0] if isinstance(store, SqliteStore) else lost[1]
         _log.warning("%s: %s; it is read anew", store.name, what)
         self._lost()
         return False

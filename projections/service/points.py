@@ -9,7 +9,7 @@ from projections.belonging import SeenHistory
 from projections.place import views_path
 from projections.service.problems import no_views
 from projections.service.standing import Standing
-from replay.beside import connect_sqlite
+from replay.beside import OpenedFile, connect_sqlite, examining_mode
 from replay.errors import StoreError
 from replay.sqlite import SqliteStore
 
@@ -58,7 +58,10 @@ class SqlitePoints:
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
-        self._connection = connect_sqlite(views_path(store), busy_seconds=BUSY_SECONDS)
+        path = views_path(store)
+        mode = examining_mode(path)
+        self._file = OpenedFile(path, mode)
+        self._connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode)
         self._connection.execute("PRAGMA query_only = ON")
         self._head, self._head_until = 0, 0.0
         self._history = SeenHistory()
@@ -70,6 +73,7 @@ class SqlitePoints:
             rows = self._connection.execute(*asked).fetchall()
             if not rows:
                 rows = self._connection.execute(_STANDING_SQL).fetchall()
+            self._file.check_unchanged("the file of the views")
         except sqlite3.Error as error:
             raise StoreError(f"the levels cannot be read from the views: {error}") from error
         if not rows:

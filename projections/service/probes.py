@@ -39,7 +39,7 @@ def why_not_ready(reading: Reading, askers: Askers, settings: Settings) -> str |
             check_clock(store, at.standing.as_of, now)
             lag = freshness(at.standing, now)
             failed = _failed_unexpectedly(at)
-        askers.keeping().check()
+        askers.check()
     except (Problem, LevelbookError) as error:
         return as_told(error, needs_token=settings.needs_token).detail
     if failed:

@@ -14,6 +14,7 @@ from replay.readers import HiddenError
 
 CONTENT_TYPE: Final = "application/problem+json"
 UNAVAILABLE: Final = "unavailable"
+NOT_WRITTEN_DOWN: Final = "not-written-down"
 LOG_AGAIN_SECONDS: Final = 10
 """How long the same failure of the store is not logged again."""
 _log = logging.getLogger("levelbook.service")
@@ -107,14 +108,26 @@ def unavailable_to_anybody() -> Problem:
     return Problem(503, UNAVAILABLE, "The ledger cannot be read now", detail, headers={"Retry-After": "5"})
 
 
+def not_written_down(error: LevelbookError) -> Problem:
+    """Who asks for an explanation or a decision is written down before it is answered."""
+    return _not_written_down(f"cannot be done now: {error}")
+
+
+def _not_written_down(why: str) -> Problem:
+    detail = f"who asks for this is written down before it is answered, and that {why}"
+    return Problem(503, NOT_WRITTEN_DOWN, "It cannot be written down", detail, headers={"Retry-After": "5"})
+
+
 def as_told(error: Problem | LevelbookError, *, needs_token: bool) -> Problem:
     """An error as it is told over the network: where a token is needed, the log alone says where the store lies and
     what its database said. Whoever is let in may read levels; the inside is for who runs the service.
     """
     problem = error if isinstance(error, Problem) else unavailable(error)
-    if problem.kind != UNAVAILABLE or not needs_token:
+    if problem.kind not in (UNAVAILABLE, NOT_WRITTEN_DOWN) or not needs_token:
         return problem
     log_once(problem.detail)
+    if problem.kind == NOT_WRITTEN_DOWN:
+        return _not_written_down("cannot be done now; the service's log says why")
     return unavailable_to_anybody()
 
 

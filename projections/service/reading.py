@@ -6,7 +6,6 @@ from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
@@ -28,6 +27,7 @@ from projections.service.standing import JUDGING, Judges, Standing
 from projections.view_definitions import check_definitions
 from projections.view_tables import Tables
 from projections.views import Build, Views, has_live, open_views
+from replay.beside import OpenedFile, examining_mode
 from replay.errors import StoreError, UsageError
 from replay.policies import DEFAULT, Choice
 from replay.readers import Reader
@@ -74,7 +74,7 @@ class Reading:
         self._judges: dict[str, Judges] = {}
         self._points: tuple[Store, SqlitePoints] | None = None
         self._is_remote = False
-        self._views_file: tuple[Path, int] | None = None
+        self._views_file: OpenedFile | None = None
         """Which file the views were opened from, with SQLite."""
         self._look_again = 0.0
         self._history = SeenHistory()
@@ -234,13 +234,7 @@ class Reading:
 
     def _is_replaced(self) -> bool:
         """Whether the file of the views is another one than was opened: removed, and perhaps made again."""
-        if self._views_file is None:
-            return False
-        path, number = self._views_file
-        try:
-            return path.stat().st_ino != number
-        except OSError:
-            return True
+        return self._views_file is not None and not self._views_file.is_current()
 
     def _close_points(self) -> None:
         if self._points is not None:
@@ -261,7 +255,7 @@ class Reading:
             if has_views(store):
                 if isinstance(store, SqliteStore):
                     path = views_path(store)
-                    self._views_file = (path, path.stat().st_ino)
+                    self._views_file = OpenedFile(path, examining_mode(path))
                 views = open_views(store, only_read=True)
             if views is None or not has_live(views):
                 raise no_views()

@@ -57,14 +57,10 @@ def serve(settings: Settings) -> None:
     from granian.server import Server
 
     check_settings(settings)
-    with open_store(settings.store) as store, open_keeping(store) as keeping:
+    with open_store(settings.store) as store:
         name = masked(store.location)
         _check_definitions(store)
-        if settings.needs_token and all(token.revoked_at is not None for token in keeping.tokens()):
-            raise UsageError(
-                "whoever asks must show a token, beyond 127.0.0.1 always, and there is none yet;"
-                " 'levelbook token new' makes one"
-            )
+        _check_kept(store, settings)
     _check_free(settings)
     losses: list[str] = []
     heard, teller = multiprocessing.Pipe(duplex=False)
@@ -155,6 +151,29 @@ def _check_definitions(store: Store) -> None:
         return
     with views:
         check_definitions(views)
+
+
+def _check_kept(store: Store, settings: Settings) -> None:
+    """Raises StoreError or UsageError where who may ask could not be found out, or something could swallow accesses.
+
+    Where nobody has to show a token, levels are served although nothing can be written down; that is told.
+    """
+    try:
+        opened = open_keeping(store)
+    except StoreError as error:
+        if settings.needs_token:
+            raise
+        click.echo(
+            f"explanations and decisions are not answered, for who asks cannot be written down: {error}", err=True
+        )
+        return
+    with opened as keeping:
+        keeping.check_definitions()
+        if settings.needs_token and all(token.revoked_at is not None for token in keeping.tokens()):
+            raise UsageError(
+                "whoever asks must show a token, beyond 127.0.0.1 always, and there is none yet;"
+                " 'levelbook token new' makes one"
+            )
 
 
 @contextmanager

@@ -24,6 +24,8 @@ def print_tokens(found: list[Token], *, as_json: bool) -> None:
     if as_json:
         print_json([_token_json(token) for token in found])
         return
+    if not found:
+        click.echo("there is no token; 'levelbook token new' makes the first")
     for token in found:
         revoked = "" if token.revoked_at is None else f"  revoked {shanghai_text(token.revoked_at)}"
         scopes = " ".join(sorted(token.scopes))
@@ -73,6 +75,8 @@ def print_accesses(found: list[Access], *, as_json: bool) -> None:
     if as_json:
         print_json_list(shown)
         return
+    if not shown:
+        click.echo("nothing was noted: nobody asked the service for an explanation or decision of it")
     for access in shown:
         by = "without a token" if access["token"] is None else f"token {access['token']}"
         click.echo(f"{access['at']}  {by}  {access['what']}  {access['subject']}  {access['scheme'] or ''}".rstrip())
