@@ -100,6 +100,7 @@ def _amcheck_problems(connection: "psycopg.Connection[Any]", schema: str) -> Ite
         return
     for oid, name in connection.execute(_INDEXES, (schema,)).fetchall():
         try:
-            connection.execute(f'SELECT "{found[0]}".bt_index_check(%s::oid::regclass, true)'.encode(), (oid,))
+            with connection.transaction():  # a savepoint: a damaged index must not end the look at the others
+                connection.execute(f'SELECT "{found[0]}".bt_index_check(%s::oid::regclass, true)'.encode(), (oid,))
         except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as error:
             yield f"the index {name} is damaged: {str(error).splitlines()[0]}"
