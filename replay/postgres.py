@@ -73,7 +73,7 @@ class PostgresStore(Store):
         except psycopg.Error as error:
             self._reader.close()
             raise _failure(self.name, error) from error
-        except UsageError:
+        except BaseException:
             self._reader.close()
             raise
 

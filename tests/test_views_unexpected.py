@@ -16,7 +16,7 @@ from projections.service.settings import Settings
 from projections.views import open_views
 from projections.windows import Windows
 from replay.store import Store
-from tests.making import event, ingest_events, paid
+from tests.making import ADOPTED, event, ingest_events, paid
 from tests.serving import serving
 from tests.test_views import empty_live, proof_of
 
@@ -87,7 +87,7 @@ def test_what_fails_again_from_nothing_is_shown_with_its_trace_and_the_service_i
             patched.setattr(reputation_running, "go_on_with", broken)
             run(store, "follow", "--once", status=1)
         told = run(store, "status", status=1).stdout
-        line = "set aside       merchant/m-1 merchant-reputation at position 6: TypeError: no such thing"
+        line = f"set aside       merchant/m-1 merchant-reputation at position {6 + ADOPTED}: TypeError: no such thing"
         assert line in told and "                Traceback (most recent call last):" in told
         assert "unexpected      1 of them: a fault of the program; report it with its trace" in told
         shown = json.loads(run(store, "status", "--format", "json", status=1).stdout)["views"]
