@@ -111,11 +111,14 @@ class Backfill:
 
     def _tried(self, settled: _Settled, _: Appended) -> None:
         for entry, refusal in settled:
-            if refusal is None:
-                self._outcomes.taken()
-            else:
-                self._counts.held_back -= 1
-                self._outcomes.refused(entry.line.where, refusal, entry.line.raw)
+            self._tell(entry, refusal)
+
+    def _tell(self, entry: Entry, refusal: Refusal | None) -> None:
+        if refusal is None:
+            self._outcomes.taken()
+            return
+        self._counts.held_back -= 1
+        self._outcomes.refused(entry.line.where, refusal, entry.line.raw)
 
     def _recorded(self, settled: _Settled, done: Appended) -> None:
         """Count a batch that is committed, and acknowledge how far each file is durable by it."""
@@ -123,11 +126,7 @@ class Backfill:
         self._counts.held_back -= done.recorded + done.known
         try:
             for entry, refusal in settled:
-                if refusal is None:
-                    self._outcomes.taken()
-                else:
-                    self._counts.held_back -= 1
-                    self._outcomes.refused(entry.line.where, refusal, entry.line.raw)
+                self._tell(entry, refusal)
                 self._durable.done(entry.file_number, entry.line_number)
         finally:
             for where in self._durable.news():
