@@ -140,18 +140,20 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def _elements(name: str, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    elements = Elements()
+    elements, number = Elements(), 0
     for chunk in chunks:
-        yield list(elements.feed(chunk))
+        found = list(elements.feed(chunk))
+        number += len(found)
+        yield found
     if elements.beyond:
         raise BrokenInput(
-            f"{printable(name)} goes on behind the end of its JSON array; what is in the array was taken in: put the"
-            " rest into a file of its own"
+            f"{printable(name)} goes on behind element {number}, the last of its JSON array; put the rest into a file"
+            " of its own"
         )
     if not elements.ended:
         raise BrokenInput(
-            f"{printable(name)} ends in the middle of its JSON array; what is whole in it was taken in: mend the file"
-            " and ingest it again"
+            f"{printable(name)} ends in the middle of its JSON array, behind element {number}; mend the file and ingest"
+            " it again"
         )
 
 

@@ -30,18 +30,20 @@ from tests.conftest import SOAK
 from tests.kills import Child, Ended
 from tests.making import Event, Silent, ingest_events, line, paid
 
-ACKNOWLEDGED = re.compile(r"^recorded up to (.+):(\d+), position (\d+)$", re.MULTILINE)
+ACKNOWLEDGED = re.compile(r"^recorded up to (.+?)(?::element)?:(\d+), position (\d+)$", re.MULTILINE)
 KILLS = 2 if SOAK == 1 else 40
 LATEST = "2022-06-01T00:00:00Z"
 """When the ledger on which late lines are recorded was last written to, in a backfill."""
 
 
 class Mode(NamedTuple):
-    """How events are given: options, files of lines, whether one comes over standard input."""
+    """How events are given: options, files of lines or elements, whether one comes over standard input."""
 
     options: tuple[str, ...]
     files: dict[str, list[bytes]]
     piped: str | None = None
+    is_array: bool = False
+    """Whether what comes over standard input is a JSON array; a file's name tells it by `.json`."""
 
 
 def dated(number: int, day: int) -> bytes:
@@ -55,16 +57,20 @@ WITH_REFUSED = [b"{", *PLAIN[:3], b"", line(paid("-")), PLAIN[3], b"[]", b"{1", 
 SORTED = [dated(n, n) for n in range(9)]
 BACKWARDS = SORTED[::-1]
 LATE = [dated(n, n * 37 % 250) for n in range(12)]
+IN_ARRAYS = [PLAIN[0], b"{}", *PLAIN[1:4], b'"no event"', b"[]", b"1", PLAIN[4], PLAIN[0], line(paid("-")), PLAIN[5]]
 UNDATED = [*SORTED[:4], line(paid("undated")), b"{", *SORTED[4:], b"]"]
 MODES = {
     "plain": Mode((), {"a.jsonl": PLAIN}),
     "plain-refused": Mode((), {"a.jsonl": WITH_REFUSED, "b.jsonl": [b"{"]}),
     "several": Mode((), {"a.jsonl": PLAIN[:4], "b.jsonl.gz": WITH_REFUSED, "c.jsonl": PLAIN[2:]}),
     "piped": Mode((), {"-": WITH_REFUSED}, piped="-"),
+    "array": Mode((), {"a.json": IN_ARRAYS, "b.jsonl": PLAIN[5:]}),
+    "array-piped": Mode((), {"-": IN_ARRAYS}, piped="-", is_array=True),
     "backfill": Mode(("--backfill",), {"a.jsonl": SORTED}),
     "backfill-backwards": Mode(("--backfill",), {"a.jsonl": BACKWARDS, "b.jsonl": [*SORTED[2:4], b"", SORTED[4]]}),
     "backfill-late": Mode(("--backfill", "--late"), {"a.jsonl": LATE[:7], "b.jsonl": LATE[7:]}),
     "backfill-skip": Mode(("--backfill", "--late", "--skip-refused"), {"a.jsonl": UNDATED, "b.jsonl.gz": LATE}),
+    "backfill-array": Mode(("--backfill", "--late", "--skip-refused"), {"a.json": [b"{}", *LATE[:5]], "b.json": LATE[5:]}),
     "backfill-piped": Mode(("--backfill", "--late"), {"-": LATE}, piped="-"),
 }
 
@@ -79,7 +85,8 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def write(mode: Mode, folder: Path) -> list[str]:
     """The files of a mode, and how the command names them."""
     for name, texts in mode.files.items():
-        whole = b"\n".join(texts)
+        is_array = name.endswith(".json") or (name == mode.piped and mode.is_array)
+        whole = b"[" + b" ,\n".join(texts) + b"]" if is_array else b"\n".join(texts)
         (folder / ("piped" if name == mode.piped else name)).write_bytes(
             gzip.compress(whole) if name.endswith(".gz") else whole
         )

@@ -162,6 +162,20 @@ def test_a_refused_element_is_named_by_its_number_and_can_be_mended(store: Store
     assert (counts.recorded, counts.refused, counts.passed_over) == (1, 1, 2)
 
 
+@pytest.mark.parametrize("end", [b"", b"] {}"], ids=["broken", "beyond"])
+@pytest.mark.parametrize("skip_refused", [False, True])
+def test_an_array_that_does_not_end_as_it_should_refuses_a_backfill_whole(
+    end: bytes, skip_refused: bool, store: Store, tmp_path: Path
+) -> None:
+    events = [made | {"recordedtime": "2022-11-02T00:00:00Z"} for made in EVENTS]
+    path = tmp_path / "batch.json"
+    path.write_bytes(b"[" + b",\n".join(line(made) for made in events) + (end or b","))
+    counts, _ = ingest_files(store, [str(path)], tmp_path / "r.jsonl", backfill=True, skip_refused=skip_refused)
+    assert (counts.recorded, counts.refused_whole) == ((3, False) if skip_refused else (0, True))
+    assert len(counts.broken_files) == 1 and "behind element 3" in counts.broken_files[0]
+    assert store.head().position == counts.recorded
+
+
 def split(content: bytes, size: int) -> tuple[list[bytes], Elements]:
     elements = Elements()
     found = [element for at in range(0, len(content), size) for element in elements.feed(content[at : at + size])]
