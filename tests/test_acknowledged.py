@@ -70,7 +70,9 @@ MODES = {
     "backfill-backwards": Mode(("--backfill",), {"a.jsonl": BACKWARDS, "b.jsonl": [*SORTED[2:4], b"", SORTED[4]]}),
     "backfill-late": Mode(("--backfill", "--late"), {"a.jsonl": LATE[:7], "b.jsonl": LATE[7:]}),
     "backfill-skip": Mode(("--backfill", "--late", "--skip-refused"), {"a.jsonl": UNDATED, "b.jsonl.gz": LATE}),
-    "backfill-array": Mode(("--backfill", "--late", "--skip-refused"), {"a.json": [b"{}", *LATE[:5]], "b.json": LATE[5:]}),
+    "backfill-array": Mode(
+        ("--backfill", "--late", "--skip-refused"), {"a.json": [b"{}", *LATE[:5]], "b.json": LATE[5:]}
+    ),
     "backfill-piped": Mode(("--backfill", "--late"), {"-": LATE}, piped="-"),
 }
 
