@@ -19,7 +19,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from projections.changes import LevelWatch, StoodAt, note_switch
 from projections.place import POSTGRES_SCHEMA, has_views, views_path
 from projections.view_tables import Tables, control_tables, tables_of, view_statements
-from replay.beside import OpenedFile, beside, examining_mode, locked, make_private, postgres_engine, sqlite_engine
+from replay.beside import (
+    OpenedFile,
+    beside,
+    end_engine,
+    examining_mode,
+    locked,
+    make_private,
+    postgres_engine,
+    sqlite_engine,
+)
 from replay.errors import NotExaminedError, StoreError, UsageError
 from replay.postgres import PostgresStore
 from replay.sqlite import SqliteStore
@@ -227,7 +236,7 @@ class Views:
         self.note(connection, build, role=LIVE)
 
     def close(self) -> None:
-        self._engine.dispose()
+        end_engine(self._engine)
 
     def __enter__(self) -> "Views":
         return self

@@ -175,3 +175,15 @@ def postgres_engine(location: str, *, application: str, busy_seconds: float) -> 
 
     # A connection is looked at before it is used: the server may have ended it meanwhile.
     return create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+
+
+def end_engine(engine: "Engine") -> None:
+    """Close its connections: those that lie idle now, and each that is in use once it is given back."""
+    from sqlalchemy import event
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    def close(_: object, entry: ConnectionPoolEntry) -> None:
+        entry.close()
+
+    event.listen(engine.pool, "checkin", close)  # its pool is forgotten by then, and nobody else would close it
+    engine.dispose()

@@ -1,9 +1,11 @@
 """What lies beside a store: files of exactly its name, whatever letters that has, for its owner alone."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
@@ -108,3 +110,20 @@ def test_whatever_lies_beside_a_ledger_is_for_its_owner_alone(umask: int, tmp_pa
     sealed = [f".segments/{name}" for name in ("seal.lock", "readers.lock", "manifest.json")]
     assert {f"ledger.db{suffix}" for suffix in (*kinds, *databases, *sealed)} <= set(modes)
     assert {name: mode for name, mode in modes.items() if mode != "0o600"} == {}
+
+
+def test_connections_that_are_in_use_when_an_engine_is_ended_are_closed_too(location: str, tmp_path: Path) -> None:
+    """Views are closed while other threads read: what these give back must not lie open until it is collected."""
+    demo_ledger(location, tmp_path)
+    with open_store(location) as store:
+        views = open_views(store, only_read=True)
+        with views.reading() as first:
+            with views.reading() as second:
+                opened = [connection.connection.dbapi_connection for connection in (first, second)]
+            views.close()
+            assert first.execute(text("SELECT 1")).scalar() == 1, "who reads is not cut off"
+        assert len({id(connection) for connection in opened}) == 2
+        for connection in opened:
+            assert connection is not None
+            with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+                connection.execute("SELECT 1")

@@ -20,6 +20,7 @@ from projections.service.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_t
 from replay.beside import (
     OpenedFile,
     beside,
+    end_engine,
     examining_mode,
     make_private,
     postgres_engine,
@@ -196,7 +197,7 @@ class Keeping:
             return [Access(*row) for row in connection.execute(query)]
 
     def close(self) -> None:
-        self._engine.dispose()
+        end_engine(self._engine)
 
     def __enter__(self) -> "Keeping":
         return self
