@@ -14,7 +14,7 @@ from domain.calendar import instant_text
 from domain.events import Envelope
 from domain.extensions import DOCUMENTED_EXTENSIONS
 from domain.limits import EXTENSIONS_MAX
-from replay import decoding
+from replay import decoding, lines
 from replay.intake import read_careful, read_fast, read_line
 from replay.lines import blocks
 from replay.look import find_event
@@ -97,8 +97,9 @@ def test_extension_attributes_that_are_not_documented(store: Store, tmp_path: Pa
     assert verify(store).problems == []
 
 
-def test_a_second_process_decodes_by_the_same_choice(tmp_path: Path) -> None:
-    made = (GO | {"id": f"e-{n}", "tenant": "t-1"} for n in range(20_000))
+def test_a_second_process_decodes_by_the_same_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 14)
+    made = (GO | {"id": f"e-{n}", "tenant": "t-1"} for n in range(500))
     name = write_lines(tmp_path / "long.jsonl", made)
     helped = list(decoding.decoded_with_help(blocks(name), Undocumented.KEEP))
     assert len(helped) > decoding.BLOCKS_BEFORE_HELP

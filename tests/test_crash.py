@@ -277,7 +277,7 @@ def _left_by_a_kill(runs: Runs, run: Run, location: str, plan: Killing) -> bool:
 
 
 def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(location: str, lines: Lines, runs: Runs) -> None:
-    _killed_again_and_again(runs, location, Killing(lines, (), 8 * SOAK))
+    _killed_again_and_again(runs, location, Killing(lines, (), 4 * SOAK))
 
 
 def test_a_kill_of_a_backfill_loses_nothing_that_was_acknowledged(
@@ -326,7 +326,7 @@ def test_a_kill_at_any_step_of_making_a_store_leaves_a_whole_one_or_none(
     location: str, runs: Runs, tmp_path: Path
 ) -> None:
     steps = int(runs.python(location, "-c", KILLED_AT_LINE, str(10**9)).finish().out)
-    chosen = sorted(Random("steps").sample(range(1, steps + 1), min(steps, 8 * SOAK)))
+    chosen = sorted(Random("steps").sample(range(1, steps + 1), min(steps, 5 * SOAK)))
     whole = []
     for step in chosen:
         _wipe(location)
