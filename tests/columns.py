@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from domain.creator_facts import hundredths
+from domain.creator_level.facts import hundredths
 from domain.events import BINDING_TYPES, Event
-from domain.reputation_facts import KINDS
-from replay.columns import CHANNELS, GOOD_GOODS, NO_NUMBER, SCORES, WHATS, WORRY_FREE, Columns
+from domain.merchant_reputation.facts import KINDS
+from replay.columnar.columns import CHANNELS, GOOD_GOODS, NO_NUMBER, SCORES, WHATS, WORRY_FREE, Columns
 
 _TYPES: Final = (np.int32, np.int64, np.int64, np.int8, np.int32, np.int32, np.int64, np.int8, np.int8)
 

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from replay.buyers import KEY_VARIABLE
-from replay.store import Store, create_store, open_store
+from replay.store.base import Store
+from replay.store.buyers import KEY_VARIABLE
+from replay.store.opening import create_store, open_store
 
 SOAK = int(os.environ.get("LEVELBOOK_SOAK", "1"))
 """How many times as much the random tests do; `make soak` sets it."""

@@ -5,10 +5,11 @@ from typing import Final
 
 from domain.calendar import parse_month
 from fixtures.demo import MERCHANT, story
-from projections.rebuild import Asked, rebuild
-from projections.views import open_views
-from replay.decide import decide, period_of
-from replay.store import Store, create_store, open_store
+from projections.projector.rebuild import Asked, rebuild
+from projections.views.database import open_views
+from replay.decisions.decide import decide, period_of
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.making import Event, event, ingest_events
 
 PERIOD: Final = "2022-11"

@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from domain.reputation import STATES, Account, State, Verdict
-from replay.folded import Folded, account_from
+from domain.merchant_reputation.rule import STATES, Account, State, Verdict
+from replay.schemes.merchant_reputation.folded import Folded, account_from
 
 
 class FoldedMonth(NamedTuple):

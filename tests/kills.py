@@ -22,10 +22,18 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 import cli
-from projections import advance, check, fill, follow, rebuild, status
-from replay import archive, archive_check, audit, backfill, backup, decide, decoding, ingest, lines, look, seal
-from replay.store import is_postgres, open_store
-from replay.verify import verify
+from projections.projector import advance, check, fill, follow, rebuild, status
+from replay.columnar import archive, seal
+from replay.columnar import check as archive_check
+from replay.decisions import audit, decide
+from replay.history import browse as look
+from replay.intake import backfill, ingest
+from replay.intake import parallel as decoding
+from replay.integrity import backup
+from replay.integrity.verify import verify
+from replay.parsing import lines
+from replay.store.location import is_postgres
+from replay.store.opening import open_store
 from tests.making import write_lines
 from tests.worlds import World
 

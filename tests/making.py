@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from replay.append import Appender
-from replay.buyers import key_of
-from replay.ingest import Ingest
-from replay.outcomes import Counts
-from replay.policies import shipped, shipped_schemes
-from replay.refusals import Refusal
-from replay.rejects import Rejects
-from replay.store import Head, Store
-from replay.targets import Present
+from replay.intake.ingest import Ingest
+from replay.intake.outcomes import Counts
+from replay.intake.rejects import Rejects
+from replay.intake.targets import Present
+from replay.parsing.refusals import Refusal
+from replay.policies.catalog import shipped, shipped_schemes
+from replay.recording.append import Appender
+from replay.store.base import Head, Store
+from replay.store.buyers import key_of
 
 Event = dict[str, Any]
 ADOPTED = sum(len(shipped(scheme)) for scheme in shipped_schemes())

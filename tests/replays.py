@@ -9,9 +9,9 @@ from domain.calendar import parse_instant
 from domain.events import Event
 from domain.limits import DAY_MICROS
 from domain.policy import Policy
-from replay.replays import Policies
-from replay.reputation_replay import ReputationReplay
-from replay.timeline import Moment
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies
+from replay.schemes.merchant_reputation.replay import ReputationReplay
 from tests.oracles.reputation import reputation_by_versions
 from tests.test_reputation import (
     DEC,

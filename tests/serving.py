@@ -7,11 +7,11 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from fixtures.demo import story
-from projections.rebuild import Asked, rebuild
-from projections.service.app import application
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay.store import create_store, open_store
+from projections.http.settings import Settings
+from projections.projector.rebuild import Asked, rebuild
+from projections.server.app import application
+from projections.views.database import open_views
+from replay.store.opening import create_store, open_store
 from tests.making import ingest_events
 
 BASE = "http://127.0.0.1:8020"

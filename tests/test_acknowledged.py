@@ -17,15 +17,18 @@ from typing import Any, NamedTuple
 import pytest
 
 import cli
-from projections import printing
-from replay import backfill, decoding, lines
-from replay.append import Appender
-from replay.buyers import key_of
-from replay.ingest import Ingest
-from replay.rejects import Rejects
-from replay.store import Head, create_store, open_store
-from replay.targets import Present
-from replay.verify import verify
+from projections.text import intake as intake_text
+from replay.intake import backfill
+from replay.intake import parallel as decoding
+from replay.intake.ingest import Ingest
+from replay.intake.rejects import Rejects
+from replay.intake.targets import Present
+from replay.integrity.verify import verify
+from replay.parsing import lines
+from replay.recording.append import Appender
+from replay.store.base import Head
+from replay.store.buyers import key_of
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.kills import Child, Ended
 from tests.making import Event, Silent, ingest_events, line, paid
@@ -111,7 +114,7 @@ def run(location: str, folder: Path, mode: Mode, kill_at: int) -> Ended:
 
 
 def patch_watch(kill_at: int) -> None:
-    acknowledged: Callable[..., None] = printing.Watch.acknowledged
+    acknowledged: Callable[..., None] = intake_text.Watch.acknowledged
     told = 0
 
     def watching(*arguments: Any) -> None:
@@ -122,7 +125,7 @@ def patch_watch(kill_at: int) -> None:
             sys.stdout.flush()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    pytest.MonkeyPatch().setattr(printing.Watch, "acknowledged", watching)
+    pytest.MonkeyPatch().setattr(intake_text.Watch, "acknowledged", watching)
 
 
 def check_kept(location: str, folder: Path, mode: Mode, said: str) -> dict[str, int]:

@@ -16,13 +16,13 @@ from cli import main
 from domain.calendar import parse_instant
 from domain.events import LevelDecided
 from fixtures.demo import DECIDED_ON, HARBOUR, LIN, MERCHANT, QUAY, RIVAL, WU, story
-from projections.answer_schemas import SCHEMAS
-from replay.ledger import Ledger
-from replay.store import create_store, open_store
+from projections.contract.answers import SCHEMAS
+from replay.decisions.application import Ledger
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events
 
 ROOT = Path(__file__).parent.parent
-WORDS = ROOT / "projections" / "words"
+WORDS = ROOT / "projections" / "text" / "words"
 THEN = ("--as-of", DECIDED_ON, "--known-at", DECIDED_ON)
 NOW = ("--as-of", DECIDED_ON)
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cli import main
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
-from replay.store import create_store, open_store
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events
 
 DISPUTES = {

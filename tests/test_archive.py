@@ -23,23 +23,20 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from domain.creator_facts import hundredths
+from domain.creator_level.facts import hundredths
 from domain.events import Event as Recorded
 from domain.events import LevelDecided
-from domain.reputation_facts import KINDS
-from replay import archive as archives
-from replay import encoding, numbering, segments
-from replay import seal as sealing
-from replay.archive import Archive, open_archive
-from replay.archive_check import check_archive
-from replay.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order
-from replay.errors import DamagedError, NotSealedError, StoreError, UsageError
-from replay.ledger import Ledger
-from replay.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
-from replay.parts import Part, Run, parts_of
-from replay.reading import read_record
-from replay.seal import LOCK, seal, segments_folder
-from replay.segments import (
+from domain.merchant_reputation.facts import KINDS
+from replay.columnar import archive as archives
+from replay.columnar import encoding, numbering, segments
+from replay.columnar import seal as sealing
+from replay.columnar.archive import Archive, open_archive
+from replay.columnar.check import check_archive
+from replay.columnar.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order
+from replay.columnar.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
+from replay.columnar.parts import Part, Run, parts_of
+from replay.columnar.seal import LOCK, seal, segments_folder
+from replay.columnar.segments import (
     AGENCIES,
     BUCKETS,
     COLUMNS_FILE,
@@ -55,8 +52,13 @@ from replay.segments import (
     write_manifest,
     write_segment,
 )
-from replay.store import Store, create_store, is_postgres, open_store
-from replay.timeline import events_of
+from replay.decisions.application import Ledger
+from replay.errors import DamagedError, NotSealedError, StoreError, UsageError
+from replay.history.timeline import events_of
+from replay.store.base import Store
+from replay.store.decode import read_record
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
 from tests.benchmarks.making_segments import LEDGER, make_segments
 from tests.conftest import SOAK
 from tests.making import Event, event, ingest_events, paid
@@ -530,7 +532,8 @@ def test_a_retraction_names_no_decision(store: Store, tmp_path: Path) -> None:
 KILLED_AT_LINE = """
 import os, signal, sys, threading
 from pathlib import Path
-from replay import archive, encoding, numbering, seal, segments, store
+from replay.columnar import archive, numbering, seal, segments
+from replay.store.opening import open_store
 seal.GENERATION_RECORDS = 150
 files = {module.__file__ for module in (archive, numbering, seal, segments)}
 left = int(sys.argv[1])
@@ -543,7 +546,7 @@ def on_line(frame, what, _):
         if left == 0:
             signal.raise_signal(signal.SIGKILL)
     return on_line
-with store.open_store(os.environ["LEVELBOOK_STORE"]) as opened:
+with open_store(os.environ["LEVELBOOK_STORE"]) as opened:
     threading.settrace(on_line)
     sys.settrace(on_line)
     seal.seal(opened, Path(sys.argv[2]))

@@ -8,8 +8,10 @@ from click.testing import CliRunner, Result
 
 from cli import main
 from replay.errors import LevelbookError
-from replay.store import Store, is_postgres, open_store
-from replay.targets import where_of
+from replay.intake.targets import where_of
+from replay.store.base import Store
+from replay.store.location import is_postgres
+from replay.store.opening import open_store
 from tests.making import Event, ingest_events, ingest_files, line, paid, write_lines
 
 
@@ -69,7 +71,7 @@ def test_a_file_that_breaks_off_refuses_the_whole_backfill(store: Store, tmp_pat
 def test_what_is_recorded_between_the_trial_and_the_run_stops_the_run(
     store: Store, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from replay.backfill import Backfill
+    from replay.intake.backfill import Backfill
 
     tried = Backfill._tried
 

@@ -14,14 +14,15 @@ from click.testing import CliRunner
 from cli import main
 from domain.calendar import parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from projections.belonging import OtherHistory
-from projections.follow import ClockJumped, follow
-from projections.service.settings import Settings
-from projections.views import Build, open_views
+from projections.http.settings import Settings
+from projections.projector.follow import ClockJumped, follow
+from projections.views.belonging import OtherHistory
+from projections.views.database import Build, open_views
 from replay.errors import StoreError
-from replay.postgres import PostgresStore
-from replay.sqlite import SqliteStore
-from replay.store import create_store, is_postgres, open_store
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
+from replay.store.postgres import PostgresStore
+from replay.store.sqlite import SqliteStore
 from tests.making import ADOPTED, Event, event, ingest_events
 from tests.serving import serving
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from cli import main
-from projections.service.points import SqlitePoints
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay.sqlite import SqliteStore
-from replay.store import open_store
+from projections.http.settings import Settings
+from projections.reading.point_reads import SqlitePoints
+from projections.views.database import open_views
+from replay.store.opening import open_store
+from replay.store.sqlite import SqliteStore
 from tests.making import event, paid, write_lines
 from tests.serving import demo_ledger, serving
 

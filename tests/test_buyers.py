@@ -7,13 +7,14 @@ import psycopg
 import pytest
 
 from domain.calendar import instant_text
-from replay.append import Appender, Stamp
-from replay.buyers import KEY_VARIABLE, key_of
-from replay.erasing import erase_now
 from replay.errors import StoreError, UsageError
-from replay.intake import read_line
-from replay.store import Store, create_store, open_store
-from replay.verify import verify
+from replay.integrity.verify import verify
+from replay.parsing.parse import read_line
+from replay.recording.append import Appender, Stamp
+from replay.recording.erase import erase_now
+from replay.store.base import Store
+from replay.store.buyers import KEY_VARIABLE, key_of
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events, line, paid, records
 
 
@@ -128,7 +129,7 @@ def test_a_key_from_the_environment_leaves_no_file(tmp_path: Path, monkeypatch: 
 
 
 def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replay.sqlite.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("replay.store.sqlite.BUSY_SECONDS", 0.1)
     location = str(tmp_path / "ledger.db")
     create_store(location)
     with open_store(location) as store:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from replay.backup import back_up
-from replay.buyers import KEY_VARIABLE, hash_buyer, key_of
-from replay.erasing import erase_now
 from replay.errors import StoreError
-from replay.store import Store, create_store, open_store
-from replay.verify import parse_head, verify
+from replay.integrity.backup import back_up
+from replay.integrity.verify import parse_head, verify
+from replay.recording.erase import erase_now
+from replay.store.base import Store
+from replay.store.buyers import KEY_VARIABLE, hash_buyer, key_of
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events, paid, records
 from tests.test_buyers_per_merchant import change
 

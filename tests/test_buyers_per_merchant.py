@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli import main
-from replay.backup import back_up
-from replay.erasing import erase_now
 from replay.errors import UsageError
-from replay.store import Store, create_store, is_postgres, open_store
-from replay.verify import verify
+from replay.integrity.backup import back_up
+from replay.integrity.verify import verify
+from replay.recording.erase import erase_now
+from replay.store.base import Store
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import ingest_events, paid, records, write_lines
 
@@ -129,7 +131,7 @@ def make_old(location: str, folder: Path) -> None:
         ledger, alias = store.identity.id, first["event"]["data"]["buyer"]
         second["event"]["data"]["buyer"] = alias
         (key,) = next(iter(store.query("SELECT key FROM buyers")))
-    from replay.record import CHAIN_START, encode_json, linked
+    from replay.store.record import CHAIN_START, encode_json, linked
 
     chain, rows = CHAIN_START, []
     for record in (first, second):

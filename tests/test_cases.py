@@ -13,13 +13,18 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from domain import creator_facts, creator_level, mcn_facts, mcn_level, tier, tier_facts
 from domain.calendar import parse_instant, shanghai_text
-from domain.reputation import Verdict
-from domain.reputation_account import NOTES
-from replay.clauses import clauses
-from replay.replays import COMMON_NOTES
-from replay.same_instant import BEFORE_OPENING
+from domain.creator_level import facts as creator_facts
+from domain.creator_level import rule as creator_level
+from domain.mcn_level import facts as mcn_facts
+from domain.mcn_level import rule as mcn_level
+from domain.merchant_reputation.account import NOTES
+from domain.merchant_reputation.rule import Verdict
+from domain.merchant_tier import facts as tier_facts
+from domain.merchant_tier import rule as tier
+from replay.history.same_instant import BEFORE_OPENING
+from replay.replaying.base import COMMON_NOTES
+from replay.replaying.clauses import clauses
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "cases"
 FILES = sorted(FOLDER.glob("*.toml"))

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import select, text, update
 
 from domain.limits import DAY_MICROS
-from projections import creator_view
-from projections.advance import advance, retry
-from projections.changes import StoodAt, number
-from projections.rebuild import Asked, rebuild, switch_back
-from projections.views import Views, open_views
-from replay.ledger import Ledger
-from replay.store import Store, create_store, open_store
+from projections.projector.advance import advance, retry
+from projections.projector.rebuild import Asked, rebuild, switch_back
+from projections.schemes.creator_level import view as creator_view
+from projections.views.changes import StoodAt, number
+from projections.views.database import Views, open_views
+from replay.decisions.application import Ledger
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events
 from tests.test_views import empty_live, grown

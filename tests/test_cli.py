@@ -12,18 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay.store import create_store, masked, open_store
+from replay.store.location import masked
+from replay.store.opening import create_store, open_store
+from tests.commands import commands
 from tests.making import event, ingest_events, paid, write_lines
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = {
-    name: command
-    for path, group in (
-        ("", main),
-        *((f"{path} ", c) for path, c in main.commands.items() if isinstance(c, click.Group)),
-    )
-    for name, command in ((f"{path}{word}", group.commands[word]) for word in sorted(group.commands))
-}
+COMMANDS = dict(commands())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

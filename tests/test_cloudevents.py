@@ -14,14 +14,15 @@ from domain.calendar import instant_text
 from domain.events import Envelope
 from domain.extensions import DOCUMENTED_EXTENSIONS
 from domain.limits import EXTENSIONS_MAX
-from replay import decoding, lines
-from replay.intake import read_careful, read_fast, read_line
-from replay.lines import blocks
-from replay.look import find_event
-from replay.received import Undocumented
-from replay.refusals import RefusalError
-from replay.store import Store
-from replay.verify import verify
+from replay.history.browse import find_event
+from replay.intake import parallel as decoding
+from replay.integrity.verify import verify
+from replay.parsing import lines
+from replay.parsing.envelope import Undocumented
+from replay.parsing.lines import blocks
+from replay.parsing.parse import read_careful, read_fast, read_line
+from replay.parsing.refusals import RefusalError
+from replay.store.base import Store
 from tests.making import event, ingest_events, line, paid, records, write_lines
 from tests.test_intake import EXTERNAL, example
 

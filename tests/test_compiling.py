@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from replay import compiling
-from replay.compiling import CACHE_VARIABLE, ROOMS, kept_in, sources_hash
+from replay.columnar import jit as compiling
+from replay.columnar.jit import CACHE_VARIABLE, ROOMS, kept_in, sources_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,7 +18,10 @@ def sources(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("changed", ["domain/reputation.py", "domain/bands.py", "domain/limits.py", "replay/rows.py"])
+@pytest.mark.parametrize(
+    "changed",
+    ["domain/merchant_reputation/rule.py", "domain/rules/bands.py", "domain/limits.py", "replay/columnar/rows.py"],
+)
 def test_a_change_of_any_source_changes_the_hash(sources: Path, changed: str) -> None:
     before = sources_hash(sources)
     assert before == sources_hash(ROOT)
@@ -29,7 +32,7 @@ def test_a_change_of_any_source_changes_the_hash(sources: Path, changed: str) ->
 
 def test_a_source_that_moves_changes_the_hash(sources: Path) -> None:
     before = sources_hash(sources)
-    (sources / "domain/bands.py").rename(sources / "domain/bound.py")
+    (sources / "domain/rules/bands.py").rename(sources / "domain/rules/bound.py")
     assert sources_hash(sources) != before
 
 

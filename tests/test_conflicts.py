@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay.conflicts import DIFFERENCES_SHOWN_MAX, conflict_with_record
-from replay.erasing import erase_now
 from replay.errors import DamagedError
-from replay.intake import read_line
-from replay.store import Known, Store
+from replay.parsing.parse import read_line
+from replay.recording.conflicts import DIFFERENCES_SHOWN_MAX, conflict_with_record
+from replay.recording.erase import erase_now
+from replay.store.base import Known, Store
 from tests.making import Event, event, ingest_events, line, paid, records, write_lines
 
 FIRST = paid("o-1", correlationid="a", buyer="Ann.Example")

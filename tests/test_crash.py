@@ -23,15 +23,17 @@ import pytest
 
 from domain.calendar import instant_text, parse_instant
 from domain.limits import CLOCK_BEHIND_MICROS_MAX, HOUR_MICROS, SECOND_MICROS
-from replay.append import Appender, Stamp
-from replay.buyers import key_of
-from replay.decoding import BLOCKS_BEFORE_HELP
 from replay.errors import NoStoreError, StoreError
-from replay.intake import read_line
-from replay.postgres import PostgresTransaction
-from replay.sqlite import SqliteTransaction
-from replay.store import Store, create_store, is_postgres, open_store
-from replay.verify import verify
+from replay.intake.parallel import BLOCKS_BEFORE_HELP
+from replay.integrity.verify import verify
+from replay.parsing.parse import read_line
+from replay.recording.append import Appender, Stamp
+from replay.store.base import Store
+from replay.store.buyers import key_of
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
+from replay.store.postgres import PostgresTransaction
+from replay.store.sqlite import SqliteTransaction
 from tests.conftest import SOAK
 from tests.making import Event, event, ingest_events, line, paid, write_lines
 
@@ -302,8 +304,9 @@ KILLED_AT_LINE = """
 import os, signal, sys
 if len(sys.argv) > 2:
     os.getpid = lambda: int(sys.argv[2])
-from replay import buyers, postgres, schema, sqlite, store
-files = {module.__file__ for module in (buyers, postgres, schema, sqlite, store)}
+from replay.schema import tables, versions
+from replay.store import base, beside, buyers, opening, postgres, sqlite
+files = {module.__file__ for module in (base, beside, buyers, opening, postgres, sqlite, tables, versions)}
 left = int(sys.argv[1])
 def on_line(frame, what, _):
     global left
@@ -315,7 +318,7 @@ def on_line(frame, what, _):
             signal.raise_signal(signal.SIGKILL)
     return on_line
 sys.settrace(on_line)
-store.create_store(os.environ["LEVELBOOK_STORE"])
+opening.create_store(os.environ["LEVELBOOK_STORE"])
 sys.settrace(None)
 print(int(sys.argv[1]) - left)
 """

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.calendar import month_of, parse_instant
-from domain.creator_level import State
+from domain.creator_level.rule import State
 from domain.events import (
     ContentPublished,
     CreatorScored,
@@ -27,10 +27,10 @@ from domain.events import (
 )
 from domain.limits import DAY_MICROS
 from domain.policy import Policy
-from replay.creator_replay import CreatorReplay
-from replay.policies import shipped
-from replay.replays import Part, Policies
-from replay.timeline import Moment
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.replaying.base import Part, Policies
+from replay.schemes.creator_level.replay import CreatorReplay
 from tests.conftest import SOAK
 from tests.oracles.creator import creator
 from tests.test_reputation import as_the_oracle_reads, with_values

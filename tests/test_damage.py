@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay.store import create_store, open_store
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import ingest_events
 from tests.worlds import World

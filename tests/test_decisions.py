@@ -16,20 +16,21 @@ from click.testing import CliRunner
 from eventsourcing.persistence import IntegrityError
 
 from cli import main
-from domain import reputation
 from domain.calendar import parse_day, parse_month
+from domain.merchant_reputation import rule as reputation
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
-from replay.append import Appender, Stamp
-from replay.buyers import key_of
-from replay.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
+from replay.decisions.application import Ledger
+from replay.decisions.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
 from replay.errors import UsageError
-from replay.intake import read_line
-from replay.ledger import Ledger
-from replay.readers import EVERYTHING_SHOWN
-from replay.reputation_replay import ReputationReplay
-from replay.schemes import adopted_then
-from replay.store import Store, create_store, open_store
-from replay.timeline import Moment
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.history.timeline import Moment
+from replay.parsing.parse import read_line
+from replay.recording.append import Appender, Stamp
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.registry import adopted_then
+from replay.store.base import Store
+from replay.store.buyers import key_of
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events, line, paid
 

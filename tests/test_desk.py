@@ -19,10 +19,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from projections.service.asking import SCOPES
-from projections.service.keeping import open_keeping
-from replay.buyers import KEY_VARIABLE
-from replay.store import open_store
+from projections.http.scopes import SCOPES
+from projections.http.token_store import open_keeping
+from replay.store.buyers import KEY_VARIABLE
+from replay.store.opening import open_store
 from tests.disputes import disputed_ledger
 
 BROWSER = os.environ.get("LEVELBOOK_BROWSER", "/usr/bin/chromium")

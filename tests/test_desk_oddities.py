@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from projections.desk.sight import looking, told_of
-from projections.desk.why import why_of
-from projections.rebuild import Asked, rebuild
-from projections.service.reading import Reading
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay.readers import EVERYTHING_SHOWN
-from replay.store import create_store, open_store
+from projections.desk.moment import looking, told_of
+from projections.desk.why_page import why_of
+from projections.http.settings import Settings
+from projections.projector.rebuild import Asked, rebuild
+from projections.reading.reader import Reading
+from projections.views.database import open_views
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events, paid
 from tests.serving import serving
 

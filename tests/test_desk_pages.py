@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from projections.desk import timeline
-from projections.service.keeping import open_keeping
-from projections.service.reading import Reading
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay.store import create_store, open_store
+from projections.desk import timeline_page as timeline
+from projections.http.settings import Settings
+from projections.http.token_store import open_keeping
+from projections.reading.reader import Reading
+from projections.views.database import open_views
+from replay.store.opening import create_store, open_store
 from tests.disputes import disputed_ledger
 from tests.making import event, ingest_events
 from tests.serving import serving

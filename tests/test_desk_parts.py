@@ -8,22 +8,31 @@ from typing import Any
 
 import pytest
 
-from projections.desk.address import Address
-from projections.desk.drawing import DOTS_MAX, Drawing, drawing_of
-from projections.desk.find import PAGE, search
+from projections.desk.chart import DOTS_MAX, Drawing, drawing_of
+from projections.desk.find_page import PAGE, search
+from projections.desk.language import LANGUAGES, preferred, words_of
+from projections.desk.links import Address
+from projections.desk.moment import Sight, Told, looking, replayed, told_of
 from projections.desk.rendering import brief_text, tidy_text
-from projections.desk.sight import Sight, Told, looking, replayed, told_of
-from projections.desk.standing import all_versions, standing_of
-from projections.desk.timeline import Band, Mark, Point, Timeline, bands_of, points_of, publications_of, timeline_of
-from projections.desk.why import months_of, why_of
-from projections.desk.words import LANGUAGES, preferred, words_of
-from projections.rebuild import Asked, rebuild
-from projections.service.reading import Reading
-from projections.views import open_views
-from replay.ledger import Ledger
-from replay.policies import shipped
-from replay.readers import EVERYTHING_SHOWN
-from replay.store import create_store, open_store
+from projections.desk.standing_page import all_versions, standing_of
+from projections.desk.timeline_page import (
+    Band,
+    Mark,
+    Point,
+    Timeline,
+    bands_of,
+    points_of,
+    publications_of,
+    timeline_of,
+)
+from projections.desk.why_page import months_of, why_of
+from projections.projector.rebuild import Asked, rebuild
+from projections.reading.reader import Reading
+from projections.views.database import open_views
+from replay.decisions.application import Ledger
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.policies.catalog import shipped
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events
 from tests.worlds import CREATORS, MERCHANTS, SCHEMES, World, revised

@@ -14,21 +14,23 @@ from click.testing import CliRunner
 from cli import main
 from domain.calendar import month_start, parse_instant, parse_month, shanghai_text
 from domain.limits import DAY_MICROS
-from replay import erasing
-from replay.backup import back_up
-from replay.buyers import KEY_VARIABLE
-from replay.erasing import Asked, erase_at_month_end, erase_due, erase_now, waiting
+from replay.answers.explain import explain_json
 from replay.errors import StoreError, UsageError
-from replay.explain import explain_json
-from replay.policies import Choice
-from replay.postgres import PostgresStore, PostgresTransaction
-from replay.replays import Part
-from replay.schemes import replay_subject
-from replay.sqlite import SqliteStore, SqliteTransaction
-from replay.store import Store, Transaction, create_store, is_postgres, open_store
-from replay.timeline import Asked as AskedMoment
-from replay.timeline import resolve
-from replay.verify import verify
+from replay.history.timeline import Asked as AskedMoment
+from replay.history.timeline import resolve
+from replay.integrity.backup import back_up
+from replay.integrity.verify import verify
+from replay.policies.catalog import Choice
+from replay.recording import erase as erasing
+from replay.recording.erase import Asked, erase_at_month_end, erase_due, erase_now, waiting
+from replay.replaying.base import Part
+from replay.schemes.registry import replay_subject
+from replay.store.base import Store, Transaction
+from replay.store.buyers import KEY_VARIABLE
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
+from replay.store.postgres import PostgresStore, PostgresTransaction
+from replay.store.sqlite import SqliteStore, SqliteTransaction
 from tests.making import Event, event, ingest_events, paid, write_lines
 from tests.test_buyers_per_merchant import aliases_in, change
 from tests.test_cli import run

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay.refusals import Reason
+from replay.parsing.refusals import Reason
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "fixtures" / "errors"
@@ -56,7 +56,7 @@ def raised_fragments() -> list[tuple[str, str]]:
     """For every error that the program raises: where, and the longest piece of its text that is fixed."""
     found = []
     for path in sorted(
-        [*ROOT.glob("replay/*.py"), *ROOT.glob("domain/*.py"), *ROOT.glob("projections/**/*.py"), ROOT / "cli.py"]
+        [*ROOT.glob("replay/**/*.py"), *ROOT.glob("domain/**/*.py"), *ROOT.glob("projections/**/*.py"), ROOT / "cli.py"]
     ):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith(

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 
 from cli import main
 from domain.calendar import parse_instant
-from projections.event_schemas import EVENT_TYPES, event_schema
-from replay.intake import read_line
-from replay.refusals import Reason, RefusalError
+from projections.contract.events import EVENT_TYPES, event_schema
+from replay.parsing.parse import read_line
+from replay.parsing.refusals import Reason, RefusalError
 from tests.conftest import SOAK
 from tests.making import line
 from tests.test_intake import AS_OTHERS, EXTERNAL, JUNK, example

@@ -10,14 +10,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from projections.service import askers, serve
-from projections.service.asking import SCOPES
-from projections.service.keeping import Keeping, open_keeping, service_path
-from projections.service.settings import Settings
-from projections.views import open_views
+from projections.http import authentication as askers
+from projections.http.scopes import SCOPES
+from projections.http.settings import Settings
+from projections.http.token_store import Keeping, open_keeping, service_path
+from projections.server import serve
+from projections.views.database import open_views
 from replay.errors import DamagedError, StoreError
-from replay.sqlite import SqliteStore
-from replay.store import Store, create_store, is_postgres, open_store
+from replay.store.base import Store
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
+from replay.store.sqlite import SqliteStore
 from tests.making import ingest_events, paid
 from tests.serving import demo_ledger, serving
 from tests.test_cli import run
@@ -135,7 +138,7 @@ def unwritable(location: str, tmp_path: Path, request: pytest.FixtureRequest) ->
     demo_ledger(location, tmp_path)
     if not is_postgres(location):
         request.getfixturevalue("read_only")
-        request.getfixturevalue("monkeypatch").setattr("replay.beside.open_private", _refuse)
+        request.getfixturevalue("monkeypatch").setattr("replay.store.beside.open_private", _refuse)
         yield location
         return
     with psycopg.connect(location, autocommit=True) as connection:
@@ -367,7 +370,7 @@ def test_views_that_change_meanwhile_are_not_accused(
         os.utime(f"{ledger}.views", ns=(NOW * 1_000, NOW * 1_000))
         return ["views: as one sees them who reads halves of two moments"]
 
-    monkeypatch.setattr("projections.check.views_differ", touched)
+    monkeypatch.setattr("projections.projector.check.views_differ", touched)
     told = run("verify", "--store", ledger, status=3)
     assert "the ledger is sound" in told and "views could not be compared" in told and "NOT" not in told
     assert f"the file of the views {ledger}.views changed while it was read" in told

@@ -14,11 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay import decoding, postgres, postgres_sessions, rejects, sqlite
 from replay.errors import StoreError, UsageError
-from replay.lines import blocks, check_files
-from replay.refusals import Reason, Refusal
-from replay.store import create_store, open_store
+from replay.intake import parallel as decoding
+from replay.intake import rejects
+from replay.parsing.lines import blocks, check_files
+from replay.parsing.refusals import Reason, Refusal
+from replay.store import postgres, postgres_sessions, sqlite
+from replay.store.opening import create_store, open_store
 from tests.making import ingest_events, ingest_files, paid, write_lines
 
 
@@ -172,9 +174,9 @@ def test_a_folder_that_takes_no_file_is_named() -> None:
 
 
 def test_the_clock_that_stands_behind_is_named_with_the_record(store: object, location: str, tmp_path: Path) -> None:
-    from replay.append import Appender, Stamp, ledger_clock
-    from replay.buyers import key_of
-    from replay.intake import read_line
+    from replay.parsing.parse import read_line
+    from replay.recording.append import Appender, Stamp, ledger_clock
+    from replay.store.buyers import key_of
     from tests.making import line
 
     with open_store(location) as opened:

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.merchant_reputation.account import Change, changes, shown
+from domain.merchant_reputation.facts import KINDS
+from domain.merchant_reputation.rule import Span, Verdict
 from domain.policy import Policy
-from domain.reputation import Span, Verdict
-from domain.reputation_account import Change, changes, shown
-from domain.reputation_facts import KINDS
-from replay.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
-from replay.folded import Folded, account_of
-from replay.replays import Policies
-from replay.reputation_fold import fold_reputation
-from replay.reputation_replay import ReputationReplay
-from replay.timeline import Moment
+from replay.columnar.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies
+from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.schemes.merchant_reputation.folded import Folded, account_of
+from replay.schemes.merchant_reputation.replay import ReputationReplay
 from tests.conftest import SOAK
 from tests.folded import FoldedChange, FoldedMonth, changes_of, findings_of, months_of
 from tests.replays import VERSION_LISTS, VERSIONS, candidates

@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.limits import LINE_BYTES_MAX
-from replay.arrays import Elements
-from replay.lines import BrokenInput, blocks
-from replay.store import Store
+from replay.parsing.arrays import Elements
+from replay.parsing.lines import BrokenInput, blocks
+from replay.store.base import Store
 from tests.conftest import SOAK
 from tests.making import ingest_files, line, paid
 

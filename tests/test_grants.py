@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from projections.service import serve
-from projections.service.settings import Settings
-from replay.store import create_store, open_store
+from projections.http.settings import Settings
+from projections.server import serve
+from replay.store.opening import create_store, open_store
 from tests.making import ingest_events
 from tests.serving import serving
 from tests.worlds import World

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from cli import main
 from fixtures.demo import MERCHANT, story
-from replay.store import create_store, open_store
-from replay.verify import verify
+from replay.integrity.verify import verify
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events, paid, write_lines
 
 HIDDEN = "(221, 222, 223, 224, 225, 226)"

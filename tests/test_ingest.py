@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 
 from cli import main
 from domain.calendar import instant_text, parse_instant
-from replay import append, backfill, decoding, lines, sorting
-from replay.append import Appender
-from replay.buyers import key_of
-from replay.intake import read_line
-from replay.store import Store, create_store, open_store
-from replay.verify import verify
+from replay.intake import backfill, sorting
+from replay.intake import parallel as decoding
+from replay.integrity.verify import verify
+from replay.parsing import lines
+from replay.parsing.parse import read_line
+from replay.recording import append
+from replay.recording.append import Appender
+from replay.store.base import Store
+from replay.store.buyers import key_of
+from replay.store.opening import create_store, open_store
 from tests.making import Event, event, ingest_events, ingest_files, line, paid, records, write_lines
 
 ROOT = Path(__file__).parent.parent

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from domain.events import CATALOGUE, Envelope
 from domain.extensions import DOCUMENTED_EXTENSIONS
 from domain.limits import LINE_BYTES_MAX
-from replay.decoding import decode_block
-from replay.intake import read_careful, read_fast, read_line
-from replay.lines import Block
-from replay.record import BUYER_MARK, RecordedEnvelope, encode_json, filled, record_template
-from replay.refusals import RefusalError
+from replay.intake.parallel import decode_block
+from replay.parsing.lines import Block
+from replay.parsing.parse import read_careful, read_fast, read_line
+from replay.parsing.refusals import RefusalError
+from replay.store.record import BUYER_MARK, RecordedEnvelope, encode_json, filled, record_template
 from tests.conftest import SOAK
 from tests.making import line, paid
 

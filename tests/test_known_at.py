@@ -8,14 +8,15 @@ from threading import Thread
 import pytest
 
 from domain.calendar import instant_text, shanghai_text
-from projections.answer_schemas import SCHEMAS
-from projections.service.schemas import EventsPage
-from projections.service.settings import Settings
-from replay.append import Appender, ledger_clock
-from replay.buyers import key_of
-from replay.intake import read_line
-from replay.store import Store, open_store
-from replay.timeline import Asked, Moment, resolve
+from projections.contract.answers import SCHEMAS
+from projections.contract.api import EventsPage
+from projections.http.settings import Settings
+from replay.history.timeline import Asked, Moment, resolve
+from replay.parsing.parse import read_line
+from replay.recording.append import Appender, ledger_clock
+from replay.store.base import Store
+from replay.store.buyers import key_of
+from replay.store.opening import open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events, line, paid
 from tests.serving import serving

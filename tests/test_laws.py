@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.events import CORRECTION_TYPES, Event
+from domain.merchant_reputation.account import changes
+from domain.merchant_reputation.rule import Account, History, run
 from domain.policy import Policy
-from domain.reputation import Account, History, run
-from domain.reputation_account import changes
-from replay.diff import STEPS, diff_json, steps_between
-from replay.explain import explain_json, made_of
-from replay.history import history_json
-from replay.replays import Part, Policies
-from replay.reputation_replay import ReputationReplay as Replay
-from replay.timeline import Moment
+from replay.answers.diff import STEPS, diff_json, steps_between
+from replay.answers.explain import explain_json, made_of
+from replay.answers.history import history_json
+from replay.history.timeline import Moment
+from replay.replaying.base import Part, Policies
+from replay.schemes.merchant_reputation.replay import ReputationReplay as Replay
 from tests.conftest import SOAK
 from tests.replays import INSTANTS, VERSION_LISTS, candidates, replay_of
 from tests.test_reputation import LONG_AFTER, NOV, SUBJECT, World, flagged, known_of, worlds

@@ -7,14 +7,15 @@ import msgspec
 import pytest
 from eventsourcing.persistence import IntegrityError
 
+from domain.aggregates import Creator, Mcn, Merchant
 from domain.events import CATALOGUE, Data, LevelDecided
-from domain.subjects import Creator, Mcn, Merchant
+from replay.decisions.application import Ledger
 from replay.errors import LevelbookError
-from replay.ledger import Ledger
-from replay.reading import lifted, read_record
-from replay.record import RECORD_V
-from replay.store import Store, create_store, open_store
-from replay.verify import verify
+from replay.integrity.verify import verify
+from replay.store.base import Store
+from replay.store.decode import lifted, read_record
+from replay.store.opening import create_store, open_store
+from replay.store.record import RECORD_V
 from tests.making import event, ingest_events, paid, records
 
 OLD_RECORDS = Path(__file__).parent.parent / "fixtures" / "records"

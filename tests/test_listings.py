@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay import decoding
+from replay.intake import parallel as decoding
 from tests.making import event, paid, write_lines
 
 FIELDS = "known fields of order.paid are amount, buyer, kind, order, payment"

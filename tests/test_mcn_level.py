@@ -27,13 +27,13 @@ from domain.events import (
     SaleSettled,
 )
 from domain.limits import DAY_MICROS
-from domain.mcn_facts import evaluated_at
-from domain.mcn_level import State
+from domain.mcn_level.facts import evaluated_at
+from domain.mcn_level.rule import State
 from domain.policy import Policy
-from replay.mcn_replay import McnReplay, ranked
-from replay.policies import shipped
-from replay.replays import Part, Policies
-from replay.timeline import Moment
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.replaying.base import Part, Policies
+from replay.schemes.mcn_level.replay import McnReplay, ranked
 from tests.conftest import SOAK
 from tests.oracles.creator import creator
 from tests.oracles.mcn import board, mcn

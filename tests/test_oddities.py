@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay import in_vain
-from replay.in_vain import LISTED_MAX
-from replay.look import find_event, status
-from replay.oddities import Oddities
-from replay.store import INDEX_OF_RETRACTIONS, Store
+from replay.history import in_vain
+from replay.history.browse import find_event, status
+from replay.history.in_vain import LISTED_MAX
+from replay.recording.oddities import Oddities
+from replay.schema.versions import INDEX_OF_RETRACTIONS
+from replay.store.base import Store
 from tests.making import event, ingest_events, paid, write_lines
 
 AT = "2022-11-01T10:00:00+08:00"

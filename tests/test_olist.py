@@ -13,11 +13,12 @@ import pytest
 
 from domain.calendar import parse_instant
 from fixtures import olist
-from replay.reputation_replay import ReputationReplay
-from replay.schemes import replay_subject
-from replay.store import Store, create_store, open_store
-from replay.timeline import Asked, Moment, resolve
-from replay.verify import verify
+from replay.history.timeline import Asked, Moment, resolve
+from replay.integrity.verify import verify
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.registry import replay_subject
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests import plain_olist
 from tests.making import ingest_files, records
 

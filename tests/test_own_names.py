@@ -8,16 +8,16 @@ import pytest
 from domain.calendar import parse_instant
 from domain.events import CATALOGUE
 from fixtures.demo import story
-from replay.append import Appender, ledger_clock
-from replay.buyers import key_of
-from replay.decide import Decided, decide, period_of
-from replay.intake import read_careful, read_fast
-from replay.ledger import Ledger
-from replay.own import own_candidate, own_source
-from replay.policies import shipped
-from replay.refusals import RefusalError
-from replay.store import Store
-from replay.verify import verify
+from replay.decisions.application import Ledger
+from replay.decisions.decide import Decided, decide, period_of
+from replay.integrity.verify import verify
+from replay.parsing.parse import read_careful, read_fast
+from replay.parsing.refusals import RefusalError
+from replay.policies.catalog import shipped
+from replay.recording.append import Appender, ledger_clock
+from replay.recording.own import own_candidate, own_source
+from replay.store.base import Store
+from replay.store.buyers import key_of
 from tests.making import ingest_events, line, paid
 
 NOVEMBER = 2022 * 12 + 10

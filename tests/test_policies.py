@@ -12,12 +12,13 @@ from click.testing import CliRunner
 
 from cli import main
 from domain.calendar import parse_instant
+from domain.merchant_reputation.facts import rules_of
+from domain.merchant_reputation.rule import NEW, SCHEME, Verdict, standing
 from domain.policy import Policy, PolicyError, canonical_of, policy_of, start_of_month, terms_of
-from domain.reputation import NEW, SCHEME, Verdict, standing
-from domain.reputation_facts import rules_of
+from replay.decisions.application import Ledger
 from replay.errors import DamagedError, FaultyPolicy, UsageError
-from replay.ledger import Ledger
-from replay.policies import (
+from replay.integrity.verify import verify
+from replay.policies.catalog import (
     DEFAULT,
     Choice,
     adopted_policies,
@@ -28,9 +29,8 @@ from replay.policies import (
     shipped_schemes,
     versions,
 )
-from replay.policy_schemas import faults_of
-from replay.store import Store
-from replay.verify import verify
+from replay.policies.document import faults_of
+from replay.store.base import Store
 from tests.making import ingest_events, paid
 from tests.replays import VERSIONS
 from tests.test_reputation import (
@@ -50,7 +50,7 @@ from tests.test_reputation import (
 )
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "domain" / "policies"
+FOLDER = ROOT / "domain"
 TAOBAO = ROOT / "fixtures" / "policies" / "taobao"
 HASHES = {
     "merchant-reputation/2022-10-26.toml": "b449725deacd",
@@ -90,7 +90,8 @@ def run(*words: str, status: int = 0) -> str:
 
 def test_shipped_files_are_well_formed_and_never_edited() -> None:
     found = {
-        f"{path.parent.name}/{path.name}": canonical_of(path.read_text("utf-8")) for path in FOLDER.glob("*/*.toml")
+        f"{path.parts[-3].replace('_', '-')}/{path.name}": canonical_of(path.read_text("utf-8"))
+        for path in FOLDER.glob("*/policies/*.toml")
     }
     assert {name: sha256(text.encode()).hexdigest()[:12] for name, text in found.items()} == HASHES
     for name, text in found.items():

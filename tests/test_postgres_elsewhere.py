@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 import psycopg
 import pytest
 
-from projections.views import open_views
+from projections.views.database import open_views
 from replay.errors import NoStoreError, UsageError
-from replay.postgres_sessions import PINNED, connected
-from replay.store import create_store, open_store
-from replay.verify import verify
+from replay.integrity.verify import verify
+from replay.store.opening import create_store, open_store
+from replay.store.postgres_sessions import PINNED, connected
 from tests.making import ingest_events, paid, records
 
 ODD = {

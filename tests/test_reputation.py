@@ -31,11 +31,11 @@ from domain.events import (
     ReviewPosted,
 )
 from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.merchant_reputation.facts import KINDS, history_of, spans_of
+from domain.merchant_reputation.rule import SCHEME, Finding, Run, Standing, State, Verdict, run, span_at, standing
 from domain.policy import Policy, policy_of, start_of_month, terms_of
-from domain.reputation import SCHEME, Finding, Run, Standing, State, Verdict, run, span_at, standing
-from domain.reputation_facts import KINDS, history_of, spans_of
-from replay.policies import shipped
-from replay.timeline import RETRACTED, retracted_positions, taking_part
+from replay.history.timeline import RETRACTED, retracted_positions, taking_part
+from replay.policies.catalog import shipped
 from tests.conftest import SOAK
 from tests.oracles.reputation import reputation
 

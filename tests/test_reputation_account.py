@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from domain.calendar import LEDGER_START, parse_instant
 from domain.events import Event
 from domain.policy import Policy, policy_of
-from replay.answers import replay_json
-from replay.diff import diff_json
-from replay.explain import explain_json
-from replay.replays import NAMED_IN_VAIN, Part, Replay
-from replay.same_instant import BEFORE_OPENING
+from replay.answers.diff import diff_json
+from replay.answers.explain import explain_json
+from replay.answers.replay import replay_json
+from replay.history.same_instant import BEFORE_OPENING
+from replay.replaying.base import NAMED_IN_VAIN, Part, Replay
 from tests.conftest import SOAK
 from tests.replays import VERSIONS, by_the_oracle_of_versions, dated, replay_of
 from tests.test_reputation import (

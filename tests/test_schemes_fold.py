@@ -6,23 +6,23 @@ from typing import Any, Final
 import pytest
 
 from domain.calendar import day_of, day_start, month_of, month_start, parse_instant
-from domain.creator_facts import evaluation_period, figures_of, rules_of
+from domain.creator_level.facts import evaluation_period, figures_of, rules_of
 from domain.events import BINDING_TYPES, CreatorNamed, Event, SaleRefunded
 from domain.limits import DAY_MICROS
-from domain.mcn_facts import Sums
+from domain.mcn_level.facts import Sums
+from domain.merchant_tier.facts import end_of, last_closed_day
+from domain.merchant_tier.facts import history_of as tier_history_of
+from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_of
 from domain.policy import Policy, start_of_day, term_at, terms_of
-from domain.tier import CAUSES, NEVER, STATES, Account, Change, Day, run, state_of
-from domain.tier_facts import end_of, last_closed_day
-from domain.tier_facts import history_of as tier_history_of
-from replay.creator_fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
-from replay.creator_replay import CreatorReplay
-from replay.mcn_fold import Parts, Slots, fold_parts, slots_of
-from replay.mcn_replay import McnReplay
-from replay.replays import Policies
-from replay.rows import in_order, rows_of
-from replay.tier_fold import TierFolded, fold_tier
-from replay.tier_replay import TierReplay
-from replay.timeline import Moment, taking_part
+from replay.columnar.rows import in_order, rows_of
+from replay.history.timeline import Moment, taking_part
+from replay.replaying.base import Policies
+from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
+from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.mcn_level.fold import Parts, Slots, fold_parts, slots_of
+from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
+from replay.schemes.merchant_tier.replay import TierReplay
 from tests import test_creator_level, test_mcn_level, test_tier
 from tests.columns import columns_of
 from tests.conftest import SOAK
@@ -296,7 +296,7 @@ def test_what_creators_add_to_agencies_equals_plain_replays(versions: list[Polic
 
 
 def sums_of_parts(slots: Slots, parts: list[Parts]) -> dict[str, dict[tuple[str, int], list[int]]]:
-    """By agency, and by creator and month, what `domain.mcn_facts.Sums` holds, where it is not 0."""
+    """By agency, and by creator and month, what `domain.mcn_level.facts.Sums` holds, where it is not 0."""
     found: dict[str, dict[tuple[str, int], list[int]]] = {name: {} for name in slots.agencies}
     for part in parts:
         rows = zip(part.creators.tolist(), part.agencies.tolist(), part.months.tolist(), strict=True)

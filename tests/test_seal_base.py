@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from replay.columnar.seal import seal
 from replay.errors import DamagedError
-from replay.seal import seal
-from replay.store import Store
+from replay.store.base import Store
 from tests.making import ingest_events, paid
 
 

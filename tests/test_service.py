@@ -21,20 +21,20 @@ from starlette.testclient import TestClient
 
 from domain.calendar import day_of, day_text
 from domain.version import PROGRAM_VERSION
-from projections.answer_schemas import SCHEMAS
-from projections.place import views_path
-from projections.service.api import OPERATIONS
-from projections.service.guards import HEADERS
-from projections.service.reading import Reading
-from projections.service.schemas import LevelAnswer, explained_page, replayed_level
-from projections.service.serve import _check_free
-from projections.service.settings import Settings, check_settings
+from projections.api.routes import OPERATIONS
+from projections.contract.answers import SCHEMAS
+from projections.contract.api import LevelAnswer, explained_page, replayed_level
+from projections.http.settings import Settings, check_settings
+from projections.reading.reader import Reading
+from projections.server.guard import HEADERS
+from projections.server.serve import _check_free
+from projections.views.location import views_path
+from replay.answers.board import board_json
 from replay.errors import StoreError, UsageError
-from replay.leaderboard import board_json
-from replay.policies import DEFAULT
-from replay.readers import EVERYTHING_SHOWN
-from replay.sqlite import SqliteStore
-from replay.store import create_store, open_store
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.policies.catalog import DEFAULT
+from replay.store.opening import create_store, open_store
+from replay.store.sqlite import SqliteStore
 from tests.making import event, ingest_events, paid
 from tests.serving import demo_ledger, serving
 from tests.test_cli import run
@@ -462,9 +462,9 @@ def test_an_answer_of_today_or_of_an_open_policy_may_not_be_kept(client: TestCli
 
 
 def test_a_reader_can_wait_for_what_he_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from projections.advance import advance
-    from projections.service import reading
-    from projections.views import open_views
+    from projections.projector.advance import advance
+    from projections.reading import reader as reading
+    from projections.views.database import open_views
 
     location = str(tmp_path / "ledger.db")
     demo_ledger(location, tmp_path)
@@ -482,9 +482,9 @@ def test_a_reader_can_wait_for_what_he_recorded(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_level_that_was_set_aside_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from projections import creator_view
-    from projections.advance import advance
-    from projections.views import open_views
+    from projections.projector.advance import advance
+    from projections.schemes.creator_level import view as creator_view
+    from projections.views.database import open_views
 
     def fails(*_: Any, **__: Any) -> None:
         raise ValueError("a creator that cannot be worked out")

@@ -12,14 +12,17 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from projections.service import askers, streams
-from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
-from projections.service.keeping import SESSION_MICROS, Keeping, Token, open_keeping, service_path
-from projections.service.login import safe_page
-from projections.service.settings import Settings
+from projections.http import authentication as askers
+from projections.http import streams
+from projections.http.scopes import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
+from projections.http.settings import Settings
+from projections.http.token_store import SESSION_MICROS, Keeping, Token, open_keeping, service_path
+from projections.server.login import safe_page
 from replay.errors import StoreError, UsageError
-from replay.sqlite import SqliteStore
-from replay.store import Store, is_postgres, open_store
+from replay.store.base import Store
+from replay.store.location import is_postgres
+from replay.store.opening import open_store
+from replay.store.sqlite import SqliteStore
 from tests.serving import demo_ledger, serving
 from tests.test_cli import run
 

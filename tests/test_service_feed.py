@@ -16,15 +16,17 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from domain.limits import DAY_MICROS
-from projections.advance import advance
-from projections.rebuild import Asked, rebuild, switch_back
-from projections.service import feed, streams
-from projections.service.problems import Problem
-from projections.service.settings import Settings
-from projections.views import Views, open_views
+from projections.api import feed
+from projections.http import streams
+from projections.http.problems import Problem
+from projections.http.settings import Settings
+from projections.projector.advance import advance
+from projections.projector.rebuild import Asked, rebuild, switch_back
+from projections.views.database import Views, open_views
+from replay.decisions.application import Ledger
 from replay.errors import StoreError
-from replay.ledger import Ledger
-from replay.store import Store, create_store, open_store
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events
 from tests.serving import serving

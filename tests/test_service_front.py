@@ -12,14 +12,14 @@ import pytest
 from marshmallow import fields
 from starlette.testclient import TestClient
 
+from projections.api.routes import OPERATIONS
 from projections.desk.pages import PAGES
-from projections.service.api import OPERATIONS
-from projections.service.asking import SCOPES
-from projections.service.keeping import open_keeping
-from projections.service.parameters import Instant
-from projections.service.settings import Settings, check_settings
+from projections.http.parameters import Instant
+from projections.http.scopes import SCOPES
+from projections.http.settings import Settings, check_settings
+from projections.http.token_store import open_keeping
 from replay.errors import UsageError
-from replay.store import create_store, open_store
+from replay.store.opening import create_store, open_store
 from tests.disputes import disputed_ledger
 from tests.making import ingest_events, paid
 from tests.serving import serving

@@ -12,14 +12,14 @@ from schemathesis.python.asgi import get_client
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fixtures.demo import story
-from projections.rebuild import Asked, rebuild
-from projections.service.api import OPERATIONS
-from projections.service.app import application
-from projections.service.documents import specification
-from projections.service.operations import Operation
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay.store import create_store, open_store
+from projections.api.openapi import specification
+from projections.api.operations import Operation
+from projections.api.routes import OPERATIONS
+from projections.http.settings import Settings
+from projections.projector.rebuild import Asked, rebuild
+from projections.server.app import application
+from projections.views.database import open_views
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import ingest_events
 

@@ -6,10 +6,11 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from projections.belonging import OtherHistory, check_placed, placed
-from projections.service.settings import Settings
-from replay.store import Store, create_store, open_store
-from replay.timeline import Asked, resolve
+from projections.http.settings import Settings
+from projections.views.belonging import OtherHistory, check_placed, placed
+from replay.history.timeline import Asked, resolve
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.making import Event, event, ingest_events, paid
 from tests.serving import serving
 from tests.test_belonging import kept

@@ -17,8 +17,10 @@ from urllib.request import urlopen
 import pytest
 from starlette.applications import Starlette
 
-from projections.service import bodies, feed, serve
-from projections.service.settings import Settings
+from projections.api import feed
+from projections.http import bodies
+from projections.http.settings import Settings
+from projections.server import serve
 from tests.conftest import SOAK
 from tests.serving import demo_ledger, serving
 
@@ -153,7 +155,7 @@ def test_a_service_whose_processes_only_end_says_so(ledger: str) -> None:
         tried.bind(("127.0.0.1", 0))
         port = tried.getsockname()[1]
     program = (
-        "import os; from projections.service import serve; from projections.service.settings import Settings\n"
+        "import os; from projections.server import serve; from projections.http.settings import Settings\n"
         "from replay.errors import StoreError\n"
         "serve._application = lambda *_: os._exit(9)\n"
         "serve.ENDED_MAX = 3\n"

@@ -15,17 +15,17 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from projections.follow import follow
-from projections.service.asking import SCOPES
-from projections.service.keeping import open_keeping
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay import postgres_sessions
-from replay.backup import back_up
-from replay.buyers import KEY_VARIABLE
+from projections.http.scopes import SCOPES
+from projections.http.settings import Settings
+from projections.http.token_store import open_keeping
+from projections.projector.follow import follow
+from projections.views.database import open_views
 from replay.errors import StoreError
-from replay.postgres import PostgresStore
-from replay.store import create_store, open_store
+from replay.integrity.backup import back_up
+from replay.store import postgres_sessions
+from replay.store.buyers import KEY_VARIABLE
+from replay.store.opening import create_store, open_store
+from replay.store.postgres import PostgresStore
 from tests.conftest import KEY, SOAK
 from tests.making import ingest_events, paid
 from tests.serving import demo_ledger, serving

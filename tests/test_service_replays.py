@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from projections.service import flights
-from projections.service.budget import Budget, events_under
-from projections.service.problems import Problem
-from projections.service.settings import Settings
-from replay.mcn_replay import McnReplay
-from replay.reputation_replay import ReputationReplay
-from replay.schemes import SCHEMES
-from replay.store import Store, open_store
-from replay.timeline import events_of
+from projections.http.problems import Problem
+from projections.http.settings import Settings
+from projections.reading import flights
+from projections.reading.budget import Budget, events_under
+from replay.history.timeline import events_of
+from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.registry import SCHEMES
+from replay.store.base import Store
+from replay.store.opening import open_store
 from tests.making import ingest_events
 from tests.serving import demo_ledger, serving
 from tests.worlds import World

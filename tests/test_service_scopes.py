@@ -18,19 +18,19 @@ from starlette.testclient import TestClient
 from domain.calendar import parse_day, parse_month
 from domain.events import LevelDecided
 from fixtures.demo import story
+from projections.api.operations import Operation
+from projections.api.routes import OPERATIONS
 from projections.desk.pages import PAGES, Page
-from projections.rebuild import Asked, rebuild
-from projections.service.api import OPERATIONS
-from projections.service.asking import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
-from projections.service.keeping import Keeping, open_keeping
-from projections.service.operations import Operation
-from projections.service.settings import Settings
-from projections.views import open_views
-from replay import decide
+from projections.http.scopes import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
+from projections.http.settings import Settings
+from projections.http.token_store import Keeping, open_keeping
+from projections.projector.rebuild import Asked, rebuild
+from projections.views.database import open_views
+from replay.answers.board import board_rows
+from replay.decisions import decide
 from replay.errors import StoreError
-from replay.leaderboard import board_rows
-from replay.readers import EVERYTHING_SHOWN
-from replay.store import create_store, open_store
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.store.opening import create_store, open_store
 from tests.making import ingest_events
 from tests.serving import serving
 

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from replay.errors import UsageError
-from replay.store import Store, create_store, open_store
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events, paid, records
 
 

@@ -18,12 +18,12 @@ import click
 import psycopg
 import pytest
 
-from cli import main
-from projections.belonging import OtherHistory
-from projections.follow import ClockJumped
-from projections.service.serve import STOP_SECONDS, _end_when_lost
+from projections.projector.follow import ClockJumped
+from projections.server.serve import STOP_SECONDS, _end_when_lost
+from projections.views.belonging import OtherHistory
 from replay.errors import StoreError, UsageError
-from replay.store import is_postgres
+from replay.store.location import is_postgres
+from tests.commands import commands
 from tests.serving import demo_ledger
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +44,7 @@ def test_a_unit_starts_a_command_that_there_is_and_names_the_store(name: str) ->
     service = unit(f"levelbook-{name}.service")["Service"]
     program, command, *options = shlex.split(service["ExecStart"])
     assert (program.rpartition("/")[2], command) == ("levelbook", name)
-    found = main.commands[command]
+    found = dict(commands())[command]
     found.make_context(command, options)
     variables = {parameter.envvar for parameter in found.params if isinstance(parameter, click.Option)}
     assert service["Environment"].partition("=")[0] in variables
@@ -90,8 +90,8 @@ def test_a_service_whose_ledger_stays_away_ends_with_the_status_for_which_it_is_
         tried.bind(("127.0.0.1", 0))
         port = tried.getsockname()[1]
     program = (
-        "import cli; from projections.service.serve import serve; from projections.service.settings import Settings;"
-        "cli.main.commands['serve'].callback = lambda store, **_: serve("
+        "import cli; from projections.server.serve import serve; from projections.http.settings import Settings;"
+        "cli.main.get_command(None, 'serve').callback = lambda store, **_: serve("
         f"Settings(store, port={port}, lost_seconds=3)); cli.main()"
     )
     command = [sys.executable, "-c", program, "serve", "--store", location]

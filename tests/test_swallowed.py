@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay.erasing import erase_now
 from replay.errors import StoreError
-from replay.store import Store, create_store, open_store
+from replay.recording.erase import erase_now
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.making import event, ingest_events, paid, write_lines
 
 FOUND = "the database does not do what it was told: "

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from tests.commands import commands
 from tests.making import event, line, paid
 
 ROOT = Path(__file__).parent.parent
@@ -98,16 +98,8 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
 IN_LATIN_1 = set("é±·«»×")
 
 
-def commands_of(group: click.Group, before: str = "") -> Iterator[str]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands_of(command, f"{before}{name} ")
-        else:
-            yield before + name
-
-
 def test_every_command_is_asked() -> None:
-    assert set(commands_of(main)) == set(ASKED)
+    assert {name for name, found in commands() if not isinstance(found, click.Group)} == set(ASKED)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
@@ -156,7 +148,7 @@ def test_a_stream_that_says_ascii_gets_ascii(folder: Path) -> None:
 
 
 def test_a_page_for_a_pipe_that_is_not_utf_8_is_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
-    from projections import terminal
+    from projections.text import terminal
 
     page = "<p>客é</p>"
     assert terminal.as_page(page) == page

@@ -9,10 +9,10 @@ import pytest
 from domain.limits import POLICY_BYTES_MAX
 from domain.texts import invisible_character
 from replay.errors import FaultyPolicy, UsageError
-from replay.intake import read_line
-from replay.own import check_reason
-from replay.policies import read_policy
-from replay.refusals import Reason, RefusalError
+from replay.parsing.parse import read_line
+from replay.parsing.refusals import Reason, RefusalError
+from replay.policies.catalog import read_policy
+from replay.recording.own import check_reason
 from tests.making import line, paid
 
 UNSEEN = ["\u00ad", "\u034f", "\u115f", "\u180e", "\u200b", "\u200d", "\u2028", "\u2060", "\u3164", "\ufe0f", "\ufeff"]

@@ -25,12 +25,12 @@ from domain.events import (
     ReviewPosted,
 )
 from domain.limits import DAY_MICROS
+from domain.merchant_tier.rule import Cause, Opening, State, run
 from domain.policy import Policy
-from domain.tier import Cause, Opening, State, run
-from replay.policies import shipped
-from replay.replays import Part, Policies
-from replay.tier_replay import TierReplay
-from replay.timeline import Moment
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.replaying.base import Part, Policies
+from replay.schemes.merchant_tier.replay import TierReplay
 from tests.conftest import SOAK
 from tests.oracles.tier import tier
 from tests.test_reputation import as_the_oracle_reads, with_values

@@ -12,18 +12,18 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from projections.check import check_views
-from projections.fill import fill
-from projections.follow import follow
-from projections.place import views_path
-from projections.rebuild import Asked, rebuild
-from projections.service.serve import serve
-from projections.service.settings import Settings
-from projections.views import DamagedViews, open_views
-from replay.buyers import KEY_VARIABLE
+from projections.http.settings import Settings
+from projections.projector.check import check_views
+from projections.projector.fill import fill
+from projections.projector.follow import follow
+from projections.projector.rebuild import Asked, rebuild
+from projections.server.serve import serve
+from projections.views.database import DamagedViews, open_views
+from projections.views.location import views_path
 from replay.errors import DamagedError, StoreError
-from replay.sqlite import SqliteStore
-from replay.store import Store
+from replay.store.base import Store
+from replay.store.buyers import KEY_VARIABLE
+from replay.store.sqlite import SqliteStore
 from tests.making import ingest_events
 from tests.worlds import World
 
@@ -281,7 +281,7 @@ def test_a_switch_back_while_views_are_checked_is_told(
         fill(*given)
         in_views(viewed, "UPDATE builds SET as_of = as_of - 1")
 
-    monkeypatch.setattr("projections.check.fill", switched_meanwhile)
+    monkeypatch.setattr("projections.projector.check.fill", switched_meanwhile)
     with open_views(viewed) as views, pytest.raises(StoreError, match="another build was switched to while the views"):
         check_views(views)
 

@@ -10,16 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from replay import backup
-from replay.append import Appender, Stamp, Stamper
-from replay.backup import back_up
-from replay.buyers import key_of
-from replay.erasing import erase_now
 from replay.errors import StoreError, UsageError
-from replay.intake import read_line
-from replay.record import linked
-from replay.store import Store, create_store, open_store
-from replay.verify import Kept, verify
+from replay.integrity import backup
+from replay.integrity.backup import back_up
+from replay.integrity.verify import Kept, verify
+from replay.parsing.parse import read_line
+from replay.recording.append import Appender, Stamp, Stamper
+from replay.recording.erase import erase_now
+from replay.store.base import Store
+from replay.store.buyers import key_of
+from replay.store.opening import create_store, open_store
+from replay.store.record import linked
 from tests.making import event, ingest_events, line, paid, records, write_lines
 
 
@@ -168,7 +169,7 @@ def test_a_long_ledger_is_walked_by_two_with_the_same_outcome(
 ) -> None:
     with tampered("") as store:
         alone = verify(store)
-        monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 1)
+        monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
         assert verify(store) == alone and alone.problems == []
 
 
@@ -179,7 +180,7 @@ def test_two_name_the_same_record_as_one(
 ) -> None:
     with tampered(f"UPDATE records SET {change} WHERE position = {position}") as store:
         alone = verify(store)
-        monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 1)
+        monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
         assert verify(store) == alone
         assert alone.problems[0].startswith(f"position {position}: ")
 
@@ -195,7 +196,7 @@ def test_a_stream_that_skips_a_version_between_the_halves_is_named(
     raw.execute("DROP TRIGGER records_never_updated")
     raw.executescript(script + "UPDATE records SET version = 5 WHERE position = 6")
     raw.close()
-    monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 1)
+    monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
     with open_store(location) as store:
         assert verify(store).problems[0] == "position 6: is version 5 of merchant/m-0, but version 4 comes next"
 
@@ -288,7 +289,7 @@ def test_a_backup_is_consistent_while_a_writer_runs(
 ) -> None:
     """The copy is a prefix of the ledger, taken in many chunks while another connection records."""
     monkeypatch.setattr(backup, "COPY_ROWS", 7)
-    monkeypatch.setattr("replay.verify.RECORDS_BEFORE_HELP", 10)
+    monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 10)
     create_store(location)
     with open_store(location) as store, open_store(location) as writer:
         ingest_events(writer, [paid(f"o-{n}") for n in range(100)], tmp_path)

@@ -14,25 +14,28 @@ from sqlalchemy import select, text, update
 
 from cli import main
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from projections import bulk_reader, reputation_running, tier_view
-from projections import rebuild as building
-from projections import views as viewing
-from projections.advance import advance, retry
-from projections.fill import fill
-from projections.follow import follow
-from projections.levels_differ import DEFECT
-from projections.prove import Proof, prove
-from projections.rebuild import READY, Asked, abort, new_build, rebuild, switch_back
-from projections.view_tables import TABLE_NAMES, control_tables
-from projections.views import BUILDING, FORMER, LIVE, Build, Views, open_views
-from projections.windows import Windows
-from replay import seal as sealing
-from replay import segments
-from replay.decide import decide, period_of
+from projections.projector import bulk_source as bulk_reader
+from projections.projector import rebuild as building
+from projections.projector.advance import advance, retry
+from projections.projector.compare import DEFECT
+from projections.projector.fill import fill
+from projections.projector.follow import follow
+from projections.projector.prove import Proof, prove
+from projections.projector.rebuild import READY, Asked, abort, new_build, rebuild, switch_back
+from projections.schemes.merchant_reputation import running as reputation_running
+from projections.schemes.merchant_tier import view as tier_view
+from projections.views import database as viewing
+from projections.views.database import BUILDING, FORMER, LIVE, Build, Views, open_views
+from projections.views.readahead import Windows
+from projections.views.tables import TABLE_NAMES, control_tables
+from replay.columnar import seal as sealing
+from replay.columnar import segments
+from replay.columnar.seal import seal
+from replay.decisions.application import Ledger
+from replay.decisions.decide import decide, period_of
 from replay.errors import LevelbookError, StoreError, UsageError
-from replay.ledger import Ledger
-from replay.seal import seal
-from replay.store import Store, create_store, open_store
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import event, ingest_events, paid
 from tests.worlds import BEGIN, END, SCHEMES, World, revised
@@ -257,7 +260,8 @@ def test_a_level_that_differs_is_reported_with_its_reason(grown_views: Views) ->
 def test_a_build_that_is_not_what_replays_give_is_never_switched(
     grown_views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from projections import reputation_rows, reputation_view
+    from projections.schemes.merchant_reputation import rows as reputation_rows
+    from projections.schemes.merchant_reputation import view as reputation_view
 
     real = reputation_rows.level_row
     monkeypatch.setattr(reputation_view, "level_row", lambda *args: real(*args) | {"score": 1})
@@ -337,7 +341,7 @@ def run(views: Views, *words: str, status: int = 0) -> str:
 def test_what_cannot_be_processed_is_set_aside_and_the_rest_goes_on(
     grown_views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from projections import creator_view
+    from projections.schemes.creator_level import view as creator_view
 
     real = creator_view.advance
 

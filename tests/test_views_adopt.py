@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import IntegrityError
 
+from domain.aggregates import PolicyBook
 from domain.calendar import parse_instant
-from domain.subjects import PolicyBook
-from projections.check import check_views
-from projections.follow import follow
-from projections.rebuild import Asked, rebuild
-from projections.views import Views, open_views
-from replay import adopting
-from replay.adopting import adopt_used_by_views
+from projections.projector.check import check_views
+from projections.projector.follow import follow
+from projections.projector.rebuild import Asked, rebuild
+from projections.views.database import Views, open_views
+from replay.decisions import adopt as adopting
+from replay.decisions.adopt import adopt_used_by_views
+from replay.decisions.application import Ledger
 from replay.errors import StoreError, UsageError
-from replay.ledger import Ledger
-from replay.policies import adopted_policies, shipped
-from replay.store import Store
+from replay.policies.catalog import adopted_policies, shipped
+from replay.store.base import Store
 from tests.making import event, ingest_events, paid
 from tests.test_views import proof_of
 from tests.worlds import SCHEMES, revised
@@ -68,7 +68,7 @@ def test_a_rebuild_records_what_it_judges_by_and_a_dry_run_records_nothing(views
 def test_following_records_what_it_judges_by_also_for_views_made_before(
     views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from projections import rebuild as building
+    from projections.projector import rebuild as building
 
     with monkeypatch.context() as patched:
         patched.setattr(building, "adopt_used_by_views", lambda *_: 0)

@@ -13,15 +13,16 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
-from projections import advance as advancing
-from projections import fill as filling
-from projections import rebuild as building
-from projections.advance import advance
-from projections.follow import follow
-from projections.rebuild import Asked, rebuild
-from projections.views import LIVE, Views, open_views
+from projections.projector import advance as advancing
+from projections.projector import fill as filling
+from projections.projector import rebuild as building
+from projections.projector.advance import advance
+from projections.projector.follow import follow
+from projections.projector.rebuild import Asked, rebuild
+from projections.views.database import LIVE, Views, open_views
 from replay.errors import StoreError
-from replay.store import Store, create_store, open_store
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import ingest_events
 from tests.test_crash import small_disk

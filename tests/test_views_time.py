@@ -8,13 +8,13 @@ import pytest
 
 from domain.calendar import day_of, day_start, month_of, month_start, parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS, SECOND_MICROS
-from projections.advance import advance
-from projections.fill import fill
-from projections.rebuild import new_build
-from projections.views import BUILDING, Views, open_views
-from projections.windows import Windows
-from replay.ledger import Ledger
-from replay.store import create_store, open_store
+from projections.projector.advance import advance
+from projections.projector.fill import fill
+from projections.projector.rebuild import new_build
+from projections.views.database import BUILDING, Views, open_views
+from projections.views.readahead import Windows
+from replay.decisions.application import Ledger
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.making import Event, event, ingest_events, paid
 from tests.test_views import empty_live, proof_of, tables_of

@@ -9,13 +9,17 @@ from click.testing import CliRunner, Result
 
 from cli import main
 from domain.calendar import parse_instant
-from projections import creator_view, mcn_view, reputation_running, reputation_view, tier_view
-from projections.advance import advance, retry
-from projections.rebuild import Asked, rebuild
-from projections.service.settings import Settings
-from projections.views import open_views
-from projections.windows import Windows
-from replay.store import Store
+from projections.http.settings import Settings
+from projections.projector.advance import advance, retry
+from projections.projector.rebuild import Asked, rebuild
+from projections.schemes.creator_level import view as creator_view
+from projections.schemes.mcn_level import view as mcn_view
+from projections.schemes.merchant_reputation import running as reputation_running
+from projections.schemes.merchant_reputation import view as reputation_view
+from projections.schemes.merchant_tier import view as tier_view
+from projections.views.database import open_views
+from projections.views.readahead import Windows
+from replay.store.base import Store
 from tests.making import ADOPTED, event, ingest_events, paid
 from tests.serving import serving
 from tests.test_views import empty_live, proof_of

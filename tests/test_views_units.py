@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from domain.calendar import parse_instant
-from projections import rebuild as building
-from projections.advance import SCHEMES_OF, advance
-from projections.views import BUILDING, Views, open_views
-from projections.windows import Windows
+from projections.projector import rebuild as building
+from projections.projector.advance import SCHEMES_OF, advance
+from projections.views.database import BUILDING, Views, open_views
+from projections.views.readahead import Windows
+from replay.decisions.application import Ledger
 from replay.errors import UsageError
-from replay.ledger import Ledger
-from replay.look import list_subjects
-from replay.schemes import replay_subject
-from replay.store import Store
-from replay.timeline import Asked as AskedMoment
-from replay.timeline import resolve
+from replay.history.browse import list_subjects
+from replay.history.timeline import Asked as AskedMoment
+from replay.history.timeline import resolve
+from replay.schemes.registry import replay_subject
+from replay.store.base import Store
 from tests.making import Event, event, ingest_events
 from tests.test_views import assert_same_rows, empty_live, filled, proof_of, tables_of
 from tests.worlds import SCHEMES, revised

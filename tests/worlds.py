@@ -6,7 +6,7 @@ from typing import Any
 from domain.calendar import instant_text, parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import Policy
-from replay.policies import shipped
+from replay.policies.catalog import shipped
 from tests.making import Event, event
 from tests.test_reputation import levels, with_values
 

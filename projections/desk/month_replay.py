@@ -13,17 +13,17 @@ from sqlalchemy import select
 
 from domain.calendar import month_start, month_text
 from domain.events import Event
+from domain.merchant_reputation.facts import spans_of
+from domain.merchant_reputation.rule import NEW, Account, Run, run
 from domain.policy import start_of_month, terms_of
-from domain.reputation import NEW, Account, Run, run
-from domain.reputation_facts import spans_of
-from projections.desk.sight import Told
-from projections.reputation_rows import account_of
-from projections.service.budget import events_under
-from projections.service.reading import Snapshot
-from replay.in_vain import places_of
-from replay.reputation_replay import ReputationReplay
-from replay.store import Store
-from replay.timeline import RETRACTED, Moment, event_at, events_about, events_between
+from projections.desk.moment import Told
+from projections.reading.budget import events_under
+from projections.reading.reader import Snapshot
+from projections.schemes.merchant_reputation.rows import account_of
+from replay.history.in_vain import places_of
+from replay.history.timeline import RETRACTED, Moment, event_at, events_about, events_between
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.store.base import Store
 
 _BEFORE_ALL: Final = -(2**62)
 

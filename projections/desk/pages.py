@@ -9,21 +9,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from domain.calendar import shanghai_text
-from projections.answer_schemas import VERDICTS
-from projections.desk import appeals, differences, find
-from projections.desk.address import Address
-from projections.desk.drawing import drawing_of
-from projections.desk.operations import operations_of
+from projections.api.levels import check_judges
+from projections.api.operations import reading_of
+from projections.contract.answers import VERDICTS
+from projections.desk import appeal_page as appeals
+from projections.desk import differences_page as differences
+from projections.desk import find_page as find
+from projections.desk.chart import drawing_of
+from projections.desk.language import LANGUAGES, language_of
+from projections.desk.links import Address
+from projections.desk.moment import Sight, Told, check_subject, has_policy, looking, schemes_of, told_of
+from projections.desk.operations_page import operations_of
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
-from projections.desk.sight import Sight, Told, check_subject, has_policy, looking, schemes_of, told_of
-from projections.desk.standing import all_versions, standing_of
-from projections.desk.timeline import timeline_of
-from projections.desk.why import months_of, names_of, verdicts_of, why_of
-from projections.desk.words import LANGUAGES, language_of
-from projections.service.asking import EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
-from projections.service.levels import check_judges
-from projections.service.operations import reading_of
-from projections.service.parameters import (
+from projections.desk.standing_page import all_versions, standing_of
+from projections.desk.timeline_page import timeline_of
+from projections.desk.why_page import months_of, names_of, verdicts_of, why_of
+from projections.http.parameters import (
     KINDS,
     SCHEME_NAMES,
     MomentQuery,
@@ -36,11 +37,12 @@ from projections.service.parameters import (
     text,
     whole,
 )
-from projections.service.problems import Problem, asked_wrongly, no_subject, no_views, not_found
-from projections.service.settings import Settings
-from projections.service.standing import freshness
+from projections.http.problems import Problem, asked_wrongly, no_subject, no_views, not_found
+from projections.http.scopes import EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
+from projections.http.settings import Settings
+from projections.reading.freshness import freshness
 from replay.errors import UsageError
-from replay.timeline import has_subject
+from replay.history.timeline import has_subject
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""

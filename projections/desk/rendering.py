@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from domain.calendar import month_text, shanghai_text
-from domain.comparison import decimal_text
 from domain.policy import Policy
+from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
-from projections.answer_text import changed_figures
-from projections.desk.address import Address, subject_path
-from projections.desk.words import COOKIE, TAGS, DeskWords, language_of, words_of
-from projections.service.askers import SESSION_COOKIE
-from projections.service.guards import prefix_of
-from replay.clauses import clause_json, clauses, points_text
+from projections.desk.language import COOKIE, TAGS, DeskWords, language_of, words_of
+from projections.desk.links import Address, subject_path
+from projections.http.authentication import SESSION_COOKIE
+from projections.http.settings import prefix_of
+from projections.text.answers import changed_figures
+from replay.replaying.clauses import clause_json, clauses, points_text
 
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
 NOT_KEPT: Final = {"Cache-Control": "no-store"}

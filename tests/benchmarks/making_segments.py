@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from domain.calendar import parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS, SECOND_MICROS
-from replay.columns import (
+from replay.columnar.columns import (
     COMPLAINT_DISMISSED,
     EVENT_RETRACTED,
     MERCHANT_CLOSED,
@@ -27,8 +27,8 @@ from replay.columns import (
     Columns,
     in_order,
 )
-from replay.numbering import BUYER, KEY, SUBJECT, TEXT, names_schema
-from replay.segments import (
+from replay.columnar.numbering import BUYER, KEY, SUBJECT, TEXT, names_schema
+from replay.columnar.segments import (
     BUCKETS,
     FORMAT,
     Generation,

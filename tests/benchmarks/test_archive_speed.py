@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from replay.archive import open_archive
-from replay.encoding import READ_ROWS, ROW_COLUMNS
-from replay.seal import seal
-from replay.segments import AGENCIES
-from replay.store import Store, create_store, open_store
+from replay.columnar.archive import open_archive
+from replay.columnar.encoding import READ_ROWS, ROW_COLUMNS
+from replay.columnar.seal import seal
+from replay.columnar.segments import AGENCIES
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.benchmarks.conftest import LINES, Compare
 from tests.making import ingest_files
 

@@ -19,11 +19,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from domain.calendar import parse_instant
 from domain.limits import DAY_MICROS, SECOND_MICROS
+from domain.merchant_reputation.facts import spans_of
+from domain.merchant_reputation.rule import SCHEME, Verdict
 from domain.policy import start_of_month, terms_of
-from domain.reputation import SCHEME, Verdict
-from domain.reputation_facts import spans_of
-from replay.archive import Archive
-from replay.columns import (
+from replay.columnar.archive import Archive
+from replay.columnar.columns import (
     MERCHANT_ONBOARDED,
     NO_NUMBER,
     ORDER_FLAGGED,
@@ -33,13 +33,10 @@ from replay.columns import (
     TYPES,
     Columns,
 )
-from replay.folded import Folded
-from replay.numbering import SUBJECT, names_schema
-from replay.parts import Part
-from replay.policies import shipped
-from replay.reputation_fold import fold_reputation
-from replay.seal import GENERATION_RECORDS
-from replay.segments import (
+from replay.columnar.numbering import SUBJECT, names_schema
+from replay.columnar.parts import Part
+from replay.columnar.seal import GENERATION_RECORDS
+from replay.columnar.segments import (
     BUCKETS,
     COLUMNS_FILE,
     FORMAT,
@@ -50,6 +47,9 @@ from replay.segments import (
     write_manifest,
     write_segment,
 )
+from replay.policies.catalog import shipped
+from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.schemes.merchant_reputation.folded import Folded
 from tests.benchmarks import projection_peer
 from tests.benchmarks.conftest import Compare
 from tests.benchmarks.making_segments import LEDGER, make_segments

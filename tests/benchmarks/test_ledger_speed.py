@@ -15,13 +15,15 @@ import psycopg
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from replay.append import Appender, ledger_clock
-from replay.buyers import key_of
-from replay.intake import read_line
-from replay.record import Row
-from replay.schema import sqlite_statements
-from replay.store import ROW_COLUMNS, SCHEMA_VERSION, AliasRow, Store, create_store, open_store
-from replay.verify import verify
+from replay.integrity.verify import verify
+from replay.parsing.parse import read_line
+from replay.recording.append import Appender, ledger_clock
+from replay.schema.tables import sqlite_statements
+from replay.schema.versions import SCHEMA_VERSION
+from replay.store.base import ROW_COLUMNS, AliasRow, Store
+from replay.store.buyers import key_of
+from replay.store.opening import create_store, open_store
+from replay.store.record import Row
 from tests.benchmarks.conftest import LINES, Compare
 from tests.making import line, paid
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from domain.merchant_reputation.facts import history_of, spans_of
+from domain.merchant_reputation.rule import Fact, run
 from domain.policy import start_of_month, terms_of
-from domain.reputation import Fact, run
-from domain.reputation_facts import history_of, spans_of
-from replay.policies import shipped
-from replay.store import open_store
-from replay.timeline import events_of, taking_part
+from replay.history.timeline import events_of, taking_part
+from replay.policies.catalog import shipped
+from replay.store.opening import open_store
 from tests.benchmarks.conftest import LINES, Compare, events
 
 ROOT = Path(__file__).parent.parent.parent

@@ -15,16 +15,16 @@ import pytest
 from numpy.typing import NDArray
 
 from domain.calendar import parse_instant
-from domain.creator_facts import evaluation_period
+from domain.creator_level.facts import evaluation_period
 from domain.limits import DAY_MICROS
+from domain.merchant_tier.facts import last_closed_day
 from domain.policy import start_of_day, terms_of
-from domain.tier_facts import last_closed_day
-from replay import columns as number
-from replay.columns import Columns
-from replay.creator_fold import CreatorFolded, fold_creators
-from replay.mcn_fold import Parts, fold_parts, slots_of
-from replay.policies import shipped
-from replay.tier_fold import TierFolded, fold_tier
+from replay.columnar import columns as number
+from replay.columnar.columns import Columns
+from replay.policies.catalog import shipped
+from replay.schemes.creator_level.fold import CreatorFolded, fold_creators
+from replay.schemes.mcn_level.fold import Parts, fold_parts, slots_of
+from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
 from tests.benchmarks.conftest import Compare
 
 EVENTS = int(os.environ.get("LEVELBOOK_BENCH_COLUMNS", "5000000"))

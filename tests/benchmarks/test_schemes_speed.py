@@ -28,14 +28,14 @@ from domain.events import (
     SaleSettled,
 )
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from replay.creator_replay import CreatorReplay
-from replay.mcn_replay import McnReplay
-from replay.policies import shipped
-from replay.replays import Policies, Replay
-from replay.reputation_replay import ReputationReplay
-from replay.store import open_store
-from replay.tier_replay import TierReplay
-from replay.timeline import Moment
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.replaying.base import Policies, Replay
+from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.merchant_tier.replay import TierReplay
+from replay.store.opening import open_store
 from tests.benchmarks.conftest import LINES, Compare
 from tests.benchmarks.test_reputation_speed import DECEMBER, command, read_rows
 
@@ -160,7 +160,7 @@ def test_a_creator_month_of_10_000_sales_explained(tmp_path: Path, compare: Comp
 
 def test_an_agency_costs_no_more_among_many_others(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
     """The same agency in a ledger of its own and beside hundreds of others."""
-    from replay.store import create_store
+    from replay.store.opening import create_store
     from tests.making import ingest_events
 
     def ledger(agencies: int) -> Any:

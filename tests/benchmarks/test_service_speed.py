@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from replay.store import open_store
+from replay.store.opening import open_store
 from tests.benchmarks.loading import Load, offer_requests
 from tests.benchmarks.test_reputation_speed import command
 from tests.benchmarks.test_views_speed import told, write, year_of

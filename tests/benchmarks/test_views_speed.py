@@ -17,26 +17,27 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from domain.merchant_reputation.facts import spans_of
+from domain.merchant_reputation.rule import SCHEME
 from domain.policy import start_of_month, terms_of
-from domain.reputation import SCHEME
-from domain.reputation_facts import spans_of
-from projections.advance import Moved, advance
-from projections.bulk_fill import rows_of_part
-from projections.bulk_reader import BulkReader
-from projections.bulk_rows import insert_rows
-from projections.follow import follow
-from projections.place import views_path
-from projections.rebuild import Asked, rebuild
-from projections.step import Step
-from projections.views import Views, open_views
-from replay.archive import open_archive
-from replay.policies import shipped
-from replay.reputation_fold import fold_reputation
-from replay.seal import seal
-from replay.segments import BUCKETS
-from replay.sqlite import SqliteStore
-from replay.store import Store, open_store
-from replay.timeline import Moment
+from projections.projector.advance import Moved, advance
+from projections.projector.bulk import rows_of_part
+from projections.projector.bulk_rows import insert_rows
+from projections.projector.bulk_source import BulkReader
+from projections.projector.follow import follow
+from projections.projector.rebuild import Asked, rebuild
+from projections.views.database import Views, open_views
+from projections.views.location import views_path
+from projections.views.step import Step
+from replay.columnar.archive import open_archive
+from replay.columnar.seal import seal
+from replay.columnar.segments import BUCKETS
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.store.base import Store
+from replay.store.opening import open_store
+from replay.store.sqlite import SqliteStore
 from tests.benchmarks.conftest import LINES, Compare
 from tests.benchmarks.test_reputation_speed import command
 from tests.making import ingest_files

@@ -1,0 +1,1 @@
+"""What several schemes share: exact fractions against thresholds."""

@@ -1,0 +1,1 @@
+"""The routes of the API under /v1, and their description."""

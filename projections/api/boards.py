@@ -1,0 +1,75 @@
+"""Boards of agencies as the views hold them, and the policies that replays use."""
+
+from typing import Any
+
+from sqlalchemy import select
+from starlette.requests import Request
+
+from domain.calendar import LEDGER_START, month_start, parse_month, shanghai_text
+from domain.mcn_level.facts import evaluated_at, rules_of
+from domain.policy import start_of_month, term_at, terms_of
+from domain.version import PROGRAM_VERSION
+from projections.api.operations import Answer, Asked, reading_of
+from projections.http.problems import Problem
+from projections.http.scopes import asker_of
+from projections.reading.freshness import standing_json
+from replay.answers.board import decided_json
+from replay.history.timeline import Moment
+from replay.policies.catalog import list_policies
+from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.registry import choose
+
+
+def read_board(request: Request, asked: Asked) -> Answer:
+    """A board of a month: rated agencies, best first."""
+    board, month = asked["board"], parse_month(asked["month"])
+    if month_start(month) < LEDGER_START:
+        raise _no_board(f"month {asked['month']} is before 2020-06, when levels begin", "month")
+    reading, reader = reading_of(request), asker_of(request).reader
+    with reading.store() as store, reading.snapshot() as at:
+        standing, head = at.standing, store.head()
+        policies = choose(store, McnReplay, Moment(standing.as_of, 0, standing.position))
+        policy = term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
+        ranks_by = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
+        if board not in ranks_by:
+            raise _no_board(f"there is no board {board!r}; known are {', '.join(ranks_by)}", "board")
+        due = evaluated_at(month, rules_of(policy))
+        if due > standing.as_of:
+            raise _no_board(f"month {asked['month']} is not evaluated yet: it is due at {shanghai_text(due)}", "month")
+        places = at.tables["leaderboards"]
+        query = select(places).where(places.c.board == board, places.c.month == asked["month"]).order_by(places.c.rank)
+        rows: list[dict[str, Any]] = [
+            {
+                "rank": row.rank,
+                "subject": row.subject,
+                "score": row.score,
+                "settled": row.settled_fen,
+                "level": row.level,
+            }
+            for row in at.connection.execute(query)
+        ]
+        body = {
+            "board": board,
+            "month": asked["month"],
+            "ranks_by": ranks_by[board],
+            **standing_json(standing, store),
+            "policy": policy.id,
+            "policy_hash": policy.hash,
+            "in_force": standing.as_of >= policy.in_force_from,
+            "assumed": McnReplay("mcn/none", [], Moment(0, 0, 0), policies).assumed,
+            "rows": rows,
+            **decided_json(store, board, month, rows, reader),
+        }
+    return Answer(body, standing.etag(head.chain.hex()[:16], *([] if reader.sees_decisions else ["undecided"])))
+
+
+def read_policies(request: Request, asked: Asked) -> Answer:
+    """Every version and revision at hand, each parameter with its value, source and status."""
+    with reading_of(request).store() as store:
+        position = store.head().position
+        found = list_policies(store, None, asked.get("scheme"))
+    return Answer({"program": PROGRAM_VERSION, "position": position, "policies": found})
+
+
+def _no_board(detail: str, field: str) -> Problem:
+    return Problem(404, "no-such-board", "There is no such board", detail, field=field)

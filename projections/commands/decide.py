@@ -1,0 +1,165 @@
+"""Commands of decisions: fix them, list them, audit them, print the file of a dispute, show a board."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projections.commands.options import (
+    EXIT_NOT_ALL,
+    clock_option,
+    command,
+    location_option,
+    policies_option,
+    scheme_option,
+    store_options,
+)
+from projections.text import decisions as decisions_text
+from projections.text import output as output_text
+
+if TYPE_CHECKING:
+    pass
+from projections.commands.asked import day_asked, month_asked, open_at
+
+
+@command("decide", "levelbook decide merchant-reputation --month 2022-11")
+@click.argument("scheme")
+@click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes and 'leaderboard'.")
+@click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
+@click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
+@click.option("--reason", help="Why there is a further run; kept for ever.")
+@clock_option
+@store_options
+def decide(
+    scheme: str,
+    month: str | None,
+    day: str | None,
+    again: bool,
+    reason: str | None,
+    clock_behind: bool,
+    store: str,
+    format_: str,
+) -> None:
+    """Fix the levels of SCHEME for a period: one event a subject, with digests of what it rests on.
+
+    A killed run is resumed with its own values; a finished one is reported, and nothing is done.
+    """
+    from replay.decisions.decide import decide as run_of
+    from replay.decisions.decide import period_of, subjects_of
+    from replay.errors import UsageError
+
+    if again != (reason is not None):
+        raise UsageError("a further run needs both --again and --reason")
+    with open_at(store) as opened:
+        period = period_of(
+            opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
+        )
+        with output_text.progress("deciding", subjects_of(opened, scheme)) as progress:
+            found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind)
+    decisions_text.print_run(found, as_json=format_ == "json")
+
+
+@command("decided", "levelbook decided merchant/tea-house")
+@click.argument("subject")
+@scheme_option
+@store_options
+def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
+    """List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period."""
+    from replay.decisions.decide import decisions_json
+    from replay.history.readers import EVERYTHING_SHOWN
+
+    with open_at(store) as opened:
+        found = decisions_json(opened, subject, scheme, EVERYTHING_SHOWN)
+    decisions_text.print_decisions(found, as_json=format_ == "json")
+
+
+@command("audit", "levelbook audit --scheme merchant-reputation --month 2022-11")
+@click.option("--scheme", metavar="SCHEME", help="Only decisions of this scheme.")
+@click.option("--month", metavar="PERIOD", help="Only decisions of this month (or day, YYYY-MM-DD).")
+@click.option("--subject", metavar="SUBJECT", help="Only decisions on this subject.")
+@store_options
+def audit(scheme: str | None, month: str | None, subject: str | None, store: str, format_: str) -> None:
+    """Replay each decision at its own as_of, position and policy, and say which do not come out.
+
+    Exit status 0 only when all are reproduced.
+    """
+    from replay.decisions.audit import Selection, audit_json
+
+    if month is not None:
+        day_asked(month) if len(month) > len("2022-11") else month_asked(month)
+    with open_at(store) as opened, output_text.progress("auditing", 0) as progress:
+        found = audit_json(opened, Selection(scheme, month, subject), progress)
+    decisions_text.print_audit(found, as_json=format_ == "json")
+    if found["reproduced"] < found["audited"]:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@command("appeal", "levelbook appeal merchant/tea-house --scheme merchant-reputation --month 2022-11 --format html")
+@click.argument("subject")
+@click.option("--scheme", required=True, metavar="SCHEME", help="The scheme whose level is disputed.")
+@click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes.")
+@click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
+@click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
+)
+@location_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="Form of the answer; html is one printable page.",
+)
+def appeal(
+    subject: str,
+    scheme: str,
+    month: str | None,
+    day: str | None,
+    run: str | None,
+    lang: str,
+    store: str,
+    format_: str,
+) -> None:
+    """Print the file of one disputed level: as announced, as decided, as known now, the difference, the events."""
+    from replay.decisions.appeal import appeal_json
+    from replay.decisions.decide import period_of
+    from replay.history.readers import EVERYTHING_SHOWN
+
+    with open_at(store) as opened:
+        period = period_of(
+            opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
+        )
+        found = appeal_json(opened, subject, scheme, period, run, lang, EVERYTHING_SHOWN)
+    decisions_text.print_appeal(found, lang, format_)
+
+
+@command("leaderboard", "levelbook leaderboard comprehensive --month 2023-05 --top 10")
+@click.argument("board")
+@click.option("--month", required=True, metavar="YYYY-MM", help="The month.")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the first N.")
+@click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known.")
+@click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")
+@policies_option
+@store_options
+def leaderboard(
+    board: str,
+    month: str,
+    top: int | None,
+    known_at: str | None,
+    position: int | None,
+    policies: Path | None,
+    store: str,
+    format_: str,
+) -> None:
+    """Show BOARD (comprehensive or growth) of a month: rated agencies, best first."""
+    from replay.answers.board import board_json
+    from replay.history.readers import EVERYTHING_SHOWN
+    from replay.policies.catalog import Choice
+
+    with open_at(store) as opened, output_text.progress("judging agencies", 0) as progress:
+        known, choice = (known_at, position), Choice(folder=policies)
+        found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
+    decisions_text.print_board(found | {"rows": found["rows"][:top]}, as_json=format_ == "json")

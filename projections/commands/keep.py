@@ -1,0 +1,101 @@
+"""Commands that keep a ledger sound: verify, seal, note its head, back it up."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projections.commands.options import (
+    EXIT_NOT_ALL,
+    command,
+    segments_option,
+    store_options,
+)
+from projections.text import checks as checks_text
+from projections.text import output as output_text
+
+if TYPE_CHECKING:
+    from replay.integrity.verify import Verified
+from projections.commands.asked import open_at
+
+
+@command("verify", "levelbook verify --head $(cat head-of-november.txt)")
+@click.option("--head", "kept", metavar="N:HASH:LEDGER", help="A head that was noted down: was the tail cut?")
+@click.option("--list", "list_kept", is_flag=True, help="Show the checks that were made and kept; check nothing.")
+@segments_option
+@store_options
+def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str, format_: str) -> None:
+    """Walk the stored bytes, recompute every column, and name the first record that does not fit.
+
+    A sound ledger is compared with what is derived from it: every file, row and name of sealed segments, and every
+    definition and row of the views with some that are made from nothing. Nothing is changed in any of these; the
+    verdicts are kept beside the store.
+
+    Exit status: 1 the ledger is not sound; 5 segments, 6 views, 7 both do not fit a sound ledger; 8 the tables of
+    the service are not defined as they must be; 3 something could not be looked at.
+    """
+    from projections.projector.verify import verify_all
+    from projections.text.views import rebuild_progress
+    from replay.integrity.kept import kept as kept_checks
+    from replay.integrity.verify import parse_head
+
+    noted = None if kept is None else parse_head(kept)
+    as_json = format_ == "json"
+    with open_at(store) as opened:
+        if list_kept:
+            checks_text.print_checks(kept_checks(opened), as_json=as_json)
+            return
+
+        def told(result: "Verified") -> None:
+            if not as_json:
+                checks_text.print_ledger_verdict(result)
+
+        outcome = verify_all(opened, noted, segments, told, output_text.progress, rebuild_progress)
+    checks_text.print_verified(outcome, as_json=as_json)
+    if outcome.exit_status:
+        sys.exit(outcome.exit_status)
+
+
+@command("seal", "levelbook seal")
+@segments_option
+@store_options
+def seal(segments: Path | None, store: str, format_: str) -> None:
+    """Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.
+
+    Only what is not sealed yet is added, also while others write. Segments are derived data: 'verify' compares
+    them with the ledger, and when their folder is deleted, the next seal makes them again.
+    """
+    from replay.columnar.seal import seal as run
+    from replay.columnar.seal import segments_folder
+
+    with open_at(store) as opened, output_text.progress("sealing", opened.head().position) as progress:
+        folder = segments_folder(opened, segments)
+        result = run(opened, folder, progress)
+    checks_text.print_sealed(folder, result, as_json=format_ == "json")
+
+
+@command("head", "levelbook head >> heads.txt")
+@store_options
+def head(store: str, format_: str) -> None:
+    """Print position and chain hash, to be kept elsewhere and given to 'verify --head'."""
+    with open_at(store) as opened:
+        checks_text.print_head(opened.head(), opened.identity.id, as_json=format_ == "json")
+
+
+@command("backup", "levelbook backup ledger-2022-11-30.db")
+@click.argument("file", type=click.Path(path_type=Path))
+@store_options
+def backup(file: Path, store: str, format_: str) -> None:
+    """Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.
+
+    The key for buyers is not copied: keep it elsewhere. Exit status 1 when the copy is sound, and something in the
+    store itself could hide records from its readers.
+    """
+    from replay.integrity.backup import back_up
+
+    with open_at(store) as opened, output_text.progress("copying", opened.head().position) as progress:
+        result = back_up(opened, file, progress)
+    checks_text.print_backup(file, result, as_json=format_ == "json")
+    if result.source_problems:
+        sys.exit(EXIT_NOT_ALL)

@@ -1,0 +1,185 @@
+"""What the commands share: errors as one clear line and an exit status, options, help that ends with an example."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+from projections.text.terminal import prepare_streams
+
+EXIT_NOT_ALL: Final = 1
+EXIT_FAILED: Final = 3
+EXIT_INTERRUPTED: Final = 130
+
+
+class Entry(NamedTuple):
+    """A command that is imported when it is called."""
+
+    module: str
+    summary: str
+    """What the list of commands says of it: the first sentence of its help."""
+
+
+class Commands(click.Group):
+    """Imports a command when it is called, and turns the ledger's errors into one clear line and an exit status."""
+
+    def __init__(self, *, entries: Mapping[str, Entry], **options: Any) -> None:
+        super().__init__(**options)
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.entries)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.entries:
+            return None
+        found: click.Command = getattr(import_module(self.entries[name].module), name.replace("-", "_"))
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        room = formatter.width - 6 - max(map(len, self.entries))
+        rows = [
+            (name, click.Command(name, help=self.entries[name].summary).get_short_help_str(room))
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        prepare_streams()
+        return super().main(*args, **options)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise click.UsageError("an argument is not valid UTF-8; rename the file or mend the text")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from replay.errors import LevelbookError
+
+        try:
+            return super().invoke(ctx)
+        except LevelbookError as error:
+            message, status = str(error), error.exit_status
+        except BrokenPipeError:
+            raise  # click ends quietly: whoever read the output has seen enough
+        except OSError as error:
+            message, status = f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_FAILED
+        except KeyboardInterrupt:
+            message, status = "interrupted", EXIT_INTERRUPTED
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(status)
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Whether the command was asked to stop: SIGTERM and SIGINT are heard of between two pieces of work."""
+    asked = []
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: asked.append(True)) for number in signals]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def command(name: str, line: str, *, of: click.Group | None = None) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command, by itself or of a group, whose help ends with an example."""
+    if of is None:
+        return click.command(name, epilog=example(line))
+    return of.command(name, epilog=example(line))
+
+
+def group(name: str, line: str) -> Callable[[Callable[..., Any]], click.Group]:
+    """A group of commands whose help ends with an example."""
+    return click.group(name, epilog=example(line))
+
+
+def example(line: str) -> str:
+    """The end of a help text."""
+    return f"\b\nExample:\n  {line}"
+
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the answer.",
+)
+clock_option = click.option(
+    "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
+)
+scheme_option = click.option(
+    "--scheme",
+    metavar="SCHEME",
+    help="Which scheme. Default: the first that judges SUBJECT, merchant-reputation of merchants.",
+)
+policies_option = click.option(
+    "--policies",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Use the policies in DIR, not the program's own and the adopted ones.",
+)
+
+
+policy_option = click.option(
+    "--policy", metavar="ID[@HASH]", help="Under this policy alone. Default: those in force at --as-of."
+)
+
+
+location_option = click.option(
+    "--store",
+    default="levelbook.db",
+    envvar="LEVELBOOK_STORE",
+    show_default=True,
+    show_envvar=True,
+    metavar="PATH|URL",
+    help="The ledger: an SQLite file or a postgresql:// URL.",
+)
+
+
+segments_option = click.option(
+    "--segments",
+    type=click.Path(path_type=Path),
+    envvar="LEVELBOOK_SEGMENTS",
+    show_envvar=True,
+    metavar="DIR",
+    help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
+)
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which ledger, and in which form to answer."""
+    return location_option(format_option(command))
+
+
+def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The two clocks of a replay."""
+    for option in (
+        click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N."),
+        click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known."),
+        click.option(
+            "--as-of",
+            metavar="WHEN",
+            help="As things stood then. Default: --known-at, or the moment of --position, if given; else now.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
+    language = click.option(
+        "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
+    )
+    return scheme_option(moment_options(policy_option(policies_option(language(store_options(command))))))

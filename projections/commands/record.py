@@ -1,0 +1,190 @@
+"""Commands that record: events from files, and the erasure of a buyer."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projections.commands.options import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_ALL,
+    clock_option,
+    command,
+    store_options,
+)
+from projections.text import intake as intake_text
+
+if TYPE_CHECKING:
+    pass
+from projections.commands.asked import open_at
+
+
+@command("ingest", "levelbook ingest orders.jsonl reviews.jsonl.gz")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--backfill", is_flag=True, help="Record each event as learned at its recordedtime, all files in that order."
+)
+@click.option(
+    "--late", is_flag=True, help="With --backfill: record what is earlier than the last record as learned now."
+)
+@clock_option
+@click.option("--dry-run", is_flag=True, help="Say what would be recorded, known and refused; record nothing.")
+@click.option("--skip-refused", is_flag=True, help="With --backfill: record the rest of the run for good without them.")
+@click.option(
+    "--existing",
+    is_flag=True,
+    envvar="LEVELBOOK_EXISTING",
+    show_envvar=True,
+    help="Never make a new ledger.",
+)
+@click.option(
+    "--refusals-max",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Stop when N lines in a row are refused; 0 sets no bound.",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where refused lines go. Default: rejects-<time>.jsonl beside the store (PostgreSQL: here), made when needed.",
+)
+@click.option(
+    "--extensions",
+    type=click.Choice(["refuse", "keep", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="Extension attributes that CloudEvents does not document.",
+)
+@click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
+@store_options
+def ingest(
+    files: tuple[str, ...],
+    backfill: bool,
+    late: bool,
+    skip_refused: bool,
+    clock_behind: bool,
+    dry_run: bool,
+    existing: bool,
+    refusals_max: int,
+    rejects: Path | None,
+    extensions: str,
+    acknowledge: bool,
+    store: str,
+    format_: str,
+) -> None:
+    """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
+
+    Makes the store when there is none, with the first line that is recorded, and says so. A refused line never stops
+    the rest: it is reported, and written with its reason to the rejects file, which can be mended and ingested again.
+    Only of a backfill all is recorded or nothing. The same file twice changes nothing.
+    """
+    from replay.errors import LevelbookError, UsageError
+    from replay.intake.ingest import Ingest
+    from replay.intake.rejects import Rejects, rejects_beside
+    from replay.intake.targets import target_at
+    from replay.parsing.envelope import Undocumented
+    from replay.parsing.lines import check_files
+
+    if (late or skip_refused) and not backfill:
+        option = "--late" if late else "--skip-refused"
+        raise UsageError(f"{option} says what to do with such lines of a backfill; give --backfill with it")
+    check_files(files)
+    interrupted = False
+    failure = None
+    as_json = format_ == "json"
+    watching = intake_text.Watch(files, acknowledge=acknowledge and not dry_run, answers_json=as_json)
+    with watching as watch, target_at(store, watch.made, dry_run=dry_run, existing=existing) as target:
+        refused = Rejects(rejects or rejects_beside(store))
+        run = Ingest(
+            target,
+            refused,
+            watch,
+            clock_behind=clock_behind,
+            refusals_max=refusals_max,
+            undocumented=Undocumented(extensions),
+        )
+        try:
+            try:
+                run.backfill(files, late=late, skip_refused=skip_refused) if backfill else run.run(files)
+            finally:
+                refused.close()
+        except KeyboardInterrupt:
+            interrupted = True
+        except (LevelbookError, OSError) as error:
+            failure = error
+        ended = intake_text.Ended(
+            run.counts, refused.path, refused.left_out, watch.head, target.made, dry_run, target.due
+        )
+    intake_text.print_ended(ended, as_json=as_json)
+    if failure is not None:
+        raise failure
+    if interrupted:
+        click.echo("Interrupted: what was counted is recorded; ingest the same files again to go on.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    if run.counts.refused or run.counts.broken_files:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@command("erase-buyer", "levelbook erase-buyer b-9 --reason 'request 2291' --at-month-end")
+@click.argument("buyer", required=False)
+@click.option("--reason", help="Why; kept for ever, so name no one.")
+@click.option("--now", "in_month", is_flag=True, help="At once, also where the month's pair caps begin anew by that.")
+@click.option("--at-month-end", is_flag=True, help="Keep the request; it is carried out when the month is over.")
+@click.option("--due", is_flag=True, help="Carry out the requests that are due (from cron); needs no key.")
+@clock_option
+@store_options
+def erase_buyer(
+    buyer: str | None,
+    reason: str | None,
+    in_month: bool,
+    at_month_end: bool,
+    due: bool,
+    clock_behind: bool,
+    store: str,
+    format_: str,
+) -> None:
+    """Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes.
+
+    Where something happened to the buyer's orders this month, the month's pair cap would begin anew: then --now or
+    --at-month-end has to be given. Requests for the month's end are carried out by the first command that records
+    after it, or by --due.
+    """
+    from projections.text import erasures as erasures_text
+    from replay.errors import UsageError
+    from replay.recording.erase import Asked, Erasure, erase_at_month_end, erase_due, erase_now
+
+    as_json = format_ == "json"
+    if due:
+        if buyer is not None or reason is not None or in_month or at_month_end:
+            raise UsageError("--due carries out all requests that are due, each for its own reason; give it alone")
+        with open_at(store) as opened:
+            carried = erase_due(opened, clock_behind=clock_behind)
+        erasures_text.print_due(carried, as_json=as_json)
+        return
+    if buyer is None or reason is None:
+        raise UsageError("an erasure needs a BUYER and a --reason; or give --due alone, for the requests that are due")
+    if in_month and at_month_end:
+        raise UsageError("--now and --at-month-end each say when; give one of them")
+    name = _line_of_standard_input() if buyer == "-" else buyer
+    with open_at(store) as opened:
+        found: Asked | Erasure
+        if at_month_end:
+            found = erase_at_month_end(opened, name, reason, clock_behind=clock_behind)
+        else:
+            found = erase_now(opened, name, reason, in_month=in_month, clock_behind=clock_behind)
+    erasures_text.print_erasure(found, as_json=as_json)
+
+
+def _line_of_standard_input() -> str:
+    from replay.errors import UsageError
+
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; name the buyer")
+    try:
+        return sys.stdin.buffer.readline().decode().strip()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not valid UTF-8; mend it") from None

@@ -1,0 +1,98 @@
+"""Commands that replay one subject: where it stands, why, its history, what differs."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from projections.commands.options import (
+    command,
+    replay_options,
+)
+from projections.text import answers as answers_text
+
+if TYPE_CHECKING:
+    pass
+from projections.commands.asked import month_asked, open_at, replay_asked
+
+
+@command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
+@click.argument("subject")
+@replay_options
+def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
+    """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
+    from replay.answers.replay import replay_json
+
+    with open_at(store) as opened:
+        found = replay_asked(opened, subject, **asked)
+    answers_text.print_answer("replay", replay_json(found, lang), found, lang, as_json=format_ == "json")
+
+
+@command("explain", "levelbook explain merchant/tea-house --month 2022-11")
+@click.argument("subject")
+@click.option("--month", metavar="YYYY-MM", help="Only what was judged in this month.")
+@click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
+@replay_options
+def explain(
+    subject: str, month: str | None, event_id: str | None, store: str, format_: str, lang: str, **asked: Any
+) -> None:
+    """Explain the level of SUBJECT: a verdict or note for every event that bears on it, with its clause.
+
+    Verdicts add up to the points, and the answer says so.
+    """
+    from replay.answers.explain import explain_json
+    from replay.replaying.base import Part
+
+    part = Part(None if month is None else month_asked(month), event_id)
+    with open_at(store) as opened:
+        found = replay_asked(opened, subject, **asked)
+    answers_text.print_answer("explain", explain_json(found, part, lang), found, lang, as_json=format_ == "json")
+
+
+@command("history", "levelbook history merchant/tea-house")
+@click.argument("subject")
+@replay_options
+def history(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
+    """Show each change of the level of SUBJECT with its cause."""
+    from replay.answers.history import history_json
+
+    with open_at(store) as opened:
+        found = replay_asked(opened, subject, **asked)
+    answers_text.print_answer("history", history_json(found), found, lang, as_json=format_ == "json")
+
+
+@command("diff", "levelbook diff merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
+@click.argument("subject")
+@click.option("--to-as-of", metavar="WHEN", help="The other replay's --as-of. Default: that of the first if given.")
+@click.option("--to-known-at", metavar="WHEN", help="The other replay's --known-at. Default: everything known.")
+@click.option("--to-position", type=int, metavar="N", help="In place of --to-known-at.")
+@click.option("--to-policy", metavar="ID[@HASH]", help="The other replay's --policy. Default: that of the first.")
+@replay_options
+def diff(
+    subject: str,
+    to_as_of: str | None,
+    to_known_at: str | None,
+    to_position: int | None,
+    to_policy: str | None,
+    store: str,
+    format_: str,
+    lang: str,
+    **asked: Any,
+) -> None:
+    """Split the difference of two replays of SUBJECT by cause: what was learned, time, policy.
+
+    The first replay is named as for 'replay', the other by the options that begin with --to-. Each step is a run of
+    the scheme, and they add up exactly.
+    """
+    from replay.answers.diff import diff_json
+    from replay.history.timeline import present_of
+
+    other = asked | {"known_at": to_known_at, "position": to_position}
+    other |= {} if to_as_of is None else {"as_of": to_as_of}
+    other |= {} if to_policy is None else {"policy": to_policy}
+    with open_at(store) as opened:
+        present = present_of(opened)
+        start = replay_asked(opened, subject, present=present, **asked)
+        end = replay_asked(
+            opened, subject, present=present, option="--to-" if to_as_of or to_known_at else "--", **other
+        )
+    answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")

@@ -1,0 +1,151 @@
+"""Commands of the service: serve, its tokens, and who asked."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from projections.commands.options import (
+    command,
+    group,
+    location_option,
+    store_options,
+)
+
+if TYPE_CHECKING:
+    pass
+from projections.commands.asked import open_at
+
+
+@command("serve", "levelbook serve --port 8020")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8020, show_default=True, help="On which port.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes answer.")
+@click.option("--name", "names", multiple=True, metavar="NAME", help="A further name that requests may ask for.")
+@click.option("--token-required", is_flag=True, help="Ask for a token on 127.0.0.1, too; elsewhere it always is.")
+@click.option(
+    "--ready-lag-seconds",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    help="How far the views may lie behind before /readyz says so.",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 100_000),
+    default=4_000,
+    show_default=True,
+    help="How many each process holds open at a time.",
+)
+@click.option(
+    "--head-seconds",
+    type=click.FloatRange(0.1, 60),
+    default=15,
+    show_default=True,
+    help="How long the head of a request may take, and a connection lie idle.",
+)
+@click.option(
+    "--body-seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long a body may take."
+)
+@click.option(
+    "--take-seconds",
+    type=click.FloatRange(0.1),
+    default=60,
+    show_default=True,
+    help="How long a piece of a stream may wait to be taken.",
+)
+@click.option(
+    "--replay-events",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="On how many events the replays of a process may rest at a time, about 1 KB each.",
+)
+@click.option(
+    "--tls-certificate", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM; makes it https."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8.")
+@click.option("--tls-by-proxy", is_flag=True, help="A proxy before it ends TLS: cookies are for https alone.")
+@click.option("--prefix", default="", metavar="PATH", help="What a proxy puts before every path, such as /levels.")
+@location_option
+def serve(store: str, **asked: Any) -> None:
+    """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.
+
+    Ends with status 0 on SIGTERM or SIGINT. Beyond this machine whoever asks must show a token.
+    """
+    from projections.http.settings import Settings
+    from projections.server.serve import serve as run
+
+    run(Settings(store, **asked))
+
+
+@group("token", "levelbook token new --name warehouse --scope levels:read")
+def token() -> None:
+    """Make, list and revoke the tokens by which others may ask the service."""
+
+
+@command("new", "levelbook token new --name warehouse --scope levels:read", of=token)
+@click.option("--name", required=True, metavar="NAME", help="Whose it is; name no buyer.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["levels:read", "explanations:read", "decisions:read"]),
+    help="What it may read; may be given several times. Default: all.",
+)
+@click.option(
+    "--per-minute", type=click.IntRange(1, 10_000_000), default=6_000, show_default=True, help="Requests a minute."
+)
+@store_options
+def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, format_: str) -> None:
+    """Make a token and print it, this once: only its hash is kept."""
+    from projections.http.scopes import SCOPES
+    from projections.http.token_store import open_keeping
+    from projections.text import tokens as tokens_text
+
+    tokens_text.check_name(name)
+    with open_at(store) as opened, open_keeping(opened) as keeping:
+        number, secret = keeping.new_token(name, scopes or SCOPES, per_minute, opened.now())
+    tokens_text.print_token(number, secret, as_json=format_ == "json")
+
+
+@command("list", "levelbook token list", of=token)
+@store_options
+def token_list(store: str, format_: str) -> None:
+    """List the tokens, also those that were revoked; never the tokens themselves."""
+    from projections.http.token_store import find_keeping
+    from projections.text import tokens as tokens_text
+
+    with open_at(store) as opened, find_keeping(opened) or nullcontext() as keeping:
+        found = [] if keeping is None else keeping.tokens()
+    tokens_text.print_tokens(found, as_json=format_ == "json")
+
+
+@command("revoke", "levelbook token revoke 1", of=token)
+@click.argument("number", type=int)
+@store_options
+def token_revoke(number: int, store: str, format_: str) -> None:
+    """Let token NUMBER and every session begun with it end; it holds for a second more at most."""
+    from projections.http.token_store import is_kept, no_token, open_keeping
+    from projections.text import tokens as tokens_text
+
+    with open_at(store) as opened:
+        if not is_kept(opened):
+            raise no_token(number)
+        with open_keeping(opened) as keeping:
+            found = keeping.revoke(number, opened.now())
+    tokens_text.print_revoked(found, as_json=format_ == "json")
+
+
+@command("accesses", "levelbook accesses merchant/tea-house")
+@click.argument("subject", required=False)
+@store_options
+def accesses(subject: str | None, store: str, format_: str) -> None:
+    """List who asked the service for explanations, of SUBJECT or all: when, by which token, for what."""
+    from projections.http.token_store import find_keeping
+    from projections.text import tokens as tokens_text
+
+    with open_at(store) as opened, find_keeping(opened) or nullcontext() as keeping:
+        found = [] if keeping is None else keeping.accesses(subject)
+    tokens_text.print_accesses(found, as_json=format_ == "json")

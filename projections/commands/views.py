@@ -1,0 +1,104 @@
+"""Commands that move the views and mend them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projections.commands.options import (
+    EXIT_NOT_ALL,
+    command,
+    segments_option,
+    stopping,
+    store_options,
+)
+
+if TYPE_CHECKING:
+    from projections.projector.advance import Moved
+from projections.commands.asked import open_at
+
+
+@command("rebuild", "levelbook rebuild --dry-run")
+@click.argument("schemes", nargs=-1, metavar="[SCHEME]...")
+@click.option("--dry-run", is_flag=True, help="Build, prove and compare, but do not switch.")
+@click.option("--back", is_flag=True, help="Switch back to the build that was live before.")
+@click.option("--abort", is_flag=True, help="Remove a rebuild that is under way.")
+@click.option("--sample", type=click.IntRange(0), default=100, show_default=True, help="Subjects of a kind to replay.")
+@click.option("--seed", type=click.IntRange(0), help="Which sample. Default: a random one, which the report names.")
+@segments_option
+@store_options
+def rebuild(
+    schemes: tuple[str, ...],
+    dry_run: bool,
+    back: bool,
+    abort: bool,
+    sample: int,
+    seed: int | None,
+    segments: Path | None,
+    store: str,
+    format_: str,
+) -> None:
+    """Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.
+
+    The live views are served meanwhile. A killed rebuild goes on from its last finished part. Exit status 1 when the
+    proof fails: the live views stay.
+    """
+    from projections.projector import rebuild as building
+    from projections.text import views as views_text
+    from projections.views.database import open_views
+    from replay.errors import UsageError
+
+    if back + abort + dry_run > 1:
+        raise UsageError("--dry-run, --back and --abort each say what to do; give one of them")
+    as_json = format_ == "json"
+    with open_at(store) as opened, open_views(opened, make=not (back or abort)) as views:
+        if back:
+            views_text.print_switched_back(building.switch_back(views), as_json=as_json)
+        elif abort:
+            views_text.print_aborted(building.abort(views), as_json=as_json)
+        else:
+            asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
+            with views_text.rebuild_progress() as progress:
+                report = building.rebuild(views, asked, progress)
+            views_text.print_rebuilt(report, as_json=as_json)
+
+
+@command("follow", "levelbook follow --once")
+@click.option("--once", is_flag=True, help="Stop at the ledger's head. Default: stay up until stopped.")
+@store_options
+def follow(once: bool, store: str, format_: str) -> None:
+    """Move the views on by new events, and with the calendar. Makes them when there are none yet.
+
+    Stopped by SIGTERM or SIGINT at any moment, also by kill -9, it neither skips nor doubles. Exit status 1 with --once
+    when a level is set aside.
+    """
+    from projections.projector.follow import follow as run
+    from projections.projector.status import views_status
+    from projections.text import views as views_text
+    from projections.views.database import open_views
+
+    def told(moved: "Moved") -> None:
+        if moved.events or moved.units:
+            views_text.print_step(moved, as_json=format_ == "json")
+
+    with open_at(store) as opened, open_views(opened, make=True) as views, stopping() as stopped:
+        run(views, stay=not once, told=told, stopped=stopped)
+        if once and views_status(views)["set_aside"]:
+            sys.exit(EXIT_NOT_ALL)
+
+
+@command("retry", "levelbook retry merchant/tea-house")
+@click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
+@store_options
+def retry(subjects: tuple[str, ...], store: str, format_: str) -> None:
+    """Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside."""
+    from projections.projector.advance import retry as take_up
+    from projections.text import views as views_text
+    from projections.views.database import open_views
+
+    with open_at(store) as opened, open_views(opened) as views:
+        found = take_up(views, subjects)
+    views_text.print_retried(found, as_json=format_ == "json")
+    if found.still_aside:
+        sys.exit(EXIT_NOT_ALL)

@@ -1,0 +1,1 @@
+"""What the keys of answers and the fields of events mean, as schemas."""

@@ -1,0 +1,59 @@
+"""The appeal file as the desk hands it out: what `levelbook appeal` prints, in one of its forms, under a name."""
+
+import json
+from typing import Final, NamedTuple
+
+from domain.calendar import parse_day, parse_month
+from projections.text.appeal import appeal_lines, appeal_page
+from projections.text.words import Words
+from replay.decisions.appeal import appeal_json
+from replay.decisions.decide import period_of
+from replay.errors import UsageError
+from replay.history.readers import Reader
+from replay.store.base import Store
+
+_TYPES: Final = {"html": "text/html", "json": "application/json", "txt": "text/plain"}
+FORMS: Final = tuple(_TYPES)
+_MONTH_CHARS: Final = len("2022-11")
+
+
+class Wanted(NamedTuple):
+    """Whose level of which period is disputed."""
+
+    subject: str
+    scheme: str
+    period: str
+    run: str | None
+    language: str
+    reader: Reader
+
+
+class File(NamedTuple):
+    """A file to be kept."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+def file_of(store: Store, wanted: Wanted, form: str) -> File:
+    """The appeal file. Raises UsageError for a period that the scheme has not, and for an unknown subject."""
+    month, day = _parsed(wanted.period)
+    period = period_of(store, wanted.scheme, month, day)
+    found = appeal_json(store, wanted.subject, wanted.scheme, period, wanted.run, wanted.language, wanted.reader)
+    words = Words(wanted.language, found["level_names"])
+    if form == "json":
+        content = json.dumps(found, ensure_ascii=False, indent=2)
+    elif form == "html":
+        content = appeal_page(found, words)
+    else:
+        content = "\n".join(appeal_lines(found, words)) + "\n"
+    name = f"appeal-{wanted.subject.replace('/', '-')}-{wanted.scheme}-{wanted.period}.{form}"
+    return File(name, content.encode(), _TYPES[form])
+
+
+def _parsed(period: str) -> tuple[int | None, int | None]:
+    try:
+        return (parse_month(period), None) if len(period) == _MONTH_CHARS else (None, parse_day(period))
+    except ValueError as error:
+        raise UsageError(f"period {period!r} {error}") from None

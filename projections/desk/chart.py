@@ -1,0 +1,215 @@
+"""A timeline as places on a drawing: pure arithmetic, for people's eyes alone, so that floats do no harm here."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from domain.calendar import month_of, month_start
+from domain.limits import DAY_MICROS
+from projections.desk.timeline_page import Band, Mark, Point, Timeline
+
+WIDTH: Final = 960
+LEFT: Final = 88
+RIGHT: Final = 108
+TOP: Final = 14
+PLOT: Final = 260
+LANE: Final = 24
+AXIS: Final = 26
+KINDS: Final = ("published", "announced", "decided", "corrected")
+TICKS_MAX: Final = 9
+DOTS_MAX: Final = 80
+_STEPS_MONTHS: Final = (1, 2, 3, 6, 12, 24, 60)
+Scale = Callable[[int], float]
+"""From an instant or a score to a place."""
+_QUIET_PARTS: Final = 8
+"""Of a long quiet end this part of what came before is drawn, one such part in all."""
+
+_QUIET_LEAST: Final = 10 * DAY_MICROS
+_ROOM_LEAST: Final = 5
+
+
+class Box(NamedTuple):
+    """The band of a level."""
+
+    level: str
+    y: float
+    height: float
+    is_even: bool
+
+
+class Place(NamedTuple):
+    """Something to be seen at a place, and what it stands for."""
+
+    x: float
+    y: float
+    point: Point
+
+
+class Sign(NamedTuple):
+    """A mark at its place."""
+
+    x: float
+    y: float
+    mark: Mark
+    more: int = 0
+    """How many others of its kind stand so near that they would cover each other."""
+
+
+class Lane(NamedTuple):
+    """The marks of one kind, below the plot."""
+
+    kind: str
+    y: float
+    signs: list[Sign]
+
+
+class Tick(NamedTuple):
+    """A place on an axis, with what stands there: a month of the calendar, or a score."""
+
+    at: float
+    value: int
+
+
+class Drawing(NamedTuple):
+    """Everything that a template draws."""
+
+    height: float
+    left: int
+    right: int
+    top: int
+    """The edges of the plot."""
+    boxes: list[Box]
+    lines: list[str]
+    """Polylines: one more wherever there was no score in between."""
+    places: list[Place]
+    lanes: list[Lane]
+    decided: list[Sign]
+    """The scores that were decided, where the line would be had nothing been learned since."""
+    months: list[Tick]
+    scores: list[Tick]
+    as_of_x: float | None
+    """Where `as_of` stands; None where the drawing ends before it."""
+    ends_at: int
+    """The instant at which the drawing ends; before `as_of` nothing more was to be seen."""
+
+
+def drawing_of(timeline: Timeline) -> Drawing | None:
+    """The places of a timeline; None where there is nothing to draw."""
+    scored = [point for point in timeline.points if point.score is not None]
+    if not scored:
+        return None
+    first, last = _stretch(timeline)
+    low, high = _range(timeline)
+
+    def x(at: int) -> float:
+        return round(LEFT + (min(at, last) - first) * (WIDTH - LEFT - RIGHT) / max(last - first, 1), 1)
+
+    def edge(score: int) -> float:
+        return round(TOP + PLOT - (score - low) * PLOT / max(high - low, 1), 1)
+
+    middle = PLOT / (2 * max(high - low, 1)) if timeline.is_ranked else 0
+
+    def y(score: int) -> float:
+        return round(edge(score) - middle, 1)
+
+    lanes = _lanes(timeline.marks, x)
+    decided = [mark for mark in timeline.marks if mark.kind == "decided" and mark.score is not None]
+    shown_until = min(last, timeline.as_of)
+    return Drawing(
+        height=TOP + PLOT + LANE * len(lanes) + AXIS,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        boxes=_boxes(timeline.bands, low, high, edge),
+        lines=_lines(timeline, shown_until, x, y),
+        places=[Place(x(point.at), y(point.score or 0), point) for point in scored] if len(scored) <= DOTS_MAX else [],
+        lanes=lanes,
+        decided=[Sign(x(mark.at), y(mark.score or 0), mark) for mark in decided],
+        months=_months(first, last, x),
+        scores=[] if timeline.is_ranked else [Tick(y(value), value) for value in _round(low, high)],
+        as_of_x=x(timeline.as_of) if timeline.as_of <= last else None,
+        ends_at=last,
+    )
+
+
+def _stretch(timeline: Timeline) -> tuple[int, int]:
+    """From when to when is drawn. A quiet end is shortened; what was learned behind it stands at the edge."""
+    points = timeline.points
+    first, last = points[0].at, points[0].at
+    for before, point in pairwise(points):
+        if point.score != before.score:
+            last = point.at
+    stirred = [mark.at for mark in timeline.marks if mark.kind in ("announced", "decided")]
+    last = max(last, *stirred, first)
+    quiet = max((last - first) // _QUIET_PARTS, _QUIET_LEAST)
+    return first, max(min(timeline.as_of, last + quiet), first)
+
+
+def _range(timeline: Timeline) -> tuple[int, int]:
+    """The lowest and the highest score of the drawing: all that was reached or decided, with room above."""
+    marks = [mark.score for mark in timeline.marks if mark.score is not None]
+    values = [*(point.score for point in timeline.points if point.score is not None), *marks]
+    low, high = min(0, *values), max(values)
+    return low, high + 1 if timeline.is_ranked else high + max((high - low) // 8, _ROOM_LEAST)
+
+
+def _boxes(bands: Sequence[Band], low: int, high: int, y: Scale) -> list[Box]:
+    boxes = []
+    for number, band in enumerate(bands):
+        end = bands[number + 1].begins if number + 1 < len(bands) else high
+        begins, ends = max(band.begins, low), min(max(end, band.begins), high)
+        if begins < ends:
+            boxes.append(Box(band.level, y(ends), round(y(begins) - y(ends), 1), number % 2 == 0))
+    return boxes
+
+
+def _lines(timeline: Timeline, until: int, x: Scale, y: Scale) -> list[str]:
+    lines: list[list[str]] = [[]]
+    before: int | None = None
+    for point in [*timeline.points, Point(until, timeline.points[-1].score)]:
+        if before is not None and (timeline.is_stepped or point.score is None):
+            lines[-1].append(f"{x(point.at)},{y(before)}")
+        if point.score is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{x(point.at)},{y(point.score)}")
+        before = point.score
+    return [" ".join(line) for line in lines if len(line) > 1]
+
+
+def _lanes(marks: Sequence[Mark], x: Scale) -> list[Lane]:
+    kinds = [kind for kind in KINDS if any(mark.kind == kind for mark in marks)]
+    places = [TOP + PLOT + LANE * (number + 0.5) for number in range(len(kinds))]
+    return [
+        Lane(kind, y, _signs([mark for mark in marks if mark.kind == kind], x, y))
+        for kind, y in zip(kinds, places, strict=True)
+    ]
+
+
+def _signs(marks: Sequence[Mark], x: Scale, y: float) -> list[Sign]:
+    """The marks of a lane, those of one place under the first of them."""
+    found: dict[int, Sign] = {}
+    for mark in marks:
+        at = x(mark.at)
+        before = found.get(round(at))
+        found[round(at)] = Sign(at, y, mark) if before is None else before._replace(more=before.more + 1)
+    return list(found.values())
+
+
+def _months(first: int, last: int, x: Scale) -> list[Tick]:
+    """Beginnings of months, as many as can be read."""
+    begins, ends = month_of(first) + 1, month_of(last)
+    step = next((step for step in _STEPS_MONTHS if (ends - begins) // step < TICKS_MAX), _STEPS_MONTHS[-1])
+    if begins > ends:
+        return [Tick(x(first), month_of(first))]
+    return [Tick(x(month_start(month)), month) for month in range(begins, ends + 1) if month % step == 0 or step == 1]
+
+
+def _round(low: int, high: int) -> list[int]:
+    """Round scores from low to high: at most six steps of 1, 2 or 5 times a power of ten."""
+    power = 1
+    while True:
+        for step in (power, 2 * power, 5 * power):
+            if (high - low) // step <= 5:
+                return list(range(-(-low // step) * step, high + 1, step))
+        power *= 10

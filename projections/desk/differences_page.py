@@ -1,0 +1,105 @@
+"""Why two tellings of one level differ: announced, decided, known now; or known at one moment and at another."""
+
+from typing import Any, NamedTuple
+
+from domain.calendar import shanghai_text
+from projections.desk.moment import Sight, replayed
+from replay.answers.diff import diff_json
+from replay.decisions.audit import as_decided, outcome_of
+from replay.decisions.decide import decided_events, decision_on, judging_of, moment_of
+from replay.errors import UsageError
+from replay.history.readers import Reader
+from replay.history.timeline import Asked, Moment, resolve
+from replay.replaying.base import Replay
+from replay.schemes.registry import choose
+from replay.store.base import Store
+
+
+class Differences(NamedTuple):
+    """Two replays and the steps between them, by cause and event."""
+
+    period: str | None
+    """Whose decision the first replay is; None where two moments were asked for."""
+    announced: list[dict[str, Any]]
+    decided: dict[str, Any] | None
+    found: dict[str, Any]
+    level_names: dict[str, str]
+
+
+class Decision(NamedTuple):
+    """A decision that can be looked at."""
+
+    scheme: str
+    period: str
+    run: str
+    level: str | None
+
+
+def decisions_of(sight: Sight, subject: str, scheme: str) -> list[Decision] | None:
+    """The decisions on a subject in a scheme, the latest first; None for a reader who may not see them."""
+    if not sight.reader.sees_decisions:
+        return None
+    decided = decided_events(sight.store, subject, sight.reader)
+    found = [decision for _, decision in decided if decision.scheme == scheme]
+    return [Decision(scheme, item.period, item.run, item.level) for item in reversed(found)]
+
+
+def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
+    """From a period's level as decided to the same as known now, or at `to_position`.
+
+    Raises UsageError where nothing was decided, and HiddenError for a reader who may not see decisions.
+    """
+    store, period = sight.store, asked["period"]
+    _, judging = judging_of(scheme)
+    decision, moment = _decision(store, subject, scheme, period, asked.get("run"), sight.reader)
+    then = as_decided(store, subject, decision, moment)
+    later = resolve(store, Asked(position=asked.get("to_position")), None, "to-")
+    end = Moment(then.moment.as_of, later.known_at, later.position)
+    policies = choose(store, judging, end)._replace(previewed=())
+    now = judging(subject, judging.load(store, subject, end.position), end, policies)
+    own = then if then.moment == moment_of(decision) else as_decided(store, subject, decision)
+    told = {
+        "run": decision.run,
+        "is_of_period": decision.period == period,
+        "state": decision.state,
+        "level": decision.level,
+        "score": decision.score,
+        "known_at": shanghai_text(then.moment.known_at),
+        "position": decision.position,
+        "outcome": outcome_of(store, decision, own),
+    }
+    return Differences(period, _announced(now, period), told, diff_json(then, now), now.level_names(language))
+
+
+def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
+    """From the moment that the page was asked for to the same `as_of` as known now, or at `to_position`."""
+    start = replayed(sight, subject, scheme)
+    later = resolve(sight.store, Asked(position=asked.get("to_position")), None, "to-")
+    moment = Moment(sight.moment.as_of, later.known_at, later.position)
+    end = sight.reading.replay(subject, scheme, moment, sight.reader, sight.choice)
+    return Differences(None, [], None, diff_json(start, end), end.level_names(language))
+
+
+def _decision(
+    store: Store, subject: str, scheme: str, period: str, run: str | None, reader: Reader
+) -> tuple[Any, Moment]:
+    if run is not None:
+        named = [decision for _, decision in decided_events(store, subject, reader) if decision.run == run]
+        if named and (named[-1].scheme, named[-1].period) == (scheme, period):
+            return named[-1], moment_of(named[-1])
+        raise UsageError(f"run {run} decided nothing of {subject} for {period}; leave it out for the latest")
+    found = decision_on(store, subject, scheme, period, reader)
+    if found is None:
+        raise UsageError(f"period {period} of {scheme} was never decided for {subject}; compare two moments instead")
+    return found
+
+
+def _announced(now: Replay, period: str) -> list[dict[str, Any]]:
+    """What was announced of the period, and not taken back."""
+    return [
+        {"level": event.data.level, "at": event.occurred_at, "source": event.source, "event": event.id}
+        for event in now.known
+        if event.type == "level.announced"
+        and (event.data.scheme, event.data.period) == (now.scheme, period)
+        and event.position not in now.retracted
+    ]

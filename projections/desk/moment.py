@@ -1,0 +1,161 @@
+"""What a page looks at: one moment of the ledger, read from the views where they stand there, else replayed."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import select
+
+from domain.policy import Policy
+from projections.http.problems import Problem, no_subject
+from projections.projector.expected_rows import Rows, rows_of
+from projections.reading.freshness import JUDGING
+from projections.reading.reader import Reading, Snapshot
+from projections.views.tables import Tables
+from replay.history.readers import Reader
+from replay.history.timeline import Asked, Moment, has_subject, resolve
+from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped
+from replay.replaying.base import Policies, Replay
+from replay.schemes.registry import SCHEMES
+from replay.store.base import Store
+
+TABLES: Final = {
+    "merchant-reputation": ("reputation_months",),
+    "merchant-tier": ("tier_days",),
+    "creator-level": ("creator_months",),
+    "mcn-level": ("mcn_months",),
+}
+"""By scheme, the views of its periods."""
+
+
+class Sight(NamedTuple):
+    """One moment, and from where it is read."""
+
+    reading: Reading
+    store: Store
+    reader: Reader
+    """For whom the page is made."""
+    moment: Moment
+    choice: Choice
+    is_asked: bool
+    """Whether the moment was asked for; else it is where the views stand, or the present without any."""
+    views: Snapshot | None
+    """The views, where they stand at exactly this moment; None: it is replayed."""
+
+
+class Told(NamedTuple):
+    """What is known of a subject in one scheme at the moment of a sight."""
+
+    scheme: str
+    rows: Rows
+    """As the `v1_…` views hold them, by table."""
+    policies: Policies
+    level_names: dict[str, str]
+    assumed: list[str]
+    set_aside: str | None
+    """Why the level could not be worked out further; None where it is what the moment gives."""
+
+    @property
+    def level(self) -> dict[str, Any]:
+        return self.rows["levels"][0]
+
+    def policy(self, digest: str) -> Policy:
+        """The version that a row names."""
+        return next(policy for policy in self.policies.own if policy.hash == digest)
+
+
+@contextmanager
+def looking(reading: Reading, reader: Reader, asked: dict[str, Any]) -> Iterator[Sight]:
+    """The moment that is asked for by `as_of`, `known_at`, `position` and `policy`. Raises UsageError for another."""
+    names = any(asked.get(name) is not None for name in ("as_of", "known_at", "position"))
+    choice = DEFAULT if asked.get("policy") is None else Choice(asked["policy"])
+    given = Asked(asked.get("as_of"), asked.get("known_at"), asked.get("position"))
+    with ExitStack() as opened:
+        store = opened.enter_context(reading.store())
+        at = _snapshot(reading, opened)
+        stands = at and resolve(store, Asked(position=at.standing.position))._replace(as_of=at.standing.as_of)
+        moment = resolve(store, given, None, "") if names or stands is None else stands
+        is_there = moment.settled == stands and choice == DEFAULT
+        yield Sight(reading, store, reader, moment, choice, names, at if is_there else None)
+
+
+def _snapshot(reading: Reading, opened: ExitStack) -> Snapshot | None:
+    """The views at one moment; None where there are none yet."""
+    try:
+        return opened.enter_context(reading.snapshot())
+    except Problem as problem:
+        if problem.kind != "no-views":
+            raise
+        return None
+
+
+def check_subject(sight: Sight, subject: str) -> None:
+    """Raises Problem for a subject of which the ledger holds nothing."""
+    if not has_subject(sight.store, subject):
+        raise no_subject(subject)
+
+
+def schemes_of(subject: str) -> list[str]:
+    """The schemes that judge a subject."""
+    return [judging.scheme for judging in SCHEMES[subject.partition("/")[0]]]
+
+
+def has_policy(store: Store, scheme: str, policy: str) -> bool:
+    """Whether a policy, by its id or ID@HASH, is one of a scheme's."""
+    known = [*shipped(scheme), *(item.policy for item in adopted_policies(store, scheme))]
+    return any(policy.partition("@")[0] == item.id for item in known)
+
+
+def told_of(sight: Sight, subject: str, scheme: str, language: str) -> Told | None:
+    """A subject in a scheme; None where the views hold nothing of it yet."""
+    if sight.views is not None:
+        return _from_views(sight, sight.views, subject, scheme, language)
+    replay = replayed(sight, subject, scheme)
+    return Told(scheme, rows_of(replay), replay.policies, replay.level_names(language), replay.assumed, None)
+
+
+def replayed(sight: Sight, subject: str, scheme: str) -> Replay:
+    """The replay of a subject at the moment of a sight."""
+    return sight.reading.replay(subject, scheme, sight.moment, sight.reader, sight.choice)
+
+
+def _from_views(sight: Sight, views: Snapshot, subject: str, scheme: str, language: str) -> Told | None:
+    tables, connection = views.tables, views.connection
+
+    def rows(name: str, order: str) -> list[dict[str, Any]]:
+        columns = tables[name].c
+        query = select(tables[name]).where(columns.subject == subject).order_by(columns[order])
+        if "scheme" in columns:
+            query = query.where(columns.scheme == scheme)
+        return [dict(row._mapping) for row in connection.execute(query)]
+
+    found = rows("levels", "scheme")
+    if not found:
+        return None
+    periods = {name: rows(name, _ORDERS.get(name, "month")) for name in TABLES[scheme]}
+    policies = views_policies(sight.store, views, scheme)
+    nobodys = JUDGING[scheme]("none/none", [], Moment(0, 0, 0), policies)
+    aside = _set_aside(views, tables, subject, scheme)
+    history = rows("history", "number")
+    told = {"levels": found, "history": history, **periods}
+    return Told(scheme, told, policies, nobodys.level_names(language), nobodys.assumed, aside)
+
+
+_ORDERS: Final = {"tier_days": "number"}
+
+
+def _set_aside(views: Snapshot, tables: Tables, subject: str, scheme: str) -> str | None:
+    aside = tables["set_aside"].c
+    query = select(aside.reason).where(aside.subject == subject, aside.scheme == scheme)
+    return views.connection.execute(query).scalar_one_or_none()
+
+
+def views_policies(store: Store, views: Snapshot, scheme: str) -> Policies:
+    """The versions that judged a scheme where the views stand."""
+    noted: dict[str, list[list[str]]] = json.loads(views.standing.policies)
+    known = {policy.hash: policy for name in JUDGING for policy in shipped(name)}
+    known |= {item.policy.hash: item.policy for name in JUDGING for item in adopted_policies(store, name)}
+    found = [known[digest] for _, digest in noted.get(scheme, ()) if digest in known]
+    own = [policy for policy in found if policy.scheme == scheme]
+    return Policies(own, [policy for policy in found if policy.scheme != scheme])

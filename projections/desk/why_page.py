@@ -1,0 +1,91 @@
+"""Why a level is what it is: the periods and what they came to, then the verdicts of one month, a page at a time."""
+
+from collections import Counter
+from typing import Any, Final, NamedTuple
+
+from domain.calendar import month_of, parse_month
+from projections.desk.moment import TABLES, Sight, Told, replayed
+from projections.desk.month_replay import events_of_month, month_replay
+from projections.reading.reader import revisions_of
+from projections.views.belonging import check_placed, placed
+from projections.views.tables import VERDICT_COLUMNS
+from replay.answers.explain import Stretch, explain_stretch
+from replay.replaying.base import Part, Replay
+from replay.replaying.clauses import clause_json
+
+PAGE: Final = 100
+
+
+class Why(NamedTuple):
+    """The explanation of a month, or of a single event."""
+
+    month: str | None
+    event: str | None
+    verdict: str | None
+    found: dict[str, Any]
+    """The part of an explanation that tells of this: verdicts, notes, clauses, and what the scheme adds."""
+    counts: dict[str, int]
+    """How often each verdict was given in the month, whatever is listed."""
+    listed: int
+    """How many verdicts and notes there are, of the verdict that is wanted."""
+    page: int
+    pages: int
+
+
+def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], language: str) -> Why | None:
+    """The explanation that was asked for; None where neither month nor event was."""
+    month, event, verdict = (asked.get(name) for name in ("month", "event", "verdict"))
+    if month is None and event is None:
+        return None
+    replay = _replay(sight, subject, told, month, event)
+    part, page = Part(None if month is None else parse_month(month), event), asked["page"]
+    stretch = Stretch((page - 1) * PAGE, PAGE, verdict)
+    found, listed = explain_stretch(replay, part, language, stretch)
+    pages = max(-(-listed // PAGE), 1)
+    wanted = {name: found[name] for name in ("verdicts", "notes", "clauses")}
+    wanted |= {name: found[name] for name in ("adds_up", "evaluations") if name in found}
+    counts = _counts(replay, part) if event is None else {}
+    return Why(month, event, verdict, wanted, counts, listed, page, pages)
+
+
+def months_of(told: Told) -> list[str]:
+    """The months of which there is something to explain, the latest first."""
+    (table,) = TABLES[told.scheme]
+    if told.scheme == "merchant-tier":
+        return sorted({row["day"][:7] for row in told.rows[table]}, reverse=True)
+    return [row["month"] for row in reversed(told.rows[table])]
+
+
+def verdicts_of(row: dict[str, Any]) -> dict[str, int]:
+    """How often each verdict was given in a month of reputation."""
+    return {word: row[word] for word in VERDICT_COLUMNS if row[word]}
+
+
+def names_of(why: Why, told: Told, language: str) -> dict[str, dict[Any, str]]:
+    """What verdicts, notes and rules are called in a few words: by their own policies, counts by the last."""
+    short = {(clause["name"], clause["policy_hash"]): clause["short"] for clause in why.found["clauses"]}
+    rules = {clause["name"]: clause["short"] for clause in why.found["clauses"]}
+    shorts = {name: clause_json(told.policies.own[-1], name, language)["short"] for name in why.counts}
+    return {"short": short, "rules": rules, "shorts": shorts}
+
+
+def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: str | None) -> Replay:
+    """From the month's opening, where the views know it; else the whole past."""
+    is_kept = sight.views is not None and told.scheme == "merchant-reputation" and told.set_aside is None
+    if is_kept and sight.views is not None and month is not None and event is None:
+        moment = placed(sight.store, sight.moment)
+        key = (subject, f"{told.scheme} {month}", moment, revisions_of(told.policies), sight.reader)
+        wanted = (sight.store, sight.views, sight.moment, subject, told, parse_month(month))
+
+        def make() -> Replay:
+            found = month_replay(*wanted)
+            check_placed(sight.store, moment)
+            return found.shown_to(sight.reader)
+
+        return sight.reading.kept(key, events_of_month(*wanted), make)
+    return replayed(sight, subject, told.scheme)
+
+
+def _counts(replay: Replay, part: Part) -> dict[str, int]:
+    found = Counter(judged.verdict for judged in replay.judged if part.month in (None, month_of(judged.at)))
+    return dict(sorted(found.items()))

@@ -1,0 +1,1 @@
+"""What every route shares: parameters, problems, tokens and scopes, settings."""

@@ -1,0 +1,76 @@
+"""Who asks, and what they may read."""
+
+from time import time_ns
+from typing import Any, Final, NamedTuple
+
+from starlette.requests import Request
+
+from projections.http.problems import not_written_down, scope_missing
+from projections.http.token_store import Keeping
+from replay.errors import StoreError
+from replay.history.readers import Reader
+from replay.history.timeline import has_subject
+from replay.schemes.registry import SCHEMES
+
+LEVELS: Final = "levels:read"
+EXPLANATIONS: Final = "explanations:read"
+DECISIONS: Final = "decisions:read"
+SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS)
+
+
+class Asker(NamedTuple):
+    """Who a request comes from."""
+
+    token: int | None
+    """The number of the token that was shown; None where none was, and none is needed."""
+    scopes: frozenset[str]
+
+    @property
+    def reader(self) -> Reader:
+        """For whom answers are made that may tell of decisions."""
+        return Reader(sees_decisions=DECISIONS in self.scopes)
+
+
+class Access(NamedTuple):
+    """What is written down of who asks, before it is answered."""
+
+    what: str
+    of_scheme: bool = True
+    """Whether it is about one scheme: where none is named the first that judges the subject. Else of all."""
+
+
+ANYONE: Final = Asker(None, frozenset(SCOPES))
+"""Who asks where no token is needed."""
+NOBODY: Final = Asker(None, frozenset())
+"""Whoever asks for what is open to all."""
+
+
+def asker_of(request: Request) -> Asker:
+    """Who a request comes from, as the guard has found."""
+    found: Asker = request.scope["levelbook.asker"]
+    return found
+
+
+def require(request: Request, scope: str) -> None:
+    """Raises Problem where whoever asks may not read what `scope` names."""
+    if scope not in asker_of(request).scopes:
+        raise scope_missing(scope)
+
+
+def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None:
+    """Write down who asks for what of whose level, before it is answered; from a thread, not the event loop.
+
+    Of a subject that the ledger does not know there is nothing to be told. Raises Problem where it cannot be written
+    down: then it is not answered.
+    """
+    kind, subject, scheme = asked["kind"], f"{asked['kind']}/{asked['id']}", asked.get("scheme")
+    with request.app.state.reading.store() as store:
+        if not has_subject(store, subject):
+            return
+    if scheme is None and access.of_scheme:
+        scheme = SCHEMES[kind][0].scheme
+    try:
+        keeping: Keeping = request.app.state.askers.keeping()
+        keeping.note_access(time_ns() // 1_000, asker_of(request).token, access.what, subject, scheme)
+    except StoreError as error:
+        raise not_written_down(error) from error

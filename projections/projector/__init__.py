@@ -1,0 +1,1 @@
+"""Moving views on, building them anew, and proving them against replays."""

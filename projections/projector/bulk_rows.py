@@ -1,0 +1,80 @@
+"""Rows of the views from compiled folds: columns of values for many subjects at once, a tuple a row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Table
+
+from domain.policy import Policy, Term
+from projections.views.step import judged_by
+
+Values = list[Any]
+"""One column's values, a value a row."""
+
+
+def insert_rows(connection: Connection, table: Table, columns: dict[str, Values]) -> int:
+    """Insert rows that are given as columns by name; how many there are."""
+    names = list(columns)
+    rows = list(zip(*columns.values(), strict=True))
+    if not rows:
+        return 0
+    target = table.name if table.schema is None else f"{table.schema}.{table.name}"
+    if connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {target} ({', '.join(names)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    else:
+        marks = ", ".join("?" * len(names))
+        connection.exec_driver_sql(f"INSERT INTO {target} ({', '.join(names)}) VALUES ({marks})", rows)
+    return len(rows)
+
+
+class Judged:
+    """By which policy rows were judged, as columns."""
+
+    def __init__(self, terms: Sequence[Term], policies: Sequence[Policy]) -> None:
+        self._begins = np.array([term.begins for term in terms], np.int64)
+        rows = [judged_by(policies, term.policy) for term in terms]
+        self._values = {name: [row[name] for row in rows] for name in ("policy", "policy_hash", "assumed")}
+
+    def at(self, instants: NDArray[np.int64]) -> dict[str, Values]:
+        """Of the periods that hold these instants."""
+        places = (np.searchsorted(self._begins, instants, side="right") - 1).tolist()
+        return {name: [values[place] for place in places] for name, values in self._values.items()}
+
+
+def owners_of(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """By row, the number of the subject that it is of; `starts` says where each subject's rows begin."""
+    return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+
+
+def numbers_of(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """By row, its place among the rows of its subject."""
+    return np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts))
+
+
+def named(names: Sequence[Any], numbers: NDArray[Any]) -> Values:
+    """What numbers stand for."""
+    return [names[number] for number in numbers.tolist()]
+
+
+def texts(numbers: NDArray[Any], text_of: Any) -> Values:
+    """Days or months as texts, each worked out once."""
+    known = {number: text_of(number) for number in np.unique(numbers).tolist()}
+    return [known[number] for number in numbers.tolist()]
+
+
+def nullable(values: NDArray[np.int64], null: int) -> Values:
+    """Values with None in the place of one that stands for none."""
+    return [None if value == null else value for value in values.tolist()]
+
+
+def following(starts: NDArray[np.int64], from_at: NDArray[np.int64]) -> Values:
+    """By row of a history, when the next row of the same subject begins; None for the last."""
+    to_at: Values = [*from_at[1:].tolist(), None][: len(from_at)]
+    for last in (starts[1:][np.diff(starts) > 0] - 1).tolist():
+        to_at[last] = None
+    return to_at

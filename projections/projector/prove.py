@@ -1,0 +1,178 @@
+"""The proof of a build at its own moment: a random sample against independent replays, and invariants over all."""
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from itertools import pairwise
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from domain.events import BINDING_TYPES
+from projections.projector.expected_rows import rows_of
+from projections.views.database import Build
+from projections.views.step import LIFE_TYPES
+from projections.views.tables import Tables
+from replay.errors import DamagedError
+from replay.history.browse import list_subjects
+from replay.history.timeline import Moment
+from replay.schemes.registry import SCHEMES, choose
+from replay.store.base import Store
+
+SAMPLE: Final = 100
+SHOWN_MAX: Final = 20
+
+
+class Proof(NamedTuple):
+    """What a proof looked at, and everything that it found wrong."""
+
+    compared: int
+    """Subjects of the sample, over all schemes."""
+    rows: int
+    """Rows of theirs that were compared."""
+    invariants: int
+    problems: list[str]
+    unread: list[tuple[str, str, DamagedError]]
+    """Subjects and schemes that no replay can be made of, because a record cannot be read."""
+
+
+def prove(
+    store: Store,
+    connection: Connection,
+    tables: Tables,
+    build: Build,
+    random: Random,
+    sample: int = SAMPLE,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Proof:
+    """Hold a build against independent replays at its own (position, as_of), and its rows against one another."""
+    moment = Moment(build.as_of, 0, build.position)
+    aside = {(row.subject, row.scheme) for row in connection.execute(select(tables["set_aside"]))}
+    problems: list[str] = []
+    unread: list[tuple[str, str, DamagedError]] = []
+    compared = rows = 0
+    for kind, schemes in SCHEMES.items():
+        subjects = [item["subject"] for item in list_subjects(store, kind)]
+        chosen = sorted(random.sample(subjects, min(sample, len(subjects))))
+        for judging in schemes:
+            policies = choose(store, judging, moment)
+            for subject in chosen:
+                if (subject, judging.scheme) in aside:
+                    continue
+                try:
+                    known = judging.load(store, subject, moment.position)
+                except DamagedError as error:
+                    unread.append((subject, judging.scheme, error))
+                    continue
+                if not any(event.originator_id == subject for event in known):
+                    continue
+                expected = rows_of(judging(subject, known, moment, policies))
+                compared += 1
+                rows += sum(map(len, expected.values()))
+                problems += compare(connection, tables, subject, judging.scheme, expected)
+                progress(compared)
+    found = invariants(store, connection, tables, build, {subject for subject, _ in aside})
+    return Proof(compared, rows, len(found), problems + [problem for problem in found if problem], unread)
+
+
+def compare(
+    connection: Connection, tables: Tables, subject: str, scheme: str, expected: dict[str, list[dict[str, Any]]]
+) -> list[str]:
+    """The rows of one subject and scheme against those that a replay gives; a line for the first that differs."""
+    problems = []
+    for name, rows in expected.items():
+        table = tables[name]
+        query = select(table).where(table.c.subject == subject)
+        if "scheme" in table.c:
+            query = query.where(table.c.scheme == scheme)
+        order = "number" if "number" in table.c else "month" if "month" in table.c else "subject"
+        found = [dict(row._mapping) for row in connection.execute(query.order_by(table.c[order]))]
+        if len(found) != len(rows):
+            problems.append(f"{subject}: {name} has {len(found)} rows of {scheme}, a replay gives {len(rows)}")
+            continue
+        for have, want in zip(found, rows, strict=True):
+            wrong = [key for key, value in want.items() if have[key] != value]
+            if wrong:
+                told = ", ".join(f"{key} is {have[key]!r}, not {want[key]!r}" for key in wrong)
+                problems.append(f"{subject}: a row of {name} differs from a replay of {scheme}: {told}")
+                break
+    return problems
+
+
+def invariants(
+    store: Store, connection: Connection, tables: Tables, build: Build, aside: Collection[str]
+) -> list[str | None]:
+    """What has to hold of all rows: for each law what is wrong, None where it holds."""
+    return [
+        _openings_equal_closings(connection, tables),
+        _histories_are_chains(connection, tables),
+        _levels_end_histories(connection, tables),
+        *_counts(store, connection, tables, build, aside),
+    ]
+
+
+def _openings_equal_closings(connection: Connection, tables: Tables) -> str | None:
+    months = tables["reputation_months"].c
+    query = select(months.subject, months.month, months.opening_tenths, months.closing_tenths)
+    rows = connection.execute(query.order_by(months.subject, months.month))
+    for before, after in pairwise(rows):
+        opening = before.closing_tenths if before.subject == after.subject else 0
+        if after.opening_tenths != opening:
+            return f"{after.subject}: {after.month} opens with {after.opening_tenths} tenths, not {opening}"
+    return None
+
+
+def _histories_are_chains(connection: Connection, tables: Tables) -> str | None:
+    past = tables["history"].c
+    query = select(past.subject, past.scheme, past.number, past.from_at, past.to_at)
+    rows = connection.execute(query.order_by(past.subject, past.scheme, past.number))
+    for before, after in pairwise(rows):
+        same = (before.subject, before.scheme) == (after.subject, after.scheme)
+        if before.to_at != (after.from_at if same else None) or after.number != (before.number + 1 if same else 0):
+            return f"{before.subject}: the history of {before.scheme} breaks off after number {before.number}"
+    return None
+
+
+def _levels_end_histories(connection: Connection, tables: Tables) -> str | None:
+    levels, past = tables["levels"].c, tables["history"].c
+    query = (
+        select(levels.subject, levels.scheme)
+        .join(tables["history"], (past.subject == levels.subject) & (past.scheme == levels.scheme))
+        .where(past.to_at.is_(None))
+        .where((past.state != levels.state) | past.level.is_distinct_from(levels.level))
+    )
+    row = connection.execute(query.limit(1)).first()
+    return (
+        None if row is None else f"{row.subject}: its level of {row.scheme} is not the one that its history ends with"
+    )
+
+
+def _counts(
+    store: Store, connection: Connection, tables: Tables, build: Build, aside: Collection[str]
+) -> list[str | None]:
+    """Totals of the views against the ledger's own tally, less what was recorded after the build's position.
+
+    Subjects that are set aside are not counted: their rows lack what could not be read.
+    """
+    tally = Counter(dict(store.query("SELECT type, count FROM tally")))
+    counted = "SELECT type, count(*) FROM records WHERE"
+    tally.subtract(dict(store.query(f"{counted} position > ? GROUP BY type", (build.position,))))
+    for subject in aside:
+        of_subject = store.query(f"{counted} stream = ? AND position <= ? GROUP BY type", (subject, build.position))
+        tally.subtract(dict(of_subject))
+    kept = {
+        "decisions": ("level.decided",),
+        "bindings": BINDING_TYPES,
+        "life": (*LIFE_TYPES, "credit.granted"),
+    }
+    found: list[str | None] = []
+    for table, types in kept.items():
+        columns = tables[table].c
+        owner = columns.mcn if table == "bindings" else columns.subject
+        query = select(owner, func.count()).group_by(owner)
+        if table == "life":
+            query = query.where(columns.type.in_(types))
+        rows = sum(count for subject, count in connection.execute(query) if subject not in aside)
+        expected = sum(tally[name] for name in types)
+        found.append(None if rows == expected else f"{table} has {rows} rows, the ledger holds {expected} such events")
+    return found

@@ -1,0 +1,309 @@
+"""Rebuilding the views beside the live ones, from nothing, and switching once the new ones are proved.
+
+A rebuild is a row of `builds`, which says how far it has come, so that a killed one goes on from there, at its own
+position and as_of: it is filled, caught up, proved, compared, and made live.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from domain.version import PROGRAM_VERSION
+from projections.projector.advance import Units, advance
+from projections.projector.compare import Difference, differences
+from projections.projector.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
+from projections.projector.prove import SAMPLE, Proof, prove
+from projections.views.belonging import check_belongs, problems_of
+from projections.views.database import BUILDING, FORMER, LIVE, Build, Views
+from projections.views.step import Step
+from projections.views.tables import TABLE_NAMES
+from replay.decisions.adopt import adopt_used_by_views
+from replay.errors import LevelbookError, StoreError, UsageError
+from replay.history.browse import list_subjects
+from replay.history.timeline import Moment
+from replay.schemes.registry import SCHEMES
+
+PROVING: Final = "proving"
+PROVED: Final = "proved"
+READY: Final = "ready"
+"""The phases of a build after it is filled and caught up; ready: it is or was live."""
+TRIES: Final = 100
+RECORDS_BEFORE_BULK: Final = 500_000
+"""Fewer records are judged by plain rules: where compiled ones are not kept yet, making them takes up to a minute."""
+
+
+class Asked(NamedTuple):
+    """How a rebuild was asked for."""
+
+    schemes: tuple[str, ...] = ()
+    """Whose views; of all schemes where none is named. The rest is taken over from the live build."""
+    dry_run: bool = False
+    sample: int = SAMPLE
+    """How many subjects of a kind are held against independent replays."""
+    seed: int | None = None
+    """Which ones: chosen at random where left out."""
+    segments: Path | None = None
+    """Where the sealed segments lie; beside a SQLite ledger where left out."""
+
+
+class Report(NamedTuple):
+    """What a rebuild came to."""
+
+    build: Build
+    proof: Proof
+    seed: int
+    compared_with: Build | None
+    """The live build whose levels were compared; None for the first build."""
+    differences: list[Difference]
+    not_compared: list[str]
+    """Why a live build could not be compared: it is of another history, or ahead of the clock."""
+    switched: bool
+    resumed: bool
+
+
+def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) -> Report:
+    """Build, catch up, prove, compare, and unless it is a dry run switch. A killed rebuild is resumed.
+
+    Raises LevelbookError where the proof fails: the live views stay, and so does the build, to be looked at.
+    """
+    views.store.index_later()
+    with views.alone("rebuild"):
+        build, resumed = _begin(views, asked)
+        if not asked.dry_run:
+            adopt_used_by_views(views.store, views.store.now())
+        fill(views, build, progress, asked.segments)
+        _catch_up(views, build, progress)
+        seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
+        proof = _prove(views, build, asked.sample, seed, progress)
+        not_compared = _problems_of_live(views)
+        compared_with, found = (None, []) if not_compared else _compare(views, build)
+        if not asked.dry_run:
+            _switch(views, build)
+        with views.reading() as connection:
+            done = views.build(connection, build)
+        return Report(done, proof, seed, compared_with, found, not_compared, not asked.dry_run, resumed)
+
+
+def check_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Schemes as they were asked for, in order and once each. Raises UsageError for one that there is not."""
+    known = [judging.scheme for schemes in SCHEMES.values() for judging in schemes]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no view {name!r}; known are {', '.join(known)}")
+    return tuple(name for name in known if name in names)
+
+
+def switch_back(views: Views) -> Build:
+    """Make the build that was live before the live one again, where it stood; following brings it on."""
+    with views.alone("rebuild"), views.moving() as connection:
+        former = [build for build in views.builds(connection) if build.role == FORMER]
+        if not former:
+            raise UsageError(f"the views of {views.store.name} have no former build to go back to")
+        check_belongs(views.store, former[-1])
+        views.switch(connection, former[-1].build)
+        return former[-1]
+
+
+def abort(views: Views) -> Build | None:
+    """Remove a build that is under way; None when there is none."""
+    with views.alone("rebuild"), views.moving() as connection:
+        found = views.in_role(connection, BUILDING)
+        if found is not None:
+            views.drop_build(connection, found.build)
+        return found
+
+
+# --- beginning --------------------------------------------------------------------------------------------------------
+
+
+def _begin(views: Views, asked: Asked) -> tuple[int, bool]:
+    """The number of the build under way, begun now or before."""
+    with views.moving() as connection:
+        found = views.in_role(connection, BUILDING)
+        if found is not None and found.program == PROGRAM_VERSION and not problems_of(views.store, found):
+            if tuple(json.loads(found.parts)["schemes"]) != asked.schemes:
+                raise UsageError(
+                    "a rebuild of other views is under way; finish it by the same command, or 'rebuild --abort' it"
+                )
+            return found.build, True
+        if found is not None:  # by another version of the program, of another history: its parts do not fit new ones
+            views.drop_build(connection, found.build)
+        number = max((build.build for build in views.builds(connection)), default=0) + 1
+        build = new_build(views, connection, number, BUILDING, asked.schemes)
+        views.add_build(connection, build)
+        if asked.schemes:
+            _take_over(views, connection, build, asked.schemes)
+        return number, False
+
+
+def new_build(views: Views, connection: Connection, number: int, role: str, schemes: tuple[str, ...] = ()) -> Build:
+    """A build still to be filled: at the ledger's head and now; where it is of some views only, like the live one."""
+    store, now = views.store, views.store.now()
+    if schemes:
+        live = views.live(connection)
+        check_belongs(store, live)
+        position, as_of, policies, chain = live.position, live.as_of, live.policies, live.chain
+    else:
+        head = store.head()
+        position, as_of, policies, chain = head.position, now, "", head.chain.hex()
+        if position == 0:
+            raise UsageError(f"{store.name} holds no record; there is nothing to show")
+        with_policies = Step(
+            store, connection, views.tables(number), Moment(as_of, 0, position), Moment(as_of, 0, position)
+        )
+        policies = with_policies.policies_json()
+    cursor = first_cursor(schemes, in_bulk=position >= RECORDS_BEFORE_BULK)
+    return Build(
+        build=number,
+        role=role,
+        position=position,
+        as_of=as_of,
+        policies=policies,
+        program=PROGRAM_VERSION,
+        phase=FILLING,
+        done=0,
+        total=_events_total(views),
+        started_at=now,
+        moved_at=now,
+        parts=json.dumps(cursor),
+        chain=chain,
+    )
+
+
+def _events_total(views: Views) -> int:
+    return sum(item["events"] for kind in SCHEMES for item in list_subjects(views.store, kind))
+
+
+def _take_over(views: Views, connection: Connection, build: Build, schemes: tuple[str, ...]) -> None:
+    """Copy the rows of the views that were not asked for from the live build, at whose moment the new one is filled."""
+    live, made = views.tables(views.live(connection).build), views.tables(build.build)
+    for name in TABLE_NAMES:
+        source, target = live[name], made[name]
+        query = select(source)
+        if "scheme" in source.c and name != "decisions":
+            query = query.where(source.c.scheme.not_in(schemes))
+        elif _SCHEME_OF.get(name) in schemes:
+            continue
+        connection.execute(insert(target).from_select([column.name for column in target.columns], query))
+
+
+_SCHEME_OF: Final = {
+    "reputation_months": "merchant-reputation",
+    "tier_days": "merchant-tier",
+    "tier_figures": "merchant-tier",
+    "creator_months": "creator-level",
+    "creator_figures": "creator-level",
+    "mcn_parts": "creator-level",
+    "mcn_months": "mcn-level",
+    "leaderboards": "mcn-level",
+}
+"""By table, the scheme whose unit fills it; the others are kept of events, whatever the scheme."""
+
+
+# --- to the switch ----------------------------------------------------------------------------------------------------
+
+
+def _catch_up(views: Views, number: int, progress: Progress) -> None:
+    """Move the new build on to the ledger's head."""
+    while True:
+        moved = advance(views, number)
+        head = views.store.head().position
+        progress(CATCHING_UP, moved.build.position, head)
+        if moved.build.position >= head:
+            break
+    _note_phase(views, number, PROVING)
+
+
+def _note_phase(views: Views, number: int, phase: str) -> None:
+    with views.moving() as connection:
+        views.note(connection, number, phase=phase)
+
+
+def _prove(views: Views, number: int, sample: int, seed: int, progress: Progress) -> Proof:
+    with views.reading() as connection:
+        build = views.build(connection, number)
+        proof = prove(
+            views.store,
+            connection,
+            views.tables(number),
+            build,
+            Random(seed),
+            sample,
+            lambda done: progress(PROVING, done, 0),
+        )
+    with views.moving() as connection:
+        units = Units(build_step(views, connection, build))
+        for subject, scheme, error in proof.unread:
+            units.put_aside(subject, scheme, build.position, error)
+    if proof.problems:
+        shown = "\n".join(proof.problems[:20])
+        raise LevelbookError(
+            f"the new views are not what independent replays give, the live ones stay (sample {seed}):\n{shown}"
+        )
+    _note_phase(views, number, PROVED)
+    return proof
+
+
+def _problems_of_live(views: Views) -> list[str]:
+    """Why the live build belongs to this ledger and its present no more."""
+    with views.reading() as connection:
+        live = views.in_role(connection, LIVE)
+    return [] if live is None else problems_of(views.store, live)
+
+
+def _compare(views: Views, number: int) -> tuple[Build | None, list[Difference]]:
+    """Which levels differ from the live build at one moment."""
+    with views.reading() as connection:
+        if views.in_role(connection, LIVE) is None:
+            return None, []
+    with together(views, number) as (connection, live, made):
+        pairs = [(build, views.tables(build.build)) for build in (live, made)]
+        return live, list(differences(connection, pairs[0], pairs[1]))
+
+
+@contextmanager
+def together(views: Views, number: int) -> Iterator[tuple[Connection, Build, Build]]:
+    """A snapshot in which the live build and another one stand at one moment: both are moved on until they do."""
+    for _ in range(TRIES):
+        with views.reading() as connection:
+            live = views.live(connection)
+        now = views.store.now()
+        for build in (number, live.build):
+            while advance(views, build, now).build.position < views.store.head().position:
+                pass
+        with views.reading() as connection:
+            made, live = views.build(connection, number), views.live(connection)
+            if (made.position, made.as_of) == (live.position, live.as_of):
+                yield connection, live, made
+                return
+    raise StoreError("the ledger moves on faster than two builds can be brought to one moment; try again")
+
+
+def _switch(views: Views, number: int) -> None:
+    """Make the build live once it stands no earlier than the live one; then drop what was live before that.
+
+    A live one that is of another history, or ahead of the clock, is waited for by none and kept for nobody.
+    """
+    for _ in range(TRIES):
+        adopt_used_by_views(views.store, views.store.now())
+        advance(views, number)
+        with views.moving() as connection:
+            made, live = views.build(connection, number), views.in_role(connection, LIVE)
+            belongs = live is not None and not problems_of(views.store, live)
+            if live is not None and belongs and (made.position < live.position or made.as_of < live.as_of):
+                continue  # the live one has moved on meanwhile
+            views.switch(connection, number)
+            views.note(connection, number, phase=READY)
+            break
+    else:
+        raise StoreError("the live views move on faster than the new ones; rebuild again: it resumes")
+    with views.moving() as connection:
+        former = [build for build in views.builds(connection) if build.role == FORMER]
+        for build in former[:-1] if belongs else former:
+            views.drop_build(connection, build.build)

@@ -1,0 +1,98 @@
+"""The state of the views: where they stand, how far behind, what is set aside, and how a rebuild goes."""
+
+import json
+from typing import Any
+
+from sqlalchemy import func, select
+
+from domain.calendar import shanghai_text
+from domain.limits import SECOND_MICROS
+from projections.projector.fill import FILLING
+from projections.views.belonging import problems_of
+from projections.views.database import BUILDING, FORMER, LIVE, Build, Views, open_views
+from projections.views.location import has_views
+from replay.errors import LevelbookError
+from replay.store.base import Store
+
+
+def status_beside(store: Store) -> dict[str, Any] | None:
+    """The state of the views beside a ledger; None where there are none.
+
+    Views that cannot be read are no fault of the ledger: what is wrong with them, and what to do, stands in `problems`.
+    """
+    if not has_views(store):
+        return None
+    try:
+        with open_views(store, only_read=True) as views:
+            return views_status(views)
+    except LevelbookError as error:
+        nothing: dict[str, Any] = {"live": None, "views": [], "set_aside": [], "rebuild": None, "former": None}
+        return {**nothing, "problems": [str(error)]}
+
+
+def views_status(views: Views) -> dict[str, Any]:
+    """What an operator asks of the views; a rebuild that is under way in another process is seen as it goes.
+
+    `problems` says why the live ones are not of this ledger and its present.
+    """
+    store = views.store
+    head, now = store.head(), store.now()
+    with views.reading() as connection:
+        builds = {build.role: build for build in views.builds(connection)}
+        live = builds.get(LIVE)
+        shown: list[dict[str, Any]] = []
+        aside: list[dict[str, Any]] = []
+        if live is not None:
+            tables = views.tables(live.build)
+            levels, set_aside = tables["levels"].c, tables["set_aside"]
+            for scheme, count in connection.execute(
+                select(levels.scheme, func.count()).group_by(levels.scheme).order_by(levels.scheme)
+            ):
+                shown.append({"scheme": scheme, "subjects": count})
+            aside = [
+                {name: row._mapping[name] for name in ("subject", "scheme", "position", "reason", "trace")}
+                for row in connection.execute(select(set_aside).order_by(set_aside.c.subject, set_aside.c.scheme))
+            ]
+    for view in shown:
+        view["stale"] = sum(1 for row in aside if row["scheme"] == view["scheme"])
+    return {
+        "live": None if live is None else _build_json(live, head.position, now),
+        "views": shown,
+        "set_aside": aside,
+        "unexpected": sum(1 for row in aside if row["trace"] is not None),
+        "rebuild": None if BUILDING not in builds else _rebuild_json(builds[BUILDING], now),
+        "former": None if FORMER not in builds else _build_json(builds[FORMER], head.position, now),
+        "problems": [] if live is None else problems_of(store, live),
+    }
+
+
+def _build_json(build: Build, head: int, now: int) -> dict[str, Any]:
+    """Where a build stands, and how far it is behind the ledger in events and in seconds."""
+    return {
+        "build": build.build,
+        "position": build.position,
+        "as_of": shanghai_text(build.as_of),
+        "program": build.program,
+        "policies": json.loads(build.policies),
+        "lag_events": max(head - build.position, 0),
+        "lag_seconds": max(now - build.as_of, 0) // SECOND_MICROS,
+        "ahead_seconds": max(build.as_of - now, 0) // SECOND_MICROS,
+    }
+
+
+def _rebuild_json(build: Build, now: int) -> dict[str, Any]:
+    """How a rebuild goes: events a second so far, and seconds left at that rate while it fills."""
+    seconds = max((build.moved_at - build.started_at) // SECOND_MICROS, 1)
+    rate = build.done // seconds
+    left = (build.total - build.done) // rate if build.phase == FILLING and rate else None
+    return {
+        "build": build.build,
+        "phase": build.phase,
+        "position": build.position,
+        "as_of": shanghai_text(build.as_of),
+        "done_events": build.done,
+        "total_events": build.total,
+        "events_per_second": rate,
+        "seconds_left": left,
+        "seconds_since_moved": max(now - build.moved_at, 0) // SECOND_MICROS,
+    }

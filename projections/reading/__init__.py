@@ -1,0 +1,1 @@
+"""Stores, views and replays lent to requests, within bounds."""

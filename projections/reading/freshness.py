@@ -1,0 +1,120 @@
+"""The one moment at which an answer from the views stands, and what every such answer says of it."""
+
+import json
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from domain.calendar import shanghai_text
+from domain.limits import SECOND_MICROS
+from domain.policy import Policy
+from domain.version import PROGRAM_VERSION
+from replay.history.timeline import Moment
+from replay.policies.catalog import adopted_policies, shipped
+from replay.replaying.base import Policies, Replay
+from replay.schemes.registry import SCHEMES
+from replay.store.base import Store
+
+JUDGING: Final[dict[str, type[Replay]]] = {
+    judging.scheme: judging for judgings in SCHEMES.values() for judging in judgings
+}
+"""By name of the scheme, its replay."""
+
+
+class Standing(NamedTuple):
+    """Where the live views stood in the transaction that an answer was read in."""
+
+    build: int
+    position: int
+    as_of: int
+    chain: str
+    """The chain hash of the position: of which history it is."""
+    policies: str
+    """By scheme, the revisions that judged, as the build notes them."""
+    number: int
+    """Of the last change of any level."""
+    head: int
+    """Where the ledger stood."""
+
+    def etag(self, *parts: str) -> str:
+        """Names the bytes of an answer, all but how fresh it was: so it is a weak one."""
+        own = "".join(f".{part}" for part in parts)
+        return f'W/"{PROGRAM_VERSION}.{self.build}.{self.position}.{self.as_of}.{self.chain[:16]}.{self.number}{own}"'
+
+
+def standing_json(standing: Standing, store: Store) -> dict[str, Any]:
+    """The moment, and how far it lies behind the ledger and the present."""
+    return {
+        "program": PROGRAM_VERSION,
+        "position": standing.position,
+        "as_of": _instant(standing.as_of),
+        "known_at": _known_at(store, standing),
+        "freshness": freshness(standing, store.now()),
+    }
+
+
+def freshness(standing: Standing, now: int) -> dict[str, int]:
+    """How far the views lie behind: in events, and in seconds."""
+    return {
+        "lag_events": max(standing.head - standing.position, 0),
+        "lag_seconds": max(now - standing.as_of, 0) // SECOND_MICROS,
+    }
+
+
+_instant = lru_cache(64)(shanghai_text)
+
+
+def _known_at(store: Store, standing: Standing) -> str | None:
+    """When the ledger recorded the position of a standing; None before the first."""
+    if standing.chain not in _KNOWN:
+        rows = list(store.query("SELECT recorded_at FROM records WHERE position = ?", (standing.position,)))
+        if not rows:
+            return None
+        if len(_KNOWN) > 1_000:
+            _KNOWN.clear()
+        _KNOWN[standing.chain] = shanghai_text(rows[0][0])
+    return _KNOWN[standing.chain]
+
+
+_KNOWN: Final[dict[str, str]] = {}
+"""By chain hash, when its record was recorded: that never changes."""
+
+
+class Judges:
+    """The policies that judged at a standing, as every answer names them."""
+
+    def __init__(self, store: Store, policies: str) -> None:
+        self._noted: dict[str, list[list[str]]] = json.loads(policies)
+        self._by_hash = _policies_by_hash(store)
+        self.told: dict[tuple[Any, ...], Any] = {}
+        """What was made of them for answers, kept by who made it."""
+
+    def in_force(self, policy_hash: str, as_of: int) -> bool:
+        found = self._by_hash.get(policy_hash)
+        return found is not None and as_of >= found.in_force_from
+
+    def policies(self, scheme: str) -> list[dict[str, str]]:
+        """Every version that took part, the earliest first."""
+        return [
+            {"scheme": self._by_hash[digest].scheme, "id": name, "hash": digest}
+            for name, digest in self._noted.get(scheme, ())
+            if digest in self._by_hash
+        ]
+
+    def assumed(self, scheme: str) -> list[str]:
+        """The parameters used that no rule text gives."""
+        return self._nobodys(scheme).assumed
+
+    def level_names(self, scheme: str, language: str) -> dict[str, str]:
+        return self._nobodys(scheme).level_names(language)
+
+    def _nobodys(self, scheme: str) -> Replay:
+        """The replay of a subject of which nothing was ever heard: it names levels and assumed parameters."""
+        found = [self._by_hash[digest] for _, digest in self._noted.get(scheme, ()) if digest in self._by_hash]
+        own = [policy for policy in found if policy.scheme == scheme]
+        beside = [policy for policy in found if policy.scheme != scheme]
+        return JUDGING[scheme]("none/none", [], Moment(0, 0, 0), Policies(own, beside))
+
+
+def _policies_by_hash(store: Store) -> dict[str, Policy]:
+    found = {policy.hash: policy for scheme in JUDGING for policy in shipped(scheme)}
+    return found | {item.policy.hash: item.policy for scheme in JUDGING for item in adopted_policies(store, scheme)}

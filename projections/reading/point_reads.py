@@ -1,0 +1,93 @@
+"""One subject's levels in one statement, and so from one moment: as fast as a database can be asked."""
+
+import sqlite3
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final, NamedTuple
+
+from projections.http.problems import no_views
+from projections.reading.freshness import Standing
+from projections.views.belonging import SeenHistory
+from projections.views.location import views_path
+from replay.errors import StoreError
+from replay.store.beside import OpenedFile, connect_sqlite, examining_mode
+from replay.store.sqlite import SqliteStore
+
+
+class Level(NamedTuple):
+    """A row of `v1_levels`, and where it last changed."""
+
+    subject: str
+    scheme: str
+    state: str
+    level: str | None
+    score: int | None
+    effective_state: str
+    effective_level: str | None
+    effective_since: int | None
+    policy: str
+    policy_hash: str
+    assumed: bool
+    stale: bool
+    changed_position: int
+    """0 where it was not asked for."""
+
+
+class Point(NamedTuple):
+    """What the live views hold of a subject at one moment."""
+
+    standing: Standing
+    levels: Sequence[Level]
+
+
+BUSY_SECONDS: Final = 5
+HEAD_SECONDS: Final = 0.05
+"""For how long the end of the ledger is taken to stand where it was seen: it only says how fresh the views are."""
+_STANDING: Final = "b.build, b.position, b.as_of, b.chain, b.policies, (SELECT max(number) FROM changes)"
+_OF_STANDING: Final = len(_STANDING.split(", "))
+_LEVEL: Final = ", ".join(f"l.{name}" for name in Level._fields if name != "changed_position")
+_LEVELS_SQL: Final = (
+    f"SELECT {_STANDING}, {_LEVEL} FROM v1_levels AS l, builds AS b WHERE l.subject = ? AND b.role = 'live'"
+)
+_LEVEL_SQL: Final = f"{_LEVELS_SQL} AND l.scheme = ?"
+_STANDING_SQL: Final = f"SELECT {_STANDING} FROM builds AS b WHERE b.role = 'live'"
+
+
+class SqlitePoints:
+    """A connection to the file of the views, for one thread: the event loop reads by it without waiting."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        path = views_path(store)
+        mode = examining_mode(path)
+        self._file = OpenedFile(path, mode)
+        self._connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode)
+        self._connection.execute("PRAGMA query_only = ON")
+        self._head, self._head_until = 0, 0.0
+        self._history = SeenHistory()
+
+    def read(self, subject: str, scheme: str | None = None) -> Point:
+        """A subject's levels, or the one in a scheme. Raises Problem where nothing is live, OtherHistory."""
+        asked = (_LEVELS_SQL, (subject,)) if scheme is None else (_LEVEL_SQL, (subject, scheme))
+        try:
+            rows = self._connection.execute(*asked).fetchall()
+            if not rows:
+                rows = self._connection.execute(_STANDING_SQL).fetchall()
+            self._file.check_unchanged("the file of the views")
+        except sqlite3.Error as error:
+            raise StoreError(f"the levels cannot be read from the views: {error}") from error
+        if not rows:
+            raise no_views()
+        standing = Standing._make((*rows[0][:_OF_STANDING], self._seen_head()))
+        self._history.check(self._store, standing.position, standing.chain)
+        levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
+        return Point(standing, sorted(levels) if len(levels) > 1 else levels)
+
+    def _seen_head(self) -> int:
+        if monotonic() >= self._head_until:
+            self._head = self._store.head().position
+            self._head_until = monotonic() + HEAD_SECONDS
+        return self._head
+
+    def close(self) -> None:
+        self._connection.close()

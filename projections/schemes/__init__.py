@@ -1,0 +1,1 @@
+"""How the views of each scheme are moved, a room a scheme."""

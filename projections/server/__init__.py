@@ -1,0 +1,1 @@
+"""The processes that answer: the application, its guard, signing in, probes and metrics."""

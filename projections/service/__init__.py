@@ -1,1 +1,0 @@
-"""The service: levels, explanations and changes over HTTP, for reading alone."""

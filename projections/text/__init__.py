@@ -1,0 +1,1 @@
+"""Answers as text for people, in English and Chinese, or as JSON."""

@@ -1,0 +1,364 @@
+"""The views of a ledger: where they are kept, which build is live, and the transactions that move them.
+
+With SQLite they are a file of their own beside the ledger, with PostgreSQL the schema `levelbook_views` of the same
+database. A build is one whole set of tables (`projections.views.tables`); one is live, one may be under way, and one
+that was live before may be kept to switch back to.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import psycopg
+from sqlalchemy import Connection, Engine, Row, Table, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from projections.views.changes import LevelWatch, StoodAt, note_switch
+from projections.views.location import POSTGRES_SCHEMA, has_views, views_path
+from projections.views.tables import Tables, control_tables, tables_of, view_statements
+from replay.errors import NotExaminedError, StoreError, UsageError
+from replay.store.base import Store
+from replay.store.beside import (
+    OpenedFile,
+    beside,
+    end_engine,
+    examining_mode,
+    locked,
+    make_private,
+    postgres_engine,
+    sqlite_engine,
+)
+from replay.store.postgres import PostgresStore
+from replay.store.sqlite import SqliteStore
+
+FORMAT: Final = 3
+"""Of the tables. 3: a build keeps the chain hash of its position, and a unit set aside may have a trace."""
+BUSY_SECONDS: Final = 60
+_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
+_READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")
+FEED_BYTES: Final = 6
+"""Views made again from nothing count changes anew: their feed has another name, chosen at random."""
+LIVE: Final = "live"
+BUILDING: Final = "building"
+FORMER: Final = "former"
+CHECKING: Final = "checking"
+"""The roles of a build."""
+_DAMAGED: Final = ("malformed", "not a database", "no such table", "no such column")
+_UNDEFINED: Final = ("42P01", "42703")
+"""PostgreSQL's undefined_table and undefined_column."""
+_LOCKS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C764203, "check": 0x4C764204}
+
+
+class DamagedViews(StoreError):
+    """The views cannot be read as what they must be, or are not of the ledger beside them as it is now."""
+
+
+class Build(NamedTuple):
+    """A row of `builds`: one set of tables, and the one moment at which all of it stands."""
+
+    build: int
+    role: str
+    position: int
+    as_of: int
+    policies: str
+    """JSON: by scheme, the revisions that judged."""
+    program: str
+    phase: str
+    done: int
+    total: int
+    started_at: int
+    moved_at: int
+    """When it last moved, by the ledger's clock."""
+    parts: str
+    """JSON: which parts of a rebuild are finished."""
+    chain: str
+    """The ledger's chain hash at the position, in hexadecimal digits."""
+
+
+class Views:
+    """The views of one ledger, open for reading and for moving them."""
+
+    def __init__(
+        self, store: Store, engine: Engine, schema: str | None, path: Path | None, *, mode: str = "rw"
+    ) -> None:
+        self.store = store
+        self.schema = schema
+        self.feed = ""
+        """What the feed of changes is called: views made again from nothing count anew, under another name."""
+        self._engine = engine
+        self._path = path
+        self._file = None if path is None else OpenedFile(path, mode)
+        self.about, self._builds, self.changes = control_tables(schema)
+
+    @property
+    def place(self) -> str:
+        """Where the views are kept, in words that tell what to remove."""
+        if self._path is None:
+            return f"the schema (DROP SCHEMA {self.schema} CASCADE)"
+        return f"the file {self._path}"
+
+    def tables(self, build: int) -> Tables:
+        return tables_of(build, self.schema)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot of the views. Raises NotExaminedError where what was read may be of two moments."""
+        with _failures_named(self.store.name), self._engine.connect() as connection:
+            if self.schema is None:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield connection
+            finally:
+                if self._file is not None:
+                    self._file.check_unchanged("the file of the views")
+
+    @contextmanager
+    def moving(self) -> Iterator[Connection]:
+        """A transaction that is alone among those that move the views; whole or without trace."""
+        with _failures_named(self.store.name), self._engine.connect() as connection:
+            if self.schema is None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text(f"LOCK TABLE {self.schema}.about IN EXCLUSIVE MODE"))
+            yield connection
+            self.check_current()
+            connection.commit()
+
+    def check_current(self) -> None:
+        """Raises StoreError where the file of the views, or of their ledger, is no longer the one that was opened.
+
+        With PostgreSQL there are no files: a connection that is lost says so itself.
+        """
+        if self._file is None:
+            return
+        if not self._file.is_current():
+            raise StoreError(
+                f"the file of the views, {self._path}, was removed or replaced since it was opened: nothing more is"
+                " written into it; start again, 'levelbook follow' makes views where there are none"
+            )
+        if not self.store.is_current():
+            raise StoreError(
+                f"the ledger's file {self.store.name} was replaced or removed since it was opened: its views are not"
+                " moved on; look which ledger stands there, then start again"
+            )
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[Callable[[], None]]:
+        """Hold the right to follow or to rebuild. Raises StoreError when another process holds it.
+
+        What it gives raises StoreError once the right is lost: on PostgreSQL it ends with its connection.
+        """
+        busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
+        if self._path is None:
+            with _failures_named(self.store.name), self._engine.connect() as connection:
+                if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCKS[work]})")).scalar_one():
+                    raise busy
+                connection.commit()
+
+                def check() -> None:
+                    with _failures_named(self.store.name):
+                        connection.execute(text("SELECT 1"))
+                        connection.commit()
+
+                try:
+                    yield check
+                finally:
+                    with suppress(SQLAlchemyError):  # the right ends with the connection at the latest
+                        connection.execute(text(f"SELECT pg_advisory_unlock({_LOCKS[work]})"))
+            return
+        with locked(beside(self._path, f".{work}"), busy):
+            yield lambda: None
+
+    def builds(self, connection: Connection) -> list[Build]:
+        """Every build, the oldest first."""
+        rows = connection.execute(select(self._builds).order_by(self._builds.c.build))
+        return [Build(*row) for row in rows]
+
+    def all_tables(self, connection: Connection) -> list[Table]:
+        """Those that tell of the builds, and those of every build."""
+        made = [self.tables(build.build).metadata.tables.values() for build in self.builds(connection)]
+        return [*self.about.metadata.tables.values(), *(table for tables in made for table in tables)]
+
+    def in_role(self, connection: Connection, role: str) -> Build | None:
+        return next((build for build in self.builds(connection) if build.role == role), None)
+
+    def build(self, connection: Connection, number: int) -> Build:
+        """A build by its number. Raises StoreError when it is gone: another process has removed it."""
+        for found in self.builds(connection):
+            if found.build == number:
+                return found
+        raise StoreError(
+            f"build {number} of the views of {self.store.name} is gone: a rebuild has removed it; try again"
+        )
+
+    def live(self, connection: Connection) -> Build:
+        """The build that services read. Raises UsageError when there is none yet."""
+        found = self.in_role(connection, LIVE)
+        if found is None:
+            raise UsageError(f"{self.store.name} has no views yet; 'levelbook rebuild' makes them")
+        return found
+
+    def watch(self, connection: Connection, build: Build) -> LevelWatch | None:
+        """What notes the changes of a build's levels; None unless it is live."""
+        return LevelWatch(connection, self.changes, self.tables(build.build)) if build.role == LIVE else None
+
+    def add_build(self, connection: Connection, build: Build) -> None:
+        """The empty tables of a new build, and its row."""
+        self.tables(build.build).metadata.create_all(connection)
+        connection.execute(insert(self._builds).values(**build._asdict()))
+
+    def note(self, connection: Connection, build: int, **values: Any) -> None:
+        """Change what is noted of a build."""
+        connection.execute(update(self._builds).where(self._builds.c.build == build).values(**values))
+
+    def drop_build(self, connection: Connection, build: int) -> None:
+        self.tables(build).metadata.drop_all(connection)
+        connection.execute(self._builds.delete().where(self._builds.c.build == build))
+
+    def switch(self, connection: Connection, build: int) -> None:
+        """Make a build the live one: the `v1_…` views show it from this transaction's end on.
+
+        Every level that differs is a change.
+        """
+        live, made = self.in_role(connection, LIVE), self.build(connection, build)
+        before = None if live is None else self.tables(live.build)
+        note_switch(connection, self.changes, before, self.tables(build), StoodAt(made.position, made.as_of))
+        for name, statement in view_statements(build, self.schema):
+            connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+            connection.execute(text(f"CREATE VIEW {name} AS {statement}"))
+        if live is not None and live.build != build:
+            self.note(connection, live.build, role=FORMER)
+        self.note(connection, build, role=LIVE)
+
+    def close(self) -> None:
+        end_engine(self._engine)
+
+    def __enter__(self) -> "Views":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def has_live(views: Views) -> bool:
+    """Whether there is a build that services read."""
+    with views.reading() as connection:
+        return views.in_role(connection, LIVE) is not None
+
+
+def scratch_views(store: Store, path: Path) -> Views:
+    """Views of a ledger in a passing file at `path`, whatever database the ledger is in."""
+    make_private(path)
+    engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=("journal_mode = OFF", "synchronous = OFF"))
+    views = Views(store, engine, None, path)
+    _check(views, make=True)
+    return views
+
+
+def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> Views:
+    """The views of a ledger. `make` makes the empty place for them where there is none; `only_read` never writes.
+
+    Raises UsageError when there are none, and when they belong to another ledger or are of another form.
+    """
+    if not make and not has_views(store):
+        raise UsageError(f"{store.name} has no views yet; 'levelbook rebuild' makes them")
+    if isinstance(store, SqliteStore):
+        path = views_path(store)
+        if make:
+            make_private(path)
+        mode = examining_mode(path) if only_read else "rw"
+        pragmas = _READING_PRAGMAS if only_read else _PRAGMAS
+        engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas, mode=mode)
+        views = Views(store, engine, None, path, mode=mode)
+    else:
+        assert isinstance(store, PostgresStore)
+        engine = postgres_engine(store.location, application="levelbook-views", busy_seconds=BUSY_SECONDS)
+        views = Views(store, engine, POSTGRES_SCHEMA, None)
+    try:
+        with _failures_named(store.name):
+            _check(views, make)
+    except BaseException:
+        views.close()
+        raise
+    return views
+
+
+def _check(views: Views, make: bool) -> None:
+    about = views.about
+    with views._engine.connect() as connection:
+        there = inspect(connection).has_table("about", schema=views.schema)
+    if not there and not make:
+        raise DamagedViews(
+            f"the views of {views.store.name} were never made whole: {views.place} holds none;"
+            " 'levelbook rebuild' makes them"
+        )
+    if not there:
+        with views._engine.connect() as connection:
+            if views.schema is None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCKS['making']})"))
+                make_schema(connection, views.schema)
+            about.metadata.create_all(connection)
+            row: Row[Any] | None = connection.execute(select(about)).first()
+            if row is None:
+                ledger, feed = views.store.identity.id, secrets.token_hex(FEED_BYTES)
+                connection.execute(insert(about).values(one=1, ledger=ledger, format=FORMAT, feed=feed))
+            connection.commit()
+    with views.reading() as connection:
+        columns = {column["name"] for column in inspect(connection).get_columns("about", schema=views.schema)}
+        ledger, form = connection.execute(select(about.c.ledger, about.c.format)).one()
+        if "feed" in columns:
+            views.feed = connection.execute(select(about.c.feed)).scalar_one()
+    if ledger != views.store.identity.id:
+        raise UsageError(
+            f"the views beside {views.store.name} are of another ledger; remove {views.place}, then 'levelbook rebuild'"
+        )
+    if form != FORMAT:
+        raise UsageError(
+            f"the views of {views.store.name} have form {form}, this levelbook moves form {FORMAT};"
+            f" remove {views.place}, then 'levelbook rebuild'"
+        )
+
+
+def make_schema(connection: Connection, schema: str) -> None:
+    """Make a schema of PostgreSQL unless it is there: a role that may make none may have been given one."""
+    if not inspect(connection).has_schema(schema):
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+
+
+@contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """Errors of the database as errors of the views."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        first = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        if "full" in first:
+            raise StoreError(
+                f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"
+                " make space and go on"
+            ) from error
+        state = getattr(cause, "sqlstate", None)
+        if state == "42501":  # insufficient_privilege
+            raise NotExaminedError(
+                f"the views of {name} cannot be read or moved by this role ({first}); the README, under Stores, has the"
+                " rights that each role needs"
+            ) from error
+        if state in _UNDEFINED or any(words in first for words in _DAMAGED):
+            raise DamagedViews(
+                f"the views of {name} are damaged ({first}); remove them and rebuild: the ledger is whole"
+            ) from error
+        if "locked" in first or "lock timeout" in first:
+            raise NotExaminedError(
+                f"the views of {name} were held by another process for {BUSY_SECONDS} s; try again"
+            ) from error
+        if isinstance(cause, sqlite3.OperationalError | psycopg.OperationalError):  # lost, or on a disk that fails
+            raise NotExaminedError(f"the views of {name} cannot be used: {first}") from error
+        raise StoreError(f"the views of {name} cannot be used: {first}") from error

@@ -1,0 +1,28 @@
+"""Where the views of a ledger are kept, and whether there are any: asked without opening them."""
+
+from pathlib import Path
+from typing import Final
+
+from replay.store.base import Store
+from replay.store.beside import beside
+from replay.store.sqlite import SqliteStore
+
+POSTGRES_SCHEMA: Final = "levelbook_views"
+
+
+def views_path(store: SqliteStore) -> Path:
+    """The file of the views of a SQLite ledger, beside it."""
+    return beside(store.path, ".views")
+
+
+def has_views(store: Store) -> bool:
+    """Whether somebody has made views of a ledger."""
+    if isinstance(store, SqliteStore):
+        return views_path(store).exists()
+    return has_table(store, POSTGRES_SCHEMA, "about")
+
+
+def has_table(store: Store, schema: str, table: str) -> bool:
+    """Whether a PostgreSQL database has a table; who may not read it is told so, too."""
+    found = store.query("SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = ?", (schema, table))
+    return bool(list(found))

@@ -1,0 +1,95 @@
+"""Rows that the views of monthly schemes have in common: a level's history and the level, from its evaluations."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from projections.views.step import Rewrite, level_rewrite, numbered
+from replay.replaying.monthly import NO_EVALUATION_YET
+
+
+class Evaluated(NamedTuple):
+    """A row of an evaluation's month, and the instant of the evaluation."""
+
+    at: int
+    row: dict[str, Any]
+
+    @property
+    def standing(self) -> tuple[str, str | None]:
+        return self.row["state"], self.row["level"]
+
+
+class Standing(NamedTuple):
+    """Of which scheme, and what the state is where nothing was evaluated."""
+
+    scheme: str
+    not_evaluated: str
+    score: str = "score"
+    """The column of what the scheme ranks by."""
+
+
+def monthly_rewrites(
+    subject: str, standing: Standing, evaluated: Sequence[Evaluated], judged: dict[str, Any]
+) -> list[Rewrite]:
+    """History and level from all evaluations, the earliest first; `judged` says by which policy where there is none."""
+    rows = [history_row(subject, standing, item) for item in changes_of(evaluated)]
+    return [
+        Rewrite("history", {"subject": subject, "scheme": standing.scheme}, numbered(rows, None)),
+        level_rewrite(level_row(subject, standing, evaluated, judged)),
+    ]
+
+
+def changes_of(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
+    """The evaluations that came to another state or level than the one before."""
+    before: tuple[str, str | None] = (NO_EVALUATION_YET, None)
+    changes = []
+    for item in evaluated:
+        if item.standing != before:
+            changes.append(item)
+        before = item.standing
+    return changes
+
+
+def history_row(subject: str, standing: Standing, item: Evaluated) -> dict[str, Any]:
+    kept = ("state", "level", "policy", "policy_hash", "assumed")
+    return {
+        "subject": subject,
+        "scheme": standing.scheme,
+        "from_at": item.at,
+        **{name: item.row[name] for name in kept},
+        "score": item.row[standing.score],
+        "cause": "evaluation",
+        "cause_position": None,
+    }
+
+
+def level_row(
+    subject: str, standing: Standing, evaluated: Sequence[Evaluated], judged: dict[str, Any]
+) -> dict[str, Any]:
+    if not evaluated:
+        state, level, score, since = standing.not_evaluated, None, None, None
+    else:
+        state, level = evaluated[-1].standing
+        score = evaluated[-1].row[standing.score]
+        judged = {name: evaluated[-1].row[name] for name in ("policy", "policy_hash", "assumed")}
+        since = _since(evaluated)
+    return {
+        "subject": subject,
+        "scheme": standing.scheme,
+        "state": state,
+        "level": level,
+        "score": score,
+        "effective_state": state,
+        "effective_level": level,
+        "effective_since": since,
+        **judged,
+    }
+
+
+def _since(evaluated: Sequence[Evaluated]) -> int:
+    """The evaluation since which state and level are the same."""
+    since = evaluated[-1].at
+    for item in reversed(evaluated):
+        if item.standing != evaluated[-1].standing:
+            break
+        since = item.at
+    return since

@@ -1,0 +1,154 @@
+"""The monthly boards of agencies: rated agencies ranked by what a board ranks by (RULEBOOK §4)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from domain.calendar import (
+    LEDGER_START,
+    month_start,
+    month_text,
+    parse_instant,
+    parse_moment,
+    parse_month,
+    shanghai_text,
+)
+from domain.events import BoardDecided
+from domain.mcn_level.facts import evaluated_at, rules_of
+from domain.mcn_level.rule import score_on
+from domain.policy import Policy, start_of_month, term_at, terms_of
+from domain.version import PROGRAM_VERSION
+from replay.answers.replay import open_json
+from replay.errors import UsageError
+from replay.history.browse import list_subjects
+from replay.history.readers import Reader
+from replay.history.timeline import Asked, Moment, resolve
+from replay.policies.catalog import Choice
+from replay.replaying.base import Policies
+from replay.schemes.mcn_level.replay import McnReplay, ranked
+from replay.schemes.registry import choose
+from replay.store.base import Store
+from replay.store.decode import read_record
+
+
+def board_json(
+    store: Store,
+    board: str,
+    month: int,
+    known: tuple[str | None, int | None],
+    choice: Choice,
+    reader: Reader,
+    progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """A board of a month, as known at a `known_at` or position: every rated agency, best first.
+
+    Raises UsageError for a board that there is not, and a month that is not evaluated yet.
+    """
+    moment = _moment_of(store, month, known, choice)
+    policies = choose(store, McnReplay, moment, choice)
+    policy = _policy_of(policies, month)
+    boards = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
+    if board not in boards:
+        raise UsageError(f"there is no board {board!r}; known are {', '.join(boards)}")
+    rows = _rows(_replays(store, moment, policies, progress), month, boards[board])
+    return {
+        "board": board,
+        "month": month_text(month),
+        "ranks_by": boards[board],
+        "program": PROGRAM_VERSION,
+        "policy": policy.id,
+        "policy_hash": policy.hash,
+        "as_of": shanghai_text(moment.as_of),
+        "known_at": shanghai_text(moment.known_at),
+        "position": moment.position,
+        "asked_known_at": open_json(moment),
+        "in_force": moment.as_of >= policy.in_force_from,
+        "assumed": McnReplay("mcn/none", [], moment, policies).assumed,
+        "rows": rows,
+        **decided_json(store, board, month, rows, reader),
+    }
+
+
+def decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]], reader: Reader) -> dict[str, Any]:
+    """`decided`: the board as it was decided, which later knowledge never changes; whether it comes out otherwise here.
+
+    Null where nothing was decided; left out for a reader who may not see decisions.
+    """
+    if not reader.sees_decisions:
+        return {}
+    decided = board_decisions(store, board, reader)
+    latest = next((item for item in reversed(decided) if item.period == month_text(month)), None)
+    if latest is None:
+        return {"decided": None}
+    as_decided = [msgspec.to_builtins(row) for row in latest.rows]
+    told = {
+        "run": latest.run,
+        "known_at": shanghai_text(parse_instant(latest.known_at)),
+        "rows": as_decided,
+        "restated": as_decided != rows,
+    }
+    return {"decided": told}
+
+
+def board_decisions(store: Store, board: str, reader: Reader) -> list[BoardDecided]:
+    """The decisions of a board, in the order in which they were made. Raises HiddenError for who may not see them."""
+    reader.check("board.decided")
+    rows = store.query("SELECT type, record FROM records WHERE stream = ? ORDER BY version", (f"board/{board}",))
+    return [read_record(name, record).data for name, record in rows]
+
+
+def board_rows(
+    store: Store, period: str, moment: Moment, policies: Policies
+) -> list[tuple[str, Policy, list[dict[str, Any]]]]:
+    """Every board of a month: its code, the policy that ranks it, and its rows."""
+    month = parse_month(period)
+    policy = _policy_of(policies, month)
+    replays = _replays(store, moment, policies, lambda _: None)
+    return [
+        (item["code"], policy, _rows(replays, month, item["ranks_by"])) for item in policy.parameters["boards"].value
+    ]
+
+
+def _policy_of(policies: Policies, month: int) -> Policy:
+    return term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
+
+
+def _replays(store: Store, moment: Moment, policies: Policies, progress: Callable[[int], None]) -> list[McnReplay]:
+    replays = []
+    for number, item in enumerate(list_subjects(store, "mcn"), 1):
+        subject = item["subject"]
+        replays.append(McnReplay(subject, McnReplay.load(store, subject, moment.position), moment, policies))
+        progress(number)
+    return replays
+
+
+def _rows(replays: list[McnReplay], month: int, ranks_by: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": rank,
+            "subject": replay.subject,
+            "score": score_on(ranks_by, found.found),
+            "settled": found.found.settled_fen,
+            "level": found.level,
+        }
+        for rank, (replay, found) in enumerate(ranked(replays, month, ranks_by), 1)
+    ]
+
+
+def _moment_of(store: Store, month: int, known: tuple[str | None, int | None], choice: Choice) -> Moment:
+    """The month's evaluation, with what was known at the moment asked for."""
+    if month_start(month) < LEDGER_START:
+        raise UsageError(f"{month_text(month)} is before 2020-06, when levels begin")
+    asked = resolve(store, Asked(known_at=known[0], position=known[1]))
+    at_close = asked._replace(as_of=month_start(month + 1) - 1)
+    own = choose(store, McnReplay, at_close, choice).own
+    due = evaluated_at(month, rules_of(term_at(terms_of(own, start_of_month), month_start(month)).policy))
+    if due > store.now():
+        raise UsageError(f"{month_text(month)} is not evaluated yet: it is due at {shanghai_text(due)}")
+    if known[0] is not None and parse_moment(known[0], store.now()) < due:
+        raise UsageError(
+            f"{month_text(month)} was not over as known then: a board needs all that was known at {shanghai_text(due)};"
+            " give a later --known-at"
+        )
+    return asked._replace(as_of=due)

@@ -1,0 +1,11 @@
+"""The history of a level: each change of state or level with what caused it."""
+
+from typing import Any
+
+from replay.answers.replay import common_json
+from replay.replaying.base import Replay
+
+
+def history_json(replay: Replay) -> dict[str, Any]:
+    """Every change up to `as_of`, the earliest first, as known at the replay's position."""
+    return {**common_json(replay), "changes": replay.changes_json()}

@@ -1,0 +1,221 @@
+"""The archive: sealed columnar segments of the ledger for bulk reading, and the tail that is not sealed yet.
+
+Derived data: everything here can be made again from the store. Readers refuse what does not fit it.
+"""
+
+import os
+import weakref
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from replay.columnar.columns import Columns, first_out_of_order
+from replay.columnar.encoding import Named, Unread, read_named
+from replay.columnar.numbering import Numbered, names_of, names_schema, needed, number, split
+from replay.columnar.parts import PART_ROWS, Part, Run, from_subject, last_of, parts_of
+from replay.columnar.segments import (
+    AGENCIES,
+    BUCKETS,
+    COLUMNS_FILE,
+    FORMAT,
+    MANIFEST,
+    NAMES_FILE,
+    SUBJECTS_FILE,
+    Manifest,
+    Progress,
+    SegmentFile,
+    bucket_of,
+    columns_in,
+    hold,
+    misfit,
+    names_in,
+    read_manifest,
+)
+from replay.errors import NotSealedError
+from replay.store.base import Store
+from replay.store.record import CHAIN_START
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+NAMES_AT_ONCE: Final = 1_000_000
+"""Sealed names of orders and buyers that are looked through together."""
+
+
+class Tail(NamedTuple):
+    """Records behind those that are sealed, up to `position`, by bucket."""
+
+    position: int
+    parts: dict[int, Named]
+    unread: list[Unread]
+    """Those that cannot be read, in order: they have no row, and what their subjects come to is not known."""
+
+
+class Archive:
+    """The segments in a folder, as the manifest had them when it was opened; no file of theirs is removed meanwhile."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.position = manifest.generations[-1].last if manifest.generations else 0
+        """Up to which position the ledger is sealed; 0 where it is not."""
+        self.chain = bytes.fromhex(manifest.generations[-1].chain) if manifest.generations else CHAIN_START
+        """The chain hash there."""
+        self._cut_from: Archive | None = None
+
+    @classmethod
+    def open(cls, folder: Path, ledger_id: str) -> "Archive":
+        """The archive in a folder; an empty one where there is none.
+
+        Raises DamagedError for a manifest that cannot be read, and for the segments of another ledger.
+        """
+        held = hold(folder)
+        manifest = read_manifest(folder) or Manifest(FORMAT, ledger_id, BUCKETS, [])
+        if manifest.ledger != ledger_id:
+            raise misfit(folder / MANIFEST, f"is of the ledger {manifest.ledger}, not of {ledger_id}")
+        archive = cls(folder, manifest)
+        if held is not None:
+            weakref.finalize(archive, os.close, held)
+        return archive
+
+    def read(self, bucket: int, tail: Tail | None = None) -> Columns:
+        """The records of a bucket, in order: the sealed ones, and those of a tail; none behind the tail's position.
+
+        Raises DamagedError for a file that does not fit.
+        """
+        (whole,) = self.parts(bucket, tail, rows=None)
+        return whole.columns
+
+    def parts(
+        self, bucket: int, tail: Tail | None = None, *, first: int = 0, rows: int | None = PART_ROWS
+    ) -> Iterator[Part]:
+        """The same in parts of whole subjects, from one on, each numbered within its part; at least one part."""
+        import pyarrow as pa
+
+        known = None if tail is None or tail.position >= self.position else tail.position
+        names = self._names(bucket, SUBJECTS_FILE)
+        files = list(self._files(bucket, COLUMNS_FILE))
+        at_once = None if rows is None else rows // max(1, len(files))
+        runs = [Run(self._chunks(file, first, known, at_once)) for file in files]
+        if tail is not None and bucket in tail.parts:
+            found = self.numbered(bucket, tail.parts[bucket])
+            runs.append(Run(iter([from_subject(found.columns, first)])))
+            names = pa.concat_tables([names, found.names])
+        lists = names_of(names)
+        # A generator's variable would hold each part until the next one is made.
+        return map(partial(self._within, lists, first), parts_of(runs, rows))
+
+    def _chunks(self, file: SegmentFile, first: int, known: int | None, rows: int | None) -> Iterator[Columns]:
+        """A file's rows of the subjects from one on up to a known position, in chunks."""
+        before: Columns | None = None
+        read = 0
+        for chunk in columns_in(self.folder, file, rows):
+            row = first_out_of_order(chunk, before)
+            if row is not None:
+                raise misfit(self.folder / file.name, f"is not in order at row {read + row}")
+            before, read = last_of(chunk), read + len(chunk.at)
+            given = [from_subject(chunk, first, known)]
+            del chunk  # what this goes on to hold is the last row alone
+            yield given.pop()
+
+    def _within(self, lists: tuple[list[str], list[str], list[str]], begin: int, part: Part) -> Part:
+        """A part of the subjects from one on with their names, and these numbered from 0."""
+        subjects, creators, texts = lists
+        first = max(begin, part.first)
+        columns, end = part.columns, len(subjects) if part.end is None else part.end
+        if len(columns.subject) and int(columns.subject[-1]) >= len(subjects):
+            raise misfit(self.folder / MANIFEST, f"has no name for subject {columns.subject[-1]} of a bucket")
+        named = columns._replace(subjects=subjects[first:end], creators=creators, texts=texts)
+        return Part(first, part.end, named._replace(subject=columns.subject - first) if first else named)
+
+    def agencies(self, tail: Tail | None = None) -> Columns:
+        """The records of every agency, which belong to each bucket's creators."""
+        return self.read(AGENCIES, tail)
+
+    def tail(self, store: Store, position: int, progress: Progress = lambda _: None) -> Tail:
+        """The records behind the sealed ones up to a position, for `read`; none where more is sealed already."""
+        return Tail(position, *stretch(store, self.position, position, progress))
+
+    def before(self, place: int) -> "Archive":
+        """The archive without its generations from the n-th on, counted from 0; it keeps this one open."""
+        archive = Archive(
+            self.folder, msgspec.structs.replace(self.manifest, generations=self.manifest.generations[:place])
+        )
+        archive._cut_from = self
+        return archive
+
+    def check_chain(self, store: Store) -> None:
+        """Raises DamagedError unless each generation ends with the chain hash that the store has there."""
+        path = self.folder / MANIFEST
+        for generation in self.manifest.generations:
+            rows = list(store.query("SELECT chain FROM records WHERE position = ?", (generation.last,)))
+            if not rows:
+                raise misfit(path, f"goes to position {self.position}, beyond the end of {store.name}")
+            if rows[0][0].hex() != generation.chain:
+                raise misfit(path, f"bears another chain hash at position {generation.last} than {store.name}")
+
+    def numbered(self, bucket: int, part: Named) -> Numbered:
+        """The columns and new names of records of a bucket that follow what is sealed."""
+        import pyarrow as pa
+
+        return number(part, pa.concat_tables([self._names(bucket, SUBJECTS_FILE), self._known(bucket, part)]))
+
+    def _known(self, bucket: int, part: Named) -> "pa.Table":
+        """What numbering these records needs of the sealed names within subjects, read some at a time."""
+        import pyarrow as pa
+
+        texts = pa.concat_arrays([part.name, part.buyer]).unique()
+        found = [names_schema().empty_table()]
+        for file in self._files(bucket, NAMES_FILE):
+            found += [needed(names, texts) for names in names_in(self.folder, file, NAMES_AT_ONCE)]
+        return pa.concat_tables(found)
+
+    def _names(self, bucket: int, kind: str) -> "pa.Table":
+        import pyarrow as pa
+
+        tables = [names for file in self._files(bucket, kind) for names in names_in(self.folder, file)]
+        return pa.concat_tables([names_schema().empty_table(), *tables])
+
+    def _files(self, bucket: int, kind: str) -> Iterator[SegmentFile]:
+        for generation in self.manifest.generations:
+            file = generation.file(bucket, kind)
+            if file is not None:
+                yield file
+
+
+def open_archive(store: Store, folder: Path | None) -> Archive:
+    """The archive of a store, checked against it; an empty one where nothing was sealed or no folder is known."""
+    if folder is None:
+        return Archive(Path(), Manifest(FORMAT, store.identity.id, BUCKETS, []))
+    archive = Archive.open(folder, store.identity.id)
+    archive.check_chain(store)
+    return archive
+
+
+class Stretch(NamedTuple):
+    """The records of a stretch of the ledger by bucket, and those that cannot be read."""
+
+    parts: dict[int, Named]
+    unread: list[Unread]
+
+
+def stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> Stretch:
+    """The records behind one position and up to another."""
+    import numpy as np
+
+    named, unread = read_named(store, after, last, progress)
+    buckets = [bucket_of(stream) for stream in named.streams]
+    return Stretch(split(named, np.array([-1 if bucket is None else bucket for bucket in buckets], np.int8)), unread)
+
+
+def whole_stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> dict[int, Named]:
+    """The same by bucket, to be sealed. Raises NotSealedError where a record that has a row cannot be read."""
+    parts, unread = stretch(store, after, last, progress)
+    for item in unread:
+        if item.has_row:
+            raise NotSealedError(f"{item.error}; until it is mended no record behind position {after} can be sealed")
+    return parts

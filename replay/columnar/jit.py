@@ -1,0 +1,79 @@
+"""Rules compiled: the only import of numba, and only where a loop over many records is asked for.
+
+The functions of a rule stay plain Python in `domain`; here they are made callable from a compiled loop. A compiled loop
+is kept on disk under a hash of every source of the program and the versions of what compiles it: numba itself looks at
+one file alone, and would go on with an old rule after a helper in another file has changed.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from replay import STARTED
+
+CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
+ROOMS: Final = ("domain", "replay")
+"""The packages whose sources compiled loops are made of."""
+SETTLED_SECONDS: Final = 60
+"""Sources that changed later than so long before the process began keep nothing: an upgrade may be under way."""
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+@cache
+def compiled(loop: Callable[..., Any], *rule: Callable[..., Any], allocates: bool = True) -> Callable[..., Any]:
+    """A loop over columns, compiled together with the functions of the rule that it calls, in any order.
+
+    The compiled loop releases the interpreter's lock, so that threads can run it side by side. One that makes no arrays
+    of its own (`allocates` says so; views are none) is compiled without the counting of references, which at each call
+    of a function counts every array of every tuple that is handed to it: six times slower.
+    """
+    from numba import config, njit
+    from numba.extending import register_jitable
+
+    folder = kept_in()
+    if folder is not None:
+        config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    for function in rule:
+        # Handing tuples of many arrays to a function costs more than most functions of a rule do.
+        register_jitable(forceinline=True)(function)
+    options: dict[str, Any] = {"nogil": True, "_nrt": allocates, "cache": folder is not None}
+    made: Callable[..., Any] = njit(**options)(loop)
+    return made
+
+
+@cache
+def kept_in() -> Path | None:
+    """The folder of the loops that these very sources were compiled to; None where nothing can be kept.
+
+    LEVELBOOK_CACHE names the place of such folders; left empty, nothing is kept.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    if named == "":
+        return None
+    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "levelbook"
+    if max(source.stat().st_ctime for source in _sources(_ROOT)) > STARTED - SETTLED_SECONDS:
+        return None  # what is on the disk may not be what this process has read
+    try:
+        folder = base / f"compiled-{sources_hash()[:32]}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def sources_hash(root: Path = _ROOT) -> str:
+    """A hash of every source that a compiled loop may be made of, and of the compiler's version."""
+    import sys
+    from importlib.metadata import version
+
+    found = sha256(f"{sys.version} numba {version('numba')} llvmlite {version('llvmlite')}".encode())
+    for source in _sources(root):
+        found.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def _sources(root: Path) -> list[Path]:
+    return [source for room in ROOMS for source in sorted((root / room).rglob("*.py"))]

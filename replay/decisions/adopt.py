@@ -1,0 +1,62 @@
+"""Recording the policies that decisions and views use, before they first use them (RULEBOOK §0, Policies)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from eventsourcing.persistence import IntegrityError
+
+from domain.policy import Policy
+from replay.decisions.application import Ledger
+from replay.errors import StoreError, UsageError
+from replay.history.timeline import EVERYTHING, Moment
+from replay.policies.catalog import shipped
+from replay.schemes.registry import SCHEMES, choose
+from replay.store.base import Store
+
+TRIES: Final = 5
+
+
+def adopt_all(ledger: Ledger, policies: Iterable[Policy]) -> None:
+    """Record those of whose version no revision was adopted yet. Raises IntegrityError where another process does."""
+    for policy in policies:
+        ledger.adopt_first(policy)
+
+
+def adopt_used_by_views(store: Store, as_of: int) -> int:
+    """Record what the views judge by at an instant; the instant from which on they judge by more.
+
+    An empty ledger is left empty. Raises StoreError where something is to be recorded and cannot be.
+    """
+    ledger = Ledger(store)
+    for _ in range(TRIES):
+        if store.head().position == 0:
+            return as_of
+        missing = [
+            policy for policy in _used(store, as_of) if policy.id not in ledger.policy_book(policy.scheme).latest
+        ]
+        try:
+            adopt_all(ledger, missing)
+            return min((at for at in _beginnings() if at > as_of), default=EVERYTHING)
+        except IntegrityError:  # another process adopts: what it adopted is what counts
+            continue
+        except (StoreError, UsageError) as error:
+            names = " and ".join(f"{policy.scheme} {policy.revision}" for policy in missing)
+            raise StoreError(
+                f"a policy must be recorded before views judge by it, and this process may not record {names}"
+                f" ({error}); let one who may write run 'levelbook policy adopt' for each"
+            ) from error
+    raise StoreError(f"the policies of {store.name} are adopted by other processes again and again; try again")
+
+
+def _used(store: Store, as_of: int) -> list[Policy]:
+    """Each version that judges in some scheme's view, by the revision that counts."""
+    head = store.head()
+    moment = Moment(as_of, head.recorded_at, head.position)
+    chosen = [choose(store, judging, moment) for judgings in SCHEMES.values() for judging in judgings]
+    found = {policy.hash: policy for policies in chosen for policy in (*policies.own, *policies.creators)}
+    return list(found.values())
+
+
+def _beginnings() -> Iterable[int]:
+    """When the versions that come with the program come into force."""
+    return [policy.in_force_from for kind in SCHEMES.values() for judging in kind for policy in shipped(judging.scheme)]

@@ -1,0 +1,134 @@
+"""The file of one disputed level: as announced, as decided, as known now, and all that leads from one to the other."""
+
+from typing import Any
+
+from domain.calendar import month_of, shanghai_text
+from domain.events import Event, LevelDecided
+from domain.version import PROGRAM_VERSION
+from replay.answers.diff import diff_json
+from replay.answers.explain import explain_json
+from replay.decisions.audit import as_decided, as_known_now, outcome_of
+from replay.decisions.decide import Period, decided_events, decision_on, judging_of, moment_of
+from replay.errors import UsageError
+from replay.history.browse import Chosen, list_events
+from replay.history.readers import Reader
+from replay.history.timeline import RETRACTED, Moment, has_subject
+from replay.replaying.base import Part, Replay, about_of
+from replay.replaying.clauses import points_text
+from replay.schemes.registry import choose
+from replay.store.base import Store
+
+
+def appeal_json(
+    store: Store, subject: str, scheme: str, period: Period, run: str | None, language: str, reader: Reader
+) -> dict[str, Any]:
+    """The file of one period's level. `run` names a run of decisions; None is the latest.
+
+    For a reader who may not see decisions it is made as if nothing had been decided, with `decided` and `difference`
+    left out. Raises UsageError for a subject that the scheme does not judge or the ledger does not know, and for a run
+    that decided nothing here; HiddenError for a run where the reader may see none.
+    """
+    kind, judging = judging_of(scheme)
+    if not subject.startswith(f"{kind}/"):
+        raise UsageError(f"{scheme} does not judge {subject}; it judges {kind}/<id>")
+    if not has_subject(store, subject):
+        raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects {kind}' lists them")
+    decision, moment = _decision(store, subject, scheme, period.text, run, reader)
+    then = None if decision is None else as_decided(store, subject, decision, moment)
+    known_now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
+    now = known_now.shown_to(reader)
+    part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
+    explained = explain_json(now, part, language)
+    bearing = {item["position"] for item in (*explained["verdicts"], *explained["notes"])}
+    difference = None if then is None else diff_json(then, now)
+    if difference is not None:
+        bearing |= {item["position"] for step in difference["steps"] for item in step["events"]}
+    return {
+        "subject": subject,
+        "scheme": scheme,
+        "period": period.text,
+        "program": PROGRAM_VERSION,
+        "level_names": now.level_names(language),
+        "announced": [
+            _announced_json(event)
+            for event in now.known
+            if _announces(event, scheme, period.text) and event.position not in now.retracted
+        ],
+        **({"decided": decision and then and _decided_json(store, decision, then)} if reader.sees_decisions else {}),
+        "now": explained,
+        **({"difference": difference} if reader.sees_decisions else {}),
+        "events": _events(store, now, bearing, reader),
+    }
+
+
+def _decision(
+    store: Store, subject: str, scheme: str, period: str, run: str | None, reader: Reader
+) -> tuple[LevelDecided | None, Moment | None]:
+    if run is None and not reader.sees_decisions:
+        return None, None
+    if run is None:
+        return decision_on(store, subject, scheme, period, reader) or (None, None)
+    named = [decision for _, decision in decided_events(store, subject, reader) if decision.run == run]
+    if not named or (named[-1].scheme, named[-1].period) != (scheme, period):
+        raise UsageError(
+            f"the run {run} decided nothing of {subject} for {period}; 'levelbook decided {subject}' lists runs"
+        )
+    return named[-1], moment_of(named[-1])
+
+
+def _now(store: Store, judging: type[Replay], subject: str, period: Period) -> Replay:
+    head = store.head()
+    moment = Moment(period.as_of, head.recorded_at, head.position)
+    return judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
+
+
+def _announces(event: Event, scheme: str, period: str) -> bool:
+    return event.type == "level.announced" and (event.data.scheme, event.data.period) == (scheme, period)
+
+
+def _announced_json(event: Event) -> dict[str, Any]:
+    return {
+        "source": event.source,
+        "event": event.id,
+        "position": event.position,
+        "level": event.data.level,
+        "at": shanghai_text(event.occurred_at),
+    }
+
+
+def _decided_json(store: Store, decision: LevelDecided, then: Replay) -> dict[str, Any]:
+    return {
+        "run": decision.run,
+        "state": decision.state,
+        "level": decision.level,
+        "score": decision.score,
+        "policy": decision.policy,
+        "policy_hash": decision.policy_hash,
+        "as_of": shanghai_text(then.moment.as_of),
+        "known_at": shanghai_text(then.moment.known_at),
+        "position": decision.position,
+        **({"points": points_text(decision.score or 0)} if then.has_points else {}),
+        "outcome": outcome_of(store, decision, _at_its_own_moment(store, decision, then)),
+    }
+
+
+def _at_its_own_moment(store: Store, decision: LevelDecided, then: Replay) -> Replay:
+    """The replay that a decision was made by: of a daily scheme it may be one of an earlier day."""
+    return then if then.moment == moment_of(decision) else as_decided(store, then.subject, decision)
+
+
+def _events(store: Store, now: Replay, bearing: set[int], reader: Reader) -> list[dict[str, Any]]:
+    """The records that bear on the level, whole, with their hashes: also those of the same orders and violations, which
+    have no verdict of their own, and what retracts them.
+    """
+    about = {about_of(now.events[position]) for position in bearing} - {None}
+    named = {(now.events[position].source, now.events[position].id) for position in bearing}
+    positions = bearing | {
+        event.position
+        for event in now.known
+        if about_of(event) in about or (event.type == RETRACTED and (event.data.source, event.data.event) in named)
+    }
+    moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
+    subjects = sorted({now.events[position].originator_id for position in positions})
+    listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment, reader))
+    return sorted((item for item in listed if item["position"] in positions), key=lambda item: item["position"])

@@ -1,0 +1,402 @@
+"""Decisions: a run fixes one scheme's levels for one period, and can be resumed with its own values (RULEBOOK §0).
+
+First the policies that it uses are adopted, then the run itself is recorded with its `as_of`, `known_at` and position;
+all that follows is computed from these, so that a killed run goes on as if nothing had happened.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from eventsourcing.persistence import IntegrityError
+
+from domain.calendar import (
+    LEDGER_START,
+    day_start,
+    day_text,
+    instant_text,
+    month_start,
+    month_text,
+    parse_instant,
+    shanghai_text,
+)
+from domain.creator_level import rule as creator_level
+from domain.events import NEVER_READ, BoardDecided, BoardRow, DecisionsRun, LevelDecided
+from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.merchant_reputation import rule as reputation
+from domain.merchant_tier import rule as tier
+from domain.policy import start_of_month, term_at, terms_of
+from replay.answers.board import board_rows
+from replay.decisions.adopt import adopt_all
+from replay.decisions.application import Ledger
+from replay.errors import StoreError, UsageError
+from replay.history.browse import list_subjects
+from replay.history.readers import Reader
+from replay.history.timeline import Moment, has_subject
+from replay.recording.own import check_reason, own_source
+from replay.replaying.base import Replay
+from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.registry import SCHEMES, adopted_then, choose
+from replay.store.base import Store
+from replay.store.decode import read_record
+from replay.store.record import leaf_hash
+
+LEADERBOARD: Final = "leaderboard"
+SUBJECTS_AT_ONCE: Final = 200
+TRIES: Final = 5
+UNDECIDED: Final = frozenset({"not_onboarded", "not_registered", "no_evaluation_yet", "out_of_scope"})
+"""States that are no decision, unless there was another before."""
+
+
+class Period(NamedTuple):
+    """A month or a day: as of when it is decided, and from when on it can be."""
+
+    text: str
+    begins: int
+    as_of: int
+    due: int
+
+
+class Decided(NamedTuple):
+    """What a run has done."""
+
+    run: DecisionsRun
+    decided: int
+    resumed: bool
+    already_finished: bool
+
+
+def judging_of(scheme: str) -> tuple[str, type[Replay]]:
+    """The kind of subject that a scheme judges, and its replay. Raises UsageError for a scheme that there is not."""
+    for kind, schemes in SCHEMES.items():
+        for judging in schemes:
+            if judging.scheme == scheme:
+                return kind, judging
+    known = [judging.scheme for schemes in SCHEMES.values() for judging in schemes]
+    raise UsageError(f"there is no scheme {scheme!r} of subjects; known are {', '.join(known)}")
+
+
+def subjects_of(store: Store, scheme: str) -> int:
+    """How many subjects a run of a scheme looks at."""
+    kind, _ = judging_of(McnReplay.scheme if scheme == LEADERBOARD else scheme)
+    return sum(1 for _ in list_subjects(store, kind))
+
+
+def period_of(store: Store, scheme: str, month: int | None, day: int | None) -> Period:
+    """A period of a scheme, under the policy that judges it.
+
+    Raises UsageError for a month of a daily scheme, a day of a monthly one, and a period that is not due yet.
+    """
+    daily = scheme == tier.SCHEME
+    if daily and day is None:
+        raise UsageError(f"{scheme} is decided by the day; give --day")
+    if not daily and month is None:
+        raise UsageError(f"{scheme} is decided by the month; give --month")
+    if month is not None and day is not None:
+        raise UsageError("--month and --day both name a period; give one of them")
+    found = _day(day) if daily and day is not None else _month(store, scheme, month or 0)
+    if found.begins < LEDGER_START:
+        raise UsageError(f"{found.text} is before 2020-06-01, when levels begin")
+    if found.due > store.now():
+        raise UsageError(f"{found.text} of {scheme} is not due before {shanghai_text(found.due)}; decide it then")
+    return found
+
+
+def _day(day: int) -> Period:
+    close = day_start(day + 1) - 1
+    return Period(day_text(day), day_start(day), close, close + 1)
+
+
+def _month(store: Store, scheme: str, month: int) -> Period:
+    begins, end = month_start(month), month_start(month + 1)
+    judged_by = McnReplay.scheme if scheme == LEADERBOARD else scheme
+    _, judging = judging_of(judged_by)
+    head = store.head()
+    own = choose(store, judging, Moment(end - 1, head.recorded_at, head.position)).own
+    values = term_at(terms_of(own, start_of_month), begins).policy.parameters
+    if scheme == reputation.SCHEME:
+        timetable = values["publication"].value
+        due = end + (timetable["day"] - 1) * DAY_MICROS + timetable["hour"] * HOUR_MICROS
+        return Period(month_text(month), begins, end - 1, due)
+    if scheme == creator_level.SCHEME:
+        return Period(month_text(month), begins, end, end)
+    at = end + (values["evaluation_day"].value - 1) * DAY_MICROS
+    return Period(month_text(month), begins, at, at)
+
+
+def decide(
+    store: Store,
+    scheme: str,
+    period: Period,
+    again: str | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    clock_behind: bool = False,
+) -> Decided:
+    """Decide a period: begin a run, or resume one that was killed. `again` is the reason of a further run.
+
+    `clock_behind` goes on although the last record bears a later time than the clock.
+
+    Raises UsageError for a reason without a run before it, and StoreError when streams move on too fast.
+    """
+    if again is not None:
+        check_reason(again)
+    try:
+        return _decide(Ledger(store, clock_behind=clock_behind), scheme, period, again, progress)
+    except IntegrityError:
+        raise StoreError("another run is deciding at the same time; decide again: it resumes, or reports") from None
+
+
+def _decide(ledger: Ledger, scheme: str, period: Period, again: str | None, progress: Callable[[int], None]) -> Decided:
+    store = ledger.store
+    book = ledger.decision_book()
+    begun = book.latest(scheme, period.text)
+    finished = begun is not None and begun.run in book.finished
+    if begun is not None and finished and again is None:
+        return Decided(begun, book.finished[begun.run], resumed=False, already_finished=True)
+    if begun is None and again is not None:
+        raise UsageError(f"--again asks for a further run, but {period.text} of {scheme} has none before it")
+    # A further run may also be asked for when the last one cannot be finished: what that decided stands until then.
+    resumed = begun is not None and not finished and again in (None, begun.reason)
+    run = begun if begun is not None and resumed else _begin(store, ledger, scheme, period, again)
+    decided = _decide_boards(store, ledger, run) if scheme == LEADERBOARD else _decide_all(store, ledger, run, progress)
+    book = ledger.decision_book()
+    if run.run not in book.finished:  # another process may have resumed the same run, and finished it first
+        done = msgspec.structs.replace(run, phase="finished", decided=decided)
+        book.record(done, source=own_source(store), at=store.now())
+        ledger.save(book)
+    return Decided(run, decided, resumed=resumed, already_finished=False)
+
+
+def _begin(store: Store, ledger: Ledger, scheme: str, period: Period, again: str | None) -> DecisionsRun:
+    """Adopt what the run will use, then record the run with all that it decides by."""
+    head = store.head()
+    if head.position == 0:
+        raise UsageError(f"{store.name} holds no record; there is nothing to decide")
+    judged_by = McnReplay.scheme if scheme == LEADERBOARD else scheme
+    _, judging = judging_of(judged_by)
+    moment = Moment(period.as_of, head.recorded_at, head.position)
+    policies = choose(store, judging, moment)
+    kind, _ = judging_of(judged_by)
+    for item in islice(list_subjects(store, kind), 1):  # what cannot judge one must not begin a run that never ends
+        judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing_json()
+    adopt_all(ledger, (*policies.own, *policies.creators))
+    head = store.head()
+    book = ledger.decision_book()
+    run = DecisionsRun(
+        as_of=instant_text(period.as_of),
+        chain=head.chain.hex(),
+        decided=None,
+        known_at=instant_text(head.recorded_at),
+        period=period.text,
+        phase="begun",
+        position=head.position,
+        reason=again,
+        run=f"run-{secrets.token_hex(8)}",
+        scheme=scheme,
+    )
+    book.record(run, source=own_source(store), at=store.now())
+    ledger.save(book)
+    return run
+
+
+def moment_of(run: DecisionsRun | LevelDecided | BoardDecided) -> Moment:
+    """The moment that a run or decision names."""
+    return Moment(parse_instant(run.as_of), parse_instant(run.known_at), run.position)
+
+
+def _decide_all(store: Store, ledger: Ledger, run: DecisionsRun, progress: Callable[[int], None]) -> int:
+    kind, judging = judging_of(run.scheme)
+    moment = moment_of(run)
+    policies = adopted_then(store, judging, moment)
+    subjects = (item["subject"] for item in list_subjects(store, kind))
+    decided = done = 0
+    while some := list(islice(subjects, SUBJECTS_AT_ONCE)):
+        replays = {
+            subject: judging(subject, judging.load(store, subject, moment.position), moment, policies)
+            for subject in some
+        }
+        decided += _save_some(store, ledger, run, replays)
+        done += len(some)
+        progress(done)
+    return decided
+
+
+def _save_some(store: Store, ledger: Ledger, run: DecisionsRun, replays: dict[str, Replay]) -> int:
+    """Append the decisions on some subjects in one transaction; again when a stream has moved on meanwhile."""
+    for _ in range(TRIES):
+        aggregates = []
+        counted = 0
+        for subject, replay in replays.items():
+            aggregate = ledger.subject(subject)
+            last = aggregate.decisions.get((run.scheme, run.period))
+            if last is not None and last.run == run.run:
+                counted += 1
+                continue
+            decision = decision_of(store, run, replay)
+            if _is_needed(run, decision, last or aggregate.last_before(run.scheme, run.period)):
+                aggregate.decide_level(decision, source=f"{own_source(store)}:{run.run}", decided_at=store.now())
+                aggregates.append(aggregate)
+        try:
+            if aggregates:
+                ledger.save(*aggregates)
+            return counted + len(aggregates)
+        except IntegrityError:
+            continue
+    raise StoreError(f"the streams of {run.scheme} move on faster than they are decided; decide again, it resumes")
+
+
+def _is_needed(run: DecisionsRun, decision: LevelDecided, last: LevelDecided | None) -> bool:
+    """A daily scheme decides what differs from the last decision; none decides what was never onboarded."""
+    if last is None:
+        return decision.state not in UNDECIDED
+    if run.scheme != tier.SCHEME:
+        return True
+    return (decision.state, decision.level) != (last.state, last.level)
+
+
+def decision_of(store: Store, run: DecisionsRun, replay: Replay) -> LevelDecided:
+    """What a run decides of a subject: the level, and digests of the facts and of the findings that led to it."""
+    standing = replay.standing_json()
+    return LevelDecided(
+        as_of=run.as_of,
+        chain=run.chain,
+        digest_v=1,
+        facts=facts_digest(store, replay),
+        findings=findings_digest(replay),
+        known_at=run.known_at,
+        level=standing["level"],
+        period=run.period,
+        policy=replay.policy.id,
+        policy_hash=replay.policy.hash,
+        position=run.position,
+        run=run.run,
+        scheme=run.scheme,  # type: ignore[arg-type]
+        score=replay.score,
+        state=standing["state"],
+    )
+
+
+def facts_digest(store: Store, replay: Replay) -> str:
+    """SHA-256 over the leaf hashes of the records that took part, in the order of processing."""
+    positions = [event.position for event in replay.took_part if event.type not in NEVER_READ]
+    leaves = dict(_leaves(store, positions))
+    return sha256(b"".join(leaves[position] for position in positions)).hexdigest()
+
+
+def _leaves(store: Store, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    for start in range(0, len(positions), 500):
+        some = positions[start : start + 500]
+        marks = ", ".join("?" * len(some))
+        for position, record in store.query(f"SELECT position, record FROM records WHERE position IN ({marks})", some):
+            yield position, leaf_hash(record)
+
+
+def findings_digest(replay: Replay) -> str:
+    """SHA-256 of the canonical JSON of the verdicts [source, id, verdict, tenths] and of the scheme's figures."""
+    verdicts = [
+        [replay.events[judged.position].source, replay.events[judged.position].id, judged.verdict, judged.tenths]
+        for judged in replay.judged
+    ]
+    found: list[Any] = [verdicts, {**replay.standing_json(), **replay.figures_json()}]
+    text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()
+
+
+def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun) -> int:
+    moment = moment_of(run)
+    policies = adopted_then(store, McnReplay, moment)
+    boards = 0
+    for code, policy, rows in board_rows(store, run.period, moment, policies):
+        board = ledger.board(code)
+        decision = BoardDecided(
+            as_of=run.as_of,
+            board=code,
+            chain=run.chain,
+            known_at=run.known_at,
+            period=run.period,
+            policy=policy.id,
+            policy_hash=policy.hash,
+            position=run.position,
+            rows=[BoardRow(**row) for row in rows],
+            run=run.run,
+        )
+        board.decide(decision, source=f"{own_source(store)}:{run.run}", at=store.now())
+        ledger.save(board)
+        boards += 1
+    return boards
+
+
+def decision_on(
+    store: Store, subject: str, scheme: str, period: str, reader: Reader
+) -> tuple[LevelDecided, Moment] | None:
+    """As decided: the latest decision on a period, and the moment that its run knew.
+
+    A daily scheme decides what differs: of a day whose run is finished, the last decision before it stands.
+    """
+    found = [decision for _, decision in decided_events(store, subject, reader) if decision.scheme == scheme]
+    exact = [decision for decision in found if decision.period == period]
+    if exact:
+        return exact[-1], moment_of(exact[-1])
+    book = Ledger(store).decision_book()
+    run = book.latest(scheme, period)
+    earlier = [decision for decision in found if decision.period < period]
+    if scheme != tier.SCHEME or run is None or run.run not in book.finished or not earlier:
+        return None
+    return max(earlier, key=lambda decision: decision.period), moment_of(run)
+
+
+def decisions_json(store: Store, subject: str, scheme: str | None, reader: Reader) -> list[dict[str, Any]]:
+    """Every decision on a subject, in the order in which they were made; which is the latest of its period.
+
+    Raises UsageError for a scheme that there is not and a subject that the ledger does not know.
+    """
+    if scheme is not None:
+        judging_of(scheme)
+    if not has_subject(store, subject):
+        raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
+    found = [event for event in decided_events(store, subject, reader) if scheme in (None, event[1].scheme)]
+    latest = {(decision.scheme, decision.period): position for position, decision in found}
+    return [
+        {
+            "position_of_decision": position,
+            "scheme": decision.scheme,
+            "period": decision.period,
+            "run": decision.run,
+            "state": decision.state,
+            "level": decision.level,
+            "score": decision.score,
+            "policy": decision.policy,
+            "policy_hash": decision.policy_hash,
+            "as_of": shanghai_text(parse_instant(decision.as_of)),
+            "known_at": shanghai_text(parse_instant(decision.known_at)),
+            "position": decision.position,
+            "chain": decision.chain,
+            "facts": decision.facts,
+            "findings": decision.findings,
+            "as_decided": latest[decision.scheme, decision.period] == position,
+        }
+        for position, decision in found
+    ]
+
+
+def decided_events(store: Store, subject: str, reader: Reader) -> list[tuple[int, LevelDecided]]:
+    """The decisions in a subject's stream with their positions, read by their index: a stream is never loaded whole.
+
+    Raises HiddenError for a reader who may not see them.
+    """
+    reader.check("level.decided")
+    rows: list[tuple[int, str, bytes]] = []
+    for scheme in [judging.scheme for judging in SCHEMES.get(subject.partition("/")[0], ())]:
+        # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
+        rows += store.query(
+            "SELECT position, type, record FROM records WHERE stream = ? AND ref > ? AND ref < ?",
+            (subject, f"{scheme} ", f"{scheme}!"),
+        )
+    return [
+        (position, read_record(name, record).data) for position, name, record in sorted(rows, key=lambda row: row[0])
+    ]

@@ -1,0 +1,265 @@
+"""A timeline: the events of one subject that take part in a replay, chosen on two clocks, in order.
+
+`as_of` chooses what had happened, the position (to which a `known_at` resolves) what was known. No
+rule ever reads a recorded time.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from domain.calendar import LEDGER_START, parse_moment, shanghai_text
+from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
+from replay.errors import UsageError, damaged
+from replay.store.base import Head, Store
+from replay.store.decode import read_record
+from replay.store.record import DATA_SINCE_V, RECORD_V
+
+RETRACTED: Final = "event.retracted"
+EVENT_COLUMNS: Final = "stream, position, version, type, source, event_id, occurred_at, recorded_at, record"
+EVERYTHING: Final = 2**62
+"""A position after every other, and an instant after every other."""
+_NAMES_AT_ONCE: Final = 500
+
+
+class Moment(NamedTuple):
+    """What a replay is asked at: two instants, and the prefix of the ledger that was known."""
+
+    as_of: int
+    known_at: int
+    position: int
+    asked_known_at: int | None = None
+    """The known_at that was asked for where it is still open: the last record is not later, so that what is stamped
+    already and not yet committed, or backfilled, may still belong to it. Only the position then names what was known.
+    """
+    chain: str = ""
+    """The ledger's chain hash at the position, where the answer is kept: a ledger that was restored from a backup may
+    hold other records there. Empty where it is not.
+    """
+
+    @property
+    def settled(self) -> "Moment":
+        """The same moment, named by its position."""
+        return self._replace(asked_known_at=None)
+
+
+class Asked(NamedTuple):
+    """A moment as it was asked for: texts as given, None where left out."""
+
+    as_of: str | None = None
+    known_at: str | None = None
+    position: int | None = None
+
+
+class Present(NamedTuple):
+    """What is now: read once for replays that are compared."""
+
+    now: int
+    head: Head
+
+
+def present_of(store: Store) -> Present:
+    return Present(store.now(), store.head())
+
+
+class _Body(msgspec.Struct):
+    data: Raw
+
+
+class _Outer(msgspec.Struct):
+    event: _Body
+    v: int
+
+
+_decoder: Final = msgspec.json.Decoder(_Outer)
+_data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in CATALOGUE.items()}
+
+
+def resolve(store: Store, asked: Asked, present: Present | None = None, option: str = "--") -> Moment:
+    """The moment that was asked for, in the terms of this ledger; errors name options that begin with `option`.
+
+    A known_at earlier than the last record names the same prefix for ever, whoever writes meanwhile: recorded times
+    never fall. Any other one is resolved to the last record, and kept as `asked_known_at`.
+    Raises UsageError for malformed, contradictory, future and too early instants.
+    """
+    now, head = present or present_of(store)
+    if asked.known_at is not None and asked.position is not None:
+        raise UsageError(f"{option}known-at and {option}position both say what was known; give one of them")
+    given = _moment(f"{option}known-at", asked.known_at, now)
+    known_at, position = _known(store, head, given, asked.position, option)
+    as_of = _moment(f"{option}as-of", asked.as_of, now)
+    if as_of is None:
+        explicit = known_at if asked.position is not None else given
+        as_of = now if explicit is None else min(explicit, now)
+    elif given is not None and as_of > given:
+        raise UsageError(
+            f"{option}as-of {asked.as_of} is later than what was known at {shanghai_text(given)};"
+            f" give an earlier {option}as-of, or a later {option}known-at"
+        )
+    elif as_of > now:
+        raise UsageError(f"{option}as-of {asked.as_of} is in the future; it is {shanghai_text(now)}")
+    if asked.as_of is not None and as_of < LEDGER_START:
+        raise UsageError(f"{option}as-of {asked.as_of} is before 2020-06-01T00:00+08:00, when levels begin")
+    is_open = given is not None and given >= head.recorded_at
+    return Moment(as_of, known_at, position, given if is_open else None)
+
+
+def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
+    """A subject's events up to a position, as they were recorded, in the order of the ledger."""
+    return map(event_of_row, rows_of(store, subject, position))
+
+
+def rows_of(store: Store, subject: str, position: int) -> Iterable[tuple[Any, ...]]:
+    """The rows of these, of which `event_of_row` makes the events that can be read."""
+    return _rows(store, "stream = ? AND position <= ? ORDER BY version", (subject, position))
+
+
+def events_between(store: Store, subject: str, first: int, end: int, position: int) -> Iterator[Event]:
+    """Those of a subject's events up to a position that occurred from one instant on and before another."""
+    condition = "stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
+    return _selected(store, condition, (subject, first, end, position))
+
+
+def events_about(
+    store: Store, subject: str, names: Collection[str], position: int, end: int = EVERYTHING
+) -> Iterator[Event]:
+    """Those of a subject's events up to a position that are about one of these orders or violations.
+
+    With `end` only those that occurred before that instant.
+    """
+    ordered = sorted(names)
+    # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
+    for start in range(0, len(ordered), _NAMES_AT_ONCE):
+        some = ordered[start : start + _NAMES_AT_ONCE]
+        condition = f"stream = ? AND ref IN ({', '.join('?' * len(some))}) AND position <= ? AND +occurred_at < ?"
+        yield from _selected(store, condition, (subject, *some, position, end))
+
+
+def rows_about(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of EVENT_COLUMNS and the name, of records up to a position, by pairs of a subject and an order's name."""
+    ordered = sorted(wanted)
+    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
+    for start in range(0, len(ordered), _NAMES_AT_ONCE):
+        some = ordered[start : start + _NAMES_AT_ONCE]
+        values = ", ".join(["(CAST(? AS TEXT), CAST(? AS TEXT))"] + ["(?, ?)"] * (len(some) - 1))
+        # A cross join keeps SQLite from going through all records, for which it would make an index of the names.
+        yield from store.query(
+            f"WITH wanted (stream, ref) AS (VALUES {values})"
+            f" SELECT {columns}, r.ref FROM wanted CROSS JOIN records AS r"
+            " WHERE r.stream = wanted.stream AND r.ref = wanted.ref AND r.position <= ?",
+            (*(part for pair in some for part in pair), position),
+        )
+
+
+def decisions_on(store: Store, subject: str, scheme: str, position: int) -> Iterator[Event]:
+    """The decisions on a subject in a scheme, up to a position."""
+    return map(event_of_row, rows_of_decisions(store, subject, scheme, position))
+
+
+def rows_of_decisions(store: Store, subject: str, scheme: str, position: int) -> Iterable[tuple[Any, ...]]:
+    """The rows of these."""
+    # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
+    condition = "stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ? ORDER BY version"
+    return _rows(store, condition, (subject, f"{scheme} ", f"{scheme}!", position))
+
+
+def event_at(store: Store, position: int) -> Event:
+    """The event at a position of the ledger."""
+    return next(_selected(store, "position = ?", (position,)))
+
+
+def _selected(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterator[Event]:
+    return map(event_of_row, _rows(store, condition, parameters))
+
+
+def _rows(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterable[tuple[Any, ...]]:
+    return store.query(f"SELECT {EVENT_COLUMNS} FROM records WHERE {condition}", parameters)
+
+
+def event_of_row(row: Sequence[Any]) -> Event:
+    """The event in a row of EVENT_COLUMNS. Raises DamagedError for a record that cannot be read."""
+    stream, at, version, event_type, source, event_id, occurred_at, recorded_at, record = row
+    try:
+        outer = _decoder.decode(record)
+        data = _data_decoders[event_type].decode(outer.event.data) if DATA_SINCE_V <= outer.v <= RECORD_V else None
+    except (msgspec.MsgspecError, KeyError, RecursionError, UnicodeDecodeError):
+        raise damaged(f"the record at position {at}") from None
+    if data is None:
+        return read_record(event_type, record)
+    return Event(stream, version, at, occurred_at, recorded_at, source, event_id, event_type, data)
+
+
+def taking_part(known: list[Event], as_of: int) -> list[Event]:
+    """Those of a subject's known events that take part in a replay, by (`occurred_at`, position)."""
+    retracted = retracted_positions(known)
+    part = [
+        event
+        for event in known
+        if (event.occurred_at <= as_of or event.type in CORRECTION_TYPES) and event.position not in retracted
+    ]
+    part.sort(key=lambda event: (event.occurred_at, event.position))
+    return part
+
+
+def retracted_positions(known: list[Event]) -> dict[int, int]:
+    """Positions of the events that a known retraction takes out, each with that of the latest such retraction.
+
+    A retraction reaches back: to an event recorded before it, of the same subject, of any type but
+    `level.decided`. One that is itself retracted by a later one takes out nothing.
+    """
+    retractions = sorted((event for event in known if event.type == RETRACTED), key=lambda event: event.position)
+    if not retractions:
+        return {}
+    positions = {(event.source, event.id): event for event in known}
+    retracted: dict[int, int] = {}
+    for retraction in reversed(retractions):
+        data: EventRetracted = retraction.data
+        named = positions.get((data.source, data.event))
+        if retraction.position in retracted or named is None or named.type == "level.decided":
+            continue
+        if named.position < retraction.position and named.originator_id == retraction.originator_id:
+            retracted.setdefault(named.position, retraction.position)
+    return retracted
+
+
+def has_subject(store: Store, subject: str) -> bool:
+    """Whether the ledger holds any record of a subject."""
+    return any(True for _ in store.query("SELECT 1 FROM records WHERE stream = ? LIMIT 1", (subject,)))
+
+
+def _moment(option: str, text: str | None, now: int) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_moment(text, now)
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text!r} {error}; give a date such as 2022-11-30 or an instant such as 2022-11-30T12:00:00+08:00"
+        ) from None
+
+
+def _known(store: Store, head: Head, known_at: int | None, position: int | None, option: str) -> tuple[int, int]:
+    if position is not None:
+        if not 1 <= position <= head.position:
+            raise UsageError(
+                f"{option}position {position} is not in the ledger, whose positions go from 1 to {head.position}"
+            )
+        return _recorded_at(store, position), position
+    if known_at is None or known_at >= head.recorded_at:
+        return head.recorded_at, head.position
+    low, high = 0, head.position  # recorded_at never falls, so that a prefix is found by halving
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _recorded_at(store, middle) <= known_at:
+            low = middle
+        else:
+            high = middle - 1
+    return (_recorded_at(store, low) if low else known_at), low
+
+
+def _recorded_at(store: Store, position: int) -> int:
+    rows = store.query("SELECT recorded_at FROM records WHERE position = ?", (position,))
+    (found,) = list(rows)
+    return int(found[0])

@@ -1,0 +1,113 @@
+"""A dry run: batches are recorded into a scratch store, which only looks into the real one."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from replay.recording.conflicts import EARLIER
+from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Head, Identity, Known, Store, Transaction
+from replay.store.buyers import key_from_environment, no_key
+from replay.store.location import is_postgres
+from replay.store.record import Row
+from replay.store.sqlite import check_folder, copy_of
+
+
+class DryRun:
+    """Looks like the store with the batches of this run in it; nothing reaches the store itself.
+
+    Without a store (there is none yet) it looks like an empty one.
+    """
+
+    def __init__(self, store: Store | None, scratch: Store) -> None:
+        self._store = store
+        self._scratch = scratch
+
+    @contextmanager
+    def append(self) -> Iterator[Transaction]:
+        with self._scratch.append() as scratch:
+            yield _Tried(scratch) if self._store is None else _Layered(self._store.reader(), scratch)
+
+
+@contextmanager
+def scratch_above(store: Store | None) -> Iterator[DryRun]:
+    """A dry run above a store, or above none; nothing is left of it."""
+    identity = Identity(secrets.token_hex(16), 0, b"")
+    with TemporaryDirectory() as folder, copy_of(Path(folder) / "scratch.db", identity) as scratch:
+        yield DryRun(store, scratch)
+
+
+def key_for_none(location: str) -> bytes:
+    """A key where there is no store yet; refuses what making one would refuse."""
+    key = key_from_environment()
+    if is_postgres(location):
+        return key or no_key()
+    check_folder(Path(location))
+    return key or secrets.token_bytes(KEY_BYTES)
+
+
+class _Tried(Transaction):
+    """The scratch transaction. What it holds was tried in this run and has no position."""
+
+    def __init__(self, scratch: Transaction) -> None:
+        self._scratch = scratch
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._scratch.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._scratch.execute_many(sql, rows)
+
+    def now(self) -> int:
+        return self._scratch.now()
+
+    def run_deferred(self) -> None:
+        self._scratch.run_deferred()
+
+    def may_erase(self) -> bool:
+        return False
+
+    def head(self) -> Head:
+        return self._scratch.head()
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        return {key: known._replace(position=EARLIER) for key, known in self._scratch.find(keys).items()}
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        return self._scratch.versions(streams)
+
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        return self._scratch.aliases(keys)
+
+    def is_alias(self, alias: str) -> bool:
+        return self._scratch.is_alias(alias)
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        self._scratch.insert(rows)
+
+
+class _Layered(_Tried):
+    """The scratch transaction above what the store holds."""
+
+    def __init__(self, store: Transaction, scratch: Transaction) -> None:
+        super().__init__(scratch)
+        self._store = store
+
+    def now(self) -> int:
+        return self._store.now()
+
+    def head(self) -> Head:
+        """The scratch ledger's place with the later of both times; positions are not shown."""
+        scratch = self._scratch.head()
+        return scratch._replace(recorded_at=max(scratch.recorded_at, self._store.head().recorded_at))
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        return self._store.find(keys) | super().find(keys)
+
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        return [*super().aliases(keys), *self._store.aliases(keys)]
+
+    def is_alias(self, alias: str) -> bool:
+        return self._store.is_alias(alias) or super().is_alias(alias)

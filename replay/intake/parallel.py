@@ -1,0 +1,170 @@
+"""Blocks of lines → candidates and refusals, on a second core once a file is long."""
+
+import marshal
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from replay.errors import StoreError
+from replay.parsing.envelope import Undocumented
+from replay.parsing.lines import Block, BrokenInput, is_passed_over
+from replay.parsing.parse import read_line
+from replay.parsing.refusals import Listing, Reason, Refusal, RefusalError
+from replay.processes import second_core
+from replay.store.record import Candidate
+
+BLOCKS_BEFORE_HELP: Final = 4
+"""Blocks decoded in this process first: a second one takes a quarter of a second to start."""
+
+
+class Line(NamedTuple):
+    """A well-formed line, with what is needed to refuse it later."""
+
+    name: str
+    number: int
+    raw: bytes
+    candidate: Candidate
+
+    @property
+    def where(self) -> str:
+        return f"{self.name}:{self.number}"
+
+
+class DecodedBlock(NamedTuple):
+    block: Block
+    candidates: list[Candidate]
+    indexes: list[int]
+    """The lines of the block that the candidates stand on."""
+    refused: list[tuple[str, Refusal, bytes]]
+    """Where, why, and the line itself."""
+    passed_over: int
+
+    def line(self, number: int) -> Line:
+        """The line of one of the candidates."""
+        index = self.indexes[number]
+        block = self.block
+        return Line(block.name, block.first_line + index, _stripped(block.lines[index]), self.candidates[number])
+
+    def in_order(self) -> Iterator[int | tuple[str, Refusal, bytes]]:
+        """What the lines hold, in their order: the number of a candidate, or where and why there is none, and the line.
+
+        Lines that are passed over are left out.
+        """
+        if not self.refused:
+            yield from range(len(self.candidates))
+            return
+        first = self.block.first_line
+        at: list[tuple[int, int | tuple[str, Refusal, bytes]]] = []
+        at += zip(self.indexes, range(len(self.candidates)), strict=True)
+        at += [(int(found[0].rpartition(":")[2]) - first, found) for found in self.refused]
+        yield from (found for _, found in sorted(at, key=itemgetter(0)))
+
+
+def decoded(stream: Iterator[Block], undocumented: Undocumented = Undocumented.REFUSE) -> Iterator[DecodedBlock]:
+    """Decode blocks one after another; each comes out before the next is read."""
+    for block in stream:
+        yield decode_block(block, undocumented)
+
+
+def decoded_with_help(
+    stream: Iterator[Block], undocumented: Undocumented = Undocumented.REFUSE
+) -> Iterator[DecodedBlock]:
+    """Decode blocks in a second process while what came out before is being recorded.
+
+    The next block is read before one comes out, so this is for files and not for pipes.
+    """
+    for _ in range(BLOCKS_BEFORE_HELP):
+        block = next(stream, None)
+        if block is None:
+            return
+        yield decode_block(block, undocumented)
+    pending: Block | None = None
+    broken: BrokenInput | None = None
+    with second_core(_serve) as helper:
+        try:
+            for block in stream:
+                done = None if pending is None else _received(helper, pending)
+                _send(helper, block, undocumented)
+                pending = block
+                if done is not None:
+                    yield done
+        except BrokenInput as error:
+            broken = error
+        if pending is not None:
+            yield _received(helper, pending)
+    if broken is not None:
+        raise broken
+
+
+def decode_block(block: Block, undocumented: Undocumented = Undocumented.REFUSE) -> DecodedBlock:
+    """Decode a block in this process."""
+    return _assembled(block, _outcomes(block.lines, undocumented))
+
+
+Outcome = tuple[object, ...] | int
+"""A candidate's fields, a refusal's (reason, message, listings), or 0 for a line that is passed over."""
+
+
+def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
+    found: list[Outcome] = []
+    for line in lines:
+        try:
+            found.append(tuple(read_line(_stripped(line), undocumented)))
+        except RefusalError as error:
+            passed = is_passed_over(line)
+            found.append(0 if passed else _as_marshalled(error.refusal))
+    return found
+
+
+def _assembled(block: Block, outcomes: list[Outcome]) -> DecodedBlock:
+    candidates, indexes, refused = [], [], []
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, int):
+            continue
+        if len(outcome) == len(Refusal._fields):
+            refusal = _from_marshalled(*outcome)
+            refused.append((f"{block.name}:{block.first_line + index}", refusal, _stripped(block.lines[index])))
+        else:
+            candidates.append(Candidate._make(outcome))
+            indexes.append(index)
+    return DecodedBlock(block, candidates, indexes, refused, len(outcomes) - len(candidates) - len(refused))
+
+
+def _as_marshalled(refusal: Refusal) -> Outcome:
+    return str(refusal.reason), refusal.message, tuple(map(tuple, refusal.listings))
+
+
+def _from_marshalled(reason: Any, message: Any, listings: Any) -> Refusal:
+    return Refusal(Reason(reason), message, tuple(map(Listing._make, listings)))
+
+
+def _stripped(line: bytes) -> bytes:
+    return line[:-1] if line.endswith(b"\r") else line
+
+
+def _serve(connection: Connection) -> None:
+    while True:
+        lines, undocumented = marshal.loads(connection.recv_bytes())
+        connection.send_bytes(marshal.dumps(_outcomes(lines, Undocumented(undocumented))))
+
+
+def _send(helper: Connection, block: Block, undocumented: Undocumented) -> None:
+    try:
+        helper.send_bytes(marshal.dumps((block.lines, str(undocumented))))
+    except OSError:
+        raise _ended(block) from None
+
+
+def _received(helper: Connection, block: Block) -> DecodedBlock:
+    try:
+        return _assembled(block, marshal.loads(helper.recv_bytes()))
+    except (EOFError, OSError):
+        raise _ended(block) from None
+
+
+def _ended(block: Block) -> StoreError:
+    return StoreError(
+        f"the process that decodes {block.name} was ended from outside; what was acknowledged is"
+        " recorded, ingest the same file again"
+    )

@@ -1,0 +1,1 @@
+"""Whether a ledger is what was recorded: verified, its aliases checked, backed up."""

@@ -1,0 +1,116 @@
+"""Checking the table of aliases against the records, without knowing anybody's name.
+
+Every alias in a record has a row, of that record's merchant, or was erased, which a receipt counts; every row
+is borne by a record. Which buyer of a merchant a row belongs to is told by its seal, to whoever has the key.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from domain.calendar import shanghai_text
+from domain.events import BuyerErased
+from replay.errors import LevelbookError
+from replay.schema.versions import ONE_ALIAS_EVERYWHERE
+from replay.store.base import AliasRow, Store
+from replay.store.buyers import ERASURES, is_sealed, key_of
+
+SHOWN_MAX: Final = 10
+"""Problems of one kind that are named one by one."""
+
+
+def buyer_problems(store: Store) -> list[str]:
+    """What is wrong with the table of aliases of a ledger whose records are sound, as it stands at one moment."""
+    with store.snapshot():
+        kinds = [_misplaced(store), _unborne(store)]
+        if store.identity.version != ONE_ALIAS_EVERYWHERE:
+            kinds += [_unsealed(store), _asked_for_nobody(store)]
+        return [problem for kind in kinds for problem in _bounded(kind)]
+
+
+def why_seals_unchecked(store: Store) -> str | None:
+    """Why the rows could not be held against their seals, which takes this ledger's key; None where they were."""
+    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+        return None
+    try:
+        key_of(store)
+    except LevelbookError as error:
+        return str(error)
+    return None
+
+
+def _bounded(problems: Iterator[str]) -> list[str]:
+    shown = list(islice(problems, SHOWN_MAX))
+    more = sum(1 for _ in problems)
+    return [*shown, f"and {more} more of the same kind"] if more else shown
+
+
+def _misplaced(store: Store) -> Iterator[str]:
+    """Aliases whose row is gone without a receipt, or is of another merchant than the records that bear it."""
+    merchant = "r.stream" if store.identity.version == ONE_ALIAS_EVERYWHERE else "b.merchant"
+    rows = store.query(
+        f"SELECT r.position, r.stream, r.alias, CASE WHEN b.alias IS NULL THEN NULL ELSE {merchant} END"
+        f" FROM (SELECT position, stream, {store.alias_sql} AS alias FROM records WHERE type = 'order.paid') AS r"
+        f" LEFT JOIN buyers AS b ON b.alias = r.alias WHERE b.alias IS NULL OR {merchant} <> r.stream"
+    )
+    erased: dict[str, str] = {}
+    misplaced: set[str] = set()
+    for position, stream, alias, of in rows:
+        if of is None and erased.setdefault(alias, stream) == stream:
+            continue
+        if of is None and store.identity.version == ONE_ALIAS_EVERYWHERE:
+            continue
+        if alias not in misplaced:
+            misplaced.add(alias)
+            yield (
+                f"position {position}: the alias {alias} stands in a record of {stream} and also under"
+                f" {of or erased[alias]}: rows of the table of aliases changed places, or an alias was given twice"
+            )
+    counted = _erased_by_receipts(store)
+    if len(erased) > counted:
+        yield (
+            f"{len(erased)} aliases in records have no row in the table of aliases, but the receipts of erasures count"
+            f" {counted}: rows were deleted without 'erase-buyer'"
+        )
+    if len(erased) < counted:
+        yield (
+            f"the receipts of erasures count {counted} aliases, but only {len(erased)} in records have no row: erased"
+            " erased rows stand in the table of aliases again"
+        )
+
+
+def _erased_by_receipts(store: Store) -> int:
+    records = store.query("SELECT record FROM records WHERE stream = ?", (ERASURES,))
+    receipts = (msgspec.convert(msgspec.json.decode(record)["event"]["data"], BuyerErased) for (record,) in records)
+    return sum(1 if receipt.aliases is msgspec.UNSET else receipt.aliases for receipt in receipts)
+
+
+def _unborne(store: Store) -> Iterator[str]:
+    for (alias,) in store.query(
+        f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} FROM records WHERE type = 'order.paid' ORDER BY 1"
+    ):
+        yield f"the table of aliases has a row for {alias}, which no record bears: rows were changed or put in"
+
+
+def _unsealed(store: Store) -> Iterator[str]:
+    try:
+        key = key_of(store)
+    except LevelbookError:
+        return  # who has no key can check everything but whose a row is
+    for row in map(AliasRow._make, store.query("SELECT key, merchant, alias, seal FROM buyers")):
+        if not is_sealed(key, row):
+            yield (
+                f"the row of the alias {row.alias} at {row.merchant} does not bear the seal of this ledger's key:"
+                " it was changed, or belongs to another buyer"
+            )
+
+
+def _asked_for_nobody(store: Store) -> Iterator[str]:
+    sql = "SELECT asked_at FROM erasures_due AS d WHERE NOT EXISTS (SELECT 1 FROM buyers WHERE key = d.key)"
+    for (asked_at,) in store.query(f"{sql} ORDER BY asked_at"):
+        yield (
+            f"an erasure asked for at {shanghai_text(asked_at)} is due for a buyer who has no alias: the request was"
+            " put in, or the buyer's rows were deleted without 'erase-buyer'"
+        )

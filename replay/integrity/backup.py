@@ -1,0 +1,89 @@
+"""A backup: the whole ledger as one SQLite store, from either database, verified before it is kept."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from replay.errors import StoreError, UsageError
+from replay.integrity.aliases import buyer_problems
+from replay.integrity.verify import Verified, verify
+from replay.schema.versions import ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.store.base import ROW_COLUMNS, AliasRow, Store
+from replay.store.record import Row
+from replay.store.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
+
+COPY_ROWS: Final = 10_000
+ALIAS_COLUMNS: Final = {ONE_ALIAS_EVERYWHERE: ("key", "alias"), SCHEMA_VERSION: AliasRow._fields}
+"""By schema version, the columns of the table of aliases."""
+REQUEST_COLUMNS: Final = ("key", "due_at", "asked_at", "reason")
+_RECORDS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position <= ? ORDER BY position"
+
+
+@dataclass
+class BackedUp(Verified):
+    """What was found of a copy, which is sound, and of the store that it was made from."""
+
+    source_problems: list[str] = field(default_factory=list)
+    """What could hide or change records of that store from its readers; the copy was made from the table alone."""
+
+
+def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _: None) -> BackedUp:
+    """Copy the ledger as it stands to `path` while others write, and verify the copy.
+
+    Raises UsageError when something stands at `path`, StoreError when the copy is not sound. The key
+    for buyers is not copied.
+    """
+    if path.exists():
+        raise UsageError(f"{path} exists; a backup never overwrites, name another file")
+    draft = draft_beside(path)
+    try:
+        with copy_of(draft, store.identity) as copy, store.snapshot():
+            head = store.head()
+            _copy_records(store, copy, head.position, progress)
+            _copy_rows(store, copy, "buyers", ALIAS_COLUMNS[store.identity.version])
+            if store.identity.version != ONE_ALIAS_EVERYWHERE:
+                _copy_rows(store, copy, "erasures_due", REQUEST_COLUMNS)
+        with SqliteStore(draft) as copy:
+            result = verify(copy)
+        if not result.problems and result.head != head:
+            result.problems.append(f"it ends at position {result.head.position}, the ledger stood at {head.position}")
+        if result.problems:
+            raise StoreError(f"the copy is not sound, and so perhaps {store.name} is not: {result.problems[0]}")
+        settle(draft)
+        sync(draft)
+        os.link(draft, path)
+        sync(path.parent)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; a backup never overwrites, name another file") from None
+    finally:
+        remove_draft(draft)
+    # The copy has no key beside it: whose each alias is, is told by the store alone.
+    source_problems = store.definition_problems() + store.row_problems() + buyer_problems(store)
+    return BackedUp(**vars(result), source_problems=source_problems)
+
+
+def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int], None]) -> None:
+    for rows in _chunks(store.query(_RECORDS_SQL, (last,))):
+        with copy.writing() as transaction:
+            transaction.record([Row._make(row) for row in rows])
+        progress(rows[-1][0])
+
+
+def _copy_rows(store: Store, copy: Store, table: str, columns: tuple[str, ...]) -> None:
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    for rows in _chunks(store.query(f"SELECT {names} FROM {table}")):
+        with copy.writing() as transaction:
+            transaction.execute_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+
+
+def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    chunk = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == COPY_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

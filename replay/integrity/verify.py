@@ -1,0 +1,335 @@
+"""Verifying: walk the stored bytes, recompute every column from them, name the first that does not fit."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
+from hashlib import sha256
+from multiprocessing.connection import Connection
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, get_type_hints
+
+import msgspec
+from msgspec import UNSET
+
+from domain.calendar import instant_text, parse_instant
+from domain.events import CATALOGUE, Envelope
+from domain.limits import AHEAD_MICROS_MAX
+from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
+from replay.integrity.aliases import buyer_problems, why_seals_unchecked
+from replay.processes import rare_cycle_search, second_core
+from replay.store.base import EMPTY, ROW_COLUMNS, Head, Store
+from replay.store.opening import open_store
+from replay.store.record import BUYER_MARK, PLAIN_V, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
+
+PROGRESS_ROWS: Final = 5_000
+RECORDS_BEFORE_HELP: Final = 50_000
+"""Shorter ledgers are walked by one process: a second one takes a quarter of a second to start."""
+
+
+@dataclass
+class Verified:
+    """What a verification found; the ledger is sound when `problems` is empty."""
+
+    records: int = 0
+    """Records that fit, from the first on."""
+    head: Head = EMPTY
+    problems: list[str] = field(default_factory=list)
+    seals_unchecked: str | None = None
+    """Why nobody looked whose each alias is, where that is so: the key is elsewhere, or is another's."""
+
+
+class Kept(NamedTuple):
+    """A head that was noted down earlier."""
+
+    position: int
+    chain: str
+    ledger: str | None = None
+    """Which ledger it is of; earlier versions did not note that down."""
+
+
+def parse_head(text: str) -> Kept:
+    """A head as `levelbook head` prints it, N:HASH:LEDGER or N:HASH; raises UsageError for another form."""
+    found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})(?::([0-9a-f]{32}))?", text.strip())
+    if found is None:
+        raise UsageError(f"--head {text!r} is not of the form N:HASH:LEDGER or N:HASH, as 'levelbook head' prints it")
+    return Kept(int(found[1]), found[2], found[3])
+
+
+def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
+    """Walk the whole ledger as it stands at the beginning."""
+    last = store.head().position
+    with rare_cycle_search():
+        if last < RECORDS_BEFORE_HELP:
+            span = _walked(store, Span(_before_first(store), last, from_start=True), progress)
+        else:
+            span = _walked_by_two(store, last, progress)
+    progress(span.head.position)
+    result = Verified(span.head.position, span.head)
+    if span.problem is not None:
+        result.problems.append(span.problem)
+    else:
+        result.problems += [*_tally_problems(store, last, span.types), *buyer_problems(store)]
+        result.seals_unchecked = why_seals_unchecked(store)
+    result.problems += store.definition_problems() + store.row_problems()
+    if kept is not None:
+        result.problems += _kept_problems(store, kept, span)
+    return result
+
+
+class Misfit(Exception):
+    """A record does not fit: what was found against what belongs there."""
+
+
+@dataclass
+class Span:
+    """A stretch of the ledger that is walked in one go, from behind `head` to `last`."""
+
+    head: Head
+    """The last record that fits."""
+    last: int
+    from_start: bool
+    """Whether `versions` knows every stream: then one that is not in it begins."""
+    versions: dict[str, int] = field(default_factory=dict)
+    """The last version of each stream."""
+    first_versions: dict[str, int] = field(default_factory=dict)
+    """The first version met of each stream."""
+    types: Counter[str] = field(default_factory=Counter)
+    problem: str | None = None
+
+    def check(self, row: Row, ledger_id: str) -> None:
+        """Raises Misfit unless the row follows the rows before it and its columns follow its bytes."""
+        position, stream, version, event_type, _, _, _, occurred_at, recorded_at, _, chain, record = row
+        before = self.head
+        if position <= before.position:
+            raise Misfit(f"comes first, but a record stands at position {position}, where none can be")
+        if position != before.position + 1:
+            raise Misfit(f"is missing; the next record is at {position}")
+        if linked(before.chain, record) != chain:
+            identity = "" if before.position else ", or the ledger's identity (created_at, key_check)"
+            raise Misfit(f"the chain does not fit the record: its bytes, or those of the link{identity}, were changed")
+        _check_columns(row, ledger_id)
+        if recorded_at < before.recorded_at:
+            raise Misfit("recorded_at falls behind the record before")
+        if occurred_at > recorded_at + AHEAD_MICROS_MAX:
+            raise Misfit("occurred_at lies more than five minutes after recorded_at")
+        known = self.versions.get(stream)
+        if known is None:
+            known = 0 if self.from_start else version - 1
+            self.first_versions[stream] = version
+        if version != known + 1:
+            raise Misfit(f"is version {version} of {stream}, but version {known + 1} comes next")
+        self.versions[stream] = version
+        self.types[event_type] += 1
+        self.head = Head(position, recorded_at, chain)
+
+
+def _walked(store: Store, span: Span, progress: Callable[[int], None]) -> Span:
+    """Walk a span to its end or to the first record that does not fit."""
+    try:
+        for row in _rows(store, span.head.position, span.last):
+            span.check(row, store.identity.id)
+            if row.position % PROGRESS_ROWS == 0:
+                progress(row.position)
+        if span.head.position != span.last:
+            raise Misfit(f"is missing; the ledger goes on to {span.last}")
+    except Misfit as misfit:
+        span.problem = f"position {span.head.position + 1}: {misfit}"
+    except DamagedError as error:
+        span.problem = f"position {span.head.position + 1}: cannot be read: {error}"
+    return span
+
+
+def _before_first(store: Store) -> Head:
+    return Head(0, 0, store.identity.chain_start)
+
+
+def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
+    """The rows behind a position; from the start, those too that stand before the first."""
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    return map(Row._make, store.query(sql, (after or -(2**62), last)))
+
+
+def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> Span:
+    """The second half is walked by another process, from the link that the first half has to end with."""
+    middle = last // 2
+    with second_core(_serve) as helper:
+        found = list(store.query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (middle,)))
+        if not found:
+            return _walked(store, Span(_before_first(store), last, from_start=True), progress)
+        helper.send((store.location, Span(Head(*found[0]), last, from_start=False)))
+        first = _walked(store, Span(_before_first(store), middle, from_start=True), lambda done: progress(2 * done))
+        if first.problem is not None:
+            return first
+        try:
+            second: Span | str = helper.recv()
+        except EOFError:
+            second = "the process that verifies the second half was ended from outside; verify again"
+    if isinstance(second, str):
+        raise StoreError(second)
+    return _joined(store, first, second)
+
+
+def _serve(connection: Connection) -> None:
+    location, span = connection.recv()
+    try:
+        with open_store(location) as store:
+            connection.send(_walked(store, span, lambda _: None))
+    except LevelbookError as error:
+        connection.send(str(error))
+
+
+def _joined(store: Store, first: Span, second: Span) -> Span:
+    """Two spans as one: each stream of the second has to go on where the first left it."""
+    for stream, version in second.first_versions.items():
+        if version != first.versions.get(stream, 0) + 1:
+            # Walk the second half again, knowing the first, to name the first record that does not fit.
+            again = Span(first.head, second.last, from_start=True, versions=first.versions, types=first.types)
+            return _walked(store, again, lambda _: None)
+    return Span(second.head, second.last, from_start=True, types=first.types + second.types, problem=second.problem)
+
+
+class _Reader(NamedTuple):
+    """How records of one type are read."""
+
+    decode: Callable[[bytes], Any]
+    reference: Callable[[Any], str | None]
+
+
+@cache
+def _reader(event_type: str) -> _Reader:
+    """Reads whole records of one type, strictly; what it has read encodes to the same bytes again."""
+    data = _plain(CATALOGUE[event_type].data)
+    event = _plain(Envelope, data=data)
+    decoder = msgspec.json.Decoder(_plain(RecordedEnvelope, event=event))
+    refs = CATALOGUE[event_type].refs
+    one = attrgetter(refs[0]) if len(refs) == 1 else partial(reference, event_type)
+    return _Reader(decoder.decode, one)
+
+
+def _plain(struct: type[msgspec.Struct], **others: Any) -> type[msgspec.Struct]:
+    """The struct with its fields' JSON types alone: their forms were the business of the intake."""
+    types = get_type_hints(struct) | others
+    fields = [
+        (field.name, types[field.name])
+        if field.required or field.name in others
+        else (field.name, types[field.name], field.default)
+        for field in msgspec.structs.fields(struct)
+    ]
+    return msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _check_columns(row: Row, ledger_id: str) -> None:
+    try:
+        reader = _reader(row.type)
+        record = reader.decode(row.record)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
+        _expect("type", row.type, _type_in(row.record))
+        raise Misfit(f"the record cannot be read: {error}") from None
+    event = record.event
+    try:
+        recorded_text, occurred_at = _text(row.recorded_at), _instant(event.time)
+    except OverflowError:
+        raise Misfit("recorded_at lies outside the calendar") from None
+    if encode_json(record) != row.record or record.v != (PLAIN_V if record.extensions is UNSET else RECORD_V):
+        raise Misfit("the record is not in canonical form")
+    found = (
+        *_IN_RECORD(record),
+        occurred_at,
+        reader.reference(event.data),
+        _content_hash(record, row.record),
+    )
+    expected = (*_IN_COLUMNS(row), recorded_text, ledger_id, row.occurred_at, row.ref, row.content_hash)
+    if found != expected:
+        for name, column, value in zip(_COMPARED, expected, found, strict=True):
+            _expect(name, column, value)
+
+
+_COMPARED: Final = (
+    *("position", "stream", "subject", "version", "type", "source", "event_id"),
+    *("recorded_at", "ledger", "occurred_at", "ref", "content_hash"),
+)
+_IN_RECORD: Final = attrgetter(
+    *("position", "stream", "event.subject", "version", "event.type", "event.source", "event.id"),
+    *("recorded_at", "ledger"),
+)
+_IN_COLUMNS: Final = itemgetter(
+    *(Row._fields.index(name) for name in ("position", "stream", "stream", "version", "type", "source", "event_id"))
+)
+
+
+def _instant(text: str) -> int:
+    """The instant that a stored text names; it has the one form in which instants are stored."""
+    try:
+        if len(text) == _INSTANT_CHARS and text[10] == "T" and text.endswith("Z"):
+            return parse_instant(text)
+    except ValueError as error:
+        raise Misfit(f"the record names the time {text!r}, which {error}") from None
+    raise Misfit(f"the record names the time {text!r}, which is not in canonical form")
+
+
+def _type_in(record: bytes) -> object:
+    """The type that a record names, read as loosely as it can be."""
+    try:
+        return msgspec.json.decode(record)["event"]["type"]
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
+        raise Misfit(f"the record cannot be read: {error}") from None
+
+
+_INSTANT_CHARS: Final = len("2022-11-30T00:00:00.000000Z")
+_EVENT_BEGINS: Final = b',"event":'
+_EVENT_ENDS: Final = b',"ledger":'
+_text: Final = lru_cache(maxsize=4)(instant_text)
+
+
+def _content_hash(outer: Any, record: bytes) -> bytes:
+    """The hash of an event's content as the intake made it: no recordedtime, no extensions, the buyer a mark."""
+    event = outer.event
+    if event.recordedtime is UNSET and outer.extensions is UNSET:
+        content = record[record.index(_EVENT_BEGINS) + len(_EVENT_BEGINS) : record.rindex(_EVENT_ENDS)]
+    else:
+        event.recordedtime = UNSET
+        content = encode_json(event)
+    if event.type == "order.paid":
+        content = content.replace(b'"buyer":"%b"' % event.data.buyer.encode(), BUYER_MARK, 1)
+    return sha256(content).digest()
+
+
+def _expect(name: str, column: object, value: object) -> None:
+    if column != value:
+        raise Misfit(f"the column {name} holds {_shown(column)}, but the record says {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else repr(value)
+
+
+def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
+    tally = dict(store.query("SELECT type, count FROM tally"))
+    if store.head().position != last:
+        return []  # others have written meanwhile: the tally counts their records too
+    return [
+        f"the tally counts {tally.get(name, 0)} records of {name}, the ledger holds {types[name]}"
+        for name in sorted(tally.keys() | types.keys())
+        if tally.get(name, 0) != types[name]
+    ]
+
+
+def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
+    if kept.ledger is not None and kept.ledger != store.identity.id:
+        other = f"the head that was given is of another ledger, {kept.ledger}; this one is {store.identity.id}"
+        return [f"{other}: it says nothing here. Give the head of this ledger, or name the store of that one"]
+    if kept.position == 0:
+        start = store.identity.chain_start.hex()
+        return [] if kept.chain == start else [f"position 0, where nothing is recorded, bears the chain {start}"]
+    if kept.position > span.last:
+        return [f"position {kept.position} was noted down, but the ledger ends at {span.last}: its tail was cut"]
+    if kept.position > span.head.position:
+        return []  # beyond the record that does not fit there is nothing to compare with
+    found = [chain.hex() for (chain,) in store.query("SELECT chain FROM records WHERE position = ?", (kept.position,))]
+    if found != [kept.chain]:
+        bears = f"bears the chain {''.join(found)}, but {kept.chain} was noted down"
+        of_old = "" if kept.ledger else ", or the head is of another ledger"
+        return [f"position {kept.position} {bears}: the past was rewritten, or a copy went on otherwise{of_old}"]
+    return []

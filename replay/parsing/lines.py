@@ -1,0 +1,168 @@
+"""Lines of files, of standard input and of gzip files, and elements of JSON arrays, in blocks of bounded size.
+
+A block is what was there to read, up to a megabyte: whole lines. A pipe that delivers one line gets
+that line acknowledged without waiting for more. However long a line is, no more of it than the limit
+is held in memory.
+"""
+
+import gzip
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple, cast
+
+from domain.limits import BATCH_LINES_MAX, LINE_BYTES_MAX
+from replay.errors import UsageError
+from replay.parsing.arrays import Elements
+from replay.parsing.forms import UTF8_MARK, Form, form_of, is_enough
+
+BLOCK_BYTES: Final = 1 << 20
+STANDARD_INPUT: Final = "-"
+REFUSED_MARK: Final = b"# refused: "
+"""Begins a line of a rejects file that says why the next one was refused; the intake passes it over."""
+
+
+class Block(NamedTuple):
+    """Consecutive whole lines of one file, without their line ends."""
+
+    name: str
+    first_line: int
+    lines: list[bytes]
+    read_bytes: int
+    """Bytes taken from the file as it lies on the disk, for a progress bar."""
+
+
+class BrokenInput(Exception):
+    """A file is of a form that is not read, or ends or fails in the middle; what was read before stands."""
+
+
+def check_files(names: tuple[str, ...]) -> None:
+    """Raises UsageError for the first name that cannot be read, before anything is recorded."""
+    if names.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input '-' is named twice; it can be read once")
+    if STANDARD_INPUT in names and sys.stdin is None:
+        raise UsageError("standard input is closed; name a file")
+    for name in names:
+        if name == STANDARD_INPUT:
+            continue
+        path = Path(name)
+        if not path.exists():
+            raise UsageError(f"there is no file {printable(name)}; check the path")
+        if path.is_dir():
+            raise UsageError(f"{printable(name)} is a folder; name the files in it")
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"{printable(name)} cannot be read: permission denied")
+
+
+def blocks(name: str) -> Iterator[Block]:
+    """The blocks of one file, `-` being standard input; gzip is unpacked, arrays give their elements.
+
+    Raises BrokenInput when the file is of a form that is not read, or cannot be read to its end; of a gzip file
+    nothing is given then, because what stood before may be damaged too.
+    """
+    with ExitStack() as stack:
+        raw: BinaryIO = sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
+        form, chunks = _opened(name, raw, stack)
+        is_array = form is Form.ARRAY
+        shown = f"{printable(name)}:element" if is_array else printable(name)
+        number = 1
+        for lines in _elements(name, chunks) if is_array else _lines(chunks):
+            at = raw.tell() if raw.seekable() else 0
+            for start in range(0, len(lines), BATCH_LINES_MAX):
+                part = lines[start : start + BATCH_LINES_MAX]
+                yield Block(shown, number, part, at)
+                number += len(part)
+
+
+def is_passed_over(line: bytes) -> bool:
+    """Whether a line holds nothing: blank, or the reason written above a refused line."""
+    return len(line) <= LINE_BYTES_MAX and (not line.strip() or line.startswith(REFUSED_MARK))
+
+
+def printable(name: str) -> str:
+    """A file's name for messages: control characters and broken encodings are escaped."""
+    return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode()
+
+
+def _opened(name: str, raw: BinaryIO, stack: ExitStack, *, unpacked: bool = False) -> tuple[Form, Iterator[bytes]]:
+    """What a file is read as, and its bytes without a byte order mark."""
+    start = raw.tell() if raw.seekable() else 0
+    chunks = _chunks(name, raw)
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if is_enough(head):
+            break
+    form = form_of(head)
+    if form is Form.GZIP and not unpacked:
+        packed = _whole(chain([head], chunks), raw, start, stack)
+        _check_gzip(name, packed)
+        return _opened(name, cast(BinaryIO, stack.enter_context(gzip.open(packed))), stack, unpacked=True)
+    if not isinstance(form, Form) or form is Form.GZIP:
+        found = "is packed with gzip twice; unpack it" if form is Form.GZIP else form
+        raise BrokenInput(f"{printable(name)} {'unpacked ' * unpacked}{found}; nothing of it was taken in")
+    return form, chain([head.removeprefix(UTF8_MARK)], chunks)
+
+
+def _whole(chunks: Iterator[bytes], raw: BinaryIO, start: int, stack: ExitStack) -> BinaryIO:
+    """A packed file that can be read twice: of a pipe a copy."""
+    if raw.seekable():
+        raw.seek(start)
+        return raw
+    copy: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
+    copy.writelines(chunks)
+    copy.seek(0)
+    return copy
+
+
+def _check_gzip(name: str, raw: BinaryIO) -> None:
+    """Unpack once for the checksum at the end: what it denies must not be recorded for ever."""
+    start = raw.tell()
+    with gzip.open(raw) as stream:
+        for _ in _chunks(name, stream):
+            pass
+    raw.seek(start)
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    carry = b""
+    for chunk in chunks:
+        *lines, carry = (carry + chunk).split(b"\n")
+        carry = carry[: LINE_BYTES_MAX + 1]
+        yield lines
+    if carry:
+        yield [carry]
+
+
+def _elements(name: str, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    elements, number = Elements(), 0
+    for chunk in chunks:
+        found = list(elements.feed(chunk))
+        number += len(found)
+        yield found
+    if elements.beyond:
+        raise BrokenInput(
+            f"{printable(name)} goes on behind element {number}, the last of its JSON array; put the rest into a file"
+            " of its own"
+        )
+    if not elements.ended:
+        raise BrokenInput(
+            f"{printable(name)} ends in the middle of its JSON array, behind element {number}; mend the file and ingest"
+            " it again"
+        )
+
+
+def _chunks(name: str, stream: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+    read = getattr(stream, "read1", stream.read)
+    try:
+        while chunk := read(BLOCK_BYTES):
+            yield chunk
+    except (OSError, EOFError, zlib.error) as error:
+        raise BrokenInput(
+            f"{printable(name)} cannot be read to its end: {error}; mend the file and ingest it again"
+        ) from error

@@ -1,0 +1,1 @@
+"""The dated numbers of the rules: which count, and what is wrong with those from outside."""

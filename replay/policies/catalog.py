@@ -1,0 +1,274 @@
+"""Which policies a replay uses: the files that come with the program or are given, and what was adopted.
+
+Replays never write. Without `--policies` an adopted revision counts before the file of the same version;
+a folder of policies is asked for, and so counts before what was adopted.
+"""
+
+import re
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from domain.calendar import shanghai_text
+from domain.limits import POLICY_BYTES_MAX
+from domain.policy import Policy, PolicyError, canonical_of, policy_of
+from replay.errors import FaultyPolicy, UsageError, damaged
+from replay.store.base import Store
+from replay.store.decode import read_record
+
+_ADOPTED_SQL: Final = (
+    "SELECT position, record FROM records WHERE stream = ? AND type = 'policy.adopted' ORDER BY version"
+)
+
+
+class Choice(NamedTuple):
+    """Which policy was asked for: None where left out."""
+
+    policy: str | None = None
+    """ID, or ID@HASH; the hash may be shortened."""
+    folder: Path | None = None
+    """The set that takes the place of the program's own files and of what was adopted."""
+
+
+DEFAULT: Final = Choice()
+
+
+class Adopted(NamedTuple):
+    """A revision that the ledger adopted."""
+
+    position: int
+    policy: Policy
+
+
+def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
+    """The versions of a scheme's policy that judge at an instant, the earliest first.
+
+    Raises UsageError when the one that was asked for is not there.
+    """
+    if choice.policy is not None:
+        known = [*given_policies(scheme, choice.folder), *(item.policy for item in adopted_policies(store, scheme))]
+        return [_named(choice.policy, _latest(store, scheme, choice.folder, position), known)]
+    current = _current(store, scheme, choice.folder, position)
+    if not current:
+        raise UsageError(
+            f"{choice.folder} holds no policy of {scheme}; name a folder that does, or leave out --policies"
+        )
+    return [policy for policy in current if policy.in_force_from <= as_of] or current[:1]
+
+
+def previewed(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
+    """The versions that are open for preview at an instant and not in force yet, the earliest first."""
+    if choice.policy is not None:
+        return []
+    current = _current(store, scheme, choice.folder, position)
+    return [p for p in current if p.preview_from is not None and p.preview_from <= as_of < p.in_force_from]
+
+
+def beside(choice: Choice, scheme: str) -> Choice:
+    """The choice for a scheme that is judged beside the one asked for: the same folder, where it has such a policy."""
+    folder = choice.folder
+    return Choice(folder=folder if folder is not None and given_policies(scheme, folder) else None)
+
+
+def check_adoptable(store: Store, policy: Policy) -> None:
+    """Raises UsageError for a version in force from the same instant as another: replays could not choose."""
+    latest = _latest(store, policy.scheme, None, store.head().position)
+    for other in latest.values():
+        if other.id != policy.id and other.in_force_from == policy.in_force_from:
+            raise UsageError(
+                f"{policy.revision} is in force from the same instant as {other.revision}; a revision keeps its id,"
+                " a new version has a new in_force_from"
+            )
+
+
+def _current(store: Store, scheme: str, folder: Path | None, position: int) -> list[Policy]:
+    """The revision of each version that counts, the earliest version first."""
+    current = {policy.id: policy for policy in given_policies(scheme, folder)}
+    if folder is None:
+        current |= {
+            item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position
+        }
+    by_date = sorted(current.values(), key=lambda policy: (policy.in_force_from, policy.id))
+    for one, other in pairwise(by_date):
+        if one.in_force_from == other.in_force_from:
+            raise UsageError(
+                f"{one.revision} and {other.revision} are in force from the same instant, and neither is a revision of"
+                " the other; leave one out, or name one with --policy"
+            )
+    return by_date
+
+
+def _latest(store: Store, scheme: str, folder: Path | None, position: int) -> dict[str, Policy]:
+    """By id, the revision that counts: the one adopted last, or the last file; of a folder, its last file."""
+    latest = {policy.id: policy for policy in given_policies(scheme, folder)}
+    if folder is None:
+        latest |= {item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position}
+    return latest
+
+
+def given_policies(scheme: str, folder: Path | None) -> list[Policy]:
+    """The policies of a scheme in the files: the program's own, or those of a folder."""
+    return list(shipped(scheme)) if folder is None else [item for item in read_folder(folder) if item.scheme == scheme]
+
+
+@cache
+def shipped(scheme: str) -> tuple[Policy, ...]:
+    """The policy files of a scheme that come with the program, in the order of their names.
+
+    The tests check their form, and that none of them was ever edited.
+    """
+    folder = files("domain") / scheme.replace("-", "_") / "policies"
+    texts = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+    ordered = sorted(texts, key=lambda file: by_number(file.name))
+    return tuple(policy_of(canonical_of(file.read_text("utf-8"))) for file in ordered)
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Orders file names as people read them: revision 2 before 10, and after the file without a number."""
+    pieces = re.split("([0-9]+)", name.removesuffix(".toml"))
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
+
+
+def shipped_schemes() -> list[str]:
+    """The schemes that have a policy, in alphabetical order."""
+    return sorted(
+        folder.name.replace("_", "-") for folder in files("domain").iterdir() if (folder / "policies").is_dir()
+    )
+
+
+def read_folder(folder: Path) -> list[Policy]:
+    """The policies in the TOML files of a folder and of the folders in it, in the order of their names.
+
+    Of several files of one version the last counts. Raises FaultyPolicy with every fault of every file, and
+    UsageError where there is none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; --policies names one that holds .toml files")
+    found, faults = [], []
+    for path in sorted(folder.rglob("*.toml"), key=lambda path: [*map(by_number, path.parts)]):
+        try:
+            found.append(read_policy(path))
+        except FaultyPolicy as error:
+            faults.append(str(error))
+    if faults:
+        raise FaultyPolicy("\n".join(faults))
+    if not found:
+        raise UsageError(f"{folder} holds no .toml file; --policies names a folder that holds policies")
+    return found
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a TOML file.
+
+    Raises FaultyPolicy with every fault that it has, and UsageError where it cannot be read.
+    """
+    from replay.policies.document import faults_of
+
+    try:
+        canonical = canonical_of(_bounded_text(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8"
+        raise UsageError(f"the policy {path} cannot be read: {reason}") from None
+    except PolicyError as error:
+        raise FaultyPolicy(f"{path}: {error}") from None
+    faults = faults_of(canonical)
+    if faults:
+        raise FaultyPolicy("\n".join(f"{path}: {fault}" for fault in faults))
+    return policy_of(canonical)
+
+
+def _bounded_text(path: Path) -> str:
+    """The text of a file, of which no more is read than a policy may have."""
+    with path.open("rb") as file:
+        raw = file.read(POLICY_BYTES_MAX + 1)
+    if len(raw) > POLICY_BYTES_MAX:
+        raise PolicyError(f"has more than {POLICY_BYTES_MAX} bytes, which no policy needs; is it the right file?")
+    return raw.decode("utf-8")
+
+
+def policy_to_adopt(name: str, folder: Path | None) -> Policy:
+    """The policy that a .toml file holds, or that the files hold under an id.
+
+    Raises FaultyPolicy with every fault of a file, and UsageError for an id that is not there.
+    """
+    if name.endswith(".toml"):
+        return read_policy(Path(name))
+    given = all_given(folder)
+    return _named(name, {item.id: item for item in given}, given)
+
+
+def all_given(folder: Path | None) -> list[Policy]:
+    """The policies of every scheme in the files: the program's own, or those of a folder."""
+    return [item for scheme in shipped_schemes() for item in shipped(scheme)] if folder is None else read_folder(folder)
+
+
+def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
+    """What the ledger has adopted for a scheme, in order."""
+    adopted = []
+    for position, record in store.query(_ADOPTED_SQL, (f"policy/{scheme}",)):
+        data = read_record("policy.adopted", record).data
+        if sha256(data.content.encode()).hexdigest() != data.hash:
+            raise damaged(f"the policy adopted at position {position}")
+        adopted.append(Adopted(position, policy_of(data.content)))
+    return adopted
+
+
+def _named(name: str, current: dict[str, Policy], known: list[Policy]) -> Policy:
+    policy_id, at, prefix = name.partition("@")
+    if not at and policy_id in current:
+        return current[policy_id]
+    revisions = {item.hash: item for item in known if item.id == policy_id}
+    found = [item for item in revisions.values() if item.hash.startswith(prefix) and prefix]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{name} fits {len(found)} revisions of the policy; give more of the hash")
+    if not at and any(item.id == policy_id for item in known):
+        raise UsageError(
+            f"{policy_id} was adopted only later than what is asked for; name a revision as {policy_id}@HASH"
+        )
+    names = ", ".join(sorted({item.revision for item in known}))
+    raise UsageError(f"there is no policy {name!r}; known are {names or 'none'}")
+
+
+def policy_json(policy: Policy) -> dict[str, Any]:
+    """A policy with the source and status of each of its parameters."""
+    recalculates = policy.recalculates_from
+    return {
+        "scheme": policy.scheme,
+        "id": policy.id,
+        "hash": policy.hash,
+        "in_force_from": shanghai_text(policy.in_force_from),
+        "recalculates_from": None if recalculates is None else shanghai_text(recalculates),
+        "preview_from": None if policy.preview_from is None else shanghai_text(policy.preview_from),
+        "parameters": {
+            name: {"value": item.value, "source": item.source, "status": item.status}
+            for name, item in policy.parameters.items()
+        },
+    }
+
+
+def list_policies(store: Store | None, folder: Path | None, asked: str | None) -> list[dict[str, Any]]:
+    """Every version and revision at hand, of one scheme or all: where adopted, and whether replays use it by default.
+
+    Raises UsageError for a scheme that has none.
+    """
+    given = [item for item in all_given(folder) if asked in (None, item.scheme)]
+    if not given:
+        raise UsageError(f"there is no policy of {asked}; known schemes are {', '.join(shipped_schemes())}")
+    found = []
+    for scheme in sorted({item.scheme for item in given}):
+        adopted = [] if store is None else adopted_policies(store, scheme)
+        current = {item.id: item.hash for item in given if item.scheme == scheme}
+        if folder is None:
+            current |= {item.policy.id: item.policy.hash for item in adopted}
+        revisions = {item.hash: item for item in given if item.scheme == scheme}
+        revisions |= {item.policy.hash: item.policy for item in adopted}
+        for policy in sorted(revisions.values(), key=lambda item: (item.in_force_from, item.id, item.hash)):
+            positions = [item.position for item in adopted if item.policy.hash == policy.hash]
+            used = current.get(policy.id) == policy.hash
+            found.append(policy_json(policy) | {"adopted": positions, "used": used})
+    return found

@@ -1,0 +1,1 @@
+"""Appending to the ledger: one transaction that stamps, numbers and links records."""

@@ -1,0 +1,229 @@
+"""Appending: candidates → records, inside one transaction that is alone in the store.
+
+What is known is recognised first; what is new gets its place, its times, its buyer's alias and its
+link in the chain. Nothing of a stream is loaded but the number of its last version.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from domain.calendar import instant_text
+from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
+from replay.errors import damaged
+from replay.parsing.refusals import Reason, Refusal
+from replay.recording.conflicts import conflict_with_earlier, conflict_with_record, recorded_event
+from replay.recording.oddities import Oddities, oddities
+from replay.store.base import AliasKey, Head, Known, Transaction, clock_failure
+from replay.store.buyers import hash_buyer, is_sealed, new_row
+from replay.store.record import Candidate, Row, filled, linked, record_template, with_alias
+
+
+class Appended(NamedTuple):
+    """What became of a batch."""
+
+    recorded: int
+    known: int
+    refused: list[tuple[int, Refusal]]
+    """Index in the batch, and why."""
+    head: Head
+    """Where the ledger stands after it."""
+    odd: Oddities
+
+
+class Stamp(NamedTuple):
+    """When the ledger learned of an event, and whether that time was declared in a backfill."""
+
+    recorded_at: int
+    backfill: bool
+
+
+Stamper = Callable[[Candidate, int], Stamp | Refusal]
+"""Gives a new candidate its recorded time, knowing that of the record before it."""
+
+Aliases = dict[AliasKey, str]
+
+
+class Appender:
+    """Appends batches to one ledger, which it knows by its id and its key for buyers."""
+
+    def __init__(self, ledger_id: str, key: bytes) -> None:
+        self.ledger_id = ledger_id
+        self._key = key
+
+    def append(self, transaction: Transaction, candidates: Sequence[Candidate], stamper: Stamper) -> Appended:
+        """Judge a batch in its order and record what is new in it."""
+        head = transaction.head()
+        buyers = {c.buyer: hash_buyer(self._key, c.buyer) for c in candidates if c.buyer is not None}
+        aliases = self._aliases(transaction, candidates, buyers)
+        known = transaction.find([(c.source, c.event_id) for c in candidates])
+        fresh: dict[tuple[str, str], tuple[Candidate, Stamp]] = {}
+        refused: list[tuple[int, Refusal]] = []
+        last = head.recorded_at
+        for index, item in enumerate(candidates):
+            key = (item.source, item.event_id)
+            if key in known:
+                if (conflict := self._known_conflict(transaction, item, known[key], aliases, buyers)) is not None:
+                    refused.append((index, conflict))
+            elif key in fresh:
+                if not _same_as_fresh(item, fresh[key][0]):
+                    refused.append((index, conflict_with_earlier(item, fresh[key][0])))
+            else:
+                stamp = stamper(item, last)
+                if isinstance(stamp, Refusal):
+                    refused.append((index, stamp))
+                    continue
+                fresh[key] = (item, stamp)
+                last = stamp.recorded_at
+        odd = Oddities()
+        if fresh:
+            new = list(fresh.values())
+            odd = oddities(transaction, [item for item, _ in new])
+            self._alias_new(transaction, [item for item, _ in new], buyers, aliases)
+            head = self._insert(transaction, head, new, buyers, aliases)
+        return Appended(len(fresh), len(candidates) - len(fresh) - len(refused), refused, head, odd)
+
+    def _aliases(self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes]) -> Aliases:
+        """The aliases that the buyers of a batch have already, each at its merchant."""
+        wanted = {AliasKey(buyers[item.buyer], item.stream) for item in items if item.buyer is not None}
+        found = {}
+        for row in transaction.aliases(sorted(wanted)):
+            if not is_sealed(self._key, row):
+                raise damaged(f"the table of aliases, in a row of {row.merchant} with the alias {row.alias},")
+            found[AliasKey(row.key, row.merchant)] = row.alias
+        return found
+
+    def _known_conflict(
+        self, transaction: Transaction, item: Candidate, known: Known, aliases: Aliases, buyers: dict[str, bytes]
+    ) -> Refusal | None:
+        """None when the same content is recorded; where its buyer was erased, all else equal is enough."""
+        same = item.content_hash == known.content_hash
+        if same and item.buyer is None:
+            return None
+        event = recorded_event(known)
+        alias, merchant = event["data"].get("buyer"), event.get("subject")
+        if same and not isinstance(alias, str):
+            raise damaged(f"the record at position {known.position}")
+        other_buyer = False
+        if item.buyer is not None and alias is not None:
+            key = AliasKey(buyers[item.buyer], str(merchant))
+            if merchant != item.stream:
+                aliases = self._aliases(transaction, [item._replace(stream=key.merchant)], buyers)
+            other_buyer = alias != aliases.get(key) and transaction.is_alias(alias)
+        if same and not other_buyer:
+            return None
+        return conflict_with_record(item, known, other_buyer=other_buyer)
+
+    def _alias_new(
+        self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes], aliases: Aliases
+    ) -> None:
+        new = []
+        for item in items:
+            if item.buyer is None:
+                continue
+            key = AliasKey(buyers[item.buyer], item.stream)
+            if key not in aliases:
+                new.append(new_row(self._key, key))
+                aliases[key] = new[-1].alias
+        if new:
+            transaction.add_aliases(new)
+
+    def _insert(
+        self,
+        transaction: Transaction,
+        head: Head,
+        new: Sequence[tuple[Candidate, Stamp]],
+        buyers: dict[str, bytes],
+        aliases: Aliases,
+    ) -> Head:
+        position, recorded_at, chain = head
+        versions = transaction.versions(sorted({item.stream for item, _ in new}))
+        stamped, template = None, b""
+        rows = []
+        for item, stamp in new:
+            if stamp != stamped:
+                stamped, recorded_at = stamp, stamp.recorded_at
+                template = record_template(
+                    ledger_id=self.ledger_id, recorded_text=instant_text(recorded_at), backfill=stamp.backfill
+                )
+            stream, buyer = item.stream, item.buyer
+            position += 1
+            versions[stream] = version = versions[stream] + 1
+            event = item.event if buyer is None else with_alias(item.event, aliases[AliasKey(buyers[buyer], stream)])
+            record = filled(template, event, item.extensions, position, stream, version)
+            chain = linked(chain, record)
+            rows.append(
+                Row(
+                    position,
+                    stream,
+                    version,
+                    item.type,
+                    item.source,
+                    item.event_id,
+                    item.ref,
+                    item.occurred_at,
+                    recorded_at,
+                    item.content_hash,
+                    chain,
+                    record,
+                )
+            )
+        transaction.record(rows)
+        return Head(position, recorded_at, chain)
+
+
+def ledger_clock(transaction: Transaction, *, clock_behind: bool) -> Stamper:
+    """Stamps a whole transaction with the ledger's clock, later than every record before it.
+
+    Raises StoreError when the clock stands more than 5 s behind the last record, unless that is
+    declared to be known.
+    """
+    stamp: Stamp | None = None
+
+    def stamper(item: Candidate, last: int) -> Stamp | Refusal:
+        nonlocal stamp
+        if stamp is None:
+            now = transaction.now()
+            if now < last - CLOCK_BEHIND_MICROS_MAX and not clock_behind:
+                raise clock_failure(now, last)
+            stamp = Stamp(max(now, last + 1), backfill=False)
+        return _unless_ahead(item, stamp)
+
+    return stamper
+
+
+def declared_clock(transaction: Transaction) -> Stamper:
+    """Stamps each event of a backfill with its own `recordedtime`."""
+    now = transaction.now()
+
+    def stamper(item: Candidate, last: int) -> Stamp | Refusal:
+        claimed = item.claimed_at
+        assert claimed is not None, "a backfill refuses undated lines before"
+        if claimed > now:
+            return Refusal(
+                Reason.BACKFILL_FUTURE,
+                f"recordedtime: found {instant_text(claimed)}, but it is only {instant_text(now)}; nothing is known"
+                " before it is learned: mend the time",
+            )
+        if claimed < last:
+            return Refusal(
+                Reason.BACKFILL_LATE,
+                f"recordedtime: found {instant_text(claimed)}, but the last record was made at {instant_text(last)},"
+                " and what was known then does not change; give --late to record it as learned now",
+            )
+        return _unless_ahead(item, Stamp(claimed, backfill=True))
+
+    return stamper
+
+
+def _unless_ahead(item: Candidate, stamp: Stamp) -> Stamp | Refusal:
+    if item.occurred_at <= stamp.recorded_at + AHEAD_MICROS_MAX:
+        return stamp
+    return Refusal(
+        Reason.AHEAD_OF_RECORD,
+        f"time: found {instant_text(item.occurred_at)}, more than five minutes after the ledger learns of it at"
+        f" {instant_text(stamp.recorded_at)}; mend the time, or ingest it when it has happened",
+    )
+
+
+def _same_as_fresh(item: Candidate, earlier: Candidate) -> bool:
+    return item.content_hash == earlier.content_hash and item.buyer == earlier.buyer

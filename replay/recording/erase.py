@@ -1,0 +1,248 @@
+"""Erasing buyers: at once, or, where it was asked for, at the end of the month.
+
+After an erasure the buyer's next order at a merchant bears a new alias, and the month's cap on the pair of buyer and
+merchant begins anew. A request for the month's end is kept in the table `erasures_due`, by the buyer's keyed hash
+alone. It is carried out by the first command that records after it is due, before that looks up any alias, and needs
+no key.
+"""
+
+import secrets
+from typing import Final, NamedTuple
+
+from domain.calendar import month_of, month_start, shanghai_text
+from domain.events import BuyerErased
+from replay.errors import UsageError
+from replay.recording.append import Appender, Stamper, ledger_clock
+from replay.recording.own import check_reason, own_candidate, own_source_of
+from replay.schema.versions import ONE_ALIAS_EVERYWHERE
+from replay.store.base import Store, Transaction, not_kept
+from replay.store.buyers import ERASURES, hash_buyer, key_of
+from replay.store.record import Candidate
+
+ID_CHANCE_BYTES: Final = 16
+
+
+class Erasure(NamedTuple):
+    """What became of an erasure."""
+
+    receipt_position: int
+    aliases: int
+    """At how many merchants the buyer had one."""
+    merchants_this_month: int
+    """At how many of them something happened to the buyer's orders this month: there the pair cap begins anew."""
+    scrubbed: bool
+    """Whether nothing of the row is left in the files; else it is until the database next tidies up."""
+
+
+class Asked(NamedTuple):
+    """A request to erase a buyer at the end of a month."""
+
+    due_at: int
+    asked_at: int
+    reason: str
+    asked_before: bool
+    """Whether there was one already: that one stays as it is."""
+
+
+class Erased(NamedTuple):
+    """A buyer whose erasure was due, and was carried out."""
+
+    key: bytes
+    aliases: int
+    receipt_position: int
+
+
+class Due(NamedTuple):
+    """What became of the requests that are due."""
+
+    erased: tuple[Erased, ...] = ()
+    left: int = 0
+    """How many were left for a later command, because this one must not carry them out."""
+    scrubbed: bool = True
+    """Whether nothing of the erased rows is left in the files."""
+
+    def then(self, later: "Due") -> "Due":
+        """Both together, as they stand after the later."""
+        return Due(self.erased + later.erased, later.left, self.scrubbed and later.scrubbed)
+
+
+class Waiting(NamedTuple):
+    """The requests that are kept."""
+
+    kept: int
+    earliest_due: int | None
+    overdue: int
+    """How many of them are due and not carried out yet."""
+
+
+def erase_now(store: Store, buyer: str, reason: str, *, in_month: bool = False, clock_behind: bool = False) -> Erasure:
+    """Forget whose alias a buyer's is, leaving a receipt that names no one; no record changes.
+
+    Raises UsageError when the ledger knows no such buyer, and, unless `in_month` is allowed, where the month's pair cap
+    would begin anew. A request that was kept for the buyer goes.
+    """
+    check_reason(reason)
+    key = key_of(store)
+    with store.append() as transaction:
+        appender, stamper = Appender(store.identity.id, key), ledger_clock(transaction, clock_behind=clock_behind)
+        hashed = hash_buyer(key, buyer)
+        merchants = _merchants_this_month(store, transaction, hashed)
+        erased = [one for one in take_due(transaction, appender, stamper).erased if one.key == hashed]
+        if not erased:
+            aliases = _known(transaction, hashed)
+            if merchants and not in_month:
+                raise UsageError(
+                    f"at {merchants} of {aliases} merchants something happened to the buyer's orders this month. Erased"
+                    " at once, what they do there from now on is another buyer's, and the month's pair cap begins anew;"
+                    " nothing was erased. Give --now to erase all the same, or --at-month-end to have it done at"
+                    f" {shanghai_text(_month_end(transaction.now()))}"
+                )
+            _forget_request(transaction, hashed)
+            erased = _erase(transaction, appender, stamper, [(hashed, reason)])
+    return _erasure(store, erased[0], merchants)
+
+
+def erase_at_month_end(store: Store, buyer: str, reason: str, *, clock_behind: bool = False) -> Asked | Erasure:
+    """Keep a request to erase a buyer at the end of this month; one that is kept already stays as it is.
+
+    The erasure, where such a request was due and was carried out now. Raises UsageError when the ledger knows no such
+    buyer.
+    """
+    check_reason(reason)
+    key = key_of(store)
+    with store.append() as transaction:
+        appender, stamper = Appender(store.identity.id, key), ledger_clock(transaction, clock_behind=clock_behind)
+        hashed = hash_buyer(key, buyer)
+        merchants = _merchants_this_month(store, transaction, hashed)
+        erased = [one for one in take_due(transaction, appender, stamper).erased if one.key == hashed]
+        if not erased:
+            _known(transaction, hashed)
+            asked = _ask(transaction, hashed, reason)
+    if erased:
+        return _erasure(store, erased[0], merchants)
+    return asked
+
+
+def erase_due(store: Store, *, clock_behind: bool = False) -> Due:
+    """Carry out the requests that are due. Raises UsageError where this role may not delete."""
+    with store.append() as transaction:
+        appender = Appender(store.identity.id, b"")
+        due = take_due(transaction, appender, ledger_clock(transaction, clock_behind=clock_behind))
+    if due.left:
+        raise UsageError(
+            f"{due.left} erasures are overdue, and this role may not delete from the tables buyers and erasures_due of"
+            f" {store.name}; run it as one that was granted that (README, Stores)"
+        )
+    return scrubbed(store, due)
+
+
+def take_due(transaction: Transaction, appender: Appender, stamper: Stamper, *, may_erase: bool = True) -> Due:
+    """Carry out the requests that are due by the ledger's clock, in the transaction of what is recorded next.
+
+    To be called before any alias is looked up. Leaves them where `may_erase` is false, or the role may not delete.
+    """
+    ((earliest,),) = transaction.execute("SELECT min(due_at) FROM erasures_due")
+    if earliest is None or earliest > (now := transaction.now()):
+        return Due()
+    sql = "SELECT key, reason FROM erasures_due WHERE due_at <= ? ORDER BY due_at, key"
+    due = [(bytes(key), str(reason)) for key, reason in transaction.execute(sql, (now,))]
+    if not (may_erase and transaction.may_erase()):
+        return Due(left=len(due))
+    for key, _ in due:
+        _forget_request(transaction, key)
+    return Due(tuple(_erase(transaction, appender, stamper, due)))
+
+
+def scrubbed(store: Store, due: Due) -> Due:
+    """After the transaction in which requests were carried out: leave nothing of the rows in the files."""
+    return due._replace(scrubbed=store.scrub()) if due.erased else due
+
+
+def waiting(store: Store) -> Waiting:
+    """The requests that are kept, as they stand now."""
+    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+        return Waiting(0, None, 0)
+    sql = "SELECT count(*), min(due_at), count(CASE WHEN due_at <= ? THEN 1 END) FROM erasures_due"
+    ((kept, earliest, overdue),) = store.query(sql, (store.now(),))
+    return Waiting(kept, earliest, overdue)
+
+
+def _erasure(store: Store, erased: Erased, merchants_this_month: int) -> Erasure:
+    return Erasure(erased.receipt_position, erased.aliases, merchants_this_month, store.scrub())
+
+
+def _known(transaction: Transaction, key: bytes) -> int:
+    """At how many merchants a buyer has an alias. Raises UsageError where there is none."""
+    aliases = transaction.aliases_of(key)
+    if not aliases:
+        raise UsageError("no such buyer has an alias in this ledger; nothing was erased")
+    return aliases
+
+
+def _erase(
+    transaction: Transaction, appender: Appender, stamper: Stamper, buyers: list[tuple[bytes, str]]
+) -> list[Erased]:
+    """Delete the rows of buyers, each with a reason, and record a receipt for each that had any."""
+    deleted = [(key, reason, transaction.delete_aliases(key)) for key, reason in buyers]
+    had_any = [(key, aliases) for key, _, aliases in deleted if aliases]
+    source, now = own_source_of(appender.ledger_id), transaction.now()
+    receipts = [_receipt(source, now, aliases, reason) for _, reason, aliases in deleted if aliases]
+    done = appender.append(transaction, receipts, stamper)
+    assert done.recorded == len(receipts)
+    first = done.head.position - len(receipts) + 1
+    return [Erased(key, aliases, first + number) for number, (key, aliases) in enumerate(had_any)]
+
+
+def _receipt(source: str, now: int, aliases: int, reason: str) -> Candidate:
+    event_id = f"erasure-{secrets.token_hex(ID_CHANCE_BYTES)}"
+    return own_candidate(ERASURES, "buyer.erased", source, event_id, now, BuyerErased(aliases=aliases, reason=reason))
+
+
+def _ask(transaction: Transaction, key: bytes, reason: str) -> Asked:
+    now = transaction.now()
+    before = _request(transaction, key)
+    if before is not None and before.due_at <= _month_end(now):
+        return before._replace(asked_before=True)
+    if before is not None:  # made by a clock that stood ahead
+        _forget_request(transaction, key)
+    asked = Asked(_month_end(now), now, reason, asked_before=False)
+    sql = "INSERT INTO erasures_due (key, due_at, asked_at, reason) VALUES (?, ?, ?, ?)"
+    transaction.execute(sql, (key, *asked[:3]))
+    transaction.run_deferred()
+    if _request(transaction, key) != asked:
+        raise not_kept("a request to erase a buyer is not there, or another one")
+    return asked
+
+
+def _request(transaction: Transaction, key: bytes) -> Asked | None:
+    rows = transaction.execute("SELECT due_at, asked_at, reason FROM erasures_due WHERE key = ?", (key,))
+    if not rows:
+        return None
+    due_at, asked_at, reason = rows[0]
+    return Asked(due_at, asked_at, reason, asked_before=False)
+
+
+def _forget_request(transaction: Transaction, key: bytes) -> None:
+    if _request(transaction, key) is None:
+        return
+    transaction.execute("DELETE FROM erasures_due WHERE key = ?", (key,))
+    transaction.run_deferred()
+    if _request(transaction, key) is not None:
+        raise not_kept("a request to erase a buyer that was deleted is still there")
+
+
+def _month_end(now: int) -> int:
+    """The instant at which the next month begins."""
+    return month_start(month_of(now) + 1)
+
+
+def _merchants_this_month(store: Store, transaction: Transaction, buyer: bytes) -> int:
+    """At how many merchants something happened to the buyer's orders in the present month."""
+    paid = f"SELECT stream, ref, {store.alias_sql} AS alias FROM records WHERE type = 'order.paid'"
+    sql = (
+        "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"
+        " WHERE r.stream = b.merchant AND r.occurred_at >= ? AND r.ref IN"
+        f" (SELECT p.ref FROM ({paid}) AS p WHERE p.stream = b.merchant AND p.alias = b.alias))"
+    )
+    ((count,),) = transaction.execute(sql, (buyer, month_start(month_of(transaction.now()))))
+    return int(count)

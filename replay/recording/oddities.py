@@ -1,0 +1,132 @@
+"""What is recorded as it came and may surprise later: retractions of nothing, and effects before their cause.
+
+The rules judge by (`occurred_at`, position). A retraction before its event does nothing; a review that was taken in
+before the payment of its order at the same instant has an unknown order. Both are counted as they come, in
+the transaction: within the batch, and of the past by index, for those events alone that can be a cause or a retraction.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from replay.store.base import Transaction
+from replay.store.record import Candidate
+
+RETRACTION: Final = "event.retracted"
+OPENING: Final = "merchant.onboarded"
+EFFECTS: Final = {
+    "order.paid": frozenset({"order.received", "review.posted", "order.complained"}),
+    "sale.settled": frozenset({"sale.refunded"}),
+    "creator.bound": frozenset({"creator.unbound"}),
+    OPENING: frozenset({"order.paid", "order.received", "review.posted", "merchant.closed", "merchant.tier_set"}),
+}
+"""By type of a cause, what it has to stand before: of the same order or creator, of an opening of the merchant."""
+_AT_ONCE: Final = 300
+
+
+class Oddities(NamedTuple):
+    """How many there were in a batch."""
+
+    retract_nothing: int = 0
+    """Retractions that name no event of their subject that was recorded before them."""
+    effects_first: int = 0
+    """Pairs of one subject, one order and one instant, the effect recorded before its cause."""
+
+
+class _Place(NamedTuple):
+    """An event among others that are about the same; `number` is its place in the batch, or in the past."""
+
+    number: int
+    occurred_at: int
+    type: str
+
+
+def oddities(transaction: Transaction, new: Sequence[Candidate]) -> Oddities:
+    """Those among new events, in their order, before they are inserted."""
+    return Oddities(_retract_nothing(transaction, new), _effects_first(transaction, new))
+
+
+def _retract_nothing(transaction: Transaction, new: Sequence[Candidate]) -> int:
+    if all(item.type != RETRACTION for item in new):
+        return 0
+    wanted = {(item.stream, *_named(item)) for item in new if item.type == RETRACTION}
+    names = ("stream", "source", "event_id")
+    same = " AND ".join(f"r.{name} = wanted.{name}" for name in names) + " AND r.type <> 'level.decided'"
+    there = set(_joined(transaction, names, sorted(wanted), same, "r.stream, r.source, r.event_id"))
+    nothing = 0
+    for item in new:
+        if item.type == RETRACTION and (item.stream, *_named(item)) not in there:
+            nothing += 1
+        there.add((item.stream, item.source, item.event_id))
+    return nothing
+
+
+def _named(item: Candidate) -> tuple[str, str]:
+    source, _, event_id = (item.ref or "").partition(" ")
+    return source, event_id
+
+
+def _effects_first(transaction: Transaction, new: Sequence[Candidate]) -> int:
+    causes = [(number, item) for number, item in enumerate(new) if item.type in EFFECTS]
+    if not causes:
+        return 0
+    past = _past_of(transaction, [item for _, item in causes])
+    in_batch: dict[tuple[str, str | None], list[_Place]] = defaultdict(list)
+    for number, item in enumerate(new):
+        place = _Place(number, item.occurred_at, item.type)
+        in_batch[item.stream, None].append(place)
+        if item.ref is not None:
+            in_batch[item.stream, item.ref].append(place)
+    found = 0
+    for number, item in causes:
+        key = (item.stream, item.ref)
+        before = past.get(key, []) + [place for place in in_batch[key] if place.number < number]
+        found += _effects_of(item, before)
+    return found
+
+
+def _effects_of(cause: Candidate, before: Sequence[_Place]) -> int:
+    """Of what was recorded before a cause, the effects at its instant that no earlier cause stands before."""
+    found = 0
+    for place in before:
+        if place.type == cause.type and place.occurred_at <= cause.occurred_at:
+            break
+        found += place.occurred_at == cause.occurred_at and place.type in EFFECTS[cause.type]
+    return found
+
+
+def _past_of(transaction: Transaction, causes: Sequence[Candidate]) -> dict[tuple[str, str | None], list[_Place]]:
+    """What was recorded before of the same orders and creators; of openings, what happened at the same instant."""
+    past: dict[tuple[str, str | None], list[_Place]] = defaultdict(list)
+    about = sorted({(item.stream, item.ref) for item in causes if item.ref is not None})
+    columns = "r.stream, r.ref, r.position, r.occurred_at, r.type"
+    same_ref = "r.stream = wanted.stream AND r.ref = wanted.ref"
+    for stream, ref, position, at, event_type in _joined(transaction, ("stream", "ref"), about, same_ref, columns):
+        past[stream, ref].append(_Place(position, at, event_type))
+    for item in causes:
+        if item.type == OPENING:
+            rows = transaction.execute(
+                "SELECT position, occurred_at, type FROM records WHERE stream = ? AND occurred_at = ?",
+                (item.stream, item.occurred_at),
+            )
+            past[item.stream, None] = [_Place(*row) for row in rows]
+    for places in past.values():
+        places.sort()
+    return past
+
+
+def _joined(
+    transaction: Transaction, names: Sequence[str], wanted: Sequence[tuple[Any, ...]], on: str, columns: str
+) -> Iterator[tuple[Any, ...]]:
+    """Columns of the records that fit one of the wanted rows of text, found by index."""
+    first = f"({', '.join(['CAST(? AS TEXT)'] * len(names))})"
+    other = f"({', '.join('?' * len(names))})"
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        values = ", ".join([first] + [other] * (len(some) - 1))
+        # A cross join keeps SQLite from going through all records.
+        yield from transaction.execute(
+            f"WITH wanted ({', '.join(names)}) AS (VALUES {values})"
+            f" SELECT {columns} FROM wanted CROSS JOIN records AS r WHERE {on}",
+            [part for row in some for part in row],
+        )

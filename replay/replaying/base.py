@@ -1,0 +1,267 @@
+"""What every scheme's replay is: what was asked, by which policies, and what is told of it.
+
+A scheme's own class says how its events are judged and how its answer reads; explanations, histories and
+differences are made of these parts and know no scheme.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple, Self
+
+from domain.calendar import shanghai_text
+from domain.events import Event, LevelDecided
+from domain.policy import Policy
+from replay.history.in_vain import retractions_in_vain
+from replay.history.readers import EVERYTHING_SHOWN, Reader
+from replay.history.same_instant import Causes
+from replay.history.timeline import Moment, events_of, retracted_positions
+from replay.store.base import Store
+
+RETRACTED_NOTE: Final = "retracted"
+RETRACTS_NOTHING: Final = "retracts_nothing"
+NAMED_IN_VAIN: Final = "named_in_vain"
+COMMON_NOTES: Final = (RETRACTED_NOTE, RETRACTS_NOTHING, NAMED_IN_VAIN)
+"""The notes that every scheme's explanation may have."""
+
+
+class Policies(NamedTuple):
+    """The versions that take part, the earliest first."""
+
+    own: Sequence[Policy]
+    creators: Sequence[Policy] = ()
+    """Of creator-level, where an agency's creators are judged beside it."""
+    previewed: Sequence[Policy] = ()
+    """Not in force yet, but open for preview at `as_of`."""
+
+
+class Judged(NamedTuple):
+    """The verdict on an event: when it was judged, and what it moved the points by, in schemes that have points."""
+
+    at: int
+    position: int
+    verdict: str
+    tenths: int | None = None
+
+
+class Part(NamedTuple):
+    """Which part of an explanation is wanted: None for all of it."""
+
+    month: int | None = None
+    event_id: str | None = None
+
+
+class Replay(ABC):
+    """One replay of one subject."""
+
+    scheme: ClassVar[str]
+    has_points: ClassVar[bool] = False
+    """Whether its verdicts bear points that add up."""
+    figure_names: ClassVar[tuple[str, ...]] = ()
+    """Which keys of its answer are figures, in schemes of ratios and bands."""
+
+    took_part: Sequence[Event]
+    """The events that took part, in the order of processing."""
+    reader: Reader = EVERYTHING_SHOWN
+    """Whom it is told to."""
+    elsewhere: Mapping[tuple[str, str], int] = MappingProxyType({})
+    """By source and id, the positions of the subject's events beyond `known` that its retractions name."""
+
+    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+        self.subject = subject
+        self.known = known
+        """The events that were known, in the order of the ledger."""
+        self.moment = moment
+        self.policies = policies
+
+    @classmethod
+    def load(cls, store: Store, subject: str, position: int) -> list[Event]:
+        """What a replay of a subject rests on, in the order of the ledger."""
+        return list(events_of(store, subject, position))
+
+    def shown_to(self, reader: Reader) -> Self:
+        """The same replay as it is told to a reader: no rule reads a decision, so that leaving them out changes nothing
+        but what is told of them.
+        """
+        found = copy(self)
+        found.reader = reader
+        found.known = [event for event in self.known if reader.shows(event.type)]
+        return found
+
+    @classmethod
+    def streams(cls, store: Store, subject: str, position: int) -> list[str]:
+        """The streams that `load` reads whole."""
+        return [subject]
+
+    @property
+    @abstractmethod
+    def policy(self) -> Policy:
+        """The version that judges the period of `as_of`."""
+
+    @abstractmethod
+    def policy_at(self, instant: int) -> Policy:
+        """The version that judges the period of an instant."""
+
+    @property
+    @abstractmethod
+    def judged(self) -> Sequence[Judged]:
+        """Every verdict, in the order of judgement."""
+
+    @cached_property
+    def notes(self) -> dict[int, str]:
+        """By position, why an event without a verdict has none."""
+        found = self.own_notes() | dict.fromkeys(self.in_vain, RETRACTS_NOTHING)
+        told = {judged.position for judged in self.judged} | found.keys()
+        unsaid = {event.position for event in self.took_part} & self.named_in_vain.keys() - told
+        return found | dict.fromkeys(unsaid, NAMED_IN_VAIN) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
+
+    def own_notes(self) -> dict[int, str]:
+        """The notes that only this scheme gives."""
+        return {}
+
+    @abstractmethod
+    def standing_json(self) -> dict[str, Any]:
+        """Where the subject stands at `as_of`, in short: `state`, `level`, and what the scheme ranks by."""
+
+    @abstractmethod
+    def effective_json(self) -> dict[str, Any]:
+        """What counts towards the outside at `as_of`: `state`, `level`, `since`."""
+
+    @abstractmethod
+    def own_json(self) -> dict[str, Any]:
+        """The keys that only this scheme's answer has."""
+
+    @property
+    @abstractmethod
+    def score(self) -> int | None:
+        """What the scheme ranks by: points in tenths, the rank of the tier, 4S + B, the total; None without."""
+
+    def figures_json(self) -> dict[str, Any]:
+        """The figures that decide, in schemes of ratios and bands: the plain ones of `own_json`."""
+        return {name: value for name, value in self.own_json().items() if name in self.figure_names}
+
+    @abstractmethod
+    def changes_json(self) -> list[dict[str, Any]]:
+        """Each change of state or level up to `as_of` with its cause, the earliest first."""
+
+    @abstractmethod
+    def level_names(self, language: str) -> dict[str, str]:
+        """What the levels are called in a language, by code."""
+
+    def balance_json(self, index: int) -> str | None:
+        """The points after a verdict; None in schemes that have none."""
+        return None
+
+    def policy_of(self, index: int) -> Policy:
+        """The version that a verdict was given under."""
+        return self.policy_at(self.judged[index].at)
+
+    def policy_of_note(self, position: int) -> Policy:
+        """The version that a note was given under."""
+        return self.policy
+
+    def compared(self, index: int) -> dict[str, Any] | None:
+        """The figures or the event that decided a verdict; None where none did."""
+        return None
+
+    def compared_of_note(self, position: int) -> dict[str, Any] | None:
+        """The figure or the event that says why there is no verdict."""
+        note = self.notes[position]
+        if note == RETRACTED_NOTE:
+            return self.deciding("retraction", self.retracted[position])
+        if note != RETRACTS_NOTHING:
+            return None
+        later = self.in_vain[position]
+        if later is not None:
+            return self.deciding("recorded_later", later)
+        data = self.events[position].data
+        return {"what": "names_nothing", "found": f"{data.source} {data.event}", "bound": None}
+
+    def same_instant(self, position: int, made: str, at: int) -> int | None:
+        """Where the cause stands that an event lacks, if it happened at the same instant and was recorded after it.
+
+        The event is told by its position, with its verdict or note and the instant of that.
+        """
+        return self.causes.after(self.events[position], made, at)
+
+    @cached_property
+    def causes(self) -> Causes:
+        """What can be a cause, among the events that took part."""
+        return Causes(self.took_part)
+
+    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
+        """The keys that only this scheme's explanation has, of a part and the verdicts shown in it."""
+        return {}
+
+    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
+        """The rules that the explanation of a part shows, each with the policy that it was tried under."""
+        return []
+
+    @cached_property
+    def retracted(self) -> dict[int, int]:
+        """By position of a retracted event, that of the retraction."""
+        return retracted_positions(self.known)
+
+    @cached_property
+    def in_vain(self) -> dict[int, int | None]:
+        """By position of a retraction that retracts nothing, that of the event it names, where this came later."""
+        found = retractions_in_vain(self.known, self.elsewhere)
+        return {position: later for position, later in found.items() if position not in self.retracted}
+
+    @cached_property
+    def named_in_vain(self) -> dict[int, list[int]]:
+        """By position of an event, those of the retractions that named it before it was recorded."""
+        found: dict[int, list[int]] = {}
+        for position, later in self.in_vain.items():
+            if later is not None:
+                found.setdefault(later, []).append(position)
+        return found
+
+    @cached_property
+    def events(self) -> dict[int, Event]:
+        """The known events by position."""
+        return {event.position: event for event in self.known}
+
+    @property
+    def assumed(self) -> list[str]:
+        """The parameters used that no rule text gives, in alphabetical order."""
+        return sorted({name for policy in self.policies.own for name in policy.assumed})
+
+    @property
+    def in_force(self) -> bool:
+        return self.moment.as_of >= self.policy.in_force_from
+
+    def decision(self, period: str) -> LevelDecided | None:
+        """What was decided of a period, in the latest run that is known. Raises HiddenError for who may not see it."""
+        self.reader.check("level.decided")
+        decided = [
+            event.data
+            for event in self.known
+            if event.type == "level.decided" and (event.data.scheme, event.data.period) == (self.scheme, period)
+        ]
+        return decided[-1] if decided else None
+
+    def event_json(self, position: int) -> dict[str, Any]:
+        """How an answer names an event."""
+        event = self.events[position]
+        return {"source": event.source, "event": event.id, "position": position}
+
+    def deciding(self, what: str, position: int) -> dict[str, Any]:
+        """An event that decided: which, when, learned when, and the case and reason that it names."""
+        event = self.events[position]
+        named = {name: getattr(event.data, name, None) for name in ("reason", "case")}
+        return {
+            "what": what,
+            **self.event_json(position),
+            "at": shanghai_text(event.occurred_at),
+            "learned_at": shanghai_text(event.recorded_at),
+            **{name: value if isinstance(value, str) else None for name, value in named.items()},
+        }
+
+
+def about_of(event: Event) -> tuple[str, str] | None:
+    """What an event is about, in whose stream: an order or a violation; ids mean something within one stream only."""
+    name = getattr(event.data, "order", None) or getattr(event.data, "violation", None)
+    return None if name is None else (event.originator_id, name)

@@ -1,0 +1,187 @@
+"""The tables of a store, for both databases.
+
+Only making a store imports this module: SQLAlchemy takes longer to import than most commands run.
+"""
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    text,
+)
+from sqlalchemy import Text as AnyText
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from domain.events import BINDING_TYPES
+from replay.schema.triggers import POSTGRES_GUARD_STATEMENTS, SQLITE_GUARDS
+from replay.schema.versions import INDEX_OF_RETRACTIONS, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+
+_BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
+# Code point order everywhere: no collation of a locale may order ids.
+_TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
+_metadata: Final = MetaData()
+
+records: Final = Table(
+    "records",
+    _metadata,
+    Column("position", _BIG, primary_key=True, autoincrement=False),
+    Column("stream", _TEXT, nullable=False),
+    Column("version", _BIG, nullable=False),
+    Column("type", _TEXT, nullable=False),
+    Column("source", _TEXT, nullable=False),
+    Column("event_id", _TEXT, nullable=False),
+    Column("ref", _TEXT),
+    Column("occurred_at", _BIG, nullable=False),
+    Column("recorded_at", _BIG, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    CheckConstraint("position > 0"),
+    CheckConstraint("version > 0"),
+    sqlite_strict=True,
+)
+"""The ledger. Append only; every column but `chain` is computed from `record`."""
+
+ledger: Final = Table(
+    "ledger",
+    _metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("id", _TEXT, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("created_at", _BIG, nullable=False),
+    Column("key_check", LargeBinary, nullable=False),
+    CheckConstraint("one = 1"),
+    sqlite_strict=True,
+)
+"""One row: which ledger this is, and a hash that tells whether a key for buyers is its own."""
+
+buyers: Final = Table(
+    "buyers",
+    _metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("merchant", _TEXT, primary_key=True),
+    Column("alias", _TEXT, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Keyed hash of a buyer and merchant → alias. Outside the chain: rows can be deleted, which changes no record."""
+
+erasures_due: Final = Table(
+    "erasures_due",
+    _metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("due_at", _BIG, nullable=False),
+    Column("asked_at", _BIG, nullable=False),
+    Column("reason", _TEXT, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Keyed hash of a buyer → when the buyer is to be erased. A row goes in the transaction of the erasure."""
+
+_one_alias_everywhere: Final = Table(
+    "buyers",
+    MetaData(),
+    Column("key", LargeBinary, primary_key=True),
+    Column("alias", _TEXT, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""The table `buyers` of stores of version 1, which backups of such stores have too."""
+Index("buyers_by_alias", _one_alias_everywhere.c.alias, unique=True)
+
+tally: Final = Table(
+    "tally",
+    _metadata,
+    Column("type", _TEXT, primary_key=True),
+    Column("count", _BIG, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Records by type, moved in the transaction of the records; `verify` counts again."""
+
+_bindings: Final = text("type IN ({})".format(", ".join(f"'{name}'" for name in BINDING_TYPES)))
+_retractions: Final = text("type = 'event.retracted'")
+_indexes: Final = (
+    Index("records_by_stream", records.c.stream, records.c.version, unique=True),
+    Index("records_by_key", records.c.source, records.c.event_id, unique=True),
+    Index("records_by_time", records.c.stream, records.c.occurred_at),
+    Index(
+        "records_by_ref",
+        records.c.stream,
+        records.c.ref,
+        sqlite_where=records.c.ref.is_not(None),
+        postgresql_where=records.c.ref.is_not(None),
+    ),
+    Index("records_by_creator", records.c.ref, sqlite_where=_bindings, postgresql_where=_bindings),
+    Index(
+        INDEX_OF_RETRACTIONS,
+        records.c.recorded_at,
+        records.c.position,
+        sqlite_where=_retractions,
+        postgresql_where=_retractions,
+    ),
+    Index("buyers_by_alias", buyers.c.alias, unique=True),
+)
+
+
+class AccessPath(NamedTuple):
+    """A way of reading rows of a table other than walking through it."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    """The key; with the primary key of the table it makes an entry of the index."""
+    condition: str
+    """Which rows it holds."""
+
+
+def paths() -> list[AccessPath]:
+    """Every index that readers of a store use."""
+    return [
+        AccessPath(
+            str(index.name), str(index.table.name), tuple(column.name for column in index.columns), _condition(index)
+        )
+        for index in _indexes
+        if index.table is not None
+    ]
+
+
+def _condition(index: Index) -> str:
+    where = index.dialect_options["sqlite"]["where"]
+    return "true" if where is None else str(where)
+
+
+def sqlite_statements(version: int) -> list[str]:
+    """The statements that make an empty SQLite store of a schema version."""
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    return [*_made(SQLiteDialect(), version), *SQLITE_GUARDS.values()]
+
+
+def postgres_statements() -> list[str]:
+    """The statements that make an empty PostgreSQL store in the schema that is searched first."""
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    return [*_made(PGDialect(), SCHEMA_VERSION), *POSTGRES_GUARD_STATEMENTS]  # type: ignore[no-untyped-call]
+
+
+def tables(version: int) -> list[Table]:
+    """The tables of a store of a schema version."""
+    made = list(_metadata.sorted_tables)
+    if version == ONE_ALIAS_EVERYWHERE:
+        return [_one_alias_everywhere if table is buyers else table for table in made if table is not erasures_due]
+    return made
+
+
+def _made(dialect: Dialect, version: int) -> list[str]:
+    made = [str(CreateTable(table).compile(dialect=dialect)) for table in tables(version)]
+    return made + [str(CreateIndex(index).compile(dialect=dialect)) for index in _indexes]

@@ -1,0 +1,13 @@
+"""The versions of a store's form, and what stores of earlier ones lack."""
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 2
+ONE_ALIAS_EVERYWHERE: Final = 1
+"""Stores of this version gave a buyer one alias at all merchants; they are read and no longer appended to."""
+INDEX_OF_RETRACTIONS: Final = "records_by_retraction"
+LATER_INDEXES: Final = {
+    "records_by_time": "(stream, occurred_at)",
+    INDEX_OF_RETRACTIONS: "(recorded_at, position) WHERE type = 'event.retracted'",
+}
+"""Indexes of records that stores made by earlier versions lack until views are first moved."""

@@ -1,0 +1,1 @@
+"""The schemes that there are, and a room for the replays and folds of each."""

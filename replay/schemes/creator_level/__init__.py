@@ -1,0 +1,1 @@
+"""Replaying the levels of creators: one, or all in columns."""

@@ -1,0 +1,1 @@
+"""Replaying the levels of agencies: one, or all in columns."""

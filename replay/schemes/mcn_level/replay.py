@@ -1,0 +1,287 @@
+"""An agency's level replayed: its phase, its scores row by row, and the creators that they rest on."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from domain.calendar import month_of, month_start, month_text
+from domain.events import BINDING_TYPES, Event
+from domain.mcn_level.facts import evaluated_at, figures_of, held_at_close, history_of, last_scores, rules_of
+from domain.mcn_level.rule import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
+from domain.policy import Policy, start_of_month, terms_of
+from domain.rules.comparison import Trial, decimal_text
+from replay.history.timeline import RETRACTED, Moment, events_of, taking_part
+from replay.policies.benefits import BENEFIT_PREFIX, benefits_json
+from replay.replaying.base import Judged, Policies
+from replay.replaying.monthly import MonthlyReplay
+from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.creator_level.replay import Month as CreatorMonth
+from replay.store.base import Store
+from replay.store.decode import read_record
+
+
+class Month(NamedTuple):
+    """One month's evaluation, by which policy, and the levels of the creators held at its close."""
+
+    policy: Policy
+    rules: Rules
+    found: Evaluation
+    creators: dict[str, str | None]
+    """By id: the level code; None for no level."""
+
+    @property
+    def month(self) -> int:
+        return self.found.figures.month
+
+    @property
+    def level(self) -> str | None:
+        """The level's code; None unless rated."""
+        rated = self.found.state is State.RATED and self.found.level > 0
+        return self.rules.level_codes[self.found.level - 1] if rated else None
+
+    @property
+    def at(self) -> int:
+        """00:00 of the 3rd of the month after."""
+        return evaluated_at(self.month, self.rules)
+
+    @property
+    def trials(self) -> list[Trial]:
+        return trials(self.found, self.rules)
+
+    def standing_json(self) -> dict[str, Any]:
+        return {"state": str(self.found.state), "level": self.level}
+
+
+class McnReplay(MonthlyReplay[Month]):
+    """One replay of one agency; what is known includes its creators' streams and every binding of these."""
+
+    scheme = SCHEME
+    figure_names = ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures")
+
+    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+        super().__init__(subject, known, moment, policies)
+        self.terms = terms_of(policies.own, start_of_month)
+        self._rules = {term.policy.hash: rules_of(term.policy) for term in self.terms}
+        self.took_part = taking_part(known, moment.as_of)
+        self.history, self._findings = history_of(self.took_part, subject)
+        self.months = self._evaluated()
+
+    @classmethod
+    def load(cls, store: Store, subject: str, position: int) -> list[Event]:
+        """The agency's own stream, the streams of the creators that it ever bound, and of other agencies the bindings
+        of these with what retracts them. It grows with the agency's own creators, and with nobody else's.
+        """
+        own = list(events_of(store, subject, position))
+        found = {event.position: event for event in own}
+        for creator in sorted({event.data.creator for event in own if event.type in BINDING_TYPES}):
+            found |= {event.position: event for event in events_of(store, f"creator/{creator}", position)}
+            for event in _bindings_of(store, creator, position):
+                if event.originator_id != subject:
+                    found |= {item.position: item for item in (event, *_retractions(store, event, position))}
+        return [found[at] for at in sorted(found)]
+
+    @classmethod
+    def streams(cls, store: Store, subject: str, position: int) -> list[str]:
+        bound = store.query(
+            "SELECT DISTINCT ref FROM records WHERE stream = ? AND type IN (?, ?) AND position <= ?",
+            (subject, *BINDING_TYPES, position),
+        )
+        return [subject, *(f"creator/{creator}" for (creator,) in bound)]
+
+    @property
+    def assumed(self) -> list[str]:
+        """Of the creators' policies, what their levels rest on: no benefit plays a part here."""
+        of_creators = {name for policy in self.policies.creators for name in policy.assumed}
+        own = {name for policy in self.policies.own for name in policy.assumed}
+        return sorted(own | {name for name in of_creators if not name.startswith(BENEFIT_PREFIX)})
+
+    @cached_property
+    def judged(self) -> Sequence[Judged]:
+        return [Judged(found.at, found.position, str(found.verdict)) for found in self._findings]
+
+    @property
+    def score(self) -> int | None:
+        return None if self.held is None else self.held.found.total
+
+    @property
+    def begun(self) -> bool:
+        return self.history.onboarded_at is not None
+
+    @property
+    def not_begun(self) -> str:
+        return str(State.NOT_ONBOARDED)
+
+    def level_names(self, language: str) -> dict[str, str]:
+        return {code: code for rules in self._rules.values() for code in rules.level_codes}
+
+    def event_json(self, position: int) -> dict[str, Any]:
+        return {"subject": self.events[position].originator_id, **super().event_json(position)}
+
+    def creator(self, creator: str) -> CreatorReplay:
+        """The replay of one of its creators at the same moment, from what is known here."""
+        if creator not in self._creators:
+            subject = f"creator/{creator}"
+            known = self._known_by_subject.get(subject, [])
+            self._creators[creator] = CreatorReplay(subject, known, self.moment, Policies(self.policies.creators))
+        return self._creators[creator]
+
+    @cached_property
+    def _known_by_subject(self) -> dict[str, list[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in self.known:
+            found.setdefault(event.originator_id, []).append(event)
+        return found
+
+    @cached_property
+    def _creators(self) -> dict[str, CreatorReplay]:
+        return {}
+
+    @cached_property
+    def _creator_months(self) -> dict[tuple[str, int], CreatorMonth]:
+        """By creator's id and month, its evaluation."""
+        return {(name, month.month): month for name in self.history.slots for month in self.creator(name).months}
+
+    def _evaluated(self) -> list[Month]:
+        """Every month up to the last that is evaluated at `as_of`."""
+        if self.history.onboarded_at is None:
+            return []
+        found = []
+        for month in range(month_of(self.history.onboarded_at), month_of(self.moment.as_of) + 1):
+            policy = self.policy_at(month_start(month))
+            rules = self._rules[policy.hash]
+            if month >= rules.first_month and evaluated_at(month, rules) <= self.moment.as_of:
+                found.append(self._evaluation(month, policy, rules))
+        return found
+
+    def _evaluation(self, month: int, policy: Policy, rules: Rules) -> Month:
+        held = held_at_close(self.history, month)
+        creators = {name: found and found.level for name in held for found in [self._creator_months.get((name, month))]}
+        top = sum(1 for name in held if self._is_top(name, month, rules))
+        return Month(policy, rules, evaluate(figures_of(self.history, month, top, rules), rules), creators)
+
+    def _is_top(self, creator: str, month: int, rules: Rules) -> bool:
+        """Whether a creator's level of a month is high enough, by the levels of the version that judged it."""
+        found = self._creator_months.get((creator, month))
+        if found is None or found.level is None or rules.top_level not in found.rules.levels:
+            return False
+        return found.found.level >= found.rules.levels.index(rules.top_level)
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def own_json(self) -> dict[str, Any]:
+        held = self.held
+        scores = dict.fromkeys(
+            ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures", "to_next")
+        )
+        return {
+            **(
+                scores
+                if held is None
+                else _scores_json(held) | {"figures": _figures_json(held), "to_next": _to_next(held)}
+            ),
+            "benefits": self._benefits_json(),
+            "months": [
+                _scores_json(month) | month.standing_json() | {"policy": month.policy.id} for month in self.months
+            ],
+        }
+
+    def _benefits_json(self) -> dict[str, Any]:
+        """Those of every state come with the onboarding; the others with a level."""
+        if self.history.onboarded_at is None:
+            return benefits_json(None, None, None, None)
+        previous = self.months[-2] if len(self.months) > 1 else None
+        before = None
+        if previous is not None:
+            found = benefits_json(previous.policy, _rank(previous), None, None)["held"]
+            before = [item["code"] for item in found]
+        return benefits_json(self.policy, _rank(self.held), None, before)
+
+    # --- explanations -------------------------------------------------------------------------------------------------
+
+    def evaluation_json(self, month: Month) -> dict[str, Any]:
+        """One evaluation, with the creators that it rests on."""
+        scores = last_scores(self.history, month.month)
+        return {
+            **super().evaluation_json(month),
+            "creators": [
+                {
+                    "creator": f"creator/{name}",
+                    "level": level,
+                    "counted": self._is_top(name, month.month, month.rules),
+                    "reputation": None if name not in scores else decimal_text(scores[name], 100),
+                    "settled": self.history.sums[name, month.month].settled_fen
+                    if (name, month.month) in self.history.sums
+                    else 0,
+                }
+                for name, level in month.creators.items()
+            ],
+        }
+
+
+def _bindings_of(store: Store, creator: str, position: int) -> list[Event]:
+    marks = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    rows = store.query(
+        f"SELECT type, record FROM records WHERE ref = ? AND type IN ({marks}) AND position <= ? ORDER BY position",
+        (creator, position),
+    )
+    return [read_record(event_type, record) for event_type, record in rows]
+
+
+def _retractions(store: Store, event: Event, position: int) -> list[Event]:
+    """The retractions of an event, and those of these in turn."""
+    rows = store.query(
+        "SELECT record FROM records WHERE stream = ? AND ref = ? AND type = ? AND position <= ?",
+        (event.originator_id, f"{event.source} {event.id}", RETRACTED, position),
+    )
+    found = [read_record(RETRACTED, record) for (record,) in rows]
+    return [*found, *(further for item in found for further in _retractions(store, item, position))]
+
+
+def ranked(replays: Sequence[McnReplay], month: int, ranks_by: str) -> list[tuple[McnReplay, Month]]:
+    """The rated agencies of a month, best first: ties by the larger settled amount, then by id."""
+    rated = [
+        (replay, found)
+        for replay in replays
+        for found in replay.months
+        if found.month == month and found.found.state is State.RATED
+    ]
+    return sorted(
+        rated, key=lambda pair: (-score_on(ranks_by, pair[1].found), -pair[1].found.settled_fen, pair[0].subject)
+    )
+
+
+def _scores_json(month: Month) -> dict[str, Any]:
+    found = month.found
+    return {
+        "month": month_text(month.month),
+        "credit": found.figures.credit,
+        "operating": found.operating,
+        "growth": found.growth,
+        "service": found.service,
+        "bonus": found.bonus,
+        "total": found.total,
+    }
+
+
+def _to_next(month: Month) -> int | None:
+    return month.found.to_next if month.found.state is State.RATED else None
+
+
+def _figures_json(month: Month) -> dict[str, Any]:
+    found, figures = month.found, month.found.figures
+    return {
+        "settled": found.settled_fen,
+        "orders": figures.orders,
+        "top_creators": figures.top_creators,
+        "live_minutes": figures.live_minutes,
+        "showcase": found.showcase_fen,
+        "showcase_creators": figures.showcase_creators,
+        "good": found.good_fen,
+        "reputation_mean": decimal_text(figures.reputation_sum, figures.reputation_creators * 100),
+        "worry_free": figures.worry_free,
+    }
+
+
+def _rank(month: Month | None) -> int:
+    """The rank of the level, 0 for the first; -1 for none, with which the benefits of every state are held."""
+    return month.found.level - 1 if month is not None and month.level is not None else -1

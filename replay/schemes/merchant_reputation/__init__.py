@@ -1,0 +1,1 @@
+"""Replaying the reputation of merchants: one, or all in columns."""

@@ -1,0 +1,1 @@
+"""Replaying the tiers of merchants: one, or all in columns."""

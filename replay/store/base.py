@@ -1,0 +1,362 @@
+"""A store: where the records of one ledger are kept. What both databases promise.
+
+Statements are written once, with `?` for parameters; a database that says it otherwise translates.
+"""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from replay.errors import StoreError, UsageError
+from replay.schema.versions import LATER_INDEXES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.store.record import CHAIN_START, Row, encode_json
+
+KEY_BYTES: Final = 32
+ROW_COLUMNS: Final = ", ".join(Row._fields)
+
+
+class Head(NamedTuple):
+    """Where a ledger stands: its last record; where there is none, position 0 and the start of the chain."""
+
+    position: int
+    recorded_at: int
+    chain: bytes
+
+    def text(self, ledger: str) -> str:
+        """As it is noted down and given to `verify --head`: N:HASH:LEDGER."""
+        return f"{self.position}:{self.chain.hex()}:{ledger}"
+
+
+EMPTY: Final = Head(0, 0, CHAIN_START)
+
+
+class Identity(NamedTuple):
+    """Which ledger a store holds."""
+
+    id: str
+    created_at: int
+    key_check: bytes
+    version: int = SCHEMA_VERSION
+
+    @property
+    def chain_start(self) -> bytes:
+        """What the first record is linked to: a hash of the identity, so that none of it can be changed unseen."""
+        if self.version == ONE_ALIAS_EVERYWHERE:
+            return CHAIN_START
+        said = {
+            "created_at": self.created_at,
+            "id": self.id,
+            "key_check": self.key_check.hex(),
+            "schema_version": self.version,
+        }
+        return sha256(b"levelbook ledger\x00" + encode_json(said)).digest()
+
+
+class AliasKey(NamedTuple):
+    """What a row of the table of aliases is found by: a buyer at one merchant."""
+
+    buyer: bytes
+    """The keyed hash of the buyer."""
+    merchant: str
+    """The merchant's stream."""
+
+
+class AliasRow(NamedTuple):
+    """A row of the table of aliases."""
+
+    key: bytes
+    merchant: str
+    alias: str
+    seal: bytes
+    """A keyed hash of the three, so that whoever has the key notices rows that changed places."""
+
+
+class Known(NamedTuple):
+    """What is compared of a record that bears the same source and id."""
+
+    position: int
+    content_hash: bytes
+    record: bytes
+
+
+class Transaction(ABC):
+    """One append transaction: alone in the store, and either whole or without trace."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    @abstractmethod
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
+
+    @abstractmethod
+    def now(self) -> int:
+        """The ledger's clock: an instant."""
+
+    @abstractmethod
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        """The records that bear one of these (source, id)."""
+
+    @abstractmethod
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        """The last version of each stream; 0 for one that has no record."""
+
+    @abstractmethod
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        """The rows of the buyers that have an alias at the merchant."""
+
+    @abstractmethod
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Append rows that follow the last record."""
+
+    def head(self) -> Head:
+        rows = self.execute(HEAD_SQL)
+        return Head(*rows[0]) if rows else _before_first(identity_of(self.execute(IDENTITY_SQL), "the store"))
+
+    def is_alias(self, alias: str) -> bool:
+        """Whether an alias still belongs to somebody; False once its buyer was erased."""
+        return bool(self.execute("SELECT 1 FROM buyers WHERE alias = ?", (alias,)))
+
+    @abstractmethod
+    def run_deferred(self) -> None:
+        """Let what the database would do only at the commit happen now, so that reading back sees it."""
+
+    def record(self, rows: Sequence[Row]) -> None:
+        """Append rows that follow the last record, count them, and read back what the database has written.
+
+        A trigger or rule on a table can swallow or alter a row without an error. Raises StoreError where one did:
+        what is acknowledged is what the database says it wrote.
+        """
+        counted = self._counted()
+        self.insert(rows)
+        self.add_to_tally(Counter(row.type for row in rows))
+        self.run_deferred()
+        sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position >= ? ORDER BY position"
+        written = self.execute(sql, (rows[0].position,))
+        for row, found in zip_longest(rows, written):
+            if row != found:
+                at = row.position if row is not None else found[0]
+                there = found is not None and found[0] == at
+                raise not_kept(f"at position {at} {'another' if there else 'no'} record is there")
+        if self._counted() != counted + len(rows):
+            raise not_kept("the tally does not count it")
+
+    def _counted(self) -> int:
+        ((count,),) = self.execute("SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM tally")
+        return int(count)
+
+    def add_aliases(self, rows: Sequence[AliasRow]) -> None:
+        """Give buyers their aliases. Raises StoreError unless the database has kept them."""
+        self.execute_many("INSERT INTO buyers (key, merchant, alias, seal) VALUES (?, ?, ?, ?)", rows)
+        self.run_deferred()
+        if sorted(self.aliases([AliasKey(row.key, row.merchant) for row in rows])) != sorted(rows):
+            raise not_kept("an alias of a buyer is not there, or another one")
+
+    def delete_aliases(self, buyer: bytes) -> int:
+        """Forget a buyer at every merchant: how many rows there were. Raises StoreError unless they are gone."""
+        count = self.aliases_of(buyer)
+        self.execute("DELETE FROM buyers WHERE key = ?", (buyer,))
+        self.run_deferred()
+        if self.aliases_of(buyer):
+            raise not_kept("a row that was deleted is still there")
+        return count
+
+    @abstractmethod
+    def may_erase(self) -> bool:
+        """Whether this role may delete what leads to a buyer."""
+
+    def aliases_of(self, buyer: bytes) -> int:
+        """At how many merchants a buyer has an alias."""
+        ((count,),) = self.execute("SELECT count(*) FROM buyers WHERE key = ?", (buyer,))
+        return int(count)
+
+    def add_to_tally(self, counts: Mapping[str, int]) -> None:
+        self.execute_many(
+            "INSERT INTO tally (type, count) VALUES (?, ?)"
+            " ON CONFLICT (type) DO UPDATE SET count = tally.count + excluded.count",
+            sorted(counts.items()),
+        )
+
+
+class Store(ABC):
+    """An open store. Reading needs no lock and sees a prefix of the ledger, never a hole."""
+
+    name: str
+    """What to call it in front of people: no password."""
+    location: str
+    """How it was named when it was opened; may hold a password."""
+    identity: Identity
+    alias_sql: str
+    """In SQL, the alias that a row of `records` with a payment bears."""
+
+    @abstractmethod
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows as they are read; memory does not grow with their number."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """A transaction that is alone from its first statement; committed at the end of the block."""
+
+    def append(self) -> AbstractContextManager[Transaction]:
+        """A transaction for new records. Raises UsageError for a store in which buyers have one alias everywhere."""
+        refuse_one_alias_everywhere(self.identity, self.name)
+        return self.writing()
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read in the block stands at one moment."""
+
+    @abstractmethod
+    def reader(self) -> Transaction:
+        """What a transaction finds, for looking only; outside any lock."""
+
+    @abstractmethod
+    def backfilling(self) -> AbstractContextManager[None]:
+        """Hold the right to backfill. Raises StoreError when another run holds it."""
+
+    @abstractmethod
+    def now(self) -> int:
+        """The ledger's clock: an instant."""
+
+    @abstractmethod
+    def size_bytes(self) -> int: ...
+
+    @abstractmethod
+    def definition_problems(self) -> list[str]:
+        """Which guards, tables, indexes, triggers and rules are not those that this version makes. Looks at no row."""
+
+    @abstractmethod
+    def row_problems(self) -> list[str]:
+        """Which indexes give other rows than a walk through their tables. Reads everything."""
+
+    @abstractmethod
+    def keep_check(self, line: str) -> str:
+        """Keep what a check found, as a line of text beside the ledger: where. Raises StoreError or OSError."""
+
+    @abstractmethod
+    def kept_checks(self) -> Iterator[str]:
+        """The lines that were kept, the earliest first."""
+
+    @abstractmethod
+    def scrub(self) -> bool:
+        """Leave nothing of deleted rows in the files of the store; False when something may be left."""
+
+    @abstractmethod
+    def has_index(self, name: str) -> bool:
+        """Whether there is an index of a name; those made by earlier versions lack LATER_INDEXES."""
+
+    def index_later(self) -> None:
+        """Make the indexes of a store that was made before there were such: that views read months by, and so on."""
+        missing = [name for name in LATER_INDEXES if not self.has_index(name)]
+        if missing:
+            with self.writing() as transaction:
+                for name in missing:
+                    transaction.execute(f"CREATE INDEX IF NOT EXISTS {name} ON records {LATER_INDEXES[name]}")
+
+    @abstractmethod
+    def key_path(self) -> Path | None:
+        """Where the key for buyers lies, or None when only the environment can give it."""
+
+    @abstractmethod
+    def segments_path(self) -> Path | None:
+        """Where sealed segments lie unless a folder is named, or None when one has to be named."""
+
+    @abstractmethod
+    def is_current(self) -> bool:
+        """Whether it still reads what stands where it was opened: the connection holds, the file was not replaced."""
+
+    @abstractmethod
+    def check_unchanged(self) -> None:
+        """Raises NotExaminedError where what was read since it was opened may be of two moments."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None or issubclass(kind, Exception):
+                self.check_unchanged()
+        finally:
+            self.close()
+
+    def head(self) -> Head:
+        rows = list(self.query(HEAD_SQL))
+        return Head(*rows[0]) if rows else _before_first(self.identity)
+
+
+HEAD_SQL: Final = "SELECT position, recorded_at, chain FROM records ORDER BY position DESC LIMIT 1"
+
+
+def _before_first(identity: Identity) -> Head:
+    return Head(0, 0, identity.chain_start)
+
+
+def refuse_one_alias_everywhere(identity: Identity, name: str) -> None:
+    """Raises UsageError for a store whose buyers have one alias at all merchants."""
+    if identity.version == ONE_ALIAS_EVERYWHERE:
+        raise UsageError(
+            f"{name} was made when a buyer had one alias at all merchants, by which merchants could match their buyers;"
+            " it can be read, backed up and verified, but nothing more is recorded in it: ingest its sources again into"
+            " a new store (with --backfill they keep their recordedtime), or go on with the levelbook that made it"
+        )
+
+
+def new_identity(key: bytes, now: int) -> Identity:
+    """The identity of a ledger that is made at the instant `now`."""
+    ledger_id = secrets.token_hex(16)
+    return Identity(ledger_id, now, key_check(ledger_id, key))
+
+
+def identity_row(identity: Identity) -> tuple[int, str, int, int, bytes]:
+    """The row of the table `ledger`."""
+    return (1, identity.id, identity.version, identity.created_at, identity.key_check)
+
+
+def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
+    """Read the row of the table `ledger`; raises UsageError for another schema version."""
+    if len(rows) != 1:
+        raise UsageError(f"{name} is not a Levelbook store: it names no ledger")
+    ledger_id, version, created_at, check = rows[0]
+    if version not in (ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION):
+        raise UsageError(
+            f"{name} has schema version {version}, this levelbook reads versions {ONE_ALIAS_EVERYWHERE} and"
+            f" {SCHEMA_VERSION}; use the levelbook that made it or a newer one"
+        )
+    return Identity(ledger_id, created_at, check, version)
+
+
+IDENTITY_SQL: Final = "SELECT id, schema_version, created_at, key_check FROM ledger"
+
+
+def key_check(ledger_id: str, key: bytes) -> bytes:
+    """Tells whether a key is the ledger's own without giving it away."""
+    return sha256(b"levelbook buyer key\x00" + ledger_id.encode() + key).digest()
+
+
+def not_kept(found: str) -> StoreError:
+    """The error where the database has not done what it was told; `found` says what was seen."""
+    return StoreError(
+        f"the database does not do what it was told: {found}. Nothing of this was recorded; a trigger or rule stands on"
+        " a table of the store: 'levelbook verify' names it. Remove it, then try again"
+    )
+
+
+def backfill_running(name: str) -> StoreError:
+    return StoreError(f"another backfill is running on {name}; wait for it, there is one at a time")
+
+
+def clock_failure(now: int, last: int) -> StoreError:
+    from domain.calendar import instant_text
+
+    return StoreError(
+        f"the clock says {instant_text(now)}, but the last record was made at {instant_text(last)}:"
+        " more than 5 s later. Set the clock right, or give --clock-behind if the record is the one that is wrong"
+    )

@@ -1,0 +1,189 @@
+"""What lies beside a store, and how it is opened: SQLite by path, engines for both databases, private files, locks.
+
+A store's derived and kept files bear its whole name and something behind it. Nothing but `connect_sqlite` turns a path
+into SQLite's kind of name: a `#`, `?` or `%41` in a folder or file must lead nobody into another file.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+from replay.errors import LevelbookError, NotExaminedError
+
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import Engine
+
+PRIVATE_MODE: Final = 0o600
+"""Files beside a store tell what it tells: for their owner alone. SQLite gives its -wal and -shm the same mode."""
+
+UNCHANGING: Final = "ro&immutable=1"
+"""The mode of a file that is read where nothing can be made beside it."""
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The path of what lies beside a store's file under its name and a suffix such as `.views`."""
+    return path.with_name(path.name + suffix)
+
+
+class FileState(NamedTuple):
+    """Which file stands at a path, and as it was last changed."""
+
+    device: int
+    number: int
+    size_bytes: int
+    changed_at_ns: int
+
+
+def state_at(path: Path) -> FileState | None:
+    """The file at a path as it is now; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+class OpenedFile:
+    """A SQLite file as it was when it was opened in a mode that `reading_mode` or `examining_mode` gave."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self._path = path
+        self._state = state_at(path)
+        self._is_fixed = mode == UNCHANGING
+
+    def is_current(self) -> bool:
+        """Whether who reads by it sees what stands at its path now.
+
+        A file that SQLite was told not to change is no longer current, either, once somebody has begun to write.
+        """
+        state = state_at(self._path)
+        if state is None or self._state is None:
+            return False
+        if self._is_fixed:
+            return state == self._state and not beside(self._path, "-wal").exists()
+        return state[:2] == self._state[:2]
+
+    def check_unchanged(self, what: str) -> None:
+        """Raises NotExaminedError where the file was changed although SQLite was told that it does not change."""
+        if self._is_fixed and state_at(self._path) != self._state:
+            raise NotExaminedError(
+                f"{what} {self._path} changed while it was read, and in its folder nothing can be made by which readers"
+                " agree with writers: what was read may be of two moments, so that nothing is said of it. Try again"
+                " when nobody writes, or read a backup"
+            )
+
+
+def open_private(path: Path | str, flags: int) -> int:
+    """A handle on a file, which is made where it is not there: for its owner alone, whatever the umask.
+
+    Fits as the `opener` of `open`. Raises FileExistsError where `flags` say O_EXCL and something is there.
+    """
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return os.open(path, flags & ~os.O_CREAT)
+    os.fchmod(handle, PRIVATE_MODE)
+    return handle
+
+
+def make_private(path: Path) -> None:
+    """Make an empty private file unless something is there, which is not opened: SQLite's locks on it would drop."""
+    if not path.exists():
+        os.close(open_private(path, os.O_RDWR))
+
+
+@contextmanager
+def locked(path: Path, busy: LevelbookError) -> Iterator[None]:
+    """Hold the lock file at `path`, which stays for the next. Raises `busy` where another process holds it."""
+    handle = open_private(path, os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def reading_mode(path: Path) -> str:
+    """How a SQLite file may be opened: rw where it and its folder can be written to, else ro.
+
+    Where nothing can be made beside it, and no process has left a log there, SQLite is told that it does not change:
+    otherwise it would want to make the files by which its readers and writers agree.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "rw"
+    return "ro" if os.access(path.parent, os.W_OK) or beside(path, "-wal").exists() else UNCHANGING
+
+
+def examining_mode(path: Path) -> str:
+    """How a SQLite file is opened by who changes nothing: whatever lies beside it is afterwards what it was before.
+
+    A log that lies there stays, and nothing of it is moved into the file (ro). Where there is none, SQLite takes away
+    what it made for the time of reading, which it does not when it may only read (rw, with `query_only`).
+    """
+    mode = reading_mode(path)
+    return "ro" if mode == "rw" and beside(path, "-wal").exists() else mode
+
+
+def connect_sqlite(path: Path, *, busy_seconds: float, mode: str = "rw") -> sqlite3.Connection:
+    """A connection to exactly the file at `path`, which must be there; `mode` as `reading_mode` gives it.
+
+    Transactions are begun by whoever uses it, from one thread at a time. Raises sqlite3.Error.
+    """
+    uri = f"file://{quote(os.fsencode(path.absolute()))}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def sqlite_engine(path: Path, *, busy_seconds: float, pragmas: Sequence[str], mode: str = "rw") -> "Engine":
+    """An engine on exactly the file at `path`; each connection begins with the pragmas (`synchronous = FULL`)."""
+    from sqlalchemy import QueuePool, create_engine
+
+    def connect() -> sqlite3.Connection:
+        connection = connect_sqlite(path, busy_seconds=busy_seconds, mode=mode)
+        try:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+def postgres_engine(location: str, *, application: str, busy_seconds: float) -> "Engine":
+    """An engine on the database of a postgresql:// URL; `application` is what the server calls its connections."""
+    from sqlalchemy import create_engine
+
+    from replay.store.postgres_sessions import connected
+
+    def connect() -> "psycopg.Connection":
+        # Every table is named with its schema, so that none need be searched.
+        made = connected(location, application=application, lock_seconds=busy_seconds, search_path="pg_catalog")
+        made.autocommit = False
+        return made
+
+    # A connection is looked at before it is used: the server may have ended it meanwhile.
+    return create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+
+
+def end_engine(engine: "Engine") -> None:
+    """Close its connections: those that lie idle now, and each that is in use once it is given back."""
+    from sqlalchemy import event
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    def close(_: object, entry: ConnectionPoolEntry) -> None:
+        entry.close()
+
+    event.listen(engine.pool, "checkin", close)  # its pool is forgotten by then, and nobody else would close it
+    engine.dispose()

@@ -1,0 +1,32 @@
+"""Opening and making a store, of whichever database its name says."""
+
+from pathlib import Path
+
+from replay.store.base import Store
+from replay.store.location import is_postgres, refuse_broken_text, refuse_unknown_scheme
+
+
+def open_store(location: str) -> Store:
+    """Open an existing store: a path, or a postgresql:// URL. Raises UsageError when there is none."""
+    refuse_broken_text(location)
+    if is_postgres(location):
+        from replay.store.postgres import PostgresStore
+
+        return PostgresStore(location)
+    from replay.store.sqlite import SqliteStore
+
+    refuse_unknown_scheme(location)
+    return SqliteStore(Path(location))
+
+
+def create_store(location: str) -> bool:
+    """Make an empty store unless there is one; whether it was made. A kill at any moment leaves a whole one or none."""
+    refuse_broken_text(location)
+    if is_postgres(location):
+        from replay.store.postgres import create_postgres
+
+        return create_postgres(location)
+    from replay.store.sqlite import create_sqlite
+
+    refuse_unknown_scheme(location)
+    return create_sqlite(Path(location))

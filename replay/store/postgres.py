@@ -1,0 +1,340 @@
+"""A store in the schema `levelbook` of a PostgreSQL database (15 or later)."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql as pgsql
+
+from replay.errors import NoStoreError, StoreError, UsageError
+from replay.schema.versions import ONE_ALIAS_EVERYWHERE
+from replay.store.base import (
+    IDENTITY_SQL,
+    ROW_COLUMNS,
+    AliasKey,
+    AliasRow,
+    Known,
+    Store,
+    Transaction,
+    backfill_running,
+    identity_of,
+    identity_row,
+    new_identity,
+)
+from replay.store.location import masked
+from replay.store.postgres_sessions import connected
+from replay.store.record import Row
+
+# What goes wrong is said by the errors of this module; the driver's own remarks would stand beside them.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
+SCHEMA: Final = "levelbook"
+CHECKS_SCHEMA: Final = "levelbook_checks"
+_SCHEMA_SQL: Final = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
+_CHECKS_TABLE: Final = (
+    f"CREATE TABLE {CHECKS_SCHEMA}.checks (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line text NOT NULL)"
+)
+APPEND_LOCK: Final = 0x4C76426B
+"""Appends wait for one another on this advisory lock, which no VACUUM, ANALYZE or open insert holds."""
+BACKFILL_LOCK: Final = APPEND_LOCK + 1
+LOCK_SECONDS: Final = 60
+FETCH_ROWS: Final = 5_000
+_COPY: Final = f"COPY records ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COPY_TYPES: Final = (
+    *("int8", "text", "int8", "text", "text", "text", "text"),
+    *("int8", "int8", "bytea", "bytea", "bytea"),
+)
+_MAY_ERASE: Final = "SELECT has_table_privilege('buyers', 'DELETE') AND has_table_privilege('erasures_due', 'DELETE')"
+_NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+class PostgresStore(Store):
+    """An open PostgreSQL store: one connection for reading, one for appending."""
+
+    alias_sql = "convert_from(record, 'UTF8')::json #>> '{event,data,buyer}'"
+
+    def __init__(self, location: str) -> None:
+        self.name = masked(location)
+        self.location = location
+        self._reader = _connect(location)
+        self._writer: psycopg.Connection | None = None
+        self._closed = False
+        self._backfilling = False
+        try:
+            rows = self._reader.execute(IDENTITY_SQL).fetchall()
+            self.identity = identity_of(rows, self.name)
+        except psycopg.errors.UndefinedTable:
+            self._reader.close()
+            raise NoStoreError(f"there is no Levelbook store at {self.name}; 'levelbook ingest' makes one") from None
+        except psycopg.Error as error:
+            self._reader.close()
+            raise _failure(self.name, error) from error
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            with (
+                self._reader.transaction(),
+                self._reader.cursor(f"rows_{os.urandom(8).hex()}", binary=True) as cursor,
+            ):
+                cursor.itersize = FETCH_ROWS
+                cursor.execute(_translated(sql), parameters)
+                yield from cursor
+        except psycopg.Error as error:
+            if self._closed:
+                return  # a reader that was dropped half-way when the store was closed
+            raise _failure(self.name, error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        writer = self._connected_writer()
+        with _failures_named(self.name), writer.transaction():
+            writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+            yield PostgresTransaction(writer, self.name)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with _failures_named(self.name), self._reader.transaction():
+            self._reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+    def reader(self) -> Transaction:
+        return PostgresTransaction(self._reader, self.name)
+
+    @contextmanager
+    def backfilling(self) -> Iterator[None]:
+        # Held by the connection that writes: who loses the right loses the means.
+        writer = self._connected_writer()
+        with _failures_named(self.name):
+            row = writer.execute("SELECT pg_try_advisory_lock(%s)", (BACKFILL_LOCK,)).fetchone()
+        if row != (True,):
+            raise backfill_running(self.name)
+        self._backfilling = True
+        try:
+            yield
+        finally:
+            self._backfilling = False
+            with suppress(psycopg.Error):  # the right ends with the connection at the latest
+                writer.execute("SELECT pg_advisory_unlock(%s)", (BACKFILL_LOCK,))
+
+    def _connected_writer(self) -> psycopg.Connection:
+        if self._writer is None or (self._writer.closed and not self._backfilling):
+            self._writer = _connect(self.location)
+        return self._writer
+
+    def now(self) -> int:
+        with _failures_named(self.name):
+            return _now(self._reader)
+
+    def size_bytes(self) -> int:
+        tables = ["records", "ledger", "buyers", "tally"]
+        if self.identity.version != ONE_ALIAS_EVERYWHERE:
+            tables.append("erasures_due")
+        return sum(
+            int(size)
+            for table in tables
+            for (size,) in self.query("SELECT pg_total_relation_size(?::regclass)", (f"{SCHEMA}.{table}",))
+        )
+
+    def definition_problems(self) -> list[str]:
+        from replay.schema.postgres_indexes import definitions_differ
+
+        return self._looked_at(lambda connection: definitions_differ(connection, self.identity.version))
+
+    def row_problems(self) -> list[str]:
+        from replay.schema.postgres_indexes import rows_differ
+
+        return self._looked_at(lambda connection: rows_differ(connection, self.identity.version))
+
+    def _looked_at(self, look: Callable[[psycopg.Connection], list[str]]) -> list[str]:
+        """On a connection of its own, whose settings may be changed."""
+        connection = _connect(self.location)
+        try:
+            return look(connection)
+        except psycopg.DataError as error:  # damaged pages and values; a lost connection is a failure
+            return [f"the database cannot be examined: {str(error).splitlines()[0]}"]
+        except psycopg.Error as error:
+            raise _failure(self.name, error) from error
+        finally:
+            connection.close()
+
+    def keep_check(self, line: str) -> str:
+        writer = self._connected_writer()
+        with _failures_named(self.name), writer.transaction():
+            if not self._keeps_checks():
+                if not writer.execute(_SCHEMA_SQL, (CHECKS_SCHEMA,)).fetchall():
+                    writer.execute(f"CREATE SCHEMA {CHECKS_SCHEMA}".encode())
+                writer.execute(_CHECKS_TABLE.encode())
+            writer.execute(f"INSERT INTO {CHECKS_SCHEMA}.checks (line) VALUES (%s)".encode(), (line,))
+        return f"the schema {CHECKS_SCHEMA}"
+
+    def kept_checks(self) -> Iterator[str]:
+        if self._keeps_checks():
+            for (line,) in self.query(f"SELECT line FROM {CHECKS_SCHEMA}.checks ORDER BY number"):
+                yield line
+
+    def _keeps_checks(self) -> bool:
+        return bool(list(self.query("SELECT 1 FROM pg_tables WHERE schemaname = ?", (CHECKS_SCHEMA,))))
+
+    def scrub(self) -> bool:
+        warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done
+        self._reader.add_notice_handler(warnings.append)
+        with _failures_named(self.name):
+            self._reader.execute("VACUUM buyers, erasures_due")
+        return not warnings
+
+    def has_index(self, name: str) -> bool:
+        sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"
+        return bool(list(self.query(sql, (SCHEMA, name))))
+
+    def key_path(self) -> Path | None:
+        return None
+
+    def segments_path(self) -> Path | None:
+        return None
+
+    def is_current(self) -> bool:
+        try:
+            rows = self._reader.execute(IDENTITY_SQL).fetchall()
+            return identity_of(rows, self.name).id == self.identity.id
+        except (psycopg.Error, UsageError):
+            return False
+
+    def check_unchanged(self) -> None:
+        """PostgreSQL shows each statement one moment."""
+
+    def close(self) -> None:
+        self._closed = True
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class PostgresTransaction(Transaction):
+    """A transaction that holds the advisory lock of appends until it is committed."""
+
+    def __init__(self, connection: psycopg.Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with _failures_named(self._name):
+            cursor = self._connection.execute(_translated(sql), parameters, binary=True)
+            return cursor.fetchall() if cursor.description else []
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_translated(sql), rows)
+
+    def now(self) -> int:
+        with _failures_named(self._name):
+            return _now(self._connection)
+
+    def run_deferred(self) -> None:
+        self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def may_erase(self) -> bool:
+        ((may,),) = self.execute(_MAY_ERASE)
+        return bool(may)
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        # LATERAL … LIMIT 1: one look-up in the index for each key, whatever the table's statistics.
+        rows = self.execute(
+            "SELECT k.source, k.event_id, r.position, r.content_hash, r.record"
+            " FROM unnest(?::text[], ?::text[]) AS k (source, event_id)"
+            " CROSS JOIN LATERAL (SELECT * FROM records"
+            " WHERE source = k.source AND event_id = k.event_id LIMIT 1) AS r",
+            ([source for source, _ in keys], [event_id for _, event_id in keys]),
+        )
+        return {(source, event_id): Known(*rest) for source, event_id, *rest in rows}
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        rows = self.execute(
+            "SELECT s.stream, coalesce(r.version, 0) FROM unnest(?::text[]) AS s (stream)"
+            " LEFT JOIN LATERAL (SELECT version FROM records WHERE stream = s.stream"
+            " ORDER BY version DESC LIMIT 1) AS r ON true",
+            (list(streams),),
+        )
+        return dict(rows)
+
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        rows = self.execute(
+            "SELECT b.key, b.merchant, b.alias, b.seal FROM unnest(?::bytea[], ?::text[]) AS k (key, merchant)"
+            " CROSS JOIN LATERAL (SELECT * FROM buyers WHERE key = k.key AND merchant = k.merchant LIMIT 1) AS b",
+            ([key.buyer for key in keys], [key.merchant for key in keys]),
+        )
+        return list(map(AliasRow._make, rows))
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.set_types(_COPY_TYPES)
+            for row in rows:
+                copy.write_row(row)
+
+
+def create_postgres(location: str) -> bool:
+    """Make an empty store in the schema `levelbook` unless there is one, in one transaction; whether it was made."""
+    from replay.schema.tables import postgres_statements
+    from replay.store.buyers import key_from_environment, no_key
+
+    connection = _connect(location)
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+            if connection.execute("SELECT to_regclass('levelbook.ledger')").fetchone() != (None,):
+                return False
+            key = key_from_environment() or no_key()
+            connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
+            for statement in postgres_statements():
+                connection.execute(statement.encode())
+            identity = new_identity(key, _now(connection))
+            connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
+    except psycopg.Error as error:
+        raise _failure(masked(location), error) from error
+    finally:
+        connection.close()
+    return True
+
+
+@contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """Errors of the driver as errors of the store."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _failure(name, error) from error
+
+
+def _connect(location: str) -> psycopg.Connection:
+    with _failures_named(masked(location)):
+        return connected(location, application="levelbook", lock_seconds=LOCK_SECONDS, search_path=SCHEMA)
+
+
+def _now(connection: psycopg.Connection) -> int:
+    row = connection.execute(_NOW_SQL).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _translated(sql: str) -> bytes:
+    return sql.replace("?", "%s").encode()
+
+
+def _failure(name: str, error: psycopg.Error) -> StoreError:
+    if isinstance(error, psycopg.errors.DiskFull):
+        return StoreError(
+            f"the disk of {name} is full: the last batch was not recorded, everything before it was;"
+            " make space and ingest the same file again"
+        )
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return StoreError(
+            f"{name} was held by another process for {LOCK_SECONDS} s: nothing more was recorded; try again"
+        )
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return StoreError(f"{name} cannot be used: {first}")

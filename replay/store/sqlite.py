@@ -1,0 +1,386 @@
+"""A store in one SQLite file."""
+
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from replay.errors import NoStoreError, StoreError, UsageError, damaged
+from replay.store.base import (
+    IDENTITY_SQL,
+    ROW_COLUMNS,
+    AliasKey,
+    AliasRow,
+    Identity,
+    Known,
+    Store,
+    Transaction,
+    backfill_running,
+    identity_of,
+    identity_row,
+    new_identity,
+)
+from replay.store.beside import OpenedFile, beside, connect_sqlite, examining_mode, locked, open_private, reading_mode
+from replay.store.record import Row
+
+APPLICATION_ID: Final = 0x4C76426B
+"""'LvBk' in the file's header."""
+BUSY_SECONDS: Final = 60
+_KEYS_AT_ONCE: Final = 500
+_INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
+
+
+class SqliteStore(Store):
+    """An open SQLite store: one connection for reading, one for appending."""
+
+    alias_sql = "json_extract(CAST(record AS TEXT), '$.event.data.buyer')"
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise NoStoreError(f"there is no store at {path}; 'levelbook ingest' makes one")
+        if not path.is_file():
+            raise UsageError(f"{path} is a folder or a device, not a store; name a file")
+        self.path = path.resolve()
+        self.name = self.location = str(path)
+        mode = examining_mode(self.path)
+        self._file = OpenedFile(self.path, mode)
+        self._reader = _connect(path, mode)
+        try:
+            self._reader.execute("PRAGMA query_only = ON")
+            _check_header(self._reader, self.name)
+            self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
+        except sqlite3.Error as error:
+            self._reader.close()
+            raise _failure(self.name, error) from error
+        except UsageError:
+            self._reader.close()
+            raise
+        self._writer: sqlite3.Connection | None = None
+        self._closed = False
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._reader.execute(sql, parameters)
+        except sqlite3.Error as error:
+            if self._closed:
+                return  # a reader that was dropped half-way
+            raise _failure(self.name, error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        writer = self._writer = self._writer or _connect(self.path)
+        try:
+            writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
+            writer.execute("BEGIN IMMEDIATE")
+            yield SqliteTransaction(writer, self.now)
+            if not self.is_current():  # nobody would find what is written into a file that stands there no more
+                raise StoreError(
+                    f"the ledger's file {self.name} was removed or replaced since it was opened: the last batch was not"
+                    " recorded; look which ledger stands there, then start again"
+                )
+            writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _failure(self.name, error) from error
+        finally:
+            if writer.in_transaction:
+                with suppress(sqlite3.Error):
+                    writer.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._reader.execute("ROLLBACK")
+
+    def reader(self) -> Transaction:
+        return SqliteTransaction(self._reader, self.now)
+
+    @contextmanager
+    def backfilling(self) -> Iterator[None]:
+        with locked(beside(self.path, ".backfill"), backfill_running(self.name)):
+            yield
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    def size_bytes(self) -> int:
+        files = (self.path, beside(self.path, "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def definition_problems(self) -> list[str]:
+        from replay.schema.sqlite_indexes import definitions_differ
+
+        return self._looked_at(lambda connection: definitions_differ(connection, self.identity.version))
+
+    def row_problems(self) -> list[str]:
+        from replay.schema.sqlite_indexes import rows_differ
+
+        return self._looked_at(rows_differ)
+
+    def _looked_at(self, look: Callable[[sqlite3.Connection], list[str]]) -> list[str]:
+        """On a connection of its own, which reads the definitions anew."""
+        connection = _connect(self.path, examining_mode(self.path))
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            return look(connection)
+        except sqlite3.Error as error:
+            return [f"the database cannot be examined: {error}"]
+        finally:
+            connection.close()
+
+    def keep_check(self, line: str) -> str:
+        path = beside(self.path, ".checks")
+        handle = open_private(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(handle, f"{line}\n".encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        return str(path)
+
+    def kept_checks(self) -> Iterator[str]:
+        path = beside(self.path, ".checks")
+        if path.exists():
+            yield from path.read_text().splitlines()
+
+    def scrub(self) -> bool:
+        assert self._writer is not None, "only after a deletion"
+        try:
+            (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise _failure(self.name, error) from error
+        return not busy
+
+    def has_index(self, name: str) -> bool:
+        return bool(list(self.query("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))))
+
+    def key_path(self) -> Path:
+        return key_path(self.path)
+
+    def segments_path(self) -> Path:
+        return beside(self.path, ".segments")
+
+    def is_current(self) -> bool:
+        return self._file.is_current()
+
+    def check_unchanged(self) -> None:
+        self._file.check_unchanged("the ledger")
+
+    def close(self) -> None:
+        self._closed = True
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class SqliteTransaction(Transaction):
+    """A write transaction; the file's write lock is held from its beginning."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int]) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def now(self) -> int:
+        return self._clock()
+
+    def run_deferred(self) -> None:
+        """SQLite defers no triggers."""
+
+    def may_erase(self) -> bool:
+        return True  # whoever may write the file
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        ids_by_source: dict[str, list[str]] = defaultdict(list)
+        for source, event_id in keys:
+            ids_by_source[source].append(event_id)
+        # CROSS JOIN: SQLite keeps the order, one look-up in the index for each id.
+        sql = (
+            "SELECT ids.value, r.position, r.content_hash, r.record FROM json_each(?) AS ids"
+            " CROSS JOIN records AS r ON r.source = ? AND r.event_id = ids.value"
+        )
+        return {
+            (source, event_id): Known(*rest)
+            for source, ids in ids_by_source.items()
+            for event_id, *rest in self._connection.execute(sql, (json.dumps(ids), source))
+        }
+
+    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+        sql = (
+            "SELECT s.value, coalesce((SELECT max(version) FROM records WHERE stream = s.value), 0)"
+            " FROM json_each(?) AS s"
+        )
+        return dict(self._connection.execute(sql, (json.dumps(streams),)))
+
+    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        found: list[AliasRow] = []
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            # CROSS JOIN: SQLite keeps the order, one look-up in the primary key for each pair.
+            sql = (
+                f"WITH k (key, merchant) AS (VALUES {', '.join(['(?, ?)'] * len(some))})"
+                " SELECT b.key, b.merchant, b.alias, b.seal FROM k"
+                " CROSS JOIN buyers AS b ON b.key = k.key AND b.merchant = k.merchant"
+            )
+            found += map(AliasRow._make, self._connection.execute(sql, [value for key in some for value in key]))
+        return found
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        self._connection.executemany(_INSERT, rows)
+
+
+def create_sqlite(path: Path) -> bool:
+    """Make an empty store at `path` unless something stands there; whether it was made."""
+    from replay.store.buyers import make_key
+
+    if path.exists():
+        return False
+    check_folder(path)
+    path = path.resolve()
+    draft = draft_beside(path)
+    made = False
+    try:
+        key = make_key(key_path(path))
+        _make_file(draft, new_identity(key, time.time_ns() // 1000))
+        with suppress(FileExistsError):  # another process was first: its store is as good
+            os.link(draft, path)
+            made = True
+        sync(path.parent)
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    except OSError as error:
+        raise StoreError(f"the store {path} cannot be made: {error.strerror or error}") from error
+    finally:
+        remove_draft(draft)
+    return made
+
+
+def check_folder(path: Path) -> None:
+    """Raises UsageError when there is no folder for a store at `path`."""
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} for the store does not exist; make it first")
+
+
+def copy_of(path: Path, identity: Identity) -> "SqliteStore":
+    """A new, empty store at `path` with the identity of an existing ledger."""
+    try:
+        _make_file(path, identity)
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+    return SqliteStore(path)
+
+
+def settle(path: Path) -> None:
+    """Bring a store that nobody writes to into one file that can be read where nothing can be written."""
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    finally:
+        connection.close()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def draft_beside(path: Path) -> Path:
+    """A name that no other process uses, also none that was killed, for a file that is not whole yet."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+
+
+def remove_draft(path: Path) -> None:
+    """Remove a store that was made under a passing name, and the files SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        beside(path, suffix).unlink(missing_ok=True)
+
+
+def _make_file(path: Path, identity: Identity) -> None:
+    from replay.schema.tables import sqlite_statements
+
+    os.close(open_private(path, os.O_EXCL | os.O_RDWR))
+    connection = _connect(path)
+    try:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {identity.version}")
+        connection.execute("BEGIN")
+        for statement in sqlite_statements(identity.version):
+            connection.execute(statement)
+        connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity_row(identity))
+        connection.execute("COMMIT")
+        # Last, so that everything is in the file itself when it is linked, and a full disk is heard of.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(IDENTITY_SQL).fetchone()
+    finally:
+        connection.close()
+
+
+def key_path(path: Path) -> Path:
+    return beside(path, ".key")
+
+
+def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
+    try:
+        # A service lends an open store to one thread after another; each use is alone.
+        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode or reading_mode(path))
+    except sqlite3.Error as error:
+        raise _failure(str(path), error) from error
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA wal_autocheckpoint = 10000")
+    except sqlite3.Error as error:
+        connection.close()
+        raise _failure(str(path), error) from error
+    return connection
+
+
+def _check_header(connection: sqlite3.Connection, name: str) -> None:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application_id != APPLICATION_ID:
+        raise UsageError(f"{name} is an SQLite file, but not a Levelbook store; nothing was changed in it")
+    identity_of([("", version, 0, b"")], name)
+
+
+def _failure(name: str, error: sqlite3.Error) -> StoreError | UsageError:
+    text = str(error)
+    if "not a database" in text:
+        return UsageError(f"{name} is not a Levelbook store, or its beginning is damaged ({text})")
+    if "malformed" in text or "decode" in text:
+        return damaged(f"{name} ({text})")
+    if "is full" in text:
+        return StoreError(
+            f"the disk of {name} is full: the last batch was not recorded, everything before it was;"
+            " make space and ingest the same file again"
+        )
+    if "disk I/O" in text:
+        return StoreError(f"the disk of {name} fails or is full ({text}): look at it, then ingest the same file again")
+    if "locked" in text or "busy" in text:
+        return StoreError(
+            f"{name} was held by another process for {BUSY_SECONDS} s: nothing more was recorded; try again"
+        )
+    return StoreError(f"{name} cannot be used: {text}")
