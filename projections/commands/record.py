@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from projections.commands.asked import open_at
 from projections.commands.options import (
     EXIT_INTERRUPTED,
     EXIT_NOT_ALL,
@@ -16,8 +17,9 @@ from projections.commands.options import (
 from projections.text import intake as intake_text
 
 if TYPE_CHECKING:
-    pass
-from projections.commands.asked import open_at
+    from replay.intake.ingest import Ingest
+    from replay.intake.rejects import Rejects
+    from replay.intake.targets import Target
 
 
 @command("ingest", "levelbook ingest orders.jsonl reviews.jsonl.gz")
@@ -61,72 +63,109 @@ from projections.commands.asked import open_at
 )
 @click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
 @store_options
-def ingest(
-    files: tuple[str, ...],
-    backfill: bool,
-    late: bool,
-    skip_refused: bool,
-    clock_behind: bool,
-    dry_run: bool,
-    existing: bool,
-    refusals_max: int,
-    rejects: Path | None,
-    extensions: str,
-    acknowledge: bool,
-    store: str,
-    format_: str,
-) -> None:
+def ingest(files: tuple[str, ...], **asked: Any) -> None:
     """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
 
     Makes the store when there is none, with the first line that is recorded, and says so. A refused line never stops
     the rest: it is reported, and written with its reason to the rejects file, which can be mended and ingested again.
     Only of a backfill all is recorded or nothing. The same file twice changes nothing.
     """
-    from replay.errors import LevelbookError, UsageError
-    from replay.intake.ingest import Ingest
-    from replay.intake.rejects import Rejects, rejects_beside
-    from replay.intake.targets import target_at
-    from replay.parsing.envelope import Undocumented
     from replay.parsing.lines import check_files
 
-    if (late or skip_refused) and not backfill:
-        option = "--late" if late else "--skip-refused"
-        raise UsageError(f"{option} says what to do with such lines of a backfill; give --backfill with it")
+    what = ToIngest(files, **asked)
+    _check_backfill(what)
     check_files(files)
-    interrupted = False
-    failure = None
-    as_json = format_ == "json"
-    watching = intake_text.Watch(files, acknowledge=acknowledge and not dry_run, answers_json=as_json)
-    with watching as watch, target_at(store, watch.made, dry_run=dry_run, existing=existing) as target:
-        refused = Rejects(rejects or rejects_beside(store))
-        run = Ingest(
-            target,
-            refused,
-            watch,
-            clock_behind=clock_behind,
-            refusals_max=refusals_max,
-            undocumented=Undocumented(extensions),
-        )
-        try:
-            try:
-                run.backfill(files, late=late, skip_refused=skip_refused) if backfill else run.run(files)
-            finally:
-                refused.close()
-        except KeyboardInterrupt:
-            interrupted = True
-        except (LevelbookError, OSError) as error:
-            failure = error
-        ended = intake_text.Ended(
-            run.counts, refused.path, refused.left_out, watch.head, target.made, dry_run, target.due
-        )
-    intake_text.print_ended(ended, as_json=as_json)
-    if failure is not None:
-        raise failure
-    if interrupted:
+    ended, stopped_by = _ingested(what)
+    intake_text.print_ended(ended, as_json=what.as_json)
+    if isinstance(stopped_by, KeyboardInterrupt):
         click.echo("Interrupted: what was counted is recorded; ingest the same files again to go on.", err=True)
         sys.exit(EXIT_INTERRUPTED)
-    if run.counts.refused or run.counts.broken_files:
+    if stopped_by is not None:
+        raise stopped_by
+    if ended.counts.refused or ended.counts.broken_files:
         sys.exit(EXIT_NOT_ALL)
+
+
+class ToIngest(NamedTuple):
+    """What was asked of `ingest`: an option each, by its name."""
+
+    files: tuple[str, ...]
+    backfill: bool
+    late: bool
+    skip_refused: bool
+    clock_behind: bool
+    dry_run: bool
+    existing: bool
+    refusals_max: int
+    rejects: Path | None
+    extensions: str
+    acknowledge: bool
+    store: str
+    format_: str
+
+    @property
+    def as_json(self) -> bool:
+        return self.format_ == "json"
+
+
+def _check_backfill(what: ToIngest) -> None:
+    """Raises UsageError for what says how to backfill where nothing is backfilled."""
+    from replay.errors import UsageError
+
+    if (what.late or what.skip_refused) and not what.backfill:
+        option = "--late" if what.late else "--skip-refused"
+        raise UsageError(f"{option} says what to do with such lines of a backfill; give --backfill with it")
+
+
+def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
+    """Record, or try, what was asked: how far it came, and what stopped it, if anything did."""
+    from replay.intake.rejects import Rejects, rejects_beside
+    from replay.intake.targets import target_at
+
+    acknowledge = what.acknowledge and not what.dry_run
+    watching = intake_text.Watch(what.files, acknowledge=acknowledge, answers_json=what.as_json)
+    with (
+        watching as watch,
+        target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing) as target,
+    ):
+        refused = Rejects(what.rejects or rejects_beside(what.store))
+        run = _ingest_into(target, refused, watch, what)
+        stopped_by = _run_to_its_end(run, refused, what)
+        ended = intake_text.Ended(
+            run.counts, refused.path, refused.left_out, watch.head, target.made, what.dry_run, target.due
+        )
+    return ended, stopped_by
+
+
+def _ingest_into(target: "Target", refused: "Rejects", watch: intake_text.Watch, what: ToIngest) -> "Ingest":
+    from replay.intake.ingest import Ingest
+    from replay.parsing.envelope import Undocumented
+
+    return Ingest(
+        target,
+        refused,
+        watch,
+        clock_behind=what.clock_behind,
+        refusals_max=what.refusals_max,
+        undocumented=Undocumented(what.extensions),
+    )
+
+
+def _run_to_its_end(run: "Ingest", refused: "Rejects", what: ToIngest) -> BaseException | None:
+    """Read all files, and close the rejects; what stopped it is given back, for what was counted is told first."""
+    from replay.errors import LevelbookError
+
+    try:
+        try:
+            if what.backfill:
+                run.backfill(what.files, late=what.late, skip_refused=what.skip_refused)
+            else:
+                run.run(what.files)
+        finally:
+            refused.close()
+    except (KeyboardInterrupt, LevelbookError, OSError) as error:
+        return error
+    return None
 
 
 @command("erase-buyer", "levelbook erase-buyer b-9 --reason 'request 2291' --at-month-end")
