@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The browser that the tests of the audit desk drive; empty: they are left out.
 BROWSER ?= /usr/bin/chromium
+# How many processes run the tests, a file at a time each; 0: one, without helpers.
+WORKERS ?= 2
 
 .PHONY: help demo test lint bench soak clean
 
@@ -32,7 +34,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 test: lint $(BROWSER)
-	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
+	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Debian's chromium, with a font for Chinese. Two tests side by side install it once.
 /usr/bin/chromium:
