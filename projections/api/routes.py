@@ -7,7 +7,6 @@ from starlette.routing import Route
 from projections.api import boards, feed, levels
 from projections.api import replays as replayed
 from projections.api.operations import Operation, route_of
-from projections.contract.answers import VERDICTS
 from projections.contract.api import (
     BatchBody,
     BoardAnswer,
@@ -19,6 +18,7 @@ from projections.contract.api import (
     LevelsPage,
     PoliciesAnswer,
 )
+from projections.contract.parts.vocabulary import VERDICTS
 from projections.http.parameters import (
     LIMIT_MAX,
     SCHEME_NAMES,

@@ -5,12 +5,8 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from domain.policy import STATUSES
-from projections.contract.answers import (
-    OPEN,
-    STATES,
+from projections.contract.parts.keys import (
     Answer,
-    EffectiveAnswer,
-    RevisionAnswer,
     choice_key,
     flag_key,
     instant_key,
@@ -20,6 +16,8 @@ from projections.contract.answers import (
     texts_key,
     whole_key,
 )
+from projections.contract.parts.shared import OPEN, EffectiveAnswer, RevisionAnswer
+from projections.contract.parts.vocabulary import STATES
 from projections.http.parameters import SCHEME_NAMES, SUBJECTS_MAX, Query
 
 SUBJECT_FORM = r"\A(merchant|creator|mcn)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from domain.calendar import shanghai_text
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
-from projections.contract.answers import VERDICTS
+from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk import find_page as find

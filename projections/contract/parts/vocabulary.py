@@ -1,0 +1,45 @@
+"""The states, verdicts and notes that answers may name, by scheme and in all.
+
+They stand apart from the schemes' own answers, which are made of keys that take the words of every scheme.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from domain.creator_level import facts as creator_facts
+from domain.creator_level import rule as creator_level
+from domain.mcn_level import facts as mcn_facts
+from domain.mcn_level import rule as mcn_level
+from domain.merchant_reputation import rule as reputation
+from domain.merchant_reputation.account import NOTES as REPUTATION_NOTES
+from domain.merchant_tier import facts as tier_facts
+from domain.merchant_tier import rule as tier
+from replay.history.same_instant import BEFORE_OPENING
+from replay.replaying.base import COMMON_NOTES
+
+
+class Vocabulary(NamedTuple):
+    """What a scheme's answers say of a subject, and of an event."""
+
+    states: type[StrEnum]
+    verdicts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """Beside those that every scheme's explanation may have."""
+
+
+def _words(verdicts: Iterable[StrEnum]) -> tuple[str, ...]:
+    return tuple(map(str, verdicts))
+
+
+VOCABULARIES: Final = {
+    "merchant-reputation": Vocabulary(
+        reputation.State, tuple(verdict.word for verdict in reputation.Verdict), REPUTATION_NOTES
+    ),
+    "merchant-tier": Vocabulary(tier.State, _words(tier_facts.Verdict)),
+    "creator-level": Vocabulary(creator_level.State, _words(creator_facts.Verdict)),
+    "mcn-level": Vocabulary(mcn_level.State, _words(mcn_facts.Verdict)),
+}
+STATES: Final = sorted({str(state) for words in VOCABULARIES.values() for state in words.states})
+VERDICTS: Final = sorted({verdict for words in VOCABULARIES.values() for verdict in words.verdicts})
+NOTES: Final = (*(note for words in VOCABULARIES.values() for note in words.notes), BEFORE_OPENING, *COMMON_NOTES)

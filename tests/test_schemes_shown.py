@@ -1,0 +1,55 @@
+"""What is shown is asked of every scheme that replays: a scheme is a unit, and no part of one comes by default."""
+
+from typing import Any
+
+import pytest
+from marshmallow import Schema
+
+from projections.contract.answers import SCHEMAS, describe
+from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS, VOCABULARIES
+from projections.contract.schemes.registry import ANSWERS, answers_of
+from replay.errors import UsageError
+from replay.replaying.base import Replay
+from replay.schemes.registry import SCHEMES
+
+STUB = "courier-level"
+
+
+def replays() -> dict[str, type[Replay]]:
+    """By scheme, its replay: what the replay side knows, and so what must be shown."""
+    return {judging.scheme: judging for judgings in SCHEMES.values() for judging in judgings}
+
+
+REPLAYS = replays()
+SCHEME_NAMES = list(REPLAYS)
+
+
+def every_key(schema: Schema) -> set[str]:
+    return set(schema.fields)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_of_answers_and_the_vocabulary_hold_the_schemes_that_replay() -> None:
+    assert set(ANSWERS) == set(VOCABULARIES) == set(REPLAYS)
+    assert {scheme for _, scheme in SCHEMAS} == set(REPLAYS)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_the_answers_of_a_scheme_are_described_in_its_own_words(scheme: str) -> None:
+    described = describe(None, scheme)
+    assert set(described) == {f"{command} {scheme}" for command in ("replay", "explain", "history", "diff")}
+    own, words = answers_of(scheme), VOCABULARIES[scheme]
+    assert every_key(own.replay()) < every_key(own.explain()), "an explanation holds the replay's keys, and more"
+    assert set(words.states) and set(map(str, words.states)) <= set(STATES)
+    assert words.verdicts and set(words.verdicts) <= set(VERDICTS) and set(words.notes) <= set(NOTES)
+    figures: set[str] = set(REPLAYS[scheme].figure_names)
+    assert figures <= every_key(own.replay())
+
+
+def test_a_scheme_without_answers_is_refused_by_name() -> None:
+    refused: list[Any] = [lambda: answers_of(STUB), lambda: describe("explain", STUB)]
+    for ask in refused:
+        with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' with answers; known are merchant-rep"):
+            ask()
