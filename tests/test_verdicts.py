@@ -94,8 +94,11 @@ def test_checks_are_kept_and_listed(viewed: Store) -> None:
     if isinstance(viewed, SqliteStore):
         kept = Path(f"{viewed.location}.checks")
         assert kept.stat().st_mode & 0o777 == 0o600
-        kept.write_text("{}\n")
-        assert "check 1 kept beside " in run("verify", "--list", status=3)
+        whole = kept.read_text()
+        kept.write_text("{}\n" + whole + "[")
+        told = run("verify", "--list", status=3)
+        assert told.endswith(f"beside {viewed.name}, these are damaged and cannot be read: 1, 4\n")
+        assert "ledger sound, segments sound, views not sound" in told, "the others are listed all the same"
 
 
 def test_that_nobody_looked_whose_each_alias_is_is_told(viewed: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
     """
     from projections.projector.verify import verify_all
     from projections.text.views import rebuild_progress
+    from replay.integrity.kept import damaged_checks
     from replay.integrity.kept import kept as kept_checks
     from replay.integrity.verify import parse_head
 
@@ -44,7 +45,10 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
     as_json = format_ == "json"
     with open_at(store) as opened:
         if list_kept:
-            checks_text.print_checks(kept_checks(opened), as_json=as_json)
+            listed = kept_checks(opened)
+            checks_text.print_checks(listed.checks, as_json=as_json)
+            if listed.damaged:
+                raise damaged_checks(opened, listed.damaged)
             return
 
         def told(result: "Verified") -> None:

@@ -1,7 +1,6 @@
 """Checks that were made of a ledger, kept beside it so that an auditor can show them: no facts, and no part of it."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -46,10 +45,25 @@ def keep(store: Store, check: Check) -> tuple[str | None, str | None]:
         return None, str(error)
 
 
-def kept(store: Store) -> Iterator[Check]:
-    """Every check that was kept, the earliest first. Raises DamagedError for one that cannot be read."""
+class Kept(NamedTuple):
+    """What was kept, the earliest first; of checks that cannot be read their numbers, from 1 on."""
+
+    checks: list[Check]
+    damaged: list[int]
+
+
+def kept(store: Store) -> Kept:
+    """Every check that was kept."""
+    found = Kept([], [])
     for number, line in enumerate(store.kept_checks(), 1):
         try:
-            yield msgspec.json.decode(line, type=Check)
+            found.checks.append(msgspec.json.decode(line, type=Check))
         except msgspec.MsgspecError:
-            raise DamagedError(f"check {number} kept beside {store.name} is damaged and cannot be read") from None
+            found.damaged.append(number)
+    return found
+
+
+def damaged_checks(store: Store, numbers: list[int]) -> DamagedError:
+    """The error where checks cannot be read; the others are listed all the same."""
+    named = ", ".join(map(str, numbers))
+    return DamagedError(f"of the checks kept beside {store.name}, these are damaged and cannot be read: {named}")
