@@ -1,10 +1,7 @@
 """The answers of replay, explain, history and diff through the commands: schemas, languages, decisions, memory."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -180,25 +177,6 @@ def test_answers_describe_every_key(demo: str) -> None:
     } <= keys
     assert all(item["description"] for answer in described.values() for item in answer["keys"])
     assert "effective.since" in run("answers", "replay", "--scheme", "mcn-level")
-
-
-def test_the_readme_shows_what_the_commands_print(tmp_path: Path) -> None:
-    shown = re.findall(r"^    \$ (levelbook .*)\n((?:    .*\n)*)", (ROOT / "README.md").read_text(), re.MULTILINE)
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LEVELBOOK_STORE": "levelbook-demo/ledger.db",
-    }
-
-    def shell(command: str) -> str:
-        done = subprocess.run(
-            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-        )
-        return "".join(f"    {line}".rstrip() + "\n" for line in done.stdout.splitlines())
-
-    shell("levelbook demo")
-    assert len(shown) >= 5
-    for command, output in shown:
-        assert shell(command) == output, command
 
 
 @pytest.mark.parametrize("command", ["replay", "explain", "history", "diff"])

@@ -161,9 +161,9 @@ def test_erasure_goes_on_behind_a_clock_that_was_wrong(store: Store, tmp_path: P
 def test_a_role_that_only_writes_can_record_and_change_nothing(
     postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The statements of the README, word for word."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    script = readme.split("```sql\n")[1].split("```")[0].replace("levelbook_writer", "writer_of_test")
+    """The statements of docs/how-to/postgresql.md, word for word."""
+    page = (Path(__file__).parent.parent / "docs" / "how-to" / "postgresql.md").read_text("utf-8")
+    script = page.split("```sql\n")[1].split("```")[0].replace("levelbook_writer", "writer_of_test")
     create_store(postgres_location)
     with psycopg.connect(postgres_location, autocommit=True) as owner:
         try:

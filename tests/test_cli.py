@@ -1,4 +1,4 @@
-"""The command: help with examples, the README, exit statuses, both forms of answer, no traceback."""
+"""The command: help with examples, the reference, exit statuses, both forms of answer, no traceback."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from docs.generated import pages
 from replay.store.location import masked
 from replay.store.opening import create_store, open_store
 from tests.commands import commands
@@ -22,13 +23,13 @@ COMMANDS = dict(commands())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_has_help_an_example_and_a_place_in_the_readme(name: str) -> None:
+def test_each_command_has_help_an_example_and_a_place_in_the_reference(name: str) -> None:
     shown = CliRunner().invoke(main, [*name.split(), "--help"]).output
     assert re.search(rf"Example:\n +levelbook {name}\b", shown)
     assert COMMANDS[name].help
     for option in COMMANDS[name].params:
         assert not isinstance(option, click.Option) or option.help, option
-    assert f"levelbook {name}" in (ROOT / "README.md").read_text()
+    assert f"\n## levelbook {name}\n" in pages()["reference/commands.md"]
 
 
 def test_help_imports_nothing_heavy() -> None:

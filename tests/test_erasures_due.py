@@ -37,7 +37,7 @@ from tests.test_cli import run
 
 IN_NOVEMBER = parse_instant("2022-11-20T12:00:00+08:00")
 DECEMBER = month_start(parse_month("2022-12"))
-README = (Path(__file__).parent.parent / "README.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "postgresql.md").read_text("utf-8")
 
 
 class Clock:
@@ -317,8 +317,8 @@ def test_a_request_for_nobody_is_found(store: Store, clock: Clock, location: str
 def test_a_role_that_may_not_delete_records_on_and_one_that_may_erases(
     postgres_location: str, clock: Clock, tmp_path: Path
 ) -> None:
-    """The statements of the README, word for word, those for the eraser too."""
-    script = README.split("```sql\n")[1].split("```")[0]
+    """The statements of docs/how-to/postgresql.md, word for word, those for the eraser too."""
+    script = PAGE.split("```sql\n")[1].split("```")[0]
     erasing_roles = script.replace("levelbook_writer", "levelbook_eraser").replace("-- GRANT", "GRANT")
     create_store(postgres_location)
     with psycopg.connect(postgres_location, autocommit=True) as owner:

@@ -168,8 +168,8 @@ def test_levels_are_served_where_nothing_may_be_written(
         assert "tokens and accesses, and it cannot be made: " in str(caught.value)
         assert "permission denied for database" in str(caught.value)
         assert (
-            ". Let who made the ledger run 'levelbook token new', and this one be granted what the README says"
-            in str(caught.value)
+            ". Let who made the ledger run 'levelbook token new', and this one be granted what"
+            " docs/how-to/postgresql.md says" in str(caught.value)
         )
     else:
         assert "ledger.db.service, cannot be written: Permission denied" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Roles that are granted what the README says can run the commands that they are for, and nothing more."""
+"""Roles granted what docs/how-to/postgresql.md says can run the commands that they are for, and nothing more."""
 
 import json
 import re
@@ -18,12 +18,12 @@ from tests.making import ingest_events
 from tests.serving import serving
 from tests.worlds import World
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "postgresql.md").read_text("utf-8")
 OWNER = "levelbook_owner"
 
 
 class Granted(NamedTuple):
-    """A ledger in whose database the roles of the README were made by a role that is no superuser."""
+    """A ledger in whose database the roles of that page were made by a role that is no superuser."""
 
     location: str
     token: str
@@ -57,7 +57,7 @@ def granted(postgres_location: str, tmp_path: Path) -> Iterator[Granted]:
     with open_store(owners) as store:
         ingest_events(store, World(3).events(20), tmp_path)
     made = CliRunner().invoke(main, ["token", "new", "--name", "w", "--format", "json", "--store", owners])
-    found = re.search(r"```sql\n(CREATE ROLE levelbook_reader.*?)```", README, re.DOTALL)
+    found = re.search(r"```sql\n(CREATE ROLE levelbook_reader.*?)```", PAGE, re.DOTALL)
     assert found is not None
     roles = [*re.findall(r"CREATE ROLE (\w+)", found[1]), OWNER]
     with psycopg.connect(owners, autocommit=True) as connection:
@@ -93,7 +93,8 @@ def test_a_reader_and_an_auditor_need_no_right_to_write(granted: Granted) -> Non
         connection.execute("REVOKE USAGE ON SCHEMA levelbook_views FROM levelbook_reader")
     told = granted.run("levelbook_reader", "verify", status=3)
     assert "the ledger is sound" in told and "views could not be compared" in told and "NOT" not in told
-    assert "cannot be read or moved by this role (permission denied for schema levelbook_views); the README" in told
+    refused = "cannot be read or moved by this role (permission denied for schema levelbook_views)"
+    assert f"{refused}; docs/how-to/postgresql.md has the rights" in told
     assert "cannot be read or moved by this role" in granted.run("levelbook_reader", "status", status=1)
 
 
@@ -137,7 +138,7 @@ def test_a_service_notes_accesses_and_can_change_nothing(granted: Granted) -> No
     noted = granted.run("levelbook_auditor", "accesses", subject)
     assert [line.split()[3] for line in noted.splitlines()] == ["explanation", "decisions"]
     told = CliRunner().invoke(main, ["token", "new", "--name", "more", "--store", location])
-    assert told.exit_code == 3 and "permission denied for table tokens; the README, under Stores" in told.output
+    assert told.exit_code == 3 and "permission denied for table tokens; docs/how-to/postgresql.md has" in told.output
     granted.refuses(
         "levelbook_service",
         *("UPDATE levelbook.records SET ref = 'x'", "DELETE FROM levelbook.records"),

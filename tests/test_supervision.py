@@ -1,4 +1,4 @@
-"""The units in README: commands that there are, started again for the statuses for which that helps."""
+"""The units of docs/how-to/supervise.md: commands that there are, started again for the statuses where that helps."""
 
 import re
 import shlex
@@ -27,12 +27,12 @@ from tests.commands import commands
 from tests.serving import demo_ledger
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "supervise.md").read_text("utf-8")
 
 
 def unit(name: str) -> ConfigParser:
-    """A unit as README shows it."""
-    (text,) = re.findall(rf"```ini\n# {re.escape(name)}\n(.*?)```", README, re.DOTALL)
+    """A unit as the page shows it."""
+    (text,) = re.findall(rf"```ini\n# {re.escape(name)}\n(.*?)```", PAGE, re.DOTALL)
     found = ConfigParser(interpolation=None)
     found.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their capitals
     found.read_string(text)

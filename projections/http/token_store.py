@@ -87,7 +87,8 @@ class Keeping:
         except StoreError as error:
             raise StoreError(
                 f"nothing is there yet in which the service keeps tokens and accesses, and it cannot be made: {error}."
-                " Let who made the ledger run 'levelbook token new', and this one be granted what the README says"
+                " Let who made the ledger run 'levelbook token new', and this one be granted what"
+                " docs/how-to/postgresql.md says"
             ) from error
 
     def is_current(self) -> bool:
@@ -338,7 +339,7 @@ def _failures_named(name: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        more = "; the README, under Stores, has the rights that each role needs" if _is_refused(first) else ""
+        more = "; docs/how-to/postgresql.md has the rights that each role needs" if _is_refused(first) else ""
         raise StoreError(f"what the service keeps beside {name} cannot be used: {first}{more}") from error
 
 

@@ -348,8 +348,8 @@ def _failures_named(name: str) -> Iterator[None]:
         state = getattr(cause, "sqlstate", None)
         if state == "42501":  # insufficient_privilege
             raise NotExaminedError(
-                f"the views of {name} cannot be read or moved by this role ({first}); the README, under Stores, has the"
-                " rights that each role needs"
+                f"the views of {name} cannot be read or moved by this role ({first});"
+                " docs/how-to/postgresql.md has the rights that each role needs"
             ) from error
         if state in _UNDEFINED or any(words in first for words in _DAMAGED):
             raise DamagedViews(

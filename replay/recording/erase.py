@@ -131,7 +131,7 @@ def erase_due(store: Store, *, clock_behind: bool = False) -> Due:
     if due.left:
         raise UsageError(
             f"{due.left} erasures are overdue, and this role may not delete from the tables buyers and erasures_due of"
-            f" {store.name}; run it as one that was granted that (README, Stores)"
+            f" {store.name}; run it as one that was granted that (docs/how-to/postgresql.md)"
         )
     return scrubbed(store, due)
 
