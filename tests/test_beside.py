@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -127,3 +127,26 @@ def test_connections_that_are_in_use_when_an_engine_is_ended_are_closed_too(loca
             assert connection is not None
             with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
                 connection.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+@pytest.mark.parametrize(
+    ("suffix", "words"),
+    [(".views", ("rebuild",)), (".views", ("follow", "--once")), (".service", ("token", "new", "--name", "one"))],
+    ids=["rebuild", "follow", "token"],
+)
+def test_nothing_is_made_in_the_ledger_itself_under_another_name(
+    link: Callable[[str, str], None], suffix: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    location = str(tmp_path / "ledger.db")
+    demo_ledger(location, tmp_path, with_views=False)
+    for file in tmp_path.glob(f"ledger.db{suffix}*"):
+        file.unlink()
+    before = (tmp_path / "ledger.db").read_bytes()
+    link(location, location + suffix)
+    told = run(*words, "--store", location, status=2)
+    assert (
+        f"{suffix} is a link to the ledger {tmp_path / 'ledger.db'} itself; nothing was written: remove the link"
+        in told
+    )
+    assert (tmp_path / "ledger.db").read_bytes() == before

@@ -264,7 +264,7 @@ def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
                 " 'levelbook token new'"
             )
         try:
-            make_private(path)
+            make_private(path, store.path)
         except OSError as error:
             raise StoreError(f"what the service keeps, {path}, cannot be written: {error.strerror}") from error
         keeping = _in_file(store, path, reading_mode(path), ("journal_mode = WAL", "synchronous = NORMAL"))

@@ -270,7 +270,7 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
     if isinstance(store, SqliteStore):
         path = views_path(store)
         if make:
-            make_private(path)
+            make_private(path, store.path)
         mode = examining_mode(path) if only_read else "rw"
         pragmas = _READING_PRAGMAS if only_read else _PRAGMAS
         engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas, mode=mode)

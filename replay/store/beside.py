@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from replay.errors import LevelbookError, NotExaminedError
+from replay.errors import LevelbookError, NotExaminedError, UsageError
 
 if TYPE_CHECKING:
     import psycopg
@@ -94,10 +94,15 @@ def open_private(path: Path | str, flags: int) -> int:
     return handle
 
 
-def make_private(path: Path) -> None:
-    """Make an empty private file unless something is there, which is not opened: SQLite's locks on it would drop."""
+def make_private(path: Path, ledger: Path | None = None) -> None:
+    """Make an empty private file unless something is there, which is not opened: SQLite's locks on it would drop.
+
+    Raises UsageError where the ledger itself is there under another name: what is made anew must never be made in it.
+    """
     if not path.exists():
         os.close(open_private(path, os.O_RDWR))
+    elif ledger is not None and path.samefile(ledger):
+        raise UsageError(f"{path} is a link to the ledger {ledger} itself; nothing was written: remove the link")
 
 
 @contextmanager
