@@ -14,7 +14,7 @@ from cli import main
 from projections.http.settings import Settings
 from projections.server import serve
 from replay.store.opening import create_store, open_store
-from tests.making import ingest_events
+from tests.making import ingest_events, paid, write_lines
 from tests.serving import serving
 from tests.worlds import World
 
@@ -96,6 +96,17 @@ def test_a_reader_and_an_auditor_need_no_right_to_write(granted: Granted) -> Non
     refused = "cannot be read or moved by this role (permission denied for schema levelbook_views)"
     assert f"{refused}; docs/how-to/postgresql.md has the rights" in told
     assert "cannot be read or moved by this role" in granted.run("levelbook_reader", "status", status=1)
+
+
+def test_a_role_that_may_not_look_into_the_schema_is_told_so_and_makes_no_other(
+    granted: Granted, tmp_path: Path
+) -> None:
+    with psycopg.connect(as_role(OWNER, granted.location), autocommit=True) as connection:
+        connection.execute("REVOKE USAGE ON SCHEMA levelbook FROM levelbook_reader")
+    lines = write_lines(tmp_path / "e.jsonl", [paid("o-1")])
+    for words in (["subjects"], ["ingest", lines]):
+        told = granted.run("levelbook_reader", *words, status=2)
+        assert "into which this role may not look: GRANT USAGE ON SCHEMA levelbook to it, or" in told
 
 
 def test_a_follower_keeps_views_and_records_what_they_judge_by(granted: Granted, tmp_path: Path) -> None:

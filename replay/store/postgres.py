@@ -68,8 +68,8 @@ class PostgresStore(Store):
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
             self.identity = identity_of(rows, self.name)
         except psycopg.errors.UndefinedTable:
-            self._reader.close()
-            raise NoStoreError(f"there is no Levelbook store at {self.name}; 'levelbook ingest' makes one") from None
+            with self._reader:
+                raise _not_seen(self._reader, self.name) from None
         except psycopg.Error as error:
             self._reader.close()
             raise _failure(self.name, error) from error
@@ -324,6 +324,19 @@ def _now(connection: psycopg.Connection) -> int:
 
 def _translated(sql: str) -> bytes:
     return sql.replace("?", "%s").encode()
+
+
+def _not_seen(connection: psycopg.Connection[Any], name: str) -> UsageError:
+    """The error where a role finds no store: there is none, or it may not look into the schema that holds it."""
+    found = connection.execute(
+        "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s", (SCHEMA,)
+    ).fetchone()
+    if found == (False,):
+        return UsageError(
+            f"{name} holds a schema '{SCHEMA}' into which this role may not look: GRANT USAGE ON SCHEMA {SCHEMA} to it,"
+            " or ask as a role that may"
+        )
+    return NoStoreError(f"there is no Levelbook store at {name}; 'levelbook ingest' makes one")
 
 
 def _failure(name: str, error: psycopg.Error) -> StoreError:
