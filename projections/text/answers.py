@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from projections.text.output import print_json
-from projections.text.schemes import evaluation_lines, own_lines
+from projections.text.schemes.registry import evaluation_lines, own_lines
 from projections.text.words import Words, table
 
 if TYPE_CHECKING:

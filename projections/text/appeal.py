@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from projections.text.answers import diff_lines, explain_lines
+from projections.text.schemes.registry import series_of
 from projections.text.words import Words
 
 _STYLE = """
@@ -85,7 +86,7 @@ def _event_line(item: dict[str, Any]) -> str:
 
 def _chart(now: dict[str, Any], words: Words) -> str:
     """Points, totals or amounts by month as a line; tiers by day. Nothing is drawn of fewer than two places."""
-    what, points = _series(now)
+    what, points = series_of(now)
     if len(points) < 2:
         return ""
     low, high = min(0.0, *(value for _, value in points)), max(value for _, value in points)
@@ -113,14 +114,3 @@ def _chart(now: dict[str, Any], words: Words) -> str:
         f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="2"/>{dots}{values}{ends}</svg>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
-
-
-def _series(now: dict[str, Any]) -> tuple[str, list[tuple[str, float]]]:
-    """What is drawn: for people's eyes alone, so that floats do no harm here."""
-    if now["scheme"] == "merchant-reputation":
-        return "points", [(month["month"], float(month["closing"])) for month in now["months"]]
-    if now["scheme"] == "merchant-tier":
-        rated = [item for item in now["history"] if item["level"] is not None]
-        return "tier", [(item["day"], float(item["level"][2:])) for item in rated]
-    name = "total" if now["scheme"] == "mcn-level" else "settled"
-    return name, [(month["month"], float(month[name])) for month in now["months"]]

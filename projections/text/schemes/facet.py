@@ -1,0 +1,37 @@
+"""What the text answers ask of a scheme."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from projections.text.words import Words
+
+Found = dict[str, Any]
+"""An answer as JSON, or a part of one."""
+
+
+class Series(NamedTuple):
+    """What an appeal file draws of a level over time: for people's eyes alone, so that floats do no harm."""
+
+    what: str
+    """The name of its caption, as in the words `chart_points`."""
+    points: list[tuple[str, float]]
+    """Label and value, the earliest first."""
+
+
+class Evaluations(NamedTuple):
+    """How a scheme of rules tells of an evaluation."""
+
+    outcome: Callable[[Found], str]
+    rested_on: Callable[[Found, Words], Iterator[str]]
+    """Lines below the rules, of what else the evaluation rests on."""
+
+
+class SchemeText(NamedTuple):
+    """A scheme's own part of the text answers."""
+
+    lines: Callable[[Found, Words], Iterator[str]]
+    """The part of a replay's text that only this scheme has."""
+    evaluations: Evaluations | None
+    """None where no rules are evaluated, and verdicts alone make the level."""
+    series: Callable[[Found], Series]
+    """Of a replay."""

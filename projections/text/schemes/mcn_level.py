@@ -1,0 +1,29 @@
+"""An agency's level as text: scores and figures of the month, and the creators that they rest on."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from projections.text.schemes.facet import Evaluations, Found, SchemeText
+from projections.text.schemes.monthly import benefit_lines, figures, month_lines, months_of, state_of
+from projections.text.words import Words
+
+
+def _lines(found: Found, words: Words) -> Iterator[str]:
+    if found["month"] is not None:
+        yield from figures(found, ("month", "credit", "operating", "growth", "service", "bonus", "total"), words)
+        yield from figures(found["figures"], tuple(found["figures"]), words)
+    if found["to_next"] is not None:
+        yield words("to_next", points=found["to_next"])
+    yield from benefit_lines(found["benefits"], words)
+    yield from month_lines(found["months"], ("credit", "operating", "growth", "service", "bonus", "total"), words)
+
+
+def _creators(evaluation: Found, words: Words) -> Iterator[str]:
+    for item in evaluation["creators"]:
+        level = item["level"] or words("nothing")
+        counted = words("counted_creator") if item["counted"] else ""
+        yield words("creator", **item | {"level": level, "counted": counted})
+
+
+MCN: Final = SchemeText(_lines, Evaluations(state_of, _creators), partial(months_of, figure="total"))

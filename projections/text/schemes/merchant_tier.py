@@ -1,0 +1,35 @@
+"""A merchant's tier as text: indicators, limits, and each day on which it was set or changed."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from projections.text.schemes.facet import Evaluations, Found, SchemeText, Series
+from projections.text.schemes.monthly import rests_on_nothing_else
+from projections.text.words import Words, yuan
+
+
+def _lines(found: Found, words: Words) -> Iterator[str]:
+    yield words("day", day=found["day"])
+    if found["since"] is not None:
+        yield words("since", since=found["since"])
+        yield words("next_evaluation", day=found["next_evaluation"])
+        limits = found["limits"]
+        unlimited = limits["orders"] is None
+        gmv = "" if unlimited else yuan(limits["gmv_fen"])
+        yield words("no_limits") if unlimited else words("limits", orders=limits["orders"], gmv=gmv)
+    for name, ratio in found["indicators"].items():
+        yield words("undefined" if ratio["value"] is None else "ratio", what=name, **ratio)
+    for item in found["history"]:
+        yield f"{item['day']}  {words.level(item['level'])}  {item['cause']}"
+
+
+def _decided(evaluation: Found) -> str:
+    return ", ".join(evaluation["decided"])
+
+
+def _series(now: Found) -> Series:
+    rated = [item for item in now["history"] if item["level"] is not None]
+    return Series("tier", [(item["day"], float(item["level"][2:])) for item in rated])
+
+
+TIER: Final = SchemeText(_lines, Evaluations(_decided, rests_on_nothing_else), _series)

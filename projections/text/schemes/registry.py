@@ -1,0 +1,52 @@
+"""Which schemes can be told as text, and how each tells what only it says."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from projections.contract.parts.facets import facet_of
+from projections.text.schemes.creator_level import CREATOR
+from projections.text.schemes.facet import Found, SchemeText, Series
+from projections.text.schemes.mcn_level import MCN
+from projections.text.schemes.merchant_reputation import REPUTATION
+from projections.text.schemes.merchant_tier import TIER
+from projections.text.words import Words
+
+TEXTS: Final[Mapping[str, SchemeText]] = {
+    "merchant-reputation": REPUTATION,
+    "merchant-tier": TIER,
+    "creator-level": CREATOR,
+    "mcn-level": MCN,
+}
+
+
+def text_of(scheme: str) -> SchemeText:
+    """Raises UsageError for a scheme without."""
+    return facet_of(TEXTS, scheme, "a text")
+
+
+def own_lines(found: Found, words: Words) -> Iterator[str]:
+    """The part of a replay's text that only its scheme has."""
+    return text_of(found["scheme"]).lines(found, words)
+
+
+def series_of(now: Found) -> Series:
+    """What an appeal file draws of a replay."""
+    return text_of(now["scheme"]).series(now)
+
+
+def evaluation_lines(found: Found, words: Words) -> Iterator[str]:
+    """Every evaluation of an explanation: each rule that was tried, fired or not, with what it compared."""
+    told = text_of(found["scheme"]).evaluations
+    if told is None:
+        return
+    names = {clause["name"]: clause["short"] for clause in found["clauses"]}
+    for evaluation in found["evaluations"]:
+        level = words.level(evaluation["level"])
+        yield words("evaluated", at=evaluation["at"], level=level, decided=told.outcome(evaluation))
+        for rule in evaluation["rules"]:
+            outcome = words("rule_fired" if rule["fired"] else "rule_not")
+            points = "" if rule["points"] is None else words("rule_points", points=rule["points"])
+            yield "  " + words("rule", name=names.get(rule["rule"], rule["rule"]), outcome=outcome, points=points)
+            for item in rule["compared"]:
+                yield "    " + words("comparison", **item | {"met": words("met" if item["met"] else "not_met")})
+        yield from (f"  {line}" for line in told.rested_on(evaluation, words))
