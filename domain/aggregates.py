@@ -5,7 +5,6 @@ small however long the stream is.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from domain.events import BoardDecided, Data, DecisionsRun, Event, LevelDecided, PolicyAdopted
 
@@ -54,7 +53,8 @@ class Stream:
 class Subject(Stream):
     """A merchant, creator or agency as the ledger's own decisions see it."""
 
-    schemes: ClassVar[tuple[str, ...]] = ()
+    schemes: tuple[str, ...] = ()
+    """Those that judge this kind of subject."""
     decisions: dict[tuple[str, str], LevelDecided] = field(default_factory=dict)
     """The latest decision by (scheme, period)."""
 
@@ -78,18 +78,6 @@ class Subject(Stream):
 
     def evolve(self, decision: LevelDecided) -> None:
         self.decisions[decision.scheme, decision.period] = decision
-
-
-class Merchant(Subject):
-    schemes = ("merchant-reputation", "merchant-tier")
-
-
-class Creator(Subject):
-    schemes = ("creator-level",)
-
-
-class Mcn(Subject):
-    schemes = ("mcn-level",)
 
 
 @dataclass
@@ -159,11 +147,3 @@ class Board(Stream):
 
     def evolve(self, decision: BoardDecided) -> None:
         self.decisions[decision.period] = decision
-
-
-_CLASSES: dict[str, type[Subject]] = {"merchant": Merchant, "creator": Creator, "mcn": Mcn}
-
-
-def subject_class(stream: str) -> type[Subject]:
-    """The aggregate class of a subject such as "merchant/m-17"."""
-    return _CLASSES[stream.partition("/")[0]]

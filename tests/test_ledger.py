@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from domain.aggregates import Creator, Mcn, Merchant
 from domain.events import CATALOGUE, Data, LevelDecided
 from replay.decisions.application import Ledger
 from replay.errors import LevelbookError
@@ -45,7 +44,7 @@ def test_a_decision_is_appended_behind_the_facts_of_its_subject(store: Store, tm
     ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
     ledger = Ledger(store)
     merchant = ledger.subject("merchant/m-1")
-    assert isinstance(merchant, Merchant) and merchant.version == 2
+    assert merchant.schemes == ("merchant-reputation", "merchant-tier") and merchant.version == 2
     merchant.decide_level(decision("run-1"), source="urn:levelbook:test:run-1", decided_at=1_669_867_200_000_000)
     (recording,) = ledger.save(merchant)
     assert recording.notification.id == 3
@@ -74,8 +73,8 @@ def test_a_stream_that_moved_on_refuses_the_decision(store: Store, tmp_path: Pat
     assert store.head().position == 2
 
 
-def test_a_scheme_decides_its_own_kind_of_subject_alone() -> None:
-    for wrong in (Creator("creator/c-1"), Mcn("mcn/a-1")):
+def test_a_scheme_decides_its_own_kind_of_subject_alone(store: Store) -> None:
+    for wrong in map(Ledger(store).subject, ("creator/c-1", "mcn/a-1", "board/growth")):
         with pytest.raises(ValueError, match="does not judge"):
             wrong.decide_level(decision("run-1"), source="s", decided_at=0)
 

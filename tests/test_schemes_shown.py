@@ -22,7 +22,7 @@ LANGUAGES = ("en", "zh")
 
 def replays() -> dict[str, type[Replay]]:
     """By scheme, its replay: what the replay side knows, and so what must be shown."""
-    return {judging.scheme: judging for judgings in SCHEMES.values() for judging in judgings}
+    return {code: scheme.replay for code, scheme in SCHEMES.items()}
 
 
 REPLAYS = replays()

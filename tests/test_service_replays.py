@@ -18,7 +18,7 @@ from projections.reading.budget import Budget, events_under
 from replay.history.timeline import events_of
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import kinds, schemes_of
 from replay.store.base import Store
 from replay.store.opening import open_store
 from tests.making import ingest_events
@@ -66,9 +66,9 @@ def slow_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Signal, list[s
 def test_events_are_counted_by_index_before_they_are_read(store: Store, tmp_path: Path) -> None:
     ingest_events(store, World(4).events(150), tmp_path)
     streams = [name for (name,) in store.query("SELECT DISTINCT stream FROM records")]
-    for subject in (name for name in streams if name.partition("/")[0] in SCHEMES):
+    for subject in (name for name in streams if name.partition("/")[0] in kinds()):
         for position in range(0, store.head().position + 1, 7):
-            for judging in SCHEMES[subject.partition("/")[0]]:
+            for judging in [scheme.replay for scheme in schemes_of(subject.partition("/")[0])]:
                 loaded = judging.load(store, subject, position)
                 counted = events_under(store, judging, subject, position)
                 if judging is McnReplay:  # beside whole streams it reads single events of other agencies

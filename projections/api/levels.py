@@ -22,7 +22,7 @@ from projections.reading.point_reads import Level, Point
 from projections.reading.reader import Reading, levels_query
 from replay.history.timeline import has_subject
 from replay.replaying.clauses import points_text
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import schemes_of
 from replay.store.base import Store
 
 BODY_BYTES_MAX: Final = 262_144
@@ -65,7 +65,7 @@ async def read_levels_of(request: Request, asked: Asked) -> Answer:
 
 def check_judges(kind: str, scheme: str) -> None:
     """Raises Problem for a scheme that does not judge subjects of a kind."""
-    names = [judging.scheme for judging in SCHEMES[kind]]
+    names = [item.code for item in schemes_of(kind)]
     if scheme not in names:
         raise Problem(
             404,

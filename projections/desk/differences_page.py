@@ -6,12 +6,12 @@ from domain.calendar import shanghai_text
 from projections.desk.moment import Sight, replayed
 from replay.answers.diff import diff_json
 from replay.decisions.audit import as_decided, outcome_of
-from replay.decisions.decide import decided_events, decision_on, judging_of, moment_of
+from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.replaying.base import Replay
-from replay.schemes.registry import choose
+from replay.schemes.registry import choose, scheme_of
 from replay.store.base import Store
 
 
@@ -50,7 +50,7 @@ def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], 
     Raises UsageError where nothing was decided, and HiddenError for a reader who may not see decisions.
     """
     store, period = sight.store, asked["period"]
-    _, judging = judging_of(scheme)
+    judging = scheme_of(scheme).replay
     decision, moment = _decision(store, subject, scheme, period, asked.get("run"), sight.reader)
     then = as_decided(store, subject, decision, moment)
     later = resolve(store, Asked(position=asked.get("to_position")), None, "to-")

@@ -17,7 +17,7 @@ from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, has_subject, resolve
 from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import schemes_of as schemes_of_kind
 from replay.store.base import Store
 
 TABLES: Final = {
@@ -98,7 +98,7 @@ def check_subject(sight: Sight, subject: str) -> None:
 
 def schemes_of(subject: str) -> list[str]:
     """The schemes that judge a subject."""
-    return [judging.scheme for judging in SCHEMES[subject.partition("/")[0]]]
+    return [scheme.code for scheme in schemes_of_kind(subject.partition("/")[0])]
 
 
 def has_policy(store: Store, scheme: str, policy: str) -> bool:

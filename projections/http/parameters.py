@@ -8,10 +8,10 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from starlette.requests import Request
 
 from projections.http.problems import Problem
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import SCHEMES, kinds
 
-KINDS: Final = tuple(SCHEMES)
-SCHEME_NAMES: Final = tuple(judging.scheme for judgings in SCHEMES.values() for judging in judgings)
+KINDS: Final = kinds()
+SCHEME_NAMES: Final = tuple(SCHEMES)
 LANGUAGES: Final = ("en", "zh")
 LIMIT_MAX: Final = 1_000
 SUBJECTS_MAX: Final = 1_000

@@ -10,7 +10,7 @@ from projections.http.token_store import Keeping
 from replay.errors import StoreError
 from replay.history.readers import Reader
 from replay.history.timeline import has_subject
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import schemes_of
 
 LEVELS: Final = "levels:read"
 EXPLANATIONS: Final = "explanations:read"
@@ -68,7 +68,7 @@ def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None
         if not has_subject(store, subject):
             return
     if scheme is None and access.of_scheme:
-        scheme = SCHEMES[kind][0].scheme
+        scheme = schemes_of(kind)[0].code
     try:
         keeping: Keeping = request.app.state.askers.keeping()
         keeping.note_access(time_ns() // 1_000, asker_of(request).token, access.what, subject, scheme)

@@ -18,7 +18,7 @@ from projections.views.step import Step
 from replay.errors import NotSealedError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import kinds
 
 if TYPE_CHECKING:
     from projections.projector.bulk_source import BulkReader
@@ -33,7 +33,7 @@ KEPT: Final = "kept"
 BOARDS: Final = "boards"
 BUCKETS: Final = "buckets"
 OTHERS: Final = "others"
-STAGES: Final = (KEPT, *SCHEMES, BOARDS)
+STAGES: Final = (KEPT, *kinds(), BOARDS)
 """What is filled in which order: what is kept of rare events, then subjects by kind, then the boards."""
 STAGES_IN_BULK: Final = (KEPT, BUCKETS, OTHERS, "mcn", BOARDS)
 """The same for many records: merchants and creators by bucket; then those of whom no rule reads anything."""

@@ -16,7 +16,7 @@ from projections.views.tables import Tables
 from replay.errors import DamagedError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
-from replay.schemes.registry import SCHEMES, choose
+from replay.schemes.registry import choose, kinds, schemes_of
 from replay.store.base import Store
 
 SAMPLE: Final = 100
@@ -51,10 +51,10 @@ def prove(
     problems: list[str] = []
     unread: list[tuple[str, str, DamagedError]] = []
     compared = rows = 0
-    for kind, schemes in SCHEMES.items():
+    for kind in kinds():
         subjects = [item["subject"] for item in list_subjects(store, kind)]
         chosen = sorted(random.sample(subjects, min(sample, len(subjects))))
-        for judging in schemes:
+        for judging in [scheme.replay for scheme in schemes_of(kind)]:
             policies = choose(store, judging, moment)
             for subject in chosen:
                 if (subject, judging.scheme) in aside:

@@ -27,7 +27,7 @@ from replay.decisions.adopt import adopt_used_by_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import SCHEMES, kinds
 
 PROVING: Final = "proving"
 PROVED: Final = "proved"
@@ -92,7 +92,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
 
 def check_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
     """Schemes as they were asked for, in order and once each. Raises UsageError for one that there is not."""
-    known = [judging.scheme for schemes in SCHEMES.values() for judging in schemes]
+    known = list(SCHEMES)
     for name in names:
         if name not in known:
             raise UsageError(f"there is no view {name!r}; known are {', '.join(known)}")
@@ -177,7 +177,7 @@ def new_build(views: Views, connection: Connection, number: int, role: str, sche
 
 
 def _events_total(views: Views) -> int:
-    return sum(item["events"] for kind in SCHEMES for item in list_subjects(views.store, kind))
+    return sum(item["events"] for kind in kinds() for item in list_subjects(views.store, kind))
 
 
 def _take_over(views: Views, connection: Connection, build: Build, schemes: tuple[str, ...]) -> None:

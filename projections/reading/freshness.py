@@ -14,9 +14,7 @@ from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
 
-JUDGING: Final[dict[str, type[Replay]]] = {
-    judging.scheme: judging for judgings in SCHEMES.values() for judging in judgings
-}
+JUDGING: Final[dict[str, type[Replay]]] = {code: scheme.replay for code, scheme in SCHEMES.items()}
 """By name of the scheme, its replay."""
 
 

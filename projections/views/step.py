@@ -93,11 +93,7 @@ class Step:
     @cached_property
     def policies(self) -> dict[str, Policies]:
         """By scheme, what judges at the step's end."""
-        return {
-            judging.scheme: choose(self.store, judging, self.after, DEFAULT)
-            for schemes in SCHEMES.values()
-            for judging in schemes
-        }
+        return {code: choose(self.store, scheme.replay, self.after, DEFAULT) for code, scheme in SCHEMES.items()}
 
     def policies_json(self) -> str:
         """By scheme, the revisions that judge, as a build notes them."""

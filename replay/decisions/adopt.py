@@ -52,11 +52,11 @@ def _used(store: Store, as_of: int) -> list[Policy]:
     """Each version that judges in some scheme's view, by the revision that counts."""
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
-    chosen = [choose(store, judging, moment) for judgings in SCHEMES.values() for judging in judgings]
+    chosen = [choose(store, scheme.replay, moment) for scheme in SCHEMES.values()]
     found = {policy.hash: policy for policies in chosen for policy in (*policies.own, *policies.creators)}
     return list(found.values())
 
 
 def _beginnings() -> Iterable[int]:
     """When the versions that come with the program come into force."""
-    return [policy.in_force_from for kind in SCHEMES.values() for judging in kind for policy in shipped(judging.scheme)]
+    return [policy.in_force_from for scheme in SCHEMES for policy in shipped(scheme)]

@@ -8,14 +8,15 @@ from domain.version import PROGRAM_VERSION
 from replay.answers.diff import diff_json
 from replay.answers.explain import explain_json
 from replay.decisions.audit import as_decided, as_known_now, outcome_of
-from replay.decisions.decide import Period, decided_events, decision_on, judging_of, moment_of
+from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.browse import Chosen, list_events
 from replay.history.readers import Reader
 from replay.history.timeline import RETRACTED, Moment, has_subject
 from replay.replaying.base import Part, Replay, about_of
 from replay.replaying.clauses import points_text
-from replay.schemes.registry import choose
+from replay.replaying.periods import Period
+from replay.schemes.registry import choose, scheme_of
 from replay.store.base import Store
 
 
@@ -28,7 +29,7 @@ def appeal_json(
     left out. Raises UsageError for a subject that the scheme does not judge or the ledger does not know, and for a run
     that decided nothing here; HiddenError for a run where the reader may see none.
     """
-    kind, judging = judging_of(scheme)
+    kind, judging = scheme_of(scheme).kind, scheme_of(scheme).replay
     if not subject.startswith(f"{kind}/"):
         raise UsageError(f"{scheme} does not judge {subject}; it judges {kind}/<id>")
     if not has_subject(store, subject):

@@ -23,7 +23,7 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, EnvType
 from msgspec import UNSET
 
-from domain.aggregates import Board, DecisionBook, PolicyBook, Subject, subject_class
+from domain.aggregates import Board, DecisionBook, PolicyBook, Subject
 from domain.calendar import parse_instant
 from domain.events import CATALOGUE, Envelope, Event, PolicyAdopted
 from domain.policy import Policy
@@ -34,6 +34,7 @@ from replay.policies.catalog import check_adoptable
 from replay.recording.append import Appender, ledger_clock
 from replay.recording.erase import scrubbed, take_due
 from replay.recording.own import own_candidate, own_source
+from replay.schemes.registry import schemes_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.record import Candidate, candidate
@@ -165,8 +166,9 @@ class Ledger(Application[str]):
     def subject(self, stream: str) -> Subject:
         """The aggregate of a subject, from its decisions alone: a stream is never loaded whole."""
         head = self.recorder.select_events(stream, desc=True, limit=1)
-        made = subject_class(stream)(id=stream, version=head[0].originator_version if head else 0)
-        for scheme in made.schemes:
+        schemes = tuple(scheme.code for scheme in schemes_of(stream.partition("/")[0]))
+        made = Subject(id=stream, version=head[0].originator_version if head else 0, schemes=schemes)
+        for scheme in schemes:
             for event in decisions_on(self.store, stream, scheme, EVERYTHING):
                 made.evolve(event.data)
         return made

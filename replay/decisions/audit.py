@@ -14,12 +14,10 @@ from domain.events import BoardDecided, LevelAnnounced, LevelDecided
 from replay.answers.board import board_decisions, board_rows
 from replay.answers.diff import diff_json
 from replay.decisions.decide import (
-    LEADERBOARD,
     decided_events,
     decision_on,
     facts_digest,
     findings_digest,
-    judging_of,
     moment_of,
     period_of,
 )
@@ -28,8 +26,7 @@ from replay.history.browse import list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Moment, events_of, has_subject, retracted_positions
 from replay.replaying.base import Policies, Replay
-from replay.schemes.mcn_level.replay import McnReplay
-from replay.schemes.registry import SCHEMES, adopted_then, choose
+from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, ranking, scheme_of
 from replay.store.base import Store
 
 REPRODUCED: Final = "reproduced"
@@ -48,8 +45,8 @@ class Selection(NamedTuple):
 
 def audit_json(store: Store, selection: Selection, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
     """Every decision of a selection audited, and every announced level held against it."""
-    if selection.scheme not in (None, LEADERBOARD):
-        judging_of(selection.scheme or "")
+    if selection.scheme is not None and ranking(selection.scheme) is None:
+        scheme_of(selection.scheme)
     if selection.subject is not None and not has_subject(store, selection.subject):
         raise UsageError(f"the ledger knows no {selection.subject}; 'levelbook subjects' lists the subjects")
     decisions: list[dict[str, Any]] = []
@@ -70,7 +67,8 @@ def audit_json(store: Store, selection: Selection, progress: Callable[[int], Non
 
 def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
     """The decided boards, each ranked again as its run knew the agencies."""
-    if selection.scheme not in (None, LEADERBOARD):
+    ranked_by = ranking(selection.scheme or LEADERBOARD)
+    if ranked_by is None:
         return
     for item in list_subjects(store, "board"):
         subject = item["subject"]
@@ -80,7 +78,7 @@ def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
             if selection.period not in (None, decision.period):
                 continue
             moment = moment_of(decision)
-            found = board_rows(store, decision.period, moment, adopted_then(store, McnReplay, moment))
+            found = board_rows(store, decision.period, moment, adopted_then(store, ranked_by.replay, moment))
             rows = {code: rows for code, _, rows in found}.get(decision.board)
             same = rows == [msgspec.to_builtins(row) for row in decision.rows]
             yield {
@@ -100,8 +98,7 @@ def _subjects(store: Store, selection: Selection) -> Iterator[str]:
     if selection.subject is not None:
         yield selection.subject
         return
-    kinds = [kind for kind, schemes in SCHEMES.items() if selection.scheme in (None, *(s.scheme for s in schemes))]
-    for kind in kinds:
+    for kind in dict.fromkeys(item.kind for item in SCHEMES.values() if selection.scheme in (None, item.code)):
         for item in list_subjects(store, kind):
             yield item["subject"]
 
@@ -114,7 +111,7 @@ def _decisions(store: Store, subject: str, selection: Selection) -> Iterator[tup
 
 def as_decided(store: Store, subject: str, decision: LevelDecided, moment: Moment | None = None) -> Replay:
     """A decision replayed at its own `as_of`, position and adopted policies, or at another run's moment."""
-    _, judging = judging_of(decision.scheme)
+    judging = scheme_of(decision.scheme).replay
     moment = moment or moment_of(decision)
     policies = adopted_then(store, judging, moment)
     return judging(subject, judging.load(store, subject, moment.position), moment, policies)
@@ -207,8 +204,9 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
 
 def _replayed(store: Store, subject: str, told: LevelAnnounced) -> dict[str, Any] | None:
     """Where a replay of the announced period ends, as known now; None where there is no such period of that scheme."""
-    kind, judging = judging_of(told.scheme)
-    if not subject.startswith(f"{kind}/"):
+    scheme = scheme_of(told.scheme)
+    judging = scheme.replay
+    if not subject.startswith(f"{scheme.kind}/"):
         return None
     try:
         as_of = period_of(store, told.scheme, *_parsed(told.period)).as_of

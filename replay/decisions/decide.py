@@ -16,20 +16,12 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.calendar import (
     LEDGER_START,
-    day_start,
-    day_text,
     instant_text,
-    month_start,
-    month_text,
     parse_instant,
     shanghai_text,
 )
-from domain.creator_level import rule as creator_level
 from domain.events import NEVER_READ, BoardDecided, BoardRow, DecisionsRun, LevelDecided
-from domain.limits import DAY_MICROS, HOUR_MICROS
-from domain.merchant_reputation import rule as reputation
-from domain.merchant_tier import rule as tier
-from domain.policy import start_of_month, term_at, terms_of
+from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.answers.board import board_rows
 from replay.decisions.adopt import adopt_all
 from replay.decisions.application import Ledger
@@ -39,26 +31,16 @@ from replay.history.readers import Reader
 from replay.history.timeline import Moment, has_subject
 from replay.recording.own import check_reason, own_source
 from replay.replaying.base import Replay
-from replay.schemes.mcn_level.replay import McnReplay
-from replay.schemes.registry import SCHEMES, adopted_then, choose
+from replay.replaying.periods import Period
+from replay.schemes.registry import Scheme, adopted_then, check_whole, choose, ranking, scheme_of, schemes_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.record import leaf_hash
 
-LEADERBOARD: Final = "leaderboard"
 SUBJECTS_AT_ONCE: Final = 200
 TRIES: Final = 5
-UNDECIDED: Final = frozenset({"not_onboarded", "not_registered", "no_evaluation_yet", "out_of_scope"})
-"""States that are no decision, unless there was another before."""
-
-
-class Period(NamedTuple):
-    """A month or a day: as of when it is decided, and from when on it can be."""
-
-    text: str
-    begins: int
-    as_of: int
-    due: int
+Progress = Callable[[int], None]
+"""Told how many subjects are looked at."""
 
 
 class Decided(NamedTuple):
@@ -70,100 +52,92 @@ class Decided(NamedTuple):
     already_finished: bool
 
 
-def judging_of(scheme: str) -> tuple[str, type[Replay]]:
-    """The kind of subject that a scheme judges, and its replay. Raises UsageError for a scheme that there is not."""
-    for kind, schemes in SCHEMES.items():
-        for judging in schemes:
-            if judging.scheme == scheme:
-                return kind, judging
-    known = [judging.scheme for schemes in SCHEMES.values() for judging in schemes]
-    raise UsageError(f"there is no scheme {scheme!r} of subjects; known are {', '.join(known)}")
+class _Target(NamedTuple):
+    """What a run decides: the levels of a scheme, or the boards that are ranked by it."""
+
+    scheme: Scheme
+    decide: "Callable[[Store, Ledger, DecisionsRun, Scheme, Progress], int]"
 
 
-def subjects_of(store: Store, scheme: str) -> int:
-    """How many subjects a run of a scheme looks at."""
-    kind, _ = judging_of(McnReplay.scheme if scheme == LEADERBOARD else scheme)
-    return sum(1 for _ in list_subjects(store, kind))
+def _target(name: str) -> _Target:
+    """What a run of a name decides. Raises UsageError where there is no such scheme or board."""
+    ranked_by = ranking(name)
+    return _Target(scheme_of(name), _decide_all) if ranked_by is None else _Target(ranked_by, _decide_boards)
 
 
-def period_of(store: Store, scheme: str, month: int | None, day: int | None) -> Period:
-    """A period of a scheme, under the policy that judges it.
+def subjects_of(store: Store, name: str) -> int:
+    """How many subjects a run of a scheme, or of boards, looks at."""
+    return sum(1 for _ in list_subjects(store, _target(name).scheme.kind))
 
-    Raises UsageError for a month of a daily scheme, a day of a monthly one, and a period that is not due yet.
+
+def period_of(store: Store, name: str, month: int | None, day: int | None) -> Period:
+    """A period of a scheme, or of boards, under the policy that judges it.
+
+    Raises UsageError for a month of a daily scheme, a day of a monthly one, and a period that is not due yet;
+    LevelbookError for a scheme that is not whole.
     """
-    daily = scheme == tier.SCHEME
-    if daily and day is None:
-        raise UsageError(f"{scheme} is decided by the day; give --day")
-    if not daily and month is None:
-        raise UsageError(f"{scheme} is decided by the month; give --month")
+    scheme = _target(name).scheme
+    check_whole(scheme)
+    unit, asked = scheme.periods.unit, {"month": month, "day": day}
+    number = asked[unit]
+    if number is None:
+        raise UsageError(f"{name} is decided by the {unit}; give --{unit}")
     if month is not None and day is not None:
         raise UsageError("--month and --day both name a period; give one of them")
-    found = _day(day) if daily and day is not None else _month(store, scheme, month or 0)
+    head = store.head()
+
+    def policy_at(begins: int, last: int) -> Policy:
+        own = choose(store, scheme.replay, Moment(last, head.recorded_at, head.position)).own
+        return term_at(terms_of(own, start_of_month), begins).policy
+
+    found = scheme.periods.period(number, policy_at)
     if found.begins < LEDGER_START:
         raise UsageError(f"{found.text} is before 2020-06-01, when levels begin")
     if found.due > store.now():
-        raise UsageError(f"{found.text} of {scheme} is not due before {shanghai_text(found.due)}; decide it then")
+        raise UsageError(f"{found.text} of {name} is not due before {shanghai_text(found.due)}; decide it then")
     return found
-
-
-def _day(day: int) -> Period:
-    close = day_start(day + 1) - 1
-    return Period(day_text(day), day_start(day), close, close + 1)
-
-
-def _month(store: Store, scheme: str, month: int) -> Period:
-    begins, end = month_start(month), month_start(month + 1)
-    judged_by = McnReplay.scheme if scheme == LEADERBOARD else scheme
-    _, judging = judging_of(judged_by)
-    head = store.head()
-    own = choose(store, judging, Moment(end - 1, head.recorded_at, head.position)).own
-    values = term_at(terms_of(own, start_of_month), begins).policy.parameters
-    if scheme == reputation.SCHEME:
-        timetable = values["publication"].value
-        due = end + (timetable["day"] - 1) * DAY_MICROS + timetable["hour"] * HOUR_MICROS
-        return Period(month_text(month), begins, end - 1, due)
-    if scheme == creator_level.SCHEME:
-        return Period(month_text(month), begins, end, end)
-    at = end + (values["evaluation_day"].value - 1) * DAY_MICROS
-    return Period(month_text(month), begins, at, at)
 
 
 def decide(
     store: Store,
-    scheme: str,
+    name: str,
     period: Period,
     again: str | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     *,
     clock_behind: bool = False,
 ) -> Decided:
-    """Decide a period: begin a run, or resume one that was killed. `again` is the reason of a further run.
+    """Decide a period of a scheme, or of boards: begin a run, or resume one that was killed.
+
+    `again` is the reason of a further run.
 
     `clock_behind` goes on although the last record bears a later time than the clock.
 
-    Raises UsageError for a reason without a run before it, and StoreError when streams move on too fast.
+    Raises UsageError for a reason without a run before it, LevelbookError for a scheme that is not whole, and
+    StoreError when streams move on too fast.
     """
     if again is not None:
         check_reason(again)
     try:
-        return _decide(Ledger(store, clock_behind=clock_behind), scheme, period, again, progress)
+        return _decide(Ledger(store, clock_behind=clock_behind), name, period, again, progress)
     except IntegrityError:
         raise StoreError("another run is deciding at the same time; decide again: it resumes, or reports") from None
 
 
-def _decide(ledger: Ledger, scheme: str, period: Period, again: str | None, progress: Callable[[int], None]) -> Decided:
-    store = ledger.store
+def _decide(ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress) -> Decided:
+    store, target = ledger.store, _target(name)
+    check_whole(target.scheme)
     book = ledger.decision_book()
-    begun = book.latest(scheme, period.text)
+    begun = book.latest(name, period.text)
     finished = begun is not None and begun.run in book.finished
     if begun is not None and finished and again is None:
         return Decided(begun, book.finished[begun.run], resumed=False, already_finished=True)
     if begun is None and again is not None:
-        raise UsageError(f"--again asks for a further run, but {period.text} of {scheme} has none before it")
+        raise UsageError(f"--again asks for a further run, but {period.text} of {name} has none before it")
     # A further run may also be asked for when the last one cannot be finished: what that decided stands until then.
     resumed = begun is not None and not finished and again in (None, begun.reason)
-    run = begun if begun is not None and resumed else _begin(store, ledger, scheme, period, again)
-    decided = _decide_boards(store, ledger, run) if scheme == LEADERBOARD else _decide_all(store, ledger, run, progress)
+    run = begun if begun is not None and resumed else _begin(ledger, name, target.scheme, period, again)
+    decided = target.decide(store, ledger, run, target.scheme, progress)
     book = ledger.decision_book()
     if run.run not in book.finished:  # another process may have resumed the same run, and finished it first
         done = msgspec.structs.replace(run, phase="finished", decided=decided)
@@ -172,17 +146,16 @@ def _decide(ledger: Ledger, scheme: str, period: Period, again: str | None, prog
     return Decided(run, decided, resumed=resumed, already_finished=False)
 
 
-def _begin(store: Store, ledger: Ledger, scheme: str, period: Period, again: str | None) -> DecisionsRun:
+def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str | None) -> DecisionsRun:
     """Adopt what the run will use, then record the run with all that it decides by."""
+    store, judging = ledger.store, scheme.replay
     head = store.head()
     if head.position == 0:
         raise UsageError(f"{store.name} holds no record; there is nothing to decide")
-    judged_by = McnReplay.scheme if scheme == LEADERBOARD else scheme
-    _, judging = judging_of(judged_by)
     moment = Moment(period.as_of, head.recorded_at, head.position)
     policies = choose(store, judging, moment)
-    kind, _ = judging_of(judged_by)
-    for item in islice(list_subjects(store, kind), 1):  # what cannot judge one must not begin a run that never ends
+    # What cannot judge one must not begin a run that never ends.
+    for item in islice(list_subjects(store, scheme.kind), 1):
         judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing_json()
     adopt_all(ledger, (*policies.own, *policies.creators))
     head = store.head()
@@ -197,7 +170,7 @@ def _begin(store: Store, ledger: Ledger, scheme: str, period: Period, again: str
         position=head.position,
         reason=again,
         run=f"run-{secrets.token_hex(8)}",
-        scheme=scheme,
+        scheme=name,
     )
     book.record(run, source=own_source(store), at=store.now())
     ledger.save(book)
@@ -209,25 +182,26 @@ def moment_of(run: DecisionsRun | LevelDecided | BoardDecided) -> Moment:
     return Moment(parse_instant(run.as_of), parse_instant(run.known_at), run.position)
 
 
-def _decide_all(store: Store, ledger: Ledger, run: DecisionsRun, progress: Callable[[int], None]) -> int:
-    kind, judging = judging_of(run.scheme)
+def _decide_all(store: Store, ledger: Ledger, run: DecisionsRun, scheme: Scheme, progress: Progress) -> int:
+    judging = scheme.replay
     moment = moment_of(run)
     policies = adopted_then(store, judging, moment)
-    subjects = (item["subject"] for item in list_subjects(store, kind))
+    subjects = (item["subject"] for item in list_subjects(store, scheme.kind))
     decided = done = 0
     while some := list(islice(subjects, SUBJECTS_AT_ONCE)):
         replays = {
             subject: judging(subject, judging.load(store, subject, moment.position), moment, policies)
             for subject in some
         }
-        decided += _save_some(store, ledger, run, replays)
+        decided += _save_some(ledger, run, scheme, replays)
         done += len(some)
         progress(done)
     return decided
 
 
-def _save_some(store: Store, ledger: Ledger, run: DecisionsRun, replays: dict[str, Replay]) -> int:
+def _save_some(ledger: Ledger, run: DecisionsRun, scheme: Scheme, replays: dict[str, Replay]) -> int:
     """Append the decisions on some subjects in one transaction; again when a stream has moved on meanwhile."""
+    store = ledger.store
     for _ in range(TRIES):
         aggregates = []
         counted = 0
@@ -238,7 +212,7 @@ def _save_some(store: Store, ledger: Ledger, run: DecisionsRun, replays: dict[st
                 counted += 1
                 continue
             decision = decision_of(store, run, replay)
-            if _is_needed(run, decision, last or aggregate.last_before(run.scheme, run.period)):
+            if _is_needed(scheme, decision, last or aggregate.last_before(run.scheme, run.period)):
                 aggregate.decide_level(decision, source=f"{own_source(store)}:{run.run}", decided_at=store.now())
                 aggregates.append(aggregate)
         try:
@@ -250,13 +224,11 @@ def _save_some(store: Store, ledger: Ledger, run: DecisionsRun, replays: dict[st
     raise StoreError(f"the streams of {run.scheme} move on faster than they are decided; decide again, it resumes")
 
 
-def _is_needed(run: DecisionsRun, decision: LevelDecided, last: LevelDecided | None) -> bool:
+def _is_needed(scheme: Scheme, decision: LevelDecided, last: LevelDecided | None) -> bool:
     """A daily scheme decides what differs from the last decision; none decides what was never onboarded."""
     if last is None:
-        return decision.state not in UNDECIDED
-    if run.scheme != tier.SCHEME:
-        return True
-    return (decision.state, decision.level) != (last.state, last.level)
+        return decision.state not in scheme.undecided
+    return scheme.periods.unit != "day" or (decision.state, decision.level) != (last.state, last.level)
 
 
 def decision_of(store: Store, run: DecisionsRun, replay: Replay) -> LevelDecided:
@@ -307,9 +279,9 @@ def findings_digest(replay: Replay) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun) -> int:
+def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun, scheme: Scheme, _: Progress) -> int:
     moment = moment_of(run)
-    policies = adopted_then(store, McnReplay, moment)
+    policies = adopted_then(store, scheme.replay, moment)
     boards = 0
     for code, policy, rows in board_rows(store, run.period, moment, policies):
         board = ledger.board(code)
@@ -345,7 +317,7 @@ def decision_on(
     book = Ledger(store).decision_book()
     run = book.latest(scheme, period)
     earlier = [decision for decision in found if decision.period < period]
-    if scheme != tier.SCHEME or run is None or run.run not in book.finished or not earlier:
+    if scheme_of(scheme).periods.unit != "day" or run is None or run.run not in book.finished or not earlier:
         return None
     return max(earlier, key=lambda decision: decision.period), moment_of(run)
 
@@ -356,7 +328,7 @@ def decisions_json(store: Store, subject: str, scheme: str | None, reader: Reade
     Raises UsageError for a scheme that there is not and a subject that the ledger does not know.
     """
     if scheme is not None:
-        judging_of(scheme)
+        scheme_of(scheme)
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
     found = [event for event in decided_events(store, subject, reader) if scheme in (None, event[1].scheme)]
@@ -391,11 +363,11 @@ def decided_events(store: Store, subject: str, reader: Reader) -> list[tuple[int
     """
     reader.check("level.decided")
     rows: list[tuple[int, str, bytes]] = []
-    for scheme in [judging.scheme for judging in SCHEMES.get(subject.partition("/")[0], ())]:
+    for scheme in schemes_of(subject.partition("/")[0]):
         # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
         rows += store.query(
             "SELECT position, type, record FROM records WHERE stream = ? AND ref > ? AND ref < ?",
-            (subject, f"{scheme} ", f"{scheme}!"),
+            (subject, f"{scheme.code} ", f"{scheme.code}!"),
         )
     return [
         (position, read_record(name, record).data) for position, name, record in sorted(rows, key=lambda row: row[0])

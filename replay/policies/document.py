@@ -11,7 +11,8 @@ from marshmallow import fields, validate
 
 from domain.events import Scheme
 from replay.policies.benefits import BENEFIT_PREFIX
-from replay.policies.parameters import ID, PARAMETERS, BenefitParameter, Instant, Strict
+from replay.policies.parameters.fields import ID, BenefitParameter, Instant, Strict
+from replay.policies.parameters.finding import has_parameters, parameters_of
 
 
 class _PolicySchema(Strict):
@@ -28,8 +29,7 @@ def faults_of(canonical: str) -> list[str]:
     content = json.loads(canonical)
     found = _lines(_PolicySchema().validate(content), content)
     scheme = content.get("scheme")
-    schema = PARAMETERS.get(scheme) if isinstance(scheme, str) else None
-    if schema is None:
+    if scheme not in get_args(Scheme) or not has_parameters(scheme):
         return [*found, "parameters: not looked at, because the scheme is not known"]
     if not found and content.get("recalculates_from", "") > content["in_force_from"]:
         found.append("recalculates_from: must not be after in_force_from")
@@ -38,7 +38,9 @@ def faults_of(canonical: str) -> list[str]:
     parameters = content.get("parameters")
     if isinstance(parameters, dict):
         benefits = {name for name in parameters if name.startswith(BENEFIT_PREFIX)}
-        errors = schema().validate({name: item for name, item in parameters.items() if name not in benefits})
+        errors = parameters_of(scheme)().validate(
+            {name: item for name, item in parameters.items() if name not in benefits}
+        )
         errors |= {name: wrong for name in sorted(benefits) if (wrong := BenefitParameter().validate(parameters[name]))}
         found += _lines(errors, parameters, "parameters.")
         if "growth_caps" in parameters and not errors.keys() & {"levels", "growth_caps"}:

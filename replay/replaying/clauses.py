@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from domain.calendar import parse_instant, shanghai_text
@@ -13,7 +14,11 @@ from domain.policy import Policy
 @cache
 def clauses(scheme: str) -> dict[str, dict[str, Any]]:
     """By verdict or note: texts, and the parameters or the source and status that it rests on."""
-    return tomllib.loads((files("domain") / scheme.replace("-", "_") / "clauses.toml").read_text("utf-8"))
+    return tomllib.loads(clauses_file(scheme).read_text("utf-8"))
+
+
+def clauses_file(scheme: str) -> Traversable:
+    return files("domain") / scheme.replace("-", "_") / "clauses.toml"
 
 
 def clause_json(policy: Policy, name: str, language: str) -> dict[str, Any]:

@@ -1,24 +1,131 @@
-"""The schemes that judge subjects: which there are, and how one of them is replayed from the ledger."""
+"""The schemes that judge subjects: which there are, what each is made of, and how one is replayed from the ledger.
 
-from typing import Final
+This is the one list of them. What a command needs of a scheme it asks of its record, or of `check_whole` beforehand.
+"""
 
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from domain.events import Scheme as Catalogued
 from domain.policy import Policy
-from replay.errors import UsageError
+from replay.errors import LevelbookError, UsageError
 from replay.history.timeline import Moment, has_subject
-from replay.policies.catalog import DEFAULT, Choice, adopted_policies, beside, previewed, versions
+from replay.policies.catalog import (
+    DEFAULT,
+    Choice,
+    adopted_policies,
+    beside,
+    previewed,
+    shipped_schemes,
+    versions,
+)
+from replay.policies.parameters.finding import has_parameters
 from replay.replaying.base import Policies, Replay
-from replay.schemes.creator_level.replay import CreatorReplay
-from replay.schemes.mcn_level.replay import McnReplay
-from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.merchant_tier.replay import TierReplay
+from replay.replaying.clauses import clauses_file
+from replay.replaying.periods import Daily, Monthly
+from replay.schemes.creator_level import replay as creator_level
+from replay.schemes.mcn_level import replay as mcn_level
+from replay.schemes.merchant_reputation import replay as reputation
+from replay.schemes.merchant_tier import replay as tier
 from replay.store.base import Store
 
-SCHEMES: Final[dict[str, tuple[type[Replay], ...]]] = {
-    "merchant": (ReputationReplay, TierReplay),
-    "creator": (CreatorReplay,),
-    "mcn": (McnReplay,),
-}
-"""By kind of subject, the replays of the schemes that judge it; the first is meant where none is named."""
+LEADERBOARD: Final = "leaderboard"
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One scheme, as far as replays and decisions go."""
+
+    kind: str
+    """The kind of subject that it judges."""
+    replay: type[Replay]
+    periods: Monthly | Daily
+    undecided: frozenset[str]
+    """States that are no decision, unless there was another before."""
+    rests_on: tuple[str, ...] = ()
+    """Schemes whose levels its own rest on: their policies take part in its replays."""
+    previews: bool = True
+    """Whether a replay is judged by policies open for preview, too."""
+    boards: str | None = None
+    """What a run that decides the boards ranked by it is called."""
+
+    @property
+    def code(self) -> str:
+        return self.replay.scheme
+
+
+_ALL: Final = (
+    Scheme(
+        kind="merchant",
+        replay=reputation.ReputationReplay,
+        periods=Monthly(reputation.decided_at),
+        undecided=frozenset({"not_onboarded"}),
+    ),
+    Scheme(
+        kind="merchant",
+        replay=tier.TierReplay,
+        periods=Daily(),
+        undecided=frozenset({"not_onboarded", "out_of_scope"}),
+    ),
+    Scheme(
+        kind="creator",
+        replay=creator_level.CreatorReplay,
+        periods=Monthly(creator_level.decided_at),
+        undecided=frozenset({"not_registered", "no_evaluation_yet"}),
+    ),
+    Scheme(
+        kind="mcn",
+        replay=mcn_level.McnReplay,
+        periods=Monthly(mcn_level.decided_at),
+        undecided=frozenset({"not_onboarded", "no_evaluation_yet"}),
+        rests_on=(creator_level.CreatorReplay.scheme,),
+        previews=False,
+        boards=LEADERBOARD,
+    ),
+)
+SCHEMES: Final[dict[str, Scheme]] = {scheme.code: scheme for scheme in _ALL}
+"""By code. Of those that judge one kind of subject, the first is meant where none is named; what a scheme rests on
+stands before it."""
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of subject that are judged."""
+    return tuple(dict.fromkeys(scheme.kind for scheme in SCHEMES.values()))
+
+
+def schemes_of(kind: str) -> tuple[Scheme, ...]:
+    """The schemes that judge a kind of subject; none where none does."""
+    return tuple(scheme for scheme in SCHEMES.values() if scheme.kind == kind)
+
+
+def scheme_of(code: str) -> Scheme:
+    """The scheme of a code. Raises UsageError where there is none."""
+    if code not in SCHEMES:
+        raise UsageError(f"there is no scheme {code!r} of subjects; known are {', '.join(SCHEMES)}")
+    return SCHEMES[code]
+
+
+def ranking(boards: str) -> Scheme | None:
+    """The scheme by which the boards of a run are ranked; None where no run of boards is called so."""
+    return next((scheme for scheme in SCHEMES.values() if scheme.boards == boards), None)
+
+
+def check_whole(scheme: Scheme) -> None:
+    """Raises LevelbookError with everything that a scheme lacks by which levels are judged, explained and recorded."""
+    code = scheme.code
+    there = {
+        "policies that come with the program": code in shipped_schemes(),
+        "clauses": clauses_file(code).is_file(),
+        "a schema of its policies' parameters": has_parameters(code),
+        "a place in the event catalogue": code in get_args(Catalogued),
+        "what it rests on": all(name in SCHEMES for name in scheme.rests_on),
+    }
+    missing = [name for name, found in there.items() if not found]
+    if missing:
+        raise LevelbookError(
+            f"the scheme {code} is registered and not whole, so that nothing was begun: missing are"
+            f" {'; '.join(missing)}. Add them, or take it out of replay/schemes/registry.py"
+        )
 
 
 def replay_subject(
@@ -38,10 +145,10 @@ def replay_subject(
 def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:
     """The policies that judge at a moment, and those that are judged beside or previewed."""
     at = (moment.as_of, moment.position)
-    own = versions(store, judging.scheme, choice, *at)
-    if judging is McnReplay:
-        return Policies(own, creators=versions(store, CreatorReplay.scheme, beside(choice, CreatorReplay.scheme), *at))
-    return Policies(own, previewed=previewed(store, judging.scheme, choice, *at))
+    scheme = SCHEMES[judging.scheme]
+    own = versions(store, scheme.code, choice, *at)
+    others = [policy for name in scheme.rests_on for policy in versions(store, name, beside(choice, name), *at)]
+    return Policies(own, others, previewed(store, scheme.code, choice, *at) if scheme.previews else ())
 
 
 def adopted_then(store: Store, judging: type[Replay], moment: Moment) -> Policies:
@@ -59,7 +166,8 @@ def adopted_then(store: Store, judging: type[Replay], moment: Moment) -> Policie
             raise UsageError(f"no policy of {scheme} was adopted up to position {moment.position}")
         return [policy for policy in by_date if policy.in_force_from <= moment.as_of] or by_date[:1]
 
-    return Policies(of(judging.scheme), of(CreatorReplay.scheme) if judging is McnReplay else ())
+    rests_on = SCHEMES[judging.scheme].rests_on
+    return Policies(of(judging.scheme), [policy for name in rests_on for policy in of(name)])
 
 
 def judging_subject(store: Store, subject: str, asked: str | None) -> type[Replay]:
@@ -69,10 +177,10 @@ def judging_subject(store: Store, subject: str, asked: str | None) -> type[Repla
     judge it.
     """
     kind, slash, _ = subject.partition("/")
-    found = SCHEMES.get(kind, ()) if slash else ()
+    found = schemes_of(kind) if slash else ()
     if not found:
-        raise UsageError(f"no scheme judges {subject}; replays are of {', '.join(f'{kind}/<id>' for kind in SCHEMES)}")
-    names = {judging.scheme: judging for judging in found}
+        raise UsageError(f"no scheme judges {subject}; replays are of {', '.join(f'{kind}/<id>' for kind in kinds())}")
+    names = {scheme.code: scheme.replay for scheme in found}
     if asked is not None and asked not in names:
         verb = "does" if len(names) == 1 else "do"
         raise UsageError(f"{asked} does not judge {subject}; {' and '.join(names)} {verb}")

@@ -51,6 +51,12 @@ class Month(NamedTuple):
         return {"state": str(self.found.state), "level": self.level}
 
 
+def decided_at(month: int, policy: Policy) -> tuple[int, int]:
+    """As of when a month is decided, and from when on: 00:00 of the 1st of the next."""
+    end = month_start(month + 1)
+    return end, end
+
+
 class CreatorReplay(MonthlyReplay[Month]):
     """One replay of one creator."""
 

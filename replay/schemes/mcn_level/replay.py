@@ -52,6 +52,12 @@ class Month(NamedTuple):
         return {"state": str(self.found.state), "level": self.level}
 
 
+def decided_at(month: int, policy: Policy) -> tuple[int, int]:
+    """As of when a month is decided, and from when on: its evaluation."""
+    at = evaluated_at(month, rules_of(policy))
+    return at, at
+
+
 class McnReplay(MonthlyReplay[Month]):
     """One replay of one agency; what is known includes its creators' streams and every binding of these."""
 

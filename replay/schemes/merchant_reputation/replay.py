@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.calendar import month_of, month_start, month_text, parse_instant, shanghai_text
 from domain.events import Event
+from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import FLAG_TYPES, history_of, spans_of
 from domain.merchant_reputation.rule import NEW, NO_CAP, RECEIVED, SCHEME, Account, Finding, Month, Run, Verdict, run
@@ -15,6 +16,12 @@ from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Judged, Part, Policies, Replay
 from replay.replaying.clauses import points_text
+
+
+def decided_at(month: int, policy: Policy) -> tuple[int, int]:
+    """As of when a month is decided, and from when on: its close, once it is published."""
+    timetable, end = policy.parameters["publication"].value, month_start(month + 1)
+    return end - 1, end + (timetable["day"] - 1) * DAY_MICROS + timetable["hour"] * HOUR_MICROS
 
 
 class ReputationReplay(Replay):
