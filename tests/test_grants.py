@@ -106,7 +106,8 @@ def test_a_role_that_may_not_look_into_the_schema_is_told_so_and_makes_no_other(
     lines = write_lines(tmp_path / "e.jsonl", [paid("o-1")])
     for words in (["subjects"], ["ingest", lines]):
         told = granted.run("levelbook_reader", *words, status=2)
-        assert "into which this role may not look: GRANT USAGE ON SCHEMA levelbook to it, or" in told
+        assert "holds a schema 'levelbook' into which this role may not look: " in told
+        assert "GRANT USAGE ON SCHEMA levelbook to it, or" in told
 
 
 def test_a_follower_keeps_views_and_records_what_they_judge_by(granted: Granted, tmp_path: Path) -> None:
