@@ -108,6 +108,10 @@ ENTRIES: Final = {
     "answers": Entry(
         "projections.commands.describe", "Describe the keys of the JSON answers: those of NAME, or all of them."
     ),
+    "config": Entry(
+        "projections.commands.shell",
+        "Show each setting, its value and what set it: a flag, a variable, which file, or nothing (the default).",
+    ),
     "demo": Entry(
         "projections.commands.describe",
         "Make a small ledger of a disputed level; replay it as decided and as known now, explain both, split why.",

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from projections.configuration.settings import settings as settings_of_the_program
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
@@ -30,11 +31,20 @@ settings.load_profile("levelbook")
 _numbers = count(1)
 
 
+@pytest.fixture(scope="session")
+def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for XDG_CONFIG_HOME that holds no settings."""
+    return tmp_path_factory.mktemp("settings")
+
+
 @pytest.fixture(autouse=True)
-def nobodys_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may reach the ledger or use the key that whoever runs the tests has in the environment."""
-    monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
-    monkeypatch.delenv("LEVELBOOK_SEGMENTS", raising=False)
+def nobodys_ledger(nobodys_settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may reach the ledger or use the key and settings that whoever runs the tests has in the environment."""
+    for setting in settings_of_the_program().values():
+        if setting.key != "cache":
+            monkeypatch.delenv(setting.variable, raising=False)
+    monkeypatch.delenv("LEVELBOOK_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(nobodys_settings))
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
 
 

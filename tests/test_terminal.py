@@ -92,6 +92,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "policy adopt": [("2022-10-26",), ("店.toml",)],
     "leaderboard": [("comprehensive", "--month", "2023-05"), ("店", "--month", "2023-05")],
     "answers": [(), ("events",)],
+    "config": [("--store", "店.db"), ("--format", "json"), ("--config", "店.toml")],
     "demo": [("--folder", "店")],  # refused: the folder holds other things; told whole below, in ASCII
 }
 """By command, what it is asked: something that needs more than Latin-1, where it shows such a thing."""
@@ -148,13 +149,13 @@ def test_a_stream_that_says_ascii_gets_ascii(folder: Path) -> None:
 
 
 def test_a_page_for_a_pipe_that_is_not_utf_8_is_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
-    from projections.text import terminal
+    from projections.terminal import streams
 
     page = "<p>客é</p>"
-    assert terminal.as_page(page) == page
+    assert streams.as_page(page) == page
     with Path(os.devnull).open("w", encoding="latin-1") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        assert terminal.as_page(page) == "<p>&#23458;&#233;</p>"
+        assert streams.as_page(page) == "<p>&#23458;&#233;</p>"
         monkeypatch.undo()
 
 

@@ -15,6 +15,7 @@ from projections.commands.options import (
     scheme_option,
     store_options,
 )
+from projections.configuration.settings import language_option
 from projections.text import decisions as decisions_text
 from projections.text import output as output_text
 
@@ -101,9 +102,7 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
 @click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes.")
 @click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
 @click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
-)
+@language_option
 @location_option
 @click.option(
     "--format",

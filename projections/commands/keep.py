@@ -9,9 +9,9 @@ import click
 from projections.commands.options import (
     EXIT_NOT_ALL,
     command,
-    segments_option,
     store_options,
 )
+from projections.configuration.settings import segments_option
 from projections.text import checks as checks_text
 from projections.text import output as output_text
 

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from projections.text.terminal import prepare_streams
+from projections.configuration.settings import config_option, language_option, store_option
+from projections.terminal.streams import prepare_streams
 
 EXIT_NOT_ALL: Final = 1
 EXIT_FAILED: Final = 3
@@ -77,6 +78,25 @@ class Commands(click.Group):
         sys.exit(status)
 
 
+class Configurable(click.Command):
+    """A command whose options can be set in files, too, where it works on a store."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if all(option.name != "config" for option in self.params):
+            return super().parse_args(ctx, args)
+        from projections.configuration.defaults import Configured
+
+        configured = Configured(ctx)
+        ctx.default_map = configured  # type: ignore[assignment]  # click only reads it
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            raise configured.with_origin(error) from None
+        if not ctx.resilient_parsing:
+            configured.settle()
+        return rest
+
+
 @contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
     """Whether the command was asked to stop: SIGTERM and SIGINT are heard of between two pieces of work."""
@@ -93,8 +113,8 @@ def stopping() -> Iterator[Callable[[], bool]]:
 def command(name: str, line: str, *, of: click.Group | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """A command, by itself or of a group, whose help ends with an example."""
     if of is None:
-        return click.command(name, epilog=example(line))
-    return of.command(name, epilog=example(line))
+        return click.command(name, cls=Configurable, epilog=example(line))
+    return of.command(name, cls=Configurable, epilog=example(line))
 
 
 def group(name: str, line: str) -> Callable[[Callable[..., Any]], click.Group]:
@@ -136,25 +156,9 @@ policy_option = click.option(
 )
 
 
-location_option = click.option(
-    "--store",
-    default="levelbook.db",
-    envvar="LEVELBOOK_STORE",
-    show_default=True,
-    show_envvar=True,
-    metavar="PATH|URL",
-    help="The ledger: an SQLite file or a postgresql:// URL.",
-)
-
-
-segments_option = click.option(
-    "--segments",
-    type=click.Path(path_type=Path),
-    envvar="LEVELBOOK_SEGMENTS",
-    show_envvar=True,
-    metavar="DIR",
-    help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
-)
+def location_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which ledger, and which settings."""
+    return config_option(store_option(command))
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,7 +183,4 @@ def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
-    language = click.option(
-        "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the answer."
-    )
-    return scheme_option(moment_options(policy_option(policies_option(language(store_options(command))))))
+    return scheme_option(moment_options(policy_option(policies_option(language_option(store_options(command))))))

@@ -1,73 +1,22 @@
 """Commands of the service: serve, its tokens, and who asked."""
 
 from contextlib import nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from projections.commands.asked import open_at
 from projections.commands.options import (
     command,
     group,
     location_option,
     store_options,
 )
-
-if TYPE_CHECKING:
-    pass
-from projections.commands.asked import open_at
+from projections.configuration.settings import service_options
 
 
 @command("serve", "levelbook serve --port 8020")
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8020, show_default=True, help="On which port.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes answer.")
-@click.option("--name", "names", multiple=True, metavar="NAME", help="A further name that requests may ask for.")
-@click.option("--token-required", is_flag=True, help="Ask for a token on 127.0.0.1, too; elsewhere it always is.")
-@click.option(
-    "--ready-lag-seconds",
-    type=click.IntRange(1),
-    default=60,
-    show_default=True,
-    help="How far the views may lie behind before /readyz says so.",
-)
-@click.option(
-    "--connections",
-    type=click.IntRange(1, 100_000),
-    default=4_000,
-    show_default=True,
-    help="How many each process holds open at a time.",
-)
-@click.option(
-    "--head-seconds",
-    type=click.FloatRange(0.1, 60),
-    default=15,
-    show_default=True,
-    help="How long the head of a request may take, and a connection lie idle.",
-)
-@click.option(
-    "--body-seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long a body may take."
-)
-@click.option(
-    "--take-seconds",
-    type=click.FloatRange(0.1),
-    default=60,
-    show_default=True,
-    help="How long a piece of a stream may wait to be taken.",
-)
-@click.option(
-    "--replay-events",
-    type=click.IntRange(1),
-    default=1_000_000,
-    show_default=True,
-    help="On how many events the replays of a process may rest at a time, about 1 KB each.",
-)
-@click.option(
-    "--tls-certificate", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM; makes it https."
-)
-@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8.")
-@click.option("--tls-by-proxy", is_flag=True, help="A proxy before it ends TLS: cookies are for https alone.")
-@click.option("--prefix", default="", metavar="PATH", help="What a proxy puts before every path, such as /levels.")
+@service_options
 @location_option
 def serve(store: str, **asked: Any) -> None:
     """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.

@@ -9,10 +9,10 @@ import click
 from projections.commands.options import (
     EXIT_NOT_ALL,
     command,
-    segments_option,
     stopping,
     store_options,
 )
+from projections.configuration.settings import segments_option
 
 if TYPE_CHECKING:
     from projections.projector.advance import Moved

@@ -101,8 +101,8 @@ def print_appeal(found: dict[str, Any], language: str, form: str) -> None:
     if form == "json":
         print_json(found)
         return
+    from projections.terminal.streams import as_page
     from projections.text.appeal import appeal_lines, appeal_page
-    from projections.text.terminal import as_page
     from projections.text.words import Words
 
     words = Words(language, found["level_names"])

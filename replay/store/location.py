@@ -27,6 +27,16 @@ def masked(location: str) -> str:
     return f"{scheme}://{user}{':***' if colon else ''}{at}{host}{question}{kept}"
 
 
+def holds_password(location: str) -> bool:
+    """Whether a location holds a password, or is of a form in which one could stand."""
+    _, _, rest = location.partition("://")
+    before, at, after = rest.rpartition("@")
+    names = [pair.partition("=")[0] for pair in after.partition("?")[2].split("&")]
+    return is_postgres(location) and (
+        bool(at and ":" in before) or any("pass" in name for name in names) or masked(location).endswith("://***")
+    )
+
+
 def refuse_broken_text(location: str) -> None:
     try:
         location.encode()

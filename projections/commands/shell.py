@@ -1,0 +1,27 @@
+"""Commands about the command itself: what it is set to, and what a shell completes of it."""
+
+from typing import Any
+
+import click
+
+from projections.commands.options import command, store_options
+from projections.configuration.settings import language_option, segments_option, service_options
+
+
+@command("config", "levelbook config --format json")
+@service_options
+@language_option
+@segments_option
+@store_options
+@click.pass_context
+def config(context: click.Context, /, format_: str, **_: Any) -> None:
+    """Show each setting, its value and what set it: a flag, a variable, which file, or nothing (the default).
+
+    The flags of 'serve' and the others are taken to see what would count. Passwords are masked.
+    """
+    from projections.configuration.defaults import Configured
+    from projections.text.configuration import print_configuration
+
+    configured = context.default_map
+    assert isinstance(configured, Configured)
+    print_configuration(configured.in_force(), configured.sources, as_json=format_ == "json")

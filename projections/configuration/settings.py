@@ -1,0 +1,156 @@
+"""The settings: each is an option, a variable and a key of `levelbook.toml`, described once.
+
+A key is named as its option is, but for `language` (`--lang`); those of the service stand in the table `service`.
+"""
+
+from collections.abc import Callable
+from functools import cache, reduce
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+DEFAULT_STORE: Final = "levelbook.db"
+CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
+SERVICE: Final = "service"
+NAMED_FILE: Final = "levelbook.configuration.file"
+"""Where a command's context keeps the file of settings that was named."""
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+config_option: Final = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="LEVELBOOK_CONFIG",
+    show_envvar=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, named: context.meta.__setitem__(NAMED_FILE, named),
+    metavar="FILE",
+    help="The only file of settings. Default: levelbook.toml beside the store, and in ~/.config/levelbook.",
+)
+store_option: Final = click.option(
+    "--store",
+    default=DEFAULT_STORE,
+    envvar="LEVELBOOK_STORE",
+    show_default=True,
+    show_envvar=True,
+    is_eager=True,  # the file beside it may set the others
+    metavar="PATH|URL",
+    help="The ledger: an SQLite file or a postgresql:// URL.",
+)
+segments_option: Final = click.option(
+    "--segments",
+    type=click.Path(path_type=Path),
+    envvar="LEVELBOOK_SEGMENTS",
+    show_envvar=True,
+    metavar="DIR",
+    help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
+)
+language_option: Final = click.option(
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    envvar="LEVELBOOK_LANGUAGE",
+    show_default=True,
+    show_envvar=True,
+    help="Language of the answer.",
+)
+
+
+def _service(flag: str, name: str | None = None, **described: Any) -> Decorator:
+    name = name or flag.removeprefix("--").replace("-", "_")
+    variable = f"LEVELBOOK_SERVICE_{name.upper()}"
+    return click.option(flag, name, envvar=variable, show_envvar=True, **described)
+
+
+_SERVICE_OPTIONS: Final = (
+    _service("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen."),
+    _service("--port", type=click.IntRange(1, 65535), default=8020, show_default=True, help="On which port."),
+    _service("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes answer."),
+    _service("--name", "names", multiple=True, metavar="NAME", help="A further name that requests may ask for."),
+    _service("--token-required", is_flag=True, help="Ask for a token on 127.0.0.1, too; elsewhere it always is."),
+    _service(
+        "--ready-lag-seconds",
+        type=click.IntRange(1),
+        default=60,
+        show_default=True,
+        help="How far the views may lie behind before /readyz says so.",
+    ),
+    _service(
+        "--connections",
+        type=click.IntRange(1, 100_000),
+        default=4_000,
+        show_default=True,
+        help="How many each process holds open at a time.",
+    ),
+    _service(
+        "--head-seconds",
+        type=click.FloatRange(0.1, 60),
+        default=15,
+        show_default=True,
+        help="How long the head of a request may take, and a connection lie idle.",
+    ),
+    _service(
+        "--body-seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long a body may take."
+    ),
+    _service(
+        "--take-seconds",
+        type=click.FloatRange(0.1),
+        default=60,
+        show_default=True,
+        help="How long a piece of a stream may wait to be taken.",
+    ),
+    _service(
+        "--replay-events",
+        type=click.IntRange(1),
+        default=1_000_000,
+        show_default=True,
+        help="On how many events the replays of a process may rest at a time, about 1 KB each.",
+    ),
+    _service(
+        "--tls-certificate", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM; makes it https."
+    ),
+    _service("--tls-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="PEM, PKCS#8."),
+    _service("--tls-by-proxy", is_flag=True, help="A proxy before it ends TLS: cookies are for https alone."),
+    _service("--prefix", default="", metavar="PATH", help="What a proxy puts before every path, such as /levels."),
+)
+
+
+def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How `levelbook serve` is to run."""
+    return reduce(lambda made, option: option(made), reversed(_SERVICE_OPTIONS), command)
+
+
+class Setting(NamedTuple):
+    """One thing that can be set."""
+
+    key: str
+    """Its name in a file: `store`, `service.port`."""
+    variable: str
+    """The variable of the environment that sets it."""
+    option: click.Option | None
+    """None for what no option sets."""
+
+
+@cache
+def settings() -> dict[str, Setting]:
+    """Every setting by its key, in the order in which they are shown."""
+
+    @click.command()
+    @store_option
+    @segments_option
+    @language_option
+    @service_options
+    def whole(**_: Any) -> None:
+        """Bears every option that sets something."""
+
+    found = [
+        Setting(_key(option), str(option.envvar), option) for option in whole.params if isinstance(option, click.Option)
+    ]
+    found.insert(3, Setting("cache", CACHE_VARIABLE, None))
+    return {setting.key: setting for setting in found}
+
+
+def _key(option: click.Option) -> str:
+    general = {"store": "store", "segments": "segments", "lang": "language"}
+    return general.get(str(option.name)) or f"{SERVICE}.{option.name}"

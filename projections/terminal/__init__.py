@@ -1,0 +1,1 @@
+"""Terminals and pipes: streams of any encoding, tables, and how far long work has come."""
