@@ -1,8 +1,8 @@
 """Sessions of the documents: what a page shows at a prompt, run in one shell, held against what it prints.
 
-A session is an indented block whose commands begin with `$ `; `> ` goes on with a command. In the output `…` stands for
-what differs from run to run, and alone on a line for any number of lines. A command that ends with `&` is waited for
-until it listens.
+A session is an indented block whose commands begin with `$ `; `> ` goes on with a command, and blank lines may stand
+in what it prints. There `…` stands for what differs from run to run, and alone on a line for any number of lines. A
+command that ends with `&` is waited for until it listens.
 """
 
 import os
@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 MARK: Final = "== end of a command =="
 SHOWN_PORT: Final = "8020"
 TIMEOUT_SECONDS: Final = 120
-_BLOCK: Final = re.compile(r"^    \$ (.*(?:\n    > .*)*)\n((?:    (?!\$ ).*\n)*)", re.MULTILINE)
+_OUTPUT: Final = r"(?:    (?!\$ ).*\n|\n+(?=    (?!\$ )))*"
+_SHOWN: Final = re.compile(rf"^    \$ (.*(?:\n    >.*)*)\n({_OUTPUT})", re.MULTILINE)
 _NOT_RUN: Final = ("source .venv/bin/activate",)
 
 
@@ -28,9 +29,9 @@ class Shown(NamedTuple):
 
 
 def shown_in(page: Path) -> list[Shown]:
-    found = _BLOCK.findall(page.read_text("utf-8"))
+    found = _SHOWN.findall(page.read_text("utf-8"))
     return [
-        Shown(command.replace("\n    > ", "\n"), re.sub(r"(?m)^    ", "", output))
+        Shown(re.sub(r"\n    > ?", "\n", command), re.sub(r"(?m)^    ", "", output))
         for command, output in found
         if command not in _NOT_RUN
     ]
