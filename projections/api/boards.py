@@ -56,7 +56,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "policy": policy.id,
             "policy_hash": policy.hash,
             "in_force": standing.as_of >= policy.in_force_from,
-            "assumed": McnReplay("mcn/none", [], Moment(0, 0, 0), policies).assumed,
+            "assumed": McnReplay.assumed_of(policies),
             "rows": rows,
             **decided_json(store, board, month, rows, reader),
         }

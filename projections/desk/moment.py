@@ -135,11 +135,11 @@ def _from_views(sight: Sight, views: Snapshot, subject: str, scheme: str, langua
         return None
     periods = {name: rows(name, _ORDERS.get(name, "month")) for name in TABLES[scheme]}
     policies = views_policies(sight.store, views, scheme)
-    nobodys = JUDGING[scheme]("none/none", [], Moment(0, 0, 0), policies)
     aside = _set_aside(views, tables, subject, scheme)
     history = rows("history", "number")
     told = {"levels": found, "history": history, **periods}
-    return Told(scheme, told, policies, nobodys.level_names(language), nobodys.assumed, aside)
+    replay = JUDGING[scheme]
+    return Told(scheme, told, policies, replay.level_names_of(policies, language), replay.assumed_of(policies), aside)
 
 
 _ORDERS: Final = {"tier_days": "number"}

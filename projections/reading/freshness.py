@@ -8,7 +8,6 @@ from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
-from replay.history.timeline import Moment
 from replay.policies.catalog import adopted_policies, shipped
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import SCHEMES
@@ -100,17 +99,16 @@ class Judges:
 
     def assumed(self, scheme: str) -> list[str]:
         """The parameters used that no rule text gives."""
-        return self._nobodys(scheme).assumed
+        return JUDGING[scheme].assumed_of(self._taking_part(scheme))
 
     def level_names(self, scheme: str, language: str) -> dict[str, str]:
-        return self._nobodys(scheme).level_names(language)
+        return JUDGING[scheme].level_names_of(self._taking_part(scheme), language)
 
-    def _nobodys(self, scheme: str) -> Replay:
-        """The replay of a subject of which nothing was ever heard: it names levels and assumed parameters."""
+    def _taking_part(self, scheme: str) -> Policies:
         found = [self._by_hash[digest] for _, digest in self._noted.get(scheme, ()) if digest in self._by_hash]
         own = [policy for policy in found if policy.scheme == scheme]
         beside = [policy for policy in found if policy.scheme != scheme]
-        return JUDGING[scheme]("none/none", [], Moment(0, 0, 0), Policies(own, beside))
+        return Policies(own, beside)
 
 
 def _policies_by_hash(store: Store) -> dict[str, Policy]:

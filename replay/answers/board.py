@@ -64,7 +64,7 @@ def board_json(
         "position": moment.position,
         "asked_known_at": open_json(moment),
         "in_force": moment.as_of >= policy.in_force_from,
-        "assumed": McnReplay("mcn/none", [], moment, policies).assumed,
+        "assumed": McnReplay.assumed_of(policies),
         "rows": rows,
         **decided_json(store, board, month, rows, reader),
     }

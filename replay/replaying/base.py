@@ -146,9 +146,13 @@ class Replay(ABC):
     def changes_json(self) -> list[dict[str, Any]]:
         """Each change of state or level up to `as_of` with its cause, the earliest first."""
 
+    @classmethod
     @abstractmethod
+    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
+        """What the levels of some policies are called in a language, by code."""
+
     def level_names(self, language: str) -> dict[str, str]:
-        """What the levels are called in a language, by code."""
+        return self.level_names_of(self.policies, language)
 
     def balance_json(self, index: int) -> str | None:
         """The points after a verdict; None in schemes that have none."""
@@ -224,10 +228,14 @@ class Replay(ABC):
         """The known events by position."""
         return {event.position: event for event in self.known}
 
+    @classmethod
+    def assumed_of(cls, policies: Policies) -> list[str]:
+        """The parameters of some policies that no rule text gives, in alphabetical order."""
+        return sorted({name for policy in policies.own for name in policy.assumed})
+
     @property
     def assumed(self) -> list[str]:
-        """The parameters used that no rule text gives, in alphabetical order."""
-        return sorted({name for policy in self.policies.own for name in policy.assumed})
+        return self.assumed_of(self.policies)
 
     @property
     def in_force(self) -> bool:

@@ -87,8 +87,10 @@ class CreatorReplay(MonthlyReplay[Month]):
     def not_begun(self) -> str:
         return str(State.NOT_REGISTERED)
 
-    def level_names(self, language: str) -> dict[str, str]:
-        return {code: code for rules in self._rules.values() for code in rules.levels}
+    @classmethod
+    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
+        terms = terms_of(policies.own, evaluation_period)
+        return {code: code for term in terms for code in rules_of(term.policy).levels}
 
     def _evaluated(self) -> list[Month]:
         """Every month up to the last that is evaluated at `as_of`."""

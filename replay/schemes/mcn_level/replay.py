@@ -94,11 +94,11 @@ class McnReplay(MonthlyReplay[Month]):
         )
         return [subject, *(f"creator/{creator}" for (creator,) in bound)]
 
-    @property
-    def assumed(self) -> list[str]:
+    @classmethod
+    def assumed_of(cls, policies: Policies) -> list[str]:
         """Of the creators' policies, what their levels rest on: no benefit plays a part here."""
-        of_creators = {name for policy in self.policies.creators for name in policy.assumed}
-        own = {name for policy in self.policies.own for name in policy.assumed}
+        of_creators = {name for policy in policies.creators for name in policy.assumed}
+        own = {name for policy in policies.own for name in policy.assumed}
         return sorted(own | {name for name in of_creators if not name.startswith(BENEFIT_PREFIX)})
 
     @cached_property
@@ -117,8 +117,10 @@ class McnReplay(MonthlyReplay[Month]):
     def not_begun(self) -> str:
         return str(State.NOT_ONBOARDED)
 
-    def level_names(self, language: str) -> dict[str, str]:
-        return {code: code for rules in self._rules.values() for code in rules.level_codes}
+    @classmethod
+    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
+        terms = terms_of(policies.own, start_of_month)
+        return {code: code for term in terms for code in rules_of(term.policy).level_codes}
 
     def event_json(self, position: int) -> dict[str, Any]:
         return {"subject": self.events[position].originator_id, **super().event_json(position)}

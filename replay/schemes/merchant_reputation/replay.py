@@ -49,9 +49,10 @@ class ReputationReplay(Replay):
     def policy_at(self, instant: int) -> Policy:
         return term_at(self._terms, instant).policy
 
-    @property
-    def assumed(self) -> list[str]:
-        return sorted({name for term in self._terms for name in term.policy.assumed})
+    @classmethod
+    def assumed_of(cls, policies: Policies) -> list[str]:
+        terms = terms_of(policies.own, start_of_month)
+        return sorted({name for term in terms for name in term.policy.assumed})
 
     @property
     def findings(self) -> list[Finding]:
@@ -89,8 +90,9 @@ class ReputationReplay(Replay):
         """The last publication at or before `as_of`."""
         return next(account.publications(self.run, self.spans, self.moment.as_of), None)
 
-    def level_names(self, language: str) -> dict[str, str]:
-        levels = [level for policy in self.policies.own for level in policy.parameters["levels"].value]
+    @classmethod
+    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
+        levels = [level for policy in policies.own for level in policy.parameters["levels"].value]
         return {level["code"]: level[language] for level in levels}
 
     # --- answers ------------------------------------------------------------------------------------------------------

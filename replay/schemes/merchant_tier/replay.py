@@ -74,8 +74,10 @@ class TierReplay(Replay):
         """Where the merchant stands after the last closed day."""
         return self.run.account
 
-    def level_names(self, language: str) -> dict[str, str]:
-        return {code: code for span in self.spans for code in span.codes}
+    @classmethod
+    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
+        spans = spans_of(terms_of(policies.own, start_of_day))
+        return {code: code for span in spans for code in span.codes}
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
