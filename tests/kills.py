@@ -233,7 +233,7 @@ class Life:
     def _print_ledger(self) -> None:
         with open_store(self.location) as store:
             problems = verify(store).problems
-            rows = store.query("SELECT event_id FROM records WHERE source = 'urn:test' ORDER BY position")
+            rows = store._query("SELECT event_id FROM records WHERE source = 'urn:test' ORDER BY position")
             ids = [event_id for (event_id,) in rows]
             print(json.dumps({"problems": problems, "ids": ids, "position": store.head().position}))
 

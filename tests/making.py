@@ -87,4 +87,4 @@ def ingest_events(store: Store, events: Iterable[Event], folder: Path, **options
 
 def records(store: Store) -> list[bytes]:
     """The stored bytes of every record, in order."""
-    return [bytes(record) for (record,) in store.query("SELECT record FROM records ORDER BY position")]
+    return [bytes(record) for (record,) in store._query("SELECT record FROM records ORDER BY position")]

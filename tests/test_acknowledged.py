@@ -136,7 +136,7 @@ def check_kept(location: str, folder: Path, mode: Mode, said: str) -> dict[str, 
         upto[name] = int(number)
     with open_store(location) as store:
         assert verify(store).problems == []
-        held = {event_id for (event_id,) in store.query("SELECT event_id FROM records")}
+        held = {event_id for (event_id,) in store._query("SELECT event_id FROM records")}
     kept = {text for file in folder.glob("rejects-*.jsonl*") for text in file.read_bytes().splitlines()}
     for name, number in upto.items():
         for text in mode.files[name][:number]:

@@ -270,7 +270,7 @@ def test_segments_say_what_the_events_say_however_they_were_sealed(
         )
         told |= told_by(once, bucket, columns)
         assert all(bucket_of(subject) == bucket for subject in columns.subjects)
-    streams = [stream for (stream,) in store.query("SELECT DISTINCT stream FROM records ORDER BY stream")]
+    streams = [stream for (stream,) in store._query("SELECT DISTINCT stream FROM records ORDER BY stream")]
     assert sorted(told) == streams
     for stream in streams:
         assert told[stream] == expected_of(store, stream)
@@ -286,7 +286,7 @@ def test_extension_attributes_change_no_row_of_a_segment(store: Store, tmp_path:
     with open_store(str(tmp_path / "plain.db")) as other:
         ingest_events(other, plain, tmp_path)
         ingest_events(store, bearing, tmp_path)
-        assert sum(b'"extensions":{' in record for (record,) in store.query("SELECT record FROM records")) == 150
+        assert sum(b'"extensions":{' in record for (record,) in store._query("SELECT record FROM records")) == 150
         archives_of = []
         for number, each in enumerate((store, other)):
             folder = folder_of(tmp_path, str(number))
@@ -517,7 +517,7 @@ def test_a_retraction_names_no_decision(store: Store, tmp_path: Path) -> None:
     )
     subject.decide_level(decision, source="urn:levelbook:run", decided_at=store.now())
     ledger.save(subject)
-    ((source, decided),) = store.query("SELECT source, event_id FROM records WHERE type = 'level.decided'")
+    ((source, decided),) = store._query("SELECT source, event_id FROM records WHERE type = 'level.decided'")
     about = {"source": source, "event": decided}
     ingest_events(store, [{**event("event.retracted", "r-1"), "data": {**about, "reason": "r"}}], tmp_path)
     found = [pair for of in unsealed(store) for pair in zip(of.what.tolist(), of.amount.tolist(), strict=True)]
@@ -861,7 +861,7 @@ def test_a_record_that_cannot_be_read_is_told_apart_and_stops_a_seal(
     with open_store(str(tmp_path / "ledger.db")) as store:
         ingest_events(store, [paid(f"o-{number}") for number in range(9)], tmp_path)
         monkeypatch.setattr(sealing, "GENERATION_RECORDS", 3)
-        (record,) = next(iter(store.query("SELECT record FROM records WHERE position = 5", ())))
+        (record,) = next(iter(store._query("SELECT record FROM records WHERE position = 5", ())))
         with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as raw:
             raw.execute("DROP TRIGGER records_never_updated")
             raw.execute("UPDATE records SET record = ?, type = ? WHERE position = 5", (damage(record), event_type))

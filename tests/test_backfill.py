@@ -48,7 +48,7 @@ def test_one_refused_line_refuses_the_whole_backfill_until_it_is_mended(
     file.write_bytes(b"\n".join([good[0], good[1], line(dated("mended", 5)), good[2]]))
     counts, _ = ingest_files(store, [str(file)], rejects, backfill=True)
     assert (counts.recorded, counts.held_back, counts.refused_whole) == (4, 0, False)
-    refs = [ref for (ref,) in store.query("SELECT ref FROM records ORDER BY position")]
+    refs = [ref for (ref,) in store._query("SELECT ref FROM records ORDER BY position")]
     assert refs == ["first", "a", "b", "mended", "c"], "the mended line is learned when it was"
 
 
@@ -85,7 +85,7 @@ def test_what_is_recorded_between_the_trial_and_the_run_stops_the_run(
     match = "another process has recorded since the lines were tried"
     with pytest.raises(LevelbookError, match=match):
         ingest_files(store, [file], tmp_path / "r.jsonl", backfill=True)
-    assert [ref for (ref,) in store.query("SELECT ref FROM records")] == ["meanwhile"]
+    assert [ref for (ref,) in store._query("SELECT ref FROM records")] == ["meanwhile"]
     assert not (tmp_path / "r.jsonl").exists()
 
 

@@ -26,13 +26,13 @@ def test_a_buyer_has_one_alias_and_is_named_nowhere(store: Store, tmp_path: Path
     aliases = [record.split(b'"buyer":"')[1][:32] for record in records(store)]
     assert aliases[0] == aliases[1] == aliases[3] != aliases[2]
     assert b"jane" not in b"".join(records(store))
-    assert {alias for (alias,) in store.query("SELECT alias FROM buyers")} == {a.decode() for a in set(aliases)}
+    assert {alias for (alias,) in store._query("SELECT alias FROM buyers")} == {a.decode() for a in set(aliases)}
 
 
 def test_refused_and_known_lines_make_no_alias(store: Store, tmp_path: Path) -> None:
     ingest_events(store, [paid("o-1")], tmp_path)
     ingest_events(store, [paid("o-1", buyer="b-2"), paid("o-9", "2999-01-01T00:00:00Z", buyer="b-3")], tmp_path)
-    assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
+    assert list(store._query("SELECT count(*) FROM buyers")) == [(1,)]
 
 
 def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_erasure_changes_no_record_and_leaves_a_receipt(store: Store, tmp_path: 
     assert len(after) == 3
     alias = before[0].split(b'"buyer":"')[1][:32]
     assert b"jane" not in after[2] and alias not in after[2] and b"request 2291" in after[2]
-    assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
+    assert list(store._query("SELECT count(*) FROM buyers")) == [(1,)]
     assert verify(store).problems == []
 
 
@@ -73,10 +73,10 @@ def test_sqlite_keeps_nothing_of_an_erased_row(tmp_path: Path) -> None:
     create_store(str(location))
     with open_store(str(location)) as store:
         ingest_events(store, [paid(f"o-{n}", buyer=f"b-{n}") for n in range(50)], tmp_path)
-        (key,) = next(iter(store.query("SELECT key FROM buyers LIMIT 1")))
-        before = {found for (found,) in store.query("SELECT key FROM buyers")}
+        (key,) = next(iter(store._query("SELECT key FROM buyers LIMIT 1")))
+        before = {found for (found,) in store._query("SELECT key FROM buyers")}
         erase_now(store, "b-7", "request")
-        (gone,) = before - {found for (found,) in store.query("SELECT key FROM buyers")}
+        (gone,) = before - {found for (found,) in store._query("SELECT key FROM buyers")}
         kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
         assert bytes(gone) not in kept
         assert bytes(key) in kept or key == gone
@@ -143,7 +143,7 @@ def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path, mo
 
 
 def alias_of(store: Store) -> str:
-    ((alias,),) = store.query("SELECT alias FROM buyers")
+    ((alias,),) = store._query("SELECT alias FROM buyers")
     return str(alias)
 
 
@@ -193,5 +193,5 @@ def test_an_erasure_says_where_the_pair_cap_begins_anew(store: Store, tmp_path: 
         erase_now(store, "b-1", "request")
     assert "at 1 of 2 merchants something happened to the buyer's orders this month." in str(refused.value)
     assert "nothing was erased. Give --now to erase all the same, or --at-month-end to" in str(refused.value)
-    assert list(store.query("SELECT count(*) FROM buyers")) == [(3,)]
+    assert list(store._query("SELECT count(*) FROM buyers")) == [(3,)]
     assert erase_now(store, "b-1", "request", in_month=True).merchants_this_month == 1

@@ -26,7 +26,7 @@ STORY = [
 
 def row_of(store: Store, buyer: str, merchant: str) -> tuple[bytes, str, str, bytes]:
     sql = "SELECT key, merchant, alias, seal FROM buyers WHERE key = ? AND merchant = ?"
-    ((key, at, alias, seal),) = store.query(sql, (hash_buyer(key_of(store), buyer), merchant))
+    ((key, at, alias, seal),) = store._query(sql, (hash_buyer(key_of(store), buyer), merchant))
     return bytes(key), at, alias, bytes(seal)
 
 

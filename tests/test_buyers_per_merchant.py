@@ -74,7 +74,7 @@ def test_each_pair_of_buyer_and_merchant_has_one_alias(
         if any(buyer == erased for buyer, _ in pairs):
             at = {merchant for buyer, merchant in pairs if buyer == erased}
             assert erase_now(store, str(erased), "request").aliases == len(at)
-            assert list(store.query("SELECT count(*) FROM buyers")) == [(len(set(pairs)) - len(at),)]
+            assert list(store._query("SELECT count(*) FROM buyers")) == [(len(set(pairs)) - len(at),)]
         assert verify(store).problems == []
 
 
@@ -82,7 +82,7 @@ def test_erasing_deletes_the_rows_at_every_merchant_and_counts_them(store: Store
     events = [paid(f"o-{n}", subject=subject) for n, subject in enumerate(MERCHANTS)]
     ingest_events(store, [*events, paid("o-9", buyer="b-2")], tmp_path)
     assert erase_now(store, "b-1", "request") == (5, 3, 0, True)
-    assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
+    assert list(store._query("SELECT count(*) FROM buyers")) == [(1,)]
     assert json.loads(records(store)[-1])["event"]["data"] == {"aliases": 3, "reason": "request"}
     again, _ = ingest_events(store, events, tmp_path)
     assert (again.known, again.refused) == (3, 0)
@@ -109,7 +109,7 @@ def test_a_backup_holds_the_aliases_of_each_merchant(store: Store, tmp_path: Pat
     back_up(store, tmp_path / "copy.db")
     columns = "SELECT key, merchant, alias, seal FROM buyers ORDER BY alias"
     with open_store(str(tmp_path / "copy.db")) as copy:
-        assert list(copy.query(columns)) == list(store.query(columns))
+        assert list(copy._query(columns)) == list(store._query(columns))
 
 
 # --- stores in which a buyer has one alias everywhere -----------------------------------------------------------------
@@ -130,7 +130,7 @@ def make_old(location: str, folder: Path) -> None:
         first, second = map(json.loads, records(store))
         ledger, alias = store.identity.id, first["event"]["data"]["buyer"]
         second["event"]["data"]["buyer"] = alias
-        (key,) = next(iter(store.query("SELECT key FROM buyers")))
+        (key,) = next(iter(store._query("SELECT key FROM buyers")))
     from replay.store.record import CHAIN_START, encode_json, linked
 
     chain, rows = CHAIN_START, []

@@ -73,7 +73,7 @@ def test_a_conflict_names_what_differs_from_the_record_and_within_a_batch(
 
 
 def alias_in(store: Store) -> str:
-    ((record,),) = store.query("SELECT record FROM records WHERE position = 2")
+    ((record,),) = store._query("SELECT record FROM records WHERE position = 2")
     return str(json.loads(record)["event"]["data"]["buyer"])
 
 

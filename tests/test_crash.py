@@ -193,7 +193,7 @@ def _held(location: str, ids: list[str]) -> int:
     except NoStoreError:
         return 0
     with store:
-        rows = list(store.query("SELECT position, event_id FROM records ORDER BY position"))
+        rows = list(store._query("SELECT position, event_id FROM records ORDER BY position"))
         assert verify(store).problems == []
     assert [position for position, _ in rows] == list(range(1, len(rows) + 1))
     assert [event_id for _, event_id in rows] == ids[: len(rows)]
@@ -383,7 +383,7 @@ def test_ingests_at_once_of_overlapping_files_record_each_event_once(
     assert sum(run.counts[0] for run in ended) == len(events)
     assert [sum(run.counts) for run in ended] == [len(part) for part in parts]
     with open_store(location) as store:
-        rows = list(store.query("SELECT position, event_id FROM records ORDER BY position"))
+        rows = list(store._query("SELECT position, event_id FROM records ORDER BY position"))
         assert verify(store).problems == []
     assert [position for position, _ in rows] == list(range(1, len(events) + 1))
     assert {event_id for _, event_id in rows} == {made["id"] for made in events}
@@ -409,7 +409,7 @@ def test_a_reader_never_sees_a_hole(location: str, lines: Lines, runs: Runs) -> 
     with open_store(location) as store:
         run = runs.start(location, lines.path)
         while run.process.poll() is None:
-            ((count, last),) = store.query("SELECT count(*), coalesce(max(position), 0) FROM records")
+            ((count, last),) = store._query("SELECT count(*), coalesce(max(position), 0) FROM records")
             assert count == last
             seen.append(count)
         assert run.finish().counts == (LINES, 0, 0)
@@ -433,7 +433,7 @@ def test_verifying_finds_nothing_wrong_when_a_record_comes_before_one_of_its_loo
     for before in range(1, 6):
         with open_store(location) as store, open_store(location) as writer:
             ingest_events(store, [paid(f"o-{before}")], tmp_path)
-            monkeypatch.setattr(store, "query", _preceded(store.query, before, writer, tmp_path))
+            monkeypatch.setattr(store, "_query", _preceded(store._query, before, writer, tmp_path))
             assert verify(store).problems == []
 
 
@@ -537,7 +537,7 @@ def _record_ahead(location: str, micros: int) -> int:
 def _recorded_times(location: str) -> list[int]:
     with open_store(location) as store:
         assert verify(store).problems == []
-        return [at for (at,) in store.query("SELECT recorded_at FROM records ORDER BY position")]
+        return [at for (at,) in store._query("SELECT recorded_at FROM records ORDER BY position")]
 
 
 def _two_files(folder: Path) -> list[str]:
@@ -593,7 +593,7 @@ def test_recorded_times_rise_whatever_the_clock_does(
         ingest_events(store, [paid("late")], tmp_path)
     assert store.head().position == 62
     assert ingest_events(store, [paid("a-3")], tmp_path)[0].known == 1, "what is known needs no clock"
-    times = [at for (at,) in store.query("SELECT recorded_at FROM records ORDER BY position")]
+    times = [at for (at,) in store._query("SELECT recorded_at FROM records ORDER BY position")]
     assert all(earlier < later for earlier, later in pairwise(times[::2]))
     assert times[::2] == times[1::2]
 

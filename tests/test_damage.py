@@ -33,7 +33,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def answers(location: Path) -> list[tuple[int, str]]:
     with open_store(str(location)) as store:
-        subjects = [stream for (stream,) in store.query("SELECT DISTINCT stream FROM records NOT INDEXED ORDER BY 1")]
+        subjects = [stream for (stream,) in store._query("SELECT DISTINCT stream FROM records NOT INDEXED ORDER BY 1")]
     merchants = [subject for subject in subjects if subject.startswith("merchant/")]
     lines = [[word.format(merchants[0]) for word in words] for words in READERS]
     found = [CliRunner().invoke(main, [*words, "--store", str(location)]) for words in lines]

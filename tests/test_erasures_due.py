@@ -22,9 +22,10 @@ from replay.integrity.backup import back_up
 from replay.integrity.verify import verify
 from replay.policies.catalog import Choice
 from replay.recording import erase as erasing
-from replay.recording.erase import Asked, erase_at_month_end, erase_due, erase_now, waiting
+from replay.recording.erase import Asked, erase_at_month_end, erase_due, erase_now
 from replay.replaying.base import Part
 from replay.schemes.registry import replay_subject
+from replay.store.alias_queries import waiting
 from replay.store.base import Store, Transaction
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.location import is_postgres
@@ -82,7 +83,7 @@ def ask(store: Store, buyer: str = "b-1", reason: str = "request") -> Asked:
 
 
 def count(store: Store, table: str) -> int:
-    ((found,),) = store.query(f"SELECT count(*) FROM {table}")
+    ((found,),) = store._query(f"SELECT count(*) FROM {table}")
     return int(found)
 
 

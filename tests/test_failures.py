@@ -67,7 +67,7 @@ def test_a_connection_that_is_cut_is_an_error_and_never_a_shorter_answer(
     with open_store(postgres_location) as store:
         ingest_events(store, [paid(f"o-{n}") for n in range(300)], tmp_path)
     monkeypatch.setattr(postgres, "FETCH_ROWS", 50)
-    plain = postgres.PostgresStore.query
+    plain = postgres.PostgresStore._query
 
     def cut_after(last: int) -> Callable[..., Iterator[tuple[Any, ...]]]:
         def query(self: postgres.PostgresStore, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -81,7 +81,7 @@ def test_a_connection_that_is_cut_is_an_error_and_never_a_shorter_answer(
 
     for last in (0, 60, 120):
         with monkeypatch.context() as patch:
-            patch.setattr(postgres.PostgresStore, "query", cut_after(last))
+            patch.setattr(postgres.PostgresStore, "_query", cut_after(last))
             result = CliRunner().invoke(main, [*words, "--store", postgres_location])
         if words == ["head"] and result.exit_code == 0:
             continue  # its one row was read before the connection was cut

@@ -105,7 +105,7 @@ def test_any_batching_gives_the_same_ledger(tmp_path_factory: pytest.TempPathFac
 def test_each_transaction_is_recorded_later_than_the_one_before(store: Store, tmp_path: Path) -> None:
     for n in range(5):
         ingest_events(store, [paid(f"a-{n}"), paid(f"b-{n}")], tmp_path)
-    times = [at for (at,) in store.query("SELECT recorded_at FROM records ORDER BY position")]
+    times = [at for (at,) in store._query("SELECT recorded_at FROM records ORDER BY position")]
     assert times[0::2] == times[1::2]
     assert sorted(set(times)) == times[0::2]
 
@@ -186,7 +186,7 @@ def test_nothing_of_a_broken_gzip_is_taken_in_and_the_rest_goes_on(store: Store,
     counts, _ = ingest_files(store, [str(broken), other], tmp_path / "rejects.jsonl")
     assert counts.recorded == 1 == store.head().position
     assert "broken.jsonl.gz cannot be read to its end" in counts.broken_files[0]
-    assert list(store.query("SELECT count(*) FROM records WHERE type = 'merchant.closed'")) == [(1,)]
+    assert list(store._query("SELECT count(*) FROM records WHERE type = 'merchant.closed'")) == [(1,)]
 
 
 def test_helped_and_plain_decoding_agree(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def dated(order: str, recordedtime: str) -> Event:
 
 
 def order_of(store: Store) -> list[tuple[str, str, bool]]:
-    rows = store.query("SELECT ref, recorded_at, record FROM records ORDER BY position")
+    rows = store._query("SELECT ref, recorded_at, record FROM records ORDER BY position")
     return [(ref, instant_text(at), msgspec.json.decode(record)["backfill"]) for ref, at, record in rows]
 
 

@@ -148,7 +148,7 @@ def test_facts_are_found_without_a_scan(tmp_path: Path) -> None:
         ingest_events(store, [paid("o-1"), event("creator.bound", "b", subject="mcn/a", creator="c-1")], tmp_path)
 
         def plan(sql: str) -> str:
-            return " ".join(row[3] for row in store.query(f"EXPLAIN QUERY PLAN {sql}"))
+            return " ".join(row[3] for row in store._query(f"EXPLAIN QUERY PLAN {sql}"))
 
         assert "records_by_ref (stream=? AND ref=?)" in plan("SELECT * FROM records WHERE stream = 'a' AND ref = 'b'")
         bound = "SELECT * FROM records WHERE ref = 'c' AND type IN ('creator.bound', 'creator.unbound')"

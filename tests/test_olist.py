@@ -56,7 +56,7 @@ def olist_store(olist_lines: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def test_every_event_is_recorded_once(olist_store: Store, olist_lines: str, tmp_path: Path) -> None:
     expected = plain_olist.counts(FOLDER)
-    assert dict(olist_store.query("SELECT type, count FROM tally")) == expected
+    assert dict(olist_store._query("SELECT type, count FROM tally")) == expected
     assert olist_store.head().position == sum(expected.values())
     again, _ = ingest_files(olist_store, [olist_lines], tmp_path / "rejects.jsonl")
     assert (again.recorded, again.known, again.refused) == (0, sum(expected.values()), 0)
@@ -76,7 +76,7 @@ def test_no_alias_stands_under_two_merchants(olist_store: Store) -> None:
     for payment in payments:
         merchants[payment["event"]["data"]["buyer"]].add(payment["stream"])
     assert {len(found) for found in merchants.values()} == {1}
-    ((rows, buyers),) = olist_store.query("SELECT count(*), count(DISTINCT key) FROM buyers")
+    ((rows, buyers),) = olist_store._query("SELECT count(*), count(DISTINCT key) FROM buyers")
     assert len(merchants) == rows > buyers
 
 
@@ -108,7 +108,7 @@ def test_what_was_known_then_is_what_was_there_then(olist_store: Store) -> None:
     at = "2022-03-31T23:59:59.999999+08:00"
     for seller in plain_olist.sellers(FOLDER)[:50]:
         subject = f"merchant/{seller}"
-        first = next(olist_store.query("SELECT min(recorded_at) FROM records WHERE stream = ?", (subject,)))[0]
+        first = next(olist_store._query("SELECT min(recorded_at) FROM records WHERE stream = ?", (subject,)))[0]
         then = replay(olist_store, subject, resolve(olist_store, Asked(known_at=at)))
         now = replay(olist_store, subject, resolve(olist_store, Asked(as_of=at)))
         assert (then.shown, then.findings) == (now.shown, now.findings)

@@ -84,7 +84,7 @@ def test_options_are_honoured_beside_ours(
             if by == "environment":
                 monkeypatch.setenv("PGOPTIONS", options)
             with open_store(named) as store:
-                assert list(store.query("SELECT current_user, current_setting('statement_timeout')")) == [
+                assert list(store._query("SELECT current_user, current_setting('statement_timeout')")) == [
                     ("options_of_test", "0")
                 ]
             with connected(named, application="views", lock_seconds=1, search_path="pg_catalog") as other:

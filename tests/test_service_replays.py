@@ -65,7 +65,7 @@ def slow_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Signal, list[s
 
 def test_events_are_counted_by_index_before_they_are_read(store: Store, tmp_path: Path) -> None:
     ingest_events(store, World(4).events(150), tmp_path)
-    streams = [name for (name,) in store.query("SELECT DISTINCT stream FROM records")]
+    streams = [name for (name,) in store._query("SELECT DISTINCT stream FROM records")]
     for subject in (name for name in streams if name.partition("/")[0] in kinds()):
         for position in range(0, store.head().position + 1, 7):
             for judging in [scheme.replay for scheme in schemes_of(subject.partition("/")[0])]:

@@ -15,7 +15,7 @@ from tests.making import event, ingest_events, paid, records
 def test_positions_are_gapless_and_versions_follow_each_stream(store: Store, tmp_path: Path) -> None:
     events = [paid(f"o-{n}", subject=f"merchant/m-{n % 3}") for n in range(10)]
     counts, watch = ingest_events(store, events, tmp_path)
-    rows = list(store.query("SELECT position, stream, version FROM records ORDER BY position"))
+    rows = list(store._query("SELECT position, stream, version FROM records ORDER BY position"))
     assert counts.recorded == 10
     assert [position for position, _, _ in rows] == list(range(1, 11))
     assert [version for _, stream, version in rows if stream == "merchant/m-1"] == [1, 2, 3]

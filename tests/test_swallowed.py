@@ -118,8 +118,8 @@ def test_a_batch_that_the_database_swallows_is_not_acknowledged(
         with pytest.raises(StoreError, match=f"{FOUND}{found}"):
             ingest_events(store, [paid("o-2", buyer="b-2"), paid("o-3", buyer="b-3")], tmp_path)
         assert store.head().position == 1
-        assert list(store.query("SELECT sum(count) FROM tally")) == [(1,)]
-        assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)]
+        assert list(store._query("SELECT sum(count) FROM tally")) == [(1,)]
+        assert list(store._query("SELECT count(*) FROM buyers")) == [(1,)]
 
 
 QUIET_RECORDS = {
@@ -157,7 +157,7 @@ def test_no_command_says_that_it_recorded_what_the_database_swallows(
         assert ". Nothing of this was recorded; a trigger or rule stands on a table" in done.output
         assert "recorded up to" not in done.output
         assert store.head().position == 1
-        assert list(store.query("SELECT count(*) FROM buyers")) == [(1,)], "erased and recorded together or not"
+        assert list(store._query("SELECT count(*) FROM buyers")) == [(1,)], "erased and recorded together or not"
 
 
 def test_an_erasure_that_the_database_swallows_is_told(with_sql: Callable[[str], Store], location: str) -> None:

@@ -261,7 +261,7 @@ def test_falling_times_are_named(store: Store) -> None:
 def test_the_hashes_are_those_that_the_text_defines(store: Store, tmp_path: Path) -> None:
     """Leaf SHA-256(0x00 ‖ record), chain SHA-256(0x02 ‖ chain before ‖ leaf), from the hash of the identity."""
     ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
-    ((ledger, created_at, check),) = store.query("SELECT id, created_at, key_check FROM ledger")
+    ((ledger, created_at, check),) = store._query("SELECT id, created_at, key_check FROM ledger")
     said = f'{{"created_at":{created_at},"id":"{ledger}","key_check":"{check.hex()}","schema_version":2}}'
     chain = sha256(b"levelbook ledger\x00" + said.encode()).digest()
     for record in records(store):

@@ -518,7 +518,7 @@ def damage(path: Path, changes: dict[int, tuple[bytes, bytes]]) -> Iterator[None
 
 def some_of(store: Store, stream: str, types: tuple[str, ...], after: int = 0) -> int:
     """The position of the first record of a subject and of one of these types, behind a position."""
-    rows = store.query("SELECT position, type FROM records WHERE stream = ? AND position > ?", (stream, after))
+    rows = store._query("SELECT position, type FROM records WHERE stream = ? AND position > ?", (stream, after))
     return min(int(position) for position, event_type in rows if event_type in types)
 
 

@@ -20,10 +20,10 @@ from projections.desk.moment import Told
 from projections.reading.budget import events_under
 from projections.reading.reader import Snapshot
 from projections.schemes.merchant_reputation.rows import account_of
-from replay.history.in_vain import places_of
 from replay.history.timeline import RETRACTED, Moment, event_at, events_about, events_between
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.store.base import Store
+from replay.store.queries import count_between, places_of
 
 _BEFORE_ALL: Final = -(2**62)
 
@@ -49,9 +49,8 @@ def month_replay(store: Store, views: Snapshot, moment: Moment, subject: str, to
 def events_of_month(store: Store, views: Snapshot, moment: Moment, subject: str, told: Told, month: int) -> int:
     """On how many events `month_replay` rests, about: of each that it reads by time, one more of the same order."""
     first = _first_instant(told, _opening(views, subject, month))
-    query = "SELECT count(*) FROM records WHERE stream = ? AND occurred_at >= ? AND occurred_at < ?"
-    ((found,),) = store.query(query, (subject, first, month_start(month + 1)))
-    return min(2 * int(found), events_under(store, ReputationReplay, subject, moment.position))
+    found = count_between(store, subject, first, month_start(month + 1))
+    return min(2 * found, events_under(store, ReputationReplay, subject, moment.position))
 
 
 def _opening(views: Snapshot, subject: str, month: int) -> Account:

@@ -15,7 +15,9 @@ from domain.merchant_tier.facts import codes_of
 from domain.policy import Policy, start_of_month, terms_of
 from projections.desk.moment import Sight, Told
 from replay.decisions.decide import decided_events
-from replay.history.timeline import EVENT_COLUMNS, event_of_row, retracted_positions
+from replay.history.timeline import retracted_positions
+from replay.store.decode import read_record
+from replay.store.queries import length_of, rows_of_types
 
 SCANNED_EVENTS: Final = 20_000
 """Longer streams are not walked for announcements and corrections, for which there is no index."""
@@ -171,17 +173,11 @@ def _decisions(sight: Sight, subject: str, scheme: str) -> Iterator[Mark]:
 
 def _told_events(sight: Sight, subject: str, scheme: str) -> list[Event] | None:
     """The announcements and corrections of a level that were known and stand; None where the stream is too long."""
-    ((length,),) = sight.store.query("SELECT max(version) FROM records WHERE stream = ?", (subject,))
-    if length is not None and length > SCANNED_EVENTS:
+    if length_of(sight.store, subject) > SCANNED_EVENTS:
         return None
     types = ("level.announced", *_CORRECTIONS[scheme])
-    marks = ", ".join("?" * len(types))
-    rows = sight.store.query(
-        f"SELECT {EVENT_COLUMNS} FROM records"
-        f" WHERE stream = ? AND position <= ? AND type IN ({marks}) ORDER BY version",
-        (subject, sight.moment.position, *types),
-    )
-    events = [event_of_row(row) for row in rows]
+    rows = rows_of_types(sight.store, subject, types, sight.moment.position)
+    events = [read_record(row.type, row.record) for row in rows]
     gone = retracted_positions(events)
     return [
         event

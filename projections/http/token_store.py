@@ -16,7 +16,6 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert,
 from sqlalchemy.exc import DBAPIError
 
 from projections.http.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tables, make_tables
-from projections.views.location import has_table
 from replay.errors import DamagedError, StoreError, UsageError
 from replay.store.base import Store
 from replay.store.beside import (
@@ -30,6 +29,7 @@ from replay.store.beside import (
     sqlite_engine,
 )
 from replay.store.postgres import PostgresStore
+from replay.store.queries import has_table
 from replay.store.sqlite import SqliteStore
 
 BUSY_SECONDS: Final = 10

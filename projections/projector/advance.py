@@ -30,8 +30,8 @@ from projections.views.step import SINCE_EVER, Rewrite, Step, is_life, life_row
 from projections.views.unexpected import Unexpected, trace_of
 from replay.errors import DamagedError, LevelbookError, StoreError
 from replay.history.browse import list_subjects
-from replay.history.timeline import EVENT_COLUMNS, RETRACTED, Moment, event_of_row, rows_of, rows_of_decisions
-from replay.store.base import Store
+from replay.history.timeline import RETRACTED, Moment, event_of_row, has_subject
+from replay.store.queries import event_rows, event_rows_of, event_rows_of_decisions, tally
 
 EVENTS_AT_ONCE: Final = 5_000
 SINCE_FIRST_MONTH: Final = 0
@@ -158,7 +158,7 @@ class Units:
 
     def keep(self, after: int, last: int) -> tuple[dict[str, list[Event]], int]:
         """Keep the rare events behind one position and up to another: all events by subject, and how many there are."""
-        rows = list(recorded(self.step.store, after, last))
+        rows = list(event_rows(self.step.store, after, last))
         new: dict[str, list[Event]] = defaultdict(list)
         for event in self._readable(rows):
             new[event.originator_id].append(event)
@@ -167,17 +167,17 @@ class Units:
 
     def keep_subject(self, subject: str) -> None:
         """Keep a subject's rare events."""
-        keep(self.step, self._readable(rows_of(self.step.store, subject, self.step.after.position)))
+        keep(self.step, self._readable(event_rows_of(self.step.store, subject, self.step.after.position)))
 
     def keep_decisions(self) -> None:
         """Keep every decision on a merchant or creator, found by index; agencies' are kept with their other events."""
         store, position = self.step.store, self.step.after.position
-        if not any(count for _, count in store.query("SELECT type, count FROM tally WHERE type = 'level.decided'")):
+        if not tally(store).get("level.decided"):
             return
         for kind in ("merchant", "creator"):
             for item in list_subjects(store, kind):
                 for scheme in SCHEMES_OF[kind]:
-                    keep(self.step, self._readable(rows_of_decisions(store, item["subject"], scheme, position)))
+                    keep(self.step, self._readable(event_rows_of_decisions(store, item["subject"], scheme, position)))
 
     def _readable(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
         """The events of those rows that can be read; of the others the subjects are set aside."""
@@ -202,7 +202,7 @@ class Units:
 
     def fill(self, subject: str, schemes: Collection[str]) -> None:
         """Work out a subject from nothing, in these schemes or all."""
-        if not known_up_to(self.step.store, subject, self.step.after.position):
+        if not has_subject(self.step.store, subject, self.step.after.position):
             return
         for scheme in SCHEMES_OF[subject.partition("/")[0]]:
             if not schemes or scheme in schemes:
@@ -352,7 +352,7 @@ class Units:
     def _creator(self, subject: str, fresh: bool) -> list[Rewrite] | None:
         name = subject.partition("/")[2]
         touched = self._touched.get(subject, [])
-        if fresh and not touched and not known_up_to(self.step.store, subject, self.step.after.position):
+        if fresh and not touched and not has_subject(self.step.store, subject, self.step.after.position):
             return None  # bound, and not heard of itself
         months = None if fresh else creator_view.months_of(self.step, subject, touched)
         if months is not None and name in self._bound:
@@ -412,19 +412,6 @@ class Units:
         row = {"subject": subject, "scheme": scheme, "position": position, "reason": reason}
         row["trace"] = None if expected else trace_of(error)
         self.step.write([Rewrite("set_aside", None, [row | {"at": self.step.after.as_of}])])
-
-
-def known_up_to(store: Store, subject: str, position: int) -> bool:
-    """Whether a subject had any record at a position."""
-    rows = store.query("SELECT 1 FROM records WHERE stream = ? AND version = 1 AND position <= ?", (subject, position))
-    return bool(list(rows))
-
-
-def recorded(store: Store, after: int, last: int) -> Iterable[tuple[Any, ...]]:
-    """The rows of the ledger behind one position and up to another, in order."""
-    return store.query(
-        f"SELECT {EVENT_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position", (after, last)
-    )
 
 
 def keep(step: Step, events: Iterable[Event]) -> None:

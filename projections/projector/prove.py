@@ -18,6 +18,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.schemes.registry import choose, kinds, schemes_of
 from replay.store.base import Store
+from replay.store.queries import counts_behind, counts_of, tally
 
 SAMPLE: Final = 100
 SHOWN_MAX: Final = 20
@@ -154,12 +155,10 @@ def _counts(
 
     Subjects that are set aside are not counted: their rows lack what could not be read.
     """
-    tally = Counter(dict(store.query("SELECT type, count FROM tally")))
-    counted = "SELECT type, count(*) FROM records WHERE"
-    tally.subtract(dict(store.query(f"{counted} position > ? GROUP BY type", (build.position,))))
+    counted = Counter(tally(store))
+    counted.subtract(counts_behind(store, build.position))
     for subject in aside:
-        of_subject = store.query(f"{counted} stream = ? AND position <= ? GROUP BY type", (subject, build.position))
-        tally.subtract(dict(of_subject))
+        counted.subtract(counts_of(store, subject, build.position))
     kept = {
         "decisions": ("level.decided",),
         "bindings": BINDING_TYPES,
@@ -173,6 +172,6 @@ def _counts(
         if table == "life":
             query = query.where(columns.type.in_(types))
         rows = sum(count for subject, count in connection.execute(query) if subject not in aside)
-        expected = sum(tally[name] for name in types)
+        expected = sum(counted[name] for name in types)
         found.append(None if rows == expected else f"{table} has {rows} rows, the ledger holds {expected} such events")
     return found

@@ -13,6 +13,7 @@ from weakref import finalize
 from projections.http.problems import Problem
 from replay.replaying.base import Replay
 from replay.store.base import Store
+from replay.store.queries import length_of, position_of
 
 
 class Budget:
@@ -79,13 +80,11 @@ def events_under(store: Store, judging: type[Replay], subject: str, position: in
 
 def _events_of(store: Store, stream: str, position: int) -> int:
     """The versions of a stream have no gap and grow with the positions, so that the last one is found by halving."""
-    last = list(store.query("SELECT version FROM records WHERE stream = ? ORDER BY version DESC LIMIT 1", (stream,)))
-    low, high = 0, last[0][0] if last else 0
+    low, high = 0, length_of(store, stream)
     while low < high:
         middle = (low + high + 1) // 2
-        (found,) = store.query("SELECT position FROM records WHERE stream = ? AND version = ?", (stream, middle))
-        low, high = (middle, high) if found[0] <= position else (low, middle - 1)
-    return int(low)
+        low, high = (middle, high) if position_of(store, stream, middle) <= position else (low, middle - 1)
+    return low
 
 
 def _no_room(events: int, at_most: int) -> Problem:

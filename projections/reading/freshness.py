@@ -12,6 +12,7 @@ from replay.policies.catalog import adopted_policies, shipped
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
+from replay.store.queries import link_at
 
 JUDGING: Final[dict[str, type[Replay]]] = {code: scheme.replay for code, scheme in SCHEMES.items()}
 """By name of the scheme, its replay."""
@@ -63,12 +64,12 @@ _instant = lru_cache(64)(shanghai_text)
 def _known_at(store: Store, standing: Standing) -> str | None:
     """When the ledger recorded the position of a standing; None before the first."""
     if standing.chain not in _KNOWN:
-        rows = list(store.query("SELECT recorded_at FROM records WHERE position = ?", (standing.position,)))
-        if not rows:
+        link = link_at(store, standing.position)
+        if link is None:
             return None
         if len(_KNOWN) > 1_000:
             _KNOWN.clear()
-        _KNOWN[standing.chain] = shanghai_text(rows[0][0])
+        _KNOWN[standing.chain] = shanghai_text(link.recorded_at)
     return _KNOWN[standing.chain]
 
 

@@ -11,6 +11,7 @@ from domain.calendar import instant_text
 from domain.limits import CLOCK_BEHIND_MICROS_MAX
 from projections.views.database import Build, DamagedViews
 from replay.history.timeline import Moment
+from replay.store import queries
 from replay.store.base import Store
 
 SEEN_SECONDS: Final = 0.05
@@ -31,8 +32,8 @@ def chain_at(store: Store, position: int) -> str | None:
     """The ledger's chain hash at a position, in hexadecimal digits; None behind its end."""
     if position == 0:
         return store.identity.chain_start.hex()
-    rows = list(store.query("SELECT chain FROM records WHERE position = ?", (position,)))
-    return bytes(rows[0][0]).hex() if rows else None
+    chain = queries.chain_at(store, position)
+    return None if chain is None else chain.hex()
 
 
 def placed(store: Store, moment: Moment) -> Moment:
@@ -132,10 +133,8 @@ def end_of_step(store: Store, build: Build, events_max: int) -> tuple[int, str]:
 
     Raises OtherHistory unless the ledger goes on from where the build stands.
     """
-    last = "(SELECT max(position) FROM records WHERE position <= ?)"
-    query = f"SELECT position, chain FROM records WHERE position = ? OR position = {last} ORDER BY position"
-    rows = list(store.query(query, (build.position, build.position + events_max)))
-    chains = {0: store.identity.chain_start.hex()} | {position: bytes(chain).hex() for position, chain in rows}
+    found = queries.chains_from(store, build.position, build.position + events_max)
+    chains = {0: store.identity.chain_start.hex()} | {position: chain.hex() for position, chain in found.items()}
     if chains.get(build.position) != build.chain:
         raise OtherHistory(_other_history(store, build.position, chains.get(build.position)))
     return list(chains.items())[-1]

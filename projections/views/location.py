@@ -5,6 +5,7 @@ from typing import Final
 
 from replay.store.base import Store
 from replay.store.beside import beside
+from replay.store.queries import has_table
 from replay.store.sqlite import SqliteStore
 
 POSTGRES_SCHEMA: Final = "levelbook_views"
@@ -20,9 +21,3 @@ def has_views(store: Store) -> bool:
     if isinstance(store, SqliteStore):
         return views_path(store).exists()
     return has_table(store, POSTGRES_SCHEMA, "about")
-
-
-def has_table(store: Store, schema: str, table: str) -> bool:
-    """Whether a PostgreSQL database has a table; who may not read it is told so, too."""
-    found = store.query("SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = ?", (schema, table))
-    return bool(list(found))

@@ -30,11 +30,12 @@ from projections.views.changes import LevelWatch, units_of
 from projections.views.readahead import Windows
 from projections.views.tables import Tables
 from replay.columnar.columns import WHATS
-from replay.history.timeline import RETRACTED, Moment, event_at, event_of_row, rows_about
+from replay.history.timeline import RETRACTED, Moment, event_at, event_of_row
 from replay.policies.catalog import DEFAULT, adopted_policies
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, choose
 from replay.store.base import Store
+from replay.store.queries import event_rows_with_refs, row_named
 
 SINCE_EVER: Final = -(2**62)
 LIFE_TYPES: Final = frozenset(
@@ -152,7 +153,7 @@ class Step:
     def read_orders(self, orders: Collection[tuple[str, str]]) -> None:
         """Read together the known records about orders, by (subject, order), that `about` will be asked for."""
         self._about_rows |= {wanted: [] for wanted in orders}
-        for row in rows_about(self.store, orders, self.after.position):
+        for row in event_rows_with_refs(self.store, orders, self.after.position):
             self._about_rows[row[0], row[-1]].append(row[:-1])
 
     def about(self, subject: str, orders: Collection[str]) -> list[Event]:
@@ -253,16 +254,10 @@ class Step:
     def target(self, retraction: Event) -> int:
         """The position of what a retraction names; 0 where it names nothing that it can take out."""
         data = retraction.data
-        rows = list(
-            self.store.query(
-                "SELECT position, stream, type FROM records WHERE source = ? AND event_id = ?",
-                (data.source, data.event),
-            )
-        )
-        for position, stream, event_type in rows:
-            if stream == retraction.originator_id and position < retraction.position and event_type != "level.decided":
-                return int(position)
-        return 0
+        named = row_named(self.store, data.source, data.event)
+        if named is None or named.stream != retraction.originator_id or named.type == "level.decided":
+            return 0
+        return named.position if named.position < retraction.position else 0
 
 
 def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -30,6 +30,7 @@ from replay.schemes.mcn_level.replay import McnReplay, ranked
 from replay.schemes.registry import choose
 from replay.store.base import Store
 from replay.store.decode import read_record
+from replay.store.queries import rows_of
 
 
 def board_json(
@@ -94,8 +95,7 @@ def decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]
 def board_decisions(store: Store, board: str, reader: Reader) -> list[BoardDecided]:
     """The decisions of a board, in the order in which they were made. Raises HiddenError for who may not see them."""
     reader.check("board.decided")
-    rows = store.query("SELECT type, record FROM records WHERE stream = ? ORDER BY version", (f"board/{board}",))
-    return [read_record(name, record).data for name, record in rows]
+    return [read_record(row.type, row.record).data for row in rows_of(store, f"board/{board}")]
 
 
 def board_rows(

@@ -36,6 +36,7 @@ from replay.columnar.segments import (
 )
 from replay.errors import NotSealedError
 from replay.store.base import Store
+from replay.store.queries import chain_at
 from replay.store.record import CHAIN_START
 
 if TYPE_CHECKING:
@@ -152,10 +153,10 @@ class Archive:
         """Raises DamagedError unless each generation ends with the chain hash that the store has there."""
         path = self.folder / MANIFEST
         for generation in self.manifest.generations:
-            rows = list(store.query("SELECT chain FROM records WHERE position = ?", (generation.last,)))
-            if not rows:
+            chain = chain_at(store, generation.last)
+            if chain is None:
                 raise misfit(path, f"goes to position {self.position}, beyond the end of {store.name}")
-            if rows[0][0].hex() != generation.chain:
+            if chain.hex() != generation.chain:
                 raise misfit(path, f"bears another chain hash at position {generation.last} than {store.name}")
 
     def numbered(self, bucket: int, part: Named) -> Numbered:

@@ -21,6 +21,7 @@ from replay.errors import LevelbookError, damaged
 from replay.processes import rare_cycle_search
 from replay.store.base import Known, Store
 from replay.store.decode import read_record
+from replay.store.queries import place_at, sealed_rows
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 READ_ROWS: Final = 50_000
 """Rows that are read and decoded at a time."""
-ROW_COLUMNS: Final = "position, stream, type, occurred_at, record"
-"""What of a stored row is read."""
-_ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
 _NO_ROW: Final = 0
 
 
@@ -78,7 +76,7 @@ def read_named(
     with rare_cycle_search():
         for begin in range(after, last, READ_ROWS):
             end = min(begin + READ_ROWS, last)
-            rows = list(store.query(_ROWS_SQL, (begin, end)))
+            rows = list(sealed_rows(store, begin, end))
             if len(rows) != end - begin:
                 raise damaged(f"the ledger lacks records between positions {begin + 1} and {end}: it")
             parts.append(_named(rows, numbers, store, unread))
@@ -247,8 +245,7 @@ def _whose_is(store: Store, named: Known) -> tuple[str, str]:
     try:
         whose = _whose.decode(named.record)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        ((stream, event_type),) = store.query("SELECT stream, type FROM records WHERE position = ?", (named.position,))
-        return stream, event_type
+        return place_at(store, named.position)
     return whose.stream, whose.event.type
 
 

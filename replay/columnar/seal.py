@@ -25,6 +25,7 @@ from replay.columnar.segments import (
 from replay.errors import StoreError, UsageError
 from replay.store.base import Store
 from replay.store.beside import locked
+from replay.store.queries import chain_at
 
 GENERATION_RECORDS: Final = 4_000_000
 """A longer stretch is sealed as several generations: memory is bounded, and a killed seal keeps what is whole."""
@@ -106,7 +107,8 @@ def _grown(store: Store, archive: Archive, head: int, progress: Progress) -> Arc
     # Sorting, compressing, hashing and waiting for the disk all let other threads work.
     with ThreadPoolExecutor(WRITERS) as writers:
         files = [file for written in writers.map(write, sorted(parts)) for file in written]
-    ((chain,),) = store.query("SELECT chain FROM records WHERE position = ?", (last,))
+    chain = chain_at(store, last)
+    assert chain is not None, "its records were read"
     generation = Generation(place, base.position + 1, last, chain.hex(), files)
     generations = [*manifest.generations[:kept], generation]
     write_manifest(folder, msgspec.structs.replace(manifest, generations=generations))

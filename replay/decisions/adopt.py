@@ -8,10 +8,11 @@ from eventsourcing.persistence import IntegrityError
 from domain.policy import Policy
 from replay.decisions.application import Ledger
 from replay.errors import StoreError, UsageError
-from replay.history.timeline import EVERYTHING, Moment
+from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES, choose
 from replay.store.base import Store
+from replay.store.queries import EVERYTHING
 
 TRIES: Final = 5
 

@@ -29,7 +29,7 @@ from domain.events import CATALOGUE, Envelope, Event, PolicyAdopted
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
 from replay.errors import LevelbookError
-from replay.history.timeline import EVERYTHING, decisions_on
+from replay.history.timeline import decisions_on
 from replay.policies.catalog import check_adoptable
 from replay.recording.append import Appender, ledger_clock
 from replay.recording.erase import scrubbed, take_due
@@ -37,6 +37,7 @@ from replay.recording.own import own_candidate, own_source
 from replay.schemes.registry import schemes_of
 from replay.store.base import Store
 from replay.store.decode import read_record
+from replay.store.queries import EVERYTHING, notifications, versions_of
 from replay.store.record import Candidate, candidate
 
 DECISIONS: Final = "ledger/decisions"
@@ -109,11 +110,8 @@ class LedgerRecorder(ApplicationRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         """The records of one stream in order of version."""
-        rows = self._store.query(
-            "SELECT stream, version, type, record FROM records WHERE stream = ? AND version > ? AND version <= ?"
-            f" ORDER BY version {'DESC' if desc else 'ASC'} LIMIT ?",
-            (originator_id, gt or 0, lte if lte is not None else 2**62, limit if limit is not None else 2**62),
-        )
+        last, at_most = (EVERYTHING if given is None else given for given in (lte, limit))
+        rows = versions_of(self._store, originator_id, gt or 0, last, at_most, latest_first=desc)
         return [StoredEvent(*row) for row in rows]
 
     def select_notifications(
@@ -127,12 +125,7 @@ class LedgerRecorder(ApplicationRecorder):
     ) -> Sequence[Notification]:
         """The records of the whole ledger in order of position, from `start` on."""
         first = (start or 0) if inclusive_of_start else (start or 0) + 1
-        chosen = f" AND type IN ({', '.join('?' * len(topics))})" if topics else ""
-        rows = self._store.query(
-            "SELECT stream, version, type, record, position FROM records"
-            f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
-            (first, stop if stop is not None else 2**62, *topics, limit),
-        )
+        rows = notifications(self._store, first, EVERYTHING if stop is None else stop, topics, limit)
         return [Notification(*row) for row in rows]
 
     def max_notification_id(self) -> int | None:

@@ -28,6 +28,7 @@ from replay.history.timeline import Moment, events_of, has_subject, retracted_po
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, ranking, scheme_of
 from replay.store.base import Store
+from replay.store.queries import chain_at
 
 REPRODUCED: Final = "reproduced"
 OTHER_FACTS: Final = "other_facts"
@@ -91,7 +92,8 @@ def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 
 def _has_chain(store: Store, decision: LevelDecided | BoardDecided) -> bool:
     """Whether the ledger up to the decision's position is the one that it rests on."""
-    return next((found.hex() for (found,) in _chain(store, decision.position)), None) == decision.chain
+    chain = chain_at(store, decision.position)
+    return chain is not None and chain.hex() == decision.chain
 
 
 def _subjects(store: Store, selection: Selection) -> Iterator[str]:
@@ -158,11 +160,6 @@ def outcome_of(store: Store, decision: LevelDecided, then: Replay) -> str:
     standing = then.standing_json()
     same = (decision.state, decision.level, decision.score) == (standing["state"], standing["level"], then.score)
     return REPRODUCED if same and findings_digest(then) == decision.findings else OTHER_ARITHMETIC
-
-
-def _chain(store: Store, position: int) -> Iterator[tuple[bytes]]:
-    rows = store.query("SELECT chain FROM records WHERE position = ?", (position,))
-    return ((bytes(chain),) for (chain,) in rows)
 
 
 def _digests(store: Store, decision: LevelDecided, then: Replay) -> dict[str, Any]:

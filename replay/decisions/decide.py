@@ -28,13 +28,13 @@ from replay.decisions.application import Ledger
 from replay.errors import StoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import Reader
-from replay.history.timeline import Moment, has_subject
+from replay.history.timeline import Moment, decisions_on, has_subject
 from replay.recording.own import check_reason, own_source
 from replay.replaying.base import Replay
 from replay.replaying.periods import Period
 from replay.schemes.registry import Scheme, adopted_then, check_whole, choose, ranking, scheme_of, schemes_of
 from replay.store.base import Store
-from replay.store.decode import read_record
+from replay.store.queries import EVERYTHING, records_at
 from replay.store.record import leaf_hash
 
 SUBJECTS_AT_ONCE: Final = 200
@@ -261,11 +261,8 @@ def facts_digest(store: Store, replay: Replay) -> str:
 
 
 def _leaves(store: Store, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    for start in range(0, len(positions), 500):
-        some = positions[start : start + 500]
-        marks = ", ".join("?" * len(some))
-        for position, record in store.query(f"SELECT position, record FROM records WHERE position IN ({marks})", some):
-            yield position, leaf_hash(record)
+    for position, record in records_at(store, positions):
+        yield position, leaf_hash(record)
 
 
 def findings_digest(replay: Replay) -> str:
@@ -362,13 +359,9 @@ def decided_events(store: Store, subject: str, reader: Reader) -> list[tuple[int
     Raises HiddenError for a reader who may not see them.
     """
     reader.check("level.decided")
-    rows: list[tuple[int, str, bytes]] = []
-    for scheme in schemes_of(subject.partition("/")[0]):
-        # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
-        rows += store.query(
-            "SELECT position, type, record FROM records WHERE stream = ? AND ref > ? AND ref < ?",
-            (subject, f"{scheme.code} ", f"{scheme.code}!"),
-        )
-    return [
-        (position, read_record(name, record).data) for position, name, record in sorted(rows, key=lambda row: row[0])
+    found = [
+        event
+        for scheme in schemes_of(subject.partition("/")[0])
+        for event in decisions_on(store, subject, scheme.code, EVERYTHING)
     ]
+    return [(event.position, event.data) for event in sorted(found, key=lambda event: event.position)]

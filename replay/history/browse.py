@@ -12,9 +12,10 @@ from replay.errors import UsageError, damaged
 from replay.history.in_vain import retracting_nothing
 from replay.history.readers import Reader
 from replay.history.timeline import RETRACTED, Moment, has_subject, retracted_positions
-from replay.recording.erase import waiting
-from replay.store.base import ROW_COLUMNS, Store
+from replay.store.alias_queries import waiting
+from replay.store.base import Store
 from replay.store.decode import read_record
+from replay.store.queries import chain_at, row_named, rows_about, rows_of, rows_of_types, subjects_between, tally
 from replay.store.record import Row, leaf_hash, linked
 
 _FLAGS: Final = ("order.flagged", "order.cleared")
@@ -58,12 +59,7 @@ def list_events(
             raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
         reader.check(name)
     bearing = _Bearing(store, subject, moment.position)
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND position > ? AND position <= ?"
-    parameters: list[Any] = [subject, chosen.after, moment.position]
-    if chosen.order is not None:
-        sql += " AND ref = ?"
-        parameters.append(chosen.order)
-    for row in map(Row._make, store.query(f"{sql} ORDER BY version", parameters)):
+    for row in rows_of(store, subject, chosen.after, moment.position, chosen.order):
         if not reader.shows(row.type) or (chosen.types and row.type not in chosen.types):
             continue
         if chosen.order is not None and "order" not in CATALOGUE[row.type].refs:
@@ -75,11 +71,9 @@ def list_events(
 
 def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
     """One event with its hashes and what corrects or retracts it; raises UsageError when unknown."""
-    rows = store.query(f"SELECT {ROW_COLUMNS} FROM records WHERE source = ? AND event_id = ?", (source, event_id))
-    found = [Row._make(row) for row in rows]
-    if not found:
+    row = row_named(store, source, event_id)
+    if row is None:
         raise UsageError(f"the ledger holds no event with source {source!r} and id {event_id!r}")
-    (row,) = found
     return event_json(row) | {
         "hashes": _hashes(store, row),
         "corrected_by": [_naming(other) for other in _corrections(store, row)],
@@ -132,22 +126,14 @@ def list_subjects(store: Store, kind: str | None) -> Iterator[dict[str, Any]]:
         raise UsageError(f"there is no kind of subject {kind!r}; known are {', '.join(SUBJECT_KINDS)}")
     # '0' is the character after '/', so that the range holds the kind's subjects and no others.
     first, after = (f"{kind}/", f"{kind}0") if kind else ("", "~")
-    step = "SELECT min(stream) FROM records WHERE stream > {} AND stream < ?"
-    rows = store.query(
-        f"WITH RECURSIVE s (stream) AS ({step.format('?')} UNION ALL"
-        f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL)"
-        " SELECT s.stream, (SELECT max(version) FROM records AS r WHERE r.stream = s.stream)"
-        " FROM s WHERE s.stream IS NOT NULL",
-        (first, after, after),
-    )
-    for stream, events in rows:
+    for stream, events in subjects_between(store, first, after):
         yield {"subject": stream, "events": events}
 
 
 def status(store: Store) -> dict[str, Any]:
     """Where a ledger stands: identity, head, records by type, size on disk, erasures that were asked for."""
     head, waits = store.head(), waiting(store)
-    types: dict[str, int] = dict(store.query("SELECT type, count FROM tally ORDER BY type"))
+    types = tally(store)
     return {
         "store": store.name,
         "ledger": store.identity.id,
@@ -167,8 +153,7 @@ def status(store: Store) -> dict[str, Any]:
 
 
 def _hashes(store: Store, row: Row) -> dict[str, str]:
-    before = store.query("SELECT chain FROM records WHERE position = ?", (row.position - 1,))
-    chain_before = next((chain for (chain,) in before), bytes(32))
+    chain_before = chain_at(store, row.position - 1) or bytes(32)
     return _own_hashes(row) | {
         "fits": "yes" if linked(chain_before, row.record) == row.chain else "no: run 'levelbook verify'",
     }
@@ -185,19 +170,15 @@ class _Bearing:
         self._corrections: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self._retractions: dict[str, list[int]] = defaultdict(list)
         self._standing: set[int] = set()
-        marks = ", ".join("?" * len(CORRECTION_TYPES))
-        found = store.query(
-            "SELECT position, type, ref, source, event_id FROM records WHERE stream = ? AND position <= ?"
-            f" AND type IN ({marks}) ORDER BY version DESC",
-            (subject, position, *sorted(CORRECTION_TYPES)),
-        )
-        for at, event_type, ref, source, event_id in found:  # the latest first: only a later one retracts
-            if event_type != RETRACTED:
-                self._corrections[ref].insert(0, (at, event_type))
+        # The latest first: only a later one retracts.
+        for row in rows_of_types(store, subject, CORRECTION_TYPES, position, latest_first=True):
+            ref = row.ref or ""  # every correction names something
+            if row.type != RETRACTED:
+                self._corrections[ref].insert(0, (row.position, row.type))
                 continue
-            if not self._standing.intersection(self._retractions[f"{source} {event_id}"]):
-                self._standing.add(at)
-            self._retractions[ref].insert(0, at)
+            if not self._standing.intersection(self._retractions[f"{row.source} {row.event_id}"]):
+                self._standing.add(row.position)
+            self._retractions[ref].insert(0, row.position)
 
     def on(self, row: Row) -> dict[str, Any]:
         """Positions of what corrects and retracts an event, and whether a retraction of it stands."""
@@ -230,15 +211,14 @@ def _vain_retractions(store: Store, row: Row) -> list[Row]:
 def _has_retracted(store: Store, row: Row) -> bool:
     """Whether a retraction names an event of its subject that was recorded before it."""
     source, _, event_id = (row.ref or "").partition(" ")
-    sql = "SELECT position FROM records WHERE source = ? AND event_id = ? AND stream = ? AND type <> 'level.decided'"
-    return any(position < row.position for (position,) in store.query(sql, (source, event_id, row.stream)))
+    named = row_named(store, source, event_id)
+    if named is None or named.stream != row.stream or named.type == "level.decided":
+        return False
+    return named.position < row.position
 
 
 def _with_ref(store: Store, stream: str, ref: str | None) -> list[Row]:
-    if ref is None:
-        return []
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND ref = ? ORDER BY position"
-    return [Row._make(row) for row in store.query(sql, (stream, ref))]
+    return [] if ref is None else list(rows_about(store, stream, ref))
 
 
 def _naming(row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 rule ever reads a recorded time.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -15,13 +15,19 @@ from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
 from replay.errors import UsageError, damaged
 from replay.store.base import Head, Store
 from replay.store.decode import read_record
+from replay.store.queries import (
+    EVERYTHING,
+    event_row_at,
+    event_rows_about,
+    event_rows_between,
+    event_rows_of,
+    event_rows_of_decisions,
+    first_position,
+    link_at,
+)
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
 RETRACTED: Final = "event.retracted"
-EVENT_COLUMNS: Final = "stream, position, version, type, source, event_id, occurred_at, recorded_at, record"
-EVERYTHING: Final = 2**62
-"""A position after every other, and an instant after every other."""
-_NAMES_AT_ONCE: Final = 500
 
 
 class Moment(NamedTuple):
@@ -108,18 +114,12 @@ def resolve(store: Store, asked: Asked, present: Present | None = None, option: 
 
 def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
     """A subject's events up to a position, as they were recorded, in the order of the ledger."""
-    return map(event_of_row, rows_of(store, subject, position))
-
-
-def rows_of(store: Store, subject: str, position: int) -> Iterable[tuple[Any, ...]]:
-    """The rows of these, of which `event_of_row` makes the events that can be read."""
-    return _rows(store, "stream = ? AND position <= ? ORDER BY version", (subject, position))
+    return map(event_of_row, event_rows_of(store, subject, position))
 
 
 def events_between(store: Store, subject: str, first: int, end: int, position: int) -> Iterator[Event]:
     """Those of a subject's events up to a position that occurred from one instant on and before another."""
-    condition = "stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
-    return _selected(store, condition, (subject, first, end, position))
+    return map(event_of_row, event_rows_between(store, subject, first, end, position))
 
 
 def events_about(
@@ -129,53 +129,17 @@ def events_about(
 
     With `end` only those that occurred before that instant.
     """
-    ordered = sorted(names)
-    # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
-    for start in range(0, len(ordered), _NAMES_AT_ONCE):
-        some = ordered[start : start + _NAMES_AT_ONCE]
-        condition = f"stream = ? AND ref IN ({', '.join('?' * len(some))}) AND position <= ? AND +occurred_at < ?"
-        yield from _selected(store, condition, (subject, *some, position, end))
-
-
-def rows_about(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Iterator[tuple[Any, ...]]:
-    """Rows of EVENT_COLUMNS and the name, of records up to a position, by pairs of a subject and an order's name."""
-    ordered = sorted(wanted)
-    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
-    for start in range(0, len(ordered), _NAMES_AT_ONCE):
-        some = ordered[start : start + _NAMES_AT_ONCE]
-        values = ", ".join(["(CAST(? AS TEXT), CAST(? AS TEXT))"] + ["(?, ?)"] * (len(some) - 1))
-        # A cross join keeps SQLite from going through all records, for which it would make an index of the names.
-        yield from store.query(
-            f"WITH wanted (stream, ref) AS (VALUES {values})"
-            f" SELECT {columns}, r.ref FROM wanted CROSS JOIN records AS r"
-            " WHERE r.stream = wanted.stream AND r.ref = wanted.ref AND r.position <= ?",
-            (*(part for pair in some for part in pair), position),
-        )
+    return map(event_of_row, event_rows_about(store, subject, names, position, end))
 
 
 def decisions_on(store: Store, subject: str, scheme: str, position: int) -> Iterator[Event]:
     """The decisions on a subject in a scheme, up to a position."""
-    return map(event_of_row, rows_of_decisions(store, subject, scheme, position))
-
-
-def rows_of_decisions(store: Store, subject: str, scheme: str, position: int) -> Iterable[tuple[Any, ...]]:
-    """The rows of these."""
-    # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
-    condition = "stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ? ORDER BY version"
-    return _rows(store, condition, (subject, f"{scheme} ", f"{scheme}!", position))
+    return map(event_of_row, event_rows_of_decisions(store, subject, scheme, position))
 
 
 def event_at(store: Store, position: int) -> Event:
     """The event at a position of the ledger."""
-    return next(_selected(store, "position = ?", (position,)))
-
-
-def _selected(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterator[Event]:
-    return map(event_of_row, _rows(store, condition, parameters))
-
-
-def _rows(store: Store, condition: str, parameters: Sequence[int | str]) -> Iterable[tuple[Any, ...]]:
-    return store.query(f"SELECT {EVENT_COLUMNS} FROM records WHERE {condition}", parameters)
+    return event_of_row(event_row_at(store, position))
 
 
 def event_of_row(row: Sequence[Any]) -> Event:
@@ -224,9 +188,10 @@ def retracted_positions(known: list[Event]) -> dict[int, int]:
     return retracted
 
 
-def has_subject(store: Store, subject: str) -> bool:
-    """Whether the ledger holds any record of a subject."""
-    return any(True for _ in store.query("SELECT 1 FROM records WHERE stream = ? LIMIT 1", (subject,)))
+def has_subject(store: Store, subject: str, position: int = EVERYTHING) -> bool:
+    """Whether the ledger holds any record of a subject up to a position."""
+    first = first_position(store, subject)
+    return first is not None and first <= position
 
 
 def _moment(option: str, text: str | None, now: int) -> int | None:
@@ -260,6 +225,6 @@ def _known(store: Store, head: Head, known_at: int | None, position: int | None,
 
 
 def _recorded_at(store: Store, position: int) -> int:
-    rows = store.query("SELECT recorded_at FROM records WHERE position = ?", (position,))
-    (found,) = list(rows)
-    return int(found[0])
+    link = link_at(store, position)
+    assert link is not None, "positions have no gap"
+    return link.recorded_at

@@ -14,8 +14,10 @@ from domain.calendar import shanghai_text
 from domain.events import BuyerErased
 from replay.errors import LevelbookError
 from replay.schema.versions import ONE_ALIAS_EVERYWHERE
-from replay.store.base import AliasRow, Store
+from replay.store.alias_queries import alias_rows, asked_for_nobody, misplaced, unborne
+from replay.store.base import Store
 from replay.store.buyers import ERASURES, is_sealed, key_of
+from replay.store.queries import rows_of
 
 SHOWN_MAX: Final = 10
 """Problems of one kind that are named one by one."""
@@ -49,21 +51,15 @@ def _bounded(problems: Iterator[str]) -> list[str]:
 
 def _misplaced(store: Store) -> Iterator[str]:
     """Aliases whose row is gone without a receipt, or is of another merchant than the records that bear it."""
-    merchant = "r.stream" if store.identity.version == ONE_ALIAS_EVERYWHERE else "b.merchant"
-    rows = store.query(
-        f"SELECT r.position, r.stream, r.alias, CASE WHEN b.alias IS NULL THEN NULL ELSE {merchant} END"
-        f" FROM (SELECT position, stream, {store.alias_sql} AS alias FROM records WHERE type = 'order.paid') AS r"
-        f" LEFT JOIN buyers AS b ON b.alias = r.alias WHERE b.alias IS NULL OR {merchant} <> r.stream"
-    )
     erased: dict[str, str] = {}
-    misplaced: set[str] = set()
-    for position, stream, alias, of in rows:
+    told: set[str] = set()
+    for position, stream, alias, of in misplaced(store):
         if of is None and erased.setdefault(alias, stream) == stream:
             continue
         if of is None and store.identity.version == ONE_ALIAS_EVERYWHERE:
             continue
-        if alias not in misplaced:
-            misplaced.add(alias)
+        if alias not in told:
+            told.add(alias)
             yield (
                 f"position {position}: the alias {alias} stands in a record of {stream} and also under"
                 f" {of or erased[alias]}: rows of the table of aliases changed places, or an alias was given twice"
@@ -82,15 +78,15 @@ def _misplaced(store: Store) -> Iterator[str]:
 
 
 def _erased_by_receipts(store: Store) -> int:
-    records = store.query("SELECT record FROM records WHERE stream = ?", (ERASURES,))
-    receipts = (msgspec.convert(msgspec.json.decode(record)["event"]["data"], BuyerErased) for (record,) in records)
+    receipts = (
+        msgspec.convert(msgspec.json.decode(row.record)["event"]["data"], BuyerErased)
+        for row in rows_of(store, ERASURES)
+    )
     return sum(1 if receipt.aliases is msgspec.UNSET else receipt.aliases for receipt in receipts)
 
 
 def _unborne(store: Store) -> Iterator[str]:
-    for (alias,) in store.query(
-        f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} FROM records WHERE type = 'order.paid' ORDER BY 1"
-    ):
+    for alias in unborne(store):
         yield f"the table of aliases has a row for {alias}, which no record bears: rows were changed or put in"
 
 
@@ -99,7 +95,7 @@ def _unsealed(store: Store) -> Iterator[str]:
         key = key_of(store)
     except LevelbookError:
         return  # who has no key can check everything but whose a row is
-    for row in map(AliasRow._make, store.query("SELECT key, merchant, alias, seal FROM buyers")):
+    for row in alias_rows(store):
         if not is_sealed(key, row):
             yield (
                 f"the row of the alias {row.alias} at {row.merchant} does not bear the seal of this ledger's key:"
@@ -108,8 +104,7 @@ def _unsealed(store: Store) -> Iterator[str]:
 
 
 def _asked_for_nobody(store: Store) -> Iterator[str]:
-    sql = "SELECT asked_at FROM erasures_due AS d WHERE NOT EXISTS (SELECT 1 FROM buyers WHERE key = d.key)"
-    for (asked_at,) in store.query(f"{sql} ORDER BY asked_at"):
+    for asked_at in asked_for_nobody(store):
         yield (
             f"an erasure asked for at {shanghai_text(asked_at)} is due for a buyer who has no alias: the request was"
             " put in, or the buyer's rows were deleted without 'erase-buyer'"

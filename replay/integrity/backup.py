@@ -9,16 +9,13 @@ from typing import Any, Final
 from replay.errors import StoreError, UsageError
 from replay.integrity.aliases import buyer_problems
 from replay.integrity.verify import Verified, verify
-from replay.schema.versions import ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
-from replay.store.base import ROW_COLUMNS, AliasRow, Store
+from replay.store.alias_queries import copied_tables, put_rows, table_rows
+from replay.store.base import Store
+from replay.store.queries import BEFORE_ALL, plain_rows
 from replay.store.record import Row
 from replay.store.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
 
 COPY_ROWS: Final = 10_000
-ALIAS_COLUMNS: Final = {ONE_ALIAS_EVERYWHERE: ("key", "alias"), SCHEMA_VERSION: AliasRow._fields}
-"""By schema version, the columns of the table of aliases."""
-REQUEST_COLUMNS: Final = ("key", "due_at", "asked_at", "reason")
-_RECORDS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records WHERE position <= ? ORDER BY position"
 
 
 @dataclass
@@ -42,9 +39,8 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
         with copy_of(draft, store.identity) as copy, store.snapshot():
             head = store.head()
             _copy_records(store, copy, head.position, progress)
-            _copy_rows(store, copy, "buyers", ALIAS_COLUMNS[store.identity.version])
-            if store.identity.version != ONE_ALIAS_EVERYWHERE:
-                _copy_rows(store, copy, "erasures_due", REQUEST_COLUMNS)
+            for table, columns in copied_tables(store.identity.version).items():
+                _copy_rows(store, copy, table, columns)
         with SqliteStore(draft) as copy:
             result = verify(copy)
         if not result.problems and result.head != head:
@@ -65,17 +61,16 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
 
 
 def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int], None]) -> None:
-    for rows in _chunks(store.query(_RECORDS_SQL, (last,))):
+    for rows in _chunks(plain_rows(store, BEFORE_ALL, last)):
         with copy.writing() as transaction:
             transaction.record([Row._make(row) for row in rows])
         progress(rows[-1][0])
 
 
 def _copy_rows(store: Store, copy: Store, table: str, columns: tuple[str, ...]) -> None:
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    for rows in _chunks(store.query(f"SELECT {names} FROM {table}")):
+    for rows in _chunks(table_rows(store, table, columns)):
         with copy.writing() as transaction:
-            transaction.execute_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+            put_rows(transaction, table, columns, rows)
 
 
 def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -19,8 +19,9 @@ from domain.limits import AHEAD_MICROS_MAX
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.integrity.aliases import buyer_problems, why_seals_unchecked
 from replay.processes import rare_cycle_search, second_core
-from replay.store.base import EMPTY, ROW_COLUMNS, Head, Store
+from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
+from replay.store.queries import BEFORE_ALL, chain_at, link_at, plain_rows, tally
 from replay.store.record import BUYER_MARK, PLAIN_V, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
 
 PROGRESS_ROWS: Final = 5_000
@@ -147,18 +148,17 @@ def _before_first(store: Store) -> Head:
 
 def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
     """The rows behind a position; from the start, those too that stand before the first."""
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
-    return map(Row._make, store.query(sql, (after or -(2**62), last)))
+    return map(Row._make, plain_rows(store, after or BEFORE_ALL, last))
 
 
 def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> Span:
     """The second half is walked by another process, from the link that the first half has to end with."""
     middle = last // 2
     with second_core(_serve) as helper:
-        found = list(store.query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (middle,)))
-        if not found:
+        found = link_at(store, middle)
+        if found is None:
             return _walked(store, Span(_before_first(store), last, from_start=True), progress)
-        helper.send((store.location, Span(Head(*found[0]), last, from_start=False)))
+        helper.send((store.location, Span(found, last, from_start=False)))
         first = _walked(store, Span(_before_first(store), middle, from_start=True), lambda done: progress(2 * done))
         if first.problem is not None:
             return first
@@ -306,13 +306,13 @@ def _shown(value: object) -> str:
 
 
 def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
-    tally = dict(store.query("SELECT type, count FROM tally"))
+    counted = tally(store)
     if store.head().position != last:
         return []  # others have written meanwhile: the tally counts their records too
     return [
-        f"the tally counts {tally.get(name, 0)} records of {name}, the ledger holds {types[name]}"
-        for name in sorted(tally.keys() | types.keys())
-        if tally.get(name, 0) != types[name]
+        f"the tally counts {counted.get(name, 0)} records of {name}, the ledger holds {types[name]}"
+        for name in sorted(counted.keys() | types.keys())
+        if counted.get(name, 0) != types[name]
     ]
 
 
@@ -327,9 +327,9 @@ def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
         return [f"position {kept.position} was noted down, but the ledger ends at {span.last}: its tail was cut"]
     if kept.position > span.head.position:
         return []  # beyond the record that does not fit there is nothing to compare with
-    found = [chain.hex() for (chain,) in store.query("SELECT chain FROM records WHERE position = ?", (kept.position,))]
-    if found != [kept.chain]:
-        bears = f"bears the chain {''.join(found)}, but {kept.chain} was noted down"
+    found = (chain_at(store, kept.position) or b"").hex()
+    if found != kept.chain:
+        bears = f"bears the chain {found}, but {kept.chain} was noted down"
         of_old = "" if kept.ledger else ", or the head is of another ledger"
         return [f"position {kept.position} {bears}: the past was rewritten, or a copy went on otherwise{of_old}"]
     return []

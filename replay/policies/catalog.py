@@ -18,10 +18,7 @@ from domain.policy import Policy, PolicyError, canonical_of, policy_of
 from replay.errors import FaultyPolicy, UsageError, damaged
 from replay.store.base import Store
 from replay.store.decode import read_record
-
-_ADOPTED_SQL: Final = (
-    "SELECT position, record FROM records WHERE stream = ? AND type = 'policy.adopted' ORDER BY version"
-)
+from replay.store.queries import EVERYTHING, rows_of_types
 
 
 class Choice(NamedTuple):
@@ -208,11 +205,11 @@ def all_given(folder: Path | None) -> list[Policy]:
 def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
     """What the ledger has adopted for a scheme, in order."""
     adopted = []
-    for position, record in store.query(_ADOPTED_SQL, (f"policy/{scheme}",)):
-        data = read_record("policy.adopted", record).data
+    for row in rows_of_types(store, f"policy/{scheme}", ("policy.adopted",), EVERYTHING):
+        data = read_record(row.type, row.record).data
         if sha256(data.content.encode()).hexdigest() != data.hash:
-            raise damaged(f"the policy adopted at position {position}")
-        adopted.append(Adopted(position, policy_of(data.content)))
+            raise damaged(f"the policy adopted at position {row.position}")
+        adopted.append(Adopted(row.position, policy_of(data.content)))
     return adopted
 
 

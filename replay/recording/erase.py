@@ -7,6 +7,8 @@ no key.
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start, shanghai_text
@@ -14,8 +16,16 @@ from domain.events import BuyerErased
 from replay.errors import UsageError
 from replay.recording.append import Appender, Stamper, ledger_clock
 from replay.recording.own import check_reason, own_candidate, own_source_of
-from replay.schema.versions import ONE_ALIAS_EVERYWHERE
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.alias_queries import (
+    Request,
+    add_request,
+    due_at,
+    earliest_due,
+    forget_request,
+    merchants_since,
+    request_of,
+)
+from replay.store.base import Store, Transaction
 from replay.store.buyers import ERASURES, hash_buyer, key_of
 from replay.store.record import Candidate
 
@@ -66,40 +76,26 @@ class Due(NamedTuple):
         return Due(self.erased + later.erased, later.left, self.scrubbed and later.scrubbed)
 
 
-class Waiting(NamedTuple):
-    """The requests that are kept."""
-
-    kept: int
-    earliest_due: int | None
-    overdue: int
-    """How many of them are due and not carried out yet."""
-
-
 def erase_now(store: Store, buyer: str, reason: str, *, in_month: bool = False, clock_behind: bool = False) -> Erasure:
     """Forget whose alias a buyer's is, leaving a receipt that names no one; no record changes.
 
     Raises UsageError when the ledger knows no such buyer, and, unless `in_month` is allowed, where the month's pair cap
     would begin anew. A request that was kept for the buyer goes.
     """
-    check_reason(reason)
-    key = key_of(store)
-    with store.append() as transaction:
-        appender, stamper = Appender(store.identity.id, key), ledger_clock(transaction, clock_behind=clock_behind)
-        hashed = hash_buyer(key, buyer)
-        merchants = _merchants_this_month(store, transaction, hashed)
-        erased = [one for one in take_due(transaction, appender, stamper).erased if one.key == hashed]
-        if not erased:
-            aliases = _known(transaction, hashed)
+    with _erasing(store, buyer, reason, clock_behind=clock_behind) as at:
+        erased, merchants = at.erased, at.merchants_this_month
+        if erased is None:
+            aliases = _known(at.transaction, at.key)
             if merchants and not in_month:
                 raise UsageError(
                     f"at {merchants} of {aliases} merchants something happened to the buyer's orders this month. Erased"
                     " at once, what they do there from now on is another buyer's, and the month's pair cap begins anew;"
                     " nothing was erased. Give --now to erase all the same, or --at-month-end to have it done at"
-                    f" {shanghai_text(_month_end(transaction.now()))}"
+                    f" {shanghai_text(_month_end(at.transaction.now()))}"
                 )
-            _forget_request(transaction, hashed)
-            erased = _erase(transaction, appender, stamper, [(hashed, reason)])
-    return _erasure(store, erased[0], merchants)
+            forget_request(at.transaction, at.key)
+            (erased,) = _erase(at.transaction, at.appender, at.stamper, [(at.key, reason)])
+    return _erasure(store, erased, merchants)
 
 
 def erase_at_month_end(store: Store, buyer: str, reason: str, *, clock_behind: bool = False) -> Asked | Erasure:
@@ -108,19 +104,38 @@ def erase_at_month_end(store: Store, buyer: str, reason: str, *, clock_behind: b
     The erasure, where such a request was due and was carried out now. Raises UsageError when the ledger knows no such
     buyer.
     """
+    with _erasing(store, buyer, reason, clock_behind=clock_behind) as at:
+        if at.erased is None:
+            _known(at.transaction, at.key)
+            return _ask(at.transaction, at.key, reason)
+    return _erasure(store, at.erased, at.merchants_this_month)
+
+
+class _Erasing(NamedTuple):
+    """An open transaction in which a buyer is to be erased, or the request is to be kept."""
+
+    transaction: Transaction
+    appender: Appender
+    stamper: Stamper
+    key: bytes
+    """The buyer's keyed hash."""
+    merchants_this_month: int
+    erased: Erased | None
+    """What became of the buyer where an earlier request was due, and was carried out in this transaction."""
+
+
+@contextmanager
+def _erasing(store: Store, buyer: str, reason: str, *, clock_behind: bool) -> Iterator[_Erasing]:
+    """The requests that are due are carried out first, this buyer's too."""
     check_reason(reason)
     key = key_of(store)
     with store.append() as transaction:
         appender, stamper = Appender(store.identity.id, key), ledger_clock(transaction, clock_behind=clock_behind)
         hashed = hash_buyer(key, buyer)
         merchants = _merchants_this_month(store, transaction, hashed)
-        erased = [one for one in take_due(transaction, appender, stamper).erased if one.key == hashed]
-        if not erased:
-            _known(transaction, hashed)
-            asked = _ask(transaction, hashed, reason)
-    if erased:
-        return _erasure(store, erased[0], merchants)
-    return asked
+        due = take_due(transaction, appender, stamper).erased
+        erased = next((one for one in due if one.key == hashed), None)
+        yield _Erasing(transaction, appender, stamper, hashed, merchants, erased)
 
 
 def erase_due(store: Store, *, clock_behind: bool = False) -> Due:
@@ -141,30 +156,20 @@ def take_due(transaction: Transaction, appender: Appender, stamper: Stamper, *, 
 
     To be called before any alias is looked up. Leaves them where `may_erase` is false, or the role may not delete.
     """
-    ((earliest,),) = transaction.execute("SELECT min(due_at) FROM erasures_due")
+    earliest = earliest_due(transaction)
     if earliest is None or earliest > (now := transaction.now()):
         return Due()
-    sql = "SELECT key, reason FROM erasures_due WHERE due_at <= ? ORDER BY due_at, key"
-    due = [(bytes(key), str(reason)) for key, reason in transaction.execute(sql, (now,))]
+    due = due_at(transaction, now)
     if not (may_erase and transaction.may_erase()):
         return Due(left=len(due))
     for key, _ in due:
-        _forget_request(transaction, key)
+        forget_request(transaction, key)
     return Due(tuple(_erase(transaction, appender, stamper, due)))
 
 
 def scrubbed(store: Store, due: Due) -> Due:
     """After the transaction in which requests were carried out: leave nothing of the rows in the files."""
     return due._replace(scrubbed=store.scrub()) if due.erased else due
-
-
-def waiting(store: Store) -> Waiting:
-    """The requests that are kept, as they stand now."""
-    if store.identity.version == ONE_ALIAS_EVERYWHERE:
-        return Waiting(0, None, 0)
-    sql = "SELECT count(*), min(due_at), count(CASE WHEN due_at <= ? THEN 1 END) FROM erasures_due"
-    ((kept, earliest, overdue),) = store.query(sql, (store.now(),))
-    return Waiting(kept, earliest, overdue)
 
 
 def _erasure(store: Store, erased: Erased, merchants_this_month: int) -> Erasure:
@@ -200,35 +205,14 @@ def _receipt(source: str, now: int, aliases: int, reason: str) -> Candidate:
 
 def _ask(transaction: Transaction, key: bytes, reason: str) -> Asked:
     now = transaction.now()
-    before = _request(transaction, key)
+    before = request_of(transaction, key)
     if before is not None and before.due_at <= _month_end(now):
-        return before._replace(asked_before=True)
+        return Asked(*before, asked_before=True)
     if before is not None:  # made by a clock that stood ahead
-        _forget_request(transaction, key)
-    asked = Asked(_month_end(now), now, reason, asked_before=False)
-    sql = "INSERT INTO erasures_due (key, due_at, asked_at, reason) VALUES (?, ?, ?, ?)"
-    transaction.execute(sql, (key, *asked[:3]))
-    transaction.run_deferred()
-    if _request(transaction, key) != asked:
-        raise not_kept("a request to erase a buyer is not there, or another one")
-    return asked
-
-
-def _request(transaction: Transaction, key: bytes) -> Asked | None:
-    rows = transaction.execute("SELECT due_at, asked_at, reason FROM erasures_due WHERE key = ?", (key,))
-    if not rows:
-        return None
-    due_at, asked_at, reason = rows[0]
-    return Asked(due_at, asked_at, reason, asked_before=False)
-
-
-def _forget_request(transaction: Transaction, key: bytes) -> None:
-    if _request(transaction, key) is None:
-        return
-    transaction.execute("DELETE FROM erasures_due WHERE key = ?", (key,))
-    transaction.run_deferred()
-    if _request(transaction, key) is not None:
-        raise not_kept("a request to erase a buyer that was deleted is still there")
+        forget_request(transaction, key)
+    asked = Request(_month_end(now), now, reason)
+    add_request(transaction, key, asked)
+    return Asked(*asked, asked_before=False)
 
 
 def _month_end(now: int) -> int:
@@ -238,11 +222,4 @@ def _month_end(now: int) -> int:
 
 def _merchants_this_month(store: Store, transaction: Transaction, buyer: bytes) -> int:
     """At how many merchants something happened to the buyer's orders in the present month."""
-    paid = f"SELECT stream, ref, {store.alias_sql} AS alias FROM records WHERE type = 'order.paid'"
-    sql = (
-        "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"
-        " WHERE r.stream = b.merchant AND r.occurred_at >= ? AND r.ref IN"
-        f" (SELECT p.ref FROM ({paid}) AS p WHERE p.stream = b.merchant AND p.alias = b.alias))"
-    )
-    ((count,),) = transaction.execute(sql, (buyer, month_start(month_of(transaction.now()))))
-    return int(count)
+    return merchants_since(store, transaction, buyer, month_start(month_of(transaction.now())))

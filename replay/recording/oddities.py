@@ -6,10 +6,11 @@ the transaction: within the batch, and of the past by index, for those events al
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from replay.store.base import Transaction
+from replay.store.queries import Place, places_at_instant, places_of, places_with_refs
 from replay.store.record import Candidate
 
 RETRACTION: Final = "event.retracted"
@@ -21,7 +22,6 @@ EFFECTS: Final = {
     OPENING: frozenset({"order.paid", "order.received", "review.posted", "merchant.closed", "merchant.tier_set"}),
 }
 """By type of a cause, what it has to stand before: of the same order or creator, of an opening of the merchant."""
-_AT_ONCE: Final = 300
 
 
 class Oddities(NamedTuple):
@@ -33,14 +33,6 @@ class Oddities(NamedTuple):
     """Pairs of one subject, one order and one instant, the effect recorded before its cause."""
 
 
-class _Place(NamedTuple):
-    """An event among others that are about the same; `number` is its place in the batch, or in the past."""
-
-    number: int
-    occurred_at: int
-    type: str
-
-
 def oddities(transaction: Transaction, new: Sequence[Candidate]) -> Oddities:
     """Those among new events, in their order, before they are inserted."""
     return Oddities(_retract_nothing(transaction, new), _effects_first(transaction, new))
@@ -49,10 +41,7 @@ def oddities(transaction: Transaction, new: Sequence[Candidate]) -> Oddities:
 def _retract_nothing(transaction: Transaction, new: Sequence[Candidate]) -> int:
     if all(item.type != RETRACTION for item in new):
         return 0
-    wanted = {(item.stream, *_named(item)) for item in new if item.type == RETRACTION}
-    names = ("stream", "source", "event_id")
-    same = " AND ".join(f"r.{name} = wanted.{name}" for name in names) + " AND r.type <> 'level.decided'"
-    there = set(_joined(transaction, names, sorted(wanted), same, "r.stream, r.source, r.event_id"))
+    there = set(places_of(transaction, {(item.stream, *_named(item)) for item in new if item.type == RETRACTION}))
     nothing = 0
     for item in new:
         if item.type == RETRACTION and (item.stream, *_named(item)) not in there:
@@ -71,21 +60,21 @@ def _effects_first(transaction: Transaction, new: Sequence[Candidate]) -> int:
     if not causes:
         return 0
     past = _past_of(transaction, [item for _, item in causes])
-    in_batch: dict[tuple[str, str | None], list[_Place]] = defaultdict(list)
+    in_batch: dict[tuple[str, str | None], list[Place]] = defaultdict(list)
     for number, item in enumerate(new):
-        place = _Place(number, item.occurred_at, item.type)
+        place = Place(number, item.occurred_at, item.type)
         in_batch[item.stream, None].append(place)
         if item.ref is not None:
             in_batch[item.stream, item.ref].append(place)
     found = 0
     for number, item in causes:
         key = (item.stream, item.ref)
-        before = past.get(key, []) + [place for place in in_batch[key] if place.number < number]
+        before = past.get(key, []) + [place for place in in_batch[key] if place.position < number]
         found += _effects_of(item, before)
     return found
 
 
-def _effects_of(cause: Candidate, before: Sequence[_Place]) -> int:
+def _effects_of(cause: Candidate, before: Sequence[Place]) -> int:
     """Of what was recorded before a cause, the effects at its instant that no earlier cause stands before."""
     found = 0
     for place in before:
@@ -95,38 +84,15 @@ def _effects_of(cause: Candidate, before: Sequence[_Place]) -> int:
     return found
 
 
-def _past_of(transaction: Transaction, causes: Sequence[Candidate]) -> dict[tuple[str, str | None], list[_Place]]:
+def _past_of(transaction: Transaction, causes: Sequence[Candidate]) -> dict[tuple[str, str | None], list[Place]]:
     """What was recorded before of the same orders and creators; of openings, what happened at the same instant."""
-    past: dict[tuple[str, str | None], list[_Place]] = defaultdict(list)
-    about = sorted({(item.stream, item.ref) for item in causes if item.ref is not None})
-    columns = "r.stream, r.ref, r.position, r.occurred_at, r.type"
-    same_ref = "r.stream = wanted.stream AND r.ref = wanted.ref"
-    for stream, ref, position, at, event_type in _joined(transaction, ("stream", "ref"), about, same_ref, columns):
-        past[stream, ref].append(_Place(position, at, event_type))
+    past: dict[tuple[str, str | None], list[Place]] = defaultdict(list)
+    about = {(item.stream, item.ref) for item in causes if item.ref is not None}
+    for key, place in places_with_refs(transaction, about):
+        past[key].append(place)
     for item in causes:
         if item.type == OPENING:
-            rows = transaction.execute(
-                "SELECT position, occurred_at, type FROM records WHERE stream = ? AND occurred_at = ?",
-                (item.stream, item.occurred_at),
-            )
-            past[item.stream, None] = [_Place(*row) for row in rows]
+            past[item.stream, None] = places_at_instant(transaction, item.stream, item.occurred_at)
     for places in past.values():
         places.sort()
     return past
-
-
-def _joined(
-    transaction: Transaction, names: Sequence[str], wanted: Sequence[tuple[Any, ...]], on: str, columns: str
-) -> Iterator[tuple[Any, ...]]:
-    """Columns of the records that fit one of the wanted rows of text, found by index."""
-    first = f"({', '.join(['CAST(? AS TEXT)'] * len(names))})"
-    other = f"({', '.join('?' * len(names))})"
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
-        values = ", ".join([first] + [other] * (len(some) - 1))
-        # A cross join keeps SQLite from going through all records.
-        yield from transaction.execute(
-            f"WITH wanted ({', '.join(names)}) AS (VALUES {values})"
-            f" SELECT {columns} FROM wanted CROSS JOIN records AS r WHERE {on}",
-            [part for row in some for part in row],
-        )

@@ -1,6 +1,7 @@
 """A store: where the records of one ledger are kept. What both databases promise.
 
-Statements are written once, with `?` for parameters; a database that says it otherwise translates.
+Statements are written once, with `?` for parameters; a database that says it otherwise translates. What is asked of a
+store stands in `queries` and `alias_queries`.
 """
 
 import secrets
@@ -85,11 +86,22 @@ class Known(NamedTuple):
     record: bytes
 
 
-class Transaction(ABC):
+class Readable(ABC):
+    """What `queries` asks: an open store, or a transaction, which sees what it has written."""
+
+    @abstractmethod
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows as they are read. For this room alone: what others ask has a name in `queries`."""
+
+
+class Transaction(Readable):
     """One append transaction: alone in the store, and either whole or without trace."""
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        return iter(self.execute(sql, parameters))
 
     @abstractmethod
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
@@ -183,7 +195,7 @@ class Transaction(ABC):
         )
 
 
-class Store(ABC):
+class Store(Readable):
     """An open store. Reading needs no lock and sees a prefix of the ledger, never a hole."""
 
     name: str
@@ -193,10 +205,6 @@ class Store(ABC):
     identity: Identity
     alias_sql: str
     """In SQL, the alias that a row of `records` with a payment bears."""
-
-    @abstractmethod
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Rows as they are read; memory does not grow with their number."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Transaction]:
@@ -288,7 +296,7 @@ class Store(ABC):
             self.close()
 
     def head(self) -> Head:
-        rows = list(self.query(HEAD_SQL))
+        rows = list(self._query(HEAD_SQL))
         return Head(*rows[0]) if rows else _before_first(self.identity)
 
 

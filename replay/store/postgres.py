@@ -77,7 +77,7 @@ class PostgresStore(Store):
             self._reader.close()
             raise
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             with (
                 self._reader.transaction(),
@@ -139,7 +139,7 @@ class PostgresStore(Store):
         return sum(
             int(size)
             for table in tables
-            for (size,) in self.query("SELECT pg_total_relation_size(?::regclass)", (f"{SCHEMA}.{table}",))
+            for (size,) in self._query("SELECT pg_total_relation_size(?::regclass)", (f"{SCHEMA}.{table}",))
         )
 
     def definition_problems(self) -> list[str]:
@@ -176,11 +176,11 @@ class PostgresStore(Store):
 
     def kept_checks(self) -> Iterator[str]:
         if self._keeps_checks():
-            for (line,) in self.query(f"SELECT line FROM {CHECKS_SCHEMA}.checks ORDER BY number"):
+            for (line,) in self._query(f"SELECT line FROM {CHECKS_SCHEMA}.checks ORDER BY number"):
                 yield line
 
     def _keeps_checks(self) -> bool:
-        return bool(list(self.query("SELECT 1 FROM pg_tables WHERE schemaname = ?", (CHECKS_SCHEMA,))))
+        return bool(list(self._query("SELECT 1 FROM pg_tables WHERE schemaname = ?", (CHECKS_SCHEMA,))))
 
     def scrub(self) -> bool:
         warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done
@@ -191,7 +191,7 @@ class PostgresStore(Store):
 
     def has_index(self, name: str) -> bool:
         sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"
-        return bool(list(self.query(sql, (SCHEMA, name))))
+        return bool(list(self._query(sql, (SCHEMA, name))))
 
     def key_path(self) -> Path | None:
         return None

@@ -64,7 +64,7 @@ class SqliteStore(Store):
         self._writer: sqlite3.Connection | None = None
         self._closed = False
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._reader.execute(sql, parameters)
         except sqlite3.Error as error:
@@ -161,7 +161,7 @@ class SqliteStore(Store):
         return not busy
 
     def has_index(self, name: str) -> bool:
-        return bool(list(self.query("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))))
+        return bool(list(self._query("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))))
 
     def key_path(self) -> Path:
         return key_path(self.path)

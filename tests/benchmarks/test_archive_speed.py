@@ -11,17 +11,17 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from replay.columnar.archive import open_archive
-from replay.columnar.encoding import READ_ROWS, ROW_COLUMNS
+from replay.columnar.encoding import READ_ROWS
 from replay.columnar.seal import seal
 from replay.columnar.segments import AGENCIES
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
+from replay.store.queries import sealed_rows
 from tests.benchmarks.conftest import LINES, Compare
 from tests.making import ingest_files
 
 EVENTS = LINES // 2
 BYTES_AIM = 40
-_ROWS_SQL = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_sealing(ledger: str, tmp_path: Path, compare: Compare, benchmark: Bench
 
 def read_rows(store: Store) -> None:
     for begin in range(0, EVENTS, READ_ROWS):
-        list(store.query(_ROWS_SQL, (begin, min(begin + READ_ROWS, EVENTS))))
+        list(sealed_rows(store, begin, min(begin + READ_ROWS, EVENTS)))
 
 
 def write_tables(tables: list["pa.Table"], folder: Path) -> None:

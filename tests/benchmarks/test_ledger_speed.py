@@ -48,7 +48,7 @@ def ingested(lines_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def batches(store: Store, lines_file: Path) -> list[list[tuple[Any, ...]]]:
     """The rows of a ledger in batches like those of the ingest: a megabyte of lines each."""
-    rows = list(store.query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
+    rows = list(store._query(f"SELECT {ROW_COLUMNS} FROM records ORDER BY position"))
     size = LINES * (1 << 20) // lines_file.stat().st_size
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
@@ -58,7 +58,7 @@ def test_ingest_on_sqlite_against_bare_inserts(
     ingested: Store, lines_file: Path, tmp_path: Path, compare: Compare, guarded: bool
 ) -> None:
     rows = batches(ingested, lines_file)
-    buyers = list(ingested.query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
+    buyers = list(ingested._query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
 
     def clean() -> None:
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
@@ -172,7 +172,7 @@ def test_append_to_a_long_stream_against_an_empty_one(location: str, tmp_path: P
 def test_verify_against_reading_and_hashing(ingested: Store, compare: Compare) -> None:
     def floor() -> None:
         chain = bytes(32)
-        for (record,) in ingested.query("SELECT record FROM records ORDER BY position"):
+        for (record,) in ingested._query("SELECT record FROM records ORDER BY position"):
             chain = sha256(b"\x02" + chain + sha256(b"\x00" + record).digest()).digest()
 
     def product() -> None:

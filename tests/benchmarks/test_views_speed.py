@@ -267,7 +267,7 @@ def test_a_correction_in_last_month_at_a_merchant_of_a_million_events(
         with open_store(str(folder / "ledger.db")) as store, open_views(store) as views:
             follow(views, stay=False)
             (order,) = next(
-                store.query(
+                store._query(
                     "SELECT ref FROM records WHERE stream = 'merchant/m-0' AND type = 'review.posted'"
                     " AND occurred_at > ? ORDER BY occurred_at LIMIT 1",
                     (store.now() - 40 * 86_400_000_000,),

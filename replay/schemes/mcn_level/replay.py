@@ -18,6 +18,7 @@ from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.creator_level.replay import Month as CreatorMonth
 from replay.store.base import Store
 from replay.store.decode import read_record
+from replay.store.queries import binding_rows, refs_of_types, rows_about
 
 
 class Month(NamedTuple):
@@ -88,11 +89,7 @@ class McnReplay(MonthlyReplay[Month]):
 
     @classmethod
     def streams(cls, store: Store, subject: str, position: int) -> list[str]:
-        bound = store.query(
-            "SELECT DISTINCT ref FROM records WHERE stream = ? AND type IN (?, ?) AND position <= ?",
-            (subject, *BINDING_TYPES, position),
-        )
-        return [subject, *(f"creator/{creator}" for (creator,) in bound)]
+        return [subject, *(f"creator/{name}" for name in refs_of_types(store, subject, BINDING_TYPES, position))]
 
     @classmethod
     def assumed_of(cls, policies: Policies) -> list[str]:
@@ -227,21 +224,13 @@ class McnReplay(MonthlyReplay[Month]):
 
 
 def _bindings_of(store: Store, creator: str, position: int) -> list[Event]:
-    marks = ", ".join(f"'{name}'" for name in BINDING_TYPES)
-    rows = store.query(
-        f"SELECT type, record FROM records WHERE ref = ? AND type IN ({marks}) AND position <= ? ORDER BY position",
-        (creator, position),
-    )
-    return [read_record(event_type, record) for event_type, record in rows]
+    return [read_record(event_type, record) for event_type, record in binding_rows(store, creator, position)]
 
 
 def _retractions(store: Store, event: Event, position: int) -> list[Event]:
     """The retractions of an event, and those of these in turn."""
-    rows = store.query(
-        "SELECT record FROM records WHERE stream = ? AND ref = ? AND type = ? AND position <= ?",
-        (event.originator_id, f"{event.source} {event.id}", RETRACTED, position),
-    )
-    found = [read_record(RETRACTED, record) for (record,) in rows]
+    naming = rows_about(store, event.originator_id, f"{event.source} {event.id}")
+    found = [read_record(row.type, row.record) for row in naming if row.type == RETRACTED and row.position <= position]
     return [*found, *(further for item in found for further in _retractions(store, item, position))]
 
 

@@ -1,0 +1,145 @@
+"""What is asked of the table of aliases and of the requests to erase buyers, and how these are written.
+
+Both stand outside the chain: rows go, and no record changes. Receipts and seals are others' business.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from replay.schema.versions import ONE_ALIAS_EVERYWHERE
+from replay.store.base import AliasRow, Store, Transaction, not_kept
+
+_PAID: Final = "FROM records WHERE type = 'order.paid'"
+_REQUEST_COLUMNS: Final = ("key", "due_at", "asked_at", "reason")
+
+
+class Request(NamedTuple):
+    """A request to erase a buyer."""
+
+    due_at: int
+    asked_at: int
+    reason: str
+
+
+class Waiting(NamedTuple):
+    """The requests that are kept."""
+
+    kept: int
+    earliest_due: int | None
+    overdue: int
+    """How many of them are due and not carried out yet."""
+
+
+class Misplaced(NamedTuple):
+    """An alias in a record that has no row, or one of another merchant."""
+
+    position: int
+    stream: str
+    alias: str
+    of: str | None
+    """The merchant of its row; None where it has none."""
+
+
+def misplaced(store: Store) -> Iterator[Misplaced]:
+    """The aliases in records whose row is gone, or is of another merchant than the record's."""
+    merchant = "r.stream" if store.identity.version == ONE_ALIAS_EVERYWHERE else "b.merchant"
+    rows = store._query(
+        f"SELECT r.position, r.stream, r.alias, CASE WHEN b.alias IS NULL THEN NULL ELSE {merchant} END"
+        f" FROM (SELECT position, stream, {store.alias_sql} AS alias {_PAID}) AS r"
+        f" LEFT JOIN buyers AS b ON b.alias = r.alias WHERE b.alias IS NULL OR {merchant} <> r.stream"
+    )
+    return map(Misplaced._make, rows)
+
+
+def unborne(store: Store) -> Iterator[str]:
+    """The aliases that have a row and stand in no record."""
+    rows = store._query(f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} {_PAID} ORDER BY 1")
+    return (alias for (alias,) in rows)
+
+
+def alias_rows(store: Store) -> Iterator[AliasRow]:
+    """The whole table of aliases."""
+    return map(AliasRow._make, store._query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
+
+
+def asked_for_nobody(store: Store) -> Iterator[int]:
+    """When the requests were asked for whose buyer has no alias, the earliest first."""
+    nobody = "NOT EXISTS (SELECT 1 FROM buyers WHERE key = d.key)"
+    rows = store._query(f"SELECT asked_at FROM erasures_due AS d WHERE {nobody} ORDER BY asked_at")
+    return (asked_at for (asked_at,) in rows)
+
+
+def copied_tables(version: int) -> dict[str, tuple[str, ...]]:
+    """By name, the columns of the tables outside the chain that a copy of a store of a schema version takes over."""
+    if version == ONE_ALIAS_EVERYWHERE:
+        return {"buyers": ("key", "alias")}
+    return {"buyers": AliasRow._fields, "erasures_due": _REQUEST_COLUMNS}
+
+
+def table_rows(store: Store, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a whole table, by columns."""
+    return store._query(f"SELECT {', '.join(columns)} FROM {table}")
+
+
+def put_rows(transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write rows of columns into a table."""
+    marks = ", ".join("?" * len(columns))
+    transaction.execute_many(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+
+def waiting(store: Store) -> Waiting:
+    """The requests that are kept, as they stand now."""
+    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+        return Waiting(0, None, 0)
+    sql = "SELECT count(*), min(due_at), count(CASE WHEN due_at <= ? THEN 1 END) FROM erasures_due"
+    ((kept, earliest, overdue),) = store._query(sql, (store.now(),))
+    return Waiting(kept, earliest, overdue)
+
+
+def earliest_due(transaction: Transaction) -> int | None:
+    """When the first of the requests is due."""
+    ((earliest,),) = transaction.execute("SELECT min(due_at) FROM erasures_due")
+    return None if earliest is None else int(earliest)
+
+
+def due_at(transaction: Transaction, now: int) -> list[tuple[bytes, str]]:
+    """Keys and reasons of the requests that are due at an instant, in the order in which they fell due."""
+    sql = "SELECT key, reason FROM erasures_due WHERE due_at <= ? ORDER BY due_at, key"
+    return [(bytes(key), str(reason)) for key, reason in transaction.execute(sql, (now,))]
+
+
+def request_of(transaction: Transaction, key: bytes) -> Request | None:
+    """The request that is kept for a buyer."""
+    rows = transaction.execute("SELECT due_at, asked_at, reason FROM erasures_due WHERE key = ?", (key,))
+    return Request(*rows[0]) if rows else None
+
+
+def add_request(transaction: Transaction, key: bytes, request: Request) -> None:
+    """Keep a request. Raises StoreError unless the database has kept it."""
+    sql = f"INSERT INTO erasures_due ({', '.join(_REQUEST_COLUMNS)}) VALUES (?, ?, ?, ?)"
+    transaction.execute(sql, (key, *request))
+    transaction.run_deferred()
+    if request_of(transaction, key) != request:
+        raise not_kept("a request to erase a buyer is not there, or another one")
+
+
+def forget_request(transaction: Transaction, key: bytes) -> None:
+    """Delete the request for a buyer, if there is one. Raises StoreError unless it is gone."""
+    if request_of(transaction, key) is None:
+        return
+    transaction.execute("DELETE FROM erasures_due WHERE key = ?", (key,))
+    transaction.run_deferred()
+    if request_of(transaction, key) is not None:
+        raise not_kept("a request to erase a buyer that was deleted is still there")
+
+
+def merchants_since(store: Store, transaction: Transaction, key: bytes, instant: int) -> int:
+    """At how many merchants something happened to the buyer's orders from an instant on."""
+    paid = f"SELECT stream, ref, {store.alias_sql} AS alias {_PAID}"
+    sql = (
+        "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"
+        " WHERE r.stream = b.merchant AND r.occurred_at >= ? AND r.ref IN"
+        f" (SELECT p.ref FROM ({paid}) AS p WHERE p.stream = b.merchant AND p.alias = b.alias))"
+    )
+    ((count,),) = transaction.execute(sql, (key, instant))
+    return int(count)

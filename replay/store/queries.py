@@ -1,0 +1,348 @@
+"""What is asked of the records of a store and of their tally: every statement once, each with the index that serves it.
+
+Rows come as they are read, so that memory does not grow with their number. Rows of EVENT_COLUMNS are plain tuples, for
+they are read by the million; those of whole records are a Row each. The table of aliases and the requests to erase
+buyers have `alias_queries`.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from domain.events import BINDING_TYPES
+from replay.store.base import ROW_COLUMNS, Head, Readable, Store, Transaction
+from replay.store.record import Row
+
+EVENT_COLUMNS: Final = "stream, position, version, type, source, event_id, occurred_at, recorded_at, record"
+EVERYTHING: Final = 2**62
+"""A position after every other, and an instant after every other."""
+BEFORE_ALL: Final = -(2**62)
+"""A position before every other, those too that stand before the first."""
+_NAMES_AT_ONCE: Final = 500
+_EVENTS_SQL: Final = f"SELECT {EVENT_COLUMNS} FROM records"
+_ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records"
+
+Rows = Iterator[tuple[Any, ...]]
+Name = tuple[str, str, str]
+"""Subject, source and id of an event."""
+
+
+# --- the ledger, in order of position
+
+
+def plain_rows(store: Store, after: int, last: int) -> Rows:
+    """The columns of `Row` of the records behind a position and up to another."""
+    return store._query(f"{_ROWS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+
+
+def sealed_rows(store: Store, after: int, last: int) -> Rows:
+    """(position, stream, type, occurred_at, record): what segments are made of, and no more."""
+    sql = "SELECT position, stream, type, occurred_at, record FROM records"
+    return store._query(f"{sql} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+
+
+def event_rows(store: Store, after: int, last: int) -> Rows:
+    """Rows of EVENT_COLUMNS of the records behind a position and up to another."""
+    return store._query(f"{_EVENTS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+
+
+def event_row_at(store: Store, position: int) -> tuple[Any, ...]:
+    """The row of EVENT_COLUMNS at a position of the ledger."""
+    return next(store._query(f"{_EVENTS_SQL} WHERE position = ?", (position,)))
+
+
+def link_at(store: Store, position: int) -> Head | None:
+    """When the record at a position was recorded, and the chain hash there; None where there is none."""
+    found = list(store._query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (position,)))
+    return Head(*found[0]) if found else None
+
+
+def chain_at(store: Store, position: int) -> bytes | None:
+    """The chain hash at a position; None where there is no record."""
+    link = link_at(store, position)
+    return None if link is None else link.chain
+
+
+def chains_from(store: Store, position: int, last: int) -> dict[int, bytes]:
+    """The chain hashes at a position and at the last one up to another, read together; none where no record is."""
+    end = "(SELECT max(position) FROM records WHERE position <= ?)"
+    sql = f"SELECT position, chain FROM records WHERE position = ? OR position = {end} ORDER BY position"
+    return {at: bytes(chain) for at, chain in store._query(sql, (position, last))}
+
+
+def records_at(store: Store, positions: Sequence[int]) -> Rows:
+    """(position, record), in no order."""
+    for some in _stretches(positions):
+        sql = f"SELECT position, record FROM records WHERE position IN ({_marks(some)})"
+        yield from store._query(sql, some)
+
+
+def place_at(store: Store, position: int) -> tuple[str, str]:
+    """The stream and type that the columns of a record say."""
+    ((stream, event_type),) = store._query("SELECT stream, type FROM records WHERE position = ?", (position,))
+    return stream, event_type
+
+
+def notifications(store: Store, first: int, last: int, topics: Sequence[str], limit: int) -> Rows:
+    """(stream, version, type, record, position) from a position up to another, of some types or of all."""
+    chosen = f" AND type IN ({_marks(topics)})" if topics else ""
+    return store._query(
+        "SELECT stream, version, type, record, position FROM records"
+        f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
+        (first, last, *topics, limit),
+    )
+
+
+# --- the tally
+
+
+def tally(store: Store) -> dict[str, int]:
+    """How many records the tally counts of each type, in the order of their names."""
+    return dict(store._query("SELECT type, count FROM tally ORDER BY type"))
+
+
+def counts_behind(store: Store, position: int) -> dict[str, int]:
+    """How many records of each type stand behind a position."""
+    return dict(store._query("SELECT type, count(*) FROM records WHERE position > ? GROUP BY type", (position,)))
+
+
+def counts_of(store: Store, stream: str, position: int) -> dict[str, int]:
+    """How many records of each type a stream holds up to a position."""
+    sql = "SELECT type, count(*) FROM records WHERE stream = ? AND position <= ? GROUP BY type"
+    return dict(store._query(sql, (stream, position)))
+
+
+# --- one stream
+
+
+def first_position(store: Store, stream: str) -> int | None:
+    """Where the first record of a stream stands; None where it has none."""
+    found = store._query("SELECT position FROM records WHERE stream = ? ORDER BY version LIMIT 1", (stream,))
+    return next((int(position) for (position,) in found), None)
+
+
+def length_of(store: Store, stream: str) -> int:
+    """The last version of a stream; 0 where it has no record."""
+    found = store._query("SELECT version FROM records WHERE stream = ? ORDER BY version DESC LIMIT 1", (stream,))
+    return next((int(version) for (version,) in found), 0)
+
+
+def position_of(store: Store, stream: str, version: int) -> int:
+    """Where a version of a stream stands."""
+    ((position,),) = store._query("SELECT position FROM records WHERE stream = ? AND version = ?", (stream, version))
+    return int(position)
+
+
+def count_between(store: Store, stream: str, first: int, end: int) -> int:
+    """How many of a stream's events occurred from one instant on and before another."""
+    sql = "SELECT count(*) FROM records WHERE stream = ? AND occurred_at >= ? AND occurred_at < ?"
+    ((found,),) = store._query(sql, (stream, first, end))
+    return int(found)
+
+
+def rows_of(store: Store, stream: str, after: int = 0, last: int = EVERYTHING, ref: str | None = None) -> Iterator[Row]:
+    """A stream's records behind a position and up to another, of one ref or of all, in order of version."""
+    sql, about = f"{_ROWS_SQL} WHERE stream = ? AND position > ? AND position <= ?", () if ref is None else (ref,)
+    sql += " AND ref = ?" if about else ""
+    return map(Row._make, store._query(f"{sql} ORDER BY version", (stream, after, last, *about)))
+
+
+def rows_of_types(
+    store: Store, stream: str, types: Collection[str], position: int, *, latest_first: bool = False
+) -> Iterator[Row]:
+    """A stream's records of some types up to a position, in order of version."""
+    sql = f"{_ROWS_SQL} WHERE stream = ? AND position <= ? AND type IN ({_marks(types)}) ORDER BY version"
+    order = " DESC" if latest_first else ""
+    return map(Row._make, store._query(sql + order, (stream, position, *sorted(types))))
+
+
+def rows_about(store: Store, stream: str, ref: str) -> Iterator[Row]:
+    """A stream's records of one ref, in order of position."""
+    return map(Row._make, store._query(f"{_ROWS_SQL} WHERE stream = ? AND ref = ? ORDER BY position", (stream, ref)))
+
+
+def refs_of_types(store: Store, stream: str, types: Collection[str], position: int) -> list[str]:
+    """The different refs of a stream's records of some types up to a position."""
+    sql = f"SELECT DISTINCT ref FROM records WHERE stream = ? AND type IN ({_marks(types)}) AND position <= ?"
+    return [ref for (ref,) in store._query(sql, (stream, *types, position))]
+
+
+def event_rows_of(store: Store, stream: str, position: int) -> Rows:
+    """A stream's rows of EVENT_COLUMNS up to a position, in order of version."""
+    return store._query(f"{_EVENTS_SQL} WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
+
+
+def event_rows_between(store: Store, stream: str, first: int, end: int, position: int) -> Rows:
+    """Those of a stream's up to a position that occurred from one instant on and before another."""
+    sql = f"{_EVENTS_SQL} WHERE stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
+    return store._query(sql, (stream, first, end, position))
+
+
+def event_rows_about(store: Store, stream: str, refs: Collection[str], position: int, end: int) -> Rows:
+    """Those of a stream's up to a position that are of one of these refs and occurred before an instant."""
+    # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
+    for some in _stretches(sorted(refs)):
+        sql = f"{_EVENTS_SQL} WHERE stream = ? AND ref IN ({_marks(some)}) AND position <= ? AND +occurred_at < ?"
+        yield from store._query(sql, (stream, *some, position, end))
+
+
+def event_rows_of_decisions(store: Store, stream: str, scheme: str, position: int) -> Rows:
+    """Those of the decisions on a subject in a scheme, up to a position, in order of version."""
+    # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
+    return store._query(
+        f"{_EVENTS_SQL} WHERE stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ?"
+        " ORDER BY version",
+        (stream, f"{scheme} ", f"{scheme}!", position),
+    )
+
+
+def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *, latest_first: bool) -> Rows:
+    """(stream, version, type, record) of a stream's versions behind one and up to another."""
+    return store._query(
+        "SELECT stream, version, type, record FROM records WHERE stream = ? AND version > ? AND version <= ?"
+        f" ORDER BY version {'DESC' if latest_first else 'ASC'} LIMIT ?",
+        (stream, after, last, limit),
+    )
+
+
+# --- across streams, by index
+
+
+def row_named(store: Store, source: str, event_id: str) -> Row | None:
+    """The record of an event; None where the ledger holds none."""
+    found = store._query(f"{_ROWS_SQL} WHERE source = ? AND event_id = ?", (source, event_id))
+    return next(map(Row._make, list(found)), None)
+
+
+def subjects_between(store: Store, first: str, end: str) -> Rows:
+    """The streams whose names stand between two, each with its last version: one step in the index a stream."""
+    step = "SELECT min(stream) FROM records WHERE stream > {} AND stream < ?"
+    return store._query(
+        f"WITH RECURSIVE s (stream) AS ({step.format('?')} UNION ALL"
+        f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL)"
+        " SELECT s.stream, (SELECT max(version) FROM records AS r WHERE r.stream = s.stream)"
+        " FROM s WHERE s.stream IS NOT NULL",
+        (first, end, end),
+    )
+
+
+def binding_rows(store: Store, creator: str, position: int) -> Rows:
+    """(type, record) of the bindings of a creator, of whichever agency, up to a position and in its order."""
+    # Types as text in the statement: the index holds the rows of these alone.
+    types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    sql = f"SELECT type, record FROM records WHERE ref = ? AND type IN ({types}) AND position <= ? ORDER BY position"
+    return store._query(sql, (creator, position))
+
+
+class Retraction(NamedTuple):
+    """A record of that kind, by its columns."""
+
+    position: int
+    stream: str
+    source: str
+    event_id: str
+    ref: str
+    recorded_at: int
+
+    @property
+    def name(self) -> Name:
+        return self.stream, self.source, self.event_id
+
+    @property
+    def named(self) -> Name:
+        source, _, event_id = self.ref.partition(" ")
+        return self.stream, source, event_id
+
+
+def latest_retractions(store: Store, at_most: int) -> list[Retraction]:
+    """The last retractions of a ledger, the latest first. Only where it has their index."""
+    rows = store._query(
+        "SELECT position, stream, source, event_id, ref, recorded_at FROM records WHERE type = 'event.retracted'"
+        " ORDER BY recorded_at DESC, position DESC LIMIT ?",
+        (at_most,),
+    )
+    return list(map(Retraction._make, rows))
+
+
+def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
+    """Where those of some events stand that are recorded and that a retraction can name; found by index."""
+    same = "r.source = wanted.source AND r.event_id = wanted.event_id AND r.stream = wanted.stream"
+    rows = _wanted(
+        readable,
+        ("stream", "source", "event_id"),
+        names,
+        "r.stream, r.source, r.event_id, r.position",
+        f"{same} AND r.type <> 'level.decided'",
+    )
+    return {(stream, source, event_id): position for stream, source, event_id, position in rows}
+
+
+def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Rows:
+    """Rows of EVENT_COLUMNS and the ref, of records up to a position, by pairs of a stream and a ref."""
+    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
+    return _wanted(store, ("stream", "ref"), wanted, f"{columns}, r.ref", f"{_SAME_REF} AND r.position <= ?", position)
+
+
+class Place(NamedTuple):
+    """Where a record stands, when its event occurred, and its type."""
+
+    position: int
+    occurred_at: int
+    type: str
+
+
+def places_with_refs(
+    transaction: Transaction, wanted: Collection[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], Place]]:
+    """The places of the records of some pairs of a stream and a ref, each with its pair."""
+    columns = "r.stream, r.ref, r.position, r.occurred_at, r.type"
+    for stream, ref, *place in _wanted(transaction, ("stream", "ref"), wanted, columns, _SAME_REF):
+        yield (stream, ref), Place(*place)
+
+
+def places_at_instant(transaction: Transaction, stream: str, occurred_at: int) -> list[Place]:
+    """The places of a stream's events of one instant."""
+    sql = "SELECT position, occurred_at, type FROM records WHERE stream = ? AND occurred_at = ?"
+    return list(map(Place._make, transaction._query(sql, (stream, occurred_at))))
+
+
+_SAME_REF: Final = "r.stream = wanted.stream AND r.ref = wanted.ref"
+
+
+def _wanted(
+    readable: Readable,
+    names: Sequence[str],
+    wanted: Collection[tuple[str, ...]],
+    columns: str,
+    condition: str,
+    *parameters: int,
+) -> Rows:
+    """Columns of the records `r` that fit one of the wanted rows of text, found by index."""
+    first = f"({', '.join(['CAST(? AS TEXT)'] * len(names))})"
+    other = f"({_marks(names)})"
+    for some in _stretches(sorted(wanted)):
+        values = ", ".join([first] + [other] * (len(some) - 1))
+        # A cross join keeps SQLite from going through all records, for which it would make an index of the names.
+        yield from readable._query(
+            f"WITH wanted ({', '.join(names)}) AS (VALUES {values})"
+            f" SELECT {columns} FROM wanted CROSS JOIN records AS r WHERE {condition}",
+            (*(part for row in some for part in row), *parameters),
+        )
+
+
+def _stretches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Items in stretches of as many as one statement takes."""
+    for start in range(0, len(items), _NAMES_AT_ONCE):
+        yield items[start : start + _NAMES_AT_ONCE]
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+# --- the database itself
+
+
+def has_table(store: Store, schema: str, table: str) -> bool:
+    """Whether a PostgreSQL database has a table; who may not read it is told so, too."""
+    found = store._query("SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = ?", (schema, table))
+    return bool(list(found))
