@@ -3,15 +3,15 @@
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, text
 
 from projections.views.database import make_schema
 from projections.views.definitions import sqlite_statements_of
+from replay.schema.columns import BIG
 from replay.schema.definitions import SQLITE_SQL, Named, definition_problems, made_in_sqlite, sqlite_definitions
 from replay.schema.postgres_catalog import FIRES_USUALLY, catalog, expected_guards, expected_tables
 
 POSTGRES_SCHEMA: Final = "levelbook_service"
-_BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
 _SQLITE_GUARDS: Final = tuple(
     f"CREATE TRIGGER IF NOT EXISTS accesses_never_{verb}d BEFORE {verb.upper()} ON accesses"
     f" BEGIN SELECT RAISE(ABORT, 'accesses are append only: {verb.upper()} is refused'); END"
@@ -47,27 +47,27 @@ def kept_tables(schema: str | None) -> KeptTables:
     tokens = Table(
         "tokens",
         metadata,
-        Column("number", _BIG, primary_key=True, autoincrement=True),
+        Column("number", BIG, primary_key=True, autoincrement=True),
         Column("name", Text, nullable=False),
         Column("hash", Text, nullable=False, unique=True),
         Column("scopes", Text, nullable=False),
         Column("per_minute", Integer, nullable=False),
-        Column("made_at", _BIG, nullable=False),
-        Column("revoked_at", _BIG),
+        Column("made_at", BIG, nullable=False),
+        Column("revoked_at", BIG),
     )
     sessions = Table(
         "sessions",
         metadata,
         Column("hash", Text, primary_key=True),
-        Column("token", _BIG, nullable=False),
-        Column("ends_at", _BIG, nullable=False),
+        Column("token", BIG, nullable=False),
+        Column("ends_at", BIG, nullable=False),
     )
     accesses = Table(
         "accesses",
         metadata,
-        Column("number", _BIG, primary_key=True, autoincrement=True),
-        Column("at", _BIG, nullable=False),
-        Column("token", _BIG),
+        Column("number", BIG, primary_key=True, autoincrement=True),
+        Column("at", BIG, nullable=False),
+        Column("token", BIG),
         Column("what", Text, nullable=False),
         Column("subject", Text, nullable=False),
         Column("scheme", Text),

@@ -8,12 +8,12 @@ random bits, which nobody finds by trying, however fast the hash.
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, inspect, select, text, update
-from sqlalchemy.exc import DBAPIError
 
 from projections.http.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tables, make_tables
 from replay.errors import DamagedError, StoreError, UsageError
@@ -28,6 +28,7 @@ from replay.store.beside import (
     reading_mode,
     sqlite_engine,
 )
+from replay.store.failures import Failure, failures_named
 from replay.store.postgres import PostgresStore
 from replay.store.queries import has_table
 from replay.store.sqlite import SqliteStore
@@ -235,12 +236,12 @@ class Keeping:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _failures_named(self._name), self._engine.connect() as connection:
+        with failures_named(partial(_failure, self._name)), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _failures_named(self._name), self._engine.connect() as connection:
+        with failures_named(partial(_failure, self._name)), self._engine.connect() as connection:
             if self._schema is None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -333,15 +334,7 @@ def _token(row: Any) -> Token:
     return Token(row.number, row.name, scopes, row.per_minute, row.made_at, row.revoked_at)
 
 
-@contextmanager
-def _failures_named(name: str) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        more = "; docs/how-to/postgresql.md has the rights that each role needs" if _is_refused(first) else ""
-        raise StoreError(f"what the service keeps beside {name} cannot be used: {first}{more}") from error
-
-
-def _is_refused(text: str) -> bool:
-    return any(words in text for words in _MAY_NOT)
+def _failure(name: str, found: Failure) -> StoreError:
+    is_refused = any(words in found.text for words in _MAY_NOT)
+    more = "; docs/how-to/postgresql.md has the rights that each role needs" if is_refused else ""
+    return StoreError(f"what the service keeps beside {name} cannot be used: {found.text}{more}")

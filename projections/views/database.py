@@ -6,15 +6,14 @@ that was live before may be kept to switch back to.
 """
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import psycopg
 from sqlalchemy import Connection, Engine, Row, Table, insert, inspect, select, text, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from projections.views.changes import LevelWatch, StoodAt, note_switch
 from projections.views.location import POSTGRES_SCHEMA, has_views, views_path
@@ -31,6 +30,7 @@ from replay.store.beside import (
     postgres_engine,
     sqlite_engine,
 )
+from replay.store.failures import Failure, failures_named
 from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 
@@ -49,6 +49,7 @@ CHECKING: Final = "checking"
 _DAMAGED: Final = ("malformed", "not a database", "no such table", "no such column")
 _UNDEFINED: Final = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column."""
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
 _LOCKS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C764203, "check": 0x4C764204}
 
 
@@ -100,13 +101,16 @@ class Views:
             return f"the schema (DROP SCHEMA {self.schema} CASCADE)"
         return f"the file {self._path}"
 
+    def _failures_named(self) -> AbstractContextManager[None]:
+        return failures_named(partial(_failure, self.store.name))
+
     def tables(self, build: int) -> Tables:
         return tables_of(build, self.schema)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One snapshot of the views. Raises NotExaminedError where what was read may be of two moments."""
-        with _failures_named(self.store.name), self._engine.connect() as connection:
+        with self._failures_named(), self._engine.connect() as connection:
             if self.schema is None:
                 connection.exec_driver_sql("BEGIN")
             else:
@@ -120,7 +124,7 @@ class Views:
     @contextmanager
     def moving(self) -> Iterator[Connection]:
         """A transaction that is alone among those that move the views; whole or without trace."""
-        with _failures_named(self.store.name), self._engine.connect() as connection:
+        with self._failures_named(), self._engine.connect() as connection:
             if self.schema is None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
@@ -155,13 +159,13 @@ class Views:
         """
         busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
         if self._path is None:
-            with _failures_named(self.store.name), self._engine.connect() as connection:
+            with self._failures_named(), self._engine.connect() as connection:
                 if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCKS[work]})")).scalar_one():
                     raise busy
                 connection.commit()
 
                 def check() -> None:
-                    with _failures_named(self.store.name):
+                    with self._failures_named():
                         connection.execute(text("SELECT 1"))
                         connection.commit()
 
@@ -280,7 +284,7 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
         engine = postgres_engine(store.location, application="levelbook-views", busy_seconds=BUSY_SECONDS)
         views = Views(store, engine, POSTGRES_SCHEMA, None)
     try:
-        with _failures_named(store.name):
+        with views._failures_named():
             _check(views, make)
     except BaseException:
         views.close()
@@ -332,33 +336,24 @@ def make_schema(connection: Connection, schema: str) -> None:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
 
 
-@contextmanager
-def _failures_named(name: str) -> Iterator[None]:
-    """Errors of the database as errors of the views."""
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        first = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        if "full" in first:
-            raise StoreError(
-                f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"
-                " make space and go on"
-            ) from error
-        state = getattr(cause, "sqlstate", None)
-        if state == "42501":  # insufficient_privilege
-            raise NotExaminedError(
-                f"the views of {name} cannot be read or moved by this role ({first});"
-                " docs/how-to/postgresql.md has the rights that each role needs"
-            ) from error
-        if state in _UNDEFINED or any(words in first for words in _DAMAGED):
-            raise DamagedViews(
-                f"the views of {name} are damaged ({first}); remove them and rebuild: the ledger is whole"
-            ) from error
-        if "locked" in first or "lock timeout" in first:
-            raise NotExaminedError(
-                f"the views of {name} were held by another process for {BUSY_SECONDS} s; try again"
-            ) from error
-        if isinstance(cause, sqlite3.OperationalError | psycopg.OperationalError):  # lost, or on a disk that fails
-            raise NotExaminedError(f"the views of {name} cannot be used: {first}") from error
-        raise StoreError(f"the views of {name} cannot be used: {first}") from error
+def _failure(name: str, found: Failure) -> StoreError:
+    """An error of the database as one of the views."""
+    if "full" in found.text:
+        return StoreError(
+            f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"
+            " make space and go on"
+        )
+    if found.sqlstate == _INSUFFICIENT_PRIVILEGE:
+        return NotExaminedError(
+            f"the views of {name} cannot be read or moved by this role ({found.text});"
+            " docs/how-to/postgresql.md has the rights that each role needs"
+        )
+    if found.sqlstate in _UNDEFINED or any(words in found.text for words in _DAMAGED):
+        return DamagedViews(
+            f"the views of {name} are damaged ({found.text}); remove them and rebuild: the ledger is whole"
+        )
+    if "locked" in found.text or "lock timeout" in found.text:
+        return NotExaminedError(f"the views of {name} were held by another process for {BUSY_SECONDS} s; try again")
+    if found.is_operational:  # lost, or on a disk that fails
+        return NotExaminedError(f"the views of {name} cannot be used: {found.text}")
+    return StoreError(f"the views of {name} cannot be used: {found.text}")

@@ -9,31 +9,28 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table
-from sqlalchemy import Text as AnyText
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table
 
 from domain.merchant_reputation.rule import Verdict
+from replay.schema.columns import BIG, TEXT
 
 CONTRACT: Final = "v1"
-_BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
-# Code point order everywhere: no collation of a locale may order ids.
-_TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 VERDICT_COLUMNS: Final = tuple(verdict.word for verdict in Verdict)
 SUMS: Final = ("settled_fen", "showcase_fen", "good_fen", "orders", "worry_free", "showcase_orders", "live_minutes")
 DAY_FIGURES: Final = (*("orders", "gmv_fen", "complaints", "reviews", "product_good", "service_rated", "service_good"),)
 
 
 def _key(name: str, *, text: bool = True) -> Column[Any]:
-    kind: Any = _TEXT if text else _BIG
+    kind: Any = TEXT if text else BIG
     return Column(name, kind, primary_key=True, autoincrement=False)
 
 
 def _text(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, _TEXT, nullable=null)
+    return Column(name, TEXT, nullable=null)
 
 
 def _big(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, _BIG, nullable=null)
+    return Column(name, BIG, nullable=null)
 
 
 def _flag(name: str) -> Column[Any]:
@@ -172,31 +169,31 @@ def control_tables(schema: str | None) -> tuple[Table, Table, Table]:
         "about",
         metadata,
         Column("one", Integer, primary_key=True, autoincrement=False),
-        Column("ledger", _TEXT, nullable=False),
+        Column("ledger", TEXT, nullable=False),
         Column("format", Integer, nullable=False),
-        Column("feed", _TEXT, nullable=False),
+        Column("feed", TEXT, nullable=False),
     )
     builds = Table(
         "builds",
         metadata,
         Column("build", Integer, primary_key=True, autoincrement=False),
-        Column("role", _TEXT, nullable=False),
-        Column("position", _BIG, nullable=False),
-        Column("as_of", _BIG, nullable=False),
-        Column("policies", _TEXT, nullable=False),
-        Column("program", _TEXT, nullable=False),
-        Column("phase", _TEXT, nullable=False),
-        Column("done", _BIG, nullable=False),
-        Column("total", _BIG, nullable=False),
-        Column("started_at", _BIG, nullable=False),
-        Column("moved_at", _BIG, nullable=False),
-        Column("parts", _TEXT, nullable=False),
-        Column("chain", _TEXT, nullable=False),
+        Column("role", TEXT, nullable=False),
+        Column("position", BIG, nullable=False),
+        Column("as_of", BIG, nullable=False),
+        Column("policies", TEXT, nullable=False),
+        Column("program", TEXT, nullable=False),
+        Column("phase", TEXT, nullable=False),
+        Column("done", BIG, nullable=False),
+        Column("total", BIG, nullable=False),
+        Column("started_at", BIG, nullable=False),
+        Column("moved_at", BIG, nullable=False),
+        Column("parts", TEXT, nullable=False),
+        Column("chain", TEXT, nullable=False),
     )
     changes = Table(
         "changes",
         metadata,
-        *(_key("subject"), _key("scheme"), Column("number", _BIG, nullable=False, unique=True)),
+        *(_key("subject"), _key("scheme"), Column("number", BIG, nullable=False, unique=True)),
         *(_big("position"), _big("as_of")),
     )
     return about, builds, changes

@@ -5,10 +5,10 @@ A generation covers a stretch of the ledger. Of each bucket it has up to three P
 once the manifest lists it, which is replaced as the last step.
 """
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ import msgspec
 from replay.columnar.columns import TYPES, Columns
 from replay.columnar.numbering import KEY, names_schema
 from replay.errors import DamagedError
-from replay.store.beside import open_private
+from replay.store.beside import locked, open_private, shared
 from replay.store.sqlite import sync
 
 if TYPE_CHECKING:
@@ -146,28 +146,17 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def hold(folder: Path) -> int | None:
     """A handle that keeps the segments of a folder from being removed while it is open; None where there are none."""
-    try:
-        handle = os.open(folder / READERS, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    fcntl.flock(handle, fcntl.LOCK_SH)
-    return handle
+    return shared(folder / READERS)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what no manifest lists any more, unless somebody reads: what a killed seal left, what was replaced."""
-    handle = open_private(folder / READERS, os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(BlockingIOError), locked(folder / READERS, BlockingIOError("somebody reads")):
         manifest = read_manifest(folder)
         listed = {file.name for generation in manifest.generations for file in generation.files} if manifest else set()
         for path in folder.iterdir():
             if path.name == _DRAFT or (_FILE_NAME.fullmatch(path.name) and path.name not in listed):
                 path.unlink()
-    except BlockingIOError:
-        return
-    finally:
-        os.close(handle)
 
 
 # --- files

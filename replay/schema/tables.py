@@ -3,10 +3,9 @@
 Only making a store imports this module: SQLAlchemy takes longer to import than most commands run.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     Index,
@@ -16,31 +15,28 @@ from sqlalchemy import (
     Table,
     text,
 )
-from sqlalchemy import Text as AnyText
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from domain.events import BINDING_TYPES
+from replay.schema.columns import BIG, TEXT
 from replay.schema.triggers import POSTGRES_GUARD_STATEMENTS, SQLITE_GUARDS
 from replay.schema.versions import INDEX_OF_RETRACTIONS, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
 
-_BIG: Final = BigInteger().with_variant(Integer(), "sqlite")
-# Code point order everywhere: no collation of a locale may order ids.
-_TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 _metadata: Final = MetaData()
 
 records: Final = Table(
     "records",
     _metadata,
-    Column("position", _BIG, primary_key=True, autoincrement=False),
-    Column("stream", _TEXT, nullable=False),
-    Column("version", _BIG, nullable=False),
-    Column("type", _TEXT, nullable=False),
-    Column("source", _TEXT, nullable=False),
-    Column("event_id", _TEXT, nullable=False),
-    Column("ref", _TEXT),
-    Column("occurred_at", _BIG, nullable=False),
-    Column("recorded_at", _BIG, nullable=False),
+    Column("position", BIG, primary_key=True, autoincrement=False),
+    Column("stream", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("type", TEXT, nullable=False),
+    Column("source", TEXT, nullable=False),
+    Column("event_id", TEXT, nullable=False),
+    Column("ref", TEXT),
+    Column("occurred_at", BIG, nullable=False),
+    Column("recorded_at", BIG, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     Column("record", LargeBinary, nullable=False),
@@ -54,55 +50,49 @@ ledger: Final = Table(
     "ledger",
     _metadata,
     Column("one", Integer, primary_key=True, autoincrement=False),
-    Column("id", _TEXT, nullable=False),
+    Column("id", TEXT, nullable=False),
     Column("schema_version", Integer, nullable=False),
-    Column("created_at", _BIG, nullable=False),
+    Column("created_at", BIG, nullable=False),
     Column("key_check", LargeBinary, nullable=False),
     CheckConstraint("one = 1"),
     sqlite_strict=True,
 )
 """One row: which ledger this is, and a hash that tells whether a key for buyers is its own."""
 
-buyers: Final = Table(
+
+def _by_buyer(name: str, metadata: MetaData, *columns: Column[Any]) -> Table:
+    """A table whose rows are found by the keyed hash of a buyer, and by what else of the columns is its key."""
+    key = Column("key", LargeBinary, primary_key=True)
+    return Table(name, metadata, key, *columns, sqlite_strict=True, sqlite_with_rowid=False)
+
+
+buyers: Final = _by_buyer(
     "buyers",
     _metadata,
-    Column("key", LargeBinary, primary_key=True),
-    Column("merchant", _TEXT, primary_key=True),
-    Column("alias", _TEXT, nullable=False),
+    Column("merchant", TEXT, primary_key=True),
+    Column("alias", TEXT, nullable=False),
     Column("seal", LargeBinary, nullable=False),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
 )
 """Keyed hash of a buyer and merchant → alias. Outside the chain: rows can be deleted, which changes no record."""
 
-erasures_due: Final = Table(
+erasures_due: Final = _by_buyer(
     "erasures_due",
     _metadata,
-    Column("key", LargeBinary, primary_key=True),
-    Column("due_at", _BIG, nullable=False),
-    Column("asked_at", _BIG, nullable=False),
-    Column("reason", _TEXT, nullable=False),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
+    Column("due_at", BIG, nullable=False),
+    Column("asked_at", BIG, nullable=False),
+    Column("reason", TEXT, nullable=False),
 )
 """Keyed hash of a buyer → when the buyer is to be erased. A row goes in the transaction of the erasure."""
 
-_one_alias_everywhere: Final = Table(
-    "buyers",
-    MetaData(),
-    Column("key", LargeBinary, primary_key=True),
-    Column("alias", _TEXT, nullable=False),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
+_one_alias_everywhere: Final = _by_buyer("buyers", MetaData(), Column("alias", TEXT, nullable=False))
 """The table `buyers` of stores of version 1, which backups of such stores have too."""
 Index("buyers_by_alias", _one_alias_everywhere.c.alias, unique=True)
 
 tally: Final = Table(
     "tally",
     _metadata,
-    Column("type", _TEXT, primary_key=True),
-    Column("count", _BIG, nullable=False),
+    Column("type", TEXT, primary_key=True),
+    Column("count", BIG, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

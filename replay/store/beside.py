@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from replay.errors import LevelbookError, NotExaminedError, UsageError
+from replay.errors import NotExaminedError, UsageError
 
 if TYPE_CHECKING:
     import psycopg
@@ -106,7 +106,7 @@ def make_private(path: Path, ledger: Path | None = None) -> None:
 
 
 @contextmanager
-def locked(path: Path, busy: LevelbookError) -> Iterator[None]:
+def locked(path: Path, busy: Exception) -> Iterator[None]:
     """Hold the lock file at `path`, which stays for the next. Raises `busy` where another process holds it."""
     handle = open_private(path, os.O_RDWR)
     try:
@@ -117,6 +117,19 @@ def locked(path: Path, busy: LevelbookError) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def shared(path: Path) -> int | None:
+    """A handle by which a lock file is held together with others until it is closed; None where there is no file.
+
+    Who wants it alone, by `locked`, finds it busy meanwhile.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return handle
 
 
 def reading_mode(path: Path) -> str:

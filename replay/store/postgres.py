@@ -25,6 +25,7 @@ from replay.store.base import (
     identity_row,
     new_identity,
 )
+from replay.store.failures import first_line
 from replay.store.location import masked
 from replay.store.postgres_sessions import connected
 from replay.store.record import Row
@@ -158,7 +159,7 @@ class PostgresStore(Store):
         try:
             return look(connection)
         except psycopg.DataError as error:  # damaged pages and values; a lost connection is a failure
-            return [f"the database cannot be examined: {str(error).splitlines()[0]}"]
+            return [f"the database cannot be examined: {first_line(error)}"]
         except psycopg.Error as error:
             raise _failure(self.name, error) from error
         finally:
@@ -349,5 +350,4 @@ def _failure(name: str, error: psycopg.Error) -> StoreError:
         return StoreError(
             f"{name} was held by another process for {LOCK_SECONDS} s: nothing more was recorded; try again"
         )
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return StoreError(f"{name} cannot be used: {first}")
+    return StoreError(f"{name} cannot be used: {first_line(error)}")
