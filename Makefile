@@ -9,11 +9,12 @@ BROWSER ?= /usr/bin/chromium
 # How many processes run the tests, a file at a time each; 0: one, without helpers.
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench soak clean
+.PHONY: help demo test lint docs bench soak clean
 
 help:
 	@echo "make demo    a disputed level as decided and as known now, explained, and why they differ"
 	@echo "make test    lint, types, import contract and all tests, on both databases"
+	@echo "make docs    the documentation as a site, in build/docs"
 	@echo "make bench   the benchmarks (half an hour), with the machine left alone"
 	@echo "make soak    many more kills and random inputs than make test"
 	@echo "make clean   remove what was made"
@@ -32,6 +33,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 test: lint $(BROWSER)
 	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
