@@ -101,7 +101,7 @@ def make_private(path: Path, ledger: Path | None = None) -> None:
     """
     if not path.exists():
         os.close(open_private(path, os.O_RDWR))
-    elif ledger is not None and path.samefile(ledger):
+    elif ledger is not None and ledger.exists() and path.samefile(ledger):
         raise UsageError(f"{path} is a link to the ledger {ledger} itself; nothing was written: remove the link")
 
 
