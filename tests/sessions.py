@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 MARK: Final = "== end of a command =="
 SHOWN_PORT: Final = "8020"
-TIMEOUT_SECONDS: Final = 120
+TIMEOUT_SECONDS: Final = 300
 _OUTPUT: Final = r"(?:    (?!\$ ).*\n|\n+(?=    (?!\$ )))*"
 _SHOWN: Final = re.compile(rf"^    \$ (.*(?:\n    >.*)*)\n({_OUTPUT})", re.MULTILINE)
 _NOT_RUN: Final = ("source .venv/bin/activate",)

@@ -9,19 +9,35 @@ import pytest
 from tests.sessions import Shown, fits, run, shown_in
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("tutorials/*.md")]
+TUTORIALS = (ROOT / "docs" / "tutorials").glob("*.md")
+PAGES = [ROOT / "README.md", *sorted(page for page in TUTORIALS if not page.name.endswith(".zh.md"))]
+
+
+def asked(command: str) -> str:
+    """What a command asks, in whatever language, and however the answer is cut."""
+    return command.partition(" | ")[0].replace(" --lang zh", "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_shows_what_the_commands_print(page: Path, tmp_path: Path) -> None:
+def test_a_page_shows_what_the_commands_print_in_each_language(page: Path, tmp_path: Path) -> None:
+    """Both languages are one session: a command that is the same in both is run once."""
     if "make demo" in page.read_text("utf-8"):
         levelbook = Path(sys.executable).parent / "levelbook"
         subprocess.run([levelbook, "demo"], cwd=tmp_path, capture_output=True, check=True)
-    session = shown_in(page)
-    assert len(session) >= 5
+    english, chinese = (shown_in(found) for found in (page, page.with_suffix(".zh.md")))
+    assert [asked(item.command) for item in chinese] == [asked(item.command) for item in english]
+    assert len(english) >= 5
+    session = [item for pair in zip(english, chinese, strict=True) for item in _once(*pair)]
     printed = run(session, tmp_path)
     for (command, output), found in zip(session, printed, strict=True):
         assert fits(output, found), f"$ {command}\n{found}\n-- the page says --\n{output}"
+
+
+def _once(english: Shown, chinese: Shown) -> list[Shown]:
+    if english.command != chinese.command:
+        return [english, chinese]
+    assert english.output == chinese.output, f"{english.command} is shown otherwise in Chinese"
+    return [english]
 
 
 def test_a_page_that_shows_something_else_is_noticed(tmp_path: Path) -> None:
