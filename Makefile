@@ -9,7 +9,7 @@ BROWSER ?= /usr/bin/chromium
 # How many processes run the tests, a file at a time each; 0: one, without helpers.
 WORKERS ?= 2
 
-.PHONY: help demo test lint docs bench soak clean
+.PHONY: help demo test shells lint docs bench soak clean
 
 help:
 	@echo "make demo    a disputed level as decided and as known now, explained, and why they differ"
@@ -37,21 +37,29 @@ lint: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-test: lint $(BROWSER)
+test: lint shells $(BROWSER)
 	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# The shells that complete the command. Where they cannot be installed, their tests are left out.
+shells:
+	@command -v zsh >/dev/null && command -v fish >/dev/null || { \
+	    command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && flock /tmp/levelbook-apt.lock sh -c \
+	        'command -v zsh >/dev/null && command -v fish >/dev/null || { apt-get -q update && \
+	        DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends zsh fish; }' || \
+	    echo "There is no zsh or fish: the tests of what they complete are left out."; }
 
 # Debian's chromium, with a font for Chinese. Two tests side by side install it once.
 /usr/bin/chromium:
 	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
 	    echo "The tests of the audit desk need chromium. Where there is apt and you are root, make installs it; else"; \
 	    echo "install it, and name it: make test BROWSER=/path/to/chromium. BROWSER= leaves these tests out."; exit 1; } >&2
-	flock /tmp/levelbook-chromium.lock sh -c '[ -x $@ ] || { apt-get -q update && \
+	flock /tmp/levelbook-apt.lock sh -c '[ -x $@ ] || { apt-get -q update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends chromium fonts-noto-cjk; }'
 
 bench: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
-soak: $(READY) $(BROWSER)
+soak: $(READY) shells $(BROWSER)
 	LEVELBOOK_SOAK=10 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
 
 clean:

@@ -108,6 +108,10 @@ ENTRIES: Final = {
     "answers": Entry(
         "projections.commands.describe", "Describe the keys of the JSON answers: those of NAME, or all of them."
     ),
+    "completion": Entry(
+        "projections.commands.shell",
+        "Print the script by which SHELL completes commands, options and names; it says where it belongs.",
+    ),
     "config": Entry(
         "projections.commands.shell",
         "Show each setting, its value and what set it: a flag, a variable, which file, or nothing (the default).",

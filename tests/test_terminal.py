@@ -92,6 +92,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "policy adopt": [("2022-10-26",), ("店.toml",)],
     "leaderboard": [("comprehensive", "--month", "2023-05"), ("店", "--month", "2023-05")],
     "answers": [(), ("events",)],
+    "completion": [("bash",), ("zsh",), ("fish",)],
     "config": [("--store", "店.db"), ("--format", "json"), ("--config", "店.toml")],
     "demo": [("--folder", "店")],  # refused: the folder holds other things; told whole below, in ASCII
 }

@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projections.commands.completing import (
+    complete_board,
+    complete_decided,
+    complete_month,
+    complete_scheme,
+    complete_subject,
+)
 from projections.commands.options import (
     EXIT_NOT_ALL,
     clock_option,
@@ -25,8 +32,10 @@ from projections.commands.asked import day_asked, month_asked, open_at
 
 
 @command("decide", "levelbook decide merchant-reputation --month 2022-11")
-@click.argument("scheme")
-@click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes and 'leaderboard'.")
+@click.argument("scheme", shell_complete=complete_decided)
+@click.option(
+    "--month", metavar="YYYY-MM", shell_complete=complete_month, help="The month, of monthly schemes and 'leaderboard'."
+)
 @click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
 @click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
 @click.option("--reason", help="Why there is a further run; kept for ever.")
@@ -62,7 +71,7 @@ def decide(
 
 
 @command("decided", "levelbook decided merchant/tea-house")
-@click.argument("subject")
+@click.argument("subject", shell_complete=complete_subject)
 @scheme_option
 @store_options
 def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
@@ -76,9 +85,14 @@ def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
 
 
 @command("audit", "levelbook audit --scheme merchant-reputation --month 2022-11")
-@click.option("--scheme", metavar="SCHEME", help="Only decisions of this scheme.")
-@click.option("--month", metavar="PERIOD", help="Only decisions of this month (or day, YYYY-MM-DD).")
-@click.option("--subject", metavar="SUBJECT", help="Only decisions on this subject.")
+@click.option("--scheme", metavar="SCHEME", shell_complete=complete_scheme, help="Only decisions of this scheme.")
+@click.option(
+    "--month",
+    metavar="PERIOD",
+    shell_complete=complete_month,
+    help="Only decisions of this month (or day, YYYY-MM-DD).",
+)
+@click.option("--subject", metavar="SUBJECT", shell_complete=complete_subject, help="Only decisions on this subject.")
 @store_options
 def audit(scheme: str | None, month: str | None, subject: str | None, store: str, format_: str) -> None:
     """Replay each decision at its own as_of, position and policy, and say which do not come out.
@@ -97,9 +111,15 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
 
 
 @command("appeal", "levelbook appeal merchant/tea-house --scheme merchant-reputation --month 2022-11 --format html")
-@click.argument("subject")
-@click.option("--scheme", required=True, metavar="SCHEME", help="The scheme whose level is disputed.")
-@click.option("--month", metavar="YYYY-MM", help="The month, of monthly schemes.")
+@click.argument("subject", shell_complete=complete_subject)
+@click.option(
+    "--scheme",
+    required=True,
+    metavar="SCHEME",
+    shell_complete=complete_scheme,
+    help="The scheme whose level is disputed.",
+)
+@click.option("--month", metavar="YYYY-MM", shell_complete=complete_month, help="The month, of monthly schemes.")
 @click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
 @click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
 @language_option
@@ -136,8 +156,8 @@ def appeal(
 
 
 @command("leaderboard", "levelbook leaderboard comprehensive --month 2023-05 --top 10")
-@click.argument("board")
-@click.option("--month", required=True, metavar="YYYY-MM", help="The month.")
+@click.argument("board", shell_complete=complete_board)
+@click.option("--month", required=True, metavar="YYYY-MM", shell_complete=complete_month, help="The month.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the first N.")
 @click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known.")
 @click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")

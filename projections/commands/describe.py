@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projections.commands.completing import complete_type
 from projections.commands.options import (
     command,
     format_option,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @command("answers", "levelbook answers explain --scheme merchant-reputation")
 @click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff", "events"]))
-@click.argument("event_type", required=False, metavar="[TYPE]")
+@click.argument("event_type", required=False, metavar="[TYPE]", shell_complete=complete_type)
 @scheme_option
 @format_option
 def answers(name: str | None, event_type: str | None, scheme: str | None, format_: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projections.commands.completing import complete_kind, complete_scheme, complete_subject, complete_type
 from projections.commands.options import (
     EXIT_NOT_ALL,
     command,
@@ -22,10 +23,22 @@ from projections.commands.asked import moment_asked, open_at
 
 
 @command("events", "levelbook events merchant/tea-house --order ring-1 --scheme merchant-reputation")
-@click.argument("subject")
+@click.argument("subject", shell_complete=complete_subject)
 @click.option("--order", metavar="ORDER", help="Only events that name this order.")
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type; may be given several times.")
-@click.option("--scheme", metavar="SCHEME", help="Show beside each event what this scheme made of it.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=complete_type,
+    help="Only this type; may be given several times.",
+)
+@click.option(
+    "--scheme",
+    metavar="SCHEME",
+    shell_complete=complete_scheme,
+    help="Show beside each event what this scheme made of it.",
+)
 @policy_option
 @policies_option
 @moment_options
@@ -75,7 +88,7 @@ def event(source: str, id_: str, store: str, format_: str) -> None:
 
 
 @command("subjects", "levelbook subjects merchant")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=complete_kind)
 @store_options
 def subjects(kind: str | None, store: str, format_: str) -> None:
     """List the subjects, or those of one KIND: merchant, creator, mcn, policy, board, ledger."""

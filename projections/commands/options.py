@@ -1,21 +1,27 @@
 """What the commands share: errors as one clear line and an exit status, options, help that ends with an example."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from projections.commands.completing import complete_policy, complete_scheme
 from projections.configuration.settings import config_option, language_option, store_option
 from projections.terminal.streams import prepare_streams
 
+COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
+"""By which a shell asks for completions."""
 EXIT_NOT_ALL: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_INTERRUPTED: Final = 130
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Entry(NamedTuple):
@@ -53,10 +59,22 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         prepare_streams()
+        if COMPLETE_VARIABLE in os.environ:
+            from projections.terminal.shells import answer_in_time
+
+            answer_in_time()
         return super().main(*args, **options)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """As click's own, but no command is imported to be named."""
+        from click.shell_completion import CompletionItem
+
+        found = [(name, self.entries[name]) for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        named = [CompletionItem(name, help=entry.summary) for name, entry in found]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for word in args:
+        for word in args if not ctx.resilient_parsing else ():
             if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
                 raise click.UsageError("an argument is not valid UTF-8; rename the file or mend the text")
         return super().parse_args(ctx, args)
@@ -141,6 +159,7 @@ clock_option = click.option(
 scheme_option = click.option(
     "--scheme",
     metavar="SCHEME",
+    shell_complete=complete_scheme,
     help="Which scheme. Default: the first that judges SUBJECT, merchant-reputation of merchants.",
 )
 policies_option = click.option(
@@ -152,7 +171,10 @@ policies_option = click.option(
 
 
 policy_option = click.option(
-    "--policy", metavar="ID[@HASH]", help="Under this policy alone. Default: those in force at --as-of."
+    "--policy",
+    metavar="ID[@HASH]",
+    shell_complete=complete_policy,
+    help="Under this policy alone. Default: those in force at --as-of.",
 )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projections.commands.completing import complete_policy
 from projections.commands.options import (
     clock_option,
     command,
@@ -57,7 +58,7 @@ def policy_check(file: Path, format_: str) -> None:
 
 
 @command("adopt", "levelbook policy adopt 2022-10-26", of=policy)
-@click.argument("policy_name", metavar="ID[@HASH]|FILE")
+@click.argument("policy_name", metavar="ID[@HASH]|FILE", shell_complete=complete_policy)
 @policies_option
 @clock_option
 @store_options

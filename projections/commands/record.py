@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @command("ingest", "levelbook ingest orders.jsonl reviews.jsonl.gz")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(readable=False))
 @click.option(
     "--backfill", is_flag=True, help="Record each event as learned at its recordedtime, all files in that order."
 )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from projections.commands.completing import complete_month, complete_policy, complete_subject
 from projections.commands.options import (
     command,
     replay_options,
@@ -16,7 +17,7 @@ from projections.commands.asked import month_asked, open_at, replay_asked
 
 
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
-@click.argument("subject")
+@click.argument("subject", shell_complete=complete_subject)
 @replay_options
 def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
     """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
@@ -28,8 +29,8 @@ def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> N
 
 
 @command("explain", "levelbook explain merchant/tea-house --month 2022-11")
-@click.argument("subject")
-@click.option("--month", metavar="YYYY-MM", help="Only what was judged in this month.")
+@click.argument("subject", shell_complete=complete_subject)
+@click.option("--month", metavar="YYYY-MM", shell_complete=complete_month, help="Only what was judged in this month.")
 @click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
 @replay_options
 def explain(
@@ -49,7 +50,7 @@ def explain(
 
 
 @command("history", "levelbook history merchant/tea-house")
-@click.argument("subject")
+@click.argument("subject", shell_complete=complete_subject)
 @replay_options
 def history(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
     """Show each change of the level of SUBJECT with its cause."""
@@ -61,11 +62,16 @@ def history(subject: str, store: str, format_: str, lang: str, **asked: Any) -> 
 
 
 @command("diff", "levelbook diff merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
-@click.argument("subject")
+@click.argument("subject", shell_complete=complete_subject)
 @click.option("--to-as-of", metavar="WHEN", help="The other replay's --as-of. Default: that of the first if given.")
 @click.option("--to-known-at", metavar="WHEN", help="The other replay's --known-at. Default: everything known.")
 @click.option("--to-position", type=int, metavar="N", help="In place of --to-known-at.")
-@click.option("--to-policy", metavar="ID[@HASH]", help="The other replay's --policy. Default: that of the first.")
+@click.option(
+    "--to-policy",
+    metavar="ID[@HASH]",
+    shell_complete=complete_policy,
+    help="The other replay's --policy. Default: that of the first.",
+)
 @replay_options
 def diff(
     subject: str,

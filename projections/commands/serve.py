@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from projections.commands.asked import open_at
+from projections.commands.completing import complete_subject
 from projections.commands.options import (
     command,
     group,
@@ -88,7 +89,7 @@ def token_revoke(number: int, store: str, format_: str) -> None:
 
 
 @command("accesses", "levelbook accesses merchant/tea-house")
-@click.argument("subject", required=False)
+@click.argument("subject", required=False, shell_complete=complete_subject)
 @store_options
 def accesses(subject: str | None, store: str, format_: str) -> None:
     """List who asked the service for explanations, of SUBJECT or all: when, by which token, for what."""

@@ -4,8 +4,18 @@ from typing import Any
 
 import click
 
-from projections.commands.options import command, store_options
+from projections.commands.options import COMPLETE_VARIABLE, command, store_options
 from projections.configuration.settings import language_option, segments_option, service_options
+
+
+@command("completion", "levelbook completion bash > ~/.local/share/bash-completion/completions/levelbook")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, /, shell: str) -> None:
+    """Print the script by which SHELL completes commands, options and names; it says where it belongs."""
+    from projections.terminal.shells import script_for
+
+    click.echo(script_for(shell, context.find_root().command, COMPLETE_VARIABLE), nl=False)
 
 
 @command("config", "levelbook config --format json")

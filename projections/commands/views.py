@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projections.commands.completing import complete_scheme, complete_subject
 from projections.commands.options import (
     EXIT_NOT_ALL,
     command,
@@ -20,7 +21,7 @@ from projections.commands.asked import open_at
 
 
 @command("rebuild", "levelbook rebuild --dry-run")
-@click.argument("schemes", nargs=-1, metavar="[SCHEME]...")
+@click.argument("schemes", nargs=-1, metavar="[SCHEME]...", shell_complete=complete_scheme)
 @click.option("--dry-run", is_flag=True, help="Build, prove and compare, but do not switch.")
 @click.option("--back", is_flag=True, help="Switch back to the build that was live before.")
 @click.option("--abort", is_flag=True, help="Remove a rebuild that is under way.")
@@ -89,7 +90,7 @@ def follow(once: bool, store: str, format_: str) -> None:
 
 
 @command("retry", "levelbook retry merchant/tea-house")
-@click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
+@click.argument("subjects", nargs=-1, metavar="[SUBJECT]...", shell_complete=complete_subject)
 @store_options
 def retry(subjects: tuple[str, ...], store: str, format_: str) -> None:
     """Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside."""

@@ -54,6 +54,14 @@ class Configured(Mapping[str, Any]):
         store = self._context.params.get("store") if is_given else None
         return find_sources(store, self._context.meta.get(NAMED_FILE))
 
+    def store(self) -> str:
+        """The store that counts, also while a shell completes."""
+        found = self.sources.find("store")
+        source = self._context.get_parameter_source("store")
+        if found is None or source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
+            return str(self._context.params["store"])
+        return str(found[0])
+
     def __contains__(self, name: object) -> bool:
         if self._context.resilient_parsing or name not in self._keys:
             return False

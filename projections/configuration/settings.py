@@ -30,6 +30,7 @@ config_option: Final = click.option(
 )
 store_option: Final = click.option(
     "--store",
+    type=click.Path(readable=False),  # nothing is refused by that, but shells know that files may follow
     default=DEFAULT_STORE,
     envvar="LEVELBOOK_STORE",
     show_default=True,

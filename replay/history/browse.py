@@ -15,7 +15,16 @@ from replay.history.timeline import RETRACTED, Moment, has_subject, retracted_po
 from replay.store.alias_queries import waiting
 from replay.store.base import Store
 from replay.store.decode import read_record
-from replay.store.queries import chain_at, row_named, rows_about, rows_of, rows_of_types, subjects_between, tally
+from replay.store.queries import (
+    chain_at,
+    first_subject,
+    row_named,
+    rows_about,
+    rows_of,
+    rows_of_types,
+    subjects_between,
+    tally,
+)
 from replay.store.record import Row, leaf_hash, linked
 
 _FLAGS: Final = ("order.flagged", "order.cleared")
@@ -128,6 +137,17 @@ def list_subjects(store: Store, kind: str | None) -> Iterator[dict[str, Any]]:
     first, after = (f"{kind}/", f"{kind}0") if kind else ("", "~")
     for stream, events in subjects_between(store, first, after):
         yield {"subject": stream, "events": events}
+
+
+def subjects_that_begin(store: Store, beginning: str, at_most: int) -> Iterator[str]:
+    """The first subjects whose names begin so, in their order: one step in the index each."""
+    name, behind = beginning, f"{beginning}\U0010ffff"
+    for _ in range(at_most):
+        found = first_subject(store, name, behind)
+        if found is None:
+            return
+        yield found
+        name = f"{found}\x01"  # no name holds a control character, so that this stands before the next
 
 
 def status(store: Store) -> dict[str, Any]:

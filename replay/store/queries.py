@@ -225,6 +225,13 @@ def subjects_between(store: Store, first: str, end: str) -> Rows:
     )
 
 
+def first_subject(store: Store, first: str, end: str) -> str | None:
+    """The first stream whose name is `first` or stands behind it, and stands before `end`."""
+    sql = "SELECT min(stream) FROM records WHERE stream >= ? AND stream < ?"
+    ((found,),) = store._query(sql, (first, end))
+    return None if found is None else str(found)
+
+
 def binding_rows(store: Store, creator: str, position: int) -> Rows:
     """(type, record) of the bindings of a creator, of whichever agency, up to a position and in its order."""
     # Types as text in the statement: the index holds the rows of these alone.
