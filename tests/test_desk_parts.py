@@ -12,20 +12,13 @@ from projections.desk.chart import DOTS_MAX, Drawing, drawing_of
 from projections.desk.find_page import PAGE, search
 from projections.desk.language import LANGUAGES, preferred, words_of
 from projections.desk.links import Address
-from projections.desk.moment import Sight, Told, looking, replayed, told_of
+from projections.desk.moment import Sight, looking, replayed, told_of
 from projections.desk.rendering import brief_text, tidy_text
+from projections.desk.schemes.facet import Band, Mark, Point, Told
+from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, standing_of
-from projections.desk.timeline_page import (
-    Band,
-    Mark,
-    Point,
-    Timeline,
-    bands_of,
-    points_of,
-    publications_of,
-    timeline_of,
-)
-from projections.desk.why_page import months_of, why_of
+from projections.desk.timeline_page import Timeline, timeline_of
+from projections.desk.why_page import why_of
 from projections.projector.rebuild import Asked, rebuild
 from projections.reading.reader import Reading
 from projections.views.database import open_views
@@ -77,7 +70,7 @@ def test_both_languages_have_the_same_words_and_none_is_unused() -> None:
     for key in words["en"]:
         fields = [set(re.findall(r"{(\w+)", words[language][key])) for language in LANGUAGES]
         assert fields[0] == fields[1], key
-    sources = [path.read_text("utf-8") for path in (*DESK.glob("*.py"), *DESK.glob("templates/*.html"))]
+    sources = [path.read_text("utf-8") for path in (*DESK.glob("**/*.py"), *DESK.glob("templates/**/*.html"))]
     text = "\n".join(sources)
     said = set(re.findall(r"""\bt\(\s*['"]([\w-]+)['"]""", text))
     families = set(re.findall(r"""\b(?:t|words)\(\s*f?['"]([a-z]+_)(?:['"] ~|{)""", text))
@@ -164,14 +157,18 @@ def test_nothing_is_drawn_of_nothing_and_many_points_have_no_dots() -> None:
     assert 1 < len(drawn(line_of((0, 5), (3_000, 9), as_of=3_000 * DAY)).months) < 10
 
 
+def bands_of(scheme: str) -> list[Band]:
+    return pages_of(scheme).drawn.bands(shipped(scheme)[-1])
+
+
 def test_the_bands_are_the_levels_of_the_rules() -> None:
-    bands = bands_of(shipped("creator-level")[-1])
+    bands = bands_of("creator-level")
     assert [(band.level, band.begins) for band in bands[:3]] == [("L0", 0), ("L1", 3), ("L2", 8)]
     for score in range(36):  # level = (4 S + B + 2) // 5
         reached = [band.level for band in bands if band.begins <= score][-1]
         assert reached == f"L{(score + 2) // 5}"
-    assert bands_of(shipped("merchant-tier")[-1])[3] == Band("LV3", 3)
-    assert bands_of(shipped("mcn-level")[-1])[1] == Band("V2", 300)
+    assert bands_of("merchant-tier")[3] == Band("LV3", 3)
+    assert bands_of("mcn-level")[1] == Band("V2", 300)
 
 
 # --- models over random ledgers ---------------------------------------------------------------------------------------
@@ -202,10 +199,12 @@ def sight(world: Reading) -> Iterator[Sight]:
 
 def test_a_month_from_its_opening_is_the_same_part_of_the_whole_explanation(sight: Sight) -> None:
     whole, verdicts, notes = sight._replace(views=None), 0, 0
+    own = pages_of("merchant-reputation")
+    assert own.opening is not None
     for subject in MERCHANTS:
         told = told_of(sight, subject, "merchant-reputation", "en")
         assert told is not None
-        for month in [*months_of(told), "2022-08"]:
+        for month in [*own.periods.months(told), "2022-08"]:
             asked = {"month": month, "page": 1}
             expected, found = (why_of(each, subject, told, asked, "en") for each in (whole, sight))
             assert found is not None and expected is not None
@@ -250,26 +249,27 @@ def test_a_standing_says_what_a_replay_says(sight: Sight) -> None:
                 )
                 assert found.to_next == int(expected)
             if answer.get("limits"):
-                assert found.limits == (answer["limits"]["orders"], answer["limits"]["gmv_fen"])
+                assert found.facts == (answer["limits"]["orders"], answer["limits"]["gmv_fen"])
             if "benefits" in answer:
-                assert found.benefits == answer["benefits"]["held"]
-                benefits += len(found.benefits)
+                assert found.facts == answer["benefits"]["held"]
+                benefits += len(found.facts)
     assert benefits > 0
 
 
 def test_the_last_publication_is_what_is_effective(sight: Sight) -> None:
-    seen = 0
+    seen, drawn = 0, pages_of("merchant-reputation").drawn
+    assert drawn.publications is not None
     for subject in MERCHANTS:
         told = told_of(sight, subject, "merchant-reputation", "en")
         assert told is not None
-        publications = list(publications_of(told, sight.moment.as_of))
+        publications = list(drawn.publications(told, sight.moment.as_of))
         if publications:
             assert publications[0].level == told.level["effective_level"]
             since = told.level["effective_since"]
             assert since in [mark.at for mark in publications]
             assert {mark.level for mark in publications if mark.at >= since} == {told.level["effective_level"]}
             seen += 1
-        last = points_of(told, sight.moment.as_of)[-1]
+        last = drawn.points(told, sight.moment.as_of)[-1]
         assert last.score == told.level["score"] or told.level["state"] == "closed"
     assert seen > 0
 

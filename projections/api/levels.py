@@ -10,19 +10,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from domain.calendar import day_of, day_start, day_text, parse_day, parse_instant, shanghai_text
-from domain.merchant_tier.rule import SCHEME as TIER
 from projections.api.operations import Answer, Asked, reading_of, subject_of
 from projections.contract.api import BatchBody
 from projections.http import problems
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import read_body, wrong
 from projections.http.problems import Problem
-from projections.reading.freshness import JUDGING, Judges, Standing, freshness, standing_json
+from projections.reading.freshness import Judges, Standing, freshness, standing_json
 from projections.reading.point_reads import Level, Point
 from projections.reading.reader import Reading, levels_query
 from replay.history.timeline import has_subject
 from replay.replaying.clauses import points_text
-from replay.schemes.registry import schemes_of
+from replay.schemes.registry import scheme_of, schemes_of
 from replay.store.base import Store
 
 BODY_BYTES_MAX: Final = 262_144
@@ -126,7 +125,7 @@ def _told(row: Level, standing: Standing, judges: Judges, language: str, store: 
     }
     del shared["freshness"]
     beginning = _encode(shared)[:-1] + b","
-    return _Told(beginning, judges.level_names(row.scheme, language), JUDGING[row.scheme].has_points)
+    return _Told(beginning, judges.level_names(row.scheme, language), scheme_of(row.scheme).replay.has_points)
 
 
 def row_json(row: Level) -> dict[str, Any]:
@@ -148,11 +147,14 @@ def row_json(row: Level) -> dict[str, Any]:
 
 def _effective_json(row: Level) -> dict[str, Any]:
     since = row.effective_since
-    told = None if since is None else day_text(day_of(since)) if row.scheme == TIER else _instant(since)
+    told = None if since is None else _since_text(row.scheme, since)
     return {"state": row.effective_state, "level": row.effective_level, "since": told}
 
 
-_instant = lru_cache(1_000)(shanghai_text)
+@lru_cache(1_000)
+def _since_text(scheme: str, since: int) -> str:
+    """The day, of schemes that judge by the day; else the instant."""
+    return day_text(day_of(since)) if scheme_of(scheme).periods.unit == "day" else shanghai_text(since)
 
 
 def _no_level(store: Store, subject: str, scheme: str, standing: Standing) -> Problem:

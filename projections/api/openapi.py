@@ -18,6 +18,7 @@ from projections.api.routes import OPERATIONS
 from projections.contract.answers import SCHEMAS
 from projections.contract.api import BatchBody, ChangesPage, LevelAnswer, ProblemAnswer, explained_page, replayed_level
 from projections.http.authentication import SESSION_COOKIE
+from projections.http.parameters import SCHEME_NAMES
 from projections.http.settings import prefix_of
 
 BEARER: Final = "token"
@@ -124,7 +125,7 @@ def _operation(spec: APISpec, operation: Operation) -> dict[str, Any]:
     return described
 
 
-BATCH_EXAMPLE: Final = {"subjects": ["merchant/tea-house", "creator/lin"], "scheme": "merchant-reputation"}
+BATCH_EXAMPLE: Final = {"subjects": ["merchant/tea-house", "creator/lin"], "scheme": SCHEME_NAMES[0]}
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:

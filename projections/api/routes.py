@@ -105,7 +105,7 @@ OPERATIONS: Final = (
         "As the views hold it; with as_of, known_at, position or policy as a replay gives it.",
         SchemePath,
         LevelQuery,
-        example=_MERCHANT | {"scheme": "merchant-reputation"},
+        example=_MERCHANT | {"scheme": SCHEME_NAMES[0]},
     ),
     Operation(
         "readLevelsOfSubject",

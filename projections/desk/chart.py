@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.limits import DAY_MICROS
-from projections.desk.timeline_page import Band, Mark, Point, Timeline
+from projections.desk.schemes.facet import Band, Mark, Point
+from projections.desk.timeline_page import Timeline
 
 WIDTH: Final = 960
 LEFT: Final = 88

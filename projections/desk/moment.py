@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from domain.policy import Policy
+from projections.desk.schemes.facet import Told
+from projections.desk.schemes.registry import pages_of
 from projections.http.problems import Problem, no_subject
-from projections.projector.expected_rows import Rows, rows_of
+from projections.projector.expected_rows import rows_of
 from projections.reading.freshness import JUDGING
 from projections.reading.reader import Reading, Snapshot
 from projections.views.tables import Tables
@@ -19,14 +20,6 @@ from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import schemes_of as schemes_of_kind
 from replay.store.base import Store
-
-TABLES: Final = {
-    "merchant-reputation": ("reputation_months",),
-    "merchant-tier": ("tier_days",),
-    "creator-level": ("creator_months",),
-    "mcn-level": ("mcn_months",),
-}
-"""By scheme, the views of its periods."""
 
 
 class Sight(NamedTuple):
@@ -42,27 +35,6 @@ class Sight(NamedTuple):
     """Whether the moment was asked for; else it is where the views stand, or the present without any."""
     views: Snapshot | None
     """The views, where they stand at exactly this moment; None: it is replayed."""
-
-
-class Told(NamedTuple):
-    """What is known of a subject in one scheme at the moment of a sight."""
-
-    scheme: str
-    rows: Rows
-    """As the `v1_…` views hold them, by table."""
-    policies: Policies
-    level_names: dict[str, str]
-    assumed: list[str]
-    set_aside: str | None
-    """Why the level could not be worked out further; None where it is what the moment gives."""
-
-    @property
-    def level(self) -> dict[str, Any]:
-        return self.rows["levels"][0]
-
-    def policy(self, digest: str) -> Policy:
-        """The version that a row names."""
-        return next(policy for policy in self.policies.own if policy.hash == digest)
 
 
 @contextmanager
@@ -133,16 +105,13 @@ def _from_views(sight: Sight, views: Snapshot, subject: str, scheme: str, langua
     found = rows("levels", "scheme")
     if not found:
         return None
-    periods = {name: rows(name, _ORDERS.get(name, "month")) for name in TABLES[scheme]}
+    periods = pages_of(scheme).periods
     policies = views_policies(sight.store, views, scheme)
     aside = _set_aside(views, tables, subject, scheme)
     history = rows("history", "number")
-    told = {"levels": found, "history": history, **periods}
+    told = {"levels": found, "history": history, periods.table: rows(periods.table, periods.order)}
     replay = JUDGING[scheme]
     return Told(scheme, told, policies, replay.level_names_of(policies, language), replay.assumed_of(policies), aside)
-
-
-_ORDERS: Final = {"tier_days": "number"}
 
 
 def _set_aside(views: Snapshot, tables: Tables, subject: str, scheme: str) -> str | None:

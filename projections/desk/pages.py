@@ -18,12 +18,14 @@ from projections.desk import find_page as find
 from projections.desk.chart import drawing_of
 from projections.desk.language import LANGUAGES, language_of
 from projections.desk.links import Address
-from projections.desk.moment import Sight, Told, check_subject, has_policy, looking, schemes_of, told_of
+from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
 from projections.desk.operations_page import operations_of
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
+from projections.desk.schemes.facet import Told
+from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, standing_of
 from projections.desk.timeline_page import timeline_of
-from projections.desk.why_page import months_of, names_of, verdicts_of, why_of
+from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
     KINDS,
     SCHEME_NAMES,
@@ -43,6 +45,7 @@ from projections.http.settings import Settings
 from projections.reading.freshness import freshness
 from replay.errors import UsageError
 from replay.history.timeline import has_subject
+from replay.schemes.registry import scheme_of
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
@@ -211,7 +214,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
             timeline=timeline,
             drawing=drawing,
             reads_decisions=sight.reader.sees_decisions,
-            periods=months_of(told),
+            months=pages_of(told.scheme).periods.months(told),
             verdicts_of=verdicts_of,
             rows_max=ROWS_MAX,
         )
@@ -221,9 +224,10 @@ def _why(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
         why = why_of(sight, subject, told, asked, asked["lang"])
+        months = pages_of(told.scheme).periods.months(told)
         named: dict[str, Any] = {} if why is None else names_of(why, told, asked["lang"])
         return _framed(
-            request, "why.html", asked, sight, told, why=why, months=months_of(told), verdicts_of=verdicts_of, **named
+            request, "why.html", asked, sight, told, why=why, months=months, verdicts_of=verdicts_of, **named
         )
 
 
@@ -252,7 +256,9 @@ def _appeal(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, {}) as sight:
         subject, told = _told(sight, asked)
         decisions = differences.decisions_of(sight, subject, told.scheme)
-        return _framed(request, "appeal.html", asked, sight, told, decisions=decisions, forms=appeals.FORMS)
+        is_daily = scheme_of(told.scheme).periods.unit == "day"
+        values: dict[str, Any] = {"decisions": decisions, "forms": appeals.FORMS, "is_daily": is_daily}
+        return _framed(request, "appeal.html", asked, sight, told, **values)
 
 
 def _appeal_file(request: Request, asked: Asked) -> Response:
@@ -312,6 +318,7 @@ def _framed(
         kind=asked["kind"],
         schemes=schemes_of(subject),
         scheme=None if told is None else told.scheme,
+        facet=None if told is None else pages_of(told.scheme),
         told=told,
         sight=sight,
         asked=asked,

@@ -20,6 +20,7 @@ from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
 from replay.replaying.clauses import clause_json, clauses, points_text
+from replay.schemes.registry import scheme_of
 
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
@@ -87,6 +88,7 @@ def _templates() -> Environment:
         "instant": shanghai_text,
     }
     found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of}
+    found.globals |= {"has_points": has_points, "score_text": score_text}
     found.globals |= {"mean": decimal_text, "changed_figures": changed_figures}
     return found
 
@@ -119,6 +121,16 @@ def yuan_text(fen: int) -> str:
 def count_text(number: int) -> str:
     """A whole number with its thousands apart."""
     return f"{number:,}"
+
+
+def has_points(scheme: str) -> bool:
+    """Whether a scheme's verdicts move a running count of points."""
+    return scheme_of(scheme).replay.has_points
+
+
+def score_text(value: int, scheme: str) -> str:
+    """A score in the unit of its scheme: running points with their decimal, else a whole number."""
+    return points_text(value) if has_points(scheme) else count_text(value)
 
 
 def short_of(policy: Policy, name: str, words: DeskWords) -> str:

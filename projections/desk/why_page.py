@@ -4,8 +4,9 @@ from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, parse_month
-from projections.desk.moment import TABLES, Sight, Told, replayed
-from projections.desk.month_replay import events_of_month, month_replay
+from projections.desk.moment import Sight, replayed
+from projections.desk.schemes.facet import Told
+from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of
 from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
@@ -48,14 +49,6 @@ def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], langua
     return Why(month, event, verdict, wanted, counts, listed, page, pages)
 
 
-def months_of(told: Told) -> list[str]:
-    """The months of which there is something to explain, the latest first."""
-    (table,) = TABLES[told.scheme]
-    if told.scheme == "merchant-tier":
-        return sorted({row["day"][:7] for row in told.rows[table]}, reverse=True)
-    return [row["month"] for row in reversed(told.rows[table])]
-
-
 def verdicts_of(row: dict[str, Any]) -> dict[str, int]:
     """How often each verdict was given in a month of reputation."""
     return {word: row[word] for word in VERDICT_COLUMNS if row[word]}
@@ -71,18 +64,19 @@ def names_of(why: Why, told: Told, language: str) -> dict[str, dict[Any, str]]:
 
 def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: str | None) -> Replay:
     """From the month's opening, where the views know it; else the whole past."""
-    is_kept = sight.views is not None and told.scheme == "merchant-reputation" and told.set_aside is None
-    if is_kept and sight.views is not None and month is not None and event is None:
+    opening = pages_of(told.scheme).opening
+    is_kept = opening is not None and sight.views is not None and told.set_aside is None
+    if opening is not None and is_kept and sight.views is not None and month is not None and event is None:
         moment = placed(sight.store, sight.moment)
         key = (subject, f"{told.scheme} {month}", moment, revisions_of(told.policies), sight.reader)
         wanted = (sight.store, sight.views, sight.moment, subject, told, parse_month(month))
 
         def make() -> Replay:
-            found = month_replay(*wanted)
+            found = opening.replay(*wanted)
             check_placed(sight.store, moment)
             return found.shown_to(sight.reader)
 
-        return sight.reading.kept(key, events_of_month(*wanted), make)
+        return sight.reading.kept(key, opening.events(*wanted), make)
     return replayed(sight, subject, told.scheme)
 
 

@@ -16,7 +16,7 @@ from domain.events import Event
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NEW, Account, Run, run
 from domain.policy import start_of_month, terms_of
-from projections.desk.moment import Told
+from projections.desk.schemes.facet import Told
 from projections.reading.budget import events_under
 from projections.reading.reader import Snapshot
 from projections.schemes.merchant_reputation.rows import account_of

@@ -1,0 +1,48 @@
+"""A creator's level on the pages: its months, the score 4 S + B over time, its benefits."""
+
+from typing import Any, Final
+
+from domain.calendar import month_start, parse_month
+from domain.creator_level.facts import rules_of
+from domain.policy import Policy
+from projections.desk.schemes.facet import Band, Drawn, Facts, Periods, Point, SchemePages, Told, months_of_rows
+from replay.policies.benefits import benefits_json
+
+_MONTHS: Final = "creator_months"
+
+
+def _points(told: Told, _: int) -> list[Point]:
+    return [Point(month_start(parse_month(row["month"]) + 1), row["score"]) for row in told.rows[_MONTHS]]
+
+
+def _bands(policy: Policy) -> list[Band]:
+    # The score counts twentieths of the weighted mean, which is rounded half up to the level.
+    return [Band(code, max(5 * rank - 2, 0)) for rank, code in enumerate(rules_of(policy).levels)]
+
+
+def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
+    """The benefits that the level brings, each with what of it is published."""
+    level = told.level["level"]
+    if level is None:
+        return []
+    month = told.rows[_MONTHS][-1]
+    reputation = (month["reputation_sum"], month["reputation_days"])
+    held: list[dict[str, Any]] = benefits_json(policy, rules_of(policy).levels.index(level), reputation, None)["held"]
+    return held
+
+
+CREATOR: Final = SchemePages(
+    Periods(_MONTHS, "month", "schemes/creator-level/periods.html", months_of_rows(_MONTHS)),
+    Drawn(
+        _points,
+        _bands,
+        publications=None,
+        corrections=("credit.restored", "event.retracted"),
+        is_stepped=True,
+        is_ranked=False,
+    ),
+    to_next=None,
+    facts=Facts("schemes/benefits.html", _benefits),
+    rests_on=None,
+    opening=None,
+)

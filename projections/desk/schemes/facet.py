@@ -1,0 +1,129 @@
+"""What the pages ask of a scheme, and in which terms it answers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from domain.policy import Policy
+from projections.reading.reader import Snapshot
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies, Replay
+from replay.store.base import Store
+
+
+class Told(NamedTuple):
+    """What is known of a subject in one scheme at the moment of a sight."""
+
+    scheme: str
+    rows: dict[str, list[dict[str, Any]]]
+    """As the `v1_…` views hold them, by table."""
+    policies: Policies
+    level_names: dict[str, str]
+    assumed: list[str]
+    set_aside: str | None
+    """Why the level could not be worked out further; None where it is what the moment gives."""
+
+    @property
+    def level(self) -> dict[str, Any]:
+        return self.rows["levels"][0]
+
+    def policy(self, digest: str) -> Policy:
+        """The version that a row names."""
+        return next(policy for policy in self.policies.own if policy.hash == digest)
+
+
+class Point(NamedTuple):
+    """A score that held at an instant; None for no level at all, such as a closed merchant's tier."""
+
+    at: int
+    score: int | None
+
+
+class Band(NamedTuple):
+    """A level, and the least score that reaches it."""
+
+    level: str
+    begins: int
+
+
+class Mark(NamedTuple):
+    """Something that happened to the level, at an instant."""
+
+    kind: str
+    """published, announced, decided or corrected."""
+    at: int
+    level: str | None
+    score: int | None
+    """As published or decided; None where none was named."""
+    about: str
+    """The period; of a correction, its type."""
+    event: str
+    """Which event or run says so; empty for what the calendar brings."""
+
+
+class Periods(NamedTuple):
+    """The rows that a scheme's pages tabulate, and the months that they lead to."""
+
+    table: str
+    """The view of its periods."""
+    order: str
+    """The column by which that stands in order."""
+    template: str
+    """Head and body of the table of all periods."""
+    months: Callable[[Told], list[str]]
+    """The months of which there is something to explain, the latest first."""
+
+
+class Drawn(NamedTuple):
+    """A scheme on the timeline."""
+
+    points: Callable[[Told, int], list[Point]]
+    """The scores that are known exactly up to `as_of`, the earliest first."""
+    bands: Callable[[Policy], list[Band]]
+    """The levels that a policy gives, the lowest first."""
+    publications: Callable[[Told, int], Iterator[Mark]] | None
+    """What each publication up to `as_of` showed, the latest first; None where nothing is published by the calendar."""
+    corrections: tuple[str, ...]
+    """The types of events that correct what moved its level."""
+    is_stepped: bool
+    """Whether a score holds until the next; else it grew on the way there."""
+    is_ranked: bool
+    """Whether a score is the rank of the level itself, and so tells nothing beside it."""
+
+
+class Facts(NamedTuple):
+    """What the card of a standing says beside what every scheme's says."""
+
+    template: str
+    """Shows `card.facts`."""
+    of: Callable[[Told, Policy], Any]
+
+
+class Opening(NamedTuple):
+    """How a month is explained from where it opened, and not from the whole past: only where the views stand."""
+
+    events: Callable[[Store, Snapshot, Moment, str, Told, int], int]
+    """On how many events that rests, about."""
+    replay: Callable[[Store, Snapshot, Moment, str, Told, int], Replay]
+
+
+class SchemePages(NamedTuple):
+    """A scheme's own part of the desk."""
+
+    periods: Periods
+    drawn: Drawn
+    to_next: Callable[[Told, Policy], int | None] | None
+    """What is missing to the next level, in the unit of the score; None at the top, and where nothing counts."""
+    facts: Facts | None
+    rests_on: str | None
+    """The template of what an evaluation rests on beside its rules; None for nothing."""
+    opening: Opening | None
+
+
+def months_of_rows(table: str) -> Callable[[Told], list[str]]:
+    """For a scheme whose periods are months: one a row."""
+    return lambda told: [row["month"] for row in reversed(told.rows[table])]
+
+
+def missing_to(bounds: tuple[int, ...], score: int) -> int | None:
+    """What a score lacks to the next bound; None over the highest."""
+    return next((bound - score for bound in bounds if bound > score), None)
