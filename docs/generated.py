@@ -41,7 +41,9 @@ def pages() -> dict[str, str]:
 
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "", MADE)
-    for name, command in commands():
+    found = dict(commands())
+    yield from _table(("command", "what it does"), [(_linked(name), _first(found[name])) for name in found])
+    for name, command in found.items():
         context = click.Context(command, info_name=f"levelbook {name}", parent=None)
         yield from (f"## levelbook {name}", "", *_paragraphs(command.help or ""), "")
         yield from ("```", " ".join((f"levelbook {name}", *command.collect_usage_pieces(context))), "```", "")
@@ -50,6 +52,15 @@ def _commands() -> Iterator[str]:
         example = re.search(r"Example:\n +(.*)", command.epilog or "", re.DOTALL)
         assert example is not None, name
         yield from ("For example:", "", "```", example[1].strip(), "```", "")
+
+
+def _linked(name: str) -> str:
+    return f"[`{name}`](#levelbook-{name.replace(' ', '-')})"
+
+
+def _first(command: click.Command) -> str:
+    """The first paragraph of a command's help."""
+    return (command.help or "").split("\n\n")[0]
 
 
 def _option(option: click.Option, context: click.Context) -> tuple[str, str]:

@@ -56,7 +56,7 @@ def run(shown: list[Shown], folder: Path) -> list[str]:
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
         cwd=folder,
-        env=environment | {"LC_ALL": "C.UTF-8", "COLUMNS": "160"},
+        env=environment | {"LC_ALL": "C.UTF-8", "COLUMNS": "160", "XDG_CONFIG_HOME": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

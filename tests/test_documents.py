@@ -15,9 +15,11 @@ from projections.views import belonging
 from projections.views.tables import view_statements
 from replay import errors
 from replay.policies.catalog import all_given
+from tests.commands import commands
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS: Final = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+CALL: Final = re.compile(r"\blevelbook ([a-z][a-z-]*(?: [a-z]+)?)([^|`\n>]*)")
 LINK: Final = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -52,6 +54,33 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# A page, of it\n[a](#a-page-of-it) [b](#b) [c](c.md)\n```\n[d](d.md)\n```\n`[e](e.md)`\n")
     assert broken_links(page) == ["#b", "c.md"]
+
+
+def unknown_calls(path: Path) -> list[str]:
+    """Commands, and options of them, that code of a document names and that there are not."""
+    known = dict(commands())
+    found = []
+    for code in re.findall(r"(?ms)^```.*?^```|^    .*?$|`[^`\n]+`", path.read_text("utf-8")):
+        for name, rest in CALL.findall(code):
+            command = known.get(name) or known.get(name.split()[0])
+            if command is None:
+                found.append(name)
+                continue
+            there = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+            asked = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest))
+            found += [f"{name} {option}" for option in sorted(asked - there - {"--help"})]
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_names_commands_and_options_that_there_are(path: Path) -> None:
+    assert unknown_calls(path) == []
+
+
+def test_a_command_that_is_not_there_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("`levelbook repaly m` and `levelbook token new --nam x`\n```\nlevelbook ingest --backfill a\n```\n")
+    assert unknown_calls(page) == ["repaly m", "token new --nam"]
 
 
 def test_readme_is_short() -> None:
