@@ -1,15 +1,18 @@
 """The documents: every link leads somewhere, and the reference tells all that the program has."""
 
+import json
 import re
 from pathlib import Path
 from typing import Final
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from docs.generated import pages
 from domain.events import CATALOGUE
 from projections.api.openapi import specification
 from projections.commands import options
+from projections.contract.events import event_schema
 from projections.projector import follow, verify
 from projections.views import belonging
 from projections.views.tables import view_statements
@@ -81,6 +84,28 @@ def test_a_command_that_is_not_there_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("`levelbook repaly m` and `levelbook token new --nam x`\n```\nlevelbook ingest --backfill a\n```\n")
     assert unknown_calls(page) == ["repaly m", "token new --nam"]
+
+
+def test_an_event_that_a_page_shows_can_be_ingested() -> None:
+    shown = [
+        line
+        for path in DOCUMENTS
+        for line in re.findall(r'(?m)^ *>? *(\{"specversion".*\})$', path.read_text("utf-8"))
+        if '"quality":6' not in line  # of the tutorial in which it is refused
+    ]
+    assert len(shown) >= 4
+    for line in shown:
+        event = json.loads(line)
+        assert not list(Draft202012Validator(event_schema(event["type"])).iter_errors(event)), line
+
+
+def test_the_glossary_has_the_words_by_which_a_newcomer_searches() -> None:
+    glossary = (ROOT / "docs" / "GLOSSARY.md").read_text("utf-8")
+    for word in (
+        *("aggregate", "backfill", "bitemporal", "checkpoint", "idempotent", "projection", "quarantine", "read model"),
+        *("snapshot", "transaction time", "upcast", "valid time", "watermark"),
+    ):
+        assert re.search(rf"\b{word}", glossary), word
 
 
 def test_readme_is_short() -> None:
