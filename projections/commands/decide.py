@@ -23,8 +23,8 @@ from projections.commands.options import (
     store_options,
 )
 from projections.configuration.settings import language_option
+from projections.terminal.progress import progress as progress_of
 from projections.text import decisions as decisions_text
-from projections.text import output as output_text
 
 if TYPE_CHECKING:
     pass
@@ -65,7 +65,7 @@ def decide(
         period = period_of(
             opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
         )
-        with output_text.progress("deciding", subjects_of(opened, scheme)) as progress:
+        with progress_of("deciding", subjects_of(opened, scheme)) as progress:
             found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind)
     decisions_text.print_run(found, as_json=format_ == "json")
 
@@ -103,7 +103,7 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
 
     if month is not None:
         day_asked(month) if len(month) > len("2022-11") else month_asked(month)
-    with open_at(store) as opened, output_text.progress("auditing", 0) as progress:
+    with open_at(store) as opened, progress_of("auditing", 0) as progress:
         found = audit_json(opened, Selection(scheme, month, subject), progress)
     decisions_text.print_audit(found, as_json=format_ == "json")
     if found["reproduced"] < found["audited"]:
@@ -178,7 +178,7 @@ def leaderboard(
     from replay.history.readers import EVERYTHING_SHOWN
     from replay.policies.catalog import Choice
 
-    with open_at(store) as opened, output_text.progress("judging agencies", 0) as progress:
+    with open_at(store) as opened, progress_of("judging agencies", 0) as progress:
         known, choice = (known_at, position), Choice(folder=policies)
         found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
     decisions_text.print_board(found | {"rows": found["rows"][:top]}, as_json=format_ == "json")

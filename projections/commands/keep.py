@@ -1,6 +1,7 @@
 """Commands that keep a ledger sound: verify, seal, note its head, back it up."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ from projections.commands.options import (
     store_options,
 )
 from projections.configuration.settings import segments_option
+from projections.terminal.progress import phases
+from projections.terminal.progress import progress as progress_of
 from projections.text import checks as checks_text
-from projections.text import output as output_text
 
 if TYPE_CHECKING:
     from replay.integrity.verify import Verified
@@ -36,7 +38,6 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
     the service are not defined as they must be; 3 something could not be looked at.
     """
     from projections.projector.verify import verify_all
-    from projections.text.views import rebuild_progress
     from replay.integrity.kept import damaged_checks
     from replay.integrity.kept import kept as kept_checks
     from replay.integrity.verify import parse_head
@@ -55,7 +56,7 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
             if not as_json:
                 checks_text.print_ledger_verdict(result)
 
-        outcome = verify_all(opened, noted, segments, told, output_text.progress, rebuild_progress)
+        outcome = verify_all(opened, noted, segments, told, progress_of, partial(phases, "events"))
     checks_text.print_verified(outcome, as_json=as_json)
     if outcome.exit_status:
         sys.exit(outcome.exit_status)
@@ -73,7 +74,7 @@ def seal(segments: Path | None, store: str, format_: str) -> None:
     from replay.columnar.seal import seal as run
     from replay.columnar.seal import segments_folder
 
-    with open_at(store) as opened, output_text.progress("sealing", opened.head().position) as progress:
+    with open_at(store) as opened, progress_of("sealing", opened.head().position) as progress:
         folder = segments_folder(opened, segments)
         result = run(opened, folder, progress)
     checks_text.print_sealed(folder, result, as_json=format_ == "json")
@@ -98,7 +99,7 @@ def backup(file: Path, store: str, format_: str) -> None:
     """
     from replay.integrity.backup import back_up
 
-    with open_at(store) as opened, output_text.progress("copying", opened.head().position) as progress:
+    with open_at(store) as opened, progress_of("copying", opened.head().position) as progress:
         result = back_up(opened, file, progress)
     checks_text.print_backup(file, result, as_json=format_ == "json")
     if result.source_problems:

@@ -14,6 +14,7 @@ from projections.commands.options import (
     store_options,
 )
 from projections.configuration.settings import segments_option
+from projections.terminal.progress import phases
 
 if TYPE_CHECKING:
     from projections.projector.advance import Moved
@@ -60,7 +61,7 @@ def rebuild(
             views_text.print_aborted(building.abort(views), as_json=as_json)
         else:
             asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
-            with views_text.rebuild_progress() as progress:
+            with phases("events") as progress:
                 report = building.rebuild(views, asked, progress)
             views_text.print_rebuilt(report, as_json=as_json)
 

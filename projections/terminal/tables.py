@@ -36,13 +36,20 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, indent: int = 0) -> None:
-    """Print rows with a cell for each column; all are held in memory until the widest is known."""
+def print_table(
+    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, indent: int = 0, is_copied: bool = False
+) -> None:
+    """Print rows with a cell for each column; all are held in memory until the widest is known.
+
+    What is copied from a terminal, such as hashes and paths, is never folded.
+    """
     kept = [tuple(row) for row in rows]
-    if kept and _is_laid_out_by_rich():
+    if kept and not is_copied and _is_laid_out_by_rich():
         _print_by_rich(columns, kept, indent)
         return
-    widths = [max((cells(row[at]) for row in kept), default=0) for at in range(len(columns))]
+    ends_left = not columns[-1].is_right  # nothing stands behind it that had to be in line
+    measured = columns[:-1] if ends_left else columns
+    widths = [max((cells(row[at]) for row in kept), default=0) for at in range(len(measured))] + [0] * ends_left
     for row in kept:
         padded = [
             _padded(cell, column, max(width, column.least))

@@ -14,7 +14,8 @@ def print_configuration(found: Sequence[InForce], sources: Sources, *, as_json: 
     if as_json:
         print_json({"settings": [row._asdict() for row in found], "files": _files_json(sources)})
         return
-    print_table((LEFT, LEFT, LEFT), [(row.key, _value_text(row), _origin_text(row)) for row in found])
+    rows = [(row.key, _value_text(row), _origin_text(row)) for row in found]
+    print_table((LEFT, LEFT, LEFT), rows, is_copied=True)
     for file in sources.files:
         click.echo(f"read: {file.path} ({file.place})")
     for path, place in sources.absent:

@@ -6,6 +6,7 @@ import click
 
 if TYPE_CHECKING:
     from replay.decisions.decide import Decided
+from projections.terminal.tables import LEFT, Column, print_table
 from projections.text.ledger import tell_open
 from projections.text.output import print_json
 
@@ -21,17 +22,19 @@ def print_board(found: dict[str, Any], *, as_json: bool) -> None:
     if found["asked_known_at"] is not None:
         tell_open(found["asked_known_at"], found["position"])
     click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
-    for row in found["rows"]:
-        click.echo(
-            f"  {row['rank']:>4}  {row['score']:>5}  {row['level'] or '-':<3}  {row['subject']}"
-            f"  settled {row['settled']} fen"
-        )
+    columns = (Column(is_right=True, least=4), Column(is_right=True, least=5), Column(least=3), LEFT, LEFT)
+    print_table(columns, [_board_cells(row) for row in found["rows"]], indent=2)
     if not found["rows"]:
         click.echo("  no agency was rated")
     decided = found["decided"]
     if decided is not None:
         outcome = "RESTATED: it comes out otherwise here" if decided["restated"] else "the same"
         click.echo(f"  decided in {decided['run']}, known at {decided['known_at']}: {outcome}")
+
+
+def _board_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    level, settled = row["level"] or "-", f"settled {row['settled']} fen"
+    return str(row["rank"]), str(row["score"]), level, row["subject"], settled
 
 
 def print_run(found: "Decided", *, as_json: bool) -> None:

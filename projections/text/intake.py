@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from replay.parsing.refusals import Listing, Refusal
     from replay.recording.erase import Due
     from replay.store.base import Head
+from projections.terminal.progress import progress
 from projections.text.checks import head_text
-from projections.text.output import print_json, progress
+from projections.text.output import print_json
 
 
 class Ended(NamedTuple):

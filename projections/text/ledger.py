@@ -9,6 +9,7 @@ from projections.text.erasures import print_waiting
 
 if TYPE_CHECKING:
     pass
+from projections.terminal.tables import LEFT, Column, print_table
 from projections.text.output import print_json, print_json_list
 
 
@@ -69,8 +70,7 @@ def print_event(found: dict[str, Any], *, as_json: bool) -> None:
             rows[f"{name} {other['position']}"] = (
                 f"{other['type']} {other['source']} {other['id']}, learned {other['recorded_at']}"
             )
-    for key, value in rows.items():
-        click.echo(f"{key:<22}{value}")
+    print_table((Column(least=20), LEFT), [(key, str(value)) for key, value in rows.items()], is_copied=True)
 
 
 def print_subjects(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:

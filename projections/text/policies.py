@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    pass
+from projections.terminal.tables import LEFT, Column, print_table
 from projections.text.output import print_json
 
 VALUE_CHARS_SHOWN = 60
@@ -24,13 +24,16 @@ def print_policies(found: list[dict[str, Any]], *, as_json: bool) -> None:
             f"{policy['scheme']} {policy['id']}@{policy['hash'][:12]}, in force from {policy['in_force_from']}"
             f"{adopted}{unused}"
         )
-        for name, item in policy["parameters"].items():
-            value = json.dumps(item["value"], ensure_ascii=False)
-            shown = (
-                value if len(value) <= VALUE_CHARS_SHOWN else f"{value[:VALUE_CHARS_SHOWN]}… (--format json shows all)"
-            )
-            click.echo(f"  {name:<17} {item['status']:<10} {shown}")
-            click.echo(f"  {'':<17} {item['source']}")
+        rows = [row for name, item in policy["parameters"].items() for row in _parameter_rows(name, item)]
+        print_table((Column(least=16), Column(least=9), LEFT), rows, indent=2)
+
+
+def _parameter_rows(name: str, item: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """A parameter with its value, and below that its source."""
+    value = json.dumps(item["value"], ensure_ascii=False)
+    is_short = len(value) <= VALUE_CHARS_SHOWN
+    yield name, item["status"], value if is_short else f"{value[:VALUE_CHARS_SHOWN]}… (--format json shows all)"
+    yield "", "", item["source"]
 
 
 def print_checked(policy: dict[str, Any], *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from domain.calendar import shanghai_text
 from domain.limits import TEXT_CHARS_MAX
 from domain.texts import invisible_character
 from projections.http.token_store import Access, Token
+from projections.terminal.tables import LEFT, RIGHT, Column, print_table
 from projections.text.output import print_json, print_json_list
 from replay.errors import UsageError
 
@@ -26,13 +27,16 @@ def print_tokens(found: list[Token], *, as_json: bool) -> None:
         return
     if not found:
         click.echo("there is no token; 'levelbook token new' makes the first")
-    for token in found:
-        revoked = "" if token.revoked_at is None else f"  revoked {shanghai_text(token.revoked_at)}"
-        scopes = " ".join(sorted(token.scopes))
-        click.echo(
-            f"{token.number:>4}  {visible(token.name)}  {scopes}  {token.per_minute} a minute"
-            f"  made {shanghai_text(token.made_at)}{revoked}"
-        )
+    columns = (Column(is_right=True, least=4), LEFT, LEFT, RIGHT, LEFT, LEFT)
+    print_table(columns, [_token_cells(token) for token in found])
+
+
+def _token_cells(token: Token) -> tuple[str, ...]:
+    made, revoked = f"made {shanghai_text(token.made_at)}", ""
+    if token.revoked_at is not None:
+        revoked = f"revoked {shanghai_text(token.revoked_at)}"
+    scopes, per_minute = " ".join(sorted(token.scopes)), f"{token.per_minute} a minute"
+    return str(token.number), visible(token.name), scopes, per_minute, made, revoked
 
 
 def visible(name: str) -> str:
@@ -77,6 +81,9 @@ def print_accesses(found: list[Access], *, as_json: bool) -> None:
         return
     if not shown:
         click.echo("nothing was noted: nobody asked the service for an explanation or decision of it")
-    for access in shown:
-        by = "without a token" if access["token"] is None else f"token {access['token']}"
-        click.echo(f"{access['at']}  {by}  {access['what']}  {access['subject']}  {access['scheme'] or ''}".rstrip())
+    print_table((LEFT,) * 5, [_access_cells(access) for access in shown])
+
+
+def _access_cells(access: dict[str, Any]) -> tuple[str, ...]:
+    by = "without a token" if access["token"] is None else f"token {access['token']}"
+    return access["at"], by, access["what"], access["subject"], access["scheme"] or ""

@@ -1,9 +1,5 @@
 """What the commands about views print: rebuilds and their proof, steps of following, status, units set aside."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -19,28 +15,6 @@ if TYPE_CHECKING:
 
 SHOWN_MAX: Final = 50
 """Differences shown to people; JSON has all."""
-
-
-@contextmanager
-def rebuild_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar with rate and time left on standard error when a person watches; else nothing."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    rate = TextColumn("{task.speed:,.0f} events/s", table_column=None)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def told(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total or None)
-            bar.update(tasks[phase], completed=done, total=total or None)
-
-        yield told
 
 
 def print_rebuilt(report: "Report", *, as_json: bool) -> None:

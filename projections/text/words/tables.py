@@ -1,29 +1,23 @@
 """Texts in columns, and amounts as people write them."""
 
 from collections.abc import Iterator
-from unicodedata import east_asian_width
+
+from projections.terminal.tables import cells
 
 
 def table(header: list[str], rows: list[list[str]], tails: list[str], last: str = "") -> Iterator[str]:
     """Columns as wide as what stands in them; figures to the right, and a tail of any width."""
     columns = list(zip(header, *rows, strict=True))
-    widths = [max(map(_width, column)) for column in columns]
-    for cells, tail in zip([header, *rows], [last, *tails], strict=True):
-        padded = [_pad(cell, width, index) for index, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+    widths = [max(map(cells, column)) for column in columns]
+    for row, tail in zip([header, *rows], [last, *tails], strict=True):
+        padded = [_pad(cell, width, index) for index, (cell, width) in enumerate(zip(row, widths, strict=True))]
         yield f"{'  '.join(padded)}  {tail}".rstrip()
 
 
 def _pad(text: str, width: int, index: int) -> str:
-    blanks = " " * (width - _width(text))
+    blanks = " " * (width - cells(text))
     is_figure = index > 0 and text[:1] in "+-0123456789"
     return blanks + text if is_figure else text + blanks
-
-
-def _width(text: str) -> int:
-    """How many places a text takes on a terminal: Chinese characters take two."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def yuan(fen: int) -> str:
