@@ -1,6 +1,7 @@
 """What is shown is asked of every scheme that replays: a scheme is a unit, and no part of one comes by default."""
 
 import ast
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,22 @@ import pytest
 from marshmallow import Schema
 
 from domain.events import CATALOGUE
+from projections.api.levels import check_judges, row_json
 from projections.contract.answers import SCHEMAS, describe
 from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS, VOCABULARIES
 from projections.contract.schemes.registry import ANSWERS, answers_of
 from projections.desk.language import words_of
+from projections.desk.rendering import has_points, score_text
 from projections.desk.schemes.registry import PAGES, pages_of
+from projections.http.problems import Problem
+from projections.reading.point_reads import Level
 from projections.text.schemes.registry import TEXTS, evaluation_lines, own_lines, series_of, text_of
 from projections.text.words import Words
 from projections.views.tables import tables_of
 from replay.errors import UsageError
 from replay.policies.catalog import shipped
 from replay.replaying.base import Policies, Replay
+from replay.replaying.clauses import clause_json
 from replay.schemes.registry import SCHEMES
 
 PROJECTIONS = Path(__file__).parent.parent / "projections"
@@ -85,8 +91,19 @@ def test_a_scheme_has_its_words_in_each_language(scheme: str, language: str) -> 
     words, told, answers = Words(language, {}), text_of(scheme), answers_of(scheme)
     assert all(words.state(state) for state in VOCABULARIES[scheme].states)
     assert (told.evaluations is not None) == ("evaluations" in every_key(answers.explain()))
+    drawn = told.series({"months": [], "history": []})
+    assert drawn.points == [] and words.appeal(f"chart_{drawn.what}")
     names = level_names(scheme, language)
     assert names and all(names.values()) and names.keys() == level_names(scheme, "en").keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_each_verdict_and_note_of_a_scheme_is_said_in_each_language(scheme: str, language: str) -> None:
+    for policy in shipped(scheme):
+        for name in (*VOCABULARIES[scheme].verdicts, *VOCABULARIES[scheme].notes):
+            said = clause_json(policy, name, language)
+            assert said["short"] and said["text"], (policy.id, name)
 
 
 def test_a_scheme_without_a_text_is_refused_by_name() -> None:
@@ -145,6 +162,17 @@ def test_the_pages_have_the_words_of_a_scheme_in_each_language(scheme: str, lang
 def test_a_scheme_without_pages_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' with pages; known are merchant-rep"):
         pages_of(STUB)
+    for ask in (has_points, partial(score_text, 1)):
+        with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' of subjects; known are merchant-rep"):
+            ask(STUB)
+
+
+def test_the_service_refuses_a_scheme_that_there_is_not_by_name() -> None:
+    row = Level._make([None] * len(Level._fields))._replace(scheme=STUB, effective_since=0)
+    with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' of subjects; known are merchant-rep"):
+        row_json(row)
+    with pytest.raises(Problem, match=f"scheme {STUB} does not judge merchant"):
+        check_judges("merchant", STUB)
 
 
 # --- no other list ----------------------------------------------------------------------------------------------------
