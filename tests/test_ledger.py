@@ -93,8 +93,8 @@ def test_the_library_reads_the_log_by_position_and_by_stream(store: Store, tmp_p
     found: Any = ledger.mapper.to_domain_event(recorder.select_events("merchant/m-1", limit=1)[0])
     assert (found.originator_id, found.position, found.data.order) == ("merchant/m-1", 2, "o-1")
     assert len(ledger.notification_log["1,7"].items) == 7
-    with pytest.raises(NotImplementedError, match="read by position"):
-        recorder.subscribe()
+    with recorder.subscribe(gt=6) as subscription:
+        assert next(subscription).topic == "merchant.closed"
 
 
 def test_an_empty_ledger_has_no_notifications(store: Store) -> None:

@@ -61,7 +61,7 @@ def _effects_first(transaction: Transaction, new: Sequence[Candidate]) -> int:
         return 0
     past = _past_of(transaction, [item for _, item in causes])
     in_batch: dict[tuple[str, str | None], list[Place]] = defaultdict(list)
-    for number, item in enumerate(new):
+    for number, item in enumerate(new):  # the number in the batch stands for the position that it will get
         place = Place(number, item.occurred_at, item.type)
         in_batch[item.stream, None].append(place)
         if item.ref is not None:
