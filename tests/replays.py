@@ -12,7 +12,7 @@ from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from tests.oracles.reputation import reputation_by_versions
+from tests.oracles.merchant_reputation import reputation_by_versions
 from tests.test_reputation import (
     DEC,
     NOV,

@@ -32,7 +32,7 @@ from replay.policies.catalog import shipped
 from replay.replaying.base import Part, Policies
 from replay.schemes.creator_level.replay import CreatorReplay
 from tests.conftest import SOAK
-from tests.oracles.creator import creator
+from tests.oracles.creator_level import creator
 from tests.test_reputation import as_the_oracle_reads, with_values
 
 SUBJECT: Final = "creator/c-1"

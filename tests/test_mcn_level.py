@@ -35,8 +35,8 @@ from replay.policies.catalog import shipped
 from replay.replaying.base import Part, Policies
 from replay.schemes.mcn_level.replay import McnReplay, ranked
 from tests.conftest import SOAK
-from tests.oracles.creator import creator
-from tests.oracles.mcn import board, mcn
+from tests.oracles.creator_level import creator
+from tests.oracles.mcn_level import board, mcn
 from tests.test_creator_level import SMALL as SMALL_CREATORS
 from tests.test_reputation import as_the_oracle_reads, with_values
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracles.creator import creator
+from tests.oracles.creator_level import creator
 
 SUBJECT = "creator/c-1"
 SHANGHAI = timezone(timedelta(hours=8))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracles.mcn import board, hundredths, mcn, points
+from tests.oracles.mcn_level import board, hundredths, mcn, points
 
 SHANGHAI = timezone(timedelta(hours=8))
 HOUR = 3_600_000_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracles.reputation import reputation, reputation_by_versions
+from tests.oracles.merchant_reputation import reputation, reputation_by_versions
 
 SUBJECT = "merchant/m-1"
 SHANGHAI = timezone(timedelta(hours=8))

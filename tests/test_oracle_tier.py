@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracles.tier import tier
+from tests.oracles.merchant_tier import tier
 
 SUBJECT = "merchant/m-1"
 SHANGHAI = timezone(timedelta(hours=8))

@@ -37,7 +37,7 @@ from domain.policy import Policy, policy_of, start_of_month, terms_of
 from replay.history.timeline import RETRACTED, retracted_positions, taking_part
 from replay.policies.catalog import shipped
 from tests.conftest import SOAK
-from tests.oracles.reputation import reputation
+from tests.oracles.merchant_reputation import reputation
 
 SUBJECT: Final = "merchant/m-1"
 OTHER: Final = "merchant/m-2"

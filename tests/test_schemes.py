@@ -1,12 +1,18 @@
 """A scheme is a unit: what each registered scheme must have, and that a command names what one lacks beforehand."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from domain.calendar import parse_day, parse_instant, parse_month
 from domain.events import CATALOGUE, Scheme
+from projections.projector.follow import follow
+from projections.projector.rebuild import Asked, rebuild
+from projections.schemes.registry import VIEWS, View, bulk_of, check_views_whole, kinds_in_bulk, view_of
+from projections.views.database import open_views
+from projections.views.tables import TABLE_NAMES
 from replay.decisions.decide import decide, period_of
 from replay.errors import LevelbookError
 from replay.history.timeline import Moment
@@ -17,6 +23,13 @@ from replay.replaying.clauses import clauses
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.registry import SCHEMES, check_whole, kinds, scheme_of, schemes_of
 from replay.store.base import Store
+from tests.making import ingest_events
+from tests.test_rooms import graph_of_modules
+from tests.worlds import World, revised
+
+ROOT = Path(__file__).parent
+OF_ALL = {"levels", "history", "calendar", "life", "bindings", "decisions", "set_aside"}
+"""Tables that are filled whatever the scheme."""
 
 
 class Firefly(CreatorReplay):
@@ -68,3 +81,85 @@ def test_a_scheme_that_is_not_whole_is_named_before_anything_is_decided(store: S
         )
         assert str(told.value).startswith(begins)
     assert store.head().position == 0
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_scheme_has_a_view_and_every_table_is_of_one_of_them_or_of_all() -> None:
+    check_views_whole()
+    assert list(VIEWS) == list(SCHEMES)
+    named = [name for view in VIEWS.values() for name in view.tables]
+    assert len(named) == len({*named})
+    assert {*named} | OF_ALL == {*TABLE_NAMES} and not {*named} & OF_ALL
+
+
+@pytest.mark.parametrize("code", SCHEMES)
+def test_a_view_has_its_tables_its_bulk_path_and_the_rows_that_prove_it(code: str) -> None:
+    view, scheme = view_of(code), SCHEMES[code]
+    assert view.scheme is scheme and view.tables
+    assert not view.in_bulk or callable(bulk_of(code))
+    assert view.in_bulk == (view.kind in kinds_in_bulk())
+    policies = Policies(shipped(code), [policy for name in scheme.rests_on for policy in shipped(name)])
+    moment = Moment(parse_instant("2023-06-01T00:00:00Z"), 0, 0)
+    rows = view.expected(scheme.replay(f"{scheme.kind}/none", [], moment, policies))
+    assert {*rows} - {"history"} <= {*view.tables} and {*rows} & {*view.tables}
+
+
+@pytest.mark.parametrize("code", SCHEMES)
+def test_a_scheme_is_tried_by_an_oracle_random_worlds_and_benchmarks(code: str) -> None:
+    room = code.replace("-", "_")
+    assert (ROOT / "oracles" / f"{room}.py").is_file()
+    assert any(f"from tests.oracles.{room} import" in path.read_text() for path in ROOT.glob("test_oracle_*.py"))
+    policy = shipped(code)[-1]
+    assert revised(code, 1).hash not in (policy.hash, revised(code, 2).hash)
+    begun = {item["type"] for item in World(3).events(400) if item["subject"].startswith(f"{SCHEMES[code].kind}/")}
+    assert len(begun) > 4
+    benchmarks = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("test_*.py"))
+    assert f"replay.schemes.{room}.fold import" in benchmarks
+
+
+def test_what_proves_the_views_knows_nothing_of_how_they_are_moved() -> None:
+    graph = graph_of_modules()
+    for code in VIEWS:
+        seen: set[str] = set()
+        new = {f"projections.schemes.{code.replace('-', '_')}.expected"}
+        while new:
+            seen |= new
+            new = {to for name in new for to in graph[name]} - seen
+        own = {name for name in seen if name.startswith("projections.")}
+        allowed = {"projections.schemes.shared.expected_rows", "projections.views.tables"}
+        assert own - {f"projections.schemes.{code.replace('-', '_')}.expected"} <= allowed, code
+
+
+def test_a_scheme_without_a_view_is_named_before_views_are_begun(
+    store: Store, tmp_path: Path, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest_events(store, World(1).events(20), tmp_path)
+    monkeypatch.setattr("projections.schemes.registry.check_whole", lambda _: None)
+    view = replace(VIEWS["creator-level"], scheme=SCHEMES[stub])
+    wrong: dict[str, View | None] = {
+        "missing are a view. Add them, or take it out of projections/schemes/registry.py": None,
+        "missing are the table firefly_months": replace(view, tables=("firefly_months",)),
+        "missing are a way to fill it in bulk.": view,
+        "in bulk. Add them": replace(view, in_bulk=False),
+    }
+    with open_views(store, make=True) as views:
+        for text, registered in wrong.items():
+            if registered is not None:
+                monkeypatch.setitem(VIEWS, stub, registered)
+            for begin in (lambda: rebuild(views, Asked()), lambda: follow(views, stay=False)):
+                with pytest.raises(LevelbookError, match=f"the views of {stub} cannot be built.*{text}"):
+                    begin()
+        with views.reading() as connection:
+            assert views.builds(connection) == []
+    assert store.head().position == 20
+
+
+def test_a_view_of_a_scheme_that_is_not_whole_is_not_begun(store: Store, stub: str) -> None:
+    with open_views(store, make=True) as views:
+        for begin in (lambda: rebuild(views, Asked()), lambda: follow(views, stay=False)):
+            with pytest.raises(LevelbookError, match=f"the scheme {stub} is registered and not whole"):
+                begin()
+    with pytest.raises(LevelbookError, match=f"the scheme {stub} has no view; known are merchant-reputation, "):
+        view_of(stub)

@@ -32,7 +32,7 @@ from replay.policies.catalog import shipped
 from replay.replaying.base import Part, Policies
 from replay.schemes.merchant_tier.replay import TierReplay
 from tests.conftest import SOAK
-from tests.oracles.tier import tier
+from tests.oracles.merchant_tier import tier
 from tests.test_reputation import as_the_oracle_reads, with_values
 
 SUBJECT: Final = "merchant/m-1"

@@ -7,7 +7,7 @@ import pytest
 
 from domain.calendar import parse_instant
 from projections.projector import rebuild as building
-from projections.projector.advance import SCHEMES_OF, advance
+from projections.projector.advance import advance
 from projections.views.database import BUILDING, Views, open_views
 from projections.views.readahead import Windows
 from replay.decisions.application import Ledger
@@ -15,7 +15,7 @@ from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import resolve
-from replay.schemes.registry import replay_subject
+from replay.schemes.registry import kinds, replay_subject, schemes_of
 from replay.store.base import Store
 from tests.making import Event, event, ingest_events
 from tests.test_views import assert_same_rows, empty_live, filled, proof_of, tables_of
@@ -46,7 +46,7 @@ def correction(subject: str) -> Event:
 
 
 def announced(subject: str) -> Event:
-    scheme = SCHEMES_OF[subject.partition("/")[0]][0]
+    scheme = schemes_of(subject.partition("/")[0])[0].code
     return event(
         "level.announced", f"told-{subject}", TIME, subject=subject, scheme=scheme, period="2022-12", level="x"
     )
@@ -93,7 +93,7 @@ UNKNOWN = ("creator/named", "creator/named-later")
 def batches() -> Batches:
     """All ways at once, a subject of each kind for each."""
     found: Batches = [[] for _ in STEPS]
-    stories = [way(f"{kind}/{name}") for kind in SCHEMES_OF for name, way in WAYS.items()]
+    stories = [way(f"{kind}/{name}") for kind in kinds() for name, way in WAYS.items()]
     for story in (*stories, *NAMED.values()):
         for number, batch in enumerate(story):
             found[number] += batch
@@ -130,7 +130,7 @@ def test_all_ways_in_which_a_subject_comes_to_be_known_give_the_same(
         monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
         filled(views, 2, BUILDING, as_of)
         assert_same_rows(views)
-    known = {item["subject"] for kind in SCHEMES_OF for item in list_subjects(store, kind)}
+    known = {item["subject"] for kind in kinds() for item in list_subjects(store, kind)}
     assert {subject for subject, _ in levels} == known and known.isdisjoint(UNKNOWN)
     assert len(known) == 3 * len(WAYS) + len(NAMED) + 1 - len(UNKNOWN)
     moment = resolve(store, AskedMoment(as_of=STEPS[-1]))

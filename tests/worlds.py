@@ -7,6 +7,7 @@ from domain.calendar import instant_text, parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import Policy
 from replay.policies.catalog import shipped
+from replay.schemes import registry
 from tests.making import Event, event
 from tests.test_reputation import levels, with_values
 
@@ -14,8 +15,8 @@ BEGIN = parse_instant("2022-09-01T00:00:00+08:00")
 END = parse_instant("2023-07-10T00:00:00+08:00")
 MERCHANTS = ("merchant/m-1", "merchant/m-2", "merchant/m-3")
 CREATORS = ("creator/c-1", "creator/c-2", "creator/c-3", "creator/c-4")
-SCHEMES = ("merchant-reputation", "merchant-tier", "creator-level", "mcn-level")
 AGENCIES = ("mcn/a-1", "mcn/a-2")
+SCHEMES = tuple(registry.SCHEMES)
 
 
 class World:
@@ -150,21 +151,38 @@ def revised(scheme: str, number: int) -> Policy:
     """A revision of a scheme's last version with small numbers, under which a small world sees many levels."""
     policy = shipped(scheme)[-1]
     value = {name: item.value for name, item in policy.parameters.items()}
-    if scheme == "merchant-reputation":
-        changed = {
-            "levels": levels(5 + number, 12, 30, 50),
-            "growth_caps": [{"from": "", "tenths": 25}, {"from": "b", "tenths": 40 + number}],
-            "pair_cap_tenths": 20,
-            "review_hours": 360 - 24 * (number % 3),
-        }
-    elif scheme == "merchant-tier":
-        changed = {"window_days": 8 + number % 4, "wait_days": 6, "clear_out_days": 20 + number}
-    elif scheme == "creator-level":
-        changed = {"gates": value["gates"] | {"days": 30 + 5 * (number % 3), "reputation_hundredths_min": 400 + number}}
-    else:
-        changed = {
-            "observation": {"service_min": 40, "credit_min": 80 + number},
-            "novice_months": 1,
-            "top_creators": value["top_creators"] | {"level": f"L{1 + number % 4}"},
-        }
-    return with_values(policy, **changed)
+    return with_values(policy, **_SMALL[scheme](value, number))
+
+
+def _small_reputation(_: dict[str, Any], number: int) -> dict[str, Any]:
+    return {
+        "levels": levels(5 + number, 12, 30, 50),
+        "growth_caps": [{"from": "", "tenths": 25}, {"from": "b", "tenths": 40 + number}],
+        "pair_cap_tenths": 20,
+        "review_hours": 360 - 24 * (number % 3),
+    }
+
+
+def _small_tier(_: dict[str, Any], number: int) -> dict[str, Any]:
+    return {"window_days": 8 + number % 4, "wait_days": 6, "clear_out_days": 20 + number}
+
+
+def _small_creator(value: dict[str, Any], number: int) -> dict[str, Any]:
+    return {"gates": value["gates"] | {"days": 30 + 5 * (number % 3), "reputation_hundredths_min": 400 + number}}
+
+
+def _small_mcn(value: dict[str, Any], number: int) -> dict[str, Any]:
+    return {
+        "observation": {"service_min": 40, "credit_min": 80 + number},
+        "novice_months": 1,
+        "top_creators": value["top_creators"] | {"level": f"L{1 + number % 4}"},
+    }
+
+
+_SMALL = {
+    "merchant-reputation": _small_reputation,
+    "merchant-tier": _small_tier,
+    "creator-level": _small_creator,
+    "mcn-level": _small_mcn,
+}
+"""By scheme, a last version's values and a number → the small values."""

@@ -22,6 +22,7 @@ from projections.schemes.mcn_level import view as mcn_view
 from projections.schemes.merchant_reputation import running as reputation_running
 from projections.schemes.merchant_reputation import view as reputation_view
 from projections.schemes.merchant_tier import view as tier_view
+from projections.schemes.registry import VIEWS
 from projections.views.belonging import check_history, end_of_step
 from projections.views.changes import StoodAt
 from projections.views.database import Build, Views
@@ -31,16 +32,11 @@ from projections.views.unexpected import Unexpected, trace_of
 from replay.errors import DamagedError, LevelbookError, StoreError
 from replay.history.browse import list_subjects
 from replay.history.timeline import RETRACTED, Moment, event_of_row, has_subject
+from replay.schemes.registry import kinds, schemes_of
 from replay.store.queries import event_rows, event_rows_of, event_rows_of_decisions, tally
 
 EVENTS_AT_ONCE: Final = 5_000
 SINCE_FIRST_MONTH: Final = 0
-SCHEMES_OF: Final = {
-    "merchant": (reputation.SCHEME, tier.SCHEME),
-    "creator": (creator_level.SCHEME,),
-    "mcn": (mcn_level.SCHEME,),
-}
-"""By kind of subject, the schemes whose views it has."""
 MERCHANT_TABLES: Final = ("life", "history", "reputation_months", "tier_days", "calendar")
 """What is looked up of many merchants together."""
 Worked = Callable[[str, bool], list[Rewrite] | None]
@@ -144,7 +140,7 @@ class Units:
         self._new = new
         for subject, events in new.items():
             step.windows.take_in(subject, events)
-            if subject.partition("/")[0] in SCHEMES_OF:
+            if schemes_of(subject.partition("/")[0]):
                 try:
                     self._touched[subject] = step.touched(events)
                 except LevelbookError as error:
@@ -169,15 +165,18 @@ class Units:
         """Keep a subject's rare events."""
         keep(self.step, self._readable(event_rows_of(self.step.store, subject, self.step.after.position)))
 
-    def keep_decisions(self) -> None:
-        """Keep every decision on a merchant or creator, found by index; agencies' are kept with their other events."""
+    def keep_decisions(self, some_kinds: Iterable[str]) -> None:
+        """Keep every decision on subjects of these kinds, found by index: their other events are read elsewhere."""
         store, position = self.step.store, self.step.after.position
         if not tally(store).get("level.decided"):
             return
-        for kind in ("merchant", "creator"):
+        for kind in some_kinds:
             for item in list_subjects(store, kind):
-                for scheme in SCHEMES_OF[kind]:
-                    keep(self.step, self._readable(event_rows_of_decisions(store, item["subject"], scheme, position)))
+                for scheme in schemes_of(kind):
+                    keep(
+                        self.step,
+                        self._readable(event_rows_of_decisions(store, item["subject"], scheme.code, position)),
+                    )
 
     def _readable(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
         """The events of those rows that can be read; of the others the subjects are set aside."""
@@ -191,7 +190,7 @@ class Units:
 
     def is_filled(self, subject: str) -> bool:
         """Whether a subject has a view already."""
-        return self.step.state(subject, SCHEMES_OF[subject.partition("/")[0]][0]) is not None
+        return self.step.state(subject, schemes_of(subject.partition("/")[0])[0].code) is not None
 
     def keep_again(self, subject: str) -> None:
         """Keep a subject's rare events anew: some could not be read before."""
@@ -204,17 +203,18 @@ class Units:
         """Work out a subject from nothing, in these schemes or all."""
         if not has_subject(self.step.store, subject, self.step.after.position):
             return
-        for scheme in SCHEMES_OF[subject.partition("/")[0]]:
+        for scheme in [item.code for item in schemes_of(subject.partition("/")[0])]:
             if not schemes or scheme in schemes:
                 self._from_nothing = True
                 self._unit(subject, scheme, self._works_out[scheme])
                 self._from_nothing = False
         self._write()
 
-    def fill_boards(self) -> None:
-        """Every board that there are agencies for."""
-        months = {row.month for row in self.step.rows("mcn_months")}
-        self.step.write(mcn_view.board_rewrites(self.step, months))
+    def fill_across(self) -> None:
+        """What views hold over all subjects: the boards."""
+        for view in VIEWS.values():
+            if view.across is not None:
+                self.step.write(view.across(self.step))
 
     def see_policies(self, judged: str) -> None:
         """Where other policies judge than did at the last step, every unit of the scheme is worked out anew."""
@@ -395,9 +395,9 @@ class Units:
 
     def put_aside_subject(self, subject: str, position: int, error: Exception, schemes: Collection[str] = ()) -> None:
         """Set a subject aside, in these schemes or all that it has."""
-        for scheme in SCHEMES_OF.get(subject.partition("/")[0], ()):
-            if not schemes or scheme in schemes:
-                self.put_aside(subject, scheme, position, error)
+        for scheme in schemes_of(subject.partition("/")[0]):
+            if not schemes or scheme.code in schemes:
+                self.put_aside(subject, scheme.code, position, error)
 
     def put_aside(self, subject: str, scheme: str, position: int, error: Exception) -> None:
         if (subject, scheme) in self._aside:
@@ -474,9 +474,9 @@ def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
         units = Units(step)
         for subject in sorted({subject for subject, _ in chosen}):
             units.keep_again(subject)
-        for kind, schemes in SCHEMES_OF.items():
+        for kind in kinds():
             for subject, scheme in chosen:
-                if scheme in schemes and subject.startswith(f"{kind}/"):
+                if subject.startswith(f"{kind}/"):
                     units.fill(subject, (scheme,))
         units.move_agencies()
         if watch is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import Connection
 
 from projections.projector.advance import Units
+from projections.schemes.registry import kinds_in_bulk
 from projections.views.database import Build, Views
 from projections.views.step import Step
 from replay.errors import NotSealedError
@@ -33,10 +34,6 @@ KEPT: Final = "kept"
 BOARDS: Final = "boards"
 BUCKETS: Final = "buckets"
 OTHERS: Final = "others"
-STAGES: Final = (KEPT, *kinds(), BOARDS)
-"""What is filled in which order: what is kept of rare events, then subjects by kind, then the boards."""
-STAGES_IN_BULK: Final = (KEPT, BUCKETS, OTHERS, "mcn", BOARDS)
-"""The same for many records: merchants and creators by bucket; then those of whom no rule reads anything."""
 
 Progress = Callable[[str, int, int], None]
 """Told a phase, how much is done, and of how much."""
@@ -86,9 +83,24 @@ def _cursor_after(cursor: Cursor, after: str | None) -> Cursor:
     """Where to go on: further in the stage, or at the beginning of the next; no stage at the end."""
     if after is not None:
         return {"after": after}
-    stages = STAGES_IN_BULK if cursor["bulk"] else STAGES
+    stages = _stages(in_bulk=cursor["bulk"])
     following = stages.index(cursor["stage"]) + 1
     return {"stage": stages[following] if following < len(stages) else None, "after": ""}
+
+
+def _stages(*, in_bulk: bool) -> tuple[str, ...]:
+    """What is filled in which order: what is kept of rare events, then subjects by kind, then the boards.
+
+    For many records, kinds in bulk by bucket; then those of these of whom no rule reads anything.
+    """
+    if not in_bulk:
+        return (KEPT, *kinds(), BOARDS)
+    return (KEPT, BUCKETS, OTHERS, *_kinds_singly(), BOARDS)
+
+
+def _kinds_singly() -> list[str]:
+    in_bulk = kinds_in_bulk()
+    return [kind for kind in kinds() if kind not in in_bulk]
 
 
 # --- in bulk ----------------------------------------------------------------------------------------------------------
@@ -140,17 +152,17 @@ def _fill_part(step: Step, cursor: Cursor, ready: Ready) -> tuple[int, str | Non
     if stage == KEPT:
         return 0, _keep_in_bulk(step, schemes, ready.unread) if cursor["bulk"] else _keep_part(step, after, schemes)
     if stage == BUCKETS:
-        from projections.projector.bulk_rows import insert_rows
+        from projections.schemes.shared.bulk_rows import insert_rows
 
         for table, rows in ready.rows:
             insert_rows(step.connection, step.tables[table], rows)
         return ready.records, ready.following
     units = Units(step)
     if stage == BOARDS:
-        units.fill_boards()
+        units.fill_across()
         return 0, None
     if stage == OTHERS:
-        for kind in ("merchant", "creator"):
+        for kind in kinds_in_bulk():
             for item in list_subjects(step.store, kind):
                 if not units.is_filled(item["subject"]):
                     units.fill(item["subject"], schemes)
@@ -174,12 +186,13 @@ def _keep_part(step: Step, after: str, schemes: Sequence[str]) -> str | None:
 
 
 def _keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]") -> str | None:
-    """Set aside whose records cannot be read, and keep the rare events of agencies; parts keep those of others."""
+    """Set aside whose records cannot be read, and keep the rare events of kinds not filled in bulk."""
     units = Units(step)
-    for item in unread:
-        units.put_aside_subject(item.stream, item.position, item.error, schemes)
+    for record in unread:
+        units.put_aside_subject(record.stream, record.position, record.error, schemes)
     if not schemes:
-        for agency in list_subjects(step.store, "mcn"):
-            units.keep_subject(agency["subject"])
-        units.keep_decisions()
+        for kind in _kinds_singly():
+            for item in list_subjects(step.store, kind):
+                units.keep_subject(item["subject"])
+        units.keep_decisions(kinds_in_bulk())
     return None

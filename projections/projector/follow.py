@@ -12,6 +12,7 @@ from domain.calendar import instant_text
 from domain.limits import DAY_MICROS, SECOND_MICROS
 from projections.projector.advance import Moved, advance
 from projections.projector.rebuild import Asked, rebuild
+from projections.schemes.registry import check_views_whole
 from projections.views.belonging import check_clock, check_history
 from projections.views.database import Views, has_live
 from projections.views.definitions import check_definitions
@@ -74,9 +75,11 @@ def follow(
 
     Makes the views where there are none, once the ledger holds anything. A rebuild may switch meanwhile: a step moves
     what is live then. Raises StoreError when another process follows and when a file was removed or replaced,
+    LevelbookError for a scheme whose view is not whole,
     OtherHistory where the ledger is not the one that the views were moved by, AheadOfClock where its clock stands
     behind them, ClockJumped where it jumps forward.
     """
+    check_views_whole()
     store = views.store
     check_definitions(views)
     store.index_later()

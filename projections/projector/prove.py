@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from domain.events import BINDING_TYPES
 from projections.projector.expected_rows import rows_of
+from projections.schemes.registry import VIEWS
 from projections.views.database import Build
 from projections.views.step import LIFE_TYPES
 from projections.views.tables import Tables
@@ -105,22 +106,11 @@ def invariants(
 ) -> list[str | None]:
     """What has to hold of all rows: for each law what is wrong, None where it holds."""
     return [
-        _openings_equal_closings(connection, tables),
+        *(law(connection, tables) for view in VIEWS.values() for law in view.laws),
         _histories_are_chains(connection, tables),
         _levels_end_histories(connection, tables),
         *_counts(store, connection, tables, build, aside),
     ]
-
-
-def _openings_equal_closings(connection: Connection, tables: Tables) -> str | None:
-    months = tables["reputation_months"].c
-    query = select(months.subject, months.month, months.opening_tenths, months.closing_tenths)
-    rows = connection.execute(query.order_by(months.subject, months.month))
-    for before, after in pairwise(rows):
-        opening = before.closing_tenths if before.subject == after.subject else 0
-        if after.opening_tenths != opening:
-            return f"{after.subject}: {after.month} opens with {after.opening_tenths} tenths, not {opening}"
-    return None
 
 
 def _histories_are_chains(connection: Connection, tables: Tables) -> str | None:

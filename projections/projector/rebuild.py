@@ -19,6 +19,7 @@ from projections.projector.advance import Units, advance
 from projections.projector.compare import Difference, differences
 from projections.projector.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
 from projections.projector.prove import SAMPLE, Proof, prove
+from projections.schemes.registry import check_views_whole, view_of
 from projections.views.belonging import check_belongs, problems_of
 from projections.views.database import BUILDING, FORMER, LIVE, Build, Views
 from projections.views.step import Step
@@ -70,8 +71,10 @@ class Report(NamedTuple):
 def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) -> Report:
     """Build, catch up, prove, compare, and unless it is a dry run switch. A killed rebuild is resumed.
 
-    Raises LevelbookError where the proof fails: the live views stay, and so does the build, to be looked at.
+    Raises LevelbookError for a scheme whose view is not whole, before anything is begun; and where the proof fails: the
+    live views stay, and so does the build, to be looked at.
     """
+    check_views_whole()
     views.store.index_later()
     with views.alone("rebuild"):
         build, resumed = _begin(views, asked)
@@ -92,11 +95,10 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
 
 def check_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
     """Schemes as they were asked for, in order and once each. Raises UsageError for one that there is not."""
-    known = list(SCHEMES)
     for name in names:
-        if name not in known:
-            raise UsageError(f"there is no view {name!r}; known are {', '.join(known)}")
-    return tuple(name for name in known if name in names)
+        if name not in SCHEMES:
+            raise UsageError(f"there is no view {name!r}; known are {', '.join(SCHEMES)}")
+    return tuple(name for name in SCHEMES if name in names)
 
 
 def switch_back(views: Views) -> Build:
@@ -183,27 +185,15 @@ def _events_total(views: Views) -> int:
 def _take_over(views: Views, connection: Connection, build: Build, schemes: tuple[str, ...]) -> None:
     """Copy the rows of the views that were not asked for from the live build, at whose moment the new one is filled."""
     live, made = views.tables(views.live(connection).build), views.tables(build.build)
+    own = {name for scheme in schemes for name in view_of(scheme).tables}  # the others are kept of events
     for name in TABLE_NAMES:
         source, target = live[name], made[name]
         query = select(source)
         if "scheme" in source.c and name != "decisions":
             query = query.where(source.c.scheme.not_in(schemes))
-        elif _SCHEME_OF.get(name) in schemes:
+        elif name in own:
             continue
         connection.execute(insert(target).from_select([column.name for column in target.columns], query))
-
-
-_SCHEME_OF: Final = {
-    "reputation_months": "merchant-reputation",
-    "tier_days": "merchant-tier",
-    "tier_figures": "merchant-tier",
-    "creator_months": "creator-level",
-    "creator_figures": "creator-level",
-    "mcn_parts": "creator-level",
-    "mcn_months": "mcn-level",
-    "leaderboards": "mcn-level",
-}
-"""By table, the scheme whose unit fills it; the others are kept of events, whatever the scheme."""
 
 
 # --- to the switch ----------------------------------------------------------------------------------------------------

@@ -22,10 +22,10 @@ from domain.merchant_reputation.rule import SCHEME
 from domain.policy import start_of_month, terms_of
 from projections.projector.advance import Moved, advance
 from projections.projector.bulk import rows_of_part
-from projections.projector.bulk_rows import insert_rows
 from projections.projector.bulk_source import BulkReader
 from projections.projector.follow import follow
 from projections.projector.rebuild import Asked, rebuild
+from projections.schemes.shared.bulk_rows import insert_rows
 from projections.views.database import Views, open_views
 from projections.views.location import views_path
 from projections.views.step import Step

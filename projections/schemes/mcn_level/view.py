@@ -203,6 +203,11 @@ def month_row(subject: str, found: Evaluation, policy: Policy, rules: Rules, jud
     }
 
 
+def every_board(step: Step) -> list[Rewrite]:
+    """Every board that there are agencies for."""
+    return board_rewrites(step, {row.month for row in step.rows("mcn_months")})
+
+
 def board_rewrites(step: Step, months: Iterable[str]) -> list[Rewrite]:
     """The boards of these months, sorted again: rated agencies, ties by the larger settled amount, then by id."""
     judging, rewrites = judging_of(step), []

@@ -52,7 +52,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from tests.oracles.reputation import (
+from tests.oracles.merchant_reputation import (
     Event,
     Key,
     close_of,

@@ -41,7 +41,7 @@ from fractions import Fraction
 from itertools import takewhile
 from typing import Any
 
-from tests.oracles.reputation import Event, grouped_by_order, known_events, retracted_names, taking_part
+from tests.oracles.merchant_reputation import Event, grouped_by_order, known_events, retracted_names, taking_part
 
 _SHANGHAI = timezone(timedelta(hours=8))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -49,7 +49,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any
 
-from tests.oracles.reputation import (
+from tests.oracles.merchant_reputation import (
     Event,
     Name,
     close_of,

@@ -1,0 +1,73 @@
+"""The rows that an independent replay of `merchant-reputation` gives: what its view must hold."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from domain.calendar import month_start, month_text, parse_instant
+from domain.merchant_reputation.account import shown
+from domain.merchant_reputation.rule import NO_CAP
+from projections.schemes.shared.expected_rows import Rows, history_rows, judged
+from projections.views.tables import VERDICT_COLUMNS, Tables
+from replay.replaying.base import Replay
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+
+
+def rows_of(replay: Replay) -> Rows:
+    assert isinstance(replay, ReputationReplay)
+    months = []
+    for month in replay.run.months:
+        counts = Counter(replay.findings[index].verdict.word for index in month.findings)
+        months.append(
+            {
+                "subject": replay.subject,
+                "month": month_text(month.month),
+                "opening_tenths": month.begun.points,
+                "growth_tenths": month.closing.growth,
+                "cap_tenths": None if month.closing.cap == NO_CAP else month.closing.cap,
+                "closing_tenths": month.closing.points,
+                "state": str(shown(month.closing, replay.spans, month.begun.month_end - 1).state),
+                "level": shown(month.closing, replay.spans, month.begun.month_end - 1).level,
+                **{word: counts[word] for word in VERDICT_COLUMNS},
+                **judged(replay, replay.policy_at(month_start(month.month))),
+            }
+        )
+    return {
+        "reputation_months": months,
+        "history": history_rows(replay, [*map(_reputation_change(replay), replay.changes_json())]),
+    }
+
+
+def _reputation_change(replay: Replay) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def row(change: dict[str, Any]) -> dict[str, Any]:
+        at, cause = parse_instant(change["at"]), change["cause"]
+        return {
+            "from_at": at,
+            "state": change["after"]["state"],
+            "level": change["after"]["level"],
+            "score": _tenths(change["after"]["points"]),
+            **judged(replay, replay.policy_at(at)),
+            "cause": cause.get("verdict") or ("policy" if "policy" in cause else "opened"),
+            "cause_position": cause.get("position"),
+        }
+
+    return row
+
+
+def _tenths(text: str) -> int:
+    return int(text.replace(",", "").replace(".", ""))
+
+
+def openings_equal_closings(connection: Connection, tables: Tables) -> str | None:
+    """What is wrong, over all merchants: each month opens with what the one before closed with."""
+    months = tables["reputation_months"].c
+    query = select(months.subject, months.month, months.opening_tenths, months.closing_tenths)
+    rows = connection.execute(query.order_by(months.subject, months.month))
+    for before, after in pairwise(rows):
+        opening = before.closing_tenths if before.subject == after.subject else 0
+        if after.opening_tenths != opening:
+            return f"{after.subject}: {after.month} opens with {after.opening_tenths} tenths, not {opening}"
+    return None

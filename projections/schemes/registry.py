@@ -1,0 +1,130 @@
+"""The views of the schemes: which there are, and what each is made of.
+
+This is the one list of them. What is done with a view is asked of its record, or of `check_views_whole` beforehand.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection
+
+from projections.schemes.creator_level import expected as creator_expected
+from projections.schemes.mcn_level import expected as mcn_expected
+from projections.schemes.mcn_level import view as mcn_view
+from projections.schemes.merchant_reputation import expected as reputation_expected
+from projections.schemes.merchant_tier import expected as tier_expected
+from projections.schemes.shared.expected_rows import Rows
+from projections.views.step import Rewrite, Step
+from projections.views.tables import TABLE_NAMES, Tables
+from replay.errors import LevelbookError
+from replay.schemes.registry import SCHEMES, Scheme, check_whole, kinds, schemes_of
+
+if TYPE_CHECKING:
+    from projections.schemes.shared.filling import Filling  # compiled rules, which following does without
+
+
+@dataclass(frozen=True)
+class View:
+    """The view of one scheme."""
+
+    scheme: Scheme
+    tables: tuple[str, ...]
+    """Those that only its units fill."""
+    expected: Callable[[Any], Rows]
+    """A replay → by table, the rows that the view must hold."""
+    in_bulk: bool = True
+    """Whether many records fill it from columns (`bulk.fill` of its room), or else subject by subject, after those."""
+    laws: tuple[Callable[[Connection, Tables], str | None], ...] = ()
+    """What must hold of all its rows → what is wrong."""
+    across: Callable[[Step], list[Rewrite]] | None = None
+    """Rows over all subjects, once every unit is filled."""
+
+    @property
+    def code(self) -> str:
+        return self.scheme.code
+
+    @property
+    def kind(self) -> str:
+        return self.scheme.kind
+
+
+VIEWS: Final[dict[str, View]] = {
+    view.code: view
+    for view in (
+        View(
+            SCHEMES["merchant-reputation"],
+            tables=("reputation_months",),
+            expected=reputation_expected.rows_of,
+            laws=(reputation_expected.openings_equal_closings,),
+        ),
+        View(SCHEMES["merchant-tier"], tables=("tier_days", "tier_figures"), expected=tier_expected.rows_of),
+        View(
+            SCHEMES["creator-level"],
+            tables=("creator_months", "creator_figures", "mcn_parts"),
+            expected=creator_expected.rows_of,
+        ),
+        View(
+            SCHEMES["mcn-level"],
+            tables=("mcn_months", "leaderboards"),
+            expected=mcn_expected.rows_of,
+            in_bulk=False,
+            across=mcn_view.every_board,
+        ),
+    )
+}
+"""By scheme."""
+
+
+def view_of(scheme: str) -> View:
+    """The view of a scheme. Raises LevelbookError where it has none."""
+    if scheme not in VIEWS:
+        raise LevelbookError(f"the scheme {scheme} has no view; known are {', '.join(VIEWS)}")
+    return VIEWS[scheme]
+
+
+def views_of(kind: str) -> list[View]:
+    """The views of the schemes that judge a kind of subject."""
+    return [view_of(scheme.code) for scheme in schemes_of(kind)]
+
+
+def bulk_of(scheme: str) -> "Callable[[Filling], None]":
+    """What fills a view from columns."""
+    found: Callable[[Filling], None] = import_module(_bulk_module(scheme)).fill
+    return found
+
+
+def kinds_in_bulk() -> list[str]:
+    """The kinds of subject whose views are filled from columns."""
+    return [kind for kind in kinds() if all(view.in_bulk for view in views_of(kind))]
+
+
+def check_views_whole() -> None:
+    """Raises LevelbookError that names what a registered scheme lacks by which views are filled, moved and proved."""
+    for scheme in SCHEMES.values():
+        check_whole(scheme)
+        view = VIEWS.get(scheme.code)
+        missing = ["a view"] if view is None else _missing(view)
+        if missing:
+            raise LevelbookError(
+                f"the views of {scheme.code} cannot be built, so that nothing was begun: missing are"
+                f" {'; '.join(missing)}. Add them, or take it out of projections/schemes/registry.py"
+            )
+
+
+def _missing(view: View) -> list[str]:
+    tables = [f"the table {name} (projections/views/tables.py)" for name in view.tables if name not in TABLE_NAMES]
+    beside = [VIEWS[scheme.code] for scheme in schemes_of(view.kind) if scheme.code in VIEWS]
+    in_bulk = any(other.in_bulk for other in beside)
+    has_bulk = view.in_bulk and all(find_spec(name) for name in (_room(view.code), _bulk_module(view.code)))
+    return tables + (["a way to fill it in bulk"] if in_bulk and not has_bulk else [])
+
+
+def _room(scheme: str) -> str:
+    return f"{__package__}.{scheme.replace('-', '_')}"
+
+
+def _bulk_module(scheme: str) -> str:
+    return f"{_room(scheme)}.bulk"
