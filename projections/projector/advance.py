@@ -11,23 +11,15 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.calendar import month_of, parse_instant
-from domain.creator_level import rule as creator_level
+from domain.calendar import parse_instant
 from domain.events import BINDING_TYPES, Event, LevelDecided
-from domain.mcn_level import rule as mcn_level
-from domain.merchant_reputation import rule as reputation
-from domain.merchant_tier import rule as tier
-from projections.schemes.creator_level import view as creator_view
-from projections.schemes.mcn_level import view as mcn_view
-from projections.schemes.merchant_reputation import running as reputation_running
-from projections.schemes.merchant_reputation import view as reputation_view
-from projections.schemes.merchant_tier import view as tier_view
-from projections.schemes.registry import VIEWS
+from projections.schemes.registry import VIEWS, views_of
+from projections.schemes.shared.moving import SINCE_FIRST_MONTH, Mover, Work
 from projections.views.belonging import check_history, end_of_step
 from projections.views.changes import StoodAt
 from projections.views.database import Build, Views
 from projections.views.readahead import Windows
-from projections.views.step import SINCE_EVER, Rewrite, Step, is_life, life_row
+from projections.views.step import Rewrite, Step, is_life, life_row
 from projections.views.unexpected import Unexpected, trace_of
 from replay.errors import DamagedError, LevelbookError, StoreError
 from replay.history.browse import list_subjects
@@ -36,11 +28,8 @@ from replay.schemes.registry import kinds, schemes_of
 from replay.store.queries import event_rows, event_rows_of, event_rows_of_decisions, tally
 
 EVENTS_AT_ONCE: Final = 5_000
-SINCE_FIRST_MONTH: Final = 0
-MERCHANT_TABLES: Final = ("life", "history", "reputation_months", "tier_days", "calendar")
-"""What is looked up of many merchants together."""
-Worked = Callable[[str, bool], list[Rewrite] | None]
-"""A unit's subject, and whether it is to be worked out from nothing → what it changes."""
+Moves = Callable[[], list[Rewrite] | None]
+"""What a unit changes; None where it is not moved so."""
 _NOT_THE_UNITS_FAULT: Final = (SQLAlchemyError, OSError, MemoryError, RecursionError)
 
 
@@ -97,39 +86,21 @@ def advance(
 
 
 class Units:
-    """Which units a step has to move, and moving them: merchants and creators first, then what rests on creators."""
+    """Which units a step has to move, and moving them, each as its scheme's mover says."""
 
     def __init__(self, step: Step) -> None:
         self.step = step
         self.moved = 0
         self.set_aside = 0
         self.recovered: list[Unexpected] = []
-        self._new: dict[str, list[Event]] = {}
-        self._touched: dict[str, list[Event]] = {}
-        self._due: dict[tuple[str, str], int] = {}
-        self._judged_again: list[str] = []
-        """Merchants whose runs cannot just go on."""
-        self._stepped_again: list[str] = []
-        """Merchants whose days have to be stepped again."""
+        self.work = Work(step, aside={(row.subject, row.scheme) for row in step.rows("set_aside")})
+        self._movers = {code: view.mover(code, self.work) for code, view in VIEWS.items()}
         self._whole: set[str] = set()
         """Schemes whose every unit is worked out from nothing: other policies judge."""
         self._pending: list[Rewrite] = []
         """What the units moved so far have to change, written together."""
         self._from_nothing = False
         """Whether what is moved now is filled, whatever was there."""
-        self._bound: dict[str, int] = {}
-        """By creator's id, the earliest instant at which a binding is new or gone."""
-        self._agencies: dict[str, int] = {}
-        """By agency, the earliest month that its creators or bindings changed."""
-        self._boards: set[str] = set()
-        self._aside = {(row.subject, row.scheme) for row in step.rows("set_aside")}
-        self._works_out: dict[str, Worked] = {
-            reputation.SCHEME: self._reputation,
-            tier.SCHEME: self._tier,
-            creator_level.SCHEME: self._creator,
-            mcn_level.SCHEME: self._agency,
-        }
-        """By scheme, what works a unit out whatever was kept of it."""
 
     # --- what has to be moved -----------------------------------------------------------------------------------------
 
@@ -137,19 +108,14 @@ class Units:
         """Take in the step's new events: keep the rare ones, and remember which subjects they touch."""
         step = self.step
         new, count = self.keep(step.before.position, step.after.position)
-        self._new = new
+        self.work.new = new
         for subject, events in new.items():
             step.windows.take_in(subject, events)
             if schemes_of(subject.partition("/")[0]):
                 try:
-                    self._touched[subject] = step.touched(events)
+                    self.work.touched[subject] = step.touched(events)
                 except LevelbookError as error:
                     self.put_aside_subject(subject, events[0].position, error)
-        for events in self._touched.values():
-            for event in events:
-                if event.type in BINDING_TYPES:
-                    name = event.data.creator
-                    self._bound[name] = min(event.occurred_at, self._bound.get(name, event.occurred_at))
         return count
 
     def keep(self, after: int, last: int) -> tuple[dict[str, list[Event]], int]:
@@ -206,7 +172,7 @@ class Units:
         for scheme in [item.code for item in schemes_of(subject.partition("/")[0])]:
             if not schemes or scheme in schemes:
                 self._from_nothing = True
-                self._unit(subject, scheme, self._works_out[scheme])
+                self._work_out(self._movers[scheme], subject)
                 self._from_nothing = False
         self._write()
 
@@ -225,171 +191,101 @@ class Units:
         """Units that change by time alone up to the step's end."""
         calendar = self.step.tables["calendar"].c
         for row in self.step.rows("calendar", calendar.next_at <= self.step.after.as_of):
-            self._due[row.subject, row.scheme] = row.next_at
+            self.work.due[row.subject, row.scheme] = row.next_at
 
     # --- moving -------------------------------------------------------------------------------------------------------
 
     def move(self) -> None:
-        self._move_merchants()
-        for subject in self._subjects(creator_level.SCHEME, "creator", {f"creator/{name}" for name in self._bound}):
-            self._unit(subject, creator_level.SCHEME, self._creator)
+        """Every kind of subject in turn: what a scheme rests on comes before it."""
+        for kind in kinds():
+            self._move_kind(kind)
+
+    def move_dependents(self) -> None:
+        """What rests on other schemes' units, and the boards."""
+        for kind in kinds():
+            if any(view.scheme.rests_on for view in views_of(kind)):
+                self._move_kind(kind)
+
+    def _move_kind(self, kind: str) -> None:
+        """Units are gone on with where that can be; for the others, what they are asked for is looked up together."""
+        step, movers = self.step, [self._movers[view.code] for view in views_of(kind)]
+        wanted = {mover.scheme: self._subjects(mover, kind) for mover in movers}
+        step.prepare({subject for subjects in wanted.values() for subject in subjects})
+        touched = [subject for subject in self.work.touched if subject.startswith(f"{kind}/")]
+        step.read_orders({(name, order) for name in touched for mover in movers for order in mover.orders(name)})
+        again: dict[str, list[str]] = {}
+        missed: set[str] = set()
+        for mover in movers:
+            ready = mover.ready(wanted[mover.scheme])
+            stopped = [subject for subject in ready if not self._go_on(mover, subject)]
+            again[mover.scheme] = sorted({*wanted[mover.scheme]} - {*ready}) + stopped
+            missed.update(stopped)
+        step.prepare(missed, list(dict.fromkeys(name for mover in movers for name in mover.looked_up)))
+        for mover in movers:
+            for subject in again[mover.scheme]:
+                self._work_out(mover, subject)
         self._write()
-        for name, at in self._bound.items():
-            self._changed_for_agencies(name, month_of(at))
-        self.move_agencies()
+        for mover in movers:
+            step.write(mover.finish())
 
-    def _move_merchants(self) -> None:
-        """Runs go on where events came in order; for the others, what they are asked for is looked up together."""
-        step, rated = self.step, self._subjects(reputation.SCHEME, "merchant")
-        tiered = self._subjects(tier.SCHEME, "merchant")
-        step.prepare({*rated, *tiered})
-        step.read_orders({wanted for subject in self._touched for wanted in self._orders_to_read(subject)})
-        for subject in rated:
-            self._unit(subject, reputation.SCHEME, self._in_order)
-        counted = [subject for subject in tiered if step.state(subject, tier.SCHEME) not in tier_view.WITHOUT_FIGURES]
-        step.prepare(counted, ("life", "calendar"))
-        tier_view.read_open_day(step, counted)
-        for subject in counted:
-            self._unit(subject, tier.SCHEME, self._open_day)
-        step.prepare({*self._judged_again, *self._stepped_again}, MERCHANT_TABLES)
-        for subject in self._judged_again:
-            self._unit(subject, reputation.SCHEME, self._reputation)
-        for subject in sorted({*tiered} - {*counted}) + self._stepped_again:
-            self._unit(subject, tier.SCHEME, self._tier)
-        self._write()
-
-    def _orders_to_read(self, subject: str) -> Iterator[tuple[str, str]]:
-        """The orders, with their merchant, whose other events have to be known to judge the new ones."""
-        if not subject.startswith("merchant/"):
-            return
-        counted = self.step.state(subject, tier.SCHEME) not in tier_view.WITHOUT_FIGURES
-        known: Collection[str] = () if counted else self.step.windows.orders_running(subject)
-        for event in self._touched[subject]:
-            if hasattr(event.data, "order") and event.data.order not in known:
-                yield subject, event.data.order
-
-    def move_agencies(self) -> None:
-        """What rests on creators, and the boards."""
-        for subject in self._subjects(mcn_level.SCHEME, "mcn", set(self._agencies)):
-            self._unit(subject, mcn_level.SCHEME, self._agency)
-        self._write()
-        self.step.write(mcn_view.board_rewrites(self.step, self._boards))
-
-    def _subjects(self, scheme: str, kind: str, others: Iterable[str] = ()) -> list[str]:
+    def _subjects(self, mover: Mover, kind: str) -> list[str]:
         """The subjects of a scheme that have to be looked at, in order."""
-        found = {subject for subject in self._touched if subject.startswith(f"{kind}/")}
-        found |= {subject for subject, due in self._due if due == scheme}
-        found |= set(others)
-        if scheme in self._whole:
+        found = {subject for subject in self.work.touched if subject.startswith(f"{kind}/")}
+        found |= {subject for subject, due in self.work.due if due == mover.scheme}
+        found |= {*mover.others()}
+        if mover.scheme in self._whole:
             levels = self.step.tables["levels"].c
-            found |= {row.subject for row in self.step.rows("levels", levels.scheme == scheme)}
+            found |= {row.subject for row in self.step.rows("levels", levels.scheme == mover.scheme)}
         return sorted(found)
 
-    def _unit(self, subject: str, scheme: str, moved: Worked) -> None:
-        if (subject, scheme) in self._aside:
-            return
-        fresh = self._from_nothing or scheme in self._whole or self.step.state(subject, scheme) is None
+    def _go_on(self, mover: Mover, subject: str) -> bool:
+        """Whether there is no need to work a unit out: it was gone on with, or is set aside."""
+        if (subject, mover.scheme) in self.work.aside:
+            return True
+        return not self._is_fresh(mover, subject) and self._unit(mover, subject, lambda: mover.go_on(subject))
+
+    def _work_out(self, mover: Mover, subject: str) -> None:
+        if (subject, mover.scheme) not in self.work.aside:
+            fresh = self._is_fresh(mover, subject)
+            self._unit(mover, subject, lambda: mover.work_out(subject, fresh))
+
+    def _is_fresh(self, mover: Mover, subject: str) -> bool:
+        """Whether a unit is worked out from nothing."""
+        return self._from_nothing or mover.scheme in self._whole or self.step.state(subject, mover.scheme) is None
+
+    def _unit(self, mover: Mover, subject: str, moved: Moves) -> bool:
+        """Take in what moves a unit; False where that says that it does not."""
         try:
-            rewrites = self._worked_out(subject, scheme, moved, fresh)
+            rewrites = self._worked_out(mover, subject, moved)
         except _NOT_THE_UNITS_FAULT:
             raise
         except Exception as error:
             if isinstance(error, StoreError) and not isinstance(error, DamagedError):
                 raise
-            touched = self._touched.get(subject)
-            self.put_aside(subject, scheme, touched[0].position if touched else self.step.after.position, error)
-            return
-        if rewrites is not None:
+            touched = self.work.touched.get(subject)
+            position = touched[0].position if touched else self.step.after.position
+            self.put_aside(subject, mover.scheme, position, error)
+            return True
+        if rewrites:
             self._pending += rewrites
             self.moved += 1
+        return rewrites is not None
 
-    def _worked_out(self, subject: str, scheme: str, moved: Worked, fresh: bool) -> list[Rewrite] | None:
+    def _worked_out(self, mover: Mover, subject: str, moved: Moves) -> list[Rewrite] | None:
         """What a unit changes. Where that fails as nobody foresaw: once more, from nothing."""
         try:
-            return moved(subject, fresh)
+            return moved()
         except (*_NOT_THE_UNITS_FAULT, LevelbookError):
             raise
         except Exception as error:
             self.step.windows.let_go(subject)
-            rewrites = self._works_out[scheme](subject, True)
-            self.recovered.append(Unexpected(subject, scheme, trace_of(error)))
+            rewrites = mover.work_out(subject, True)
+            self.recovered.append(Unexpected(subject, mover.scheme, trace_of(error)))
             return rewrites
 
     def _write(self) -> None:
         self.step.write(self._pending)
         self._pending = []
-
-    def _in_order(self, subject: str, fresh: bool) -> list[Rewrite] | None:
-        rewrites = None if fresh else reputation_running.go_on_with(self.step, subject, self._new.get(subject, []))
-        if rewrites is None:
-            self._judged_again.append(subject)
-        return rewrites or None
-
-    def _reputation(self, subject: str, fresh: bool) -> list[Rewrite] | None:
-        if fresh:
-            return reputation_view.advance(self.step, subject, SINCE_EVER)
-        found = reputation_view.concerned_by(self.step, subject, self._touched.get(subject, []))
-        instants = [at for at in (found.restart, self._due.get((subject, reputation.SCHEME))) if at is not None]
-        if not instants:
-            return reputation_view.wait_for(self.step, subject, found.dues)
-        return reputation_view.advance(self.step, subject, min(instants))
-
-    def _tier(self, subject: str, fresh: bool) -> list[Rewrite] | None:
-        touched = self._touched.get(subject, [])
-        if fresh:
-            return tier_view.advance(self.step, subject, SINCE_EVER, touched)
-        found = [tier_view.restart_of(self.step, subject, touched), self._due.get((subject, tier.SCHEME))]
-        instants = [at for at in found if at is not None]
-        return tier_view.advance(self.step, subject, min(instants), touched) if instants else None
-
-    def _open_day(self, subject: str, fresh: bool) -> list[Rewrite] | None:
-        touched, is_due = self._touched.get(subject, []), (subject, tier.SCHEME) in self._due
-        rewrites = None if fresh or is_due else tier_view.add_to_open_day(self.step, subject, touched)
-        if rewrites is None:
-            self._stepped_again.append(subject)
-        return rewrites or None
-
-    def _creator(self, subject: str, fresh: bool) -> list[Rewrite] | None:
-        name = subject.partition("/")[2]
-        touched = self._touched.get(subject, [])
-        if fresh and not touched and not has_subject(self.step.store, subject, self.step.after.position):
-            return None  # bound, and not heard of itself
-        months = None if fresh else creator_view.months_of(self.step, subject, touched)
-        if months is not None and name in self._bound:
-            months |= creator_view.months_since(self.step, subject, month_of(self._bound[name]))
-        rejudge = any(event.type == "creator.registered" for event in touched)
-        found = creator_view.advance(self.step, subject, months, rejudge=rejudge)
-        if found.agencies_from is not None:
-            self._changed_for_agencies(name, found.agencies_from)
-        return found.rewrites
-
-    def _changed_for_agencies(self, creator: str, month: int) -> None:
-        """Every agency that ever bound a creator looks again at its months from one on."""
-        table = self.step.tables["bindings"].c
-        for row in self.step.rows("bindings", table.creator == creator):
-            self._agencies[row.mcn] = min(month, self._agencies.get(row.mcn, month))
-
-    def _agency(self, subject: str, fresh: bool) -> list[Rewrite] | None:
-        step = self.step
-        table = step.tables["bindings"].c
-        creators = {row.creator for row in step.rows("bindings", table.mcn == subject)}
-        stale = sorted(name for name in creators if (f"creator/{name}", creator_level.SCHEME) in self._aside)
-        if stale:
-            raise LevelbookError(f"it rests on creator/{stale[0]}, which is set aside itself")
-        first = SINCE_FIRST_MONTH if fresh else self._agency_changed(subject)
-        if first is None:
-            return None
-        rewrites = mcn_view.advance(step, subject, first)
-        self._boards |= mcn_view.months_in(step, subject, rewrites, first)
-        return rewrites
-
-    def _agency_changed(self, subject: str) -> int | None:
-        """The earliest month of an agency that may come out otherwise; None where none can."""
-        months = [self._agencies[subject]] if subject in self._agencies else []
-        months += mcn_view.months_of(self.step, subject, self._touched.get(subject, []))
-        if (subject, mcn_level.SCHEME) in self._due:
-            months.append(month_of(self.step.before.as_of) - 1)
-        return min(months, default=None)
 
     # --- setting aside ------------------------------------------------------------------------------------------------
 
@@ -400,13 +296,12 @@ class Units:
                 self.put_aside(subject, scheme.code, position, error)
 
     def put_aside(self, subject: str, scheme: str, position: int, error: Exception) -> None:
-        if (subject, scheme) in self._aside:
+        if (subject, scheme) in self.work.aside:
             return
-        self._aside.add((subject, scheme))
+        self.work.aside.add((subject, scheme))
         self.set_aside += 1
         self.step.windows.let_go(subject)
-        if scheme == creator_level.SCHEME:  # agencies that rest on it are stale, too
-            self._changed_for_agencies(subject.partition("/")[2], SINCE_FIRST_MONTH)
+        self.work.note_changed(scheme, subject, SINCE_FIRST_MONTH)  # what rests on it is stale, too
         expected = isinstance(error, LevelbookError)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
         row = {"subject": subject, "scheme": scheme, "position": position, "reason": reason}
@@ -478,7 +373,7 @@ def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
             for subject, scheme in chosen:
                 if subject.startswith(f"{kind}/"):
                     units.fill(subject, (scheme,))
-        units.move_agencies()
+        units.move_dependents()
         if watch is not None:
             watch.note(StoodAt(live.position, live.as_of))
         still = {(row.subject, row.scheme) for row in step.rows("set_aside")}

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection
 
 from projections.schemes.creator_level import expected as creator_expected
+from projections.schemes.creator_level.moving import CreatorMover
 from projections.schemes.mcn_level import expected as mcn_expected
 from projections.schemes.mcn_level import view as mcn_view
+from projections.schemes.mcn_level.moving import AgencyMover
 from projections.schemes.merchant_reputation import expected as reputation_expected
+from projections.schemes.merchant_reputation.moving import ReputationMover
 from projections.schemes.merchant_tier import expected as tier_expected
+from projections.schemes.merchant_tier.moving import TierMover
 from projections.schemes.shared.expected_rows import Rows
+from projections.schemes.shared.moving import Mover
 from projections.views.step import Rewrite, Step
 from projections.views.tables import TABLE_NAMES, Tables
 from replay.errors import LevelbookError
@@ -33,6 +38,8 @@ class View:
     scheme: Scheme
     tables: tuple[str, ...]
     """Those that only its units fill."""
+    mover: type[Mover]
+    """What moves its units in a step."""
     expected: Callable[[Any], Rows]
     """A replay → by table, the rows that the view must hold."""
     in_bulk: bool = True
@@ -57,18 +64,26 @@ VIEWS: Final[dict[str, View]] = {
         View(
             SCHEMES["merchant-reputation"],
             tables=("reputation_months",),
+            mover=ReputationMover,
             expected=reputation_expected.rows_of,
             laws=(reputation_expected.openings_equal_closings,),
         ),
-        View(SCHEMES["merchant-tier"], tables=("tier_days", "tier_figures"), expected=tier_expected.rows_of),
+        View(
+            SCHEMES["merchant-tier"],
+            tables=("tier_days", "tier_figures"),
+            mover=TierMover,
+            expected=tier_expected.rows_of,
+        ),
         View(
             SCHEMES["creator-level"],
             tables=("creator_months", "creator_figures", "mcn_parts"),
+            mover=CreatorMover,
             expected=creator_expected.rows_of,
         ),
         View(
             SCHEMES["mcn-level"],
             tables=("mcn_months", "leaderboards"),
+            mover=AgencyMover,
             expected=mcn_expected.rows_of,
             in_bulk=False,
             across=mcn_view.every_board,

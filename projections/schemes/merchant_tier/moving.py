@@ -1,0 +1,36 @@
+"""How a step moves tiers: figures are added to the open day; else the days since what changed are stepped again."""
+
+from collections.abc import Iterable, Sequence
+
+from projections.schemes.merchant_tier import view
+from projections.schemes.shared.moving import Mover
+from projections.views.step import SINCE_EVER, Rewrite
+
+
+class TierMover(Mover):
+    looked_up = ("life", "history", "tier_days", "calendar")
+
+    def orders(self, subject: str) -> Iterable[str]:
+        return self.orders_named(subject) if self._has_figures(subject) else ()
+
+    def ready(self, subjects: Sequence[str]) -> Sequence[str]:
+        counted = [subject for subject in subjects if self._has_figures(subject)]
+        self.step.prepare(counted, ("life", "calendar"))
+        view.read_open_day(self.step, counted)
+        return counted
+
+    def go_on(self, subject: str) -> list[Rewrite] | None:
+        return (
+            None if self.due(subject) is not None else view.add_to_open_day(self.step, subject, self.touched(subject))
+        )
+
+    def work_out(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        touched = self.touched(subject)
+        if fresh:
+            return view.advance(self.step, subject, SINCE_EVER, touched)
+        found = [view.restart_of(self.step, subject, touched), self.due(subject)]
+        instants = [at for at in found if at is not None]
+        return view.advance(self.step, subject, min(instants), touched) if instants else None
+
+    def _has_figures(self, subject: str) -> bool:
+        return self.step.state(subject, self.scheme) not in view.WITHOUT_FIGURES

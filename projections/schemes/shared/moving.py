@@ -1,0 +1,76 @@
+"""How one step moves the units of a scheme: what a mover is told of the step, and what it answers."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from domain.events import Event
+from projections.views.step import Rewrite, Step
+
+SINCE_FIRST_MONTH = 0
+
+
+@dataclass
+class Work:
+    """What a step brings, as all movers see it."""
+
+    step: Step
+    new: dict[str, list[Event]] = field(default_factory=dict)
+    """By subject, its new events."""
+    touched: dict[str, list[Event]] = field(default_factory=dict)
+    """The same, with what a retraction takes out or brings back in the retraction's place."""
+    due: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By subject and scheme, the instant at which time alone changes it."""
+    aside: set[tuple[str, str]] = field(default_factory=set)
+    """The subjects and schemes that are set aside."""
+    changed: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By scheme and subject, the earliest month that what rests on it may see changed."""
+
+    def note_changed(self, scheme: str, subject: str, month: int) -> None:
+        self.changed[scheme, subject] = min(month, self.changed.get((scheme, subject), month))
+
+
+class Mover:
+    """Moves the units of one scheme in one step: goes on with them, or works them out."""
+
+    looked_up: ClassVar[tuple[str, ...]] = ()
+    """Tables whose rows are looked up together of the subjects that could not be gone on with."""
+
+    def __init__(self, scheme: str, work: Work) -> None:
+        self.scheme = scheme
+        self.work = work
+        self.step = work.step
+
+    def others(self) -> Collection[str]:
+        """Subjects to be looked at, beside those that are touched or due."""
+        return ()
+
+    def orders(self, subject: str) -> Iterable[str]:
+        """The orders of a touched subject whose other events have to be known to judge the new ones."""
+        return ()
+
+    def ready(self, subjects: Sequence[str]) -> Sequence[str]:
+        """Those of these subjects that may be gone on with; what `go_on` needs of them is read together."""
+        return ()
+
+    def go_on(self, subject: str) -> list[Rewrite] | None:
+        """What a ready subject changes, from what is kept of it; None where it has to be worked out."""
+        return None
+
+    def work_out(self, subject: str, fresh: bool) -> list[Rewrite] | None:
+        """What a subject changes, from nothing where it is `fresh`; None where it is not concerned."""
+        raise NotImplementedError
+
+    def finish(self) -> list[Rewrite]:
+        """What changes over all subjects, once all units are written."""
+        return []
+
+    def due(self, subject: str) -> int | None:
+        return self.work.due.get((subject, self.scheme))
+
+    def orders_named(self, subject: str) -> list[str]:
+        """The orders that a subject's touched events are about."""
+        return [event.data.order for event in self.touched(subject) if hasattr(event.data, "order")]
+
+    def touched(self, subject: str) -> list[Event]:
+        return self.work.touched.get(subject, [])
