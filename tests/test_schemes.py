@@ -21,7 +21,7 @@ from replay.policies.parameters.finding import parameters_of
 from replay.replaying.base import Policies
 from replay.replaying.clauses import clauses
 from replay.schemes.creator_level.replay import CreatorReplay
-from replay.schemes.registry import SCHEMES, check_whole, kinds, scheme_of, schemes_of
+from replay.schemes.registry import SCHEMES, check_whole, kinds, replay_subject, scheme_of, schemes_of
 from replay.store.base import Store
 from tests.making import ingest_events
 from tests.test_rooms import graph_of_modules
@@ -68,9 +68,13 @@ def test_a_scheme_has_all_by_which_it_is_replayed_and_decided(code: str) -> None
     assert period.begins < period.as_of <= period.due
 
 
-def test_a_scheme_that_is_not_whole_is_named_before_anything_is_decided(store: Store, stub: str) -> None:
+def test_a_scheme_that_is_not_whole_is_named_before_anything_is_replayed_or_decided(
+    store: Store, stub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replay.schemes.registry.has_subject", lambda *_: True)
     for begin in (
         lambda: check_whole(SCHEMES[stub]),
+        lambda: replay_subject(store, "creator/lin", Moment(store.now(), 0, 0), stub),
         lambda: period_of(store, stub, parse_month("2023-04"), None),
         lambda: decide(store, stub, period_of(store, "creator-level", parse_month("2023-04"), None)),
     ):

@@ -13,7 +13,6 @@ from projections.http.problems import Problem, no_subject
 from projections.projector.expected_rows import rows_of
 from projections.reading.freshness import JUDGING
 from projections.reading.reader import Reading, Snapshot
-from projections.schemes.shared.expected_rows import Rows
 from projections.views.tables import Tables
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, has_subject, resolve

@@ -134,9 +134,10 @@ def replay_subject(
     """Replay a subject at a moment, under the policies in force at its `as_of` or the one that was chosen.
 
     Raises UsageError for a subject that no scheme judges or the ledger does not know, and for a policy that is not
-    there.
+    there; LevelbookError for a scheme that is not whole.
     """
     judging = judging_subject(store, subject, scheme)
+    check_whole(SCHEMES[judging.scheme])
     return judging(
         subject, judging.load(store, subject, moment.position), moment, choose(store, judging, moment, choice)
     )

@@ -1,13 +1,14 @@
 """How one step moves the units of a scheme: what a mover is told of the step, and what it answers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from domain.events import Event
 from projections.views.step import Rewrite, Step
 
-SINCE_FIRST_MONTH = 0
+SINCE_FIRST_MONTH: Final = 0
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Work:
         self.changed[scheme, subject] = min(month, self.changed.get((scheme, subject), month))
 
 
-class Mover:
+class Mover(ABC):
     """Moves the units of one scheme in one step: goes on with them, or works them out."""
 
     looked_up: ClassVar[tuple[str, ...]] = ()
@@ -57,9 +58,9 @@ class Mover:
         """What a ready subject changes, from what is kept of it; None where it has to be worked out."""
         return None
 
+    @abstractmethod
     def work_out(self, subject: str, fresh: bool) -> list[Rewrite] | None:
         """What a subject changes, from nothing where it is `fresh`; None where it is not concerned."""
-        raise NotImplementedError
 
     def finish(self) -> list[Rewrite]:
         """What changes over all subjects, once all units are written."""
