@@ -143,17 +143,18 @@ def test_a_scheme_without_a_view_is_named_before_views_are_begun(
     monkeypatch.setattr("projections.schemes.registry.check_whole", lambda _: None)
     view = replace(VIEWS["creator-level"], scheme=SCHEMES[stub])
     wrong: dict[str, View | None] = {
-        "missing are a view. Add them, or take it out of projections/schemes/registry.py": None,
+        "missing are a view. Add them, or take it out of replay/schemes/registry.py": None,
         "missing are the table firefly_months": replace(view, tables=("firefly_months",)),
         "missing are a way to fill it in bulk.": view,
         "in bulk. Add them": replace(view, in_bulk=False),
     }
     with open_views(store, make=True) as views:
+        began = f"the views of {stub} cannot be built, so that nothing was begun: "
         for text, registered in wrong.items():
             if registered is not None:
                 monkeypatch.setitem(VIEWS, stub, registered)
             for begin in (lambda: rebuild(views, Asked()), lambda: follow(views, stay=False)):
-                with pytest.raises(LevelbookError, match=f"the views of {stub} cannot be built.*{text}"):
+                with pytest.raises(LevelbookError, match=f"{began}.*{text}"):
                     begin()
         with views.reading() as connection:
             assert views.builds(connection) == []

@@ -181,10 +181,7 @@ def _form(setting: Setting) -> tuple[str, Callable[[Any], bool]]:
     """What a setting takes, in words and as a test."""
     option = setting.option
     if option is not None and option.multiple:
-        return (
-            "a list of strings alone",
-            lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
-        )
+        return "a list of strings alone", _is_strings
     if option is not None and option.is_flag:
         return "true or false", lambda value: isinstance(value, bool)
     if option is not None and isinstance(option.type, click.IntRange):

@@ -125,7 +125,7 @@ def check_views_whole() -> None:
         if missing:
             raise LevelbookError(
                 f"the views of {scheme.code} cannot be built, so that nothing was begun: missing are"
-                f" {'; '.join(missing)}. Add them, or take it out of projections/schemes/registry.py"
+                f" {'; '.join(missing)}. Add them, or take it out of replay/schemes/registry.py"
             )
 
 

@@ -45,16 +45,16 @@ def keep(store: Store, check: Check) -> tuple[str | None, str | None]:
         return None, str(error)
 
 
-class Kept(NamedTuple):
+class KeptChecks(NamedTuple):
     """What was kept, the earliest first; of checks that cannot be read their numbers, from 1 on."""
 
     checks: list[Check]
     damaged: list[int]
 
 
-def kept(store: Store) -> Kept:
+def kept(store: Store) -> KeptChecks:
     """Every check that was kept."""
-    found = Kept([], [])
+    found = KeptChecks([], [])
     for number, line in enumerate(store.kept_checks(), 1):
         try:
             found.checks.append(msgspec.json.decode(line, type=Check))
