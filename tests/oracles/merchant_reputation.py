@@ -82,6 +82,7 @@ _CORRECTIONS = (
     "complaint.dismissed",
     "event.retracted",
     "credit.restored",
+    "redemption.cancelled",
 )
 
 Key = tuple[int, int]
