@@ -292,7 +292,7 @@ def test_a_reader_who_leaves_gets_no_traceback(tmp_path: Path) -> None:
 def test_an_argument_that_is_no_text_is_wrong_use() -> None:
     for words in (["events", "\udcff"], ["status", "--store", "\udcff"], ["event", "a", "\udcff"]):
         result = CliRunner().invoke(main, words)
-        assert result.exit_code == 2 and "not valid UTF-8" in result.output
+        assert result.exit_code == 2 and "an argument is not valid UTF-8; rename the file" in result.output
 
 
 def test_a_reader_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

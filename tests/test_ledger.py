@@ -140,6 +140,9 @@ def test_a_record_of_a_later_version_is_refused_by_name(store: Store, tmp_path: 
     later = records(store)[0].replace(b'"v":1', b'"v":%d' % (RECORD_V + 1))
     with pytest.raises(LevelbookError, match=" is a record of version 3; this levelbook reads up to "):
         read_record("order.paid", later)
+    of_another = ", which this levelbook does not know: use a newer one, or 'levelbook verify' tells"
+    with pytest.raises(LevelbookError, match=f"^position 1 is a record of the type 'shop.opened'{of_another}"):
+        read_record("shop.opened", records(store)[0])
 
 
 def test_facts_are_found_without_a_scan(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A scheme is a unit: what each registered scheme must have, and that a command names what one lacks beforehand."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -8,14 +10,21 @@ import pytest
 
 from domain.calendar import parse_day, parse_instant, parse_month
 from domain.events import CATALOGUE, Scheme
+from projections.http.settings import Settings
+from projections.projector.advance import retry
 from projections.projector.follow import follow
 from projections.projector.rebuild import Asked, rebuild
+from projections.projector.verify import verify_all
+from projections.reading.freshness import Judges
+from projections.reading.reader import Reading
 from projections.schemes.registry import VIEWS, View, bulk_of, check_views_whole, kinds_in_bulk, view_of
-from projections.views.database import open_views
+from projections.server.serve import serve
+from projections.views.database import Views, open_views
 from projections.views.tables import TABLE_NAMES
 from replay.decisions.decide import decide, period_of
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, UsageError
 from replay.history.timeline import Moment
+from replay.integrity.verify import Verified
 from replay.policies.catalog import shipped, shipped_schemes
 from replay.policies.parameters.finding import parameters_of
 from replay.replaying.base import Policies
@@ -136,6 +145,25 @@ def test_what_proves_the_views_knows_nothing_of_how_they_are_moved() -> None:
         assert own - {f"projections.schemes.{code.replace('-', '_')}.expected"} <= allowed, code
 
 
+def beginnings(views: Views) -> list[Callable[[], object]]:
+    """Whatever builds or reads views by their registry."""
+
+    def verify() -> None:
+        def told(_: Verified) -> None:
+            raise AssertionError("the ledger was looked at")
+
+        verify_all(views.store, None, None, told, lambda *_: nullcontext(lambda _: None), lambda: nullcontext(print))
+
+    settings = Settings(views.store.location)
+    return [
+        lambda: rebuild(views, Asked()),
+        lambda: follow(views, stay=False),
+        lambda: retry(views),
+        lambda: serve(settings),
+        verify,
+    ]
+
+
 def test_a_scheme_without_a_view_is_named_before_views_are_begun(
     store: Store, tmp_path: Path, stub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +181,7 @@ def test_a_scheme_without_a_view_is_named_before_views_are_begun(
         for text, registered in wrong.items():
             if registered is not None:
                 monkeypatch.setitem(VIEWS, stub, registered)
-            for begin in (lambda: rebuild(views, Asked()), lambda: follow(views, stay=False)):
+            for begin in beginnings(views):
                 with pytest.raises(LevelbookError, match=f"{began}.*{text}"):
                     begin()
         with views.reading() as connection:
@@ -163,8 +191,27 @@ def test_a_scheme_without_a_view_is_named_before_views_are_begun(
 
 def test_a_view_of_a_scheme_that_is_not_whole_is_not_begun(store: Store, stub: str) -> None:
     with open_views(store, make=True) as views:
-        for begin in (lambda: rebuild(views, Asked()), lambda: follow(views, stay=False)):
+        for begin in beginnings(views):
             with pytest.raises(LevelbookError, match=f"the scheme {stub} is registered and not whole"):
                 begin()
     with pytest.raises(LevelbookError, match=f"the scheme {stub} has no view; known are merchant-reputation, "):
         view_of(stub)
+
+
+# --- whoever names a scheme that there is not -------------------------------------------------------------------------
+
+
+def test_a_reader_of_views_who_names_a_scheme_that_there_is_not_hears_of_it(store: Store) -> None:
+    reading, judges = Reading(store.location), Judges(store, "{}")
+    try:
+        for ask in (
+            lambda: reading.room("creator/lin", "creator-firefly", 0, 1).__enter__(),
+            lambda: judges.assumed("creator-firefly"),
+            lambda: judges.level_names("creator-firefly", "en"),
+        ):
+            with pytest.raises(
+                UsageError, match="there is no scheme 'creator-firefly' of subjects; known are merchant-"
+            ):
+                ask()
+    finally:
+        reading.close()

@@ -29,7 +29,7 @@ from projections.views.database import open_views
 from replay.answers.board import board_rows
 from replay.decisions import decide
 from replay.errors import StoreError
-from replay.history.readers import EVERYTHING_SHOWN
+from replay.history.readers import EVERYTHING_SHOWN, HiddenError, Reader
 from replay.store.opening import create_store, open_store
 from tests.making import ingest_events
 from tests.serving import serving
@@ -264,6 +264,12 @@ def test_every_route_is_behind_its_scope(
         found = asked_of(client, told, place, query, headers)
         assert found.status_code == (200 if told.scope in scopes else 403), (place, scopes)
         assert DECISIONS in scopes or told_in(found.content, "", disputed) == [], (place, scopes)
+
+
+def test_a_reader_who_may_not_see_decisions_is_told_so_where_they_are_asked_for() -> None:
+    EVERYTHING_SHOWN.check("level.decided")
+    with pytest.raises(HiddenError, match=r"^decisions were asked for, which are not shown to this reader"):
+        Reader(sees_decisions=False).check("level.decided")
 
 
 def test_decisions_that_are_asked_for_by_name_need_the_scope(

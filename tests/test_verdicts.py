@@ -155,7 +155,7 @@ def test_views_that_are_defined_otherwise_are_named_and_not_served(viewed: Store
     assert f"views: {message}" in run("verify", status=6)
     for refused in (follow_once, serve_once):
         with pytest.raises(
-            DamagedViews, match=f"not defined as levelbook makes them, and could show anything: {message}"
+            DamagedViews, match=f"are not defined as levelbook makes them, and could show anything: {message}"
         ):
             refused(viewed)
 

@@ -325,7 +325,12 @@ def test_sound_views_are_found_sound_and_a_truncated_database_is_named(
         and "the ledger is sound" in done.output
         and "the views of " in done.output
         and " are damaged (" in done.output
+        and "); remove them and rebuild: the ledger is whole" in done.output
     )
+    path.write_bytes(b"")
+    done = CliRunner().invoke(main, ["verify", "--store", str(tmp_path / "ledger.db")])
+    assert done.exit_code == 6
+    assert " were never made whole: " in done.output and " holds none; 'levelbook rebuild' makes them" in done.output
 
 
 def run(views: Views, *words: str, status: int = 0) -> str:

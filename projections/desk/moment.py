@@ -11,13 +11,13 @@ from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
 from projections.http.problems import Problem, no_subject
 from projections.projector.expected_rows import rows_of
-from projections.reading.freshness import JUDGING
 from projections.reading.reader import Reading, Snapshot
 from projections.views.tables import Tables
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, has_subject, resolve
 from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped
 from replay.replaying.base import Policies, Replay
+from replay.schemes.registry import SCHEMES, scheme_of
 from replay.schemes.registry import schemes_of as schemes_of_kind
 from replay.store.base import Store
 
@@ -110,7 +110,7 @@ def _from_views(sight: Sight, views: Snapshot, subject: str, scheme: str, langua
     aside = _set_aside(views, tables, subject, scheme)
     history = rows("history", "number")
     told = {"levels": found, "history": history, periods.table: rows(periods.table, periods.order)}
-    replay = JUDGING[scheme]
+    replay = scheme_of(scheme).replay
     return Told(scheme, told, policies, replay.level_names_of(policies, language), replay.assumed_of(policies), aside)
 
 
@@ -123,8 +123,8 @@ def _set_aside(views: Snapshot, tables: Tables, subject: str, scheme: str) -> st
 def views_policies(store: Store, views: Snapshot, scheme: str) -> Policies:
     """The versions that judged a scheme where the views stand."""
     noted: dict[str, list[list[str]]] = json.loads(views.standing.policies)
-    known = {policy.hash: policy for name in JUDGING for policy in shipped(name)}
-    known |= {item.policy.hash: item.policy for name in JUDGING for item in adopted_policies(store, name)}
+    known = {policy.hash: policy for name in SCHEMES for policy in shipped(name)}
+    known |= {item.policy.hash: item.policy for name in SCHEMES for item in adopted_policies(store, name)}
     found = [known[digest] for _, digest in noted.get(scheme, ()) if digest in known]
     own = [policy for policy in found if policy.scheme == scheme]
     return Policies(own, [policy for policy in found if policy.scheme != scheme])

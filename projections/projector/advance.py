@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.calendar import parse_instant
 from domain.events import BINDING_TYPES, Event, LevelDecided
-from projections.schemes.registry import VIEWS, views_of
+from projections.schemes.registry import VIEWS, check_views_whole, views_of
 from projections.schemes.shared.moving import SINCE_FIRST_MONTH, Mover, Work
 from projections.views.belonging import check_history, end_of_step
 from projections.views.changes import StoodAt
@@ -356,7 +356,11 @@ class Retried(NamedTuple):
 
 
 def retry(views: Views, subjects: Collection[str] = ()) -> Retried:
-    """Work out what was set aside anew, of these subjects or all, at the moment where the live build stands."""
+    """Work out what was set aside anew, of these subjects or all, at the moment where the live build stands.
+
+    Raises LevelbookError for a scheme whose view is not whole, before anything is begun.
+    """
+    check_views_whole()
     with views.moving() as connection:
         live = views.live(connection)
         check_history(views.store, live)

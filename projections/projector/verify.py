@@ -91,8 +91,10 @@ def verify_all(
     """Verify a ledger, tell what was found of it, and then look at what lies beside it; keep the verdicts.
 
     What goes wrong with segments, views and the service's tables is a finding about these, and never one about the
-    ledger. Raises NotExaminedError where the ledger changed in a way that lets nothing be said.
+    ledger. Raises NotExaminedError where the ledger changed in a way that lets nothing be said, and LevelbookError
+    before anything is looked at where there are views and a scheme's is not whole.
     """
+    _check_views_whole(store)
     with shown("verifying", store.head().position) as progress:
         ledger = verify(store, noted, progress)
     store.check_unchanged()
@@ -124,6 +126,14 @@ def _segments(store: Store, named: Path | None, shown: Shown) -> Derived:
     with shown("comparing segments", store.head().position) as progress:
         found = check_archive(store, folder, progress)
     return Derived(NONE) if found is None else _derived(found.position, found.problems)
+
+
+def _check_views_whole(store: Store) -> None:
+    """That is a fault of the program, and would else be told as one of the views, after hours perhaps."""
+    if has_views(store):
+        from projections.schemes.registry import check_views_whole
+
+        check_views_whole()
 
 
 def _views(store: Store, segments: Path | None, rebuilding: Rebuilding) -> Derived:

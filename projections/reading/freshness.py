@@ -9,13 +9,10 @@ from domain.limits import SECOND_MICROS
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
 from replay.policies.catalog import adopted_policies, shipped
-from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import SCHEMES
+from replay.replaying.base import Policies
+from replay.schemes.registry import SCHEMES, scheme_of
 from replay.store.base import Store
 from replay.store.queries import link_at
-
-JUDGING: Final[dict[str, type[Replay]]] = {code: scheme.replay for code, scheme in SCHEMES.items()}
-"""By name of the scheme, its replay."""
 
 
 class Standing(NamedTuple):
@@ -100,10 +97,10 @@ class Judges:
 
     def assumed(self, scheme: str) -> list[str]:
         """The parameters used that no rule text gives."""
-        return JUDGING[scheme].assumed_of(self._taking_part(scheme))
+        return scheme_of(scheme).replay.assumed_of(self._taking_part(scheme))
 
     def level_names(self, scheme: str, language: str) -> dict[str, str]:
-        return JUDGING[scheme].level_names_of(self._taking_part(scheme), language)
+        return scheme_of(scheme).replay.level_names_of(self._taking_part(scheme), language)
 
     def _taking_part(self, scheme: str) -> Policies:
         found = [self._by_hash[digest] for _, digest in self._noted.get(scheme, ()) if digest in self._by_hash]
@@ -113,5 +110,5 @@ class Judges:
 
 
 def _policies_by_hash(store: Store) -> dict[str, Policy]:
-    found = {policy.hash: policy for scheme in JUDGING for policy in shipped(scheme)}
-    return found | {item.policy.hash: item.policy for scheme in JUDGING for item in adopted_policies(store, scheme)}
+    found = {policy.hash: policy for scheme in SCHEMES for policy in shipped(scheme)}
+    return found | {item.policy.hash: item.policy for scheme in SCHEMES for item in adopted_policies(store, scheme)}

@@ -18,7 +18,7 @@ from projections.http.problems import Problem, no_views, not_reached, unavailabl
 from projections.http.settings import REPLAY_EVENTS
 from projections.reading.budget import Budget, events_under
 from projections.reading.flights import Flights
-from projections.reading.freshness import JUDGING, Judges, Standing
+from projections.reading.freshness import Judges, Standing
 from projections.reading.lending import Lending
 from projections.reading.point_reads import Level, Point, SqlitePoints
 from projections.views.belonging import SeenHistory, check_placed, placed
@@ -32,7 +32,7 @@ from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import choose, judging_subject
+from replay.schemes.registry import choose, judging_subject, scheme_of
 from replay.store.base import Store
 from replay.store.beside import OpenedFile, examining_mode
 from replay.store.sqlite import SqliteStore
@@ -207,7 +207,7 @@ class Reading:
     def room(self, subject: str, scheme: str, position: int, times: int) -> Iterator[None]:
         """Room for what replays a subject so many times beside what is kept. Raises Problem where there is none."""
         with self.store() as store:
-            events = events_under(store, JUDGING[scheme], subject, position)
+            events = events_under(store, scheme_of(scheme).replay, subject, position)
         with self._budget.room(events * times, subject):
             yield
 

@@ -19,6 +19,7 @@ import click
 
 from projections.http.settings import Settings, check_settings, host_name
 from projections.http.token_store import open_keeping
+from projections.schemes.registry import check_views_whole
 from projections.views.database import open_views
 from projections.views.definitions import check_definitions, check_ledger_definitions
 from projections.views.location import has_views
@@ -52,13 +53,17 @@ ENDED_MAX: Final = 20
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises UsageError or StoreError where that cannot begin."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises UsageError or StoreError where that cannot begin, LevelbookError for a scheme whose view is not whole.
+    """
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
     check_settings(settings)
+    check_views_whole()
     with open_store(settings.store) as store:
         name = masked(store.location)
         _check_definitions(store)

@@ -18,8 +18,8 @@ _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 def read_record(event_type: str, record: bytes) -> Event:
     """The event in a record, its data lifted to the present form of its type.
 
-    Raises DamagedError for a record that cannot be read, and LevelbookError for one of a later version than this
-    program knows.
+    Raises DamagedError for a record that cannot be read, and LevelbookError for one of a later version or another
+    type than this program knows.
     """
     try:
         outer = _record_decoder.decode(record)
@@ -29,6 +29,11 @@ def read_record(event_type: str, record: bytes) -> Event:
         raise LevelbookError(
             f"position {outer.position} is a record of version {outer.v}; this levelbook reads up to {RECORD_V}:"
             " use a newer one"
+        )
+    if event_type not in CATALOGUE:
+        raise LevelbookError(
+            f"position {outer.position} is a record of the type {event_type!r}, which this levelbook does not know:"
+            " use a newer one, or 'levelbook verify' tells whether the record was changed"
         )
     try:
         envelope = _envelope_decoder.decode(outer.event)
