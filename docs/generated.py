@@ -14,7 +14,7 @@ from projections.contract.answers import describe
 from projections.contract.events import EVENT_TYPES, event_schema
 from projections.views.tables import INTERNAL, tables_of, view_statements
 from replay.policies.catalog import all_given, policy_json
-from tests.commands import commands
+from tests.support.commands import commands
 
 MADE: Final = "Made from the program by `make docs`.\n"
 _ABOUT_EVENTS: Final = """

@@ -8,7 +8,7 @@ have moved the points. Integers only: points in tenths, money in fen, instants i
 facts, so that a loop of another kind (`replay.schemes.merchant_reputation.fold`, over columns, compiled) calls the same
 ones as `run` does. What is under "the rule" must therefore stay compilable by numba, too: whole tuples in place of
 `_replace`, all fields given, members of enumerations as constants of the module and never made from a number, no `is`,
-one type a variable. tests/test_fold.py holds both loops equal.
+one type a variable. tests/replay/schemes/test_fold.py holds both loops equal.
 """
 
 from bisect import bisect_left

@@ -18,7 +18,7 @@ from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import sealed_rows
 from tests.benchmarks.conftest import LINES, Compare
-from tests.making import ingest_files
+from tests.support.making import ingest_files
 
 EVENTS = LINES // 2
 BYTES_AIM = 40

@@ -50,11 +50,11 @@ from replay.columnar.segments import (
 from replay.policies.catalog import shipped
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded
+from tests import ROOT
 from tests.benchmarks import projection_peer
 from tests.benchmarks.conftest import Compare
 from tests.benchmarks.making_segments import LEDGER, make_segments
 
-ROOT = Path(__file__).parent.parent.parent
 EVENTS = int(os.environ.get("LEVELBOOK_BENCH_EVENTS", "20000000"))
 MEMORY_EVENTS = int(os.environ.get("LEVELBOOK_BENCH_MEMORY_EVENTS", str(EVENTS)))
 """Of how many the peak of memory is held against that of a tenth of them."""

@@ -24,10 +24,10 @@ from replay.store.base import ROW_COLUMNS, AliasRow, Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from replay.store.record import Row
+from tests import ROOT
 from tests.benchmarks.conftest import LINES, Compare
-from tests.making import line, paid
+from tests.support.making import line, paid
 
-ROOT = Path(__file__).parent.parent.parent
 INSERT = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 PEER_EVENTS = LINES
 

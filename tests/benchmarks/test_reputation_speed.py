@@ -16,9 +16,9 @@ from domain.policy import start_of_month, terms_of
 from replay.history.timeline import events_of, taking_part
 from replay.policies.catalog import shipped
 from replay.store.opening import open_store
+from tests import ROOT
 from tests.benchmarks.conftest import LINES, Compare, events
 
-ROOT = Path(__file__).parent.parent.parent
 AS_OF = 1_704_038_400_000_000
 """2024-01-01T00:00+08:00: after all that happens here."""
 JANUARY = datetime(2022, 1, 1, tzinfo=timezone(timedelta(hours=8)))

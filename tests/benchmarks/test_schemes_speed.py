@@ -161,7 +161,7 @@ def test_a_creator_month_of_10_000_sales_explained(tmp_path: Path, compare: Comp
 def test_an_agency_costs_no_more_among_many_others(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
     """The same agency in a ledger of its own and beside hundreds of others."""
     from replay.store.opening import create_store
-    from tests.making import ingest_events
+    from tests.support.making import ingest_events
 
     def ledger(agencies: int) -> Any:
         location = str(tmp_path / f"{agencies}.db")

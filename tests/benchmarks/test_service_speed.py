@@ -22,7 +22,7 @@ from replay.store.opening import open_store
 from tests.benchmarks.loading import Load, offer_requests
 from tests.benchmarks.test_reputation_speed import command
 from tests.benchmarks.test_views_speed import told, write, year_of
-from tests.making import ingest_files
+from tests.support.making import ingest_files
 
 EVENTS = 60_000
 MERCHANTS = 2_000

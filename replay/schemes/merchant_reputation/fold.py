@@ -1,8 +1,8 @@
 """Reputations of many merchants at once: the rule of `domain.merchant_reputation.rule` in a compiled loop over columns.
 
 What `timeline.taking_part`, `history_of`, `run` and `changes` do for one merchant, `fold_reputation` does for each
-subject of some Columns, by the same functions of the rule in the loop of `reputation_loop`. tests/test_fold.py holds
-both equal.
+subject of some Columns, by the same functions of the rule in the loop of `reputation_loop`.
+tests/replay/schemes/test_fold.py holds both equal.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""The rules alone, without a ledger."""

@@ -1,0 +1,1 @@
+"""Everything at once: kills, failures, real histories, readable cases."""

@@ -1,0 +1,78 @@
+"""The rooms of the house: no import goes in a circle, no room is overfull, and each says what it is for.
+
+The graph is built from the sources themselves, imports inside functions and for types alone included: a circle of
+packages shows in no tool that looks at modules.
+"""
+
+import ast
+
+import cli
+from tests import ROOT
+from tests.support.commands import commands
+from tests.support.imports import Graph, graph_of_modules, sources
+
+MODULES_MAX = 14
+
+
+def graph_of_packages() -> Graph:
+    """Which packages import which, a package being the modules that lie in its own folder."""
+    modules = sources()
+    rooms = {name: ".".join(path.relative_to(ROOT).parent.parts) for name, path in modules.items()}
+    graph: Graph = {room: set() for room in rooms.values()}
+    for name, targets in graph_of_modules().items():
+        graph[rooms[name]] |= {rooms[to] for to in targets if to != rooms[to]} - {rooms[name]}
+    return graph
+
+
+def circle_in(graph: Graph) -> list[str]:
+    """Names along one circle; none where there is no circle."""
+    ended: set[str] = set()
+
+    def look(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in ended:
+            return []
+        for to in sorted(graph.get(name, ())):
+            if found := look(to, [*way, name]):
+                return found
+        ended.add(name)
+        return []
+
+    return next((found for name in sorted(graph) if (found := look(name, []))), [])
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    assert len(sources()) > 100
+    assert circle_in(graph_of_modules()) == []
+    assert circle_in(graph_of_packages()) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_room_is_overfull_and_each_says_what_it_is_for() -> None:
+    folders = {path.parent for path in sources().values()}
+    for folder in sorted(folders):
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(modules) <= MODULES_MAX, f"{folder} holds {len(modules)} modules"
+        about = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
+        assert about and about.splitlines()[0].endswith((".", ":")), f"{folder} says nothing of itself"
+
+
+def test_every_room_of_two_floors_is_on_the_plan() -> None:
+    plan = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {"/".join(path.relative_to(ROOT).parts[:2]) for path in sources().values()}
+    for room in sorted(room for room in rooms if not room.endswith(".py")):
+        assert f"`{room}/`" in plan, f"ARCHITECTURE.md does not name {room}"
+
+
+def test_every_command_says_in_the_list_what_its_help_begins_with() -> None:
+    found = dict(commands())
+    assert cli.ENTRIES
+    for name, entry in cli.ENTRIES.items():
+        told = found[name].help
+        assert found[name].name == name and told
+        assert " ".join(told.split("\n\n")[0].split()) == entry.summary

@@ -1,0 +1,209 @@
+"""What is shown is asked of every scheme that replays: a scheme is a unit, and no part of one comes by default."""
+
+import ast
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from marshmallow import Schema
+
+from domain.events import CATALOGUE
+from projections.api.levels import check_judges, row_json
+from projections.contract.answers import SCHEMAS, describe
+from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS, VOCABULARIES
+from projections.contract.schemes.registry import ANSWERS, answers_of
+from projections.desk.language import words_of
+from projections.desk.rendering import has_points, score_text
+from projections.desk.schemes.registry import PAGES, pages_of
+from projections.http.problems import Problem
+from projections.reading.point_reads import Level
+from projections.text.schemes.registry import TEXTS, evaluation_lines, own_lines, series_of, text_of
+from projections.text.words import Words
+from projections.views.tables import tables_of
+from replay.errors import UsageError
+from replay.policies.catalog import shipped
+from replay.replaying.base import Policies, Replay
+from replay.replaying.clauses import clause_json
+from replay.schemes.registry import SCHEMES
+from tests import ROOT
+
+PROJECTIONS = ROOT / "projections"
+STUB = "courier-level"
+LANGUAGES = ("en", "zh")
+
+
+def replays() -> dict[str, type[Replay]]:
+    """By scheme, its replay: what the replay side knows, and so what must be shown."""
+    return {code: scheme.replay for code, scheme in SCHEMES.items()}
+
+
+REPLAYS = replays()
+SCHEME_NAMES = list(REPLAYS)
+
+
+def level_names(scheme: str, language: str) -> dict[str, str]:
+    """What the levels of the shipped policies are called."""
+    policies = Policies(shipped(scheme), creators=shipped("creator-level"))
+    return REPLAYS[scheme].level_names_of(policies, language)
+
+
+def every_key(schema: Schema) -> set[str]:
+    return set(schema.fields)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_of_answers_and_the_vocabulary_hold_the_schemes_that_replay() -> None:
+    assert set(ANSWERS) == set(VOCABULARIES) == set(REPLAYS)
+    assert {scheme for _, scheme in SCHEMAS} == set(REPLAYS)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_the_answers_of_a_scheme_are_described_in_its_own_words(scheme: str) -> None:
+    described = describe(None, scheme)
+    assert set(described) == {f"{command} {scheme}" for command in ("replay", "explain", "history", "diff")}
+    own, words = answers_of(scheme), VOCABULARIES[scheme]
+    assert every_key(own.replay()) < every_key(own.explain()), "an explanation holds the replay's keys, and more"
+    assert set(words.states) and set(map(str, words.states)) <= set(STATES)
+    assert words.verdicts and set(words.verdicts) <= set(VERDICTS) and set(words.notes) <= set(NOTES)
+    figures: set[str] = set(REPLAYS[scheme].figure_names)
+    assert figures <= every_key(own.replay())
+
+
+def test_a_scheme_without_answers_is_refused_by_name() -> None:
+    refused: list[Any] = [lambda: answers_of(STUB), lambda: describe("explain", STUB)]
+    for ask in refused:
+        with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' with answers; known are merchant-rep"):
+            ask()
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_of_texts_holds_the_schemes_that_replay() -> None:
+    assert set(TEXTS) == set(REPLAYS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_a_scheme_has_its_words_in_each_language(scheme: str, language: str) -> None:
+    words, told, answers = Words(language, {}), text_of(scheme), answers_of(scheme)
+    assert all(words.state(state) for state in VOCABULARIES[scheme].states)
+    assert (told.evaluations is not None) == ("evaluations" in every_key(answers.explain()))
+    drawn = told.series({"months": [], "history": []})
+    assert drawn.points == [] and words.appeal(f"chart_{drawn.what}")
+    names = level_names(scheme, language)
+    assert names and all(names.values()) and names.keys() == level_names(scheme, "en").keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_each_verdict_and_note_of_a_scheme_is_said_in_each_language(scheme: str, language: str) -> None:
+    for policy in shipped(scheme):
+        for name in (*VOCABULARIES[scheme].verdicts, *VOCABULARIES[scheme].notes):
+            said = clause_json(policy, name, language)
+            assert said["short"] and said["text"], (policy.id, name)
+
+
+def test_a_scheme_without_a_text_is_refused_by_name() -> None:
+    found, words = {"scheme": STUB}, Words("en", {})
+    refused: list[Any] = [
+        lambda: list(own_lines(found, words)),
+        lambda: list(evaluation_lines(found, words)),
+        lambda: series_of(found),
+    ]
+    for ask in refused:
+        with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' with a text; known are merchant-rep"):
+            ask()
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+TEMPLATES = PROJECTIONS / "desk" / "templates"
+TABLES = tables_of(1, None)
+
+
+def templates_of(scheme: str) -> list[str]:
+    own = pages_of(scheme)
+    asked = [own.periods.template, own.rests_on, None if own.facts is None else own.facts.template]
+    return [name for name in asked if name is not None]
+
+
+def test_the_registry_of_pages_holds_the_schemes_that_replay() -> None:
+    assert set(PAGES) == set(REPLAYS)
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_the_parts_of_a_scheme_s_pages_are_there(scheme: str) -> None:
+    own, columns = pages_of(scheme), {row.name for row in TABLES[pages_of(scheme).periods.table].columns}
+    assert own.periods.order in columns
+    for name in templates_of(scheme):
+        assert (TEMPLATES / name).is_file(), f"{scheme} names a template {name} that there is not"
+    assert set(own.drawn.corrections) <= set(CATALOGUE)
+    assert (own.rests_on is None) or "evaluations" in every_key(answers_of(scheme).explain())
+
+
+def test_each_template_of_a_scheme_is_named_by_one() -> None:
+    there = {path.relative_to(TEMPLATES).as_posix() for path in (TEMPLATES / "schemes").rglob("*.html")}
+    assert there == {name for scheme in PAGES for name in templates_of(scheme)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_the_pages_have_the_words_of_a_scheme_in_each_language(scheme: str, language: str) -> None:
+    words, drawn = words_of(language), pages_of(scheme).drawn
+    named = [f"scheme_{scheme}", f"axis_{scheme}", *([] if drawn.is_ranked else [f"score_{scheme}"])]
+    assert all(words(key, score=0) for key in named)
+    for policy in shipped(scheme):
+        assert [band.level for band in drawn.bands(policy) if not level_names(scheme, language).get(band.level)] == []
+
+
+def test_a_scheme_without_pages_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' with pages; known are merchant-rep"):
+        pages_of(STUB)
+    for ask in (has_points, partial(score_text, 1)):
+        with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' of subjects; known are merchant-rep"):
+            ask(STUB)
+
+
+def test_the_service_refuses_a_scheme_that_there_is_not_by_name() -> None:
+    row = Level._make([None] * len(Level._fields))._replace(scheme=STUB, effective_since=0)
+    with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' of subjects; known are merchant-rep"):
+        row_json(row)
+    with pytest.raises(Problem, match=f"scheme {STUB} does not judge merchant"):
+        check_judges("merchant", STUB)
+
+
+# --- no other list ----------------------------------------------------------------------------------------------------
+
+LAYERS = ("api", "contract", "desk", "text")
+TABLES_OF_WORDS = PROJECTIONS / "contract" / "parts" / "vocabulary.py"
+BOARDS = PROJECTIONS / "api" / "boards.py"
+"""The boards are of agencies alone."""
+
+
+def outside_of_schemes() -> list[Path]:
+    """Modules and templates of these layers that are no scheme's own, and no registry."""
+    found = [path for layer in LAYERS for end in ("py", "html") for path in (PROJECTIONS / layer).rglob(f"*.{end}")]
+    return [path for path in found if "schemes" not in path.parts and path != TABLES_OF_WORDS]
+
+
+def named_in(path: Path) -> set[str]:
+    """The schemes that a module names outside its documentation, or whose rooms it imports; that a template names."""
+    text, rooms = path.read_text("utf-8"), {scheme.replace("-", "_"): scheme for scheme in REPLAYS}
+    if path.suffix != ".py":
+        return {scheme for scheme in REPLAYS if scheme in text}
+    nodes = list(ast.walk(ast.parse(text)))
+    documented = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    texts = [str(node.value) for node in nodes if isinstance(node, ast.Constant) and id(node) not in documented]
+    imported = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    named = {scheme for scheme in REPLAYS if any(scheme in text for text in texts)}
+    return named | {rooms[part] for module in imported for part in module.split(".") if part in rooms}
+
+
+def test_no_scheme_is_named_beside_the_registries_and_its_own_modules() -> None:
+    paths = outside_of_schemes()
+    assert len(paths) > 60 and named_in(TABLES_OF_WORDS) == set(REPLAYS), "names are seen where they are"
+    assert {path.name: named_in(path) for path in paths if named_in(path) and path != BOARDS} == {}

@@ -1,0 +1,1 @@
+"""What is shown, and the views that it is shown from."""

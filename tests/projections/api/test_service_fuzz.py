@@ -1,0 +1,63 @@
+"""The whole API against its own description: whatever is asked, the answer is one that the description promises."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+from schemathesis.python.asgi import get_client
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from fixtures.demo import story
+from projections.api.openapi import specification
+from projections.api.operations import Operation
+from projections.api.routes import OPERATIONS
+from projections.http.settings import Settings
+from projections.projector.rebuild import Asked, rebuild
+from projections.server.app import application
+from projections.views.database import open_views
+from replay.store.opening import create_store, open_store
+from tests.conftest import SOAK
+from tests.support.making import ingest_events
+
+EXAMPLES = 12 * SOAK
+"""Requests of each kind for each operation."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]]:
+    """The service over the demo's ledger: what it says of itself, and a client of it."""
+    folder = tmp_path_factory.mktemp("service")
+    location = str(folder / "ledger.db")
+    create_store(location)
+    with open_store(location) as store, open_views(store, make=True) as views:
+        ingest_events(store, story(), folder, backfill=True)
+        rebuild(views, Asked(sample=0))
+    app: Any = application(Settings(location, names=("testserver",)))
+    with get_client(app) as client:
+        yield schemathesis.openapi.from_asgi("/openapi.json", app), client
+
+
+def test_the_description_is_sound() -> None:
+    validate(specification())
+    assert specification()["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_whatever_is_asked_is_answered_as_described(
+    operation: Operation, mode: GenerationMode, served: tuple[Any, Any]
+) -> None:
+    api, client = served
+    method = "POST" if operation.body else "GET"
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=api[operation.path][method].as_strategy(generation_mode=mode))
+    def holds(case: Any) -> None:
+        # No schema can say which policies, cursors or past instants there are: such a request may be refused.
+        case.call_and_validate(session=client, excluded_checks=[positive_data_acceptance])
+
+    holds()

@@ -1,0 +1,1 @@
+"""The audit desk, as it is sent and as a browser shows it."""

@@ -1,0 +1,205 @@
+"""The desk's pages as they are sent: links, languages, refusals, scopes, and what never runs in a browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from projections.desk import timeline_page as timeline
+from projections.http.settings import Settings
+from projections.http.token_store import open_keeping
+from projections.reading.reader import Reading
+from projections.views.database import open_views
+from replay.store.opening import create_store, open_store
+from tests.support.disputes import disputed_ledger
+from tests.support.making import event, ingest_events
+from tests.support.serving import serving
+
+HTML = {"Accept": "text/html"}
+TEA_HOUSE = "/subjects/merchant/tea-house"
+
+
+@pytest.fixture(scope="module")
+def disputed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("desk")
+    disputed_ledger(str(folder / "ledger.db"), folder)
+    return str(folder / "ledger.db")
+
+
+@pytest.fixture(scope="module")
+def client(disputed: str) -> Iterator[TestClient]:
+    with serving(Settings(disputed)) as found:
+        yield found
+
+
+def page(client: TestClient, path: str, status: int = 200, headers: dict[str, str] | None = None) -> str:
+    answer = client.get(path, headers=HTML | (headers or {}))
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def permanent_link(text: str) -> str:
+    found = re.search(r'<a href="([^"]+)" rel="bookmark">', text)
+    assert found is not None
+    return found[1].replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/timeline", "/why?month=2022-11", "/differences", "/differences?as_of=2022-12-16&known_at=2022-12-16"],
+)
+def test_a_permanent_link_shows_the_same_for_ever(client: TestClient, path: str) -> None:
+    shown = page(client, TEA_HOUSE + path)
+    link = permanent_link(shown)
+    again = page(client, link)
+    assert permanent_link(again) == link and "position=" in link and "lang=en" in link
+    assert main_of(again) == main_of(shown)
+
+
+def main_of(text: str) -> list[str]:
+    """The tables and figures of a page, without the form for another moment."""
+    return re.findall(r"<table.*?</table>|<p class=\"big\">.*?</p>|<svg class=.*?</svg>", re.sub(_HREF, "", text), re.S)
+
+
+_HREF = re.compile(r' (?:href|aria-current)="[^"]*"')
+
+
+@pytest.mark.parametrize("path", ["", "/timeline", "/why", "/differences"])
+def test_every_link_of_a_page_at_an_old_moment_leads_somewhere(client: TestClient, path: str) -> None:
+    text = page(client, f"{TEA_HOUSE}{path}?as_of=2022-12-16&known_at=2022-12-16&policy=2022-10-26&lang=zh")
+    links = {link.replace("&amp;", "&") for link in re.findall(r'<a [^>]*href="(/[^"]*)"', text)}
+    assert len(links) > 8
+    for link in sorted(links):
+        page(client, link)
+    client.cookies.clear()
+
+
+def test_fields_that_a_form_sent_empty_leave_the_address(client: TestClient) -> None:
+    answer = client.get(f"{TEA_HOUSE}/timeline?as_of=2022-12-16&known_at=&policy=", headers=HTML)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{TEA_HOUSE}/timeline?as_of=2022-12-16")
+
+
+def test_the_language_is_chosen_by_link_cookie_and_browser(client: TestClient) -> None:
+    assert '<html lang="zh-CN">' in page(client, "/?lang=zh")
+    assert '<html lang="zh-CN">' in page(client, "/"), "the cookie is kept"
+    client.cookies.clear()
+    assert '<html lang="en">' in page(client, "/")
+    assert '<html lang="zh-CN">' in page(client, "/", headers={"Accept-Language": "zh-TW,en;q=0.5"})
+    assert "没有以此开头的主体" in page(client, "/?q=nobody&lang=zh")
+    client.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        (f"{TEA_HOUSE}?as_of=yesterday", 400, "as_of &#39;yesterday&#39; "),
+        (f"{TEA_HOUSE}?as-of=2022-11-30", 400, "as-of is not known; known here are "),
+        (f"{TEA_HOUSE}/timeline?scheme=creator-level", 404, "scheme creator-level does not judge merchant"),
+        (f"{TEA_HOUSE}/why?month=2022-13", 400, "month has another form"),
+        (f"{TEA_HOUSE}/why?event=nothing", 400, "has no event nothing"),
+        (f"{TEA_HOUSE}/differences?period=2022-10", 400, "; compare two moments instead"),
+        (f"{TEA_HOUSE}/differences?period=2022-11&run=run-1", 400, "; leave it out for the latest"),
+        (
+            f"{TEA_HOUSE}/differences?period=2022-11&as_of=2022-12-16",
+            400,
+            "period names a decision with its own moment; leave out",
+        ),
+        (f"{TEA_HOUSE}/appeal/file.html", 400, "period is missing; name the month or day"),
+        (f"{TEA_HOUSE}/appeal/file.pdf?period=2022-11", 404, "form &#39;pdf&#39; is not one of html, json, txt"),
+        ("/subjects/merchant/nobody", 404, "the ledger knows no merchant/nobody"),
+        ("/subjects/merchant/nobody/appeal/file.txt?period=2022-11", 404, "the ledger knows no merchant/nobody"),
+        ("/subjects/shop/tea-house", 404, "kind &#39;shop&#39; is not one of merchant, creator, mcn"),
+        ("/static/nothing.js", 404, "there is nothing at /static/nothing.js"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_by_name(client: TestClient, path: str, status: int, told: str) -> None:
+    assert told in page(client, path, status)
+
+
+def test_ids_and_texts_from_outside_are_shown_and_never_run(client: TestClient) -> None:
+    for path in ("/?q=%3Cscript%3Ealert(1)%3C/script%3E", f"{TEA_HOUSE}/appeal?period=2022-11&run=%22%3E%3Cscript%3E"):
+        text = page(client, path)
+        assert "<script>" not in text.lower() and "&lt;script&gt;" in text
+    inside = re.compile(r"<style|\bstyle=|<script(?! src=)|\bon\w+=|javascript:|hx-on", re.I)
+    for path in ("/", TEA_HOUSE, f"{TEA_HOUSE}/timeline", f"{TEA_HOUSE}/why?month=2022-11", f"{TEA_HOUSE}/differences"):
+        assert inside.findall(page(client, path)) == []
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "/%5Cevil.example/x", "///evil.example"])
+def test_no_link_of_an_error_leads_to_another_site(client: TestClient, path: str) -> None:
+    links = re.findall(r'href="([^"]*)"', page(client, f"http://127.0.0.1:8020{path}", 404))
+    assert len(links) > 6 and [link for link in links if link.startswith(("//", "/\\")) or "://" in link] == []
+
+
+def test_the_desk_keeps_to_the_scopes_of_a_token_and_notes_who_asked(disputed: str) -> None:
+    subject = "merchant/tea-house"
+    with open_store(disputed) as store, open_keeping(store) as keeping, serving(Settings(disputed)) as client:
+        before = len(keeping.accesses(subject))
+        _, reader = keeping.new_token("levels", ["levels:read"], 600, 1)
+        number, auditor = keeping.new_token("auditor", ["levels:read", "explanations:read"], 600, 1)
+        as_reader, as_auditor = ({"Authorization": f"Bearer {token}"} for token in (reader, auditor))
+        shown = page(client, f"{TEA_HOUSE}/timeline", headers=as_reader)
+        assert "Decisions are left out" in shown and "run-" not in shown
+        assert "Decided last" not in page(client, "/", headers=as_reader)
+        for path in ("why", "differences", "appeal", "appeal/file.txt?period=2022-11"):
+            assert "explanations:read" in page(client, f"{TEA_HOUSE}/{path}", 403, headers=as_reader)
+        for path in ("differences", "appeal"):
+            assert "run-" in page(client, f"{TEA_HOUSE}/{path}")
+            hidden = page(client, f"{TEA_HOUSE}/{path}", headers=as_auditor)
+            assert "Decisions are left out" in hidden and "run-" not in hidden
+        before = len(keeping.accesses(subject))
+        for path in ("why?month=2022-11", "why", "appeal/file.txt?period=2022-11"):
+            page(client, f"{TEA_HOUSE}/{path}", headers=as_auditor)
+        noted = [(access.token, access.what) for access in keeping.accesses(subject)[before:]]
+        assert noted == [(number, "explanation"), (number, "explanation"), (number, "appeal")]
+
+
+def test_without_views_levels_are_replayed_and_search_says_what_is_missing(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [event("merchant.onboarded", "open", category="fresh")], tmp_path)
+    with serving(Settings(location)) as client:
+        assert "a replay of the ledger" in page(client, "/subjects/merchant/m-1")
+        assert "levelbook follow" in page(client, "/", 503)
+        assert "There are no views yet" in page(client, "/operations")
+
+
+def test_a_level_set_aside_is_shown_as_such(disputed: str, tmp_path: Path) -> None:
+    reading = Reading(disputed)
+    with reading.snapshot() as at:
+        aside = at.tables["set_aside"]
+        values = {
+            "subject": "merchant/tea-stall",
+            "scheme": "merchant-tier",
+            "position": 1,
+            "at": 1,
+            "reason": "broken",
+        }
+    with open_store(disputed) as store, open_views(store) as views, views.moving() as connection:
+        connection.execute(aside.insert().values(values))
+    try:
+        with serving(Settings(disputed)) as client:
+            assert page(client, "/subjects/merchant/tea-stall").count("Set aside.") == 1
+            assert "broken" in page(client, "/subjects/merchant/tea-stall/why?scheme=merchant-tier")
+            assert "1 levels could not be worked out" in page(client, "/operations")
+            assert "Set aside" in page(client, "/?q=tea-stall")
+    finally:
+        with open_store(disputed) as store, open_views(store) as views, views.moving() as connection:
+            connection.execute(aside.delete())
+        reading.close()
+
+
+def test_a_long_stream_opens_without_being_walked(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "SCANNED_EVENTS", 10)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("the pages of the views' own moment replay nothing")
+
+    monkeypatch.setattr(Reading, "replay", never)
+    assert "too long to be searched" in page(client, f"{TEA_HOUSE}/timeline")
+    for path in ("", "/why", "/why?month=2022-11", "/why?month=2022-11&verdict=flagged"):
+        page(client, TEA_HOUSE + path)

@@ -1,0 +1,1 @@
+"""Output on terminals and in pipes."""

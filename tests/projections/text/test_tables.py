@@ -1,0 +1,142 @@
+"""Tables and progress: in line whatever the characters, folded on a terminal alone, and silent in pipes."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from threading import Thread
+from typing import NamedTuple
+
+import pytest
+from rich.cells import cell_len
+
+from projections.terminal.tables import LEFT, RIGHT, Column, print_table
+from tests import ROOT
+
+
+class Seen(NamedTuple):
+    stdout: str
+    stderr: str
+
+
+def on_terminal(program: str, *, stdout: bool, stderr: bool, width: int = 40, **environment: str) -> Seen:
+    """What Python code writes where standard output and error are terminals, or pipes."""
+    ends = [pty.openpty() if is_terminal else os.pipe() for is_terminal in (stdout, stderr)]
+    for (ours, _), is_terminal in zip(ends, (stdout, stderr), strict=True):
+        if is_terminal:
+            fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    seen: list[bytes] = [b"", b""]
+
+    def listen(at: int) -> None:
+        try:
+            while piece := os.read(ends[at][0], 65536):
+                seen[at] += piece
+        except OSError:  # a terminal that nobody writes to any longer
+            pass
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=kept | {"TERM": "xterm"} | environment,
+        stdout=ends[0][1],
+        stderr=ends[1][1],
+    )
+    for _, theirs in ends:
+        os.close(theirs)
+    listeners = [Thread(target=listen, args=(at,)) for at in range(2)]
+    for listener in listeners:
+        listener.start()
+    assert process.wait(timeout=60) == 0, seen
+    for listener, (ours, _) in zip(listeners, ends, strict=True):
+        listener.join()
+        os.close(ours)
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    return Seen(*(told.decode(encoding).replace("\r\n", "\n") for told in seen))
+
+
+ROWS = [
+    ("店铺", "1", "short"),
+    ("shop", "20", "one two three four five six seven eight nine"),
+    ("e\u0301", "3", "客户服务"),
+]
+
+
+def test_columns_are_in_line_whatever_stands_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table((LEFT, RIGHT, LEFT), ROWS, indent=1)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [
+        " 店铺   1  short",
+        " shop  20  one two three four five six seven eight nine",
+        " e\u0301      3  客户服务",
+    ]
+    behind = [cell_len(line[: line.index(row[2])]) for line, row in zip(shown, ROWS, strict=True)]
+    assert len(set(behind)) == 1
+    print_table((Column(least=6), LEFT), [("a", ""), ("b", "c")])
+    assert capsys.readouterr().out == "a\nb       c\n", "nothing blank at the end"
+    print_table((LEFT,), [])
+    assert capsys.readouterr().out == ""
+
+
+PRINT = f"from projections.terminal.tables import *; print_table((LEFT, RIGHT, LEFT), {ROWS!r}, indent=1"
+
+
+def test_a_terminal_folds_under_the_column_and_a_pipe_never() -> None:
+    piped = on_terminal(f"{PRINT})", stdout=False, stderr=True, PYTHONIOENCODING="utf-8").stdout
+    assert piped.splitlines()[1] == " shop  20  one two three four five six seven eight nine"
+    shown = on_terminal(f"{PRINT})", stdout=True, stderr=False, PYTHONIOENCODING="utf-8").stdout
+    assert [line.rstrip() for line in shown.splitlines()] == [
+        " 店铺   1  short",
+        " shop  20  one two three four five six",
+        "           seven eight nine",
+        " e\u0301      3  客户服务",
+    ]
+    copied = on_terminal(f"{PRINT}, is_copied=True)", stdout=True, stderr=False, PYTHONIOENCODING="utf-8").stdout
+    assert copied == piped
+
+
+@pytest.mark.parametrize(("encoding", "terminal"), [("gbk", "xterm"), ("utf-8", "dumb")])
+def test_a_terminal_of_another_kind_gets_plain_lines(encoding: str, terminal: str) -> None:
+    program = f"import sys; {PRINT.replace('e' + chr(0x301), 'e')}); assert 'rich.table' not in sys.modules"
+    shown = on_terminal(program, stdout=True, stderr=False, PYTHONIOENCODING=encoding, TERM=terminal).stdout
+    assert " shop  20  one two three four five six seven eight nine\n" in shown and "店铺" in shown
+
+
+WORK = """
+import time
+from projections.terminal.progress import phases, progress
+with progress("reading", 10) as read:
+    for done in (1, 5, 10):
+        read(done)
+        time.sleep(0.12)
+with phases("events") as told:
+    for done in (0, 400, 1000):
+        told("filling", done, 1000)
+        time.sleep(0.12)
+    told("proving", 0, 0)
+    time.sleep(0.12)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "gbk"])
+def test_who_watches_sees_how_far_work_has_come(encoding: str) -> None:
+    seen = on_terminal(WORK, stdout=False, stderr=True, width=100, PYTHONIOENCODING=encoding)
+    assert seen.stdout == "done\n"
+    for word in ("reading", "100%", "filling", "events/s", "proving"):
+        assert word in seen.stderr
+    assert encoding == "utf-8" or seen.stderr.isascii()
+
+
+@pytest.mark.parametrize(("stderr", "terminal"), [(False, "xterm"), (True, "dumb")])
+def test_nobody_who_does_not_watch_is_told_of_progress(stderr: bool, terminal: str) -> None:
+    program = f"{WORK}\nimport sys; assert 'rich' not in sys.modules"
+    assert on_terminal(program, stdout=True, stderr=stderr, TERM=terminal) == Seen("done\n", "")
+
+
+def test_there_is_one_mechanism_of_progress() -> None:
+    users = {path for path in ROOT.glob("projections/**/*.py") if "rich.progress" in path.read_text("utf-8")}
+    assert users == {ROOT / "projections" / "terminal" / "progress.py"}

@@ -1,0 +1,179 @@
+"""Output on terminals and pipes that are not UTF-8, and files that are UTF-8 whatever the locale."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from tests import ROOT
+from tests.support.commands import commands
+from tests.support.making import event, line, paid
+
+
+def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A command as a process of its own, in an environment that says how it writes."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *words],
+        cwd=folder,
+        env=kept | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger whose texts need more than Latin-1, with views, and lines of that kind that are refused."""
+    path = tmp_path_factory.mktemp("terminal")
+    made = [
+        event("merchant.onboarded", "open", category="fresh"),
+        paid("o-1", actor="客服😀é"),
+        event("order.flagged", "flag", order="o-1", reason="fake_trade", case="案件-7"),
+        event("order.received", "got", order="o-1"),
+        event("review.posted", "rev", order="o-1", quality=5),
+        event("mcn.onboarded", "join", subject="mcn/a"),
+    ]
+    (path / "events.jsonl").write_bytes(b"\n".join(map(line, made)))
+    (path / "refused-店.jsonl").write_bytes('{"店": "é"}\n'.encode())
+    (path / "店").mkdir()
+    (path / "店" / "客").touch()
+    (path / "店.toml").write_text('scheme = "店"\n', "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LEVELBOOK_STORE", raising=False)
+        patch.chdir(path)
+        for words in (["ingest", "events.jsonl"], ["rebuild", "--sample", "1"]):
+            result = CliRunner().invoke(main, words)
+            assert result.exit_code == 0, result.output
+    return path
+
+
+SUBJECT = "merchant/m-1"
+ASKED: dict[str, list[tuple[str, ...]]] = {
+    "ingest": [("refused-店.jsonl",), ("events.jsonl", "--format", "json"), ("店.jsonl",)],
+    "verify": [()],
+    "seal": [()],
+    "head": [()],
+    "backup": [("店-{encoding}.db",)],
+    "erase-buyer": [("店", "--reason", "客户要求")],
+    "events": [(SUBJECT,), (SUBJECT, "--scheme", "merchant-reputation", "--format", "json")],
+    "event": [("urn:test", "pay-o-1"), ("urn:test", "pay-o-1", "--format", "json"), ("urn:test", "店")],
+    "subjects": [()],
+    "status": [(), ("--store", "店.db")],
+    "rebuild": [("--dry-run",)],
+    "follow": [("--once",)],
+    "serve": [("--tls-certificate", "店.pem")],  # refused: otherwise it serves until it is stopped
+    "token new": [("--name", "店", "--scope", "levels:read")],
+    "token list": [()],
+    "token revoke": [("99",)],
+    "accesses": [()],
+    "retry": [(SUBJECT,)],
+    "replay": [(SUBJECT, "--lang", "zh"), ("mcn/a", "--lang", "zh", "--format", "json")],
+    "explain": [(SUBJECT, "--lang", "zh"), (SUBJECT, "--lang", "zh", "--format", "json")],
+    "history": [(SUBJECT, "--lang", "zh")],
+    "diff": [(SUBJECT, "--as-of", "2022-11-30", "--to-as-of", "2022-12-30", "--lang", "zh")],
+    "decide": [("merchant-reputation", "--month", "2022-11"), ("店", "--month", "2022-11")],
+    "decided": [(SUBJECT,)],
+    "audit": [()],
+    "appeal": [
+        (SUBJECT, "--scheme", "merchant-reputation", "--month", "2022-11", "--lang", "zh", "--format", form)
+        for form in ("text", "json", "html")
+    ],
+    "policies": [(), ("--format", "json")],
+    "policy check": [("店.toml",)],
+    "policy adopt": [("2022-10-26",), ("店.toml",)],
+    "leaderboard": [("comprehensive", "--month", "2023-05"), ("店", "--month", "2023-05")],
+    "answers": [(), ("events",)],
+    "completion": [("bash",), ("zsh",), ("fish",)],
+    "config": [("--store", "店.db"), ("--format", "json"), ("--config", "店.toml")],
+    "demo": [("--folder", "店")],  # refused: the folder holds other things; told whole below, in ASCII
+}
+"""By command, what it is asked: something that needs more than Latin-1, where it shows such a thing."""
+IN_LATIN_1 = set("é±·«»×")
+
+
+def test_every_command_is_asked() -> None:
+    assert {name for name, found in commands() if not isinstance(found, click.Group)} == set(ASKED)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("command", ASKED)
+def test_no_command_fails_or_writes_what_the_stream_cannot_hold(
+    command: str, encoding: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
+    runner = CliRunner(charset=encoding)
+    for words in [*ASKED[command], ("--help",)]:
+        asked = [*command.split(), *(word.format(encoding=encoding) for word in words)]
+        done = runner.invoke(main, asked)
+        assert isinstance(done.exception, SystemExit | None) and done.exit_code in (0, 1, 2), (asked, done.exc_info)
+        told = done.output_bytes.decode(encoding)
+        assert {letter for letter in told if not letter.isascii()} <= IN_LATIN_1, asked
+        assert told or words in [(), ("--once",)], asked
+        if words[-1:] == ("json",):
+            assert json.loads(done.stdout_bytes.decode(encoding)) is not None
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_is_replaced_can_be_read(encoding: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("LEVELBOOK_STORE", raising=False)
+    asked = ["event", "urn:test", "pay-o-1"]
+    shown = CliRunner(charset=encoding).invoke(main, asked).stdout_bytes.decode(encoding)
+    last = "é" if encoding == "latin-1" else "\\u00e9"
+    assert f"\\u5ba2\\u670d\\ud83d\\ude00{last}" in shown
+    asked = ["explain", SUBJECT, "--lang", "zh", "--as-of", "2022-12-01", "--format", "json"]
+    shown, whole = (
+        CliRunner(charset=name).invoke(main, asked).stdout_bytes.decode(name) for name in (encoding, "utf-8")
+    )
+    assert "案件-7" not in shown and json.loads(shown) == json.loads(whole) and "案件-7" in whole
+
+
+ASCII = {"PYTHONIOENCODING": "ascii"}
+C_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+def test_a_stream_that_says_ascii_gets_ascii(folder: Path) -> None:
+    """click takes such a stream for a mistake, and would write UTF-8 to it."""
+    done = run(folder, "event", "urn:test", "pay-o-1", **ASCII)
+    assert done.returncode == 0 and done.stderr == b""
+    assert b"\\u5ba2\\u670d" in done.stdout and done.stdout.isascii()
+
+
+def test_a_page_for_a_pipe_that_is_not_utf_8_is_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    from projections.terminal import streams
+
+    page = "<p>客é</p>"
+    assert streams.as_page(page) == page
+    with Path(os.devnull).open("w", encoding="latin-1") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert streams.as_page(page) == "<p>&#23458;&#233;</p>"
+        monkeypatch.undo()
+
+
+def test_a_pipe_that_is_closed_stays_quiet(folder: Path) -> None:
+    command = f"{sys.executable} -m cli policies --format json | head -1"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"[\n", b"")
+
+
+def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    """Python itself names every file that is opened in the encoding of the locale."""
+    strict = {"PYTHONWARNDEFAULTENCODING": "1", "PYTHONWARNINGS": "error::EncodingWarning"}
+    done = run(tmp_path, "demo", **strict, **C_LOCALE)
+    assert done.returncode == 0 and done.stdout.isascii() and done.stderr.isascii(), done.stderr
+    (tmp_path / "bad.jsonl").write_bytes('{"店": "é"}\n'.encode())
+    refused = run(tmp_path, "ingest", "bad.jsonl", "--rejects", "rejects.jsonl", **strict, **C_LOCALE)
+    assert refused.returncode == 1, refused.stderr
+    assert '{"店": "é"}' in (tmp_path / "rejects.jsonl").read_text("utf-8")

@@ -1,0 +1,1 @@
+"""What a ledger takes, keeps and judges."""

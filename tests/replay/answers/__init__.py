@@ -1,0 +1,1 @@
+"""The answers made of a replay."""

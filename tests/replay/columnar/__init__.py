@@ -1,0 +1,1 @@
+"""Sealed segments and the compiled rules that run over them."""

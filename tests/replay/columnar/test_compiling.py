@@ -1,0 +1,55 @@
+"""Compiled rules that are kept are those of these very sources: another rule is never run with an old loop."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from replay.columnar import jit as compiling
+from replay.columnar.jit import CACHE_VARIABLE, ROOMS, kept_in, sources_hash
+from tests import ROOT
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["domain/merchant_reputation/rule.py", "domain/rules/bands.py", "domain/limits.py", "replay/columnar/rows.py"],
+)
+def test_a_change_of_any_source_changes_the_hash(sources: Path, changed: str) -> None:
+    before = sources_hash(sources)
+    assert before == sources_hash(ROOT)
+    path = sources / changed
+    path.write_text(path.read_text() + "\n# another rule\n")
+    assert sources_hash(sources) != before
+
+
+def test_a_source_that_moves_changes_the_hash(sources: Path) -> None:
+    before = sources_hash(sources)
+    (sources / "domain/rules/bands.py").rename(sources / "domain/rules/bound.py")
+    assert sources_hash(sources) != before
+
+
+def test_the_place_can_be_named_or_nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = max(path.stat().st_ctime for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    monkeypatch.setattr(compiling, "STARTED", newest + compiling.SETTLED_SECONDS + 1)
+    kept_in.cache_clear()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
+    found = kept_in()
+    assert found is not None and found.parent == tmp_path / "kept" and found.stat().st_mode & 0o777 == 0o700
+    kept_in.cache_clear()
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    assert kept_in() is None
+    kept_in.cache_clear()
+    monkeypatch.setenv(CACHE_VARIABLE, "/proc/nowhere")
+    assert kept_in() is None
+    kept_in.cache_clear()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
+    monkeypatch.setattr(compiling, "STARTED", newest)  # a process that began while the sources changed
+    assert kept_in() is None
+    kept_in.cache_clear()

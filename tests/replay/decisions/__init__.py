@@ -1,0 +1,1 @@
+"""Decisions, their audit and the appeal."""

@@ -1,0 +1,1 @@
+"""Which events a moment of the two clocks takes in."""

@@ -1,0 +1,1 @@
+"""What verify, backups and examinations find and leave as it is."""

@@ -1,0 +1,1 @@
+"""How records come about, one by one, and what may never be one."""

@@ -1,0 +1,1 @@
+"""Each scheme replayed: against its oracle, by laws, plain and compiled."""

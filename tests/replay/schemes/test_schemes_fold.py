@@ -1,0 +1,316 @@
+"""The compiled runs over columns of many subjects against the plain replay of each, on random worlds."""
+
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from domain.calendar import day_of, day_start, month_of, month_start, parse_instant
+from domain.creator_level.facts import evaluation_period, figures_of, rules_of
+from domain.events import BINDING_TYPES, CreatorNamed, Event, SaleRefunded
+from domain.limits import DAY_MICROS
+from domain.mcn_level.facts import Sums
+from domain.merchant_tier.facts import end_of, last_closed_day
+from domain.merchant_tier.facts import history_of as tier_history_of
+from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_of
+from domain.policy import Policy, start_of_day, term_at, terms_of
+from replay.columnar.rows import in_order, rows_of
+from replay.history.timeline import Moment, taking_part
+from replay.replaying.base import Policies
+from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
+from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.mcn_level.fold import Parts, Slots, fold_parts, slots_of
+from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
+from replay.schemes.merchant_tier.replay import TierReplay
+from tests.conftest import SOAK
+from tests.support.columns import columns_of
+from tests.worlds import creator_level as creator_level_worlds
+from tests.worlds import mcn_level as mcn_level_worlds
+from tests.worlds import merchant_tier as tier_worlds
+from tests.worlds.merchant_reputation import with_values
+
+ACT_TYPES: Final = ("merchant.onboarded", "merchant.closed", "merchant.tier_set")
+TIER_VERSIONS: Final = {
+    **{name: [policy] for name, policy in tier_worlds.POLICIES.items()},
+    "several": [
+        tier_worlds.dated(tier_worlds.SMALL, "v1", "2020-01-01"),
+        tier_worlds.dated(with_values(tier_worlds.SHIPPED, good_stars=5), "v2", "2022-09-10"),
+        tier_worlds.dated(
+            with_values(tier_worlds.ODD, scope={"category": "tea", "joined_before": "2023-01-01T00:00:00+08:00"}),
+            "v3",
+            "2022-10-20",
+        ),
+    ],
+}
+
+
+def many(world_of: Any, seeds: range, rename: Any) -> list[Event]:
+    """The ledgers of several random worlds as one ledger, whose positions lie between each other."""
+    pick = Random(seeds.start)
+    queues = [rename(world_of(seed).ledger, number) for number, seed in enumerate(seeds)]
+    offsets = [0] * len(queues)
+    merged: list[Event] = []
+    while any(offset < len(queue) for offset, queue in zip(offsets, queues, strict=True)):
+        number = pick.choice([n for n, queue in enumerate(queues) if offsets[n] < len(queue)])
+        merged.append(queues[number][offsets[number]]._replace(position=len(merged) + 1))
+        offsets[number] += 1
+    return merged
+
+
+def merchants(ledger: list[Event], number: int) -> list[Event]:
+    return [event._replace(originator_id=f"merchant/m-{number}") for event in ledger]
+
+
+@pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
+@pytest.mark.parametrize("seed", range(8 * SOAK))
+def test_tiers_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
+    ledger = many(tier_worlds.world_of, range(seed * 20, seed * 20 + 20), merchants)
+    pick = Random(seed)
+    for _ in range(2):
+        position = pick.choice((len(ledger), pick.randrange(len(ledger) + 1)))
+        as_of = tier_worlds.BEGIN + pick.randrange(250) * DAY_MICROS + pick.choice((0, -1, 1))
+        assert_tiers_equal(versions, ledger[:position], as_of)
+
+
+def test_tiers_before_the_first_day_that_is_evaluated() -> None:
+    ledger = many(tier_worlds.world_of, range(20), merchants)
+    for text in ("2022-09-04T23:59:59.999998+08:00", "2022-09-04T23:59:59.999999+08:00", "2022-09-05T12:00:00+08:00"):
+        assert_tiers_equal([tier_worlds.ODD], ledger, parse_instant(text))
+
+
+def assert_tiers_equal(versions: list[Policy], known: list[Event], as_of: int) -> None:
+    columns = columns_of(known)
+    folded = fold_tier(columns, terms_of(versions, start_of_day), last_closed_day(as_of))
+    for number, subject in enumerate(columns.subjects):
+        of_subject = [event for event in known if event.originator_id == subject]
+        replay = TierReplay(subject, of_subject, Moment(as_of, 0, len(known)), Policies(versions))
+        every_day = all_days_of(replay)
+        assert days_of(folded, number) == every_day
+        assert replay.history.days == [day for day in every_day if day.day <= replay.day]
+        assert account_of(folded.accounts[number]) == replay.account
+        assert changes_of(folded, number) == replay.run.changes
+        assert STATES[folded.states[number]] == state_of(replay.history, replay.account)
+        assert folded.next_days[number] == next_day_of(replay)
+
+
+def all_days_of(replay: TierReplay) -> list[Day]:
+    """The figures of every day that is known, those after the last closed one too."""
+    return tier_history_of(taking_part(replay.known, NEVER), terms_of(replay.policies.own, start_of_day), replay.day)[
+        0
+    ].days
+
+
+def next_day_of(replay: TierReplay) -> int:
+    """The first day after the last closed one at whose close something can differ though nothing new is recorded."""
+    acts = [
+        day_of(event.occurred_at)
+        for event in taking_part(replay.known, NEVER)
+        if event.type in ACT_TYPES and event.occurred_at > end_of(replay.day)
+    ]
+    found = run(replay.history._replace(days=all_days_of(replay)), replay.spans, replay.day)
+    return min([found.next_day, *acts])
+
+
+def days_of(folded: TierFolded, subject: int) -> list[Day]:
+    rows = folded.figure_subjects == subject
+    days, figures = folded.figure_days[rows].tolist(), folded.figures[rows].tolist()
+    return [Day(day, *values) for day, values in zip(days, figures, strict=True)]
+
+
+def changes_of(folded: TierFolded, subject: int) -> list[Change]:
+    return [
+        Change(day, CAUSES[cause], Account(*before), Account(*after), position)
+        for owner, day, cause, position, before, after in folded.moves.tolist()
+        if owner == subject
+    ]
+
+
+def account_of(record: Any) -> Account:
+    return Account(*record.tolist())
+
+
+@pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
+def test_nothing_changes_before_the_next_day(versions: list[Policy]) -> None:
+    """A replay at any day before the next one that was told, and the last known, has the same account and changes."""
+    ahead = 0
+    for seed in range(15 * SOAK):
+        world = tier_worlds.world_of(seed)
+        now = TierReplay(tier_worlds.SUBJECT, world.ledger, Moment(world.earlier, 0, 0), Policies(versions))
+        for day in range(now.day + 1, min(next_day_of(now), now.day + 200)):
+            as_of = day_start(day + 1) - 1
+            later = TierReplay(tier_worlds.SUBJECT, world.ledger, Moment(as_of, 0, 0), Policies(versions))
+            assert (later.account, later.run.changes) == (now.account, now.run.changes)
+            assert later.standing_json() == now.standing_json()
+            ahead += 1
+        assert next_day_of(now) > now.day
+    assert ahead > 100
+
+
+def test_rows_out_of_order_are_noticed() -> None:
+    ledger = many(tier_worlds.world_of, range(2), merchants)
+    rows = rows_of(columns_of(ledger), "merchant")
+    assert in_order(rows)
+    for column in ("subject", "at", "position"):
+        turned = getattr(rows, column)[::-1]
+        assert not in_order(rows._replace(**{column: turned}))
+
+
+# --- creators ---------------------------------------------------------------------------------------------------------
+
+CREATOR_VERSIONS: Final = {
+    **creator_level_worlds.VERSIONS,
+    "gates that reach far back": [
+        with_values(
+            creator_level_worlds.SMALL, id="v1", in_force_from="2022-01-01T00:00:00+08:00", gates={"days": 100}
+        ),
+        with_values(
+            creator_level_worlds.SMALL,
+            id="v2",
+            in_force_from="2022-06-15T00:00:00+08:00",
+            gates={"days": 1, "deducted_max": 0},
+            sales_bands=[{"from_fen": n * 1_000, "score": n // 3} for n in range(20)],
+        ),
+    ],
+}
+
+
+def creators(ledger: list[Event], number: int) -> list[Event]:
+    return [event._replace(originator_id=f"creator/c-{number}") for event in ledger]
+
+
+@pytest.mark.parametrize("versions", CREATOR_VERSIONS.values(), ids=list(CREATOR_VERSIONS))
+@pytest.mark.parametrize("seed", range(10 * SOAK))
+def test_creators_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
+    ledger = many(creator_level_worlds.world_of, range(seed * 20, seed * 20 + 20), creators)
+    pick = Random(seed)
+    position = pick.choice((len(ledger), pick.randrange(len(ledger) + 1)))
+    as_of = creator_level_worlds._instant(pick) + pick.choice((0, 0, 900)) * DAY_MICROS
+    known, columns = ledger[:position], columns_of(ledger[:position])
+    terms = terms_of(versions, evaluation_period)
+    folded = fold_creators(columns, terms, as_of)
+    for number, subject in enumerate(columns.subjects):
+        of_subject = [event for event in known if event.originator_id == subject]
+        replay = CreatorReplay(subject, of_subject, Moment(as_of, 0, position), Policies(versions))
+        months = [month.found for month in replay.months]
+        assert evaluations_of(folded, number) == [
+            (
+                *(found.figures.month, found.settled_fen, found.good_fen),
+                *(found.sales_score, found.behaviour_score, found.level, found.gated),
+                *found.figures[3:],
+            )
+            for found in months
+        ]
+        assert sums_of(folded, number) == expected_sums(replay, terms)
+        registered_at = int(folded.registered_at[number])
+        assert registered_at == (replay.history.registered_at or UNREGISTERED)
+
+
+def evaluations_of(folded: CreatorFolded, subject: int) -> list[tuple[Any, ...]]:
+    return [values for owner, *rest in folded.evaluations.tolist() if owner == subject for values in [tuple(rest)]]
+
+
+def sums_of(folded: CreatorFolded, subject: int) -> dict[int, list[int]]:
+    """By month with any, but where all that was there took itself away again."""
+    rows = folded.subjects == subject
+    found = dict(zip(folded.months[rows].tolist(), folded.figures[rows].tolist(), strict=True))
+    assert list(found) == sorted(found)
+    return {month: values for month, values in found.items() if values != [0, 0, 0, 0, 0, NONE]}
+
+
+def expected_sums(replay: CreatorReplay, terms: list[Any]) -> dict[int, list[int]]:
+    """The same by the plain history, of every month up to some after `as_of`."""
+    history, found = replay.history, {}
+    last_scores = {month_of(day_start(day)): history.reputation[day] for day in sorted(history.reputation)}
+    begin, end = month_of(creator_level_worlds.BEGIN) - 2, month_of(replay.moment.as_of) + 7
+    for month in range(begin, end):
+        rules = rules_of(term_at(terms, month_start(month)).policy)
+        values = [*figures_of(history, month, rules.gate_days)[1:], last_scores.get(month, NONE)]
+        if values != [0, 0, 0, 0, 0, NONE]:
+            found[month] = values
+    return found
+
+
+def test_a_gate_decides_as_it_is_told() -> None:
+    gated = 0
+    for seed in range(100 * SOAK):
+        for versions in CREATOR_VERSIONS.values():
+            world = creator_level_worlds.world_of(seed)
+            moment = Moment(world.as_of, 0, world.position)
+            for month in CreatorReplay(creator_level_worlds.SUBJECT, world.ledger, moment, Policies(versions)).months:
+                assert month.found.gated == (not all(gate.met for gate in month.found.gates))
+                gated += month.found.gated
+    assert gated
+
+
+# --- agencies ---------------------------------------------------------------------------------------------------------
+
+MCN_VERSIONS: Final = {
+    **{name: [policy] for name, policy in mcn_level_worlds.POLICIES.items()},
+    "several": [
+        with_values(mcn_level_worlds.SMALL, id="v1", in_force_from="2022-01-01T00:00:00+08:00"),
+        with_values(
+            mcn_level_worlds.SMALL,
+            id="v2",
+            in_force_from="2023-03-02T00:00:00+08:00",
+            credit={"start": 90, "max": 100},
+            top_creators={"level": "L1", "bands": mcn_level_worlds.bands((0, 0), (1, 70))},
+            novice_months=0,
+            evaluation_day=5,
+        ),
+    ],
+}
+
+
+def agencies(ledger: list[Event], number: int) -> list[Event]:
+    """The same with other names, that no two worlds share, and more refunds, so that creators have moved on by then."""
+    pick, found = Random(number + len(ledger)), []
+    for event in ledger:
+        data = event.data
+        if event.type in BINDING_TYPES:
+            data = CreatorNamed(creator=f"{data.creator}-{number}")
+        found.append(event._replace(originator_id=f"{event.originator_id}-{number}", data=data))
+    for sale in [event for event in found if event.type == "sale.settled" and pick.random() < 0.4]:
+        data, at = (
+            SaleRefunded(order=sale.data.order, amount=pick.choice((1, 100, 700))),
+            mcn_level_worlds._instant(pick),
+        )
+        found.append(sale._replace(id=f"{sale.id}-r", occurred_at=at, type="sale.refunded", data=data))
+    return found
+
+
+@pytest.mark.parametrize("versions", MCN_VERSIONS.values(), ids=list(MCN_VERSIONS))
+@pytest.mark.parametrize("seed", range(12 * SOAK))
+def test_what_creators_add_to_agencies_equals_plain_replays(versions: list[Policy], seed: int) -> None:
+    """The streams lie in three buckets, agencies and creators mixed."""
+    ledger = many(mcn_level_worlds.world_of, range(seed * 8, seed * 8 + 8), agencies)
+    pick = Random(seed)
+    position = pick.choice((len(ledger), pick.randrange(len(ledger) + 1)))
+    as_of = mcn_level_worlds._instant(pick) + pick.choice((0, 40, 70)) * DAY_MICROS
+    known, creator_versions = ledger[:position], [creator_level_worlds.SMALL]
+    bucket = {name: pick.randrange(3) for name in sorted({event.originator_id for event in known})}
+    buckets = [columns_of(event for event in known if bucket[event.originator_id] == n) for n in range(3)]
+    slots = slots_of(buckets, as_of)
+    sums = sums_of_parts(slots, [fold_parts(columns, slots, as_of) for columns in buckets])
+    assert set(slots.agencies) == {name for name in bucket if name.startswith("mcn/")}
+    for subject in slots.agencies:
+        policies = Policies(versions, creator_versions)
+        world = [event for event in known if event.originator_id.endswith(f"-{subject.rpartition('-')[2]}")]
+        replay = McnReplay(subject, world, Moment(as_of, 0, position), policies)
+        assert sums[subject] == {
+            key: list(added) for key, added in replay.history.sums.items() if list(added) != [0] * len(added)
+        }
+
+
+def sums_of_parts(slots: Slots, parts: list[Parts]) -> dict[str, dict[tuple[str, int], list[int]]]:
+    """By agency, and by creator and month, what `domain.mcn_level.facts.Sums` holds, where it is not 0."""
+    found: dict[str, dict[tuple[str, int], list[int]]] = {name: {} for name in slots.agencies}
+    for part in parts:
+        rows = zip(part.creators.tolist(), part.agencies.tolist(), part.months.tolist(), strict=True)
+        for (creator, agency, month), figures in zip(rows, part.figures.tolist(), strict=True):
+            added = figures[: len(Sums._fields)]
+            if added != [0] * len(added):
+                of_agency = found[slots.agencies[agency]]
+                assert (slots.creators[creator], month) not in of_agency
+                of_agency[slots.creators[creator], month] = added
+    return found

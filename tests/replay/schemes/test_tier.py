@@ -1,0 +1,175 @@
+"""Merchant tiers: random histories against the independent oracle, and laws.
+
+The oracle (tests/oracles/merchant_tier.py) is slow and was written from RULEBOOK §0 and §2 alone.
+"""
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.calendar import day_start, day_text, parse_day, parse_instant
+from domain.events import (
+    Event,
+    MerchantOnboarded,
+    OrderPaid,
+    ReviewPosted,
+)
+from domain.limits import DAY_MICROS
+from domain.merchant_tier.rule import Cause, Opening, State, run
+from domain.policy import Policy
+from replay.history.timeline import Moment
+from replay.replaying.base import Part, Policies
+from replay.schemes.merchant_tier.replay import TierReplay
+from tests.conftest import SOAK
+from tests.oracles.merchant_tier import tier
+from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
+from tests.worlds.merchant_tier import POLICIES, SHIPPED, SMALL, SUBJECT, dated, world_of
+
+
+def replay_of(policy: Policy, ledger: list[Event], as_of: int, position: int) -> TierReplay:
+    known = [event for event in ledger if event.position <= position]
+    return TierReplay(SUBJECT, known, Moment(as_of, 0, position), Policies([policy]))
+
+
+def by_the_oracle(policy: Policy, ledger: list[Event], as_of: int, position: int) -> dict[str, Any]:
+    values = {name: item.value for name, item in policy.parameters.items()}
+    values["statistics_from"] = parse_instant(values["statistics_from"])
+    values["scope"] = values["scope"] | {"joined_before": parse_instant(values["scope"]["joined_before"])}
+    events = [as_the_oracle_reads(event) for event in ledger]
+    return tier(events, as_of=as_of, position=position, parameters=values, subject=SUBJECT)
+
+
+def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, position: int) -> None:
+    replay = replay_of(policy, ledger, as_of, position)
+    expected = by_the_oracle(policy, ledger, as_of, position)
+    found = replay.standing_json() | replay.own_json()
+    for name in ("state", "level", "since", "day", "history"):
+        assert found[name] == expected[name], name
+    assert {name: [item["numerator"], item["denominator"]] for name, item in found["indicators"].items()} == expected[
+        "indicators"
+    ]
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+@settings(max_examples=500 * SOAK)
+@given(seed=st.integers(0, 2**32))
+def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
+    world = world_of(seed)
+    assert_the_oracle_agrees(policy, world.ledger, world.as_of, world.position)
+    assert_the_oracle_agrees(policy, world.ledger, world.earlier, len(world.ledger))
+
+
+def test_the_worlds_reach_every_state_tier_and_cause() -> None:
+    seen: Counter[tuple[str, str]] = Counter()
+    for seed in range(1_500):
+        world = world_of(seed)
+        for name, policy in POLICIES.items():
+            replay = replay_of(policy, world.ledger, world.as_of, world.position)
+            seen[name, replay.standing_json()["state"]] += 1
+            seen.update((name, str(change.cause)) for change in replay.run.changes)
+            seen.update((name, replay._code(change.after)) for change in replay.run.changes if change.after.open)
+            for one, other in pairwise(replay.run.changes):
+                seen[name, "two down"] += one.cause is other.cause is Cause.DOWNGRADE
+    for name in POLICIES:
+        assert {state for state in State if not seen[name, state]} == set(), name
+        assert {cause for cause in Cause if not seen[name, cause]} <= (
+            {Cause.FAST_UPGRADE} if name == "shipped" else set()
+        )
+        assert {f"LV{n}" for n in range(8) if not seen[name, f"LV{n}"]} == set(), name
+        assert seen[name, "two down"], name
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
+def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) -> None:
+    world = world_of(seed)
+    before, after = (replay_of(policy, world.ledger, at, world.position) for at in (world.earlier, world.as_of))
+    assert before.run.changes == [change for change in after.run.changes if change.day <= before.day]
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())), data=st.data())
+def test_days_chained_from_an_opening_equal_one_run(seed: int, policy: Policy, data: st.DataObject) -> None:
+    world = world_of(seed)
+    whole = replay_of(policy, world.ledger, world.as_of, world.position)
+    begins = whole.spans[0].rules.start_day
+    day = data.draw(st.integers(begins, max(begins, whole.day)))
+    first = run(whole.history, whole.spans, day)
+    rest = run(whole.history, whole.spans, whole.day, Opening(day, first.account))
+    assert first.changes + rest.changes == whole.run.changes
+    assert rest.account == whole.run.account or whole.day < begins
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
+def test_an_explanation_says_which_rule_decided(seed: int, policy: Policy) -> None:
+    """Of what was tried, the rule that moved the tier fired, and all that it asks was met."""
+    world = world_of(seed)
+    replay = replay_of(policy, world.ledger, world.as_of, world.position)
+    moved = {day_text(change.day): str(change.cause) for change in replay.run.changes}
+    for evaluation in replay.explained_json(Part(), [])["evaluations"]:
+        fired = [rule["rule"] for rule in evaluation["rules"] if rule["fired"]]
+        assert fired == [cause for cause in evaluation["decided"] if cause in ("upgrade", "downgrade", "fast_upgrade")]
+        assert evaluation["at"] in moved or evaluation["at"] == day_text(replay.day)
+        for rule in evaluation["rules"]:
+            waited, *met = (item["met"] for item in rule["compared"])
+            holds = any(met) if rule["rule"] == "downgrade" else bool(met) and all(met)
+            upgraded = rule["rule"] == "downgrade" and "upgrade" in fired
+            assert (waited and holds and not upgraded) == rule["fired"]
+    assert day_start(replay.day + 1) <= world.as_of + 1
+
+
+# --- several versions -------------------------------------------------------------------------------------------------
+
+
+def replay_of_versions(policies: list[Policy], ledger: list[Event], as_of: int) -> TierReplay:
+    return TierReplay(SUBJECT, ledger, Moment(as_of, 0, len(ledger)), Policies(policies))
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), day=st.sampled_from(["2022-09-01", "2022-09-10", "2022-10-01"]))
+def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> None:
+    world = world_of(seed)
+    ledger = [event for event in world.ledger if event.position <= world.position]
+    for policy in (SMALL, SHIPPED):
+        two = replay_of_versions([dated(policy, "v1", "2020-01-01"), dated(policy, "v2", day)], ledger, world.as_of)
+        one = replay_of_versions([dated(policy, "v1", "2020-01-01")], ledger, world.as_of)
+        assert (two.run[:2], two.standing_json()) == (one.run[:2], one.standing_json())
+
+
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32))
+def test_days_before_a_version_stay_as_they_were_judged(seed: int) -> None:
+    world = world_of(seed)
+    begins = day_start(parse_day("2022-09-20"))
+    other = with_values(SHIPPED, good_stars=5, scope={"category": "tea", "joined_before": "2021-01-01T00:00:00+08:00"})
+    versions = [dated(SMALL, "v1", "2020-01-01"), dated(other, "v2", "2022-09-20")]
+    both = replay_of_versions(versions, world.ledger, world.as_of)
+    before = replay_of_versions(versions[:1], world.ledger, min(world.as_of, begins - 1))
+    assert [change for change in both.run.changes if change.day <= before.day] == before.run.changes
+
+
+def test_a_version_looks_again_at_the_days_since_the_last_change() -> None:
+    """A day that was not enough for a fast upgrade under the old limits is enough under the new ones."""
+    strict = with_values(SMALL, window_days=30, wait_days=30)
+    lax = with_values(strict, fast_upgrade={"limit_share_percent": 10, "reviews_share_percent": 10})
+    opening = parse_instant("2022-09-01T00:00:00+08:00")
+    told: list[tuple[int, str, Any]] = [(opening, "merchant.onboarded", MerchantOnboarded(category="fresh"))]
+    at = opening + 3 * DAY_MICROS
+    told += [(at, "order.paid", OrderPaid(order="o", buyer="b", amount=500))]
+    told += [(at, "review.posted", ReviewPosted(order="o", quality=5, service=5))]
+    ledger = [
+        Event(SUBJECT, n, n, when, n, "urn:a", f"e-{n}", kind, data) for n, (when, kind, data) in enumerate(told, 1)
+    ]
+    versions = [dated(strict, "v1", "2020-01-01"), dated(lax, "v2", "2022-09-10")]
+    as_of = opening + 20 * DAY_MICROS
+    assert [str(change.cause) for change in replay_of_versions(versions[:1], ledger, as_of).run.changes] == ["opened"]
+    found = replay_of_versions(versions, ledger, as_of).run.changes
+    assert [(str(change.cause), day_text(change.day)) for change in found] == [
+        ("opened", "2022-09-01"),
+        ("fast_upgrade", "2022-09-10"),
+    ]

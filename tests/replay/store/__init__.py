@@ -1,0 +1,1 @@
+"""Where records stand: on both databases, and how others set them up."""

@@ -1,0 +1,1 @@
+"""What tests share: makers of events, ledgers, worlds, services."""

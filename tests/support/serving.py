@@ -1,0 +1,34 @@
+"""A service over a ledger, for tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from fixtures.demo import story
+from projections.http.settings import Settings
+from projections.projector.rebuild import Asked, rebuild
+from projections.server.app import application
+from projections.views.database import open_views
+from replay.store.opening import create_store, open_store
+from tests.support.making import ingest_events
+
+BASE = "http://127.0.0.1:8020"
+
+
+def demo_ledger(location: str, folder: Path, *, with_views: bool = True) -> None:
+    """The demo's ledger, and views of it."""
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, story(), folder, backfill=True)
+        if with_views:
+            with open_views(store, make=True) as views:
+                rebuild(views, Asked(sample=0))
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[TestClient]:
+    """A client of the service as one process runs it."""
+    with TestClient(application(settings), base_url=BASE, follow_redirects=False) as client:
+        yield client
