@@ -1,9 +1,6 @@
 """A reputation replayed and explained, against reading the same rows, and against a bare loop over the same tuples."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,13 +13,12 @@ from domain.policy import start_of_month, terms_of
 from replay.history.timeline import events_of, taking_part
 from replay.policies.catalog import shipped
 from replay.store.opening import open_store
-from tests import ROOT
 from tests.benchmarks.conftest import LINES, Compare, events
+from tests.benchmarks.timed import DECEMBER, command, read_rows
 
 AS_OF = 1_704_038_400_000_000
 """2024-01-01T00:00+08:00: after all that happens here."""
 JANUARY = datetime(2022, 1, 1, tzinfo=timezone(timedelta(hours=8)))
-DECEMBER = datetime(2022, 12, 1, tzinfo=timezone(timedelta(hours=8)))
 LAST = 1_000
 MakeStore = Callable[[int], Path]
 
@@ -52,26 +48,6 @@ def _time(number: int, count: int) -> str:
     if number >= earlier:
         return (DECEMBER + timedelta(minutes=20 * (number - earlier))).isoformat()
     return (JANUARY + timedelta(days=300) * number / earlier).isoformat()
-
-
-def command(*words: str) -> None:
-    process(sys.executable, "-m", "cli", *words)
-
-
-def process(*words: str) -> None:
-    """A process that finds and keeps compiled modules, as an installed program does."""
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-
-
-def read_rows(store: Path, subject: str = "merchant/m-0") -> None:
-    """The floor: a process that imports click and sqlite3 and reads a subject's rows."""
-    script = (
-        "import sqlite3, sys, click; c = sqlite3.connect(sys.argv[1]);"
-        "rows = c.execute('SELECT position, version, type, source, event_id, occurred_at, recorded_at, record"
-        " FROM records WHERE stream = ? ORDER BY version', (sys.argv[2],)).fetchall(); assert rows"
-    )
-    process(sys.executable, "-c", script, str(store), subject)
 
 
 @pytest.mark.parametrize("name", ["replay", "explain"])

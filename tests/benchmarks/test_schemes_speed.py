@@ -37,7 +37,7 @@ from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.merchant_tier.replay import TierReplay
 from replay.store.opening import open_store
 from tests.benchmarks.conftest import LINES, Compare
-from tests.benchmarks.test_reputation_speed import DECEMBER, command, read_rows
+from tests.benchmarks.timed import DECEMBER, command, read_rows
 
 EACH = 500
 """Events a subject."""

@@ -39,7 +39,7 @@ from replay.store.base import Store
 from replay.store.opening import open_store
 from replay.store.sqlite import SqliteStore
 from tests.benchmarks.conftest import LINES, Compare
-from tests.benchmarks.test_reputation_speed import command
+from tests.benchmarks.timed import command
 from tests.support.making import ingest_files
 
 EVENTS = LINES * 3 // 5

@@ -76,3 +76,20 @@ def test_every_command_says_in_the_list_what_its_help_begins_with() -> None:
         told = found[name].help
         assert found[name].name == name and told
         assert " ".join(told.split("\n\n")[0].split()) == entry.summary
+
+
+def test_tests_stand_in_the_rooms_that_they_are_of() -> None:
+    tests = ROOT / "tests"
+    assert not list(tests.glob("test_*.py"))
+    for top in ("replay", "projections"):
+        named = {path.parent.relative_to(tests / top) for path in (tests / top).rglob("test_*.py")}
+        assert named and all((ROOT / top / name / "__init__.py").is_file() for name in named), named
+
+
+def test_no_test_imports_another() -> None:
+    """What two files of tests need lies in `support` or `worlds`, so that each can be moved or read alone."""
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").rpartition(".")[2].startswith("test_"), (path, node.module)
+                assert not any(item.name.startswith("test_") for item in node.names), (path, node.module)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.calendar import instant_text, parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from tests.making import Event, event
+from tests.support.making import Event, event
 
 SUBJECT: Final = "creator/c-1"
 OTHER: Final = "creator/c-2"

@@ -12,7 +12,9 @@ from domain.events import CATALOGUE
 from domain.limits import DAY_MICROS
 from replay.parsing.parse import read_line
 from tests.conftest import SOAK
-from tests.firefly_worlds import (
+from tests.oracles.creator_firefly import firefly
+from tests.support.making import line
+from tests.worlds.creator_firefly import (
     BEGIN,
     SUBJECT,
     VERSIONS,
@@ -22,8 +24,6 @@ from tests.firefly_worlds import (
     recorded_at,
     world_of,
 )
-from tests.making import line
-from tests.oracles.creator_firefly import firefly
 
 FIGURES: Final = ("state", "level", "score", "balance")
 LATER: Final = BEGIN + 120 * DAY_MICROS
