@@ -20,8 +20,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from replay.store.opening import open_store
 from tests.benchmarks.loading import Load, offer_requests
-from tests.benchmarks.test_views_speed import told, write, year_of
 from tests.benchmarks.timed import command
+from tests.benchmarks.years import told, write, year_of
 from tests.support.making import ingest_files
 
 EVENTS = 60_000
