@@ -20,7 +20,7 @@ from projections.reading.freshness import Judges, Standing, freshness, standing_
 from projections.reading.point_reads import Level, Point
 from projections.reading.reader import Reading, levels_query
 from replay.history.timeline import has_subject
-from replay.replaying.clauses import points_text
+from replay.rendering.clauses import points_text
 from replay.schemes.registry import scheme_of, schemes_of
 from replay.store.base import Store
 

@@ -19,7 +19,7 @@ from projections.desk.links import Address, subject_path
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
-from replay.replaying.clauses import clause_json, clauses, points_text
+from replay.rendering.clauses import clause_json, clauses, points_text
 from replay.schemes.registry import scheme_of
 
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")

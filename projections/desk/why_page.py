@@ -11,8 +11,8 @@ from projections.reading.reader import revisions_of
 from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
 from replay.answers.explain import Stretch, explain_stretch
+from replay.rendering.clauses import clause_json
 from replay.replaying.base import Part, Replay
-from replay.replaying.clauses import clause_json
 
 PAGE: Final = 100
 

@@ -14,8 +14,10 @@ from domain.version import PROGRAM_VERSION
 from replay.answers.explain import made_of
 from replay.answers.replay import asked_json
 from replay.history.timeline import Moment
+from replay.rendering.clauses import points_text
+from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
-from replay.replaying.clauses import points_text
+from replay.schemes.registry import answer_of
 
 STEPS: Final = ("events_learned", "corrections_learned", "as_of_moved", "policy")
 
@@ -57,8 +59,8 @@ def diff_json(start: Replay, end: Replay) -> dict[str, Any]:
         "subject": start.subject,
         "scheme": start.scheme,
         "program": PROGRAM_VERSION,
-        "from": asked_json(start) | start.standing_json(),
-        "to": asked_json(end) | end.standing_json(),
+        "from": asked_json(start) | standing_json(start.standing()),
+        "to": asked_json(end) | standing_json(end.standing()),
         "points": _points(start, moved),
         "steps": [_step_json(step) for step in steps],
         "assumed": sorted({*start.assumed, *end.assumed}),
@@ -90,8 +92,8 @@ def _step_json(step: Step) -> dict[str, Any]:
     return {
         "step": step.name,
         "points": _points(step.before, moved),
-        "before": step.before.standing_json(),
-        "after": step.after.standing_json(),
+        "before": standing_json(step.before.standing()),
+        "after": standing_json(step.after.standing()),
         "figures": _figures(step),
         "events": [item for item, _ in events],
     }
@@ -101,7 +103,7 @@ def _figures(step: Step) -> dict[str, Any] | None:
     """In schemes of ratios and bands, the figures before and after a step."""
     if step.before.has_points:
         return None
-    return {"before": step.before.figures_json(), "after": step.after.figures_json()}
+    return {"before": answer_of(step.before).figures_json(), "after": answer_of(step.after).figures_json()}
 
 
 def _events_of(step: Step) -> list[tuple[dict[str, Any], int]]:
@@ -116,8 +118,7 @@ def _events_of(step: Step) -> list[tuple[dict[str, Any], int]]:
             continue
         moved = tenths_after.get(position, 0) - tenths_before.get(position, 0)
         item = {
-            **known.event_json(position),
-            "type": known.events[position].type,
+            **answer_of(known).typed_event_json(position),
             "before": was,
             "after": now,
             "points": _points(known, moved),

@@ -6,11 +6,13 @@ from typing import Any, Final, NamedTuple
 from domain.calendar import month_of, month_text, shanghai_text
 from domain.events import CORRECTION_TYPES, Event
 from domain.policy import Policy
-from replay.answers.replay import replay_json, verdict_json
+from replay.answers.replay import replay_json
 from replay.errors import UsageError
 from replay.history.timeline import RETRACTED
+from replay.rendering.clauses import clause_json, points_text
+from replay.rendering.facet import verdict_json
 from replay.replaying.base import NAMED_IN_VAIN, Part, Replay, about_of
-from replay.replaying.clauses import clause_json
+from replay.schemes.registry import answer_of
 
 
 class Stretch(NamedTuple):
@@ -51,7 +53,7 @@ def explain_stretch(replay: Replay, part: Part, language: str, stretch: Stretch)
     return {
         **replay_json(replay, language),
         "part": {"month": None if part.month is None else month_text(part.month), "event": part.event_id},
-        **replay.explained_json(part, of_part),
+        **answer_of(replay).explained_json(part, of_part),
         "verdicts": [_verdict_json(replay, index) for index in shown],
         "notes": [_note_json(replay, position) for position in notes],
         "clauses": _clauses(replay, part, shown, notes, language),
@@ -123,27 +125,27 @@ def _told_of(replay: Replay, event: Event, told: set[int]) -> set[int]:
 
 
 def _verdict_json(replay: Replay, index: int) -> dict[str, Any]:
-    judged = replay.judged[index]
+    judged, answer, balance = replay.judged[index], answer_of(replay), replay.balance(index)
     order = getattr(replay.events[judged.position].data, "order", None)
     return {
-        **replay.event_json(judged.position),
+        **answer.event_json(judged.position),
         **verdict_json(judged),
         **_policy_json(replay.policy_of(index)),
-        "balance": replay.balance_json(index),
+        "balance": None if balance is None else points_text(balance),
         "order": None if order is None else str(order),
-        "compared": replay.compared(index),
+        "compared": answer.compared_json(replay.compared(index)),
         **_remarks_json(replay, judged.position, judged.verdict, judged.at),
     }
 
 
 def _note_json(replay: Replay, position: int) -> dict[str, Any]:
-    note, occurred_at = replay.notes[position], replay.events[position].occurred_at
+    note, occurred_at, answer = replay.notes[position], replay.events[position].occurred_at, answer_of(replay)
     return {
-        **replay.event_json(position),
+        **answer.event_json(position),
         "note": note,
         "at": shanghai_text(occurred_at),
         **_policy_json(replay.policy_of_note(position)),
-        "compared": replay.compared_of_note(position),
+        "compared": answer.compared_json(replay.compared_of_note(position)),
         **_remarks_json(replay, position, note, occurred_at),
     }
 
@@ -160,7 +162,7 @@ def _remarks_json(replay: Replay, position: int, made: str, at: int) -> dict[str
 
 def _learned_json(replay: Replay, position: int) -> dict[str, Any]:
     event = replay.events[position]
-    return {**replay.event_json(position), "type": event.type, "learned_at": shanghai_text(event.recorded_at)}
+    return answer_of(replay).typed_event_json(position) | {"learned_at": shanghai_text(event.recorded_at)}
 
 
 def _policy_json(policy: Policy) -> dict[str, Any]:

@@ -8,19 +8,19 @@ from typing import Any
 from domain.calendar import shanghai_text
 from domain.version import PROGRAM_VERSION
 from replay.history.timeline import Moment
-from replay.replaying.base import Judged, Replay
-from replay.replaying.clauses import points_text
+from replay.replaying.base import Replay
+from replay.schemes.registry import answer_of
 
 
 def replay_json(replay: Replay, language: str) -> dict[str, Any]:
     """A replay: what was asked, by which policy, and where the subject stands."""
-    standing = replay.standing_json()
+    answer = answer_of(replay)
     return {
         **common_json(replay),
-        **standing,
-        "level_name": replay.level_names(language).get(standing["level"] or ""),
-        "effective": replay.effective_json(),
-        **replay.own_json(),
+        **answer.standing_json(),
+        "level_name": replay.level_names(language).get(replay.standing().level or ""),
+        "effective": answer.effective_json(),
+        **answer.own_json(),
     }
 
 
@@ -53,9 +53,3 @@ def asked_json(replay: Replay) -> dict[str, Any]:
 def open_json(moment: Moment) -> str | None:
     """The known_at that was asked for, where it may still come to hold more; None where the answer stands for ever."""
     return None if moment.asked_known_at is None else shanghai_text(moment.asked_known_at)
-
-
-def verdict_json(judged: Judged) -> dict[str, Any]:
-    """A verdict without the event that it is on."""
-    points = None if judged.tenths is None else points_text(judged.tenths, signed=True)
-    return {"verdict": judged.verdict, "points": points, "at": shanghai_text(judged.at)}

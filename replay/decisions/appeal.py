@@ -13,8 +13,8 @@ from replay.errors import UsageError
 from replay.history.browse import Chosen, list_events
 from replay.history.readers import Reader
 from replay.history.timeline import RETRACTED, Moment, has_subject
+from replay.rendering.clauses import points_text
 from replay.replaying.base import Part, Replay, about_of
-from replay.replaying.clauses import points_text
 from replay.replaying.periods import Period
 from replay.schemes.registry import choose, scheme_of
 from replay.store.base import Store

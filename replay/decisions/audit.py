@@ -25,7 +25,9 @@ from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Moment, events_of, has_subject, retracted_positions
+from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
+from replay.replaying.values import Standing
 from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, ranking, scheme_of
 from replay.store.base import Store
 from replay.store.queries import chain_at
@@ -140,10 +142,10 @@ def _audited(store: Store, subject: str, position: int, decision: LevelDecided) 
         "position_of_decision": position,
         "outcome": outcome,
         "decided": {"state": decision.state, "level": decision.level, "score": decision.score},
-        "replayed": {**then.standing_json(), "score": then.score},
+        "replayed": {**standing_json(then.standing()), "score": then.score},
         "digests": _digests(store, decision, then) if outcome != REPRODUCED else None,
-        "now": {**now.standing_json(), "score": now.score},
-        "restated": now.standing_json() != then.standing_json(),
+        "now": {**standing_json(now.standing()), "score": now.score},
+        "restated": now.standing() != then.standing(),
         "since": [
             {"step": step["step"], "points": step["points"], "after": step["after"], "events": len(step["events"])}
             for step in difference["steps"]
@@ -157,8 +159,8 @@ def outcome_of(store: Store, decision: LevelDecided, then: Replay) -> str:
         return OTHER_POLICY
     if not _has_chain(store, decision) or facts_digest(store, then) != decision.facts:
         return OTHER_FACTS
-    standing = then.standing_json()
-    same = (decision.state, decision.level, decision.score) == (standing["state"], standing["level"], then.score)
+    standing = then.standing()
+    same = (decision.state, decision.level, decision.score) == (standing.state, standing.level, then.score)
     return REPRODUCED if same and findings_digest(then) == decision.findings else OTHER_ARITHMETIC
 
 
@@ -186,7 +188,7 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
         if decision is not None and decision[0].level == told.level:
             continue
         replayed = _replayed(store, subject, told)
-        if replayed is None or replayed["level"] != told.level:
+        if replayed is None or replayed.level != told.level:
             yield {
                 "subject": subject,
                 "scheme": told.scheme,
@@ -195,11 +197,11 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
                 "announced_at": shanghai_text(event.occurred_at),
                 "decided": None if decision is None else decision[0].level,
                 "can_be_replayed": replayed is not None,
-                "replayed": replayed and replayed["level"],
+                "replayed": replayed and replayed.level,
             }
 
 
-def _replayed(store: Store, subject: str, told: LevelAnnounced) -> dict[str, Any] | None:
+def _replayed(store: Store, subject: str, told: LevelAnnounced) -> Standing | None:
     """Where a replay of the announced period ends, as known now; None where there is no such period of that scheme."""
     scheme = scheme_of(told.scheme)
     judging = scheme.replay
@@ -212,7 +214,7 @@ def _replayed(store: Store, subject: str, told: LevelAnnounced) -> dict[str, Any
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
     found = judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
-    return found.standing_json()
+    return found.standing()
 
 
 def _parsed(period: str) -> tuple[int | None, int | None]:

@@ -32,7 +32,7 @@ from replay.history.timeline import Moment, decisions_on, has_subject
 from replay.recording.own import check_reason, own_source
 from replay.replaying.base import Replay
 from replay.replaying.periods import Period
-from replay.schemes.registry import Scheme, adopted_then, check_whole, choose, ranking, scheme_of, schemes_of
+from replay.schemes.registry import Scheme, adopted_then, answer_of, check_whole, choose, ranking, scheme_of, schemes_of
 from replay.store.base import Store
 from replay.store.queries import EVERYTHING, records_at
 from replay.store.record import leaf_hash
@@ -156,7 +156,7 @@ def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str
     policies = choose(store, judging, moment)
     # What cannot judge one must not begin a run that never ends.
     for item in islice(list_subjects(store, scheme.kind), 1):
-        judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing_json()
+        judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing()
     adopt_all(ledger, (*policies.own, *policies.creators))
     head = store.head()
     book = ledger.decision_book()
@@ -233,7 +233,7 @@ def _is_needed(scheme: Scheme, decision: LevelDecided, last: LevelDecided | None
 
 def decision_of(store: Store, run: DecisionsRun, replay: Replay) -> LevelDecided:
     """What a run decides of a subject: the level, and digests of the facts and of the findings that led to it."""
-    standing = replay.standing_json()
+    standing = replay.standing()
     return LevelDecided(
         as_of=run.as_of,
         chain=run.chain,
@@ -241,7 +241,7 @@ def decision_of(store: Store, run: DecisionsRun, replay: Replay) -> LevelDecided
         facts=facts_digest(store, replay),
         findings=findings_digest(replay),
         known_at=run.known_at,
-        level=standing["level"],
+        level=standing.level,
         period=run.period,
         policy=replay.policy.id,
         policy_hash=replay.policy.hash,
@@ -249,7 +249,7 @@ def decision_of(store: Store, run: DecisionsRun, replay: Replay) -> LevelDecided
         run=run.run,
         scheme=run.scheme,  # type: ignore[arg-type]
         score=replay.score,
-        state=standing["state"],
+        state=standing.state,
     )
 
 
@@ -271,7 +271,8 @@ def findings_digest(replay: Replay) -> str:
         [replay.events[judged.position].source, replay.events[judged.position].id, judged.verdict, judged.tenths]
         for judged in replay.judged
     ]
-    found: list[Any] = [verdicts, {**replay.standing_json(), **replay.figures_json()}]
+    answer = answer_of(replay)
+    found: list[Any] = [verdicts, {**answer.standing_json(), **answer.figures_json()}]
     text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(text.encode()).hexdigest()
 

@@ -1,7 +1,7 @@
-"""What every scheme's replay is: what was asked, by which policies, and what is told of it.
+"""What every scheme's replay is: what was asked, by which policies, and what came of it.
 
-A scheme's own class says how its events are judged and how its answer reads; explanations, histories and
-differences are made of these parts and know no scheme.
+A replay gives values. A scheme's own class says how its events are judged; explanations, histories and differences
+are made of these parts and know no scheme. How the values are written is the business of `replay.rendering`.
 """
 
 from abc import ABC, abstractmethod
@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
-from domain.calendar import shanghai_text
 from domain.events import Event, LevelDecided
 from domain.policy import Policy
 from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.same_instant import Causes
 from replay.history.timeline import Moment, events_of, retracted_positions
+from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
 from replay.store.base import Store
 
 RETRACTED_NOTE: Final = "retracted"
@@ -37,15 +37,6 @@ class Policies(NamedTuple):
     """Not in force yet, but open for preview at `as_of`."""
 
 
-class Judged(NamedTuple):
-    """The verdict on an event: when it was judged, and what it moved the points by, in schemes that have points."""
-
-    at: int
-    position: int
-    verdict: str
-    tenths: int | None = None
-
-
 class Part(NamedTuple):
     """Which part of an explanation is wanted: None for all of it."""
 
@@ -59,8 +50,6 @@ class Replay(ABC):
     scheme: ClassVar[str]
     has_points: ClassVar[bool] = False
     """Whether its verdicts bear points that add up."""
-    figure_names: ClassVar[tuple[str, ...]] = ()
-    """Which keys of its answer are figures, in schemes of ratios and bands."""
 
     took_part: Sequence[Event]
     """The events that took part, in the order of processing."""
@@ -122,29 +111,21 @@ class Replay(ABC):
         return {}
 
     @abstractmethod
-    def standing_json(self) -> dict[str, Any]:
-        """Where the subject stands at `as_of`, in short: `state`, `level`, and what the scheme ranks by."""
+    def standing(self) -> Standing:
+        """Where the subject stands at `as_of`."""
 
     @abstractmethod
-    def effective_json(self) -> dict[str, Any]:
-        """What counts towards the outside at `as_of`: `state`, `level`, `since`."""
+    def effective(self) -> Effective:
+        """What counts towards the outside at `as_of`."""
 
     @abstractmethod
-    def own_json(self) -> dict[str, Any]:
-        """The keys that only this scheme's answer has."""
+    def changes(self) -> Sequence[LevelChange]:
+        """Each change of state or level up to `as_of` with its cause, the earliest first."""
 
     @property
     @abstractmethod
     def score(self) -> int | None:
         """What the scheme ranks by: points in tenths, the rank of the tier, 4S + B, the total; None without."""
-
-    def figures_json(self) -> dict[str, Any]:
-        """The figures that decide, in schemes of ratios and bands: the plain ones of `own_json`."""
-        return {name: value for name, value in self.own_json().items() if name in self.figure_names}
-
-    @abstractmethod
-    def changes_json(self) -> list[dict[str, Any]]:
-        """Each change of state or level up to `as_of` with its cause, the earliest first."""
 
     @classmethod
     @abstractmethod
@@ -154,8 +135,8 @@ class Replay(ABC):
     def level_names(self, language: str) -> dict[str, str]:
         return self.level_names_of(self.policies, language)
 
-    def balance_json(self, index: int) -> str | None:
-        """The points after a verdict; None in schemes that have none."""
+    def balance(self, index: int) -> int | None:
+        """The points after a verdict, in tenths; None in schemes that have none."""
         return None
 
     def policy_of(self, index: int) -> Policy:
@@ -166,22 +147,22 @@ class Replay(ABC):
         """The version that a note was given under."""
         return self.policy
 
-    def compared(self, index: int) -> dict[str, Any] | None:
+    def compared(self, index: int) -> Compared | None:
         """The figures or the event that decided a verdict; None where none did."""
         return None
 
-    def compared_of_note(self, position: int) -> dict[str, Any] | None:
+    def compared_of_note(self, position: int) -> Compared | None:
         """The figure or the event that says why there is no verdict."""
         note = self.notes[position]
         if note == RETRACTED_NOTE:
-            return self.deciding("retraction", self.retracted[position])
+            return DecidingEvent("retraction", self.retracted[position])
         if note != RETRACTS_NOTHING:
             return None
         later = self.in_vain[position]
         if later is not None:
-            return self.deciding("recorded_later", later)
+            return DecidingEvent("recorded_later", later)
         data = self.events[position].data
-        return {"what": "names_nothing", "found": f"{data.source} {data.event}", "bound": None}
+        return Figure("names_nothing", f"{data.source} {data.event}", None)
 
     def same_instant(self, position: int, made: str, at: int) -> int | None:
         """Where the cause stands that an event lacks, if it happened at the same instant and was recorded after it.
@@ -194,10 +175,6 @@ class Replay(ABC):
     def causes(self) -> Causes:
         """What can be a cause, among the events that took part."""
         return Causes(self.took_part)
-
-    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
-        """The keys that only this scheme's explanation has, of a part and the verdicts shown in it."""
-        return {}
 
     def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
         """The rules that the explanation of a part shows, each with the policy that it was tried under."""
@@ -250,23 +227,6 @@ class Replay(ABC):
             if event.type == "level.decided" and (event.data.scheme, event.data.period) == (self.scheme, period)
         ]
         return decided[-1] if decided else None
-
-    def event_json(self, position: int) -> dict[str, Any]:
-        """How an answer names an event."""
-        event = self.events[position]
-        return {"source": event.source, "event": event.id, "position": position}
-
-    def deciding(self, what: str, position: int) -> dict[str, Any]:
-        """An event that decided: which, when, learned when, and the case and reason that it names."""
-        event = self.events[position]
-        named = {name: getattr(event.data, name, None) for name in ("reason", "case")}
-        return {
-            "what": what,
-            **self.event_json(position),
-            "at": shanghai_text(event.occurred_at),
-            "learned_at": shanghai_text(event.recorded_at),
-            **{name: value if isinstance(value, str) else None for name, value in named.items()},
-        }
 
 
 def about_of(event: Event) -> tuple[str, str] | None:

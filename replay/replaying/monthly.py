@@ -2,15 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from domain.calendar import month_text, shanghai_text
 from domain.policy import Policy, Term, term_at
 from domain.rules.comparison import Trial
 from replay.replaying.base import Part, Replay
-from replay.replaying.comparisons import trial_json
+from replay.replaying.values import Effective, LevelChange, Standing
 
-NO_EVALUATION_YET = "no_evaluation_yet"
+NO_EVALUATION_YET: Final = "no_evaluation_yet"
+EVALUATION: Final = "evaluation"
+"""What changes a level of these schemes."""
 
 
 class Evaluated(Protocol):
@@ -30,7 +31,8 @@ class Evaluated(Protocol):
     def trials(self) -> list[Trial]:
         """Every rule that was tried, in order."""
 
-    def standing_json(self) -> dict[str, Any]:
+    @property
+    def standing(self) -> Standing:
         """State and level."""
 
 
@@ -66,48 +68,34 @@ class MonthlyReplay(Replay, Generic[Month]):
     def policy_at(self, instant: int) -> Policy:
         return term_at(self.terms, instant).policy
 
-    def standing_json(self) -> dict[str, Any]:
+    def standing(self) -> Standing:
         if self.held is not None:
-            return self.held.standing_json()
-        return {"state": NO_EVALUATION_YET if self.begun else self.not_begun, "level": None}
+            return self.held.standing
+        return Standing(NO_EVALUATION_YET if self.begun else self.not_begun, None)
 
-    def effective_json(self) -> dict[str, Any]:
+    def effective(self) -> Effective:
         """The level itself, and the evaluation since which state and level are the same."""
-        since = None
+        standing, since = self.standing(), None
         for month in reversed(self.months):
-            if month.standing_json() != self.standing_json():
+            if month.standing != standing:
                 break
-            since = shanghai_text(month.at)
-        return self.standing_json() | {"since": since}
+            since = month.at
+        return Effective(standing.state, standing.level, since)
 
-    def changes_json(self) -> list[dict[str, Any]]:
+    def changes(self) -> Sequence[LevelChange]:
         """A change is an evaluation that comes to another state or level than the one before."""
-        before: dict[str, Any] = {"state": NO_EVALUATION_YET, "level": None}
+        before = Standing(NO_EVALUATION_YET, None)
         changes = []
         for month in self.months:
-            after = month.standing_json()
+            after = month.standing
             if after != before:
-                cause = {"rule": "evaluation", "month": month_text(month.month), "policy": month.policy.id}
-                changes.append({"at": shanghai_text(month.at), "before": before, "after": after, "cause": cause})
+                changes.append(LevelChange(month.at, before, after, EVALUATION))
             before = after
         return changes
 
     def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
-        return [(trial.rule, month.policy) for month in self._in_part(part) for trial in month.trials]
+        return [(trial.rule, month.policy) for month in self.months_in(part) for trial in month.trials]
 
-    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
-        """Every evaluation of the part, with every rule that was tried."""
-        return {"evaluations": [self.evaluation_json(month) for month in self._in_part(part)]}
-
-    def evaluation_json(self, month: Month) -> dict[str, Any]:
-        """One evaluation of an explanation."""
-        return {
-            "at": shanghai_text(month.at),
-            "month": month_text(month.month),
-            "policy": month.policy.id,
-            **month.standing_json(),
-            "rules": [trial_json(trial) for trial in month.trials],
-        }
-
-    def _in_part(self, part: Part) -> list[Month]:
+    def months_in(self, part: Part) -> list[Month]:
+        """The evaluations of a part."""
         return [month for month in self.months if part.month in (None, month.month)]

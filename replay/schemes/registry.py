@@ -4,7 +4,7 @@ This is the one list of them. What a command needs of a scheme it asks of its re
 """
 
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from domain.events import Scheme as Catalogued
 from domain.policy import Policy
@@ -20,13 +20,18 @@ from replay.policies.catalog import (
     versions,
 )
 from replay.policies.parameters.finding import has_parameters
+from replay.rendering.clauses import clauses_file
+from replay.rendering.facet import SchemeAnswer
 from replay.replaying.base import Policies, Replay
-from replay.replaying.clauses import clauses_file
 from replay.replaying.periods import Daily, Monthly
 from replay.schemes.creator_level import replay as creator_level
+from replay.schemes.creator_level.answer import CreatorAnswer
 from replay.schemes.mcn_level import replay as mcn_level
+from replay.schemes.mcn_level.answer import McnAnswer
 from replay.schemes.merchant_reputation import replay as reputation
+from replay.schemes.merchant_reputation.answer import ReputationAnswer
 from replay.schemes.merchant_tier import replay as tier
+from replay.schemes.merchant_tier.answer import TierAnswer
 from replay.store.base import Store
 
 LEADERBOARD: Final = "leaderboard"
@@ -39,6 +44,8 @@ class Scheme:
     kind: str
     """The kind of subject that it judges."""
     replay: type[Replay]
+    answer: type[SchemeAnswer[Any]]
+    """How its replays are written in answers."""
     periods: Monthly | Daily
     undecided: frozenset[str]
     """States that are no decision, unless there was another before."""
@@ -58,24 +65,28 @@ _ALL: Final = (
     Scheme(
         kind="merchant",
         replay=reputation.ReputationReplay,
+        answer=ReputationAnswer,
         periods=Monthly(reputation.decided_at),
         undecided=frozenset({"not_onboarded"}),
     ),
     Scheme(
         kind="merchant",
         replay=tier.TierReplay,
+        answer=TierAnswer,
         periods=Daily(),
         undecided=frozenset({"not_onboarded", "out_of_scope"}),
     ),
     Scheme(
         kind="creator",
         replay=creator_level.CreatorReplay,
+        answer=CreatorAnswer,
         periods=Monthly(creator_level.decided_at),
         undecided=frozenset({"not_registered", "no_evaluation_yet"}),
     ),
     Scheme(
         kind="mcn",
         replay=mcn_level.McnReplay,
+        answer=McnAnswer,
         periods=Monthly(mcn_level.decided_at),
         undecided=frozenset({"not_onboarded", "no_evaluation_yet"}),
         rests_on=(creator_level.CreatorReplay.scheme,),
@@ -103,6 +114,11 @@ def scheme_of(code: str) -> Scheme:
     if code not in SCHEMES:
         raise UsageError(f"there is no scheme {code!r} of subjects; known are {', '.join(SCHEMES)}")
     return SCHEMES[code]
+
+
+def answer_of(replay: Replay) -> SchemeAnswer[Any]:
+    """A replay as its scheme's answers tell it."""
+    return scheme_of(replay.scheme).answer(replay)
 
 
 def ranking(boards: str) -> Scheme | None:

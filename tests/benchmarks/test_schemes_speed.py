@@ -125,7 +125,7 @@ def test_a_scheme_against_reputation_per_event(
             (judging, histories, subject, policies, ours),
         ):
             moment = Moment(AS_OF, AS_OF, EACH)
-            times.append(seconds(lambda: [replay(name, known, moment, using).standing_json() for known in events]))  # noqa: B023
+            times.append(seconds(lambda: [replay(name, known, moment, using).standing() for known in events]))  # noqa: B023
 
     benchmark.pedantic(one_round, rounds=5, iterations=1)  # type: ignore[no-untyped-call]
     ratio = median(ours) / sum(map(len, histories)) / (median(floors) / sum(map(len, merchants)))

@@ -21,8 +21,8 @@ from domain.merchant_reputation.rule import Verdict
 from domain.merchant_tier import facts as tier_facts
 from domain.merchant_tier import rule as tier
 from replay.history.same_instant import BEFORE_OPENING
+from replay.rendering.clauses import clauses
 from replay.replaying.base import COMMON_NOTES
-from replay.replaying.clauses import clauses
 from tests import ROOT
 from tests.support.running import run
 

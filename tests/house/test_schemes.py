@@ -27,8 +27,8 @@ from replay.history.timeline import Moment
 from replay.integrity.verify import Verified
 from replay.policies.catalog import shipped, shipped_schemes
 from replay.policies.parameters.finding import parameters_of
+from replay.rendering.clauses import clauses
 from replay.replaying.base import Policies
-from replay.replaying.clauses import clauses
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.registry import SCHEMES, check_whole, kinds, replay_subject, scheme_of, schemes_of
 from replay.store.base import Store
@@ -72,7 +72,7 @@ def test_a_scheme_has_all_by_which_it_is_replayed_and_decided(code: str) -> None
     policies = Policies(shipped(code), [policy for name in scheme.rests_on for policy in shipped(name)])
     moment = Moment(parse_instant("2023-06-01T00:00:00Z"), 0, 0)
     nobody = scheme.replay(f"{scheme.kind}/none", [], moment, policies)
-    assert nobody.standing_json()["state"] in scheme.undecided
+    assert nobody.standing().state in scheme.undecided
     number = {"month": parse_month("2023-04"), "day": parse_day("2023-04-01")}[scheme.periods.unit]
     period = scheme.periods.period(number, lambda *_: shipped(code)[-1])
     assert period.begins < period.as_of <= period.due

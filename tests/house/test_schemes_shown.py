@@ -23,8 +23,8 @@ from projections.text.words import Words
 from projections.views.tables import tables_of
 from replay.errors import UsageError
 from replay.policies.catalog import shipped
+from replay.rendering.clauses import clause_json
 from replay.replaying.base import Policies, Replay
-from replay.replaying.clauses import clause_json
 from replay.schemes.registry import SCHEMES
 from tests import ROOT
 
@@ -68,7 +68,7 @@ def test_the_answers_of_a_scheme_are_described_in_its_own_words(scheme: str) -> 
     assert every_key(own.replay()) < every_key(own.explain()), "an explanation holds the replay's keys, and more"
     assert set(words.states) and set(map(str, words.states)) <= set(STATES)
     assert words.verdicts and set(words.verdicts) <= set(VERDICTS) and set(words.notes) <= set(NOTES)
-    figures: set[str] = set(REPLAYS[scheme].figure_names)
+    figures: set[str] = set(SCHEMES[scheme].answer.figure_names)
     assert figures <= every_key(own.replay())
 
 

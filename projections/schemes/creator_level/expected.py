@@ -15,7 +15,8 @@ def rows_of(replay: Replay) -> Rows:
             {
                 "subject": replay.subject,
                 "month": month_text(month.month),
-                **month.standing_json(),
+                "state": month.standing.state,
+                "level": month.standing.level,
                 "score": month.score,
                 "settled_fen": found.settled_fen,
                 "good_fen": found.good_fen,

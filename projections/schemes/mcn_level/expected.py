@@ -15,7 +15,8 @@ def rows_of(replay: Replay) -> Rows:
             {
                 "subject": replay.subject,
                 "month": month_text(month.month),
-                **month.standing_json(),
+                "state": month.standing.state,
+                "level": month.standing.level,
                 "total": found.operating + found.growth + found.service + found.bonus,
                 "operating": found.operating,
                 "growth": found.growth,

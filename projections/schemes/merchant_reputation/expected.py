@@ -1,16 +1,14 @@
 """The rows that an independent replay of `merchant-reputation` gives: what its view must hold."""
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 from sqlalchemy import Connection, select
 
-from domain.calendar import month_start, month_text, parse_instant
+from domain.calendar import month_start, month_text
 from domain.merchant_reputation.account import shown
 from domain.merchant_reputation.rule import NO_CAP
-from projections.schemes.shared.expected_rows import Rows, history_rows, judged
+from projections.schemes.shared.expected_rows import Rows, change_row, history_rows, judged
 from projections.views.tables import VERDICT_COLUMNS, Tables
 from replay.replaying.base import Replay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
@@ -35,30 +33,11 @@ def rows_of(replay: Replay) -> Rows:
                 **judged(replay, replay.policy_at(month_start(month.month))),
             }
         )
-    return {
-        "reputation_months": months,
-        "history": history_rows(replay, [*map(_reputation_change(replay), replay.changes_json())]),
-    }
-
-
-def _reputation_change(replay: Replay) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def row(change: dict[str, Any]) -> dict[str, Any]:
-        at, cause = parse_instant(change["at"]), change["cause"]
-        return {
-            "from_at": at,
-            "state": change["after"]["state"],
-            "level": change["after"]["level"],
-            "score": _tenths(change["after"]["points"]),
-            **judged(replay, replay.policy_at(at)),
-            "cause": cause.get("verdict") or ("policy" if "policy" in cause else "opened"),
-            "cause_position": cause.get("position"),
-        }
-
-    return row
-
-
-def _tenths(text: str) -> int:
-    return int(text.replace(",", "").replace(".", ""))
+    changes = [
+        change_row(change, change.after.points_tenths, judged(replay, replay.policy_at(change.at)))
+        for change in replay.changes()
+    ]
+    return {"reputation_months": months, "history": history_rows(replay, changes)}
 
 
 def openings_equal_closings(connection: Connection, tables: Tables) -> str | None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from domain.calendar import month_of, month_start, month_text
+from domain.calendar import month_of, month_start
 from domain.events import BINDING_TYPES, Event
-from domain.mcn_level.facts import evaluated_at, figures_of, held_at_close, history_of, last_scores, rules_of
+from domain.mcn_level.facts import evaluated_at, figures_of, held_at_close, history_of, rules_of
 from domain.mcn_level.rule import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
 from domain.policy import Policy, start_of_month, terms_of
-from domain.rules.comparison import Trial, decimal_text
+from domain.rules.comparison import Trial
 from replay.history.timeline import RETRACTED, Moment, events_of, taking_part
-from replay.policies.benefits import BENEFIT_PREFIX, benefits_json
-from replay.replaying.base import Judged, Policies
+from replay.policies.benefits import BENEFIT_PREFIX
+from replay.replaying.base import Policies
 from replay.replaying.monthly import MonthlyReplay
+from replay.replaying.values import Judged, Standing
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.creator_level.replay import Month as CreatorMonth
 from replay.store.base import Store
@@ -49,8 +50,9 @@ class Month(NamedTuple):
     def trials(self) -> list[Trial]:
         return trials(self.found, self.rules)
 
-    def standing_json(self) -> dict[str, Any]:
-        return {"state": str(self.found.state), "level": self.level}
+    @property
+    def standing(self) -> Standing:
+        return Standing(str(self.found.state), self.level)
 
 
 def decided_at(month: int, policy: Policy) -> tuple[int, int]:
@@ -63,7 +65,6 @@ class McnReplay(MonthlyReplay[Month]):
     """One replay of one agency; what is known includes its creators' streams and every binding of these."""
 
     scheme = SCHEME
-    figure_names = ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures")
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
@@ -119,9 +120,6 @@ class McnReplay(MonthlyReplay[Month]):
         terms = terms_of(policies.own, start_of_month)
         return {code: code for term in terms for code in rules_of(term.policy).level_codes}
 
-    def event_json(self, position: int) -> dict[str, Any]:
-        return {"subject": self.events[position].originator_id, **super().event_json(position)}
-
     def creator(self, creator: str) -> CreatorReplay:
         """The replay of one of its creators at the same moment, from what is known here."""
         if creator not in self._creators:
@@ -161,66 +159,15 @@ class McnReplay(MonthlyReplay[Month]):
     def _evaluation(self, month: int, policy: Policy, rules: Rules) -> Month:
         held = held_at_close(self.history, month)
         creators = {name: found and found.level for name in held for found in [self._creator_months.get((name, month))]}
-        top = sum(1 for name in held if self._is_top(name, month, rules))
+        top = sum(1 for name in held if self.is_top(name, month, rules))
         return Month(policy, rules, evaluate(figures_of(self.history, month, top, rules), rules), creators)
 
-    def _is_top(self, creator: str, month: int, rules: Rules) -> bool:
+    def is_top(self, creator: str, month: int, rules: Rules) -> bool:
         """Whether a creator's level of a month is high enough, by the levels of the version that judged it."""
         found = self._creator_months.get((creator, month))
         if found is None or found.level is None or rules.top_level not in found.rules.levels:
             return False
         return found.found.level >= found.rules.levels.index(rules.top_level)
-
-    # --- answers ------------------------------------------------------------------------------------------------------
-
-    def own_json(self) -> dict[str, Any]:
-        held = self.held
-        scores = dict.fromkeys(
-            ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures", "to_next")
-        )
-        return {
-            **(
-                scores
-                if held is None
-                else _scores_json(held) | {"figures": _figures_json(held), "to_next": _to_next(held)}
-            ),
-            "benefits": self._benefits_json(),
-            "months": [
-                _scores_json(month) | month.standing_json() | {"policy": month.policy.id} for month in self.months
-            ],
-        }
-
-    def _benefits_json(self) -> dict[str, Any]:
-        """Those of every state come with the onboarding; the others with a level."""
-        if self.history.onboarded_at is None:
-            return benefits_json(None, None, None, None)
-        previous = self.months[-2] if len(self.months) > 1 else None
-        before = None
-        if previous is not None:
-            found = benefits_json(previous.policy, _rank(previous), None, None)["held"]
-            before = [item["code"] for item in found]
-        return benefits_json(self.policy, _rank(self.held), None, before)
-
-    # --- explanations -------------------------------------------------------------------------------------------------
-
-    def evaluation_json(self, month: Month) -> dict[str, Any]:
-        """One evaluation, with the creators that it rests on."""
-        scores = last_scores(self.history, month.month)
-        return {
-            **super().evaluation_json(month),
-            "creators": [
-                {
-                    "creator": f"creator/{name}",
-                    "level": level,
-                    "counted": self._is_top(name, month.month, month.rules),
-                    "reputation": None if name not in scores else decimal_text(scores[name], 100),
-                    "settled": self.history.sums[name, month.month].settled_fen
-                    if (name, month.month) in self.history.sums
-                    else 0,
-                }
-                for name, level in month.creators.items()
-            ],
-        }
 
 
 def _bindings_of(store: Store, creator: str, position: int) -> list[Event]:
@@ -245,40 +192,3 @@ def ranked(replays: Sequence[McnReplay], month: int, ranks_by: str) -> list[tupl
     return sorted(
         rated, key=lambda pair: (-score_on(ranks_by, pair[1].found), -pair[1].found.settled_fen, pair[0].subject)
     )
-
-
-def _scores_json(month: Month) -> dict[str, Any]:
-    found = month.found
-    return {
-        "month": month_text(month.month),
-        "credit": found.figures.credit,
-        "operating": found.operating,
-        "growth": found.growth,
-        "service": found.service,
-        "bonus": found.bonus,
-        "total": found.total,
-    }
-
-
-def _to_next(month: Month) -> int | None:
-    return month.found.to_next if month.found.state is State.RATED else None
-
-
-def _figures_json(month: Month) -> dict[str, Any]:
-    found, figures = month.found, month.found.figures
-    return {
-        "settled": found.settled_fen,
-        "orders": figures.orders,
-        "top_creators": figures.top_creators,
-        "live_minutes": figures.live_minutes,
-        "showcase": found.showcase_fen,
-        "showcase_creators": figures.showcase_creators,
-        "good": found.good_fen,
-        "reputation_mean": decimal_text(figures.reputation_sum, figures.reputation_creators * 100),
-        "worry_free": figures.worry_free,
-    }
-
-
-def _rank(month: Month | None) -> int:
-    """The rank of the level, 0 for the first; -1 for none, with which the benefits of every state are held."""
-    return month.found.level - 1 if month is not None and month.level is not None else -1

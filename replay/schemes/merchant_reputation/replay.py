@@ -1,21 +1,19 @@
 """A merchant's reputation replayed: points, level, months, publication, and what decided each verdict."""
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
-from domain.calendar import month_of, month_start, month_text, parse_instant, shanghai_text
+from domain.calendar import month_start
 from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import FLAG_TYPES, history_of, spans_of
-from domain.merchant_reputation.rule import NEW, NO_CAP, RECEIVED, SCHEME, Account, Finding, Month, Run, Verdict, run
+from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, Account, Finding, Run, Verdict, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
-from replay.replaying.base import Judged, Part, Policies, Replay
-from replay.replaying.clauses import points_text
+from replay.replaying.base import Policies, Replay
+from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
 
 
 def decided_at(month: int, policy: Policy) -> tuple[int, int]:
@@ -60,14 +58,11 @@ class ReputationReplay(Replay):
 
     @cached_property
     def judged(self) -> Sequence[Judged]:
-        return [Judged(found.at, found.position, found.verdict.word, found.tenths) for found in self.findings]
+        return [_judged(found) for found in self.findings]
 
     @property
     def score(self) -> int | None:
         return self.shown.points_tenths
-
-    def figures_json(self) -> dict[str, Any]:
-        return {"points": points_text(self.shown.points_tenths), "months": self.own_json()["months"]}
 
     def own_notes(self) -> dict[int, str]:
         wiped = {finding.position for finding in self.findings if finding.verdict is Verdict.WIPED}
@@ -95,99 +90,22 @@ class ReputationReplay(Replay):
         levels = [level for policy in policies.own for level in policy.parameters["levels"].value]
         return {level["code"]: level[language] for level in levels}
 
-    # --- answers ------------------------------------------------------------------------------------------------------
+    def standing(self) -> Standing:
+        return _standing(self.shown)
 
-    def standing_json(self) -> dict[str, Any]:
-        return _standing_json(self.shown)
-
-    def effective_json(self) -> dict[str, Any]:
+    def effective(self) -> Effective:
+        """What the publications make effective."""
         found = account.effective_of(self.run, self.spans, self.moment.as_of)
-        since = None if found.since is None else shanghai_text(found.since)
-        return {"state": str(found.state), "level": found.level, "since": since}
+        return Effective(str(found.state), found.level, found.since)
 
-    def own_json(self) -> dict[str, Any]:
-        to_next = self.shown.to_next_tenths
-        return {
-            "to_next": None if to_next is None else points_text(to_next),
-            "published": None if self.published is None else self._published_json(self.published),
-            "months": [self._month_json(month) for month in self.run.months if month.findings],
-        }
-
-    def changes_json(self) -> list[dict[str, Any]]:
+    def changes(self) -> Sequence[LevelChange]:
         found = account.changes(self.history, self.run, self.spans, self.moment.as_of)
         return [
-            {
-                "at": shanghai_text(change.at),
-                "before": _standing_json(change.before),
-                "after": _standing_json(change.after),
-                "cause": self._cause_json(change),
-            }
+            LevelChange(change.at, _standing(change.before), _standing(change.after), *_cause(change))
             for change in found
         ]
 
-    def _published_json(self, found: account.Publication) -> dict[str, Any]:
-        return {
-            "month": month_text(found.month),
-            "points": points_text(found.shown.points_tenths),
-            "level": found.shown.level,
-            "at": shanghai_text(found.at),
-            **({"decided": self._decided_json(found)} if self.reader.sees_decisions else {}),
-            "in_force": found.at >= self.policy_at(month_start(found.month)).in_force_from,
-        }
-
-    def _decided_json(self, found: account.Publication) -> dict[str, Any] | None:
-        """What was decided of the published month, and whether it would come out otherwise now."""
-        decision = self.decision(month_text(found.month))
-        if decision is None:
-            return None
-        return {
-            "run": decision.run,
-            "points": points_text(decision.score or 0),
-            "level": decision.level,
-            "known_at": shanghai_text(parse_instant(decision.known_at)),
-            "restated": (decision.score or 0, decision.level) != (found.shown.points_tenths, found.shown.level),
-        }
-
-    def _month_json(self, month: Month) -> dict[str, Any]:
-        cap = month.closing.cap
-        counts = Counter(self.findings[index].verdict for index in month.findings)
-        return {
-            "month": month_text(month.month),
-            "opening": points_text(month.begun.points),
-            "growth": points_text(month.closing.growth, signed=True),
-            "cap": None if cap == NO_CAP else points_text(cap),
-            "closing": points_text(month.closing.points),
-            "level": account.shown(month.closing, self.spans, month.begun.month_end - 1).level,
-            "verdicts": {verdict.word: counts[verdict] for verdict in sorted(counts)},
-        }
-
-    def _cause_json(self, change: account.Change) -> dict[str, Any]:
-        """An event with its type and verdict, or the policy whose rules began to count."""
-        if not change.position:
-            policy = self.policy_at(change.at)
-            return {"policy": policy.id, "policy_hash": policy.hash}
-        cause = self.event_json(change.position) | {"type": self.events[change.position].type}
-        if change.finding is None:
-            return cause
-        points = points_text(change.finding.tenths, signed=True)
-        at = shanghai_text(change.finding.at)
-        return cause | {"verdict": change.finding.verdict.word, "points": points, "at": at}
-
     # --- explanations -------------------------------------------------------------------------------------------------
-
-    def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
-        """How the verdicts shown add up; for single events there is no balance to close."""
-        moved = points_text(sum(self.findings[index].tenths for index in shown), signed=True)
-        if part.event_id is not None:
-            return {"adds_up": {"opening": None, "verdicts": moved, "closing": None}}
-        first, last = (shown[0], shown[-1]) if shown else (0, -1)
-        if not shown and part.month is not None:
-            first = sum(1 for finding in self.findings if month_of(finding.at) < part.month)
-            last = first - 1
-        opening = self.balances[first - 1] if first > 0 else self.opening.points
-        closing = self.balances[last] if last >= 0 else self.opening.points
-        assert points_text(closing - opening, signed=True) == moved, "verdicts add up to the points"
-        return {"adds_up": {"opening": points_text(opening), "verdicts": moved, "closing": points_text(closing)}}
 
     def policy_of(self, index: int) -> Policy:
         """A late review is late by the window of its receipt's month."""
@@ -205,28 +123,27 @@ class ReputationReplay(Replay):
         """The points after each finding, in tenths."""
         return account.balances(self.run, self.opening)
 
-    def balance_json(self, index: int) -> str | None:
-        return points_text(self.balances[index])
+    def balance(self, index: int) -> int | None:
+        return self.balances[index]
 
-    def compared(self, index: int) -> dict[str, Any] | None:
+    def compared(self, index: int) -> Compared | None:
         finding = self.findings[index]
         verdict = finding.verdict
         if verdict is Verdict.LOW_AMOUNT:
-            return {"what": "amount_fen", "found": finding.figure, "bound": finding.bound}
+            return Figure("amount_fen", finding.figure, finding.bound)
         if verdict in (Verdict.PAIR_CAP, Verdict.GROWTH_CAP):
             what = "pair_net" if verdict is Verdict.PAIR_CAP else "month_growth"
-            found = points_text(finding.figure, signed=True)
-            return {"what": what, "found": found, "bound": points_text(finding.bound)}
+            return Figure(what, finding.figure, finding.bound, "tenths")
         if verdict is Verdict.LATE_REVIEW:
-            return _instants("reviewed_at", finding.figure, finding.bound)
+            return Figure("reviewed_at", finding.figure, finding.bound, "instant")
         if verdict is Verdict.BEFORE_START and finding.figure < finding.bound:
-            return _instants("entered_at", finding.figure, finding.bound)
+            return Figure("entered_at", finding.figure, finding.bound, "instant")
         if verdict is Verdict.BEFORE_START:
-            return {"what": "opened_at", "found": None, "bound": None}
+            return Figure("opened_at", None, None)
         if verdict is Verdict.CLOSED:
-            return self.deciding("closing", finding.bound)
+            return DecidingEvent("closing", finding.bound)
         if verdict is Verdict.FLAGGED:
-            return self.deciding("flag", self._flags[self.events[finding.position].data.order])
+            return DecidingEvent("flag", self._flags[self.events[finding.position].data.order])
         if verdict in (Verdict.COUNTED, Verdict.NEUTRAL):
             return self._worth(finding)
         return None
@@ -253,23 +170,23 @@ class ReputationReplay(Replay):
         """By order, its first payment."""
         return {event.data.order: event for event in reversed(self.took_part) if event.type == "order.paid"}
 
-    def _worth(self, finding: Finding) -> dict[str, Any]:
+    def _worth(self, finding: Finding) -> Figure:
         """Why an entry is worth what it is: the stars and their class, or the receipt whose window has passed."""
         cause = self.events[finding.position]
         if cause.type == "order.received":
-            return _instants("default_credit", cause.occurred_at, finding.at)
+            return Figure("default_credit", cause.occurred_at, finding.at, "instant")
         stars = cause.data.quality
         classes = self.policy_at(finding.at).parameters["star_classes"].value
-        return {"what": "stars", "found": stars, "bound": next(name for name in classes if stars in classes[name])}
+        return Figure("stars", stars, next(name for name in classes if stars in classes[name]))
 
-    def compared_of_note(self, position: int) -> dict[str, Any] | None:
+    def compared_of_note(self, position: int) -> Compared | None:
         note, data = self.notes[position], self.events[position].data
         if note == account.PENDING:
-            return {"what": "due_at", "found": shanghai_text(self._dues[position]), "bound": None}
+            return Figure("due_at", self._dues[position], None, "instant")
         if note == account.REVIEWED_NOTE:
-            return self.deciding("review", self._reviews[data.order])
+            return DecidingEvent("review", self._reviews[data.order])
         if note == account.SUPERSEDED:
-            return self.deciding("flag", self._flags[data.order])
+            return DecidingEvent("flag", self._flags[data.order])
         return super().compared_of_note(position)
 
     @cached_property
@@ -304,9 +221,19 @@ class ReputationReplay(Replay):
         return {event.data.order: event.position for event in self.took_part if event.type in FLAG_TYPES}
 
 
-def _standing_json(found: account.Shown) -> dict[str, Any]:
-    return {"state": str(found.state), "level": found.level, "points": points_text(found.points_tenths)}
+def _standing(found: account.Shown) -> Standing:
+    return Standing(str(found.state), found.level, found.points_tenths)
 
 
-def _instants(what: str, found: int, bound: int) -> dict[str, Any]:
-    return {"what": what, "found": shanghai_text(found), "bound": shanghai_text(bound)}
+def _cause(change: account.Change) -> tuple[str, int | None, Judged | None]:
+    """The verdict on an event, an opening, or the policy whose rules began to count."""
+    if not change.position:
+        return "policy", None, None
+    if change.finding is None:
+        return "opened", change.position, None
+    judged = _judged(change.finding)
+    return judged.verdict, change.position, judged
+
+
+def _judged(found: Finding) -> Judged:
+    return Judged(found.at, found.position, found.verdict.word, found.tenths)

@@ -25,6 +25,7 @@ from projections.views.database import open_views
 from replay.decisions.application import Ledger
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.policies.catalog import shipped
+from replay.schemes.registry import answer_of
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK
@@ -241,7 +242,7 @@ def test_a_standing_says_what_a_replay_says(sight: Sight) -> None:
         for scheme in SCHEMES:
             if scheme.partition("-")[0] != subject.partition("/")[0]:
                 continue
-            told, answer = told_of(sight, subject, scheme, "en"), replayed(sight, subject, scheme).own_json()
+            told, answer = told_of(sight, subject, scheme, "en"), answer_of(replayed(sight, subject, scheme)).own_json()
             assert told is not None
             found = standing_of(told, sight.moment.as_of)
             if "to_next" in answer and answer["to_next"] is not None:

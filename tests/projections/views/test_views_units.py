@@ -135,8 +135,8 @@ def test_all_ways_in_which_a_subject_comes_to_be_known_give_the_same(
     assert len(known) == 3 * len(WAYS) + len(NAMED) + 1 - len(UNKNOWN)
     moment = resolve(store, AskedMoment(as_of=STEPS[-1]))
     for (subject, scheme), (state, level) in levels.items():
-        standing = replay_subject(store, subject, moment, scheme).standing_json()
-        assert (standing["state"], standing["level"]) == (state, level), (subject, scheme)
+        standing = replay_subject(store, subject, moment, scheme).standing()
+        assert (standing.state, standing.level) == (state, level), (subject, scheme)
     for subject in UNKNOWN:
         with pytest.raises(UsageError, match=f"the ledger knows no {subject}"):
             replay_subject(store, subject, moment)

@@ -20,6 +20,7 @@ from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.replaying.base import Part, Policies
 from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_level import creator
 from tests.worlds.creator_level import SUBJECT, VERSIONS, world_of
@@ -65,7 +66,8 @@ def mean_of(replay: CreatorReplay) -> list[int] | None:
 def assert_the_oracle_agrees(versions: Sequence[Policy], ledger: list[Event], as_of: int, position: int) -> None:
     replay = replay_of(versions, ledger, as_of, position)
     expected = by_the_oracle(versions, ledger, as_of, position)
-    found = replay.standing_json() | replay.own_json()
+    answer = answer_of(replay)
+    found = answer.standing_json() | answer.own_json()
     for name in ("state", "level", "month", "settled", "good", "sales_score", "behaviour_score", "credit_deducted"):
         assert found[name] == expected[name], name
     assert mean_of(replay) == expected["reputation_mean"]
@@ -112,10 +114,10 @@ def test_the_worlds_reach_every_state_level_and_verdict() -> None:
         world = world_of(seed)
         for name, versions in VERSIONS.items():
             replay = replay_of(versions, world.ledger, world.as_of, world.position)
-            seen[name, replay.standing_json()["state"]] += 1
+            seen[name, replay.standing().state] += 1
             seen.update((name, month.level or "none") for month in replay.months)
             seen.update((name, judged.verdict) for judged in replay.judged)
-            seen[name, "preview"] += replay.own_json()["preview"] is not None
+            seen[name, "preview"] += answer_of(replay).own_json()["preview"] is not None
     for name in VERSIONS:
         assert {state for state in State if not seen[name, state]} == set(), name
         assert {f"L{n}" for n in range(8) if not seen[name, f"L{n}"]} == set(), name
@@ -142,7 +144,9 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, versions: list[P
 def test_an_explanation_shows_the_gates_and_scores_that_decided(seed: int, versions: list[Policy]) -> None:
     world = world_of(seed)
     replay = replay_of(versions, world.ledger, world.as_of, world.position)
-    for evaluation, month in zip(replay.explained_json(Part(), [])["evaluations"], replay.months, strict=True):
+    for evaluation, month in zip(
+        answer_of(replay).explained_json(Part(), [])["evaluations"], replay.months, strict=True
+    ):
         rules = {rule["rule"]: rule for rule in evaluation["rules"]}
         gates = [rule for name, rule in rules.items() if name.startswith("gate_")]
         assert all(rule["fired"] == rule["compared"][0]["met"] for rule in gates)

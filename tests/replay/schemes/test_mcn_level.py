@@ -21,6 +21,7 @@ from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.replaying.base import Part, Policies
 from replay.schemes.mcn_level.replay import McnReplay, ranked
+from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_level import creator
 from tests.oracles.mcn_level import board, mcn
@@ -72,7 +73,8 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
             subject=subject,
             creator_level_of=level_of(ledger, position),
         )
-        found = replay.standing_json() | replay.own_json()
+        answer = answer_of(replay)
+        found = answer.standing_json() | answer.own_json()
         names = ("month", "state", "level", "credit", "operating", "growth", "service", "bonus", "total")
         for name in (*names, "to_next"):
             assert found[name] == expected[name], name
@@ -132,7 +134,7 @@ def test_the_worlds_reach_every_state_level_and_verdict() -> None:
         for name, policy in POLICIES.items():
             for subject in AGENCIES:
                 replay = replay_of(policy, world.ledger, subject, world.as_of, world.position)
-                seen[name, replay.standing_json()["state"]] += 1
+                seen[name, replay.standing().state] += 1
                 seen.update((name, month.level or "none") for month in replay.months)
                 seen.update((name, judged.verdict) for judged in replay.judged)
                 ranks = [month.found.level for month in replay.months if month.level]
@@ -161,7 +163,9 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) 
 def test_an_explanation_adds_up_to_the_total_and_names_the_creators(seed: int, policy: Policy) -> None:
     world = world_of(seed)
     replay = replay_of(policy, world.ledger, AGENCIES[0], world.as_of, world.position)
-    for evaluation, month in zip(replay.explained_json(Part(), [])["evaluations"], replay.months, strict=True):
+    for evaluation, month in zip(
+        answer_of(replay).explained_json(Part(), [])["evaluations"], replay.months, strict=True
+    ):
         points = sum(rule["points"] for rule in evaluation["rules"][2:])
         assert points == month.found.total
         assert sum(item["counted"] for item in evaluation["creators"]) == month.found.figures.top_creators

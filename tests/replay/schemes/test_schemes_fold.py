@@ -141,7 +141,7 @@ def test_nothing_changes_before_the_next_day(versions: list[Policy]) -> None:
             as_of = day_start(day + 1) - 1
             later = TierReplay(tier_worlds.SUBJECT, world.ledger, Moment(as_of, 0, 0), Policies(versions))
             assert (later.account, later.run.changes) == (now.account, now.run.changes)
-            assert later.standing_json() == now.standing_json()
+            assert later.standing() == now.standing()
             ahead += 1
         assert next_day_of(now) > now.day
     assert ahead > 100

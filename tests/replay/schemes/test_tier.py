@@ -24,6 +24,7 @@ from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.replaying.base import Part, Policies
 from replay.schemes.merchant_tier.replay import TierReplay
+from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
 from tests.oracles.merchant_tier import tier
 from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
@@ -46,7 +47,8 @@ def by_the_oracle(policy: Policy, ledger: list[Event], as_of: int, position: int
 def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, position: int) -> None:
     replay = replay_of(policy, ledger, as_of, position)
     expected = by_the_oracle(policy, ledger, as_of, position)
-    found = replay.standing_json() | replay.own_json()
+    answer = answer_of(replay)
+    found = answer.standing_json() | answer.own_json()
     for name in ("state", "level", "since", "day", "history"):
         assert found[name] == expected[name], name
     assert {name: [item["numerator"], item["denominator"]] for name, item in found["indicators"].items()} == expected[
@@ -69,9 +71,9 @@ def test_the_worlds_reach_every_state_tier_and_cause() -> None:
         world = world_of(seed)
         for name, policy in POLICIES.items():
             replay = replay_of(policy, world.ledger, world.as_of, world.position)
-            seen[name, replay.standing_json()["state"]] += 1
+            seen[name, replay.standing().state] += 1
             seen.update((name, str(change.cause)) for change in replay.run.changes)
-            seen.update((name, replay._code(change.after)) for change in replay.run.changes if change.after.open)
+            seen.update((name, replay.code_of(change.after)) for change in replay.run.changes if change.after.open)
             for one, other in pairwise(replay.run.changes):
                 seen[name, "two down"] += one.cause is other.cause is Cause.DOWNGRADE
     for name in POLICIES:
@@ -111,7 +113,7 @@ def test_an_explanation_says_which_rule_decided(seed: int, policy: Policy) -> No
     world = world_of(seed)
     replay = replay_of(policy, world.ledger, world.as_of, world.position)
     moved = {day_text(change.day): str(change.cause) for change in replay.run.changes}
-    for evaluation in replay.explained_json(Part(), [])["evaluations"]:
+    for evaluation in answer_of(replay).explained_json(Part(), [])["evaluations"]:
         fired = [rule["rule"] for rule in evaluation["rules"] if rule["fired"]]
         assert fired == [cause for cause in evaluation["decided"] if cause in ("upgrade", "downgrade", "fast_upgrade")]
         assert evaluation["at"] in moved or evaluation["at"] == day_text(replay.day)
@@ -138,7 +140,7 @@ def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> No
     for policy in (SMALL, SHIPPED):
         two = replay_of_versions([dated(policy, "v1", "2020-01-01"), dated(policy, "v2", day)], ledger, world.as_of)
         one = replay_of_versions([dated(policy, "v1", "2020-01-01")], ledger, world.as_of)
-        assert (two.run[:2], two.standing_json()) == (one.run[:2], one.standing_json())
+        assert (two.run[:2], two.standing()) == (one.run[:2], one.standing())
 
 
 @settings(max_examples=300 * SOAK)

@@ -1,0 +1,68 @@
+"""What a replay says, as values: instants in microseconds, points in tenths, levels by their codes.
+
+How they are written in answers is the business of `replay.rendering`.
+"""
+
+from typing import Literal, NamedTuple
+
+
+class Standing(NamedTuple):
+    """Where a subject stands."""
+
+    state: str
+    level: str | None
+    """The level's code; None without one."""
+    points_tenths: int | None = None
+    """None in schemes that have no points."""
+
+
+class Effective(NamedTuple):
+    """What counts towards the outside."""
+
+    state: str
+    level: str | None
+    since: int | None
+    """The instant since which it counts; None where it has not begun to."""
+
+
+class Judged(NamedTuple):
+    """The verdict on an event: when it was judged, and what it moved the points by, in schemes that have points."""
+
+    at: int
+    position: int
+    verdict: str
+    tenths: int | None = None
+
+
+class LevelChange(NamedTuple):
+    """A change of state or level, and what caused it."""
+
+    at: int
+    before: Standing
+    after: Standing
+    cause: str
+    """In a word: the verdict or the rule that changed it, "opened", or "policy" for rules that began to count."""
+    position: int | None = None
+    """Of the event that caused it; None where none did."""
+    judged: Judged | None = None
+    """The verdict that caused it."""
+
+
+class Figure(NamedTuple):
+    """What was found, and the bound that it was held against; None where there is none."""
+
+    what: str
+    found: int | str | None
+    bound: int | str | None
+    unit: Literal["instant", "tenths", "plain"] = "plain"
+
+
+class DecidingEvent(NamedTuple):
+    """An event that decided."""
+
+    what: str
+    position: int
+
+
+Compared = Figure | DecidingEvent
+"""What decided a verdict or a note."""
