@@ -130,6 +130,13 @@ def parse_month(text: str) -> int:
 
 def parse_day(text: str) -> int:
     """The Shanghai day that a text such as "2022-11-05" names. Raises ValueError, saying what is wrong."""
+    found = _day(text)
+    if text >= "9999":
+        raise ValueError("is of the last year of the calendar")
+    return found
+
+
+def _day(text: str) -> int:
     if _DATE.fullmatch(text) is None:
         raise ValueError("is not of the form YYYY-MM-DD")
     try:
@@ -145,7 +152,7 @@ def parse_moment(text: str, now: int) -> int:
     """
     if _DATE.fullmatch(text) is None:
         return parse_instant(text)
-    day = parse_day(text)
+    day = _day(text)
     if day == day_of(now):
         return now
     return day_start(day + 1) - 1

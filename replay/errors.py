@@ -29,6 +29,10 @@ class StoreError(LevelbookError):
     exit_status = 3
 
 
+class BusyError(StoreError):
+    """So many read or write at a time that one more has no connection: nothing is lost, and nothing is wrong."""
+
+
 class DamagedError(StoreError):
     """What is stored cannot be read as what it must be."""
 

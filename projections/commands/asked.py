@@ -52,11 +52,11 @@ def month_asked(text: str) -> int:
         raise UsageError(f"--month {text!r} {error}; give a month such as 2022-11") from None
 
 
-def day_asked(text: str) -> int:
+def day_asked(text: str, option: str = "--day") -> int:
     from domain.calendar import parse_day
     from replay.errors import UsageError
 
     try:
         return parse_day(text)
     except ValueError as error:
-        raise UsageError(f"--day {text!r} {error}; give a day such as 2022-11-05") from None
+        raise UsageError(f"{option} {text!r} {error}; give a day such as 2022-11-05") from None

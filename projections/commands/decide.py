@@ -102,7 +102,7 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
     from replay.decisions.audit import Selection, audit_json
 
     if month is not None:
-        day_asked(month) if len(month) > len("2022-11") else month_asked(month)
+        day_asked(month, "--month") if len(month) > len("2022-11") else month_asked(month)
     with open_at(store) as opened, progress_of("auditing", 0) as progress:
         found = audit_json(opened, Selection(scheme, month, subject), progress)
     decisions_text.print_audit(found, as_json=format_ == "json")

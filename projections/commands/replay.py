@@ -98,7 +98,6 @@ def diff(
     with open_at(store) as opened:
         present = present_of(opened)
         start = replay_asked(opened, subject, present=present, **asked)
-        end = replay_asked(
-            opened, subject, present=present, option="--to-" if to_as_of or to_known_at else "--", **other
-        )
+        names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
+        end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
     answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")

@@ -3,6 +3,7 @@
 A key is named as its option is, but for `language` (`--lang`); those of the service stand in the table `service`.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache, reduce
 from pathlib import Path
@@ -13,6 +14,10 @@ import click
 DEFAULT_STORE: Final = "levelbook.db"
 CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
 SERVICE: Final = "service"
+SECONDS_MAX: Final = 3_600
+"""The longest that anybody on a connection is waited for."""
+LAG_SECONDS_MAX: Final = 31_536_000
+"""A year."""
 NAMED_FILE: Final = "levelbook.configuration.file"
 """Where a command's context keeps the file of settings that was named."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -58,6 +63,18 @@ language_option: Final = click.option(
 )
 
 
+class Seconds(click.FloatRange):
+    """A time within bounds. What is no number, `nan`, is neither below nor above any, and is refused by itself."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(click.FLOAT.convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(
+                f"{found} is not a finite number; give seconds in the range {self._describe_range()}.", param, ctx
+            )
+        return float(super().convert(found, param, ctx))
+
+
 def _service(flag: str, name: str | None = None, **described: Any) -> Decorator:
     name = name or flag.removeprefix("--").replace("-", "_")
     variable = f"LEVELBOOK_SERVICE_{name.upper()}"
@@ -72,7 +89,7 @@ _SERVICE_OPTIONS: Final = (
     _service("--token-required", is_flag=True, help="Ask for a token on 127.0.0.1, too; elsewhere it always is."),
     _service(
         "--ready-lag-seconds",
-        type=click.IntRange(1),
+        type=click.IntRange(1, LAG_SECONDS_MAX),
         default=60,
         show_default=True,
         help="How far the views may lie behind before /readyz says so.",
@@ -86,24 +103,28 @@ _SERVICE_OPTIONS: Final = (
     ),
     _service(
         "--head-seconds",
-        type=click.FloatRange(0.1, 60),
+        type=Seconds(0.1, 60),
         default=15,
         show_default=True,
         help="How long the head of a request may take, and a connection lie idle.",
     ),
     _service(
-        "--body-seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long a body may take."
+        "--body-seconds",
+        type=Seconds(0.1, SECONDS_MAX),
+        default=10,
+        show_default=True,
+        help="How long a body may take.",
     ),
     _service(
         "--take-seconds",
-        type=click.FloatRange(0.1),
+        type=Seconds(0.1, SECONDS_MAX),
         default=60,
         show_default=True,
         help="How long a piece of a stream may wait to be taken.",
     ),
     _service(
         "--replay-events",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 1_000_000_000),
         default=1_000_000,
         show_default=True,
         help="On how many events the replays of a process may rest at a time, about 1 KB each.",

@@ -27,7 +27,7 @@ from projections.views.database import Build, Views, has_live, open_views
 from projections.views.definitions import check_definitions
 from projections.views.location import has_views, views_path
 from projections.views.tables import Tables
-from replay.errors import StoreError, UsageError
+from replay.errors import BusyError, StoreError, UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.policies.catalog import DEFAULT, Choice
@@ -98,6 +98,8 @@ class Reading:
                     head = store.head().position
                 standing = Standing(live.build, live.position, live.as_of, live.chain, live.policies, number, head)
                 yield Snapshot(connection, live, views.tables(live.build), standing)
+        except BusyError:
+            raise  # the views are whole: opened anew they would only take more connections
         except StoreError:
             with self._lock:
                 if self._views is views:

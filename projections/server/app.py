@@ -63,6 +63,7 @@ def application(
     app.state.reading = reading
     app.state.askers = askers
     app.state.measures = measures
+    app.state.readiness = probes.Readiness(partial(probes.why_not_ready, reading, askers, settings))
     app.state.streams = Streams(partial(look_for_streams, reading, askers), is_stopping)
     return app
 

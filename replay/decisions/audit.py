@@ -209,7 +209,7 @@ def _replayed(store: Store, subject: str, told: LevelAnnounced) -> Standing | No
         return None
     try:
         as_of = period_of(store, told.scheme, *_parsed(told.period)).as_of
-    except UsageError:
+    except (UsageError, ValueError):  # not due, or of the last year of the calendar
         return None
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)

@@ -176,7 +176,7 @@ def sqlite_engine(path: Path, *, busy_seconds: float, pragmas: Sequence[str], mo
             raise
         return connection
 
-    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_timeout=busy_seconds)
 
 
 def postgres_engine(location: str, *, application: str, busy_seconds: float) -> "Engine":
@@ -192,7 +192,7 @@ def postgres_engine(location: str, *, application: str, busy_seconds: float) -> 
         return made
 
     # A connection is looked at before it is used: the server may have ended it meanwhile.
-    return create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+    return create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True, pool_timeout=busy_seconds)
 
 
 def end_engine(engine: "Engine") -> None:

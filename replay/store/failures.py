@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from replay.errors import LevelbookError
+from replay.errors import BusyError, LevelbookError
+
+ALL_IN_USE: Final = "every connection to it is in use, and none was given back in time; ask again in a moment"
 
 
 class Failure(NamedTuple):
@@ -27,12 +29,18 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def failures_named(named: Callable[[Failure], LevelbookError]) -> Iterator[None]:
-    """Raises what `named` makes of an error of either database, asked through SQLAlchemy or not."""
+    """Raises what `named` makes of an error of either database, asked through SQLAlchemy or not.
+
+    Raises BusyError, in the same words, where every connection of an engine is in use and none is given back in time.
+    """
     import psycopg
     from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import TimeoutError as NoneGivenBack
 
     try:
         yield
+    except NoneGivenBack as error:
+        raise BusyError(str(named(Failure(ALL_IN_USE, None, True)))) from error
     except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         is_operational = isinstance(cause, sqlite3.OperationalError | psycopg.OperationalError)

@@ -72,4 +72,14 @@ def test_a_bare_date_is_its_last_microsecond_and_today_is_now() -> None:
     assert calendar.shanghai_text(calendar.parse_moment("2022-11-29", now)) == "2022-11-29T23:59:59.999999+08:00"
     assert calendar.parse_moment("2022-11-30", now) == now
     assert calendar.parse_moment("2022-12-01", now) > now
+    assert calendar.parse_moment("9999-12-31", now) > now
     assert calendar.shanghai_text(calendar.LEDGER_START) == "2020-06-01T00:00:00+08:00"
+
+
+def test_a_period_of_the_last_year_is_refused_for_nothing_could_follow_it() -> None:
+    for parse, text in ((calendar.parse_day, "9999-12-31"), (calendar.parse_month, "9999-01")):
+        with pytest.raises(ValueError, match=r"last year of the calendar$"):
+            parse(text)
+    with pytest.raises(ValueError, match=r"is not of the form YYYY-MM-DD$"):
+        calendar.parse_day("99999-12-31")
+    assert calendar.day_text(calendar.parse_day("9998-12-31") + 1) == "9999-01-01"

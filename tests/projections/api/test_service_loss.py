@@ -2,11 +2,13 @@
 
 import shutil
 import socket
+import sqlite3
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -15,15 +17,19 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
+from projections.http import token_store
 from projections.http.scopes import SCOPES
 from projections.http.settings import Settings
 from projections.http.token_store import open_keeping
 from projections.projector.follow import follow
+from projections.server import probes
+from projections.views import database
 from projections.views.database import open_views
 from replay.errors import StoreError
 from replay.integrity.backup import back_up
 from replay.store import postgres_sessions
 from replay.store.buyers import KEY_VARIABLE
+from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from replay.store.postgres import PostgresStore
 from tests.conftest import KEY, SOAK
@@ -292,3 +298,84 @@ def test_what_is_lent_and_fails_is_not_lent_again(postgres_location: str, tmp_pa
             pass
         with reading.store() as again:
             assert again is first
+
+
+@contextmanager
+def held(location: str) -> Iterator[None]:
+    """Another process holds what the service keeps, so that nobody else can read it."""
+    if is_postgres(location):
+        with psycopg.connect(location) as locking:
+            locking.execute("LOCK TABLE levelbook_service.tokens IN ACCESS EXCLUSIVE MODE")
+            yield
+        return
+    connection = sqlite3.connect(f"{location}.service", isolation_level=None)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.rollback()
+    finally:
+        connection.close()
+
+
+def test_whether_it_is_ready_is_said_in_time_also_while_what_it_keeps_is_locked(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo_ledger(location, tmp_path)
+    with open_store(location) as store, open_keeping(store) as keeping:
+        keeping.new_token("w", SCOPES, 10_000, 1)
+    monkeypatch.setattr(probes, "READY_SECONDS", 0.5)
+    with serving(Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)) as client:
+        with held(location):
+            for _ in range(3):
+                began = time.monotonic()
+                found = client.get("/readyz")
+                assert time.monotonic() - began < 3
+                assert found.status_code == 503 and "could not be read within 0.5 s" in found.json()["why"]
+            assert client.get("/healthz").status_code == 200
+        for _ in range(100):
+            if client.get("/readyz").status_code == 200:
+                break
+            time.sleep(0.1)
+        assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_who_finds_every_connection_in_use_is_told_to_ask_again(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo_ledger(location, tmp_path)
+    for module in (token_store, database):
+        monkeypatch.setattr(module, "BUSY_SECONDS", 0.3)
+    with open_store(location) as store, open_keeping(store) as keeping:
+        _, token = keeping.new_token("w", SCOPES, 10_000, 1)
+    with serving(Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)) as client:
+        shown = {"Authorization": f"Bearer {token}"}
+        assert statuses(client, shown) == [200] * 8
+        app: Any = client.app
+        for engine, paths in (
+            (app.state.askers.keeping()._engine, ("/readyz", f"{SUBJECT}/explanation?as_of=2022-12-16")),
+            (app.state.reading.views()._engine, ("/readyz", "/v1/levels", "/v1/changes", "/")),
+        ):
+            with ExitStack() as taken:
+                for _ in range(15):
+                    taken.enter_context(engine.connect())
+                for path in paths:
+                    answer = client.get(path, headers=shown)
+                    assert answer.status_code == 503, (path, answer.text)
+                    if path.startswith("/v1"):
+                        assert answer.headers["Content-Type"] == "application/problem+json"
+                        assert int(answer.headers["Retry-After"]) > 0
+            assert statuses(client, shown) == [200] * 8
+
+
+def test_a_pool_without_a_connection_is_a_failure_of_its_database(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_keeping(store) as keeping, ExitStack() as taken:
+        keeping._engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+        for _ in range(15):
+            taken.enter_context(keeping._engine.connect())
+        told = (
+            "cannot be used: every connection to it is in use, and none was given back in time; ask again in a moment"
+        )
+        with pytest.raises(StoreError, match=told):
+            keeping.tokens()

@@ -253,3 +253,53 @@ def in_force_of_config(file: Path) -> dict[str, tuple[Any, str, str | None]]:
     found = in_force()
     os.environ.pop(CACHE_VARIABLE)
     return found
+
+
+BOUNDED = {
+    key: setting.option
+    for key, setting in settings().items()
+    if setting.option is not None and isinstance(setting.option.type, click.IntRange | click.FloatRange)
+}
+
+
+def absurd(kind: click.IntRange | click.FloatRange) -> list[str]:
+    """What no setting of a kind may be."""
+    assert kind.min is not None and kind.max is not None and kind.min > 0
+    return ["nan", "inf", "-inf", "0", "-1", str(kind.max + 1), "1e400", "9" * 30, "", "zwölf"]
+
+
+@pytest.mark.parametrize("key", BOUNDED)
+def test_a_number_out_of_bounds_is_refused_by_name_wherever_it_is_set(
+    key: str, usual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = BOUNDED[key]
+    assert isinstance(option.type, click.IntRange | click.FloatRange) and isinstance(option.envvar, str)
+    for value in absurd(option.type):
+        told = run("config", f"{option.opts[0]}={value}", status=2)
+        assert f"Invalid value for '{option.opts[0]}'" in told and " is not " in told, value
+        if value:  # an empty variable is none
+            with monkeypatch.context() as set_to:
+                set_to.setenv(option.envvar, value)
+                assert f"Invalid value for '{option.opts[0]}'" in run("config", status=2), value
+    for value in ("nan", "inf", "-inf", "0", "-1", "9" * 30, "''"):
+        written(usual, f"[service]\n{key.removeprefix('service.')} = {value}\n")
+        assert f"  {key}: " in run("config", status=2), value
+
+
+def test_every_number_that_a_command_takes_is_bounded_or_a_position_or_a_name() -> None:
+    """A position that is not in the ledger, and a token that there is not, are refused by what stands there."""
+    numbers = [
+        (name, param)
+        for name, command in COMMANDS.items()
+        for param in command.params
+        if isinstance(param.type, click.types.IntParamType | click.types.FloatParamType)
+    ]
+    assert len(numbers) > 20
+    for name, param in numbers:
+        is_bounded = isinstance(param.type, click.IntRange | click.FloatRange) and param.type.min is not None
+        assert is_bounded or param.name in ("position", "to_position", "number"), (name, param.name)
+        if isinstance(param.type, click.FloatRange):
+            with pytest.raises(
+                click.BadParameter, match=r"^nan is not a finite number; give seconds in the range 0\.1<="
+            ):
+                param.type.convert(float("nan"), param, None)

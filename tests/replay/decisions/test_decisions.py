@@ -171,6 +171,8 @@ def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: s
         announced("wrong", MERCHANT, "merchant-reputation", "2022-10", "gold-1"),
         announced("day", MERCHANT, "merchant-tier", "2022-11-30", "LV1"),
         announced("creator", LIN, "creator-level", "2023-04", "L7"),
+        announced("last-day", MERCHANT, "merchant-tier", "9999-12-31", "LV1"),
+        announced("last-month", MERCHANT, "merchant-reputation", "9999-12", "gold-1"),
     )
     decide_everything()
     told = ask("audit")["announced"]
@@ -178,6 +180,8 @@ def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: s
         (item["subject"], item["period"], item["announced"], item["decided"], item["replayed"]) for item in told
     ] == [
         (MERCHANT, "2022-10", "gold-1", None, "bronze-1"),
+        (MERCHANT, "9999-12-31", "LV1", None, None),
+        (MERCHANT, "9999-12", "gold-1", None, None),
         (LIN, "2023-04", "L7", "L5", "L5"),
     ]
 
