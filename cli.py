@@ -37,7 +37,7 @@ ENTRIES: Final = {
     ),
     "subjects": Entry(
         "projections.commands.look",
-        "List the subjects, or those of one KIND: merchant, creator, mcn, policy, board, ledger.",
+        "List the subjects, or those of one KIND, such as merchant.",
     ),
     "status": Entry(
         "projections.commands.look",
@@ -96,7 +96,7 @@ ENTRIES: Final = {
         "Print the file of one disputed level: as announced, as decided, as known now, the difference, the events.",
     ),
     "leaderboard": Entry(
-        "projections.commands.decide", "Show BOARD (comprehensive or growth) of a month: rated agencies, best first."
+        "projections.commands.decide", "Show BOARD, such as comprehensive, of a month: who is rated, best first."
     ),
     "policies": Entry(
         "projections.commands.policy",

@@ -33,9 +33,9 @@ def complete_scheme(_: click.Context, __: str) -> Iterable[str]:
 
 @_quiet
 def complete_decided(_: click.Context, __: str) -> Iterable[str]:
-    from replay.policies.catalog import shipped_schemes
+    from replay.schemes.registry import SCHEMES
 
-    return [*shipped_schemes(), "leaderboard"]
+    return [*SCHEMES, *(scheme.boards for scheme in SCHEMES.values() if scheme.boards is not None)]
 
 
 @_quiet

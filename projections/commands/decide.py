@@ -13,6 +13,7 @@ from projections.commands.completing import (
     complete_scheme,
     complete_subject,
 )
+from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     EXIT_NOT_ALL,
     clock_option,
@@ -34,9 +35,13 @@ from projections.commands.asked import day_asked, month_asked, open_at
 @command("decide", "levelbook decide merchant-reputation --month 2022-11")
 @click.argument("scheme", shell_complete=complete_decided)
 @click.option(
-    "--month", metavar="YYYY-MM", shell_complete=complete_month, help="The month, of monthly schemes and 'leaderboard'."
+    "--month",
+    cls=NamingSchemes,
+    metavar="YYYY-MM",
+    shell_complete=complete_month,
+    help="The month, of {by_month} and {boards}.",
 )
-@click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
+@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
 @click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
 @click.option("--reason", help="Why there is a further run; kept for ever.")
 @clock_option
@@ -119,8 +124,10 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
     shell_complete=complete_scheme,
     help="The scheme whose level is disputed.",
 )
-@click.option("--month", metavar="YYYY-MM", shell_complete=complete_month, help="The month, of monthly schemes.")
-@click.option("--day", metavar="YYYY-MM-DD", help="The day, of merchant-tier.")
+@click.option(
+    "--month", cls=NamingSchemes, metavar="YYYY-MM", shell_complete=complete_month, help="The month, of {by_month}."
+)
+@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
 @click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
 @language_option
 @location_option
@@ -173,7 +180,7 @@ def leaderboard(
     store: str,
     format_: str,
 ) -> None:
-    """Show BOARD (comprehensive or growth) of a month: rated agencies, best first."""
+    """Show BOARD, such as comprehensive, of a month: who is rated, best first."""
     from replay.answers.board import board_json
     from replay.history.readers import EVERYTHING_SHOWN
     from replay.policies.catalog import Choice

@@ -91,7 +91,7 @@ def event(source: str, id_: str, store: str, format_: str) -> None:
 @click.argument("kind", required=False, shell_complete=complete_kind)
 @store_options
 def subjects(kind: str | None, store: str, format_: str) -> None:
-    """List the subjects, or those of one KIND: merchant, creator, mcn, policy, board, ledger."""
+    """List the subjects, or those of one KIND, such as merchant."""
     from replay.history.browse import list_subjects
 
     with open_at(store) as opened:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from projections.commands.completing import complete_policy, complete_scheme
+from projections.commands.naming import NamingSchemes
 from projections.configuration.settings import config_option, language_option, store_option
 from projections.terminal.streams import prepare_streams
 
@@ -158,9 +159,10 @@ clock_option = click.option(
 )
 scheme_option = click.option(
     "--scheme",
+    cls=NamingSchemes,
     metavar="SCHEME",
     shell_complete=complete_scheme,
-    help="Which scheme. Default: the first that judges SUBJECT, merchant-reputation of merchants.",
+    help="Which scheme: {all}. Default: the first of these that judges SUBJECT.",
 )
 policies_option = click.option(
     "--policies",

@@ -17,20 +17,21 @@ from projections.contract.parts.keys import (
     whole_key,
 )
 from projections.contract.parts.shared import OPEN, EffectiveAnswer, RevisionAnswer
-from projections.contract.parts.vocabulary import STATES
+from projections.contract.parts.vocabulary import STATES, SUBJECT, one_of
 from projections.http.parameters import SCHEME_NAMES, SUBJECTS_MAX, Query
+from replay.schemes.registry import kinds
 
-SUBJECT_FORM = r"\A(merchant|creator|mcn)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+SUBJECT_FORM = rf"\A({'|'.join(kinds())})/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}\Z"
 
 
 class BatchBody(Query):
     """Which levels are wanted."""
 
     subjects = fields.List(
-        fields.String(validate=validate.Regexp(SUBJECT_FORM, error="names no merchant, creator or mcn")),
+        fields.String(validate=validate.Regexp(SUBJECT_FORM, error=f"names no {one_of(kinds())}")),
         required=True,
         validate=validate.Length(0, SUBJECTS_MAX, error="names more than {max} subjects"),
-        metadata={"description": "merchant/<id>, creator/<id> or mcn/<id>; one named twice is answered once"},
+        metadata={"description": f"{SUBJECT}; one named twice is answered once"},
     )
     scheme = fields.String(
         validate=validate.OneOf(SCHEME_NAMES, error="is not one of {choices}"),
@@ -56,7 +57,7 @@ class StandingOfViews(Answer):
 class LevelAnswer(StandingOfViews):
     """A level as the views hold it: the same keys as a replay has, as far as they go."""
 
-    subject = text_key("merchant/<id>, creator/<id> or mcn/<id>")
+    subject = text_key(SUBJECT)
     scheme = choice_key(SCHEME_NAMES, "the scheme that judged")
     policy = text_key("id of the policy version that judged the level")
     policy_hash = text_key("SHA-256 of its canonical JSON", r"\A[0-9a-f]{64}\Z")
@@ -80,7 +81,7 @@ class LevelsOfSubject(StandingOfViews):
 class LevelRow(Answer):
     """A level among many."""
 
-    subject = text_key("merchant/<id>, creator/<id> or mcn/<id>")
+    subject = text_key(SUBJECT)
     scheme = choice_key(SCHEME_NAMES, "the scheme that judged")
     state = choice_key(STATES, "whether there is a level, or why not")
     level = text_key("code of the running level; null unless rated", allow_none=True)
@@ -232,7 +233,7 @@ class ChangeEvent(Answer):
     id = text_key("names the change; a cursor to go on behind it")
     source = text_key("the ledger")
     type = choice_key(("levelbook.level.changed", "levelbook.level.gone"), "whether there is still such a level")
-    subject = text_key("merchant/<id>, creator/<id> or mcn/<id>")
+    subject = text_key(SUBJECT)
     time = instant_key("as_of of the views when the level changed")
     datacontenttype = text_key("application/json")
     data = fields.Dict(

@@ -1,17 +1,25 @@
 """What is shown is asked of every scheme that replays: a scheme is a unit, and no part of one comes by default."""
 
 import ast
+import re
+import subprocess
+import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 from marshmallow import Schema
 
+from cli import main
 from domain.events import CATALOGUE
 from projections.api.levels import check_judges, row_json
+from projections.commands.completing import complete_decided
 from projections.contract.answers import SCHEMAS, describe
-from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS, VOCABULARIES
+from projections.contract.parts.vocabulary import NOTES, STATES, SUBJECT, VERDICTS, VOCABULARIES, one_of
 from projections.contract.schemes.registry import ANSWERS, answers_of
 from projections.desk.language import words_of
 from projections.desk.rendering import has_points, score_text
@@ -25,7 +33,7 @@ from replay.errors import UsageError
 from replay.policies.catalog import shipped
 from replay.rendering.clauses import clause_json
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import SCHEMES
+from replay.schemes.registry import SCHEMES, kinds
 from tests import ROOT
 
 PROJECTIONS = ROOT / "projections"
@@ -178,7 +186,9 @@ def test_the_service_refuses_a_scheme_that_there_is_not_by_name() -> None:
 
 # --- no other list ----------------------------------------------------------------------------------------------------
 
-LAYERS = ("api", "contract", "desk", "text")
+LAYERS = ("api", "commands", "configuration", "contract", "desk", "http", "reading", "server", "terminal", "text")
+UNSEEN = ("projector", "schemes", "views")
+"""Those that fill and hold views, and show nothing."""
 TABLES_OF_WORDS = PROJECTIONS / "contract" / "parts" / "vocabulary.py"
 BOARDS = PROJECTIONS / "api" / "boards.py"
 """The boards are of agencies alone."""
@@ -187,7 +197,19 @@ BOARDS = PROJECTIONS / "api" / "boards.py"
 def outside_of_schemes() -> list[Path]:
     """Modules and templates of these layers that are no scheme's own, and no registry."""
     found = [path for layer in LAYERS for end in ("py", "html") for path in (PROJECTIONS / layer).rglob(f"*.{end}")]
-    return [path for path in found if "schemes" not in path.parts and path != TABLES_OF_WORDS]
+    assert {path.name for path in PROJECTIONS.iterdir() if (path / "__init__.py").is_file()} == {*LAYERS, *UNSEEN}
+    return [ROOT / "cli.py", *(path for path in found if "schemes" not in path.parts and path != TABLES_OF_WORDS)]
+
+
+def texts_of(path: Path) -> list[str]:
+    """What a module says, but for its documentation and the examples of commands; of a command its help counts."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    documented = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    texts = [str(node.value) for node in nodes if isinstance(node, ast.Constant) and id(node) not in documented]
+    helps = [
+        ast.get_docstring(node) or "" for node in nodes if isinstance(node, ast.FunctionDef) and node.decorator_list
+    ]
+    return [text for text in (*texts, *helps) if not text.startswith("levelbook ")]
 
 
 def named_in(path: Path) -> set[str]:
@@ -195,11 +217,8 @@ def named_in(path: Path) -> set[str]:
     text, rooms = path.read_text("utf-8"), {scheme.replace("-", "_"): scheme for scheme in REPLAYS}
     if path.suffix != ".py":
         return {scheme for scheme in REPLAYS if scheme in text}
-    nodes = list(ast.walk(ast.parse(text)))
-    documented = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    texts = [str(node.value) for node in nodes if isinstance(node, ast.Constant) and id(node) not in documented]
-    imported = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    named = {scheme for scheme in REPLAYS if any(scheme in text for text in texts)}
+    imported = [node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    named = {scheme for scheme in REPLAYS if any(scheme in text for text in texts_of(path))}
     return named | {rooms[part] for module in imported for part in module.split(".") if part in rooms}
 
 
@@ -207,3 +226,40 @@ def test_no_scheme_is_named_beside_the_registries_and_its_own_modules() -> None:
     paths = outside_of_schemes()
     assert len(paths) > 60 and named_in(TABLES_OF_WORDS) == set(REPLAYS), "names are seen where they are"
     assert {path.name: named_in(path) for path in paths if named_in(path) and path != BOARDS} == {}
+
+
+def test_the_kinds_of_subject_are_listed_nowhere_by_hand() -> None:
+    listed = {
+        f"{path.relative_to(ROOT)}: {text}"
+        for path in outside_of_schemes()
+        if path.suffix == ".py" and "mcn" not in path.parts
+        for text in texts_of(path)
+        if sum(bool(re.search(rf"\b{kind}\b", text)) for kind in kinds()) > 1
+    }
+    assert listed == set()
+    assert SUBJECT == "merchant/<id>, creator/<id> or mcn/<id>" and one_of(["a"]) == "a"
+
+
+def test_the_help_of_a_command_and_what_a_shell_completes_name_the_registered_schemes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def help_of(name: str) -> str:
+        return " ".join(CliRunner().invoke(main, [name, "--help"], terminal_width=400).output.split())
+
+    daily = [code for code, scheme in SCHEMES.items() if scheme.periods.unit == "day"]
+    monthly = [code for code in SCHEMES if code not in daily]
+    assert f"The month, of {', '.join(monthly)} and leaderboard." in help_of("decide")
+    assert f"The day, of {', '.join(daily)}." in help_of("appeal")
+    assert f"Which scheme: {', '.join(SCHEMES)}. Default: the first of these that judges SUBJECT." in help_of("replay")
+    new = replace(
+        SCHEMES["merchant-tier"], replay=type("Courier", (SCHEMES["merchant-tier"].replay,), {"scheme": STUB})
+    )
+    monkeypatch.setitem(SCHEMES, STUB, new)
+    assert f"The day, of {', '.join([*daily, STUB])}." in help_of("appeal")
+    context = click.Context(main)
+    assert complete_decided(context, click.Argument(["scheme"]), "") == [*SCHEMES, "leaderboard"]
+
+
+def test_a_command_that_shows_no_help_does_not_pay_for_what_its_help_names() -> None:
+    code = "import sys, projections.commands.decide; print('replay.schemes.registry' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

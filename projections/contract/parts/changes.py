@@ -14,6 +14,7 @@ from projections.contract.parts.keys import (
     texts_key,
 )
 from projections.contract.parts.shared import AskedAnswer, CommonAnswer, StandingAnswer
+from projections.contract.parts.vocabulary import SUBJECT
 from replay.answers.diff import STEPS
 
 
@@ -69,7 +70,7 @@ class StepAnswer(Answer):
 
 
 class DiffAnswer(Answer):
-    subject = text_key("merchant/<id>, creator/<id> or mcn/<id>")
+    subject = text_key(SUBJECT)
     scheme = text_key("the scheme that judged")
     program = text_key("version of the program")
     from_ = fields.Nested(

@@ -17,7 +17,7 @@ from projections.contract.parts.keys import (
     texts_key,
     whole_key,
 )
-from projections.contract.parts.vocabulary import STATES
+from projections.contract.parts.vocabulary import STATES, SUBJECT
 
 OPEN: Final = (
     "the known_at that was asked for, where no record is later yet, so that more may come to be known by then: ask by"
@@ -56,7 +56,7 @@ class AskedAnswer(Answer):
 
 
 class CommonAnswer(AskedAnswer):
-    subject = text_key("merchant/<id>, creator/<id> or mcn/<id>")
+    subject = text_key(SUBJECT)
     scheme = text_key("the scheme that judged")
     program = text_key("version of the program")
     assumed = texts_key("parameters used that no rule text gives")

@@ -3,7 +3,7 @@
 They stand apart from the schemes' own answers, which are made of keys that take the words of every scheme.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -17,6 +17,17 @@ from domain.merchant_tier import facts as tier_facts
 from domain.merchant_tier import rule as tier
 from replay.history.same_instant import BEFORE_OPENING
 from replay.replaying.base import COMMON_NOTES
+from replay.schemes.registry import kinds
+
+
+def one_of(names: Sequence[str]) -> str:
+    """The names as they are read: "a, b or c"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+SUBJECT: Final = one_of([f"{kind}/<id>" for kind in kinds()])
+"""How a subject that is judged is named."""
 
 
 class Vocabulary(NamedTuple):
