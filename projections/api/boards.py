@@ -1,11 +1,10 @@
 """Boards of agencies as the views hold them, and the policies that replays use."""
 
-from typing import Any
-
 from sqlalchemy import select
 from starlette.requests import Request
 
 from domain.calendar import LEDGER_START, month_start, parse_month, shanghai_text
+from domain.events import BoardRow
 from domain.mcn_level.facts import evaluated_at, rules_of
 from domain.policy import start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
@@ -13,7 +12,7 @@ from projections.api.operations import Answer, Asked, reading_of
 from projections.http.problems import Problem
 from projections.http.scopes import asker_of
 from projections.reading.freshness import standing_json
-from replay.answers.board import decided_json
+from replay.answers.board import decided_json, row_json
 from replay.history.timeline import Moment
 from replay.policies.catalog import list_policies
 from replay.schemes.mcn_level.replay import McnReplay
@@ -38,14 +37,8 @@ def read_board(request: Request, asked: Asked) -> Answer:
             raise _no_board(f"month {asked['month']} is not evaluated yet: it is due at {shanghai_text(due)}", "month")
         places = at.tables["leaderboards"]
         query = select(places).where(places.c.board == board, places.c.month == asked["month"]).order_by(places.c.rank)
-        rows: list[dict[str, Any]] = [
-            {
-                "rank": row.rank,
-                "subject": row.subject,
-                "score": row.score,
-                "settled": row.settled_fen,
-                "level": row.level,
-            }
+        rows = [
+            BoardRow(rank=row.rank, subject=row.subject, score=row.score, settled=row.settled_fen, level=row.level)
             for row in at.connection.execute(query)
         ]
         body = {
@@ -57,7 +50,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "policy_hash": policy.hash,
             "in_force": standing.as_of >= policy.in_force_from,
             "assumed": McnReplay.assumed_of(policies),
-            "rows": rows,
+            "rows": [row_json(row) for row in rows],
             **decided_json(store, board, month, rows, reader),
         }
     return Answer(body, standing.etag(head.chain.hex()[:16], *([] if reader.sees_decisions else ["undecided"])))

@@ -184,7 +184,7 @@ class Units:
 
     def see_policies(self, judged: str) -> None:
         """Where other policies judge than did at the last step, every unit of the scheme is worked out anew."""
-        now, then = json.loads(self.step.policies_json()), json.loads(judged)
+        now, then = self.step.revisions(), json.loads(judged)
         self._whole = {scheme for scheme in now if now[scheme] != then.get(scheme)}
 
     def see_calendar(self) -> None:

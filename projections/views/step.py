@@ -96,13 +96,16 @@ class Step:
         """By scheme, what judges at the step's end."""
         return {code: choose(self.store, scheme.replay, self.after, DEFAULT) for code, scheme in SCHEMES.items()}
 
-    def policies_json(self) -> str:
-        """By scheme, the revisions that judge, as a build notes them."""
-        found = {
+    def revisions(self) -> dict[str, list[list[str]]]:
+        """By scheme, id and hash of the revisions that judge."""
+        return {
             scheme: [[policy.id, policy.hash] for policy in (*item.own, *item.creators)]
             for scheme, item in self.policies.items()
         }
-        return json.dumps(found, sort_keys=True, separators=(",", ":"))
+
+    def policies_json(self) -> str:
+        """The same as a build notes it."""
+        return json.dumps(self.revisions(), sort_keys=True, separators=(",", ":"))
 
     def is_assumed(self, scheme: str, policy_hash: str) -> bool:
         """Whether a revision that was adopted rests on assumed parameters."""

@@ -14,7 +14,7 @@ from domain.calendar import (
     parse_month,
     shanghai_text,
 )
-from domain.events import BoardDecided
+from domain.events import BoardDecided, BoardRow
 from domain.mcn_level.facts import evaluated_at, rules_of
 from domain.mcn_level.rule import score_on
 from domain.policy import Policy, start_of_month, term_at, terms_of
@@ -66,12 +66,12 @@ def board_json(
         "asked_known_at": open_json(moment),
         "in_force": moment.as_of >= policy.in_force_from,
         "assumed": McnReplay.assumed_of(policies),
-        "rows": rows,
+        "rows": [row_json(row) for row in rows],
         **decided_json(store, board, month, rows, reader),
     }
 
 
-def decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]], reader: Reader) -> dict[str, Any]:
+def decided_json(store: Store, board: str, month: int, rows: list[BoardRow], reader: Reader) -> dict[str, Any]:
     """`decided`: the board as it was decided, which later knowledge never changes; whether it comes out otherwise here.
 
     Null where nothing was decided; left out for a reader who may not see decisions.
@@ -82,12 +82,11 @@ def decided_json(store: Store, board: str, month: int, rows: list[dict[str, Any]
     latest = next((item for item in reversed(decided) if item.period == month_text(month)), None)
     if latest is None:
         return {"decided": None}
-    as_decided = [msgspec.to_builtins(row) for row in latest.rows]
     told = {
         "run": latest.run,
         "known_at": shanghai_text(parse_instant(latest.known_at)),
-        "rows": as_decided,
-        "restated": as_decided != rows,
+        "rows": [msgspec.to_builtins(row) for row in latest.rows],
+        "restated": latest.rows != rows,
     }
     return {"decided": told}
 
@@ -98,9 +97,13 @@ def board_decisions(store: Store, board: str, reader: Reader) -> list[BoardDecid
     return [read_record(row.type, row.record).data for row in rows_of(store, f"board/{board}")]
 
 
+def row_json(row: BoardRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("rank", "subject", "score", "settled", "level")}
+
+
 def board_rows(
     store: Store, period: str, moment: Moment, policies: Policies
-) -> list[tuple[str, Policy, list[dict[str, Any]]]]:
+) -> list[tuple[str, Policy, list[BoardRow]]]:
     """Every board of a month: its code, the policy that ranks it, and its rows."""
     month = parse_month(period)
     policy = _policy_of(policies, month)
@@ -123,15 +126,15 @@ def _replays(store: Store, moment: Moment, policies: Policies, progress: Callabl
     return replays
 
 
-def _rows(replays: list[McnReplay], month: int, ranks_by: str) -> list[dict[str, Any]]:
+def _rows(replays: list[McnReplay], month: int, ranks_by: str) -> list[BoardRow]:
     return [
-        {
-            "rank": rank,
-            "subject": replay.subject,
-            "score": score_on(ranks_by, found.found),
-            "settled": found.found.settled_fen,
-            "level": found.level,
-        }
+        BoardRow(
+            rank=rank,
+            subject=replay.subject,
+            score=score_on(ranks_by, found.found),
+            settled=found.found.settled_fen,
+            level=found.level,
+        )
         for rank, (replay, found) in enumerate(ranked(replays, month, ranks_by), 1)
     ]
 

@@ -11,12 +11,13 @@ from typing import Any, Final, NamedTuple
 from domain.events import CORRECTION_TYPES
 from domain.merchant_reputation.account import PENDING
 from domain.version import PROGRAM_VERSION
-from replay.answers.explain import made_of
+from replay.answers.explain import Made, made_json, made_of
 from replay.answers.replay import asked_json
 from replay.history.timeline import Moment
 from replay.rendering.clauses import points_text
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
+from replay.replaying.values import Judged
 from replay.schemes.registry import answer_of
 
 STEPS: Final = ("events_learned", "corrections_learned", "as_of_moved", "policy")
@@ -28,6 +29,35 @@ class Step(NamedTuple):
     name: str
     before: Replay
     after: Replay
+
+    @property
+    def tenths(self) -> int:
+        """What it moves the points by; 0 in schemes that have none."""
+        return _total(self.after) - _total(self.before)
+
+    @property
+    def knowing(self) -> Replay:
+        """The run that knows all events of both."""
+        return self.after if len(self.after.known) >= len(self.before.known) else self.before
+
+
+class Moved(NamedTuple):
+    """An event of which the two runs of a step make something else; None where one knows nothing of it."""
+
+    position: int
+    before: Made | None
+    after: Made | None
+    tenths: int
+    """What that moves the points by."""
+
+
+class Difference(NamedTuple):
+    """What leads from one replay of a subject to another."""
+
+    start: Replay
+    end: Replay
+    steps: list[tuple[Step, list[Moved]]]
+    """Each with the events that it moved, in the order of the ledger."""
 
 
 def steps_between(first: Replay, last: Replay) -> list[Step]:
@@ -49,22 +79,48 @@ def steps_between(first: Replay, last: Replay) -> list[Step]:
     return [Step(name, runs[index], runs[index + 1]) for index, name in enumerate(STEPS)]
 
 
-def diff_json(start: Replay, end: Replay) -> dict[str, Any]:
-    """What leads from one replay of a subject to another, by cause and event."""
+def difference_of(start: Replay, end: Replay) -> Difference:
+    """By cause and event, whichever of the two knew more."""
     forwards = (start.moment.position, start.moment.as_of) <= (end.moment.position, end.moment.as_of)
     steps = steps_between(start, end) if forwards else [_turned(step) for step in steps_between(end, start)]
-    moved = _total(end) - _total(start)
-    assert moved == sum(_total(step.after) - _total(step.before) for step in steps), "the steps add up"
+    assert sum(step.tenths for step in steps) == _total(end) - _total(start), "the steps add up"
+    return Difference(start, end, [(step, _moved_in(step)) for step in steps])
+
+
+def _moved_in(step: Step) -> list[Moved]:
+    """The events of which the two runs make something else, in the order of the ledger."""
+    before, after = made_of(step.before), made_of(step.after)
+    moved = []
+    for position in sorted(before.keys() | after.keys()):
+        was, now = before.get(position), after.get(position)
+        if was != now:
+            moved.append(Moved(position, was, now, _tenths(now) - _tenths(was)))
+    assert sum(item.tenths for item in moved) == step.tenths, "within a step, events add up"
+    return moved
+
+
+def diff_json(start: Replay, end: Replay) -> dict[str, Any]:
+    """What leads from one replay of a subject to another, by cause and event."""
+    return difference_json(difference_of(start, end))
+
+
+def difference_json(found: Difference) -> dict[str, Any]:
+    start, end = found.start, found.end
     return {
         "subject": start.subject,
         "scheme": start.scheme,
         "program": PROGRAM_VERSION,
         "from": asked_json(start) | standing_json(start.standing()),
         "to": asked_json(end) | standing_json(end.standing()),
-        "points": _points(start, moved),
-        "steps": [_step_json(step) for step in steps],
+        "points": moved_json(start, _total(end) - _total(start)),
+        "steps": [_step_json(step, moved) for step, moved in found.steps],
         "assumed": sorted({*start.assumed, *end.assumed}),
     }
+
+
+def moved_json(replay: Replay, tenths: int) -> str | None:
+    """What points are moved by; None in schemes that have none."""
+    return points_text(tenths, signed=True) if replay.has_points else None
 
 
 def _hashes(policies: Policies) -> list[str]:
@@ -80,61 +136,39 @@ def _total(replay: Replay) -> int:
     return sum(judged.tenths or 0 for judged in replay.judged)
 
 
-def _points(replay: Replay, tenths: int) -> str | None:
-    """A difference in points; None in schemes that have none."""
-    return points_text(tenths, signed=True) if replay.has_points else None
+def _tenths(made: Made | None) -> int:
+    return made.tenths or 0 if isinstance(made, Judged) else 0
 
 
-def _step_json(step: Step) -> dict[str, Any]:
-    moved = _total(step.after) - _total(step.before)
-    events = _events_of(step)
-    assert sum(tenths for _, tenths in events) == moved, "within a step, events add up"
+def _step_json(step: Step, moved: list[Moved]) -> dict[str, Any]:
     return {
         "step": step.name,
-        "points": _points(step.before, moved),
+        "points": moved_json(step.before, step.tenths),
         "before": standing_json(step.before.standing()),
         "after": standing_json(step.after.standing()),
-        "figures": _figures(step),
-        "events": [item for item, _ in events],
+        "figures": _figures_json(step),
+        "events": [_moved_json(step, item) for item in moved],
     }
 
 
-def _figures(step: Step) -> dict[str, Any] | None:
+def _figures_json(step: Step) -> dict[str, Any] | None:
     """In schemes of ratios and bands, the figures before and after a step."""
     if step.before.has_points:
         return None
     return {"before": answer_of(step.before).figures_json(), "after": answer_of(step.after).figures_json()}
 
 
-def _events_of(step: Step) -> list[tuple[dict[str, Any], int]]:
-    """The events that the two runs make something else of, in the order of the ledger, with the tenths they moved."""
-    before, after = made_of(step.before), made_of(step.after)
-    tenths_before, tenths_after = _tenths(step.before), _tenths(step.after)
-    known = step.after if len(step.after.known) >= len(step.before.known) else step.before
-    found = []
-    for position in sorted(before.keys() | after.keys()):
-        was, now = before.get(position), after.get(position)
-        if was == now:
-            continue
-        moved = tenths_after.get(position, 0) - tenths_before.get(position, 0)
-        item = {
-            **answer_of(known).typed_event_json(position),
-            "before": was,
-            "after": now,
-            "points": _points(known, moved),
-            "by_time": step.name == "as_of_moved" and _is_by_time(was, now),
-        }
-        found.append((item, moved))
-    return found
+def _moved_json(step: Step, moved: Moved) -> dict[str, Any]:
+    return {
+        **answer_of(step.knowing).typed_event_json(moved.position),
+        "before": None if moved.before is None else made_json(moved.before),
+        "after": None if moved.after is None else made_json(moved.after),
+        "points": moved_json(step.knowing, moved.tenths),
+        "by_time": step.name == "as_of_moved" and _is_by_time(moved),
+    }
 
 
-def _is_by_time(was: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
+def _is_by_time(moved: Moved) -> bool:
     """Whether time alone, and no other event, brought or took a credit: what was pending got a verdict, or back."""
-    if was is None or now is None:
-        return False
-    pending, judged = sorted((was, now), key=lambda made: "verdict" in made)
-    return pending.get("note") == PENDING and "verdict" in judged
-
-
-def _tenths(replay: Replay) -> dict[int, int]:
-    return {judged.position: judged.tenths or 0 for judged in replay.judged}
+    was, now = moved.before, moved.after
+    return (was == PENDING and isinstance(now, Judged)) or (now == PENDING and isinstance(was, Judged))

@@ -12,6 +12,7 @@ from replay.history.timeline import RETRACTED
 from replay.rendering.clauses import clause_json, points_text
 from replay.rendering.facet import verdict_json
 from replay.replaying.base import NAMED_IN_VAIN, Part, Replay, about_of
+from replay.replaying.values import Judged
 from replay.schemes.registry import answer_of
 
 
@@ -25,6 +26,17 @@ class Stretch(NamedTuple):
 
 
 ALL: Final = Stretch(0, 2**62)
+Made = Judged | str
+"""What a scheme made of an event: a verdict, or a note."""
+
+
+class Bearing(NamedTuple):
+    """What bears on a part of a replay."""
+
+    verdicts: list[int]
+    """Their places in `judged`."""
+    notes: list[int]
+    """Positions, in the order of the ledger."""
 
 
 def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
@@ -40,9 +52,7 @@ def explain_stretch(replay: Replay, part: Part, language: str, stretch: Stretch)
 
     Figures such as `adds_up` are of the whole part, whatever is listed of it.
     """
-    wanted = _wanted(replay, part)
-    of_part = [index for index, judged in enumerate(replay.judged) if wanted(judged.at, judged.position)]
-    noted = sorted(position for position in replay.notes if wanted(replay.events[position].occurred_at, position))
+    of_part, noted = bearing_on(replay, part)
     if stretch.verdict is None:
         listed, noted_listed = of_part, noted
     else:
@@ -60,15 +70,28 @@ def explain_stretch(replay: Replay, part: Part, language: str, stretch: Stretch)
     }, len(listed) + len(noted_listed)
 
 
-def made_of(replay: Replay) -> dict[int, dict[str, Any]]:
-    """By position, what the scheme made of an event: a verdict with points and instant, or a note."""
-    made: dict[int, dict[str, Any]] = {position: {"note": note} for position, note in replay.notes.items()}
-    return made | {judged.position: verdict_json(judged) for judged in replay.judged}
+def bearing_on(replay: Replay, part: Part) -> Bearing:
+    """What bears on a part. Raises UsageError when the subject has no such event."""
+    wanted = _wanted(replay, part)
+    return Bearing(
+        [index for index, judged in enumerate(replay.judged) if wanted(judged.at, judged.position)],
+        sorted(position for position in replay.notes if wanted(replay.events[position].occurred_at, position)),
+    )
+
+
+def made_of(replay: Replay) -> dict[int, Made]:
+    """By position, what the scheme made of an event."""
+    made: dict[int, Made] = dict(replay.notes)
+    return made | {judged.position: judged for judged in replay.judged}
+
+
+def made_json(made: Made) -> dict[str, Any]:
+    return verdict_json(made) if isinstance(made, Judged) else {"note": made}
 
 
 def made_beside(replay: Replay) -> dict[int, dict[str, Any]]:
     """What the scheme made of each event, with the policy that it was made under: to stand alone beside the event."""
-    made = made_of(replay)
+    made = {position: made_json(item) for position, item in made_of(replay).items()}
     for index, judged in enumerate(replay.judged):
         made[judged.position] = made[judged.position] | _policy_json(replay.policy_of(index))
     for position in replay.notes.keys() - {judged.position for judged in replay.judged}:

@@ -5,8 +5,8 @@ from typing import Any
 from domain.calendar import month_of, shanghai_text
 from domain.events import Event, LevelDecided
 from domain.version import PROGRAM_VERSION
-from replay.answers.diff import diff_json
-from replay.answers.explain import explain_json
+from replay.answers.diff import difference_json, difference_of
+from replay.answers.explain import bearing_on, explain_json
 from replay.decisions.audit import as_decided, as_known_now, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
@@ -39,11 +39,11 @@ def appeal_json(
     known_now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
     now = known_now.shown_to(reader)
     part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
-    explained = explain_json(now, part, language)
-    bearing = {item["position"] for item in (*explained["verdicts"], *explained["notes"])}
-    difference = None if then is None else diff_json(then, now)
+    verdicts, notes = bearing_on(now, part)
+    bearing = {now.judged[index].position for index in verdicts}.union(notes)
+    difference = None if then is None else difference_of(then, now)
     if difference is not None:
-        bearing |= {item["position"] for step in difference["steps"] for item in step["events"]}
+        bearing |= {item.position for _, moved in difference.steps for item in moved}
     return {
         "subject": subject,
         "scheme": scheme,
@@ -56,8 +56,8 @@ def appeal_json(
             if _announces(event, scheme, period.text) and event.position not in now.retracted
         ],
         **({"decided": decision and then and _decided_json(store, decision, then)} if reader.sees_decisions else {}),
-        "now": explained,
-        **({"difference": difference} if reader.sees_decisions else {}),
+        "now": explain_json(now, part, language),
+        **({"difference": difference and difference_json(difference)} if reader.sees_decisions else {}),
         "events": _events(store, now, bearing, reader),
     }
 

@@ -7,12 +7,10 @@ now, split by cause; and every announced level that is neither decided nor repla
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from domain.calendar import parse_day, parse_month, shanghai_text
 from domain.events import BoardDecided, LevelAnnounced, LevelDecided
 from replay.answers.board import board_decisions, board_rows
-from replay.answers.diff import diff_json
+from replay.answers.diff import difference_of, moved_json
 from replay.decisions.decide import (
     decided_events,
     decision_on,
@@ -83,7 +81,7 @@ def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
             moment = moment_of(decision)
             found = board_rows(store, decision.period, moment, adopted_then(store, ranked_by.replay, moment))
             rows = {code: rows for code, _, rows in found}.get(decision.board)
-            same = rows == [msgspec.to_builtins(row) for row in decision.rows]
+            same = rows == decision.rows
             yield {
                 "board": decision.board,
                 "period": decision.period,
@@ -133,7 +131,6 @@ def _audited(store: Store, subject: str, position: int, decision: LevelDecided) 
     then = as_decided(store, subject, decision)
     outcome = outcome_of(store, decision, then)
     now = as_known_now(store, then)
-    difference = diff_json(then, now)
     return {
         "subject": subject,
         "scheme": decision.scheme,
@@ -147,8 +144,13 @@ def _audited(store: Store, subject: str, position: int, decision: LevelDecided) 
         "now": {**standing_json(now.standing()), "score": now.score},
         "restated": now.standing() != then.standing(),
         "since": [
-            {"step": step["step"], "points": step["points"], "after": step["after"], "events": len(step["events"])}
-            for step in difference["steps"]
+            {
+                "step": step.name,
+                "points": moved_json(step.before, step.tenths),
+                "after": standing_json(step.after.standing()),
+                "events": len(moved),
+            }
+            for step, moved in difference_of(then, now).steps
         ],
     }
 

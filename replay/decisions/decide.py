@@ -20,7 +20,7 @@ from domain.calendar import (
     parse_instant,
     shanghai_text,
 )
-from domain.events import NEVER_READ, BoardDecided, BoardRow, DecisionsRun, LevelDecided
+from domain.events import NEVER_READ, BoardDecided, DecisionsRun, LevelDecided
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.answers.board import board_rows
 from replay.decisions.adopt import adopt_all
@@ -292,7 +292,7 @@ def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun, scheme: Sche
             policy=policy.id,
             policy_hash=policy.hash,
             position=run.position,
-            rows=[BoardRow(**row) for row in rows],
+            rows=rows,
             run=run.run,
         )
         board.decide(decision, source=f"{own_source(store)}:{run.run}", at=store.now())

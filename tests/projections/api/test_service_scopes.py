@@ -103,7 +103,7 @@ def _make_recognisable(patched: pytest.MonkeyPatch) -> None:
 
     def recognisable_board(*asked: Any) -> list[Any]:
         return [
-            (code, policy, [row | {"level": LEVEL, "score": SCORE} for row in rows])
+            (code, policy, [msgspec.structs.replace(row, level=LEVEL, score=SCORE) for row in rows])
             for code, policy, rows in board_rows(*asked)
         ]
 
