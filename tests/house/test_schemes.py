@@ -1,5 +1,6 @@
 """A scheme is a unit: what each registered scheme must have, and that a command names what one lacks beforehand."""
 
+import ast
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -33,11 +34,13 @@ from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.registry import SCHEMES, check_whole, kinds, replay_subject, scheme_of, schemes_of
 from replay.store.base import Store
 from tests import ROOT
-from tests.support.imports import graph_of_modules
+from tests.support.imports import graph_of_modules, sources
 from tests.support.making import ingest_events
 from tests.worlds.ledgers import World, revised
 
 TESTS = ROOT / "tests"
+WRITING = ("_text", "_json")
+"""How the names of functions end that write a value in an answer."""
 OF_ALL = {"levels", "history", "calendar", "life", "bindings", "decisions", "set_aside"}
 """Tables that are filled whatever the scheme."""
 
@@ -76,6 +79,24 @@ def test_a_scheme_has_all_by_which_it_is_replayed_and_decided(code: str) -> None
     number = {"month": parse_month("2023-04"), "day": parse_day("2023-04-01")}[scheme.periods.unit]
     period = scheme.periods.period(number, lambda *_: shipped(code)[-1])
     assert period.begins < period.as_of <= period.due
+
+
+@pytest.mark.parametrize("code", SCHEMES)
+def test_a_replay_gives_values_and_its_answer_alone_writes_them(code: str) -> None:
+    room = f"replay.schemes.{code.replace('-', '_')}"
+    modules = sources()
+    shared = [f"replay.replaying.{name}" for name in ("base", "monthly", "values")]
+    written = {name for module in (f"{room}.replay", *shared) for name in names_imported(modules[module])}
+    assert written and not {name for name in written if name.endswith(WRITING)}
+    assert {name for name in names_imported(modules[f"{room}.answer"]) if name.endswith(WRITING)}
+    assert not [name for name in dir(scheme_of(code).replay) if name.endswith("_json")]
+    proving = names_imported(modules[f"projections.{room.removeprefix('replay.')}.expected"])
+    assert not {name for name in proving if name.startswith("parse_") or name.endswith("_json")}
+
+
+def names_imported(path: Path) -> set[str]:
+    tree = ast.walk(ast.parse(path.read_text("utf-8")))
+    return {alias.name for node in tree if isinstance(node, ast.ImportFrom) for alias in node.names}
 
 
 def test_a_scheme_that_is_not_whole_is_named_before_anything_is_replayed_or_decided(

@@ -5,10 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from domain.calendar import month_of, month_start, month_text
-from domain.creator_level.rule import SCHEME, State, ranking_score
+from domain.calendar import month_of, month_start
+from domain.creator_level.rule import SCHEME, Figures
 from domain.policy import term_at
-from projections.schemes.creator_level.view import Judging, judging_of, standing_of
+from projections.schemes.creator_level.view import (
+    Judging,
+    MonthFigures,
+    MonthMade,
+    figures_row,
+    judging_of,
+    month_row,
+    standing_of,
+)
 from projections.schemes.shared.bulk_rows import named
 from projections.schemes.shared.filling import Filling
 from projections.views.monthly_rows import Evaluated, changes_of, history_row, level_row
@@ -62,23 +70,11 @@ def _figures_rows(filling: Filling, folded: CreatorFolded) -> list[dict[str, Any
     empty = [0, 0, 0, 0, 0, NONE]
     rows = []
     for subject, month in sorted(counts.keys() | figures.keys()):
-        events, values = counts.get((subject, month), 0), figures.get((subject, month), empty)
-        if not events and not any(values[:5]):
-            continue
-        settled, good, reputation_sum, reputation_days, deducted, last = values
-        rows.append(
-            {
-                "subject": filling.columns.subjects[subject],
-                "month": month,
-                "events": events,
-                "settled_sum_fen": settled,
-                "good_sum_fen": good,
-                "reputation_sum": reputation_sum,
-                "reputation_days": reputation_days,
-                "deducted": deducted,
-                "last_reputation": None if last == NONE else last,
-            }
-        )
+        *values, last = figures.get((subject, month), empty)
+        events = counts.get((subject, month), 0)
+        found = MonthFigures(events, Figures(month, *values), None if last == NONE else last, [])
+        if found.is_kept:
+            rows.append(figures_row(filling.columns.subjects[subject], found))
     return rows
 
 
@@ -115,21 +111,8 @@ def _parts_columns(filling: Filling, slots: Slots) -> dict[str, list[Any]]:
 def _evaluated(filling: Filling, folded: CreatorFolded, judging: Judging) -> dict[int, list[Evaluated]]:
     """By creator, the row of each evaluation."""
     found: dict[int, list[Evaluated]] = defaultdict(list)
-    for values in folded.evaluations.tolist():
-        subject, month, settled, good, sales, behaviour, level, gated, *figures = values
-        policy, rules = judging.at(month)
-        row = {
-            "subject": filling.columns.subjects[subject],
-            "month": month_text(month),
-            "state": str(State.GATED if gated else State.RATED),
-            "level": None if gated else rules.levels[level],
-            "score": ranking_score(sales, behaviour, rules),
-            "settled_fen": settled,
-            "good_fen": good,
-            "sales_score": sales,
-            "behaviour_score": behaviour,
-            **dict(zip(("reputation_sum", "reputation_days", "deducted"), figures, strict=True)),
-            **judged_by(judging.policies, policy),
-        }
-        found[subject].append(Evaluated(month_start(month + 1), row))
+    for subject, *values in folded.evaluations.tolist():
+        made = MonthMade(*values)
+        row = month_row(filling.columns.subjects[subject], made, judging)
+        found[subject].append(Evaluated(month_start(made.month + 1), row))
     return found

@@ -230,10 +230,10 @@ def _judged(
     kept = _stored_figures(step, subject) if any(month not in figures for month in wanted) else {}
     rows = {month: row for month, row in stored.items() if month in begun and not rejudge}
     for month in wanted:
-        policy, rules = judging.at(month)
+        _, rules = judging.at(month)
         if month >= rules.first_month:
             found = figures[month].figures if month in figures else kept.get(month, Figures(month, 0, 0, 0, 0, 0))
-            rows[month] = month_row(subject, evaluate(found, rules), policy, rules, judging)
+            rows[month] = month_row(subject, _made_of(evaluate(found, rules)), judging)
     changed = [month for month in sorted(rows.keys() | stored.keys()) if rows.get(month) != stored.get(month)]
     evaluated = [Evaluated(month_start(month + 1), rows[month]) for month in sorted(rows)]
     standing = standing_of(registered=registered is not None)
@@ -269,20 +269,40 @@ def figures_row(subject: str, found: MonthFigures) -> dict[str, Any]:
     return {"subject": subject, "events": found.events, **figures, "last_reputation": found.last_reputation}
 
 
-def month_row(subject: str, found: Evaluation, policy: Policy, rules: Rules, judging: Judging) -> dict[str, Any]:
-    """One evaluation."""
+class MonthMade(NamedTuple):
+    """One evaluation, as far as its row tells of it."""
+
+    month: int
+    settled_fen: int
+    good_fen: int
+    sales_score: int
+    behaviour_score: int
+    level: int
+    gated: bool
+    reputation_sum: int
+    reputation_days: int
+    deducted: int
+
+
+def _made_of(found: Evaluation) -> MonthMade:
+    figures = found.figures
+    return MonthMade(figures.month, *found[1:7], figures.reputation_sum, figures.reputation_days, figures.deducted)
+
+
+def month_row(subject: str, made: MonthMade, judging: Judging) -> dict[str, Any]:
+    policy, rules = judging.at(made.month)
     return {
         "subject": subject,
-        "month": month_text(found.figures.month),
-        "state": str(found.state),
-        "level": None if found.gated else rules.levels[found.level],
-        "score": ranking_score(found.sales_score, found.behaviour_score, rules),
-        "settled_fen": found.settled_fen,
-        "good_fen": found.good_fen,
-        "sales_score": found.sales_score,
-        "behaviour_score": found.behaviour_score,
-        "reputation_sum": found.figures.reputation_sum,
-        "reputation_days": found.figures.reputation_days,
-        "deducted": found.figures.deducted,
+        "month": month_text(made.month),
+        "state": str(State.GATED if made.gated else State.RATED),
+        "level": None if made.gated else rules.levels[made.level],
+        "score": ranking_score(made.sales_score, made.behaviour_score, rules),
+        "settled_fen": made.settled_fen,
+        "good_fen": made.good_fen,
+        "sales_score": made.sales_score,
+        "behaviour_score": made.behaviour_score,
+        "reputation_sum": made.reputation_sum,
+        "reputation_days": made.reputation_days,
+        "deducted": made.deducted,
         **judged_by(judging.policies, policy),
     }

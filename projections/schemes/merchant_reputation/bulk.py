@@ -1,6 +1,6 @@
 """The view of `merchant-reputation` filled from columns, by the compiled fold."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,23 @@ from numpy.typing import NDArray
 from domain.calendar import month_start, month_text
 from domain.merchant_reputation.account import effective_of, next_publication
 from domain.merchant_reputation.rule import NO_CAP, SCHEME, STATES, Account, Month, Run, Verdict
-from projections.schemes.merchant_reputation.rows import Judging, judging_of, level_row
-from projections.schemes.shared.bulk_rows import Judged, following, named, nullable, numbers_of, owners_of, texts
+from projections.schemes.merchant_reputation.rows import (
+    Judging,
+    cause_of,
+    change_columns,
+    judging_of,
+    level_row,
+    month_columns,
+)
+from projections.schemes.shared.bulk_rows import Judged, following, lists, named, nullable, numbers_of, owners_of, texts
 from projections.schemes.shared.filling import LATEST, Filling
 from replay.columnar.columns import ORDER_RECEIVED
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded, account_from, account_of
+
+_STATES: Final = [str(state) for state in STATES]
+_VERDICTS: Final = [None, *Verdict]
+"""By their numbers; 0 for none."""
 
 
 def fill(filling: Filling) -> None:
@@ -46,48 +57,33 @@ def fill(filling: Filling) -> None:
 
 def _month_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
     months = folded.months
-    begun, closing = months.begun, months.closing
-    field = {name: place for place, name in enumerate(Account._fields)}
-    return {
-        "subject": named(folded.subjects, owners_of(months.starts)),
-        "month": texts(months.month, month_text),
-        "opening_tenths": begun[:, field["points"]].tolist(),
-        "growth_tenths": closing[:, field["growth"]].tolist(),
-        "cap_tenths": nullable(closing[:, field["cap"]], NO_CAP),
-        "closing_tenths": closing[:, field["points"]].tolist(),
-        "state": named([str(state) for state in STATES], months.state),
-        "level": named(folded.codes, months.level),
-        **{verdict.word: months.verdicts[:, verdict].tolist() for verdict in Verdict},
-        **judged.at(np.array(texts(months.month, month_start), np.int64)),
-        "month_end": closing[:, field["month_end"]].tolist(),
-        "opened_at": closing[:, field["opened_at"]].tolist(),
-        "is_open": (closing[:, field["open"]] == 1).tolist(),
-        "closed_at": closing[:, field["closed_at"]].tolist(),
-        "closed_position": closing[:, field["closed_position"]].tolist(),
-        "netting": closing[:, field["netting"]].tolist(),
-    }
+    begun, closing = Account(*months.begun.T), Account(*months.closing.T)
+    return lists(
+        month_columns(
+            named(folded.subjects, owners_of(months.starts)),
+            texts(months.month, month_text),
+            (begun, closing._replace(open=closing.open == 1)),
+            nullable(months.closing[:, Account._fields.index("cap")], NO_CAP),
+            (named(_STATES, months.state), named(folded.codes, months.level)),
+            {verdict.word: months.verdicts[:, verdict] for verdict in Verdict},
+            judged.at(np.array(texts(months.month, month_start), np.int64)),
+        )
+    )
 
 
 def _change_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
     changes = folded.changes
-    words = {verdict.value: verdict.word for verdict in Verdict}
-    causes = [
-        words[verdict] if verdict else "opened" if position else "policy"
-        for verdict, position in zip(changes.verdict.tolist(), changes.position.tolist(), strict=True)
-    ]
-    return {
-        "subject": named(folded.subjects, owners_of(changes.starts)),
-        "scheme": [SCHEME] * len(causes),
-        "number": numbers_of(changes.starts).tolist(),
-        "from_at": changes.at.tolist(),
-        "to_at": following(changes.starts, changes.at),
-        "state": named([str(state) for state in STATES], changes.state),
-        "level": named(folded.codes, changes.level),
-        "score": changes.points.tolist(),
-        **judged.at(changes.at),
-        "cause": causes,
-        "cause_position": nullable(changes.position, 0),
-    }
+    moved = zip(changes.verdict.tolist(), changes.position.tolist(), strict=True)
+    causes = [cause_of(_VERDICTS[verdict], position) for verdict, position in moved]
+    columns = change_columns(
+        (named(folded.subjects, owners_of(changes.starts)), [SCHEME] * len(causes)),
+        changes.at,
+        (named(_STATES, changes.state), named(folded.codes, changes.level), changes.points),
+        judged.at(changes.at),
+        (causes, nullable(changes.position, 0)),
+    )
+    numbers, ends = numbers_of(changes.starts), following(changes.starts, changes.at)
+    return lists({**columns, "number": numbers, "to_at": ends})
 
 
 def _run_of(folded: Folded, subject: int) -> Run:

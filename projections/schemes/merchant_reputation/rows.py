@@ -1,7 +1,7 @@
 """The rows of `merchant-reputation` in the views, and the policies and publications that they rest on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from domain.calendar import month_start, month_text, parse_month
 from domain.merchant_reputation.account import Change, Effective, last_published, shown
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account, Finding, Month, Span, State
+from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account, Finding, Month, Span, State, Verdict
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from projections.views.step import Step, judged_by
 from projections.views.tables import VERDICT_COLUMNS
@@ -68,19 +68,42 @@ def month_rows(
 
 def month_row(subject: str, month: Month, counts: dict[str, int], judging: Judging) -> dict[str, Any]:
     closing = month.closing
-    standing = shown(closing, judging.spans, month.begun.month_end - 1)
+    found = shown(closing, judging.spans, month.begun.month_end - 1)
     policy = term_at(judging.terms, month_start(month.month)).policy
+    return month_columns(
+        subject,
+        month_text(month.month),
+        (month.begun, closing),
+        None if closing.cap == NO_CAP else closing.cap,
+        (str(found.state), found.level),
+        {word: counts.get(word, 0) for word in VERDICT_COLUMNS},
+        judged_by(judging.policies, policy),
+    )
+
+
+def month_columns(
+    subject: Any,
+    month: Any,
+    accounts: tuple[Account, Account],
+    cap: Any,
+    standing: tuple[Any, Any],
+    counts: Mapping[str, Any],
+    judged: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A month's row, from its opening to its close; or many rows as columns, where these are arrays and lists."""
+    begun, closing = accounts
+    state, level = standing
     return {
         "subject": subject,
-        "month": month_text(month.month),
-        "opening_tenths": month.begun.points,
+        "month": month,
+        "opening_tenths": begun.points,
         "growth_tenths": closing.growth,
-        "cap_tenths": None if closing.cap == NO_CAP else closing.cap,
+        "cap_tenths": cap,
         "closing_tenths": closing.points,
-        "state": str(standing.state),
-        "level": standing.level,
-        **{word: counts.get(word, 0) for word in VERDICT_COLUMNS},
-        **judged_by(judging.policies, policy),
+        "state": state,
+        "level": level,
+        **counts,
+        **judged,
         "month_end": closing.month_end,
         "opened_at": closing.opened_at,
         "is_open": closing.open,
@@ -113,25 +136,42 @@ def month_of_row(row: Row[Any]) -> Month:
 def history_rows(subject: str, moved: Sequence[Change], judging: Judging) -> list[dict[str, Any]]:
     """Each change of state or level, with the points after it and what caused it."""
     return [
-        {
-            "subject": subject,
-            "scheme": SCHEME,
-            "from_at": change.at,
-            "state": str(change.after.state),
-            "level": change.after.level,
-            "score": change.after.points_tenths,
-            **judged_by(judging.policies, term_at(judging.terms, change.at).policy),
-            "cause": _cause(change),
-            "cause_position": change.position or None,
-        }
+        change_columns(
+            (subject, SCHEME),
+            change.at,
+            (str(change.after.state), change.after.level, change.after.points_tenths),
+            judged_by(judging.policies, term_at(judging.terms, change.at).policy),
+            (cause_of(change.finding and change.finding.verdict, change.position), change.position or None),
+        )
         for change in moved
     ]
 
 
-def _cause(change: Change) -> str:
-    if change.finding is not None:
-        return change.finding.verdict.word
-    return "opened" if change.position else "policy"
+def change_columns(
+    whose: tuple[Any, Any], at: Any, after: tuple[Any, Any, Any], judged: Mapping[str, Any], cause: tuple[Any, Any]
+) -> dict[str, Any]:
+    """A change's row but for its number; or many rows as columns, where these are arrays and lists."""
+    subject, scheme = whose
+    state, level, points = after
+    word, position = cause
+    return {
+        "subject": subject,
+        "scheme": scheme,
+        "from_at": at,
+        "state": state,
+        "level": level,
+        "score": points,
+        **judged,
+        "cause": word,
+        "cause_position": position,
+    }
+
+
+def cause_of(verdict: Verdict | None, position: int) -> str:
+    """What a change came with, in a word."""
+    if verdict is not None:
+        return verdict.word
+    return "opened" if position else "policy"
 
 
 def level_row(subject: str, account: Account, effective: Effective, judging: Judging, as_of: int) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def nullable(values: NDArray[np.int64], null: int) -> Values:
     return [None if value == null else value for value in values.tolist()]
 
 
+def lists(columns: dict[str, Any]) -> dict[str, Values]:
+    """Columns whose values may stand in arrays yet."""
+    return {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
+
+
 def following(starts: NDArray[np.int64], from_at: NDArray[np.int64]) -> Values:
     """By row of a history, when the next row of the same subject begins; None for the last."""
     to_at: Values = [*from_at[1:].tolist(), None][: len(from_at)]
