@@ -5,6 +5,7 @@ packages shows in no tool that looks at modules.
 """
 
 import ast
+import tomllib
 
 import cli
 from tests import ROOT
@@ -60,6 +61,14 @@ def test_no_room_is_overfull_and_each_says_what_it_is_for() -> None:
         assert len(modules) <= MODULES_MAX, f"{folder} holds {len(modules)} modules"
         about = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
         assert about and about.splitlines()[0].endswith((".", ":")), f"{folder} says nothing of itself"
+
+
+def test_every_room_with_rooms_in_it_has_a_contract_on_their_floors() -> None:
+    """Which is checked with the lint; a contract that names a room that is not there fails by itself."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    held = {room for contract in told if contract["type"] == "layers" for room in contract.get("containers", ())}
+    rooms = {name for name, path in sources().items() if path.name == "__init__.py"}
+    assert {name.rpartition(".")[0] for name in rooms if "." in name} <= held
 
 
 def test_every_room_of_two_floors_is_on_the_plan() -> None:
