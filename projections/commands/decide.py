@@ -78,15 +78,16 @@ def decide(
 @command("decided", "levelbook decided merchant/tea-house")
 @click.argument("subject", shell_complete=complete_subject)
 @scheme_option
+@language_option
 @store_options
-def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
+def decided(subject: str, scheme: str | None, store: str, format_: str, lang: str) -> None:
     """List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period."""
     from replay.decisions.decide import decisions_json
     from replay.history.readers import EVERYTHING_SHOWN
 
     with open_at(store) as opened:
         found = decisions_json(opened, subject, scheme, EVERYTHING_SHOWN)
-    decisions_text.print_decisions(found, as_json=format_ == "json")
+    decisions_text.print_decisions(found, lang, as_json=format_ == "json")
 
 
 @command("audit", "levelbook audit --scheme merchant-reputation --month 2022-11")
@@ -98,8 +99,9 @@ def decided(subject: str, scheme: str | None, store: str, format_: str) -> None:
     help="Only decisions of this month (or day, YYYY-MM-DD).",
 )
 @click.option("--subject", metavar="SUBJECT", shell_complete=complete_subject, help="Only decisions on this subject.")
+@language_option
 @store_options
-def audit(scheme: str | None, month: str | None, subject: str | None, store: str, format_: str) -> None:
+def audit(scheme: str | None, month: str | None, subject: str | None, store: str, format_: str, lang: str) -> None:
     """Replay each decision at its own as_of, position and policy, and say which do not come out.
 
     Exit status 0 only when all are reproduced.
@@ -110,7 +112,7 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
         day_asked(month, "--month") if len(month) > len("2022-11") else month_asked(month)
     with open_at(store) as opened, progress_of("auditing", 0) as progress:
         found = audit_json(opened, Selection(scheme, month, subject), progress)
-    decisions_text.print_audit(found, as_json=format_ == "json")
+    decisions_text.print_audit(found, lang, as_json=format_ == "json")
     if found["reproduced"] < found["audited"]:
         sys.exit(EXIT_NOT_ALL)
 
@@ -169,6 +171,7 @@ def appeal(
 @click.option("--known-at", metavar="WHEN", help="As it was known then. Default: everything known.")
 @click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")
 @policies_option
+@language_option
 @store_options
 def leaderboard(
     board: str,
@@ -179,6 +182,7 @@ def leaderboard(
     policies: Path | None,
     store: str,
     format_: str,
+    lang: str,
 ) -> None:
     """Show BOARD, such as comprehensive, of a month: who is rated, best first."""
     from replay.answers.board import board_json
@@ -188,4 +192,4 @@ def leaderboard(
     with open_at(store) as opened, progress_of("judging agencies", 0) as progress:
         known, choice = (known_at, position), Choice(folder=policies)
         found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
-    decisions_text.print_board(found | {"rows": found["rows"][:top]}, as_json=format_ == "json")
+    decisions_text.print_board(found | {"rows": found["rows"][:top]}, lang, as_json=format_ == "json")

@@ -5,36 +5,39 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from projections.text.words import Words
     from replay.decisions.decide import Decided
 from projections.terminal.tables import LEFT, Column, print_table
-from projections.text.ledger import tell_open
 from projections.text.output import print_json
 
 
-def print_board(found: dict[str, Any], *, as_json: bool) -> None:
+def print_board(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    reconstruction = "" if found["in_force"] else " (not yet in force then: a reconstruction)"
-    click.echo(f"{found['board']} board of {found['month']}, by {found['ranks_by']}")
-    click.echo(f"  policy {found['policy']}@{found['policy_hash'][:12]}{reconstruction}")
-    click.echo(f"  as of {found['as_of']}, known at {found['known_at']} (position {found['position']})")
+    from projections.text.words import Words
+
+    words = Words(language, {})
+    click.echo(words.decision("board", **found))
+    policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
+    click.echo(f"  {policy}" + ("" if found["in_force"] else f" ({words('reconstruction')})"))
+    click.echo(f"  {words('clocks', **found)}")
     if found["asked_known_at"] is not None:
-        tell_open(found["asked_known_at"], found["position"])
-    click.echo(f"  assumed, not published: {', '.join(found['assumed'])}")
+        click.echo(f"  {words('known_at_open', **found)}")
+    click.echo(f"  {words('assumed', names=', '.join(found['assumed']))}")
     columns = (Column(is_right=True, least=4), Column(is_right=True, least=5), Column(least=3), LEFT, LEFT)
-    print_table(columns, [_board_cells(row) for row in found["rows"]], indent=2)
+    print_table(columns, [_board_cells(row, words) for row in found["rows"]], indent=2)
     if not found["rows"]:
-        click.echo("  no agency was rated")
+        click.echo(f"  {words.decision('nobody_rated')}")
     decided = found["decided"]
     if decided is not None:
-        outcome = "RESTATED: it comes out otherwise here" if decided["restated"] else "the same"
-        click.echo(f"  decided in {decided['run']}, known at {decided['known_at']}: {outcome}")
+        outcome = words.decision("restated" if decided["restated"] else "same")
+        click.echo(f"  {words.decision('board_decided', **decided, outcome=outcome)}")
 
 
-def _board_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    level, settled = row["level"] or "-", f"settled {row['settled']} fen"
-    return str(row["rank"]), str(row["score"]), level, row["subject"], settled
+def _board_cells(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+    settled = words.decision("settled", **row)
+    return str(row["rank"]), str(row["score"]), row["level"] or "-", row["subject"], settled
 
 
 def print_run(found: "Decided", *, as_json: bool) -> None:
@@ -59,45 +62,51 @@ def print_run(found: "Decided", *, as_json: bool) -> None:
     click.echo(f"{run.scheme} {run.period}: {found.decided} decisions in {run.run}, known up to {run.position}{how}")
 
 
-def print_decisions(found: list[dict[str, Any]], *, as_json: bool) -> None:
+def print_decisions(found: list[dict[str, Any]], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from projections.text.words import Words
+
+    words = Words(language, {})
     for item in found:
-        latest = "" if item["as_decided"] else "  (decided again since)"
-        click.echo(
-            f"{item['scheme']} {item['period']}: {item['state']}, {item['level'] or 'no level'}, score {item['score']}"
-            f"  {item['policy']}@{item['policy_hash'][:12]}{latest}"
-        )
-        click.echo(f"  {item['run']}, as of {item['as_of']}, known at {item['known_at']} (position {item['position']})")
-        click.echo(f"  facts {item['facts']}\n  findings {item['findings']}")
+        since = "" if item["as_decided"] else words.decision("decided_again")
+        policy = f"{item['policy']}@{item['policy_hash'][:12]}"
+        told = item | {"policy": policy, "standing": _standing(item, words), "since": since}
+        click.echo(words.decision("decided", **told))
+        for line in ("moment", "facts", "findings"):
+            click.echo(f"  {words.decision(line, **item)}")
     if not found:
-        click.echo("nothing was decided")
+        click.echo(words.decision("nothing_decided"))
 
 
-def print_audit(found: dict[str, Any], *, as_json: bool) -> None:
+def print_audit(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from projections.text.words import Words
+
+    words = Words(language, {})
     for item in found["decisions"]:
-        decided = (
-            f"{item['decided']['state']}, {item['decided']['level'] or 'no level'}, score {item['decided']['score']}"
-        )
         if item["outcome"] == "reproduced" and not item["restated"]:
             continue
-        click.echo(f"{item['subject']}  {item['scheme']} {item['period']}: {item['outcome']}, decided {decided}")
+        click.echo(words.decision("audited", **item, standing=_standing(item["decided"], words)))
         if item["restated"]:
-            now = f"{item['now']['state']}, {item['now']['level'] or 'no level'}, score {item['now']['score']}"
-            click.echo(f"  as known now: {now}")
+            click.echo("  " + words.decision("now", standing=_standing(item["now"], words)))
             for step in item["since"]:
                 if step["events"]:
-                    click.echo(f"    {step['points'] or '':>9}  {step['step']}: {step['events']} events")
+                    told = step | {"points": step["points"] or "", "step": words.step(step["step"])}
+                    click.echo("    " + words.decision("step", **told))
     for item in found["announced"]:
-        click.echo(
-            f"{item['subject']}  {item['scheme']} {item['period']}: announced {item['announced'] or 'no level'},"
-            f" decided {item['decided'] or 'nothing'}, replayed {item['replayed'] or 'no level'}"
-        )
-    click.echo(f"{found['reproduced']} of {found['audited']} decisions are reproduced")
+        decided = item["decided"] or words.decision("nothing")
+        levels = {name: words.level(item[name]) for name in ("announced", "replayed")}
+        click.echo(words.decision("announced", **item | levels | {"decided": decided}))
+    click.echo(words.decision("reproduced", **found))
+
+
+def _standing(found: dict[str, Any], words: "Words") -> str:
+    state, level = words.state(found["state"]), words.level(found["level"])
+    return words.decision("standing", state=state, level=level, score=found["score"])
 
 
 def print_appeal(found: dict[str, Any], language: str, form: str) -> None:

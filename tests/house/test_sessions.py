@@ -1,4 +1,4 @@
-"""README and the tutorials show what the commands print, in each language."""
+"""README, the tutorials and the how-to pages show what the commands print, the first two in each language."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from tests import ROOT
 from tests.support.sessions import Shown, fits, run, shown_in
 
 TUTORIALS = (ROOT / "docs" / "tutorials").glob("*.md")
+HOW_TO = [page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if shown_in(page)]
 PAGES = [ROOT / "README.md", *sorted(page for page in TUTORIALS if not page.name.endswith(".zh.md"))]
 
 
@@ -30,6 +31,19 @@ def test_a_page_shows_what_the_commands_print_in_each_language(page: Path, tmp_p
     session = [item for pair in zip(english, chinese, strict=True) for item in _once(*pair)]
     printed = run(session, tmp_path)
     for (command, output), found in zip(session, printed, strict=True):
+        assert fits(output, found), f"$ {command}\n{found}\n-- the page says --\n{output}"
+
+
+def test_every_page_that_shows_a_session_is_run() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    shown = {page for page in documents if shown_in(page) and not page.name.endswith(".zh.md")}
+    assert shown == {*PAGES, *HOW_TO} and len(HOW_TO) > 1
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.name)
+def test_a_how_to_shows_what_the_commands_print(page: Path, tmp_path: Path) -> None:
+    session = shown_in(page)
+    for (command, output), found in zip(session, run(session, tmp_path), strict=True):
         assert fits(output, found), f"$ {command}\n{found}\n-- the page says --\n{output}"
 
 

@@ -2,11 +2,12 @@
 
 A session is an indented block whose commands begin with `$ `; `> ` goes on with a command, and blank lines may stand
 in what it prints. There `…` stands for what differs from run to run, and alone on a line for any number of lines. A
-command that ends with `&` is waited for until it listens.
+command that ends with `&` is waited for until it listens; of one that ends with `<TAB>` bash completes the last word.
 """
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -67,6 +68,10 @@ def run(shown: list[Shown], folder: Path) -> list[str]:
 
 
 def _runnable(command: str, port: str) -> str:
+    if command.endswith("<TAB>"):
+        words = shlex.quote(command.removesuffix("<TAB>"))
+        asked = f"COMP_WORDS={words} COMP_CWORD={len(command.split()) - 1} _LEVELBOOK_COMPLETE=bash_complete levelbook"
+        return f"{asked} | sed 's/^plain,//' | paste -sd ' ' | sed 's/ /  /g'"
     if not command.endswith(" &"):
         return command
     listening = f"for _ in $(seq 200); do (: < /dev/tcp/127.0.0.1/{port}) 2>/dev/null && break; sleep 0.1; done"

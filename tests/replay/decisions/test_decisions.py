@@ -426,3 +426,38 @@ def test_a_decided_board_stands_when_the_board_is_restated(demo: str, tmp_path: 
     assert found["decided"]["restated"] is True and "RESTATED" in run(*asked)
     assert found["rows"][0]["settled"] == found["decided"]["rows"][0]["settled"] + 10**9
     assert ask("audit", "--scheme", "leaderboard")["reproduced"] == 2
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def test_boards_decisions_and_audits_are_told_in_the_language_that_was_asked_for(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide_everything()
+    flag = event("order.flagged", "late", "2023-06-01T00:00:00+08:00", subject=MERCHANT)
+    learn(demo, tmp_path, flag | {"data": {"order": "honest-1", "reason": "fake_trade"}})
+    asked: dict[tuple[str, ...], tuple[str, str]] = {
+        ("decided", MERCHANT): (
+            "merchant-reputation 2022-11: rated, bronze-1, score 507  ",
+            "merchant-reputation 2022-11：已定级，bronze-1，得分 507  ",
+        ),
+        ("decided", MERCHANT, "--scheme", "merchant-tier"): ("findings ", "判定摘要 "),
+        ("audit",): (" of 9 decisions are reproduced\n", "9 项定级中有 "),
+        ("audit", "--scheme", "merchant-reputation"): (
+            "  as known now: rated, bronze-1",
+            "  按现在所知：已定级，bronze-1",
+        ),
+        ("leaderboard", "comprehensive", "--month", "2023-04"): (
+            "comprehensive board of 2023-04, by ",
+            "2023-04 榜单 comprehensive，按 ",
+        ),
+        ("leaderboard", "growth", "--month", "2023-04"): (": the same\n", "所知：一致\n"),
+    }
+    for words, (english, chinese) in asked.items():
+        assert english in run(*words), words
+        assert chinese in run(*words, "--lang", "zh") and english not in run(*words, "--lang", "zh"), words
+        monkeypatch.setenv("LEVELBOOK_LANGUAGE", "zh")
+        assert chinese in run(*words), words
+        monkeypatch.delenv("LEVELBOOK_LANGUAGE")
+        assert ask(*words, "--lang", "zh") == ask(*words), "JSON is the same in every language"
