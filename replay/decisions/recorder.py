@@ -30,7 +30,7 @@ from replay.recording.own import own_candidate
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
-from replay.store.queries import EVERYTHING, notifications, versions_of
+from replay.store.queries import EVERYTHING, chain_at, notifications, versions_of
 from replay.store.record import Candidate, candidate
 
 OWN_ID_CHANCE_BYTES: Final = 16
@@ -137,7 +137,9 @@ class LedgerSubscription(Subscription[LedgerRecorder]):
     """The library's subscription by asking again: a store tells nobody that something was recorded in it.
 
     It has a connection of its own, so that it may wait in one thread while others read and record; positions have no
-    gap, so that it passes over nothing. Raises StoreError where the ledger is removed or replaced meanwhile.
+    gap, so that it passes over nothing. Raises StoreError where the ledger is removed, replaced, or restored from an
+    older backup meanwhile, however far it has grown since: the chain hash of the last position is remembered. Of what
+    happened before it began it cannot tell: all that the library remembers between two runs is a position.
     """
 
     def __init__(self, store: Store, gt: int | None = None, topics: Sequence[str] = ()) -> None:
@@ -154,6 +156,7 @@ class LedgerSubscription(Subscription[LedgerRecorder]):
                 f"what follows position {gt} was asked for, but {store.name} ends at position {head}: it was restored"
                 " from an older backup, or is another ledger. Make what rests on it anew"
             )
+        self._chain = self._chain_at(self._last)
 
     def stop(self) -> None:
         """End the iteration, also one that waits in another thread."""
@@ -175,15 +178,27 @@ class LedgerSubscription(Subscription[LedgerRecorder]):
 
     def _behind(self) -> Sequence[Notification]:
         """The next ones; behind where the ledger stood when it was asked, nothing is looked at twice."""
-        head = self._recorder.max_notification_id() or 0
-        found = self._recorder.select_notifications(self._last, READ_ROWS, head, self._topics, inclusive_of_start=False)
-        self._last = found[-1].id if len(found) == READ_ROWS else head
+        with self._own.snapshot():
+            if self._chain_at(self._last) != self._chain:
+                raise StoreError(
+                    f"{self._own.name} bears another record at position {self._last} than the one that was given out:"
+                    " it was restored from an older backup. Make what rests on it anew"
+                )
+            head = self._own.head().position
+            found = self._recorder.select_notifications(
+                self._last, READ_ROWS, head, self._topics, inclusive_of_start=False
+            )
+            self._last = found[-1].id if len(found) == READ_ROWS else head
+            self._chain = self._chain_at(self._last)
         if not found and not self._own.is_current():
             raise StoreError(
                 f"{self._own.name} was removed or replaced since it was opened, or its connection was lost; look which"
                 " ledger stands there, then start again"
             )
         return found
+
+    def _chain_at(self, position: int) -> bytes | None:
+        return chain_at(self._own, position) if position else self._own.identity.chain_start
 
 
 def _candidate_of_state(state: bytes) -> Candidate:

@@ -28,6 +28,7 @@ from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK
+from tests.support.copies import kept
 from tests.support.making import Event, event, ingest_events, paid
 
 PAGE = ROOT / "docs" / "how-to" / "projection-of-your-own.md"
@@ -144,6 +145,26 @@ def test_a_ledger_that_goes_away_ends_a_subscription(location: str, tmp_path: Pa
             go_away(location)
             with pytest.raises(StoreError, match=GONE):
                 next(subscription)
+
+
+@pytest.mark.parametrize("topics", [(), ("order.received",)])
+def test_a_ledger_that_is_restored_and_grows_past_a_subscription_ends_it(
+    location: str, topics: tuple[str, ...], tmp_path: Path
+) -> None:
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, story(4), tmp_path)
+        restore = kept(location)
+        ingest_events(store, [event("order.received", f"lost-{n}", order="o-1") for n in range(3)], tmp_path)
+    with open_store(location) as store, Ledger(store).recorder.subscribe(topics=topics) as subscription:
+        expected = [1, 4, 5, 6, 7] if topics else list(range(1, 8))
+        assert ids(subscription, len(expected)) == expected
+        restore()
+        with open_store(location) as grown:
+            ingest_events(grown, [event("order.received", f"new-{n}", order="o-1") for n in range(9)], tmp_path)
+            assert grown.head().position == 13
+        with pytest.raises(StoreError, match=rf" position 7 than the one that was given out: it was restored|{GONE}"):
+            next(subscription)
 
 
 def go_away(location: str) -> None:
