@@ -1,11 +1,10 @@
-"""Boards of agencies as the views hold them, and the policies that replays use."""
+"""Boards as the views hold them, and the policies that replays use."""
 
 from sqlalchemy import select
 from starlette.requests import Request
 
 from domain.calendar import LEDGER_START, month_start, parse_month, shanghai_text
 from domain.events import BoardRow
-from domain.mcn_level.facts import evaluated_at, rules_of
 from domain.policy import start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
 from projections.api.operations import Answer, Asked, reading_of
@@ -15,8 +14,7 @@ from projections.reading.freshness import standing_json
 from replay.answers.board import decided_json, row_json
 from replay.history.timeline import Moment
 from replay.policies.catalog import list_policies
-from replay.schemes.mcn_level.replay import McnReplay
-from replay.schemes.registry import choose
+from replay.schemes.registry import LEADERBOARD, choose, ranking
 
 
 def read_board(request: Request, asked: Asked) -> Answer:
@@ -24,15 +22,16 @@ def read_board(request: Request, asked: Asked) -> Answer:
     board, month = asked["board"], parse_month(asked["month"])
     if month_start(month) < LEDGER_START:
         raise _no_board(f"month {asked['month']} is before 2020-06, when levels begin", "month")
-    reading, reader = reading_of(request), asker_of(request).reader
+    reading, reader, ranked_by = reading_of(request), asker_of(request).reader, ranking(LEADERBOARD)
+    assert ranked_by is not None
     with reading.store() as store, reading.snapshot() as at:
         standing, head = at.standing, store.head()
-        policies = choose(store, McnReplay, Moment(standing.as_of, 0, standing.position))
+        policies = choose(store, ranked_by.replay, Moment(standing.as_of, 0, standing.position))
         policy = term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
         ranks_by = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
         if board not in ranks_by:
             raise _no_board(f"there is no board {board!r}; known are {', '.join(ranks_by)}", "board")
-        due = evaluated_at(month, rules_of(policy))
+        due = ranked_by.periods.period(month, lambda *_: policy).due
         if due > standing.as_of:
             raise _no_board(f"month {asked['month']} is not evaluated yet: it is due at {shanghai_text(due)}", "month")
         places = at.tables["leaderboards"]
@@ -49,7 +48,7 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "policy": policy.id,
             "policy_hash": policy.hash,
             "in_force": standing.as_of >= policy.in_force_from,
-            "assumed": McnReplay.assumed_of(policies),
+            "assumed": ranked_by.replay.assumed_of(policies),
             "rows": [row_json(row) for row in rows],
             **decided_json(store, board, month, rows, reader),
         }

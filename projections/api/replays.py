@@ -196,7 +196,7 @@ def _named(found: Replay, request: Request, asked: Asked) -> tuple[str, bool]:
 
 def _depends_on(found: Replay) -> list[str]:
     policies = found.policies
-    revisions = [policy.hash for policy in (*policies.own, *policies.creators, *policies.previewed)]
+    revisions = [policy.hash for policy in (*policies.own, *policies.beside, *policies.previewed)]
     return [found.subject, found.scheme, str(found.moment), *revisions]
 
 

@@ -36,4 +36,4 @@ def standing_of(told: Told, as_of: int) -> Standing:
 
 def all_versions(policies: Policies) -> list[Policy]:
     """Every version that took part."""
-    return [*policies.own, *policies.creators]
+    return [*policies.own, *policies.beside]

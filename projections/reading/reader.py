@@ -336,4 +336,4 @@ def levels_query(at: Snapshot, changes: Table, *where: ColumnElement[bool]) -> S
 
 
 def revisions_of(policies: Policies) -> tuple[str, ...]:
-    return tuple(policy.hash for policy in (*policies.own, *policies.creators, *policies.previewed))
+    return tuple(policy.hash for policy in (*policies.own, *policies.beside, *policies.previewed))

@@ -99,7 +99,7 @@ class Step:
     def revisions(self) -> dict[str, list[list[str]]]:
         """By scheme, id and hash of the revisions that judge."""
         return {
-            scheme: [[policy.id, policy.hash] for policy in (*item.own, *item.creators)]
+            scheme: [[policy.id, policy.hash] for policy in (*item.own, *item.beside)]
             for scheme, item in self.policies.items()
         }
 

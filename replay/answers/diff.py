@@ -124,7 +124,7 @@ def moved_json(replay: Replay, tenths: int) -> str | None:
 
 
 def _hashes(policies: Policies) -> list[str]:
-    return [policy.hash for policy in (*policies.own, *policies.creators)]
+    return [policy.hash for policy in (*policies.own, *policies.beside)]
 
 
 def _turned(step: Step) -> Step:

@@ -37,7 +37,7 @@ def common_json(replay: Replay) -> dict[str, Any]:
 
 def asked_json(replay: Replay) -> dict[str, Any]:
     """What makes a replay the same for ever: as_of, position, and every policy that took part."""
-    policies = [*replay.policies.own, *replay.policies.creators]
+    policies = [*replay.policies.own, *replay.policies.beside]
     return {
         "policy": replay.policy.id,
         "policy_hash": replay.policy.hash,

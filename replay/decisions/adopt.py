@@ -54,7 +54,7 @@ def _used(store: Store, as_of: int) -> list[Policy]:
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
     chosen = [choose(store, scheme.replay, moment) for scheme in SCHEMES.values()]
-    found = {policy.hash: policy for policies in chosen for policy in (*policies.own, *policies.creators)}
+    found = {policy.hash: policy for policies in chosen for policy in (*policies.own, *policies.beside)}
     return list(found.values())
 
 

@@ -157,7 +157,7 @@ def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str
     # What cannot judge one must not begin a run that never ends.
     for item in islice(list_subjects(store, scheme.kind), 1):
         judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing()
-    adopt_all(ledger, (*policies.own, *policies.creators))
+    adopt_all(ledger, (*policies.own, *policies.beside))
     head = store.head()
     book = ledger.decision_book()
     run = DecisionsRun(

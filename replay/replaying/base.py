@@ -31,8 +31,8 @@ class Policies(NamedTuple):
     """The versions that take part, the earliest first."""
 
     own: Sequence[Policy]
-    creators: Sequence[Policy] = ()
-    """Of creator-level, where an agency's creators are judged beside it."""
+    beside: Sequence[Policy] = ()
+    """Of the schemes that the own one rests on, whose subjects are judged beside it."""
     previewed: Sequence[Policy] = ()
     """Not in force yet, but open for preview at `as_of`."""
 

@@ -95,7 +95,7 @@ class McnReplay(MonthlyReplay[Month]):
     @classmethod
     def assumed_of(cls, policies: Policies) -> list[str]:
         """Of the creators' policies, what their levels rest on: no benefit plays a part here."""
-        of_creators = {name for policy in policies.creators for name in policy.assumed}
+        of_creators = {name for policy in policies.beside for name in policy.assumed}
         own = {name for policy in policies.own for name in policy.assumed}
         return sorted(own | {name for name in of_creators if not name.startswith(BENEFIT_PREFIX)})
 
@@ -125,7 +125,7 @@ class McnReplay(MonthlyReplay[Month]):
         if creator not in self._creators:
             subject = f"creator/{creator}"
             known = self._known_by_subject.get(subject, [])
-            self._creators[creator] = CreatorReplay(subject, known, self.moment, Policies(self.policies.creators))
+            self._creators[creator] = CreatorReplay(subject, known, self.moment, Policies(self.policies.beside))
         return self._creators[creator]
 
     @cached_property
