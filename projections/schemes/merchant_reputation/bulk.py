@@ -23,8 +23,8 @@ from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded, account_from, account_of
 
 _STATES: Final = [str(state) for state in STATES]
-_VERDICTS: Final = [None, *Verdict]
-"""By their numbers; 0 for none."""
+_CAUSES: Final = [cause_of(None, 0), cause_of(None, 1), *(cause_of(verdict, 1) for verdict in Verdict)]
+"""New rules, an opening, and each verdict one place after its number."""
 
 
 def fill(filling: Filling) -> None:
@@ -73,14 +73,13 @@ def _month_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
 
 def _change_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
     changes = folded.changes
-    moved = zip(changes.verdict.tolist(), changes.position.tolist(), strict=True)
-    causes = [cause_of(_VERDICTS[verdict], position) for verdict, position in moved]
+    causes = np.where(changes.verdict > 0, changes.verdict + 1, changes.position > 0)
     columns = change_columns(
         (named(folded.subjects, owners_of(changes.starts)), [SCHEME] * len(causes)),
         changes.at,
         (named(_STATES, changes.state), named(folded.codes, changes.level), changes.points),
         judged.at(changes.at),
-        (causes, nullable(changes.position, 0)),
+        (named(_CAUSES, causes), nullable(changes.position, 0)),
     )
     numbers, ends = numbers_of(changes.starts), following(changes.starts, changes.at)
     return lists({**columns, "number": numbers, "to_at": ends})

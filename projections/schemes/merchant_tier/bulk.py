@@ -6,7 +6,7 @@ import numpy as np
 
 from domain.merchant_tier.facts import end_of, last_closed_day
 from domain.merchant_tier.rule import CAUSES, NEVER, SCHEME, STATES, Account, Change
-from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, day_rows, history_row, judging_of, level_row
+from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, day_rows, history_rows, judging_of, level_row
 from projections.schemes.shared.bulk_rows import named
 from projections.schemes.shared.filling import LATEST, Filling
 from projections.views.step import numbered
@@ -34,7 +34,7 @@ def fill(filling: Filling) -> None:
     for subject, changes in _tier_changes(folded).items():
         of_subject = day_rows(subjects[subject], changes, judging, 0)
         days += of_subject
-        history += numbered([history_row(row) for row in of_subject], None)
+        history += numbered(history_rows(of_subject, changes), None)
     filling.insert("tier_days", days)
     filling.insert("history", history)
     accounts = [Account(*account) for account in folded.accounts.tolist()]

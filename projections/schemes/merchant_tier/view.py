@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row
 
-from domain.calendar import day_of, day_start, day_text, parse_day
+from domain.calendar import day_of, day_start, day_text
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, history_of, last_closed_day, spans_of
 from domain.merchant_tier.rule import (
@@ -248,7 +248,7 @@ def _rewrites(
         Rewrite(
             "history",
             {"subject": subject, "scheme": SCHEME},
-            numbered([history_row(row) for row in rows], last[0] if last else None),
+            numbered(history_rows(rows, found.changes), last[0] if last else None),
             ("number", max(first - 1, 0)),
         ),
         level_rewrite(level_row(step, subject, state_of(history, found.account), found.account)),
@@ -284,16 +284,19 @@ def day_rows(subject: str, changes: Sequence[Change], judging: Judging, first: i
     return rows
 
 
-def history_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A day on which the tier changed as a row of the level's history: it shows once the day has closed."""
+def history_rows(rows: Sequence[dict[str, Any]], changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """The rows of days on which the tier changed as rows of the level's history: it shows once the day has closed."""
     kept = ("subject", "state", "level", "policy", "policy_hash", "assumed", "cause")
-    return {
-        **{name: row[name] for name in kept},
-        "scheme": SCHEME,
-        "from_at": end_of(parse_day(row["day"])),
-        "score": row["tier"] if row["level"] is not None else None,
-        "cause_position": row["cause_position"] or None,
-    }
+    return [
+        {
+            **{name: row[name] for name in kept},
+            "scheme": SCHEME,
+            "from_at": end_of(change.day),
+            "score": change.after.tier if row["level"] is not None else None,
+            "cause_position": change.position or None,
+        }
+        for row, change in zip(rows, changes, strict=True)
+    ]
 
 
 def level_row(step: Step, subject: str, state: State, account: Account) -> dict[str, Any]:
