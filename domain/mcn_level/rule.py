@@ -69,7 +69,7 @@ class Rules(NamedTuple):
     """Rising."""
 
 
-class Row(NamedTuple):
+class ScoreRow(NamedTuple):
     """One row of the score: a figure, the band that it reached, and to which score its points belong."""
 
     score: str
@@ -96,7 +96,7 @@ class Evaluation(NamedTuple):
     settled_fen: int
     showcase_fen: int
     good_fen: int
-    rows: list[Row]
+    rows: list[ScoreRow]
     operating: int
     growth: int
     service: int
@@ -129,19 +129,19 @@ def evaluate(figures: Figures, rules: Rules) -> Evaluation:
 SCORES: Final = ("operating", "growth", "service", "bonus")
 
 
-def rows_of(figures: Figures, settled: int, showcase: int, good: int, rules: Rules) -> list[Row]:
+def rows_of(figures: Figures, settled: int, showcase: int, good: int, rules: Rules) -> list[ScoreRow]:
     """Every row of the score, in the order of the rulebook."""
     reputation = (figures.reputation_sum, figures.reputation_creators)
     return [
-        Row("operating", "settled_fen", settled, 1, 1, rules.settled_bands),
-        Row("operating", "orders", figures.orders, 1, 1, rules.orders_bands),
-        Row("operating", "top_creators", figures.top_creators, 1, 1, rules.top_creators_bands),
-        Row("operating", "live_minutes", figures.live_minutes, 1, 1, rules.live_minutes_bands),
-        Row("growth", "showcase_share", showcase, settled, 100, rules.showcase_share_bands),
-        Row("growth", "showcase_creators", figures.showcase_creators, 1, 1, rules.showcase_creators_bands),
-        Row("growth", "good_share", good, settled, 100, rules.good_share_bands),
-        Row("service", "reputation_hundredths", *reputation, 1, rules.service_bands),
-        Row("bonus", "worry_free_orders", figures.worry_free, 1, 1, rules.worry_free_bands),
+        ScoreRow("operating", "settled_fen", settled, 1, 1, rules.settled_bands),
+        ScoreRow("operating", "orders", figures.orders, 1, 1, rules.orders_bands),
+        ScoreRow("operating", "top_creators", figures.top_creators, 1, 1, rules.top_creators_bands),
+        ScoreRow("operating", "live_minutes", figures.live_minutes, 1, 1, rules.live_minutes_bands),
+        ScoreRow("growth", "showcase_share", showcase, settled, 100, rules.showcase_share_bands),
+        ScoreRow("growth", "showcase_creators", figures.showcase_creators, 1, 1, rules.showcase_creators_bands),
+        ScoreRow("growth", "good_share", good, settled, 100, rules.good_share_bands),
+        ScoreRow("service", "reputation_hundredths", *reputation, 1, rules.service_bands),
+        ScoreRow("bonus", "worry_free_orders", figures.worry_free, 1, 1, rules.worry_free_bands),
     ]
 
 

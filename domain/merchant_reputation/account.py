@@ -49,7 +49,7 @@ class Publication(NamedTuple):
     """The instant of the publication."""
 
 
-class Effective(NamedTuple):
+class EffectivePublication(NamedTuple):
     """What counts towards the outside: the state and level last published, and since which publication."""
 
     state: State
@@ -133,19 +133,19 @@ def _first_month(run: Run) -> int:
     return NEVER if opened_at == NEVER else month_of(opened_at)
 
 
-def effective_of(run: Run, spans: Sequence[Span], as_of: int) -> Effective:
+def effective_of(run: Run, spans: Sequence[Span], as_of: int) -> EffectivePublication:
     """What the publications up to `as_of` make effective."""
     published = publications(run, spans, as_of)
     last = next(published, None)
     if last is None:
         never = run.account.opened_at == NEVER
-        return Effective(State.NOT_ONBOARDED if never else State.UNRATED, None, None)
+        return EffectivePublication(State.NOT_ONBOARDED if never else State.UNRATED, None, None)
     since = last.at
     for earlier in published:
         if earlier.shown[:2] != last.shown[:2]:
             break
         since = earlier.at
-    return Effective(last.shown.state, last.shown.level, since)
+    return EffectivePublication(last.shown.state, last.shown.level, since)
 
 
 def _publication_instant(month: int, rules: Rules) -> int:

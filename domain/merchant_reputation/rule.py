@@ -270,7 +270,7 @@ def run(history: History, spans: Sequence[Span], opening: Account = NEW) -> Run:
     return go_on(begin(history, opening), spans).run
 
 
-class Place(NamedTuple):
+class RunProgress(NamedTuple):
     """How far a run has come among the facts and among the credits."""
 
     fact: int
@@ -282,7 +282,7 @@ class Running(NamedTuple):
 
     history: History
     book: Book
-    place: Place
+    place: RunProgress
     run: Run
 
 
@@ -311,17 +311,17 @@ def go_on(running: Running, spans: Sequence[Span]) -> Running:
     return Running(history, book, place, Run(account, findings, months))
 
 
-def _remember_before(instant: int, history: History, book: Book) -> Place:
+def _remember_before(instant: int, history: History, book: Book) -> RunProgress:
     """Write down what happened before an instant, judging nothing."""
     facts = bisect_left(history.facts, instant, key=lambda fact: fact.at)
     for index in range(facts):
         remember(history.facts[index], index, book)
-    return Place(facts, bisect_left(history.credits, instant, key=lambda credit: credit.at))
+    return RunProgress(facts, bisect_left(history.credits, instant, key=lambda credit: credit.at))
 
 
 def _judge_month(
-    place: Place, account: Account, history: History, book: Book, rules: Rules, findings: list[Finding]
-) -> tuple[Account, Place]:
+    place: RunProgress, account: Account, history: History, book: Book, rules: Rules, findings: list[Finding]
+) -> tuple[Account, RunProgress]:
     """Judge what is left of the account's month, from a place among facts and credits up to the next month's."""
     facts, credits = history.facts, history.credits
     index, next_credit = place
@@ -337,7 +337,7 @@ def _judge_month(
             next_credit += 1
             due = credits[next_credit].at if next_credit < len(credits) else NEVER
         if at >= end:
-            return account, Place(index, next_credit)
+            return account, RunProgress(index, next_credit)
         settled = remember(fact, index, book)
         if settled != NOTHING:
             account, finding = take(fact, settled, account, book, rules)

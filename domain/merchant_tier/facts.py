@@ -47,7 +47,7 @@ REVIEWED: Final = 2
 """The kinds of events that count, as the rule numbers them."""
 
 
-class Reading(NamedTuple):
+class ReadingTerm(NamedTuple):
     """How a version reads the events of its time; the first begins before all."""
 
     begins: int
@@ -105,14 +105,14 @@ def _tier(tier: dict[str, Any]) -> Tier:
     )
 
 
-def readings_of(terms: Sequence[Term]) -> list[Reading]:
+def readings_of(terms: Sequence[Term]) -> list[ReadingTerm]:
     """How the version of each term reads events."""
     found = []
     for term in terms:
         value = {name: item.value for name, item in term.policy.parameters.items()}
         scope = value["scope"]
         joined_before = parse_instant(scope["joined_before"])
-        found.append(Reading(term.begins, value["good_stars"], scope["category"], joined_before))
+        found.append(ReadingTerm(term.begins, value["good_stars"], scope["category"], joined_before))
     return found
 
 
@@ -191,7 +191,7 @@ def _verdict(event: Event, seen: set[tuple[str, str]], dismissed: set[str]) -> V
     return repeated if outcome == REPEATED else Verdict.DISMISSED
 
 
-def _count(event: Event, figures: list[int], reading: Reading) -> None:
+def _count(event: Event, figures: list[int], reading: ReadingTerm) -> None:
     """Add an event to its day's figures."""
     data = event.data
     if event.type == "order.paid":
@@ -212,7 +212,9 @@ def outcome_of(kind: int, seen: bool, dismissed: bool) -> int:
     return REPEATED if seen else COUNTED
 
 
-def count(figures: MutableSequence[int], kind: int, amount: int, quality: int, service: int, reading: Reading) -> None:
+def count(
+    figures: MutableSequence[int], kind: int, amount: int, quality: int, service: int, reading: ReadingTerm
+) -> None:
     """Add an event that counts to its day's figures, in the order of `Day`; `service` is 0 without stars."""
     if kind == PAID:
         figures[0] += 1
@@ -226,7 +228,7 @@ def count(figures: MutableSequence[int], kind: int, amount: int, quality: int, s
         figures[6] += service > 0 and service >= reading.good_stars
 
 
-def reading_at(readings: Sequence[Reading], instant: int) -> Reading:
+def reading_at(readings: Sequence[ReadingTerm], instant: int) -> ReadingTerm:
     """The reading that holds an instant; the first begins before all."""
     place = len(readings) - 1
     while readings[place].begins > instant:
@@ -234,7 +236,7 @@ def reading_at(readings: Sequence[Reading], instant: int) -> Reading:
     return readings[place]
 
 
-def in_scope(joined_at: int, category: str, reading: Reading) -> bool:
+def in_scope(joined_at: int, category: str, reading: ReadingTerm) -> bool:
     """Whether a merchant that joined at an instant is judged at all."""
     return category == reading.category and joined_at < reading.joined_before
 

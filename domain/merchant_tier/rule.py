@@ -153,7 +153,7 @@ class Account(NamedTuple):
 NOT_OPEN: Final = Account()
 
 
-class Opening(NamedTuple):
+class DayOpening(NamedTuple):
     """The account at the close of a day, from which later days can be stepped."""
 
     day: int
@@ -206,7 +206,7 @@ class Window:
         return sums_between(last, self.sums, bisect_right(self.days, first - 1), bisect_right(self.days, last))
 
 
-def run(history: History, spans: Sequence[Span], last_day: int, opening: Opening | None = None) -> Run:
+def run(history: History, spans: Sequence[Span], last_day: int, opening: DayOpening | None = None) -> Run:
     """Step a merchant to the close of a day: from nothing, or from the account at an earlier day's close.
 
     What acted before the start acts at it. Figures are asked for as far back as the window reaches.
@@ -215,7 +215,7 @@ def run(history: History, spans: Sequence[Span], last_day: int, opening: Opening
     if not history.in_scope:
         return Run(NOT_OPEN, [], start if last_day < start else NEVER)
     if opening is None:
-        opening = Opening(start - 1, NOT_OPEN)
+        opening = DayOpening(start - 1, NOT_OPEN)
     window = Window(history.days)
     account, moves, next_day = step(window.days, window.sums, history.acts, spans, last_day, *opening)
     changes = [Change(move.day, CAUSES[move.cause], *move[2:]) for move in moves]

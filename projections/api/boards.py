@@ -7,7 +7,7 @@ from domain.calendar import LEDGER_START, month_start, parse_month, shanghai_tex
 from domain.events import BoardRow
 from domain.policy import start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
-from projections.api.operations import Answer, Asked, reading_of
+from projections.api.operations import Asked, Reply, reading_of
 from projections.http.problems import Problem
 from projections.http.scopes import asker_of
 from projections.reading.freshness import standing_json
@@ -17,7 +17,7 @@ from replay.policies.catalog import list_policies
 from replay.schemes.registry import LEADERBOARD, choose, ranking
 
 
-def read_board(request: Request, asked: Asked) -> Answer:
+def read_board(request: Request, asked: Asked) -> Reply:
     """A board of a month: rated agencies, best first."""
     board, month = asked["board"], parse_month(asked["month"])
     if month_start(month) < LEDGER_START:
@@ -52,15 +52,15 @@ def read_board(request: Request, asked: Asked) -> Answer:
             "rows": [row_json(row) for row in rows],
             **decided_json(store, board, month, rows, reader),
         }
-    return Answer(body, standing.etag(head.chain.hex()[:16], *([] if reader.sees_decisions else ["undecided"])))
+    return Reply(body, standing.etag(head.chain.hex()[:16], *([] if reader.sees_decisions else ["undecided"])))
 
 
-def read_policies(request: Request, asked: Asked) -> Answer:
+def read_policies(request: Request, asked: Asked) -> Reply:
     """Every version and revision at hand, each parameter with its value, source and status."""
     with reading_of(request).store() as store:
         position = store.head().position
         found = list_policies(store, None, asked.get("scheme"))
-    return Answer({"program": PROGRAM_VERSION, "position": position, "policies": found})
+    return Reply({"program": PROGRAM_VERSION, "position": position, "policies": found})
 
 
 def _no_board(detail: str, field: str) -> Problem:

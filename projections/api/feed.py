@@ -17,12 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from domain.calendar import shanghai_text
 from projections.api.levels import row_json
-from projections.api.operations import Answer, Asked, reading_of
-from projections.http.authentication import Askers, Shown, shown_by
+from projections.api.operations import Asked, Reply, reading_of
+from projections.http.authentication import Askers, ShownSecret, shown_by
 from projections.http.parameters import wrong
 from projections.http.problems import Problem
 from projections.http.scopes import asker_of
-from projections.http.streams import Look, Stream, Streams
+from projections.http.streams import Look, OpenStream, Streams
 from projections.reading.freshness import standing_json
 from projections.reading.point_reads import Level
 from projections.reading.reader import Reading
@@ -35,7 +35,7 @@ HEARTBEAT_SECONDS: Final = 15
 EVENT_STREAM: Final = "text/event-stream"
 
 
-class Page(NamedTuple):
+class FeedPage(NamedTuple):
     """Some changes, and where to go on."""
 
     standing: dict[str, Any]
@@ -46,7 +46,7 @@ class Page(NamedTuple):
     """The cursor behind every change that there was, of whatever scheme."""
 
 
-async def read_changes(request: Request, asked: Asked) -> Answer | Response:
+async def read_changes(request: Request, asked: Asked) -> Reply | Response:
     """A page of changes, or for who accepts an event stream all of them, then each as it comes."""
     reading = reading_of(request)
     streams = EVENT_STREAM in request.headers.get("accept", "")
@@ -54,14 +54,14 @@ async def read_changes(request: Request, asked: Asked) -> Answer | Response:
     first = await run_in_threadpool(read_page, reading, resumed or asked.get("after"), asked)
     if not streams:
         body = {**first.standing, "changes": first.events, "next": first.cursor, "caught_up": first.is_last}
-        return Answer(body)
+        return Reply(body)
     return _Streaming(request, first, asked)
 
 
 class _Streaming(Response):
     """An answer without end; it has a place among the open streams for as long as it is sent."""
 
-    def __init__(self, request: Request, first: Page, asked: Asked) -> None:
+    def __init__(self, request: Request, first: FeedPage, asked: Asked) -> None:
         self._request, self._first, self._asked = request, first, asked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +72,7 @@ class _Streaming(Response):
             await StreamingResponse(told, media_type=EVENT_STREAM, headers=headers)(scope, receive, send)
 
 
-def read_page(reading: Reading, after: str | None, asked: Asked) -> Page:
+def read_page(reading: Reading, after: str | None, asked: Asked) -> FeedPage:
     """The changes behind a cursor, in one moment of the views. Raises Problem for a cursor of another feed."""
     with reading.store() as store, reading.snapshot() as at:
         number = number_of(reading, after)
@@ -95,7 +95,7 @@ def read_page(reading: Reading, after: str | None, asked: Asked) -> Page:
         feed, source = reading.views().feed, f"urn:levelbook:{store.identity.id}"
         is_last = len(rows) < asked["limit"]
         cursor = f"{feed}.{last if is_last else rows[-1][2]}"
-        return Page(
+        return FeedPage(
             standing_json(at.standing, store),
             [_event(row, feed, source) for row in rows],
             cursor,
@@ -133,7 +133,7 @@ def _event(row: Sequence[Any], feed: str, source: str) -> dict[str, Any]:
     }
 
 
-async def _stream(request: Request, stream: Stream, first: Page, asked: Asked) -> AsyncIterator[bytes]:
+async def _stream(request: Request, stream: OpenStream, first: FeedPage, asked: Asked) -> AsyncIterator[bytes]:
     """Every event behind the first page's cursor, for as long as somebody listens and the service is up."""
     streams: Streams = request.app.state.streams
     yield b"retry: 2000\n\n"
@@ -158,7 +158,7 @@ async def _stream(request: Request, stream: Stream, first: Page, asked: Asked) -
             return  # it is told to who asks again
 
 
-def look_for_streams(reading: Reading, askers: Askers, shown: Collection[Shown | None]) -> Look:
+def look_for_streams(reading: Reading, askers: Askers, shown: Collection[ShownSecret | None]) -> Look:
     """What all open streams wait for: the last change, and whose token or session has ended."""
     with reading.store() as store, reading.snapshot() as at:
         standing = standing_json(at.standing, store)

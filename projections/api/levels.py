@@ -10,14 +10,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from domain.calendar import day_of, day_start, day_text, parse_day, parse_instant, shanghai_text
-from projections.api.operations import Answer, Asked, reading_of, subject_of
+from projections.api.operations import Asked, Reply, reading_of, subject_of
 from projections.contract.api import BatchBody
 from projections.http import problems
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import read_body, wrong
 from projections.http.problems import Problem
 from projections.reading.freshness import Judges, Standing, freshness, standing_json
-from projections.reading.point_reads import Level, Point
+from projections.reading.point_reads import Level, PointRead
 from projections.reading.reader import Reading, levels_query
 from replay.history.timeline import has_subject
 from replay.rendering.clauses import points_text
@@ -30,34 +30,34 @@ BODY_BYTES_MAX: Final = 262_144
 # --- one subject ------------------------------------------------------------------------------------------------------
 
 
-async def read_level(request: Request, asked: Asked) -> Answer:
+async def read_level(request: Request, asked: Asked) -> Reply:
     """The level of one subject in one scheme, as the views hold it."""
     reading = reading_of(request)
     subject, scheme, language = subject_of(asked), asked["scheme"], asked["lang"]
     check_judges(asked["kind"], scheme)
 
-    def work(store: Store, point: Point) -> Answer:
+    def work(store: Store, point: PointRead) -> Reply:
         standing = point.standing
         if not point.levels:
             raise _no_level(store, subject, scheme, standing)
         body = level_json(point.levels[0], standing, reading.judges(standing.policies), language, store)
-        return Answer(body, standing.etag(language))
+        return Reply(body, standing.etag(language))
 
     return await reading.point(subject, scheme, work)
 
 
-async def read_levels_of(request: Request, asked: Asked) -> Answer:
+async def read_levels_of(request: Request, asked: Asked) -> Reply:
     """The levels of one subject in every scheme that judges it."""
     reading = reading_of(request)
     subject, language = subject_of(asked), asked["lang"]
 
-    def work(store: Store, point: Point) -> Answer:
+    def work(store: Store, point: PointRead) -> Reply:
         if not point.levels and not has_subject(store, subject):
             raise problems.no_subject(subject)
         standing, judges = point.standing, reading.judges(point.standing.policies)
         levels = [level_json(row, standing, judges, language, store) for row in point.levels]
         body = {"subject": subject, **standing_json(standing, store), "levels": levels}
-        return Answer(body, standing.etag(language))
+        return Reply(body, standing.etag(language))
 
     return await reading.point(subject, None, work)
 
@@ -173,7 +173,7 @@ def _no_level(store: Store, subject: str, scheme: str, standing: Standing) -> Pr
 # --- many -------------------------------------------------------------------------------------------------------------
 
 
-def read_page(request: Request, asked: Asked) -> Answer:
+def read_page(request: Request, asked: Asked) -> Reply:
     """Levels in the order of subject and scheme, a page at a time."""
     reading, limit = reading_of(request), asked["limit"]
     after = None if asked.get("cursor") is None else values_of(asked["cursor"], str, str)
@@ -190,13 +190,13 @@ def read_page(request: Request, asked: Asked) -> Answer:
         return _rows_answer(reading, at.standing, store, rows[:limit], request, next=following)
 
 
-async def read_batch(request: Request, asked: Asked) -> Answer:
+async def read_batch(request: Request, asked: Asked) -> Reply:
     """The levels of many subjects, named in the body."""
     body = read_body(BatchBody(), await _body(request))
     return await run_in_threadpool(_read_batch, request, body)
 
 
-def _read_batch(request: Request, body: Asked) -> Answer:
+def _read_batch(request: Request, body: Asked) -> Reply:
     reading = reading_of(request)
     wanted = list(dict.fromkeys(body["subjects"]))
     with reading.store() as store, reading.snapshot() as at:
@@ -213,14 +213,14 @@ def _read_batch(request: Request, body: Asked) -> Answer:
 
 def _rows_answer(
     reading: Reading, standing: Standing, store: Store, rows: Sequence[Level], request: Request, **rest: Any
-) -> Answer:
+) -> Reply:
     body = {
         **standing_json(standing, store),
         "feed": reading.feed_cursor(standing.number),
         "levels": [row_json(row) for row in rows],
         **rest,
     }
-    return Answer(body, standing.etag(_digest(request.url.query)))
+    return Reply(body, standing.etag(_digest(request.url.query)))
 
 
 def _digest(query: str) -> str:

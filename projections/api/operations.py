@@ -26,7 +26,7 @@ VARY: Final = (b"vary", b"authorization, cookie")
 CHANGING: Final = b"private, no-cache"
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What an operation found."""
 
     body: Any
@@ -44,7 +44,7 @@ class Operation(NamedTuple):
 
     name: str
     path: str
-    answers: Callable[[Request, Asked], Answer | Response | Awaitable[Answer | Response]]
+    answers: Callable[[Request, Asked], Reply | Response | Awaitable[Reply | Response]]
     scope: str
     access: Access | None
     """What is written down of who asks; None for what explains nothing and tells no decision of its own."""
@@ -90,7 +90,7 @@ class _Endpoint:
         response = found if isinstance(found, Response) else respond(request, found)
         await response(scope, receive, send)
 
-    async def _found(self, request: Request, asked: Asked) -> Answer | Response:
+    async def _found(self, request: Request, asked: Asked) -> Reply | Response:
         if asked.get("min_position"):
             await reading_of(request).reached(asked["min_position"])
         if self._in_loop:
@@ -98,7 +98,7 @@ class _Endpoint:
         return await run_in_threadpool(self._operation.answers, request, asked)  # type: ignore[arg-type]
 
 
-def respond(request: Request, answer: Answer) -> Response:
+def respond(request: Request, answer: Reply) -> Response:
     """The answer as bytes; none where whoever asks holds them already."""
     headers = [(b"cache-control", FIXED), VARY] if answer.fixed else [(b"cache-control", CHANGING)]
     if answer.etag is not None:

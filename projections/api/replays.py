@@ -11,14 +11,14 @@ from starlette.responses import Response
 from domain.calendar import parse_moment, parse_month, shanghai_text
 from domain.version import PROGRAM_VERSION
 from projections.api import levels
-from projections.api.operations import Answer, Asked, reading_of, subject_of
+from projections.api.operations import Asked, Reply, reading_of, subject_of
 from projections.http import problems
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import wrong
 from projections.http.scopes import asker_of
 from projections.views.belonging import placed
 from replay.answers.diff import diff_json
-from replay.answers.explain import Stretch, explain_stretch
+from replay.answers.explain import ListedStretch, explain_stretch
 from replay.answers.history import history_json
 from replay.answers.replay import open_json, replay_json
 from replay.decisions.decide import decisions_json
@@ -34,7 +34,7 @@ CHAIN_CHARS = 16
 """So much of a chain hash tells in a cursor of which history its moment is."""
 
 
-async def read_level(request: Request, asked: Asked) -> Answer | Response:
+async def read_level(request: Request, asked: Asked) -> Reply | Response:
     """A level: as the views hold it, or replayed where a moment or policy is asked for."""
     if not request.scope["query_string"] or not (_names_moment(asked) or asked.get("policy")):
         return await levels.read_level(request, asked)
@@ -43,19 +43,19 @@ async def read_level(request: Request, asked: Asked) -> Answer | Response:
     return await run_in_threadpool(_replay_level, request, asked)
 
 
-def _replay_level(request: Request, asked: Asked) -> Answer:
+def _replay_level(request: Request, asked: Asked) -> Reply:
     found = _replayed(request, asked)
     body = replay_json(found, asked["lang"])
-    return Answer(body | {"score": found.score, "stale": False}, *_named(found, request, asked))
+    return Reply(body | {"score": found.score, "stale": False}, *_named(found, request, asked))
 
 
-def read_history(request: Request, asked: Asked) -> Answer:
+def read_history(request: Request, asked: Asked) -> Reply:
     """Each change of a level, with its cause."""
     found = _replayed(request, asked)
-    return Answer(history_json(found), *_named(found, request, asked))
+    return Reply(history_json(found), *_named(found, request, asked))
 
 
-def read_explanation(request: Request, asked: Asked) -> Answer:
+def read_explanation(request: Request, asked: Asked) -> Reply:
     """A verdict or note for each event that bears on a level, a page at a time."""
     start = 0
     if asked.get("cursor") is not None:
@@ -68,14 +68,14 @@ def read_explanation(request: Request, asked: Asked) -> Answer:
     else:
         found = _replayed(request, asked)
     part = Part(None if asked.get("month") is None else parse_month(asked["month"]), asked.get("event"))
-    stretch = Stretch(start, asked["limit"], asked.get("verdict"))
+    stretch = ListedStretch(start, asked["limit"], asked.get("verdict"))
     body, total = explain_stretch(found, part, asked["lang"], stretch)
     end = start + asked["limit"]
     following = _cursor(found.moment, end) if end < total else None
-    return Answer(body | {"listed": total, "next": following}, *_named(found, request, asked))
+    return Reply(body | {"listed": total, "next": following}, *_named(found, request, asked))
 
 
-def read_diff(request: Request, asked: Asked) -> Answer:
+def read_diff(request: Request, asked: Asked) -> Reply:
     """The difference of two replays, by cause and event."""
     other = asked | {"known_at": asked.get("to_known_at"), "position": asked.get("to_position")}
     other |= {name: asked[f"to_{name}"] for name in ("as_of", "policy") if asked.get(f"to_{name}") is not None}
@@ -89,10 +89,10 @@ def read_diff(request: Request, asked: Asked) -> Answer:
     start, end = _replayed(request, asked, first), _replayed(request, other, last)
     body = diff_json(start, end)
     etag = _etag(request, _depends_on(start), _depends_on(end))
-    return Answer(body, etag, _is_fixed(asked, first) and _is_fixed(other, last))
+    return Reply(body, etag, _is_fixed(asked, first) and _is_fixed(other, last))
 
 
-def read_events(request: Request, asked: Asked) -> Answer:
+def read_events(request: Request, asked: Asked) -> Reply:
     """The recorded events of a subject in the order of the ledger, a page at a time."""
     subject, limit, after = subject_of(asked), asked["limit"], 0
     reading = reading_of(request)
@@ -110,10 +110,10 @@ def read_events(request: Request, asked: Asked) -> Answer:
         found = list(islice(list_events(store, subject, chosen, moment, asker_of(request).reader), limit + 1))
     following = _cursor(moment, found[limit - 1]["position"]) if len(found) > limit else None
     body = {"subject": subject, **moment_json(moment), "events": found[:limit], "next": following}
-    return Answer(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, moment, policy=False))
+    return Reply(body, _etag(request, [str(moment)]), _names_moment(asked) and _is_fixed(asked, moment, policy=False))
 
 
-def read_decisions(request: Request, asked: Asked) -> Answer:
+def read_decisions(request: Request, asked: Asked) -> Reply:
     """Every decision on a subject, in the order in which they were made."""
     with reading_of(request).store() as store:
         subject = subject_of(asked)
@@ -121,7 +121,7 @@ def read_decisions(request: Request, asked: Asked) -> Answer:
         head = store.head()
         found = decisions_json(store, subject, asked.get("scheme"), asker_of(request).reader)
     body = {"subject": subject, "program": PROGRAM_VERSION, "position": head.position, "decisions": found}
-    return Answer(body, _etag(request, [head.chain.hex()]))
+    return Reply(body, _etag(request, [head.chain.hex()]))
 
 
 def moment_json(moment: Moment) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
     from replay.intake.targets import target_at
 
     acknowledge = what.acknowledge and not what.dry_run
-    watching = intake_text.Watch(what.files, acknowledge=acknowledge, answers_json=what.as_json)
+    watching = intake_text.IngestWatch(what.files, acknowledge=acknowledge, answers_json=what.as_json)
     with (
         watching as watch,
         target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing) as target,
@@ -137,7 +137,7 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
     return ended, stopped_by
 
 
-def _ingest_into(target: "Target", refused: "Rejects", watch: intake_text.Watch, what: ToIngest) -> "Ingest":
+def _ingest_into(target: "Target", refused: "Rejects", watch: intake_text.IngestWatch, what: ToIngest) -> "Ingest":
     from replay.intake.ingest import Ingest
     from replay.parsing.envelope import Undocumented
 
@@ -194,7 +194,7 @@ def erase_buyer(
     """
     from projections.text import erasures as erasures_text
     from replay.errors import UsageError
-    from replay.recording.erase import Asked, Erasure, erase_at_month_end, erase_due, erase_now
+    from replay.recording.erase import DueErasure, Erasure, erase_at_month_end, erase_due, erase_now
 
     as_json = format_ == "json"
     if due:
@@ -210,7 +210,7 @@ def erase_buyer(
         raise UsageError("--now and --at-month-end each say when; give one of them")
     name = _line_of_standard_input() if buyer == "-" else buyer
     with open_at(store) as opened:
-        found: Asked | Erasure
+        found: DueErasure | Erasure
         if at_month_end:
             found = erase_at_month_end(opened, name, reason, clock_behind=clock_behind)
         else:

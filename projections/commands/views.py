@@ -17,7 +17,7 @@ from projections.configuration.settings import segments_option
 from projections.terminal.progress import phases
 
 if TYPE_CHECKING:
-    from projections.projector.advance import Moved
+    from projections.projector.advance import StepReport
 from projections.commands.asked import open_at
 
 
@@ -80,7 +80,7 @@ def follow(once: bool, store: str, format_: str) -> None:
     from projections.text import views as views_text
     from projections.views.database import open_views
 
-    def told(moved: "Moved") -> None:
+    def told(moved: "StepReport") -> None:
         if moved.events or moved.units:
             views_text.print_step(moved, as_json=format_ == "json")
 

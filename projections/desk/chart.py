@@ -38,7 +38,7 @@ class Box(NamedTuple):
     is_even: bool
 
 
-class Place(NamedTuple):
+class ChartPlace(NamedTuple):
     """Something to be seen at a place, and what it stands for."""
 
     x: float
@@ -82,7 +82,7 @@ class Drawing(NamedTuple):
     boxes: list[Box]
     lines: list[str]
     """Polylines: one more wherever there was no score in between."""
-    places: list[Place]
+    places: list[ChartPlace]
     lanes: list[Lane]
     decided: list[Sign]
     """The scores that were decided, where the line would be had nothing been learned since."""
@@ -123,7 +123,9 @@ def drawing_of(timeline: Timeline) -> Drawing | None:
         top=TOP,
         boxes=_boxes(timeline.bands, low, high, edge),
         lines=_lines(timeline, shown_until, x, y),
-        places=[Place(x(point.at), y(point.score or 0), point) for point in scored] if len(scored) <= DOTS_MAX else [],
+        places=[ChartPlace(x(point.at), y(point.score or 0), point) for point in scored]
+        if len(scored) <= DOTS_MAX
+        else [],
         lanes=lanes,
         decided=[Sign(x(mark.at), y(mark.score or 0), mark) for mark in decided],
         months=_months(first, last, x),

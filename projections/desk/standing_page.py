@@ -8,7 +8,7 @@ from projections.desk.schemes.registry import pages_of
 from replay.replaying.base import Policies
 
 
-class Standing(NamedTuple):
+class SchemeCard(NamedTuple):
     """One scheme's card."""
 
     told: Told
@@ -22,9 +22,9 @@ class Standing(NamedTuple):
     """What the scheme's own part of the card shows; None for schemes without one."""
 
 
-def standing_of(told: Told, as_of: int) -> Standing:
+def standing_of(told: Told, as_of: int) -> SchemeCard:
     policy, facet = told.policy(told.level["policy_hash"]), pages_of(told.scheme)
-    return Standing(
+    return SchemeCard(
         told,
         policy,
         as_of >= policy.in_force_from,

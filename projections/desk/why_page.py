@@ -10,7 +10,7 @@ from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of
 from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
-from replay.answers.explain import Stretch, explain_stretch
+from replay.answers.explain import ListedStretch, explain_stretch
 from replay.rendering.clauses import clause_json
 from replay.replaying.base import Part, Replay
 
@@ -40,7 +40,7 @@ def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], langua
         return None
     replay = _replay(sight, subject, told, month, event)
     part, page = Part(None if month is None else parse_month(month), event), asked["page"]
-    stretch = Stretch((page - 1) * PAGE, PAGE, verdict)
+    stretch = ListedStretch((page - 1) * PAGE, PAGE, verdict)
     found, listed = explain_stretch(replay, part, language, stretch)
     pages = max(-(-listed // PAGE), 1)
     wanted = {name: found[name] for name in ("verdicts", "notes", "clauses")}

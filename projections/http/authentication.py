@@ -21,14 +21,14 @@ SECRET_CHARS_MAX: Final = 200
 _log = logging.getLogger("levelbook.service")
 
 
-class Known(NamedTuple):
+class KnownToken(NamedTuple):
     """A token as it was found a moment ago; None: there is no such."""
 
     token: Token | None
     until: float
 
 
-class Shown(NamedTuple):
+class ShownSecret(NamedTuple):
     """What a request shows of who asks."""
 
     secret: str
@@ -44,7 +44,7 @@ class Askers:
         self._keeping: Keeping | None = None
         self._was_open = False
         self._lock = Lock()
-        self._known: dict[Shown, Known] = {}
+        self._known: dict[ShownSecret, KnownToken] = {}
         self._buckets: dict[int, tuple[float, float]] = {}
         """By token, how many requests it may make now, and since when."""
 
@@ -75,7 +75,7 @@ class Askers:
         if keeping is not None:
             keeping.check()
 
-    def known(self, shown: Shown | None) -> Asker | None:
+    def known(self, shown: ShownSecret | None) -> Asker | None:
         """Who asks, as far as that is known without waiting; None: `look_up` tells."""
         if shown is None:
             if self._needs_token:
@@ -86,18 +86,18 @@ class Askers:
             return None
         return self._asker(shown, found.token)
 
-    def look_up(self, shown: Shown) -> Asker:
+    def look_up(self, shown: ShownSecret) -> Asker:
         """Who asks, from the tables. Raises Problem for a token or session that does not hold."""
         return self._asker(shown, self._find(shown))
 
-    def holds(self, shown: Shown | None) -> bool:
+    def holds(self, shown: ShownSecret | None) -> bool:
         """Whether who was let in would be still, without counting it as a request: for answers without an end."""
         if shown is None or (shown.is_session and not self._needs_token):
             return True
         found = self._known.get(shown)
         return (self._find(shown) if found is None or found.until < monotonic() else found.token) is not None
 
-    def forget(self, shown: Shown) -> None:
+    def forget(self, shown: ShownSecret) -> None:
         self._known.pop(shown, None)
 
     def close(self) -> None:
@@ -118,17 +118,17 @@ class Askers:
                     return None
         return self.keeping()
 
-    def _find(self, shown: Shown) -> Token | None:
+    def _find(self, shown: ShownSecret) -> Token | None:
         found, keeping = None, self._kept()
         if keeping is not None:
             secret = shown.secret
             found = keeping.token_of_session(secret, now()) if shown.is_session else keeping.token_of(secret)
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
-        self._known[shown] = Known(found, monotonic() + KNOWN_SECONDS)
+        self._known[shown] = KnownToken(found, monotonic() + KNOWN_SECONDS)
         return found
 
-    def _asker(self, shown: Shown, token: Token | None) -> Asker:
+    def _asker(self, shown: ShownSecret, token: Token | None) -> Asker:
         if token is None and shown.is_session and not self._needs_token:
             return ANYONE  # a session of before, where none is needed
         if token is None:
@@ -151,7 +151,7 @@ def now() -> int:
     return time_ns() // 1_000
 
 
-def shown_by(scope: Scope) -> Shown | None:
+def shown_by(scope: Scope) -> ShownSecret | None:
     """The token or, where there is none, the session that a request shows. Raises Problem for another form."""
     cookie = ""
     for name, value in scope["headers"]:
@@ -160,11 +160,11 @@ def shown_by(scope: Scope) -> Shown | None:
             token = token.strip()
             if kind.lower() != "bearer" or not token or len(token) > SECRET_CHARS_MAX:
                 raise _wrong_token()
-            return Shown(token, False)
+            return ShownSecret(token, False)
         if name == b"cookie":
             cookie += f"{value.decode('latin-1')};"
     secret = session_in(cookie) if SESSION_COOKIE in cookie else ""
-    return Shown(secret, True) if secret else None
+    return ShownSecret(secret, True) if secret else None
 
 
 def session_in(cookie: str) -> str:

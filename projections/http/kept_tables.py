@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, text
 from projections.views.database import make_schema
 from projections.views.definitions import sqlite_statements_of
 from replay.schema.columns import BIG
-from replay.schema.definitions import SQLITE_SQL, Named, definition_problems, made_in_sqlite, sqlite_definitions
+from replay.schema.definitions import SQLITE_SQL, NamedObject, definition_problems, made_in_sqlite, sqlite_definitions
 from replay.schema.postgres_catalog import FIRES_USUALLY, catalog, expected_guards, expected_tables
 
 POSTGRES_SCHEMA: Final = "levelbook_service"
@@ -95,7 +95,7 @@ def kept_differ(connection: Connection, schema: str | None) -> list[str]:
     expected = expected_tables(tables, schema)
     for table in (tables.tokens, tables.accesses):  # whose numbers PostgreSQL counts in a sequence of its own
         sequence = f"{table.name}_number_seq"
-        expected[Named("relation", sequence, sequence)] = "S p"
-        expected[Named("column", "number", table.name)] += " with a default"
+        expected[NamedObject("relation", sequence, sequence)] = "S p"
+        expected[NamedObject("column", "number", table.name)] += " with a default"
     expected |= expected_guards(_REFUSED, "refuse_change", _REFUSAL, schema, fires=FIRES_USUALLY)
     return definition_problems(catalog(driver, schema), expected)

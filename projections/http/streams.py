@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
-from projections.http.authentication import Shown
+from projections.http.authentication import ShownSecret
 from projections.http.problems import Problem
 from replay.errors import LevelbookError
 
@@ -29,14 +29,14 @@ class Look(NamedTuple):
     number: int
     """Of the last change of any level."""
     standing: dict[str, Any]
-    ended: frozenset[Shown | None]
+    ended: frozenset[ShownSecret | None]
     """What no longer holds of what was shown when streams were begun."""
 
 
-class Stream:
+class OpenStream:
     """A place among the open streams."""
 
-    def __init__(self, token: int | None, shown: Shown | None) -> None:
+    def __init__(self, token: int | None, shown: ShownSecret | None) -> None:
         self.token, self.shown, self.is_ended = token, shown, False
 
 
@@ -46,9 +46,9 @@ class Streams:
     `look` is called in a thread while any is open, with what each of them showed.
     """
 
-    def __init__(self, look: Callable[[Collection[Shown | None]], Look], is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, look: Callable[[Collection[ShownSecret | None]], Look], is_stopping: Callable[[], bool]) -> None:
         self._look, self.is_stopping = look, is_stopping
-        self._open: set[Stream] = set()
+        self._open: set[OpenStream] = set()
         self._last: Look | None = None
         self._turned = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -57,7 +57,7 @@ class Streams:
         return len(self._open)
 
     @contextmanager
-    def opened(self, token: int | None, shown: Shown | None) -> Iterator[Stream]:
+    def opened(self, token: int | None, shown: ShownSecret | None) -> Iterator[OpenStream]:
         """A place for one stream more. Raises Problem where there is none."""
         if len(self._open) >= STREAMS_MAX:
             raise _too_many(f"this process serves {STREAMS_MAX} streams already; ask for pages, or later")
@@ -65,7 +65,7 @@ class Streams:
             raise _too_many(
                 f"the token has {STREAMS_OF_TOKEN_MAX} streams open in this process; end one, or ask for pages"
             )
-        stream = Stream(token, shown)
+        stream = OpenStream(token, shown)
         self._open.add(stream)
         if self._looking is None or self._looking.done():
             self._last, self._turned = None, asyncio.Event()
@@ -78,7 +78,7 @@ class Streams:
                 self._looking.cancel()
                 self._looking = None
 
-    async def next(self, stream: Stream, cursor: str, seconds: float) -> Look | None:
+    async def next(self, stream: OpenStream, cursor: str, seconds: float) -> Look | None:
         """What shows a change behind a cursor, or after so many seconds what was seen last; None: the stream ends."""
         feed, _, number = cursor.partition(".")
         until = monotonic() + seconds

@@ -52,7 +52,7 @@ class Token(NamedTuple):
     revoked_at: int | None
 
 
-class Access(NamedTuple):
+class NotedAccess(NamedTuple):
     """Somebody asked for an explanation."""
 
     number: int
@@ -190,13 +190,13 @@ class Keeping:
         with self._writing() as connection:
             self._add(connection, self._accesses, values)
 
-    def accesses(self, subject: str | None) -> list[Access]:
+    def accesses(self, subject: str | None) -> list[NotedAccess]:
         """Who asked for explanations, of one subject or all, the earliest first."""
         query = select(self._accesses).order_by(self._accesses.c.number)
         if subject is not None:
             query = query.where(self._accesses.c.subject == subject)
         with self._reading() as connection:
-            return [Access(*row) for row in connection.execute(query)]
+            return [NotedAccess(*row) for row in connection.execute(query)]
 
     def close(self) -> None:
         end_engine(self._engine)

@@ -33,7 +33,7 @@ Moves = Callable[[], list[Rewrite] | None]
 _NOT_THE_UNITS_FAULT: Final = (SQLAlchemyError, OSError, MemoryError, RecursionError)
 
 
-class Moved(NamedTuple):
+class StepReport(NamedTuple):
     """What one step did."""
 
     build: Build
@@ -50,7 +50,7 @@ def advance(
     now: int | None = None,
     events_max: int = EVENTS_AT_ONCE,
     windows: Windows | None = None,
-) -> Moved:
+) -> StepReport:
     """One step of a build: the next events, and everything due by now. `now` is the ledger's clock where left out.
 
     `windows` are handed from step to step by who takes many. Raises OtherHistory where the ledger does not go on from
@@ -82,7 +82,7 @@ def advance(
             **{name: getattr(moved, name) for name in ("position", "as_of", "policies", "moved_at", "chain")},
         )
     windows.end(build, last)
-    return Moved(moved, events, units.moved, units.set_aside, units.recovered)
+    return StepReport(moved, events, units.moved, units.set_aside, units.recovered)
 
 
 class Units:

@@ -16,7 +16,7 @@ DEFECT: Final = "defect"
 """Why a level differs."""
 
 
-class Difference(NamedTuple):
+class LevelDifference(NamedTuple):
     """One level that differs: None where a build has no row of it."""
 
     subject: str
@@ -28,7 +28,9 @@ class Difference(NamedTuple):
     """The reason in words."""
 
 
-def differences(connection: Connection, live: tuple[Build, Tables], made: tuple[Build, Tables]) -> Iterator[Difference]:
+def differences(
+    connection: Connection, live: tuple[Build, Tables], made: tuple[Build, Tables]
+) -> Iterator[LevelDifference]:
     """The levels that differ, by subject and scheme. Both builds must stand at the same moment."""
     assert live[0][2:5] == made[0][2:5], "levels are compared at one position, as_of and under the same policies"
     old, new = live[1]["levels"], made[1]["levels"]
@@ -42,7 +44,7 @@ def differences(connection: Connection, live: tuple[Build, Tables], made: tuple[
         before, after = (_row(connection, tables, subject, scheme) for tables in (live[1], made[1]))
         reason, told = _reason(before, after, (subject, scheme) in aside, live[0].program, made[0].program)
         shown = [None if row is None else {name: row[name] for name in _COMPARED} for row in (before, after)]
-        yield Difference(subject, scheme, shown[0], shown[1], reason, told)
+        yield LevelDifference(subject, scheme, shown[0], shown[1], reason, told)
 
 
 def _row(connection: Connection, tables: Tables, subject: str, scheme: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from domain.calendar import instant_text
 from domain.limits import DAY_MICROS, SECOND_MICROS
-from projections.projector.advance import Moved, advance
+from projections.projector.advance import StepReport, advance
 from projections.projector.rebuild import Asked, rebuild
 from projections.schemes.registry import check_views_whole
 from projections.views.belonging import check_clock, check_history
@@ -68,7 +68,7 @@ def follow(
     views: Views,
     *,
     stay: bool,
-    told: Callable[[Moved], None] = lambda _: None,
+    told: Callable[[StepReport], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Move the live build on to the ledger's head, and with `stay` on and on until it is stopped.

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select
 
 from domain.version import PROGRAM_VERSION
 from projections.projector.advance import Units, advance
-from projections.projector.compare import Difference, differences
+from projections.projector.compare import LevelDifference, differences
 from projections.projector.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
 from projections.projector.prove import SAMPLE, Proof, prove
 from projections.schemes.registry import check_views_whole, view_of
@@ -61,7 +61,7 @@ class Report(NamedTuple):
     seed: int
     compared_with: Build | None
     """The live build whose levels were compared; None for the first build."""
-    differences: list[Difference]
+    differences: list[LevelDifference]
     not_compared: list[str]
     """Why a live build could not be compared: it is of another history, or ahead of the clock."""
     switched: bool
@@ -247,7 +247,7 @@ def _problems_of_live(views: Views) -> list[str]:
     return [] if live is None else problems_of(views.store, live)
 
 
-def _compare(views: Views, number: int) -> tuple[Build | None, list[Difference]]:
+def _compare(views: Views, number: int) -> tuple[Build | None, list[LevelDifference]]:
     """Which levels differ from the live build at one moment."""
     with views.reading() as connection:
         if views.in_role(connection, LIVE) is None:

@@ -33,7 +33,7 @@ class Level(NamedTuple):
     """0 where it was not asked for."""
 
 
-class Point(NamedTuple):
+class PointRead(NamedTuple):
     """What the live views hold of a subject at one moment."""
 
     standing: Standing
@@ -66,7 +66,7 @@ class SqlitePoints:
         self._head, self._head_until = 0, 0.0
         self._history = SeenHistory()
 
-    def read(self, subject: str, scheme: str | None = None) -> Point:
+    def read(self, subject: str, scheme: str | None = None) -> PointRead:
         """A subject's levels, or the one in a scheme. Raises Problem where nothing is live, OtherHistory."""
         asked = (_LEVELS_SQL, (subject,)) if scheme is None else (_LEVEL_SQL, (subject, scheme))
         try:
@@ -81,7 +81,7 @@ class SqlitePoints:
         standing = Standing._make((*rows[0][:_OF_STANDING], self._seen_head()))
         self._history.check(self._store, standing.position, standing.chain)
         levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
-        return Point(standing, sorted(levels) if len(levels) > 1 else levels)
+        return PointRead(standing, sorted(levels) if len(levels) > 1 else levels)
 
     def _seen_head(self) -> int:
         if monotonic() >= self._head_until:

@@ -20,7 +20,7 @@ from projections.reading.budget import Budget, events_under
 from projections.reading.flights import Flights
 from projections.reading.freshness import Judges, Standing
 from projections.reading.lending import Lending
-from projections.reading.point_reads import Level, Point, SqlitePoints
+from projections.reading.point_reads import Level, PointRead, SqlitePoints
 from projections.views.belonging import SeenHistory, check_placed, placed
 from projections.views.changes import last_number
 from projections.views.database import Build, Views, has_live, open_views
@@ -106,7 +106,7 @@ class Reading:
                     self._close_views()
             raise
 
-    async def point(self, subject: str, scheme: str | None, work: Callable[[Store, Point], Answered]) -> Answered:
+    async def point(self, subject: str, scheme: str | None, work: Callable[[Store, PointRead], Answered]) -> Answered:
         """What `work` makes of a subject's levels: in the event loop where nothing has to be waited for."""
         if self._points is None and not self._is_remote:
             self._points = await run_in_threadpool(self._open_points)
@@ -285,12 +285,14 @@ class Reading:
         store.close()
         return None
 
-    def _point_in_thread(self, subject: str, scheme: str | None, work: Callable[[Store, Point], Answered]) -> Answered:
+    def _point_in_thread(
+        self, subject: str, scheme: str | None, work: Callable[[Store, PointRead], Answered]
+    ) -> Answered:
         with self.store() as store, self.snapshot() as at:
             levels = at.tables["levels"].c
             where = [levels.subject == subject, *([] if scheme is None else [levels.scheme == scheme])]
             query = levels_query(at, self.changes, *where).order_by(levels.scheme)
-            point = Point(at.standing, [Level(*row) for row in at.connection.execute(query)])
+            point = PointRead(at.standing, [Level(*row) for row in at.connection.execute(query)])
             return work(store, point)
 
     def _positions(self) -> tuple[int, int]:

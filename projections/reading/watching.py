@@ -12,7 +12,7 @@ from replay.errors import LevelbookError
 LOOK_SECONDS: Final = 2
 
 
-class Watch:
+class LedgerWatch:
     """Looks at the ledger in a thread of its own until it is ended, and tells once why it is lost."""
 
     def __init__(self, reading: Reading, lost_seconds: float, lost: Callable[[str], None]) -> None:

@@ -22,7 +22,7 @@ from projections.http.settings import Settings
 from projections.http.streams import Streams
 from projections.reading.budget import no_memory
 from projections.reading.reader import Reading
-from projections.reading.watching import Watch
+from projections.reading.watching import LedgerWatch
 from projections.server import login, metrics, probes
 from projections.server.guard import Guard, wants_page
 from projections.server.metrics import Measures
@@ -41,7 +41,7 @@ def application(
 
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
-        watch = None if lost is None else Watch(reading, settings.lost_seconds, lost)
+        watch = None if lost is None else LedgerWatch(reading, settings.lost_seconds, lost)
         yield
         if watch is not None:
             watch.end()

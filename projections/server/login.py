@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from projections import desk
-from projections.http.authentication import SESSION_COOKIE, Askers, Shown, now, session_in
+from projections.http.authentication import SESSION_COOKIE, Askers, ShownSecret, now, session_in
 from projections.http.problems import Problem
 from projections.http.settings import prefix_of
 from projections.http.token_store import SESSION_MICROS
@@ -53,7 +53,7 @@ async def _end(request: Request) -> Response:
     secret = session_in(request.headers.get("cookie", ""))
     if secret:
         await run_in_threadpool(askers.keeping().end_session, secret)
-        askers.forget(Shown(secret, True))
+        askers.forget(ShownSecret(secret, True))
     response = RedirectResponse(prefix_of(request.scope) + PATH, 303, {"Cache-Control": "no-store"})
     _set_cookie(request, response, "", 0)
     return response

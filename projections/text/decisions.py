@@ -6,7 +6,7 @@ import click
 
 if TYPE_CHECKING:
     from projections.text.words import Words
-    from replay.decisions.decide import Decided
+    from replay.decisions.decide import RunOutcome
 from projections.terminal.tables import LEFT, Column, print_table
 from projections.text.output import print_json
 
@@ -40,7 +40,7 @@ def _board_cells(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     return str(row["rank"]), str(row["score"]), row["level"] or "-", row["subject"], settled
 
 
-def print_run(found: "Decided", *, as_json: bool) -> None:
+def print_run(found: "RunOutcome", *, as_json: bool) -> None:
     run = found.run
     told = {
         "scheme": run.scheme,

@@ -8,16 +8,16 @@ import click
 from domain.calendar import shanghai_text
 
 if TYPE_CHECKING:
-    from replay.recording.erase import Asked, Due, Erasure
+    from replay.recording.erase import Due, DueErasure, Erasure
 
 _NOT_SCRUBBED: Final = "the files of the store still hold the deleted row until the database next tidies up (VACUUM)"
 
 
-def print_erasure(found: "Erasure | Asked", *, as_json: bool) -> None:
+def print_erasure(found: "Erasure | DueErasure", *, as_json: bool) -> None:
     """An erasure that was carried out, or the request that is kept for it."""
-    from replay.recording.erase import Asked
+    from replay.recording.erase import DueErasure
 
-    if isinstance(found, Asked):
+    if isinstance(found, DueErasure):
         _print_asked(found, as_json=as_json)
         return
     if as_json:
@@ -34,7 +34,7 @@ def print_erasure(found: "Erasure | Asked", *, as_json: bool) -> None:
     click.echo("backups made before still hold the row")
 
 
-def _print_asked(asked: "Asked", *, as_json: bool) -> None:
+def _print_asked(asked: "DueErasure", *, as_json: bool) -> None:
     due_at, asked_at = shanghai_text(asked.due_at), shanghai_text(asked.asked_at)
     if as_json:
         said = {"due_at": due_at, "asked_at": asked_at, "reason": asked.reason, "asked_before": asked.asked_before}

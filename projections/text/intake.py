@@ -100,7 +100,7 @@ def print_ended(ended: Ended, *, as_json: bool) -> None:
             )
 
 
-class Watch:
+class IngestWatch:
     """Tells a watching person, and whoever asked for acknowledgements, how an ingest goes."""
 
     def __init__(self, files: tuple[str, ...], *, acknowledge: bool, answers_json: bool) -> None:
@@ -112,7 +112,7 @@ class Watch:
         self._told: set[Listing] = set()
         self.head: Head | None = None
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "IngestWatch":
         self._advance = self._bar.__enter__()
         return self
 

@@ -7,7 +7,7 @@ import click
 from domain.calendar import shanghai_text
 from domain.limits import TEXT_CHARS_MAX
 from domain.texts import invisible_character
-from projections.http.token_store import Access, Token
+from projections.http.token_store import NotedAccess, Token
 from projections.terminal.tables import LEFT, RIGHT, Column, print_table
 from projections.text.output import print_json, print_json_list
 from replay.errors import UsageError
@@ -74,7 +74,7 @@ def _token_json(token: Token) -> dict[str, Any]:
     }
 
 
-def print_accesses(found: list[Access], *, as_json: bool) -> None:
+def print_accesses(found: list[NotedAccess], *, as_json: bool) -> None:
     shown = [access._asdict() | {"at": shanghai_text(access.at)} for access in found]
     if as_json:
         print_json_list(shown)

@@ -8,8 +8,8 @@ from domain.calendar import shanghai_text
 from projections.text.output import print_json
 
 if TYPE_CHECKING:
-    from projections.projector.advance import Moved, Retried
-    from projections.projector.compare import Difference
+    from projections.projector.advance import Retried, StepReport
+    from projections.projector.compare import LevelDifference
     from projections.projector.rebuild import Report
     from projections.views.database import Build
 
@@ -38,7 +38,7 @@ def print_rebuilt(report: "Report", *, as_json: bool) -> None:
         click.echo("Not switched: 'levelbook rebuild' goes on from here, 'levelbook rebuild --abort' removes it.")
 
 
-def _print_differences(live: "Build | None", found: "list[Difference]") -> None:
+def _print_differences(live: "Build | None", found: "list[LevelDifference]") -> None:
     if live is None:
         return
     if not found:
@@ -95,7 +95,7 @@ def print_aborted(build: "Build | None", *, as_json: bool) -> None:
     click.echo("There is no rebuild under way." if build is None else f"Build {build.build} is removed.")
 
 
-def print_step(moved: "Moved", *, as_json: bool) -> None:
+def print_step(moved: "StepReport", *, as_json: bool) -> None:
     """One step of following, where anything was done."""
     if as_json:
         print_json(step_json(moved))
@@ -110,7 +110,7 @@ def print_step(moved: "Moved", *, as_json: bool) -> None:
     )
 
 
-def step_json(moved: "Moved") -> dict[str, Any]:
+def step_json(moved: "StepReport") -> dict[str, Any]:
     return {
         "position": moved.build.position,
         "as_of": shanghai_text(moved.build.as_of),

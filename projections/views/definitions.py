@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from projections.views.database import LIVE, DamagedViews, Views
 from projections.views.tables import view_statements
 from replay.errors import DamagedError
-from replay.schema.definitions import SQLITE_SQL, Named, definition_problems, made_in_sqlite, sqlite_definitions
+from replay.schema.definitions import SQLITE_SQL, NamedObject, definition_problems, made_in_sqlite, sqlite_definitions
 from replay.schema.postgres_catalog import catalog, expected_tables, plain
 from replay.store.base import Store
 
@@ -34,7 +34,7 @@ def views_differ(views: Views, connection: Connection) -> list[str]:
         expected = expected_tables(tables, views.schema)
         for name, text in statements:
             bare = name.removeprefix(f"{views.schema}.")
-            named = Named("view", bare, bare)
+            named = NamedObject("view", bare, bare)
             expected[named] = _plain_view(named, plain(text, views.schema))
     return [f"views: {problem}" for problem in definition_problems(found, expected)]
 
@@ -71,7 +71,7 @@ def sqlite_statements_of(table: Table) -> list[str]:
     return [str(CreateTable(table).compile(dialect=dialect)), *indexes]
 
 
-def _plain_view(named: Named, text: str) -> str:
+def _plain_view(named: NamedObject, text: str) -> str:
     """A view's text as every version of PostgreSQL would write it: without the names of its one table."""
     if named.kind != "view":
         return text

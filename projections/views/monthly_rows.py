@@ -7,7 +7,7 @@ from projections.views.step import Rewrite, level_rewrite, numbered
 from replay.replaying.monthly import NO_EVALUATION_YET
 
 
-class Evaluated(NamedTuple):
+class EvaluatedRow(NamedTuple):
     """A row of an evaluation's month, and the instant of the evaluation."""
 
     at: int
@@ -18,7 +18,7 @@ class Evaluated(NamedTuple):
         return self.row["state"], self.row["level"]
 
 
-class Standing(NamedTuple):
+class UnevaluatedStanding(NamedTuple):
     """Of which scheme, and what the state is where nothing was evaluated."""
 
     scheme: str
@@ -28,7 +28,7 @@ class Standing(NamedTuple):
 
 
 def monthly_rewrites(
-    subject: str, standing: Standing, evaluated: Sequence[Evaluated], judged: dict[str, Any]
+    subject: str, standing: UnevaluatedStanding, evaluated: Sequence[EvaluatedRow], judged: dict[str, Any]
 ) -> list[Rewrite]:
     """History and level from all evaluations, the earliest first; `judged` says by which policy where there is none."""
     rows = [history_row(subject, standing, item) for item in changes_of(evaluated)]
@@ -38,7 +38,7 @@ def monthly_rewrites(
     ]
 
 
-def changes_of(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
+def changes_of(evaluated: Sequence[EvaluatedRow]) -> list[EvaluatedRow]:
     """The evaluations that came to another state or level than the one before."""
     before: tuple[str, str | None] = (NO_EVALUATION_YET, None)
     changes = []
@@ -49,7 +49,7 @@ def changes_of(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
     return changes
 
 
-def history_row(subject: str, standing: Standing, item: Evaluated) -> dict[str, Any]:
+def history_row(subject: str, standing: UnevaluatedStanding, item: EvaluatedRow) -> dict[str, Any]:
     kept = ("state", "level", "policy", "policy_hash", "assumed")
     return {
         "subject": subject,
@@ -63,7 +63,7 @@ def history_row(subject: str, standing: Standing, item: Evaluated) -> dict[str, 
 
 
 def level_row(
-    subject: str, standing: Standing, evaluated: Sequence[Evaluated], judged: dict[str, Any]
+    subject: str, standing: UnevaluatedStanding, evaluated: Sequence[EvaluatedRow], judged: dict[str, Any]
 ) -> dict[str, Any]:
     if not evaluated:
         state, level, score, since = standing.not_evaluated, None, None, None
@@ -85,7 +85,7 @@ def level_row(
     }
 
 
-def _since(evaluated: Sequence[Evaluated]) -> int:
+def _since(evaluated: Sequence[EvaluatedRow]) -> int:
     """The evaluation since which state and level are the same."""
     since = evaluated[-1].at
     for item in reversed(evaluated):

@@ -14,7 +14,7 @@ EVENTS_MAX: Final = 300_000
 """Events kept in all, of about half a kilobyte each, and as much again where a run is kept."""
 
 
-class Run(Protocol):
+class ResumableRun(Protocol):
     """What was judged of a subject, to go on from."""
 
     @property
@@ -22,7 +22,7 @@ class Run(Protocol):
         """Those of which it knows all events."""
 
 
-class Window:
+class EventWindow:
     """A merchant's known events from an instant on, and those before it of the orders that they name."""
 
     def __init__(self, first: int, events: Iterable[Event]) -> None:
@@ -30,7 +30,7 @@ class Window:
         self.events = {event.position: event for event in events}
         self.orders: set[str] = set()
         """Those whose earlier events have been read."""
-        self.run: Run | None = None
+        self.run: ResumableRun | None = None
         """What was judged of them, to go on from."""
 
     def complete(self, earlier: Callable[[set[str]], Iterable[Event]]) -> list[Event]:
@@ -47,7 +47,7 @@ class Windows:
 
     def __init__(self) -> None:
         self._standing: tuple[int, int] | None = None
-        self._found: OrderedDict[str, Window] = OrderedDict()
+        self._found: OrderedDict[str, EventWindow] = OrderedDict()
         self._count = 0
         """How many events were kept at the last step's end, and of which subjects how many."""
         self._sizes: dict[str, int] = {}
@@ -83,7 +83,7 @@ class Windows:
         self._found.pop(subject, None)
         self._count -= self._sizes.pop(subject, 0)
 
-    def take_run(self, subject: str) -> Run | None:
+    def take_run(self, subject: str) -> ResumableRun | None:
         """The run kept of a subject. Who goes on with it keeps it again; half a run is never gone on with."""
         window = self._found.get(subject)
         if window is None:
@@ -96,18 +96,18 @@ class Windows:
         window = self._found.get(subject)
         return () if window is None or window.run is None else window.run.orders
 
-    def keep_run(self, subject: str, kept: Run) -> None:
+    def keep_run(self, subject: str, kept: ResumableRun) -> None:
         """A run that stands where the views will stand."""
         window = self._found.get(subject)
         if window is not None:
             window.run = kept
             self._found.move_to_end(subject)
 
-    def of(self, subject: str, first: int, read: Callable[[], Iterable[Event]]) -> Window:
+    def of(self, subject: str, first: int, read: Callable[[], Iterable[Event]]) -> EventWindow:
         """The window of a subject from an instant on, read where it is not kept or begins later."""
         window = self._found.pop(subject, None)
         if window is None or window.first > first:
-            window = Window(first, read())
+            window = EventWindow(first, read())
         self._found[subject] = window
         self._changed.add(subject)
         return window

@@ -23,7 +23,7 @@ from replay.schemes.registry import answer_of
 STEPS: Final = ("events_learned", "corrections_learned", "as_of_moved", "policy")
 
 
-class Step(NamedTuple):
+class CauseStep(NamedTuple):
     """One cause, and the runs before and after it."""
 
     name: str
@@ -41,7 +41,7 @@ class Step(NamedTuple):
         return self.after if len(self.after.known) >= len(self.before.known) else self.before
 
 
-class Moved(NamedTuple):
+class MovedEvent(NamedTuple):
     """An event of which the two runs of a step make something else; None where one knows nothing of it."""
 
     position: int
@@ -56,11 +56,11 @@ class Difference(NamedTuple):
 
     start: Replay
     end: Replay
-    steps: list[tuple[Step, list[Moved]]]
+    steps: list[tuple[CauseStep, list[MovedEvent]]]
     """Each with the events that it moved, in the order of the ledger."""
 
 
-def steps_between(first: Replay, last: Replay) -> list[Step]:
+def steps_between(first: Replay, last: Replay) -> list[CauseStep]:
     """The steps from a replay to one that knew at least as much, each from the run before to its own.
 
     What a step does not change is not run again.
@@ -76,7 +76,7 @@ def steps_between(first: Replay, last: Replay) -> list[Step]:
     same_time = first.moment.as_of == last.moment.as_of
     moved = last if same_policies else corrected if same_time else again(last.known, last.moment, first.policies)
     runs = [first, learned, corrected, moved, last]
-    return [Step(name, runs[index], runs[index + 1]) for index, name in enumerate(STEPS)]
+    return [CauseStep(name, runs[index], runs[index + 1]) for index, name in enumerate(STEPS)]
 
 
 def difference_of(start: Replay, end: Replay) -> Difference:
@@ -87,14 +87,14 @@ def difference_of(start: Replay, end: Replay) -> Difference:
     return Difference(start, end, [(step, _moved_in(step)) for step in steps])
 
 
-def _moved_in(step: Step) -> list[Moved]:
+def _moved_in(step: CauseStep) -> list[MovedEvent]:
     """The events of which the two runs make something else, in the order of the ledger."""
     before, after = made_of(step.before), made_of(step.after)
     moved = []
     for position in sorted(before.keys() | after.keys()):
         was, now = before.get(position), after.get(position)
         if was != now:
-            moved.append(Moved(position, was, now, _tenths(now) - _tenths(was)))
+            moved.append(MovedEvent(position, was, now, _tenths(now) - _tenths(was)))
     assert sum(item.tenths for item in moved) == step.tenths, "within a step, events add up"
     return moved
 
@@ -127,8 +127,8 @@ def _hashes(policies: Policies) -> list[str]:
     return [policy.hash for policy in (*policies.own, *policies.beside)]
 
 
-def _turned(step: Step) -> Step:
-    return Step(step.name, step.after, step.before)
+def _turned(step: CauseStep) -> CauseStep:
+    return CauseStep(step.name, step.after, step.before)
 
 
 def _total(replay: Replay) -> int:
@@ -140,7 +140,7 @@ def _tenths(made: Made | None) -> int:
     return made.tenths or 0 if isinstance(made, Judged) else 0
 
 
-def _step_json(step: Step, moved: list[Moved]) -> dict[str, Any]:
+def _step_json(step: CauseStep, moved: list[MovedEvent]) -> dict[str, Any]:
     return {
         "step": step.name,
         "points": moved_json(step.before, step.tenths),
@@ -151,14 +151,14 @@ def _step_json(step: Step, moved: list[Moved]) -> dict[str, Any]:
     }
 
 
-def _figures_json(step: Step) -> dict[str, Any] | None:
+def _figures_json(step: CauseStep) -> dict[str, Any] | None:
     """In schemes of ratios and bands, the figures before and after a step."""
     if step.before.has_points:
         return None
     return {"before": answer_of(step.before).figures_json(), "after": answer_of(step.after).figures_json()}
 
 
-def _moved_json(step: Step, moved: Moved) -> dict[str, Any]:
+def _moved_json(step: CauseStep, moved: MovedEvent) -> dict[str, Any]:
     return {
         **answer_of(step.knowing).typed_event_json(moved.position),
         "before": None if moved.before is None else made_json(moved.before),
@@ -168,7 +168,7 @@ def _moved_json(step: Step, moved: Moved) -> dict[str, Any]:
     }
 
 
-def _is_by_time(moved: Moved) -> bool:
+def _is_by_time(moved: MovedEvent) -> bool:
     """Whether time alone, and no other event, brought or took a credit: what was pending got a verdict, or back."""
     was, now = moved.before, moved.after
     return (was == PENDING and isinstance(now, Judged)) or (now == PENDING and isinstance(was, Judged))

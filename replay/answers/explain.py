@@ -16,7 +16,7 @@ from replay.replaying.values import Judged
 from replay.schemes.registry import answer_of
 
 
-class Stretch(NamedTuple):
+class ListedStretch(NamedTuple):
     """Which verdicts and notes of an explanation are listed: so many, from one on, in the order of the answer."""
 
     start: int
@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
     """Only verdicts of this name, and no notes."""
 
 
-ALL: Final = Stretch(0, 2**62)
+ALL: Final = ListedStretch(0, 2**62)
 Made = Judged | str
 """What a scheme made of an event: a verdict, or a note."""
 
@@ -47,7 +47,7 @@ def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
     return explain_stretch(replay, part, language, ALL)[0]
 
 
-def explain_stretch(replay: Replay, part: Part, language: str, stretch: Stretch) -> tuple[dict[str, Any], int]:
+def explain_stretch(replay: Replay, part: Part, language: str, stretch: ListedStretch) -> tuple[dict[str, Any], int]:
     """The same with a stretch of the verdicts and then the notes; and how many of these there are in all.
 
     Figures such as `adds_up` are of the whole part, whatever is listed of it.

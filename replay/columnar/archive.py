@@ -15,7 +15,7 @@ import msgspec
 from replay.columnar.columns import Columns, first_out_of_order
 from replay.columnar.encoding import Named, Unread, read_named
 from replay.columnar.numbering import Numbered, names_of, names_schema, needed, number, split
-from replay.columnar.parts import PART_ROWS, Part, Run, from_subject, last_of, parts_of
+from replay.columnar.parts import PART_ROWS, SortedRows, SubjectRange, from_subject, last_of, parts_of
 from replay.columnar.segments import (
     AGENCIES,
     BUCKETS,
@@ -93,7 +93,7 @@ class Archive:
 
     def parts(
         self, bucket: int, tail: Tail | None = None, *, first: int = 0, rows: int | None = PART_ROWS
-    ) -> Iterator[Part]:
+    ) -> Iterator[SubjectRange]:
         """The same in parts of whole subjects, from one on, each numbered within its part; at least one part."""
         import pyarrow as pa
 
@@ -101,10 +101,10 @@ class Archive:
         names = self._names(bucket, SUBJECTS_FILE)
         files = list(self._files(bucket, COLUMNS_FILE))
         at_once = None if rows is None else rows // max(1, len(files))
-        runs = [Run(self._chunks(file, first, known, at_once)) for file in files]
+        runs = [SortedRows(self._chunks(file, first, known, at_once)) for file in files]
         if tail is not None and bucket in tail.parts:
             found = self.numbered(bucket, tail.parts[bucket])
-            runs.append(Run(iter([from_subject(found.columns, first)])))
+            runs.append(SortedRows(iter([from_subject(found.columns, first)])))
             names = pa.concat_tables([names, found.names])
         lists = names_of(names)
         # A generator's variable would hold each part until the next one is made.
@@ -123,7 +123,7 @@ class Archive:
             del chunk  # what this goes on to hold is the last row alone
             yield given.pop()
 
-    def _within(self, lists: tuple[list[str], list[str], list[str]], begin: int, part: Part) -> Part:
+    def _within(self, lists: tuple[list[str], list[str], list[str]], begin: int, part: SubjectRange) -> SubjectRange:
         """A part of the subjects from one on with their names, and these numbered from 0."""
         subjects, creators, texts = lists
         first = max(begin, part.first)
@@ -131,7 +131,7 @@ class Archive:
         if len(columns.subject) and int(columns.subject[-1]) >= len(subjects):
             raise misfit(self.folder / MANIFEST, f"has no name for subject {columns.subject[-1]} of a bucket")
         named = columns._replace(subjects=subjects[first:end], creators=creators, texts=texts)
-        return Part(first, part.end, named._replace(subject=columns.subject - first) if first else named)
+        return SubjectRange(first, part.end, named._replace(subject=columns.subject - first) if first else named)
 
     def agencies(self, tail: Tail | None = None) -> Columns:
         """The records of every agency, which belong to each bucket's creators."""
@@ -197,20 +197,22 @@ def open_archive(store: Store, folder: Path | None) -> Archive:
     return archive
 
 
-class Stretch(NamedTuple):
+class SealedStretch(NamedTuple):
     """The records of a stretch of the ledger by bucket, and those that cannot be read."""
 
     parts: dict[int, Named]
     unread: list[Unread]
 
 
-def stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> Stretch:
+def stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> SealedStretch:
     """The records behind one position and up to another."""
     import numpy as np
 
     named, unread = read_named(store, after, last, progress)
     buckets = [bucket_of(stream) for stream in named.streams]
-    return Stretch(split(named, np.array([-1 if bucket is None else bucket for bucket in buckets], np.int8)), unread)
+    return SealedStretch(
+        split(named, np.array([-1 if bucket is None else bucket for bucket in buckets], np.int8)), unread
+    )
 
 
 def whole_stretch(store: Store, after: int, last: int, progress: Progress = lambda _: None) -> dict[int, Named]:

@@ -19,7 +19,7 @@ PART_ROWS: Final = 250_000
 _BEHIND_ALL: Final = 2**31 - 1
 
 
-class Part(NamedTuple):
+class SubjectRange(NamedTuple):
     """All rows of the subjects from one number to before another; None where the last part has no such end."""
 
     first: int
@@ -28,7 +28,7 @@ class Part(NamedTuple):
     """Their subjects numbered as in the bucket; lists of names are empty."""
 
 
-class Run:
+class SortedRows:
     """Rows that are sorted, read a chunk at a time."""
 
     def __init__(self, chunks: Iterator[Columns]) -> None:
@@ -64,7 +64,7 @@ class Run:
         return taken
 
 
-def parts_of(runs: Sequence[Run], rows: int | None) -> Iterator[Part]:
+def parts_of(runs: Sequence[SortedRows], rows: int | None) -> Iterator[SubjectRange]:
     """The rows of all runs in parts of about so many rows, in one where that is left out; at least one part.
 
     The run that has come least far is read on until enough rows stand before the subject that it has come to: of
@@ -84,7 +84,7 @@ def parts_of(runs: Sequence[Run], rows: int | None) -> Iterator[Part]:
             end = bisect_left(range(end), rows, lo=min(first + 1, end), key=held)
         whole = end == _BEHIND_ALL
         # Nothing but what is handed over is held while others work on it.
-        yield Part(first, None if whole else end, _merged([run.take_before(end) for run in runs], first))
+        yield SubjectRange(first, None if whole else end, _merged([run.take_before(end) for run in runs], first))
         if whole:
             return
         first = end

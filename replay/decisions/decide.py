@@ -43,7 +43,7 @@ Progress = Callable[[int], None]
 """Told how many subjects are looked at."""
 
 
-class Decided(NamedTuple):
+class RunOutcome(NamedTuple):
     """What a run has done."""
 
     run: DecisionsRun
@@ -106,7 +106,7 @@ def decide(
     progress: Progress = lambda _: None,
     *,
     clock_behind: bool = False,
-) -> Decided:
+) -> RunOutcome:
     """Decide a period of a scheme, or of boards: begin a run, or resume one that was killed.
 
     `again` is the reason of a further run.
@@ -124,14 +124,14 @@ def decide(
         raise StoreError("another run is deciding at the same time; decide again: it resumes, or reports") from None
 
 
-def _decide(ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress) -> Decided:
+def _decide(ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress) -> RunOutcome:
     store, target = ledger.store, _target(name)
     check_whole(target.scheme)
     book = ledger.decision_book()
     begun = book.latest(name, period.text)
     finished = begun is not None and begun.run in book.finished
     if begun is not None and finished and again is None:
-        return Decided(begun, book.finished[begun.run], resumed=False, already_finished=True)
+        return RunOutcome(begun, book.finished[begun.run], resumed=False, already_finished=True)
     if begun is None and again is not None:
         raise UsageError(f"--again asks for a further run, but {period.text} of {name} has none before it")
     # A further run may also be asked for when the last one cannot be finished: what that decided stands until then.
@@ -143,7 +143,7 @@ def _decide(ledger: Ledger, name: str, period: Period, again: str | None, progre
         done = msgspec.structs.replace(run, phase="finished", decided=decided)
         book.record(done, source=own_source(store), at=store.now())
         ledger.save(book)
-    return Decided(run, decided, resumed=resumed, already_finished=False)
+    return RunOutcome(run, decided, resumed=resumed, already_finished=False)
 
 
 def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str | None) -> DecisionsRun:

@@ -13,7 +13,7 @@ from replay.errors import LevelbookError
 from replay.intake.durable import Durable
 from replay.intake.outcomes import Outcomes
 from replay.intake.parallel import DecodedBlock
-from replay.intake.sorting import Entry, Sorted, Spill, batches
+from replay.intake.sorting import Sorted, SortedLine, Spill, batches
 from replay.intake.targets import Check, Clock, Target, no_check
 from replay.parsing.refusals import Reason, Refusal
 from replay.recording.append import Appended, declared_clock
@@ -21,7 +21,7 @@ from replay.recording.append import Appended, declared_clock
 BATCH_BYTES: Final = 1 << 24
 Blocks = Callable[[str], Iterator[DecodedBlock]]
 """The decoded blocks of a file; one that breaks off is counted among the broken ones."""
-_Settled = list[tuple[Entry, Refusal | None]]
+_Settled = list[tuple[SortedLine, Refusal | None]]
 _Settle = Callable[[_Settled, Appended], None]
 """Is told what became of a batch, but for the lines that are set aside for the end."""
 
@@ -65,7 +65,7 @@ class Backfill:
             for where in self._durable.news():
                 self._outcomes.acknowledge(where, self._target.head())
 
-    def _dated_entries(self, names: Sequence[str], decoded: Blocks) -> Iterator[Entry]:
+    def _dated_entries(self, names: Sequence[str], decoded: Blocks) -> Iterator[SortedLine]:
         """The well-formed lines of the files that say when they were learned; the others are refused."""
         for file_number, name in enumerate(names):
             for block in decoded(name):
@@ -76,7 +76,7 @@ class Backfill:
                 self._counts.held_back += len(entries)
                 yield from entries
 
-    def _dated_of(self, file_number: int, block: DecodedBlock) -> Iterator[Entry]:
+    def _dated_of(self, file_number: int, block: DecodedBlock) -> Iterator[SortedLine]:
         for found in block.in_order():
             if not isinstance(found, int):
                 self._outcomes.refused(*found)
@@ -87,7 +87,7 @@ class Backfill:
                 self._outcomes.refused(line.where, _UNDATED, line.raw)
             else:
                 self._outcomes.taken()
-                yield Entry(claimed, file_number, line.number, line)
+                yield SortedLine(claimed, file_number, line.number, line)
 
     def _go_through(self, target: Target, entries: Sorted, settle: _Settle, check: Check) -> None:
         """Record all lines in a target in their order, and then those that were set aside as late."""
@@ -113,7 +113,7 @@ class Backfill:
         for entry, refusal in settled:
             self._tell(entry, refusal)
 
-    def _tell(self, entry: Entry, refusal: Refusal | None) -> None:
+    def _tell(self, entry: SortedLine, refusal: Refusal | None) -> None:
         if refusal is None:
             self._outcomes.taken()
             return

@@ -18,7 +18,7 @@ SPILL_LINES: Final = 50
 SPILL_BYTES: Final = 1 << 18
 
 
-class Entry(NamedTuple):
+class SortedLine(NamedTuple):
     """A well-formed line of a backfill, in the order in which it is to be recorded."""
 
     recorded_at: int
@@ -30,15 +30,15 @@ class Entry(NamedTuple):
 class Spill:
     """Entries in a temporary file, which are read again from the first as often as wanted."""
 
-    def __init__(self, stack: ExitStack, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, stack: ExitStack, entries: Iterable[SortedLine] = ()) -> None:
         self._file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
         for part in batches(iter(entries), SPILL_LINES, SPILL_BYTES):
             pickle.dump(part, self._file)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: SortedLine) -> None:
         pickle.dump([entry], self._file)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[SortedLine]:
         self._file.seek(0)
         while True:
             try:
@@ -53,7 +53,7 @@ class Spill:
 class Sorted:
     """Entries by their recorded time, then file, then line; all are read when this is made."""
 
-    def __init__(self, entries: Iterator[Entry], stack: ExitStack) -> None:
+    def __init__(self, entries: Iterator[SortedLine], stack: ExitStack) -> None:
         self._runs: list[Spill] = []
         for run in batches(entries, SORT_LINES, SORT_BYTES):
             self._runs.append(Spill(stack, sorted(run, key=_in_order)))
@@ -63,13 +63,13 @@ class Sorted:
                     spill.close()
                 self._runs = [merged]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[SortedLine]:
         return heapq.merge(*self._runs, key=_in_order)
 
 
-def batches(entries: Iterator[Entry], lines_max: int, bytes_max: int) -> Iterator[list[Entry]]:
+def batches(entries: Iterator[SortedLine], lines_max: int, bytes_max: int) -> Iterator[list[SortedLine]]:
     """Consecutive entries, bounded in number and, because lines may be long, in bytes."""
-    batch: list[Entry] = []
+    batch: list[SortedLine] = []
     held_bytes = 0
     for entry in entries:
         batch.append(entry)
@@ -81,5 +81,5 @@ def batches(entries: Iterator[Entry], lines_max: int, bytes_max: int) -> Iterato
         yield batch
 
 
-def _in_order(entry: Entry) -> tuple[int, int, int]:
+def _in_order(entry: SortedLine) -> tuple[int, int, int]:
     return entry[:3]

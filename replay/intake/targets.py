@@ -49,7 +49,7 @@ class Target(Protocol):
         """The same ledger, in which batches are recorded for the length of the block alone."""
 
 
-class Present:
+class LedgerTarget:
     """A ledger that there is."""
 
     made: str | None = None
@@ -84,7 +84,7 @@ class Present:
         return _trial_above(self._store, self._appender, None)
 
 
-class Trial:
+class DryRunTarget:
     """Looks like a ledger, or where there is none like an empty one; nothing reaches the ledger itself."""
 
     due = Due()
@@ -124,7 +124,7 @@ class Future:
         self._announce = announce
         self._stack = stack
         self._backfill: ExitStack | None = None
-        self._ledger: Present | None = None
+        self._ledger: LedgerTarget | None = None
         self.made: str | None = None
 
     @property
@@ -160,7 +160,7 @@ class Future:
         with _trial_above(None, appender, where_of(self._location)) as trial:
             yield trial
 
-    def _make(self) -> Present:
+    def _make(self) -> LedgerTarget:
         if create_store(self._location):
             self.made = where_of(self._location)
             self._announce(self.made)
@@ -197,12 +197,12 @@ def where_of(location: str) -> str:
     return masked(location) if is_postgres(location) else printable(str(Path(location).resolve()))
 
 
-def _present(store: Store) -> Present:
+def _present(store: Store) -> LedgerTarget:
     refuse_one_alias_everywhere(store.identity, store.name)
-    return Present(store, Appender(store.identity.id, key_of(store)))
+    return LedgerTarget(store, Appender(store.identity.id, key_of(store)))
 
 
 @contextmanager
 def _trial_above(store: Store | None, appender: Appender, new: str | None) -> Iterator[Target]:
     with scratch_above(store) as layers:
-        yield Trial(layers, store, appender, new)
+        yield DryRunTarget(layers, store, appender, new)

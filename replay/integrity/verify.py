@@ -63,7 +63,7 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
     last = store.head().position
     with rare_cycle_search():
         if last < RECORDS_BEFORE_HELP:
-            span = _walked(store, Span(_before_first(store), last, from_start=True), progress)
+            span = _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
         else:
             span = _walked_by_two(store, last, progress)
     progress(span.head.position)
@@ -84,7 +84,7 @@ class Misfit(Exception):
 
 
 @dataclass
-class Span:
+class WalkedSpan:
     """A stretch of the ledger that is walked in one go, from behind `head` to `last`."""
 
     head: Head
@@ -126,7 +126,7 @@ class Span:
         self.head = Head(position, recorded_at, chain)
 
 
-def _walked(store: Store, span: Span, progress: Callable[[int], None]) -> Span:
+def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
     """Walk a span to its end or to the first record that does not fit."""
     try:
         for row in _rows(store, span.head.position, span.last):
@@ -151,19 +151,21 @@ def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
     return map(Row._make, plain_rows(store, after or BEFORE_ALL, last))
 
 
-def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> Span:
+def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> WalkedSpan:
     """The second half is walked by another process, from the link that the first half has to end with."""
     middle = last // 2
     with second_core(_serve) as helper:
         found = link_at(store, middle)
         if found is None:
-            return _walked(store, Span(_before_first(store), last, from_start=True), progress)
-        helper.send((store.location, Span(found, last, from_start=False)))
-        first = _walked(store, Span(_before_first(store), middle, from_start=True), lambda done: progress(2 * done))
+            return _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
+        helper.send((store.location, WalkedSpan(found, last, from_start=False)))
+        first = _walked(
+            store, WalkedSpan(_before_first(store), middle, from_start=True), lambda done: progress(2 * done)
+        )
         if first.problem is not None:
             return first
         try:
-            second: Span | str = helper.recv()
+            second: WalkedSpan | str = helper.recv()
         except EOFError:
             second = "the process that verifies the second half was ended from outside; verify again"
     if isinstance(second, str):
@@ -180,14 +182,16 @@ def _serve(connection: Connection) -> None:
         connection.send(str(error))
 
 
-def _joined(store: Store, first: Span, second: Span) -> Span:
+def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
     """Two spans as one: each stream of the second has to go on where the first left it."""
     for stream, version in second.first_versions.items():
         if version != first.versions.get(stream, 0) + 1:
             # Walk the second half again, knowing the first, to name the first record that does not fit.
-            again = Span(first.head, second.last, from_start=True, versions=first.versions, types=first.types)
+            again = WalkedSpan(first.head, second.last, from_start=True, versions=first.versions, types=first.types)
             return _walked(store, again, lambda _: None)
-    return Span(second.head, second.last, from_start=True, types=first.types + second.types, problem=second.problem)
+    return WalkedSpan(
+        second.head, second.last, from_start=True, types=first.types + second.types, problem=second.problem
+    )
 
 
 class _Reader(NamedTuple):
@@ -316,7 +320,7 @@ def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:
     ]
 
 
-def _kept_problems(store: Store, kept: Kept, span: Span) -> list[str]:
+def _kept_problems(store: Store, kept: Kept, span: WalkedSpan) -> list[str]:
     if kept.ledger is not None and kept.ledger != store.identity.id:
         other = f"the head that was given is of another ledger, {kept.ledger}; this one is {store.identity.id}"
         return [f"{other}: it says nothing here. Give the head of this ledger, or name the store of that one"]

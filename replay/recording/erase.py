@@ -44,7 +44,7 @@ class Erasure(NamedTuple):
     """Whether nothing of the row is left in the files; else it is until the database next tidies up."""
 
 
-class Asked(NamedTuple):
+class DueErasure(NamedTuple):
     """A request to erase a buyer at the end of a month."""
 
     due_at: int
@@ -98,7 +98,7 @@ def erase_now(store: Store, buyer: str, reason: str, *, in_month: bool = False, 
     return _erasure(store, erased, merchants)
 
 
-def erase_at_month_end(store: Store, buyer: str, reason: str, *, clock_behind: bool = False) -> Asked | Erasure:
+def erase_at_month_end(store: Store, buyer: str, reason: str, *, clock_behind: bool = False) -> DueErasure | Erasure:
     """Keep a request to erase a buyer at the end of this month; one that is kept already stays as it is.
 
     The erasure, where such a request was due and was carried out now. Raises UsageError when the ledger knows no such
@@ -203,16 +203,16 @@ def _receipt(source: str, now: int, aliases: int, reason: str) -> Candidate:
     return own_candidate(ERASURES, "buyer.erased", source, event_id, now, BuyerErased(aliases=aliases, reason=reason))
 
 
-def _ask(transaction: Transaction, key: bytes, reason: str) -> Asked:
+def _ask(transaction: Transaction, key: bytes, reason: str) -> DueErasure:
     now = transaction.now()
     before = request_of(transaction, key)
     if before is not None and before.due_at <= _month_end(now):
-        return Asked(*before, asked_before=True)
+        return DueErasure(*before, asked_before=True)
     if before is not None:  # made by a clock that stood ahead
         forget_request(transaction, key)
     asked = Request(_month_end(now), now, reason)
     add_request(transaction, key, asked)
-    return Asked(*asked, asked_before=False)
+    return DueErasure(*asked, asked_before=False)
 
 
 def _month_end(now: int) -> int:

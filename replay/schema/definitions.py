@@ -12,7 +12,7 @@ from replay.schema.triggers import POSTGRES_GUARDS, SQLITE_GUARDS
 from replay.schema.versions import LATER_INDEXES
 
 
-class Named(NamedTuple):
+class NamedObject(NamedTuple):
     """What a database calls something: its kind, its name, and the table that it belongs to."""
 
     kind: str
@@ -20,7 +20,7 @@ class Named(NamedTuple):
     table: str
 
 
-Definitions = Mapping[Named, str]
+Definitions = Mapping[NamedObject, str]
 """By what it is called, how something is defined, free of layout."""
 SQLITE_SQL: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
 _SQLITE_STATISTICS: Final = ("sqlite_stat", "sqlite_sequence")
@@ -28,16 +28,16 @@ _SQLITE_STATISTICS: Final = ("sqlite_stat", "sqlite_sequence")
 _GUARDS: Final = SQLITE_GUARDS.keys() | POSTGRES_GUARDS.keys()
 
 
-def sqlite_definitions(rows: Iterable[tuple[str, str, str, str]]) -> dict[Named, str]:
+def sqlite_definitions(rows: Iterable[tuple[str, str, str, str]]) -> dict[NamedObject, str]:
     """The definitions in rows of `SQLITE_SQL`."""
     return {
-        Named(kind, name, table): " ".join(sql.split())
+        NamedObject(kind, name, table): " ".join(sql.split())
         for kind, name, table, sql in rows
         if not name.startswith(_SQLITE_STATISTICS)
     }
 
 
-def made_in_sqlite(statements: Iterable[str]) -> dict[Named, str]:
+def made_in_sqlite(statements: Iterable[str]) -> dict[NamedObject, str]:
     """The definitions that some statements leave in an empty SQLite database."""
     connection = sqlite3.connect(":memory:")
     try:
@@ -68,5 +68,5 @@ def definition_problems(found: Definitions, expected: Definitions) -> list[str]:
     ]
 
 
-def _called(named: Named) -> str:
+def _called(named: NamedObject) -> str:
     return f"{named.kind} {named.name}" + (f" of {named.table}" if named.table != named.name else "")

@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import CheckConstraint, Column, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from replay.schema.definitions import Named
+from replay.schema.definitions import NamedObject
 
 _IN_SCHEMA: Final = "c.relnamespace = to_regnamespace(%(schema)s)"
 # A table of the same name in another schema: names of schemas are no part of a definition as it is compared.
@@ -84,11 +84,11 @@ _CATALOG: Final = (
 )
 
 
-def catalog(connection: "psycopg.Connection[Any]", schema: str) -> dict[Named, str]:
+def catalog(connection: "psycopg.Connection[Any]", schema: str) -> dict[NamedObject, str]:
     """What is defined in a schema, free of layout; nothing where there is none of that name."""
     sql = " UNION ALL ".join(_CATALOG)
     rows = connection.execute(sql.encode(), {"schema": schema})
-    return {Named(kind, name, table): plain(definition, schema) for kind, name, table, definition in rows}
+    return {NamedObject(kind, name, table): plain(definition, schema) for kind, name, table, definition in rows}
 
 
 def plain(definition: str, schema: str) -> str:
@@ -97,20 +97,20 @@ def plain(definition: str, schema: str) -> str:
     return " ".join(re.sub(r"[();]", " ", text).split())
 
 
-def expected_tables(tables: Iterable[Table], schema: str) -> dict[Named, str]:
+def expected_tables(tables: Iterable[Table], schema: str) -> dict[NamedObject, str]:
     """The tables of this version with their columns, constraints and indexes, as the catalog would hold them."""
-    made: dict[Named, str] = {}
+    made: dict[NamedObject, str] = {}
     for table in tables:
-        made[Named("table", table.name, table.name)] = "r p heap"
+        made[NamedObject("table", table.name, table.name)] = "r p heap"
         for number, column in enumerate(table.columns, 1):
-            made[Named("column", column.name, table.name)] = _column(number, column)
+            made[NamedObject("column", column.name, table.name)] = _column(number, column)
         made |= {named: plain(text, schema) for named, text in _constraints(table).items()}
         for index in table.indexes:
             where = index.dialect_options["postgresql"]["where"]
             columns = ", ".join(column.name for column in index.columns)
             condition = "" if where is None else f" WHERE {_condition(str(where))}"
             text = f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {index.name} ON {table.name} USING btree {columns}"
-            made[Named("index", str(index.name), table.name)] = plain(text + condition, schema)
+            made[NamedObject("index", str(index.name), table.name)] = plain(text + condition, schema)
     return made
 
 
@@ -121,13 +121,13 @@ FIRES_USUALLY: Final = "O"
 
 def expected_guards(
     guards: Mapping[str, tuple[str, str, str]], function: str, source: str, schema: str, *, fires: str = FIRES_ALWAYS
-) -> dict[Named, str]:
+) -> dict[NamedObject, str]:
     """Triggers by name (the table, what is refused, for each row or statement) and the one function that they call."""
-    made = {Named("function", function, function): plain(f"plpgsql {source}", schema)}
+    made = {NamedObject("function", function, function): plain(f"plpgsql {source}", schema)}
     for name, (table, events, each) in guards.items():
         listed = " OR ".join(sorted(events.split(" OR ")))
         text = f"{fires} CREATE TRIGGER {name} BEFORE {listed} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}"
-        made[Named("trigger", name, table)] = plain(f"{text} {source}", schema)
+        made[NamedObject("trigger", name, table)] = plain(f"{text} {source}", schema)
     return made
 
 
@@ -137,7 +137,7 @@ def _column(number: int, column: Column[Any]) -> str:
     return " ".join(word for word in words if word)
 
 
-def _constraints(table: Table) -> dict[Named, str]:
+def _constraints(table: Table) -> dict[NamedObject, str]:
     """Their names are those that PostgreSQL gives."""
     made = {}
     for constraint in table.constraints:
@@ -153,9 +153,11 @@ def _constraints(table: Table) -> dict[Named, str]:
             keys = ""
         else:
             continue
-        made[Named("constraint", name, table.name)] = text
+        made[NamedObject("constraint", name, table.name)] = text
         if keys:
-            made[Named("index", name, table.name)] = f"CREATE UNIQUE INDEX {name} ON {table.name} USING btree {keys}"
+            made[NamedObject("index", name, table.name)] = (
+                f"CREATE UNIQUE INDEX {name} ON {table.name} USING btree {keys}"
+            )
     return made
 
 

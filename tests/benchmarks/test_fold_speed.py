@@ -34,7 +34,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.numbering import SUBJECT, names_schema
-from replay.columnar.parts import Part
+from replay.columnar.parts import SubjectRange
 from replay.columnar.seal import GENERATION_RECORDS
 from replay.columnar.segments import (
     BUCKETS,
@@ -141,7 +141,7 @@ def folded_by(archive: Archive, bucket: int) -> Iterator[Folded]:
     return map(folded_part, archive.parts(bucket))
 
 
-def folded_part(part: Part) -> Folded:
+def folded_part(part: SubjectRange) -> Folded:
     return fold_reputation(part.columns, SPANS, AS_OF)
 
 

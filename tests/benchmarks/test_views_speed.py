@@ -19,7 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import SCHEME
 from domain.policy import start_of_month, terms_of
-from projections.projector.advance import Moved, advance
+from projections.projector.advance import StepReport, advance
 from projections.projector.bulk import rows_of_part
 from projections.projector.bulk_source import BulkReader
 from projections.projector.follow import follow
@@ -85,7 +85,7 @@ def test_following(made: Made, tmp_path: Path, benchmark: BenchmarkFixture, monk
         stretches = [lines[:FOLLOWED], lines[FOLLOWED : 2 * FOLLOWED]]
         begun = [0.0]
 
-        def next_stretch(moved: Moved | None = None) -> None:
+        def next_stretch(moved: StepReport | None = None) -> None:
             if moved is not None and moved.build.position < store.head().position:
                 return
             if moved is not None and begun[0]:

@@ -8,6 +8,7 @@ import ast
 import tomllib
 
 import cli
+from replay.schemes.registry import SCHEMES
 from tests import ROOT
 from tests.support.commands import commands
 from tests.support.imports import Graph, graph_of_modules, sources
@@ -76,6 +77,33 @@ def test_every_room_of_two_floors_is_on_the_plan() -> None:
     rooms = {"/".join(path.relative_to(ROOT).parts[:2]) for path in sources().values()}
     for room in sorted(room for room in rooms if not room.endswith(".py")):
         assert f"`{room}/`" in plan, f"ARCHITECTURE.md does not name {room}"
+
+
+STILL_TWICE = {
+    "Asked": "what is asked for, in its room: a moment, a rebuild",
+    "Band": "the bounds of a level, and how the desk draws them",
+    "Instant": "a field of marshmallow: of a policy's document, of a query",
+    "LanguageQuery": "the parameters of a page, and those of the API",
+    "Month": "a month of a scheme, and the field of a policy's document that names one",
+    "SchemeQuery": "the parameters of a page, and those of the API",
+    "Standing": "where a subject stands: by a scheme's rule and in its replay; and where the views stand",
+    "Whole": "a field of marshmallow: of a policy's document, of a query",
+}
+"""Class names that stand in several rooms, and why; none may be added without a reason, nor stay without need."""
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    """In the rooms of the schemes it may stand in each, for what plays the same part there."""
+    homes: dict[str, set[str]] = {}
+    for name, path in sources().items():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                own = any(scheme.replace("-", "_") in name.split(".") for scheme in SCHEMES)
+                homes.setdefault(node.name, set()).add("rooms of schemes" if own else name)
+    assert len(homes) > 300
+    twice = {name: sorted(where) for name, where in homes.items() if len(where) > 1}
+    assert {name: where for name, where in twice.items() if name not in STILL_TWICE} == {}
+    assert {*STILL_TWICE} <= {*twice}
 
 
 def test_every_command_says_in_the_list_what_its_help_begins_with() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from replay.intake.ingest import Ingest
 from replay.intake.outcomes import Counts
 from replay.intake.rejects import Rejects
-from replay.intake.targets import Present
+from replay.intake.targets import LedgerTarget
 from replay.parsing.refusals import Refusal
 from replay.policies.catalog import shipped, shipped_schemes
 from replay.recording.append import Appender
@@ -73,7 +73,7 @@ def ingest_files(store: Store, names: list[str], rejects: Path, **options: Any) 
     watch = Silent()
     refused = Rejects(rejects)
     backfill, late, skip = (options.pop(name, False) for name in ("backfill", "late", "skip_refused"))
-    target = Present(store, Appender(store.identity.id, key_of(store)))
+    target = LedgerTarget(store, Appender(store.identity.id, key_of(store)))
     run = Ingest(target, refused, watch, **options)
     counts = run.backfill(names, late=late, skip_refused=skip) if backfill else run.run(names)
     refused.close()

@@ -19,7 +19,7 @@ from projections.schemes.creator_level.view import (
 )
 from projections.schemes.shared.bulk_rows import named
 from projections.schemes.shared.filling import Filling
-from projections.views.monthly_rows import Evaluated, changes_of, history_row, level_row
+from projections.views.monthly_rows import EvaluatedRow, changes_of, history_row, level_row
 from projections.views.step import judged_by, numbered
 from projections.views.tables import SUMS
 from replay.columnar.columns import EVENT_RETRACTED, WHATS
@@ -108,11 +108,11 @@ def _parts_columns(filling: Filling, slots: Slots) -> dict[str, list[Any]]:
     }
 
 
-def _evaluated(filling: Filling, folded: CreatorFolded, judging: Judging) -> dict[int, list[Evaluated]]:
+def _evaluated(filling: Filling, folded: CreatorFolded, judging: Judging) -> dict[int, list[EvaluatedRow]]:
     """By creator, the row of each evaluation."""
-    found: dict[int, list[Evaluated]] = defaultdict(list)
+    found: dict[int, list[EvaluatedRow]] = defaultdict(list)
     for subject, *values in folded.evaluations.tolist():
         made = MonthMade(*values)
         row = month_row(filling.columns.subjects[subject], made, judging)
-        found[subject].append(Evaluated(month_start(made.month + 1), row))
+        found[subject].append(EvaluatedRow(month_start(made.month + 1), row))
     return found

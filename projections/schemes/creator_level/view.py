@@ -14,7 +14,7 @@ from domain.creator_level.rule import SCHEME, Evaluation, Figures, Rules, State,
 from domain.events import Event
 from domain.mcn_level.facts import history_of as agency_history
 from domain.policy import Policy, Term, term_at, terms_of
-from projections.views.monthly_rows import Evaluated, Standing, monthly_rewrites
+from projections.views.monthly_rows import EvaluatedRow, UnevaluatedStanding, monthly_rewrites
 from projections.views.step import Rewrite, Step, binding_of, calendar_rewrite, each, judged_by
 from projections.views.tables import SUMS
 from replay.columnar.columns import WHATS
@@ -75,7 +75,7 @@ def gated_months(judging: Judging, day: int) -> set[int]:
     } | {month}
 
 
-class Moved(NamedTuple):
+class CreatorAdvance(NamedTuple):
     """What an advance of a creator changes, and the earliest month that agencies may see changed; None for none."""
 
     rewrites: list[Rewrite]
@@ -98,7 +98,7 @@ class MonthFigures(NamedTuple):
         return self.events > 0 or any(self.figures[1:])
 
 
-def advance(step: Step, subject: str, months: Collection[int] | None, *, rejudge: bool) -> Moved:
+def advance(step: Step, subject: str, months: Collection[int] | None, *, rejudge: bool) -> CreatorAdvance:
     """A creator's closed months among these, or all for None; `rejudge` when its registration may have changed."""
     last = month_of(step.after.as_of) - 1
     if months is None:
@@ -121,7 +121,7 @@ def advance(step: Step, subject: str, months: Collection[int] | None, *, rejudge
             Rewrite("mcn_parts", None, parts),
         ]
     judged, changed = _judged(step, subject, figures, rejudge=rejudge or months is None)
-    return Moved(rewrites + judged, min([*figures, *changed], default=None))
+    return CreatorAdvance(rewrites + judged, min([*figures, *changed], default=None))
 
 
 def _name(subject: str) -> str:
@@ -235,7 +235,7 @@ def _judged(
             found = figures[month].figures if month in figures else kept.get(month, Figures(month, 0, 0, 0, 0, 0))
             rows[month] = month_row(subject, _made_of(evaluate(found, rules)), judging)
     changed = [month for month in sorted(rows.keys() | stored.keys()) if rows.get(month) != stored.get(month)]
-    evaluated = [Evaluated(month_start(month + 1), rows[month]) for month in sorted(rows)]
+    evaluated = [EvaluatedRow(month_start(month + 1), rows[month]) for month in sorted(rows)]
     standing = standing_of(registered=registered is not None)
     policy = term_at(judging.terms, step.after.as_of).policy
     return [
@@ -246,9 +246,9 @@ def _judged(
     ], changed
 
 
-def standing_of(*, registered: bool) -> Standing:
+def standing_of(*, registered: bool) -> UnevaluatedStanding:
     """Of a creator's rows, and what its state is where nothing was evaluated."""
-    return Standing(SCHEME, str(State.NO_EVALUATION_YET if registered else State.NOT_REGISTERED))
+    return UnevaluatedStanding(SCHEME, str(State.NO_EVALUATION_YET if registered else State.NOT_REGISTERED))
 
 
 def registered_at(life: Sequence[Event], as_of: int) -> int | None:

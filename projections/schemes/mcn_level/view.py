@@ -11,7 +11,7 @@ from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from projections.schemes.creator_level.view import Judging as CreatorJudging
 from projections.schemes.creator_level.view import bindings_of
 from projections.schemes.creator_level.view import judging_of as creators_judging_of
-from projections.views.monthly_rows import Evaluated, Standing, monthly_rewrites
+from projections.views.monthly_rows import EvaluatedRow, UnevaluatedStanding, monthly_rewrites
 from projections.views.step import Rewrite, Step, calendar_rewrite, judged_by
 from replay.history.timeline import taking_part
 from replay.policies.benefits import BENEFIT_PREFIX
@@ -84,9 +84,9 @@ def advance(step: Step, subject: str, first_month: int) -> list[Rewrite]:
             top = sum(1 for name in held_at_close(history, month) if _is_top(levels.get((name, month)), rules, judging))
             found = evaluate(figures_of(history, month, top, rules), rules)
             rows[month] = month_row(subject, found, policy, rules, judging)
-    evaluated = [Evaluated(evaluated_at(month, judging.at(month)[1]), rows[month]) for month in sorted(rows)]
+    evaluated = [EvaluatedRow(evaluated_at(month, judging.at(month)[1]), rows[month]) for month in sorted(rows)]
     begun = history.onboarded_at is not None
-    standing = Standing(SCHEME, str(State.NO_EVALUATION_YET if begun else State.NOT_ONBOARDED), "total")
+    standing = UnevaluatedStanding(SCHEME, str(State.NO_EVALUATION_YET if begun else State.NOT_ONBOARDED), "total")
     policy = term_at(judging.terms, step.after.as_of).policy
     return [
         Rewrite(

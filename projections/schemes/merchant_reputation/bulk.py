@@ -16,7 +16,16 @@ from projections.schemes.merchant_reputation.rows import (
     level_row,
     month_columns,
 )
-from projections.schemes.shared.bulk_rows import Judged, following, lists, named, nullable, numbers_of, owners_of, texts
+from projections.schemes.shared.bulk_rows import (
+    JudgedBy,
+    following,
+    lists,
+    named,
+    nullable,
+    numbers_of,
+    owners_of,
+    texts,
+)
 from projections.schemes.shared.filling import LATEST, Filling
 from replay.columnar.columns import ORDER_RECEIVED
 from replay.schemes.merchant_reputation.fold import fold_reputation
@@ -30,7 +39,7 @@ _CAUSES: Final = [cause_of(None, 0), cause_of(None, 1), *(cause_of(verdict, 1) f
 def fill(filling: Filling) -> None:
     judging = judging_of(filling.step)
     folded = fold_reputation(filling.columns, judging.spans, filling.as_of)
-    judged = Judged(judging.terms, judging.policies)
+    judged = JudgedBy(judging.terms, judging.policies)
     filling.insert("reputation_months", _month_columns(folded, judged))
     filling.insert("history", _change_columns(folded, judged))
     runs = {subject: _run_of(folded, subject) for subject in filling.of_kind("merchant")}
@@ -55,7 +64,7 @@ def fill(filling: Filling) -> None:
     )
 
 
-def _month_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
+def _month_columns(folded: Folded, judged: JudgedBy) -> dict[str, list[Any]]:
     months = folded.months
     begun, closing = Account(*months.begun.T), Account(*months.closing.T)
     return lists(
@@ -71,7 +80,7 @@ def _month_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
     )
 
 
-def _change_columns(folded: Folded, judged: Judged) -> dict[str, list[Any]]:
+def _change_columns(folded: Folded, judged: JudgedBy) -> dict[str, list[Any]]:
     changes = folded.changes
     causes = np.where(changes.verdict > 0, changes.verdict + 1, changes.position > 0)
     columns = change_columns(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from domain.calendar import month_start, month_text, parse_month
-from domain.merchant_reputation.account import Change, Effective, last_published, shown
+from domain.merchant_reputation.account import Change, EffectivePublication, last_published, shown
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account, Finding, Month, Span, State, Verdict
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
@@ -39,9 +39,9 @@ def judging_of(step: Step) -> Judging:
     return found
 
 
-def effective_in(level: Row[Any]) -> Effective:
+def effective_in(level: Row[Any]) -> EffectivePublication:
     """What a stored level says is effective."""
-    return Effective(State(level.effective_state), level.effective_level, level.effective_since)
+    return EffectivePublication(State(level.effective_state), level.effective_level, level.effective_since)
 
 
 def published(step: Step) -> int | None:
@@ -174,7 +174,9 @@ def cause_of(verdict: Verdict | None, position: int) -> str:
     return "opened" if position else "policy"
 
 
-def level_row(subject: str, account: Account, effective: Effective, judging: Judging, as_of: int) -> dict[str, Any]:
+def level_row(
+    subject: str, account: Account, effective: EffectivePublication, judging: Judging, as_of: int
+) -> dict[str, Any]:
     """Where the merchant stands, and what the publications made effective."""
     standing = shown(account, judging.spans, as_of)
     return {

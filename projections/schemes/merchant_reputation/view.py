@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from domain.calendar import month_of, month_start, month_text
 from domain.events import Event
-from domain.merchant_reputation.account import Effective, changes, effective_of, next_publication
+from domain.merchant_reputation.account import EffectivePublication, changes, effective_of, next_publication
 from domain.merchant_reputation.facts import FLAG_TYPES, LIFE_TYPES, ORDER_TYPES, Names, history_of
 from domain.merchant_reputation.rule import NEW, REVIEWED, SCHEME, Account, History, Run, begin, go_on, span_at
 from projections.schemes.merchant_reputation.rows import (
@@ -137,7 +137,7 @@ def advance(step: Step, subject: str, restart: int) -> list[Rewrite]:
     ]
 
 
-def _effective_before(step: Step, subject: str, restart: int) -> Effective | None:
+def _effective_before(step: Step, subject: str, restart: int) -> EffectivePublication | None:
     """What is effective where nothing published since, or judged again, can have changed it; None where it can."""
     level, month = step.level(subject, SCHEME), published(step)
     if level is None or level.effective_since is None or month is None or restart < month_start(month + 1):

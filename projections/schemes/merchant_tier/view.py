@@ -20,8 +20,8 @@ from domain.merchant_tier.rule import (
     Account,
     Change,
     Day,
+    DayOpening,
     History,
-    Opening,
     Run,
     Span,
     State,
@@ -202,10 +202,10 @@ def _acts(step: Step, subject: str, judging: Judging, last_day: int) -> tuple[Hi
     return history, ahead
 
 
-def _opening(first_day: int, kept: Row[Any] | None, history: History, judging: Judging) -> Opening:
+def _opening(first_day: int, kept: Row[Any] | None, history: History, judging: Judging) -> DayOpening:
     account = NOT_OPEN if kept is None else account_of(kept)
     rules, window = span_on(judging.spans, first_day - 1).rules, Window(history.days)
-    return Opening(first_day - 1, fast_day_again(first_day, account, window.days, window.sums, rules))
+    return DayOpening(first_day - 1, fast_day_again(first_day, account, window.days, window.sums, rules))
 
 
 def account_of(row: Row[Any]) -> Account:

@@ -32,7 +32,7 @@ def insert_rows(connection: Connection, table: Table, columns: dict[str, Values]
     return len(rows)
 
 
-class Judged:
+class JudgedBy:
     """By which policy rows were judged, as columns."""
 
     def __init__(self, terms: Sequence[Term], policies: Sequence[Policy]) -> None:

@@ -52,7 +52,7 @@ class CreatorFolded(NamedTuple):
     """By subject and month, in order: records of `Evaluated`."""
 
 
-class Evaluated(NamedTuple):
+class NumberedEvaluation(NamedTuple):
     """An evaluation in numbers."""
 
     subject: int
@@ -68,7 +68,7 @@ class Evaluated(NamedTuple):
     deducted: int
 
 
-class Judging(NamedTuple):
+class PolicyNumbers(NamedTuple):
     """What the rule reads of a policy, by the names of `domain.creator_level.Rules`."""
 
     first_month: int
@@ -100,7 +100,7 @@ def fold_creators(columns: Columns, terms: Sequence[Term], as_of: int) -> Creato
         records_of(_judging(rules)),
         np.array(by_month),
         last,
-        records_of([Evaluated(*(0,) * 7, False, 0, 0, 0)])[:0],
+        records_of([NumberedEvaluation(*(0,) * 7, False, 0, 0, 0)])[:0],
     )
     return CreatorFolded(subjects, numbers, figures, registered_at, evaluations)
 
@@ -118,14 +118,14 @@ def _reach(rules: Sequence[Rules]) -> int:
     return max(item.gate_days for item in rules) // 28 + 1
 
 
-def _judging(rules: Sequence[Rules]) -> list[Judging]:
+def _judging(rules: Sequence[Rules]) -> list[PolicyNumbers]:
     """Bands of one length, so that all policies are records of one form; what is repeated changes nothing."""
     sales, behaviour = (
         max(16, *(len(bands) for bands in lists))
         for lists in ([item.sales_bands for item in rules], [item.behaviour_bands for item in rules])
     )
     return [
-        Judging(
+        PolicyNumbers(
             item.first_month,
             item.sales_bands + item.sales_bands[-1:] * (sales - len(item.sales_bands)),
             item.behaviour_bands + item.behaviour_bands[-1:] * (behaviour - len(item.behaviour_bands)),

@@ -116,7 +116,7 @@ _ORDER, _GOOD, _WORRY_FREE, _SHOWCASE = 1, 2, 4, 8
 _IN_SHOWCASE: Final = 0
 
 
-class Work(NamedTuple):
+class CreatorBuffers(NamedTuple):
     """What one creator's rows are read into."""
 
     flags: Any
@@ -137,7 +137,7 @@ def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, as_of: int) -> A
     for slot in range(len(begins) - 1):
         slots_max = max(slots_max, begins[slot + 1] - begins[slot])
     places = len(months.begins)
-    work = Work(
+    work = CreatorBuffers(
         np.zeros(keys, np.int8),
         np.zeros(keys, np.int32),
         np.zeros((slots_max, places, FIGURES), np.int64),
@@ -184,7 +184,14 @@ def _agencies_of(holders: Any, agencies: Any, place_by_slot: Any) -> int:
 
 
 def _read(
-    rows: Rows, subject: int, slots: Any, slot: int, place_by_slot: Any, months: Months, as_of: int, work: Work
+    rows: Rows,
+    subject: int,
+    slots: Any,
+    slot: int,
+    place_by_slot: Any,
+    months: Months,
+    as_of: int,
+    work: CreatorBuffers,
 ) -> tuple[int, int]:
     """Add a creator's rows to its agencies' months: the first and the last month that has any."""
     begins, bound_at, _ = slots

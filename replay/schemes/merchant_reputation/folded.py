@@ -21,7 +21,7 @@ class Findings(NamedTuple):
     tenths: "NDArray[np.int64]"
 
 
-class Months(NamedTuple):
+class FoldedMonths(NamedTuple):
     """Every month in which something happened, by subject and in order: `domain.merchant_reputation.rule.Month`."""
 
     starts: "NDArray[np.int64]"
@@ -69,7 +69,7 @@ class Folded(NamedTuple):
     codes: list[str | None]
     """The codes of levels, by the numbers that stand for them; 0 is no level."""
     findings: Findings
-    months: Months
+    months: FoldedMonths
     accounts: "NDArray[np.int64]"
     """A row a subject, the fields of Account in their order: where it stands at `as_of`."""
     changes: Changes

@@ -31,7 +31,7 @@ from domain.merchant_reputation.rule import (
     take,
 )
 from replay.columnar.jit import compiled
-from replay.schemes.merchant_reputation.folded import Changes, Findings, Months
+from replay.schemes.merchant_reputation.folded import Changes, Findings, FoldedMonths
 
 
 def scan() -> Any:
@@ -122,7 +122,7 @@ class Out(NamedTuple):
     """Room for what is found."""
 
     findings: Findings
-    months: Months
+    months: FoldedMonths
     accounts: Any
     changes: Changes
 
@@ -398,7 +398,7 @@ def _write_account(rows: Any, row: int, account: Account) -> None:
     rows[row, 8] = netting
 
 
-def _write_close(months: Months, month: int, account: Account, now: _Now) -> None:
+def _write_close(months: FoldedMonths, month: int, account: Account, now: _Now) -> None:
     _write_account(months.closing, month, account)
     months.state[month] = now.state
     months.level[month] = now.level

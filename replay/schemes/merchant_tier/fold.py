@@ -72,7 +72,7 @@ class TierFolded(NamedTuple):
     """By subject: the first later day at whose close something can be different without anything new being recorded."""
 
 
-class Moved(NamedTuple):
+class NumberedMove(NamedTuple):
     """A move, and by number whose it was."""
 
     subject: int
@@ -83,7 +83,7 @@ class Moved(NamedTuple):
     after: Account
 
 
-class Judging(NamedTuple):
+class SpanNumbers(NamedTuple):
     """A span as the rule reads it."""
 
     begins: int
@@ -94,8 +94,8 @@ def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int) -> TierFol
     """Step every merchant from nothing to the close of a day, by what the columns know."""
     numbers = {text: number for number, text in enumerate(columns.texts)}
     readings: list[Any] = [item._replace(category=numbers.get(item.category, -1)) for item in readings_of(terms)]  # type: ignore[arg-type]
-    spans = [Judging(span.begins, span.rules) for span in spans_of(terms)]
-    acts, told = records_of([Act(0, 0, 0)])[:0], records_of([Moved(0, 0, 0, 0, NOT_OPEN, NOT_OPEN)])[:0]
+    spans = [SpanNumbers(span.begins, span.rules) for span in spans_of(terms)]
+    acts, told = records_of([Act(0, 0, 0)])[:0], records_of([NumberedMove(0, 0, 0, 0, NOT_OPEN, NOT_OPEN)])[:0]
     folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order)
     rows = rows_of(columns, "merchant")
     return TierFolded(*folding(rows, records_of(readings), records_of(spans), acts, told, last_day))
@@ -107,7 +107,7 @@ _DISMISSED: Final = 8
 """A bit of an order's flags, beside one for each kind that was seen of it."""
 
 
-class Work(NamedTuple):
+class MerchantBuffers(NamedTuple):
     """What a merchant's rows are read into; figures of all merchants stand one after another."""
 
     figure_subjects: Any
@@ -132,7 +132,7 @@ class Read(NamedTuple):
 def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day: int) -> Any:
     assert in_order(rows)
     days_max, days_all, acts_max, keys = _sizes(rows)
-    work = Work(
+    work = MerchantBuffers(
         np.empty(days_all, np.int32),
         np.empty(days_all, np.int64),
         np.zeros((days_all, FIGURES), np.int64),
@@ -174,7 +174,7 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
     return *figures, told, accounts, states, next_days
 
 
-def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, work: Work) -> Read:
+def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, work: MerchantBuffers) -> Read:
     """Read a merchant's rows into figures by day and acts."""
     low, high = rows.begins[subject], rows.begins[subject + 1]
     for row in range(low, high):

@@ -200,7 +200,7 @@ def test_a_stream_is_begun_where_it_broke_off_and_so_many_are_served(
     asked: list[str | None] = []
     read_page = feed.read_page
 
-    def reading(reading: Any, after: str | None, rest: Any) -> feed.Page:
+    def reading(reading: Any, after: str | None, rest: Any) -> feed.FeedPage:
         asked.append(after)
         return read_page(reading, after, rest)
 

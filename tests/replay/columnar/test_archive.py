@@ -34,7 +34,7 @@ from replay.columnar.archive import Archive, open_archive
 from replay.columnar.check import check_archive
 from replay.columnar.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order
 from replay.columnar.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
-from replay.columnar.parts import Part, Run, parts_of
+from replay.columnar.parts import SortedRows, SubjectRange, parts_of
 from replay.columnar.seal import LOCK, seal, segments_folder
 from replay.columnar.segments import (
     AGENCIES,
@@ -377,7 +377,7 @@ def test_parts_of_whole_subjects_say_together_what_the_bucket_says(
             assert_parts_equal(again, whole, first=2)
 
 
-def assert_parts_equal(parts: Iterable[Part], whole: Columns, first: int = 0) -> None:
+def assert_parts_equal(parts: Iterable[SubjectRange], whole: Columns, first: int = 0) -> None:
     begin: int | None = first
     for part in parts:
         assert begin is not None and part.first == begin, "nothing follows the last part, and none is left out"
@@ -401,7 +401,7 @@ def test_memory_holds_no_more_than_a_part_and_a_chunk_of_each_run() -> None:
             yield Columns._make([subject, *given[1:], [], [], []])
 
     every = [[n // 3 for n in range(3_000)], [n // 100 for n in range(9_000)], [500] * 70]
-    runs = [Run(chunks(rows, 10)) for rows in every]
+    runs = [SortedRows(chunks(rows, 10)) for rows in every]
     found: list[int] = []
     for part in parts_of(runs, 200):
         found += part.columns.subject.tolist()

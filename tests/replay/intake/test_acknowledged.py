@@ -22,7 +22,7 @@ from replay.intake import backfill
 from replay.intake import parallel as decoding
 from replay.intake.ingest import Ingest
 from replay.intake.rejects import Rejects
-from replay.intake.targets import Present
+from replay.intake.targets import LedgerTarget
 from replay.integrity.verify import verify
 from replay.parsing import lines
 from replay.recording.append import Appender
@@ -114,7 +114,7 @@ def run(location: str, folder: Path, mode: Mode, kill_at: int) -> Ended:
 
 
 def patch_watch(kill_at: int) -> None:
-    acknowledged: Callable[..., None] = intake_text.Watch.acknowledged
+    acknowledged: Callable[..., None] = intake_text.IngestWatch.acknowledged
     told = 0
 
     def watching(*arguments: Any) -> None:
@@ -125,7 +125,7 @@ def patch_watch(kill_at: int) -> None:
             sys.stdout.flush()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    pytest.MonkeyPatch().setattr(intake_text.Watch, "acknowledged", watching)
+    pytest.MonkeyPatch().setattr(intake_text.IngestWatch, "acknowledged", watching)
 
 
 def check_kept(location: str, folder: Path, mode: Mode, said: str) -> dict[str, int]:
@@ -210,7 +210,7 @@ def test_refused_lines_are_on_the_disk_before_they_are_acknowledged(
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"\n".join([b"{", SORTED[0], b"[", SORTED[1]]))
     with open_store(location) as store:
-        target = Present(store, Appender(store.identity.id, key_of(store)))
+        target = LedgerTarget(store, Appender(store.identity.id, key_of(store)))
         refused = Rejects(tmp_path / "r.jsonl")
         ingest = Ingest(target, refused, OrderOfThings(happened))
         monkeypatch.setattr(os, "fsync", fsync)

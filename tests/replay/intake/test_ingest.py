@@ -311,7 +311,7 @@ def test_a_backfill_of_long_lines_is_bounded_in_bytes(
     for module, name in ((sorting, "SORT_BYTES"), (sorting, "SPILL_BYTES"), (backfill, "BATCH_BYTES")):
         monkeypatch.setattr(module, name, 4_000)
     entries = [
-        sorting.Entry(n, 0, n, decoding.Line("f", n, b" " * 1_000, read_line(line(paid("o-1"))))) for n in range(9)
+        sorting.SortedLine(n, 0, n, decoding.Line("f", n, b" " * 1_000, read_line(line(paid("o-1"))))) for n in range(9)
     ]
     assert [len(batch) for batch in sorting.batches(iter(entries), 100, 4_000)] == [4, 4, 1]
     file = tmp_path / "long.jsonl"

@@ -22,7 +22,7 @@ from replay.integrity.backup import back_up
 from replay.integrity.verify import verify
 from replay.policies.catalog import Choice
 from replay.recording import erase as erasing
-from replay.recording.erase import Asked, erase_at_month_end, erase_due, erase_now
+from replay.recording.erase import DueErasure, erase_at_month_end, erase_due, erase_now
 from replay.replaying.base import Part
 from replay.schemes.registry import replay_subject
 from replay.store.alias_queries import waiting
@@ -77,9 +77,9 @@ def verdicts(store: Store) -> list[str]:
     return [item["verdict"] for item in told if item["event"].startswith("r-")]
 
 
-def ask(store: Store, buyer: str = "b-1", reason: str = "request") -> Asked:
+def ask(store: Store, buyer: str = "b-1", reason: str = "request") -> DueErasure:
     asked = erase_at_month_end(store, buyer, reason)
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, DueErasure)
     return asked
 
 

@@ -9,7 +9,7 @@ from domain.calendar import parse_instant
 from domain.events import CATALOGUE
 from fixtures.demo import story
 from replay.decisions.application import Ledger
-from replay.decisions.decide import Decided, decide, period_of
+from replay.decisions.decide import RunOutcome, decide, period_of
 from replay.integrity.verify import verify
 from replay.parsing.parse import read_careful, read_fast
 from replay.parsing.refusals import RefusalError
@@ -75,6 +75,6 @@ def test_names_that_are_taken_block_no_run(store: Store, tmp_path: Path, monkeyp
     found = decide(store, "merchant-reputation", period)
     assert (found.run.run, found.resumed, found.decided) == (run.run, True, 2)
     head = store.head()
-    again: Decided = decide(store, "merchant-reputation", period)
+    again: RunOutcome = decide(store, "merchant-reputation", period)
     assert (again.already_finished, again.decided, store.head()) == (True, 2, head)
     assert verify(store).problems == []
