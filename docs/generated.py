@@ -13,7 +13,7 @@ from projections.api.openapi import specification
 from projections.contract.answers import describe
 from projections.contract.events import EVENT_TYPES, event_schema
 from projections.views.tables import INTERNAL, tables_of, view_statements
-from replay.policies.catalog import all_given, policy_json
+from replay.policies.catalog import policy_json, shipped, shipped_revisions, shipped_schemes
 from tests.support.commands import commands
 
 MADE: Final = "Made from the program by `make docs`.\n"
@@ -92,11 +92,13 @@ def _form(item: dict[str, Any]) -> str:
 
 def _policies() -> Iterator[str]:
     yield from ("# Policies", "", MADE, "The numbers of the rules, with where each comes from. `assumed`: ours.", "")
-    for policy in all_given(None):
+    for policy in (item for scheme in shipped_schemes() for item in shipped(scheme)):
         found = policy_json(policy)
         yield from (f"## {policy.scheme} {policy.id}", "", f"Revision `{policy.revision}`, hash `{policy.hash}`.", "")
         dates = ((key, found[key]) for key in ("in_force_from", "preview_from", "recalculates_from"))
         yield from ("; ".join(f"{key} {at}" for key, at in dates if at is not None) + ".", "")
+        replaced = [item for item in shipped_revisions(policy.scheme) if item.id == policy.id][:-1]
+        yield from (f"It replaces `{item.revision}`, hash `{item.hash}`.\n" for item in replaced)
         rows = [
             (f"`{key}`", f"`{_value(item['value'])}`", item["status"], item["source"])
             for key, item in found["parameters"].items()

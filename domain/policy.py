@@ -7,8 +7,8 @@ the same hash, however they are laid out.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -37,6 +37,13 @@ class Parameter:
     status: str
 
 
+class Names(NamedTuple):
+    """What levels and benefits are called in one language, by their codes."""
+
+    levels: dict[str, str]
+    benefits: dict[str, str]
+
+
 @dataclass(frozen=True, eq=False)
 class Policy:
     """A revision of a scheme's policy."""
@@ -53,6 +60,8 @@ class Policy:
     parameters: dict[str, Parameter]
     content: str
     """The canonical JSON that is hashed."""
+    names: Mapping[str, Names] = field(default_factory=dict)
+    """By language, names that stand beside its file; no part of what is hashed."""
 
     @property
     def revision(self) -> str:

@@ -52,7 +52,8 @@ def policy() -> None:
 @format_option
 def policy_check(file: Path, format_: str) -> None:
     """Say whether FILE holds a policy that can be used, with every fault at once."""
-    from replay.policies.catalog import policy_json, read_policy
+    from replay.policies.catalog import policy_json
+    from replay.policies.reading import read_policy
 
     policies_text.print_checked(policy_json(read_policy(file)), as_json=format_ == "json")
 

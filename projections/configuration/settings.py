@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from domain.languages import LANGUAGES
+
 DEFAULT_STORE: Final = "levelbook.db"
 CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
 SERVICE: Final = "service"
@@ -54,7 +56,7 @@ segments_option: Final = click.option(
 )
 language_option: Final = click.option(
     "--lang",
-    type=click.Choice(["en", "zh"]),
+    type=click.Choice([*LANGUAGES]),
     default="en",
     envvar="LEVELBOOK_LANGUAGE",
     show_default=True,

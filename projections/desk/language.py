@@ -7,12 +7,10 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from domain.languages import LANGUAGES
 from projections.text.words import Words
 
-LANGUAGES: Final = ("en", "zh")
 COOKIE: Final = "levelbook_lang"
-TAGS: Final = {"en": "en", "zh": "zh-CN"}
-"""By language, what it is called in HTML."""
 
 
 class DeskWords:
@@ -20,7 +18,7 @@ class DeskWords:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self.tag = TAGS[language]
+        self.tag = LANGUAGES[language].tag
         self.shared = Words(language, {})
         self._words: dict[str, str] = tomllib.loads(
             (files("projections.desk") / "words" / f"{language}.toml").read_text("utf-8")

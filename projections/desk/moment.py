@@ -15,7 +15,7 @@ from projections.reading.reader import Reading, Snapshot
 from projections.views.tables import Tables
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, has_subject, resolve
-from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped
+from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped, shipped_revisions
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import SCHEMES, scheme_of
 from replay.schemes.registry import schemes_of as schemes_of_kind
@@ -123,7 +123,7 @@ def _set_aside(views: Snapshot, tables: Tables, subject: str, scheme: str) -> st
 def views_policies(store: Store, views: Snapshot, scheme: str) -> Policies:
     """The versions that judged a scheme where the views stand."""
     noted: dict[str, list[list[str]]] = json.loads(views.standing.policies)
-    known = {policy.hash: policy for name in SCHEMES for policy in shipped(name)}
+    known = {policy.hash: policy for name in SCHEMES for policy in shipped_revisions(name)}
     known |= {item.policy.hash: item.policy for name in SCHEMES for item in adopted_policies(store, name)}
     found = [known[digest] for _, digest in noted.get(scheme, ()) if digest in known]
     own = [policy for policy in found if policy.scheme == scheme]

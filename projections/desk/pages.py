@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from domain.calendar import shanghai_text
+from domain.languages import LANGUAGES
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
 from projections.contract.parts.vocabulary import VERDICTS
@@ -16,7 +17,7 @@ from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk import find_page as find
 from projections.desk.chart import drawing_of
-from projections.desk.language import LANGUAGES, language_of
+from projections.desk.language import language_of
 from projections.desk.links import Address
 from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
 from projections.desk.operations_page import operations_of

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from domain.calendar import month_text, shanghai_text
+from domain.languages import LANGUAGES
 from domain.policy import Policy
 from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
-from projections.desk.language import COOKIE, TAGS, DeskWords, language_of, words_of
+from projections.desk.language import COOKIE, DeskWords, language_of, words_of
 from projections.desk.links import Address, subject_path
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
@@ -37,7 +38,7 @@ def rendered(request: Request, template: str, *, status: int = 200, **values: An
         "here": here,
         "at": partial(_at, prefix),
         "subject_path": lambda subject, page="": _at(prefix, subject_path(subject, page)),
-        "languages": [(tag, here.to(lang=name), name) for name, tag in TAGS.items()],
+        "languages": [(told.tag, here.to(lang=code), code) for code, told in LANGUAGES.items()],
         "is_signed_in": SESSION_COOKIE in request.cookies,
         "program": PROGRAM_VERSION,
         **values,

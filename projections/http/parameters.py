@@ -7,12 +7,12 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from starlette.requests import Request
 
+from domain.languages import LANGUAGES
 from projections.http.problems import Problem
 from replay.schemes.registry import SCHEMES, kinds
 
 KINDS: Final = kinds()
 SCHEME_NAMES: Final = tuple(SCHEMES)
-LANGUAGES: Final = ("en", "zh")
 LIMIT_MAX: Final = 1_000
 SUBJECTS_MAX: Final = 1_000
 INSTANT_CHARS_MAX: Final = 40

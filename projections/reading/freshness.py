@@ -8,7 +8,7 @@ from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
-from replay.policies.catalog import adopted_policies, shipped
+from replay.policies.catalog import adopted_policies, shipped_revisions
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, scheme_of
 from replay.store.base import Store
@@ -110,5 +110,5 @@ class Judges:
 
 
 def _policies_by_hash(store: Store) -> dict[str, Policy]:
-    found = {policy.hash: policy for scheme in SCHEMES for policy in shipped(scheme)}
+    found = {policy.hash: policy for scheme in SCHEMES for policy in shipped_revisions(scheme)}
     return found | {item.policy.hash: item.policy for scheme in SCHEMES for item in adopted_policies(store, scheme)}

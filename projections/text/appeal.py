@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
+from domain.languages import LANGUAGES
 from projections.text.answers import diff_lines, explain_lines
 from projections.text.schemes.registry import series_of
 from projections.text.words import Words
@@ -37,7 +38,7 @@ def appeal_page(found: dict[str, Any], words: Words) -> str:
         for heading, lines in _sections(found, words)
     ]
     printed = words.appeal("printed_by", program=found["program"], position=found["now"]["position"])
-    language = "zh-CN" if words.language == "zh" else "en"
+    language = LANGUAGES[words.language].tag
     return (
         f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from domain.policy import Policy
 from domain.rules.comparison import Comparison
+from replay.policies.names import benefit_names
 
 BENEFIT_PREFIX: Final = "benefit_"
 
@@ -27,11 +28,13 @@ def benefits_json(
 
 
 def _all(policy: Policy) -> list[dict[str, Any]]:
-    return [
-        {"code": name.removeprefix(BENEFIT_PREFIX), **item.value, "status": item.status, "source": item.source}
-        for name, item in policy.parameters.items()
-        if name.startswith(BENEFIT_PREFIX)
-    ]
+    found = []
+    for name, item in policy.parameters.items():
+        if name.startswith(BENEFIT_PREFIX):
+            code = name.removeprefix(BENEFIT_PREFIX)
+            said = item.value | benefit_names(policy, code, item.value)
+            found.append({"code": code, **dict(sorted(said.items())), "status": item.status, "source": item.source})
+    return found
 
 
 def _is_held(item: dict[str, Any], level: int | None, reputation: tuple[int, int] | None) -> bool:

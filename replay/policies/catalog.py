@@ -8,14 +8,15 @@ import re
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import shanghai_text
-from domain.limits import POLICY_BYTES_MAX
-from domain.policy import Policy, PolicyError, canonical_of, policy_of
-from replay.errors import FaultyPolicy, UsageError, damaged
+from domain.policy import Policy, canonical_of, policy_of
+from replay.errors import UsageError, damaged
+from replay.policies.reading import by_number, read_folder, read_policy
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import EVERYTHING, rows_of_types
@@ -31,6 +32,7 @@ class Choice(NamedTuple):
 
 
 DEFAULT: Final = Choice()
+_REVISION: Final = re.compile(r"(-r[0-9]+)?\.toml\Z")
 
 
 class Adopted(NamedTuple):
@@ -83,7 +85,7 @@ def check_adoptable(store: Store, policy: Policy) -> None:
 
 def _current(store: Store, scheme: str, folder: Path | None, position: int) -> list[Policy]:
     """The revision of each version that counts, the earliest version first."""
-    current = {policy.id: policy for policy in given_policies(scheme, folder)}
+    current = _counting(scheme, folder)
     if folder is None:
         current |= {
             item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position
@@ -100,33 +102,49 @@ def _current(store: Store, scheme: str, folder: Path | None, position: int) -> l
 
 def _latest(store: Store, scheme: str, folder: Path | None, position: int) -> dict[str, Policy]:
     """By id, the revision that counts: the one adopted last, or the last file; of a folder, its last file."""
-    latest = {policy.id: policy for policy in given_policies(scheme, folder)}
+    latest = _counting(scheme, folder)
     if folder is None:
         latest |= {item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position}
     return latest
 
 
+def _counting(scheme: str, folder: Path | None) -> dict[str, Policy]:
+    """By id, the revision in the files that counts: of several of one version, the last."""
+    found = shipped(scheme) if folder is None else given_policies(scheme, folder)
+    return {policy.id: policy for policy in found}
+
+
 def given_policies(scheme: str, folder: Path | None) -> list[Policy]:
-    """The policies of a scheme in the files: the program's own, or those of a folder."""
-    return list(shipped(scheme)) if folder is None else [item for item in read_folder(folder) if item.scheme == scheme]
+    """The policies of a scheme in the files, every revision: the program's own, or those of a folder."""
+    if folder is None:
+        return list(shipped_revisions(scheme))
+    return [item for item in read_folder(folder) if item.scheme == scheme]
 
 
 @cache
 def shipped(scheme: str) -> tuple[Policy, ...]:
-    """The policy files of a scheme that come with the program, in the order of their names.
+    """The versions of a scheme that come with the program, each by its last revision, in the order of their names.
 
-    The tests check their form, and that none of them was ever edited.
+    The tests check the form of the files, that a revision is named `<id>-r<number>.toml`, and that none was edited.
     """
+    last = {_REVISION.sub("", file.name): file for file in _shipped_files(scheme)}
+    return tuple(_read_shipped(file) for file in last.values())
+
+
+@cache
+def shipped_revisions(scheme: str) -> tuple[Policy, ...]:
+    """Every policy file of a scheme that comes with the program, also those that later revisions replaced."""
+    return tuple(_read_shipped(file) for file in _shipped_files(scheme))
+
+
+def _shipped_files(scheme: str) -> list[Traversable]:
     folder = files("domain") / scheme.replace("-", "_") / "policies"
     texts = [file for file in folder.iterdir() if file.name.endswith(".toml")]
-    ordered = sorted(texts, key=lambda file: by_number(file.name))
-    return tuple(policy_of(canonical_of(file.read_text("utf-8"))) for file in ordered)
+    return sorted(texts, key=lambda file: by_number(file.name))
 
 
-def by_number(name: str) -> list[tuple[int, str]]:
-    """Orders file names as people read them: revision 2 before 10, and after the file without a number."""
-    pieces = re.split("([0-9]+)", name.removesuffix(".toml"))
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
+def _read_shipped(file: Traversable) -> Policy:
+    return policy_of(canonical_of(file.read_text("utf-8")))
 
 
 def shipped_schemes() -> list[str]:
@@ -134,56 +152,6 @@ def shipped_schemes() -> list[str]:
     return sorted(
         folder.name.replace("_", "-") for folder in files("domain").iterdir() if (folder / "policies").is_dir()
     )
-
-
-def read_folder(folder: Path) -> list[Policy]:
-    """The policies in the TOML files of a folder and of the folders in it, in the order of their names.
-
-    Of several files of one version the last counts. Raises FaultyPolicy with every fault of every file, and
-    UsageError where there is none.
-    """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; --policies names one that holds .toml files")
-    found, faults = [], []
-    for path in sorted(folder.rglob("*.toml"), key=lambda path: [*map(by_number, path.parts)]):
-        try:
-            found.append(read_policy(path))
-        except FaultyPolicy as error:
-            faults.append(str(error))
-    if faults:
-        raise FaultyPolicy("\n".join(faults))
-    if not found:
-        raise UsageError(f"{folder} holds no .toml file; --policies names a folder that holds policies")
-    return found
-
-
-def read_policy(path: Path) -> Policy:
-    """The policy in a TOML file.
-
-    Raises FaultyPolicy with every fault that it has, and UsageError where it cannot be read.
-    """
-    from replay.policies.document import faults_of
-
-    try:
-        canonical = canonical_of(_bounded_text(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8"
-        raise UsageError(f"the policy {path} cannot be read: {reason}") from None
-    except PolicyError as error:
-        raise FaultyPolicy(f"{path}: {error}") from None
-    faults = faults_of(canonical)
-    if faults:
-        raise FaultyPolicy("\n".join(f"{path}: {fault}" for fault in faults))
-    return policy_of(canonical)
-
-
-def _bounded_text(path: Path) -> str:
-    """The text of a file, of which no more is read than a policy may have."""
-    with path.open("rb") as file:
-        raw = file.read(POLICY_BYTES_MAX + 1)
-    if len(raw) > POLICY_BYTES_MAX:
-        raise PolicyError(f"has more than {POLICY_BYTES_MAX} bytes, which no policy needs; is it the right file?")
-    return raw.decode("utf-8")
 
 
 def policy_to_adopt(name: str, folder: Path | None) -> Policy:
@@ -198,8 +166,10 @@ def policy_to_adopt(name: str, folder: Path | None) -> Policy:
 
 
 def all_given(folder: Path | None) -> list[Policy]:
-    """The policies of every scheme in the files: the program's own, or those of a folder."""
-    return [item for scheme in shipped_schemes() for item in shipped(scheme)] if folder is None else read_folder(folder)
+    """The policies of every scheme in the files, every revision: the program's own, or those of a folder."""
+    if folder is not None:
+        return read_folder(folder)
+    return [item for scheme in shipped_schemes() for item in shipped_revisions(scheme)]
 
 
 def adopted_policies(store: Store, scheme: str) -> list[Adopted]:

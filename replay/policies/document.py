@@ -1,4 +1,4 @@
-"""What a policy must say, as marshmallow schemas: every fault of a file is found at once.
+"""What a policy, and the names beside it, must say, as marshmallow schemas: every fault of a file is found at once.
 
 Only policies from outside go through here (`--policies`, `policy check`, `policy adopt`); those that come with the
 program are checked by its tests.
@@ -11,7 +11,8 @@ from marshmallow import fields, validate
 
 from domain.events import Scheme
 from replay.policies.benefits import BENEFIT_PREFIX
-from replay.policies.parameters.fields import ID, BenefitParameter, Instant, Strict
+from replay.policies.names_within import faults_within, without_names
+from replay.policies.parameters.fields import ID, BenefitParameter, Instant, Strict, names_by_code
 from replay.policies.parameters.finding import has_parameters, parameters_of
 
 
@@ -22,6 +23,17 @@ class _PolicySchema(Strict):
     preview_from = Instant()
     recalculates_from = Instant()
     parameters = fields.Dict(required=True)
+
+
+class _NamesSchema(Strict):
+    levels = names_by_code("levels")
+    benefits = names_by_code("benefits")
+
+
+def faults_of_names(canonical: str) -> list[str]:
+    """Every fault of a file of names, given as canonical JSON, by the place where it stands."""
+    content = json.loads(canonical)
+    return _lines(_NamesSchema().validate(content), content)
 
 
 def faults_of(canonical: str) -> list[str]:
@@ -37,8 +49,10 @@ def faults_of(canonical: str) -> list[str]:
         found.append("preview_from: must not be after in_force_from")
     parameters = content.get("parameters")
     if isinstance(parameters, dict):
+        found += faults_within(parameters, parameters_of(scheme).once_named)
+        parameters = without_names(parameters)
         benefits = {name for name in parameters if name.startswith(BENEFIT_PREFIX)}
-        errors = parameters_of(scheme)().validate(
+        errors: dict[str, Any] = parameters_of(scheme)().validate(
             {name: item for name, item in parameters.items() if name not in benefits}
         )
         errors |= {name: wrong for name in sorted(benefits) if (wrong := BenefitParameter().validate(parameters[name]))}

@@ -17,6 +17,7 @@ from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.same_instant import Causes
 from replay.history.timeline import Moment, events_of, retracted_positions
+from replay.policies.names import level_names
 from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
 from replay.store.base import Store
 
@@ -129,8 +130,14 @@ class Replay(ABC):
 
     @classmethod
     @abstractmethod
+    def level_codes(cls, policy: Policy) -> Sequence[str]:
+        """The codes of a policy's levels, the lowest first."""
+
+    @classmethod
     def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
-        """What the levels of some policies are called in a language, by code."""
+        """What the levels of some policies are called in a language, by code: as in the last that has it."""
+        named = [level_names(policy, cls.level_codes(policy), language) for policy in policies.own]
+        return {code: name for names in named for code, name in names.items()}
 
     def level_names(self, language: str) -> dict[str, str]:
         return self.level_names_of(self.policies, language)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from domain.events import Scheme as Catalogued
+from domain.languages import LANGUAGES
 from domain.policy import Policy
 from replay.errors import LevelbookError, UsageError
 from replay.history.timeline import Moment, has_subject
@@ -19,6 +20,7 @@ from replay.policies.catalog import (
     shipped_schemes,
     versions,
 )
+from replay.policies.names import names_file
 from replay.policies.parameters.finding import has_parameters
 from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
@@ -131,6 +133,7 @@ def check_whole(scheme: Scheme) -> None:
     code = scheme.code
     there = {
         "policies that come with the program": code in shipped_schemes(),
+        "names of its levels in each language": all(names_file(code, language).is_file() for language in LANGUAGES),
         "clauses": clauses_file(code).is_file(),
         "a schema of its policies' parameters": has_parameters(code),
         "a place in the event catalogue": code in get_args(Catalogued),

@@ -11,7 +11,7 @@ from domain.texts import invisible_character
 from replay.errors import FaultyPolicy, UsageError
 from replay.parsing.parse import read_line
 from replay.parsing.refusals import Reason, RefusalError
-from replay.policies.catalog import read_policy
+from replay.policies.reading import read_policy
 from replay.recording.own import check_reason
 from tests.support.making import line, paid
 

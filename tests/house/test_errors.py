@@ -39,6 +39,8 @@ def run_command(line: str) -> str:
 def test_each_error_says_what_the_gallery_shows(session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in (*GALLERY.glob("*.jsonl*"), *GALLERY.glob("*.toml")):
         shutil.copy(file, tmp_path)
+    for folder in (path for path in GALLERY.iterdir() if path.is_dir()):
+        shutil.copytree(folder, tmp_path / folder.name)
     monkeypatch.chdir(tmp_path)
     expected = session.read_text()
     commands = re.findall(r"^\$ (.*)$", expected, re.MULTILINE)

@@ -35,9 +35,9 @@ def parameters(**changes: Any) -> dict[str, Any]:
         "pair_cap_tenths": 60,
         "growth_caps": [{"from": "", "tenths": 50010}, {"from": "c"}],
         "levels": [
-            {"code": "a", "zh": "a", "en": "a", "from_tenths": 10},
-            {"code": "b", "zh": "b", "en": "b", "from_tenths": 20},
-            {"code": "c", "zh": "c", "en": "c", "from_tenths": 50},
+            {"code": "a", "from_tenths": 10},
+            {"code": "b", "from_tenths": 20},
+            {"code": "c", "from_tenths": 50},
         ],
         "publication": {"day": 16, "hour": 12},
     }
@@ -878,7 +878,7 @@ def test_a_window_that_changes_within_the_month_of_the_receipt() -> None:
 
 
 def levels(**bounds: int) -> dict[str, Any]:
-    return {"levels": [{"code": c, "zh": c, "en": c, "from_tenths": bound} for c, bound in bounds.items()]}
+    return {"levels": [{"code": c, "from_tenths": bound} for c, bound in bounds.items()]}
 
 
 def test_bounds_that_change_move_the_level_without_points() -> None:

@@ -29,10 +29,7 @@ SECOND_MICROS: Final = 1_000_000
 
 def levels(*bounds: int) -> list[dict[str, Any]]:
     """Firefly levels from bounds in points."""
-    return [
-        {"code": f"firefly-{n}", "zh": f"萤火星{n}级", "en": f"Firefly-{n}", "from_points": bound}
-        for n, bound in enumerate(bounds, 1)
-    ]
+    return [{"code": f"firefly-{n}", "from_points": bound} for n, bound in enumerate(bounds, 1)]
 
 
 SHIPPED_LEVELS: Final = levels(0, 100, 500, 2_000, 10_000)

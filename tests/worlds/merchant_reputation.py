@@ -71,9 +71,7 @@ def with_values(policy: Policy, **values: Any) -> Policy:
 def levels(*bounds: int) -> list[dict[str, Any]]:
     """Levels a, b, c … from bounds in tenths."""
     codes = [chr(ord("a") + rank) for rank in range(len(bounds))]
-    return [
-        {"code": code, "zh": code, "en": code, "from_tenths": bound} for code, bound in zip(codes, bounds, strict=True)
-    ]
+    return [{"code": code, "from_tenths": bound} for code, bound in zip(codes, bounds, strict=True)]
 
 
 (SHIPPED,) = shipped(SCHEME)

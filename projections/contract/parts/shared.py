@@ -4,6 +4,7 @@ from typing import Final
 
 from marshmallow import fields
 
+from domain.languages import LANGUAGES
 from domain.policy import STATUSES
 from projections.contract.parts.keys import (
     Answer,
@@ -91,14 +92,18 @@ class ComparisonAnswer(RatioAnswer):
     met = flag_key("whether the relation holds")
 
 
-class BenefitAnswer(Answer):
-    code = text_key("the benefit")
-    zh = text_key("its name in Chinese")
-    en = text_key("its name in English")
-    from_rank = whole_key("rank of the first level that has it, 0 being the lowest; -1 for every state")
-    reputation_hundredths_min = fields.Integer(metadata={"description": "mean reputation that it also needs"})
-    status = choice_key(STATUSES, "whether the platform published it")
-    source = text_key("rule text by title, section and date")
+BenefitAnswer: Final = Answer.from_dict(
+    {
+        "code": text_key("the benefit"),
+        **{code: text_key(f"its name in {language.name}") for code, language in reversed(LANGUAGES.items())},
+        "from_rank": whole_key("rank of the first level that has it, 0 being the lowest; -1 for every state"),
+        "reputation_hundredths_min": fields.Integer(metadata={"description": "mean reputation that it also needs"}),
+        "status": choice_key(STATUSES, "whether the platform published it"),
+        "source": text_key("rule text by title, section and date"),
+    },
+    name="BenefitAnswer",
+)
+"""A benefit, with its name in each language."""
 
 
 class BenefitsAnswer(Answer):

@@ -8,11 +8,11 @@ from replay.schemes.merchant_tier.replay import TierReplay
 
 def rows_of(replay: Replay) -> Rows:
     assert isinstance(replay, TierReplay)
-    ranks = [*replay.level_names("en")]
     days, history = [], []
     for number, change in enumerate(replay.changes()):
         after, day = change.after, day_of(change.at)
-        by = judged(replay, replay.policy_at(day_start(day)))
+        policy = replay.policy_at(day_start(day))
+        by = judged(replay, policy)
         days.append(
             {
                 "subject": replay.subject,
@@ -25,5 +25,6 @@ def rows_of(replay: Replay) -> Rows:
                 "cause_position": change.position or 0,
             }
         )
-        history.append(change_row(change, None if after.level is None else ranks.index(after.level), by))
+        score = None if after.level is None else replay.level_codes(policy).index(after.level)
+        history.append(change_row(change, score, by))
     return {"tier_days": days, "history": history_rows(replay, history)}

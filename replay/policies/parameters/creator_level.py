@@ -34,6 +34,8 @@ class _Gates(Strict):
 
 
 class Parameters(Strict):
+    once_named = frozenset({"benefits"})
+
     first_month = parameter(Month(required=True))
     sales_bands = parameter(fields.List(fields.Nested(_SalesBand), required=True, validate=rising_bands("from_fen")))
     behaviour_bands = parameter(

@@ -1,6 +1,6 @@
 """Fields that the parameters of several schemes are made of, and the parameters that any scheme may have."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
@@ -10,6 +10,8 @@ from domain.policy import STATUSES
 
 TENTHS_MAX: Final = 10**6
 BOUND_TENTHS_MAX: Final = 10**12
+NAME_CHARS_MAX: Final = {"levels": 32, "benefits": 128}
+"""How long a name may be."""
 ID: Final = validate.Regexp(
     rf"{ID_PATTERN}\Z", error="must be 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 )
@@ -42,6 +44,9 @@ class Whole(fields.Integer):
 
 
 class Strict(Schema):
+    once_named: ClassVar[frozenset[str]] = frozenset()
+    """Of a scheme's parameters: what had its names within the scheme's first policies, of "levels" and "benefits"."""
+
     class Meta:
         unknown = RAISE
 
@@ -82,11 +87,15 @@ def rising_bands(key: str) -> Any:
     return check
 
 
+def names_by_code(group: str) -> fields.Dict:
+    """What levels or benefits are called, by code."""
+    name = fields.String(validate=validate.Length(1, NAME_CHARS_MAX[group]))
+    return fields.Dict(keys=fields.String(validate=ID), values=name)
+
+
 class _Benefit(Strict):
     from_rank = Whole(-1, 100)
     reputation_hundredths_min = Whole(0, 500, required=False)
-    zh = fields.String(required=True, validate=validate.Length(1, 64))
-    en = fields.String(required=True, validate=validate.Length(1, 128))
 
 
 class BenefitParameter(Strict):

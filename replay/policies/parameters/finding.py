@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from marshmallow import Schema  # whose import replays do without
+    from replay.policies.parameters.fields import Strict  # marshmallow, whose import replays do without
 
 
 def has_parameters(scheme: str) -> bool:
@@ -13,9 +13,9 @@ def has_parameters(scheme: str) -> bool:
     return find_spec(_module_of(scheme)) is not None
 
 
-def parameters_of(scheme: str) -> "type[Schema]":
+def parameters_of(scheme: str) -> "type[Strict]":
     """The schema of a scheme's parameters: `Parameters` of its module. Raises ImportError where there is none."""
-    found: type[Schema] = import_module(_module_of(scheme)).Parameters
+    found: type[Strict] = import_module(_module_of(scheme)).Parameters
     return found
 
 

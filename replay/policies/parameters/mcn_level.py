@@ -57,6 +57,8 @@ def _each_once(named: list[dict[str, Any]]) -> None:
 
 
 class Parameters(Strict):
+    once_named = frozenset({"benefits"})
+
     first_month = parameter(Month(required=True))
     evaluation_day = parameter(Whole(1, 28))
     novice_months = parameter(Whole(0, 120))

@@ -35,8 +35,6 @@ class _GrowthCap(Strict):
 
 class _Level(Strict):
     code = fields.String(required=True, validate=ID)
-    zh = fields.String(required=True, validate=validate.Length(1, 32))
-    en = fields.String(required=True, validate=validate.Length(1, 32))
     from_tenths = Whole(1, BOUND_TENTHS_MAX)
 
 
@@ -56,6 +54,8 @@ def _rising(levels: list[dict[str, Any]]) -> None:
 
 
 class Parameters(Strict):
+    once_named = frozenset({"levels", "benefits"})
+
     statistics_from = parameter(Instant(required=True))
     star_classes = parameter(fields.Nested(_StarClasses, required=True))
     review_tenths = parameter(fields.Nested(_ReviewTenths, required=True))

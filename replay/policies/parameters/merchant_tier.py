@@ -52,6 +52,8 @@ def _all_tiers(tiers: list[dict[str, Any]]) -> None:
 
 
 class Parameters(Strict):
+    once_named = frozenset({"benefits"})
+
     statistics_from = parameter(Instant(required=True))
     scope = parameter(fields.Nested(_Scope, required=True))
     initial_tier = parameter(fields.String(required=True, validate=validate.OneOf(get_args(Tier))))

@@ -95,9 +95,8 @@ class CreatorReplay(MonthlyReplay[Month]):
         return Month(policy, rules, evaluate(figures_of(self.history, self.held.month, rules.gate_days), rules))
 
     @classmethod
-    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
-        terms = terms_of(policies.own, evaluation_period)
-        return {code: code for term in terms for code in rules_of(term.policy).levels}
+    def level_codes(cls, policy: Policy) -> Sequence[str]:
+        return rules_of(policy).levels
 
     def _evaluated(self) -> list[Month]:
         """Every month up to the last that is evaluated at `as_of`."""

@@ -116,9 +116,8 @@ class McnReplay(MonthlyReplay[Month]):
         return str(State.NOT_ONBOARDED)
 
     @classmethod
-    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
-        terms = terms_of(policies.own, start_of_month)
-        return {code: code for term in terms for code in rules_of(term.policy).level_codes}
+    def level_codes(cls, policy: Policy) -> Sequence[str]:
+        return rules_of(policy).level_codes
 
     def creator(self, creator: str) -> CreatorReplay:
         """The replay of one of its creators at the same moment, from what is known here."""

@@ -7,7 +7,7 @@ from domain.calendar import month_start
 from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
-from domain.merchant_reputation.facts import FLAG_TYPES, history_of, spans_of
+from domain.merchant_reputation.facts import FLAG_TYPES, codes_of, history_of, spans_of
 from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, Account, Finding, Run, Verdict, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.same_instant import BEFORE_OPENING
@@ -86,9 +86,8 @@ class ReputationReplay(Replay):
         return next(account.publications(self.run, self.spans, self.moment.as_of), None)
 
     @classmethod
-    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
-        levels = [level for policy in policies.own for level in policy.parameters["levels"].value]
-        return {level["code"]: level[language] for level in levels}
+    def level_codes(cls, policy: Policy) -> Sequence[str]:
+        return codes_of(policy)
 
     def standing(self) -> Standing:
         return _standing(self.shown)

@@ -6,7 +6,7 @@ from typing import Final
 
 from domain.calendar import day_start, month_of
 from domain.events import Event
-from domain.merchant_tier.facts import end_of, history_of, last_closed_day, spans_of
+from domain.merchant_tier.facts import codes_of, end_of, history_of, last_closed_day, spans_of
 from domain.merchant_tier.rule import (
     SCHEME,
     Account,
@@ -70,9 +70,8 @@ class TierReplay(Replay):
         return self.run.account
 
     @classmethod
-    def level_names_of(cls, policies: Policies, language: str) -> dict[str, str]:
-        spans = spans_of(terms_of(policies.own, start_of_day))
-        return {code: code for span in spans for code in span.codes}
+    def level_codes(cls, policy: Policy) -> Sequence[str]:
+        return codes_of(policy)
 
     @property
     def is_rated(self) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from domain.languages import LANGUAGES
 from projections.desk.chart import DOTS_MAX, Drawing, drawing_of
 from projections.desk.find_page import PAGE, search
-from projections.desk.language import LANGUAGES, preferred, words_of
+from projections.desk.language import preferred, words_of
 from projections.desk.links import Address
 from projections.desk.moment import Sight, looking, replayed, told_of
 from projections.desk.rendering import brief_text, tidy_text

@@ -21,16 +21,18 @@ from replay.policies.catalog import (
     Choice,
     adopted_policies,
     list_policies,
-    read_folder,
-    read_policy,
     shipped,
+    shipped_revisions,
     shipped_schemes,
     versions,
 )
 from replay.policies.document import faults_of
+from replay.policies.names import level_names
+from replay.policies.reading import read_folder, read_policy
 from replay.store.base import Store
 from tests import ROOT
 from tests.support.making import ingest_events, paid
+from tests.support.policies import toml_of, with_faults
 from tests.support.replays import VERSIONS
 from tests.support.running import run
 from tests.worlds.merchant_reputation import (
@@ -55,25 +57,12 @@ HASHES = {
     "creator-level/2021.toml": "020f047bcd06",
     "creator-level/2022-07-19.toml": "b741f34c2f15",
     "mcn-level/2023-04-13.toml": "184b55158571",
+    "merchant-reputation/2022-10-26-r2.toml": "99c7dd14160a",
+    "creator-level/2021-r2.toml": "219ba2f5fb81",
+    "creator-level/2022-07-19-r2.toml": "7a26f5fb6610",
+    "mcn-level/2023-04-13-r2.toml": "db8ec99bcd59",
 }
 """Every policy file that was ever shipped, and the beginning of its hash: a file is never edited."""
-
-
-def toml_of(policy: Policy, path: Path) -> Path:
-    """A policy written as a TOML file, in another layout than that of the files that are shipped."""
-    path.write_text("\n".join(_lines(json.loads(policy.content))))
-    return path
-
-
-def _lines(content: dict[str, Any]) -> list[str]:
-    top = [f"{name} = {_value(value)}" for name, value in content.items() if name != "parameters"]
-    return [*top, "[parameters]", *(f"{name} = {_value(value)}" for name, value in content["parameters"].items())]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
-    return "[" + ", ".join(map(_value, value)) + "]" if isinstance(value, list) else json.dumps(value)
 
 
 # --- files, hashes, faults --------------------------------------------------------------------------------------------
@@ -87,7 +76,8 @@ def test_shipped_files_are_well_formed_and_never_edited() -> None:
     assert {name: sha256(text.encode()).hexdigest()[:12] for name, text in found.items()} == HASHES
     for name, text in found.items():
         assert faults_of(text) == [], name
-        assert policy_of(text).scheme == name.partition("/")[0]
+        scheme, _, file = name.partition("/")
+        assert (policy_of(text).scheme, policy_of(text).id) == (scheme, re.sub(r"(-r[0-9]+)?\.toml", "", file))
     assert shipped_schemes() == ["creator-level", "mcn-level", SCHEME, "merchant-tier"]
 
 
@@ -106,14 +96,8 @@ def test_a_hash_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path)
         ({"growth_caps": [{"from": "silver-1", "tenths": 1}]}, 'must begin with from = ""'),
         ({"growth_caps": [{"from": ""}, {"from": "tin-1"}]}, "must begin at levels that there are, found tin-1"),
         ({"growth_caps": [{"from": ""}, {"from": "gold-1"}, {"from": "silver-1"}]}, "rise in the order of levels"),
-        (
-            {"levels": [{"code": "a", "zh": "a", "en": "a", "from_tenths": 0}]},
-            "from_tenths: must be a whole number from 1",
-        ),
-        (
-            {"levels": [{"code": "a", "zh": "a", "en": "a", "from_tenths": n} for n in (1, 2)]},
-            "must not name a level code twice",
-        ),
+        ({"levels": [{"code": "a", "from_tenths": 0}]}, "from_tenths: must be a whole number from 1"),
+        ({"levels": [{"code": "a", "from_tenths": n} for n in (1, 2)]}, "must not name a level code twice"),
         ({"star_classes": {"good": [5], "neutral": [3], "bad": [1, 2]}}, "each of the stars 1 to 5 once"),
         ({"counted_kinds": ["normal", "stolen"]}, "counted_kinds.value.1: must be one of"),
         ({"statistics_from": "2022-02-30T00:00:00Z"}, "statistics_from.value: does not exist in the calendar"),
@@ -128,17 +112,6 @@ def test_a_hash_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path)
 def test_each_fault_is_named(values: dict[str, Any], fault: str) -> None:
     found = faults_of(with_faults(SHIPPED, **values))
     assert any(fault in line for line in found), found
-
-
-def with_faults(policy: Policy, **values: Any) -> str:
-    content = json.loads(policy.content)
-    for name, value in values.items():
-        place = content["parameters"] if name in content["parameters"] else content
-        if place is content:
-            content[name] = value
-        else:
-            content["parameters"][name]["value"] = value
-    return json.dumps(content)
 
 
 @pytest.mark.parametrize("text", ["a = 1.5", "a = 2022-10-26", "a = 2022-10-26T00:00:00", "a = 12:00:00", "a = nan"])
@@ -200,7 +173,7 @@ def test_a_scheme_of_any_kind_is_looked_at(scheme: str) -> None:
         ("creator-level", {"levels": ["L0"]}, "must name a level for every score"),
         ("creator-level", {"first_month": "2020-13"}, "first_month.value: is not of the form YYYY-MM"),
         ("creator-level", {"preview_from": "2099-01-01T00:00:00.000000Z"}, "preview_from: must not be after"),
-        ("creator-level", {"benefit_firefly_plan": {"from_rank": 1}}, "benefit_firefly_plan.value.zh: missing data"),
+        ("creator-level", {"benefit_firefly_plan": {}}, "benefit_firefly_plan.value.from_rank: missing data"),
     ],
 )
 def test_faults_of_the_other_schemes_are_named(scheme: str, values: dict[str, Any], fault: str) -> None:
@@ -356,8 +329,10 @@ def test_the_commands_check_adopt_and_list(tmp_path: Path, monkeypatch: pytest.M
     file = toml_of(REVISED, tmp_path / "revised.toml")
     assert f"2022-10-26@{REVISED.hash} can be used: 2 assumed" in run("policy", "check", str(file))
     assert json.loads(run("policy", "check", str(file), "--format", "json"))["hash"] == REVISED.hash
-    (listed,) = json.loads(run("policies", "--scheme", SCHEME, "--format", "json"))
-    assert (listed["hash"], listed["adopted"], listed["used"]) == (SHIPPED.hash, [], True)
+    listed = json.loads(run("policies", "--scheme", SCHEME, "--format", "json"))
+    assert {item["hash"]: (item["adopted"], item["used"]) for item in listed} == {
+        policy.hash: ([], policy is SHIPPED) for policy in (*shipped_revisions(SCHEME)[:-1], SHIPPED)
+    }
     run("policies", "--store", "none.db", status=2)
     assert {item["scheme"] for item in json.loads(run("policies", "--format", "json"))} == set(shipped_schemes())
     run("policies", "--scheme", "luck", status=2)
@@ -389,7 +364,7 @@ def event_of(found: dict[str, Any], policy: Policy) -> tuple[str, str]:
 
 # --- Taobao's seller credit, as data alone ----------------------------------------------------------------------------
 
-(SELLER_CREDIT,) = read_folder(TAOBAO)
+SELLER_CREDIT = read_folder(TAOBAO)[-1]
 BOUNDS = [
     *(4, 11, 41, 91, 151, 251, 501, 1_001, 2_001, 5_001),
     *(10_001, 20_001, 50_001, 100_001, 200_001, 500_001, 1_000_001, 2_000_001, 5_000_001, 10_000_001),
@@ -400,7 +375,8 @@ GOOD, BAD, CAPPED = (Verdict.COUNTED, 10), (Verdict.COUNTED, -10), (Verdict.PAIR
 def test_taobao_has_the_published_grades() -> None:
     levels = SELLER_CREDIT.parameters["levels"].value
     assert [level["from_tenths"] for level in levels] == [bound * 10 for bound in BOUNDS]
-    assert [levels[rank]["en"] for rank in (0, 5, 10, 15, 19)] == [
+    names = level_names(SELLER_CREDIT, [level["code"] for level in levels], "en")
+    assert [names[levels[rank]["code"]] for rank in (0, 5, 10, 15, 19)] == [
         "Heart 1",
         "Diamond 1",
         "Crown 1",
