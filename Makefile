@@ -3,11 +3,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Hundreds of processes are started by the tests: none should compile the sources anew.
+export PYTHONDONTWRITEBYTECODE =
 READY := $(VENV)/.ready
 # The browser that the tests of the audit desk drive; empty: they are left out.
 BROWSER ?= /usr/bin/chromium
 # How many processes run the tests, a file at a time each; 0: one, without helpers.
 WORKERS ?= 2
+# What make test looks at before the tests; empty, where somebody else has.
+LINT ?= lint
 
 .PHONY: help demo test shells lint docs bench soak clean
 
@@ -37,7 +41,7 @@ lint: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-test: lint shells $(BROWSER)
+test: $(READY) $(LINT) shells $(BROWSER)
 	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The shells that complete the command. Where they cannot be installed, their tests are left out.

