@@ -155,7 +155,7 @@ async def _stream(request: Request, stream: OpenStream, first: FeedPage, asked: 
         try:
             page = await run_in_threadpool(read_page, reading_of(request), page.cursor, asked)
         except (Problem, LevelbookError):
-            return  # it is told to who asks again
+            return  # the next request is answered with it
 
 
 def look_for_streams(reading: Reading, askers: Askers, shown: Collection[ShownSecret | None]) -> Look:

@@ -109,7 +109,7 @@ class _Told(NamedTuple):
 
 TOLD_MAX: Final = 256
 _PLACE: Final = 4
-"""Build, position, as_of and chain hash: with them everything that is told of a moment is given."""
+"""Build, position, as_of and chain hash: they name a moment, and with it everything that is shown of it."""
 _encode: Final = msgspec.json.Encoder().encode
 
 

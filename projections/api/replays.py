@@ -1,4 +1,4 @@
-"""What is told by replays: levels at a moment, histories, explanations, differences, events, decisions."""
+"""Answers made by replays: levels at a moment, histories, explanations, differences, events, decisions."""
 
 from hashlib import sha256
 from itertools import islice
@@ -201,7 +201,7 @@ def _depends_on(found: Replay) -> list[str]:
 
 
 def _etag(request: Request, *parts: list[str]) -> str:
-    """Names the bytes of an answer by what they are made of: what was replayed, how it was asked for, and for whom."""
+    """Names the bytes of an answer by what they are made of: what was replayed, how, and for which reader."""
     reader = str(asker_of(request).reader)
     made_of = [PROGRAM_VERSION, reader, request.url.path, request.url.query, *(item for part in parts for item in part)]
     digest = sha256("\n".join(made_of).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """What a shell completes beside commands and options: names that the program or the ledger knows.
 
-A shell asks while somebody types: whatever fails, nothing is completed and no error told.
+A shell asks while somebody types: whatever fails, nothing is completed and no error shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -152,7 +152,7 @@ def _ingest_into(target: "Target", refused: "Rejects", watch: intake_text.Ingest
 
 
 def _run_to_its_end(run: "Ingest", refused: "Rejects", what: ToIngest) -> BaseException | None:
-    """Read all files, and close the rejects; what stopped it is given back, for what was counted is told first."""
+    """Read all files, and close the rejects; what stopped it is returned, because the counts are printed first."""
     from replay.errors import LevelbookError
 
     try:

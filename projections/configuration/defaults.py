@@ -36,7 +36,7 @@ _ORIGINS: Final = {
 class Configured(Mapping[str, Any]):
     """What files set for the options of one command, as click's `default_map`; they are read when first asked.
 
-    Nothing is told while help is shown or a shell completes: help must show no password, and names its own defaults.
+    No warning while help is shown or a shell completes: help must show no password, and names its own defaults.
     """
 
     def __init__(self, context: click.Context) -> None:

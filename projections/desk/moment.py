@@ -28,7 +28,7 @@ class Sight(NamedTuple):
     reading: Reading
     store: Store
     reader: Reader
-    """For whom the page is made."""
+    """Who reads the page."""
     moment: Moment
     choice: Choice
     is_asked: bool

@@ -105,7 +105,7 @@ def said_text(text: str) -> str:
 
 
 def brief_text(instant: int) -> str:
-    """An instant to the second, where the whole is told beside it."""
+    """An instant to the second, where the whole instant stands beside it."""
     return when_text(instant).partition(".")[0]
 
 

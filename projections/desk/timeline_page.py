@@ -1,4 +1,4 @@
-"""A level over time: its points or score, the bands of its levels, and the marks of what was told and corrected."""
+"""A level over time: its points or score, the bands of its levels, and what was announced and corrected."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple

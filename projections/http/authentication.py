@@ -14,7 +14,7 @@ from projections.http.token_store import Keeping, Token, is_kept, open_keeping
 from replay.store.opening import open_store
 
 KNOWN_SECONDS: Final = 1
-"""How long a token or session is known without looking again: a revocation holds after that."""
+"""How long a token or session is cached: a revocation holds after that."""
 KNOWN_MAX: Final = 10_000
 SESSION_COOKIE: Final = "levelbook_session"
 SECRET_CHARS_MAX: Final = 200

@@ -52,7 +52,7 @@ class Body:
         self._is_under_way = self._is_whole = False
 
     async def __call__(self) -> Message:
-        """The next piece. One that is late is told as the sender's leaving, so that nothing waits for it."""
+        """The next piece. One that is late counts as the sender's leaving, so that nothing waits for it."""
         if self._is_whole:
             return await self._receive()
         if not self._is_under_way:

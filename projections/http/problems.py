@@ -1,4 +1,4 @@
-"""What went wrong, told to a program: problem details (RFC 9457), each naming the field and what to do."""
+"""What went wrong, for programs: problem details (RFC 9457), each naming the field and what to do."""
 
 import logging
 import re
@@ -103,7 +103,7 @@ def unavailable(error: LevelbookError) -> Problem:
 
 
 def unavailable_to_anybody() -> Problem:
-    """The same, told where a token is needed: where the store lies is not for who asks."""
+    """The same where a token is needed: a caller is not shown where the store lies."""
     detail = "the ledger or what the service keeps beside it cannot be read now; the service's log says why"
     return Problem(503, UNAVAILABLE, "The ledger cannot be read now", detail, headers={"Retry-After": "5"})
 
@@ -119,7 +119,7 @@ def _not_written_down(why: str) -> Problem:
 
 
 def as_told(error: Problem | LevelbookError, *, needs_token: bool) -> Problem:
-    """An error as it is told over the network: where a token is needed, the log alone says where the store lies and
+    """An error as it is sent over the network: where a token is needed, the log alone says where the store lies and
     what its database said. Whoever is let in may read levels; the inside is for who runs the service.
     """
     problem = error if isinstance(error, Problem) else unavailable(error)
@@ -132,7 +132,7 @@ def as_told(error: Problem | LevelbookError, *, needs_token: bool) -> Problem:
 
 
 def log_once(text: str) -> None:
-    """Note in the log what is not told over the network, and not as often as somebody asks."""
+    """Write to the log what is not sent over the network, once in a while and not at every request."""
     at = monotonic()
     if _logged.get(text, 0.0) > at:
         return
@@ -163,6 +163,6 @@ def broken_off() -> Problem:
 
 
 def broken() -> Problem:
-    """Nothing is told of what broke: that stands in the service's log."""
+    """What broke is not sent: that stands in the service's log."""
     detail = "this should not happen; the service's log says what broke"
     return Problem(500, "broken", "The service is broken here", detail)

@@ -27,7 +27,7 @@ class Asker(NamedTuple):
 
     @property
     def reader(self) -> Reader:
-        """For whom answers are made that may tell of decisions."""
+        """Who reads answers in which decisions may stand."""
         return Reader(sees_decisions=DECISIONS in self.scopes)
 
 
@@ -60,7 +60,7 @@ def require(request: Request, scope: str) -> None:
 def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None:
     """Write down who asks for what of whose level, before it is answered; from a thread, not the event loop.
 
-    Of a subject that the ledger does not know there is nothing to be told. Raises Problem where it cannot be written
+    Of a subject that the ledger does not know there is nothing to be shown. Raises Problem where it cannot be written
     down: then it is not answered.
     """
     kind, subject, scheme = asked["kind"], f"{asked['kind']}/{asked['id']}", asked.get("scheme")

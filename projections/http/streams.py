@@ -1,4 +1,4 @@
-"""The open streams of a process: how many, by whom, and one look for changes that serves all of them."""
+"""The open streams of a process: how many, of which token, and one poll for changes that serves all of them."""
 
 import asyncio
 import logging
@@ -85,7 +85,7 @@ class Streams:
         while not stream.is_ended:
             turned, last = self._turned, self._last
             if last is not None and last.feed != feed:
-                return None  # the views were made again: who asks again is told so
+                return None  # the views were made again: the next request is answered with that
             if last is not None and (last.number > int(number) or monotonic() >= until):
                 return last
             with suppress(TimeoutError):
@@ -98,7 +98,7 @@ class Streams:
             try:
                 seen = await run_in_threadpool(self._look, {item.shown for item in self._open})
             except (Problem, LevelbookError):
-                break  # who asks again is told why
+                break  # the next request is answered with the reason
             except Exception as error:
                 _log.error("looking for changes broke", exc_info=error)
                 break

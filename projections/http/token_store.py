@@ -118,7 +118,7 @@ class Keeping:
     # --- tokens -------------------------------------------------------------------------------------------------------
 
     def new_token(self, name: str, scopes: Sequence[str], per_minute: int, now: int) -> tuple[int, str]:
-        """Make a token: its number, and the token itself, which is told this once."""
+        """Make a token: its number, and the token itself, which is shown this once."""
         token = TOKEN_BEGINS + secrets.token_urlsafe(TOKEN_BYTES)
         values = {
             "name": name,

@@ -1,7 +1,7 @@
-"""Moving the views on: new events, and what time alone changes, in one transaction with the position.
+"""Moving the views on: new events, and what time alone changes, in one transaction with the checkpoint.
 
-A subject's view of one scheme is a unit. What a unit cannot process stops that unit and no other: it is set aside with
-its reason, its rows stay as they were, and the views say that they are stale.
+A subject's view of one scheme is a unit. What a unit cannot process stops that unit and no other: it is quarantined
+(set aside) with its reason, its rows stay as they were, and the views say that they are stale.
 """
 
 import json

@@ -109,7 +109,7 @@ def _moment_problems(live: Build, expected: Build) -> Iterator[str]:
 
 
 def _change_problems(views: Views, connection: Connection, live: Build) -> Iterator[str]:
-    """Whoever follows the feed must be told of each level."""
+    """The feed must hold a change for each level."""
     levels, changes = views.tables(live.build)["levels"], views.changes
     same = and_(changes.c.subject == levels.c.subject, changes.c.scheme == levels.c.scheme)
     untold = select(levels.c.subject, levels.c.scheme).outerjoin(changes, same).where(changes.c.number.is_(None))

@@ -1,4 +1,4 @@
-"""Filling a build from nothing: a part a transaction, behind a cursor that goes in with the part's rows.
+"""Filling a build from nothing: a part a transaction, behind a checkpoint that goes in with the part's rows.
 
 A killed filling goes on behind its last finished part. Few records are filled subject by subject by plain rules, many
 in bulk: merchants and creators in parts of what is sealed and what follows it, by compiled rules.
@@ -91,7 +91,7 @@ def _cursor_after(cursor: Cursor, after: str | None) -> Cursor:
 def _stages(*, in_bulk: bool) -> tuple[str, ...]:
     """What is filled in which order: what is kept of rare events, then subjects by kind, then the boards.
 
-    For many records, kinds in bulk by bucket; then those of these of whom no rule reads anything.
+    For many records, kinds in bulk by bucket; then the subjects of these kinds of which no rule reads anything.
     """
     if not in_bulk:
         return (KEPT, *kinds(), BOARDS)

@@ -129,7 +129,7 @@ def _segments(store: Store, named: Path | None, shown: Shown) -> Derived:
 
 
 def _check_views_whole(store: Store) -> None:
-    """That is a fault of the program, and would else be told as one of the views, after hours perhaps."""
+    """That is a fault of the program, and would otherwise be reported as one of the views, perhaps after hours."""
     if has_views(store):
         from projections.schemes.registry import check_views_whole
 

@@ -1,1 +1,1 @@
-"""Stores, views and replays lent to requests, within bounds."""
+"""Pooled stores, views and cached replays for requests, within bounds."""

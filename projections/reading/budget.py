@@ -19,7 +19,7 @@ from replay.store.queries import length_of, position_of
 class Budget:
     """The events that replays may rest on, for every thread of a process.
 
-    `let_go` is called when there is no room: it lets go of a replay that is kept, and says whether there was one.
+    `let_go` is called when there is no room: it evicts a cached replay, and says whether there was one.
     """
 
     def __init__(self, events: int, let_go: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""The one moment at which an answer from the views stands, and what every such answer says of it."""
+"""The one moment at which an answer from the views stands, their checkpoint, and what every such answer says of it."""
 
 import json
 from functools import lru_cache

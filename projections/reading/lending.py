@@ -1,4 +1,4 @@
-"""The stores of one ledger, lent to one thread at a time; what is lost or replaced is opened anew."""
+"""A pool of stores of one ledger, each used by one thread at a time; what is lost or replaced is opened anew."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -31,12 +31,12 @@ class Lending:
 
     @contextmanager
     def lent(self) -> Iterator[Store]:
-        """A store that no other thread uses meanwhile. One that fails is not lent again."""
+        """A store that no other thread uses meanwhile. One that fails is not given back to the pool."""
         store = self._living() or self.open()
         try:
             yield store
             store.check_unchanged()
-        except (Problem, UsageError):  # told of what was asked, not of the store
+        except (Problem, UsageError):  # about the request, not about the store
             self._give_back(store)
             raise
         except BaseException:

@@ -1,4 +1,4 @@
-"""What a process of the service reads from: stores lent to one thread at a time, the views, replays kept a while."""
+"""What a process of the service reads from: pooled stores, the views, and cached replays."""
 
 import gc
 import logging
@@ -38,7 +38,7 @@ from replay.store.beside import OpenedFile, examining_mode
 from replay.store.sqlite import SqliteStore
 
 KEPT_EVENTS: Final = 200_000
-"""Replays are kept until those kept rest on so many events together."""
+"""Replays are cached until those in the cache rest on so many events together."""
 WAIT_SECONDS: Final = 5
 """How long a reader may wait for the views to come to a position."""
 LOOK_AGAIN_SECONDS: Final = 0.05
@@ -46,7 +46,7 @@ LOOK_AGAIN_SECONDS: Final = 0.05
 _log = logging.getLogger("levelbook.service")
 Answered = TypeVar("Answered")
 ReplayKey = tuple[str, str, Moment, tuple[str, ...], Reader]
-"""By what a replay is kept: subject, scheme or part of it, placed moment, revisions of the policies, for whom."""
+"""The key of a cached replay: subject, scheme or part of it, placed moment, revisions of the policies, reader."""
 
 
 class Snapshot(NamedTuple):
@@ -135,7 +135,7 @@ class Reading:
             await sleep(LOOK_AGAIN_SECONDS)
 
     def judges(self, policies: str) -> Judges:
-        """What is told of the policies that judged at a standing."""
+        """What is shown of the policies that judged where the views stand."""
         found = self._judges.get(policies)
         if found is None:
             with self.store() as store:
@@ -176,7 +176,7 @@ class Reading:
     def replay(
         self, subject: str, scheme: str | None, moment: Moment, reader: Reader, choice: Choice = DEFAULT
     ) -> Replay:
-        """A replay, from those kept where it is among them. It is computed lazily: ask for its parts in one thread."""
+        """A replay, from the cache where it is in it. It is computed lazily: ask for its parts in one thread."""
         with self.store() as store:
             judging, moment = judging_subject(store, subject, scheme), placed(store, moment)
             policies = choose(store, judging, moment, choice)
@@ -191,7 +191,7 @@ class Reading:
         return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make)
 
     def kept(self, key: ReplayKey, events: int, make: Callable[[], Replay]) -> Replay:
-        """A replay from those kept, or one that is made now and kept; it rests on so many events.
+        """A replay from the cache, or one that is made now and cached; it rests on so many events.
 
         Raises Problem where there is no room for so many.
         """
@@ -207,14 +207,14 @@ class Reading:
 
     @contextmanager
     def room(self, subject: str, scheme: str, position: int, times: int) -> Iterator[None]:
-        """Room for what replays a subject so many times beside what is kept. Raises Problem where there is none."""
+        """Room for what replays a subject so many times beside what is cached. Raises Problem where there is none."""
         with self.store() as store:
             events = events_under(store, scheme_of(scheme).replay, subject, position)
         with self._budget.room(events * times, subject):
             yield
 
     def let_go(self) -> None:
-        """Let go of everything that is kept and can be made again: there is no memory left."""
+        """Empty the cache: there is no memory left."""
         with self._lock:
             self._kept.clear()
             self._kept_events = 0
@@ -319,7 +319,7 @@ class Reading:
             return self._drop_one()
 
     def _drop_one(self) -> bool:
-        """Drop the replay that was asked for longest ago; False where none is kept."""
+        """Evict the least recently used replay; False where none is cached."""
         if not self._kept:
             return False
         _, dropped = self._kept.popitem(last=False)

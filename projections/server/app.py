@@ -32,7 +32,7 @@ from replay.errors import LevelbookError
 def application(
     settings: Settings, is_stopping: Callable[[], bool] = lambda: False, lost: Callable[[str], None] | None = None
 ) -> Starlette:
-    """The whole service, as one process of it runs it; `lost` is told why when the ledger is away for long.
+    """The whole service, as one process of it runs it; `lost` is called with the reason when it is away.
 
     `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
     """

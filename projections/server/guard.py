@@ -141,7 +141,7 @@ def path_within(scope: Scope) -> str:
 
 
 def refusal(request: Request, problem: Problem) -> Response:
-    """What is told to who may not ask: people are shown where to sign in."""
+    """The answer to a caller who may not ask: people are shown where to sign in."""
     if problem.status == 401 and wants_page(request):
         page = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(

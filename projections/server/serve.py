@@ -133,7 +133,7 @@ def _end_when_lost(heard: "Connection", losses: list[str], end: Callable[[], Non
     """Wait in the first process until one that answers tells of a loss; then end the service."""
     try:
         why = heard.recv_bytes()
-    except EOFError:  # the service ends as it was told to: nobody is left to tell of a loss
+    except EOFError:  # the service ends as it should: nobody is left to report a loss
         return
     losses.append(why.decode("utf-8", "replace"))
     end()
@@ -163,7 +163,7 @@ def _check_definitions(store: Store) -> None:
 def _check_kept(store: Store, settings: Settings) -> None:
     """Raises StoreError or UsageError where who may ask could not be found out, or something could swallow accesses.
 
-    Where nobody has to show a token, levels are served although nothing can be written down; that is told.
+    Where nobody has to show a token, levels are served although nothing can be written down; a line on stderr says so.
     """
     try:
         opened = open_keeping(store)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def phases(unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each phase of some work. With a unit, such as events, its rate is shown, too.
 
-    What is yielded is told of a phase how much is done of how much; 0 for a total that nobody knows yet.
+    What is yielded is called with a phase, how much is done, and of how much; 0 for a total that is not known yet.
     """
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda *_: None
@@ -43,7 +43,7 @@ def phases(unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar for work of one phase: what is yielded is told how much of `total` is done."""
+    """A bar for work of one phase: what is yielded is called with how much of `total` is done."""
     with phases() as told:
         told(what, 0, total)
         yield lambda done: told(what, done, total)

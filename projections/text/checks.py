@@ -1,4 +1,4 @@
-"""What is told of the ledger's head, of what was verified, sealed and backed up."""
+"""What is printed of the ledger's head, of what was verified, sealed and backed up."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +29,7 @@ def print_head(head: "Head", ledger: str, *, as_json: bool) -> None:
 
 
 def print_ledger_verdict(result: "Verified") -> None:
-    """The first of the verdicts, told before the others are looked for."""
+    """The first of the verdicts, printed before the others are looked for."""
     for problem in result.problems:
         click.echo(problem)
     outcome = "the ledger is NOT sound" if result.problems else "the ledger is sound"

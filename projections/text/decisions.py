@@ -1,4 +1,4 @@
-"""What is told of decisions, boards, audits and appeals."""
+"""What is printed of decisions, boards, audits and appeals."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""What is told of an ingest: while it runs, and how it ended."""
+"""What is printed of an ingest: while it runs, and how it ended."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -125,7 +125,7 @@ class IngestWatch:
 
     def refused(self, where: str, refusal: "Refusal") -> None:
         with suppress(OSError):  # whoever read along has gone: the rejects file says the same
-            click.echo(f"{where}: {refusal.told_after(self._told)}", err=True)
+            click.echo(f"{where}: {refusal.shortened_after(self._told)}", err=True)
 
     def acknowledged(self, where: str, head: "Head", counts: "Counts") -> None:
         self.head = head

@@ -1,4 +1,4 @@
-"""What is told of policies."""
+"""What is printed of policies."""
 
 import json
 from collections import Counter

@@ -37,7 +37,7 @@ def chain_at(store: Store, position: int) -> str | None:
 
 
 def placed(store: Store, moment: Moment) -> Moment:
-    """A moment with the chain hash of its position, by which what is kept of it is told from another history's.
+    """A moment with the chain hash of its position, by which a cache of it is distinguished from another history's.
 
     Raises OtherHistory where the ledger ends before.
     """
@@ -123,7 +123,7 @@ def check_belongs(store: Store, build: Build) -> None:
 
 
 def problems_of(store: Store, build: Build) -> list[str]:
-    """What is told of a build that is of another history, or ahead of the clock."""
+    """What is reported of a build that is of another history, or ahead of the clock."""
     found = (other_history(store, build.position, build.chain), ahead_of_clock(store, build.as_of, store.now()))
     return [problem for problem in found if problem is not None]
 

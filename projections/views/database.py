@@ -1,4 +1,4 @@
-"""The views of a ledger: where they are kept, which build is live, and the transactions that move them.
+"""The views of a ledger, its read model: where they lie, which build is live, and the transactions that move them.
 
 With SQLite they are a file of their own beside the ledger, with PostgreSQL the schema `levelbook_views` of the same
 database. A build is one whole set of tables (`projections.views.tables`); one is live, one may be under way, and one

@@ -65,7 +65,7 @@ def check_ledger_definitions(store: Store) -> None:
 
 
 def sqlite_statements_of(table: Table) -> list[str]:
-    """How SQLite is told to make a table with its indexes."""
+    """The statements by which SQLite makes a table with its indexes."""
     dialect = SQLiteDialect()
     indexes = [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
     return [str(CreateTable(table).compile(dialect=dialect)), *indexes]

@@ -1,7 +1,7 @@
-"""What a process that follows keeps of merchants' latest events, so that it reads each of them once.
+"""A following process's cache of merchants' latest events, so that it reads each of them once.
 
 Windows are nothing but read-ahead: a process that begins without them reads the same events from the ledger. They are
-let go when another process has moved the build, and the longest unused first when there are too many.
+dropped when another process has moved the build, and evicted, the least recently used first, when there are too many.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Failures that nothing in the program foresees: told apart from records that cannot be read, with their traces."""
+"""Failures that nothing in the program foresees: apart from records that cannot be read, with their traces."""
 
 import traceback
 from typing import Final, NamedTuple

@@ -82,13 +82,13 @@ def decided_json(store: Store, board: str, month: int, rows: list[BoardRow], rea
     latest = next((item for item in reversed(decided) if item.period == month_text(month)), None)
     if latest is None:
         return {"decided": None}
-    told = {
+    shown = {
         "run": latest.run,
         "known_at": shanghai_text(parse_instant(latest.known_at)),
         "rows": [msgspec.to_builtins(row) for row in latest.rows],
         "restated": latest.rows != rows,
     }
-    return {"decided": told}
+    return {"decided": shown}
 
 
 def board_decisions(store: Store, board: str, reader: Reader) -> list[BoardDecided]:

@@ -111,19 +111,19 @@ def _wanted(replay: Replay, part: Part) -> Callable[[int, int], bool]:
 
 
 def _positions_of(replay: Replay, event_id: str) -> set[int]:
-    """Where what is told of an event stands; of one id under several sources, of each."""
+    """The positions at which something is shown of an event; of one id under several sources, of each."""
     named = [event for event in replay.known if event.id == event_id]
     if not named:
         raise UsageError(
             f"{replay.subject} has no event {event_id} that was known; 'levelbook events {replay.subject}' lists them"
         )
-    told = {judged.position for judged in replay.judged} | replay.notes.keys()
-    return {position for event in named for position in _told_of(replay, event, told)}
+    shown = {judged.position for judged in replay.judged} | replay.notes.keys()
+    return {position for event in named for position in _shown_of(replay, event, shown)}
 
 
-def _told_of(replay: Replay, event: Event, told: set[int]) -> set[int]:
+def _shown_of(replay: Replay, event: Event, shown: set[int]) -> set[int]:
     """The event itself, or for one that is not judged itself what it bears on: its order, or what it retracts."""
-    if event.position in told and replay.notes.get(event.position) != NAMED_IN_VAIN:
+    if event.position in shown and replay.notes.get(event.position) != NAMED_IN_VAIN:
         return {event.position}
     if event.occurred_at > replay.moment.as_of and event.type not in CORRECTION_TYPES:
         raise UsageError(
@@ -138,9 +138,9 @@ def _told_of(replay: Replay, event: Event, told: set[int]) -> set[int]:
             for other in replay.known
             if about_of(event) is not None and about_of(other) == about_of(event)
         }
-    if event.position in told:
+    if event.position in shown:
         about.add(event.position)
-    if not about & told:
+    if not about & shown:
         raise UsageError(
             f"{event.id} is {event.type}: this replay has no verdict on it, nor on anything that it is about"
         )

@@ -106,7 +106,7 @@ def chosen(named: Named, rows: "NDArray[np.int64]") -> Named:
 
 
 class _Numbers(dict[str, int]):
-    """Gives each text that it is asked for the next number."""
+    """Gives each text that it has not met yet the next number."""
 
     def __missing__(self, text: str) -> int:
         self[text] = number = len(self)

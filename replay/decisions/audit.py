@@ -1,6 +1,6 @@
 """The audit: each decision replayed at its own `as_of`, position and policy, and what became of it since.
 
-Other facts and other arithmetic are told apart by the digests; beside each decision stands how it comes out as known
+The digests distinguish other facts from other arithmetic; beside each decision stands how it comes out as known
 now, split by cause; and every announced level that is neither decided nor replayed so.
 """
 
@@ -183,19 +183,19 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
     for event in known:
         if event.type != "level.announced" or event.position in retracted:
             continue
-        told: LevelAnnounced = event.data
-        if selection.scheme not in (None, told.scheme) or selection.period not in (None, told.period):
+        announced: LevelAnnounced = event.data
+        if selection.scheme not in (None, announced.scheme) or selection.period not in (None, announced.period):
             continue
-        decision = decision_on(store, subject, told.scheme, told.period, EVERYTHING_SHOWN)
-        if decision is not None and decision[0].level == told.level:
+        decision = decision_on(store, subject, announced.scheme, announced.period, EVERYTHING_SHOWN)
+        if decision is not None and decision[0].level == announced.level:
             continue
-        replayed = _replayed(store, subject, told)
-        if replayed is None or replayed.level != told.level:
+        replayed = _replayed(store, subject, announced)
+        if replayed is None or replayed.level != announced.level:
             yield {
                 "subject": subject,
-                "scheme": told.scheme,
-                "period": told.period,
-                "announced": told.level,
+                "scheme": announced.scheme,
+                "period": announced.period,
+                "announced": announced.level,
                 "announced_at": shanghai_text(event.occurred_at),
                 "decided": None if decision is None else decision[0].level,
                 "can_be_replayed": replayed is not None,
@@ -203,14 +203,14 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
             }
 
 
-def _replayed(store: Store, subject: str, told: LevelAnnounced) -> Standing | None:
+def _replayed(store: Store, subject: str, announced: LevelAnnounced) -> Standing | None:
     """Where a replay of the announced period ends, as known now; None where there is no such period of that scheme."""
-    scheme = scheme_of(told.scheme)
+    scheme = scheme_of(announced.scheme)
     judging = scheme.replay
     if not subject.startswith(f"{scheme.kind}/"):
         return None
     try:
-        as_of = period_of(store, told.scheme, *_parsed(told.period)).as_of
+        as_of = period_of(store, announced.scheme, *_parsed(announced.period)).as_of
     except (UsageError, ValueError):  # not due, or of the last year of the calendar
         return None
     head = store.head()

@@ -40,7 +40,7 @@ from replay.store.record import leaf_hash
 SUBJECTS_AT_ONCE: Final = 200
 TRIES: Final = 5
 Progress = Callable[[int], None]
-"""Told how many subjects are looked at."""
+"""Called with how many subjects were looked at."""
 
 
 class RunOutcome(NamedTuple):

@@ -1,4 +1,4 @@
-"""For whom an answer is made: decisions are told to those alone who may read them.
+"""Who reads an answer: decisions are shown only to those who may read them.
 
 Whatever reads a decision asks for the reader, and refuses one who may not: so an answer that forgets to leave decisions
 out tells nothing. Answers that hold decisions beside other things leave them out instead, by `sees_decisions`.

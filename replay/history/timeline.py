@@ -1,7 +1,7 @@
 """A timeline: the events of one subject that take part in a replay, chosen on two clocks, in order.
 
-`as_of` chooses what had happened, the position (to which a `known_at` resolves) what was known. No
-rule ever reads a recorded time.
+`as_of` chooses by valid time what had happened, the position (to which a `known_at` resolves) by transaction time what
+was known: bitemporal. No rule ever reads a recorded time.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -31,7 +31,7 @@ RETRACTED: Final = "event.retracted"
 
 
 class Moment(NamedTuple):
-    """What a replay is asked at: two instants, and the prefix of the ledger that was known."""
+    """The moment of a replay: valid time (`as_of`), transaction time (`known_at`), and the prefix known by then."""
 
     as_of: int
     known_at: int

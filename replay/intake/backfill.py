@@ -23,7 +23,7 @@ Blocks = Callable[[str], Iterator[DecodedBlock]]
 """The decoded blocks of a file; one that breaks off is counted among the broken ones."""
 _Settled = list[tuple[SortedLine, Refusal | None]]
 _Settle = Callable[[_Settled, Appended], None]
-"""Is told what became of a batch, but for the lines that are set aside for the end."""
+"""Called with what became of a batch, but for the lines that are set aside for the end."""
 
 _UNDATED: Final = Refusal(
     Reason.BACKFILL_UNDATED,

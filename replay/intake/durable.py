@@ -13,7 +13,7 @@ class Durable:
     def __init__(self) -> None:
         self._lines: list[bytearray] = []
         self._names: list[str] = []
-        self._told: list[int] = []
+        self._reported: list[int] = []
         self._touched: set[int] = set()
 
     def read(self, file_number: int, name: str, lines: int, pending: Sequence[int]) -> None:
@@ -21,7 +21,7 @@ class Durable:
         while len(self._lines) <= file_number:
             self._lines.append(bytearray())
             self._names.append(name)
-            self._told.append(0)
+            self._reported.append(0)
         found = bytearray(bytes([_DONE]) * lines)
         for index in pending:
             found[index] = _PENDING
@@ -35,12 +35,12 @@ class Durable:
         self._touched.add(file_number)
 
     def news(self) -> Iterator[str]:
-        """FILE:N of each file that is durable further than was told before: every line up to N is done with."""
+        """FILE:N of each file that is durable further than was reported before: every line up to N is done with."""
         for number in sorted(self._touched):
-            lines, told = self._lines[number], self._told[number]
-            pending = lines.find(_PENDING, told)
+            lines, reported = self._lines[number], self._reported[number]
+            pending = lines.find(_PENDING, reported)
             upto = len(lines) if pending < 0 else pending
-            if upto > told:
-                self._told[number] = upto
+            if upto > reported:
+                self._reported[number] = upto
                 yield f"{self._names[number]}:{upto}"
         self._touched.clear()

@@ -1,7 +1,7 @@
 """An ingest: files → the ledger, a batch to a transaction, refused lines to the rejects file.
 
-Everything up to an acknowledged line survives a crash; ingesting the same files again completes
-what a crash left out, because what is known changes nothing.
+Everything up to an acknowledged line survives a crash. Ingesting is idempotent: the same files again complete what a
+crash left out, because what is known changes nothing.
 """
 
 from collections.abc import Iterator, Sequence

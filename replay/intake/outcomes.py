@@ -1,4 +1,4 @@
-"""What becomes of the lines of an ingest: counted, told, the refused ones kept; and when to stop refusing."""
+"""What becomes of the lines of an ingest: counted, reported, the refused ones quarantined; and when to stop."""
 
 from dataclasses import dataclass, field
 from operator import add
@@ -45,7 +45,7 @@ class Counts:
 
 
 class Watcher(Protocol):
-    """Whoever is told how an ingest goes."""
+    """Whoever follows how an ingest goes."""
 
     def made(self, where: str) -> None:
         """A new ledger was made: its absolute path, or its URL without password."""
@@ -53,7 +53,7 @@ class Watcher(Protocol):
     def refused(self, where: str, refusal: Refusal) -> None: ...
 
     def acknowledged(self, where: str, head: Head, counts: Counts) -> None:
-        """Every line of the file up to `where` (FILE:N) is durable: recorded, known, or refused and kept."""
+        """Every line of the file up to `where` (FILE:N) is durable: recorded, already known, or quarantined."""
 
     def read(self, name: str, read_bytes: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The rejects file: refused lines with their reasons, to be mended and ingested again."""
+"""The rejects file, a quarantine: refused lines with their reasons, to be mended and ingested again."""
 
 import os
 import tempfile

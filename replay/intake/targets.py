@@ -172,7 +172,7 @@ class Future:
 
 @contextmanager
 def target_at(location: str, announce: Callable[[str], None], *, dry_run: bool, existing: bool) -> Iterator[Target]:
-    """Where to record at a location; `announce` is told where a new ledger was made.
+    """Where to record at a location; `announce` is called with where a new ledger was made.
 
     Nothing is made where a dry run is asked for. Raises UsageError where there is no ledger and `existing` is asked
     for, or where none could be made: before anything is read.

@@ -1,7 +1,7 @@
 """Checking the table of aliases against the records, without knowing anybody's name.
 
 Every alias in a record has a row, of that record's merchant, or was erased, which a receipt counts; every row
-is borne by a record. Which buyer of a merchant a row belongs to is told by its seal, to whoever has the key.
+is borne by a record. Its seal says, to whoever has the key, to which buyer of a merchant a row belongs.
 """
 
 from collections.abc import Iterator
@@ -52,14 +52,14 @@ def _bounded(problems: Iterator[str]) -> list[str]:
 def _misplaced(store: Store) -> Iterator[str]:
     """Aliases whose row is gone without a receipt, or is of another merchant than the records that bear it."""
     erased: dict[str, str] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for position, stream, alias, of in misplaced(store):
         if of is None and erased.setdefault(alias, stream) == stream:
             continue
         if of is None and store.identity.version == ONE_ALIAS_EVERYWHERE:
             continue
-        if alias not in told:
-            told.add(alias)
+        if alias not in reported:
+            reported.add(alias)
             yield (
                 f"position {position}: the alias {alias} stands in a record of {stream} and also under"
                 f" {of or erased[alias]}: rows of the table of aliases changed places, or an alias was given twice"

@@ -55,7 +55,7 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
         raise UsageError(f"{path} exists; a backup never overwrites, name another file") from None
     finally:
         remove_draft(draft)
-    # The copy has no key beside it: whose each alias is, is told by the store alone.
+    # The copy has no key beside it: only the store says whose each alias is.
     source_problems = store.definition_problems() + store.row_problems() + buyer_problems(store)
     return BackedUp(**vars(result), source_problems=source_problems)
 

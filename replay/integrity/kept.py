@@ -46,7 +46,7 @@ def keep(store: Store, check: Check) -> tuple[str | None, str | None]:
 
 
 class KeptChecks(NamedTuple):
-    """What was kept, the earliest first; of checks that cannot be read their numbers, from 1 on."""
+    """The checks that were kept, the earliest first; of checks that cannot be read their numbers, from 1 on."""
 
     checks: list[Check]
     damaged: list[int]

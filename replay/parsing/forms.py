@@ -126,5 +126,5 @@ def _is_tar(head: bytes) -> bool:
     block = head[:_TAR_BLOCK]
     if len(block) < _TAR_BLOCK:
         return False
-    told = re.fullmatch(rb"[ 0]*([0-7]{1,6})[\x00 ]*", block[_TAR_SUM])
-    return told is not None and int(told[1], 8) == sum(block) - sum(block[_TAR_SUM]) + 8 * ord(" ")
+    noted = re.fullmatch(rb"[ 0]*([0-7]{1,6})[\x00 ]*", block[_TAR_SUM])
+    return noted is not None and int(noted[1], 8) == sum(block) - sum(block[_TAR_SUM]) + 8 * ord(" ")

@@ -118,12 +118,12 @@ def _raise(found: "list[Fault]") -> None:
     if not found:
         return
     more = f"; and {len(found) - FAULTS_SHOWN_MAX} more faults" if len(found) > FAULTS_SHOWN_MAX else ""
-    told: set[Listing] = set()
+    listed: set[Listing] = set()
     texts = []
     for fault in found[:FAULTS_SHOWN_MAX]:
         listings = () if fault.listing is None else (fault.listing,)
-        texts.append(Refusal(fault.reason, fault, listings).told_after(told))
-    raise RefusalError(found[0].reason, "; ".join(texts) + more, tuple(sorted(told)))
+        texts.append(Refusal(fault.reason, fault, listings).shortened_after(listed))
+    raise RefusalError(found[0].reason, "; ".join(texts) + more, tuple(sorted(listed)))
 
 
 def _checked(opened: Opened, data: Data) -> Candidate:

@@ -39,7 +39,7 @@ class Reason(StrEnum):
 
 
 class Listing(NamedTuple):
-    """A list of what is known, as a message holds it, and what stands for it once it was told."""
+    """A list of what is known, as a message holds it, and what stands for it once it was listed."""
 
     whole: str
     short: str
@@ -58,13 +58,13 @@ class Refusal(NamedTuple):
     listings: tuple[Listing, ...] = ()
     """The lists of what is known that the message holds."""
 
-    def told_after(self, told: set[Listing]) -> str:
-        """The message with those lists cut short that were told before; the others are added to `told`."""
+    def shortened_after(self, listed: set[Listing]) -> str:
+        """The message with those lists cut short that were shown before; the others are added to `listed`."""
         message = self.message
         for found in self.listings:
-            if found in told:
+            if found in listed:
                 message = message.replace(found.whole, found.short)
-        told.update(self.listings)
+        listed.update(self.listings)
         return message
 
 

@@ -39,7 +39,7 @@ def needed_text(needed: Needed) -> str:
 
 
 def hint(needed: Needed, value: Any, fits: Callable[[Any], bool]) -> str:
-    """What to write: the value as it was meant, where that can be told, else an example."""
+    """What to write: the value as it was meant, where that can be known, else an example."""
     if value is None:
         leave = "leave the field out, or " if needed.optional else ""
         return f"{leave}write for example {_written(needed.example)}"

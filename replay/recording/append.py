@@ -1,6 +1,6 @@
 """Appending: candidates → records, inside one transaction that is alone in the store.
 
-What is known is recognised first; what is new gets its place, its times, its buyer's alias and its
+It is idempotent: what is known is recognised first. What is new gets its place, its times, its buyer's alias and its
 link in the chain. Nothing of a stream is loaded but the number of its last version.
 """
 

@@ -1,4 +1,4 @@
-"""A conflict: an event bears the source and id of another one. Told are the attributes that differ, and what to do.
+"""A conflict: an event bears the source and id of another one. Reported is what differs, and what to do.
 
 Values are shown bounded and escaped. A buyer is never shown, neither the name nor the alias.
 """
@@ -81,9 +81,9 @@ def _shown(name: str, attributes: _Attributes) -> str:
 
 
 def _refusal(where: str, differing: dict[str, str]) -> Refusal:
-    told = [f"{name}: {text}" for name, text in differing.items()]
-    more = len(told) - DIFFERENCES_SHOWN_MAX
-    listed = "; ".join(told[:DIFFERENCES_SHOWN_MAX]) + (f"; and {more} more" if more > 0 else "")
+    texts = [f"{name}: {text}" for name, text in differing.items()]
+    more = len(texts) - DIFFERENCES_SHOWN_MAX
+    listed = "; ".join(texts[:DIFFERENCES_SHOWN_MAX]) + (f"; and {more} more" if more > 0 else "")
     advice = "give a new id, and retract the earlier event if it was a mistake"
     if differing.keys() <= _STAMPED:
         advice = (

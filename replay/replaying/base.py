@@ -55,7 +55,7 @@ class Replay(ABC):
     took_part: Sequence[Event]
     """The events that took part, in the order of processing."""
     reader: Reader = EVERYTHING_SHOWN
-    """Whom it is told to."""
+    """Who may see it."""
     elsewhere: Mapping[tuple[str, str], int] = MappingProxyType({})
     """By source and id, the positions of the subject's events beyond `known` that its retractions name."""
 
@@ -72,8 +72,8 @@ class Replay(ABC):
         return list(events_of(store, subject, position))
 
     def shown_to(self, reader: Reader) -> Self:
-        """The same replay as it is told to a reader: no rule reads a decision, so that leaving them out changes nothing
-        but what is told of them.
+        """The same replay as a reader may see it: no rule reads a decision, so that leaving them out changes nothing
+        but what is shown of them.
         """
         found = copy(self)
         found.reader = reader
@@ -103,8 +103,8 @@ class Replay(ABC):
     def notes(self) -> dict[int, str]:
         """By position, why an event without a verdict has none."""
         found = self.own_notes() | dict.fromkeys(self.in_vain, RETRACTS_NOTHING)
-        told = {judged.position for judged in self.judged} | found.keys()
-        unsaid = {event.position for event in self.took_part} & self.named_in_vain.keys() - told
+        shown = {judged.position for judged in self.judged} | found.keys()
+        unsaid = {event.position for event in self.took_part} & self.named_in_vain.keys() - shown
         return found | dict.fromkeys(unsaid, NAMED_IN_VAIN) | dict.fromkeys(self.retracted, RETRACTED_NOTE)
 
     def own_notes(self) -> dict[int, str]:
@@ -174,7 +174,7 @@ class Replay(ABC):
     def same_instant(self, position: int, made: str, at: int) -> int | None:
         """Where the cause stands that an event lacks, if it happened at the same instant and was recorded after it.
 
-        The event is told by its position, with its verdict or note and the instant of that.
+        The event is named by its position, with its verdict or note and the instant of that.
         """
         return self.causes.after(self.events[position], made, at)
 

@@ -1,4 +1,4 @@
-"""What is asked of the table of aliases and of the requests to erase buyers, and how these are written.
+"""The queries on the table of aliases and on the requests to erase buyers, and how these are written.
 
 Both stand outside the chain: rows go, and no record changes. Receipts and seals are others' business.
 """

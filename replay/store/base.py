@@ -1,6 +1,6 @@
 """A store: where the records of one ledger are kept. What both databases promise.
 
-Statements are written once, with `?` for parameters; a database that says it otherwise translates. What is asked of a
+Statements are written once, with `?` for parameters; a database with another sign translates. What is asked of a
 store stands in `queries` and `alias_queries`.
 """
 
@@ -350,7 +350,7 @@ def key_check(ledger_id: str, key: bytes) -> bytes:
 
 
 def not_kept(found: str) -> StoreError:
-    """The error where the database has not done what it was told; `found` says what was seen."""
+    """The error where the database has not done what a statement says; `found` says what was seen."""
     return StoreError(
         f"the database does not do what it was told: {found}. Nothing of this was recorded; a trigger or rule stands on"
         " a table of the store: 'levelbook verify' names it. Remove it, then try again"

@@ -1,4 +1,4 @@
-"""What a database says went wrong, in one form: whichever of both says it, and through whatever it was asked."""
+"""What a database says went wrong, in one form: whichever of the two it is, through SQLAlchemy or not."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def failures_named(named: Callable[[Failure], LevelbookError]) -> Iterator[None]:
-    """Raises what `named` makes of an error of either database, asked through SQLAlchemy or not.
+    """Raises what `named` makes of an error of either database, through SQLAlchemy or not.
 
     Raises BusyError, in the same words, where every connection of an engine is in use and none is given back in time.
     """

@@ -1,4 +1,4 @@
-"""What is asked of the records of a store and of their tally: every statement once, each with the index that serves it.
+"""The queries on the records of a store and on their tally: every statement once, each with the index that serves it.
 
 Rows come as they are read, so that memory does not grow with their number. Rows of EVENT_COLUMNS are plain tuples, for
 they are read by the million; those of whole records are a Row each. The table of aliases and the requests to erase
@@ -350,6 +350,6 @@ def _marks(values: Collection[Any]) -> str:
 
 
 def has_table(store: Store, schema: str, table: str) -> bool:
-    """Whether a PostgreSQL database has a table; who may not read it is told so, too."""
+    """Whether a PostgreSQL database has a table; also to a role that may not read it."""
     found = store._query("SELECT 1 FROM pg_tables WHERE schemaname = ? AND tablename = ?", (schema, table))
     return bool(list(found))

@@ -30,7 +30,7 @@ from projections.views.step import SINCE_EVER, Rewrite, Step, calendar_rewrite, 
 from replay.history.timeline import events_about, events_between, events_of, taking_part
 
 _SILENT: Final[tuple[list[str], ...]] = ([], ["order.paid"], ["order.paid", "order.received"])
-"""What may be told of an order without a verdict on any of it, while its default credit is not due."""
+"""What may be known of an order without a verdict on any of it, while its default credit is not due."""
 _LATEST: Final = 2**62
 
 

@@ -1,4 +1,4 @@
-"""How one step moves the units of a scheme: what a mover is told of the step, and what it answers."""
+"""How one step moves the units of a scheme: what a mover reads of the step, and what it gives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which schemes can be told as text, and how each tells what only it says."""
+"""Which schemes can be printed as text, and how each prints what only it says."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
