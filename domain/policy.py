@@ -37,7 +37,7 @@ class Parameter:
     status: str
 
 
-class Names(NamedTuple):
+class Naming(NamedTuple):
     """What levels and benefits are called in one language, by their codes."""
 
     levels: dict[str, str]
@@ -60,7 +60,7 @@ class Policy:
     parameters: dict[str, Parameter]
     content: str
     """The canonical JSON that is hashed."""
-    names: Mapping[str, Names] = field(default_factory=dict)
+    names: Mapping[str, Naming] = field(default_factory=dict)
     """By language, names that stand beside its file; no part of what is hashed."""
 
     @property

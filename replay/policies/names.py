@@ -13,9 +13,9 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from domain.languages import LANGUAGES
-from domain.policy import Names, Policy
+from domain.policy import Naming, Policy
 
-_NO_NAMES: Final = Names({}, {})
+_NO_NAMES: Final = Naming({}, {})
 
 
 def level_names(policy: Policy, codes: Iterable[str], language: str) -> dict[str, str]:
@@ -32,7 +32,7 @@ def benefit_names(policy: Policy, code: str, value: Mapping[str, Any]) -> dict[s
 
 
 @cache
-def shipped_names(scheme: str, language: str) -> Names:
+def shipped_names(scheme: str, language: str) -> Naming:
     """The names that come with the program. The tests check their form, and that no code lacks one."""
     return names_of(tomllib.loads(names_file(scheme, language).read_text("utf-8")))
 
@@ -41,9 +41,9 @@ def names_file(scheme: str, language: str) -> Traversable:
     return files("domain") / scheme.replace("-", "_") / "names" / f"{language}.toml"
 
 
-def names_of(content: Mapping[str, dict[str, str]]) -> Names:
+def names_of(content: Mapping[str, dict[str, str]]) -> Naming:
     """The names that a file of them says, whose form has been checked."""
-    return Names(content.get("levels", {}), content.get("benefits", {}))
+    return Naming(content.get("levels", {}), content.get("benefits", {}))
 
 
 def _beside(policy: Policy, language: str, group: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from domain.languages import LANGUAGES
 from domain.limits import POLICY_BYTES_MAX
-from domain.policy import Names, Policy, PolicyError, canonical_of, policy_of
+from domain.policy import Naming, Policy, PolicyError, canonical_of, policy_of
 from replay.errors import FaultyPolicy, UsageError
 from replay.policies.names import names_of
 
@@ -50,7 +50,7 @@ def read_policy(path: Path) -> Policy:
     return replace(policy_of(canonical), names=_names_beside(path))
 
 
-def _names_beside(path: Path) -> dict[str, Names]:
+def _names_beside(path: Path) -> dict[str, Naming]:
     """By language, the names in the folder `names` beside a policy's file, where there is one."""
     from replay.policies.document import faults_of_names
 
