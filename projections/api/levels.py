@@ -16,7 +16,7 @@ from projections.http import problems
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import read_body, wrong
 from projections.http.problems import Problem
-from projections.reading.freshness import Judges, Standing, freshness, standing_json
+from projections.reading.freshness import Judges, ViewsStanding, freshness, standing_json
 from projections.reading.point_reads import Level, PointRead
 from projections.reading.reader import Reading, levels_query
 from replay.history.timeline import has_subject
@@ -75,7 +75,7 @@ def check_judges(kind: str, scheme: str) -> None:
         )
 
 
-def level_json(row: Level, standing: Standing, judges: Judges, language: str, store: Store) -> msgspec.Raw:
+def level_json(row: Level, standing: ViewsStanding, judges: Judges, language: str, store: Store) -> msgspec.Raw:
     """A level in the words of a replay, as far as the views hold them, encoded."""
     key = (*standing[:_PLACE], row.scheme, row.policy_hash, language)
     told: _Told | None = judges.told.get(key)
@@ -113,7 +113,7 @@ _PLACE: Final = 4
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _told(row: Level, standing: Standing, judges: Judges, language: str, store: Store) -> _Told:
+def _told(row: Level, standing: ViewsStanding, judges: Judges, language: str, store: Store) -> _Told:
     shared = {
         "scheme": row.scheme,
         **standing_json(standing, store),
@@ -157,7 +157,7 @@ def _since_text(scheme: str, since: int) -> str:
     return day_text(day_of(since)) if scheme_of(scheme).periods.unit == "day" else shanghai_text(since)
 
 
-def _no_level(store: Store, subject: str, scheme: str, standing: Standing) -> Problem:
+def _no_level(store: Store, subject: str, scheme: str, standing: ViewsStanding) -> Problem:
     if not has_subject(store, subject):
         return problems.no_subject(subject)
     return Problem(
@@ -212,7 +212,7 @@ def _read_batch(request: Request, body: Asked) -> Reply:
 
 
 def _rows_answer(
-    reading: Reading, standing: Standing, store: Store, rows: Sequence[Level], request: Request, **rest: Any
+    reading: Reading, standing: ViewsStanding, store: Store, rows: Sequence[Level], request: Request, **rest: Any
 ) -> Reply:
     body = {
         **standing_json(standing, store),

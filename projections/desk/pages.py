@@ -68,38 +68,38 @@ TYPES: Final = {
 Asked = dict[str, Any]
 
 
-class LanguageQuery(Query):
+class PageLanguageQuery(Query):
     lang = choice(LANGUAGES, "Language of the page; left out, as chosen before or as the browser prefers.")
 
 
-class FindQuery(LanguageQuery):
+class FindQuery(PageLanguageQuery):
     q = text("The beginning of an id, or of kind/id.", longest=80)
     kind = choice(KINDS, "Only subjects of this kind.")
     after = text("The subject behind which the page begins.", longest=80)
 
 
-class StandingQuery(MomentQuery, LanguageQuery):
+class StandingQuery(MomentQuery, PageLanguageQuery):
     pass
 
 
-class SchemeQuery(StandingQuery):
+class PageSchemeQuery(StandingQuery):
     scheme = choice(SCHEME_NAMES, "Which scheme; left out, the first that judges the subject.")
 
 
-class WhyQuery(SchemeQuery):
+class WhyQuery(PageSchemeQuery):
     month = month("What was judged in this month.")
     event = text("Only the event of this id; of a payment or flag, its whole order.", longest=128)
     verdict = choice(VERDICTS, "Only verdicts of this name, and no notes.")
     page = whole("Which page of verdicts and notes.", 1, PAGES_MAX, load_default=1)
 
 
-class DifferencesQuery(SchemeQuery):
+class DifferencesQuery(PageSchemeQuery):
     period = text("The period whose decision is compared with what is known now.", form=PERIOD)
     run = text("As decided in this run; left out, the latest.", longest=64)
     to_position = whole("Compared with what was known at this position; left out, with what is known now.", 1, 10**18)
 
 
-class AppealQuery(LanguageQuery):
+class AppealQuery(PageLanguageQuery):
     scheme = choice(SCHEME_NAMES, "The scheme whose level is disputed.")
     period = text("The month or day whose level is disputed.", form=PERIOD)
     run = text("As decided in this run; left out, the latest.", longest=64)
@@ -363,9 +363,9 @@ def _asset(request: Request) -> Response:
 _SUBJECT: Final = "/subjects/{kind}/{id}"
 PAGES: Final = (
     Page("/", _find, LEVELS, None, FindQuery, Schema),
-    Page("/operations", _operations, LEVELS, None, LanguageQuery, Schema),
+    Page("/operations", _operations, LEVELS, None, PageLanguageQuery, Schema),
     Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
-    Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, SchemeQuery),
+    Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, PageSchemeQuery),
     Page(f"{_SUBJECT}/why", _why, EXPLANATIONS, Access("explanation"), WhyQuery),
     Page(f"{_SUBJECT}/differences", _differences, EXPLANATIONS, Access("diff"), DifferencesQuery),
     Page(f"{_SUBJECT}/appeal", _appeal, EXPLANATIONS, Access("appeal"), AppealQuery),

@@ -20,7 +20,7 @@ _DIGITS_MAX: Final = 18
 _ID: Final = r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 
 
-class Whole(fields.Integer):
+class WholeParameter(fields.Integer):
     """A whole number in plain digits."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -29,7 +29,7 @@ class Whole(fields.Integer):
         return int(value)
 
 
-class Instant(fields.String):
+class InstantParameter(fields.String):
     """An instant or a day. In a URL the plus of an offset stands for a blank: one that came so is a plus again."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -43,8 +43,8 @@ NO_CONTROLS: Final = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
 CONTROL_FOUND: Final = "holds a control character, such as NUL or a line end; leave it out"
 
 
-def instant(description: str) -> Instant:
-    return Instant(validate=_plain_checks(INSTANT_CHARS_MAX), metadata={"description": description})
+def instant(description: str) -> InstantParameter:
+    return InstantParameter(validate=_plain_checks(INSTANT_CHARS_MAX), metadata={"description": description})
 
 
 def _plain_checks(longest: int) -> list[Any]:
@@ -63,12 +63,12 @@ def choice(names: Any, description: str, **options: Any) -> fields.String:
     return fields.String(validate=check, metadata={"description": description}, **options)
 
 
-def whole(description: str, least: int, most: int, **options: Any) -> Whole:
+def whole(description: str, least: int, most: int, **options: Any) -> WholeParameter:
     check = validate.Range(least, most, error="must be from {min} to {max}")
-    return Whole(validate=check, metadata={"description": description}, **options)
+    return WholeParameter(validate=check, metadata={"description": description}, **options)
 
 
-def limit(most: int, usual: int, what: str) -> Whole:
+def limit(most: int, usual: int, what: str) -> WholeParameter:
     return whole(f"How many {what} a page has at most.", 1, most, load_default=usual)
 
 

@@ -15,7 +15,7 @@ from replay.store.base import Store
 from replay.store.queries import link_at
 
 
-class Standing(NamedTuple):
+class ViewsStanding(NamedTuple):
     """Where the live views stood in the transaction that an answer was read in."""
 
     build: int
@@ -36,7 +36,7 @@ class Standing(NamedTuple):
         return f'W/"{PROGRAM_VERSION}.{self.build}.{self.position}.{self.as_of}.{self.chain[:16]}.{self.number}{own}"'
 
 
-def standing_json(standing: Standing, store: Store) -> dict[str, Any]:
+def standing_json(standing: ViewsStanding, store: Store) -> dict[str, Any]:
     """The moment, and how far it lies behind the ledger and the present."""
     return {
         "program": PROGRAM_VERSION,
@@ -47,7 +47,7 @@ def standing_json(standing: Standing, store: Store) -> dict[str, Any]:
     }
 
 
-def freshness(standing: Standing, now: int) -> dict[str, int]:
+def freshness(standing: ViewsStanding, now: int) -> dict[str, int]:
     """How far the views lie behind: in events, and in seconds."""
     return {
         "lag_events": max(standing.head - standing.position, 0),
@@ -58,7 +58,7 @@ def freshness(standing: Standing, now: int) -> dict[str, int]:
 _instant = lru_cache(64)(shanghai_text)
 
 
-def _known_at(store: Store, standing: Standing) -> str | None:
+def _known_at(store: Store, standing: ViewsStanding) -> str | None:
     """When the ledger recorded the position of a standing; None before the first."""
     if standing.chain not in _KNOWN:
         link = link_at(store, standing.position)

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from projections.http.problems import no_views
-from projections.reading.freshness import Standing
+from projections.reading.freshness import ViewsStanding
 from projections.views.belonging import SeenHistory
 from projections.views.location import views_path
 from replay.errors import StoreError
@@ -36,7 +36,7 @@ class Level(NamedTuple):
 class PointRead(NamedTuple):
     """What the live views hold of a subject at one moment."""
 
-    standing: Standing
+    standing: ViewsStanding
     levels: Sequence[Level]
 
 
@@ -78,7 +78,7 @@ class SqlitePoints:
             raise StoreError(f"the levels cannot be read from the views: {error}") from error
         if not rows:
             raise no_views()
-        standing = Standing._make((*rows[0][:_OF_STANDING], self._seen_head()))
+        standing = ViewsStanding._make((*rows[0][:_OF_STANDING], self._seen_head()))
         self._history.check(self._store, standing.position, standing.chain)
         levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
         return PointRead(standing, sorted(levels) if len(levels) > 1 else levels)

@@ -18,7 +18,7 @@ from projections.http.problems import Problem, no_views, not_reached, unavailabl
 from projections.http.settings import REPLAY_EVENTS
 from projections.reading.budget import Budget, events_under
 from projections.reading.flights import Flights
-from projections.reading.freshness import Judges, Standing
+from projections.reading.freshness import Judges, ViewsStanding
 from projections.reading.lending import Lending
 from projections.reading.point_reads import Level, PointRead, SqlitePoints
 from projections.views.belonging import SeenHistory, check_placed, placed
@@ -55,7 +55,7 @@ class Snapshot(NamedTuple):
     connection: Connection
     build: Build
     tables: Tables
-    standing: Standing
+    standing: ViewsStanding
 
 
 class Reading:
@@ -96,7 +96,7 @@ class Reading:
                 with self.store() as store:
                     self._history.check(store, live.position, live.chain)
                     head = store.head().position
-                standing = Standing(live.build, live.position, live.as_of, live.chain, live.policies, number, head)
+                standing = ViewsStanding(live.build, live.position, live.as_of, live.chain, live.policies, number, head)
                 yield Snapshot(connection, live, views.tables(live.build), standing)
         except BusyError:
             raise  # the views are whole: opened anew they would only take more connections

@@ -82,12 +82,8 @@ def test_every_room_of_two_floors_is_on_the_plan() -> None:
 STILL_TWICE = {
     "Asked": "what is asked for, in its room: a moment, a rebuild",
     "Band": "the bounds of a level, and how the desk draws them",
-    "Instant": "a field of marshmallow: of a policy's document, of a query",
-    "LanguageQuery": "the parameters of a page, and those of the API",
     "Month": "a month of a scheme, and the field of a policy's document that names one",
-    "SchemeQuery": "the parameters of a page, and those of the API",
-    "Standing": "where a subject stands: by a scheme's rule and in its replay; and where the views stand",
-    "Whole": "a field of marshmallow: of a policy's document, of a query",
+    "Standing": "where a subject stands, by a scheme's rule and in its replay",
 }
 """Class names that stand in several rooms, and why; none may be added without a reason, nor stay without need."""
 

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from projections.api.routes import OPERATIONS
 from projections.desk.pages import PAGES
-from projections.http.parameters import Instant
+from projections.http.parameters import InstantParameter
 from projections.http.scopes import SCOPES
 from projections.http.settings import Settings, check_settings
 from projections.http.token_store import open_keeping
@@ -102,9 +102,9 @@ def test_the_plus_of_an_offset_that_came_as_a_blank_is_a_plus_again(client: Test
     for told in (*OPERATIONS, *PAGES):
         for name, field in told.query().fields.items():
             if not name.endswith(("as_of", "known_at", "since")):
-                assert not isinstance(field, Instant), name
+                assert not isinstance(field, InstantParameter), name
                 continue
-            assert isinstance(field, Instant), (told.path, name)
+            assert isinstance(field, InstantParameter), (told.path, name)
             path = f"{told.path.format_map(PARTS)}?{name}=2022-12-20T12:00:00"
             meant, came = client.get(f"{path}%2B08:00"), client.get(f"{path}+08:00")
             assert (meant.status_code, came.status_code) == (200, 200), came.text
