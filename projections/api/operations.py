@@ -47,7 +47,7 @@ class Operation(NamedTuple):
     answers: Callable[[Request, Asked], Reply | Response | Awaitable[Reply | Response]]
     scope: str
     access: Access | None
-    """What is written down of who asks; None for what explains nothing and tells no decision of its own."""
+    """What is logged of the caller; None for what explains nothing and shows no decision of its own."""
     summary: str
     answer: type[Schema] | str
     """The schema of the answer, or the name of one that the documentation puts together."""
@@ -99,7 +99,7 @@ class _Endpoint:
 
 
 def respond(request: Request, answer: Reply) -> Response:
-    """The answer as bytes; none where whoever asks holds them already."""
+    """The answer as bytes; none where the client holds them already."""
     headers = [(b"cache-control", FIXED), VARY] if answer.fixed else [(b"cache-control", CHANGING)]
     if answer.etag is not None:
         headers.append((b"etag", answer.etag.encode()))
@@ -110,7 +110,7 @@ def respond(request: Request, answer: Reply) -> Response:
 
 
 def _held(request: Request) -> list[str]:
-    """The ETags of the answers that whoever asks holds."""
+    """The ETags of the answers that the client holds."""
     for name, value in request.scope["headers"]:
         if name == b"if-none-match":
             return [item.strip() for item in value.decode("latin-1").split(",")]

@@ -17,7 +17,7 @@ from projections.configuration.settings import config_option, language_option, s
 from projections.terminal.streams import prepare_streams
 
 COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
-"""By which a shell asks for completions."""
+"""The variable by which a shell asks for completions."""
 EXIT_NOT_ALL: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_INTERRUPTED: Final = 130

@@ -1,6 +1,6 @@
 """The event types as JSON Schema (2020-12), generated from the classes that the intake reads by.
 
-A producer can check an event before it is sent. JSON Schema cannot say all that the intake asks: that a date exists,
+A producer can check an event before it is sent. JSON Schema cannot say all that the intake demands: that a date exists,
 that no text holds characters that nobody sees, that no key stands twice, that 1.0 is no integer.
 """
 

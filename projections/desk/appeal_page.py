@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file to be kept."""
+    """A file to be downloaded."""
 
     name: str
     content: bytes

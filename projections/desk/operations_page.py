@@ -1,4 +1,4 @@
-"""What an operator asks of a ledger and its views: where they stand, how far behind, what is set aside, a rebuild."""
+"""What operators look up of a ledger and its views: where they stand, how far behind, what is set aside, a rebuild."""
 
 from typing import Any
 

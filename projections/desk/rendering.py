@@ -30,7 +30,7 @@ _MONTH_SECONDS: Final = 30 * 86_400
 
 
 def rendered(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page, in the language of whoever asks; a language that is chosen is kept."""
+    """A page, in the reader's language; a language that is chosen is stored in a cookie."""
     words = words_of(language_of(request))
     here, prefix = address_of(request), prefix_of(request.scope)
     scope: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Who asks, found by the token or session that a request shows; and how often each may ask."""
+"""The caller, found by the token or session that a request shows; and how often each may ask."""
 
 import logging
 from http.cookies import CookieError, SimpleCookie
@@ -29,7 +29,7 @@ class KnownToken(NamedTuple):
 
 
 class ShownSecret(NamedTuple):
-    """What a request shows of who asks."""
+    """What a request shows of its caller."""
 
     secret: str
     is_session: bool
@@ -76,7 +76,7 @@ class Askers:
             keeping.check()
 
     def known(self, shown: ShownSecret | None) -> Asker | None:
-        """Who asks, as far as that is known without waiting; None: `look_up` tells."""
+        """The caller, as far as the cache knows; None: `look_up` finds out."""
         if shown is None:
             if self._needs_token:
                 raise _no_token()
@@ -87,7 +87,7 @@ class Askers:
         return self._asker(shown, found.token)
 
     def look_up(self, shown: ShownSecret) -> Asker:
-        """Who asks, from the tables. Raises Problem for a token or session that does not hold."""
+        """The caller, from the tables. Raises Problem for a token or session that does not hold."""
         return self._asker(shown, self._find(shown))
 
     def holds(self, shown: ShownSecret | None) -> bool:

@@ -77,7 +77,7 @@ def wrong_method(method: str, allowed: str) -> Problem:
 
 
 def asked_wrongly(error: UsageError) -> Problem:
-    """What commands call wrong use, in the words of the API; what is hidden from whoever asks needs another token."""
+    """What commands call wrong use, in the words of the API; what is hidden from the caller needs another token."""
     if isinstance(error, HiddenError):
         return scope_missing("decisions:read")
     text = re.sub(r"--(?=[a-z])", "", str(error))
@@ -109,7 +109,7 @@ def unavailable_to_anybody() -> Problem:
 
 
 def not_written_down(error: LevelbookError) -> Problem:
-    """Who asks for an explanation or a decision is written down before it is answered."""
+    """A request for an explanation or a decision is logged before it is answered."""
     return _not_written_down(f"cannot be done now: {error}")
 
 

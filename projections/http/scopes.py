@@ -1,4 +1,4 @@
-"""Who asks, and what they may read."""
+"""Callers, and what they may read."""
 
 from time import time_ns
 from typing import Any, Final, NamedTuple
@@ -32,7 +32,7 @@ class Asker(NamedTuple):
 
 
 class Access(NamedTuple):
-    """What is written down of who asks, before it is answered."""
+    """What is logged of a request before it is answered."""
 
     what: str
     of_scheme: bool = True
@@ -40,9 +40,9 @@ class Access(NamedTuple):
 
 
 ANYONE: Final = Asker(None, frozenset(SCOPES))
-"""Who asks where no token is needed."""
+"""The caller where no token is needed."""
 NOBODY: Final = Asker(None, frozenset())
-"""Whoever asks for what is open to all."""
+"""The caller of what is open to all."""
 
 
 def asker_of(request: Request) -> Asker:
@@ -52,13 +52,13 @@ def asker_of(request: Request) -> Asker:
 
 
 def require(request: Request, scope: str) -> None:
-    """Raises Problem where whoever asks may not read what `scope` names."""
+    """Raises Problem where the caller may not read what `scope` names."""
     if scope not in asker_of(request).scopes:
         raise scope_missing(scope)
 
 
 def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None:
-    """Write down who asks for what of whose level, before it is answered; from a thread, not the event loop.
+    """Log who asked for what of which subject's level, before it is answered; from a thread, not the event loop.
 
     Of a subject that the ledger does not know there is nothing to be shown. Raises Problem where it cannot be written
     down: then it is not answered.

@@ -58,7 +58,7 @@ class Settings(NamedTuple):
 
     @property
     def needs_token(self) -> bool:
-        """Whether who asks must show a token: always beyond loopback."""
+        """Whether a caller must show a token: always beyond loopback."""
         return self.token_required or not is_loopback(self.host)
 
     @property

@@ -1,7 +1,7 @@
 """What the service keeps of its own: tokens, sessions of browsers, and who asked for which explanation.
 
 It is neither fact nor derived, and so stands beside the ledger and the views: with SQLite in the file `STORE.service`
-(mode 0600), with PostgreSQL in the schema `levelbook_service`. Of a token only its SHA-256 is kept: a token is 256
+(mode 0600), with PostgreSQL in the schema `levelbook_service`. Of a token only its SHA-256 is stored: a token is 256
 random bits, which nobody finds by trying, however fast the hash.
 """
 
@@ -42,7 +42,7 @@ _MAY_NOT: Final = ("readonly database", "permission denied", "read-only transact
 
 
 class Token(NamedTuple):
-    """A token as it is kept."""
+    """A token as it is stored."""
 
     number: int
     name: str
@@ -185,7 +185,7 @@ class Keeping:
     # --- accesses -----------------------------------------------------------------------------------------------------
 
     def note_access(self, at: int, token: int | None, what: str, subject: str, scheme: str | None) -> None:
-        """Write an access down. Raises StoreError unless the database has kept it."""
+        """Log an access. Raises StoreError unless the database has stored it."""
         values = {"at": at, "token": token, "what": what, "subject": subject, "scheme": scheme}
         with self._writing() as connection:
             self._add(connection, self._accesses, values)

@@ -89,7 +89,7 @@ def _cursor_after(cursor: Cursor, after: str | None) -> Cursor:
 
 
 def _stages(*, in_bulk: bool) -> tuple[str, ...]:
-    """What is filled in which order: what is kept of rare events, then subjects by kind, then the boards.
+    """What is filled in which order: what is stored of rare events, then subjects by kind, then the boards.
 
     For many records, kinds in bulk by bucket; then the subjects of these kinds of which no rule reads anything.
     """

@@ -122,7 +122,7 @@ def follow(
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """Few cycles come about while following, and much is kept: looking through it often takes a fifth of the time."""
+    """Few cycles come about while following, and much is cached: looking through it often takes a fifth of the time."""
     usual = gc.get_threshold()
     gc.set_threshold(YOUNG_OBJECTS, *usual[1:])
     try:

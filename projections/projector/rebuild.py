@@ -36,7 +36,7 @@ READY: Final = "ready"
 """The phases of a build after it is filled and caught up; ready: it is or was live."""
 TRIES: Final = 100
 RECORDS_BEFORE_BULK: Final = 500_000
-"""Fewer records are judged by plain rules: where compiled ones are not kept yet, making them takes up to a minute."""
+"""Fewer records are judged by plain rules: where compiled ones are not cached yet, making them takes up to a minute."""
 
 
 class Asked(NamedTuple):

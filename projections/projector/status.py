@@ -31,7 +31,7 @@ def status_beside(store: Store) -> dict[str, Any] | None:
 
 
 def views_status(views: Views) -> dict[str, Any]:
-    """What an operator asks of the views; a rebuild that is under way in another process is seen as it goes.
+    """What an operator wants to know of the views; a rebuild that is under way in another process is seen as it goes.
 
     `problems` says why the live ones are not of this ledger and its present.
     """

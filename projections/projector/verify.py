@@ -57,7 +57,7 @@ class Derived:
 
 
 class Outcome(NamedTuple):
-    """The four verdicts, and where they are kept or why they are not."""
+    """The four verdicts, and where they are stored or why they are not."""
 
     ledger: Verified
     segments: Derived

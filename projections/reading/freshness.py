@@ -81,7 +81,7 @@ class Judges:
         self._noted: dict[str, list[list[str]]] = json.loads(policies)
         self._by_hash = _policies_by_hash(store)
         self.told: dict[tuple[Any, ...], Any] = {}
-        """What was made of them for answers, kept by who made it."""
+        """What was made of them for answers: a cache, filled by who made it."""
 
     def in_force(self, policy_hash: str, as_of: int) -> bool:
         found = self._by_hash.get(policy_hash)

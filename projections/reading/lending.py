@@ -48,7 +48,7 @@ class Lending:
         """A store of the caller's own. Raises StoreError or Problem where it cannot be opened now."""
         try:
             store = open_store(self.location)
-        except UsageError as error:  # gone, or of another form: not the fault of whoever asks
+        except UsageError as error:  # gone, or of another form: not the caller's fault
             raise unavailable(error) from None
         found = store.identity.id
         self._ledger = self._ledger or found
@@ -62,7 +62,7 @@ class Lending:
         return store
 
     def is_current(self, store: Store) -> bool:
-        """Whether a store still reads what stands there; where it does not, everything kept is let go."""
+        """Whether a store still reads what stands there; where it does not, the caches are emptied."""
         if store.is_current():
             return True
         lost = "the file was replaced or changed", "the connection or the ledger was lost"

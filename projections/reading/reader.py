@@ -262,7 +262,7 @@ class Reading:
             if views is None or not has_live(views):
                 raise no_views()
             check_definitions(views)
-        except UsageError as error:  # of another ledger or form: not the fault of whoever asks
+        except UsageError as error:  # of another ledger or form: not the caller's fault
             store.close()
             raise unavailable(error) from None
         except BaseException:

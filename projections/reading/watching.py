@@ -1,4 +1,4 @@
-"""Whether the ledger that a service reads can be reached: looked at time and again, whether anybody asks or not."""
+"""Whether the ledger that a service reads can be reached: polled, whether there are requests or not."""
 
 from collections.abc import Callable
 from threading import Event, Thread

@@ -80,7 +80,7 @@ def _routes() -> Sequence[BaseRoute]:
 
 
 def answer_problem(request: Request, problem: Problem) -> Response:
-    """A problem as whoever asks can read it: a page for people, details for programs."""
+    """A problem as the client can read it: a page for people, details for programs."""
     if wants_page(request):
         response = desk.error_page(request, problem)
         response.headers.update(problem.headers)

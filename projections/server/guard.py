@@ -35,7 +35,7 @@ HEADERS: Final = (
 HTTPS_ALONE: Final = (b"strict-transport-security", b"max-age=31536000")
 """Where browsers reach the service by https: they are to ask by nothing else."""
 OPEN: Final = ("/healthz", "/readyz", "/login", "/logout")
-"""What is answered to whoever asks."""
+"""What the client is answered."""
 WITHOUT_BODY: Final = ("GET", "HEAD")
 RIGHT_HOSTS_MAX: Final = 100
 OPEN_FOLDER: Final = "/static/"
@@ -103,7 +103,7 @@ class Guard:
             self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
 
     async def _admit(self, scope: Scope) -> None:
-        """Find out who asks. Raises Problem for who may not ask anything."""
+        """Find the caller. Raises Problem for one who may not ask anything."""
         if self._is_https:
             scope["scheme"] = "https"  # as browsers see it, also behind a proxy: redirects are made of it
         host = host_header(scope)
@@ -171,7 +171,7 @@ def name_of(host: bytes) -> str:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person with a browser asks, and not a program."""
+    """Whether the client is a person's browser, and not a program."""
     return not path_within(request.scope).startswith("/v1/") and "text/html" in request.headers.get("accept", "")
 
 

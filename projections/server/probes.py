@@ -21,7 +21,7 @@ from projections.views.belonging import check_clock
 from replay.errors import LevelbookError
 
 READY_SECONDS: Final = 3
-"""Whoever asks whether a service is ready hears within that time, whatever a disk, lock or database makes it wait."""
+"""A probe is answered within that time, whatever a disk, lock or database makes the service wait for."""
 LOOK_AGAIN_SECONDS: Final = 0.01
 
 

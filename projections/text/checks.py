@@ -91,7 +91,7 @@ _SERVICE = {
 
 
 def print_checks(checks: Iterable["Check"], *, as_json: bool) -> None:
-    """The checks that were kept."""
+    """The checks that were stored."""
     if as_json:
         print_json_list(check.to_json() for check in checks)
         return

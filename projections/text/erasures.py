@@ -14,7 +14,7 @@ _NOT_SCRUBBED: Final = "the files of the store still hold the deleted row until 
 
 
 def print_erasure(found: "Erasure | DueErasure", *, as_json: bool) -> None:
-    """An erasure that was carried out, or the request that is kept for it."""
+    """An erasure that was carried out, or the request that is stored for it."""
     from replay.recording.erase import DueErasure
 
     if isinstance(found, DueErasure):

@@ -85,7 +85,7 @@ def ahead_of_clock(store: Store, as_of: int, now: int) -> str | None:
 class SeenHistory:
     """Checks for a reader, again and again, that views are of the ledger: it is asked when they moved, or time passed.
 
-    Of use to several threads: at worst one asks too often.
+    Of use to several threads: at worst one checks too often.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Which levels the live views show otherwise than before: each change has a number, in the transaction that made it.
 
-Of each level (subject and scheme) the last change alone is kept, so that a reader who asks for everything behind a
+Of each level (subject and scheme) only the last change is stored, so that a reader who asks for everything behind a
 number gets each level that he has to take over once, as it stands now. Numbers only rise: whatever changed a level, an
 event, the calendar, a policy, a level set aside or taken up, or a switch to another build.
 """

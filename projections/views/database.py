@@ -96,7 +96,7 @@ class Views:
 
     @property
     def place(self) -> str:
-        """Where the views are kept, in words that tell what to remove."""
+        """Where the views lie, in words that say what to remove."""
         if self._path is None:
             return f"the schema (DROP SCHEMA {self.schema} CASCADE)"
         return f"the file {self._path}"

@@ -1,4 +1,4 @@
-"""Where the views of a ledger are kept, and whether there are any: asked without opening them."""
+"""Where the views of a ledger lie, and whether there are any, without opening them."""
 
 from pathlib import Path
 from typing import Final

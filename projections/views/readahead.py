@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from domain.events import Event
 
 EVENTS_MAX: Final = 300_000
-"""Events kept in all, of about half a kilobyte each, and as much again where a run is kept."""
+"""Events cached in all, of about half a kilobyte each, and as much again where a run is cached."""
 
 
 class ResumableRun(Protocol):
@@ -49,12 +49,12 @@ class Windows:
         self._standing: tuple[int, int] | None = None
         self._found: OrderedDict[str, EventWindow] = OrderedDict()
         self._count = 0
-        """How many events were kept at the last step's end, and of which subjects how many."""
+        """How many events were cached at the last step's end, and of which subjects how many."""
         self._sizes: dict[str, int] = {}
         self._changed: set[str] = set()
 
     def begin(self, build: int, position: int) -> None:
-        """Keep what is known up to the position where a build stands; let go of anything else."""
+        """Keep what is known up to the position where a build stands; drop anything else."""
         if self._standing != (build, position):
             self._found.clear()
             self._sizes.clear()
@@ -79,12 +79,12 @@ class Windows:
             self._changed.add(subject)
 
     def let_go(self, subject: str) -> None:
-        """What is kept of a subject is not to be relied on."""
+        """What is cached of a subject is not to be relied on."""
         self._found.pop(subject, None)
         self._count -= self._sizes.pop(subject, 0)
 
     def take_run(self, subject: str) -> ResumableRun | None:
-        """The run kept of a subject. Who goes on with it keeps it again; half a run is never gone on with."""
+        """The cached run of a subject. Who goes on with it caches it again; half a run is never gone on with."""
         window = self._found.get(subject)
         if window is None:
             return None
@@ -92,7 +92,7 @@ class Windows:
         return kept
 
     def orders_running(self, subject: str) -> Collection[str]:
-        """The orders that the kept run knows all events of."""
+        """The orders of which the cached run knows all events."""
         window = self._found.get(subject)
         return () if window is None or window.run is None else window.run.orders
 
@@ -104,7 +104,7 @@ class Windows:
             self._found.move_to_end(subject)
 
     def of(self, subject: str, first: int, read: Callable[[], Iterable[Event]]) -> EventWindow:
-        """The window of a subject from an instant on, read where it is not kept or begins later."""
+        """The window of a subject from an instant on, read where it is not cached or begins later."""
         window = self._found.pop(subject, None)
         if window is None or window.first > first:
             window = EventWindow(first, read())

@@ -208,7 +208,7 @@ class Step:
                 self._watch.written(unit, item.rows[-1] if item.rows else None)
 
     def life(self, subject: str) -> list[Event]:
-        """The subject's kept events that take part at the step's end, by (`occurred_at`, position)."""
+        """The subject's stored events that take part at the step's end, by (`occurred_at`, position)."""
         retracted = self.retracted(subject)
         found = [event_of_life(row) for row in self.rows_of("life", subject, "position")]
         return sorted(
@@ -286,7 +286,7 @@ def is_life(event: Event) -> bool:
 
 
 def life_row(event: Event, target: int) -> dict[str, Any]:
-    """A kept event as a row; `target` is what a retraction names."""
+    """A stored event as a row; `target` is what a retraction names."""
     about, value = _life_values(event.data)
     return {
         "subject": event.originator_id,
@@ -315,7 +315,7 @@ def _life_values(data: Data) -> tuple[str | None, int]:
 
 
 def event_of_life(row: Row[Any]) -> Event:
-    """A kept event: what rules read of it, without where it came from."""
+    """A stored event: what rules read of it, without where it came from."""
     return Event(row.subject, 0, row.position, row.at, 0, "", "", row.type, _life_data(row))
 
 
@@ -350,7 +350,7 @@ def judged_by(policies: Collection[Policy], policy: Policy) -> dict[str, Any]:
 
 
 def numbered(rows: Iterable[dict[str, Any]], kept: Row[Any] | None) -> list[dict[str, Any]]:
-    """History rows from the last kept one on, each with its number and the instant at which the next begins."""
+    """History rows from the last stored one on, each with its number and the instant at which the next begins."""
     following = [dict(row) for row in rows]
     first = 0 if kept is None else kept.number + 1
     for number, row in enumerate(following, first):
