@@ -10,6 +10,7 @@ import shlex
 import shutil
 import tomllib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def product() -> list[Path]:
     return sorted([*modules, *(path for folder in folders for path in ROOT.glob(f"{folder}/**/*.py"))])
 
 
+@cache
 def trees() -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text("utf-8")) for path in product()}
 
