@@ -13,11 +13,12 @@ WORKERS ?= 2
 # What make test looks at before the tests; empty, where somebody else has.
 LINT ?= lint
 
-.PHONY: help demo test shells lint docs bench soak clean
+.PHONY: help demo check test shells lint docs bench soak clean
 
 help:
 	@echo "make demo    a disputed level as decided and as known now, explained, and why they differ"
-	@echo "make test    lint, types, import contract and all tests, on both databases"
+	@echo "make check   lint, types, import contract and the quick tests, on both databases: for every edit"
+	@echo "make test    the same with all tests"
 	@echo "make docs    the documentation as a site, in build/docs"
 	@echo "make bench   the benchmarks (half an hour), with the machine left alone"
 	@echo "make soak    many more kills and random inputs than make test"
@@ -40,6 +41,10 @@ lint: $(READY)
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# What takes long is marked so; what is not and takes longer than it should, is told at the end.
+check: lint
+	LEVELBOOK_BROWSER= $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test: $(READY) $(LINT) shells $(BROWSER)
 	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -13,6 +13,7 @@ from projections.configuration.settings import settings as settings_of_the_progr
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
+from tests.support.pace import Pace
 from tests.support.servers import in_memory, outlive_no_power_cut, postgres
 
 SOAK = int(os.environ.get("LEVELBOOK_SOAK", "1"))
@@ -31,6 +32,12 @@ settings.register_profile(
 )
 settings.load_profile("levelbook")
 _numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the slow tests are left out, what is left must be quick."""
+    if config.option.markexpr == "not slow":
+        config.pluginmanager.register(Pace())
 
 
 @pytest.fixture(scope="session")

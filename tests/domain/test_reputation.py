@@ -337,6 +337,7 @@ def test_the_shipped_growth_caps_are_reached_and_rise_with_the_level() -> None:
 # --- random worlds ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
 @settings(max_examples=1_000 * SOAK)
 @given(world=worlds())
@@ -345,6 +346,7 @@ def test_the_oracle_agrees(policy: Policy, world: World) -> None:
     assert_the_oracle_agrees(policy, world.ledger, world.earlier, len(world.ledger))
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(world=worlds(), policy=st.sampled_from(tuple(POLICIES.values())))
 def test_tenths_add_up_to_the_points(world: World, policy: Policy) -> None:
@@ -354,6 +356,7 @@ def test_tenths_add_up_to_the_points(world: World, policy: Policy) -> None:
         assert standing == Standing(standing.state, 0, 0, None)
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(world=worlds(), policy=st.sampled_from(tuple(POLICIES.values())))
 def test_an_earlier_replay_is_a_prefix_of_a_later_one(world: World, policy: Policy) -> None:
@@ -364,6 +367,7 @@ def test_an_earlier_replay_is_a_prefix_of_a_later_one(world: World, policy: Poli
     assert before == after[: len(before)]
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(world=worlds(), data=st.data())
 def test_only_positions_and_times_order_the_events(world: World, data: st.DataObject) -> None:
@@ -402,6 +406,7 @@ def reach_of_the_worlds() -> Reach:
     return reach
 
 
+@pytest.mark.slow
 def test_the_worlds_reach_every_verdict_state_and_level() -> None:
     reach = reach_of_the_worlds()
     out_of_reach = {("shipped", Verdict.GROWTH_CAP)}

@@ -79,6 +79,7 @@ def published_line(published: dict[str, Any] | None) -> str:
     return f"{published['month']} {published['points']} {published['level'] or 'none'}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_comes_out_as_it_says(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES[name]

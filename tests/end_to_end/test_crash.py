@@ -279,16 +279,19 @@ def _left_by_a_kill(runs: Runs, run: Run, location: str, plan: Killing) -> bool:
     return killed.status == -signal.SIGKILL and 0 < held < total
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(location: str, lines: Lines, runs: Runs) -> None:
     _killed_again_and_again(runs, location, Killing(lines, (), 4 * SOAK))
 
 
+@pytest.mark.slow
 def test_a_kill_of_a_backfill_loses_nothing_that_was_acknowledged(
     location: str, backfill_lines: Lines, runs: Runs
 ) -> None:
     _killed_again_and_again(runs, location, Killing(backfill_lines, ("--backfill",), 2 * SOAK))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("milliseconds", [int(at) for at in _moments("start", 5 * SOAK, 400)])
 def test_a_kill_right_after_the_start_leaves_a_whole_store_or_none(
     location: str, lines: Lines, runs: Runs, milliseconds: int
@@ -326,6 +329,7 @@ print(int(sys.argv[1]) - left)
 """Makes a store and is killed at the n-th line of the program that is executed for it; may choose its process id."""
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_making_a_store_leaves_a_whole_one_or_none(
     location: str, runs: Runs, tmp_path: Path
 ) -> None:
@@ -344,6 +348,7 @@ def test_a_kill_at_any_step_of_making_a_store_leaves_a_whole_one_or_none(
     assert not whole[0]
 
 
+@pytest.mark.slow
 def test_a_killed_making_of_a_store_can_be_repeated_by_a_process_of_the_same_id(runs: Runs, tmp_path: Path) -> None:
     """In a container every run may have the same process id."""
     location = str(tmp_path / "ledger.db")
@@ -371,6 +376,7 @@ def _is_whole(location: str) -> bool:
 # --- several writers and a reader
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writers", [2, 3])
 def test_ingests_at_once_of_overlapping_files_record_each_event_once(
     location: str, runs: Runs, tmp_path: Path, writers: int
@@ -392,6 +398,7 @@ def test_ingests_at_once_of_overlapping_files_record_each_event_once(
     assert any(early[-1] > late[0] for early, late in pairwise(acknowledged)), "they ran one after another"
 
 
+@pytest.mark.slow
 def test_a_second_backfill_is_refused_while_one_runs(location: str, runs: Runs, tmp_path: Path) -> None:
     file = write_lines(tmp_path / "a.jsonl", [paid(f"o-{n}", recordedtime=_moment(n)) for n in range(10)])
     create_store(location)
@@ -404,6 +411,7 @@ def test_a_second_backfill_is_refused_while_one_runs(location: str, runs: Runs, 
     assert (after.status, after.counts) == (0, (10, 0, 0))
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_a_hole(location: str, lines: Lines, runs: Runs) -> None:
     create_store(location)
     seen = []
@@ -418,6 +426,7 @@ def test_a_reader_never_sees_a_hole(location: str, lines: Lines, runs: Runs) -> 
     assert len(set(seen) - {0, LINES}) >= 2, "the reader looked too seldom to see anything"
 
 
+@pytest.mark.slow
 def test_verifying_a_ledger_that_grows_finds_nothing_wrong(location: str, tmp_path: Path) -> None:
     create_store(location)
     with open_store(location) as store, open_store(location) as writer:
@@ -463,6 +472,7 @@ def _ingest_one_more(store: Store, folder: Path) -> None:
 FULL = "the disk of {} is full: the last batch was not recorded, everything before it was; make space and ingest"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["3m", "5m", "9m"])
 def test_a_full_disk_ends_an_ingest_with_one_clear_line(lines: Lines, runs: Runs, tmp_path: Path, size: str) -> None:
     disk = tmp_path / "small"
@@ -525,6 +535,7 @@ def _two_files(folder: Path) -> list[str]:
     return [write_lines(folder / f"{name}.jsonl", [paid(f"{name}-1"), paid(f"{name}-2")]) for name in "ab"]
 
 
+@pytest.mark.slow
 def test_a_clock_far_behind_the_last_record_stops_an_ingest(location: str, runs: Runs, tmp_path: Path) -> None:
     last = _record_ahead(location, HOUR_MICROS)
     files = _two_files(tmp_path)
@@ -590,6 +601,7 @@ def _interrupt(run: Run) -> Finished:
     return run.finish()
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_what_is_recorded_and_a_second_run_goes_on(location: str, lines: Lines, runs: Runs) -> None:
     began = time.monotonic()
     assert runs.ingest(location, lines.path).status == 0
@@ -610,6 +622,7 @@ def test_an_interrupt_says_what_is_recorded_and_a_second_run_goes_on(location: s
         assert _held(location, lines.ids) == LINES
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_a_second_process_starts_prints_one_line(lines: Lines, runs: Runs, tmp_path: Path) -> None:
     location = str(tmp_path / "ledger.db")
     for delay in (0.04, 0.05, 0.055, 0.06, 0.065, 0.08):
@@ -634,6 +647,7 @@ def _helper_of(run: Run) -> int:
     raise AssertionError("it starts no second process")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the second process is found in /proc")
 @pytest.mark.parametrize("delay", [0.0, 0.1])
 def test_an_ingest_whose_second_process_is_killed_says_so(tmp_path: Path, runs: Runs, delay: float) -> None:
@@ -654,6 +668,7 @@ def test_an_ingest_whose_second_process_is_killed_says_so(tmp_path: Path, runs: 
     assert runs.ingest(location, file).counts == (len(events) - held, held, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["ingest", "verify"])
 def test_an_interrupt_exits_as_one_wherever_the_command_stands(
     postgres_location: str, runs: Runs, tmp_path: Path, command: str

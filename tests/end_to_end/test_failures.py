@@ -28,6 +28,7 @@ def die(_: Connection) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_killed_decoder_is_named_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_store(str(tmp_path / "ledger.db"))
     file = write_lines(tmp_path / "long.jsonl", (paid(f"o-{n}") for n in range(40_000)))
@@ -43,6 +44,7 @@ def test_a_killed_decoder_is_named_and_nothing_is_lost(tmp_path: Path, monkeypat
     assert sum(len(block.lines) for block in blocks(file)) == 40_000
 
 
+@pytest.mark.slow
 def test_a_store_that_is_held_too_long_is_named(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.2)
     monkeypatch.setattr(postgres, "LOCK_SECONDS", 1)
@@ -55,6 +57,7 @@ def test_a_store_that_is_held_too_long_is_named(location: str, tmp_path: Path, m
         assert store.head().position == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the driver's, of a lost cursor
 @pytest.mark.parametrize(
     "words", [["replay", "merchant/m-1"], ["events", "merchant/m-1"], ["head"], ["verify"], ["backup", "b.db"]]

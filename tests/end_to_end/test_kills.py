@@ -17,6 +17,7 @@ KILLS = 1 if SOAK == 1 else 8
 """Of each command in each life, on each database: `make soak` kills over a thousand times."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(LIVES))
 def test_a_ledger_on_which_every_command_is_killed_stays_whole(
     location: str, tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]

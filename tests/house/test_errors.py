@@ -36,6 +36,7 @@ def run_command(line: str) -> str:
     return result.output + status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda path: path.stem)
 def test_each_error_says_what_the_gallery_shows(session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in (*GALLERY.glob("*.jsonl*"), *GALLERY.glob("*.toml")):
@@ -105,6 +106,7 @@ def raised_fragments() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_each_error_of_a_command_is_shown_somewhere() -> None:
     gallery = "".join(session.read_text() for session in SESSIONS)
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))

@@ -7,6 +7,8 @@ packages shows in no tool that looks at modules.
 import ast
 import tomllib
 
+import pytest
+
 import cli
 from replay.schemes.registry import SCHEMES
 from tests import ROOT
@@ -44,6 +46,7 @@ def circle_in(graph: Graph) -> list[str]:
     return next((found for name in sorted(graph) if (found := look(name, []))), [])
 
 
+@pytest.mark.slow
 def test_no_import_goes_in_a_circle() -> None:
     assert len(sources()) > 100
     assert circle_in(graph_of_modules()) == []

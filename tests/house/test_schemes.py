@@ -154,6 +154,7 @@ def test_a_scheme_is_tried_by_an_oracle_random_worlds_and_benchmarks(code: str) 
     assert f"replay.schemes.{room}.fold import" in benchmarks
 
 
+@pytest.mark.slow
 def test_what_proves_the_views_knows_nothing_of_how_they_are_moved() -> None:
     graph = graph_of_modules()
     for code in VIEWS:

@@ -19,6 +19,7 @@ def asked(command: str) -> str:
     return command.partition(" | ")[0].replace(" --lang zh", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_shows_what_the_commands_print_in_each_language(page: Path, tmp_path: Path) -> None:
     """Both languages are one session: a command that is the same in both is run once."""

@@ -59,6 +59,7 @@ def broken(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_site_is_whole_and_fetches_nothing_from_elsewhere(site: Path) -> None:
     names = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
     assert {"index.html", "ARCHITECTURE.html", "reference/commands.html", "tutorials/auditor.html"} <= names

@@ -1162,6 +1162,7 @@ def test_a_running_slot_table_says_the_same(seed: int) -> None:
         assert ledger.ask(at("2023-05-01") - 1, agency, position=100)["not_bound"] == stray[agency]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_an_earlier_replay_is_a_prefix_and_its_last_evaluation_holds(seed: int) -> None:
     ledger = random_ledger(seed)

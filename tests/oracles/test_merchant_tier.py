@@ -1086,6 +1086,7 @@ def random_ledger(seed: int) -> Ledger:
     return ledger
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_an_earlier_replay_is_a_prefix_and_the_open_day_changes_nothing(seed: int) -> None:
     ledger = random_ledger(seed)

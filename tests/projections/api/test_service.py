@@ -399,6 +399,7 @@ def change_by_hand(path: Path, statement: str) -> None:
         connection.commit()
 
 
+@pytest.mark.slow
 def test_views_that_are_removed_and_made_again_are_noticed(tmp_path: Path) -> None:
     location = str(tmp_path / "ledger.db")
     demo_ledger(location, tmp_path)
@@ -506,6 +507,7 @@ def test_a_level_that_was_set_aside_says_so(tmp_path: Path, monkeypatch: pytest.
 # --- probes, figures, documentation -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ready_means_that_the_views_are_fresh(ledger: str) -> None:
     with serving(Settings(ledger, ready_lag_seconds=10**6)) as client:
         assert get(client, "/readyz") == {"status": "ready"}
@@ -550,6 +552,7 @@ def test_every_example_of_the_description_has_an_answer(client: TestClient) -> N
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_serves_says_where_and_ends_cleanly(tmp_path: Path) -> None:
     create_store(str(tmp_path / "ledger.db"))
     with socket.socket() as tried:

@@ -96,6 +96,7 @@ def going_on(views: Views, folder: Path, seed: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_a_copy_by_pages_and_feed_equals_the_levels(seed: int, tmp_path: Path) -> None:
     create_store(str(tmp_path / "ledger.db"))
@@ -117,6 +118,7 @@ def test_a_copy_by_pages_and_feed_equals_the_levels(seed: int, tmp_path: Path) -
             assert by_pages == shown(client) == from_feed and len(by_pages) > 8
 
 
+@pytest.mark.slow
 def test_the_feed_is_the_same_on_both_databases(store: Store, tmp_path: Path) -> None:
     with open_views(store, make=True) as views:
         empty_live(views)
@@ -289,6 +291,7 @@ def test_a_stream_whose_database_is_lost_ends_and_tells_nothing_of_it(
 # --- switching under load ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_answer_fails_or_mixes_builds_while_they_are_switched(store: Store, tmp_path: Path) -> None:
     """Each build bears its number in every level; an answer names its build in its ETag."""
     bindings = [

@@ -46,6 +46,7 @@ def test_the_description_is_sound() -> None:
     assert specification()["openapi"] == "3.1.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_whatever_is_asked_is_answered_as_described(

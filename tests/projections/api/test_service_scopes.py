@@ -220,6 +220,7 @@ def told_in(content: bytes, asked: str, disputed: Disputed) -> list[str]:
 ALL: tuple[Told, ...] = (*OPERATIONS, *PAGES)
 
 
+@pytest.mark.slow
 def test_without_the_scope_no_route_and_no_page_tells_of_decisions(
     client: TestClient, keeping: Keeping, disputed: Disputed
 ) -> None:
@@ -297,6 +298,7 @@ def test_decisions_that_are_asked_for_by_name_need_the_scope(
     assert "未显示定级" in client.get(f"{file.format('html')}&lang=zh", headers=headers).text
 
 
+@pytest.mark.slow
 def test_events_leave_decisions_out_on_both_databases(location: str, tmp_path: Path) -> None:
     disputed = disputed_at(location, tmp_path)
     events = "/v1/subjects/merchant/tea-house/events?limit=1000"
@@ -321,6 +323,7 @@ def test_every_route_of_the_service_is_classified(client: TestClient) -> None:
         assert (told.access is None) == (told.scope == LEVELS), f"{told.path}: what explains or decides is written down"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [told for told in ALL if told.access is not None], ids=name_of)
 def test_every_explanation_is_written_down_before_it_is_answered(
     told: Told, client: TestClient, keeping: Keeping, disputed: Disputed, monkeypatch: pytest.MonkeyPatch

@@ -316,6 +316,7 @@ def test_passwords_are_masked(location: str, shown: str) -> None:
     assert masked(location) == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["status"], ["ingest", "e.jsonl"], ["ingest", "--dry-run", "e.jsonl"]])
 def test_a_server_that_is_not_there_is_one_clear_line_without_the_password(words: list[str], tmp_path: Path) -> None:
     write_lines(tmp_path / "e.jsonl", [paid("o-1")])

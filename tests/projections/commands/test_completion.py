@@ -124,6 +124,7 @@ def asked(shell: str, words: str, at: int, **environment: str) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["a store of rubbish", "settings of rubbish", "a word of rubbish", "no store"])
 def test_nothing_is_told_of_what_fails(what: str, tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish"
@@ -135,6 +136,7 @@ def test_nothing_is_told_of_what_fails(what: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_holds_up_no_prompt() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/db"
@@ -197,6 +199,7 @@ def in_shell(shell: str, script: Path, *words: str) -> list[str]:
     return [re.split(r"[:\t]", line)[0] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", PLACES)
 def test_a_shell_completes_by_the_script_that_is_printed_for_it(shell: str, ledger: str, tmp_path: Path) -> None:
     printed = CliRunner().invoke(main, ["completion", shell])

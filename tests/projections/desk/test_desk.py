@@ -153,6 +153,7 @@ def findings_of(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_what_nobody_could_read_would_be_found(browser: Browser) -> None:
     page = browser.new_page()
     page.set_content(
@@ -166,6 +167,7 @@ def test_what_nobody_could_read_would_be_found(browser: Browser) -> None:
 # --- every page -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_page_is_whole_and_can_be_read_by_everyone(browser: Browser, desk: str) -> None:
     """No error in the console, nothing serious for axe-core, one heading, no width beyond the window; in English."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -182,6 +184,7 @@ def test_every_page_is_whole_and_can_be_read_by_everyone(browser: Browser, desk:
     assert window.wrong == allowed and len(allowed) == 1, "the page of an unknown subject is a 404, and nothing else"
 
 
+@pytest.mark.slow
 def test_the_same_in_chinese_in_the_dark_on_a_phone(browser: Browser, desk: str) -> None:
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, color_scheme="dark", locale="zh-CN", reduced_motion="reduce"
@@ -206,6 +209,7 @@ def page_text(window: Desk, name: str) -> str:
 # --- as a person would ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_dispute_is_followed_from_the_search_to_the_appeal_file(window: Desk, tmp_path: Path) -> None:
     page = window.page
     window.open("/")
@@ -279,6 +283,7 @@ def downloaded(page: Page, link: str, folder: Path) -> str:
     return (folder / file.suggested_filename).read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_link_shows_the_same_to_somebody_else_at_another_time(window: Desk) -> None:
     page = window.page
     window.open(f"{SUBJECT}/timeline")
@@ -296,6 +301,7 @@ def test_a_link_shows_the_same_to_somebody_else_at_another_time(window: Desk) ->
     window.shot("timeline-as-known-then.en")
 
 
+@pytest.mark.slow
 def test_all_of_it_works_by_keyboard_and_without_scripts(browser: Browser, desk: str) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -316,6 +322,7 @@ def test_all_of_it_works_by_keyboard_and_without_scripts(browser: Browser, desk:
     context.close()
 
 
+@pytest.mark.slow
 def test_the_language_stays_where_it_was_chosen(window: Desk) -> None:
     page = window.page
     window.open("/")
@@ -328,6 +335,7 @@ def test_the_language_stays_where_it_was_chosen(window: Desk) -> None:
     assert page.inner_text("h1") == "运行状况"
 
 
+@pytest.mark.slow
 def test_a_page_is_printed_without_what_is_only_for_screens(window: Desk) -> None:
     page = window.page
     window.open(f"{SUBJECT}/differences")
@@ -339,6 +347,7 @@ def test_a_page_is_printed_without_what_is_only_for_screens(window: Desk) -> Non
     window.shot("differences.print")
 
 
+@pytest.mark.slow
 def test_who_signs_in_is_led_back_to_the_page(browser: Browser, desk: str, ledger: str) -> None:
     context = browser.new_context()
     page = context.new_page()

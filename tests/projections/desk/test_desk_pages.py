@@ -67,6 +67,7 @@ def main_of(text: str) -> list[str]:
 _HREF = re.compile(r' (?:href|aria-current)="[^"]*"')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "/timeline", "/why", "/differences"])
 def test_every_link_of_a_page_at_an_old_moment_leads_somewhere(client: TestClient, path: str) -> None:
     text = page(client, f"{TEA_HOUSE}{path}?as_of=2022-12-16&known_at=2022-12-16&policy=2022-10-26&lang=zh")

@@ -200,6 +200,7 @@ def sight(world: Reading) -> Iterator[Sight]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_month_from_its_opening_is_the_same_part_of_the_whole_explanation(sight: Sight) -> None:
     whole, verdicts, notes = sight._replace(views=None), 0, 0
     own = pages_of("merchant-reputation")
@@ -280,6 +281,7 @@ def test_the_last_publication_is_what_is_effective(sight: Sight) -> None:
 # --- searching --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_subjects_are_found_by_kind_and_beginning_page_by_page(location: str, tmp_path: Path) -> None:
     create_store(location)
     opened = [

@@ -70,6 +70,7 @@ def test_a_request_that_names_two_hosts_is_refused(client: TestClient) -> None:
     assert status_of(b"localhost", b"evil.example") == status_of(b"localhost", b"localhost") == 400
 
 
+@pytest.mark.slow
 def test_no_parameter_of_any_route_takes_a_control_character(client: TestClient) -> None:
     tried = 0
     for told in (*OPERATIONS, *PAGES):
@@ -132,6 +133,7 @@ def links_of(text: str) -> set[str]:
     return {link.replace("&amp;", "&") for link in found}
 
 
+@pytest.mark.slow
 def test_behind_a_prefix_every_link_leads_back_into_it(disputed: str) -> None:
     with serving(Settings(disputed, prefix=PREFIX)) as client:
         pages = [page.path.format_map(PARTS) for page in PAGES if "{form}" not in page.path]

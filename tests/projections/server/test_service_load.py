@@ -98,6 +98,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "ledger.db")
 
 
+@pytest.mark.slow
 def test_connections_that_send_nothing_and_bodies_that_never_end_give_way(ledger: str) -> None:
     with running(ledger, *QUICK) as service:
         for data, answer in ((b"", b""), (b"GET /healthz HTTP/1.1\r\nHo", b""), (FORM, b" 408 "), (CHUNKS, b" 408 ")):
@@ -110,6 +111,7 @@ def test_connections_that_send_nothing_and_bodies_that_never_end_give_way(ledger
                 assert answer in half[0].recv(100)
 
 
+@pytest.mark.slow
 def test_more_idle_connections_than_the_service_once_held_leave_room(ledger: str) -> None:
     with running(ledger) as service, ExitStack() as opened:
         for _ in range(1_100):
@@ -117,6 +119,7 @@ def test_more_idle_connections_than_the_service_once_held_leave_room(ledger: str
         assert service.ask() < 5
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_twice_is_replaced_and_none_outlives_the_first(ledger: str) -> None:
     with running(ledger, "--workers", "2") as service:
         for _ in range(2 * SOAK):

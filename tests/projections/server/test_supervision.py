@@ -82,6 +82,7 @@ def away(location: str) -> Iterator[None]:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
 
+@pytest.mark.slow
 def test_a_service_whose_ledger_stays_away_ends_with_the_status_for_which_it_is_started_again(
     location: str, tmp_path: Path
 ) -> None:

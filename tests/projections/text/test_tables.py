@@ -122,6 +122,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "gbk"])
 def test_who_watches_sees_how_far_work_has_come(encoding: str) -> None:
     seen = on_terminal(WORK, stdout=False, stderr=True, width=100, PYTHONIOENCODING=encoding)
@@ -131,6 +132,7 @@ def test_who_watches_sees_how_far_work_has_come(encoding: str) -> None:
     assert encoding == "utf-8" or seen.stderr.isascii()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stderr", "terminal"), [(False, "xterm"), (True, "dumb")])
 def test_nobody_who_does_not_watch_is_told_of_progress(stderr: bool, terminal: str) -> None:
     program = f"{WORK}\nimport sys; assert 'rich' not in sys.modules"

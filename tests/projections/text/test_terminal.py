@@ -168,6 +168,7 @@ def test_a_pipe_that_is_closed_stays_quiet(folder: Path) -> None:
     assert (done.stdout, done.stderr) == (b"[\n", b"")
 
 
+@pytest.mark.slow
 def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     """Python itself names every file that is opened in the encoding of the locale."""
     strict = {"PYTHONWARNDEFAULTENCODING": "1", "PYTHONWARNINGS": "error::EncodingWarning"}

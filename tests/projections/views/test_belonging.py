@@ -55,6 +55,7 @@ def rated(location: str) -> set[str]:
         return {row.subject for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goes_on", [False, True], ids=["shorter", "with other events since"])
 def test_a_restored_ledger_is_noticed_beside_newer_views(location: str, goes_on: bool, tmp_path: Path) -> None:
     create_store(location)
@@ -94,6 +95,7 @@ def test_a_restored_ledger_is_noticed_beside_newer_views(location: str, goes_on:
     run("verify", "--store", location)
 
 
+@pytest.mark.slow
 def test_a_rebuild_that_was_under_way_over_another_history_begins_anew(location: str, tmp_path: Path) -> None:
     create_store(location)
     record(location, tmp_path, opened(range(5)))
@@ -106,6 +108,7 @@ def test_a_rebuild_that_was_under_way_over_another_history_begins_anew(location:
     run("verify", "--store", location)
 
 
+@pytest.mark.slow
 def test_a_former_build_of_another_history_is_not_gone_back_to(location: str, tmp_path: Path) -> None:
     create_store(location)
     record(location, tmp_path, opened(range(5)))
@@ -142,6 +145,7 @@ def followed(location: str, change: Callable[[], None]) -> BaseException | None:
     return ended[0] if ended else None
 
 
+@pytest.mark.slow
 def test_a_database_that_is_restored_ends_a_process_that_follows(postgres_location: str, tmp_path: Path) -> None:
     create_store(postgres_location)
     record(postgres_location, tmp_path, opened(range(5)))
@@ -160,6 +164,7 @@ def replaced(path: Path, by: bytes | None) -> None:
         path.write_bytes(by)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", ".views"])
 @pytest.mark.parametrize("is_removed", [True, False], ids=["removed", "replaced"])
 def test_a_file_that_is_replaced_ends_a_process_that_follows(suffix: str, is_removed: bool, tmp_path: Path) -> None:
@@ -178,6 +183,7 @@ def test_a_file_that_is_replaced_ends_a_process_that_follows(suffix: str, is_rem
         run("verify", "--store", location)
 
 
+@pytest.mark.slow
 def test_a_process_that_follows_leaves_with_the_statuses_that_its_unit_knows(tmp_path: Path) -> None:
     """3 when the ledger is replaced, so that it is started again; 4 when views and ledger do not fit."""
     location = str(tmp_path / "ledger.db")
@@ -213,6 +219,7 @@ def test_what_is_recorded_is_never_written_into_a_ledger_that_was_replaced(tmp_p
         assert store.head().position == 5
 
 
+@pytest.mark.slow
 def test_views_that_followed_a_clock_into_the_future_are_told_and_have_a_way_back(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +246,7 @@ def test_views_that_followed_a_clock_into_the_future_are_told_and_have_a_way_bac
     assert live(location).as_of < IN_2031
 
 
+@pytest.mark.slow
 def test_a_clock_a_little_behind_the_views_hinders_nobody(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +261,7 @@ def test_a_clock_a_little_behind_the_views_hinders_nobody(
     assert (live(location).position, live(location).as_of) == (6 + ADOPTED, as_of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", [23 * HOUR_MICROS, DAY_MICROS + HOUR_MICROS], ids=["a little", "by more than a day"])
 def test_a_jump_of_the_clock_is_not_followed(
     jump: int, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -274,6 +283,7 @@ def test_a_jump_of_the_clock_is_not_followed(
     assert live(location).as_of < before + HOUR_MICROS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [b"", b"nothing of the kind" * 1_000, None], ids=["empty", "other", "cut"])
 def test_a_file_that_holds_no_views_hides_nothing_of_the_ledger(left: bytes | None, tmp_path: Path) -> None:
     location = str(tmp_path / "ledger.db")

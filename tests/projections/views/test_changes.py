@@ -57,6 +57,7 @@ class Copy:
         assert self.rows == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_a_copy_kept_by_changes_holds_what_the_views_show(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +82,7 @@ def test_a_copy_kept_by_changes_holds_what_the_views_show(
     assert copy.taken > 40
 
 
+@pytest.mark.slow
 def test_the_same_on_both_databases(views: Views, tmp_path: Path) -> None:
     copy = Copy()
     empty_live(views)
@@ -94,6 +96,7 @@ def test_the_same_on_both_databases(views: Views, tmp_path: Path) -> None:
     assert copy.number == before + 1, "of the whole build one level differs"
 
 
+@pytest.mark.slow
 def test_a_step_that_changes_no_level_announces_none(views: Views, tmp_path: Path) -> None:
     copy = Copy()
     empty_live(views)

@@ -53,6 +53,7 @@ def views(store: Store) -> Iterator[Views]:
 # --- the laws ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_views_hold_what_replays_give_however_the_ledger_grows(seed: int, tmp_path: Path) -> None:
     create_store(str(tmp_path / "ledger.db"))
@@ -68,6 +69,7 @@ def test_views_hold_what_replays_give_however_the_ledger_grows(seed: int, tmp_pa
         assert rows > 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_views_hold_what_replays_give_when_events_come_as_they_occur(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +114,7 @@ def counting(real: Callable[..., Any], went_on: Counter[str]) -> Callable[..., A
     return counted
 
 
+@pytest.mark.slow
 def test_the_same_on_both_databases_and_rebuilt_from_nothing(views: Views, tmp_path: Path) -> None:
     """Advanced by any batches == rebuilt: every row of every table, also of those that no service reads."""
     empty_live(views)
@@ -127,6 +130,7 @@ def test_the_same_on_both_databases_and_rebuilt_from_nothing(views: Views, tmp_p
     assert tables_of(views, live.build) == tables_of(views, former.build)
 
 
+@pytest.mark.slow
 def test_a_policy_adopted_meanwhile_judges_every_subject(views: Views, tmp_path: Path) -> None:
     empty_live(views)
     for number, now in enumerate(grown(views, tmp_path, 5, 260)):
@@ -189,6 +193,7 @@ def changed_by_hand(views: Views, table: str, **values: Any) -> Any:
         return row.subject
 
 
+@pytest.mark.slow
 def test_a_dry_run_proves_and_does_not_switch(grown_views: Views) -> None:
     report = rebuild(grown_views, Asked(dry_run=True))
     assert not report.switched and report.proof.compared > 5
@@ -205,6 +210,7 @@ def test_a_dry_run_proves_and_does_not_switch(grown_views: Views) -> None:
     assert "--dry-run, --back and --abort each say what to do; give one of them" in told
 
 
+@pytest.mark.slow
 def test_a_level_that_differs_is_reported_with_its_reason(grown_views: Views) -> None:
     subject = changed_by_hand(grown_views, "levels", level="gold-5", score=7)
     (found,) = rebuild(grown_views, Asked()).differences
@@ -212,6 +218,7 @@ def test_a_level_that_differs_is_reported_with_its_reason(grown_views: Views) ->
     assert found.after is not None and found.after["level"] != "gold-5"
 
 
+@pytest.mark.slow
 def test_a_build_that_is_not_what_replays_give_is_never_switched(
     grown_views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +236,7 @@ def test_a_build_that_is_not_what_replays_give_is_never_switched(
     assert rebuild(grown_views, Asked()).switched
 
 
+@pytest.mark.slow
 def test_some_views_are_rebuilt_and_the_others_taken_over(grown_views: Views) -> None:
     changed_by_hand(grown_views, "mcn_months", total=999)
     report = rebuild(grown_views, Asked(schemes=("mcn-level",)))
@@ -236,6 +244,7 @@ def test_some_views_are_rebuilt_and_the_others_taken_over(grown_views: Views) ->
     assert "there is no view 'x'; known are merchant-reputation, " in run(grown_views, "rebuild", "x", status=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "values"),
     [
@@ -298,6 +307,7 @@ def run(views: Views, *words: str, status: int = 0) -> str:
 # --- set aside --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_cannot_be_processed_is_set_aside_and_the_rest_goes_on(
     grown_views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,6 +372,7 @@ def test_a_record_that_cannot_be_read_stops_its_subject_alone(tmp_path: Path) ->
 # --- at once ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_second_of_a_kind_says_so(grown_views: Views) -> None:
     with open_store(grown_views.store.location) as store, open_views(store) as other:
         for work, command in (
@@ -379,6 +390,7 @@ def test_a_second_of_a_kind_says_so(grown_views: Views) -> None:
 # --- in bulk ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_a_build_filled_in_bulk_holds_the_rows_of_one_filled_subject_by_subject(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -404,6 +416,7 @@ def test_a_build_filled_in_bulk_holds_the_rows_of_one_filled_subject_by_subject(
         assert len(expected["history"]) > 20 and len(expected["mcn_parts"]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sealed", [500, 300, 0])
 def test_small_parts_hold_the_same_rows_and_a_killed_rebuild_goes_on_behind_any_of_them(
     sealed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -475,6 +488,7 @@ CUT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sealed", [0, 150])
 @pytest.mark.parametrize(("subject", "types", "change"), CUT.values(), ids=list(CUT))
 def test_a_record_that_cannot_be_read_stops_its_subject_alone_in_bulk_too(
@@ -518,6 +532,7 @@ def test_a_record_that_cannot_be_read_stops_its_subject_alone_in_bulk_too(
                 abort(views)
 
 
+@pytest.mark.slow
 def test_a_decision_and_a_sealed_record_that_cannot_be_read_stop_no_rebuild(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -560,6 +575,7 @@ def test_where_sealing_is_refused_subjects_are_filled_one_by_one(
         assert proof_of(views).problems == []
 
 
+@pytest.mark.slow
 def test_following_an_empty_ledger_waits_for_its_first_record(views: Views, tmp_path: Path) -> None:
     follow(views, stay=False)
     assert in_roles(views) == {}
@@ -573,6 +589,7 @@ def test_following_an_empty_ledger_waits_for_its_first_record(views: Views, tmp_
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
     ingest_events(store, World(3).events(40), tmp_path)
     for command in (["retry"], ["rebuild", "--back"], ["rebuild", "--abort"]):
@@ -591,6 +608,7 @@ def test_what_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
             rebuild(views, Asked(schemes=("mcn-level",)))
 
 
+@pytest.mark.slow
 def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None:
     about, _, _ = control_tables(grown_views.schema)
     for values, told in (
@@ -603,11 +621,13 @@ def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None
             open_views(grown_views.store)
 
 
+@pytest.mark.slow
 def test_a_build_that_another_process_has_removed_is_named(grown_views: Views) -> None:
     with pytest.raises(StoreError, match=r"build 99 of the views of .* is gone: a rebuild has removed it; try again"):
         advance(grown_views, 99)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_moves_on_too_fast_stops_nothing_but_the_rebuild(
     grown_views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -621,6 +641,7 @@ def test_a_ledger_that_moves_on_too_fast_stops_nothing_but_the_rebuild(
     assert rebuild(grown_views, Asked(sample=0)).resumed
 
 
+@pytest.mark.slow
 def test_views_that_are_held_too_long_are_named(grown_views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewing, "BUSY_SECONDS", 1)
     held = pytest.raises(StoreError, match=" were held by another process for 1 s; try again")
@@ -628,6 +649,7 @@ def test_views_that_are_held_too_long_are_named(grown_views: Views, monkeypatch:
         advance(other, 1)
 
 
+@pytest.mark.slow
 def test_a_long_unsealed_ledger_needs_a_folder_for_segments(
     postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

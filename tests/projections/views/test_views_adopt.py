@@ -53,6 +53,7 @@ def assert_recorded(views: Views) -> None:
     assert proof_of(views).problems == [] and check_views(views).problems == []
 
 
+@pytest.mark.slow
 def test_a_rebuild_records_what_it_judges_by_and_a_dry_run_records_nothing(views: Views) -> None:
     rebuild(views, Asked(dry_run=True))
     assert adopted(views.store) == set()
@@ -65,6 +66,7 @@ def test_a_rebuild_records_what_it_judges_by_and_a_dry_run_records_nothing(views
     assert views.store.head() == head, "what is adopted is adopted once"
 
 
+@pytest.mark.slow
 def test_following_records_what_it_judges_by_also_for_views_made_before(
     views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_revision_that_another_process_adopts_at_the_same_time_stays_the_one_t
         adopt_used_by_views(store, store.now())
 
 
+@pytest.mark.slow
 def test_who_may_not_write_is_told_what_to_adopt(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> Any:
         raise StoreError("permission denied for table records")

@@ -65,6 +65,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filling, "RECORDS_AT_ONCE", 40)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_steps")
 def test_following_that_is_killed_neither_skips_nor_doubles(location: str, tmp_path: Path) -> None:
     random = Random(11)
@@ -97,6 +98,7 @@ def _as_of(views: Views) -> int:
         return views.live(connection).as_of
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_steps")
 def test_a_rebuild_that_is_killed_goes_on_from_its_last_finished_part(location: str, tmp_path: Path) -> None:
     random, world = Random(12), World(12)
@@ -126,6 +128,7 @@ def test_a_rebuild_that_is_killed_goes_on_from_its_last_finished_part(location: 
         assert proof_of(views).problems == []
 
 
+@pytest.mark.slow
 def test_a_switch_that_is_killed_is_whole_or_without_trace(location: str, tmp_path: Path) -> None:
     create_store(location)
     with open_store(location) as store, open_views(store, make=True) as views:
@@ -154,6 +157,7 @@ def started(store: Store, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_following_stays_up_shows_what_is_appended_and_stops_when_asked(
     store: Store, tmp_path: Path, number: signal.Signals
@@ -189,6 +193,7 @@ def _wait_for_position(views: Views, position: int) -> None:
     raise AssertionError("the views do not move on")
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_rebuild_with_one_clear_line_and_it_goes_on(tmp_path: Path) -> None:
     disk = tmp_path / "small"
     with small_disk(disk, "64m") as resize:

@@ -44,6 +44,7 @@ def broken(*_: Any, **__: Any) -> Any:
     raise TypeError("no such thing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name", "unit"),
     [
@@ -79,6 +80,7 @@ def run(store: Store, *command: str, status: int = 0) -> Result:
     return done
 
 
+@pytest.mark.slow
 def test_what_fails_again_from_nothing_is_shown_with_its_trace_and_the_service_is_not_ready(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +114,7 @@ def ready(store: Store) -> tuple[int, str | None]:
         return found.status_code, found.json().get("why")
 
 
+@pytest.mark.slow
 def test_a_follower_tells_what_it_recovered_from(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest_events(store, FIRST, tmp_path)
     with open_views(store, make=True) as views:

@@ -115,6 +115,7 @@ def followed(views: Views, folder: Path, *, adopts: bool) -> int:
     return now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adopts", [False, True])
 def test_all_ways_in_which_a_subject_comes_to_be_known_give_the_same(
     adopts: bool, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -106,6 +106,7 @@ def test_what_was_decided_stands_beside_what_is_published(demo: str) -> None:
     assert ask(*asked)["published"]["decided"] == found, "the run before is what was known there"
 
 
+@pytest.mark.slow
 def test_an_old_replay_never_changes_as_the_ledger_grows(demo: str, tmp_path: Path) -> None:
     asked = [
         (*command, MERCHANT, "--position", str(position), "--as-of", as_of)
@@ -129,6 +130,7 @@ def test_an_old_replay_never_changes_as_the_ledger_grows(demo: str, tmp_path: Pa
     assert ask("replay", MERCHANT, *NOW)["state"] == "not_onboarded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["replay", "explain", "history", "diff"])
 def test_text_says_what_the_json_says_in_both_languages(command: str, demo: str) -> None:
     found = ask(command, MERCHANT, *NOW)
@@ -172,6 +174,7 @@ def test_answers_describe_every_key(demo: str) -> None:
     assert "effective.since" in run("answers", "replay", "--scheme", "mcn-level")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["replay", "explain", "history", "diff"])
 @pytest.mark.parametrize(
     ("subject", "scheme"),

@@ -239,6 +239,7 @@ def folder_of(tmp_path: Path, name: str = "segments") -> Path:
     return tmp_path / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SOAK))
 def test_segments_say_what_the_events_say_however_they_were_sealed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -278,6 +279,7 @@ def test_segments_say_what_the_events_say_however_they_were_sealed(
     assert sum(row[2] == "event.retracted" and row[5] > 0 for rows in told.values() for row in rows) > 3
 
 
+@pytest.mark.slow
 def test_extension_attributes_change_no_row_of_a_segment(store: Store, tmp_path: Path) -> None:
     """Events that bear them are sealed as the same events without: rows, names, and what replays read."""
     plain = world(3, 300)
@@ -315,6 +317,7 @@ def _without_buyers(told: Any) -> Any:
 _BY_NUMBER = [("kind", "ascending"), ("subject", "ascending"), ("number", "ascending")]
 
 
+@pytest.mark.slow
 def test_a_tail_says_the_same_as_sealed_segments(store: Store, tmp_path: Path) -> None:
     events = world(1, 300)
     ingest_events(store, events[:200], tmp_path)
@@ -350,6 +353,7 @@ def test_segments_read_up_to_an_earlier_position_say_what_was_known_then(store: 
 LISTS = Columns._fields[len(TYPES) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group_rows", [3, 1_000])
 def test_parts_of_whole_subjects_say_together_what_the_bucket_says(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int
@@ -437,6 +441,7 @@ def unsealed(store: Store) -> list[Columns]:
     return [archive.read(bucket, tail) for bucket in buckets()]
 
 
+@pytest.mark.slow
 def test_many_small_seals_leave_few_generations_and_no_file_of_the_others(store: Store, tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     for number, made in enumerate(world(2, 16)):
@@ -568,6 +573,7 @@ def sealed_and_killed(location: str, folder: Path, line: int) -> subprocess.Comp
     )
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_whole_generations_and_the_next_seal_goes_on(
     store: Store, location: str, tmp_path: Path
 ) -> None:
@@ -588,6 +594,7 @@ def test_a_kill_at_any_step_leaves_whole_generations_and_the_next_seal_goes_on(
     assert any(0 < position < 500 for position in left), "no kill came in the middle, so nothing was tested"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_the_next_seal_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store, small_disk(tmp_path / "small", "500k") as resize:
@@ -637,6 +644,7 @@ def test_a_second_seal_says_that_one_is_running(store: Store, tmp_path: Path) ->
     assert seal(store, folder).position == 30
 
 
+@pytest.mark.slow
 def test_a_ledger_can_be_sealed_while_others_write(store: Store, location: str, tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     ingest_events(store, world(8, 50), tmp_path)

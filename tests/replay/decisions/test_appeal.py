@@ -62,6 +62,7 @@ class Page(HTMLParser):
         self.text += data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", DISPUTES)
 def test_the_file_of_a_level_holds_everything_in_each_form(scheme: str, demo: str) -> None:
     subject, option, period = DISPUTES[scheme]

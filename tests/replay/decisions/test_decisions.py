@@ -69,6 +69,7 @@ def learn(location: str, folder: Path, *events: dict[str, Any]) -> None:
         ingest_events(store, events, folder)
 
 
+@pytest.mark.slow
 def test_every_scheme_is_decided_and_every_decision_is_reproduced(demo: str) -> None:
     decide_everything()
     found = ask("audit")
@@ -103,6 +104,7 @@ def test_a_record_of_a_clock_that_was_wrong_blocks_no_decision(store: Store, tmp
     assert "\nviews are not there: nothing to compare\n" in run("verify", "--store", store.location)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_reported_and_a_further_one_needs_a_reason(demo: str) -> None:
     first = ask("decide", "creator-level", "--month", "2023-04")
     again = ask("decide", "creator-level", "--month", "2023-04")
@@ -132,6 +134,7 @@ def test_a_period_that_is_not_due_or_of_the_wrong_kind_is_refused(demo: str) -> 
             decide(store, "creator-level", period, again="no reason")
 
 
+@pytest.mark.slow
 def test_tiers_are_decided_where_they_differ_from_the_last_decision(demo: str, tmp_path: Path) -> None:
     assert ask("decide", "merchant-tier", "--day", "2022-11-30")["decided"] == 1
     assert ask("decide", "merchant-tier", "--day", "2022-12-01")["decided"] == 0
@@ -141,6 +144,7 @@ def test_tiers_are_decided_where_they_differ_from_the_last_decision(demo: str, t
     assert [item["level"] for item in ask("decided", MERCHANT)] == ["LV1", "LV3"]
 
 
+@pytest.mark.slow
 def test_what_is_learned_later_restates_a_level_and_leaves_its_decision_standing(demo: str, tmp_path: Path) -> None:
     decide_everything()
     flags = [
@@ -159,6 +163,7 @@ def test_what_is_learned_later_restates_a_level_and_leaves_its_decision_standing
     assert shown["restated"] is True
 
 
+@pytest.mark.slow
 def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: str, tmp_path: Path) -> None:
     def announced(name: str, subject: str, scheme: str, period: str, level: str | None) -> dict[str, Any]:
         told = event("level.announced", name, "2023-06-01T00:00:00+08:00", subject=subject)
@@ -186,6 +191,7 @@ def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: s
     ]
 
 
+@pytest.mark.slow
 def test_other_arithmetic_is_told_from_other_facts(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     decide_everything()
     taken = reputation.take
@@ -260,6 +266,7 @@ def runs_of(store: Store) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(3 * SOAK))
 def test_a_killed_run_is_resumed_with_its_own_values(attempt: int, tmp_path: Path) -> None:
     location = many(tmp_path, 3 * SUBJECTS_AT_ONCE)
@@ -381,6 +388,7 @@ def test_what_cannot_judge_begins_no_run(demo: str, monkeypatch: pytest.MonkeyPa
         assert Ledger(store).decision_book().runs == []
 
 
+@pytest.mark.slow
 def test_of_a_day_without_a_change_the_decision_before_it_stands(demo: str, tmp_path: Path) -> None:
     for day in ("2022-11-30", "2022-12-05"):
         run("decide", "merchant-tier", "--day", day)
@@ -415,6 +423,7 @@ def test_a_retracted_announcement_was_never_made(demo: str, tmp_path: Path) -> N
     assert [item["announced"] for item in ask("audit")["announced"]] == [None]
 
 
+@pytest.mark.slow
 def test_a_decided_board_stands_when_the_board_is_restated(demo: str, tmp_path: Path) -> None:
     run("decide", "leaderboard", "--month", "2023-04")
     asked = ("leaderboard", "comprehensive", "--month", "2023-04")

@@ -79,6 +79,7 @@ def test_a_backfill_of_the_same_instant_leaves_it_open(store: Store, tmp_path: P
     assert known_at(store, at).position == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["2999-01-01T00:00:00+08:00", "2022-11-02T00:00:00+08:00"])
 def test_an_open_known_at_is_told_by_commands_service_and_desk(
     store: Store, location: str, tmp_path: Path, asked: str

@@ -27,6 +27,7 @@ def moment(store: Store, **asked: Any) -> tuple[str, str, int]:
     return instant_text(found.as_of)[:19], instant_text(found.known_at)[:19], found.position
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("known_at", "as_of", "known", "position"),
     [

@@ -150,6 +150,7 @@ def position_of(location: str) -> int:
         return store.head().position
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 def test_what_is_acknowledged_survives_a_kill_at_each_acknowledgement(
     location: str, tmp_path: Path, mode: Mode

@@ -33,6 +33,7 @@ FAULTY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTY.values(), ids=list(FAULTY))
 def test_one_refused_line_refuses_the_whole_backfill_until_it_is_mended(
     store: Store, tmp_path: Path, fault: bytes
@@ -89,6 +90,7 @@ def test_what_is_recorded_between_the_trial_and_the_run_stops_the_run(
     assert not (tmp_path / "r.jsonl").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--backfill",), ("--backfill", "--skip-refused")])
 def test_a_bomb_of_refused_lines_stops_after_the_bound(location: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     bomb = tmp_path / "bomb.jsonl.gz"

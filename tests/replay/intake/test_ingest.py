@@ -61,6 +61,7 @@ def test_the_same_content_written_otherwise_is_known(store: Store, tmp_path: Pat
     assert again.known == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"amount": 1}, {"buyer": "b-2"}, {"kind": "gift"}, {"order": "o-2"}])
 def test_other_content_under_the_same_key_is_a_conflict(store: Store, tmp_path: Path, change: Event) -> None:
     ingest_events(store, [paid("o-1")], tmp_path)
@@ -79,6 +80,7 @@ def test_another_actor_or_instant_is_a_conflict_too(store: Store, tmp_path: Path
     assert counts.refused == 2
 
 
+@pytest.mark.slow
 @given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=12))
 def test_any_batching_gives_the_same_ledger(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]) -> None:
     """Law: the same lines in one batch or in many give the same records but for the recorded times."""
@@ -177,6 +179,7 @@ def test_a_pipe_is_acknowledged_before_it_ends(tmp_path: Path) -> None:
         watchdog.cancel()
 
 
+@pytest.mark.slow
 def test_nothing_of_a_broken_gzip_is_taken_in_and_the_rest_goes_on(store: Store, tmp_path: Path) -> None:
     whole = gzip.compress(b"".join(line(paid(f"o-{n}", buyer=os.urandom(16).hex())) + b"\n" for n in range(30_000)))
     broken = tmp_path / "broken.jsonl.gz"
@@ -188,6 +191,7 @@ def test_nothing_of_a_broken_gzip_is_taken_in_and_the_rest_goes_on(store: Store,
     assert list(store._query("SELECT count(*) FROM records WHERE type = 'merchant.closed'")) == [(1,)]
 
 
+@pytest.mark.slow
 def test_helped_and_plain_decoding_agree(tmp_path: Path) -> None:
     made = [paid(f"o-{n}") if n % 50 else {"type": n} for n in range(40_000)]
     file = write_lines(tmp_path / "long.jsonl", made)
@@ -195,6 +199,7 @@ def test_helped_and_plain_decoding_agree(tmp_path: Path) -> None:
     assert sum(1 for _ in lines.blocks(file)) > decoding.BLOCKS_BEFORE_HELP + 2
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_under_an_endless_line_and_a_bomb(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.jsonl.gz"
     with gzip.open(bomb, "wb", compresslevel=9) as file:
@@ -207,6 +212,7 @@ def test_memory_stays_flat_under_an_endless_line_and_a_bomb(tmp_path: Path) -> N
     assert peak_mib < 100
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_when_every_line_is_refused(tmp_path: Path) -> None:
     many = tmp_path / "many.jsonl"
     many.write_bytes((line({**paid("o-1"), "odd": 1}) + b"\n{\n") * 15_000)
@@ -268,6 +274,7 @@ def test_odd_file_names_do_not_break_the_rejects_file(store: Store, tmp_path: Pa
     assert (again.refused, again.passed_over) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_reader_of_the_messages_who_leaves_does_not_stop_the_ingest(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "e.jsonl", [*(paid("-") for _ in range(3_000)), *(paid(f"o-{n}") for n in range(10))])
     location = str(tmp_path / "ledger.db")

@@ -153,6 +153,7 @@ def _refuse(path: Path, flags: int) -> int:
     raise PermissionError(13, "Permission denied", str(path))
 
 
+@pytest.mark.slow
 def test_levels_are_served_where_nothing_may_be_written(
     unwritable: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -245,6 +246,7 @@ def in_service(store: Store, script: str) -> None:
         connection.execute(script.encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("location", "number"), SWALLOWED, indirect=["location"])
 def test_an_access_that_the_database_swallows_is_not_answered(location: str, number: int, tmp_path: Path) -> None:
     create_store(location)
@@ -302,6 +304,7 @@ REDEFINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", REDEFINED)
 def test_tables_that_are_defined_otherwise_are_named_and_not_served(
     store: Store, location: str, tmp_path: Path, script: str

@@ -168,6 +168,7 @@ def forged(location: str, tmp_path: Path) -> Callable[[str], list[str]]:
     return problems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("location", "name"), CASES, indirect=["location"])
 def test_what_could_hide_or_change_records_is_named(
     forged: Callable[[str], list[str]], location: str, name: str

@@ -55,6 +55,7 @@ def in_views(store: Store, script: str) -> None:
         connection.execute(script.encode())
 
 
+@pytest.mark.slow
 def test_each_part_has_a_verdict_and_a_status_of_its_own(viewed: Store, tmp_path: Path) -> None:
     sound = {"ledger": "sound", "segments": "sound", "views": "sound", "service": "none"}
     assert verdicts(0) == sound
@@ -73,6 +74,7 @@ def test_each_part_has_a_verdict_and_a_status_of_its_own(viewed: Store, tmp_path
     assert "the ledger is sound" in told_text and "have form 1, this levelbook moves form" in told_text
 
 
+@pytest.mark.slow
 def test_checks_are_kept_and_listed(viewed: Store) -> None:
     head = run("head").strip()
     run("verify", "--head", head)
@@ -94,6 +96,7 @@ def test_checks_are_kept_and_listed(viewed: Store) -> None:
         assert "ledger sound, segments sound, views not sound" in told, "the others are listed all the same"
 
 
+@pytest.mark.slow
 def test_that_nobody_looked_whose_each_alias_is_is_told(viewed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(run("verify", "--format", "json"))["seals_unchecked"] is None
     monkeypatch.setenv(KEY_VARIABLE, "ab" * 32)
@@ -102,6 +105,7 @@ def test_that_nobody_looked_whose_each_alias_is_is_told(viewed: Store, monkeypat
     assert "belongs to another ledger" in told
 
 
+@pytest.mark.slow
 def test_a_backup_tells_whose_aliases_changed_places(viewed: Store, tmp_path: Path) -> None:
     seal = "zeroblob(32)" if isinstance(viewed, SqliteStore) else "decode(repeat('00', 32), 'hex')"
     statement = f"UPDATE buyers SET seal = {seal}"
@@ -117,6 +121,7 @@ def test_a_backup_tells_whose_aliases_changed_places(viewed: Store, tmp_path: Pa
     assert "does not bear the seal of this ledger's key" in told
 
 
+@pytest.mark.slow
 def test_a_check_that_cannot_be_kept_is_told(viewed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
@@ -141,6 +146,7 @@ def _redefined(view: str, table: str) -> str:
     return f"DROP VIEW {view}; CREATE VIEW {view} AS SELECT * FROM b1_{table} WHERE 1 = 1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REDEFINED)
 def test_views_that_are_defined_otherwise_are_named_and_not_served(viewed: Store, name: str) -> None:
     script, message = REDEFINED[name]
@@ -183,6 +189,7 @@ HIDING = {
 """Indexes that leave levels out, under the definition that the views have."""
 
 
+@pytest.mark.slow
 def test_an_index_of_the_views_that_hides_levels_is_named(viewed: Store) -> None:
     sqlite = isinstance(viewed, SqliteStore)
     in_views(viewed, HIDING["sqlite" if sqlite else "postgres"])
@@ -190,11 +197,13 @@ def test_an_index_of_the_views_that_hides_levels_is_named(viewed: Store) -> None
     assert told in run("verify", status=6)
 
 
+@pytest.mark.slow
 def test_views_of_which_no_build_is_said_to_be_live_show_nothing(viewed: Store) -> None:
     in_views(viewed, "UPDATE b1_levels SET level = 'gold-5'; UPDATE builds SET role = 'former'")
     assert "views: the view v1_levels is none that levelbook makes" in run("verify", status=6)
 
 
+@pytest.mark.slow
 def test_a_subject_set_aside_for_nothing_is_named(viewed: Store) -> None:
     """Its rows are compared with nothing: a forged level would pass."""
     in_views(
@@ -208,6 +217,7 @@ def test_a_subject_set_aside_for_nothing_is_named(viewed: Store) -> None:
     run("verify")
 
 
+@pytest.mark.slow
 def test_a_view_of_a_table_in_another_schema_is_named(viewed: Store) -> None:
     if isinstance(viewed, SqliteStore):
         pytest.skip("a file has no schemas")
@@ -224,6 +234,7 @@ def test_a_view_of_a_table_in_another_schema_is_named(viewed: Store) -> None:
     assert "reading b1_levels in the schema b1_x" in run("verify", status=6)
 
 
+@pytest.mark.slow
 def test_a_trigger_in_the_ledger_is_named_when_following_and_serving_begin(viewed: Store) -> None:
     statement = "CREATE VIEW more AS SELECT 1 AS one"
     if isinstance(viewed, SqliteStore):
@@ -238,6 +249,7 @@ def test_a_trigger_in_the_ledger_is_named_when_following_and_serving_begin(viewe
             refused(viewed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "told"),
     [
@@ -251,6 +263,7 @@ def test_what_the_views_note_of_themselves_is_compared(viewed: Store, script: st
     assert f"views: {told}" in run("verify", status=6)
 
 
+@pytest.mark.slow
 def test_verifying_changes_nothing_in_the_views(viewed: Store, tmp_path: Path) -> None:
     if isinstance(viewed, SqliteStore):
         before = views_path(viewed).read_bytes()
@@ -268,6 +281,7 @@ def test_verifying_changes_nothing_in_the_views(viewed: Store, tmp_path: Path) -
     assert "this check was not kept: " in told and "cannot execute CREATE SCHEMA in a read-only" in told
 
 
+@pytest.mark.slow
 def test_a_switch_back_while_views_are_checked_is_told(
     viewed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

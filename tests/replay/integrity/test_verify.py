@@ -173,6 +173,7 @@ def test_a_long_ledger_is_walked_by_two_with_the_same_outcome(
         assert verify(store) == alone and alone.problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("change", ["version = 9", "type = 'order.received'", "chain = zeroblob(32)"])
 def test_two_name_the_same_record_as_one(
@@ -231,6 +232,7 @@ def stamped(at: int) -> Stamper:
     return lambda _item, _last: Stamp(at, backfill=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [
@@ -284,6 +286,7 @@ def test_a_backup_is_whole_sound_and_usable(store: Store, tmp_path: Path) -> Non
     assert not list(tmp_path.glob(".backup*"))
 
 
+@pytest.mark.slow
 def test_a_backup_is_consistent_while_a_writer_runs(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

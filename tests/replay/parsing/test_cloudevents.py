@@ -169,6 +169,7 @@ def json_types(kind: inspect.Type) -> set[type]:
     return {of[type(kind)]} if type(kind) in of else {type(None)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event_type", EXTERNAL)
 def test_a_field_of_another_json_type_is_told_what_was_found_and_what_is_needed(event_type: str) -> None:
     for where, field in fields_of(event_type):

@@ -58,6 +58,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
     return made | {"type": event_type}
 
 
+@pytest.mark.slow
 @settings(max_examples=600 * SOAK)
 @given(made=events())
 def test_a_schema_accepts_what_the_intake_accepts(made: dict[str, Any]) -> None:

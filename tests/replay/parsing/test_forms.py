@@ -127,6 +127,7 @@ def test_what_is_refused_whole_stops_nothing_else(store: Store, tmp_path: Path) 
     assert watch.refusals == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["mark", "gzip", "gzip-mark", "named-gz", "array", "array-mark-gzip", "pretty-array"])
 @pytest.mark.parametrize("backfill", [False, True])
 def test_what_can_be_read_is_read(form: str, backfill: bool, store: Store, tmp_path: Path) -> None:
@@ -190,6 +191,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150 * SOAK)
 @given(
     values=st.lists(ANYTHING, max_size=5),
@@ -227,6 +229,7 @@ def test_an_element_over_the_limit_is_held_no_further() -> None:
     assert [len(element) for element in found] == [LINE_BYTES_MAX + 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "recorded"),
     [(gzip.compress(b"\xef\xbb\xbf" + LINES), 3), (b"\xef\xbb\xbf" + LINES, 3), (archived("w:gz"), 0)],

@@ -66,6 +66,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500 * SOAK)
 @given(raw=mutated())
 def test_what_the_fast_reader_accepts_the_careful_one_accepts_alike(raw: bytes) -> None:
@@ -79,6 +80,7 @@ def test_what_the_fast_reader_accepts_the_careful_one_accepts_alike(raw: bytes) 
     assert fast is None or fast == careful
 
 
+@pytest.mark.slow
 @settings(max_examples=500 * SOAK)
 @given(raws=st.lists(mutated() | st.binary(max_size=60), max_size=6))
 def test_every_line_is_recorded_refused_or_passed_over(raws: list[bytes]) -> None:

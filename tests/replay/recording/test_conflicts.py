@@ -57,6 +57,7 @@ def check(told: str, where: str, differing: str) -> None:
     assert ("nothing is lost when it is the same event" in told) == differing.startswith("correlationid")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("differing", DIFFERING)
 def test_a_conflict_names_what_differs_from_the_record_and_within_a_batch(
     store: Store, tmp_path: Path, differing: str
@@ -77,6 +78,7 @@ def alias_in(store: Store) -> str:
     return str(json.loads(record)["event"]["data"]["buyer"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--dry-run",), ("--backfill", "--skip-refused"), ("--backfill", "--dry-run")])
 def test_conflicts_are_told_alike_in_every_mode(location: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     def told(*events: Event) -> str:

@@ -251,6 +251,7 @@ def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_a_request_and_its_rows_or_the_receipt(location: str, clock: Clock, tmp_path: Path) -> None:
     create_store(location)
     with open_store(location) as store:

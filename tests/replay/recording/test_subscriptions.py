@@ -78,6 +78,7 @@ def test_notifications_and_events_are_chosen_as_by_the_library_s_own_recorder(st
     assert ledger.recorder.max_notification_id() == plain.max_notification_id() == 12
 
 
+@pytest.mark.slow
 def test_a_subscription_gives_what_was_recorded_and_then_what_is(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +209,7 @@ class LastPaid(Projection[Latest]):
         self.view.put(domain_event.data.order, tracking)
 
 
+@pytest.mark.slow
 def test_a_projection_in_memory_follows_what_is_recorded(store: Store, tmp_path: Path) -> None:
     ingest_events(store, story(9), tmp_path)
     env = {STORE_VARIABLE: store.location}
@@ -261,6 +263,7 @@ def counted(file: Path) -> int:
         connection.close()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_counts_each_payment_once_however_often_it_is_killed(
     location: str, tmp_path: Path
 ) -> None:

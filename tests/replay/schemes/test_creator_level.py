@@ -99,6 +99,7 @@ def assert_the_oracle_agrees(versions: Sequence[Policy], ledger: list[Event], as
     assert verdicts == expected["verdicts"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("versions", VERSIONS.values(), ids=list(VERSIONS))
 @settings(max_examples=600 * SOAK)
 @given(seed=st.integers(0, 2**32))
@@ -108,6 +109,7 @@ def test_the_oracle_agrees(versions: list[Policy], seed: int) -> None:
     assert_the_oracle_agrees(versions, world.ledger, world.earlier, len(world.ledger))
 
 
+@pytest.mark.slow
 def test_the_worlds_reach_every_state_level_and_verdict() -> None:
     seen: Counter[tuple[str, str]] = Counter()
     for seed in range(1_500):

@@ -129,6 +129,7 @@ def merged(told: Sequence[World]) -> list[Event]:
     return ledger
 
 
+@pytest.mark.slow
 @settings(max_examples=400 * SOAK)
 @given(told=st.lists(worlds(), min_size=1, max_size=3), versions=VERSION_LISTS)
 def test_the_compiled_loop_gives_what_replays_give(told: list[World], versions: list[Policy]) -> None:
@@ -145,6 +146,7 @@ def spans_at(versions: Sequence[Policy], as_of: int) -> list[Span]:
     return replay_of(versions, [], as_of).spans
 
 
+@pytest.mark.slow
 def test_the_lists_of_versions_reach_what_the_loops_do_apart_from_the_rule() -> None:
     """Shrinking windows put credits out of order; rules change levels by themselves; shops open again."""
     a_month = 30 * DAY_MICROS

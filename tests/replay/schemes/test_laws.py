@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ def since(history: History, opening: Account, window_micros: int) -> History:
     return history._replace(facts=facts, credits=[due for due in history.credits if due.position in positions])
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(world=worlds(), versions=VERSION_LISTS)
 def test_months_chained_from_their_openings_equal_one_run(world: World, versions: list[Policy]) -> None:
@@ -78,6 +80,7 @@ def test_months_chained_from_their_openings_equal_one_run(world: World, versions
 # --- time and knowledge -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(world=worlds(), versions=VERSION_LISTS)
 def test_an_earlier_as_of_is_a_prefix_of_a_later_one(world: World, versions: list[Policy]) -> None:
@@ -89,6 +92,7 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(world: World, versions: lis
     assert before.findings == [finding for finding in after.findings if finding.at <= world.earlier]
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(world=worlds(), versions=VERSION_LISTS, instant=INSTANTS)
 def test_history_says_where_the_merchant_stood_at_every_moment(
@@ -108,6 +112,7 @@ def test_history_says_where_the_merchant_stood_at_every_moment(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(world=worlds(), versions=VERSION_LISTS, data=st.data())
 def test_unrelated_subjects_may_be_recorded_in_any_order(
@@ -137,6 +142,7 @@ def _without_positions(value: Any) -> Any:
 # --- explanations -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(world=worlds(), versions=VERSION_LISTS)
 def test_an_explanation_adds_up_and_leaves_nothing_out(world: World, versions: list[Policy]) -> None:
@@ -160,6 +166,7 @@ def test_an_explanation_adds_up_and_leaves_nothing_out(world: World, versions: l
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(world=worlds(), versions=VERSION_LISTS)
 def test_the_figures_compared_say_why(world: World, versions: list[Policy]) -> None:
@@ -185,6 +192,7 @@ def test_the_figures_compared_say_why(world: World, versions: list[Policy]) -> N
 # --- differences ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(pair=pairs())
 def test_a_difference_adds_up_step_by_step_and_event_by_event(pair: tuple[Replay, Replay]) -> None:
@@ -198,6 +206,7 @@ def test_a_difference_adds_up_step_by_step_and_event_by_event(pair: tuple[Replay
         assert _tenths(step["after"]["points"]) - _tenths(step["before"]["points"]) == _tenths(step["points"])
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(pair=pairs())
 def test_a_difference_the_other_way_round_is_the_negative(pair: tuple[Replay, Replay]) -> None:
@@ -214,6 +223,7 @@ def test_a_difference_the_other_way_round_is_the_negative(pair: tuple[Replay, Re
         ]
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(pair=pairs())
 def test_each_step_has_one_cause(pair: tuple[Replay, Replay]) -> None:
@@ -235,6 +245,7 @@ def test_each_step_has_one_cause(pair: tuple[Replay, Replay]) -> None:
         assert policy.before.judged == policy.after.judged
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(pair=pairs())
 def test_what_time_alone_brings_are_default_credits(pair: tuple[Replay, Replay]) -> None:
@@ -249,6 +260,7 @@ def test_what_time_alone_brings_are_default_credits(pair: tuple[Replay, Replay])
             assert item["after"] == {"note": "reviewed"}
 
 
+@pytest.mark.slow
 def test_each_step_is_reached() -> None:
     """A difference whose steps never moved anything would prove nothing."""
     seen: Counter[str] = Counter()

@@ -91,6 +91,7 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
         assert unbound == list(expected["not_bound"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
 @settings(max_examples=350 * SOAK)
 @given(seed=st.integers(0, 2**32))
@@ -99,6 +100,7 @@ def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
     assert_the_oracle_agrees(policy, world.ledger, world.as_of, world.position)
 
 
+@pytest.mark.slow
 @settings(max_examples=250 * SOAK)
 @given(seed=st.integers(0, 2**32), ranks_by=st.sampled_from(["total", "growth"]))
 def test_the_boards_agree(seed: int, ranks_by: str) -> None:
@@ -127,6 +129,7 @@ def replay_rules() -> Any:
     return replay_of(SMALL, [], AGENCIES[0], BEGIN, 0)._rules[SMALL.hash]
 
 
+@pytest.mark.slow
 def test_the_worlds_reach_every_state_level_and_verdict() -> None:
     seen: Counter[tuple[str, str]] = Counter()
     for seed in range(700):

@@ -88,6 +88,7 @@ def assert_the_oracle_agrees(versions: list[Policy], ledger: list[Event], as_of:
     assert found["in_months"] == len(verdicts), "no verdict is left out of the months"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("versions", VERSIONS.values(), ids=list(VERSIONS))
 @settings(max_examples=150 * SOAK)
 @given(world=worlds())
@@ -96,6 +97,7 @@ def test_the_oracle_keeps_the_same_account(versions: list[Policy], world: World)
     assert_the_oracle_agrees(versions, world.ledger, world.earlier, len(world.ledger))
 
 
+@pytest.mark.slow
 def test_the_versions_are_told_apart() -> None:
     """Each list of several versions leads some worlds elsewhere than its latest version alone would."""
     apart: Counter[str] = Counter()

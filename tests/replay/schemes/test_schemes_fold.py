@@ -62,6 +62,7 @@ def merchants(ledger: list[Event], number: int) -> list[Event]:
     return [event._replace(originator_id=f"merchant/m-{number}") for event in ledger]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
 @pytest.mark.parametrize("seed", range(8 * SOAK))
 def test_tiers_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
@@ -73,6 +74,7 @@ def test_tiers_folded_equal_plain_replays(versions: list[Policy], seed: int) -> 
         assert_tiers_equal(versions, ledger[:position], as_of)
 
 
+@pytest.mark.slow
 def test_tiers_before_the_first_day_that_is_evaluated() -> None:
     ledger = many(tier_worlds.world_of, range(20), merchants)
     for text in ("2022-09-04T23:59:59.999998+08:00", "2022-09-04T23:59:59.999999+08:00", "2022-09-05T12:00:00+08:00"):
@@ -130,6 +132,7 @@ def account_of(record: Any) -> Account:
     return Account(*record.tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
 def test_nothing_changes_before_the_next_day(versions: list[Policy]) -> None:
     """A replay at any day before the next one that was told, and the last known, has the same account and changes."""
@@ -179,6 +182,7 @@ def creators(ledger: list[Event], number: int) -> list[Event]:
     return [event._replace(originator_id=f"creator/c-{number}") for event in ledger]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("versions", CREATOR_VERSIONS.values(), ids=list(CREATOR_VERSIONS))
 @pytest.mark.parametrize("seed", range(10 * SOAK))
 def test_creators_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
@@ -279,6 +283,7 @@ def agencies(ledger: list[Event], number: int) -> list[Event]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("versions", MCN_VERSIONS.values(), ids=list(MCN_VERSIONS))
 @pytest.mark.parametrize("seed", range(12 * SOAK))
 def test_what_creators_add_to_agencies_equals_plain_replays(versions: list[Policy], seed: int) -> None:

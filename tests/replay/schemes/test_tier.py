@@ -56,6 +56,7 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
 @settings(max_examples=500 * SOAK)
 @given(seed=st.integers(0, 2**32))
@@ -65,6 +66,7 @@ def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
     assert_the_oracle_agrees(policy, world.ledger, world.earlier, len(world.ledger))
 
 
+@pytest.mark.slow
 def test_the_worlds_reach_every_state_tier_and_cause() -> None:
     seen: Counter[tuple[str, str]] = Counter()
     for seed in range(1_500):
@@ -85,6 +87,7 @@ def test_the_worlds_reach_every_state_tier_and_cause() -> None:
         assert seen[name, "two down"], name
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
 def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) -> None:
@@ -93,6 +96,7 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) 
     assert before.run.changes == [change for change in after.run.changes if change.day <= before.day]
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())), data=st.data())
 def test_days_chained_from_an_opening_equal_one_run(seed: int, policy: Policy, data: st.DataObject) -> None:
@@ -107,6 +111,7 @@ def test_days_chained_from_an_opening_equal_one_run(seed: int, policy: Policy, d
     assert rest.account == whole.run.account
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
 def test_an_explanation_says_which_rule_decided(seed: int, policy: Policy) -> None:
@@ -133,6 +138,7 @@ def replay_of_versions(policies: list[Policy], ledger: list[Event], as_of: int) 
     return TierReplay(SUBJECT, ledger, Moment(as_of, 0, len(ledger)), Policies(policies))
 
 
+@pytest.mark.slow
 @settings(max_examples=300 * SOAK)
 @given(seed=st.integers(0, 2**32), day=st.sampled_from(["2022-09-01", "2022-09-10", "2022-10-01"]))
 def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> None:

@@ -40,6 +40,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", AWKWARD, ids=lambda names: names[0])
 def test_every_command_uses_the_files_of_exactly_the_store_that_was_named(
     names: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +76,7 @@ def test_every_command_uses_the_files_of_exactly_the_store_that_was_named(
     assert not {f"{names[1]}.views", f"{names[1]}.service"} & without, "and listing tokens makes nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o277], indirect=True)
 def test_whatever_lies_beside_a_ledger_is_for_its_owner_alone(umask: int, tmp_path: Path) -> None:
     """Also what SQLite makes itself while somebody reads, under any umask."""
@@ -105,6 +107,7 @@ def test_whatever_lies_beside_a_ledger_is_for_its_owner_alone(umask: int, tmp_pa
     assert {name: mode for name, mode in modes.items() if mode != "0o600"} == {}
 
 
+@pytest.mark.slow
 def test_connections_that_are_in_use_when_an_engine_is_ended_are_closed_too(location: str, tmp_path: Path) -> None:
     """Views are closed while other threads read: what these give back must not lie open until it is collected."""
     demo_ledger(location, tmp_path)
@@ -122,6 +125,7 @@ def test_connections_that_are_in_use_when_an_engine_is_ended_are_closed_too(loca
                 connection.execute("SELECT 1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
 @pytest.mark.parametrize(
     ("suffix", "words"),

@@ -161,6 +161,7 @@ def test_a_store_with_one_alias_everywhere_is_read_and_not_added_to(location: st
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_many_pairs_in_one_batch(store: Store, tmp_path: Path) -> None:
     """More pairs than one look-up takes, twice: known the second time, and sound."""
     pick = Random(7)

@@ -72,6 +72,7 @@ def granted(postgres_location: str, tmp_path: Path) -> Iterator[Granted]:
         connection.execute(f"DROP ROLE {', '.join(roles)}".encode())
 
 
+@pytest.mark.slow
 def test_a_reader_and_an_auditor_need_no_right_to_write(granted: Granted) -> None:
     listed = granted.run("levelbook_reader", "subjects", "merchant", "--format", "json")
     subject = json.loads(listed)[0]["subject"]
@@ -111,6 +112,7 @@ def test_a_role_that_may_not_look_into_the_schema_is_told_so_and_makes_no_other(
         assert "GRANT USAGE ON SCHEMA levelbook to it, or" in told
 
 
+@pytest.mark.slow
 def test_a_follower_keeps_views_and_records_what_they_judge_by(granted: Granted, tmp_path: Path) -> None:
     follower = "levelbook_follower"
     assert "policy.adopted" in granted.run(follower, "status"), "recorded by the rebuild"
@@ -134,6 +136,7 @@ def test_a_follower_keeps_views_and_records_what_they_judge_by(granted: Granted,
     )
 
 
+@pytest.mark.slow
 def test_a_service_notes_accesses_and_can_change_nothing(granted: Granted) -> None:
     location = as_role("levelbook_service", granted.location)
     settings = Settings(location, token_required=True, ready_lag_seconds=10**12)

@@ -68,6 +68,7 @@ def test_what_the_environment_sets_changes_nothing(
     use_everything(postgres_location, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["url", "environment"])
 def test_options_are_honoured_beside_ours(
     postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
@@ -95,6 +96,7 @@ def test_options_are_honoured_beside_ours(
             owner.execute("DROP ROLE options_of_test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 def test_a_database_of_another_encoding_is_refused_before_anything_is_made(
     postgres_server: str, postgres_location: str, encoding: str
@@ -223,6 +225,7 @@ def test_a_pooler_of_transactions_is_refused_by_name(postgres_location: str) -> 
         open_store(postgres_location)
 
 
+@pytest.mark.slow
 def test_a_pooler_of_sessions_is_taken(postgres_location: str, tmp_path: Path) -> None:
     with pooler(postgres_location, keeps_sessions=True) as location:
         use_everything(location, tmp_path)

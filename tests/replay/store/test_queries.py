@@ -37,6 +37,7 @@ def asks_itself(tree: ast.AST) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 def test_no_other_room_asks_the_records_in_sql() -> None:
     found = []
     for path in PRODUCT:

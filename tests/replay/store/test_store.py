@@ -62,6 +62,7 @@ def test_sqlite_itself_refuses_to_change_records(tmp_path: Path, name: str) -> N
         assert records(store) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POSTGRES_STATEMENTS)
 def test_postgres_itself_refuses_to_change_records(postgres_location: str, tmp_path: Path, name: str) -> None:
     create_store(postgres_location)
