@@ -230,7 +230,8 @@ def test_events_show_what_a_scheme_made_of_them(ledger: str) -> None:
 
 def test_policies_show_what_is_published_and_what_is_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (policy,) = json.loads(run("policies", "--scheme", "merchant-reputation", "--format", "json"))
+    listed = json.loads(run("policies", "--scheme", "merchant-reputation", "--format", "json"))
+    (policy,) = (item for item in listed if item["used"])
     assert (policy["scheme"], policy["id"], len(policy["hash"])) == ("merchant-reputation", "2022-10-26", 64)
     assert policy["in_force_from"] == "2022-10-26T00:00:00+08:00"
     statuses = {name: item["status"] for name, item in policy["parameters"].items()}
