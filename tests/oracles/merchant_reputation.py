@@ -65,6 +65,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -168,14 +169,18 @@ class Publication:
 
 
 # --- the calendar (section 0: natural months of UTC+8, half open) ---------------------------------------------------
+#
+# An instant or a month has the same answer for ever, so the answers are kept: a world asks thousands of times.
 
 
+@lru_cache(maxsize=1 << 16)
 def month_of(instant: int) -> int:
     """Section 0: the natural month in Asia/Shanghai, as year x 12 + (month - 1); 00:00 of the 1st is in the new one."""
     local = (_EPOCH + instant * _MICROSECOND).astimezone(_SHANGHAI)
     return local.year * 12 + local.month - 1
 
 
+@lru_cache(maxsize=1 << 16)
 def instant_in(month: int, day: int, hour: int) -> int:
     """The instant of `day`, `hour`:00 (UTC+8) in a month numbered as by `month_of`."""
     local = datetime(month // 12, month % 12 + 1, day, hour, tzinfo=_SHANGHAI)
@@ -187,6 +192,7 @@ def start_of(month: int) -> int:
     return instant_in(month, 1, 0)
 
 
+@lru_cache(maxsize=1 << 16)
 def close_of(month: int) -> int:
     """Section 0: a month's close, as an instant: its last microsecond."""
     return start_of(month + 1) - 1
