@@ -339,7 +339,7 @@ def test_the_shipped_growth_caps_are_reached_and_rise_with_the_level() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
-@settings(max_examples=1_000 * SOAK)
+@settings(max_examples=500 * SOAK)
 @given(world=worlds())
 def test_the_oracle_agrees(policy: Policy, world: World) -> None:
     assert_the_oracle_agrees(policy, world.ledger, world.as_of, world.position)

@@ -90,7 +90,7 @@ def assert_the_oracle_agrees(versions: list[Policy], ledger: list[Event], as_of:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("versions", VERSIONS.values(), ids=list(VERSIONS))
-@settings(max_examples=150 * SOAK)
+@settings(max_examples=80 * SOAK)
 @given(world=worlds())
 def test_the_oracle_keeps_the_same_account(versions: list[Policy], world: World) -> None:
     assert_the_oracle_agrees(versions, world.ledger, world.as_of, world.position)
