@@ -20,7 +20,7 @@ SOAK = int(os.environ.get("LEVELBOOK_SOAK", "1"))
 """How many times as much the random tests do; `make soak` sets it."""
 KEY = "5a" * 32
 
-if (_memory := in_memory()) is not None:
+if (_memory := in_memory(programs=True)) is not None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_memory))  # where pytest makes the folders of `tmp_path`
 
 settings.register_profile(

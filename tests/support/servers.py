@@ -1,5 +1,6 @@
 """PostgreSQL servers of the tests' own, and where their files are quickest."""
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -16,9 +17,14 @@ ROOM_BYTES: Final = 6 << 30
 """How much must be free there: two sets of tests side by side leave less than a third of it."""
 
 
-def in_memory() -> Path | None:
-    """The folder whose files are in memory, where there is one with room: a test's disk need not outlive it."""
+def in_memory(*, programs: bool = False) -> Path | None:
+    """The folder whose files are in memory, where there is one with room: a test's disk need not outlive it.
+
+    With `programs`, only where programs may be run from it: containers often forbid that.
+    """
     try:
+        if programs and os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+            return None
         return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM_BYTES else None
     except OSError:
         return None
