@@ -1,7 +1,7 @@
 """Names become numbers: within a bucket of subjects, going on from the names that are known.
 
-An order or violation is numbered within its subject, in the order of the ledger; so is a buyer. Subjects, creators and
-categories are numbered within the bucket.
+What a record is about (an order, a violation, …) is numbered within its subject, in the order of the ledger; so is a
+buyer. Subjects, creators and categories are numbered within the bucket.
 """
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple

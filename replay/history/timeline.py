@@ -22,6 +22,7 @@ from replay.store.queries import (
     event_rows_between,
     event_rows_of,
     event_rows_of_decisions,
+    event_rows_of_types,
     first_position,
     link_at,
 )
@@ -115,6 +116,11 @@ def resolve(store: Store, asked: Asked, present: Present | None = None, option: 
 def events_of(store: Store, subject: str, position: int) -> Iterator[Event]:
     """A subject's events up to a position, as they were recorded, in the order of the ledger."""
     return map(event_of_row, event_rows_of(store, subject, position))
+
+
+def events_of_types(store: Store, subject: str, types: Collection[str], position: int) -> Iterator[Event]:
+    """Those of a subject's events up to a position that are of some types, in the order of the ledger."""
+    return map(event_of_row, event_rows_of_types(store, subject, types, position))
 
 
 def events_between(store: Store, subject: str, first: int, end: int, position: int) -> Iterator[Event]:

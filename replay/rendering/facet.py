@@ -98,6 +98,18 @@ class SchemeAnswer(Generic[Told]):
         }
 
 
+class VerdictsAnswer(SchemeAnswer[Told]):
+    """Of a scheme whose levels change by verdicts, at the instants of events."""
+
+    def cause_json(self, change: LevelChange) -> dict[str, Any]:
+        """An event with its type and verdict, or the policy whose rules began to count."""
+        if change.position is None:
+            policy = self.replay.policy_at(change.at)
+            return {"policy": policy.id, "policy_hash": policy.hash}
+        verdict = {} if change.judged is None else verdict_json(change.judged)
+        return self.typed_event_json(change.position) | verdict
+
+
 def standing_json(standing: Standing) -> dict[str, Any]:
     found = {"state": standing.state, "level": standing.level}
     return found if standing.points_tenths is None else found | {"points": points_text(standing.points_tenths)}

@@ -171,6 +171,12 @@ def event_rows_of(store: Store, stream: str, position: int) -> Rows:
     return store._query(f"{_EVENTS_SQL} WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
 
 
+def event_rows_of_types(store: Store, stream: str, types: Collection[str], position: int) -> Rows:
+    """A stream's rows of EVENT_COLUMNS of some types up to a position, in order of version."""
+    sql = f"{_EVENTS_SQL} WHERE stream = ? AND position <= ? AND type IN ({_marks(types)}) ORDER BY version"
+    return store._query(sql, (stream, position, *sorted(types)))
+
+
 def event_rows_between(store: Store, stream: str, first: int, end: int, position: int) -> Rows:
     """Those of a stream's up to a position that occurred from one instant on and before another."""
     sql = f"{_EVENTS_SQL} WHERE stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"

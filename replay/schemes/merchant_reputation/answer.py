@@ -8,13 +8,12 @@ from domain.calendar import month_of, month_start, month_text, parse_instant, sh
 from domain.merchant_reputation import account
 from domain.merchant_reputation.rule import NO_CAP, Month
 from replay.rendering.clauses import points_text
-from replay.rendering.facet import SchemeAnswer, verdict_json
+from replay.rendering.facet import VerdictsAnswer
 from replay.replaying.base import Part
-from replay.replaying.values import LevelChange
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
 
-class ReputationAnswer(SchemeAnswer[ReputationReplay]):
+class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
     """One replay of one merchant, as its answers tell it."""
 
     def own_json(self) -> dict[str, Any]:
@@ -27,14 +26,6 @@ class ReputationAnswer(SchemeAnswer[ReputationReplay]):
 
     def figures_json(self) -> dict[str, Any]:
         return {"points": points_text(self.replay.shown.points_tenths), "months": self._months_json()}
-
-    def cause_json(self, change: LevelChange) -> dict[str, Any]:
-        """An event with its type and verdict, or the policy whose rules began to count."""
-        if change.position is None:
-            policy = self.replay.policy_at(change.at)
-            return {"policy": policy.id, "policy_hash": policy.hash}
-        verdict = {} if change.judged is None else verdict_json(change.judged)
-        return self.typed_event_json(change.position) | verdict
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """How the verdicts shown add up; for single events there is no balance to close."""
