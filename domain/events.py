@@ -17,6 +17,7 @@ from domain.limits import (
     ID_CHARS_MAX,
     KEY_CHARS_MAX,
     LIVE_MINUTES_MAX,
+    POINTS_MAX,
     STARS_MAX,
     TEXT_CHARS_MAX,
 )
@@ -70,6 +71,10 @@ CreditPoints = Annotated[
         description=f"whole points, an integer from 1 to {CREDIT_POINTS_MAX}",
         examples=[3],
     ),
+]
+Points = Annotated[
+    int,
+    Meta(ge=1, le=POINTS_MAX, description=f"whole points, an integer from 1 to {POINTS_MAX}", examples=[50]),
 ]
 Minutes = Annotated[
     int,
@@ -126,7 +131,7 @@ LevelCode = Annotated[
 ]
 Tier = Literal["LV0", "LV1", "LV2", "LV3", "LV4", "LV5", "LV6", "LV7"]
 OrderKind = Literal["normal", "lucky_bag", "sample", "gift", "prize", "auction_deposit"]
-Scheme = Literal["merchant-reputation", "merchant-tier", "creator-level", "mcn-level"]
+Scheme = Literal["merchant-reputation", "merchant-tier", "creator-level", "mcn-level", "creator-firefly"]
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -230,6 +235,21 @@ class ContentPublished(Data, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class LiveHeld(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
     minutes: Minutes
+
+
+class PointsEarned(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    points: Points
+    task: Id
+
+
+class PointsRedeemed(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    points: Points
+    redemption: Id
+
+
+class RedemptionCancelled(Correction, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: Text | UnsetType = UNSET
+    redemption: Id
 
 
 class CreatorNamed(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -362,6 +382,9 @@ CATALOGUE: Final[dict[str, EventType]] = {
     "sale.refunded": EventType(SaleRefunded, _CREATOR, _ORDER),
     "content.published": EventType(ContentPublished, _CREATOR, ("content",)),
     "live.held": EventType(LiveHeld, _CREATOR),
+    "points.earned": EventType(PointsEarned, _CREATOR, ("task",)),
+    "points.redeemed": EventType(PointsRedeemed, _CREATOR, ("redemption",)),
+    "redemption.cancelled": EventType(RedemptionCancelled, _CREATOR, ("redemption",)),
     "mcn.onboarded": EventType(NoData, _MCN),
     "creator.bound": EventType(CreatorNamed, _MCN, ("creator",)),
     "creator.unbound": EventType(CreatorNamed, _MCN, ("creator",)),

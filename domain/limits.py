@@ -25,6 +25,8 @@ INTEGER_DIGITS_MAX: Final = 18
 AMOUNT_FEN_MAX: Final = 10**10
 CREDIT_POINTS_MAX: Final = 1_000
 LIVE_MINUTES_MAX: Final = 1_440
+POINTS_MAX: Final = 1_000_000
+"""Of one task or redemption."""
 STARS_MAX: Final = 5
 
 SECOND_MICROS: Final = 1_000_000

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
 
+from projections.schemes.creator_firefly import expected as firefly_expected
+from projections.schemes.creator_firefly.moving import FireflyMover
 from projections.schemes.creator_level import expected as creator_expected
 from projections.schemes.creator_level.moving import CreatorMover
 from projections.schemes.mcn_level import expected as mcn_expected
@@ -79,6 +81,12 @@ VIEWS: Final[dict[str, View]] = {
             tables=("creator_months", "creator_figures", "mcn_parts"),
             mover=CreatorMover,
             expected=creator_expected.rows_of,
+        ),
+        View(
+            SCHEMES["creator-firefly"],
+            tables=("firefly_months",),
+            mover=FireflyMover,
+            expected=firefly_expected.rows_of,
         ),
         View(
             SCHEMES["mcn-level"],

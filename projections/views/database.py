@@ -34,7 +34,7 @@ from replay.store.failures import Failure, failures_named
 from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of the tables. 3: a build keeps the chain hash of its position, and a unit set aside may have a trace."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")

@@ -73,6 +73,10 @@ def _columns() -> dict[str, list[Column[Any]]]:
             *(_big("settled_fen"), _big("good_fen"), _big("sales_score"), _big("behaviour_score")),
             *(_big("reputation_sum"), _big("reputation_days"), _big("deducted"), *_policy()),
         ],
+        "firefly_months": [
+            *(_key("subject"), _key("month"), _text("level"), _big("score"), _big("balance")),
+            *(_big("earned"), _big("redeemed"), _big("events"), *_policy()),
+        ],
         "mcn_months": [
             *(_key("subject"), _key("month"), _text("state"), _text("level", null=True), _big("total")),
             *(_big("operating"), _big("growth"), _big("service"), _big("bonus"), _big("credit")),

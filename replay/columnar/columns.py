@@ -1,7 +1,7 @@
 """Records of many subjects as integer columns: what bulk reading, sealed segments and compiled rules share.
 
-Names become numbers: an order or violation is numbered within its subject from 0, as it is first named in the order
-of the ledger, and so is a buyer. Only what some rule reads has a column; every column is an integer.
+Names become numbers: an order, violation, task or redemption is numbered within its subject from 0, as it is first
+named in the order of the ledger, and so is a buyer. Only what some rule reads has a column; every column is an integer.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -32,6 +32,9 @@ MCN_ONBOARDED: Final = 19
 CREATOR_BOUND: Final = 20
 CREATOR_UNBOUND: Final = 21
 EVENT_RETRACTED: Final = 22
+POINTS_EARNED: Final = 23
+POINTS_REDEEMED: Final = 24
+REDEMPTION_CANCELLED: Final = 25
 
 WHATS: Final = {
     "merchant.onboarded": MERCHANT_ONBOARDED,
@@ -56,6 +59,9 @@ WHATS: Final = {
     "creator.bound": CREATOR_BOUND,
     "creator.unbound": CREATOR_UNBOUND,
     "event.retracted": EVENT_RETRACTED,
+    "points.earned": POINTS_EARNED,
+    "points.redeemed": POINTS_REDEEMED,
+    "redemption.cancelled": REDEMPTION_CANCELLED,
 }
 """By event type, its number in the column `what`; types that no rule reads have none and no row. Numbers are stored in
 sealed segments: new ones are added at the end, none is ever used again for another type."""
@@ -77,13 +83,14 @@ class Columns(NamedTuple):
     what: "NDArray[np.int8]"
     """A number of WHATS."""
     key: "NDArray[np.int32]"
-    """The number of the order or violation within the subject; NO_NUMBER where the type names none. Of a binding:
-    index into `creators`."""
+    """The number of the order, violation, task or redemption within the subject, one for one text; NO_NUMBER where the
+    type names none. Of a binding: index into `creators`."""
     buyer: "NDArray[np.int32]"
     """Of a payment: the number of the buyer within the subject; else NO_NUMBER."""
     amount: "NDArray[np.int64]"
-    """Fen of a payment, sale or refund; points of credit; minutes of a live session; hundredths of a score; of a
-    retraction the position of the earlier record of the same subject that it names, 0 where it names none."""
+    """Fen of a payment, sale or refund; points of credit, earned or redeemed; minutes of a live session; hundredths of
+    a score; of a retraction the position of the earlier record of the same subject that it names, 0 where it names
+    none."""
     detail: "NDArray[np.int16]"
     """Of a payment the index into KINDS of `domain.merchant_reputation.facts`; of a review the quality; of a notice the
     number in its code (LV3: 3); of a sale the index into CHANNELS; of a score the index into SCORES; of an opening the

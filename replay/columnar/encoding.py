@@ -46,7 +46,7 @@ class Named(NamedTuple):
     detail: "NDArray[np.int16]"
     extra: "NDArray[np.int8]"
     name: "pa.Array"
-    """The order, violation, creator or category that the record names, or null."""
+    """The order, violation, task, redemption, creator or category that the record names, or null."""
     buyer: "pa.Array"
     """The alias of the buyer of a payment, else null."""
     streams: list[str]
@@ -332,6 +332,7 @@ _CHANNELS: Final = {channel: number for number, channel in enumerate(CHANNELS)}
 _SCORES: Final = {score: number for number, score in enumerate(SCORES)}
 _order: Final = attrgetter("order")
 _violation: Final = attrgetter("violation")
+_redemption: Final = attrgetter("redemption")
 _creator: Final = attrgetter("creator")
 _amount: Final = attrgetter("amount")
 _points: Final = attrgetter("points")
@@ -378,6 +379,9 @@ _FORMS: Final = {
         extra=_sale_marks,
     ),
     "sale.refunded": _Form(_decoder("sale.refunded", "order", "amount"), _order, amount=_amount),
+    "points.earned": _Form(_decoder("points.earned", "points", "task"), attrgetter("task"), amount=_points),
+    "points.redeemed": _Form(_decoder("points.redeemed", "points", "redemption"), _redemption, amount=_points),
+    "redemption.cancelled": _Form(_decoder("redemption.cancelled", "redemption"), _redemption),
     "live.held": _Form(_decoder("live.held", "minutes"), amount=attrgetter("minutes")),
     "creator.bound": _Form(_decoder("creator.bound", "creator"), _creator),
     "creator.unbound": _Form(_decoder("creator.unbound", "creator"), _creator),

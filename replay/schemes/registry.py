@@ -26,6 +26,8 @@ from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
 from replay.replaying.base import Policies, Replay
 from replay.replaying.periods import Daily, Monthly
+from replay.schemes.creator_firefly import replay as creator_firefly
+from replay.schemes.creator_firefly.answer import FireflyAnswer
 from replay.schemes.creator_level import replay as creator_level
 from replay.schemes.creator_level.answer import CreatorAnswer
 from replay.schemes.mcn_level import replay as mcn_level
@@ -84,6 +86,14 @@ _ALL: Final = (
         answer=CreatorAnswer,
         periods=Monthly(creator_level.decided_at),
         undecided=frozenset({"not_registered", "no_evaluation_yet"}),
+    ),
+    Scheme(
+        kind="creator",
+        replay=creator_firefly.FireflyReplay,
+        answer=FireflyAnswer,
+        periods=Monthly(creator_firefly.decided_at),
+        undecided=frozenset({"not_registered"}),
+        previews=False,
     ),
     Scheme(
         kind="mcn",

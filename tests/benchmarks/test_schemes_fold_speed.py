@@ -18,10 +18,11 @@ from domain.calendar import parse_instant
 from domain.creator_level.facts import evaluation_period
 from domain.limits import DAY_MICROS
 from domain.merchant_tier.facts import last_closed_day
-from domain.policy import start_of_day, terms_of
+from domain.policy import start_of_day, start_of_month, terms_of
 from replay.columnar import columns as number
 from replay.columnar.columns import Columns
 from replay.policies.catalog import shipped
+from replay.schemes.creator_firefly.fold import FireflyFolded, fold_firefly
 from replay.schemes.creator_level.fold import CreatorFolded, fold_creators
 from replay.schemes.mcn_level.fold import Parts, fold_parts, slots_of
 from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
@@ -52,6 +53,8 @@ CREATOR = {
     number.LIVE_HELD: 0.04,
     number.CREDIT_DEDUCTED: 0.01,
 }
+
+FIREFLY = {number.POINTS_EARNED: 0.6, number.POINTS_REDEEMED: 0.35, number.REDEMPTION_CANCELLED: 0.05}
 
 Table = list[NDArray[Any]]
 
@@ -111,7 +114,8 @@ class Segments:
             if kind == "merchant":
                 table = table_of(MERCHANT, number.MERCHANT_ONBOARDED, share, file)
             else:
-                table = table_of(CREATOR, number.CREATOR_REGISTERED, share, file)
+                events = FIREFLY if scheme == "creator-firefly" else CREATOR
+                table = table_of(events, number.CREATOR_REGISTERED, share, file)
             names = [f"{kind}/{file}-{n}" for n in range(share)]
             if scheme == "mcn-level":
                 own = np.arange(agencies * CREATORS_EACH).reshape(agencies, CREATORS_EACH)
@@ -149,6 +153,12 @@ def fold_all_creators(segments: Segments) -> list[CreatorFolded]:
         return list(pool.map(lambda file: fold_creators(segments.read(file), terms, AS_OF), range(FILES)))
 
 
+def fold_all_firefly(segments: Segments) -> list[FireflyFolded]:
+    terms = terms_of(shipped("creator-firefly"), start_of_month)
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda file: fold_firefly(segments.read(file), terms, AS_OF), range(FILES)))
+
+
 def fold_all_parts(segments: Segments) -> list[Parts]:
     """What creators add to agencies, and their own levels, as a rebuild works them out."""
     creator_terms = terms_of(shipped("creator-level"), evaluation_period)
@@ -168,6 +178,7 @@ def fold_all_parts(segments: Segments) -> list[Parts]:
     [
         ("merchant-tier", fold_tiers, "4.0"),
         ("creator-level", fold_all_creators, "4.0"),
+        ("creator-firefly", fold_all_firefly, "4.0"),
         ("mcn-level", fold_all_parts, "6.0"),
     ],
 )
@@ -185,6 +196,7 @@ def test_a_scheme_over_sealed_columns(
     results = {
         "merchant-tier": lambda: f"{sum(len(item.moves) for item in found):,} moves",
         "creator-level": lambda: f"{sum(len(item.evaluations) for item in found):,} evaluations",
+        "creator-firefly": lambda: f"{sum(len(item.months) for item in found):,} months",
         "mcn-level": lambda: f"{sum(len(item.months) for item in found):,} parts",
     }[scheme]()
     compare(

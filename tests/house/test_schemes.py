@@ -45,16 +45,16 @@ OF_ALL = {"levels", "history", "calendar", "life", "bindings", "decisions", "set
 """Tables that are filled whatever the scheme."""
 
 
-class Firefly(CreatorReplay):
-    """A fifth scheme of which there is nothing but its replay."""
+class Courier(CreatorReplay):
+    """A sixth scheme of which there is nothing but its replay."""
 
-    scheme = "creator-firefly"
+    scheme = "courier-level"
 
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setitem(SCHEMES, Firefly.scheme, replace(SCHEMES["creator-level"], replay=Firefly))
-    return Firefly.scheme
+    monkeypatch.setitem(SCHEMES, Courier.scheme, replace(SCHEMES["creator-level"], replay=Courier))
+    return Courier.scheme
 
 
 def test_the_catalogue_of_events_and_the_rooms_of_the_rules_name_the_registered_schemes() -> None:
@@ -111,9 +111,7 @@ def test_a_scheme_that_is_not_whole_is_named_before_anything_is_replayed_or_deci
     ):
         with pytest.raises(LevelbookError, match=r"Add them, or take it out of replay/schemes/registry\.py$") as told:
             begin()
-        begins = (
-            "the scheme creator-firefly is registered and not whole, so that nothing was begun: missing are policies"
-        )
+        begins = "the scheme courier-level is registered and not whole, so that nothing was begun: missing are policies"
         assert str(told.value).startswith(begins)
     assert store.head().position == 0
 
@@ -195,7 +193,7 @@ def test_a_scheme_without_a_view_is_named_before_views_are_begun(
     view = replace(VIEWS["creator-level"], scheme=SCHEMES[stub])
     wrong: dict[str, View | None] = {
         "missing are a view. Add them, or take it out of replay/schemes/registry.py": None,
-        "missing are the table firefly_months": replace(view, tables=("firefly_months",)),
+        "missing are the table courier_months": replace(view, tables=("courier_months",)),
         "missing are a way to fill it in bulk.": view,
         "in bulk. Add them": replace(view, in_bulk=False),
     }
@@ -228,13 +226,11 @@ def test_a_reader_of_views_who_names_a_scheme_that_there_is_not_hears_of_it(stor
     reading, judges = Reading(store.location), Judges(store, "{}")
     try:
         for ask in (
-            lambda: reading.room("creator/lin", "creator-firefly", 0, 1).__enter__(),
-            lambda: judges.assumed("creator-firefly"),
-            lambda: judges.level_names("creator-firefly", "en"),
+            lambda: reading.room("creator/lin", "courier-level", 0, 1).__enter__(),
+            lambda: judges.assumed("courier-level"),
+            lambda: judges.level_names("courier-level", "en"),
         ):
-            with pytest.raises(
-                UsageError, match="there is no scheme 'creator-firefly' of subjects; known are merchant-"
-            ):
+            with pytest.raises(UsageError, match="there is no scheme 'courier-level' of subjects; known are merchant-"):
                 ask()
     finally:
         reading.close()

@@ -14,6 +14,9 @@ from replay.columnar.columns import CHANNELS, GOOD_GOODS, NO_NUMBER, SCORES, WHA
 _TYPES: Final = (np.int32, np.int64, np.int64, np.int8, np.int32, np.int32, np.int64, np.int8, np.int8)
 
 
+_ABOUT: Final = ("order", "violation", "task", "redemption")
+
+
 class _Numbers(dict[str, int]):
     """Names by number, from 0, in the order in which they are first asked for."""
 
@@ -35,7 +38,7 @@ def columns_of(ledger: Iterable[Event]) -> Columns:
         if event.type not in WHATS:
             continue
         key = buyer = NO_NUMBER
-        about = getattr(data, "order", None) or getattr(data, "violation", None)
+        about = next((getattr(data, name) for name in _ABOUT if hasattr(data, name)), None)
         if about is not None:
             key = named[event.originator_id][about]
         if event.type in BINDING_TYPES:
@@ -69,6 +72,8 @@ def _values(event: Event, texts: _Numbers) -> tuple[int, int, int]:
             GOOD_GOODS * data.good_goods + WORRY_FREE * data.worry_free,
         ),
         "sale.refunded": lambda: (data.amount, 0, 0),
+        "points.earned": lambda: (data.points, 0, 0),
+        "points.redeemed": lambda: (data.points, 0, 0),
         "live.held": lambda: (data.minutes, 0, 0),
     }
     amount, detail, extra = found.get(event.type, lambda: (0, 0, 0))()

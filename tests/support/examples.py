@@ -35,6 +35,8 @@ VALUES: dict[str, Any] = {
     "good": False,
     "minutes": 60,
     "creator": "c-9",
+    "task": "t-1",
+    "redemption": "r-1",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-QUICK_SECONDS_MAX: Final = 12.0
+QUICK_SECONDS_MAX: Final = 30.0
 """How much of a processor the cases of one test may take together, unless it is marked `slow`. What is marked takes
 from about one second on; the rest is for a slower machine, and for what a first test compiles for those after it."""
 _KEY: Final = "processor_seconds"

@@ -23,7 +23,7 @@ class World:
     """Makes events of a random ledger, one after another; the same seed makes the same ones."""
 
     def __init__(self, seed: int, *, days: int = 312) -> None:
-        self.random = Random(seed)
+        self.random, self.points = Random(seed), Random(seed + 1)
         self.days = days
         self.now: int | None = None
         """Where set, most events have just occurred, and the others at any time before."""
@@ -41,6 +41,8 @@ class World:
             made = self._of_merchant(self.random.choice(MERCHANTS))
         elif chance < 0.85:
             made = self._of_creator(self.random.choice(CREATORS))
+            if made["type"] != "creator.registered" and self.points.random() < 0.25:
+                made = self._points_in_place_of(made)
         else:
             made = self._of_agency(self.random.choice(AGENCIES))
         self._made.append(made)
@@ -128,6 +130,17 @@ class World:
             return self._event("live.held", subject, minutes=self.random.choice((30, 600, 1_440)))
         return self._event("content.published", subject, content="x", good=True)
 
+    def _points_in_place_of(self, made: Event) -> Event:
+        """Points earned or redeemed by a creator, where and when something else would have happened to it."""
+        pick = self.points
+        about = {"task": f"t-{pick.randrange(15)}"}, {"redemption": f"r-{pick.randrange(12)}"}
+        chance, points = pick.random(), pick.choice((1, 3, 5))
+        if chance < 0.6:
+            return made | {"type": "points.earned", "data": about[0] | {"points": points}}
+        if chance < 0.9:
+            return made | {"type": "points.redeemed", "data": about[1] | {"points": 2 * points}}
+        return made | {"type": "redemption.cancelled", "data": about[1]}
+
     def _of_agency(self, subject: str) -> Event:
         chance, creator = self.random.random(), self.random.choice(CREATORS).partition("/")[2]
         if chance < 0.15:
@@ -179,10 +192,16 @@ def _small_mcn(value: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
+def _small_firefly(_: dict[str, Any], number: int) -> dict[str, Any]:
+    bounds = (0, 2 + number, 8 + number, 15 + number)
+    return {"levels": [{"code": f"firefly-{rank}", "from_points": begins} for rank, begins in enumerate(bounds, 1)]}
+
+
 _SMALL = {
     "merchant-reputation": _small_reputation,
     "merchant-tier": _small_tier,
     "creator-level": _small_creator,
+    "creator-firefly": _small_firefly,
     "mcn-level": _small_mcn,
 }
 """By scheme, a last version's values and a number → the small values."""

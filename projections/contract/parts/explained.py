@@ -18,7 +18,7 @@ from projections.contract.parts.keys import (
     whole_key,
 )
 from projections.contract.parts.shared import ComparisonAnswer, StandingAnswer
-from projections.contract.parts.vocabulary import NOTES, VERDICTS
+from projections.contract.parts.vocabulary import COMPARED, NOTES, VERDICTS
 
 
 class EventAnswer(Answer):
@@ -43,13 +43,7 @@ class ComparedAnswer(EventAnswer):
     source = fields.String(metadata={"description": "of the event that decided"})
     event = fields.String(metadata={"description": "of the event that decided"})
     position = fields.Integer(metadata={"description": "of the event that decided"})
-    what = choice_key(
-        [
-            *("amount_fen", "pair_net", "month_growth", "reviewed_at", "entered_at", "opened_at", "closing", "flag"),
-            *("stars", "default_credit", "due_at", "review", "retraction", "names_nothing", "recorded_later"),
-        ],
-        "what was compared, or which event decided",
-    )
+    what = choice_key(COMPARED, "what was compared, or which event decided")
     found = fields.Raw(allow_none=True, metadata={"description": "the figure found"})
     bound = fields.Raw(allow_none=True, metadata={"description": "what it was held against"})
     at = fields.String(validate=validate.Regexp(INSTANT), metadata={"description": "when the deciding event was"})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from domain.creator_firefly import rule as creator_firefly
 from domain.creator_level import facts as creator_facts
 from domain.creator_level import rule as creator_level
 from domain.mcn_level import facts as mcn_facts
@@ -37,6 +38,8 @@ class Vocabulary(NamedTuple):
     verdicts: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """Beside those that every scheme's explanation may have."""
+    compared: tuple[str, ...] = ()
+    """What decided a verdict or a note, beside what every scheme's may name."""
 
 
 def _words(verdicts: Iterable[StrEnum]) -> tuple[str, ...]:
@@ -45,12 +48,30 @@ def _words(verdicts: Iterable[StrEnum]) -> tuple[str, ...]:
 
 VOCABULARIES: Final = {
     "merchant-reputation": Vocabulary(
-        reputation.State, tuple(verdict.word for verdict in reputation.Verdict), REPUTATION_NOTES
+        reputation.State,
+        tuple(verdict.word for verdict in reputation.Verdict),
+        REPUTATION_NOTES,
+        (
+            *("amount_fen", "pair_net", "month_growth", "reviewed_at", "entered_at", "opened_at", "closing", "flag"),
+            *("stars", "default_credit", "due_at", "review"),
+        ),
     ),
     "merchant-tier": Vocabulary(tier.State, _words(tier_facts.Verdict)),
     "creator-level": Vocabulary(creator_level.State, _words(creator_facts.Verdict)),
+    "creator-firefly": Vocabulary(
+        creator_firefly.State,
+        _words(creator_firefly.Verdict),
+        compared=(
+            *("earned", "earned_at_the_top", "balance", "registered_at", "never_registered"),
+            *("first", "cancellation"),
+        ),
+    ),
     "mcn-level": Vocabulary(mcn_level.State, _words(mcn_facts.Verdict)),
 }
 STATES: Final = sorted({str(state) for words in VOCABULARIES.values() for state in words.states})
 VERDICTS: Final = sorted({verdict for words in VOCABULARIES.values() for verdict in words.verdicts})
 NOTES: Final = (*(note for words in VOCABULARIES.values() for note in words.notes), BEFORE_OPENING, *COMMON_NOTES)
+COMPARED: Final = (
+    *(name for words in VOCABULARIES.values() for name in words.compared),
+    *("retraction", "names_nothing", "recorded_later"),
+)

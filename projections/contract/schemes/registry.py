@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from marshmallow import Schema
 
 from projections.contract.parts.facets import facet_of
+from projections.contract.schemes.creator_firefly import FireflyAnswer, FireflyExplained
 from projections.contract.schemes.creator_level import CreatorAnswer, CreatorExplained
 from projections.contract.schemes.mcn_level import McnAnswer, McnExplained
 from projections.contract.schemes.merchant_reputation import ReputationAnswer, ReputationExplained
@@ -23,6 +24,7 @@ ANSWERS: Final[Mapping[str, Answers]] = {
     "merchant-reputation": Answers(ReputationAnswer, ReputationExplained),
     "merchant-tier": Answers(TierAnswer, TierExplained),
     "creator-level": Answers(CreatorAnswer, CreatorExplained),
+    "creator-firefly": Answers(FireflyAnswer, FireflyExplained),
     "mcn-level": Answers(McnAnswer, McnExplained),
 }
 """In the order in which they are listed and documented."""

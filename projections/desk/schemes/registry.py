@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from projections.contract.parts.facets import facet_of
+from projections.desk.schemes.creator_firefly import FIREFLY
 from projections.desk.schemes.creator_level import CREATOR
 from projections.desk.schemes.facet import SchemePages
 from projections.desk.schemes.mcn_level import MCN
@@ -14,6 +15,7 @@ PAGES: Final[Mapping[str, SchemePages]] = {
     "merchant-reputation": REPUTATION,
     "merchant-tier": TIER,
     "creator-level": CREATOR,
+    "creator-firefly": FIREFLY,
     "mcn-level": MCN,
 }
 

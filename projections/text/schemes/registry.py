@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from projections.contract.parts.facets import facet_of
+from projections.text.schemes.creator_firefly import FIREFLY
 from projections.text.schemes.creator_level import CREATOR
 from projections.text.schemes.facet import Found, SchemeText, Series
 from projections.text.schemes.mcn_level import MCN
@@ -15,6 +16,7 @@ TEXTS: Final[Mapping[str, SchemeText]] = {
     "merchant-reputation": REPUTATION,
     "merchant-tier": TIER,
     "creator-level": CREATOR,
+    "creator-firefly": FIREFLY,
     "mcn-level": MCN,
 }
 

@@ -328,10 +328,12 @@ def test_what_cannot_be_processed_is_set_aside_and_the_rest_goes_on(
     ingest_events(grown_views.store, more, tmp_path)
     follow(grown_views, stay=False)
     assert "it rests on creator/c-2, which is set aside itself" in run(grown_views, "status", status=1)
-    assert run(grown_views, "status", status=1).count("set aside       creator/c-2 creator-level at position 157") == 1
+    head = grown_views.store.head().position
+    told = f"set aside       creator/c-2 creator-level at position {head}"
+    assert run(grown_views, "status", status=1).count(told) == 1
     with grown_views.reading() as connection:
         live = grown_views.live(connection)
-        assert live.position == 157  # five policies were adopted before
+        assert live.position == head
         rows = connection.execute(text(f"SELECT subject, stale FROM {_named(grown_views, 'v1_levels')}")).all()
     stale = {row.subject for row in rows if row.stale}
     assert "creator/c-2" in stale and "creator/c-1" not in stale

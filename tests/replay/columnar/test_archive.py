@@ -130,6 +130,9 @@ def _data(kind: str, chance: Random, number: int) -> dict[str, Any]:
         },
         "sale.refunded": {"order": order, "amount": amount},
         "live.held": {"minutes": chance.randrange(1, 90)},
+        "points.earned": {"task": order, "points": chance.randrange(1, 9)},
+        "points.redeemed": {"redemption": order, "points": chance.randrange(1, 9)},
+        "redemption.cancelled": {"redemption": order},
         "creator.bound": {"creator": f"s-{chance.randrange(9)}"},
         "creator.unbound": {"creator": f"s-{chance.randrange(9)}"},
         "content.published": {"content": order, "good": True},
@@ -152,7 +155,8 @@ def expected_of(store: Store, subject: str) -> list[Told]:
     rows = []
     for made in events:
         if made.type in WHATS:
-            name = getattr(made.data, "order", getattr(made.data, "violation", None))
+            about = ("order", "violation", "task", "redemption")
+            name = next((getattr(made.data, field) for field in about if hasattr(made.data, field)), None)
             key = None if name is None else (name, keys.setdefault(name, len(keys)))
             buyer = getattr(made.data, "buyer", None)
             alias = None if buyer is None else (buyer, buyers.setdefault(buyer, len(buyers)))

@@ -61,7 +61,7 @@ def test_each_part_has_a_verdict_and_a_status_of_its_own(viewed: Store, tmp_path
     assert verdicts(0) == sound
     told = run("verify").splitlines()
     assert told[0].endswith(": the ledger is sound")
-    assert told[1:3] == ["segments up to position 65 fit the ledger", "views up to position 65 fit the ledger"]
+    assert told[1:3] == ["segments up to position 66 fit the ledger", "views up to position 66 fit the ledger"]
     in_views(viewed, "UPDATE b1_levels SET score = 12345 WHERE subject = (SELECT min(subject) FROM b1_levels)")
     assert verdicts(6) == {**sound, "views": "not sound"}
     told_lines = run("verify", status=6).splitlines()
@@ -277,7 +277,7 @@ def test_verifying_changes_nothing_in_the_views(viewed: Store, tmp_path: Path) -
         finally:
             connection.execute("SET default_transaction_read_only = off")
             connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
-    assert "views up to position 65 fit the ledger" in told
+    assert "views up to position 66 fit the ledger" in told
     assert "this check was not kept: " in told and "cannot execute CREATE SCHEMA in a read-only" in told
 
 
@@ -304,6 +304,6 @@ def test_files_in_a_folder_that_cannot_be_written_to_are_verified(
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert "views up to position 65 fit the ledger" in run("verify")
+    assert "views up to position 66 fit the ledger" in run("verify")
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.suffix != ".checks"}
     assert after == before

@@ -61,6 +61,7 @@ HASHES = {
     "creator-level/2021-r2.toml": "219ba2f5fb81",
     "creator-level/2022-07-19-r2.toml": "7a26f5fb6610",
     "mcn-level/2023-04-13-r2.toml": "db8ec99bcd59",
+    "creator-firefly/2022-01.toml": "b325cc6e6ff6",
 }
 """Every policy file that was ever shipped, and the beginning of its hash: a file is never edited."""
 
@@ -78,7 +79,7 @@ def test_shipped_files_are_well_formed_and_never_edited() -> None:
         assert faults_of(text) == [], name
         scheme, _, file = name.partition("/")
         assert (policy_of(text).scheme, policy_of(text).id) == (scheme, re.sub(r"(-r[0-9]+)?\.toml", "", file))
-    assert shipped_schemes() == ["creator-level", "mcn-level", SCHEME, "merchant-tier"]
+    assert shipped_schemes() == ["creator-firefly", "creator-level", "mcn-level", SCHEME, "merchant-tier"]
 
 
 def test_a_hash_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from replay.store.record import RECORD_V
 from tests import ROOT
 from tests.support.making import event, ingest_events, paid, records
 
+POINTS = {"points.earned", "points.redeemed", "redemption.cancelled"}
+"""Types that came later than the others, in a file of their own: a file of records is never edited."""
 OLD_RECORDS = ROOT / "fixtures" / "records"
 
 
@@ -112,7 +114,8 @@ def test_stored_old_bytes_are_read_for_ever(file: Path) -> None:
         assert isinstance(found.data, CATALOGUE[found.type].data)
         assert (found.position, found.originator_id, found.id) == (raw["position"], raw["stream"], raw["event"]["id"])
         seen.add(found.type)
-    assert seen >= {name for name, row in CATALOGUE.items() if not row.internal}
+    external = {name for name, row in CATALOGUE.items() if not row.internal}
+    assert seen >= (POINTS if file.stem == "v1-points" else external - POINTS)
 
 
 def test_old_data_is_lifted_step_by_step() -> None:

@@ -1,0 +1,1 @@
+"""The Firefly levels of creators: the rule, what it reads, its policies and clauses."""

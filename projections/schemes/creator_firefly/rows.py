@@ -1,0 +1,78 @@
+"""The rows of `creator-firefly` in the views, of a creator whose points were judged one by one or over columns."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from domain.calendar import month_start, month_text
+from domain.creator_firefly.account import Change, Month, Span, level_of, rules_at, spans_of
+from domain.creator_firefly.rule import SCHEME, Account, State
+from domain.policy import Policy, Term, start_of_month, term_at, terms_of
+from projections.views.step import Step, judged_by
+
+
+class Judging(NamedTuple):
+    """The policies of a step as the rules read them."""
+
+    terms: list[Term]
+    spans: list[Span]
+    policies: list[Policy]
+
+    def at(self, instant: int) -> dict[str, Any]:
+        """By which policy rows of an instant are judged."""
+        return judged_by(self.policies, term_at(self.terms, instant).policy)
+
+
+def judging_of(step: Step) -> Judging:
+    found: Judging | None = step.prepared.get(SCHEME)
+    if found is None:
+        policies = list(step.policies[SCHEME].own)
+        terms = terms_of(policies, start_of_month)
+        found = step.prepared[SCHEME] = Judging(terms, spans_of(terms), policies)
+    return found
+
+
+def month_row(subject: str, month: Month, judging: Judging) -> dict[str, Any]:
+    """The close of a month, or how it stands so far."""
+    return {
+        "subject": subject,
+        "month": month_text(month.month),
+        "level": month.level,
+        "score": month.total,
+        "balance": month.balance,
+        "earned": month.earned,
+        "redeemed": month.redeemed,
+        "events": month.events,
+        **judging.at(month_start(month.month)),
+    }
+
+
+def history_row(subject: str, change: Change, judging: Judging) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "scheme": SCHEME,
+        "from_at": change.at,
+        "state": str(State.RATED),
+        "level": change.after,
+        "score": change.earned,
+        **judging.at(change.at),
+        "cause": change.cause,
+        "cause_position": change.position,
+    }
+
+
+def level_row(
+    subject: str, account: Account, changes: Sequence[Change], judging: Judging, as_of: int
+) -> dict[str, Any]:
+    level = level_of(account, rules_at(judging.spans, as_of))
+    state = str(State.NOT_REGISTERED if level is None else State.RATED)
+    return {
+        "subject": subject,
+        "scheme": SCHEME,
+        "state": state,
+        "level": level,
+        "score": account.earned,
+        "effective_state": state,
+        "effective_level": level,
+        "effective_since": changes[-1].at if changes else None,
+        **judging.at(as_of),
+    }

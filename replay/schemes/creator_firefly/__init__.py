@@ -1,0 +1,1 @@
+"""The Firefly levels of creators, replayed: one by one, and many over columns."""

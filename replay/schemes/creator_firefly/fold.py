@@ -1,0 +1,230 @@
+"""The Firefly levels of many creators at once: `domain.creator_firefly.rule` compiled over columns.
+
+What `FireflyReplay` comes to for one creator from its events, this comes to for every subject of the columns, by the
+same functions: the account at an instant, the close of each month in which points were judged, each change of level.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.calendar import month_of
+from domain.creator_firefly.facts import Rules, rules_of
+from domain.creator_firefly.rule import (
+    COUNTED,
+    NEVER,
+    NOT_REGISTERED,
+    REDEEMED,
+    RULE,
+    Account,
+    moved,
+    outcome_of,
+    rank_of,
+    registered,
+)
+from domain.policy import Term, term_at
+from replay.columnar.columns import (
+    CREATOR_REGISTERED,
+    POINTS_EARNED,
+    POINTS_REDEEMED,
+    REDEMPTION_CANCELLED,
+    Columns,
+)
+from replay.columnar.jit import compiled
+from replay.columnar.months import Months, months_between, place_of
+from replay.columnar.rows import Rows, in_order, rows_of
+
+UNREACHED: Final = 2**62
+"""A bound beyond all points, for levels that a version does not have."""
+NO_LEVEL: Final = -1
+BY_POLICY: Final = 0
+"""In the place of a change's position: the month's version caused it."""
+
+
+class FireflyFolded(NamedTuple):
+    """What every subject comes to; those that are no creators come to nothing. Levels are indices of their codes."""
+
+    accounts: NDArray[np.int64]
+    """By subject: registered_at (NEVER for none), earned and balance."""
+    months: NDArray[np.int64]
+    """By subject and month, in order: subject, then the fields of `domain.creator_firefly.account.Month`."""
+    changes: NDArray[np.int64]
+    """By subject and instant, in order: subject, at, level, earned, position (of the event, or BY_POLICY)."""
+    codes: list[str]
+    """Of the levels of all versions."""
+
+
+class Ladders(NamedTuple):
+    """The levels of each month's version, an array row a month."""
+
+    bounds: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    """By rank, the index of its code."""
+
+
+def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int) -> FireflyFolded:
+    """Judge every creator's points, by what the columns know, up to an instant."""
+    months = months_between(int(columns.at.min()) if len(columns.at) else as_of, month_of(as_of))
+    rules = [rules_of(term_at(terms, begins).policy) for begins in months.begins[:-1].tolist()]
+    codes = list(dict.fromkeys(code for item in rules for code in item.codes))
+    folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of)
+    accounts, closes, changes = folding(rows_of(columns, "creator"), months, _ladders(rules, codes), as_of)
+    return FireflyFolded(accounts, closes, changes, codes)
+
+
+def _ladders(rules: Sequence[Rules], codes: Sequence[str]) -> Ladders:
+    most = max(len(item.bounds) for item in rules)
+    return Ladders(
+        np.array([item.bounds + (UNREACHED,) * (most - len(item.bounds)) for item in rules], np.int64),
+        np.array([[*map(codes.index, item.codes)] + [0] * (most - len(item.codes)) for item in rules], np.int64),
+    )
+
+
+_READ: Final = (POINTS_EARNED, POINTS_REDEEMED, CREATOR_REGISTERED)
+_TASK, _REDEMPTION, _CANCELLED = 1, 2, 4
+"""Bits of the flags of a name: a task of it was met, a redemption, a cancellation is known."""
+
+
+def _fold(rows: Rows, months: Months, ladders: Ladders, as_of: int) -> Any:
+    assert in_order(rows)
+    keys, month_rows, change_rows = _sizes(rows, months)
+    accounts = np.zeros((len(rows.judged), 3), np.int64)
+    closes = np.empty((month_rows, 8), np.int64)
+    changes = np.empty((change_rows, 5), np.int64)
+    flags = np.zeros(keys, np.int8)
+    closed = changed = 0
+    for subject in range(len(rows.judged)):
+        accounts[subject, 0] = NEVER
+        if rows.judged[subject]:
+            account, closed, changed = _judge(
+                rows, subject, months, ladders, as_of, flags, closes, closed, changes, changed
+            )
+            accounts[subject, 0], accounts[subject, 1] = account.registered_at, account.earned
+            accounts[subject, 2] = account.balance
+    return accounts, closes[:closed], changes[:changed]
+
+
+def _sizes(rows: Rows, months: Months) -> tuple[int, int, int]:
+    """How many names a subject has at most, and at most how many months and changes there can be in all."""
+    keys, events, most = 1, 0, 0
+    for subject in range(len(rows.judged)):
+        here = 0
+        if rows.judged[subject]:
+            for row in range(rows.begins[subject], rows.begins[subject + 1]):
+                keys = max(keys, rows.key[row] + 1)
+                here += rows.what[row] in _READ
+        events += here
+        most += min(here, 1) * len(months.begins)
+    return keys, events, events + most
+
+
+def _judge(
+    rows: Rows,
+    subject: int,
+    months: Months,
+    ladders: Ladders,
+    as_of: int,
+    flags: Any,
+    closes: Any,
+    closed: int,
+    changes: Any,
+    changed: int,
+) -> tuple[Account, int, int]:
+    """Judge a creator's rows: the account, and how many months and changes are written now."""
+    account, level, place = Account(NEVER, 0, 0), NO_LEVEL, 0
+    for row in range(rows.begins[subject], rows.begins[subject + 1]):
+        if rows.what[row] == REDEMPTION_CANCELLED and not rows.retracted[row]:
+            flags[rows.key[row]] |= _CANCELLED
+    for row in range(rows.begins[subject], rows.begins[subject + 1]):
+        at, what = rows.at[row], rows.what[row]
+        if at > as_of:
+            break
+        is_redemption = what == POINTS_REDEEMED
+        if rows.retracted[row] or what not in _READ:
+            continue
+        here = place_of(months, at)
+        level, changed = _enter(subject, level, place, here, account, months, ladders, changes, changed)
+        if what == CREATOR_REGISTERED:
+            account = registered(account, at)
+        else:
+            outcome, account = _take(account, is_redemption, rows.key[row], rows.amount[row], flags)
+            if outcome != NOT_REGISTERED:
+                closed = _begin_month(subject, months.first + here, closes, closed)
+                _add_to_month(closes[closed - 1], outcome, rows.amount[row])
+                _close_month(closes[closed - 1], account, _level(ladders, here, account.earned))
+        place = here
+        if account.registered_at != NEVER and level != _level(ladders, here, account.earned):
+            level = _level(ladders, here, account.earned)
+            changed = _write_change(subject, at, rows.position[row], level, account.earned, changes, changed)
+    level, changed = _enter(subject, level, place, place_of(months, as_of), account, months, ladders, changes, changed)
+    for row in range(rows.begins[subject], rows.begins[subject + 1]):
+        if rows.key[row] >= 0:
+            flags[rows.key[row]] = 0
+    return account, closed, changed
+
+
+def _take(account: Account, is_redemption: bool, key: int, points: int, flags: Any) -> tuple[int, Account]:
+    """What becomes of points, and the account after them."""
+    flag, mark = flags[key], _REDEMPTION if is_redemption else _TASK
+    outcome = outcome_of(account, is_redemption, flag & mark != 0, flag & _CANCELLED != 0, points)
+    if outcome != NOT_REGISTERED:
+        flags[key] = flag | mark
+    return outcome, moved(account, outcome, points)
+
+
+def _enter(
+    subject: int,
+    level: int,
+    place: int,
+    here: int,
+    account: Account,
+    months: Months,
+    ladders: Ladders,
+    changes: Any,
+    changed: int,
+) -> tuple[int, int]:
+    """Go on to a later month: where another version judges it, the level may change without an event."""
+    if level == NO_LEVEL:
+        return level, changed
+    for month in range(place + 1, here + 1):
+        if _level(ladders, month, account.earned) != level:
+            level = _level(ladders, month, account.earned)
+            changed = _write_change(subject, months.begins[month], BY_POLICY, level, account.earned, changes, changed)
+    return level, changed
+
+
+def _level(ladders: Ladders, place: int, earned: int) -> int:
+    """The index of the code of the level that so many points reach in a month."""
+    reached: int = ladders.levels[place, rank_of(ladders.bounds[place], earned)]
+    return reached
+
+
+def _begin_month(subject: int, month: int, closes: Any, closed: int) -> int:
+    """How many rows of months there are, with that of a subject's month the last."""
+    if closed and closes[closed - 1, 0] == subject and closes[closed - 1, 1] == month:
+        return closed
+    closes[closed, 0], closes[closed, 1] = subject, month
+    for place in range(2, 8):
+        closes[closed, place] = 0
+    return closed + 1
+
+
+def _add_to_month(close: Any, outcome: int, points: int) -> None:
+    close[5] += points if outcome == COUNTED else 0
+    close[6] += points if outcome == REDEEMED else 0
+    close[7] += 1
+
+
+def _close_month(close: Any, account: Account, level: int) -> None:
+    close[2], close[3], close[4] = level, account.earned, account.balance
+
+
+def _write_change(subject: int, at: int, position: int, level: int, earned: int, changes: Any, changed: int) -> int:
+    changes[changed, 0], changes[changed, 1], changes[changed, 2] = subject, at, level
+    changes[changed, 3], changes[changed, 4] = earned, position
+    return changed + 1
+
+
+_PARTS: Final = (_sizes, _judge, _take, _enter, _level, _begin_month, _add_to_month, _close_month, _write_change)

@@ -1,0 +1,125 @@
+"""A creator's Firefly level replayed: points earned and redeemed, the level reached, what decided each verdict."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from domain.calendar import month_start
+from domain.creator_firefly import account
+from domain.creator_firefly.facts import Finding, rules_of, run_of
+from domain.creator_firefly.rule import NEVER, SCHEME, State, Verdict
+from domain.events import Event
+from domain.policy import Policy, start_of_month, term_at, terms_of
+from replay.history.timeline import Moment, taking_part
+from replay.replaying.base import Policies, Replay
+from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
+
+
+def decided_at(month: int, policy: Policy) -> tuple[int, int]:
+    """As of when a month is decided, and from when on: 00:00 of the 1st of the next."""
+    end = month_start(month + 1)
+    return end, end
+
+
+class FireflyReplay(Replay):
+    """One replay of one creator."""
+
+    scheme = SCHEME
+
+    def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
+        super().__init__(subject, known, moment, policies)
+        self._terms = terms_of(policies.own, start_of_month)
+        self.took_part = taking_part(known, moment.as_of)
+        self.spans = account.spans_of(self._terms)
+        self.run = run_of(self.took_part)
+
+    @property
+    def policy(self) -> Policy:
+        return self.policy_at(self.moment.as_of)
+
+    def policy_at(self, instant: int) -> Policy:
+        return term_at(self._terms, instant).policy
+
+    @cached_property
+    def judged(self) -> Sequence[Judged]:
+        return [_judged(finding) for finding in self.run.findings]
+
+    @property
+    def score(self) -> int | None:
+        return self.run.account.earned
+
+    @classmethod
+    def level_codes(cls, policy: Policy) -> Sequence[str]:
+        return rules_of(policy).codes
+
+    @property
+    def level(self) -> str | None:
+        """The code of the level at `as_of`."""
+        return account.level_of(self.run.account, account.rules_at(self.spans, self.moment.as_of))
+
+    @cached_property
+    def level_changes(self) -> list[account.Change]:
+        return account.changes(self.run, self.spans, self.moment.as_of)
+
+    @cached_property
+    def months(self) -> list[account.Month]:
+        """Every month in which points were judged since the registration."""
+        return account.months(self.run, self.spans)
+
+    def standing(self) -> Standing:
+        return _standing(self.level)
+
+    def effective(self) -> Effective:
+        """The level itself, since its last change."""
+        since = self.level_changes[-1].at if self.level_changes else None
+        return Effective(*_standing(self.level)[:2], since)
+
+    def changes(self) -> Sequence[LevelChange]:
+        return [
+            LevelChange(
+                change.at,
+                _standing(change.before),
+                _standing(change.after),
+                change.cause,
+                change.position,
+                _caused(change),
+            )
+            for change in self.level_changes
+        ]
+
+    def compared(self, index: int) -> Compared | None:
+        finding = self.run.findings[index]
+        if finding.verdict is Verdict.COUNTED:
+            return self._earned(finding)
+        if finding.verdict in (Verdict.REDEEMED, Verdict.OVERDRAWN):
+            return Figure("balance", finding.before.balance, finding.points)
+        if finding.verdict is Verdict.NOT_REGISTERED:
+            at = self.run.account.registered_at
+            return (
+                Figure("never_registered", None, None) if at == NEVER else Figure("registered_at", at, None, "instant")
+            )
+        assert finding.decided_by is not None, "a duplicate or a cancelled redemption is so by an event"
+        what = "cancellation" if finding.verdict is Verdict.CANCELLED else "first"
+        return DecidingEvent(what, finding.decided_by)
+
+    def _earned(self, finding: Finding) -> Figure:
+        """What was earned in all, against the next level's bound."""
+        earned, rules = finding.after.earned, account.rules_at(self.spans, finding.at)
+        to_next = account.missing(finding.after, rules)
+        if to_next is None:
+            return Figure("earned_at_the_top", earned, None)
+        return Figure("earned", earned, earned + to_next[1])
+
+
+def _judged(finding: Finding) -> Judged:
+    return Judged(finding.at, finding.position, str(finding.verdict))
+
+
+def _standing(level: str | None) -> Standing:
+    return Standing(str(State.NOT_REGISTERED if level is None else State.RATED), level)
+
+
+def _caused(change: account.Change) -> Judged | None:
+    """The verdict that changed the level."""
+    if change.position is None or change.cause != Verdict.COUNTED:
+        return None
+    return Judged(change.at, change.position, change.cause)
