@@ -83,6 +83,10 @@ class SqlitePoints:
         levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
         return PointRead(standing, sorted(levels) if len(levels) > 1 else levels)
 
+    def is_current(self) -> bool:
+        """Whether it still reads the file of the views that stands there now."""
+        return self._file.is_current()
+
     def _seen_head(self) -> int:
         if monotonic() >= self._head_until:
             self._head = self._store.head().position

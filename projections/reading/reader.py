@@ -108,18 +108,24 @@ class Reading:
 
     async def point(self, subject: str, scheme: str | None, work: Callable[[Store, PointRead], Answered]) -> Answered:
         """What `work` makes of a subject's levels: in the event loop where nothing has to be waited for."""
-        if self._points is None and not self._is_remote:
-            self._points = await run_in_threadpool(self._open_points)
-            self._is_remote = self._points is None
         if self._points is not None and monotonic() >= self._look_again:
             self._look_again = monotonic() + LOOK_AGAIN_SECONDS
-            if self._is_replaced() or not self._stores.is_current(self._points[0]):
+            if not self._are_current(*self._points):
                 self._close_points()
-                return await self.point(subject, scheme, work)
-        if self._points is None:
-            return await run_in_threadpool(self._point_in_thread, subject, scheme, work)
-        store, points = self._points
-        return work(store, points.read(subject, scheme))
+        if self._points is None and not self._is_remote:
+            opened = await run_in_threadpool(self._open_points)
+            self._close_points()  # of another request that waited for the same meanwhile
+            self._points, self._is_remote = opened, opened is None
+        if self._points is not None:
+            store, points = self._points
+            try:
+                return work(store, points.read(subject, scheme))
+            except StoreError:
+                is_current = self._are_current(store, points)
+                self._close_points()  # what has failed is not read from again
+                if is_current:
+                    raise
+        return await run_in_threadpool(self._point_in_thread, subject, scheme, work)
 
     async def reached(self, position: int) -> None:
         """Wait until the views have come to a position. Raises Problem where the ledger or time ends before."""
@@ -237,6 +243,10 @@ class Reading:
     def _is_replaced(self) -> bool:
         """Whether the file of the views is another one than was opened: removed, and perhaps made again."""
         return self._views_file is not None and not self._views_file.is_current()
+
+    def _are_current(self, store: Store, points: SqlitePoints) -> bool:
+        """Whether what the event loop reads from is what stands there. The views that threads read may be newer."""
+        return points.is_current() and self._stores.is_current(store)
 
     def _close_points(self) -> None:
         if self._points is not None:

@@ -286,6 +286,35 @@ def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path, caplog: pytest.L
         assert "there is no store at" in client.get("/readyz").json()["why"]
 
 
+@pytest.mark.parametrize("first", EVERY_WAY)
+def test_views_that_are_replaced_are_read_anew_by_all_whoever_sees_it_first(first: str, tmp_path: Path) -> None:
+    location, made = str(tmp_path / "ledger.db"), tmp_path / "made.views"
+    demo_ledger(location, tmp_path)
+    shutil.copy(f"{location}.views", made)
+    changing = sqlite3.connect(made)
+    changing.execute("UPDATE b1_levels SET score = 777 WHERE subject = 'merchant/tea-house'")
+    changing.commit()
+    changing.close()
+    with serving(Settings(location)) as client:
+        assert client.get(LEVEL).json()["score"] != 777
+        made.replace(f"{location}.views")
+        time.sleep(0.06)  # so long the event loop reads without looking
+        assert client.get(first).status_code == 200
+        assert client.get(LEVEL).json()["score"] == 777
+
+
+def test_what_the_event_loop_reads_from_and_fails_is_opened_anew(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    demo_ledger(location, tmp_path)
+    with serving(Settings(location)) as client:
+        assert client.get(LEVEL).status_code == 200
+        _, failing = client.app.state.reading._points  # type: ignore[attr-defined]
+        failing._connection.close()
+        answer = client.get(LEVEL)
+        assert answer.status_code == 503, "what stands there is no other file, so that the failure is told"
+        assert client.get(LEVEL).status_code == 200
+
+
 @pytest.mark.slow
 def test_what_is_lent_and_fails_is_not_lent_again(postgres_location: str, tmp_path: Path) -> None:
     demo_ledger(postgres_location, tmp_path)

@@ -14,6 +14,7 @@ from projections.http import authentication as askers
 from projections.http.scopes import SCOPES
 from projections.http.settings import Settings
 from projections.http.token_store import Keeping, open_keeping, service_path
+from projections.reading import reader
 from projections.server import serve
 from projections.views.database import open_views
 from replay.errors import DamagedError, StoreError
@@ -379,13 +380,16 @@ def test_views_that_change_meanwhile_are_not_accused(
     assert f"the file of the views {ledger}.views changed while it was read" in told
 
 
-def test_a_service_reads_anew_what_was_changed_meanwhile(ledger: str, read_only: None) -> None:
+@pytest.mark.parametrize("look_again_seconds", [0, 3_600])
+def test_a_service_reads_anew_what_was_changed_meanwhile(
+    ledger: str, read_only: None, monkeypatch: pytest.MonkeyPatch, look_again_seconds: int
+) -> None:
+    """Also what was changed since the event loop last looked whether it reads what stands there."""
+    monkeypatch.setattr(reader, "LOOK_AGAIN_SECONDS", look_again_seconds)
+    paths = LEVEL, f"{LEVEL}?as_of=2022-12-16", "/v1/levels"
     with serving(Settings(ledger, ready_lag_seconds=ENDLESS_LAG)) as client:
-        assert client.get(LEVEL).status_code == 200
-        for path in (ledger, f"{ledger}.views"):
-            os.utime(path, ns=(NOW * 1_000, NOW * 1_000))
-            answers = [client.get(path).status_code for path in (LEVEL, f"{LEVEL}?as_of=2022-12-16", "/v1/levels")]
-            assert set(answers) <= {200, 503}
-            assert [client.get(path).status_code for path in (LEVEL, f"{LEVEL}?as_of=2022-12-16", "/v1/levels")] == [
-                200
-            ] * 3
+        assert [client.get(path).status_code for path in paths * 2] == [200] * 6
+        for second, order in enumerate((paths, paths[::-1])):
+            for changed in (ledger, f"{ledger}.views"):
+                os.utime(changed, ns=(NOW * 1_000, (NOW + second) * 1_000))
+                assert [client.get(path).status_code for path in order * 2] == [200] * 6, (changed, order)
