@@ -82,7 +82,11 @@ def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         points = step["points"] or ""
         yield words("diff_step", points=points, step=words.step(step["step"]), before=before, after=after)
         if step["figures"] is not None:
-            changed = [words("changed_figure", **item) for item in changed_figures(step["figures"])]
+            nothing = words("nothing")
+            changed = [
+                words("changed_figure", **{name: nothing if value is None else value for name, value in item.items()})
+                for item in changed_figures(step["figures"])
+            ]
             yield "             " + words("step_figures", changed="; ".join(changed) or words("none"))
         for item in step["events"]:
             made = words("made", before=_made_text(item["before"], words), after=_made_text(item["after"], words))
@@ -132,7 +136,7 @@ def _cause_text(cause: dict[str, Any], words: Words) -> str:
     """The event and its verdict, the rule, or the policy that a change came with."""
     if "type" not in cause:
         return words("cause_rule", **cause) if "rule" in cause else words("cause_policy", **cause)
-    verdict = f"  {cause['verdict']} {cause['points']}" if "verdict" in cause else ""
+    verdict = f"  {_made_text(cause, words)}" if "verdict" in cause else ""
     return words("cause", **cause) + verdict
 
 

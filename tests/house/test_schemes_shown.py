@@ -1,6 +1,7 @@
 """What is shown is asked of every scheme that replays: a scheme is a unit, and no part of one comes by default."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -34,7 +35,11 @@ from replay.policies.catalog import shipped
 from replay.rendering.clauses import clause_json
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import SCHEMES, kinds
+from replay.store.opening import create_store, open_store
 from tests import ROOT
+from tests.support.making import ingest_events
+from tests.support.running import run
+from tests.worlds.ledgers import World
 
 PROJECTIONS = ROOT / "projections"
 STUB = "courier-level"
@@ -261,3 +266,33 @@ def test_the_help_of_a_command_and_what_a_shell_completes_name_the_registered_sc
 def test_a_command_that_shows_no_help_does_not_pay_for_what_its_help_names() -> None:
     code = "import sys, projections.commands.decide; print('replay.schemes.registry' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+# --- every answer, as it is printed -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A ledger of every kind of subject."""
+    folder = tmp_path_factory.mktemp("peopled")
+    location = str(folder / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, World(11).events(400), folder)
+    return location
+
+
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_each_answer_is_as_it_is_described_and_is_told_in_each_language(scheme: str, peopled: str) -> None:
+    kind = SCHEMES[scheme].kind
+    subject = {"merchant": "merchant/m-1", "creator": "creator/c-1", "mcn": "mcn/a-1"}[kind]
+    asked = (subject, "--scheme", scheme, "--store", peopled, "--as-of", "2023-06-20")
+    for command in ("replay", "explain", "history"):
+        answer = json.loads(run(command, *asked, "--format", "json"))
+        assert SCHEMAS[command, scheme][1]().validate(answer) == {}
+        told = [run(command, *asked, "--lang", language) for language in LANGUAGES]
+        assert told[0] != told[1] and not any(re.search(r"\b(None|null)\b", text) for text in told), command
+    earlier = ("--as-of", "2022-12-01", "--to-as-of", "2023-06-20")
+    answer = json.loads(run("diff", *asked[:5], *earlier, "--format", "json"))
+    assert SCHEMAS["diff", scheme][1]().validate(answer) == {}
+    assert all("None" not in run("diff", *asked[:5], *earlier, "--lang", language) for language in LANGUAGES)

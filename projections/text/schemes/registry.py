@@ -50,5 +50,6 @@ def evaluation_lines(found: Found, words: Words) -> Iterator[str]:
             points = "" if rule["points"] is None else words("rule_points", points=rule["points"])
             yield "  " + words("rule", name=names.get(rule["rule"], rule["rule"]), outcome=outcome, points=points)
             for item in rule["compared"]:
-                yield "    " + words("comparison", **item | {"met": words("met" if item["met"] else "not_met")})
+                shown = {"value": item["value"] or words("nothing"), "met": words("met" if item["met"] else "not_met")}
+                yield "    " + words("comparison", **item | shown)
         yield from (f"  {line}" for line in told.rested_on(evaluation, words))

@@ -4,6 +4,7 @@ from typing import Any
 
 from domain.calendar import month_start, month_text
 from domain.creator_firefly.account import Change, Month, missing, rules_at
+from domain.creator_firefly.rule import State
 from replay.policies.benefits import benefits_json
 from replay.rendering.facet import VerdictsAnswer
 from replay.schemes.creator_firefly.replay import FireflyReplay
@@ -45,6 +46,7 @@ class FireflyAnswer(VerdictsAnswer[FireflyReplay]):
     def _month_json(self, month: Month) -> dict[str, Any]:
         return {
             "month": month_text(month.month),
+            "state": str(State.RATED),
             "level": month.level,
             "earned": month.earned,
             "redeemed": month.redeemed,

@@ -11,12 +11,15 @@ from starlette.testclient import TestClient
 from projections.desk import timeline_page as timeline
 from projections.http.settings import Settings
 from projections.http.token_store import open_keeping
+from projections.projector.rebuild import Asked, rebuild
 from projections.reading.reader import Reading
 from projections.views.database import open_views
+from replay.schemes.registry import SCHEMES
 from replay.store.opening import create_store, open_store
 from tests.support.disputes import disputed_ledger
 from tests.support.making import event, ingest_events
 from tests.support.serving import serving
+from tests.worlds.ledgers import World
 
 HTML = {"Accept": "text/html"}
 TEA_HOUSE = "/subjects/merchant/tea-house"
@@ -204,3 +207,41 @@ def test_a_long_stream_opens_without_being_walked(client: TestClient, monkeypatc
     assert "too long to be searched" in page(client, f"{TEA_HOUSE}/timeline")
     for path in ("", "/why", "/why?month=2022-11", "/why?month=2022-11&verdict=flagged"):
         page(client, TEA_HOUSE + path)
+
+
+# --- every scheme -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service over a ledger of every kind of subject, with its views."""
+    folder = tmp_path_factory.mktemp("peopled")
+    location = str(folder / "ledger.db")
+    create_store(location)
+    with open_store(location) as store, open_views(store, make=True) as views:
+        ingest_events(store, World(11).events(400), folder)
+        rebuild(views, Asked())
+    with serving(Settings(location)) as found:
+        yield found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_each_page_of_each_scheme_says_what_there_is_and_never_none(
+    peopled: TestClient, scheme: str, lang: str
+) -> None:
+    subject = {"merchant": "merchant/m-1", "creator": "creator/c-1", "mcn": "mcn/a-1"}[SCHEMES[scheme].kind]
+    tables = 0
+    of_scheme = f"scheme={scheme}&lang={lang}"
+    for path in (
+        f"?lang={lang}",
+        f"/timeline?{of_scheme}",
+        f"/why?{of_scheme}",
+        f"/why?month=2022-12&{of_scheme}",
+        f"/differences?as_of=2023-06-20&position=60&{of_scheme}",
+    ):
+        text = page(peopled, f"/subjects/{subject}{path}")
+        tables += text.count("<table")
+        assert not re.search(r">[^<]*\bNone\b[^<]*<", text), re.findall(r">[^<]*\bNone\b[^<]*<", text)[:3]
+    assert tables >= 2
