@@ -26,6 +26,12 @@ def pytest_configure(config):
 """
 
 
+@pytest.fixture(autouse=True)
+def tests_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed program holds no tests: what is started elsewhere has to be told where they are."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_all_cases_of_a_test_together_must_be_quick(pytester: pytest.Pytester, workers: str) -> None:
