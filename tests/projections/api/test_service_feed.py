@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -129,7 +129,9 @@ def test_the_feed_is_the_same_on_both_databases(store: Store, tmp_path: Path) ->
             copy: Copied = {}
             page = get(client, "/v1/changes?limit=1")
             first = page["changes"][0]
-            assert (first["specversion"], first["id"]) == ("1.0", f"{views.feed}.1") and not page["caught_up"]
+            with views.reading() as connection:
+                least = connection.execute(select(func.min(views.changes.c.number))).scalar_one()
+            assert (first["specversion"], first["id"]) == ("1.0", f"{views.feed}.{least}") and not page["caught_up"]
             assert first["source"] == f"urn:levelbook:{store.identity.id}"
             assert first["subject"] == first["data"]["subject"]
             cursor = take_over(client, copy, f"{views.feed}.0")
