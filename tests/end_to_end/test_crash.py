@@ -39,6 +39,8 @@ from tests.conftest import SOAK
 from tests.support.disks import small_disk
 from tests.support.making import Event, event, ingest_events, line, paid, write_lines
 
+pytestmark = pytest.mark.kills
+
 LINES = 10_000
 BACKFILL_LINES = 20_000
 PATIENCE = 60.0

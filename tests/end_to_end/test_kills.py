@@ -12,6 +12,8 @@ from tests import ROOT
 from tests.conftest import SOAK
 from tests.support.kills import COMMANDS
 
+pytestmark = pytest.mark.kills
+
 LIVES = 1 if SOAK == 1 else 1 + SOAK
 KILLS = 1 if SOAK == 1 else 8
 """Of each command in each life, on each database: `make soak` kills over a thousand times."""

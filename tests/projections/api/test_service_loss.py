@@ -35,6 +35,8 @@ from tests.support.making import ingest_events, paid
 from tests.support.servers import postgres
 from tests.support.serving import demo_ledger, serving
 
+pytestmark = pytest.mark.kills
+
 SUBJECT = "/v1/subjects/merchant/tea-house"
 LEVEL = f"{SUBJECT}/levels/merchant-reputation"
 EVERY_WAY = (LEVEL, f"{SUBJECT}/levels", "/v1/levels", "/v1/changes", f"{SUBJECT}/explanation?as_of=2022-12-16", "/")

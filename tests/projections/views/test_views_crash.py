@@ -30,6 +30,8 @@ from tests.support.making import ingest_events
 from tests.support.views import empty_live, proof_of, tables_of
 from tests.worlds.ledgers import World
 
+pytestmark = pytest.mark.kills
+
 KILLS = 20 * SOAK
 
 

@@ -33,6 +33,8 @@ from tests.conftest import SOAK
 from tests.support.kills import Child, Ended
 from tests.support.making import Event, Silent, ingest_events, line, paid
 
+pytestmark = pytest.mark.kills
+
 ACKNOWLEDGED = re.compile(r"^recorded up to (.+?)(?::element)?:(\d+), position (\d+)$", re.MULTILINE)
 KILLS = 2 if SOAK == 1 else 40
 LATEST = "2022-06-01T00:00:00Z"
