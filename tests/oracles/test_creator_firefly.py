@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.oracles.creator_firefly import decided, firefly
+from tests.oracles.ledger import DAY, Written, at, instant
 
 SUBJECT = "creator/c-1"
-SHANGHAI = timezone(timedelta(hours=8))
-DAY = 24 * 3_600_000_000
 BOUNDS = [0, 100, 500, 2_000, 10_000]
-
-
-def at(text: str) -> int:
-    """Microseconds of a time told in Shanghai."""
-    told = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-    return (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def month(text: str) -> int:
@@ -47,28 +40,15 @@ def version(name: str = "2022-01", in_force_from: str = "2022-01-01", /, **chang
     }
 
 
-class Ledger:
-    """Writes events down at position 1, 2, 3 …, the id being `e<position>`."""
+class Ledger(Written):
+    """A creator's events; registered on 2022-03-01 unless told."""
+
+    subject = SUBJECT
 
     def __init__(self, registered: str | None = "2022-03-01") -> None:
-        self.events: list[dict[str, Any]] = []
+        super().__init__()
         if registered is not None:
             self.register(registered)
-
-    def add(self, kind: str, when: str | int, /, subject: str = SUBJECT, **data: Any) -> str:
-        position = len(self.events) + 1
-        self.events.append(
-            {
-                "position": position,
-                "occurred_at": at(when) if isinstance(when, str) else when,
-                "source": "urn:t",
-                "id": f"e{position}",
-                "type": kind,
-                "subject": subject,
-                "data": data,
-            }
-        )
-        return f"e{position}"
 
     def register(self, when: str | int, subject: str = SUBJECT) -> str:
         return self.add("creator.registered", when, subject)
@@ -82,9 +62,6 @@ class Ledger:
     def cancel(self, redemption: str, when: str | int, subject: str = SUBJECT) -> str:
         return self.add("redemption.cancelled", when, subject, redemption=redemption)
 
-    def retract(self, name: str, when: str | int) -> str:
-        return self.add("event.retracted", when, source="urn:t", event=name, reason="")
-
     def ask(
         self,
         as_of: str | int = "2022-12-31",
@@ -95,8 +72,8 @@ class Ledger:
         """Under the version of section 7, unless others are named."""
         return firefly(
             self.events,
-            as_of=at(as_of) if isinstance(as_of, str) else as_of,
-            position=len(self.events) if position is None else position,
+            as_of=instant(as_of),
+            position=self.known(position),
             versions=list(versions) or [version()],
             subject=subject,
         )
@@ -105,7 +82,7 @@ class Ledger:
         return decided(
             self.events,
             month=month(text),
-            position=len(self.events) if position is None else position,
+            position=self.known(position),
             versions=list(versions) or [version()],
             subject=SUBJECT,
         )

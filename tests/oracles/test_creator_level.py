@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.oracles.creator_level import creator
+from tests.oracles.ledger import DAY, Written, at, instant
 
 SUBJECT = "creator/c-1"
-SHANGHAI = timezone(timedelta(hours=8))
-DAY = 24 * 3_600_000_000
 YUAN = 100
-
-
-def at(text: str) -> int:
-    """Microseconds of a time told in Shanghai."""
-    told = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-    return (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def parameters(**changes: Any) -> dict[str, Any]:
@@ -54,29 +47,15 @@ NEW = version("2022-07-19", "2022-07-19", "2022-04-11")
 OPEN = version("open", "2020-01-01", gates={"days": 30})  # the new weights from the beginning, without a gate
 
 
-class Ledger:
-    """Writes events down at position 1, 2, 3 …, the id being `e<position>`."""
+class Ledger(Written):
+    """A creator's events; registered on 2022-01-01 unless told."""
+
+    subject = SUBJECT
 
     def __init__(self, registered: str | None = "2022-01-01") -> None:
-        self.events: list[dict[str, Any]] = []
+        super().__init__()
         if registered is not None:
             self.register(registered)
-
-    def add(self, kind: str, when: str | int, /, subject: str = SUBJECT, **data: Any) -> str:
-        position = len(self.events) + 1
-        name = f"e{position}"
-        self.events.append(
-            {
-                "position": position,
-                "occurred_at": at(when) if isinstance(when, str) else when,
-                "source": "urn:t",
-                "id": name,
-                "type": kind,
-                "subject": subject,
-                "data": data,
-            }
-        )
-        return name
 
     def register(self, when: str | int) -> str:
         return self.add("creator.registered", when)
@@ -97,17 +76,14 @@ class Ledger:
     def restore(self, violation: str, when: str | int, subject: str = SUBJECT) -> str:
         return self.add("credit.restored", when, subject, violation=violation)
 
-    def retract(self, name: str, when: str | int) -> str:
-        return self.add("event.retracted", when, source="urn:t", event=name, reason="")
-
     def ask(
         self, as_of: str | int, *versions: dict[str, Any], position: int | None = None, subject: str = SUBJECT
     ) -> dict[str, Any]:
         """Under the two versions of section 3, unless others are named."""
         return creator(
             self.events,
-            as_of=at(as_of) if isinstance(as_of, str) else as_of,
-            position=len(self.events) if position is None else position,
+            as_of=instant(as_of),
+            position=self.known(position),
             versions=list(versions) or [OLD, NEW],
             subject=subject,
         )

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from tests.oracles.ledger import DAY, Written, at, instant
 from tests.oracles.mcn_level import board, hundredths, mcn, points
 
-SHANGHAI = timezone(timedelta(hours=8))
 HOUR = 3_600_000_000
-DAY = 24 * HOUR
-
-
-def at(text: str) -> int:
-    """Microseconds of a time told in Shanghai."""
-    told = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-    return (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def bands(*pairs: tuple[int, int]) -> list[dict[str, int]]:
@@ -88,38 +80,22 @@ def parameters(**changes: Any) -> dict[str, Any]:
     return common() | small | changes
 
 
-class Ledger:
-    """Writes events down at position 1, 2, 3 …, the id being `e<position>`; agencies a, b …, creators x, y …"""
+class Ledger(Written):
+    """Events of agencies a, b … and creators x, y …"""
 
     def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
+        super().__init__()
         self.levels: dict[tuple[str, str], str | None] = {}
         self.asked: list[tuple[str, str]] = []
 
-    def add(self, kind: str, subject: str, when: str | int, /, **data: Any) -> str:
-        position = len(self.events) + 1
-        name = f"e{position}"
-        self.events.append(
-            {
-                "position": position,
-                "occurred_at": at(when) if isinstance(when, str) else when,
-                "source": "urn:t",
-                "id": name,
-                "type": kind,
-                "subject": subject,
-                "data": data,
-            }
-        )
-        return name
-
     def onboard(self, agency: str, when: str | int) -> str:
-        return self.add("mcn.onboarded", f"mcn/{agency}", when)
+        return self.add("mcn.onboarded", when, f"mcn/{agency}")
 
     def bind(self, agency: str, creator: str, when: str | int) -> str:
-        return self.add("creator.bound", f"mcn/{agency}", when, creator=creator)
+        return self.add("creator.bound", when, f"mcn/{agency}", creator=creator)
 
     def unbind(self, agency: str, creator: str, when: str | int) -> str:
-        return self.add("creator.unbound", f"mcn/{agency}", when, creator=creator)
+        return self.add("creator.unbound", when, f"mcn/{agency}", creator=creator)
 
     def sale(
         self,
@@ -134,29 +110,26 @@ class Ledger:
     ) -> str:
         subject = f"creator/{creator}"
         return self.add(
-            "sale.settled", subject, when, order=order, amount=amount, good_goods=good, channel=channel, **more
+            "sale.settled", when, subject, order=order, amount=amount, good_goods=good, channel=channel, **more
         )
 
     def refund(self, creator: str, order: str, when: str | int, amount: int) -> str:
-        return self.add("sale.refunded", f"creator/{creator}", when, order=order, amount=amount)
+        return self.add("sale.refunded", when, f"creator/{creator}", order=order, amount=amount)
 
     def scored(self, creator: str, when: str | int, value: str, score: str = "reputation") -> str:
-        return self.add("creator.scored", f"creator/{creator}", when, score=score, value=value)
+        return self.add("creator.scored", when, f"creator/{creator}", score=score, value=value)
 
     def live(self, creator: str, when: str | int, minutes: int) -> str:
-        return self.add("live.held", f"creator/{creator}", when, minutes=minutes)
+        return self.add("live.held", when, f"creator/{creator}", minutes=minutes)
 
     def deduct(self, agency: str, when: str | int, points: int, violation: str = "v") -> str:
-        return self.add("credit.deducted", f"mcn/{agency}", when, violation=violation, points=points)
+        return self.add("credit.deducted", when, f"mcn/{agency}", violation=violation, points=points)
 
     def grant(self, agency: str, when: str | int, points: int) -> str:
-        return self.add("credit.granted", f"mcn/{agency}", when, points=points)
+        return self.add("credit.granted", when, f"mcn/{agency}", points=points)
 
     def restore(self, subject: str, when: str | int, violation: str = "v") -> str:
-        return self.add("credit.restored", subject, when, violation=violation)
-
-    def retract(self, subject: str, name: str, when: str | int) -> str:
-        return self.add("event.retracted", subject, when, source="urn:t", event=name, reason="")
+        return self.add("credit.restored", when, subject, violation=violation)
 
     def level_of(self, creator: str, month: str) -> str | None:
         self.asked.append((creator, month))
@@ -172,8 +145,8 @@ class Ledger:
     ) -> dict[str, Any]:
         return mcn(
             self.events,
-            as_of=at(as_of) if isinstance(as_of, str) else as_of,
-            position=len(self.events) if position is None else position,
+            as_of=instant(as_of),
+            position=self.known(position),
             parameters=parameters(**changes) if values is None else values,
             subject=f"mcn/{agency}",
             creator_level_of=self.level_of,
@@ -188,7 +161,7 @@ class Ledger:
         rows = board(
             self.events,
             month=month,
-            position=len(self.events) if position is None else position,
+            position=self.known(position),
             parameters=parameters(**changes),
             board=code,
             creator_level_of=self.level_of,
@@ -286,8 +259,8 @@ def test_every_evaluation_is_under_the_replays_own_known_at() -> None:
     sale = ledger.sale("x", "p", "2023-05-10", 1_000)
     known = len(ledger.events)
     late = ledger.sale("x", "q", "2023-05-11", 30)  # heard of later, as all that follows
-    ledger.retract("creator/x", sale, "2023-08-01")
-    ledger.retract("creator/x", late, "2023-08-02")
+    ledger.retract(sale, "2023-08-01", "creator/x")
+    ledger.retract(late, "2023-08-02", "creator/x")
     expected = [(known - 1, 0), (known, 1_000), (known + 1, 1_030), (known + 2, 30), (known + 3, 0)]
     for position, settled in expected:
         assert ledger.figures(position=position)["settled"] == settled
@@ -315,14 +288,14 @@ def test_from_the_month_of_the_first_onboarding_and_the_states_before() -> None:
         ("2023-04", "observation"),
     ]
     # Without the first one the second is the first, in March: novice in March and April.
-    ledger.retract("mcn/a", first, "2023-09-01")
+    ledger.retract(first, "2023-09-01", "mcn/a")
     assert ledger.ask("2023-02-03")["state"] == "not_onboarded"
     assert states(ledger.ask("2023-06-03")) == [
         ("2023-03", "novice"),
         ("2023-04", "novice"),
         ("2023-05", "observation"),
     ]
-    ledger.retract("mcn/a", second, "2023-09-01")
+    ledger.retract(second, "2023-09-01", "mcn/a")
     assert ledger.ask("2024-01-01")["state"] == "not_onboarded"
     assert ledger.ask("2024-01-01", agency="nobody") == {
         "state": "not_onboarded",
@@ -380,7 +353,7 @@ def test_a_binding_replaces_any_earlier_one_for_good_and_nothing_is_restored() -
     # What is not known, or not yet, or retracted, has no verdict.
     assert ledger.ask(at("2023-05-05") - 1)["not_bound"] == []
     assert ledger.ask("2023-05-05")["not_bound"] == [f"urn:t {stray}"]
-    ledger.retract("mcn/a", stray, "2023-09-01")
+    ledger.retract(stray, "2023-09-01", "mcn/a")
     assert ledger.ask()["not_bound"] == []
 
 
@@ -441,14 +414,14 @@ def test_retracted_bindings_and_unbindings() -> None:
         return ledger.figures()["settled"], ledger.figures(agency="b")["settled"]
 
     assert settled() == (0, 100)
-    out = ledger.retract("mcn/b", taken, "2023-10-01")
+    out = ledger.retract(taken, "2023-10-01", "mcn/b")
     assert settled() == (120, 0)
     assert ledger.ask(agency="b")["not_bound"] == [f"urn:t {left}"]
-    ledger.retract("mcn/a", out, "2023-10-02")  # another subject's: does nothing
+    ledger.retract(out, "2023-10-02", "mcn/a")  # another subject's: does nothing
     assert settled() == (120, 0)
-    ledger.retract("mcn/b", out, "2023-10-02")
+    ledger.retract(out, "2023-10-02", "mcn/b")
     assert settled() == (0, 100)
-    ledger.retract("mcn/b", left, "2023-10-03")
+    ledger.retract(left, "2023-10-03", "mcn/b")
     assert settled() == (0, 120)
 
 
@@ -516,7 +489,7 @@ def test_duplicates_and_refunds_of_unknown_orders_are_ignored() -> None:
     assert money(ledger.figures(agency="b")) == (0, 0, 0)
     assert counts(ledger.figures(agency="b")) == (0, 0, 0)
     # With the first settlement retracted the second is the first, of the 4th: all refunds up to there are unknown.
-    ledger.retract("creator/x", first, "2023-10-01")
+    ledger.retract(first, "2023-10-01", "creator/x")
     assert money(ledger.figures()) == (89_700, 89_700, 89_700)
     assert counts(ledger.figures()) == (1, 1, 1)
 
@@ -552,10 +525,10 @@ def test_counts_are_of_first_settlements_and_are_not_lessened_by_refunds() -> No
 def test_creators_need_not_be_registered_and_other_subjects_do_not_matter() -> None:
     ledger = serving("a")
     ledger.bind("a", "x", "2023-05-01")
-    ledger.add("merchant.onboarded", "merchant/x", "2023-05-01", category="fresh")
-    ledger.add("creator.registered", "creator/y", "2023-05-01")
+    ledger.add("merchant.onboarded", "2023-05-01", "merchant/x", category="fresh")
+    ledger.add("creator.registered", "2023-05-01", "creator/y")
     ledger.sale("x", "o", "2023-05-02", 10)
-    ledger.add("content.published", "creator/x", "2023-05-02", content="c", good=True)
+    ledger.add("content.published", "2023-05-02", "creator/x", content="c", good=True)
     ledger.sale("y", "o", "2023-05-02", 500)
     ledger.bind("a", "never-seen", "2023-05-02")
     ledger.levels["creator/never-seen", "2023-05"] = "L5"
@@ -601,7 +574,7 @@ def test_live_minutes_are_of_creators_held_at_that_instant() -> None:
     gone = ledger.live("x", "2023-05-11", 400)
     ledger.live("x", "2023-05-21", 1_000)
     ledger.live("x", "2023-06-01", 1_000)
-    ledger.retract("creator/x", gone, "2023-05-22")
+    ledger.retract(gone, "2023-05-22", "creator/x")
     assert (ledger.figures()["live_minutes"], ledger.figures(agency="b")["live_minutes"]) == (40, 300)
     ledger.bind("b", "y", "2023-04-01")
     ledger.live("y", at("2023-05-01") - 1, 5)
@@ -631,7 +604,7 @@ def test_service_is_the_mean_of_each_creators_last_reputation_up_to_the_close() 
     ledger.bind("b", "y", "2023-05-31")
     assert ledger.figures()["reputation_mean"] == [844, 2]
     assert ledger.figures(agency="b")["reputation_mean"] == [401, 1]
-    ledger.retract("creator/w", last, "2023-12-01")
+    ledger.retract(last, "2023-12-01", "creator/w")
     assert ledger.figures()["reputation_mean"] == [350, 1]
     # Nobody held, or nobody with a value: none.
     assert (ledger.figures("2023-05-31")["reputation_mean"], ledger.ask("2023-05-31")["service"]) == (None, 0)
@@ -718,13 +691,13 @@ def test_a_restored_deduction_is_left_out_of_the_sequence() -> None:
     assert ledger.ask(position=known)["credit"] == 65
     ledger.deduct("a", "2023-05-06", 100, "v")  # of the same violation, and recorded after its restoration
     assert ledger.ask()["credit"] == 145
-    ledger.retract("mcn/a", back, "2024-02-01")
+    ledger.retract(back, "2024-02-01", "mcn/a")
     assert ledger.ask()["credit"] == -35
 
 
 def test_a_creators_credit_does_not_touch_its_agencys() -> None:
     ledger = serving("a")
-    ledger.add("credit.deducted", "creator/s-a", "2023-05-01", violation="v", points=1_000)
+    ledger.add("credit.deducted", "2023-05-01", "creator/s-a", violation="v", points=1_000)
     assert (ledger.ask()["credit"], ledger.ask()["state"]) == (120, "rated")
 
 
@@ -1059,7 +1032,7 @@ def test_a_correction_known_later_changes_the_board_as_known_later() -> None:
     sale = ledger.sale("s-a", "o", "2023-05-01", 5_000)
     ledger.sale("s-b", "o", "2023-05-01", 1_000)
     known = len(ledger.events)
-    ledger.retract("creator/s-a", sale, "2023-09-01")
+    ledger.retract(sale, "2023-09-01", "creator/s-a")
     ledger.deduct("b", "2023-05-31", 100)
     assert [row[1] for row in ledger.board("comprehensive", position=known)] == ["mcn/a", "mcn/b"]
     assert [row[1] for row in ledger.board("comprehensive", position=known + 1)] == ["mcn/b", "mcn/a"]
@@ -1089,7 +1062,7 @@ def random_ledger(seed: int, size: int = 100) -> Ledger:
             of_a_creator(ledger, chance, chance.choice(CREATORS), when)
         else:
             named = chance.choice(ledger.events)
-            ledger.retract(named["subject"], named["id"], when)
+            ledger.retract(named["id"], when, named["subject"])
     return ledger
 
 

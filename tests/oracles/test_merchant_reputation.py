@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from tests.oracles.ledger import DAY, Written, at, instant
 from tests.oracles.merchant_reputation import reputation, reputation_by_versions
 
 SUBJECT = "merchant/m-1"
-SHANGHAI = timezone(timedelta(hours=8))
 HOUR = 3_600_000_000
-DAY = 24 * HOUR
-
-
-def at(text: str) -> int:
-    """Microseconds of a time told in Shanghai."""
-    told = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-    return (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def parameters(**changes: Any) -> dict[str, Any]:
@@ -44,30 +36,15 @@ def parameters(**changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-class Ledger:
-    """Writes events down at position 1, 2, 3 …, the id being `e<position>`."""
+class Ledger(Written):
+    """A merchant's events; opened on 2022-10-01 unless told."""
+
+    subject = SUBJECT
 
     def __init__(self, opened: str | None = "2022-10-01") -> None:
-        self.events: list[dict[str, Any]] = []
+        super().__init__()
         if opened is not None:
             self.add("merchant.onboarded", at(opened), category="fresh")
-
-    def add(self, kind: str, when: int, /, subject: str = SUBJECT, **data: Any) -> str:
-        position = len(self.events) + 1
-        name = f"e{position}"
-        self.events.append(
-            {
-                "position": position,
-                "occurred_at": when,
-                "recorded_at": at("2030-01-01") + position,
-                "source": "urn:t",
-                "id": name,
-                "type": kind,
-                "subject": subject,
-                "data": data,
-            }
-        )
-        return name
 
     def paid(
         self,
@@ -95,14 +72,11 @@ class Ledger:
         self.paid(order, when, buyer)
         return self.review(order, when + 1, quality)
 
-    def retract(self, name: str, when: int) -> str:
-        return self.add("event.retracted", when, source="urn:t", event=name, reason="")
-
     def ask(self, as_of: str | int, position: int | None = None, **changes: Any) -> dict[str, Any]:
         return reputation(
             self.events,
-            as_of=at(as_of) if isinstance(as_of, str) else as_of,
-            position=len(self.events) if position is None else position,
+            as_of=instant(as_of),
+            position=self.known(position),
             parameters=parameters(**changes),
             subject=SUBJECT,
         )
@@ -110,7 +84,7 @@ class Ledger:
     def ask_by(self, as_of: str | int, *versions: dict[str, Any]) -> dict[str, Any]:
         return reputation_by_versions(
             self.events,
-            as_of=at(as_of) if isinstance(as_of, str) else as_of,
+            as_of=instant(as_of),
             position=len(self.events),
             versions=list(versions),
             subject=SUBJECT,

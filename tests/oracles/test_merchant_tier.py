@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.oracles.ledger import DAY, Written, at
 from tests.oracles.merchant_tier import tier
 
 SUBJECT = "merchant/m-1"
-SHANGHAI = timezone(timedelta(hours=8))
-DAY = 24 * 3_600_000_000
 
 # The table of section 2: code, (complaint <, product >, service >), (complaint >, product <, service <), limits.
 TABLE: list[tuple[str, tuple[int, int, int] | None, tuple[int, int, int] | None, tuple[int, int] | None]] = [
@@ -25,12 +24,6 @@ TABLE: list[tuple[str, tuple[int, int, int] | None, tuple[int, int, int] | None,
     ("LV6", (60, 9600, 9600), (150, 9000, 9000), (30_000, 300_000_000)),
     ("LV7", None, (100, 9200, 9200), None),
 ]
-
-
-def at(text: str) -> int:
-    """Microseconds of a time told in Shanghai."""
-    told = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
-    return (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def end(text: str) -> int:
@@ -72,29 +65,15 @@ def parameters(**changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-class Ledger:
-    """Writes events down at position 1, 2, 3 …, the id being `e<position>`; opened on 2022-01-01 unless told."""
+class Ledger(Written):
+    """A merchant's events; opened on 2022-01-01 unless told."""
+
+    subject = SUBJECT
 
     def __init__(self, opened: str | None = "2022-01-01T09:00") -> None:
-        self.events: list[dict[str, Any]] = []
+        super().__init__()
         if opened is not None:
             self.opened(at(opened))
-
-    def add(self, kind: str, when: int, /, subject: str = SUBJECT, **data: Any) -> str:
-        position = len(self.events) + 1
-        name = f"e{position}"
-        self.events.append(
-            {
-                "position": position,
-                "occurred_at": when,
-                "source": "urn:t",
-                "id": name,
-                "type": kind,
-                "subject": subject,
-                "data": data,
-            }
-        )
-        return name
 
     def opened(self, when: int, category: str = "fresh") -> str:
         return self.add("merchant.onboarded", when, category=category)
@@ -117,9 +96,6 @@ class Ledger:
     def review(self, order: str, when: int, quality: int, service: int | None = None) -> str:
         stars: dict[str, Any] = {"quality": quality} if service is None else {"quality": quality, "service": service}
         return self.add("review.posted", when, order=order, **stars)
-
-    def retract(self, name: str, when: int) -> str:
-        return self.add("event.retracted", when, source="urn:t", event=name, reason="")
 
     def figures(
         self,
@@ -149,7 +125,7 @@ class Ledger:
         return tier(
             self.events,
             as_of=end(as_of) if isinstance(as_of, str) else as_of,
-            position=len(self.events) if position is None else position,
+            position=self.known(position),
             parameters=parameters(**changes),
             subject=SUBJECT,
         )
