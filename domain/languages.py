@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 
 class Language(NamedTuple):
-    """A language, as it is told of."""
+    """A language that answers and pages come in."""
 
     tag: str
     """In HTML."""

@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 COUNTED: Final = 0
 REPEATED: Final = 1
 DISMISSED: Final = 2
-"""What becomes of an event, as the rule numbers it; the verdicts tell what kind of event was repeated."""
+"""What becomes of an event, as the rule numbers it; the verdicts distinguish which kind of event was repeated."""
 PAID: Final = 0
 COMPLAINED: Final = 1
 REVIEWED: Final = 2

@@ -12,7 +12,7 @@ Told = TypeVar("Told", bound=Replay)
 
 
 class SchemeAnswer(Generic[Told]):
-    """One replay, as its answers tell it. A scheme's own class adds the keys that only its answers have."""
+    """One replay, as its answers show it. A scheme's own class adds the keys that only its answers have."""
 
     figure_names: ClassVar[tuple[str, ...]] = ()
     """Which keys of `own_json` are figures, in schemes of ratios and bands."""

@@ -15,7 +15,7 @@ Month = TypeVar("Month", bound=Evaluated)
 
 
 class MonthlyAnswer(SchemeAnswer[ToldMonthly], Generic[ToldMonthly, Month]):
-    """One such replay, as its answers tell it."""
+    """One such replay, as its answers show it."""
 
     def cause_json(self, change: LevelChange) -> dict[str, Any]:
         month = next(month for month in self.replay.months if month.at == change.at)

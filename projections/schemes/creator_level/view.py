@@ -270,7 +270,7 @@ def figures_row(subject: str, found: MonthFigures) -> dict[str, Any]:
 
 
 class MonthMade(NamedTuple):
-    """One evaluation, as far as its row tells of it."""
+    """One evaluation, as far as its row shows it."""
 
     month: int
     settled_fen: int

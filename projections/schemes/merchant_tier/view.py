@@ -52,7 +52,7 @@ ACT_TYPES: Final = ("merchant.onboarded", "merchant.closed", "merchant.tier_set"
 
 
 WITHOUT_FIGURES: Final = (None, str(State.NOT_ONBOARDED), str(State.OUT_OF_SCOPE))
-"""States in which figures are asked of nobody, and so not kept: when a merchant comes into scope they are read anew."""
+"""States in which nothing needs figures, so that none are stored: one that comes into scope has them read anew."""
 
 
 class Judging(NamedTuple):

@@ -11,7 +11,7 @@ from replay.schemes.creator_firefly.replay import FireflyReplay
 
 
 class FireflyAnswer(VerdictsAnswer[FireflyReplay]):
-    """One replay of one creator, as its answers tell it."""
+    """One replay of one creator, as its answers show it."""
 
     figure_names = ("score", "balance")
 

@@ -13,7 +13,7 @@ from replay.schemes.creator_level.replay import CreatorReplay, Month
 
 
 class CreatorAnswer(MonthlyAnswer[CreatorReplay, Month]):
-    """One replay of one creator, as its answers tell it."""
+    """One replay of one creator, as its answers show it."""
 
     figure_names = ("month", "settled", "good", "sales_score", "behaviour_score", "reputation_mean", "credit_deducted")
 

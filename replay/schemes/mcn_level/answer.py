@@ -13,7 +13,7 @@ from replay.schemes.mcn_level.replay import McnReplay, Month
 
 
 class McnAnswer(MonthlyAnswer[McnReplay, Month]):
-    """One replay of one agency, as its answers tell it."""
+    """One replay of one agency, as its answers show it."""
 
     figure_names = ("month", "credit", "operating", "growth", "service", "bonus", "total", "figures")
 

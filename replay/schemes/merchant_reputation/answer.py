@@ -14,7 +14,7 @@ from replay.schemes.merchant_reputation.replay import ReputationReplay
 
 
 class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
-    """One replay of one merchant, as its answers tell it."""
+    """One replay of one merchant, as its answers show it."""
 
     def own_json(self) -> dict[str, Any]:
         to_next, published = self.replay.shown.to_next_tenths, self.replay.published

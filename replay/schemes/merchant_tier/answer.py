@@ -12,7 +12,7 @@ from replay.schemes.merchant_tier.replay import TierReplay
 
 
 class TierAnswer(SchemeAnswer[TierReplay]):
-    """One replay of one merchant, as its answers tell it."""
+    """One replay of one merchant, as its answers show it."""
 
     figure_names = ("day", "since", "indicators")
 
