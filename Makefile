@@ -12,8 +12,8 @@ BROWSER ?= /usr/bin/chromium
 WORKERS ?= 2
 # What make test looks at before the tests; empty, where somebody else has.
 LINT ?= lint
-# Whether processes, disks and servers are ended at any moment, too; empty: those tests are left out.
-KILLS ?= yes
+# Markers of tests that are left out, such as "slow or kills".
+LEFT_OUT ?=
 
 .PHONY: help demo check test shells lint docs bench soak clean
 
@@ -49,7 +49,7 @@ check: lint
 	LEVELBOOK_BROWSER= $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test: $(READY) $(LINT) shells $(BROWSER)
-	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest $(if $(KILLS),,-m "not kills") -n $(WORKERS) --dist loadfile
+	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest $(if $(LEFT_OUT),-m "not ($(LEFT_OUT))") -n $(WORKERS) --dist loadfile
 
 # The shells that complete the command. Where they cannot be installed, their tests are left out.
 shells:
