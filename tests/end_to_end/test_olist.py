@@ -81,6 +81,7 @@ def test_no_alias_stands_under_two_merchants(olist_store: Store) -> None:
     assert len(merchants) == rows > buyers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_of", DATES, ids=lambda date: f"{date:%Y-%m-%d}")
 def test_points_and_verdicts_of_every_seller_are_those_of_a_plain_reading(olist_store: Store, as_of: datetime) -> None:
     moment = resolve(olist_store, Asked(as_of=as_of.isoformat()))

@@ -163,6 +163,7 @@ def test_the_lists_of_versions_reach_what_the_loops_do_apart_from_the_rule() -> 
     assert_same(replay, fold_reputation(as_columns(ledger), replay.spans, LONG_AFTER), 0)
 
 
+@pytest.mark.slow
 def test_a_credit_counts_at_its_very_instant() -> None:
     ledger = recorded(enumerate([opened(OCT), paid("o", NOV), received("o", NOV)]))
     spans = spans_at([SHIPPED], LONG_AFTER)
