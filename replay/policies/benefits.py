@@ -17,7 +17,7 @@ def benefits_json(
     `level` is the rank of the level, None for none; `reputation` a mean as (sum in hundredths, days);
     `held_before` the codes held in the period before, None where there is none to compare with.
     """
-    held = [] if policy is None else [item for item in _all(policy) if _is_held(item, level, reputation)]
+    held = [] if policy is None else held_benefits(policy, level, reputation)
     codes = [item["code"] for item in held]
     before = held_before or []
     return {
@@ -25,6 +25,11 @@ def benefits_json(
         "won": [code for code in codes if held_before is not None and code not in before],
         "lost": [code for code in before if code not in codes],
     }
+
+
+def held_benefits(policy: Policy, level: int | None, reputation: tuple[int, int] | None = None) -> list[dict[str, Any]]:
+    """The benefits held at a level, each with its names and with what of it is published."""
+    return [item for item in _all(policy) if _is_held(item, level, reputation)]
 
 
 def _all(policy: Policy) -> list[dict[str, Any]]:

@@ -11,6 +11,12 @@ PolicyAt = Callable[[int, int], Policy]
 """The first and the last instant of a period → the policy that judges it."""
 
 
+def first_of_the_next(month: int, _: Policy) -> tuple[int, int]:
+    """As of when a month is decided, and from when on, in schemes that look at 00:00 of the 1st of the next."""
+    end = month_start(month + 1)
+    return end, end
+
+
 class Period(NamedTuple):
     """A month or a day: as of when it is decided, and from when on it can be."""
 

@@ -25,7 +25,7 @@ from replay.policies.parameters.finding import has_parameters
 from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
 from replay.replaying.base import Policies, Replay
-from replay.replaying.periods import Daily, Monthly
+from replay.replaying.periods import Daily, Monthly, first_of_the_next
 from replay.schemes.creator_firefly import replay as creator_firefly
 from replay.schemes.creator_firefly.answer import FireflyAnswer
 from replay.schemes.creator_level import replay as creator_level
@@ -84,14 +84,14 @@ _ALL: Final = (
         kind="creator",
         replay=creator_level.CreatorReplay,
         answer=CreatorAnswer,
-        periods=Monthly(creator_level.decided_at),
+        periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered", "no_evaluation_yet"}),
     ),
     Scheme(
         kind="creator",
         replay=creator_firefly.FireflyReplay,
         answer=FireflyAnswer,
-        periods=Monthly(creator_firefly.decided_at),
+        periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered"}),
         previews=False,
     ),

@@ -16,7 +16,7 @@ from projections.desk.schemes.facet import (
     missing_to,
     months_of_rows,
 )
-from replay.policies.benefits import benefits_json
+from replay.policies.benefits import held_benefits
 
 _MONTHS: Final = "firefly_months"
 
@@ -44,8 +44,7 @@ def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
     level = told.level["level"]
     if level is None:
         return []
-    held: list[dict[str, Any]] = benefits_json(policy, rules_of(policy).codes.index(level), None, None)["held"]
-    return held
+    return held_benefits(policy, rules_of(policy).codes.index(level))
 
 
 FIREFLY: Final = SchemePages(

@@ -16,7 +16,7 @@ from projections.desk.schemes.facet import (
     missing_to,
     months_of_rows,
 )
-from replay.policies.benefits import benefits_json
+from replay.policies.benefits import held_benefits
 
 _MONTHS: Final = "mcn_months"
 
@@ -45,8 +45,7 @@ def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
         return []
     level = told.level["level"]
     rank = -1 if level is None else rules_of(policy).level_codes.index(level)
-    held: list[dict[str, Any]] = benefits_json(policy, rank, None, None)["held"]
-    return held
+    return held_benefits(policy, rank)
 
 
 MCN: Final = SchemePages(

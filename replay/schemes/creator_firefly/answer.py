@@ -5,7 +5,7 @@ from typing import Any
 from domain.calendar import month_start, month_text
 from domain.creator_firefly.account import Change, Month, missing, rules_at
 from domain.creator_firefly.rule import State
-from replay.policies.benefits import benefits_json
+from replay.policies.benefits import benefits_json, held_benefits
 from replay.rendering.facet import VerdictsAnswer
 from replay.schemes.creator_firefly.replay import FireflyReplay
 
@@ -37,7 +37,7 @@ class FireflyAnswer(VerdictsAnswer[FireflyReplay]):
     def _held_before(self, change: Change) -> list[str]:
         """Where the policy changed the level: by the policy before it."""
         instant = change.at if change.position is not None else change.at - 1
-        held = benefits_json(self.replay.policy_at(instant), self._rank(instant, change.before), None, None)["held"]
+        held = held_benefits(self.replay.policy_at(instant), self._rank(instant, change.before))
         return [item["code"] for item in held]
 
     def _rank(self, instant: int, level: str | None) -> int | None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from domain.calendar import month_start
 from domain.creator_firefly import account
 from domain.creator_firefly.facts import Finding, rules_of, run_of
 from domain.creator_firefly.rule import NEVER, SCHEME, State, Verdict
@@ -12,12 +11,6 @@ from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies, Replay
 from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
-
-
-def decided_at(month: int, policy: Policy) -> tuple[int, int]:
-    """As of when a month is decided, and from when on: 00:00 of the 1st of the next."""
-    end = month_start(month + 1)
-    return end, end
 
 
 class FireflyReplay(Replay):

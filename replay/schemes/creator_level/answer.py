@@ -5,7 +5,7 @@ from typing import Any
 from domain.calendar import month_text
 from domain.creator_level.rule import Moves, moves
 from domain.rules.comparison import decimal_text
-from replay.policies.benefits import benefits_json
+from replay.policies.benefits import benefits_json, held_benefits
 from replay.rendering.comparisons import comparison_json
 from replay.rendering.facet import standing_json
 from replay.rendering.monthly import MonthlyAnswer
@@ -34,7 +34,7 @@ class CreatorAnswer(MonthlyAnswer[CreatorReplay, Month]):
         seen = self.replay.previewed()
         if seen is None:
             return None
-        benefits = benefits_json(seen.policy, *_benefit_terms(seen), None)["held"]
+        benefits = held_benefits(seen.policy, *_benefit_terms(seen))
         return standing_json(seen.standing) | {"policy": seen.policy.id, "benefits": benefits}
 
 
@@ -78,4 +78,4 @@ def _benefit_terms(month: Month | None) -> tuple[int | None, tuple[int, int] | N
 def _held_before(month: Month | None) -> list[str] | None:
     if month is None:
         return None
-    return [item["code"] for item in benefits_json(month.policy, *_benefit_terms(month), None)["held"]]
+    return [item["code"] for item in held_benefits(month.policy, *_benefit_terms(month))]

@@ -51,12 +51,6 @@ class Month(NamedTuple):
         return Standing(str(self.found.state), self.level)
 
 
-def decided_at(month: int, policy: Policy) -> tuple[int, int]:
-    """As of when a month is decided, and from when on: 00:00 of the 1st of the next."""
-    end = month_start(month + 1)
-    return end, end
-
-
 class CreatorReplay(MonthlyReplay[Month]):
     """One replay of one creator."""
 

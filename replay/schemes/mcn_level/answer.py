@@ -6,7 +6,7 @@ from domain.calendar import month_text
 from domain.mcn_level.facts import last_scores
 from domain.mcn_level.rule import State
 from domain.rules.comparison import decimal_text
-from replay.policies.benefits import benefits_json
+from replay.policies.benefits import benefits_json, held_benefits
 from replay.rendering.facet import standing_json
 from replay.rendering.monthly import MonthlyAnswer
 from replay.schemes.mcn_level.replay import McnReplay, Month
@@ -43,7 +43,7 @@ class McnAnswer(MonthlyAnswer[McnReplay, Month]):
         months = self.replay.months
         before = None
         if len(months) > 1:
-            found = benefits_json(months[-2].policy, _rank(months[-2]), None, None)["held"]
+            found = held_benefits(months[-2].policy, _rank(months[-2]))
             before = [item["code"] for item in found]
         return benefits_json(self.replay.policy, _rank(self.replay.held), None, before)
 

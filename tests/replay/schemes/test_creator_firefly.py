@@ -21,8 +21,8 @@ from replay.history.timeline import Moment, taking_part
 from replay.policies.catalog import shipped
 from replay.replaying.base import Part, Policies
 from replay.schemes.creator_firefly.fold import BY_POLICY, fold_firefly
-from replay.schemes.creator_firefly.replay import FireflyReplay, decided_at
-from replay.schemes.registry import answer_of
+from replay.schemes.creator_firefly.replay import FireflyReplay
+from replay.schemes.registry import SCHEMES, answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_firefly import decided, firefly
 from tests.support.columns import columns_of
@@ -208,7 +208,7 @@ def test_decisions_are_of_the_first_instant_of_the_next_month(name: str) -> None
         lines, ledger = as_the_oracle_reads(world.lines), ledger_of(world)
         for text in ("2022-03", "2022-04", "2022-05"):
             month = parse_month(text)
-            as_of, due = decided_at(month, SHIPPED)
+            _, _, as_of, due = SCHEMES["creator-firefly"].periods.period(month, lambda *_: SHIPPED)
             assert as_of == due == month_start(month + 1)
             replay = replay_of(name, ledger, as_of, len(lines))
             expected = decided(lines, month=month, position=len(lines), versions=VERSIONS[name], subject=SUBJECT)
