@@ -1,70 +1,19 @@
-"""What a build is filled from in bulk: the sealed segments of a ledger, and the records behind them."""
+"""What a build is filled from in bulk: the columns of the ledger, and who holds each creator by all of them."""
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
 
-from replay.columnar.archive import Archive, Tail, open_archive
-from replay.columnar.columns import Columns
-from replay.columnar.encoding import Unread
-from replay.columnar.parts import PART_ROWS
-from replay.columnar.seal import seal
-from replay.columnar.segments import BUCKETS
-from replay.errors import UsageError
+from replay.columnar.ledger_columns import LedgerColumns
 from replay.schemes.mcn_level.fold import Slots, slots_of
 from replay.store.base import Store
 
-TAIL_RECORDS_MAX: Final = 4_000_000
-"""A longer stretch behind the sealed records is sealed first: it would not fit into memory."""
 
-
-class BulkPart(NamedTuple):
-    """All records of some merchants and creators, in order."""
-
-    columns: Columns
-    following: str | None
-    """Where the next part begins; None behind the last one."""
-
-
-class BulkReader:
-    """The records of a ledger up to a position, in parts of whole subjects."""
+class BulkReader(LedgerColumns):
+    """The records of a ledger up to a position, for a build that is filled as of an instant."""
 
     def __init__(self, store: Store, position: int, as_of: int, named: Path | None) -> None:
-        self._store = store
-        self._position = position
+        super().__init__(store, position, named)
         self._as_of = as_of
-        self._named = named
-        self._parts: Iterator[BulkPart] = iter(())
-        self._reached: str | None = None
-        """Where the next one of these begins."""
-
-    @cached_property
-    def _archive(self) -> Archive:
-        store, folder = self._store, self._named or self._store.segments_path()
-        archive = open_archive(store, folder)
-        if self._position - archive.position > TAIL_RECORDS_MAX:
-            if folder is None:
-                raise UsageError(
-                    f"{store.name} has {self._position:,} records and no sealed segments; name a folder for them with"
-                    " --segments"
-                )
-            seal(store, folder)
-            archive = open_archive(store, folder)
-        while archive.position > self._position:
-            archive = archive.before(len(archive.manifest.generations) - 1)
-        return archive
-
-    @cached_property
-    def _tail(self) -> Tail:
-        return self._archive.tail(self._store, self._position)
-
-    def unread(self) -> list[Unread]:
-        """The records behind the sealed ones that cannot be read, in order.
-
-        Raises NotSealedError where so many must be sealed first, and one of them cannot be read.
-        """
-        return self._tail.unread
 
     def slots(self) -> Slots:
         """Who holds each creator, by the bindings of all agencies; worked out once."""
@@ -72,22 +21,4 @@ class BulkReader:
 
     @cached_property
     def _slots(self) -> Slots:
-        return slots_of([self._archive.agencies(self._tail)], self._as_of)
-
-    def part(self, begin: str) -> BulkPart:
-        """The part that begins somewhere; read on from the one before it where that was asked for last."""
-        if begin != self._reached:
-            self._parts = self.parts(begin)
-        part = next(self._parts)
-        self._reached = part.following
-        return part
-
-    def parts(self, begin: str) -> Iterator[BulkPart]:
-        """The parts from one on: where it begins, as the part before it says, or nothing for the first."""
-        bucket, first = map(int, begin.split("/")) if begin else (0, 0)
-        while bucket < BUCKETS:
-            for part in self._archive.parts(bucket, self._tail, first=first, rows=PART_ROWS):
-                place = (bucket, part.end) if part.end is not None else (bucket + 1, 0)
-                following = f"{place[0]}/{place[1]}" if place[0] < BUCKETS else None
-                yield BulkPart(part.columns, following)
-            bucket, first = bucket + 1, 0
+        return slots_of([self.agencies()], self._as_of)

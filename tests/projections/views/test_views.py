@@ -28,8 +28,8 @@ from projections.views import database as viewing
 from projections.views.database import BUILDING, FORMER, LIVE, Views, open_views
 from projections.views.readahead import Windows
 from projections.views.tables import control_tables
+from replay.columnar import ledger_columns, segments
 from replay.columnar import seal as sealing
-from replay.columnar import segments
 from replay.columnar.seal import seal
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
@@ -436,7 +436,7 @@ def test_small_parts_hold_the_same_rows_and_a_killed_rebuild_goes_on_behind_any_
         ingest_events(store, world.events(501 - sealed), tmp_path / "more")
         build = filled(views, 1, LIVE)
         monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
-        monkeypatch.setattr(bulk_reader, "PART_ROWS", 1)
+        monkeypatch.setattr(ledger_columns, "PART_ROWS", 1)
         parts = list(bulk_reader.BulkReader(store, build.position, build.as_of, None).parts(""))
         assert len(parts) > segments.BUCKETS and parts[-1].following is None
         told = 0
@@ -564,7 +564,7 @@ def test_where_sealing_is_refused_subjects_are_filled_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
-    monkeypatch.setattr(bulk_reader, "TAIL_RECORDS_MAX", 10)
+    monkeypatch.setattr(ledger_columns, "TAIL_RECORDS_MAX", 10)
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
         ingest_events(store, World(73).events(200), tmp_path)
@@ -655,7 +655,7 @@ def test_views_that_are_held_too_long_are_named(grown_views: Views, monkeypatch:
 def test_a_long_unsealed_ledger_needs_a_folder_for_segments(
     postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_reader, "TAIL_RECORDS_MAX", 10)
+    monkeypatch.setattr(ledger_columns, "TAIL_RECORDS_MAX", 10)
     monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
     create_store(postgres_location)
     with open_store(postgres_location) as store, open_views(store, make=True) as views:

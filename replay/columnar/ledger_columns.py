@@ -1,0 +1,91 @@
+"""The columns of a ledger up to a position: its sealed segments and the records behind them, a part at a time."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from replay.columnar.archive import Archive, Tail, open_archive
+from replay.columnar.columns import Columns
+from replay.columnar.encoding import Unread
+from replay.columnar.parts import PART_ROWS
+from replay.columnar.seal import seal
+from replay.columnar.segments import BUCKETS
+from replay.errors import UsageError
+from replay.store.base import Store
+
+TAIL_RECORDS_MAX: Final = 4_000_000
+"""A longer stretch behind the sealed records is sealed first: it would not fit into memory."""
+
+
+class BulkPart(NamedTuple):
+    """All records of some merchants and creators, in order."""
+
+    columns: Columns
+    following: str | None
+    """Where the next part begins; None behind the last one."""
+
+
+class LedgerColumns:
+    """The records of a ledger up to a position, in parts of whole subjects."""
+
+    def __init__(self, store: Store, position: int, named: Path | None = None) -> None:
+        self._store = store
+        self._position = position
+        self._named = named
+        self._parts: Iterator[BulkPart] = iter(())
+        self._reached: str | None = None
+        """Where the next one of these begins."""
+
+    @cached_property
+    def _archive(self) -> Archive:
+        store, folder = self._store, self._named or self._store.segments_path()
+        archive = open_archive(store, folder)
+        if self._position - archive.position > TAIL_RECORDS_MAX:
+            if folder is None:
+                raise UsageError(
+                    f"{store.name} has {self._position:,} records and no sealed segments; name a folder for them with"
+                    " --segments"
+                )
+            seal(store, folder)
+            archive = open_archive(store, folder)
+        while archive.position > self._position:
+            archive = archive.before(len(archive.manifest.generations) - 1)
+        return archive
+
+    @cached_property
+    def _tail(self) -> Tail:
+        return self._archive.tail(self._store, self._position)
+
+    def unread(self) -> list[Unread]:
+        """The records behind the sealed ones that cannot be read, in order.
+
+        Raises NotSealedError where so many must be sealed first, and one of them cannot be read.
+        """
+        return self._tail.unread
+
+    def agencies(self) -> Columns:
+        """The records of every agency, in order."""
+        return self._archive.agencies(self._tail)
+
+    def part(self, begin: str) -> BulkPart:
+        """The part that begins somewhere; read on from the one before it where that was asked for last."""
+        if begin != self._reached:
+            self._parts = self.parts(begin)
+        part = next(self._parts)
+        self._reached = part.following
+        return part
+
+    def parts(self, begin: str) -> Iterator[BulkPart]:
+        """The parts from one on: where it begins, as the part before it says, or nothing for the first."""
+        bucket, first = map(int, begin.split("/")) if begin else (0, 0)
+        while bucket < BUCKETS:
+            for part in self._archive.parts(bucket, self._tail, first=first, rows=PART_ROWS):
+                place = (bucket, part.end) if part.end is not None else (bucket + 1, 0)
+                following = f"{place[0]}/{place[1]}" if place[0] < BUCKETS else None
+                yield BulkPart(part.columns, following)
+            bucket, first = bucket + 1, 0
+
+    def parts_of(self, bucket: int) -> Iterator[Columns]:
+        """The parts of one bucket: threads may read different buckets side by side once `unread` was asked."""
+        return (part.columns for part in self._archive.parts(bucket, self._tail, rows=PART_ROWS))
