@@ -98,8 +98,8 @@ class Archive:
         import pyarrow as pa
 
         known = None if tail is None or tail.position >= self.position else tail.position
-        names = self._names(bucket, SUBJECTS_FILE)
-        files = list(self._files(bucket, COLUMNS_FILE))
+        names = self.names(bucket, SUBJECTS_FILE)
+        files = list(self.files(bucket, COLUMNS_FILE))
         at_once = None if rows is None else rows // max(1, len(files))
         runs = [SortedRows(self._chunks(file, first, known, at_once)) for file in files]
         if tail is not None and bucket in tail.parts:
@@ -163,7 +163,7 @@ class Archive:
         """The columns and new names of records of a bucket that follow what is sealed."""
         import pyarrow as pa
 
-        return number(part, pa.concat_tables([self._names(bucket, SUBJECTS_FILE), self._known(bucket, part)]))
+        return number(part, pa.concat_tables([self.names(bucket, SUBJECTS_FILE), self._known(bucket, part)]))
 
     def _known(self, bucket: int, part: Named) -> "pa.Table":
         """What numbering these records needs of the sealed names within subjects, read some at a time."""
@@ -171,17 +171,19 @@ class Archive:
 
         texts = pa.concat_arrays([part.name, part.buyer]).unique()
         found = [names_schema().empty_table()]
-        for file in self._files(bucket, NAMES_FILE):
+        for file in self.files(bucket, NAMES_FILE):
             found += [needed(names, texts) for names in names_in(self.folder, file, NAMES_AT_ONCE)]
         return pa.concat_tables(found)
 
-    def _names(self, bucket: int, kind: str) -> "pa.Table":
+    def names(self, bucket: int, kind: str) -> "pa.Table":
+        """The sealed names of a bucket, of subjects, creators and categories or of those within subjects."""
         import pyarrow as pa
 
-        tables = [names for file in self._files(bucket, kind) for names in names_in(self.folder, file)]
+        tables = [names for file in self.files(bucket, kind) for names in names_in(self.folder, file)]
         return pa.concat_tables([names_schema().empty_table(), *tables])
 
-    def _files(self, bucket: int, kind: str) -> Iterator[SegmentFile]:
+    def files(self, bucket: int, kind: str) -> Iterator[SegmentFile]:
+        """The files of a bucket of one kind, generation by generation."""
         for generation in self.manifest.generations:
             file = generation.file(bucket, kind)
             if file is not None:

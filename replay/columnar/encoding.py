@@ -7,7 +7,7 @@ so that however it is cut into stretches, they come out the same.
 
 from array import array
 from collections.abc import Callable, Sequence
-from itertools import compress
+from itertools import compress, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from replay.errors import LevelbookError, damaged
 from replay.processes import rare_cycle_search
 from replay.store.base import Known, Store
 from replay.store.decode import read_record
-from replay.store.queries import place_at, sealed_rows
+from replay.store.queries import place_at, sealed_rows, sealed_rows_of
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
 if TYPE_CHECKING:
@@ -84,13 +84,31 @@ def read_named(
     return joined(parts, list(numbers)), sorted(unread, key=attrgetter("position"))
 
 
+def read_stream(store: Store, stream: str, after: int, last: int) -> Named:
+    """The records of one stream behind a position and up to another.
+
+    Raises DamagedError for one that cannot be read.
+    """
+    numbers = _Numbers()
+    numbers[stream]  # also where it has no record there
+    parts: list[Named] = []
+    unread: list[Unread] = []
+    rows = sealed_rows_of(store, stream, after, last)
+    with rare_cycle_search():
+        while some := list(islice(rows, READ_ROWS)):
+            parts.append(_named(some, numbers, store, unread))
+            if unread:
+                raise min(unread, key=attrgetter("position")).error
+    return joined(parts, list(numbers))
+
+
 def joined(parts: Sequence[Named], streams: list[str]) -> Named:
     """Stretches that follow one another as one; their rows index into `streams` already."""
     import numpy as np
     import pyarrow as pa
 
     if not parts:
-        return _named([], _Numbers(), None, [])
+        return _named([], _Numbers(), None, [])._replace(streams=streams)
     arrays = [np.concatenate(columns) for columns in zip(*(part[:7] for part in parts), strict=True)]
     texts = [pa.concat_arrays(columns) for columns in zip(*(part[7:9] for part in parts), strict=True)]
     return Named._make([*arrays, *texts, streams])

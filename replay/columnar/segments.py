@@ -23,6 +23,7 @@ from replay.store.sqlite import sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Progress = Callable[[int], None]
 FORMAT: Final = 1
@@ -250,12 +251,15 @@ def _content(table: "pa.Table", dictionaries: list[str], encodings: dict[str, st
     return memoryview(sink.getvalue()), table.num_rows
 
 
-def columns_in(folder: Path, file: SegmentFile, rows: int | None = None) -> Iterator[Columns]:
+def columns_in(
+    folder: Path, file: SegmentFile, rows: int | None = None, subject: int | None = None
+) -> Iterator[Columns]:
     """The columns in a file, some row groups at a time; their lists of names stand elsewhere, and are empty here.
 
-    About so many rows, at least one row group; all of them together where that is left out.
+    About so many rows, at least one row group; all of them together where that is left out. With the number of a
+    subject only row groups that may hold rows of it.
     """
-    return map(_columns, _tables(folder, file, columns_schema(), rows))
+    return map(_columns, _tables(folder, file, columns_schema(), rows, subject))
 
 
 def _columns(table: "pa.Table") -> Columns:
@@ -263,12 +267,16 @@ def _columns(table: "pa.Table") -> Columns:
     return Columns._make([*(array.to_numpy() for array in arrays), [], [], []])
 
 
-def names_in(folder: Path, file: SegmentFile, rows: int | None = None) -> "Iterator[pa.Table]":
+def names_in(
+    folder: Path, file: SegmentFile, rows: int | None = None, subject: int | None = None
+) -> "Iterator[pa.Table]":
     """The table in a file of names, in the same way."""
-    return _tables(folder, file, names_schema(), rows)
+    return _tables(folder, file, names_schema(), rows, subject)
 
 
-def _tables(folder: Path, file: SegmentFile, schema: "pa.Schema", rows: int | None) -> "Iterator[pa.Table]":
+def _tables(
+    folder: Path, file: SegmentFile, schema: "pa.Schema", rows: int | None, subject: int | None
+) -> "Iterator[pa.Table]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -280,9 +288,20 @@ def _tables(folder: Path, file: SegmentFile, schema: "pa.Schema", rows: int | No
                 raise misfit(path, "has other columns than those of a segment")
             if parquet.metadata.num_rows != file.rows:
                 raise misfit(path, f"has {parquet.metadata.num_rows} rows, the manifest says {file.rows}")
-            groups = range(parquet.num_row_groups)
+            groups = _groups(parquet, subject)
             together = max(1, len(groups) if rows is None else rows // ROW_GROUP_ROWS)
             for first in groups[::together]:
                 yield parquet.read_row_groups(groups[first : first + together], use_threads=rows is None)
     except (pa.ArrowException, OSError) as error:
         raise misfit(path, f"cannot be read ({str(error).splitlines()[0]})") from None
+
+
+def _groups(parquet: "pq.ParquetFile", subject: int | None) -> list[int]:
+    """The row groups of a file that may hold rows of a subject; all where none is named, or where they do not say."""
+    groups, column = parquet.metadata, parquet.schema_arrow.names.index("subject")
+    found = []
+    for group in range(groups.num_row_groups):
+        held = groups.row_group(group).column(column).statistics
+        if subject is None or held is None or not held.has_min_max or held.min <= subject <= held.max:
+            found.append(group)
+    return found

@@ -19,6 +19,7 @@ BEFORE_ALL: Final = -(2**62)
 """A position before every other, those too that stand before the first."""
 _NAMES_AT_ONCE: Final = 500
 _EVENTS_SQL: Final = f"SELECT {EVENT_COLUMNS} FROM records"
+_SEALED_SQL: Final = "SELECT position, stream, type, occurred_at, record FROM records"
 _ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records"
 
 Rows = Iterator[tuple[Any, ...]]
@@ -36,8 +37,13 @@ def plain_rows(store: Store, after: int, last: int) -> Rows:
 
 def sealed_rows(store: Store, after: int, last: int) -> Rows:
     """(position, stream, type, occurred_at, record): what segments are made of, and no more."""
-    sql = "SELECT position, stream, type, occurred_at, record FROM records"
-    return store._query(f"{sql} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+    return store._query(f"{_SEALED_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+
+
+def sealed_rows_of(store: Store, stream: str, after: int, last: int) -> Rows:
+    """The same of one stream, in order of version."""
+    sql = f"{_SEALED_SQL} WHERE stream = ? AND position > ? AND position <= ? ORDER BY version"
+    return store._query(sql, (stream, after, last))
 
 
 def event_rows(store: Store, after: int, last: int) -> Rows:

@@ -1,0 +1,100 @@
+"""The records of one subject as columns: out of the row groups that hold it, and behind these out of the store."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from replay.columnar.archive import Archive
+from replay.columnar.columns import TYPES, Columns, first_out_of_order, in_order
+from replay.columnar.encoding import Named, read_stream
+from replay.columnar.numbering import KEY, SUBJECT, names_of, needed, number
+from replay.columnar.segments import (
+    COLUMNS_FILE,
+    NAMES_FILE,
+    SUBJECTS_FILE,
+    bucket_of,
+    columns_in,
+    misfit,
+    names_in,
+)
+from replay.store.base import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_Arrays = list[Any]
+"""One array for each of TYPES."""
+
+
+def subject_columns(store: Store, archive: Archive, subject: str, position: int) -> Columns:
+    """The records of a subject up to a position, in order; it bears the number 0.
+
+    Raises DamagedError for a segment that does not fit and a record that cannot be read.
+    """
+    import pyarrow as pa
+
+    bucket = bucket_of(subject)
+    assert bucket is not None, "subjects are judged by a scheme"
+    few = archive.names(bucket, SUBJECTS_FILE)
+    sealed = _number_of(few, subject)
+    parts = [] if sealed is None else list(_sealed(archive, bucket, sealed, position))
+    tail = read_stream(store, subject, archive.position, position)
+    if len(tail.at):
+        numbered = number(tail, _known(archive, bucket, sealed, few, tail))
+        few = pa.concat_tables([few, numbered.names])
+        parts.append(list(numbered.columns[: len(TYPES)]))
+    _, creators, texts = names_of(few)
+    return Columns._make([*_merged(parts), [subject], creators, texts])
+
+
+def _number_of(few: "pa.Table", subject: str) -> int | None:
+    """The number of a subject within its bucket; None where nothing of it is sealed."""
+    import pyarrow.compute as pc
+
+    rows = few.filter(pc.and_(pc.equal(few["kind"], SUBJECT), pc.equal(few["name"], subject)))
+    return int(rows["number"][0].as_py()) if rows.num_rows else None
+
+
+def _sealed(archive: Archive, bucket: int, subject: int, position: int) -> Iterator[_Arrays]:
+    """Its rows up to a position, generation by generation."""
+    for file in archive.files(bucket, COLUMNS_FILE):
+        before: Columns | None = None
+        for chunk in columns_in(archive.folder, file, subject=subject):
+            if first_out_of_order(chunk, before) is not None:
+                raise misfit(archive.folder / file.name, "is not in order")
+            kind = chunk.subject.dtype.type
+            first, end = chunk.subject.searchsorted([kind(subject), kind(subject + 1)]).tolist()
+            found = [getattr(chunk, name)[first:end] for name in TYPES]
+            known = found[2] <= position
+            yield found if known.all() else [column[known] for column in found]
+            before = chunk
+
+
+def _known(archive: Archive, bucket: int, subject: int | None, few: "pa.Table", tail: Named) -> "pa.Table":
+    """What numbering records of a subject goes on from: of its sealed names those that they name, and the last ones."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if subject is None:
+        return few
+    texts = pa.concat_arrays([tail.name, tail.buyer]).unique()
+    found = [few]
+    for file in archive.files(bucket, NAMES_FILE):
+        for names in names_in(archive.folder, file, subject=subject):
+            own = pc.and_(pc.equal(names["subject"], subject), pc.greater_equal(names["kind"], KEY))
+            found.append(needed(names.filter(own), texts))
+    return pa.concat_tables(found)
+
+
+def _merged(parts: list[_Arrays]) -> _Arrays:
+    """Parts that follow one another by position, each in order, as one that is in order."""
+    import numpy as np
+
+    columns = [
+        np.concatenate([np.zeros(0, kind), *(part[place] for part in parts)])
+        for place, kind in enumerate(TYPES.values())
+    ]
+    columns[0] = np.zeros(len(columns[1]), columns[0].dtype)
+    if len(parts) > 1:
+        order = in_order(columns[0], columns[1])
+        columns = [column[order] for column in columns]
+    return columns
