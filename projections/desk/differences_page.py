@@ -98,8 +98,5 @@ def _announced(now: Replay, period: str) -> list[dict[str, Any]]:
     """What was announced of the period, and not taken back."""
     return [
         {"level": event.data.level, "at": event.occurred_at, "source": event.source, "event": event.id}
-        for event in now.known
-        if event.type == "level.announced"
-        and (event.data.scheme, event.data.period) == (now.scheme, period)
-        and event.position not in now.retracted
+        for event in now.announcements(period)
     ]

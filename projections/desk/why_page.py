@@ -1,9 +1,8 @@
 """Why a level is what it is: the periods and what they came to, then the verdicts of one month, a page at a time."""
 
-from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import month_of, parse_month
+from domain.calendar import parse_month
 from projections.desk.moment import Sight, replayed
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
@@ -81,5 +80,4 @@ def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: st
 
 
 def _counts(replay: Replay, part: Part) -> dict[str, int]:
-    found = Counter(judged.verdict for judged in replay.judged if part.month in (None, month_of(judged.at)))
-    return dict(sorted(found.items()))
+    return dict(sorted(replay.verdict_counts(part.month).items()))

@@ -319,7 +319,7 @@ class Reading:
     def _keep(self, key: ReplayKey, replay: Replay) -> None:
         with self._lock:
             if key not in self._kept:
-                self._kept_events += len(replay.known)
+                self._kept_events += replay.weight
             self._kept[key] = replay
             while self._kept_events > self._kept_max and len(self._kept) > 1:
                 self._drop_one()
@@ -333,7 +333,7 @@ class Reading:
         if not self._kept:
             return False
         _, dropped = self._kept.popitem(last=False)
-        self._kept_events -= len(dropped.known)
+        self._kept_events -= dropped.weight
         return True
 
 

@@ -8,16 +8,15 @@ way round, every figure is the negative.
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from domain.events import CORRECTION_TYPES
 from domain.merchant_reputation.account import PENDING
 from domain.version import PROGRAM_VERSION
-from replay.answers.explain import Made, made_json, made_of
+from replay.answers.explain import made_json
 from replay.answers.replay import asked_json
 from replay.history.timeline import Moment
 from replay.rendering.clauses import points_text
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
-from replay.replaying.values import Judged
+from replay.replaying.values import Differing, Judged, Made
 from replay.schemes.registry import answer_of
 
 STEPS: Final = ("events_learned", "corrections_learned", "as_of_moved", "policy")
@@ -33,22 +32,12 @@ class CauseStep(NamedTuple):
     @property
     def tenths(self) -> int:
         """What it moves the points by; 0 in schemes that have none."""
-        return _total(self.after) - _total(self.before)
+        return self.after.total_tenths - self.before.total_tenths
 
     @property
     def knowing(self) -> Replay:
         """The run that knows all events of both."""
-        return self.after if len(self.after.known) >= len(self.before.known) else self.before
-
-
-class MovedEvent(NamedTuple):
-    """An event of which the two runs of a step make something else; None where one knows nothing of it."""
-
-    position: int
-    before: Made | None
-    after: Made | None
-    tenths: int
-    """What that moves the points by."""
+        return self.after if self.after.moment.position >= self.before.moment.position else self.before
 
 
 class Difference(NamedTuple):
@@ -56,7 +45,7 @@ class Difference(NamedTuple):
 
     start: Replay
     end: Replay
-    steps: list[tuple[CauseStep, list[MovedEvent]]]
+    steps: list[tuple[CauseStep, list[Differing]]]
     """Each with the events that it moved, in the order of the ledger."""
 
 
@@ -66,10 +55,8 @@ def steps_between(first: Replay, last: Replay) -> list[CauseStep]:
     What a step does not change is not run again.
     """
     moment = Moment(first.moment.as_of, last.moment.known_at, last.moment.position)
-    known = [
-        event for event in last.known if event.position <= first.moment.position or event.type not in CORRECTION_TYPES
-    ]
-    again = partial(type(first), first.subject)
+    known = last.before_corrections(first.moment.position)
+    again = partial(type(last), first.subject)
     learned = first if len(known) == len(first.known) else again(known, moment, first.policies)
     corrected = learned if len(known) == len(last.known) else again(last.known, moment, first.policies)
     same_policies = _hashes(first.policies) == _hashes(last.policies)
@@ -83,20 +70,20 @@ def difference_of(start: Replay, end: Replay) -> Difference:
     """By cause and event, whichever of the two knew more."""
     forwards = (start.moment.position, start.moment.as_of) <= (end.moment.position, end.moment.as_of)
     steps = steps_between(start, end) if forwards else [_turned(step) for step in steps_between(end, start)]
-    assert sum(step.tenths for step in steps) == _total(end) - _total(start), "the steps add up"
+    assert sum(step.tenths for step in steps) == end.total_tenths - start.total_tenths, "the steps add up"
     return Difference(start, end, [(step, _moved_in(step)) for step in steps])
 
 
-def _moved_in(step: CauseStep) -> list[MovedEvent]:
+def _moved_in(step: CauseStep) -> list[Differing]:
     """The events of which the two runs make something else, in the order of the ledger."""
-    before, after = made_of(step.before), made_of(step.after)
-    moved = []
-    for position in sorted(before.keys() | after.keys()):
-        was, now = before.get(position), after.get(position)
-        if was != now:
-            moved.append(MovedEvent(position, was, now, _tenths(now) - _tenths(was)))
-    assert sum(item.tenths for item in moved) == step.tenths, "within a step, events add up"
+    moved = step.before.differing(step.after)
+    assert sum(map(_moved_tenths, moved)) == step.tenths, "within a step, events add up"
     return moved
+
+
+def _moved_tenths(moved: Differing) -> int:
+    """What an event of which something else is made moves the points by."""
+    return _tenths(moved.after) - _tenths(moved.before)
 
 
 def diff_json(start: Replay, end: Replay) -> dict[str, Any]:
@@ -112,7 +99,7 @@ def difference_json(found: Difference) -> dict[str, Any]:
         "program": PROGRAM_VERSION,
         "from": asked_json(start) | standing_json(start.standing()),
         "to": asked_json(end) | standing_json(end.standing()),
-        "points": moved_json(start, _total(end) - _total(start)),
+        "points": moved_json(start, end.total_tenths - start.total_tenths),
         "steps": [_step_json(step, moved) for step, moved in found.steps],
         "assumed": sorted({*start.assumed, *end.assumed}),
     }
@@ -131,16 +118,11 @@ def _turned(step: CauseStep) -> CauseStep:
     return CauseStep(step.name, step.after, step.before)
 
 
-def _total(replay: Replay) -> int:
-    """The points that the verdicts add up to, in tenths; 0 in schemes that have none."""
-    return sum(judged.tenths or 0 for judged in replay.judged)
-
-
 def _tenths(made: Made | None) -> int:
     return made.tenths or 0 if isinstance(made, Judged) else 0
 
 
-def _step_json(step: CauseStep, moved: list[MovedEvent]) -> dict[str, Any]:
+def _step_json(step: CauseStep, moved: list[Differing]) -> dict[str, Any]:
     return {
         "step": step.name,
         "points": moved_json(step.before, step.tenths),
@@ -158,17 +140,17 @@ def _figures_json(step: CauseStep) -> dict[str, Any] | None:
     return {"before": answer_of(step.before).figures_json(), "after": answer_of(step.after).figures_json()}
 
 
-def _moved_json(step: CauseStep, moved: MovedEvent) -> dict[str, Any]:
+def _moved_json(step: CauseStep, moved: Differing) -> dict[str, Any]:
     return {
         **answer_of(step.knowing).typed_event_json(moved.position),
         "before": None if moved.before is None else made_json(moved.before),
         "after": None if moved.after is None else made_json(moved.after),
-        "points": moved_json(step.knowing, moved.tenths),
+        "points": moved_json(step.knowing, _moved_tenths(moved)),
         "by_time": step.name == "as_of_moved" and _is_by_time(moved),
     }
 
 
-def _is_by_time(moved: MovedEvent) -> bool:
+def _is_by_time(moved: Differing) -> bool:
     """Whether time alone, and no other event, brought or took a credit: what was pending got a verdict, or back."""
     was, now = moved.before, moved.after
     return (was == PENDING and isinstance(now, Judged)) or (now == PENDING and isinstance(was, Judged))

@@ -12,9 +12,9 @@ from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.browse import Chosen, list_events
 from replay.history.readers import Reader
-from replay.history.timeline import RETRACTED, Moment, has_subject
+from replay.history.timeline import Moment, has_subject
 from replay.rendering.clauses import points_text
-from replay.replaying.base import Part, Replay, about_of
+from replay.replaying.base import Part, Replay
 from replay.replaying.periods import Period
 from replay.schemes.registry import choose, scheme_of
 from replay.store.base import Store
@@ -50,11 +50,7 @@ def appeal_json(
         "period": period.text,
         "program": PROGRAM_VERSION,
         "level_names": now.level_names(language),
-        "announced": [
-            _announced_json(event)
-            for event in now.known
-            if _announces(event, scheme, period.text) and event.position not in now.retracted
-        ],
+        "announced": [_announced_json(event) for event in now.announcements(period.text)],
         **({"decided": decision and then and _decided_json(store, decision, then)} if reader.sees_decisions else {}),
         "now": explain_json(now, part, language),
         **({"difference": difference and difference_json(difference)} if reader.sees_decisions else {}),
@@ -81,10 +77,6 @@ def _now(store: Store, judging: type[Replay], subject: str, period: Period) -> R
     head = store.head()
     moment = Moment(period.as_of, head.recorded_at, head.position)
     return judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
-
-
-def _announces(event: Event, scheme: str, period: str) -> bool:
-    return event.type == "level.announced" and (event.data.scheme, event.data.period) == (scheme, period)
 
 
 def _announced_json(event: Event) -> dict[str, Any]:
@@ -122,13 +114,7 @@ def _events(store: Store, now: Replay, bearing: set[int], reader: Reader) -> lis
     """The records that bear on the level, whole, with their hashes: also those of the same orders and violations, which
     have no verdict of their own, and what retracts them.
     """
-    about = {about_of(now.events[position]) for position in bearing} - {None}
-    named = {(now.events[position].source, now.events[position].id) for position in bearing}
-    positions = bearing | {
-        event.position
-        for event in now.known
-        if about_of(event) in about or (event.type == RETRACTED and (event.data.source, event.data.event) in named)
-    }
+    positions = bearing | now.beside(bearing)
     moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
     subjects = sorted({now.events[position].originator_id for position in positions})
     listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment, reader))

@@ -5,20 +5,32 @@ are made of these parts and know no scheme. How the values are written is the bu
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple, Self
 
-from domain.events import Event, LevelDecided
+from domain.calendar import month_of
+from domain.events import CORRECTION_TYPES, Event, LevelDecided
 from domain.policy import Policy
 from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.same_instant import Causes
-from replay.history.timeline import Moment, events_of, retracted_positions
+from replay.history.timeline import RETRACTED, Moment, events_of, retracted_positions
 from replay.policies.names import level_names
-from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
+from replay.replaying.values import (
+    Compared,
+    DecidingEvent,
+    Differing,
+    Effective,
+    Figure,
+    Judged,
+    LevelChange,
+    Made,
+    Standing,
+)
 from replay.store.base import Store
 
 RETRACTED_NOTE: Final = "retracted"
@@ -186,6 +198,105 @@ class Replay(ABC):
     def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
         """The rules that the explanation of a part shows, each with the policy that it was tried under."""
         return []
+
+    # --- parts of an explanation --------------------------------------------------------------------------------------
+
+    def verdicts_in(
+        self, month: int | None, positions: Collection[int] | None, verdict: str | None = None
+    ) -> list[int]:
+        """The places in `judged` of the verdicts of a month, on the events at some positions, of a name: of each that
+        is given.
+        """
+        return [
+            index
+            for index, judged in enumerate(self.judged)
+            if month in (None, month_of(judged.at))
+            and (positions is None or judged.position in positions)
+            and verdict in (None, judged.verdict)
+        ]
+
+    def notes_in(self, month: int | None, positions: Collection[int] | None) -> list[int]:
+        """In the same way the positions of the events with a note, in the order of the ledger."""
+        return sorted(
+            position
+            for position in self.notes
+            if month in (None, month_of(self.events[position].occurred_at))
+            and (positions is None or position in positions)
+        )
+
+    def verdict_counts(self, month: int | None) -> dict[str, int]:
+        """How often each verdict was given in a month or at all."""
+        return dict(Counter(judged.verdict for judged in self.judged if month in (None, month_of(judged.at))))
+
+    def teller(self, index: int) -> "tuple[Replay, int]":
+        """The replay that tells of a verdict what led to it, and the verdict's place there."""
+        return self, index
+
+    def teller_of_note(self, position: int) -> "Replay":
+        """In the same way for a note."""
+        return self
+
+    @cached_property
+    def made(self) -> dict[int, Made]:
+        """By position, what the scheme made of an event."""
+        made: dict[int, Made] = dict(self.notes)
+        return made | {judged.position: judged for judged in self.judged}
+
+    def differing(self, after: "Replay") -> list[Differing]:
+        """The events of which another replay makes something else, in the order of the ledger."""
+        was, now = self.made, after.made
+        positions = sorted(was.keys() | now.keys())
+        return [Differing(at, was.get(at), now.get(at)) for at in positions if was.get(at) != now.get(at)]
+
+    @cached_property
+    def total_tenths(self) -> int:
+        """The points that the verdicts add up to; 0 in schemes that have none."""
+        return sum(judged.tenths or 0 for judged in self.judged)
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+
+    @property
+    def weight(self) -> int:
+        """On how many events in memory it rests."""
+        return len(self.known)
+
+    def before_corrections(self, position: int) -> list[Event]:
+        """What is known without the corrections behind a position, for a replay of that alone."""
+        return [event for event in self.known if event.position <= position or event.type not in CORRECTION_TYPES]
+
+    def named(self, event_id: str) -> list[Event]:
+        """The known events of an id; one id may be several sources'."""
+        return [event for event in self.known if event.id == event_id]
+
+    def about(self, event: Event) -> set[int]:
+        """The positions of the known events about the same order or violation; of a retraction, of what it names."""
+        if event.type == RETRACTED:
+            name = (event.data.source, event.data.event)
+            return {other.position for other in self.known if (other.source, other.id) == name}
+        about = about_of(event)
+        return {other.position for other in self.known if about is not None and about_of(other) == about}
+
+    def beside(self, positions: Collection[int]) -> set[int]:
+        """The positions of the events about the same orders and violations as some, and of what names these to be
+        retracted.
+        """
+        about = {about_of(self.events[position]) for position in positions} - {None}
+        named = {(self.events[position].source, self.events[position].id) for position in positions}
+        return {
+            event.position
+            for event in self.known
+            if about_of(event) in about or (event.type == RETRACTED and (event.data.source, event.data.event) in named)
+        }
+
+    def announcements(self, period: str) -> list[Event]:
+        """What was announced of a period, and not retracted."""
+        return [
+            event
+            for event in self.known
+            if event.type == "level.announced"
+            and (event.data.scheme, event.data.period) == (self.scheme, period)
+            and event.position not in self.retracted
+        ]
 
     @cached_property
     def retracted(self) -> dict[int, int]:

@@ -34,6 +34,18 @@ class Judged(NamedTuple):
     tenths: int | None = None
 
 
+Made = Judged | str
+"""What a scheme made of an event: a verdict, or a note that says why it has none."""
+
+
+class Differing(NamedTuple):
+    """An event of which two replays make something else; None where one knows nothing of it."""
+
+    position: int
+    before: Made | None
+    after: Made | None
+
+
 class LevelChange(NamedTuple):
     """A change of state or level, and what caused it."""
 

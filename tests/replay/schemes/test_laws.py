@@ -14,7 +14,7 @@ from domain.merchant_reputation.account import changes
 from domain.merchant_reputation.rule import Account, History, run
 from domain.policy import Policy
 from replay.answers.diff import STEPS, diff_json, steps_between
-from replay.answers.explain import explain_json, made_of
+from replay.answers.explain import explain_json
 from replay.answers.history import history_json
 from replay.history.timeline import Moment
 from replay.replaying.base import Part, Policies
@@ -159,7 +159,7 @@ def test_an_explanation_adds_up_and_leaves_nothing_out(world: World, versions: l
     assert len(judged) == len(whole["verdicts"]) and not judged & noted, "one verdict or note an event"
     must = {event.position for event in replay.took_part if event.type in ("order.received", "review.posted")}
     assert must <= judged | noted
-    assert set(made_of(replay)) == judged | noted
+    assert set(replay.made) == judged | noted
     assert {clause["name"] for clause in whole["clauses"]} == {
         *(verdict["verdict"] for verdict in whole["verdicts"]),
         *(note["note"] for note in whole["notes"]),
