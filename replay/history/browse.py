@@ -175,7 +175,7 @@ def status(store: Store) -> dict[str, Any]:
 def _hashes(store: Store, row: Row) -> dict[str, str]:
     chain_before = chain_at(store, row.position - 1) or bytes(32)
     return _own_hashes(row) | {
-        "fits": "yes" if linked(chain_before, row.record) == row.chain else "no: run 'levelbook verify'",
+        "fits": "yes" if linked(chain_before, leaf_hash(row.record)) == row.chain else "no: run 'levelbook verify'",
     }
 
 

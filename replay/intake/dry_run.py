@@ -63,6 +63,13 @@ class _Tried(Transaction):
     def now(self) -> int:
         return self._scratch.now()
 
+    @property
+    def has_table_sql(self) -> str:  # type: ignore[override]
+        return self._scratch.has_table_sql
+
+    def make_later_tables(self) -> None:
+        self._scratch.make_later_tables()
+
     def run_deferred(self) -> None:
         self._scratch.run_deferred()
 

@@ -11,8 +11,9 @@ from replay.integrity.aliases import buyer_problems
 from replay.integrity.verify import Verified, verify
 from replay.store.alias_queries import copied_tables, put_rows, table_rows
 from replay.store.base import Store
+from replay.store.key_chains import record
 from replay.store.queries import BEFORE_ALL, plain_rows
-from replay.store.record import Row
+from replay.store.record import Row, leaf_hash
 from replay.store.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
 
 COPY_ROWS: Final = 10_000
@@ -63,7 +64,7 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
 def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int], None]) -> None:
     for rows in _chunks(plain_rows(store, BEFORE_ALL, last)):
         with copy.writing() as transaction:
-            transaction.record([Row._make(row) for row in rows])
+            record(transaction, made := list(map(Row._make, rows)), [leaf_hash(row.record) for row in made])
         progress(rows[-1][0])
 
 

@@ -22,7 +22,17 @@ from replay.processes import rare_cycle_search, second_core
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
 from replay.store.queries import BEFORE_ALL, chain_at, link_at, plain_rows, tally
-from replay.store.record import BUYER_MARK, PLAIN_V, RECORD_V, RecordedEnvelope, Row, encode_json, linked, reference
+from replay.store.record import (
+    BUYER_MARK,
+    PLAIN_V,
+    RECORD_V,
+    RecordedEnvelope,
+    Row,
+    encode_json,
+    leaf_hash,
+    linked,
+    reference,
+)
 
 PROGRESS_ROWS: Final = 5_000
 RECORDS_BEFORE_HELP: Final = 50_000
@@ -107,7 +117,7 @@ class WalkedSpan:
             raise Misfit(f"comes first, but a record stands at position {position}, where none can be")
         if position != before.position + 1:
             raise Misfit(f"is missing; the next record is at {position}")
-        if linked(before.chain, record) != chain:
+        if linked(before.chain, leaf_hash(record)) != chain:
             identity = "" if before.position else ", or the ledger's identity (created_at, key_check)"
             raise Misfit(f"the chain does not fit the record: its bytes, or those of the link{identity}, were changed")
         _check_columns(row, ledger_id)

@@ -15,7 +15,8 @@ from replay.recording.conflicts import conflict_with_earlier, conflict_with_reco
 from replay.recording.oddities import Oddities, oddities
 from replay.store.base import AliasKey, Head, Known, Transaction, clock_failure
 from replay.store.buyers import hash_buyer, is_sealed, new_row
-from replay.store.record import Candidate, Row, filled, linked, record_template, with_alias
+from replay.store.key_chains import record
+from replay.store.record import Candidate, Row, filled, leaf_hash, linked, record_template, with_alias
 
 
 class Appended(NamedTuple):
@@ -138,7 +139,7 @@ class Appender:
         position, recorded_at, chain = head
         versions = transaction.versions(sorted({item.stream for item, _ in new}))
         stamped, template = None, b""
-        rows = []
+        rows, leaves = [], []
         for item, stamp in new:
             if stamp != stamped:
                 stamped, recorded_at = stamp, stamp.recorded_at
@@ -149,8 +150,10 @@ class Appender:
             position += 1
             versions[stream] = version = versions[stream] + 1
             event = item.event if buyer is None else with_alias(item.event, aliases[AliasKey(buyers[buyer], stream)])
-            record = filled(template, event, item.extensions, position, stream, version)
-            chain = linked(chain, record)
+            body = filled(template, event, item.extensions, position, stream, version)
+            leaf = leaf_hash(body)
+            leaves.append(leaf)
+            chain = linked(chain, leaf)
             rows.append(
                 Row(
                     position,
@@ -164,10 +167,10 @@ class Appender:
                     recorded_at,
                     item.content_hash,
                     chain,
-                    record,
+                    body,
                 )
             )
-        transaction.record(rows)
+        record(transaction, rows, leaves)
         return Head(position, recorded_at, chain)
 
 

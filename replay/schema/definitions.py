@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from replay.schema.triggers import POSTGRES_GUARDS, SQLITE_GUARDS
-from replay.schema.versions import LATER_INDEXES
+from replay.schema.versions import LATER_INDEXES, LATER_TABLES
 
 
 class NamedObject(NamedTuple):
@@ -52,7 +52,7 @@ def definition_problems(found: Definitions, expected: Definitions) -> list[str]:
     """A line for whatever is missing, is defined otherwise, or is none that this version makes."""
     guards, problems = [], []
     for named, definition in sorted(expected.items()):
-        if found.get(named) == definition or (named not in found and named.name in LATER_INDEXES):
+        if found.get(named) == definition or (named not in found and _may_be_missing(named, found)):
             continue
         if named.kind == "trigger" and named.name in _GUARDS:
             guards.append(f"the guard {named.name} is missing or was changed: records could be changed")
@@ -66,6 +66,13 @@ def definition_problems(found: Definitions, expected: Definitions) -> list[str]:
         f"the {_called(named)} is none that levelbook makes: it could hide or change what is read or written"
         for named in unknown
     ]
+
+
+def _may_be_missing(named: NamedObject, found: Definitions) -> bool:
+    """Whether stores of earlier versions lack it: an index, or a table with all that belongs to it."""
+    if named.table in LATER_TABLES:
+        return NamedObject("table", named.table, named.table) not in found
+    return named.name in LATER_INDEXES
 
 
 def _called(named: NamedObject) -> str:

@@ -10,10 +10,11 @@ from replay.schema.definitions import definition_problems
 from replay.schema.postgres_catalog import catalog, expected_guards, expected_tables
 from replay.schema.tables import AccessPath, paths, tables
 from replay.schema.triggers import POSTGRES_GUARDS, POSTGRES_REFUSAL
+from replay.schema.versions import LATER_TABLES
 
 SCHEMA: Final = "levelbook"
 SEED_BITS: Final = 62
-LOOKED_UP: Final = ("records", "buyers", "erasures_due")
+LOOKED_UP: Final = ("records", "buyers", "erasures_due", *LATER_TABLES)
 """Tables whose rows are looked up by their primary key."""
 _AMCHECK: Final = (
     "SELECT n.nspname FROM pg_extension AS e JOIN pg_proc AS p ON p.proname = 'bt_index_check'"

@@ -3,6 +3,7 @@
 Only making a store imports this module: SQLAlchemy takes longer to import than most commands run.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -20,8 +21,21 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from domain.events import BINDING_TYPES
 from replay.schema.columns import BIG, TEXT
-from replay.schema.triggers import POSTGRES_GUARD_STATEMENTS, SQLITE_GUARDS
-from replay.schema.versions import INDEX_OF_RETRACTIONS, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.schema.triggers import (
+    POSTGRES_GUARD_FUNCTION,
+    POSTGRES_GUARDS,
+    SQLITE_GUARDS,
+    as_records_granted,
+    postgres_guard_statements,
+)
+from replay.schema.versions import (
+    INDEX_OF_RETRACTIONS,
+    KEY_CHAINS,
+    LATER_TABLES,
+    ONE_ALIAS_EVERYWHERE,
+    SCHEMA_VERSION,
+    STREAM_CHAINS,
+)
 
 _metadata: Final = MetaData()
 
@@ -98,6 +112,29 @@ tally: Final = Table(
 )
 """Records by type, moved in the transaction of the records; `verify` counts again."""
 
+stream_chains: Final = Table(
+    STREAM_CHAINS,
+    _metadata,
+    Column("position", BIG, primary_key=True, autoincrement=False),
+    Column("chains", LargeBinary, nullable=False),
+    CheckConstraint("position > 0"),
+    sqlite_strict=True,
+)
+"""From the record at a position on, of some records that follow one another, the chains of their streams."""
+
+key_chains: Final = Table(
+    KEY_CHAINS,
+    _metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("count", BIG, primary_key=True, autoincrement=False),
+    Column("position", BIG, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    CheckConstraint("count > 0"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""A row for each record that has a key beside that of its stream: which one of the key it is, and the chain there."""
+
 _bindings: Final = text("type IN ({})".format(", ".join(f"'{name}'" for name in BINDING_TYPES)))
 _retractions: Final = text("type = 'event.retracted'")
 _indexes: Final = (
@@ -120,6 +157,7 @@ _indexes: Final = (
         postgresql_where=_retractions,
     ),
     Index("buyers_by_alias", buyers.c.alias, unique=True),
+    Index("key_chains_by_position", key_chains.c.position),
 )
 
 
@@ -154,14 +192,42 @@ def sqlite_statements(version: int) -> list[str]:
     """The statements that make an empty SQLite store of a schema version."""
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-    return [*_made(SQLiteDialect(), version), *SQLITE_GUARDS.values()]
+    return [*_made(SQLiteDialect(), tables(version)), *SQLITE_GUARDS.values()]
 
 
 def postgres_statements() -> list[str]:
     """The statements that make an empty PostgreSQL store in the schema that is searched first."""
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
-    return [*_made(PGDialect(), SCHEMA_VERSION), *POSTGRES_GUARD_STATEMENTS]  # type: ignore[no-untyped-call]
+    return [
+        *_made(PGDialect(), tables(SCHEMA_VERSION)),  # type: ignore[no-untyped-call]
+        POSTGRES_GUARD_FUNCTION,
+        *postgres_guard_statements(POSTGRES_GUARDS),
+    ]
+
+
+def later_sqlite_statements() -> list[str]:
+    """The statements that make the tables which stores of earlier versions lack."""
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    guards = [sql for sql in SQLITE_GUARDS.values() if any(f" ON {name}\n" in sql for name in LATER_TABLES)]
+    return [*_made(SQLiteDialect(), _later()), *guards]
+
+
+def later_postgres_statements() -> list[str]:
+    """The same on PostgreSQL; whoever has rights on the records gets those on what is kept with them."""
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    guards = {name: guard for name, guard in POSTGRES_GUARDS.items() if guard[0] in LATER_TABLES}
+    return [
+        *_made(PGDialect(), _later()),  # type: ignore[no-untyped-call]
+        *postgres_guard_statements(guards),
+        *map(as_records_granted, LATER_TABLES),
+    ]
+
+
+def _later() -> list[Table]:
+    return [stream_chains, key_chains]
 
 
 def tables(version: int) -> list[Table]:
@@ -172,6 +238,8 @@ def tables(version: int) -> list[Table]:
     return made
 
 
-def _made(dialect: Dialect, version: int) -> list[str]:
-    made = [str(CreateTable(table).compile(dialect=dialect)) for table in tables(version)]
-    return made + [str(CreateIndex(index).compile(dialect=dialect)) for index in _indexes]
+def _made(dialect: Dialect, some: Sequence[Table]) -> list[str]:
+    made = [str(CreateTable(table).compile(dialect=dialect)) for table in some]
+    names = {table.name for table in some}
+    listed = [index for index in _indexes if index.table is not None and index.table.name in names]
+    return made + [str(CreateIndex(index).compile(dialect=dialect)) for index in listed]

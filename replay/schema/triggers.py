@@ -1,5 +1,6 @@
 """The guards that keep records as they are: triggers of the database itself, made with a store and looked at again."""
 
+from collections.abc import Mapping
 from typing import Final
 
 SQLITE_GUARDS: Final = {
@@ -20,6 +21,21 @@ SQLITE_GUARDS: Final = {
     BEGIN SELECT RAISE(ABORT, 'a ledger keeps its identity: UPDATE is refused'); END""",
     "ledger_never_deleted": """CREATE TRIGGER ledger_never_deleted BEFORE DELETE ON ledger
     BEGIN SELECT RAISE(ABORT, 'a ledger keeps its identity: DELETE is refused'); END""",
+    "stream_chains_only_appended": """CREATE TRIGGER stream_chains_only_appended BEFORE INSERT ON stream_chains
+    WHEN length(NEW.chains) = 0 OR length(NEW.chains) % 32 <> 0 OR NEW.position <> coalesce(
+      (SELECT position + length(chains) / 32 FROM stream_chains ORDER BY position DESC LIMIT 1), 1)
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: this row does not follow the last one'); END""",
+    "stream_chains_never_updated": """CREATE TRIGGER stream_chains_never_updated BEFORE UPDATE ON stream_chains
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: UPDATE is refused'); END""",
+    "stream_chains_never_deleted": """CREATE TRIGGER stream_chains_never_deleted BEFORE DELETE ON stream_chains
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: DELETE is refused'); END""",
+    "key_chains_only_appended": """CREATE TRIGGER key_chains_only_appended BEFORE INSERT ON key_chains
+    WHEN NEW.count <> (SELECT coalesce(max(count), 0) + 1 FROM key_chains WHERE key = NEW.key)
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: this row does not follow the last one of its key'); END""",
+    "key_chains_never_updated": """CREATE TRIGGER key_chains_never_updated BEFORE UPDATE ON key_chains
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: UPDATE is refused'); END""",
+    "key_chains_never_deleted": """CREATE TRIGGER key_chains_never_deleted BEFORE DELETE ON key_chains
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: DELETE is refused'); END""",
 }
 """By name, the statement that makes the guard, as SQLite keeps it."""
 
@@ -29,15 +45,34 @@ POSTGRES_GUARDS: Final = {
     "records_never_truncated": ("records", "TRUNCATE", "STATEMENT"),
     "ledger_never_changed": ("ledger", "UPDATE OR DELETE", "ROW"),
     "ledger_never_truncated": ("ledger", "TRUNCATE", "STATEMENT"),
+    "stream_chains_never_changed": ("stream_chains", "UPDATE OR DELETE", "ROW"),
+    "stream_chains_never_truncated": ("stream_chains", "TRUNCATE", "STATEMENT"),
+    "key_chains_never_changed": ("key_chains", "UPDATE OR DELETE", "ROW"),
+    "key_chains_never_truncated": ("key_chains", "TRUNCATE", "STATEMENT"),
 }
 """By name, the table, what is refused, and whether for each row or statement."""
 
-POSTGRES_GUARD_STATEMENTS: Final = (
-    f"CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $${POSTGRES_REFUSAL}$$",
-    *(
-        f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {each} EXECUTE FUNCTION refuse_change()"
-        for name, (table, events, each) in POSTGRES_GUARDS.items()
-    ),
-    # ALWAYS: also in sessions that act as a replica, where ordinary triggers sleep.
-    *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for name, (table, _, _) in POSTGRES_GUARDS.items()),
+POSTGRES_GUARD_FUNCTION: Final = (
+    f"CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $${POSTGRES_REFUSAL}$$"
 )
+_GRANTED_ALIKE: Final = """DO $$ DECLARE given record; BEGIN
+  FOR given IN SELECT a.grantee, a.privilege_type FROM pg_class AS c, aclexplode(c.relacl) AS a
+    WHERE c.oid = 'records'::regclass AND a.grantee <> c.relowner AND a.privilege_type IN ('SELECT', 'INSERT')
+  LOOP EXECUTE format('GRANT %s ON {table} TO %s', given.privilege_type,
+    CASE given.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(given.grantee)) END);
+  END LOOP; END $$"""
+
+
+def postgres_guard_statements(guards: Mapping[str, tuple[str, str, str]]) -> list[str]:
+    """The statements that make guards, which call a function that is there."""
+    made = [
+        f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {each} EXECUTE FUNCTION refuse_change()"
+        for name, (table, events, each) in guards.items()
+    ]
+    # ALWAYS: also in sessions that act as a replica, where ordinary triggers sleep.
+    return made + [f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for name, (table, _, _) in guards.items()]
+
+
+def as_records_granted(table: str) -> str:
+    """A statement that gives the roles which may read or append records the same rights on a table."""
+    return _GRANTED_ALIKE.replace("{table}", table)

@@ -5,6 +5,10 @@ from typing import Final
 SCHEMA_VERSION: Final = 2
 ONE_ALIAS_EVERYWHERE: Final = 1
 """Stores of this version gave a buyer one alias at all merchants; they are read and no longer appended to."""
+STREAM_CHAINS: Final = "stream_chains"
+KEY_CHAINS: Final = "key_chains"
+LATER_TABLES: Final = (STREAM_CHAINS, KEY_CHAINS)
+"""Tables that stores made by earlier versions lack until decisions first ask for the chains of keys."""
 INDEX_OF_RETRACTIONS: Final = "records_by_retraction"
 LATER_INDEXES: Final = {
     "records_by_time": "(stream, occurred_at)",

@@ -89,6 +89,9 @@ class Known(NamedTuple):
 class Readable(ABC):
     """What `queries` asks: an open store, or a transaction, which sees what it has written."""
 
+    has_table_sql: str
+    """Asks for a row where the store has a table of a name."""
+
     @abstractmethod
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows as they are read. For this room alone: what others ask has a name in `queries`."""
@@ -177,6 +180,10 @@ class Transaction(Readable):
         if self.aliases_of(buyer):
             raise not_kept("a row that was deleted is still there")
         return count
+
+    @abstractmethod
+    def make_later_tables(self) -> None:
+        """Make the tables that stores of earlier versions lack. Raises StoreError where this role may not."""
 
     @abstractmethod
     def may_erase(self) -> bool:

@@ -11,7 +11,6 @@ import psycopg
 from psycopg import sql as pgsql
 
 from replay.errors import NoStoreError, StoreError, UsageError
-from replay.schema.versions import ONE_ALIAS_EVERYWHERE
 from replay.store.base import (
     IDENTITY_SQL,
     ROW_COLUMNS,
@@ -49,6 +48,7 @@ _COPY_TYPES: Final = (
     *("int8", "text", "int8", "text", "text", "text", "text"),
     *("int8", "int8", "bytea", "bytea", "bytea"),
 )
+_HAS_TABLE: Final = f"SELECT 1 FROM pg_tables WHERE schemaname = '{SCHEMA}' AND tablename = ?"
 _MAY_ERASE: Final = "SELECT has_table_privilege('buyers', 'DELETE') AND has_table_privilege('erasures_due', 'DELETE')"
 _NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
@@ -56,6 +56,7 @@ _NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::big
 class PostgresStore(Store):
     """An open PostgreSQL store: one connection for reading, one for appending."""
 
+    has_table_sql = _HAS_TABLE
     alias_sql = "convert_from(record, 'UTF8')::json #>> '{event,data,buyer}'"
 
     def __init__(self, location: str) -> None:
@@ -134,14 +135,10 @@ class PostgresStore(Store):
             return _now(self._reader)
 
     def size_bytes(self) -> int:
-        tables = ["records", "ledger", "buyers", "tally"]
-        if self.identity.version != ONE_ALIAS_EVERYWHERE:
-            tables.append("erasures_due")
-        return sum(
-            int(size)
-            for table in tables
-            for (size,) in self._query("SELECT pg_total_relation_size(?::regclass)", (f"{SCHEMA}.{table}",))
-        )
+        # All that there are: stores of earlier versions lack some.
+        sql = "SELECT CAST(sum(pg_total_relation_size(c.oid)) AS BIGINT) FROM pg_class AS c WHERE c.relkind = 'r'"
+        ((size,),) = self._query(f"{sql} AND c.relnamespace = '{SCHEMA}'::regnamespace")
+        return int(size)
 
     def definition_problems(self) -> list[str]:
         from replay.schema.postgres_indexes import definitions_differ
@@ -220,6 +217,8 @@ class PostgresStore(Store):
 class PostgresTransaction(Transaction):
     """A transaction that holds the advisory lock of appends until it is committed."""
 
+    has_table_sql = _HAS_TABLE
+
     def __init__(self, connection: psycopg.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
@@ -239,6 +238,13 @@ class PostgresTransaction(Transaction):
 
     def run_deferred(self) -> None:
         self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def make_later_tables(self) -> None:
+        from replay.schema.tables import later_postgres_statements
+
+        for statement in later_postgres_statements():
+            with _failures_named(self._name):
+                self._connection.execute(statement.encode())
 
     def may_erase(self) -> bool:
         ((may,),) = self.execute(_MAY_ERASE)

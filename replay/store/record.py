@@ -23,8 +23,9 @@ PLAIN_V: Final = 1
 """The form of a record without extension attributes."""
 DATA_SINCE_V: Final = 1
 """From this form on, an event's data has its present form."""
-CHAIN_START: Final = bytes(32)
-"""The start of the chain in stores of version 1, and what stands for the chain of no position."""
+HASH_BYTES: Final = 32
+CHAIN_START: Final = bytes(HASH_BYTES)
+"""The start of the chain of a key, and of that of stores of version 1; what stands for the chain of no position."""
 OWN_SOURCE: Final = "urn:levelbook:"
 """Begins the `source` of what a ledger records itself; from outside it is refused, in any case of letters."""
 BUYER_MARK: Final = b'"buyer":"@"'
@@ -165,6 +166,11 @@ def leaf_hash(record: bytes) -> bytes:
     return sha256(b"\x00" + record).digest()
 
 
-def linked(chain: bytes, record: bytes) -> bytes:
-    """The chain with one more record."""
-    return sha256(b"\x02" + chain + sha256(b"\x00" + record).digest()).digest()
+def linked(chain: bytes, leaf: bytes) -> bytes:
+    """The chain with one more record, by its leaf hash."""
+    return sha256(b"\x02" + chain + leaf).digest()
+
+
+def key_linked(chain: bytes, position: int, leaf: bytes) -> bytes:
+    """The chain of a key with one more record, by its position and leaf hash."""
+    return sha256(b"\x03" + chain + position.to_bytes(8, "big") + leaf).digest()

@@ -33,12 +33,14 @@ APPLICATION_ID: Final = 0x4C76426B
 """'LvBk' in the file's header."""
 BUSY_SECONDS: Final = 60
 _KEYS_AT_ONCE: Final = 500
+_HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 _INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
 class SqliteStore(Store):
     """An open SQLite store: one connection for reading, one for appending."""
 
+    has_table_sql = _HAS_TABLE
     alias_sql = "json_extract(CAST(record AS TEXT), '$.event.data.buyer')"
 
     def __init__(self, path: Path) -> None:
@@ -185,6 +187,8 @@ class SqliteStore(Store):
 class SqliteTransaction(Transaction):
     """A write transaction; the file's write lock is held from its beginning."""
 
+    has_table_sql = _HAS_TABLE
+
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int]) -> None:
         self._connection = connection
         self._clock = clock
@@ -200,6 +204,12 @@ class SqliteTransaction(Transaction):
 
     def run_deferred(self) -> None:
         """SQLite defers no triggers."""
+
+    def make_later_tables(self) -> None:
+        from replay.schema.tables import later_sqlite_statements
+
+        for statement in later_sqlite_statements():
+            self._connection.execute(statement)
 
     def may_erase(self) -> bool:
         return True  # whoever may write the file

@@ -9,6 +9,9 @@ from replay.store.location import is_postgres
 from replay.store.opening import open_store
 from tests.support.running import run
 
+TABLES = ("records", "stream_chains", "key_chains")
+"""Those whose guards refuse what a restore does."""
+
 
 def kept(location: str) -> Callable[[], None]:
     """Keep a ledger as it is now; what this gives brings it back as a restored backup does."""
@@ -27,10 +30,17 @@ def kept(location: str) -> Callable[[], None]:
 
     def restore_rows() -> None:
         with psycopg.connect(location, options="-c search_path=levelbook", autocommit=True) as connection:
-            connection.execute("ALTER TABLE records DISABLE TRIGGER USER")
-            connection.execute("DELETE FROM records WHERE position > %s", (position,))
+            for table in TABLES:
+                connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+            for table in ("records", "key_chains", "stream_chains"):
+                connection.execute(f"DELETE FROM {table} WHERE position > %s".encode(), (position,))
+            connection.execute(
+                "UPDATE stream_chains SET chains = substr(chains, 1, 32 * (%s - position + 1)::int)", (position,)
+            )
             connection.execute("UPDATE tally SET count = (SELECT count(*) FROM records AS r WHERE r.type = tally.type)")
-            for (name,) in connection.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'records'::regclass"):
-                connection.execute(f"ALTER TABLE records ENABLE ALWAYS TRIGGER {name}".encode())
+            for table in TABLES:
+                sql = f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass"
+                for (name,) in connection.execute(sql.encode()):
+                    connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}".encode())
 
     return restore_rows

@@ -20,7 +20,7 @@ from replay.recording.erase import erase_now
 from replay.store.base import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
-from replay.store.record import linked
+from replay.store.record import leaf_hash, linked
 from tests.support.making import event, ingest_events, line, paid, records, write_lines
 
 
@@ -159,7 +159,7 @@ def rechained(store: Store, position: int, change: Callable[[bytes], bytes]) -> 
     chain, script = store.identity.chain_start, []
     for at, record in enumerate(records(store), 1):
         forged = change(record) if at == position else record
-        chain = linked(chain, forged)
+        chain = linked(chain, leaf_hash(forged))
         script.append(f"UPDATE records SET record = x'{forged.hex()}', chain = x'{chain.hex()}' WHERE position = {at};")
     return "".join(script)
 

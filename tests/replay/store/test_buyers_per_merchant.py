@@ -120,12 +120,12 @@ def make_old(location: str, folder: Path) -> None:
         ledger, alias = store.identity.id, first["event"]["data"]["buyer"]
         second["event"]["data"]["buyer"] = alias
         (key,) = next(iter(store._query("SELECT key FROM buyers")))
-    from replay.store.record import CHAIN_START, encode_json, linked
+    from replay.store.record import CHAIN_START, encode_json, leaf_hash, linked
 
     chain, rows = CHAIN_START, []
     for record in (first, second):
         body = encode_json(record)
-        chain = linked(chain, body)
+        chain = linked(chain, leaf_hash(body))
         rows.append((chain, body, record["position"]))
     assert ledger == first["ledger"]
     statements: list[tuple[str, tuple[object, ...]]] = [

@@ -1,0 +1,213 @@
+"""The chains of the keys of records (docs/reference/key-chains.md): kept with the records, and asked at any position.
+
+They are kept for a prefix of the ledger, up to the *reach*. What is recorded right behind it is chained in the same
+transaction; in a ledger that is older than they are, the reach is behind until `replay.recording.chaining` has come to
+the end, and readers fold what is missing from the records.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain as joined
+from typing import Any, Final, NamedTuple
+
+from domain.keys import TYPES_OF_KEYS, key_beside_stream, stream_key
+from replay.errors import damaged
+from replay.schema.versions import KEY_CHAINS, STREAM_CHAINS
+from replay.store.base import Readable, Store, Transaction, not_kept
+from replay.store.record import CHAIN_START, HASH_BYTES, Row, key_linked, leaf_hash
+
+CHAINS_A_ROW: Final = 60
+"""Of so many records the chains of their streams stand in one row: small enough for PostgreSQL to keep it in place."""
+_ROWS_AT_ONCE: Final = 500
+_STREAM: Final = stream_key("")
+_SLICE: Final = (
+    f"(SELECT substr(c.chains, CAST({HASH_BYTES} * ({{0}} - c.position) + 1 AS INTEGER), {HASH_BYTES})"
+    " FROM stream_chains AS c WHERE c.position <= {0} ORDER BY c.position DESC LIMIT 1)"
+)
+"""The chain that the stream of the record at a position has there."""
+_PLACE: Final = "(SELECT r.position FROM records AS r WHERE r.stream = {0}.stream AND r.version = {1})"
+_MIDDLE: Final = "CASE WHEN n.place <= {position} THEN (n.middle + n.high + 1) / 2 ELSE (n.low + n.middle) / 2 END"
+# The head of each stream is looked at first; of those that went on behind the position the place is searched by halves.
+_STATES_AT: Final = (
+    "WITH RECURSIVE k (stream) AS (VALUES {values}),"
+    " heads (stream, head, place) AS (SELECT h.stream, h.head,"
+    f" {_PLACE.format('h', 'h.head')} FROM (SELECT k.stream, CAST(coalesce((SELECT max(r.version)"
+    " FROM records AS r WHERE r.stream = k.stream), 0) AS BIGINT) AS head FROM k) AS h),"
+    " narrowed (stream, low, high, middle, place) AS ("
+    "SELECT h.stream, CASE WHEN h.place <= {position} THEN h.head ELSE 0 END, h.head, h.head, h.place FROM heads AS h"
+    " UNION ALL SELECT n.stream, CASE WHEN n.place <= {position} THEN n.middle ELSE n.low END,"
+    " CASE WHEN n.place <= {position} THEN n.high ELSE n.middle - 1 END,"
+    f" {_MIDDLE}, {_PLACE.format('n', _MIDDLE)} FROM narrowed AS n WHERE n.low < n.high)"
+    f" SELECT n.stream, n.high, n.place, {_SLICE.format('n.place')} FROM narrowed AS n"
+    " WHERE n.low = n.high AND n.high > 0"
+)
+_OTHERS_AT: Final = (
+    "WITH k (key) AS (VALUES {values}) SELECT c.key, c.count, c.chain, c.position FROM k JOIN key_chains AS c"
+    " ON c.key = k.key AND c.count ="
+    " (SELECT max(d.count) FROM key_chains AS d WHERE d.key = k.key AND d.position <= ?)"
+)
+_CHAINS_OF: Final = (
+    "WITH k (stream, version) AS (VALUES {values})"
+    f" SELECT f.stream, {_SLICE.format('f.position')} FROM (SELECT k.stream, (SELECT r.position FROM records AS r"
+    " WHERE r.stream = k.stream AND r.version = k.version) AS position FROM k) AS f"
+)
+
+
+class KeyState(NamedTuple):
+    """How far the chain of a key has come."""
+
+    records: int
+    """How many have the key."""
+    chain: bytes
+    position: int
+    """Of the last record that has the key; 0 where none has."""
+
+    def then(self, position: int, leaf: bytes) -> "KeyState":
+        """The state with one more record, by its position and leaf hash."""
+        return KeyState(self.records + 1, key_linked(self.chain, position, leaf), position)
+
+
+NO_RECORD: Final = KeyState(0, CHAIN_START, 0)
+
+
+def key_states(store: Store, keys: Collection[str], position: int) -> dict[str, KeyState]:
+    """Where the chains of some keys stand after the record at a position; NO_RECORD of a key that no record has yet.
+
+    Some microseconds a key, wherever the ledger has kept them up to that position; what it has not kept is folded from
+    the records themselves. Raises StoreError where what is kept cannot be right.
+    """
+    kept = reach(store)
+    states = dict.fromkeys(keys, NO_RECORD)
+    if kept:
+        states |= _kept_states(store, states.keys(), min(position, kept))
+    if kept < position:
+        states = {key: _folded(store, key, state, kept, position) for key, state in states.items()}
+    return states
+
+
+def reach(readable: Readable) -> int:
+    """Up to which position the chains of keys are kept; 0 where they are not, or not yet."""
+    if not has_chains(readable):
+        return 0
+    sql = f"SELECT position + length(chains) / {HASH_BYTES} - 1 FROM stream_chains ORDER BY position DESC LIMIT 1"
+    return next((int(last) for (last,) in readable._query(sql)), 0)
+
+
+def has_chains(readable: Readable) -> bool:
+    """Whether the store has the tables for them, which earlier versions did not make."""
+    return bool(list(readable._query(readable.has_table_sql, (STREAM_CHAINS,))))
+
+
+def record(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes]) -> None:
+    """Append rows that follow the last record, each with its leaf hash, and what their keys chain to.
+
+    This is the one way in which records come into a store. Raises StoreError where the database does not keep them.
+    """
+    transaction.record(rows)
+    before = rows[0].position - 1
+    kept = reach(transaction)
+    if kept > before:
+        raise damaged(f"the table {STREAM_CHAINS}, which goes on to position {kept} where records end at {before},")
+    if kept == before and has_chains(transaction):
+        extend(transaction, rows, leaves)
+
+
+def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes]) -> None:
+    """Keep the chains of records that follow the reach. Raises StoreError unless the database has kept them."""
+    chains = _chains_before(transaction, rows)
+    others = _states_before(transaction, rows)
+    linked: list[bytes] = []
+    added: list[tuple[str, int, int, bytes]] = []
+    for row, leaf in zip(rows, leaves, strict=True):
+        chains[row.stream] = link = key_linked(chains[row.stream], row.position, leaf)
+        linked.append(link)
+        if (key := key_beside_stream(row.type, row.ref)) is not None:
+            others[key] = state = others[key].then(row.position, leaf)
+            added.append((key, state.records, state.position, state.chain))
+    first = rows[0].position
+    kept = [
+        (first + start, b"".join(linked[start : start + CHAINS_A_ROW])) for start in range(0, len(linked), CHAINS_A_ROW)
+    ]
+    transaction.execute_many(f"INSERT INTO {STREAM_CHAINS} (position, chains) VALUES (?, ?)", kept)
+    if added:
+        transaction.execute_many(f"INSERT INTO {KEY_CHAINS} (key, count, position, chain) VALUES (?, ?, ?, ?)", added)
+    transaction.run_deferred()
+    if list(stream_chain_rows(transaction, first)) != kept or list(key_chain_rows(transaction, first)) != added:
+        raise not_kept(f"the chains of keys from position {first} on are not there, or others")
+
+
+def stream_chain_rows(readable: Readable, first: int) -> Iterator[tuple[int, bytes]]:
+    """(position, chains) from a position on: of the records from there on, the chains of their streams."""
+    sql = "SELECT position, chains FROM stream_chains WHERE position >= ? ORDER BY position"
+    return readable._query(sql, (first,))
+
+
+def key_chain_rows(readable: Readable, first: int) -> Iterator[tuple[str, int, int, bytes]]:
+    """(key, count, position, chain) of the other keys, from a position on and in its order."""
+    sql = "SELECT key, count, position, chain FROM key_chains WHERE position >= ? ORDER BY position"
+    return readable._query(sql, (first,))
+
+
+def _kept_states(readable: Readable, keys: Collection[str], position: int) -> Iterator[tuple[str, KeyState]]:
+    streams = sorted(key.removeprefix(_STREAM) for key in keys if key.startswith(_STREAM))
+    for some, values in _stretches([(stream,) for stream in streams], "TEXT"):
+        for stream, count, at, link in readable._query(_STATES_AT.format(values=values, position=int(position)), some):
+            yield stream_key(stream), KeyState(count, _whole(link, stream), at)
+    others = sorted(key for key in keys if not key.startswith(_STREAM))
+    for some, values in _stretches([(key,) for key in others], "TEXT"):
+        for key, *state in readable._query(_OTHERS_AT.format(values=values), (*some, position)):
+            yield key, KeyState._make(state)
+
+
+def _chains_before(transaction: Transaction, rows: Sequence[Row]) -> dict[str, bytes]:
+    """By stream of some rows, the chain that the first of them goes on from."""
+    firsts: dict[str, int] = {}
+    for row in rows:
+        firsts.setdefault(row.stream, row.version)
+    chains = dict.fromkeys(firsts, CHAIN_START)
+    begun = sorted((stream, version - 1) for stream, version in firsts.items() if version > 1)
+    for some, values in _stretches(begun, "TEXT", "BIGINT"):
+        for stream, link in transaction.execute(_CHAINS_OF.format(values=values), some):
+            chains[stream] = _whole(link, stream)
+    return chains
+
+
+def _states_before(transaction: Transaction, rows: Sequence[Row]) -> dict[str, KeyState]:
+    """By key beside those of streams, the state that the first of some rows goes on from."""
+    others = {key for row in rows if (key := key_beside_stream(row.type, row.ref)) is not None}
+    states = dict.fromkeys(others, NO_RECORD)
+    if others:
+        states |= _kept_states(transaction, others, rows[0].position - 1)
+    return states
+
+
+def _folded(store: Store, key: str, state: KeyState, after: int, last: int) -> KeyState:
+    """The state of a key, gone on with over its records behind a position and up to another."""
+    condition, parameters = _condition(key)
+    sql = f"SELECT position, record FROM records WHERE {condition} AND position > ? AND position <= ? ORDER BY position"
+    for position, body in store._query(sql, (*parameters, after, last)):
+        state = state.then(position, leaf_hash(body))
+    return state
+
+
+def _condition(key: str) -> tuple[str, tuple[str, ...]]:
+    """In SQL, which records have a key; types as text, so that their indexes are used."""
+    kind, _, rest = key.partition(" ")
+    if kind == "stream":
+        return "stream = ?", (rest,)
+    types = ", ".join(f"'{name}'" for name in TYPES_OF_KEYS[kind])
+    return f"ref = ? AND type IN ({types})", (rest,)
+
+
+def _stretches(rows: Sequence[tuple[Any, ...]], *types: str) -> Iterator[tuple[list[Any], str]]:
+    """Rows in stretches of as many as one statement takes, each as its parameters and as a list of VALUES."""
+    first = f"({', '.join(f'CAST(? AS {name})' for name in types)})"
+    other = f"({', '.join('?' * len(types))})"
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        yield list(joined.from_iterable(some)), ", ".join([first] + [other] * (len(some) - 1))
+
+
+def _whole(link: bytes | None, stream: str) -> bytes:
+    if link is None or len(link) != HASH_BYTES:
+        raise damaged(f"the table {STREAM_CHAINS}, where the chain of {stream} is missing,")
+    return bytes(link)
