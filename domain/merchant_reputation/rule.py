@@ -80,6 +80,8 @@ _COUNTED: Final = Verdict.COUNTED
 _COUNT_IT: Final = (_COUNTED, 0, 0)
 _VERDICTS: Final = (_COUNTED, *Verdict)
 """By their numbers; 0 is none's."""
+WORDS: Final = ("", *(verdict.word for verdict in Verdict))
+"""In the same way."""
 
 
 class State(StrEnum):

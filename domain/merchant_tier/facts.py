@@ -38,9 +38,12 @@ class Verdict(StrEnum):
 
 
 COUNTED: Final = 0
-REPEATED: Final = 1
-DISMISSED: Final = 2
-"""What becomes of an event, as the rule numbers it; the verdicts distinguish which kind of event was repeated."""
+DUPLICATE_ORDER: Final = 1
+REPEAT_COMPLAINT: Final = 2
+DISMISSED: Final = 3
+REPEAT_REVIEW: Final = 4
+VERDICTS: Final = tuple(Verdict)
+"""By the number that stands for it in the rule."""
 PAID: Final = 0
 COMPLAINED: Final = 1
 REVIEWED: Final = 2
@@ -172,23 +175,16 @@ _ACTS: Final = {
     "merchant.tier_set": NOTICE,
     "merchant.closed": CLOSED,
 }
-_COUNTED: Final = {
-    "order.paid": (PAID, Verdict.DUPLICATE_ORDER),
-    "order.complained": (COMPLAINED, Verdict.REPEAT_COMPLAINT),
-    "review.posted": (REVIEWED, Verdict.REPEAT_REVIEW),
-}
-"""By type, its kind, and the verdict on what is not the first of its order."""
+_COUNTED: Final = {"order.paid": PAID, "order.complained": COMPLAINED, "review.posted": REVIEWED}
 FIGURES: Final = len(Day._fields) - 1
 
 
 def _verdict(event: Event, seen: set[tuple[str, str]], dismissed: set[str]) -> Verdict:
     order: str = event.data.order
-    kind, repeated = _COUNTED[event.type]
-    outcome = outcome_of(kind, (event.type, order) in seen, order in dismissed)
+    outcome = outcome_of(_COUNTED[event.type], (event.type, order) in seen, order in dismissed)
     if outcome == COUNTED:
         seen.add((event.type, order))
-        return Verdict.COUNTED
-    return repeated if outcome == REPEATED else Verdict.DISMISSED
+    return VERDICTS[outcome]
 
 
 def _count(event: Event, figures: list[int], reading: ReadingTerm) -> None:
@@ -206,10 +202,14 @@ def _count(event: Event, figures: list[int], reading: ReadingTerm) -> None:
 
 
 def outcome_of(kind: int, seen: bool, dismissed: bool) -> int:
-    """Whether an event counts, by whether one of its kind for its order was seen before."""
+    """What becomes of an event, by whether one of its kind for its order was seen before, or it is dismissed."""
     if kind == COMPLAINED and dismissed:
         return DISMISSED
-    return REPEATED if seen else COUNTED
+    if not seen:
+        return COUNTED
+    if kind == PAID:
+        return DUPLICATE_ORDER
+    return REPEAT_COMPLAINT if kind == COMPLAINED else REPEAT_REVIEW
 
 
 def count(

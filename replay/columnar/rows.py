@@ -63,6 +63,14 @@ def retracted_rows(columns: Columns) -> NDArray[np.bool_]:
     return np.isin(columns.position, positions) if len(positions) else np.zeros(len(columns.position), np.bool_)
 
 
+def rows_of_subject(columns: Columns, subject: int, until: int, *whats: int) -> NDArray[np.int64]:
+    """The rows of a subject of some types up to an instant that no retraction takes out."""
+    low, high = np.searchsorted(columns.subject, np.array((subject, subject + 1), columns.subject.dtype))
+    rows = low + np.flatnonzero(np.isin(columns.what[low:high], whats) & (columns.at[low:high] <= until))
+    kept: NDArray[np.int64] = rows[~np.isin(columns.position[rows], positions_taken_out(columns))]
+    return kept
+
+
 def records_of(values: Sequence[Any]) -> NDArray[np.void]:
     """Named tuples of integers as an array of records with the same fields, which a rule reads by the same names."""
     return np.array([_plain(value) for value in values], _dtype(values[0]))

@@ -7,8 +7,8 @@ once more, among the events that took part.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from domain.events import Event
 
@@ -23,7 +23,6 @@ _CAUSES: Final[dict[str, tuple[str, ...]]] = {
     BEFORE_OPENING: (_OPENING,),
 }
 """By verdict or note, what would have had to stand before."""
-_ACTS: Final = ("merchant.closed", "merchant.tier_set")
 _ALL: Final = frozenset(name for names in _CAUSES.values() for name in names)
 _About = tuple[str, str, str | None, int]
 """Whose event of which type it is, about which order or creator, and its instant."""
@@ -50,24 +49,37 @@ class Causes:
         """Whether an opening of the same merchant and instant stands after an event."""
         return self._first(event, _OPENING, event.occurred_at) is not None
 
-    def acts_before_opening(self, events: Iterable[Event]) -> list[int]:
-        """Positions of the closings and notices among a merchant's events that came while it was not open, and before
-        an opening of the same instant.
-        """
-        found, is_open = [], False
-        for event in events:
-            if event.type == _OPENING:
-                is_open = True
-            elif event.type in _ACTS:
-                if not is_open and self.opens_after(event):
-                    found.append(event.position)
-                is_open = is_open and event.type != "merchant.closed"
-        return found
-
     def _first(self, event: Event, cause: str, at: int) -> int | None:
         places = self._places.get(_about(event, cause, at), [])
         place = bisect_right(places, event.position)
         return places[place] if place < len(places) else None
+
+
+class Act(NamedTuple):
+    """An opening, a closing or a notice."""
+
+    type: str
+    at: int
+    position: int
+
+
+ACT_TYPES: Final = (_OPENING, "merchant.closed", "merchant.tier_set")
+
+
+def acts_before_opening(acts: Sequence[Act]) -> list[int]:
+    """Positions of a merchant's closings and notices that came while it was not open, and before an opening of the
+    same instant; all are given in the order of processing.
+    """
+    last_opening = {act.at: act.position for act in acts if act.type == _OPENING}
+    found, is_open = [], False
+    for act in acts:
+        if act.type == _OPENING:
+            is_open = True
+            continue
+        if not is_open and last_opening.get(act.at, 0) > act.position:
+            found.append(act.position)
+        is_open = is_open and act.type != "merchant.closed"
+    return found
 
 
 def _about(event: Event, cause: str, at: int) -> _About:

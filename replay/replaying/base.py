@@ -63,6 +63,8 @@ class Replay(ABC):
     scheme: ClassVar[str]
     has_points: ClassVar[bool] = False
     """Whether its verdicts bear points that add up."""
+    words: ClassVar[tuple[str, ...]]
+    """The words of its verdicts, by the numbers that stand for them in columns; new ones are added at the end."""
 
     took_part: Sequence[Event]
     """The events that took part, in the order of processing."""

@@ -36,7 +36,8 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.retractions import positions_taken_out
-from replay.schemes.merchant_reputation.folded import Changes, Findings, Folded, FoldedMonths
+from replay.replaying.verdicts import Verdicts, written
+from replay.schemes.merchant_reputation.folded import Changes, Folded, FoldedMonths
 from replay.schemes.merchant_reputation.loop import (
     CLEARED,
     FLAGGED,
@@ -78,7 +79,7 @@ def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Fold
     return Folded(
         columns.subjects,
         codes,
-        Findings(out.findings.starts, *_first(out.findings[1:], found)),
+        written(out.findings, found),
         FoldedMonths(out.months.starts, *_first(out.months[1:], months)),
         out.accounts,
         Changes(out.changes.starts, *_first(out.changes[1:], changes)),
@@ -207,7 +208,7 @@ def _room_for(subjects: int, rows: int, sizes: Sizes, spans: int) -> Out:
 
     i1, i2, i8, months, changes = np.int8, np.int16, np.int64, sizes.months, rows + subjects * (spans - 1)
     return Out(
-        Findings(starts(), *room(rows, i8, i8, i1, i8)),
+        Verdicts(starts(), *room(rows, i8, i8, i1, i8)),
         FoldedMonths(
             starts(),
             np.empty(months, np.int32),

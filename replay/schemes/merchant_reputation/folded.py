@@ -3,29 +3,18 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain.merchant_reputation.rule import Account
+from replay.replaying.verdicts import Verdicts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-class Findings(NamedTuple):
-    """Every verdict, by subject and within a subject in the order of judgement: the rule's `Finding`."""
-
-    starts: "NDArray[np.int64]"
-    """By subject, where its findings begin; they end where those of the next subject begin. One more than subjects."""
-    at: "NDArray[np.int64]"
-    position: "NDArray[np.int64]"
-    verdict: "NDArray[np.int8]"
-    """The number of the Verdict."""
-    tenths: "NDArray[np.int64]"
-
-
 class FoldedMonths(NamedTuple):
     """Every month in which something happened, by subject and in order: `domain.merchant_reputation.rule.Month`."""
 
     starts: "NDArray[np.int64]"
-    """As in Findings."""
+    """As in Verdicts."""
     month: "NDArray[np.int32]"
     begun: "NDArray[np.int64]"
     """A row a month, the fields of Account in their order: the account at the month's start."""
@@ -43,7 +32,7 @@ class Changes(NamedTuple):
     """Every change of state or level, by subject and in order: `domain.merchant_reputation.account.Change`."""
 
     starts: "NDArray[np.int64]"
-    """As in Findings."""
+    """As in Verdicts."""
     at: "NDArray[np.int64]"
     position: "NDArray[np.int64]"
     """Of the event that caused it; 0 where the rules changed."""
@@ -68,7 +57,7 @@ class Folded(NamedTuple):
     subjects: list[str]
     codes: list[str | None]
     """The codes of levels, by the numbers that stand for them; 0 is no level."""
-    findings: Findings
+    findings: Verdicts
     months: FoldedMonths
     accounts: "NDArray[np.int64]"
     """A row a subject, the fields of Account in their order: where it stands at `as_of`."""

@@ -31,7 +31,8 @@ from domain.merchant_reputation.rule import (
     take,
 )
 from replay.columnar.jit import compiled
-from replay.schemes.merchant_reputation.folded import Changes, Findings, FoldedMonths
+from replay.replaying.verdicts import Verdicts, write_verdict
+from replay.schemes.merchant_reputation.folded import Changes, FoldedMonths
 
 
 def scan() -> Any:
@@ -121,7 +122,7 @@ class Desk(NamedTuple):
 class Out(NamedTuple):
     """Room for what is found."""
 
-    findings: Findings
+    findings: Verdicts
     months: FoldedMonths
     accounts: Any
     changes: Changes
@@ -377,12 +378,9 @@ def _now(account: Account, rules: Rules, codes: Any) -> _Now:
     return _Now(state_of(account, level), codes[level], low, high, account.open)
 
 
-def _write_finding(findings: Findings, row: int, finding: Finding) -> int:
-    findings.at[row] = finding.at
-    findings.position[row] = finding.position
-    findings.verdict[row] = finding.verdict
+def _write_finding(findings: Verdicts, row: int, finding: Finding) -> int:
     findings.tenths[row] = finding.tenths
-    return row + 1
+    return write_verdict(findings, row, finding.at, finding.position, finding.verdict)
 
 
 def _write_account(rows: Any, row: int, account: Account) -> None:
@@ -449,5 +447,5 @@ RULE: Final = (
 _PARTS: Final = (
     *(_lay_out, _is_gone, hint_of, _is_impossible, _lay_out_credit, _put_in_order),
     *(_judge_subject, _rules_at, _now),
-    *(_write_finding, _write_account, _write_close, _write_change, _clear),
+    *(write_verdict, _write_finding, _write_account, _write_close, _write_change, _clear),
 )

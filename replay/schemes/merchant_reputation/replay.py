@@ -8,7 +8,7 @@ from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import FLAG_TYPES, codes_of, history_of, spans_of
-from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, Account, Finding, Run, Verdict, run
+from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Run, Verdict, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
@@ -27,6 +27,7 @@ class ReputationReplay(Replay):
 
     scheme = SCHEME
     has_points = True
+    words = WORDS
 
     def __init__(
         self, subject: str, known: list[Event], moment: Moment, policies: Policies, opening: Account = NEW

@@ -1,7 +1,8 @@
 """The tiers of many merchants at once: `domain.merchant_tier.rule` compiled over columns.
 
 What `TierReplay` comes to for one merchant from its events, this comes to for every subject of the columns, by the same
-functions: figures by day, every move, the account and state after the last closed day, and the next day to see.
+functions: figures by day, every move, the account and state after the last closed day, the next day to see, and the
+verdict on every event.
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ from replay.columnar.columns import (
 )
 from replay.columnar.jit import compiled
 from replay.columnar.rows import Rows, in_order, records_of, rows_of
+from replay.replaying.verdicts import Verdicts, room_for, write_verdict, written
 
 
 class TierFolded(NamedTuple):
@@ -70,6 +72,8 @@ class TierFolded(NamedTuple):
     """By subject: the place in `domain.merchant_tier.rule.STATES`."""
     next_days: NDArray[np.int64]
     """By subject: the first later day at whose close something can be different without anything new being recorded."""
+    verdicts: Verdicts | None = None
+    """Those up to the close of the last day; None where they were not asked for."""
 
 
 class NumberedMove(NamedTuple):
@@ -90,15 +94,20 @@ class SpanNumbers(NamedTuple):
     rules: Rules
 
 
-def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int) -> TierFolded:
-    """Step every merchant from nothing to the close of a day, by what the columns know."""
+def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int, *, judges: bool = False) -> TierFolded:
+    """Step every merchant from nothing to the close of a day, by what the columns know.
+
+    `judges`: with the verdict on every event.
+    """
     numbers = {text: number for number, text in enumerate(columns.texts)}
     readings: list[Any] = [item._replace(category=numbers.get(item.category, -1)) for item in readings_of(terms)]  # type: ignore[arg-type]
     spans = [SpanNumbers(span.begins, span.rules) for span in spans_of(terms)]
     acts, told = records_of([Act(0, 0, 0)])[:0], records_of([NumberedMove(0, 0, 0, 0, NOT_OPEN, NOT_OPEN)])[:0]
-    folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order)
+    folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order, write_verdict)
     rows = rows_of(columns, "merchant")
-    return TierFolded(*folding(rows, records_of(readings), records_of(spans), acts, told, last_day))
+    room = room_for(len(columns.subjects), len(columns.at) if judges else 0)
+    found: Any = folding(rows, records_of(readings), records_of(spans), acts, told, last_day, judges, room)
+    return TierFolded._make([*found[:-1], written(room, found[-1]) if judges else None])
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -116,12 +125,16 @@ class MerchantBuffers(NamedTuple):
     acts: Any
     flags: Any
     """By order of the merchant at hand."""
+    judges: bool
+    verdicts: Verdicts
+    """Room, where `judges` says that they are asked for."""
 
 
 class Read(NamedTuple):
     """What reading a merchant's rows came to."""
 
     filled: int
+    judged: int
     acts: int
     opened: bool
     in_scope: bool
@@ -129,7 +142,9 @@ class Read(NamedTuple):
     """The first day after the last one of which something is known already."""
 
 
-def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day: int) -> Any:
+def _fold(
+    rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day: int, judges: bool, verdicts: Verdicts
+) -> Any:
     assert in_order(rows)
     days_max, days_all, acts_max, keys = _sizes(rows)
     work = MerchantBuffers(
@@ -138,6 +153,8 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
         np.zeros((days_all, FIGURES), np.int64),
         np.empty(acts_max, acts.dtype),
         np.zeros(keys, np.int8),
+        judges,
+        verdicts,
     )
     subjects = len(rows.judged)
     accounts, states = np.empty(subjects, told.after.dtype), np.zeros(subjects, np.int8)
@@ -145,13 +162,15 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
     sums: Any = np.zeros((FIGURES, days_max + 1), np.int64)
     owners = [0 for _ in range(0)]
     moves = [Move(0, 0, NOT_OPEN, NOT_OPEN, 0) for _ in range(0)]
-    start, filled = spans[0].rules.start_day, 0
+    start, filled, judged = spans[0].rules.start_day, 0, 0
     for subject in range(subjects):
         _write(accounts[subject], NOT_OPEN)
+        verdicts.starts[subject + 1] = judged
         if not rows.judged[subject]:
             continue
-        first, read = filled, _read(rows, subject, filled, readings, last_day, work)
-        filled = read.filled
+        first, read = filled, _read(rows, subject, filled, judged, readings, last_day, work)
+        filled, judged = read.filled, read.judged
+        verdicts.starts[subject + 1] = judged
         account, next_day = NOT_OPEN, start if last_day < start else NEVER
         if read.in_scope:
             days = work.figure_days[first:filled]
@@ -171,11 +190,13 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
         _write(told[place].before, move.before)
         _write(told[place].after, move.after)
     figures = (work.figure_subjects[:filled], work.figure_days[:filled], work.figures[:filled])
-    return *figures, told, accounts, states, next_days
+    return *figures, told, accounts, states, next_days, judged
 
 
-def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, work: MerchantBuffers) -> Read:
-    """Read a merchant's rows into figures by day and acts."""
+def _read(
+    rows: Rows, subject: int, filled: int, judged: int, readings: Any, last_day: int, work: MerchantBuffers
+) -> Read:
+    """Read a merchant's rows into figures by day, acts and, where they are asked for, verdicts."""
     low, high = rows.begins[subject], rows.begins[subject + 1]
     for row in range(low, high):
         if rows.what[row] == COMPLAINT_DISMISSED and not rows.retracted[row]:
@@ -202,7 +223,10 @@ def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, w
             acts += 1
             continue
         flags = work.flags[rows.key[row]]
-        if outcome_of(kind, flags & (1 << kind) != 0, flags & _DISMISSED != 0) != COUNTED:
+        outcome = outcome_of(kind, flags & (1 << kind) != 0, flags & _DISMISSED != 0)
+        if work.judges and at < end:
+            judged = write_verdict(work.verdicts, judged, at, rows.position[row], outcome)
+        if outcome != COUNTED:
             continue
         work.flags[rows.key[row]] = flags | (1 << kind)
         if filled == first or work.figure_days[filled - 1] != day:
@@ -212,7 +236,7 @@ def _read(rows: Rows, subject: int, filled: int, readings: Any, last_day: int, w
         count(work.figures[filled - 1], kind, rows.amount[row], rows.detail[row], rows.extra[row], reading)
     for order in range(keys):
         work.flags[order] = 0
-    return Read(filled, acts, opened, scoped, next_day)
+    return Read(filled, judged, acts, opened, scoped, next_day)
 
 
 def _sizes(rows: Rows) -> tuple[int, int, int, int]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from domain.calendar import day_start, month_of
 from domain.events import Event
-from domain.merchant_tier.facts import codes_of, end_of, history_of, last_closed_day, spans_of
+from domain.merchant_tier.facts import VERDICTS, codes_of, end_of, history_of, last_closed_day, spans_of
 from domain.merchant_tier.rule import (
     SCHEME,
     Account,
@@ -21,7 +21,7 @@ from domain.merchant_tier.rule import (
 )
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from domain.rules.comparison import Trial
-from replay.history.same_instant import BEFORE_OPENING
+from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, Act, acts_before_opening
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
 from replay.replaying.values import Effective, Judged, LevelChange, Standing
@@ -31,6 +31,7 @@ class TierReplay(Replay):
     """One replay of one merchant."""
 
     scheme = SCHEME
+    words = tuple(map(str, VERDICTS))
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
@@ -62,7 +63,8 @@ class TierReplay(Replay):
         """A closing or a notice that did nothing because the opening of the same instant stands after it."""
         if self.account.cleared_out:
             return {}
-        return dict.fromkeys(self.causes.acts_before_opening(self.took_part), BEFORE_OPENING)
+        acts = [Act(e.type, e.occurred_at, e.position) for e in self.took_part if e.type in ACT_TYPES]
+        return dict.fromkeys(acts_before_opening(acts), BEFORE_OPENING)
 
     @property
     def account(self) -> Account:

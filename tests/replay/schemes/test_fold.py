@@ -18,6 +18,7 @@ from domain.policy import Policy
 from replay.columnar.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
+from replay.replaying.verdicts import judged_of
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded, account_of
 from replay.schemes.merchant_reputation.replay import ReputationReplay
@@ -90,6 +91,7 @@ def replay_of(versions: Sequence[Policy], known: list[Event], as_of: int) -> Rep
 def assert_same(replay: ReputationReplay, folded: Folded, subject: int) -> None:
     """What was folded of a subject is what its replay gives."""
     assert findings_of(folded, subject) == [found[:4] for found in replay.findings]
+    assert judged_of(folded.findings, subject, ReputationReplay) == replay.judged
     assert account_of(folded, subject) == replay.run.account
     assert months_of(folded, subject) == [
         FoldedMonth(

@@ -1,13 +1,24 @@
 """The compiled runs over columns of many subjects against the plain replay of each, on random worlds."""
 
+from collections import Counter
 from random import Random
 from typing import Any, Final
 
+import numpy as np
 import pytest
 
 from domain.calendar import day_of, day_start, month_of, month_start, parse_instant
 from domain.creator_level.facts import evaluation_period, figures_of, rules_of
-from domain.events import BINDING_TYPES, CreatorNamed, Event, SaleRefunded
+from domain.events import (
+    BINDING_TYPES,
+    CreatorNamed,
+    Event,
+    MerchantOnboarded,
+    MerchantTierSet,
+    NoData,
+    OrderNamed,
+    SaleRefunded,
+)
 from domain.limits import DAY_MICROS
 from domain.mcn_level.facts import Sums
 from domain.merchant_tier.facts import end_of, last_closed_day
@@ -15,13 +26,17 @@ from domain.merchant_tier.facts import history_of as tier_history_of
 from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_of
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from replay.columnar.rows import in_order, rows_of
+from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies
+from replay.replaying.verdicts import Verdicts, judged_of
 from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.mcn_level.fold import Parts, Slots, fold_parts, slots_of
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
+from replay.schemes.merchant_tier.folded import notes_of as tier_notes_of
+from replay.schemes.merchant_tier.folded import tier_of
 from replay.schemes.merchant_tier.replay import TierReplay
 from tests.conftest import SOAK
 from tests.support.columns import columns_of
@@ -59,7 +74,21 @@ def many(world_of: Any, seeds: range, rename: Any) -> list[Event]:
 
 
 def merchants(ledger: list[Event], number: int) -> list[Event]:
-    return [event._replace(originator_id=f"merchant/m-{number}") for event in ledger]
+    """The same under another name, with more complaints, and closings that come with an opening."""
+    pick = Random(number + len(ledger))
+    told: list[tuple[int, str, Any]] = []
+    for paid in [event for event in ledger if event.type == "order.paid" and pick.random() < 0.3]:
+        order = OrderNamed(order=paid.data.order)
+        told += [(paid.occurred_at + 1, "order.complained", order)] * pick.choice((1, 2))
+        told += [(paid.occurred_at, "complaint.dismissed", order)] * (pick.random() < 0.2)
+    at = tier_worlds.BEGIN + pick.randrange(100) * DAY_MICROS
+    for instant, kind in ((at - 1, "merchant.closed"), (at, "merchant.closed"), (at, "merchant.tier_set")):
+        data = MerchantTierSet(level="LV3") if kind == "merchant.tier_set" else NoData()
+        told += [(instant, kind, data)] * (pick.random() < 0.5)
+    told += [(at, "merchant.onboarded", MerchantOnboarded(category="fresh"))] * (pick.random() < 0.5)
+    more = [Event("", 0, 0, at, 0, "urn:b", f"more-{place}", kind, data) for place, (at, kind, data) in enumerate(told)]
+    places = enumerate([*ledger, *more], 1)
+    return [event._replace(originator_id=f"merchant/m-{number}", position=place) for place, event in places]
 
 
 @pytest.mark.slow
@@ -74,6 +103,18 @@ def test_tiers_folded_equal_plain_replays(versions: list[Policy], seed: int) -> 
         assert_tiers_equal(versions, ledger[:position], as_of)
 
 
+def test_the_worlds_of_tiers_reach_every_verdict_and_note() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(4 * 20):
+        known, moment = (
+            merchants(tier_worlds.world_of(seed).ledger, seed % 20),
+            Moment(tier_worlds.BEGIN + 250 * DAY_MICROS, 0, 0),
+        )
+        replay = TierReplay("merchant/any", known, moment, Policies([tier_worlds.SMALL]))
+        seen.update([judged.verdict for judged in replay.judged] + list(replay.own_notes().values()))
+    assert {word for word in (*TierReplay.words, BEFORE_OPENING) if seen[word] < 5} == set()
+
+
 @pytest.mark.slow
 def test_tiers_before_the_first_day_that_is_evaluated() -> None:
     ledger = many(tier_worlds.world_of, range(20), merchants)
@@ -82,8 +123,9 @@ def test_tiers_before_the_first_day_that_is_evaluated() -> None:
 
 
 def assert_tiers_equal(versions: list[Policy], known: list[Event], as_of: int) -> None:
-    columns = columns_of(known)
-    folded = fold_tier(columns, terms_of(versions, start_of_day), last_closed_day(as_of))
+    columns, terms, last_day = columns_of(known), terms_of(versions, start_of_day), last_closed_day(as_of)
+    folded = fold_tier(columns, terms, last_day, judges=True)
+    assert_the_same_without_verdicts(folded, fold_tier(columns, terms, last_day))
     for number, subject in enumerate(columns.subjects):
         of_subject = [event for event in known if event.originator_id == subject]
         replay = TierReplay(subject, of_subject, Moment(as_of, 0, len(known)), Policies(versions))
@@ -94,6 +136,26 @@ def assert_tiers_equal(versions: list[Policy], known: list[Event], as_of: int) -
         assert changes_of(folded, number) == replay.run.changes
         assert STATES[folded.states[number]] == state_of(replay.history, replay.account)
         assert folded.next_days[number] == next_day_of(replay)
+        assert judged_of(verdicts_of(folded), number, TierReplay) == replay.judged
+        found = tier_of(folded, number, last_day)
+        assert (found.days, found.run.account, found.run.changes) == (replay.history.days, *replay.run[:2])
+        assert (found.run.next_day, str(found.state)) == (next_day_of(replay), replay.standing().state)
+        assert tier_notes_of(columns, folded, number, last_day) == replay.own_notes()
+
+
+def verdicts_of(folded: Any) -> Verdicts:
+    """Which are those of the events that are known, in whole columns."""
+    verdicts: Verdicts = folded.verdicts
+    assert verdicts.starts[0] == 0
+    assert {len(column) for column in verdicts[1:]} == {verdicts.starts[-1]}
+    return verdicts
+
+
+def assert_the_same_without_verdicts(judged: Any, unjudged: Any) -> None:
+    """That verdicts are asked for changes nothing else."""
+    assert unjudged.verdicts is None
+    for one, other in zip(judged._replace(verdicts=None), unjudged, strict=True):
+        assert np.array_equal(one, other)
 
 
 def all_days_of(replay: TierReplay) -> list[Day]:
