@@ -71,10 +71,10 @@ class Subject(Stream):
         self._append("level.decided", decision, source=source, event_id=self.id, at=decided_at)
         self.evolve(decision)
 
-    def last_before(self, scheme: str, period: str) -> LevelDecided | None:
-        """The latest decision of a scheme on an earlier period."""
-        earlier = [decided for name, decided in self.decisions if name == scheme and decided < period]
-        return self.decisions[scheme, max(earlier)] if earlier else None
+    def last_up_to(self, scheme: str, period: str) -> LevelDecided | None:
+        """The latest decision of a scheme on a period, or where there is none on the last one before it."""
+        periods = [decided for name, decided in self.decisions if name == scheme and decided <= period]
+        return self.decisions[scheme, max(periods)] if periods else None
 
     def evolve(self, decision: LevelDecided) -> None:
         self.decisions[decision.scheme, decision.period] = decision

@@ -269,7 +269,7 @@ class LevelDecided(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     as_of: str
     chain: str
-    digest_v: Literal[1]
+    digest_v: Literal[1, 2]
     facts: str
     findings: str
     known_at: str

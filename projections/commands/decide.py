@@ -23,7 +23,7 @@ from projections.commands.options import (
     scheme_option,
     store_options,
 )
-from projections.configuration.settings import language_option
+from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import progress as progress_of
 from projections.text import decisions as decisions_text
 
@@ -45,6 +45,7 @@ from projections.commands.asked import day_asked, month_asked, open_at
 @click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
 @click.option("--reason", help="Why there is a further run; kept for ever.")
 @clock_option
+@segments_option
 @store_options
 def decide(
     scheme: str,
@@ -53,6 +54,7 @@ def decide(
     again: bool,
     reason: str | None,
     clock_behind: bool,
+    segments: Path | None,
     store: str,
     format_: str,
 ) -> None:
@@ -71,7 +73,7 @@ def decide(
             opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
         )
         with progress_of("deciding", subjects_of(opened, scheme)) as progress:
-            found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind)
+            found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind, segments=segments)
     decisions_text.print_run(found, as_json=format_ == "json")
 
 

@@ -6,6 +6,7 @@ itself goes through the aggregates of `domain.aggregates` and `save`.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from eventsourcing.application import Application
@@ -13,15 +14,15 @@ from eventsourcing.persistence import ApplicationRecorder, Mapper, Recording
 from eventsourcing.utils import Environment, EnvType
 
 from domain.aggregates import Board, DecisionBook, PolicyBook, Subject
-from domain.events import PolicyAdopted
+from domain.events import Event, PolicyAdopted
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
 from replay.decisions.recorder import LedgerRecorder, RecordMapper
 from replay.errors import UsageError
-from replay.history.timeline import decisions_on
+from replay.history.timeline import decisions_on, last_decisions
 from replay.policies.catalog import check_adoptable
 from replay.recording.own import own_source
-from replay.schemes.registry import schemes_of
+from replay.schemes.registry import scheme_of, schemes_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
@@ -30,6 +31,21 @@ from replay.store.queries import EVERYTHING
 DECISIONS: Final = "ledger/decisions"
 STORE_VARIABLE: Final = "LEVELBOOK_STORE"
 Book = TypeVar("Book", PolicyBook, DecisionBook, Board)
+
+
+class _Together:
+    """Aggregates as one, whose events are saved in one transaction: the library looks at each of its objects longer
+    than its events take to be recorded.
+    """
+
+    id = "together"
+    version = 0
+
+    def __init__(self, aggregates: Sequence[Any]) -> None:
+        self._aggregates = aggregates
+
+    def collect_events(self) -> list[Event]:
+        return [event for aggregate in self._aggregates for event in aggregate.collect_events()]
 
 
 class Ledger(Application[str]):
@@ -61,6 +77,15 @@ class Ledger(Application[str]):
             for event in decisions_on(self.store, stream, scheme, EVERYTHING):
                 made.evolve(event.data)
         return made
+
+    def subjects(self, streams: Sequence[str], scheme: str, period: str) -> list[Subject]:
+        """The aggregates of many subjects of one kind: of their decisions the last of a scheme up to a period alone."""
+        versions = self.store.reader().versions(streams)  # before their decisions: what comes between is then noticed
+        schemes = tuple(found.code for found in schemes_of(scheme_of(scheme).kind))
+        made = {stream: Subject(id=stream, version=versions[stream], schemes=schemes) for stream in streams}
+        for event in last_decisions(self.store, streams, scheme, period):
+            made[event.originator_id].evolve(event.data)
+        return list(made.values())
 
     def policy_book(self, scheme: str) -> PolicyBook:
         """The aggregate of the policies that a scheme has adopted."""
@@ -104,7 +129,7 @@ class Ledger(Application[str]):
     def save(self, *objs: Any, **kwargs: Any) -> list[Recording[str]]:
         """Append what aggregates have decided. After a failure they must be read and decide again."""
         try:
-            return super().save(*objs, **{"clock_behind": self._clock_behind} | kwargs)
+            return super().save(_Together(objs), **{"clock_behind": self._clock_behind} | kwargs)
         except Exception:
             for subject in objs:
                 subject.outdated = True

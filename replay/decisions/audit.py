@@ -11,14 +11,8 @@ from domain.calendar import parse_day, parse_month, shanghai_text
 from domain.events import BoardDecided, LevelAnnounced, LevelDecided
 from replay.answers.board import board_decisions, board_rows
 from replay.answers.diff import difference_of, moved_json
-from replay.decisions.decide import (
-    decided_events,
-    decision_on,
-    facts_digest,
-    findings_digest,
-    moment_of,
-    period_of,
-)
+from replay.decisions.decide import decided_events, decision_on, moment_of, period_of
+from replay.decisions.digests import digests_of
 from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
@@ -159,11 +153,12 @@ def outcome_of(store: Store, decision: LevelDecided, then: Replay) -> str:
     """Whether a decision comes out again, and if not, whether policy, facts or arithmetic are others."""
     if (decision.policy, decision.policy_hash) != (then.policy.id, then.policy.hash):
         return OTHER_POLICY
-    if not _has_chain(store, decision) or facts_digest(store, then) != decision.facts:
+    digests = digests_of(store, decision, then)
+    if not _has_chain(store, decision) or digests.facts != decision.facts:
         return OTHER_FACTS
     standing = then.standing()
     same = (decision.state, decision.level, decision.score) == (standing.state, standing.level, then.score)
-    return REPRODUCED if same and findings_digest(then) == decision.findings else OTHER_ARITHMETIC
+    return REPRODUCED if same and digests.findings == decision.findings else OTHER_ARITHMETIC
 
 
 def _digests(store: Store, decision: LevelDecided, then: Replay) -> dict[str, Any]:
@@ -172,7 +167,7 @@ def _digests(store: Store, decision: LevelDecided, then: Replay) -> dict[str, An
     """
     return {
         "decided": {"facts": decision.facts, "findings": decision.findings},
-        "replayed": {"facts": facts_digest(store, then), "findings": findings_digest(then)},
+        "replayed": digests_of(store, decision, then)._asdict(),
     }
 
 

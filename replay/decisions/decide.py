@@ -4,11 +4,10 @@ First the policies that it uses are adopted, then the run itself is recorded wit
 all that follows is computed from these, so that a killed run goes on as if nothing had happened.
 """
 
-import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
-from itertools import islice
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,24 +19,26 @@ from domain.calendar import (
     parse_instant,
     shanghai_text,
 )
-from domain.events import NEVER_READ, BoardDecided, DecisionsRun, LevelDecided
+from domain.events import BoardDecided, DecisionsRun, LevelDecided
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.answers.board import board_rows
 from replay.decisions.adopt import adopt_all
 from replay.decisions.application import Ledger
+from replay.decisions.digests import DIGEST_V, facts_of
+from replay.decisions.outcomes import outcomes
 from replay.errors import StoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import Reader
 from replay.history.timeline import Moment, decisions_on, has_subject
 from replay.recording.own import check_reason, own_source
-from replay.replaying.base import Replay
+from replay.replaying.outcomes import SubjectOutcome
 from replay.replaying.periods import Period
-from replay.schemes.registry import Scheme, adopted_then, answer_of, check_whole, choose, ranking, scheme_of, schemes_of
+from replay.schemes.registry import Scheme, adopted_then, check_whole, choose, ranking, scheme_of, schemes_of
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, records_at
-from replay.store.record import leaf_hash
+from replay.store.queries import EVERYTHING
 
-SUBJECTS_AT_ONCE: Final = 200
+DECISIONS_AT_ONCE: Final = 1_000
+"""So many are recorded in one transaction."""
 TRIES: Final = 5
 Progress = Callable[[int], None]
 """Called with how many subjects were looked at."""
@@ -56,7 +57,7 @@ class _Target(NamedTuple):
     """What a run decides: the levels of a scheme, or the boards that are ranked by it."""
 
     scheme: Scheme
-    decide: "Callable[[Store, Ledger, DecisionsRun, Scheme, Progress], int]"
+    decide: "Callable[[Ledger, DecisionsRun, Scheme, Progress, Path | None], int]"
 
 
 def _target(name: str) -> _Target:
@@ -106,12 +107,14 @@ def decide(
     progress: Progress = lambda _: None,
     *,
     clock_behind: bool = False,
+    segments: Path | None = None,
 ) -> RunOutcome:
     """Decide a period of a scheme, or of boards: begin a run, or resume one that was killed.
 
     `again` is the reason of a further run.
 
-    `clock_behind` goes on although the last record bears a later time than the clock.
+    `clock_behind` goes on although the last record bears a later time than the clock. `segments` is where sealed
+    segments lie, if not beside the store.
 
     Raises UsageError for a reason without a run before it, LevelbookError for a scheme that is not whole, and
     StoreError when streams move on too fast.
@@ -119,12 +122,14 @@ def decide(
     if again is not None:
         check_reason(again)
     try:
-        return _decide(Ledger(store, clock_behind=clock_behind), name, period, again, progress)
+        return _decide(Ledger(store, clock_behind=clock_behind), name, period, again, progress, segments)
     except IntegrityError:
         raise StoreError("another run is deciding at the same time; decide again: it resumes, or reports") from None
 
 
-def _decide(ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress) -> RunOutcome:
+def _decide(
+    ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress, segments: Path | None
+) -> RunOutcome:
     store, target = ledger.store, _target(name)
     check_whole(target.scheme)
     book = ledger.decision_book()
@@ -137,7 +142,7 @@ def _decide(ledger: Ledger, name: str, period: Period, again: str | None, progre
     # A further run may also be asked for when the last one cannot be finished: what that decided stands until then.
     resumed = begun is not None and not finished and again in (None, begun.reason)
     run = begun if begun is not None and resumed else _begin(ledger, name, target.scheme, period, again)
-    decided = target.decide(store, ledger, run, target.scheme, progress)
+    decided = target.decide(ledger, run, target.scheme, progress, segments)
     book = ledger.decision_book()
     if run.run not in book.finished:  # another process may have resumed the same run, and finished it first
         done = msgspec.structs.replace(run, phase="finished", decided=decided)
@@ -154,9 +159,11 @@ def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str
         raise UsageError(f"{store.name} holds no record; there is nothing to decide")
     moment = Moment(period.as_of, head.recorded_at, head.position)
     policies = choose(store, judging, moment)
-    # What cannot judge one must not begin a run that never ends.
-    for item in islice(list_subjects(store, scheme.kind), 1):
-        judging(item["subject"], judging.load(store, item["subject"], head.position), moment, policies).standing()
+    # What cannot judge one, of whom least is known, must not begin a run that never ends.
+    smallest = min(list_subjects(store, scheme.kind), key=itemgetter("events"), default=None)
+    if smallest is not None:
+        subject = smallest["subject"]
+        judging(subject, judging.load(store, subject, head.position), moment, policies).standing()
     adopt_all(ledger, (*policies.own, *policies.beside))
     head = store.head()
     book = ledger.decision_book()
@@ -182,43 +189,39 @@ def moment_of(run: DecisionsRun | LevelDecided | BoardDecided) -> Moment:
     return Moment(parse_instant(run.as_of), parse_instant(run.known_at), run.position)
 
 
-def _decide_all(store: Store, ledger: Ledger, run: DecisionsRun, scheme: Scheme, progress: Progress) -> int:
-    judging = scheme.replay
-    moment = moment_of(run)
-    policies = adopted_then(store, judging, moment)
-    subjects = (item["subject"] for item in list_subjects(store, scheme.kind))
+def _decide_all(ledger: Ledger, run: DecisionsRun, scheme: Scheme, progress: Progress, segments: Path | None) -> int:
+    store, moment = ledger.store, moment_of(run)
+    policies = adopted_then(store, scheme.replay, moment)
     decided = done = 0
-    while some := list(islice(subjects, SUBJECTS_AT_ONCE)):
-        replays = {
-            subject: judging(subject, judging.load(store, subject, moment.position), moment, policies)
-            for subject in some
-        }
-        decided += _save_some(ledger, run, scheme, replays)
-        done += len(some)
-        progress(done)
+    for found in outcomes(store, scheme, moment, policies, segments):
+        for begin in range(0, len(found), DECISIONS_AT_ONCE):
+            some = found[begin : begin + DECISIONS_AT_ONCE]
+            decided += _save_some(ledger, run, scheme, some)
+            done += len(some)
+            progress(done)
     return decided
 
 
-def _save_some(ledger: Ledger, run: DecisionsRun, scheme: Scheme, replays: dict[str, Replay]) -> int:
+def _save_some(ledger: Ledger, run: DecisionsRun, scheme: Scheme, found: Sequence[SubjectOutcome]) -> int:
     """Append the decisions on some subjects in one transaction; again when a stream has moved on meanwhile."""
     store = ledger.store
+    decisions = decisions_of(store, run, found)
     for _ in range(TRIES):
-        aggregates = []
+        decided = []
         counted = 0
-        for subject, replay in replays.items():
-            aggregate = ledger.subject(subject)
-            last = aggregate.decisions.get((run.scheme, run.period))
+        for subject in ledger.subjects(list(decisions), run.scheme, run.period):
+            last = subject.last_up_to(run.scheme, run.period)
             if last is not None and last.run == run.run:
                 counted += 1
-                continue
-            decision = decision_of(store, run, replay)
-            if _is_needed(scheme, decision, last or aggregate.last_before(run.scheme, run.period)):
-                aggregate.decide_level(decision, source=f"{own_source(store)}:{run.run}", decided_at=store.now())
-                aggregates.append(aggregate)
+            elif _is_needed(scheme, decisions[subject.id], last):
+                subject.decide_level(
+                    decisions[subject.id], source=f"{own_source(store)}:{run.run}", decided_at=store.now()
+                )
+                decided.append(subject)
         try:
-            if aggregates:
-                ledger.save(*aggregates)
-            return counted + len(aggregates)
+            if decided:
+                ledger.save(*decided)
+            return counted + len(decided)
         except IntegrityError:
             continue
     raise StoreError(f"the streams of {run.scheme} move on faster than they are decided; decide again, it resumes")
@@ -231,54 +234,35 @@ def _is_needed(scheme: Scheme, decision: LevelDecided, last: LevelDecided | None
     return scheme.periods.unit != "day" or (decision.state, decision.level) != (last.state, last.level)
 
 
-def decision_of(store: Store, run: DecisionsRun, replay: Replay) -> LevelDecided:
-    """What a run decides of a subject: the level, and digests of the facts and of the findings that led to it."""
-    standing = replay.standing()
+def decisions_of(store: Store, run: DecisionsRun, found: Sequence[SubjectOutcome]) -> dict[str, LevelDecided]:
+    """By subject, what a run decides: the level, and digests of the facts and findings that led to it."""
+    facts = facts_of(store, run.scheme, found, run.position)
+    return {outcome.subject: decision_of(run, outcome, digest) for outcome, digest in zip(found, facts, strict=True)}
+
+
+def decision_of(run: DecisionsRun, outcome: SubjectOutcome, facts: str) -> LevelDecided:
+    """What a run decides of a subject."""
     return LevelDecided(
         as_of=run.as_of,
         chain=run.chain,
-        digest_v=1,
-        facts=facts_digest(store, replay),
-        findings=findings_digest(replay),
+        digest_v=DIGEST_V,
+        facts=facts,
+        findings=outcome.findings,
         known_at=run.known_at,
-        level=standing.level,
+        level=outcome.standing.level,
         period=run.period,
-        policy=replay.policy.id,
-        policy_hash=replay.policy.hash,
+        policy=outcome.policy.id,
+        policy_hash=outcome.policy.hash,
         position=run.position,
         run=run.run,
         scheme=run.scheme,  # type: ignore[arg-type]
-        score=replay.score,
-        state=standing.state,
+        score=outcome.score,
+        state=outcome.standing.state,
     )
 
 
-def facts_digest(store: Store, replay: Replay) -> str:
-    """SHA-256 over the leaf hashes of the records that took part, in the order of processing."""
-    positions = [event.position for event in replay.took_part if event.type not in NEVER_READ]
-    leaves = dict(_leaves(store, positions))
-    return sha256(b"".join(leaves[position] for position in positions)).hexdigest()
-
-
-def _leaves(store: Store, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    for position, record in records_at(store, positions):
-        yield position, leaf_hash(record)
-
-
-def findings_digest(replay: Replay) -> str:
-    """SHA-256 of the canonical JSON of the verdicts [source, id, verdict, tenths] and of the scheme's figures."""
-    verdicts = [
-        [replay.events[judged.position].source, replay.events[judged.position].id, judged.verdict, judged.tenths]
-        for judged in replay.judged
-    ]
-    answer = answer_of(replay)
-    found: list[Any] = [verdicts, {**answer.standing_json(), **answer.figures_json()}]
-    text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sha256(text.encode()).hexdigest()
-
-
-def _decide_boards(store: Store, ledger: Ledger, run: DecisionsRun, scheme: Scheme, _: Progress) -> int:
-    moment = moment_of(run)
+def _decide_boards(ledger: Ledger, run: DecisionsRun, scheme: Scheme, *_: Any) -> int:
+    store, moment = ledger.store, moment_of(run)
     policies = adopted_then(store, scheme.replay, moment)
     boards = 0
     for code, policy, rows in board_rows(store, run.period, moment, policies):

@@ -6,6 +6,7 @@ What others of its users know works here as there: notifications are read by pos
 import secrets
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Event, RLock
 from typing import Any, Final, cast
 
@@ -40,6 +41,14 @@ READ_ROWS: Final = 500
 _envelope_decoder: Final = msgspec.json.Decoder(Envelope)
 
 
+@dataclass(frozen=True)
+class OwnEvent(StoredEvent):
+    """A decided event on its way into the ledger."""
+
+    made: Candidate
+    """The same, as it is appended."""
+
+
 class RecordMapper(Mapper[str]):
     """Between domain events and the records of the ledger; the topic of an event is its type."""
 
@@ -52,7 +61,7 @@ class RecordMapper(Mapper[str]):
         event = cast(events.Event, domain_event)
         event_id = f"{event.id}-{secrets.token_hex(OWN_ID_CHANCE_BYTES)}"
         made = own_candidate(event.originator_id, event.type, event.source, event_id, event.occurred_at, event.data)
-        return StoredEvent(event.originator_id, event.originator_version, event.type, made.event)
+        return OwnEvent(event.originator_id, event.originator_version, event.type, made.event, made)
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The event that a record holds, lifted to the present form of its type."""
@@ -72,7 +81,10 @@ class LedgerRecorder(ApplicationRecorder):
 
         Raises IntegrityError, having recorded nothing, when a stream has moved on.
         """
-        items = [_candidate_of_state(stored.state) for stored in stored_events]
+        items = [
+            stored.made if isinstance(stored, OwnEvent) else _candidate_of_state(stored.state)
+            for stored in stored_events
+        ]
         # No buyer stands in what the ledger decides, so that no key is needed.
         appender = Appender(self._store.identity.id, b"")
         with self._store.append() as transaction:

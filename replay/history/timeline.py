@@ -22,6 +22,7 @@ from replay.store.queries import (
     event_rows_between,
     event_rows_of,
     event_rows_of_decisions,
+    event_rows_of_last_decisions,
     event_rows_of_types,
     first_position,
     link_at,
@@ -141,6 +142,12 @@ def events_about(
 def decisions_on(store: Store, subject: str, scheme: str, position: int) -> Iterator[Event]:
     """The decisions on a subject in a scheme, up to a position."""
     return map(event_of_row, event_rows_of_decisions(store, subject, scheme, position))
+
+
+def last_decisions(store: Store, subjects: Collection[str], scheme: str, period: str) -> Iterator[Event]:
+    """Of each of some subjects the decisions in a scheme on the last period up to one that has any, in their order."""
+    rows = event_rows_of_last_decisions(store, subjects, scheme, period)
+    return map(event_of_row, sorted(rows, key=lambda row: row[1]))
 
 
 def event_at(store: Store, position: int) -> Event:

@@ -14,6 +14,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 
 from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
+from domain.keys import stream_key
 from domain.policy import Policy
 from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
@@ -141,6 +142,16 @@ class Replay(ABC):
     @abstractmethod
     def score(self) -> int | None:
         """What the scheme ranks by: points in tenths, the rank of the tier, 4S + B, the total; None without."""
+
+    @property
+    @abstractmethod
+    def decided_figures(self) -> Sequence[int]:
+        """The figures that the digest of a decision covers, as docs/reference/digests.md lists them by scheme."""
+
+    @classmethod
+    def keys(cls, subject: str, known: Sequence[Event]) -> list[str]:
+        """The keys (`domain.keys`) of the records that a replay of a subject reads, where these are known."""
+        return [stream_key(subject)]
 
     @classmethod
     @abstractmethod

@@ -3,8 +3,10 @@
 This is the one list of them. What a command needs of a scheme it asks of its record, or of `check_whole` beforehand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from domain.events import Scheme as Catalogued
 from domain.languages import LANGUAGES
@@ -38,6 +40,10 @@ from replay.schemes.merchant_tier import replay as tier
 from replay.schemes.merchant_tier.answer import TierAnswer
 from replay.store.base import Store
 
+if TYPE_CHECKING:
+    from replay.columnar.columns import Columns
+    from replay.replaying.outcomes import FoldedOutcomes
+
 LEADERBOARD: Final = "leaderboard"
 
 
@@ -57,6 +63,8 @@ class Scheme:
     """Schemes whose levels its own rest on: their policies take part in its replays."""
     previews: bool = True
     """Whether a replay is judged by policies open for preview, too."""
+    in_bulk: bool = False
+    """Whether many subjects are judged at once, by `fold` in the module `outcomes` of its room."""
     boards: str | None = None
     """What a run that decides the boards ranked by it is called."""
 
@@ -72,6 +80,7 @@ _ALL: Final = (
         answer=ReputationAnswer,
         periods=Monthly(reputation.decided_at),
         undecided=frozenset({"not_onboarded"}),
+        in_bulk=True,
     ),
     Scheme(
         kind="merchant",
@@ -131,6 +140,13 @@ def scheme_of(code: str) -> Scheme:
 def answer_of(replay: Replay) -> SchemeAnswer[Any]:
     """A replay as its scheme's answers tell it."""
     return scheme_of(replay.scheme).answer(replay)
+
+
+def fold_of(code: str) -> "Callable[[Columns, Policies, Moment], FoldedOutcomes]":
+    """What judges all subjects of some columns by a scheme at once; loads the compiled rules."""
+    room = SCHEMES[code].replay.__module__.rpartition(".")[0]
+    found: Callable[[Columns, Policies, Moment], FoldedOutcomes] = import_module(f"{room}.outcomes").fold
+    return found
 
 
 def ranking(boards: str) -> Scheme | None:

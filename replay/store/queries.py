@@ -207,6 +207,18 @@ def event_rows_of_decisions(store: Store, stream: str, scheme: str, position: in
     )
 
 
+def event_rows_of_last_decisions(store: Store, streams: Collection[str], scheme: str, period: str) -> Rows:
+    """Of each of some streams, the rows of EVENT_COLUMNS of the decisions in a scheme on the last period up to one."""
+    last = (
+        "(SELECT max(d.ref) FROM records AS d WHERE d.stream = wanted.stream AND d.ref > ? AND d.ref <= ?"
+        " AND d.type = 'level.decided')"
+    )
+    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
+    condition = f"r.stream = wanted.stream AND r.ref = {last} AND r.type = 'level.decided'"
+    names = [(stream,) for stream in streams]
+    return _wanted(store, ("stream",), names, columns, condition, f"{scheme} ", f"{scheme} {period}")
+
+
 def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *, latest_first: bool) -> Rows:
     """(stream, version, type, record) of a stream's versions behind one and up to another."""
     return store._query(
@@ -333,7 +345,7 @@ def _wanted(
     wanted: Collection[tuple[str, ...]],
     columns: str,
     condition: str,
-    *parameters: int,
+    *parameters: int | str,
 ) -> Rows:
     """Columns of the records `r` that fit one of the wanted rows of text, found by index."""
     first = f"({', '.join(['CAST(? AS TEXT)'] * len(names))})"

@@ -25,7 +25,7 @@ import cli
 from projections.projector import advance, check, fill, follow, rebuild, status
 from replay.columnar import archive, seal
 from replay.columnar import check as archive_check
-from replay.decisions import audit, decide
+from replay.decisions import audit, outcomes
 from replay.history import browse as look
 from replay.intake import backfill, ingest
 from replay.intake import parallel as decoding
@@ -274,7 +274,7 @@ def in_small_parts() -> None:
         (fill, "SUBJECTS_AT_ONCE", 1),
         (fill, "RECORDS_AT_ONCE", 40),
         (seal, "GENERATION_RECORDS", 100),
-        (decide, "SUBJECTS_AT_ONCE", 1),
+        (outcomes, "SUBJECTS_AT_ONCE", 1),
         (decoding, "BLOCKS_BEFORE_HELP", 1_000),  # a second process would be started anew each time
     )
     for module, name, value in small:

@@ -40,6 +40,11 @@ class FireflyReplay(Replay):
     def score(self) -> int | None:
         return self.run.account.earned
 
+    @property
+    def decided_figures(self) -> Sequence[int]:
+        """The points earned, and the balance."""
+        return [self.run.account.earned, self.run.account.balance]
+
     @classmethod
     def level_codes(cls, policy: Policy) -> Sequence[str]:
         return rules_of(policy).codes

@@ -73,6 +73,23 @@ class CreatorReplay(MonthlyReplay[Month]):
         return None if self.held is None else self.held.score
 
     @property
+    def decided_figures(self) -> Sequence[int]:
+        """Of the evaluation that holds; none where there is none."""
+        if self.held is None:
+            return []
+        found, figures = self.held.found, self.held.found.figures
+        return [
+            self.held.month,
+            found.settled_fen,
+            found.good_fen,
+            found.sales_score,
+            found.behaviour_score,
+            figures.reputation_sum,
+            figures.reputation_days,
+            figures.deducted,
+        ]
+
+    @property
     def begun(self) -> bool:
         return self.history.registered_at is not None
 

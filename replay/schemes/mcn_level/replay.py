@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.events import BINDING_TYPES, Event
+from domain.keys import bindings_key, retracts_key, stream_key
 from domain.mcn_level.facts import evaluated_at, figures_of, held_at_close, history_of, rules_of
 from domain.mcn_level.rule import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
 from domain.policy import Policy, start_of_month, terms_of
@@ -93,6 +94,21 @@ class McnReplay(MonthlyReplay[Month]):
         return [subject, *(f"creator/{name}" for name in refs_of_types(store, subject, BINDING_TYPES, position))]
 
     @classmethod
+    def keys(cls, subject: str, known: Sequence[Event]) -> list[str]:
+        """Of its own stream, of the streams and bindings of the creators that it ever bound, and of what retracts the
+        other agencies' bindings of these, or would.
+        """
+        own = [event for event in known if event.originator_id == subject]
+        creators = {event.data.creator for event in own if event.type in BINDING_TYPES}
+        streams = {subject, *(f"creator/{name}" for name in creators)}
+        of_others = [event for event in known if event.originator_id not in streams]
+        return [
+            *map(stream_key, sorted(streams)),
+            *map(bindings_key, sorted(creators)),
+            *(retracts_key(event.source, event.id) for event in of_others),
+        ]
+
+    @classmethod
     def assumed_of(cls, policies: Policies) -> list[str]:
         """Of the creators' policies, what their levels rest on: no benefit plays a part here."""
         of_creators = {name for policy in policies.beside for name in policy.assumed}
@@ -106,6 +122,21 @@ class McnReplay(MonthlyReplay[Month]):
     @property
     def score(self) -> int | None:
         return None if self.held is None else self.held.found.total
+
+    @property
+    def decided_figures(self) -> Sequence[int]:
+        """Of the evaluation that holds; none where there is none."""
+        if self.held is None:
+            return []
+        found, figures = self.held.found, self.held.found.figures
+        return [
+            self.held.month,
+            figures.credit,
+            *(found.operating, found.growth, found.service, found.bonus, found.total),
+            *(found.settled_fen, figures.orders, figures.top_creators, figures.live_minutes),
+            *(found.showcase_fen, figures.showcase_creators, found.good_fen),
+            *(figures.reputation_sum, figures.reputation_creators, figures.worry_free),
+        ]
 
     @property
     def begun(self) -> bool:

@@ -65,6 +65,22 @@ class ReputationReplay(Replay):
     def score(self) -> int | None:
         return self.shown.points_tenths
 
+    @property
+    def decided_figures(self) -> Sequence[int]:
+        """Of each month with a verdict: its number, the points before it, growth and cap, the points at its close."""
+        return [
+            value
+            for month in self.run.months
+            if month.findings
+            for value in (
+                month.month,
+                month.begun.points,
+                month.closing.growth,
+                month.closing.cap,
+                month.closing.points,
+            )
+        ]
+
     def own_notes(self) -> dict[int, str]:
         wiped = {finding.position for finding in self.findings if finding.verdict is Verdict.WIPED}
         closings = [event for event in self.took_part if event.type == "merchant.closed"]

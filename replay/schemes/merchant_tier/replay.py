@@ -59,6 +59,13 @@ class TierReplay(Replay):
     def score(self) -> int | None:
         return self.account.tier if self.is_rated else None
 
+    @property
+    def decided_figures(self) -> Sequence[int]:
+        """The last closed day, since when the tier is held (0 unless rated), the sums over the days of its window."""
+        window_days = span_on(self.spans, self.day).rules.window_days
+        sums = self.window.over(self.day - window_days + 1, self.day)
+        return [self.day, self.account.since if self.is_rated else 0, *sums[1:]]
+
     def own_notes(self) -> dict[int, str]:
         """A closing or a notice that did nothing because the opening of the same instant stands after it."""
         if self.account.cleared_out:

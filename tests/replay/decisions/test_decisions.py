@@ -20,7 +20,8 @@ from domain.calendar import parse_day, parse_month
 from domain.merchant_reputation import rule as reputation
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
 from replay.decisions.application import Ledger
-from replay.decisions.decide import SUBJECTS_AT_ONCE, decide, decided_events, period_of
+from replay.decisions.decide import decide, decided_events, period_of
+from replay.decisions.outcomes import SUBJECTS_AT_ONCE
 from replay.errors import UsageError
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Moment
@@ -339,7 +340,7 @@ def test_a_further_run_passes_one_that_cannot_be_finished(tmp_path: Path, monkey
     location = many(tmp_path, 2)
     words = ("decide", "merchant-reputation", "--month", "2022-11", "--store", location)
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, "subject", lambda *_: (_ for _ in ()).throw(UsageError("broken")))
+        patched.setattr(Ledger, "subjects", lambda *_: (_ for _ in ()).throw(UsageError("broken")))
         run(*words, status=2)
     further = ask(*words, "--again", "--reason", "the first was broken")
     assert (further["resumed"], further["decided"]) == (False, 2)

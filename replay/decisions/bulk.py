@@ -1,0 +1,74 @@
+"""What the subjects of a scheme come to at one moment, all at once: compiled folds over the columns of the ledger."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from domain.keys import stream_key
+from replay.columnar.columns import Columns
+from replay.columnar.ledger_columns import LedgerColumns
+from replay.columnar.segments import BUCKETS
+from replay.decisions.digests import WORD_BYTES
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies
+from replay.replaying.outcomes import FoldedOutcomes, SubjectOutcome
+from replay.schemes.registry import Scheme, fold_of
+
+THREADS: Final = 2
+"""Folds release the interpreter's lock; what stands between them holds more than this many back."""
+_VERDICT: Final = np.dtype([("position", ">i8"), ("tenths", ">i8"), ("word", f"S{WORD_BYTES}")])
+"""As `digests.findings_of` packs a verdict."""
+_INTEGER: Final = np.dtype(">i8")
+
+
+def outcomes_in_bulk(
+    source: LedgerColumns, scheme: Scheme, moment: Moment, policies: Policies
+) -> Iterator[list[SubjectOutcome]]:
+    """What each subject comes to that some rule reads a record of, a bucket at a time.
+
+    Raises the error of the first record that cannot be read, as a replay of its subject does.
+    """
+    for unread in source.unread():
+        raise unread.error
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from pool.map(partial(_of_bucket, source, scheme, moment, policies), range(BUCKETS))
+
+
+def _of_bucket(
+    source: LedgerColumns, scheme: Scheme, moment: Moment, policies: Policies, bucket: int
+) -> list[SubjectOutcome]:
+    fold = fold_of(scheme.code)
+    found = []
+    for columns in source.parts_of(bucket):
+        found += _outcomes_of(columns, fold(columns, policies, moment))
+    return found
+
+
+def _outcomes_of(columns: Columns, folded: FoldedOutcomes) -> list[SubjectOutcome]:
+    names = [columns.subjects[number] for number in folded.subjects]
+    found = zip(names, folded.standings, folded.scores, folded.policies, findings_digests(folded), strict=True)
+    return [SubjectOutcome(*outcome, (stream_key(outcome[0]),)) for outcome in found]
+
+
+def findings_digests(folded: FoldedOutcomes) -> list[str]:
+    """By place in `subjects`, what `digests.findings_of` gives of its replay."""
+    verdicts = folded.verdicts
+    told = np.zeros(len(verdicts.position), _VERDICT)
+    told["position"], told["tenths"] = verdicts.position, verdicts.tenths
+    told["word"] = np.array([word.encode() for word in folded.words], told.dtype["word"])[verdicts.verdict]
+    judged, figures = memoryview(told.tobytes()), memoryview(folded.figures.astype(_INTEGER).tobytes())
+    starts, figure_starts = verdicts.starts.tolist(), folded.figure_starts.tolist()
+    found = []
+    for number, (first, end) in zip(folded.subjects, pairwise(figure_starts), strict=True):
+        low, high = starts[number], starts[number + 1]
+        digest = sha256((high - low).to_bytes(_INTEGER.itemsize, "big"))
+        digest.update(judged[low * _VERDICT.itemsize : high * _VERDICT.itemsize])
+        digest.update((end - first).to_bytes(_INTEGER.itemsize, "big"))
+        digest.update(figures[first * _INTEGER.itemsize : end * _INTEGER.itemsize])
+        found.append(digest.hexdigest())
+    return found

@@ -1,0 +1,49 @@
+"""What every subject of a scheme comes to at one moment: by plain replays where records are few, else in bulk."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from replay.columnar.size import are_many
+from replay.decisions.digests import outcome_of
+from replay.history.browse import list_subjects
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies
+from replay.replaying.outcomes import SubjectOutcome
+from replay.schemes.registry import Scheme
+from replay.store.base import Store
+
+SUBJECTS_AT_ONCE: Final = 200
+"""So many are replayed before what they come to is handed over; in bulk a part of the columns is."""
+
+
+def outcomes(
+    store: Store, scheme: Scheme, moment: Moment, policies: Policies, segments: Path | None = None
+) -> Iterator[list[SubjectOutcome]]:
+    """What each subject that the ledger knows by now comes to, some at a time; each subject once.
+
+    `segments` is where sealed segments lie, if not beside the store.
+    """
+    subjects = [item["subject"] for item in list_subjects(store, scheme.kind)]
+    if scheme.in_bulk and are_many(moment.position):
+        from replay.columnar.ledger_columns import LedgerColumns
+        from replay.decisions.bulk import outcomes_in_bulk
+
+        left = set(subjects)
+        for some in outcomes_in_bulk(LedgerColumns(store, moment.position, segments), scheme, moment, policies):
+            left.difference_update(outcome.subject for outcome in some)
+            yield some
+        subjects = sorted(left)  # those of which no rule reads anything
+    yield from _plain(store, scheme, moment, policies, iter(subjects))
+
+
+def _plain(
+    store: Store, scheme: Scheme, moment: Moment, policies: Policies, subjects: Iterator[str]
+) -> Iterator[list[SubjectOutcome]]:
+    judging = scheme.replay
+    while some := list(islice(subjects, SUBJECTS_AT_ONCE)):
+        yield [
+            outcome_of(judging(subject, judging.load(store, subject, moment.position), moment, policies))
+            for subject in some
+        ]

@@ -1,0 +1,43 @@
+"""What replays come to as far as decisions say it: of one subject, and of many as columns out of a compiled fold."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from domain.policy import Policy
+from replay.replaying.values import Standing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class SubjectOutcome(NamedTuple):
+    """What a replay of a subject comes to."""
+
+    subject: str
+    standing: Standing
+    score: int | None
+    policy: Policy
+    """The version that judges the period of `as_of`."""
+    findings: str
+    """The digest of what led to it, in hex."""
+    keys: Sequence[str]
+    """The keys of all records that it read."""
+
+
+class FoldedOutcomes(NamedTuple):
+    """The same of the subjects of some columns, before anything is digested."""
+
+    subjects: Sequence[int]
+    """Those of the kind that is judged, by number in the columns; what follows is by the place in this list."""
+    standings: Sequence[Standing]
+    scores: Sequence[int | None]
+    policies: Sequence[Policy]
+    words: Sequence[str]
+    """Of verdicts, by number."""
+    verdicts: Any
+    """By subject number: columns `starts`, `position`, `verdict`, `tenths` (`replay.columnar.verdicts.Verdicts`)."""
+    figure_starts: "NDArray[np.int64]"
+    """By place, where a subject's figures begin; one more for the end."""
+    figures: "NDArray[np.int64]"
+    """The `decided_figures` of each replay."""

@@ -1,0 +1,81 @@
+"""Decisions in bulk: what compiled folds over columns come to is what plain replays come to, record for record."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from domain.calendar import instant_text
+from domain.events import DecisionsRun, LevelDecided
+from domain.limits import DAY_MICROS
+from replay.columnar.ledger_columns import LedgerColumns
+from replay.columnar.seal import seal
+from replay.decisions.adopt import adopt_all
+from replay.decisions.application import Ledger
+from replay.decisions.bulk import outcomes_in_bulk
+from replay.decisions.decide import decisions_of
+from replay.decisions.digests import outcome_of
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.schemes.registry import SCHEMES, Scheme, adopted_then
+from replay.store.base import Store
+from replay.store.queries import link_at
+from tests.conftest import SOAK
+from tests.support.making import ingest_events
+from tests.worlds.ledgers import BEGIN, World, revised
+
+IN_BULK = [scheme for scheme in SCHEMES.values() if scheme.in_bulk]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", IN_BULK, ids=[scheme.code for scheme in IN_BULK])
+@pytest.mark.parametrize("seed", range(3 * SOAK))
+def test_decisions_in_bulk_are_those_of_plain_replays(seed: int, scheme: Scheme, store: Store, tmp_path: Path) -> None:
+    """At random moments of a random ledger with a revision adopted in between, sealed to some position or not."""
+    pick, world = Random(seed), World(seed)
+    adopt_all(Ledger(store), [*shipped(scheme.code), *(item for code in scheme.rests_on for item in shipped(code))])
+    for number in range(3):
+        ingest_events(store, world.events(120), tmp_path)
+        if number == 1:
+            Ledger(store).adopt(revised(scheme.code, pick.randrange(9)))
+        if pick.random() < 0.6:
+            seal(store, tmp_path / "segments")
+    seen: set[str] = set()
+    for number in range(8):
+        head = store.head().position
+        position = pick.randrange(60, head + 1) if number % 2 else head
+        moment = Moment(BEGIN + pick.randrange(312) * DAY_MICROS - pick.randrange(2), 0, position)
+        decided = decided_by_both(store, scheme, moment, tmp_path / "segments")
+        seen |= {decision.findings for decision in decided.values()}
+    assert len(seen) > 8
+
+
+def decided_by_both(store: Store, scheme: Scheme, moment: Moment, segments: Path) -> dict[str, LevelDecided]:
+    policies = adopted_then(store, scheme.replay, moment)
+    source = LedgerColumns(store, moment.position, segments)
+    found = [item for some in outcomes_in_bulk(source, scheme, moment, policies) for item in some]
+    assert len({item.subject for item in found}) == len(found) > 0
+    judging = scheme.replay
+    replays = [
+        judging(item.subject, judging.load(store, item.subject, moment.position), moment, policies) for item in found
+    ]
+    decided = decisions_of(store, run_at(store, scheme, moment), found)
+    assert decided == decisions_of(store, run_at(store, scheme, moment), list(map(outcome_of, replays)))
+    return decided
+
+
+def run_at(store: Store, scheme: Scheme, moment: Moment) -> DecisionsRun:
+    link = link_at(store, moment.position)
+    assert link is not None
+    return DecisionsRun(
+        as_of=instant_text(moment.as_of),
+        chain=link.chain.hex(),
+        decided=None,
+        known_at=instant_text(link.recorded_at),
+        period="2022-11",
+        phase="begun",
+        position=moment.position,
+        reason=None,
+        run="run-0",
+        scheme=scheme.code,
+    )
