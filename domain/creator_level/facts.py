@@ -34,7 +34,12 @@ COUNTED: Final = 0
 DUPLICATE_ORDER: Final = 1
 UNKNOWN_ORDER: Final = 2
 LIFTED: Final = 3
-VERDICTS: Final = (Verdict.COUNTED, Verdict.DUPLICATE_ORDER, Verdict.UNKNOWN_ORDER, Verdict.LIFTED)
+REPLACED: Final = 4
+NOT_USED: Final = 5
+VERDICTS: Final = (
+    *(Verdict.COUNTED, Verdict.DUPLICATE_ORDER, Verdict.UNKNOWN_ORDER, Verdict.LIFTED),
+    *(Verdict.REPLACED, Verdict.NOT_USED),
+)
 """By the number that stands for it in the rule."""
 SETTLED: Final = 0
 REFUNDED: Final = 1
@@ -127,7 +132,8 @@ def history_of(events: Iterable[Event]) -> tuple[History, list[Finding]]:
 
 
 _KINDS: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "credit.deducted": DEDUCTED}
-_NOT_USED: Final = ("creator.scored", "content.published")
+CONTENT: Final = "content.published"
+"""The one type whose events get a verdict, always the same, without being read."""
 
 
 def _verdict(
@@ -138,10 +144,10 @@ def _verdict(
     if kind is not None:
         seen, lifted = (False, data.violation in restored) if kind == DEDUCTED else (data.order in sales, False)
         return VERDICTS[outcome_of(kind, seen, lifted)]
-    if _is_reputation(event):
-        is_last = last_scores[day_of(event.occurred_at)] == event.position
-        return Verdict.COUNTED if is_last else Verdict.REPLACED
-    return Verdict.NOT_USED if event.type in _NOT_USED else None
+    if event.type == "creator.scored":
+        is_last = last_scores.get(day_of(event.occurred_at)) == event.position
+        return VERDICTS[outcome_of_score(_is_reputation(event), is_last)]
+    return Verdict.NOT_USED if event.type == CONTENT else None
 
 
 def _is_reputation(event: Event) -> bool:
@@ -160,6 +166,13 @@ def outcome_of(kind: int, seen: bool, lifted: bool) -> int:
     return COUNTED if seen else UNKNOWN_ORDER
 
 
+def outcome_of_score(is_reputation: bool, is_last: bool) -> int:
+    """What becomes of a score, by whether it is the last reputation value of its day."""
+    if not is_reputation:
+        return NOT_USED
+    return COUNTED if is_last else REPLACED
+
+
 def add_money(sums: MutableSequence[int], kind: int, amount: int, good_goods: bool) -> None:
     """Add a sale or a refund to its month's settled and good sums, with the attributes of the order's sale."""
     signed = amount if kind == SETTLED else -amount
@@ -167,7 +180,7 @@ def add_money(sums: MutableSequence[int], kind: int, amount: int, good_goods: bo
     sums[1] += signed if good_goods else 0
 
 
-READING: Final = (outcome_of, add_money)
+READING: Final = (outcome_of, outcome_of_score, add_money)
 """The functions that are compiled where many creators are read."""
 
 

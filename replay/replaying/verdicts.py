@@ -1,6 +1,6 @@
 """The verdicts that compiled folds give on the events of many subjects, and one subject's as its replay has them."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from replay.replaying.base import Replay
 from replay.replaying.values import Judged
@@ -25,23 +25,32 @@ class Verdicts(NamedTuple):
     """What it moved the points by; 0 in schemes that have none."""
 
 
-def room_for(subjects: int, rows: int) -> Verdicts:
-    """Room for so many verdicts without points; what is not written takes no memory."""
+class Room(NamedTuple):
+    """Room for verdicts without points, where they are asked for."""
+
+    wanted: bool
+    verdicts: Verdicts
+
+
+def room_for(subjects: int, rows: int, *, wanted: bool) -> Room:
+    """Room for at most so many verdicts; what is not written takes no memory."""
     import numpy as np
 
-    nothing = np.broadcast_to(np.int64(0), rows)
-    return Verdicts(
-        np.zeros(subjects + 1, np.int64),
-        np.empty(rows, np.int64),
-        np.empty(rows, np.int64),
-        np.empty(rows, np.int8),
-        nothing,
+    count = rows if wanted else 0
+    at, position, verdict = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int8)
+    return Room(
+        wanted, Verdicts(np.zeros(subjects + 1, np.int64), at, position, verdict, np.broadcast_to(np.int64(0), count))
     )
 
 
-def written(room: Verdicts, count: int) -> Verdicts:
-    """What was written into room."""
-    starts, at, position, verdict, tenths = room
+def written_in(room: Room, count: int) -> Verdicts | None:
+    """What was written into room; None where nothing was asked for."""
+    return written(room.verdicts, count) if room.wanted else None
+
+
+def written(verdicts: Verdicts, count: int) -> Verdicts:
+    """The first so many of the columns' rows."""
+    starts, at, position, verdict, tenths = verdicts
     return Verdicts(starts, at[:count], position[:count], verdict[:count], tenths[:count])
 
 
@@ -56,9 +65,24 @@ def judged_of(verdicts: Verdicts, subject: int, scheme: type[Replay]) -> list[Ju
 # --- in compiled loops ------------------------------------------------------------------------------------------------
 
 
-def write_verdict(room: Any, row: int, at: int, position: int, verdict: int) -> int:
+def write_verdict(verdicts: Any, row: int, at: int, position: int, verdict: int) -> int:
     """Write a verdict down but for its points, and say where the next goes."""
-    room.at[row] = at
-    room.position[row] = position
-    room.verdict[row] = verdict
+    verdicts.at[row] = at
+    verdicts.position[row] = position
+    verdicts.verdict[row] = verdict
     return row + 1
+
+
+def write_wanted(room: Any, row: int, at: int, position: int, verdict: int) -> int:
+    """The same where verdicts are asked for."""
+    return write_verdict(room.verdicts, row, at, position, verdict) if room.wanted else row
+
+
+def rewrite_wanted(room: Any, row: int, verdict: int) -> None:
+    """Write another verdict in the place of one."""
+    if room.wanted:
+        room.verdicts.verdict[row] = verdict
+
+
+WRITING: Final = (write_verdict, write_wanted, rewrite_wanted)
+"""The functions that are compiled with every fold that gives verdicts."""

@@ -1,7 +1,8 @@
 """The levels of many creators at once: `domain.creator_level.rule` compiled over columns.
 
 What `CreatorReplay` comes to for one creator from its events, this comes to for every subject of the columns, by the
-same functions: the sums of each month before they are bounded, and every evaluation up to an instant.
+same functions: the sums of each month before they are bounded, every evaluation up to an instant, and the verdict on
+every event that has a row. Published content has none, and the same verdict always: `not_used`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import day_of, day_start, month_of
-from domain.creator_level.facts import COUNTED, DEDUCTED, READING, REFUNDED, SETTLED, add_money, outcome_of, rules_of
+from domain.creator_level.facts import (
+    COUNTED,
+    DEDUCTED,
+    READING,
+    REFUNDED,
+    SETTLED,
+    add_money,
+    outcome_of,
+    outcome_of_score,
+    rules_of,
+)
 from domain.creator_level.rule import DECIDING, Figures, Rules, decide
 from domain.limits import DAY_MICROS
 from domain.policy import Term, term_at
@@ -30,6 +41,7 @@ from replay.columnar.columns import (
 from replay.columnar.jit import compiled
 from replay.columnar.months import Months, months_between, place_of
 from replay.columnar.rows import Rows, in_order, records_of, rows_of
+from replay.replaying.verdicts import WRITING, Room, Verdicts, rewrite_wanted, room_for, write_wanted, written_in
 
 NONE: Final = -1
 UNREGISTERED: Final = 2**62
@@ -49,7 +61,9 @@ class CreatorFolded(NamedTuple):
     registered_at: NDArray[np.int64]
     """By subject; UNREGISTERED for none."""
     evaluations: NDArray[np.void]
-    """By subject and month, in order: records of `Evaluated`."""
+    """By subject and month, in order: records of `NumberedEvaluation`."""
+    verdicts: Verdicts | None = None
+    """None where they were not asked for."""
 
 
 class NumberedEvaluation(NamedTuple):
@@ -80,8 +94,11 @@ class PolicyNumbers(NamedTuple):
     deducted_max: int
 
 
-def fold_creators(columns: Columns, terms: Sequence[Term], as_of: int) -> CreatorFolded:
-    """Sum up and judge every creator's months, by what the columns know, up to an instant."""
+def fold_creators(columns: Columns, terms: Sequence[Term], as_of: int, *, judges: bool = False) -> CreatorFolded:
+    """Sum up and judge every creator's months, by what the columns know, up to an instant.
+
+    `judges`: with the verdict on every event.
+    """
     rules = [rules_of(term.policy) for term in terms]
     last = month_of(as_of)
     months = months_between(int(columns.at.min()) if len(columns.at) else as_of, last + _reach(rules))
@@ -89,8 +106,10 @@ def fold_creators(columns: Columns, terms: Sequence[Term], as_of: int) -> Creato
     gates = Gates(
         months.begins[1:] - np.array([rules[place].gate_days for place in by_month]) * DAY_MICROS, _reach(rules)
     )
-    folding = compiled(_fold, *READING, *_PARTS, day_of, day_start, in_order, place_of)
-    subjects, numbers, figures, registered_at = folding(rows_of(columns, "creator"), months, gates, as_of)
+    folding = compiled(_fold, *READING, *_PARTS, day_of, day_start, in_order, place_of, *WRITING)
+    room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
+    *found, judged = folding(rows_of(columns, "creator"), months, gates, as_of, room)
+    subjects, numbers, figures, registered_at = found
     if len(figures) and int(np.abs(figures).max()) > SUM_MAX:
         raise OverflowError(f"a creator's month adds up to more than {SUM_MAX} fen")
     evaluating = compiled(_evaluate, *DECIDING, place_of, _write)
@@ -102,7 +121,7 @@ def fold_creators(columns: Columns, terms: Sequence[Term], as_of: int) -> Creato
         last,
         records_of([NumberedEvaluation(*(0,) * 7, False, 0, 0, 0)])[:0],
     )
-    return CreatorFolded(subjects, numbers, figures, registered_at, evaluations)
+    return CreatorFolded(subjects, numbers, figures, registered_at, evaluations, written_in(room, judged))
 
 
 class Gates(NamedTuple):
@@ -144,7 +163,7 @@ _ORDER, _GOOD_ORDER, _RESTORED = 1, 2, 4
 """Bits of the flags of an order or a violation."""
 
 
-def _fold(rows: Rows, months: Months, gates: Gates, as_of: int) -> Any:
+def _fold(rows: Rows, months: Months, gates: Gates, as_of: int, room: Room) -> Any:
     assert in_order(rows)
     rows_max, keys = _sizes(rows, months, gates)
     subjects, numbers = np.empty(rows_max, np.int32), np.empty(rows_max, np.int64)
@@ -153,11 +172,15 @@ def _fold(rows: Rows, months: Months, gates: Gates, as_of: int) -> Any:
     flags = np.zeros(keys, np.int8)
     sums = np.zeros((len(months.begins), _TOUCHED + 1), np.int64)
     _clear(sums, 0, len(sums) - 1)
-    filled = 0
+    filled = judged = 0
     for subject in range(len(rows.judged)):
+        if rows.judged[subject]:
+            first, last, registered_at[subject], judged = _read(
+                rows, subject, as_of, months, gates, flags, sums, room, judged
+            )
+        room.verdicts.starts[subject + 1] = judged
         if not rows.judged[subject]:
             continue
-        first, last, registered_at[subject] = _read(rows, subject, as_of, months, gates, flags, sums)
         for place in range(first, last + 1):
             if sums[place, _TOUCHED]:
                 subjects[filled], numbers[filled] = subject, months.first + place
@@ -165,7 +188,7 @@ def _fold(rows: Rows, months: Months, gates: Gates, as_of: int) -> Any:
                     figures[filled, figure] = sums[place, figure]
                 filled += 1
         _clear(sums, first, last)
-    return subjects[:filled], numbers[:filled], figures[:filled], registered_at
+    return subjects[:filled], numbers[:filled], figures[:filled], registered_at, judged
 
 
 def _clear(sums: Any, first: int, last: int) -> None:
@@ -177,13 +200,23 @@ def _clear(sums: Any, first: int, last: int) -> None:
 
 
 def _read(
-    rows: Rows, subject: int, as_of: int, months: Months, gates: Gates, flags: Any, sums: Any
-) -> tuple[int, int, int]:
-    """Add a creator's rows to sums by month: the first and the last month that may have any, when it registered."""
+    rows: Rows,
+    subject: int,
+    as_of: int,
+    months: Months,
+    gates: Gates,
+    flags: Any,
+    sums: Any,
+    room: Room,
+    judged: int,
+) -> tuple[int, int, int, int]:
+    """Add a creator's rows to sums by month: the first and the last month that may have any, when it registered, and
+    how many verdicts there are now.
+    """
     low, high = rows.begins[subject], rows.begins[subject + 1]
     keys, registered_at = _flag(rows, subject, as_of, flags)
     place, month_end, first = 0, -UNREGISTERED, -1
-    day_end, score, scored_at, scored_in = -UNREGISTERED, NONE, 0, 0
+    day_end, score, scored_at, scored_in, told_at = -UNREGISTERED, NONE, 0, 0, 0
     for row in range(low, high):
         at, what = rows.at[row], rows.what[row]
         if at > as_of:
@@ -197,7 +230,9 @@ def _read(
         kind = _kind_of(what)
         if kind >= 0:
             flag = flags[rows.key[row]]
-            if outcome_of(kind, flag & _ORDER != 0, flag & _RESTORED != 0) != COUNTED:
+            outcome = outcome_of(kind, flag & _ORDER != 0, flag & _RESTORED != 0)
+            judged = write_wanted(room, judged, at, rows.position[row], outcome)
+            if outcome != COUNTED:
                 continue
             if kind == DEDUCTED:
                 _add_day(sums, gates, place, at, _DEDUCTED, rows.amount[row])
@@ -207,15 +242,19 @@ def _read(
                 flags[rows.key[row]] = flag
             add_money(sums[place], kind, rows.amount[row], flag & _GOOD_ORDER != 0)
             sums[place, _TOUCHED] = 1
-        elif what == CREATOR_SCORED and rows.detail[row] == _REPUTATION:
-            if at >= day_end:
+        elif what == CREATOR_SCORED:
+            is_reputation = rows.detail[row] == _REPUTATION
+            if is_reputation and at >= day_end:
                 _add_score(sums, gates, scored_in, scored_at, score)
                 day_end = day_start(day_of(at) + 1)
-            score, scored_at, scored_in = rows.amount[row], at, place
+            elif is_reputation:
+                rewrite_wanted(room, told_at, outcome_of_score(True, False))
+            if is_reputation:
+                score, scored_at, scored_in, told_at = rows.amount[row], at, place, judged
+            judged = write_wanted(room, judged, at, rows.position[row], outcome_of_score(is_reputation, True))
     _add_score(sums, gates, scored_in, scored_at, score)
-    for key in range(keys):
-        flags[key] = 0
-    return max(first, 0), min(place + gates.reach, len(gates.begins) - 1), registered_at
+    _forget(flags, keys)
+    return max(first, 0), min(place + gates.reach, len(gates.begins) - 1), registered_at, judged
 
 
 def _flag(rows: Rows, subject: int, as_of: int, flags: Any) -> tuple[int, int]:
@@ -230,6 +269,11 @@ def _flag(rows: Rows, subject: int, as_of: int, flags: Any) -> tuple[int, int]:
         elif rows.what[row] == CREATOR_REGISTERED and rows.at[row] <= as_of:
             registered_at = min(registered_at, rows.at[row])
     return keys, registered_at
+
+
+def _forget(flags: Any, keys: int) -> None:
+    for key in range(keys):
+        flags[key] = 0
 
 
 _REPUTATION: Final = SCORES.index("reputation")
@@ -277,7 +321,7 @@ def _kind_of(what: int) -> int:
     return DEDUCTED if what == CREDIT_DEDUCTED else -1
 
 
-_PARTS: Final = (_clear, _read, _flag, _add_score, _add_day, _sizes, _kind_of)
+_PARTS: Final = (_clear, _read, _flag, _forget, _add_score, _add_day, _sizes, _kind_of)
 
 
 # --- the evaluations --------------------------------------------------------------------------------------------------

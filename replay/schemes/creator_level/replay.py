@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from domain.calendar import month_of, month_start
-from domain.creator_level.facts import evaluation_period, figures_of, history_of, rules_of
+from domain.creator_level.facts import VERDICTS, evaluation_period, figures_of, history_of, rules_of
 from domain.creator_level.rule import SCHEME, Evaluation, Rules, State, evaluate, ranking_score, trials
 from domain.events import Event
 from domain.policy import Policy, terms_of
@@ -55,6 +55,7 @@ class CreatorReplay(MonthlyReplay[Month]):
     """One replay of one creator."""
 
     scheme = SCHEME
+    words = tuple(map(str, VERDICTS))
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

@@ -53,7 +53,7 @@ from replay.columnar.columns import (
 )
 from replay.columnar.jit import compiled
 from replay.columnar.rows import Rows, in_order, records_of, rows_of
-from replay.replaying.verdicts import Verdicts, room_for, write_verdict, written
+from replay.replaying.verdicts import WRITING, Room, Verdicts, room_for, write_wanted, written_in
 
 
 class TierFolded(NamedTuple):
@@ -103,11 +103,11 @@ def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int, *, judges:
     readings: list[Any] = [item._replace(category=numbers.get(item.category, -1)) for item in readings_of(terms)]  # type: ignore[arg-type]
     spans = [SpanNumbers(span.begins, span.rules) for span in spans_of(terms)]
     acts, told = records_of([Act(0, 0, 0)])[:0], records_of([NumberedMove(0, 0, 0, 0, NOT_OPEN, NOT_OPEN)])[:0]
-    folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order, write_verdict)
+    folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order, *WRITING)
     rows = rows_of(columns, "merchant")
-    room = room_for(len(columns.subjects), len(columns.at) if judges else 0)
-    found: Any = folding(rows, records_of(readings), records_of(spans), acts, told, last_day, judges, room)
-    return TierFolded._make([*found[:-1], written(room, found[-1]) if judges else None])
+    room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
+    found: Any = folding(rows, records_of(readings), records_of(spans), acts, told, last_day, room)
+    return TierFolded._make([*found[:-1], written_in(room, found[-1])])
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -125,9 +125,7 @@ class MerchantBuffers(NamedTuple):
     acts: Any
     flags: Any
     """By order of the merchant at hand."""
-    judges: bool
-    verdicts: Verdicts
-    """Room, where `judges` says that they are asked for."""
+    room: Room
 
 
 class Read(NamedTuple):
@@ -142,9 +140,7 @@ class Read(NamedTuple):
     """The first day after the last one of which something is known already."""
 
 
-def _fold(
-    rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day: int, judges: bool, verdicts: Verdicts
-) -> Any:
+def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day: int, room: Room) -> Any:
     assert in_order(rows)
     days_max, days_all, acts_max, keys = _sizes(rows)
     work = MerchantBuffers(
@@ -153,8 +149,7 @@ def _fold(
         np.zeros((days_all, FIGURES), np.int64),
         np.empty(acts_max, acts.dtype),
         np.zeros(keys, np.int8),
-        judges,
-        verdicts,
+        room,
     )
     subjects = len(rows.judged)
     accounts, states = np.empty(subjects, told.after.dtype), np.zeros(subjects, np.int8)
@@ -165,12 +160,12 @@ def _fold(
     start, filled, judged = spans[0].rules.start_day, 0, 0
     for subject in range(subjects):
         _write(accounts[subject], NOT_OPEN)
-        verdicts.starts[subject + 1] = judged
+        room.verdicts.starts[subject + 1] = judged
         if not rows.judged[subject]:
             continue
         first, read = filled, _read(rows, subject, filled, judged, readings, last_day, work)
         filled, judged = read.filled, read.judged
-        verdicts.starts[subject + 1] = judged
+        room.verdicts.starts[subject + 1] = judged
         account, next_day = NOT_OPEN, start if last_day < start else NEVER
         if read.in_scope:
             days = work.figure_days[first:filled]
@@ -224,8 +219,8 @@ def _read(
             continue
         flags = work.flags[rows.key[row]]
         outcome = outcome_of(kind, flags & (1 << kind) != 0, flags & _DISMISSED != 0)
-        if work.judges and at < end:
-            judged = write_verdict(work.verdicts, judged, at, rows.position[row], outcome)
+        if at < end:
+            judged = write_wanted(work.room, judged, at, rows.position[row], outcome)
         if outcome != COUNTED:
             continue
         work.flags[rows.key[row]] = flags | (1 << kind)

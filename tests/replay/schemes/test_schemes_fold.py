@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from domain.calendar import day_of, day_start, month_of, month_start, parse_instant
-from domain.creator_level.facts import evaluation_period, figures_of, rules_of
+from domain.creator_level.facts import CONTENT, evaluation_period, figures_of, rules_of
 from domain.events import (
     BINDING_TYPES,
     CreatorNamed,
@@ -31,6 +31,7 @@ from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies
 from replay.replaying.verdicts import Verdicts, judged_of
 from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
+from replay.schemes.creator_level.folded import creator_of
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.mcn_level.fold import Parts, Slots, fold_parts, slots_of
 from replay.schemes.mcn_level.replay import McnReplay
@@ -241,7 +242,15 @@ CREATOR_VERSIONS: Final = {
 
 
 def creators(ledger: list[Event], number: int) -> list[Event]:
-    return [event._replace(originator_id=f"creator/c-{number}") for event in ledger]
+    """The same under another name, with some scores once more on their days, or on the next."""
+    pick = Random(number + len(ledger))
+    more = [
+        event._replace(id=f"{event.id}-more", occurred_at=event.occurred_at + pick.choice((0, 1, DAY_MICROS)))
+        for event in ledger
+        if event.type == "creator.scored" and pick.random() < 0.3
+    ]
+    places = enumerate([*ledger, *more], 1)
+    return [event._replace(originator_id=f"creator/c-{number}", position=place) for place, event in places]
 
 
 @pytest.mark.slow
@@ -254,7 +263,8 @@ def test_creators_folded_equal_plain_replays(versions: list[Policy], seed: int) 
     as_of = creator_level_worlds._instant(pick) + pick.choice((0, 0, 900)) * DAY_MICROS
     known, columns = ledger[:position], columns_of(ledger[:position])
     terms = terms_of(versions, evaluation_period)
-    folded = fold_creators(columns, terms, as_of)
+    folded = fold_creators(columns, terms, as_of, judges=True)
+    assert_the_same_without_verdicts(folded, fold_creators(columns, terms, as_of))
     for number, subject in enumerate(columns.subjects):
         of_subject = [event for event in known if event.originator_id == subject]
         replay = CreatorReplay(subject, of_subject, Moment(as_of, 0, position), Policies(versions))
@@ -270,6 +280,22 @@ def test_creators_folded_equal_plain_replays(versions: list[Policy], seed: int) 
         assert sums_of(folded, number) == expected_sums(replay, terms)
         registered_at = int(folded.registered_at[number])
         assert registered_at == (replay.history.registered_at or UNREGISTERED)
+        contents = {event.position for event in replay.took_part if event.type == CONTENT}
+        assert judged_of(verdicts_of(folded), number, CreatorReplay) == [
+            judged for judged in replay.judged if judged.position not in contents
+        ]
+        assert creator_of(folded, number, terms) == (replay.history.registered_at, replay.months)
+
+
+def test_the_worlds_of_creators_reach_every_verdict() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(20):
+        world = creator_level_worlds.world_of(seed)
+        known, moment = creators(world.ledger, seed), Moment(world.as_of, 0, 0)
+        replay = CreatorReplay(f"creator/c-{seed}", known, moment, Policies(CREATOR_VERSIONS["small"]))
+        contents = {event.position for event in replay.took_part if event.type == CONTENT}
+        seen.update(judged.verdict for judged in replay.judged if judged.position not in contents)
+    assert {word for word in CreatorReplay.words if seen[word] < 5} == set()
 
 
 def evaluations_of(folded: CreatorFolded, subject: int) -> list[tuple[Any, ...]]:

@@ -1,0 +1,49 @@
+"""What a compiled fold of creators' levels says of one creator, as the values that its plain replay is made of."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from domain.calendar import month_start
+from domain.creator_level.facts import rules_of
+from domain.creator_level.rule import Evaluation, Figures, gates
+from domain.policy import Term, term_at
+from replay.schemes.creator_level.fold import UNREGISTERED, CreatorFolded
+from replay.schemes.creator_level.replay import Month
+
+
+class FoldedCreator(NamedTuple):
+    """One creator up to the instant of the fold."""
+
+    registered_at: int | None
+    months: list[Month]
+    """Every evaluation, the earliest first."""
+
+
+def creator_of(folded: CreatorFolded, subject: int, terms: Sequence[Term]) -> FoldedCreator:
+    """What a fold under some terms says of a subject.
+
+    What another version would make of a month, whose gates may count other days, a fold under that version says.
+    """
+    low, high = np.searchsorted(folded.evaluations["subject"], (subject, subject + 1)).tolist()
+    rules = {term.policy.hash: rules_of(term.policy) for term in terms}
+    sums = _sums_of(folded, subject)
+    months = []
+    for _, month, settled, good, *scores in folded.evaluations[low:high].tolist():
+        sales, behaviour, level, gated, *_ = scores
+        policy = term_at(terms, month_start(month)).policy
+        figures = sums.get(month, Figures(month, 0, 0, 0, 0, 0))
+        found = gates(figures, rules[policy.hash])
+        months.append(
+            Month(policy, rules[policy.hash], Evaluation(figures, settled, good, sales, behaviour, level, gated, found))
+        )
+    registered_at = int(folded.registered_at[subject])
+    return FoldedCreator(None if registered_at == UNREGISTERED else registered_at, months)
+
+
+def _sums_of(folded: CreatorFolded, subject: int) -> dict[int, Figures]:
+    """By month, its figures where there are any."""
+    low, high = np.searchsorted(folded.subjects, (subject, subject + 1)).tolist()
+    rows = zip(folded.months[low:high].tolist(), folded.figures[low:high].tolist(), strict=True)
+    return {month: Figures(month, *values[:-1]) for month, values in rows}
