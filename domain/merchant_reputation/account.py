@@ -91,7 +91,7 @@ def publications(run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Public
     Each is dated by the rules of its own month, so that rules which begin to count later undo and re-date none.
     """
     months = list(run.months)
-    for month, at in _published(spans, as_of, _first_month(run)):
+    for month, at in published_months(spans, as_of, _first_month(run)):
         while months and months[-1].month > month:
             months.pop()
         yield Publication(month, shown(months[-1].closing if months else NEW, spans, month_start(month)), at)
@@ -102,10 +102,10 @@ def last_published(spans: Sequence[Span], as_of: int) -> int | None:
 
     What happened later can have changed nothing that is effective.
     """
-    return next((month for month, _ in _published(spans, as_of, month_of(as_of) - 3)), None)
+    return next((month for month, _ in published_months(spans, as_of, month_of(as_of) - 3)), None)
 
 
-def _published(spans: Sequence[Span], as_of: int, first: int) -> Iterator[tuple[int, int]]:
+def published_months(spans: Sequence[Span], as_of: int, first: int) -> Iterator[tuple[int, int]]:
     """The months published at or before `as_of`, each with the instant, the latest first and back to `first`."""
     for month in range(month_of(as_of) - 1, first - 1, -1):
         rules = span_at(spans, month_start(month)).rules
@@ -117,8 +117,11 @@ def _published(spans: Sequence[Span], as_of: int, first: int) -> Iterator[tuple[
 def next_publication(run: Run, spans: Sequence[Span], as_of: int) -> int | None:
     """The instant of the first publication after `as_of`; None for a merchant that never opened."""
     first = _first_month(run)
-    if first == NEVER:
-        return None
+    return None if first == NEVER else next_publication_since(first, spans, as_of)
+
+
+def next_publication_since(first: int, spans: Sequence[Span], as_of: int) -> int:
+    """The instant of the first publication after `as_of` for merchants that first opened in a month."""
     begins = max(first, month_of(span_at(spans, as_of).rules.start), month_of(as_of) - 2)
     dates = (
         _publication_instant(month, span_at(spans, month_start(month)).rules)

@@ -488,6 +488,11 @@ def state_of(history: History, account: Account) -> State:
     return STATES[state_number(history.onboarded, history.in_scope, account)]
 
 
+def state_after(account: Account) -> State:
+    """The first state that applies to who is onboarded and in scope, as every merchant is that moves."""
+    return STATES[state_number(True, True, account)]
+
+
 # --- what was compared ------------------------------------------------------------------------------------------------
 
 

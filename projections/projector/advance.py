@@ -154,9 +154,11 @@ class Units:
             else:
                 yield event
 
-    def is_filled(self, subject: str) -> bool:
-        """Whether a subject has a view already."""
-        return self.step.state(subject, schemes_of(subject.partition("/")[0])[0].code) is not None
+    def not_filled(self, kind: str) -> list[str]:
+        """The subjects of a kind that have no view yet; looked up all at once."""
+        levels, code = self.step.tables["levels"].c, schemes_of(kind)[0].code
+        filled = {row.subject for row in self.step.rows("levels", levels.scheme == code)}
+        return [item["subject"] for item in list_subjects(self.step.store, kind) if item["subject"] not in filled]
 
     def keep_again(self, subject: str) -> None:
         """Keep a subject's rare events anew: some could not be read before."""

@@ -22,6 +22,6 @@ def rows_of_part(step: Step, columns: Columns, slots: Callable[[], Slots], schem
     codes = {view.code for view in wanted}
     filling.leave_out({row.subject for row in step.rows("set_aside") if row.scheme in codes})
     for view in wanted:
-        if filling.of_kind(view.kind):  # loops over no subject are not even compiled
+        if len(filling.of_kind(view.kind)):  # loops over no subject are not even compiled
             bulk_of(view.code)(filling)
     return filling.prepared

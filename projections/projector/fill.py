@@ -163,9 +163,8 @@ def _fill_part(step: Step, cursor: Cursor, ready: Ready) -> tuple[int, str | Non
         return 0, None
     if stage == OTHERS:
         for kind in kinds_in_bulk():
-            for item in list_subjects(step.store, kind):
-                if not units.is_filled(item["subject"]):
-                    units.fill(item["subject"], schemes)
+            for subject in units.not_filled(kind):
+                units.fill(subject, schemes)
         return 0, None
     some = list(
         islice((item for item in list_subjects(step.store, stage) if item["subject"] > after), SUBJECTS_AT_ONCE)

@@ -1,10 +1,14 @@
 """Rows that the views of monthly schemes have in common: a level's history and the level, from its evaluations."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.step import Rewrite, level_rewrite, numbered
 from replay.replaying.monthly import NO_EVALUATION_YET
+
+EVALUATION: Final = "evaluation"
+"""What causes each change of these levels."""
 
 
 class EvaluatedRow(NamedTuple):
@@ -50,16 +54,10 @@ def changes_of(evaluated: Sequence[EvaluatedRow]) -> list[EvaluatedRow]:
 
 
 def history_row(subject: str, standing: UnevaluatedStanding, item: EvaluatedRow) -> dict[str, Any]:
-    kept = ("state", "level", "policy", "policy_hash", "assumed")
-    return {
-        "subject": subject,
-        "scheme": standing.scheme,
-        "from_at": item.at,
-        **{name: item.row[name] for name in kept},
-        "score": item.row[standing.score],
-        "cause": "evaluation",
-        "cause_position": None,
-    }
+    row = item.row
+    after = row["state"], row["level"], row[standing.score]
+    judged = {name: row[name] for name in JUDGED}
+    return change_columns((subject, standing.scheme), item.at, after, judged, (EVALUATION, None))
 
 
 def level_row(
@@ -70,19 +68,9 @@ def level_row(
     else:
         state, level = evaluated[-1].standing
         score = evaluated[-1].row[standing.score]
-        judged = {name: evaluated[-1].row[name] for name in ("policy", "policy_hash", "assumed")}
+        judged = {name: evaluated[-1].row[name] for name in JUDGED}
         since = _since(evaluated)
-    return {
-        "subject": subject,
-        "scheme": standing.scheme,
-        "state": state,
-        "level": level,
-        "score": score,
-        "effective_state": state,
-        "effective_level": level,
-        "effective_since": since,
-        **judged,
-    }
+    return level_columns((subject, standing.scheme), (state, level, score), (state, level, since), judged)
 
 
 def _since(evaluated: Sequence[EvaluatedRow]) -> int:

@@ -22,13 +22,16 @@ def told(number: int, at: datetime, subject: str, name: str, data: dict[str, Any
     }
 
 
-def year_of(count: int, merchants: int) -> Iterator[dict[str, Any]]:
-    """A year up to now of merchants whose sizes fall like 1 / rank^0.8: openings, then so many events in order."""
+def year_of(count: int, merchants: int, fresh_each: int = 5) -> Iterator[dict[str, Any]]:
+    """A year up to now of merchants whose sizes fall like 1 / rank^0.8: openings, then so many events in order.
+
+    Each so many-th of them is in the scope of tiers.
+    """
     chance = random.Random(7)
     weights = list(accumulate((rank + 1) ** -0.8 for rank in range(merchants)))
     end = datetime.now(UTC) - timedelta(minutes=10)
     for rank in range(merchants):
-        category = "fresh" if rank % 5 == 0 else "tea"
+        category = "fresh" if rank % fresh_each == 0 else "tea"
         yield told(
             -1 - rank, end - timedelta(days=1_700), _merchant(rank), "merchant.onboarded", {"category": category}
         )

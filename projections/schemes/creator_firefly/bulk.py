@@ -1,56 +1,100 @@
 """The view of `creator-firefly` filled from columns, by the compiled fold."""
 
-from collections import defaultdict
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from domain.creator_firefly.account import Change, Month
+from domain.calendar import month_start, month_text
+from domain.creator_firefly.account import OPENED, POLICY, rules_at
 from domain.creator_firefly.facts import READ_TYPES
-from domain.creator_firefly.rule import SCHEME, Account
+from domain.creator_firefly.rule import NEVER, SCHEME, State, Verdict, rank_of
 from domain.events import CORRECTION_TYPES
-from projections.schemes.creator_firefly.rows import history_row, judging_of, level_row, month_row
-from projections.schemes.shared.filling import Filling
-from projections.views.step import numbered
+from projections.schemes.creator_firefly.rows import Judging, judging_of, month_columns
+from projections.schemes.shared.bulk_rows import (
+    JudgedBy,
+    following,
+    instants,
+    named,
+    nullable,
+    numbers_of,
+    starts_of,
+    texts,
+    where,
+)
+from projections.schemes.shared.filling import LATEST, Filling
+from projections.views.rows import change_columns, level_columns
 from replay.columnar.columns import WHATS
 from replay.schemes.creator_firefly.fold import BY_POLICY, FireflyFolded, fold_firefly
 
+_CAUSES: Final = [POLICY, OPENED, str(Verdict.COUNTED)]
+
 
 def fill(filling: Filling) -> None:
-    judging, subjects = judging_of(filling.step), filling.columns.subjects
+    judging, subjects = judging_of(filling.step), filling.of_kind("creator")
+    names = filling.columns.subjects
     folded = fold_firefly(filling.columns, judging.terms, filling.as_of)
-    accounts, changes = folded.accounts.tolist(), _changes(folded)
-    months, history, levels = [], [], []
-    for subject, number, level, *sums in folded.months.tolist():
-        months.append(month_row(subjects[subject], Month(number, folded.codes[level], *sums), judging))
-    for subject in filling.of_kind("creator"):
-        name, changed = subjects[subject], changes[subject]
-        history += numbered([history_row(name, change, judging) for change in changed], None)
-        levels.append(level_row(name, Account(*accounts[subject]), changed, judging, filling.as_of))
-    filling.insert("firefly_months", months)
-    filling.insert("history", history)
-    filling.insert("levels", levels)
-    ahead = _ahead(filling)
-    filling.calendar(SCHEME, {subject: ahead[subject] for subject in filling.of_kind("creator")})
+    judged = JudgedBy(judging.terms, judging.policies)
+    starts = starts_of(folded.changes[:, 0], len(names))
+    filling.insert("firefly_months", _month_columns(names, folded, judged))
+    filling.insert("history", _change_columns(names, folded, starts, judged))
+    filling.insert("levels", _level_columns(names, folded, starts, subjects, judging, judged, filling.as_of))
+    filling.calendar(SCHEME, subjects, _ahead(filling)[subjects])
 
 
-def _changes(folded: FireflyFolded) -> dict[int, list[Change]]:
-    """By subject, its changes in order."""
-    found: dict[int, list[Change]] = defaultdict(list)
-    for subject, at, level, earned, position in folded.changes.tolist():
-        before = found[subject][-1].after if found[subject] else None
-        found[subject].append(
-            Change(at, before, folded.codes[level], earned, None if position == BY_POLICY else position)
-        )
-    return found
+def _month_columns(names: list[str], folded: FireflyFolded, judged: JudgedBy) -> dict[str, Any]:
+    subject, month, level, *figures = folded.months.T
+    shown = named(names, subject), texts(month, month_text), named(folded.codes, level)
+    return month_columns(*shown, figures, judged.at(instants(month, month_start)))
 
 
-def _ahead(filling: Filling) -> list[int]:
+def _change_columns(
+    names: list[str], folded: FireflyFolded, starts: NDArray[np.int64], judged: JudgedBy
+) -> dict[str, Any]:
+    subject, at, level, earned, position = folded.changes.T
+    numbers = numbers_of(starts)
+    # A policy may come first, too: it then has no position.
+    causes = np.where(position == BY_POLICY, 0, np.where(numbers == 0, 1, 2))
+    columns = change_columns(
+        (named(names, subject), [SCHEME] * len(at)),
+        at,
+        ([str(State.RATED)] * len(at), named(folded.codes, level), earned),
+        judged.at(at),
+        (named(_CAUSES, causes), nullable(position, BY_POLICY)),
+    )
+    return {**columns, "number": numbers, "to_at": following(starts, at)}
+
+
+def _level_columns(
+    names: list[str],
+    folded: FireflyFolded,
+    starts: NDArray[np.int64],
+    subjects: NDArray[np.int64],
+    judging: Judging,
+    judged: JudgedBy,
+    as_of: int,
+) -> dict[str, Any]:
+    rules, accounts = rules_at(judging.spans, as_of), folded.accounts[subjects]
+    registered, earned = accounts[:, 0] != NEVER, accounts[:, 1]
+    codes = texts(earned, lambda points: rules.codes[rank_of(rules.bounds, points)])
+    levels = where(registered, codes)
+    states = named([str(State.NOT_REGISTERED), str(State.RATED)], registered.astype(np.int64))
+    changed = starts[subjects + 1] > starts[subjects]
+    since = np.full(len(subjects), LATEST)
+    since[changed] = folded.changes[starts[subjects[changed] + 1] - 1, 1]
+    return level_columns(
+        (named(names, subjects), [SCHEME] * len(subjects)),
+        (states, levels, earned),
+        (states, levels, nullable(since, LATEST)),
+        judged.at(np.full(len(subjects), as_of)),
+    )
+
+
+def _ahead(filling: Filling) -> NDArray[np.int64]:
     """By subject, the first instant after the step's end of something that is read and known already."""
     columns = filling.columns
     rows = (columns.at > filling.as_of) & ~filling.retracted & np.isin(columns.what, _OCCURRING)
-    found: list[int] = filling.earliest(columns.subject[rows], columns.at[rows]).tolist()
-    return found
+    return filling.earliest(columns.subject[rows], columns.at[rows])
 
 
 _OCCURRING: Final = [WHATS[name] for name in READ_TYPES if name not in CORRECTION_TYPES]

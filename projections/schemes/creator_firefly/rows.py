@@ -1,12 +1,13 @@
 """The rows of `creator-firefly` in the views, of a creator whose points were judged one by one or over columns."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_start, month_text
 from domain.creator_firefly.account import Change, Month, Span, level_of, rules_at, spans_of
 from domain.creator_firefly.rule import SCHEME, Account, State
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
+from projections.views.rows import change_columns, level_columns
 from projections.views.step import Step, judged_by
 
 
@@ -33,31 +34,23 @@ def judging_of(step: Step) -> Judging:
 
 def month_row(subject: str, month: Month, judging: Judging) -> dict[str, Any]:
     """The close of a month, or how it stands so far."""
-    return {
-        "subject": subject,
-        "month": month_text(month.month),
-        "level": month.level,
-        "score": month.total,
-        "balance": month.balance,
-        "earned": month.earned,
-        "redeemed": month.redeemed,
-        "events": month.events,
-        **judging.at(month_start(month.month)),
-    }
+    judged = judging.at(month_start(month.month))
+    return month_columns(subject, month_text(month.month), month.level, month[2:], judged)
+
+
+def month_columns(
+    subject: Any, month: Any, level: Any, figures: Sequence[Any], judged: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A month's row, or many as columns; `figures` are the fields of a `Month` behind its level."""
+    return {"subject": subject, "month": month, "level": level, **dict(zip(_FIGURES, figures, strict=True)), **judged}
+
+
+_FIGURES: Final = ("score", "balance", "earned", "redeemed", "events")
 
 
 def history_row(subject: str, change: Change, judging: Judging) -> dict[str, Any]:
-    return {
-        "subject": subject,
-        "scheme": SCHEME,
-        "from_at": change.at,
-        "state": str(State.RATED),
-        "level": change.after,
-        "score": change.earned,
-        **judging.at(change.at),
-        "cause": change.cause,
-        "cause_position": change.position,
-    }
+    after = str(State.RATED), change.after, change.earned
+    return change_columns((subject, SCHEME), change.at, after, judging.at(change.at), (change.cause, change.position))
 
 
 def level_row(
@@ -65,14 +58,5 @@ def level_row(
 ) -> dict[str, Any]:
     level = level_of(account, rules_at(judging.spans, as_of))
     state = str(State.NOT_REGISTERED if level is None else State.RATED)
-    return {
-        "subject": subject,
-        "scheme": SCHEME,
-        "state": state,
-        "level": level,
-        "score": account.earned,
-        "effective_state": state,
-        "effective_level": level,
-        "effective_since": changes[-1].at if changes else None,
-        **judging.at(as_of),
-    }
+    since = changes[-1].at if changes else None
+    return level_columns((subject, SCHEME), (state, level, account.earned), (state, level, since), judging.at(as_of))

@@ -1,118 +1,199 @@
 """The view of `creator-level` filled from columns, by the compiled folds, and what creators add to agencies."""
 
-from collections import defaultdict
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from domain.calendar import month_of, month_start
-from domain.creator_level.rule import SCHEME, Figures
-from domain.policy import term_at
-from projections.schemes.creator_level.view import (
-    Judging,
-    MonthFigures,
-    MonthMade,
-    figures_row,
-    judging_of,
-    month_row,
-    standing_of,
+from domain.calendar import month_of, month_start, month_text
+from domain.creator_level.rule import SCHEME, Figures, State, ranking_score
+from projections.schemes.creator_level.view import Judging, figures_columns, judging_of, month_columns
+from projections.schemes.shared.bulk_rows import (
+    JudgedBy,
+    following,
+    instants,
+    named,
+    named_in,
+    nullable,
+    numbers_of,
+    starts_of,
+    texts,
+    where,
 )
-from projections.schemes.shared.bulk_rows import named
 from projections.schemes.shared.filling import Filling
-from projections.views.monthly_rows import EvaluatedRow, changes_of, history_row, level_row
-from projections.views.step import judged_by, numbered
+from projections.views.monthly_rows import EVALUATION
+from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.tables import SUMS
 from replay.columnar.columns import EVENT_RETRACTED, WHATS
 from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
 from replay.schemes.mcn_level.fold import Slots, fold_parts
 
+_STATES: Final = (str(State.RATED), str(State.GATED))
+"""By whether a gate was not met."""
+_UNEVALUATED: Final = (str(State.NOT_REGISTERED), str(State.NO_EVALUATION_YET))
+"""By whether a creator is registered."""
+
+
+class EvaluatedColumns(NamedTuple):
+    """The evaluations as columns; the rows of a creator's evaluations stand together, in order."""
+
+    columns: dict[str, Any]
+    """As in `creator_months`."""
+    at: NDArray[np.int64]
+    """The instant of each."""
+    starts: NDArray[np.int64]
+    """By creator, where its rows begin; one more for the end."""
+    changes: NDArray[np.bool_]
+    """Whether state or level are others than by the evaluation before."""
+
 
 def fill(filling: Filling) -> None:
-    judging = judging_of(filling.step)
+    judging, subjects = judging_of(filling.step), filling.of_kind("creator")
     folded = fold_creators(filling.columns, judging.terms, filling.as_of)
-    filling.insert("creator_figures", _figures_rows(filling, folded))
+    judged = JudgedBy(judging.terms, judging.policies)
+    filling.insert("creator_figures", _figures_columns(filling, folded))
     filling.insert("mcn_parts", _parts_columns(filling, filling.slots()))
-    evaluated = _evaluated(filling, folded, judging)
-    months, history, levels = [], [], []
-    nobody = judged_by(judging.policies, term_at(judging.terms, filling.as_of).policy)
-    registered = (folded.registered_at != UNREGISTERED).tolist()
-    for subject in filling.of_kind("creator"):
-        name, rows = filling.columns.subjects[subject], evaluated.get(subject, [])
-        standing = standing_of(registered=registered[subject])
-        months += [item.row for item in rows]
-        history += numbered([history_row(name, standing, item) for item in changes_of(rows)], None)
-        levels.append(level_row(name, standing, rows, nobody))
-    filling.insert("creator_months", months)
-    filling.insert("history", history)
-    filling.insert("levels", levels)
-    next_month, ahead = month_start(month_of(filling.as_of) + 1), _registered_ahead(filling)
-    filling.calendar(SCHEME, {subject: min(next_month, ahead[subject]) for subject in filling.of_kind("creator")})
+    evaluated = _evaluated(filling.columns.subjects, folded, judging, judged)
+    filling.insert("creator_months", evaluated.columns)
+    filling.insert("history", _change_columns(evaluated))
+    filling.insert("levels", _level_columns(filling, folded, evaluated, subjects, judged))
+    next_month = month_start(month_of(filling.as_of) + 1)
+    filling.calendar(SCHEME, subjects, np.minimum(next_month, _registered_ahead(filling)[subjects]))
 
 
-def _registered_ahead(filling: Filling) -> list[int]:
+def _registered_ahead(filling: Filling) -> NDArray[np.int64]:
     columns = filling.columns
     rows = (columns.at > filling.as_of) & ~filling.retracted & (columns.what == WHATS["creator.registered"])
-    found: list[int] = filling.earliest(columns.subject[rows], columns.at[rows]).tolist()
-    return found
+    return filling.earliest(columns.subject[rows], columns.at[rows])
 
 
-def _figures_rows(filling: Filling, folded: CreatorFolded) -> list[dict[str, Any]]:
+# --- evaluations ------------------------------------------------------------------------------------------------------
+
+
+def _evaluated(names: list[str], folded: CreatorFolded, judging: Judging, judged: JudgedBy) -> EvaluatedColumns:
+    found = folded.evaluations
+    subject, month = found["subject"], found["month"]
+    by_policy = [judging.rules[policy.hash] for policy in judging.policies]
+    place = instants(month, lambda month: judging.policies.index(judging.at(month)[0]))
+    score = np.zeros(len(found), np.int64)
+    for number, rules in enumerate(by_policy):
+        rows = found[place == number]
+        score[place == number] = ranking_score(rows["sales_score"], rows["behaviour_score"], rules)
+    gated, level = found["gated"], named_in([rules.levels for rules in by_policy], place, found["level"])
+    columns = month_columns(
+        (named(names, subject), texts(month, month_text)),
+        (named(_STATES, gated.astype(np.int64)), where(~gated, level)),
+        score,
+        found,
+        judged.at(instants(month, month_start)),
+    )
+    starts = starts_of(subject, len(names))
+    changes = np.ones(len(found), np.bool_)
+    # Of a version's levels the codes tell, not their numbers.
+    codes = np.unique(np.array(["" if code is None else code for code in columns["level"]], str), return_inverse=True)[
+        1
+    ]
+    changes[1:] = (subject[1:] != subject[:-1]) | (gated[1:] != gated[:-1]) | (codes[1:] != codes[:-1])
+    return EvaluatedColumns(columns, instants(month, lambda month: month_start(month + 1)), starts, changes)
+
+
+def _change_columns(evaluated: EvaluatedColumns) -> dict[str, Any]:
+    rows = np.flatnonzero(evaluated.changes)
+    starts, at = np.searchsorted(rows, evaluated.starts), evaluated.at[rows]
+    kept = {name: named(evaluated.columns[name], rows) for name in ("subject", "state", "level", *JUDGED)}
+    columns = change_columns(
+        (kept["subject"], [SCHEME] * len(rows)),
+        at,
+        (kept["state"], kept["level"], evaluated.columns["score"][rows]),
+        {name: kept[name] for name in JUDGED},
+        ([EVALUATION] * len(rows), [None] * len(rows)),
+    )
+    return {**columns, "number": numbers_of(starts), "to_at": following(starts, at)}
+
+
+def _level_columns(
+    filling: Filling, folded: CreatorFolded, evaluated: EvaluatedColumns, subjects: NDArray[np.int64], judged: JudgedBy
+) -> dict[str, Any]:
+    """Where creators stand by their last evaluation, or by whether they are registered."""
+    ends = evaluated.starts[subjects + 1]
+    last = np.where(ends > evaluated.starts[subjects], ends - 1, _NONE_YET)
+    registered = (folded.registered_at[subjects] != UNREGISTERED).astype(np.int64)
+    otherwise = {"state": named(_UNEVALUATED, registered), "level": None, "score": None}
+    otherwise |= judged.at(np.full(len(subjects), filling.as_of))
+    found = {name: _of_last(evaluated.columns[name], last, values) for name, values in otherwise.items()}
+    changed = np.flatnonzero(evaluated.changes)
+    since = _of_last(evaluated.at[changed], np.searchsorted(changed, last, side="right") - 1, None)
+    return level_columns(
+        (named(filling.columns.subjects, subjects), [SCHEME] * len(subjects)),
+        (found["state"], found["level"], found["score"]),
+        (found["state"], found["level"], since),
+        {name: found[name] for name in JUDGED},
+    )
+
+
+_NONE_YET: Final = -1
+
+
+def _of_last(values: Any, rows: NDArray[np.int64], otherwise: list[Any] | None) -> list[Any]:
+    """The values of some rows; where there is no row, another."""
+    kept = values if isinstance(values, list) else values.tolist()
+    return [
+        kept[row] if row >= 0 else None if otherwise is None else otherwise[place]
+        for place, row in enumerate(rows.tolist())
+    ]
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _figures_columns(filling: Filling, folded: CreatorFolded) -> dict[str, Any]:
     """Figures of every closed month that has any, or in which anything took part."""
-    end = month_of(filling.as_of)
-    counts = _counts(filling, month_start(end))
-    figures = {
-        (subject, month): values
-        for subject, month, values in zip(
-            folded.subjects.tolist(), folded.months.tolist(), folded.figures.tolist(), strict=True
-        )
-        if month < end
-    }
-    empty = [0, 0, 0, 0, 0, NONE]
-    rows = []
-    for subject, month in sorted(counts.keys() | figures.keys()):
-        *values, last = figures.get((subject, month), empty)
-        events = counts.get((subject, month), 0)
-        found = MonthFigures(events, Figures(month, *values), None if last == NONE else last, [])
-        if found.is_kept:
-            rows.append(figures_row(filling.columns.subjects[subject], found))
-    return rows
+    closed = folded.months < month_of(filling.as_of)
+    keys = _keys(folded.subjects[closed], folded.months[closed])
+    counted, counts = _counts(filling, month_start(month_of(filling.as_of)))
+    found = np.union1d(keys, counted)
+    events, figures = np.zeros(len(found), np.int64), np.zeros((len(found), folded.figures.shape[1]), np.int64)
+    events[np.searchsorted(found, counted)] = counts
+    figures[:, -1] = NONE
+    figures[np.searchsorted(found, keys)] = folded.figures[closed]
+    kept = (events > 0) | figures[:, :-1].any(axis=1)
+    subjects, months = found[kept] >> _MONTH_BITS, (found[kept] & _MONTH_MASK) - _MONTHS_BEFORE
+    *sums, last = figures[kept].T
+    as_columns: Any = Figures._make([months, *sums])
+    return figures_columns(named(filling.columns.subjects, subjects), events[kept], as_columns, nullable(last, NONE))
 
 
-def _counts(filling: Filling, end: int) -> dict[tuple[int, int], int]:
-    """By creator and month, how many of its records before an instant took part."""
+_MONTH_BITS: Final = 32
+_MONTH_MASK: Final = 2**_MONTH_BITS - 1
+_MONTHS_BEFORE: Final = 2**31
+
+
+def _keys(subjects: NDArray[Any], months: NDArray[Any]) -> NDArray[np.int64]:
+    """Creators and months as numbers in the same order."""
+    return subjects.astype(np.int64) << _MONTH_BITS | (months.astype(np.int64) + _MONTHS_BEFORE)
+
+
+def _counts(filling: Filling, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Creators and months, and how many of the creator's records of the month before an instant took part."""
     columns = filling.columns
     of_creator = np.zeros(len(columns.subjects), np.bool_)
     of_creator[filling.of_kind("creator")] = True
     rows = of_creator[columns.subject] & ~filling.retracted & (columns.what != EVENT_RETRACTED) & (columns.at < end)
     if not rows.any():
-        return {}
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     at = columns.at[rows]
     first = month_of(int(at.min()))
     begins = np.array([month_start(month) for month in range(first, month_of(end) + 1)], np.int64)
-    places = np.searchsorted(begins, at, side="right") - 1
-    keys, counts = np.unique(columns.subject[rows].astype(np.int64) * len(begins) + places, return_counts=True)
-    return {
-        (key // len(begins), first + key % len(begins)): count
-        for key, count in zip(keys.tolist(), counts.tolist(), strict=True)
-    }
+    months = first + np.searchsorted(begins, at, side="right") - 1
+    return np.unique(_keys(columns.subject[rows], months), return_counts=True)
 
 
-def _parts_columns(filling: Filling, slots: Slots) -> dict[str, list[Any]]:
+def _parts_columns(filling: Filling, slots: Slots) -> dict[str, Any]:
     parts = fold_parts(filling.columns, slots, filling.as_of)
     rows = (parts.months < month_of(filling.as_of)) & parts.figures.any(axis=1)
     return {
         "mcn": named(slots.agencies, parts.agencies[rows]),
-        "month": parts.months[rows].tolist(),
+        "month": parts.months[rows],
         "creator": named(slots.creators, parts.creators[rows]),
-        **{name: parts.figures[rows, place].tolist() for place, name in enumerate(SUMS)},
+        **dict(zip(SUMS, parts.figures[rows].T, strict=True)),
     }
-
-
-def _evaluated(filling: Filling, folded: CreatorFolded, judging: Judging) -> dict[int, list[EvaluatedRow]]:
-    """By creator, the row of each evaluation."""
-    found: dict[int, list[EvaluatedRow]] = defaultdict(list)
-    for subject, *values in folded.evaluations.tolist():
-        made = MonthMade(*values)
-        row = month_row(filling.columns.subjects[subject], made, judging)
-        found[subject].append(EvaluatedRow(month_start(made.month + 1), row))
-    return found

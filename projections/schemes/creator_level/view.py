@@ -5,7 +5,7 @@ end the next month's gate too. A month that is not over is worked out when it is
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_start, month_of, month_start, month_text, parse_month
@@ -265,8 +265,12 @@ def _stored_figures(step: Step, subject: str) -> dict[int, Figures]:
 
 
 def figures_row(subject: str, found: MonthFigures) -> dict[str, Any]:
-    figures = found.figures._asdict()
-    return {"subject": subject, "events": found.events, **figures, "last_reputation": found.last_reputation}
+    return figures_columns(subject, found.events, found.figures, found.last_reputation)
+
+
+def figures_columns(subject: Any, events: Any, figures: Figures, last_reputation: Any) -> dict[str, Any]:
+    """A row of `creator_figures`, or many as columns."""
+    return {"subject": subject, "events": events, **figures._asdict(), "last_reputation": last_reputation}
 
 
 class MonthMade(NamedTuple):
@@ -291,18 +295,27 @@ def _made_of(found: Evaluation) -> MonthMade:
 
 def month_row(subject: str, made: MonthMade, judging: Judging) -> dict[str, Any]:
     policy, rules = judging.at(made.month)
-    return {
-        "subject": subject,
-        "month": month_text(made.month),
-        "state": str(State.GATED if made.gated else State.RATED),
-        "level": None if made.gated else rules.levels[made.level],
-        "score": ranking_score(made.sales_score, made.behaviour_score, rules),
-        "settled_fen": made.settled_fen,
-        "good_fen": made.good_fen,
-        "sales_score": made.sales_score,
-        "behaviour_score": made.behaviour_score,
-        "reputation_sum": made.reputation_sum,
-        "reputation_days": made.reputation_days,
-        "deducted": made.deducted,
-        **judged_by(judging.policies, policy),
-    }
+    return month_columns(
+        (subject, month_text(made.month)),
+        (str(State.GATED if made.gated else State.RATED), None if made.gated else rules.levels[made.level]),
+        ranking_score(made.sales_score, made.behaviour_score, rules),
+        {name: getattr(made, name) for name in MADE},
+        judged_by(judging.policies, policy),
+    )
+
+
+def month_columns(
+    whose: tuple[Any, Any], standing: tuple[Any, Any], score: Any, made: Any, judged: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An evaluation's row: of whom and which month, state and level, score, the figures of MADE; or many as columns."""
+    subject, month = whose
+    state, level = standing
+    figures = {name: made[name] for name in MADE}
+    return {"subject": subject, "month": month, "state": state, "level": level, "score": score, **figures, **judged}
+
+
+MADE: Final = (
+    *("settled_fen", "good_fen", "sales_score", "behaviour_score"),
+    *("reputation_sum", "reputation_days", "deducted"),
+)
+"""What a row shows of an evaluation as it is."""

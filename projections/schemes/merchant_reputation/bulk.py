@@ -5,21 +5,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_start, month_text
-from domain.merchant_reputation.account import effective_of, next_publication
-from domain.merchant_reputation.rule import NO_CAP, SCHEME, STATES, Account, Month, Run, Verdict
-from projections.schemes.merchant_reputation.rows import (
-    Judging,
-    cause_of,
-    change_columns,
-    judging_of,
-    level_row,
-    month_columns,
-)
+from domain.calendar import month_of, month_start, month_text
+from domain.merchant_reputation.account import next_publication_since
+from domain.merchant_reputation.rule import NEVER, NO_CAP, SCHEME, STATES, Account, Verdict
+from projections.schemes.merchant_reputation.rows import Judging, cause_of, judging_of, month_columns
 from projections.schemes.shared.bulk_rows import (
     JudgedBy,
     following,
-    lists,
+    instants,
     named,
     nullable,
     numbers_of,
@@ -27,9 +20,11 @@ from projections.schemes.shared.bulk_rows import (
     texts,
 )
 from projections.schemes.shared.filling import LATEST, Filling
+from projections.views.rows import change_columns, level_columns
 from replay.columnar.columns import ORDER_RECEIVED
+from replay.schemes.merchant_reputation.effective import Standings, shown_of_all
 from replay.schemes.merchant_reputation.fold import fold_reputation
-from replay.schemes.merchant_reputation.folded import Folded, account_from, account_of
+from replay.schemes.merchant_reputation.folded import Folded
 
 _STATES: Final = [str(state) for state in STATES]
 _CAUSES: Final = [cause_of(None, 0), cause_of(None, 1), *(cause_of(verdict, 1) for verdict in Verdict)]
@@ -37,50 +32,31 @@ _CAUSES: Final = [cause_of(None, 0), cause_of(None, 1), *(cause_of(verdict, 1) f
 
 
 def fill(filling: Filling) -> None:
-    judging = judging_of(filling.step)
+    judging, subjects = judging_of(filling.step), filling.of_kind("merchant")
     folded = fold_reputation(filling.columns, judging.spans, filling.as_of)
     judged = JudgedBy(judging.terms, judging.policies)
     filling.insert("reputation_months", _month_columns(folded, judged))
     filling.insert("history", _change_columns(folded, judged))
-    runs = {subject: _run_of(folded, subject) for subject in filling.of_kind("merchant")}
-    filling.insert(
-        "levels",
-        [
-            level_row(
-                filling.columns.subjects[subject],
-                run.account,
-                effective_of(run, judging.spans, filling.as_of),
-                judging,
-                filling.as_of,
-            )
-            for subject, run in runs.items()
-        ],
-    )
-    waiting = _waiting(filling, judging).tolist()
-    publications = {subject: next_publication(run, judging.spans, filling.as_of) for subject, run in runs.items()}
-    filling.calendar(
-        SCHEME,
-        {subject: min(waiting[subject], LATEST if at is None else at) for subject, at in publications.items()},
-    )
+    filling.insert("levels", _level_columns(folded, subjects, judging, judged, filling.as_of))
+    next_at = np.minimum(_waiting(filling, judging), _publications(folded, judging, filling.as_of))
+    filling.calendar(SCHEME, subjects, next_at[subjects])
 
 
-def _month_columns(folded: Folded, judged: JudgedBy) -> dict[str, list[Any]]:
+def _month_columns(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
     months = folded.months
     begun, closing = Account(*months.begun.T), Account(*months.closing.T)
-    return lists(
-        month_columns(
-            named(folded.subjects, owners_of(months.starts)),
-            texts(months.month, month_text),
-            (begun, closing._replace(open=closing.open == 1)),
-            nullable(months.closing[:, Account._fields.index("cap")], NO_CAP),
-            (named(_STATES, months.state), named(folded.codes, months.level)),
-            {verdict.word: months.verdicts[:, verdict] for verdict in Verdict},
-            judged.at(np.array(texts(months.month, month_start), np.int64)),
-        )
+    return month_columns(
+        named(folded.subjects, owners_of(months.starts)),
+        texts(months.month, month_text),
+        (begun, closing._replace(open=closing.open == 1)),
+        nullable(months.closing[:, Account._fields.index("cap")], NO_CAP),
+        (named(_STATES, months.state), named(folded.codes, months.level)),
+        {verdict.word: months.verdicts[:, verdict] for verdict in Verdict},
+        judged.at(instants(months.month, month_start)),
     )
 
 
-def _change_columns(folded: Folded, judged: JudgedBy) -> dict[str, list[Any]]:
+def _change_columns(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
     changes = folded.changes
     causes = np.where(changes.verdict > 0, changes.verdict + 1, changes.position > 0)
     columns = change_columns(
@@ -91,16 +67,30 @@ def _change_columns(folded: Folded, judged: JudgedBy) -> dict[str, list[Any]]:
         (named(_CAUSES, causes), nullable(changes.position, 0)),
     )
     numbers, ends = numbers_of(changes.starts), following(changes.starts, changes.at)
-    return lists({**columns, "number": numbers, "to_at": ends})
+    return {**columns, "number": numbers, "to_at": ends}
 
 
-def _run_of(folded: Folded, subject: int) -> Run:
-    """A subject's months and account, without findings: what publications are drawn from."""
-    part = slice(folded.months.starts[subject], folded.months.starts[subject + 1])
-    closings = [account_from(row) for row in folded.months.closing[part].tolist()]
-    numbers = folded.months.month[part].tolist()
-    months = [Month(month, closing, closing, range(0)) for month, closing in zip(numbers, closings, strict=True)]
-    return Run(account_of(folded, subject), [], months)
+def _level_columns(
+    folded: Folded, subjects: NDArray[np.int64], judging: Judging, judged: JudgedBy, as_of: int
+) -> dict[str, Any]:
+    shown = shown_of_all(folded, judging.spans, as_of)
+    standing, effective = (Standings._make([column[subjects] for column in some]) for some in shown)
+    return level_columns(
+        (named(folded.subjects, subjects), [SCHEME] * len(subjects)),
+        (named(_STATES, standing.state), named(folded.codes, standing.level), standing.number),
+        (named(_STATES, effective.state), named(folded.codes, effective.level), nullable(effective.number, NEVER)),
+        judged.at(np.full(len(subjects), as_of)),
+    )
+
+
+def _publications(folded: Folded, judging: Judging, as_of: int) -> NDArray[np.int64]:
+    """By subject, the instant of the next publication."""
+    opened_at = folded.accounts[:, Account._fields.index("opened_at")]
+    found = np.full(len(opened_at), LATEST)
+    opened = opened_at != NEVER
+    first_months = instants(opened_at[opened], month_of)
+    found[opened] = instants(first_months, lambda month: next_publication_since(month, judging.spans, as_of))
+    return found
 
 
 def _waiting(filling: Filling, judging: Judging) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from domain.merchant_reputation.account import Change, EffectivePublication, las
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account, Finding, Month, Span, State, Verdict
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
+from projections.views.rows import change_columns, level_columns
 from projections.views.step import Step, judged_by
 from projections.views.tables import VERDICT_COLUMNS
 
@@ -147,26 +148,6 @@ def history_rows(subject: str, moved: Sequence[Change], judging: Judging) -> lis
     ]
 
 
-def change_columns(
-    whose: tuple[Any, Any], at: Any, after: tuple[Any, Any, Any], judged: Mapping[str, Any], cause: tuple[Any, Any]
-) -> dict[str, Any]:
-    """A change's row but for its number; or many rows as columns, where these are arrays and lists."""
-    subject, scheme = whose
-    state, level, points = after
-    word, position = cause
-    return {
-        "subject": subject,
-        "scheme": scheme,
-        "from_at": at,
-        "state": state,
-        "level": level,
-        "score": points,
-        **judged,
-        "cause": word,
-        "cause_position": position,
-    }
-
-
 def cause_of(verdict: Verdict | None, position: int) -> str:
     """What a change came with, in a word."""
     if verdict is not None:
@@ -179,14 +160,9 @@ def level_row(
 ) -> dict[str, Any]:
     """Where the merchant stands, and what the publications made effective."""
     standing = shown(account, judging.spans, as_of)
-    return {
-        "subject": subject,
-        "scheme": SCHEME,
-        "state": str(standing.state),
-        "level": standing.level,
-        "score": standing.points_tenths,
-        "effective_state": str(effective.state),
-        "effective_level": effective.level,
-        "effective_since": effective.since,
-        **judged_by(judging.policies, term_at(judging.terms, as_of).policy),
-    }
+    return level_columns(
+        (subject, SCHEME),
+        (str(standing.state), standing.level, standing.points_tenths),
+        (str(effective.state), effective.level, effective.since),
+        judged_by(judging.policies, term_at(judging.terms, as_of).policy),
+    )

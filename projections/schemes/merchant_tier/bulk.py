@@ -1,63 +1,115 @@
 """The view of `merchant-tier` filled from columns, by the compiled fold."""
 
-from collections import defaultdict
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from domain.calendar import day_start, day_text
 from domain.merchant_tier.facts import end_of, last_closed_day
-from domain.merchant_tier.rule import CAUSES, NEVER, SCHEME, STATES, Account, Change
-from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, day_rows, history_rows, judging_of, level_row
-from projections.schemes.shared.bulk_rows import named
+from domain.merchant_tier.rule import CAUSES, NEVER, SCHEME, STATES, State, span_place
+from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, Judging, day_columns, judging_of
+from projections.schemes.shared.bulk_rows import (
+    JudgedBy,
+    following,
+    instants,
+    named,
+    named_in,
+    nullable,
+    numbers_of,
+    starts_of,
+    texts,
+    where,
+)
 from projections.schemes.shared.filling import LATEST, Filling
-from projections.views.step import numbered
+from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.tables import DAY_FIGURES
 from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
 
+_STATES: Final = [str(state) for state in STATES]
+_CAUSES: Final = [str(cause) for cause in CAUSES]
+_RATED: Final = STATES.index(State.RATED)
+
 
 def fill(filling: Filling) -> None:
-    judging = judging_of(filling.step)
-    folded = fold_tier(filling.columns, judging.terms, last_closed_day(filling.as_of))
-    subjects = filling.columns.subjects
-    states = [STATES[number] for number in folded.states.tolist()]
-    kept = np.array([str(state) not in WITHOUT_FIGURES for state in states], np.bool_)
-    rows = kept[folded.figure_subjects] if len(folded.figure_subjects) else np.zeros(0, np.bool_)
-    figures = folded.figures[rows]
-    filling.insert(
-        "tier_figures",
-        {
-            "subject": named(subjects, folded.figure_subjects[rows]),
-            "day": folded.figure_days[rows].tolist(),
-            **{name: figures[:, place].tolist() for place, name in enumerate(DAY_FIGURES)},
-        },
-    )
-    days, history = [], []
-    for subject, changes in _tier_changes(folded).items():
-        of_subject = day_rows(subjects[subject], changes, judging, 0)
-        days += of_subject
-        history += numbered(history_rows(of_subject, changes), None)
+    judging, subjects = judging_of(filling.step), filling.of_kind("merchant")
+    last_day = last_closed_day(filling.as_of)
+    folded = fold_tier(filling.columns, judging.terms, last_day)
+    judged = JudgedBy(judging.terms, judging.policies)
+    filling.insert("tier_figures", _figures_columns(filling.columns.subjects, folded))
+    days = _day_columns(filling.columns.subjects, folded, judging, judged)
     filling.insert("tier_days", days)
-    filling.insert("history", history)
-    accounts = [Account(*account) for account in folded.accounts.tolist()]
-    filling.insert(
-        "levels",
-        [
-            level_row(filling.step, subjects[subject], states[subject], accounts[subject])
-            for subject in filling.of_kind("merchant")
-        ],
-    )
-    next_days = folded.next_days.tolist()
-    filling.calendar(
-        SCHEME,
-        {
-            subject: end_of(next_days[subject]) if next_days[subject] != NEVER else LATEST
-            for subject in filling.of_kind("merchant")
-        },
+    filling.insert("history", _change_columns(days, folded))
+    filling.insert("levels", _level_columns(filling.columns.subjects, folded, subjects, judging, judged, last_day))
+    next_days = folded.next_days
+    next_at = np.full(len(next_days), LATEST)
+    next_at[next_days != NEVER] = instants(next_days[next_days != NEVER], end_of)
+    filling.calendar(SCHEME, subjects, next_at[subjects])
+
+
+def _figures_columns(names: list[str], folded: TierFolded) -> dict[str, Any]:
+    without = [number for number, state in enumerate(_STATES) if state in WITHOUT_FIGURES]
+    rows = ~np.isin(folded.states, without)[folded.figure_subjects]
+    return {
+        "subject": named(names, folded.figure_subjects[rows]),
+        "day": folded.figure_days[rows],
+        **dict(zip(DAY_FIGURES, folded.figures[rows].T, strict=True)),
+    }
+
+
+def _day_columns(names: list[str], folded: TierFolded, judging: Judging, judged: JudgedBy) -> dict[str, Any]:
+    moves: Any = folded.moves
+    after = moves["after"].view(np.recarray)
+    starts = starts_of(moves["subject"], len(names))
+    levels = _levels(judging, moves["day"], moves["state"], after.tier)
+    return day_columns(
+        (named(names, moves["subject"]), numbers_of(starts)),
+        texts(moves["day"], day_text),
+        (named(_CAUSES, moves["cause"]), moves["position"]),
+        (named(_STATES, moves["state"]), levels),
+        judged.at(instants(moves["day"], day_start)),
+        after,
     )
 
 
-def _tier_changes(folded: TierFolded) -> dict[int, list[Change]]:
-    """By subject, its changes in order."""
-    found: dict[int, list[Change]] = defaultdict(list)
-    for subject, day, cause, position, before, after in folded.moves.tolist():
-        found[subject].append(Change(day, CAUSES[cause], Account(*before), Account(*after), position))
-    return found
+def _levels(judging: Judging, days: NDArray[Any], states: NDArray[Any], tiers: NDArray[Any]) -> list[Any]:
+    """What tiers are called on days, None where none is rated."""
+    rated, codes = states == _RATED, [span.codes for span in judging.spans]
+    places = instants(days, lambda day: span_place(judging.spans, day))
+    return where(rated, named_in(codes, places, np.where(rated, tiers, 0)))
+
+
+def _change_columns(days: dict[str, Any], folded: TierFolded) -> dict[str, Any]:
+    """The rows of days on which the tier changed as rows of the level's history."""
+    moves, names = folded.moves, days["subject"]
+    starts = starts_of(moves["subject"], len(folded.states))
+    from_at = instants(moves["day"], end_of)
+    columns = change_columns(
+        (names, [SCHEME] * len(names)),
+        from_at,
+        (days["state"], days["level"], where(moves["state"] == _RATED, days["tier"].tolist())),
+        {name: days[name] for name in JUDGED},
+        (days["cause"], nullable(moves["position"], 0)),
+    )
+    return {**columns, "number": numbers_of(starts), "to_at": following(starts, from_at)}
+
+
+def _level_columns(
+    names: list[str],
+    folded: TierFolded,
+    subjects: NDArray[np.int64],
+    judging: Judging,
+    judged: JudgedBy,
+    last_day: int,
+) -> dict[str, Any]:
+    states, accounts = folded.states[subjects], folded.accounts[subjects]
+    rated, days, words = states == _RATED, np.full(len(subjects), last_day), named(_STATES, states)
+    levels = _levels(judging, days, states, accounts["tier"])
+    since = np.full(len(subjects), NEVER)
+    since[rated] = instants(accounts["since"][rated], day_start)
+    return level_columns(
+        (named(names, subjects), [SCHEME] * len(subjects)),
+        (words, levels, where(rated, accounts["tier"].tolist())),
+        (words, levels, nullable(since, NEVER)),
+        judged.at(instants(days, day_start)),
+    )

@@ -5,7 +5,7 @@ looked up, and what they count for together now, less what they counted for befo
 merchant is stepped from the first of these days, with the account that stood before it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row
@@ -29,9 +29,11 @@ from domain.merchant_tier.rule import (
     fast_day_again,
     run,
     span_on,
+    state_after,
     state_of,
 )
 from domain.policy import Policy, Term, start_of_day, term_at, terms_of
+from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.step import (
     SINCE_EVER,
     SUBJECTS_AT_ONCE,
@@ -260,41 +262,56 @@ def day_rows(subject: str, changes: Sequence[Change], judging: Judging, first: i
     """Each change of the tier, numbered on from the ones before."""
     rows = []
     for number, change in enumerate(changes, first):
-        after = change.after
-        rated = after.open and not after.cleared_out
-        state = State.RATED if rated else State.CLEARED_OUT if after.cleared_out else State.CLOSED
+        state = state_after(change.after)
         codes = span_on(judging.spans, change.day).codes
+        level = codes[change.after.tier] if state is State.RATED else None
+        judged = judged_by(judging.policies, term_at(judging.terms, day_start(change.day)).policy)
+        cause = str(change.cause), change.position
         rows.append(
-            {
-                "subject": subject,
-                "number": number,
-                "day": day_text(change.day),
-                "cause": str(change.cause),
-                "cause_position": change.position,
-                "state": str(state),
-                "level": codes[after.tier] if rated else None,
-                **judged_by(judging.policies, term_at(judging.terms, day_start(change.day)).policy),
-                "tier": after.tier,
-                "since_day": after.since,
-                "lowest_since_day": after.lowest_since,
-                "is_open": after.open,
-                "cleared_out": after.cleared_out,
-            }
+            day_columns((subject, number), day_text(change.day), cause, (str(state), level), judged, change.after)
         )
     return rows
 
 
+def day_columns(
+    whose: tuple[Any, Any],
+    day: Any,
+    cause: tuple[Any, Any],
+    standing: tuple[Any, Any],
+    judged: Mapping[str, Any],
+    after: Any,
+) -> dict[str, Any]:
+    """A row of `tier_days`, of whom and by which number; or many as columns. `after` has the fields of an account."""
+    subject, number = whose
+    word, position = cause
+    state, level = standing
+    return {
+        "subject": subject,
+        "number": number,
+        "day": day,
+        "cause": word,
+        "cause_position": position,
+        "state": state,
+        "level": level,
+        **judged,
+        "tier": after.tier,
+        "since_day": after.since,
+        "lowest_since_day": after.lowest_since,
+        "is_open": after.open,
+        "cleared_out": after.cleared_out,
+    }
+
+
 def history_rows(rows: Sequence[dict[str, Any]], changes: Sequence[Change]) -> list[dict[str, Any]]:
     """The rows of days on which the tier changed as rows of the level's history: it shows once the day has closed."""
-    kept = ("subject", "state", "level", "policy", "policy_hash", "assumed", "cause")
     return [
-        {
-            **{name: row[name] for name in kept},
-            "scheme": SCHEME,
-            "from_at": end_of(change.day),
-            "score": change.after.tier if row["level"] is not None else None,
-            "cause_position": change.position or None,
-        }
+        change_columns(
+            (row["subject"], SCHEME),
+            end_of(change.day),
+            (row["state"], row["level"], change.after.tier if row["level"] is not None else None),
+            {name: row[name] for name in JUDGED},
+            (row["cause"], change.position or None),
+        )
         for row, change in zip(rows, changes, strict=True)
     ]
 
@@ -303,14 +320,9 @@ def level_row(step: Step, subject: str, state: State, account: Account) -> dict[
     judging, last_day = judging_of(step), last_closed_day(step.after.as_of)
     rated = state is State.RATED
     level = span_on(judging.spans, last_day).codes[account.tier] if rated else None
-    return {
-        "subject": subject,
-        "scheme": SCHEME,
-        "state": str(state),
-        "level": level,
-        "score": account.tier if rated else None,
-        "effective_state": str(state),
-        "effective_level": level,
-        "effective_since": day_start(account.since) if rated else None,
-        **judged_by(judging.policies, term_at(judging.terms, day_start(last_day)).policy),
-    }
+    return level_columns(
+        (subject, SCHEME),
+        (str(state), level, account.tier if rated else None),
+        (str(state), level, day_start(account.since) if rated else None),
+        judged_by(judging.policies, term_at(judging.terms, day_start(last_day)).policy),
+    )

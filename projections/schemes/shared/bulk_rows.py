@@ -1,6 +1,6 @@
 """Rows of the views from compiled folds: columns of values for many subjects at once, a tuple a row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Table
 
 from domain.policy import Policy, Term
+from projections.views.rows import JUDGED
 from projections.views.step import judged_by
 
 Values = list[Any]
@@ -38,12 +39,12 @@ class JudgedBy:
     def __init__(self, terms: Sequence[Term], policies: Sequence[Policy]) -> None:
         self._begins = np.array([term.begins for term in terms], np.int64)
         rows = [judged_by(policies, term.policy) for term in terms]
-        self._values = {name: [row[name] for row in rows] for name in ("policy", "policy_hash", "assumed")}
+        self._values = {name: [row[name] for row in rows] for name in JUDGED}
 
     def at(self, instants: NDArray[np.int64]) -> dict[str, Values]:
         """Of the periods that hold these instants."""
-        places = (np.searchsorted(self._begins, instants, side="right") - 1).tolist()
-        return {name: [values[place] for place in places] for name, values in self._values.items()}
+        places = np.searchsorted(self._begins, instants, side="right") - 1
+        return {name: named(values, places) for name, values in self._values.items()}
 
 
 def owners_of(starts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -56,20 +57,54 @@ def numbers_of(starts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts))
 
 
+def starts_of(owners: NDArray[Any], subjects: int) -> NDArray[np.int64]:
+    """By subject, where its rows begin, one more for the end: from the subject that each row is of, rising."""
+    return np.searchsorted(owners, np.arange(subjects + 1).astype(owners.dtype))
+
+
 def named(names: Sequence[Any], numbers: NDArray[Any]) -> Values:
     """What numbers stand for."""
-    return [names[number] for number in numbers.tolist()]
+    if not len(numbers):
+        return []
+    values: Values = _objects(names)[numbers].tolist()
+    return values
 
 
-def texts(numbers: NDArray[Any], text_of: Any) -> Values:
+def named_in(ladders: Sequence[Sequence[Any]], places: NDArray[Any], numbers: NDArray[Any]) -> Values:
+    """What numbers stand for where that depends on a place: names by place, of any count."""
+    width = max(map(len, ladders))
+    flat = [name for names in ladders for name in (*names, *[None] * (width - len(names)))]
+    return named(flat, places * width + numbers)
+
+
+def where(shown: NDArray[np.bool_], values: Values) -> Values:
+    """Values that are shown, None in the place of others."""
+    found = _objects(values)
+    found[~shown] = None
+    return list(found)
+
+
+def _objects(values: Sequence[Any]) -> NDArray[Any]:
+    """As an array of just these objects: left to numpy, texts would become others of one length."""
+    objects = np.empty(len(values), object)
+    objects[:] = values
+    return objects
+
+
+def texts(numbers: NDArray[Any], text_of: Callable[[int], Any]) -> Values:
     """Days or months as texts, each worked out once."""
-    known = {number: text_of(number) for number in np.unique(numbers).tolist()}
-    return [known[number] for number in numbers.tolist()]
+    known, places = np.unique(numbers, return_inverse=True)
+    return named([text_of(number) for number in known.tolist()], places)
+
+
+def instants(numbers: NDArray[Any], instant_of: Callable[[int], int]) -> NDArray[np.int64]:
+    """Instants of days or months, each worked out once."""
+    return np.array(texts(numbers, instant_of), np.int64)
 
 
 def nullable(values: NDArray[np.int64], null: int) -> Values:
     """Values with None in the place of one that stands for none."""
-    return [None if value == null else value for value in values.tolist()]
+    return where(values != null, values.tolist())
 
 
 def lists(columns: dict[str, Any]) -> dict[str, Values]:

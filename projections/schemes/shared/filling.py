@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.events import CATALOGUE
-from projections.schemes.shared.bulk_rows import named
+from projections.schemes.shared.bulk_rows import lists, named
 from projections.views.step import LIFE_TYPES, Step
 from replay.columnar.columns import EVENT_RETRACTED, MERCHANT_ONBOARDED, TIER_SET, TYPES, WHATS, Columns
 from replay.columnar.rows import retracted_rows
@@ -38,15 +38,15 @@ class Filling:
         self.retracted = retracted_rows(columns)
         self._numbers = self._by_kind()
 
-    def _by_kind(self) -> dict[str, list[int]]:
+    def _by_kind(self) -> dict[str, NDArray[np.int64]]:
         found: dict[str, list[int]] = defaultdict(list)
         for number, name in enumerate(self.columns.subjects):
             found[name.partition("/")[0]].append(number)
-        return found
+        return {kind: np.array(numbers, np.int64) for kind, numbers in found.items()}
 
-    def of_kind(self, kind: str) -> list[int]:
-        """The numbers of the subjects of a kind."""
-        return self._numbers[kind]
+    def of_kind(self, kind: str) -> NDArray[np.int64]:
+        """The numbers of the subjects of a kind, rising."""
+        return self._numbers.get(kind, np.zeros(0, np.int64))
 
     def leave_out(self, aside: set[str]) -> None:
         """Leave out subjects that are set aside: nothing is worked out for them, or of them for agencies."""
@@ -57,16 +57,12 @@ class Filling:
         arrays = {name: getattr(self.columns, name)[kept] for name in TYPES}
         self.columns = self.columns._replace(**arrays)
         self.retracted = self.retracted[kept]
-        gone = {*numbers}
         for kind, found in self._numbers.items():
-            self._numbers[kind] = [number for number in found if number not in gone]
+            self._numbers[kind] = found[~np.isin(found, numbers)]
 
-    def insert(self, table: str, rows: dict[str, list[Any]] | list[dict[str, Any]]) -> None:
-        """Insert rows given as columns by name, or each by itself."""
-        if isinstance(rows, list):
-            rows = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
-        if rows:
-            self.prepared.append((table, rows))
+    def insert(self, table: str, columns: dict[str, Any]) -> None:
+        """Insert rows given as columns by name, whose values may stand in arrays yet."""
+        self.prepared.append((table, lists(columns)))
 
     def life(self) -> dict[str, list[Any]]:
         """The rare events that are kept."""
@@ -98,12 +94,8 @@ class Filling:
         np.minimum.at(found, subjects, instants)
         return found
 
-    def calendar(self, scheme: str, next_at: dict[int, int]) -> None:
-        """The calendar's rows from the next instant by subject; none where there is none."""
-        kept = {subject: at for subject, at in next_at.items() if at < LATEST}
-        rows: dict[str, list[Any]] = {
-            "subject": [self.columns.subjects[subject] for subject in kept],
-            "scheme": [scheme] * len(kept),
-            "next_at": list(kept.values()),
-        }
-        self.insert("calendar", rows)
+    def calendar(self, scheme: str, subjects: NDArray[np.int64], next_at: NDArray[np.int64]) -> None:
+        """The calendar's rows of some subjects from the next instant of each; none where that is LATEST."""
+        kept = next_at < LATEST
+        names = named(self.columns.subjects, subjects[kept])
+        self.insert("calendar", {"subject": names, "scheme": [scheme] * len(names), "next_at": next_at[kept]})

@@ -63,7 +63,7 @@ def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Fold
     Raises ValueError for columns that are in another order or hold what no record does. Releases the interpreter's
     lock while it judges, so that threads can fold other columns meanwhile.
     """
-    codes, table = _table_of(spans)
+    codes, table = table_of(spans)
     rows = _rows_of(columns)
     starts = np.zeros(len(columns.subjects) + 1, np.int64)
     window = max(span.rules.window_micros for span in spans)
@@ -114,7 +114,8 @@ def _gone_of(columns: Columns) -> Gone:
     return Gone(positions, hints)
 
 
-def _table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:
+def table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:
+    """The codes of levels by the numbers that stand for them, and the spans as loops read them."""
     numbers: dict[str | None, int] = {None: 0}
     for span in spans:
         for code in span.codes:
@@ -140,7 +141,7 @@ def _table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:
 
 
 _NUMBERS: Final = ("start", "default_tenths", "amount_fen_min", "pair_cap_tenths")
-"""What `_rules_at` reads; a publication's day and hour judge nothing."""
+"""What `rules_at` reads; a publication's day and hour judge nothing."""
 
 
 def _whats() -> Any:

@@ -304,7 +304,7 @@ def _judge_subject(
     """Judge what is laid out, as `run` does, and note changes, as `changes` does; how much has been found by then."""
     book = Book(desk.facts, desk.payment, desk.receipt, desk.reviewed, desk.flagged, desk.net, desk.net_since)
     account, next_fact, next_credit, span, month = NEW, 0, 0, 0, months - 1
-    rules = _rules_at(table, span)
+    rules = rules_at(table, span)
     now = _now(account, rules, table.codes[span])
     while next_fact < facts or next_credit < credits:
         fact_at = desk.facts[next_fact].at if next_fact < facts else NEVER
@@ -319,7 +319,7 @@ def _judge_subject(
             month = months if month < months else month + 1
             while span + 1 < len(table.begins) and table.begins[span + 1] <= at:
                 span += 1
-                rules = _rules_at(table, span)
+                rules = rules_at(table, span)
                 then, now = now, _now(account, rules, table.codes[span])
                 changes = _write_change(out.changes, changes, table.begins[span], 0, 0, 0, account, then, now)
             account = begin_month(account, month_of_day(day_of(at)), rules)
@@ -349,12 +349,13 @@ def _judge_subject(
         _write_close(out.months, month, account, now)
     while span + 1 < len(table.begins):
         span += 1
-        then, now = now, _now(account, _rules_at(table, span), table.codes[span])
+        then, now = now, _now(account, rules_at(table, span), table.codes[span])
         changes = _write_change(out.changes, changes, table.begins[span], 0, 0, 0, account, then, now)
     return account, found, month + 1, changes
 
 
-def _rules_at(table: Table, span: int) -> Rules:
+def rules_at(table: Table, span: int) -> Rules:
+    """The rules of a span, as far as they judge."""
     numbers = table.numbers[span]
     return Rules(
         numbers[0],
@@ -446,6 +447,6 @@ RULE: Final = (
 """The functions of the domain that are compiled with the loop."""
 _PARTS: Final = (
     *(_lay_out, _is_gone, hint_of, _is_impossible, _lay_out_credit, _put_in_order),
-    *(_judge_subject, _rules_at, _now),
+    *(_judge_subject, rules_at, _now),
     *(write_verdict, _write_finding, _write_account, _write_close, _write_change, _clear),
 )

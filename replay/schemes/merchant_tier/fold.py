@@ -83,6 +83,8 @@ class NumberedMove(NamedTuple):
     day: int
     cause: int
     position: int
+    state: int
+    """After it: the place in `domain.merchant_tier.rule.STATES`."""
     before: Account
     after: Account
 
@@ -102,7 +104,7 @@ def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int, *, judges:
     numbers = {text: number for number, text in enumerate(columns.texts)}
     readings: list[Any] = [item._replace(category=numbers.get(item.category, -1)) for item in readings_of(terms)]  # type: ignore[arg-type]
     spans = [SpanNumbers(span.begins, span.rules) for span in spans_of(terms)]
-    acts, told = records_of([Act(0, 0, 0)])[:0], records_of([NumberedMove(0, 0, 0, 0, NOT_OPEN, NOT_OPEN)])[:0]
+    acts, told = records_of([Act(0, 0, 0)])[:0], records_of([NumberedMove(0, 0, 0, 0, 0, NOT_OPEN, NOT_OPEN)])[:0]
     folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order, *WRITING)
     rows = rows_of(columns, "merchant")
     room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
@@ -181,7 +183,7 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
     told = np.empty(len(moves), told.dtype)
     for place, move in enumerate(moves):
         told[place].subject, told[place].day, told[place].cause = owners[place], move.day, move.cause
-        told[place].position = move.position
+        told[place].position, told[place].state = move.position, state_number(True, True, move.after)
         _write(told[place].before, move.before)
         _write(told[place].after, move.after)
     figures = (work.figure_subjects[:filled], work.figure_days[:filled], work.figures[:filled])

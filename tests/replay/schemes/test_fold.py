@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from domain.merchant_reputation.account import Change, changes, shown
+from domain.merchant_reputation.account import Change, changes, effective_of, shown
 from domain.merchant_reputation.facts import KINDS
-from domain.merchant_reputation.rule import Span, Verdict
+from domain.merchant_reputation.rule import NEVER, STATES, Span, Verdict
 from domain.policy import Policy
 from replay.columnar.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.verdicts import judged_of
+from replay.schemes.merchant_reputation.effective import Standings, shown_of_all
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded, account_of
 from replay.schemes.merchant_reputation.replay import ReputationReplay
@@ -108,6 +109,21 @@ def assert_same(replay: ReputationReplay, folded: Folded, subject: int) -> None:
     ]
 
 
+def assert_same_shown(replay: ReputationReplay, folded: Folded, subject: int) -> None:
+    """What is shown of a subject, and what publications have made effective, is what its run gives."""
+    as_of = replay.moment.as_of
+    standing, effective = shown_of_all(folded, replay.spans, as_of)
+    assert _row_of(standing, subject, folded) == shown(replay.run.account, replay.spans, as_of)[:3]
+    state, level, since = _row_of(effective, subject, folded)
+    expected = effective_of(replay.run, replay.spans, as_of)
+    assert (state, level, None if since == NEVER else since) == expected
+
+
+def _row_of(standings: Standings, subject: int, folded: Folded) -> tuple[Any, ...]:
+    state, level, number = (column[subject].item() for column in standings)
+    return STATES[state], folded.codes[level], number
+
+
 def _count(replay: ReputationReplay, findings: range, verdict: Verdict) -> int:
     return sum(replay.findings[index].verdict == verdict for index in findings)
 
@@ -141,7 +157,9 @@ def test_the_compiled_loop_gives_what_replays_give(told: list[World], versions: 
     assert folded.subjects == columns.subjects
     for number, subject in enumerate(columns.subjects):
         known = [event for event in ledger if event.originator_id == subject]
-        assert_same(replay_of(versions, known, as_of), folded, number)
+        replay = replay_of(versions, known, as_of)
+        assert_same(replay, folded, number)
+        assert_same_shown(replay, folded, number)
 
 
 def spans_at(versions: Sequence[Policy], as_of: int) -> list[Span]:

@@ -23,7 +23,7 @@ from domain.limits import DAY_MICROS
 from domain.mcn_level.facts import Sums
 from domain.merchant_tier.facts import end_of, last_closed_day
 from domain.merchant_tier.facts import history_of as tier_history_of
-from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_of
+from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_after, state_of
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from replay.columnar.rows import in_order, rows_of
 from replay.history.same_instant import BEFORE_OPENING
@@ -184,11 +184,12 @@ def days_of(folded: TierFolded, subject: int) -> list[Day]:
 
 
 def changes_of(folded: TierFolded, subject: int) -> list[Change]:
-    return [
-        Change(day, CAUSES[cause], Account(*before), Account(*after), position)
-        for owner, day, cause, position, before, after in folded.moves.tolist()
-        if owner == subject
-    ]
+    found = []
+    for owner, day, cause, position, state, before, after in folded.moves.tolist():
+        if owner == subject:
+            found.append(Change(day, CAUSES[cause], Account(*before), Account(*after), position))
+            assert STATES[state] is state_after(found[-1].after)
+    return found
 
 
 def account_of(record: Any) -> Account:
