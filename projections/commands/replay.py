@@ -25,7 +25,7 @@ def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> N
 
     with open_at(store) as opened:
         found = replay_asked(opened, subject, **asked)
-    answers_text.print_answer("replay", replay_json(found, lang), found, lang, as_json=format_ == "json")
+        answers_text.print_answer("replay", replay_json(found, lang), found, lang, as_json=format_ == "json")
 
 
 @command("explain", "levelbook explain merchant/tea-house --month 2022-11")
@@ -46,7 +46,7 @@ def explain(
     part = Part(None if month is None else month_asked(month), event_id)
     with open_at(store) as opened:
         found = replay_asked(opened, subject, **asked)
-    answers_text.print_answer("explain", explain_json(found, part, lang), found, lang, as_json=format_ == "json")
+        answers_text.print_answer("explain", explain_json(found, part, lang), found, lang, as_json=format_ == "json")
 
 
 @command("history", "levelbook history merchant/tea-house")
@@ -58,7 +58,7 @@ def history(subject: str, store: str, format_: str, lang: str, **asked: Any) -> 
 
     with open_at(store) as opened:
         found = replay_asked(opened, subject, **asked)
-    answers_text.print_answer("history", history_json(found), found, lang, as_json=format_ == "json")
+        answers_text.print_answer("history", history_json(found), found, lang, as_json=format_ == "json")
 
 
 @command("diff", "levelbook diff merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
@@ -100,4 +100,4 @@ def diff(
         start = replay_asked(opened, subject, present=present, **asked)
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
         end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
-    answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")
+        answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")

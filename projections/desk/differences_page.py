@@ -11,7 +11,7 @@ from replay.errors import UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.replaying.base import Replay
-from replay.schemes.registry import choose, scheme_of
+from replay.schemes.registry import choose, lent, replay_of, scheme_of
 from replay.store.base import Store
 
 
@@ -56,7 +56,7 @@ def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], 
     later = resolve(store, Asked(position=asked.get("to_position")), None, "to-")
     end = Moment(then.moment.as_of, later.known_at, later.position)
     policies = choose(store, judging, end)._replace(previewed=())
-    now = judging(subject, judging.load(store, subject, end.position), end, policies)
+    now = replay_of(lent(store), judging, subject, end, policies)
     own = then if then.moment == moment_of(decision) else as_decided(store, subject, decision)
     told = {
         "run": decision.run,

@@ -12,8 +12,6 @@ from weakref import finalize
 
 from projections.http.problems import Problem
 from replay.replaying.base import Replay
-from replay.store.base import Store
-from replay.store.queries import length_of, position_of
 
 
 class Budget:
@@ -71,20 +69,6 @@ class Budget:
             raise
         finalize(made, self.give_back, events).atexit = False
         return made
-
-
-def events_under(store: Store, judging: type[Replay], subject: str, position: int) -> int:
-    """On how many events a replay up to a position would rest, of every stream that it reads."""
-    return sum(_events_of(store, stream, position) for stream in judging.streams(store, subject, position))
-
-
-def _events_of(store: Store, stream: str, position: int) -> int:
-    """The versions of a stream have no gap and grow with the positions, so that the last one is found by halving."""
-    low, high = 0, length_of(store, stream)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if position_of(store, stream, middle) <= position else (low, middle - 1)
-    return low
 
 
 def _no_room(events: int, at_most: int) -> Problem:

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from projections.http.parameters import wrong
 from projections.http.problems import Problem, no_views, not_reached, unavailable
 from projections.http.settings import REPLAY_EVENTS
-from projections.reading.budget import Budget, events_under
+from projections.reading.budget import Budget
 from projections.reading.flights import Flights
 from projections.reading.freshness import Judges, ViewsStanding
 from projections.reading.lending import Lending
@@ -32,7 +32,7 @@ from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import choose, judging_subject, scheme_of
+from replay.schemes.registry import choose, judging_subject, replay_of, scheme_of, weight_under
 from replay.store.base import Store
 from replay.store.beside import OpenedFile, examining_mode
 from replay.store.sqlite import SqliteStore
@@ -186,13 +186,16 @@ class Reading:
         with self.store() as store:
             judging, moment = judging_subject(store, subject, scheme), placed(store, moment)
             policies = choose(store, judging, moment, choice)
-            events = events_under(store, judging, subject, moment.position)
+            events = weight_under(store, judging, subject, moment.position)
+
+        @contextmanager
+        def lend() -> Iterator[Store]:
+            with self.store() as store:
+                yield store
+                check_placed(store, moment)
 
         def make() -> Replay:
-            with self.store() as store:
-                known = judging.load(store, subject, moment.position)
-                check_placed(store, moment)
-            return judging(subject, known, moment, policies).shown_to(reader)
+            return replay_of(lend, judging, subject, moment, policies).shown_to(reader)
 
         return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make)
 
@@ -215,7 +218,7 @@ class Reading:
     def room(self, subject: str, scheme: str, position: int, times: int) -> Iterator[None]:
         """Room for what replays a subject so many times beside what is cached. Raises Problem where there is none."""
         with self.store() as store:
-            events = events_under(store, scheme_of(scheme).replay, subject, position)
+            events = weight_under(store, scheme_of(scheme).replay, subject, position)
         with self._budget.room(events * times, subject):
             yield
 

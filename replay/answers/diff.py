@@ -37,7 +37,7 @@ class CauseStep(NamedTuple):
     @property
     def knowing(self) -> Replay:
         """The run that knows all events of both."""
-        return self.after if self.after.moment.position >= self.before.moment.position else self.before
+        return self.after if len(self.after.known) >= len(self.before.known) else self.before
 
 
 class Difference(NamedTuple):

@@ -159,3 +159,27 @@ def first_out_of_order(columns: Columns, before: Columns | None = None) -> int |
     pairs = zip(zip(*before_them, strict=True), zip(*them, strict=True), strict=True)
     wrong = next((place for place, (left, right) in enumerate(pairs) if left >= right), None)
     return None if wrong is None else int(others[wrong])
+
+
+def taken_out(columns: Columns) -> dict[int, int]:
+    """By position of a record that an effective retraction names, that of the latest such retraction.
+
+    Retractions are rare, so that this is plain Python. Positions are those of the whole ledger, and a retraction names
+    none of another subject: subjects need no telling apart.
+    """
+    import numpy as np
+
+    rows = np.flatnonzero(columns.what == EVENT_RETRACTED)
+    named = dict(zip(columns.position[rows].tolist(), columns.amount[rows].tolist(), strict=True))
+    out: dict[int, int] = {}
+    for position in sorted(named, reverse=True):
+        if position not in out and 0 < named[position] < position:
+            out.setdefault(named[position], position)
+    return out
+
+
+def positions_taken_out(columns: Columns) -> "NDArray[np.int64]":
+    """The positions of these records, rising."""
+    import numpy as np
+
+    return np.array(sorted(taken_out(columns)), np.int64)

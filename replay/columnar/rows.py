@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.columnar.columns import Columns
-from replay.columnar.retractions import positions_taken_out
+from replay.columnar.columns import Columns, positions_taken_out
 
 
 class Rows(NamedTuple):

@@ -12,3 +12,7 @@ MANY_RECORDS: Final = 200_000
 def are_many(records: int) -> bool:
     """Whether so many records are worth loading the compiled rules for."""
     return records >= MANY_RECORDS
+
+
+ROWS_TO_AN_EVENT: Final = 10
+"""So many rows of columns take about the memory of one event that was read."""

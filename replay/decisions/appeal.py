@@ -16,7 +16,7 @@ from replay.history.timeline import Moment, has_subject
 from replay.rendering.clauses import points_text
 from replay.replaying.base import Part, Replay
 from replay.replaying.periods import Period
-from replay.schemes.registry import choose, scheme_of
+from replay.schemes.registry import choose, lent, replay_of, scheme_of
 from replay.store.base import Store
 
 
@@ -76,7 +76,7 @@ def _decision(
 def _now(store: Store, judging: type[Replay], subject: str, period: Period) -> Replay:
     head = store.head()
     moment = Moment(period.as_of, head.recorded_at, head.position)
-    return judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
+    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment))
 
 
 def _announced_json(event: Event) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from replay.history.timeline import Moment, events_of, has_subject, retracted_po
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
 from replay.replaying.values import Standing
-from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, ranking, scheme_of
+from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, lent, ranking, replay_of, scheme_of
 from replay.store.base import Store
 from replay.store.queries import chain_at
 
@@ -110,15 +110,16 @@ def as_decided(store: Store, subject: str, decision: LevelDecided, moment: Momen
     judging = scheme_of(decision.scheme).replay
     moment = moment or moment_of(decision)
     policies = adopted_then(store, judging, moment)
-    return judging(subject, judging.load(store, subject, moment.position), moment, policies)
+    return replay_of(lent(store), judging, subject, moment, policies)
 
 
 def as_known_now(store: Store, then: Replay) -> Replay:
     """The same `as_of` with everything that is known now, under the policies that count now."""
     head = store.head()
     moment = Moment(then.moment.as_of, head.recorded_at, head.position)
-    policies: Policies = choose(store, type(then), moment)._replace(previewed=())
-    return type(then)(then.subject, then.load(store, then.subject, head.position), moment, policies)
+    judging = scheme_of(then.scheme).replay
+    policies: Policies = choose(store, judging, moment)._replace(previewed=())
+    return replay_of(lent(store), judging, then.subject, moment, policies)
 
 
 def _audited(store: Store, subject: str, position: int, decision: LevelDecided) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
         decision = decision_on(store, subject, announced.scheme, announced.period, EVERYTHING_SHOWN)
         if decision is not None and decision[0].level == announced.level:
             continue
-        replayed = _replayed(store, subject, announced)
+        replayed = _standing_now(store, subject, announced)
         if replayed is None or replayed.level != announced.level:
             yield {
                 "subject": subject,
@@ -198,7 +199,7 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
             }
 
 
-def _replayed(store: Store, subject: str, announced: LevelAnnounced) -> Standing | None:
+def _standing_now(store: Store, subject: str, announced: LevelAnnounced) -> Standing | None:
     """Where a replay of the announced period ends, as known now; None where there is no such period of that scheme."""
     scheme = scheme_of(announced.scheme)
     judging = scheme.replay
@@ -210,8 +211,7 @@ def _replayed(store: Store, subject: str, announced: LevelAnnounced) -> Standing
         return None
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
-    found = judging(subject, judging.load(store, subject, head.position), moment, choose(store, judging, moment))
-    return found.standing()
+    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment)).standing()
 
 
 def _parsed(period: str) -> tuple[int | None, int | None]:

@@ -14,7 +14,7 @@ from domain.events import NEVER_READ, LevelDecided
 from domain.keys import stream_key
 from replay.replaying.base import Replay
 from replay.replaying.outcomes import SubjectOutcome
-from replay.schemes.registry import answer_of, scheme_of
+from replay.schemes.registry import answer_of, plain_of, scheme_of
 from replay.store.base import Store
 from replay.store.key_chains import NO_RECORD, KeyState, key_states
 from replay.store.queries import records_at, rows_of
@@ -41,7 +41,8 @@ def digests_of(store: Store, decision: LevelDecided, replay: Replay) -> Digests:
     What the ledger keeps of the chains of keys is not relied on, as it is where many are looked at.
     """
     if decision.digest_v == 1:
-        return Digests(_facts_1(store, replay), _findings_1(replay))
+        plain = plain_of(store, replay)
+        return Digests(_facts_1(store, plain), _findings_1(plain))
     keys = _keys_with_policies(replay.scheme, replay.keys(replay.subject, replay.known))
     position = replay.moment.position
     states = key_states(store, keys, position)

@@ -55,7 +55,7 @@ class Causes:
         return places[place] if place < len(places) else None
 
 
-class Act(NamedTuple):
+class LifeAct(NamedTuple):
     """An opening, a closing or a notice."""
 
     type: str
@@ -66,7 +66,7 @@ class Act(NamedTuple):
 ACT_TYPES: Final = (_OPENING, "merchant.closed", "merchant.tier_set")
 
 
-def acts_before_opening(acts: Sequence[Act]) -> list[int]:
+def acts_before_opening(acts: Sequence[LifeAct]) -> list[int]:
     """Positions of a merchant's closings and notices that came while it was not open, and before an opening of the
     same instant; all are given in the order of processing.
     """

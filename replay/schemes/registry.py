@@ -4,6 +4,7 @@ This is the one list of them. What a command needs of a scheme it asks of its re
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from domain.events import Scheme as Catalogued
 from domain.languages import LANGUAGES
 from domain.policy import Policy
+from replay.columnar.size import ROWS_TO_AN_EVENT, are_many
 from replay.errors import LevelbookError, UsageError
 from replay.history.timeline import Moment, has_subject
 from replay.policies.catalog import (
@@ -28,6 +30,7 @@ from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
 from replay.replaying.base import Policies, Replay
 from replay.replaying.periods import Daily, Monthly, first_of_the_next
+from replay.replaying.records import Lend
 from replay.schemes.creator_firefly import replay as creator_firefly
 from replay.schemes.creator_firefly.answer import FireflyAnswer
 from replay.schemes.creator_level import replay as creator_level
@@ -39,6 +42,7 @@ from replay.schemes.merchant_reputation.answer import ReputationAnswer
 from replay.schemes.merchant_tier import replay as tier
 from replay.schemes.merchant_tier.answer import TierAnswer
 from replay.store.base import Store
+from replay.store.queries import EVERYTHING, length_at, length_of
 
 if TYPE_CHECKING:
     from replay.columnar.columns import Columns
@@ -67,6 +71,8 @@ class Scheme:
     """Whether many subjects are judged at once, by `fold` in the module `outcomes` of its room."""
     boards: str | None = None
     """What a run that decides the boards ranked by it is called."""
+    large: bool = False
+    """Whether a large subject is replayed from columns, by `Large` in the module `large` of its room."""
 
     @property
     def code(self) -> str:
@@ -81,6 +87,7 @@ _ALL: Final = (
         periods=Monthly(reputation.decided_at),
         undecided=frozenset({"not_onboarded"}),
         in_bulk=True,
+        large=True,
     ),
     Scheme(
         kind="merchant",
@@ -144,9 +151,14 @@ def answer_of(replay: Replay) -> SchemeAnswer[Any]:
 
 def fold_of(code: str) -> "Callable[[Columns, Policies, Moment], FoldedOutcomes]":
     """What judges all subjects of some columns by a scheme at once; loads the compiled rules."""
-    room = SCHEMES[code].replay.__module__.rpartition(".")[0]
-    found: Callable[[Columns, Policies, Moment], FoldedOutcomes] = import_module(f"{room}.outcomes").fold
+    found: Callable[[Columns, Policies, Moment], FoldedOutcomes] = _in_room(code, "outcomes").fold
     return found
+
+
+def _in_room(code: str, module: str) -> Any:
+    """A module of a scheme's room that is heavy to load."""
+    room = SCHEMES[code].replay.__module__.rpartition(".")[0]
+    return import_module(f"{room}.{module}")
 
 
 def ranking(boards: str) -> Scheme | None:
@@ -183,9 +195,47 @@ def replay_subject(
     """
     judging = judging_subject(store, subject, scheme)
     check_whole(SCHEMES[judging.scheme])
-    return judging(
-        subject, judging.load(store, subject, moment.position), moment, choose(store, judging, moment, choice)
-    )
+    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment, choice))
+
+
+def lent(store: Store) -> Lend:
+    """Lends a store that stays open for as long as anything is asked of what it was lent to."""
+    return lambda: nullcontext(store)
+
+
+def replay_of(lend: Lend, judging: type[Replay], subject: str, moment: Moment, policies: Policies) -> Replay:
+    """The replay of a subject: of few records plain, of many by compiled rules over columns.
+
+    Which of the two is a matter of all records that it rests on, also those behind the moment, so that replays of one
+    subject at several moments are of one kind. Both give the same answers.
+    """
+    with lend() as store:
+        if not _is_large(store, judging, subject):
+            return judging(subject, judging.load(store, subject, moment.position), moment, policies)
+    large = _in_room(judging.scheme, "large").Large
+    found: Replay = large(subject, large.known_of(lend, subject, moment.position), moment, policies)
+    return found
+
+
+def weight_under(store: Store, judging: type[Replay], subject: str, position: int) -> int:
+    """On how many events in memory a replay up to a position would rest, of every stream that it reads."""
+    records = sum(length_at(store, stream, position) for stream in judging.streams(store, subject, position))
+    return records // ROWS_TO_AN_EVENT if _is_large(store, judging, subject) else records
+
+
+def _is_large(store: Store, judging: type[Replay], subject: str) -> bool:
+    if not SCHEMES[judging.scheme].large:
+        return False
+    return are_many(sum(length_of(store, stream) for stream in judging.streams(store, subject, EVERYTHING)))
+
+
+def plain_of(store: Store, found: Replay) -> Replay:
+    """The same replay with every event in memory, whatever its size."""
+    judging = SCHEMES[found.scheme].replay
+    if type(found) is judging:
+        return found
+    known = judging.load(store, found.subject, found.moment.position)
+    return judging(found.subject, known, found.moment, found.policies)
 
 
 def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:

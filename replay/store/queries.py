@@ -56,6 +56,12 @@ def event_row_at(store: Store, position: int) -> tuple[Any, ...]:
     return next(store._query(f"{_EVENTS_SQL} WHERE position = ?", (position,)))
 
 
+def event_rows_at(store: Store, positions: Sequence[int]) -> Rows:
+    """The rows of EVENT_COLUMNS at some positions, in no order."""
+    for some in _stretches(positions):
+        yield from store._query(f"{_EVENTS_SQL} WHERE position IN ({_marks(some)})", some)
+
+
 def link_at(store: Store, position: int) -> Head | None:
     """When the record at a position was recorded, and the chain hash there; None where there is none."""
     found = list(store._query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (position,)))
@@ -130,6 +136,17 @@ def length_of(store: Store, stream: str) -> int:
     """The last version of a stream; 0 where it has no record."""
     found = store._query("SELECT version FROM records WHERE stream = ? ORDER BY version DESC LIMIT 1", (stream,))
     return next((int(version) for (version,) in found), 0)
+
+
+def length_at(store: Store, stream: str, position: int) -> int:
+    """How many records of a stream there are up to a position: its versions have no gap and grow with the positions,
+    so that the last one is found by halving.
+    """
+    low, high = 0, length_of(store, stream)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if position_of(store, stream, middle) <= position else (low, middle - 1)
+    return low
 
 
 def position_of(store: Store, stream: str, version: int) -> int:
@@ -228,6 +245,18 @@ def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *,
     )
 
 
+def event_rows_named(store: Store, stream: str, event_id: str, position: int) -> Rows:
+    """A stream's rows of EVENT_COLUMNS of an id up to a position: a step in the index for each source of the ledger."""
+    step = "SELECT min(source) FROM records WHERE source > "
+    return store._query(
+        f"WITH RECURSIVE s (source) AS (SELECT min(source) FROM records UNION ALL"
+        f" SELECT ({step} s.source) FROM s WHERE s.source IS NOT NULL)"
+        f" SELECT {_of_r(EVENT_COLUMNS)} FROM s CROSS JOIN records AS r"
+        " WHERE r.source = s.source AND r.event_id = ? AND r.stream = ? AND r.position <= ? ORDER BY r.position",
+        (event_id, stream, position),
+    )
+
+
 # --- across streams, by index
 
 
@@ -309,8 +338,9 @@ def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
 
 def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Rows:
     """Rows of EVENT_COLUMNS and the ref, of records up to a position, by pairs of a stream and a ref."""
-    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
-    return _wanted(store, ("stream", "ref"), wanted, f"{columns}, r.ref", f"{_SAME_REF} AND r.position <= ?", position)
+    return _wanted(
+        store, ("stream", "ref"), wanted, f"{_of_r(EVENT_COLUMNS)}, r.ref", f"{_SAME_REF} AND r.position <= ?", position
+    )
 
 
 class Place(NamedTuple):
@@ -358,6 +388,10 @@ def _wanted(
             f" SELECT {columns} FROM wanted CROSS JOIN records AS r WHERE {condition}",
             (*(part for row in some for part in row), *parameters),
         )
+
+
+def _of_r(columns: str) -> str:
+    return ", ".join(f"r.{name}" for name in columns.split(", "))
 
 
 def _stretches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

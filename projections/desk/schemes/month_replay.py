@@ -6,35 +6,24 @@ holds every month equal to the same part of the whole explanation.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 
 from domain.calendar import month_start, month_text
 from domain.events import Event
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEW, Account, Run, run
+from domain.merchant_reputation.rule import NEW, Account
 from domain.policy import start_of_month, terms_of
 from projections.desk.schemes.facet import Told
-from projections.reading.budget import events_under
 from projections.reading.reader import Snapshot
 from projections.schemes.merchant_reputation.rows import account_of
 from replay.history.timeline import RETRACTED, Moment, event_at, events_about, events_between
+from replay.schemes.merchant_reputation.month import MonthReplay, bears_from
 from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.registry import weight_under
 from replay.store.base import Store
 from replay.store.queries import count_between, places_of
-
-_BEFORE_ALL: Final = -(2**62)
-
-
-class MonthReplay(ReputationReplay):
-    """A replay from a month's opening on. Only what it tells of that month is whole: verdicts, notes, and their sum."""
-
-    @cached_property
-    def settling(self) -> Run:
-        """An order's own events alone say which review or receipt is its entry: also of reviews before the opening."""
-        return run(self.history, self.spans)
 
 
 def month_replay(store: Store, views: Snapshot, moment: Moment, subject: str, told: Told, month: int) -> MonthReplay:
@@ -50,7 +39,7 @@ def events_of_month(store: Store, views: Snapshot, moment: Moment, subject: str,
     """On how many events `month_replay` rests, about: of each that it reads by time, one more of the same order."""
     first = _first_instant(told, _opening(views, subject, month))
     found = count_between(store, subject, first, month_start(month + 1))
-    return min(2 * found, events_under(store, ReputationReplay, subject, moment.position))
+    return min(2 * found, weight_under(store, ReputationReplay, subject, moment.position))
 
 
 def _opening(views: Snapshot, subject: str, month: int) -> Account:
@@ -59,10 +48,7 @@ def _opening(views: Snapshot, subject: str, month: int) -> Account:
 
 
 def _first_instant(told: Told, opening: Account) -> int:
-    """The longest review window before a month's opening."""
-    spans = spans_of(terms_of(told.policies.own, start_of_month))
-    window = max(span.rules.window_micros for span in spans)
-    return _BEFORE_ALL if opening == NEW else opening.month_end - window
+    return bears_from(opening, spans_of(terms_of(told.policies.own, start_of_month)))
 
 
 def _months(views: Snapshot, subject: str) -> list[Any]:

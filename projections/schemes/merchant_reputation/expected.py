@@ -18,7 +18,7 @@ def rows_of(replay: Replay) -> Rows:
     assert isinstance(replay, ReputationReplay)
     months = []
     for month in replay.run.months:
-        counts = Counter(replay.findings[index].verdict.word for index in month.findings)
+        counts = Counter({verdict.word: count for verdict, count in replay.counts_of(month).items()})
         months.append(
             {
                 "subject": replay.subject,

@@ -1,10 +1,9 @@
 """What only the answers about a merchant's reputation say: points month by month, publication, how verdicts add up."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from domain.calendar import month_of, month_start, month_text, parse_instant, shanghai_text
+from domain.calendar import month_start, month_text, parse_instant, shanghai_text
 from domain.merchant_reputation import account
 from domain.merchant_reputation.rule import NO_CAP, Month
 from replay.rendering.clauses import points_text
@@ -29,13 +28,13 @@ class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """How the verdicts shown add up; for single events there is no balance to close."""
-        findings, balances, begun = self.replay.findings, self.replay.balances, self.replay.opening.points
-        moved = sum(findings[index].tenths for index in shown)
+        judged, balances, begun = self.replay.judged, self.replay.balances, self.replay.opening.points
+        moved = sum(judged[index].tenths or 0 for index in shown)
         if part.event_id is not None:
             return {"adds_up": {"opening": None, "verdicts": points_text(moved, signed=True), "closing": None}}
         first, last = (shown[0], shown[-1]) if shown else (0, -1)
         if not shown and part.month is not None:
-            first = sum(1 for finding in findings if month_of(finding.at) < part.month)
+            first = sum(len(month.findings) for month in self.replay.run.months if month.month < part.month)
             last = first - 1
         opening = balances[first - 1] if first > 0 else begun
         closing = balances[last] if last >= 0 else begun
@@ -76,7 +75,7 @@ class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
 
     def _month_json(self, month: Month) -> dict[str, Any]:
         cap = month.closing.cap
-        counts = Counter(self.replay.findings[index].verdict for index in month.findings)
+        counts = self.replay.counts_of(month)
         return {
             "month": month_text(month.month),
             "opening": points_text(month.begun.points),

@@ -34,8 +34,8 @@ from replay.columnar.columns import (
     ORDER_RECEIVED,
     REVIEW_POSTED,
     Columns,
+    positions_taken_out,
 )
-from replay.columnar.retractions import positions_taken_out
 from replay.replaying.verdicts import Verdicts, written
 from replay.schemes.merchant_reputation.folded import Changes, Folded, FoldedMonths
 from replay.schemes.merchant_reputation.loop import (

@@ -1,5 +1,6 @@
 """A merchant's reputation replayed: points, level, months, publication, and what decided each verdict."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -8,7 +9,7 @@ from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import FLAG_TYPES, codes_of, history_of, spans_of
-from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Run, Verdict, run
+from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Month, Run, Verdict, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
@@ -60,6 +61,10 @@ class ReputationReplay(Replay):
     @cached_property
     def judged(self) -> Sequence[Judged]:
         return [_judged(found) for found in self.findings]
+
+    def counts_of(self, month: Month) -> Counter[Verdict]:
+        """How often each verdict was given in a month."""
+        return Counter(self.findings[index].verdict for index in month.findings)
 
     @property
     def score(self) -> int | None:

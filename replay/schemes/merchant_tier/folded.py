@@ -8,7 +8,7 @@ from domain.calendar import day_start
 from domain.merchant_tier.rule import CAUSES, STATES, Account, Change, Day, Run, State
 from replay.columnar.columns import WHATS, Columns
 from replay.columnar.rows import rows_of_subject
-from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, Act, acts_before_opening
+from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, LifeAct, acts_before_opening
 from replay.schemes.merchant_tier.fold import TierFolded
 
 
@@ -42,7 +42,7 @@ def notes_of(columns: Columns, folded: TierFolded, subject: int, last_day: int) 
         return {}
     rows = rows_of_subject(columns, subject, day_start(last_day + 1) - 1, *_ACTS)
     acts = [
-        Act(_ACTS[what], at, position)
+        LifeAct(_ACTS[what], at, position)
         for what, at, position in zip(
             columns.what[rows].tolist(), columns.at[rows].tolist(), columns.position[rows].tolist(), strict=True
         )

@@ -21,7 +21,7 @@ from domain.merchant_tier.rule import (
 )
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from domain.rules.comparison import Trial
-from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, Act, acts_before_opening
+from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, LifeAct, acts_before_opening
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
 from replay.replaying.values import Effective, Judged, LevelChange, Standing
@@ -70,7 +70,7 @@ class TierReplay(Replay):
         """A closing or a notice that did nothing because the opening of the same instant stands after it."""
         if self.account.cleared_out:
             return {}
-        acts = [Act(e.type, e.occurred_at, e.position) for e in self.took_part if e.type in ACT_TYPES]
+        acts = [LifeAct(e.type, e.occurred_at, e.position) for e in self.took_part if e.type in ACT_TYPES]
         return dict.fromkeys(acts_before_opening(acts), BEFORE_OPENING)
 
     @property

@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 from projections.http.problems import Problem
 from projections.http.settings import Settings
 from projections.reading import flights
-from projections.reading.budget import Budget, events_under
+from projections.reading.budget import Budget
 from replay.history.timeline import events_of
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.registry import kinds, schemes_of
+from replay.schemes.registry import kinds, schemes_of, weight_under
 from replay.store.base import Store
 from replay.store.opening import open_store
 from tests.support.making import ingest_events
@@ -71,13 +71,13 @@ def test_events_are_counted_by_index_before_they_are_read(store: Store, tmp_path
         for position in range(0, store.head().position + 1, 7):
             for judging in [scheme.replay for scheme in schemes_of(subject.partition("/")[0])]:
                 loaded = judging.load(store, subject, position)
-                counted = events_under(store, judging, subject, position)
+                counted = weight_under(store, judging, subject, position)
                 if judging is McnReplay:  # beside whole streams it reads single events of other agencies
                     whole = {*judging.streams(store, subject, position)}
                     assert counted == sum(event.originator_id in whole for event in loaded)
                 else:
                     assert counted == len(loaded)
-    assert events_under(store, ReputationReplay, "merchant/nobody", 100) == 0
+    assert weight_under(store, ReputationReplay, "merchant/nobody", 100) == 0
 
 
 def test_a_subject_that_is_too_large_is_named_with_the_limit(ledger: str, events: int) -> None:

@@ -1,0 +1,420 @@
+"""Replays of what is many: judged by compiled rules over columns, and told of record by record only where shown.
+
+Which subjects are replayed so is a matter of `replay.columnar.size`; answers ask them what they ask every replay, and a
+test holds each answer equal to that of the plain replay. A month's verdicts are told by a plain replay of that month
+alone, from the account or the sums at which it opened.
+"""
+
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any, ClassVar, Final, NamedTuple, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.calendar import month_of, month_start
+from domain.events import CORRECTION_TYPES, Event, LevelDecided
+from replay.columnar.archive import open_archive
+from replay.columnar.columns import EVENT_RETRACTED, TYPES, WHATS, Columns, taken_out
+from replay.columnar.size import ROWS_TO_AN_EVENT
+from replay.columnar.subject import subject_columns
+from replay.history.readers import Reader
+from replay.replaying.base import (
+    NAMED_IN_VAIN,
+    RETRACTED_NOTE,
+    RETRACTS_NOTHING,
+    Replay,
+)
+from replay.replaying.records import Lend, Records
+from replay.replaying.values import Differing, Judged, Made
+from replay.replaying.verdicts import Verdicts
+
+TOLD_MONTHS: Final = 3
+"""So many months' replays are kept: who tells of one goes on to the next."""
+_STRETCH: Final = 65_536
+_CORRECTIONS: Final = np.array([WHATS[name] for name in sorted(CORRECTION_TYPES & WHATS.keys())], np.int8)
+_ABOUT: Final = np.array(
+    [number for name, number in WHATS.items() if name.partition(".")[0] in ("order", "review", "sale")]
+    + [WHATS[name] for name in ("complaint.dismissed", "credit.deducted", "credit.restored")],
+    np.int8,
+)
+"""Types of events about an order or a violation."""
+
+
+@dataclass(frozen=True)
+class LargeKnown:
+    """What is known of a subject."""
+
+    columns: Columns
+    records: Records
+
+    def __len__(self) -> int:
+        return len(self.columns.at)
+
+
+class Noted(NamedTuple):
+    """Events with a note, rising by position."""
+
+    position: NDArray[np.int64]
+    at: NDArray[np.int64]
+    """When they occurred."""
+    note: NDArray[np.int8]
+    """Index into the notes of the scheme's replay."""
+
+
+class LargeReplay(Replay):
+    """One replay of one large subject; a scheme's own class says what its compiled fold gives."""
+
+    note_words: ClassVar[tuple[str, ...]]
+    """The scheme's own notes and those that every scheme has, by the numbers that stand for them here."""
+    known: LargeKnown  # type: ignore[assignment]
+    verdicts: Verdicts
+    """Of this subject alone."""
+
+    @classmethod
+    def known_of(cls, lend: Lend, subject: str, position: int) -> LargeKnown:
+        """What a replay of a subject rests on: from sealed segments and the records behind them."""
+        with lend() as store:
+            columns = subject_columns(store, open_archive(store, store.segments_path()), subject, position)
+        return LargeKnown(columns, Records(lend, subject, position))
+
+    @property
+    def columns(self) -> Columns:
+        return self.known.columns
+
+    @abstractmethod
+    def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """The rows of the events with a note that only this scheme gives, and its number in `note_words`."""
+
+    @abstractmethod
+    def month_told(self, month: int) -> Replay:
+        """A plain replay that tells of a month what the whole would: its verdicts, notes, and what led to them."""
+
+    # --- verdicts and notes -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def judged(self) -> "JudgedInColumns":
+        return JudgedInColumns(self.verdicts, self.words, has_points=self.has_points)
+
+    @cached_property
+    def noted(self) -> Noted:
+        rows, notes = self.own_noted()
+        rare = dict.fromkeys(self.in_vain, RETRACTS_NOTHING)
+        shown = self._has_verdict(np.array([*self.named_in_vain], np.int64))
+        own = {*self.columns.position[rows].tolist()} & self.named_in_vain.keys()
+        rare |= {
+            position: NAMED_IN_VAIN
+            for position, is_judged in zip(self.named_in_vain, shown.tolist(), strict=True)
+            if not is_judged and position not in own and position not in rare and self._took_part(position)
+        }
+        rare |= dict.fromkeys(self.retracted, RETRACTED_NOTE)
+        places = np.array([*rare], np.int64)
+        kept = ~np.isin(self.columns.position[rows], places)
+        position = np.concatenate([self.columns.position[rows[kept]], places])
+        numbers = np.array([self.note_words.index(note) for note in rare.values()], np.int8)
+        note = np.concatenate([notes[kept], numbers])
+        order = np.argsort(position)
+        return Noted(position[order], self._occurred_at(position[order]), note[order])
+
+    @cached_property
+    def notes(self) -> "NotesInColumns":  # type: ignore[override]
+        return NotesInColumns(self.noted, self.note_words)
+
+    @cached_property
+    def made(self) -> "MadeInColumns":  # type: ignore[override]
+        return MadeInColumns(self.judged, self.notes, self._verdict_order)
+
+    def verdicts_in(
+        self, month: int | None, positions: Collection[int] | None, verdict: str | None = None
+    ) -> list[int]:
+        wanted = _in_month(self.verdicts.at, month)
+        if positions is not None:
+            wanted &= np.isin(self.verdicts.position, np.array([*positions], np.int64))
+        if verdict is not None:
+            wanted &= self.verdicts.verdict == self.words.index(verdict) if verdict in self.words else False
+        return list(np.flatnonzero(wanted).tolist())
+
+    def notes_in(self, month: int | None, positions: Collection[int] | None) -> list[int]:
+        wanted = _in_month(self.noted.at, month)
+        if positions is not None:
+            wanted &= np.isin(self.noted.position, np.array([*positions], np.int64))
+        return list(self.noted.position[wanted].tolist())
+
+    def verdict_counts(self, month: int | None) -> dict[str, int]:
+        found = np.bincount(self.verdicts.verdict[_in_month(self.verdicts.at, month)], minlength=len(self.words))
+        return {word: count for word, count in zip(self.words, found.tolist(), strict=True) if count}
+
+    def teller(self, index: int) -> tuple[Replay, int]:
+        told = self._told(month_of(int(self.verdicts.at[index])))
+        return told.replay, told.places[int(self.verdicts.position[index])]
+
+    def teller_of_note(self, position: int) -> Replay:
+        return self._told(month_of(self.notes.occurred_at(position))).replay
+
+    def _told(self, month: int) -> "_ToldMonth":
+        found = self._told_months.get(month)
+        if found is None:
+            replay = self.month_told(month)
+            found = _ToldMonth(replay, {judged.position: index for index, judged in enumerate(replay.judged)})
+            self._told_months[month] = found
+            while len(self._told_months) > TOLD_MONTHS:
+                self._told_months.popitem(last=False)
+        return found
+
+    @cached_property
+    def _told_months(self) -> "OrderedDict[int, _ToldMonth]":
+        return OrderedDict()
+
+    def differing(self, after: Replay) -> list[Differing]:
+        if not isinstance(after, LargeReplay):
+            return super().differing(after)
+        was, now = self._made_table, after._made_table
+        positions = np.union1d(was[0], now[0])
+        before, there_before = _found_in(was[0], positions)
+        later, there_later = _found_in(now[0], positions)
+        differs = there_before != there_later
+        for old, new in zip(was[1:], now[1:], strict=True):
+            if len(old) and len(new):
+                differs |= there_before & there_later & (old[before] != new[later])
+        return [Differing(at, self.made.get(at), after.made.get(at)) for at in positions[differs].tolist()]
+
+    @cached_property
+    def _made_table(self) -> tuple[NDArray[np.int64], ...]:
+        """By rising position: what was made of an event in numbers, a note below none."""
+        order, noted = self._verdict_order, self.noted
+        judged = [column[order].astype(np.int64) for column in (self.verdicts.position, *self.verdicts[1:2])]
+        judged += [column[order].astype(np.int64) for column in self.verdicts[3:]]
+        none = np.zeros(len(noted.position), np.int64)
+        notes = [noted.position, none, -1 - noted.note.astype(np.int64), none]
+        alone = ~np.isin(noted.position, judged[0])
+        columns = [np.concatenate([a, b[alone]]) for a, b in zip(judged, notes, strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        return tuple(column[order] for column in columns)
+
+    @cached_property
+    def total_tenths(self) -> int:
+        return int(self.verdicts.tenths.sum())
+
+    @cached_property
+    def _verdict_order(self) -> NDArray[np.int64]:
+        """The places of the verdicts, rising by position."""
+        return np.argsort(self.verdicts.position)
+
+    def _has_verdict(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.isin(positions, self.verdicts.position)
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+
+    def shown_to(self, reader: Reader) -> Self:
+        """The same replay: what is hidden is no part of its columns, and looked up for those alone who may see it."""
+        found = copy(self)
+        found.reader = reader
+        return found
+
+    @property
+    def weight(self) -> int:
+        return len(self.known) // ROWS_TO_AN_EVENT
+
+    @property
+    def events(self) -> Records:  # type: ignore[override]
+        return self.known.records
+
+    @cached_property
+    def retracted(self) -> dict[int, int]:
+        return taken_out(self.columns)
+
+    @cached_property
+    def retracted_beyond(self) -> list[int]:
+        """Positions of retracted events that have no row: no rule reads their types."""
+        positions = np.array(sorted(self.retracted), np.int64)
+        return list(positions[~_found_in(self._by_position[1], positions)[1]].tolist())
+
+    @cached_property
+    def in_vain(self) -> dict[int, int | None]:
+        rows = (self.columns.what == EVENT_RETRACTED) & (self.columns.amount == 0)
+        positions = [at for at in sorted(self.columns.position[rows].tolist()) if at not in self.retracted]
+        self.events.look_up(positions)
+        names = {at: (self.events[at].data.source, self.events[at].data.event) for at in positions}
+        places = self.events.places_of({*names.values()})
+        later = {at: places.get(name) for at, name in names.items()}
+        return {at: place if place is not None and place > at else None for at, place in later.items()}
+
+    def before_corrections(self, position: int) -> LargeKnown:  # type: ignore[override]
+        columns = self.columns
+        kept = (columns.position <= position) | ~np.isin(columns.what, _CORRECTIONS)
+        if kept.all():
+            return self.known
+        arrays = [getattr(columns, name)[kept] for name in TYPES]
+        return LargeKnown(Columns._make([*arrays, *columns[len(TYPES) :]]), self.known.records)
+
+    def named(self, event_id: str) -> list[Event]:
+        return self.events.named(event_id)
+
+    def about(self, event: Event) -> set[int]:
+        if event.type == "event.retracted":
+            name = (event.data.source, event.data.event)
+            return {*self.events.places_of({name}).values()} or {
+                other.position for other in self.events.named(name[1]) if other.source == name[0]
+            }
+        rows = self._rows_at([event.position])
+        return {*self._positions_about(rows)}
+
+    def beside(self, positions: Collection[int]) -> set[int]:
+        rows = self._rows_at(positions)
+        retractions = np.flatnonzero(self.columns.what == EVENT_RETRACTED)
+        naming = retractions[np.isin(self.columns.amount[retractions], np.array([*positions], np.int64))]
+        in_vain = {at for at, later in self.in_vain.items() if later in positions}
+        return {*self._positions_about(rows), *self.columns.position[naming].tolist(), *in_vain}
+
+    def announcements(self, period: str) -> list[Event]:
+        wanted = (self.scheme, period)
+        return [
+            event
+            for event in self._announced
+            if (event.data.scheme, event.data.period) == wanted and event.position not in self.retracted
+        ]
+
+    @cached_property
+    def _announced(self) -> list[Event]:
+        return self.events.announcements() if self.events.count() > len(self.columns.at) else []
+
+    def decision(self, period: str) -> LevelDecided | None:
+        self.reader.check("level.decided")
+        decided = [event.data for event in self.events.decisions(self.scheme) if event.data.period == period]
+        return decided[-1] if decided else None
+
+    def _positions_about(self, rows: NDArray[np.int64]) -> list[int]:
+        """Of the orders and violations that some rows are about, the positions of everything."""
+        columns = self.columns
+        is_about = np.isin(columns.what, _ABOUT)
+        keys = np.unique(columns.key[rows[is_about[rows]]])
+        return list(columns.position[is_about & np.isin(columns.key, keys)].tolist())
+
+    def _rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
+        """The rows of the events at some positions; those that have none are left out."""
+        order, by_position = self._by_position
+        places, found = _found_in(by_position, np.array(sorted(positions), np.int64))
+        rows: NDArray[np.int64] = order[places[found]]
+        return rows
+
+    @cached_property
+    def _by_position(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(self.columns.position)
+        return order, self.columns.position[order]
+
+    def _occurred_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When the events at some positions occurred; few have no row."""
+        order, by_position = self._by_position
+        places, found = _found_in(by_position, positions)
+        at = np.zeros(len(positions), np.int64)
+        at[found] = self.columns.at[order[places[found]]]
+        rest = positions[~found].tolist()
+        self.events.look_up(rest)
+        at[~found] = [self.events[position].occurred_at for position in rest]
+        return at
+
+    def _took_part(self, position: int) -> bool:
+        if position in self.retracted:
+            return False
+        event = self.events[position]
+        return event.occurred_at <= self.moment.as_of or event.type in CORRECTION_TYPES
+
+
+class _ToldMonth(NamedTuple):
+    replay: Replay
+    places: dict[int, int]
+    """By position, the place of its verdict there."""
+
+
+def _in_month(at: NDArray[np.int64], month: int | None) -> NDArray[np.bool_]:
+    if month is None:
+        return np.ones(len(at), np.bool_)
+    return (at >= month_start(month)) & (at < month_start(month + 1))
+
+
+def _found_in(rising: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each wanted number stands among rising ones, and whether it does."""
+    if not len(rising):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    places = np.minimum(np.searchsorted(rising, wanted), len(rising) - 1)
+    return places, rising[places] == wanted
+
+
+class JudgedInColumns(Sequence[Judged]):
+    """Every verdict of a fold, made into a value where it is asked for."""
+
+    def __init__(self, verdicts: Verdicts, words: tuple[str, ...], *, has_points: bool) -> None:
+        self._verdicts, self._words, self._has_points = verdicts, words, has_points
+
+    def __len__(self) -> int:
+        return len(self._verdicts.at)
+
+    @overload
+    def __getitem__(self, index: int) -> Judged: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Judged]: ...
+    def __getitem__(self, index: int | slice) -> Judged | list[Judged]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        return next(self._made(slice(index, index + 1 or None)))
+
+    def __iter__(self) -> Iterator[Judged]:
+        stretches = (slice(begin, begin + _STRETCH) for begin in range(0, len(self), _STRETCH))
+        return chain.from_iterable(map(self._made, stretches))
+
+    def _made(self, stretch: slice) -> Iterator[Judged]:
+        at, position, verdict, tenths = (column[stretch].tolist() for column in self._verdicts[1:])
+        points: Sequence[Any] = tenths if self._has_points else [None] * len(at)
+        words = map(self._words.__getitem__, verdict)
+        return map(Judged._make, zip(at, position, words, points, strict=True))
+
+
+class NotesInColumns(Mapping[int, str]):
+    """By position, every note of a replay."""
+
+    def __init__(self, noted: Noted, words: tuple[str, ...]) -> None:
+        self._noted, self._words = noted, words
+
+    def __len__(self) -> int:
+        return len(self._noted.position)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._noted.position.tolist())
+
+    def __getitem__(self, position: int) -> str:
+        return self._words[int(self._noted.note[self._place(position)])]
+
+    def occurred_at(self, position: int) -> int:
+        """When the event with a note occurred."""
+        return int(self._noted.at[self._place(position)])
+
+    def _place(self, position: int) -> int:
+        place = int(np.searchsorted(self._noted.position, position))
+        if place == len(self) or self._noted.position[place] != position:
+            raise KeyError(position)
+        return place
+
+
+class MadeInColumns(Mapping[int, Made]):
+    """By position, what was made of an event."""
+
+    def __init__(self, judged: JudgedInColumns, notes: NotesInColumns, order: NDArray[np.int64]) -> None:
+        self._judged, self._notes, self._order = judged, notes, order
+        self._position = judged._verdicts.position[order]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.union1d(self._position, self._notes._noted.position).tolist())
+
+    def __getitem__(self, position: int) -> Made:
+        place = int(np.searchsorted(self._position, position))
+        if place < len(self._position) and self._position[place] == position:
+            return self._judged[int(self._order[place])]
+        return self._notes[position]

@@ -1,0 +1,65 @@
+"""The events of one subject, looked up in the store where something is told of them: what a large replay knows of them
+is columns alone.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+
+from domain.events import Event
+from replay.history.timeline import decisions_on, event_of_row, events_of_types
+from replay.store.base import Store
+from replay.store.queries import event_rows_at, event_rows_named, length_at, places_of
+
+Lend = Callable[[], AbstractContextManager[Store]]
+"""Lends a store for a while: a replay may be asked by another thread, and long after it was made."""
+
+
+class Records:
+    """The events of a subject up to a position."""
+
+    def __init__(self, lend: Lend, subject: str, position: int) -> None:
+        self._lend, self._subject, self._position = lend, subject, position
+        self._found: dict[int, Event] = {}
+
+    def __getitem__(self, position: int) -> Event:
+        """The event at a position; kept, for what is told of one event names it several times."""
+        if position not in self._found:
+            self.look_up([position])
+        return self._found[position]
+
+    def look_up(self, positions: Collection[int]) -> None:
+        """Look up many at once that will be asked for."""
+        self._found |= {event.position: event for event in self.at({*positions} - self._found.keys())}
+
+    def at(self, positions: Collection[int]) -> list[Event]:
+        """The events at some positions in the order of the ledger; not kept."""
+        with self._lend() as store:
+            found = list(map(event_of_row, event_rows_at(store, sorted(positions))))
+        return sorted(found, key=lambda event: event.position)
+
+    def named(self, event_id: str) -> list[Event]:
+        """The events of an id, of whichever source."""
+        with self._lend() as store:
+            return list(map(event_of_row, event_rows_named(store, self._subject, event_id, self._position)))
+
+    def places_of(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """By source and id, where those stand that a retraction of this subject can name."""
+        wanted = {(self._subject, source, event_id) for source, event_id in names}
+        with self._lend() as store:
+            places = places_of(store, wanted)
+        return {(source, name): place for (_, source, name), place in places.items() if place <= self._position}
+
+    def decisions(self, scheme: str) -> list[Event]:
+        """What was decided of the subject in a scheme, in the order of the ledger."""
+        with self._lend() as store:
+            return list(decisions_on(store, self._subject, scheme, self._position))
+
+    def announcements(self) -> list[Event]:
+        """What was announced of the subject: no index finds it."""
+        with self._lend() as store:
+            return list(events_of_types(store, self._subject, ("level.announced",), self._position))
+
+    def count(self) -> int:
+        """How many there are, of every type."""
+        with self._lend() as store:
+            return length_at(store, self._subject, self._position)

@@ -1,0 +1,155 @@
+"""The reputation of a large merchant: the account, months, changes and verdicts of the compiled fold."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.calendar import month_start
+from domain.merchant_reputation import account
+from domain.merchant_reputation.facts import spans_of
+from domain.merchant_reputation.rule import NEW, STATES, Account, Month, Run, Verdict
+from domain.policy import start_of_month, terms_of
+from replay.columnar.columns import (
+    EVENT_RETRACTED,
+    MERCHANT_CLOSED,
+    MERCHANT_ONBOARDED,
+    ORDER_CLEARED,
+    ORDER_FLAGGED,
+    ORDER_RECEIVED,
+    REVIEW_POSTED,
+)
+from replay.history.same_instant import BEFORE_OPENING
+from replay.history.timeline import Moment
+from replay.replaying.base import COMMON_NOTES, Policies, Replay
+from replay.replaying.large import LargeKnown, LargeReplay
+from replay.replaying.values import Judged, LevelChange, Standing
+from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.schemes.merchant_reputation.folded import account_from, account_of
+from replay.schemes.merchant_reputation.month import MonthReplay, bears_from
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+
+_NO_ENTRY = [verdict.value for verdict in account.NO_ENTRY]
+
+
+class LargeReputation(LargeReplay, ReputationReplay):
+    """One replay of one large merchant."""
+
+    note_words: ClassVar[tuple[str, ...]] = (*account.NOTES, BEFORE_OPENING, *COMMON_NOTES)
+
+    def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
+        Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]
+        self.opening = NEW
+        self._terms = terms_of(policies.own, start_of_month)
+        self.spans = spans_of(self._terms)
+        self._folded = fold_reputation(known.columns, self.spans, moment.as_of)
+        self.verdicts = self._folded.findings
+        self.run = Run(account_of(self._folded, 0), [], self._months())
+
+    def _months(self) -> list[Month]:
+        """Every month, its findings by their places among the verdicts."""
+        folded = self._folded.months
+        ends = np.cumsum(folded.verdicts.sum(axis=1)).tolist()
+        begins = [0, *ends][:-1]
+        rows = zip(folded.month.tolist(), folded.begun.tolist(), folded.closing.tolist(), begins, ends, strict=True)
+        return [
+            Month(month, account_from(begun), account_from(closing), range(begin, end))
+            for month, begun, closing, begin, end in rows
+        ]
+
+    def counts_of(self, month: Month) -> Counter[Verdict]:
+        of_month = self.verdicts.verdict[month.findings.start : month.findings.stop]
+        counts = np.bincount(of_month).tolist()
+        return Counter({Verdict(number): count for number, count in enumerate(counts) if count})
+
+    def changes(self) -> Sequence[LevelChange]:
+        folded = self._folded
+        rows = zip(*(column.tolist() for column in folded.changes[1:]), strict=True)
+        found = []
+        for at, position, verdict, tenths, points, state_before, level_before, state, level in rows:
+            before = Standing(str(STATES[state_before]), folded.codes[level_before], points - tenths)
+            after = Standing(str(STATES[state]), folded.codes[level], points)
+            judged = Judged(at, position, self.words[verdict], tenths) if verdict else None
+            cause = judged.verdict if judged else "opened" if position else "policy"
+            found.append(LevelChange(at, before, after, cause, position or None, judged))
+        self.events.look_up([change.position for change in found if change.position])
+        return found
+
+    @cached_property
+    def balances(self) -> list[int]:
+        return list(np.cumsum(self.verdicts.tenths).tolist())
+
+    # --- notes --------------------------------------------------------------------------------------------------------
+
+    def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        columns = self.columns
+        out = np.isin(columns.position, np.array([*self.retracted], np.int64))
+        past = ~out & (columns.at <= self.moment.as_of)
+        receipts = np.flatnonzero(past & (columns.what == ORDER_RECEIVED))
+        receipts = receipts[~self._has_verdict(columns.position[receipts])]
+        reviewed = np.isin(columns.key[receipts], self._scored(np.flatnonzero(past & (columns.what == REVIEW_POSTED))))
+        flags = np.flatnonzero(~out & ((columns.what == ORDER_FLAGGED) | (columns.what == ORDER_CLEARED)))
+        superseded = _but_the_last(flags, columns.key[flags])
+        early = self._closed_before_opening(np.flatnonzero(past & (columns.what == MERCHANT_CLOSED)), past)
+        number = self.note_words.index
+        notes = [
+            np.where(reviewed, number(account.REVIEWED_NOTE), number(account.PENDING)),
+            np.full(len(superseded), number(account.SUPERSEDED)),
+            np.full(len(early), number(BEFORE_OPENING)),
+        ]
+        return np.concatenate([receipts, superseded, early]), np.concatenate(notes).astype(np.int8)
+
+    def _scored(self, reviews: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The orders whose entry is a review."""
+        columns, order = self.columns, self._verdict_order
+        places = np.searchsorted(self.verdicts.position[order], columns.position[reviews])
+        is_entry = ~np.isin(self.verdicts.verdict[order[places]], _NO_ENTRY)
+        return np.unique(columns.key[reviews[is_entry]])
+
+    def _closed_before_opening(self, closings: NDArray[np.int64], past: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Closings that wiped nothing, behind which an opening of the same instant stands."""
+        columns = self.columns
+        closings = closings[~self._has_verdict(columns.position[closings])]
+        opened = np.flatnonzero(past & (columns.what == MERCHANT_ONBOARDED))
+        last = dict(zip(columns.at[opened].tolist(), columns.position[opened].tolist(), strict=True))
+        rows = zip(closings.tolist(), columns.at[closings].tolist(), columns.position[closings].tolist(), strict=True)
+        return np.array([row for row, at, position in rows if last.get(at, 0) > position], np.int64)
+
+    # --- one month ----------------------------------------------------------------------------------------------------
+
+    def month_told(self, month: int) -> MonthReplay:
+        before = [found for found in self.run.months if found.month < month]
+        opening = before[-1].closing if before else NEW
+        known = self.events.at(self._bearing_on(opening, month))
+        found = MonthReplay(self.subject, known, self.moment, self.policies, opening)
+        found.elsewhere = self._named_elsewhere(found)
+        return found
+
+    def _bearing_on(self, opening: Account, month: int) -> list[int]:
+        columns = self.columns
+        around = (columns.at >= bears_from(opening, self.spans)) & (columns.at < month_start(month + 1))
+        keys = np.unique(columns.key[around])
+        bearing = around | np.isin(columns.key, keys[keys >= 0]) | (columns.what == EVENT_RETRACTED)
+        bearing |= columns.position == opening.closed_position
+        return [*columns.position[bearing].tolist(), *self.retracted_beyond]
+
+    def _named_elsewhere(self, told: MonthReplay) -> dict[tuple[str, str], int]:
+        """The places of what retractions name of the merchant's events beyond those of the month."""
+        here = {(event.source, event.id) for event in told.known}
+        retractions = (event for event in told.known if event.type == "event.retracted")
+        return self.events.places_of({(event.data.source, event.data.event) for event in retractions} - here)
+
+
+def _but_the_last(rows: NDArray[np.int64], keys: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Of rows in order, those behind which another of the same key stands."""
+    _, last = np.unique(keys[::-1], return_index=True)
+    is_last = np.zeros(len(rows), np.bool_)
+    is_last[len(rows) - 1 - last] = True
+    found: NDArray[np.int64] = rows[~is_last]
+    return found
+
+
+Large = LargeReputation

@@ -1,0 +1,25 @@
+"""One month of a merchant's reputation, replayed from the account at which it opened and not from the whole past."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from domain.merchant_reputation.rule import BEFORE_ALL, NEW, Account, Run, Span, run
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+
+
+class MonthReplay(ReputationReplay):
+    """A replay from a month's opening on. Only what it tells of that month is whole: verdicts, notes, and their sum.
+
+    It must know what happened from the longest review window before the opening to the month's end, everything of the
+    orders that this names, the closing of the shop before, and the merchant's retractions.
+    """
+
+    @cached_property
+    def settling(self) -> Run:
+        """An order's own events alone say which review or receipt is its entry: also of reviews before the opening."""
+        return run(self.history, self.spans)
+
+
+def bears_from(opening: Account, spans: Sequence[Span]) -> int:
+    """From which instant on events bear on what follows an opening: the longest review window before it."""
+    return BEFORE_ALL if opening == NEW else opening.month_end - max(span.rules.window_micros for span in spans)
