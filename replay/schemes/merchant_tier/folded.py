@@ -30,7 +30,7 @@ def tier_of(folded: TierFolded, subject: int, last_day: int) -> FoldedTier:
     low, high = np.searchsorted(folded.moves["subject"], (subject, subject + 1)).tolist()
     changes = [
         Change(day, CAUSES[cause], Account(*before), Account(*after), position)
-        for _, day, cause, position, before, after in folded.moves[low:high].tolist()
+        for _, day, cause, position, _, before, after in folded.moves[low:high].tolist()
     ]
     account = Account(*folded.accounts[subject].tolist())
     return FoldedTier(days, Run(account, changes, int(folded.next_days[subject])), STATES[folded.states[subject]])
