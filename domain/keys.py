@@ -18,9 +18,9 @@ def stream_key(stream: str) -> str:
     return f"stream {stream}"
 
 
-def bindings_key(creator: str) -> str:
-    """The key of what binds a creator and unbinds it, whichever agency says so."""
-    return f"bindings {creator}"
+def bindings_key(creator_id: str) -> str:
+    """The key of what binds a creator, by its id, and unbinds it, whichever agency says so."""
+    return f"bindings {creator_id}"
 
 
 def retracts_key(source: str, event_id: str) -> str:

@@ -18,6 +18,7 @@ from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.integrity.aliases import buyer_problems, why_seals_unchecked
+from replay.integrity.key_chains import KeyWalk, Misfit, WalkedKeys, chain_problems, joined_keys
 from replay.processes import rare_cycle_search, second_core
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
@@ -82,15 +83,12 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
         result.problems.append(span.problem)
     else:
         result.problems += [*_tally_problems(store, last, span.types), *buyer_problems(store)]
+        result.problems += chain_problems(store, span.keys)
         result.seals_unchecked = why_seals_unchecked(store)
     result.problems += store.definition_problems() + store.row_problems()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)
     return result
-
-
-class Misfit(Exception):
-    """A record does not fit: what was found against what belongs there."""
 
 
 @dataclass
@@ -107,17 +105,18 @@ class WalkedSpan:
     first_versions: dict[str, int] = field(default_factory=dict)
     """The first version met of each stream."""
     types: Counter[str] = field(default_factory=Counter)
+    keys: WalkedKeys = field(default_factory=WalkedKeys)
     problem: str | None = None
 
-    def check(self, row: Row, ledger_id: str) -> None:
+    def check(self, row: Row, leaf: bytes, ledger_id: str) -> None:
         """Raises Misfit unless the row follows the rows before it and its columns follow its bytes."""
-        position, stream, version, event_type, _, _, _, occurred_at, recorded_at, _, chain, record = row
+        position, stream, version, event_type, _, _, _, occurred_at, recorded_at, _, chain, _ = row
         before = self.head
         if position <= before.position:
             raise Misfit(f"comes first, but a record stands at position {position}, where none can be")
         if position != before.position + 1:
             raise Misfit(f"is missing; the next record is at {position}")
-        if linked(before.chain, leaf_hash(record)) != chain:
+        if linked(before.chain, leaf) != chain:
             identity = "" if before.position else ", or the ledger's identity (created_at, key_check)"
             raise Misfit(f"the chain does not fit the record: its bytes, or those of the link{identity}, were changed")
         _check_columns(row, ledger_id)
@@ -138,13 +137,16 @@ class WalkedSpan:
 
 def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
     """Walk a span to its end or to the first record that does not fit."""
+    keys = KeyWalk(store, span.keys, span.head.position)
     try:
         for row in _rows(store, span.head.position, span.last):
-            span.check(row, store.identity.id)
+            span.check(row, leaf := leaf_hash(row.record), store.identity.id)
+            keys.follow(row, leaf)
             if row.position % PROGRESS_ROWS == 0:
                 progress(row.position)
         if span.head.position != span.last:
             raise Misfit(f"is missing; the ledger goes on to {span.last}")
+        keys.end(span.last)
     except Misfit as misfit:
         span.problem = f"position {span.head.position + 1}: {misfit}"
     except DamagedError as error:
@@ -197,10 +199,15 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
     for stream, version in second.first_versions.items():
         if version != first.versions.get(stream, 0) + 1:
             # Walk the second half again, knowing the first, to name the first record that does not fit.
-            again = WalkedSpan(first.head, second.last, from_start=True, versions=first.versions, types=first.types)
+            again = WalkedSpan(
+                *(first.head, second.last, True), versions=first.versions, types=first.types, keys=first.keys
+            )
             return _walked(store, again, lambda _: None)
     return WalkedSpan(
-        second.head, second.last, from_start=True, types=first.types + second.types, problem=second.problem
+        *(second.head, second.last, True),
+        types=first.types + second.types,
+        keys=joined_keys(first.keys, second.keys),
+        problem=second.problem,
     )
 
 

@@ -18,6 +18,7 @@ from replay.store.record import CHAIN_START, HASH_BYTES, Row, key_linked, leaf_h
 CHAINS_A_ROW: Final = 60
 """Of so many records the chains of their streams stand in one row: small enough for PostgreSQL to keep it in place."""
 _ROWS_AT_ONCE: Final = 500
+_ROWS_A_PAGE: Final = 1_000
 _STREAM: Final = stream_key("")
 _SLICE: Final = (
     f"(SELECT substr(c.chains, CAST({HASH_BYTES} * ({{0}} - c.position) + 1 AS INTEGER), {HASH_BYTES})"
@@ -29,9 +30,11 @@ _MIDDLE: Final = "CASE WHEN n.place <= {position} THEN (n.middle + n.high + 1) /
 # The head of each stream is looked at first; of those that went on behind the position the place is searched by halves.
 _STATES_AT: Final = (
     "WITH RECURSIVE k (stream) AS (VALUES {values}),"
-    " heads (stream, head, place) AS (SELECT h.stream, h.head,"
-    f" {_PLACE.format('h', 'h.head')} FROM (SELECT k.stream, CAST(coalesce((SELECT max(r.version)"
-    " FROM records AS r WHERE r.stream = k.stream), 0) AS BIGINT) AS head FROM k) AS h),"
+    # Materialized: what is looked up is not looked up again wherever it is named.
+    " ends (stream, head) AS MATERIALIZED (SELECT k.stream, CAST(coalesce((SELECT max(r.version)"
+    " FROM records AS r WHERE r.stream = k.stream), 0) AS BIGINT) FROM k),"
+    f" heads (stream, head, place) AS MATERIALIZED (SELECT h.stream, h.head, {_PLACE.format('h', 'h.head')}"
+    " FROM ends AS h),"
     " narrowed (stream, low, high, middle, place) AS ("
     "SELECT h.stream, CASE WHEN h.place <= {position} THEN h.head ELSE 0 END, h.head, h.head, h.place FROM heads AS h"
     " UNION ALL SELECT n.stream, CASE WHEN n.place <= {position} THEN n.middle ELSE n.low END,"
@@ -92,6 +95,13 @@ def reach(readable: Readable) -> int:
     return next((int(last) for (last,) in readable._query(sql)), 0)
 
 
+def chains_kept(readable: Readable) -> int:
+    """How many chains of streams there are."""
+    sql = f"SELECT CAST(coalesce(sum(length(chains)), 0) / {HASH_BYTES} AS BIGINT) FROM stream_chains"
+    ((count,),) = readable._query(sql)
+    return int(count)
+
+
 def has_chains(readable: Readable) -> bool:
     """Whether the store has the tables for them, which earlier versions did not make."""
     return bool(list(readable._query(readable.has_table_sql, (STREAM_CHAINS,))))
@@ -137,14 +147,26 @@ def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes
 
 def stream_chain_rows(readable: Readable, first: int) -> Iterator[tuple[int, bytes]]:
     """(position, chains) from a position on: of the records from there on, the chains of their streams."""
-    sql = "SELECT position, chains FROM stream_chains WHERE position >= ? ORDER BY position"
-    return readable._query(sql, (first,))
+    return _paged(readable, "SELECT position, chains FROM stream_chains", first, 0)
+
+
+def chain_rows_around(readable: Readable, position: int) -> Iterator[tuple[int, bytes]]:
+    """The same from the row on that holds a position; where none does, from the first one behind it on."""
+    begins = "SELECT max(position) FROM stream_chains WHERE position <= ?"
+    ((begin,),) = readable._query(begins, (position,))
+    return stream_chain_rows(readable, position if begin is None else begin)
 
 
 def key_chain_rows(readable: Readable, first: int) -> Iterator[tuple[str, int, int, bytes]]:
     """(key, count, position, chain) of the other keys, from a position on and in its order."""
-    sql = "SELECT key, count, position, chain FROM key_chains WHERE position >= ? ORDER BY position"
-    return readable._query(sql, (first,))
+    return _paged(readable, "SELECT key, count, position, chain FROM key_chains", first, 2)
+
+
+def _paged(readable: Readable, sql: str, first: int, of_position: int) -> Iterator[tuple[Any, ...]]:
+    """Rows in order of their position, no statement left open between them: others are read meanwhile."""
+    while rows := list(readable._query(f"{sql} WHERE position >= ? ORDER BY position LIMIT ?", (first, _ROWS_A_PAGE))):
+        yield from rows
+        first = rows[-1][of_position] + 1
 
 
 def _kept_states(readable: Readable, keys: Collection[str], position: int) -> Iterator[tuple[str, KeyState]]:

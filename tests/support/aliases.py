@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import psycopg
 
+from replay.schema.versions import LATER_TABLES
 from replay.store.base import Store
 from replay.store.location import is_postgres
 from tests.support.making import records
@@ -20,30 +21,35 @@ def aliases_in(store: Store) -> dict[str, set[str]]:
     return found
 
 
+GUARDED = ("records", "ledger", *LATER_TABLES)
+
+
 def change(location: str, statements: list[tuple[str, tuple[object, ...]]]) -> None:
     """Change a store behind its guards, as who holds the file or owns the tables can."""
     if is_postgres(location):
         with psycopg.connect(location, options="-c search_path=levelbook", autocommit=True) as owner:
-            for table in ("records", "ledger"):
-                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+            for table in GUARDED:
+                owner.execute(f"ALTER TABLE IF EXISTS {table} DISABLE TRIGGER USER".encode())
             for sql, values in statements:
                 owner.execute(sql.replace("?", "%s").encode(), values)
-            for table in ("records", "ledger"):
-                owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
+            for table in GUARDED:
+                owner.execute(f"ALTER TABLE IF EXISTS {table} ENABLE TRIGGER USER".encode())
                 for (name,) in owner.execute(
-                    "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal", (table,)
+                    "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal", (table,)
                 ).fetchall():
                     owner.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}".encode())
         return
     raw = sqlite3.connect(location)
-    guards = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for name, _ in guards:
+    guards = raw.execute("SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _, _ in guards:
         raw.execute(f"DROP TRIGGER {name}")
     for sql, values in statements:
         raw.execute(sql, values)
         if "schema_version = 1" in sql:
             raw.execute("PRAGMA user_version = 1")
-    for _, sql in guards:
-        raw.execute(sql)
+    left = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for _, sql, table in guards:
+        if table in left:
+            raw.execute(sql)
     raw.commit()
     raw.close()

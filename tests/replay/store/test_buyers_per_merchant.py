@@ -14,6 +14,7 @@ from replay.errors import UsageError
 from replay.integrity.backup import back_up
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
+from replay.schema.versions import LATER_TABLES
 from replay.store.base import Store
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
@@ -130,6 +131,7 @@ def make_old(location: str, folder: Path) -> None:
     assert ledger == first["ledger"]
     statements: list[tuple[str, tuple[object, ...]]] = [
         ("DROP TABLE erasures_due", ()),
+        *((f"DROP TABLE {table}", ()) for table in LATER_TABLES),
         ("DROP TABLE buyers", ()),
         (OLD_POSTGRES if is_postgres(location) else OLD_SQLITE, ()),
         ("CREATE UNIQUE INDEX buyers_by_alias ON buyers (alias)", ()),
