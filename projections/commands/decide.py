@@ -101,9 +101,18 @@ def decided(subject: str, scheme: str | None, store: str, format_: str, lang: st
     help="Only decisions of this month (or day, YYYY-MM-DD).",
 )
 @click.option("--subject", metavar="SUBJECT", shell_complete=complete_subject, help="Only decisions on this subject.")
+@segments_option
 @language_option
 @store_options
-def audit(scheme: str | None, month: str | None, subject: str | None, store: str, format_: str, lang: str) -> None:
+def audit(
+    scheme: str | None,
+    month: str | None,
+    subject: str | None,
+    segments: Path | None,
+    store: str,
+    format_: str,
+    lang: str,
+) -> None:
     """Replay each decision at its own as_of, position and policy, and say which do not come out.
 
     Exit status 0 only when all are reproduced.
@@ -113,7 +122,7 @@ def audit(scheme: str | None, month: str | None, subject: str | None, store: str
     if month is not None:
         day_asked(month, "--month") if len(month) > len("2022-11") else month_asked(month)
     with open_at(store) as opened, progress_of("auditing", 0) as progress:
-        found = audit_json(opened, Selection(scheme, month, subject), progress)
+        found = audit_json(opened, Selection(scheme, month, subject), progress, segments)
     decisions_text.print_audit(found, lang, as_json=format_ == "json")
     if found["reproduced"] < found["audited"]:
         sys.exit(EXIT_NOT_ALL)

@@ -105,7 +105,7 @@ def difference_json(found: Difference) -> dict[str, Any]:
     }
 
 
-def moved_json(replay: Replay, tenths: int) -> str | None:
+def moved_json(replay: Replay | type[Replay], tenths: int) -> str | None:
     """What points are moved by; None in schemes that have none."""
     return points_text(tenths, signed=True) if replay.has_points else None
 

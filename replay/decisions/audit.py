@@ -5,29 +5,37 @@ now, split by cause; and every announced level that is neither decided nor repla
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_day, parse_month, shanghai_text
 from domain.events import BoardDecided, LevelAnnounced, LevelDecided
 from replay.answers.board import board_decisions, board_rows
-from replay.answers.diff import difference_of, moved_json
-from replay.decisions.decide import decided_events, decision_on, moment_of, period_of
+from replay.answers.diff import STEPS, difference_of, moved_json
+from replay.decisions.decide import decision_on, moment_of, period_of
 from replay.decisions.digests import digests_of
+from replay.decisions.unmoved import Decided, unmoved
 from replay.errors import UsageError
-from replay.history.browse import list_subjects
+from replay.history.browse import is_retracted, list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
-from replay.history.timeline import Moment, events_of, has_subject, retracted_positions
+from replay.history.timeline import Moment, decisions_on_many, has_subject
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
+from replay.replaying.outcomes import SubjectOutcome
 from replay.replaying.values import Standing
 from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, lent, ranking, replay_of, scheme_of
 from replay.store.base import Store
-from replay.store.queries import chain_at
+from replay.store.decode import read_record
+from replay.store.queries import all_rows_of_type, chain_at, rows_of_types, tally
+from replay.store.record import Row
 
 REPRODUCED: Final = "reproduced"
 OTHER_FACTS: Final = "other_facts"
 OTHER_ARITHMETIC: Final = "other_arithmetic"
 OTHER_POLICY: Final = "other_policy"
+
+
+ANNOUNCED: Final = "level.announced"
 
 
 class Selection(NamedTuple):
@@ -38,18 +46,29 @@ class Selection(NamedTuple):
     subject: str | None = None
 
 
-def audit_json(store: Store, selection: Selection, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
-    """Every decision of a selection audited, and every announced level held against it."""
+def audit_json(
+    store: Store,
+    selection: Selection,
+    progress: Callable[[int], None] = lambda _: None,
+    segments: Path | None = None,
+) -> dict[str, Any]:
+    """Every decision of a selection audited, and every announced level held against it.
+
+    `segments` is where sealed segments lie, if not beside the store.
+    """
     if selection.scheme is not None and ranking(selection.scheme) is None:
         scheme_of(selection.scheme)
     if selection.subject is not None and not has_subject(store, selection.subject):
         raise UsageError(f"the ledger knows no {selection.subject}; 'levelbook subjects' lists the subjects")
+    subjects = list(_subjects(store, selection))
+    decided = _decisions(store, subjects, selection)
+    still = unmoved(store, decided, len(subjects), segments)
     decisions: list[dict[str, Any]] = []
-    announced: list[dict[str, Any]] = []
-    for number, subject in enumerate(_subjects(store, selection), 1):
-        decisions += (_audited(store, subject, *found) for found in _decisions(store, subject, selection))
-        announced += _announced(store, subject, selection)
+    for number, item in enumerate(decided, 1):
+        outcome = still.get(item.position)
+        decisions.append(_audited(store, item) if outcome is None else _unmoved_json(item, outcome))
         progress(number)
+    announced = list(_announced(store, subjects, selection))
     boards = list(_boards(store, selection))
     return {
         "audited": len(decisions) + len(boards),
@@ -99,10 +118,16 @@ def _subjects(store: Store, selection: Selection) -> Iterator[str]:
             yield item["subject"]
 
 
-def _decisions(store: Store, subject: str, selection: Selection) -> Iterator[tuple[int, LevelDecided]]:
-    for position, decision in decided_events(store, subject, EVERYTHING_SHOWN):
-        if selection.scheme in (None, decision.scheme) and selection.period in (None, decision.period):
-            yield position, decision
+def _decisions(store: Store, subjects: list[str], selection: Selection) -> list[Decided]:
+    """Those on some subjects, by subject in the order given, and then as they were made."""
+    places = {subject: place for place, subject in enumerate(subjects)}
+    found = [
+        Decided(event.originator_id, event.position, event.data)
+        for scheme in SCHEMES.values()
+        if selection.scheme in (None, scheme.code)
+        for event in decisions_on_many(store, subjects, scheme.code, selection.period)
+    ]
+    return sorted(found, key=lambda item: (places[item.subject], item.position))
 
 
 def as_decided(store: Store, subject: str, decision: LevelDecided, moment: Moment | None = None) -> Replay:
@@ -122,18 +147,40 @@ def as_known_now(store: Store, then: Replay) -> Replay:
     return replay_of(lent(store), judging, then.subject, moment, policies)
 
 
-def _audited(store: Store, subject: str, position: int, decision: LevelDecided) -> dict[str, Any]:
-    then = as_decided(store, subject, decision)
-    outcome = outcome_of(store, decision, then)
-    now = as_known_now(store, then)
+def _decided_json(item: Decided, outcome: str) -> dict[str, Any]:
+    decision = item.decision
     return {
-        "subject": subject,
+        "subject": item.subject,
         "scheme": decision.scheme,
         "period": decision.period,
         "run": decision.run,
-        "position_of_decision": position,
+        "position_of_decision": item.position,
         "outcome": outcome,
         "decided": {"state": decision.state, "level": decision.level, "score": decision.score},
+    }
+
+
+def _unmoved_json(item: Decided, outcome: SubjectOutcome) -> dict[str, Any]:
+    """A decision that comes out again, and now: what `_audited` says of it."""
+    standing = standing_json(outcome.standing)
+    nothing = moved_json(scheme_of(item.decision.scheme).replay, 0)
+    return {
+        **_decided_json(item, REPRODUCED),
+        "replayed": {**standing, "score": outcome.score},
+        "digests": None,
+        "now": {**standing, "score": outcome.score},
+        "restated": False,
+        "since": [{"step": step, "points": nothing, "after": standing, "events": 0} for step in STEPS],
+    }
+
+
+def _audited(store: Store, item: Decided) -> dict[str, Any]:
+    decision = item.decision
+    then = as_decided(store, item.subject, decision)
+    outcome = outcome_of(store, decision, then)
+    now = as_known_now(store, then)
+    return {
+        **_decided_json(item, outcome),
         "replayed": {**standing_json(then.standing()), "score": then.score},
         "digests": _digests(store, decision, then) if outcome != REPRODUCED else None,
         "now": {**standing_json(now.standing()), "score": now.score},
@@ -172,16 +219,16 @@ def _digests(store: Store, decision: LevelDecided, then: Replay) -> dict[str, An
     }
 
 
-def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dict[str, Any]]:
+def _announced(store: Store, subjects: list[str], selection: Selection) -> Iterator[dict[str, Any]]:
     """The announced levels that are neither decided nor replayed so; what was retracted was never announced."""
-    known = list(events_of(store, subject, store.head().position))
-    retracted = retracted_positions(known)
-    for event in known:
-        if event.type != "level.announced" or event.position in retracted:
-            continue
+    for row in _announcements(store, subjects, selection):
+        event = read_record(row.type, row.record)
         announced: LevelAnnounced = event.data
         if selection.scheme not in (None, announced.scheme) or selection.period not in (None, announced.period):
             continue
+        if is_retracted(store, row):
+            continue
+        subject = row.stream
         decision = decision_on(store, subject, announced.scheme, announced.period, EVERYTHING_SHOWN)
         if decision is not None and decision[0].level == announced.level:
             continue
@@ -197,6 +244,18 @@ def _announced(store: Store, subject: str, selection: Selection) -> Iterator[dic
                 "can_be_replayed": replayed is not None,
                 "replayed": replayed and replayed.level,
             }
+
+
+def _announcements(store: Store, subjects: list[str], selection: Selection) -> list[Row]:
+    """Their records, by subject in the order given; the tally says whether the ledger need be walked through."""
+    if not tally(store).get(ANNOUNCED):
+        return []
+    head = store.head().position
+    if selection.subject is not None:
+        return list(rows_of_types(store, selection.subject, (ANNOUNCED,), head))
+    places = {subject: place for place, subject in enumerate(subjects)}
+    rows = [row for row in all_rows_of_type(store, ANNOUNCED, head) if row.stream in places]
+    return sorted(rows, key=lambda row: (places[row.stream], row.position))
 
 
 def _standing_now(store: Store, subject: str, announced: LevelAnnounced) -> Standing | None:

@@ -22,6 +22,7 @@ from replay.store.queries import (
     event_rows_between,
     event_rows_of,
     event_rows_of_decisions,
+    event_rows_of_decisions_on,
     event_rows_of_last_decisions,
     event_rows_of_types,
     first_position,
@@ -148,6 +149,11 @@ def last_decisions(store: Store, subjects: Collection[str], scheme: str, period:
     """Of each of some subjects the decisions in a scheme on the last period up to one that has any, in their order."""
     rows = event_rows_of_last_decisions(store, subjects, scheme, period)
     return map(event_of_row, sorted(rows, key=lambda row: row[1]))
+
+
+def decisions_on_many(store: Store, subjects: Collection[str], scheme: str, period: str | None) -> Iterator[Event]:
+    """The decisions on some subjects in a scheme, on a period or on all, in no order."""
+    return map(event_of_row, event_rows_of_decisions_on(store, subjects, scheme, period))
 
 
 def event_at(store: Store, position: int) -> Event:

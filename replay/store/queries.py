@@ -236,6 +236,27 @@ def event_rows_of_last_decisions(store: Store, streams: Collection[str], scheme:
     return _wanted(store, ("stream",), names, columns, condition, f"{scheme} ", f"{scheme} {period}")
 
 
+def event_rows_of_decisions_on(store: Store, streams: Collection[str], scheme: str, period: str | None) -> Rows:
+    """Of some streams, the rows of EVENT_COLUMNS of the decisions in a scheme, on a period or on all."""
+    columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
+    refs = (f"{scheme} ", f"{scheme}!") if period is None else (f"{scheme} {period}",)
+    named = "r.ref > ? AND r.ref < ?" if period is None else "r.ref = ?"
+    condition = f"r.stream = wanted.stream AND {named} AND r.type = 'level.decided'"
+    return _wanted(store, ("stream",), [(stream,) for stream in streams], columns, condition, *refs)
+
+
+def streams_behind(store: Store, position: int, types_left_out: Collection[str]) -> set[str]:
+    """The streams of the records behind a position but those of some types."""
+    sql = f"SELECT DISTINCT stream FROM records WHERE position > ? AND type NOT IN ({_marks(types_left_out)})"
+    return {stream for (stream,) in store._query(sql, (position, *sorted(types_left_out)))}
+
+
+def all_rows_of_type(store: Store, event_type: str, last: int) -> Iterator[Row]:
+    """The records of one type in all streams, up to a position and in its order: by a walk through the ledger."""
+    sql = f"{_ROWS_SQL} WHERE type = ? AND position <= ? ORDER BY position"
+    return map(Row._make, store._query(sql, (event_type, last)))
+
+
 def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *, latest_first: bool) -> Rows:
     """(stream, version, type, record) of a stream's versions behind one and up to another."""
     return store._query(

@@ -1,15 +1,18 @@
-"""Decisions in bulk: what compiled folds over columns come to is what plain replays come to, record for record."""
+"""Decisions and audits in bulk: what compiled folds over columns come to is what plain replays come to."""
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import msgspec
 import pytest
 
-from domain.calendar import instant_text
+from domain.calendar import instant_text, parse_day, parse_month
 from domain.events import DecisionsRun, LevelDecided
 from domain.limits import DAY_MICROS
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.columnar.seal import seal
+from replay.decisions import audit, decide, outcomes, unmoved
 from replay.decisions.adopt import adopt_all
 from replay.decisions.application import Ledger
 from replay.decisions.bulk import outcomes_in_bulk
@@ -17,6 +20,7 @@ from replay.decisions.decide import decisions_of
 from replay.decisions.digests import outcome_of
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
+from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import SCHEMES, Scheme, adopted_then
 from replay.store.base import Store
 from replay.store.queries import link_at
@@ -79,3 +83,49 @@ def run_at(store: Store, scheme: Scheme, moment: Moment) -> DecisionsRun:
         run="run-0",
         scheme=scheme.code,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", IN_BULK, ids=[scheme.code for scheme in IN_BULK])
+def test_an_audit_in_bulk_says_what_single_replays_say(
+    scheme: Scheme, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of decisions made in bulk, one of them wrong; after something was learned; and after a revision was adopted."""
+    world = World(7)
+    ingest_events(store, world.events(250), tmp_path)
+    Ledger(store).adopt(revised(scheme.code, 1))
+    right = decide.decision_of
+
+    def wrong_once(run: DecisionsRun, outcome: SubjectOutcome, facts: str) -> LevelDecided:
+        made = right(run, outcome, facts)
+        return msgspec.structs.replace(made, score=10**6) if outcome.subject.endswith("-2") else made
+
+    for name, made in (("2023-01", wrong_once), ("2023-02", right)):
+        monkeypatch.setattr(decide, "decision_of", made)
+        monkeypatch.setattr(outcomes, "are_many", lambda _: True)
+        month = (parse_month(name), None) if scheme.periods.unit == "month" else (None, parse_day(f"{name}-20"))
+        assert decide.decide(store, scheme.code, decide.period_of(store, scheme.code, *month)).decided > 0
+    assert "other_arithmetic" in audited_both_ways(store, monkeypatch)
+    ingest_events(store, [item for item in world.events(60) if item["subject"].endswith("-1")], tmp_path)
+    audited_both_ways(store, monkeypatch)
+    Ledger(store).adopt(revised(scheme.code, 2))
+    audited_both_ways(store, monkeypatch, policies_are_others=True)
+
+
+def audited_both_ways(store: Store, monkeypatch: pytest.MonkeyPatch, *, policies_are_others: bool = False) -> list[str]:
+    """The outcomes of an audit, which are the same both ways."""
+    folded: list[int] = []
+    kept = unmoved.unmoved
+
+    def counted(*asked: Any) -> dict[int, SubjectOutcome]:
+        found = kept(*asked)
+        folded.append(len(found))
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audit, "unmoved", counted)
+        singly = audit.audit_json(store, audit.Selection())
+        patched.setattr(unmoved, "are_many", lambda _: True)
+        assert audit.audit_json(store, audit.Selection()) == singly
+    assert folded[0] == 0 and (folded[1] > 0) is not policies_are_others
+    return [item["outcome"] for item in singly["decisions"]]

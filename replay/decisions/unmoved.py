@@ -1,0 +1,120 @@
+"""Which decisions come out again and would come out so now, of many at once: a fold for each run, and no replay.
+
+Of what this says nothing, a single replay says what differs.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from domain.events import NEVER_READ, LevelDecided
+from replay.columnar.size import are_many
+from replay.decisions.decide import moment_of
+from replay.decisions.digests import DIGEST_V, facts_of
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies
+from replay.replaying.outcomes import SubjectOutcome
+from replay.schemes.registry import Scheme, adopted_then, choose, scheme_of
+from replay.store.base import Store
+from replay.store.queries import chain_at, streams_behind
+
+FACTS_AT_ONCE: Final = 1_000
+"""Of so many outcomes the facts are asked for together."""
+
+
+class Decided(NamedTuple):
+    """A decision and where it stands."""
+
+    subject: str
+    position: int
+    decision: LevelDecided
+
+
+_Run = tuple[str, str, str, str, int, str, str]
+"""What all decisions of a run have in common."""
+
+
+def unmoved(
+    store: Store, decided: Sequence[Decided], subjects: int, segments: Path | None = None
+) -> dict[int, SubjectOutcome]:
+    """By the position of a decision, what it comes to: of those that come out again, on whose subjects nothing that a
+    rule reads was learned since, and of which the same policies count now.
+
+    Only of runs whose decisions are worth a fold; `subjects` is how many there are of their kinds. `segments` is where
+    sealed segments lie, if not beside the store.
+    """
+    runs: dict[_Run, list[Decided]] = defaultdict(list)
+    for item in decided:
+        runs[_run_of(item.decision)].append(item)
+    found: dict[int, SubjectOutcome] = {}
+    for items in runs.values():
+        first = items[0].decision
+        scheme = scheme_of(first.scheme)
+        read_singly = first.position * len(items) // max(1, subjects)
+        if scheme.in_bulk and first.digest_v == DIGEST_V and are_many(read_singly):
+            found |= _of_run(store, scheme, items, segments)
+    return found
+
+
+def _run_of(decision: LevelDecided) -> _Run:
+    return (
+        decision.run,
+        decision.scheme,
+        decision.as_of,
+        decision.known_at,
+        decision.position,
+        decision.chain,
+        str(decision.digest_v),
+    )
+
+
+def _of_run(store: Store, scheme: Scheme, items: list[Decided], segments: Path | None) -> dict[int, SubjectOutcome]:
+    from replay.columnar.ledger_columns import LedgerColumns
+    from replay.decisions.bulk import outcomes_in_bulk
+
+    first = items[0].decision
+    moment = moment_of(first)
+    policies = adopted_then(store, scheme.replay, moment)
+    chain = chain_at(store, moment.position)
+    if chain is None or chain.hex() != first.chain or not _count_now(store, scheme, policies, moment):
+        return {}
+    moved = streams_behind(store, moment.position, NEVER_READ)
+    wanted = {item.subject: item for item in items if item.subject not in moved}
+    found: dict[int, SubjectOutcome] = {}
+    for some in outcomes_in_bulk(LedgerColumns(store, moment.position, segments), scheme, moment, policies):
+        outcomes = [outcome for outcome in some if outcome.subject in wanted]
+        for outcome, facts in _with_facts(store, scheme, outcomes, moment.position):
+            item = wanted[outcome.subject]
+            if _is_reproduced(item.decision, outcome, facts):
+                found[item.position] = outcome
+    return found
+
+
+def _count_now(store: Store, scheme: Scheme, policies: Policies, moment: Moment) -> bool:
+    """Whether the policies that counted then are those that count at the same `as_of` now."""
+    head = store.head()
+    now = choose(store, scheme.replay, Moment(moment.as_of, head.recorded_at, head.position))
+    return _hashes(policies) == _hashes(now)
+
+
+def _hashes(policies: Policies) -> list[str]:
+    return [policy.hash for policy in (*policies.own, *policies.beside)]
+
+
+def _with_facts(
+    store: Store, scheme: Scheme, outcomes: list[SubjectOutcome], position: int
+) -> Iterator[tuple[SubjectOutcome, str]]:
+    for begin in range(0, len(outcomes), FACTS_AT_ONCE):
+        some = outcomes[begin : begin + FACTS_AT_ONCE]
+        yield from zip(some, facts_of(store, scheme.code, some, position), strict=True)
+
+
+def _is_reproduced(decision: LevelDecided, outcome: SubjectOutcome, facts: str) -> bool:
+    standing, policy = outcome.standing, outcome.policy
+    return (decision.policy, decision.policy_hash, decision.facts, decision.findings) == (
+        policy.id,
+        policy.hash,
+        facts,
+        outcome.findings,
+    ) and (decision.state, decision.level, decision.score) == (standing.state, standing.level, outcome.score)
