@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, false, tuple_
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.types import Scope
 
 from domain.calendar import day_of, day_start, day_text, parse_day, parse_instant, shanghai_text
 from projections.api.operations import Asked, Reply, reading_of, subject_of
@@ -16,7 +17,8 @@ from projections.http import problems
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import read_body, wrong
 from projections.http.problems import Problem
-from projections.reading.freshness import Judges, ViewsStanding, freshness, standing_json
+from projections.reading.freshness import Judges, ViewsStanding, freshness_json, standing_json
+from projections.reading.memory import LATER, AnswerKey, Remembered, remembered
 from projections.reading.point_reads import Level, PointRead
 from projections.reading.reader import Reading, levels_query
 from replay.history.timeline import has_subject
@@ -36,14 +38,14 @@ async def read_level(request: Request, asked: Asked) -> Reply:
     subject, scheme, language = subject_of(asked), asked["scheme"], asked["lang"]
     check_judges(asked["kind"], scheme)
 
-    def work(store: Store, point: PointRead) -> Reply:
+    def work(store: Store, point: PointRead) -> _FoundLevels:
         standing = point.standing
         if not point.levels:
             raise _no_level(store, subject, scheme, standing)
         body = level_json(point.levels[0], standing, reading.judges(standing.policies), language, store)
-        return Reply(body, standing.etag(language))
+        return _FoundLevels(body, standing, store.now())
 
-    return await reading.point(subject, scheme, work)
+    return _kept(request, language, await reading.points.read(subject, scheme, work))
 
 
 async def read_levels_of(request: Request, asked: Asked) -> Reply:
@@ -51,15 +53,39 @@ async def read_levels_of(request: Request, asked: Asked) -> Reply:
     reading = reading_of(request)
     subject, language = subject_of(asked), asked["lang"]
 
-    def work(store: Store, point: PointRead) -> Reply:
+    def work(store: Store, point: PointRead) -> _FoundLevels:
         if not point.levels and not has_subject(store, subject):
             raise problems.no_subject(subject)
         standing, judges = point.standing, reading.judges(point.standing.policies)
         levels = [level_json(row, standing, judges, language, store) for row in point.levels]
-        body = {"subject": subject, **standing_json(standing, store), "levels": levels}
-        return Reply(body, standing.etag(language))
+        body = {"subject": subject, **standing_json(standing, store), "freshness": LATER, "levels": levels}
+        return _FoundLevels(body, standing, store.now())
 
-    return await reading.point(subject, None, work)
+    return _kept(request, language, await reading.points.read(subject, None, work))
+
+
+class _FoundLevels(NamedTuple):
+    """What was found of a subject's levels: a body in which `LATER` stands for how fresh it is."""
+
+    body: Any
+    standing: ViewsStanding
+    now: int
+
+
+def _kept(request: Request, language: str, found: _FoundLevels) -> Reply:
+    """The answer, which is remembered for those who ask the same."""
+    answer = remembered(request.scope["levelbook.operation"], found.standing.etag(language), found.body)
+    reading_of(request).points.keep(found.standing, answer_key(request.scope), answer)
+    return reply_of(answer, freshness_json(found.standing, found.now))
+
+
+def reply_of(answer: Remembered, freshness: bytes) -> Reply:
+    return Reply(msgspec.Raw(answer.body(freshness)), answer.etag)
+
+
+def answer_key(scope: Scope) -> AnswerKey:
+    """By what an answer is remembered: all that is asked in a request."""
+    return scope["path"], scope["query_string"]
 
 
 def check_judges(kind: str, scheme: str) -> None:
@@ -76,7 +102,7 @@ def check_judges(kind: str, scheme: str) -> None:
 
 
 def level_json(row: Level, standing: ViewsStanding, judges: Judges, language: str, store: Store) -> msgspec.Raw:
-    """A level in the words of a replay, as far as the views hold them, encoded."""
+    """A level in the words of a replay, as far as the views hold them, encoded; `LATER` says how fresh it is."""
     key = (*standing[:_PLACE], row.scheme, row.policy_hash, language)
     told: _Told | None = judges.told.get(key)
     if told is None:
@@ -85,7 +111,7 @@ def level_json(row: Level, standing: ViewsStanding, judges: Judges, language: st
         told = judges.told[key] = _told(row, standing, judges, language, store)
     own = {
         "subject": row.subject,
-        "freshness": freshness(standing, store.now()),
+        "freshness": LATER,
         "state": row.state,
         "level": row.level,
         "level_name": told.level_names.get(row.level or ""),

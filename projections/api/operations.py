@@ -87,7 +87,7 @@ class _Endpoint:
             found = await self._found(request, asked)
         except UsageError as error:
             raise asked_wrongly(error) from None
-        response = found if isinstance(found, Response) else respond(request, found)
+        response = found if isinstance(found, Response) else respond(scope, found)
         await response(scope, receive, send)
 
     async def _found(self, request: Request, asked: Asked) -> Reply | Response:
@@ -98,20 +98,20 @@ class _Endpoint:
         return await run_in_threadpool(self._operation.answers, request, asked)  # type: ignore[arg-type]
 
 
-def respond(request: Request, answer: Reply) -> Response:
+def respond(scope: Scope, answer: Reply) -> Response:
     """The answer as bytes; none where the client holds them already."""
     headers = [(b"cache-control", FIXED), VARY] if answer.fixed else [(b"cache-control", CHANGING)]
     if answer.etag is not None:
         headers.append((b"etag", answer.etag.encode()))
-        held = _held(request)
+        held = _held(scope)
         if held and ("*" in held or answer.etag in held):
             return Bytes(b"", 304, headers)
     return Bytes(msgspec.json.encode(answer.body), 200, [*headers, JSON])
 
 
-def _held(request: Request) -> list[str]:
+def _held(scope: Scope) -> list[str]:
     """The ETags of the answers that the client holds."""
-    for name, value in request.scope["headers"]:
+    for name, value in scope["headers"]:
         if name == b"if-none-match":
             return [item.strip() for item in value.decode("latin-1").split(",")]
     return []

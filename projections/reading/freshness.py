@@ -4,6 +4,8 @@ import json
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
 from domain.policy import Policy
@@ -30,10 +32,26 @@ class ViewsStanding(NamedTuple):
     head: int
     """Where the ledger stood."""
 
+    @property
+    def place(self) -> "Place":
+        """All that an answer is made of but how fresh it is: while it stays the same, so does what the views show."""
+        return self[:-1]
+
     def etag(self, *parts: str) -> str:
         """Names the bytes of an answer, all but how fresh it was: so it is a weak one."""
         own = "".join(f".{part}" for part in parts)
         return f'W/"{PROGRAM_VERSION}.{self.build}.{self.position}.{self.as_of}.{self.chain[:16]}.{self.number}{own}"'
+
+
+class Seen(NamedTuple):
+    """Where the views stood, and what the ledger's clock said, when it was looked."""
+
+    standing: ViewsStanding
+    now: int
+
+
+Place = tuple[int, int, int, str, str, int]
+"""Build, position, as_of, chain, policies and the number of the last change."""
 
 
 def standing_json(standing: ViewsStanding, store: Store) -> dict[str, Any]:
@@ -45,6 +63,17 @@ def standing_json(standing: ViewsStanding, store: Store) -> dict[str, Any]:
         "known_at": _known_at(store, standing),
         "freshness": freshness(standing, store.now()),
     }
+
+
+def freshness_json(standing: ViewsStanding, now: int) -> bytes:
+    """The same as it is put into an answer that is remembered."""
+    lag = freshness(standing, now)
+    return _lag_json(lag["lag_events"], lag["lag_seconds"])
+
+
+@lru_cache(64)
+def _lag_json(lag_events: int, lag_seconds: int) -> bytes:
+    return msgspec.json.encode({"lag_events": lag_events, "lag_seconds": lag_seconds})
 
 
 def freshness(standing: ViewsStanding, now: int) -> dict[str, int]:

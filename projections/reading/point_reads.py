@@ -3,10 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from projections.http.problems import no_views
-from projections.reading.freshness import ViewsStanding
+from projections.reading.freshness import Place, Seen, ViewsStanding
 from projections.views.belonging import SeenHistory
 from projections.views.location import views_path
 from replay.errors import StoreError
@@ -50,7 +50,7 @@ _LEVELS_SQL: Final = (
     f"SELECT {_STANDING}, {_LEVEL} FROM v1_levels AS l, builds AS b WHERE l.subject = ? AND b.role = 'live'"
 )
 _LEVEL_SQL: Final = f"{_LEVELS_SQL} AND l.scheme = ?"
-_STANDING_SQL: Final = f"SELECT {_STANDING} FROM builds AS b WHERE b.role = 'live'"
+STANDING_SQL: Final = f"SELECT {_STANDING} FROM builds AS b WHERE b.role = 'live'"
 
 
 class SqlitePoints:
@@ -65,27 +65,46 @@ class SqlitePoints:
         self._connection.execute("PRAGMA query_only = ON")
         self._head, self._head_until = 0, 0.0
         self._history = SeenHistory()
+        self.version = 0
+        """Of the file, as it was last looked at: another one with every commit of whoever writes to it."""
+        self._stood: Place | None = None
+
+    def look(self) -> Seen:
+        """Where the views stand now. Raises Problem where nothing is live, OtherHistory."""
+        ((version,),) = self._rows("PRAGMA data_version")
+        if self._stood is None or version != self.version:
+            rows = self._rows(STANDING_SQL)
+            if not rows:
+                raise no_views()
+            self.version, self._stood = version, rows[0]
+        self._file.check_unchanged("the file of the views")
+        return Seen(self._standing(self._stood), self._store.now())
 
     def read(self, subject: str, scheme: str | None = None) -> PointRead:
         """A subject's levels, or the one in a scheme. Raises Problem where nothing is live, OtherHistory."""
         asked = (_LEVELS_SQL, (subject,)) if scheme is None else (_LEVEL_SQL, (subject, scheme))
-        try:
-            rows = self._connection.execute(*asked).fetchall()
-            if not rows:
-                rows = self._connection.execute(_STANDING_SQL).fetchall()
-            self._file.check_unchanged("the file of the views")
-        except sqlite3.Error as error:
-            raise StoreError(f"the levels cannot be read from the views: {error}") from error
+        rows = self._rows(*asked) or self._rows(STANDING_SQL)
+        self._file.check_unchanged("the file of the views")
         if not rows:
             raise no_views()
-        standing = ViewsStanding._make((*rows[0][:_OF_STANDING], self._seen_head()))
-        self._history.check(self._store, standing.position, standing.chain)
+        standing = self._standing(rows[0][:_OF_STANDING])
         levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
         return PointRead(standing, sorted(levels) if len(levels) > 1 else levels)
 
     def is_current(self) -> bool:
         """Whether it still reads the file of the views that stands there now."""
         return self._file.is_current()
+
+    def _rows(self, sql: str, parameters: Sequence[str] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the levels cannot be read from the views: {error}") from error
+
+    def _standing(self, place: Place) -> ViewsStanding:
+        standing = ViewsStanding(*place, self._seen_head())
+        self._history.check(self._store, standing.position, standing.chain)
+        return standing
 
     def _seen_head(self) -> int:
         if monotonic() >= self._head_until:

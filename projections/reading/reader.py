@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, select
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +20,8 @@ from projections.reading.budget import Budget
 from projections.reading.flights import Flights
 from projections.reading.freshness import Judges, ViewsStanding
 from projections.reading.lending import Lending
-from projections.reading.point_reads import Level, PointRead, SqlitePoints
+from projections.reading.point_reads import Level, PointRead
+from projections.reading.points import Answered, Points, Work
 from projections.views.belonging import SeenHistory, check_placed, placed
 from projections.views.changes import last_number
 from projections.views.database import Build, Views, has_live, open_views
@@ -41,10 +42,9 @@ KEPT_EVENTS: Final = 200_000
 """Replays are cached until those in the cache rest on so many events together."""
 WAIT_SECONDS: Final = 5
 """How long a reader may wait for the views to come to a position."""
-LOOK_AGAIN_SECONDS: Final = 0.05
+REACHED_SECONDS: Final = 0.05
 
 _log = logging.getLogger("levelbook.service")
-Answered = TypeVar("Answered")
 ReplayKey = tuple[str, str, Moment, tuple[str, ...], Reader]
 """The key of a cached replay: subject, scheme or part of it, placed moment, revisions of the policies, reader."""
 
@@ -72,11 +72,10 @@ class Reading:
         self._kept: OrderedDict[ReplayKey, Replay] = OrderedDict()
         self._kept_events = 0
         self._judges: dict[str, Judges] = {}
-        self._points: tuple[Store, SqlitePoints] | None = None
-        self._is_remote = False
+        self.points = Points(self._stores, self.views, self._point_in_thread)
+        """Levels of single subjects, for the event loop."""
         self._views_file: OpenedFile | None = None
         """Which file the views were opened from, with SQLite."""
-        self._look_again = 0.0
         self._history = SeenHistory()
 
     @contextmanager
@@ -106,27 +105,6 @@ class Reading:
                     self._close_views()
             raise
 
-    async def point(self, subject: str, scheme: str | None, work: Callable[[Store, PointRead], Answered]) -> Answered:
-        """What `work` makes of a subject's levels: in the event loop where nothing has to be waited for."""
-        if self._points is not None and monotonic() >= self._look_again:
-            self._look_again = monotonic() + LOOK_AGAIN_SECONDS
-            if not self._are_current(*self._points):
-                self._close_points()
-        if self._points is None and not self._is_remote:
-            opened = await run_in_threadpool(self._open_points)
-            self._close_points()  # of another request that waited for the same meanwhile
-            self._points, self._is_remote = opened, opened is None
-        if self._points is not None:
-            store, points = self._points
-            try:
-                return work(store, points.read(subject, scheme))
-            except StoreError:
-                is_current = self._are_current(store, points)
-                self._close_points()  # what has failed is not read from again
-                if is_current:
-                    raise
-        return await run_in_threadpool(self._point_in_thread, subject, scheme, work)
-
     async def reached(self, position: int) -> None:
         """Wait until the views have come to a position. Raises Problem where the ledger or time ends before."""
         until = monotonic() + WAIT_SECONDS
@@ -138,7 +116,7 @@ class Reading:
                 raise wrong("min_position", f"{position} is behind the end of the ledger, which is at {head}")
             if monotonic() >= until:
                 raise not_reached(position, at)
-            await sleep(LOOK_AGAIN_SECONDS)
+            await sleep(REACHED_SECONDS)
 
     def judges(self, policies: str) -> Judges:
         """What is shown of the policies that judged where the views stand."""
@@ -230,9 +208,9 @@ class Reading:
         gc.collect()
 
     def close(self) -> None:
+        self.points.close()
         self._stores.close()
         with self._lock:
-            self._close_points()
             self._close_views()
 
     def _forget(self) -> None:
@@ -246,16 +224,6 @@ class Reading:
     def _is_replaced(self) -> bool:
         """Whether the file of the views is another one than was opened: removed, and perhaps made again."""
         return self._views_file is not None and not self._views_file.is_current()
-
-    def _are_current(self, store: Store, points: SqlitePoints) -> bool:
-        """Whether what the event loop reads from is what stands there. The views that threads read may be newer."""
-        return points.is_current() and self._stores.is_current(store)
-
-    def _close_points(self) -> None:
-        if self._points is not None:
-            for opened in self._points:
-                opened.close()
-            self._points = None
 
     def _close_views(self) -> None:
         if self._views is not None:
@@ -285,22 +253,7 @@ class Reading:
             raise
         return views
 
-    def _open_points(self) -> tuple[Store, SqlitePoints] | None:
-        """A store and a connection of the event loop's own; None where they would have to be waited for."""
-        self.views()
-        store = self._stores.open()
-        try:
-            if isinstance(store, SqliteStore):
-                return store, SqlitePoints(store)
-        except BaseException:
-            store.close()
-            raise
-        store.close()
-        return None
-
-    def _point_in_thread(
-        self, subject: str, scheme: str | None, work: Callable[[Store, PointRead], Answered]
-    ) -> Answered:
+    def _point_in_thread(self, subject: str, scheme: str | None, work: Work[Answered]) -> Answered:
         with self.store() as store, self.snapshot() as at:
             levels = at.tables["levels"].c
             where = [levels.subject == subject, *([] if scheme is None else [levels.scheme == scheme])]

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from projections import desk
 from projections.api import openapi as documents
 from projections.api import routes as api
+from projections.api.again import Again
 from projections.api.feed import look_for_streams
 from projections.http import problems
 from projections.http.authentication import Askers
@@ -50,7 +51,10 @@ def application(
 
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Guard, settings=settings, askers=askers, measures=measures)],
+        middleware=[
+            Middleware(Guard, settings=settings, askers=askers, measures=measures),
+            Middleware(Again, reading=reading),
+        ],
         exception_handlers={
             Problem: _problem,
             LevelbookError: _problem,

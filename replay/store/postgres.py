@@ -50,7 +50,8 @@ _COPY_TYPES: Final = (
 )
 _HAS_TABLE: Final = f"SELECT 1 FROM pg_tables WHERE schemaname = '{SCHEMA}' AND tablename = ?"
 _MAY_ERASE: Final = "SELECT has_table_privilege('buyers', 'DELETE') AND has_table_privilege('erasures_due', 'DELETE')"
-_NOW_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+NOW_SQL: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+"""The ledger's clock, as an expression."""
 
 
 class PostgresStore(Store):
@@ -324,7 +325,7 @@ def _connect(location: str) -> psycopg.Connection:
 
 
 def _now(connection: psycopg.Connection) -> int:
-    row = connection.execute(_NOW_SQL).fetchone()
+    row = connection.execute(f"SELECT {NOW_SQL}".encode()).fetchone()
     assert row is not None
     return int(row[0])
 

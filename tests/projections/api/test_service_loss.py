@@ -310,7 +310,7 @@ def test_what_the_event_loop_reads_from_and_fails_is_opened_anew(tmp_path: Path)
     demo_ledger(location, tmp_path)
     with serving(Settings(location)) as client:
         assert client.get(LEVEL).status_code == 200
-        _, failing = client.app.state.reading._points  # type: ignore[attr-defined]
+        _, failing = client.app.state.reading.points._own  # type: ignore[attr-defined]
         failing._connection.close()
         answer = client.get(LEVEL)
         assert answer.status_code == 503, "what stands there is no other file, so that the failure is told"

@@ -14,7 +14,7 @@ from projections.http import authentication as askers
 from projections.http.scopes import SCOPES
 from projections.http.settings import Settings
 from projections.http.token_store import Keeping, open_keeping, service_path
-from projections.reading import reader
+from projections.reading import points
 from projections.server import serve
 from projections.views.database import open_views
 from replay.errors import DamagedError, StoreError
@@ -385,7 +385,7 @@ def test_a_service_reads_anew_what_was_changed_meanwhile(
     ledger: str, read_only: None, monkeypatch: pytest.MonkeyPatch, look_again_seconds: int
 ) -> None:
     """Also what was changed since the event loop last looked whether it reads what stands there."""
-    monkeypatch.setattr(reader, "LOOK_AGAIN_SECONDS", look_again_seconds)
+    monkeypatch.setattr(points, "LOOK_AGAIN_SECONDS", look_again_seconds)
     paths = LEVEL, f"{LEVEL}?as_of=2022-12-16", "/v1/levels"
     with serving(Settings(ledger, ready_lag_seconds=ENDLESS_LAG)) as client:
         assert [client.get(path).status_code for path in paths * 2] == [200] * 6
