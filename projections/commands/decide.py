@@ -65,6 +65,7 @@ def decide(
     from replay.decisions.decide import decide as run_of
     from replay.decisions.decide import period_of, subjects_of
     from replay.errors import UsageError
+    from replay.recording.chaining import chain_keys, unchained
 
     if again != (reason is not None):
         raise UsageError("a further run needs both --again and --reason")
@@ -72,6 +73,11 @@ def decide(
         period = period_of(
             opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
         )
+        if (
+            waiting := unchained(opened)
+        ) > 0:  # recorded by a version that kept no chains of keys, on which digests rest
+            with progress_of("chaining the keys of records", waiting) as progress:
+                chain_keys(opened, progress)
         with progress_of("deciding", subjects_of(opened, scheme)) as progress:
             found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind, segments=segments)
     decisions_text.print_run(found, as_json=format_ == "json")

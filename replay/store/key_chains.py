@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from domain.keys import TYPES_OF_KEYS, key_beside_stream, stream_key
 from replay.errors import damaged
 from replay.schema.versions import KEY_CHAINS, STREAM_CHAINS
-from replay.store.base import Readable, Store, Transaction, not_kept
+from replay.store.base import ROW_COLUMNS, Readable, Store, Transaction, not_kept
 from replay.store.record import CHAIN_START, HASH_BYTES, Row, key_linked, leaf_hash
 
 CHAINS_A_ROW: Final = 60
@@ -143,6 +143,12 @@ def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes
     transaction.run_deferred()
     if list(stream_chain_rows(transaction, first)) != kept or list(key_chain_rows(transaction, first)) != added:
         raise not_kept(f"the chains of keys from position {first} on are not there, or others")
+
+
+def unchained_rows(readable: Readable, after: int, at_most: int) -> list[Row]:
+    """The records that follow a position, so many at most."""
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? ORDER BY position LIMIT ?"
+    return list(map(Row._make, readable._query(sql, (after, at_most))))
 
 
 def stream_chain_rows(readable: Readable, first: int) -> Iterator[tuple[int, bytes]]:

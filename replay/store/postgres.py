@@ -243,9 +243,15 @@ class PostgresTransaction(Transaction):
     def make_later_tables(self) -> None:
         from replay.schema.tables import later_postgres_statements
 
-        for statement in later_postgres_statements():
-            with _failures_named(self._name):
+        try:
+            for statement in later_postgres_statements():
                 self._connection.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise StoreError(
+                f"{self._name} was made before the chains of keys were kept, and this role may not make the tables for"
+                f" them ({first_line(error)}); run the same once as the role that made the ledger: whoever may record"
+                " is given the rights on them"
+            ) from error
 
     def may_erase(self) -> bool:
         ((may,),) = self.execute(_MAY_ERASE)
