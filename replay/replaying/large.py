@@ -91,6 +91,11 @@ class LargeReplay(Replay):
     def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """The rows of the events with a note that only this scheme gives, and its number in `note_words`."""
 
+    @property
+    def until(self) -> int:
+        """Up to which instant events took part."""
+        return self.moment.as_of
+
     @abstractmethod
     def month_told(self, month: int) -> Replay:
         """A plain replay that tells of a month what the whole would: its verdicts, notes, and what led to them."""
@@ -261,11 +266,11 @@ class LargeReplay(Replay):
             return {*self.events.places_of({name}).values()} or {
                 other.position for other in self.events.named(name[1]) if other.source == name[0]
             }
-        rows = self._rows_at([event.position])
+        rows = self.rows_at([event.position])
         return {*self._positions_about(rows)}
 
     def beside(self, positions: Collection[int]) -> set[int]:
-        rows = self._rows_at(positions)
+        rows = self.rows_at(positions)
         retractions = np.flatnonzero(self.columns.what == EVENT_RETRACTED)
         naming = retractions[np.isin(self.columns.amount[retractions], np.array([*positions], np.int64))]
         in_vain = {at for at, later in self.in_vain.items() if later in positions}
@@ -288,6 +293,21 @@ class LargeReplay(Replay):
         decided = [event.data for event in self.events.decisions(self.scheme) if event.data.period == period]
         return decided[-1] if decided else None
 
+    def bearing_on(self, around: NDArray[np.bool_], *types: int) -> list[Event]:
+        """The events of some rows and all about the same orders, violations and the like; those of some types, and the
+        retractions.
+        """
+        columns = self.columns
+        keys = np.unique(columns.key[around])
+        rows = around | np.isin(columns.key, keys[keys >= 0]) | np.isin(columns.what, (EVENT_RETRACTED, *types))
+        return self.events.at([*columns.position[rows].tolist(), *self.retracted_beyond])
+
+    def named_elsewhere(self, known: Sequence[Event]) -> dict[tuple[str, str], int]:
+        """Where those events of the subject stand that retractions name and that are not among some."""
+        here = {(event.source, event.id) for event in known}
+        named = {(event.data.source, event.data.event) for event in known if event.type == "event.retracted"}
+        return self.events.places_of(named - here)
+
     def _positions_about(self, rows: NDArray[np.int64]) -> list[int]:
         """Of the orders and violations that some rows are about, the positions of everything."""
         columns = self.columns
@@ -295,7 +315,7 @@ class LargeReplay(Replay):
         keys = np.unique(columns.key[rows[is_about[rows]]])
         return list(columns.position[is_about & np.isin(columns.key, keys)].tolist())
 
-    def _rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
+    def rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
         """The rows of the events at some positions; those that have none are left out."""
         order, by_position = self._by_position
         places, found = _found_in(by_position, np.array(sorted(positions), np.int64))
@@ -322,7 +342,7 @@ class LargeReplay(Replay):
         if position in self.retracted:
             return False
         event = self.events[position]
-        return event.occurred_at <= self.moment.as_of or event.type in CORRECTION_TYPES
+        return event.occurred_at <= self.until or event.type in CORRECTION_TYPES
 
 
 class _ToldMonth(NamedTuple):

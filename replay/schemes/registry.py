@@ -95,6 +95,7 @@ _ALL: Final = (
         answer=TierAnswer,
         periods=Daily(),
         undecided=frozenset({"not_onboarded", "out_of_scope"}),
+        large=True,
     ),
     Scheme(
         kind="creator",

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from domain.calendar import month_start
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEW, STATES, Account, Month, Run, Verdict
+from domain.merchant_reputation.rule import NEW, STATES, Month, Run, Verdict
 from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import (
-    EVENT_RETRACTED,
     MERCHANT_CLOSED,
     MERCHANT_ONBOARDED,
     ORDER_CLEARED,
@@ -122,25 +121,12 @@ class LargeReputation(LargeReplay, ReputationReplay):
 
     def month_told(self, month: int) -> MonthReplay:
         before = [found for found in self.run.months if found.month < month]
-        opening = before[-1].closing if before else NEW
-        known = self.events.at(self._bearing_on(opening, month))
-        found = MonthReplay(self.subject, known, self.moment, self.policies, opening)
-        found.elsewhere = self._named_elsewhere(found)
-        return found
-
-    def _bearing_on(self, opening: Account, month: int) -> list[int]:
-        columns = self.columns
+        opening, columns = before[-1].closing if before else NEW, self.columns
         around = (columns.at >= bears_from(opening, self.spans)) & (columns.at < month_start(month + 1))
-        keys = np.unique(columns.key[around])
-        bearing = around | np.isin(columns.key, keys[keys >= 0]) | (columns.what == EVENT_RETRACTED)
-        bearing |= columns.position == opening.closed_position
-        return [*columns.position[bearing].tolist(), *self.retracted_beyond]
-
-    def _named_elsewhere(self, told: MonthReplay) -> dict[tuple[str, str], int]:
-        """The places of what retractions name of the merchant's events beyond those of the month."""
-        here = {(event.source, event.id) for event in told.known}
-        retractions = (event for event in told.known if event.type == "event.retracted")
-        return self.events.places_of({(event.data.source, event.data.event) for event in retractions} - here)
+        known = self.bearing_on(around | (columns.position == opening.closed_position))
+        found = MonthReplay(self.subject, known, self.moment, self.policies, opening)
+        found.elsewhere = self.named_elsewhere(known)
+        return found
 
 
 def _but_the_last(rows: NDArray[np.int64], keys: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -43,6 +43,7 @@ class TierReplay(Replay):
         self.spans = spans_of(self._terms)
         self.run = run(self.history, self.spans, self.day)
         self.window = Window(self.history.days)
+        self.state = state_of(self.history, self.run.account)
 
     @property
     def policy(self) -> Policy:
@@ -68,10 +69,14 @@ class TierReplay(Replay):
 
     def own_notes(self) -> dict[int, str]:
         """A closing or a notice that did nothing because the opening of the same instant stands after it."""
-        if self.account.cleared_out:
+        if self.cleared_out:
             return {}
         acts = [LifeAct(e.type, e.occurred_at, e.position) for e in self.took_part if e.type in ACT_TYPES]
         return dict.fromkeys(acts_before_opening(acts), BEFORE_OPENING)
+
+    @property
+    def cleared_out(self) -> bool:
+        return self.account.cleared_out
 
     @property
     def account(self) -> Account:
@@ -84,12 +89,10 @@ class TierReplay(Replay):
 
     @property
     def is_rated(self) -> bool:
-        return state_of(self.history, self.account) is State.RATED
+        return self.state is State.RATED
 
     def standing(self) -> Standing:
-        return Standing(
-            str(state_of(self.history, self.account)), self.code_of(self.account) if self.is_rated else None
-        )
+        return Standing(str(self.state), self.code_of(self.account) if self.is_rated else None)
 
     def effective(self) -> Effective:
         """The tier itself, since the day on which it was reached."""

@@ -1,0 +1,69 @@
+"""The tier of a large merchant: days, changes and verdicts of the compiled fold."""
+
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.calendar import month_start
+from domain.events import Event
+from domain.merchant_tier.facts import end_of, last_closed_day, spans_of
+from domain.merchant_tier.rule import Window
+from domain.policy import start_of_day, terms_of
+from replay.columnar.columns import MERCHANT_CLOSED, MERCHANT_ONBOARDED, TIER_SET
+from replay.history.same_instant import BEFORE_OPENING
+from replay.history.timeline import Moment
+from replay.replaying.base import COMMON_NOTES, Policies, Replay
+from replay.replaying.large import LargeKnown, LargeReplay
+from replay.schemes.merchant_tier.fold import fold_tier
+from replay.schemes.merchant_tier.folded import notes_of, tier_of
+from replay.schemes.merchant_tier.replay import TierReplay
+
+
+class LargeTier(LargeReplay, TierReplay):
+    """One replay of one large merchant."""
+
+    note_words: ClassVar[tuple[str, ...]] = (BEFORE_OPENING, *COMMON_NOTES)
+
+    def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
+        Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]
+        self._terms = terms_of(policies.own, start_of_day)
+        self.day = last_closed_day(moment.as_of)
+        self.spans = spans_of(self._terms)
+        self._folded = fold_tier(known.columns, self._terms, self.day, judges=True)
+        assert self._folded.verdicts is not None, "they were asked for"
+        self.verdicts = self._folded.verdicts
+        found = tier_of(self._folded, 0, self.day)
+        self.run, self.state, self.window = found.run, found.state, Window(found.days)
+
+    @property
+    def until(self) -> int:
+        return end_of(self.day)
+
+    def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        noted = notes_of(self.columns, self._folded, 0, self.day)
+        rows = self.rows_at(noted)
+        return rows, np.full(len(rows), self.note_words.index(BEFORE_OPENING), np.int8)
+
+    def month_told(self, month: int) -> "MonthOfTier":
+        around = (self.columns.at >= month_start(month)) & (self.columns.at < month_start(month + 1))
+        known = self.bearing_on(around, MERCHANT_ONBOARDED, MERCHANT_CLOSED, TIER_SET)
+        found = MonthOfTier(self, known)
+        found.elsewhere = self.named_elsewhere(known)
+        return found
+
+
+class MonthOfTier(TierReplay):
+    """A plain replay of what bears on a month. Only what it tells of that month's events is whole."""
+
+    def __init__(self, whole: LargeTier, known: list[Event]) -> None:
+        super().__init__(whole.subject, known, whole.moment, whole.policies)
+        self._whole = whole
+
+    @cached_property
+    def cleared_out(self) -> bool:
+        return self._whole.cleared_out
+
+
+Large = LargeTier
