@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from domain.events import Event
 from replay.history.timeline import decisions_on, event_of_row, events_of_types
 from replay.store.base import Store
-from replay.store.queries import event_rows_at, event_rows_named, length_at, places_of
+from replay.store.queries import event_rows_at, event_rows_named, length_at, places_of, places_of_type, tally
 
 Lend = Callable[[], AbstractContextManager[Store]]
 """Lends a store for a while: a replay may be asked by another thread, and long after it was made."""
@@ -58,6 +58,15 @@ class Records:
         """What was announced of the subject: no index finds it."""
         with self._lend() as store:
             return list(events_of_types(store, self._subject, ("level.announced",), self._position))
+
+    def places(self, event_type: str) -> list[tuple[int, int]]:
+        """(position, occurred_at) of the events of a type, in the order of the ledger: no index finds these either."""
+        with self._lend() as store:
+            return (
+                list(places_of_type(store, self._subject, event_type, self._position))
+                if tally(store).get(event_type)
+                else []
+            )
 
     def count(self) -> int:
         """How many there are, of every type."""

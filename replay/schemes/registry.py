@@ -101,6 +101,7 @@ _ALL: Final = (
         kind="creator",
         replay=creator_level.CreatorReplay,
         answer=CreatorAnswer,
+        large=True,
         periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered", "no_evaluation_yet"}),
     ),

@@ -257,6 +257,12 @@ def all_rows_of_type(store: Store, event_type: str, last: int) -> Iterator[Row]:
     return map(Row._make, store._query(sql, (event_type, last)))
 
 
+def places_of_type(store: Store, stream: str, event_type: str, position: int) -> Rows:
+    """(position, occurred_at) of a stream's records of a type up to a position, in order of version."""
+    sql = "SELECT position, occurred_at FROM records WHERE stream = ? AND position <= ? AND type = ? ORDER BY version"
+    return store._query(sql, (stream, position, event_type))
+
+
 def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *, latest_first: bool) -> Rows:
     """(stream, version, type, record) of a stream's versions behind one and up to another."""
     return store._query(

@@ -42,6 +42,11 @@ def creator_of(folded: CreatorFolded, subject: int, terms: Sequence[Term]) -> Fo
     return FoldedCreator(None if registered_at == UNREGISTERED else registered_at, months)
 
 
+def figures_of(folded: CreatorFolded, subject: int, month: int) -> Figures:
+    """A month's figures, by the days that the fold's own versions count."""
+    return _sums_of(folded, subject).get(month, Figures(month, 0, 0, 0, 0, 0))
+
+
 def _sums_of(folded: CreatorFolded, subject: int) -> dict[int, Figures]:
     """By month, its figures where there are any."""
     low, high = np.searchsorted(folded.subjects, (subject, subject + 1)).tolist()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.creator_level.facts import VERDICTS, evaluation_period, figures_of, history_of, rules_of
-from domain.creator_level.rule import SCHEME, Evaluation, Rules, State, evaluate, ranking_score, trials
+from domain.creator_level.rule import SCHEME, Evaluation, Figures, Rules, State, evaluate, ranking_score, trials
 from domain.events import Event
 from domain.policy import Policy, terms_of
 from domain.rules.comparison import Trial
@@ -63,6 +63,7 @@ class CreatorReplay(MonthlyReplay[Month]):
         self._rules = {term.policy.hash: rules_of(term.policy) for term in self.terms}
         self.took_part = taking_part(known, moment.as_of)
         self.history, self._findings = history_of(self.took_part)
+        self.registered_at = self.history.registered_at
         self.months = self._evaluated()
 
     @cached_property
@@ -92,7 +93,7 @@ class CreatorReplay(MonthlyReplay[Month]):
 
     @property
     def begun(self) -> bool:
-        return self.history.registered_at is not None
+        return self.registered_at is not None
 
     @property
     def not_begun(self) -> str:
@@ -104,7 +105,11 @@ class CreatorReplay(MonthlyReplay[Month]):
             return None
         policy = self.policies.previewed[0]
         rules = rules_of(policy)
-        return Month(policy, rules, evaluate(figures_of(self.history, self.held.month, rules.gate_days), rules))
+        return Month(policy, rules, evaluate(self.figures(self.held.month, rules), rules))
+
+    def figures(self, month: int, rules: Rules) -> Figures:
+        """A month's figures as some rules count them."""
+        return figures_of(self.history, month, rules.gate_days)
 
     @classmethod
     def level_codes(cls, policy: Policy) -> Sequence[str]:
@@ -112,9 +117,9 @@ class CreatorReplay(MonthlyReplay[Month]):
 
     def _evaluated(self) -> list[Month]:
         """Every month up to the last that is evaluated at `as_of`."""
-        if self.history.registered_at is None:
+        if self.registered_at is None:
             return []
-        months = range(month_of(self.history.registered_at), month_of(self.moment.as_of))
+        months = range(month_of(self.registered_at), month_of(self.moment.as_of))
         return [found for month in months if (found := self._evaluation(month)) is not None]
 
     def _evaluation(self, month: int) -> Month | None:
@@ -122,4 +127,4 @@ class CreatorReplay(MonthlyReplay[Month]):
         rules = self._rules[policy.hash]
         if month < rules.first_month:
             return None
-        return Month(policy, rules, evaluate(figures_of(self.history, month, rules.gate_days), rules))
+        return Month(policy, rules, evaluate(self.figures(month, rules), rules))
