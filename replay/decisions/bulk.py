@@ -1,6 +1,6 @@
 """What the subjects of a scheme come to at one moment, all at once: compiled folds over the columns of the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
@@ -16,7 +16,8 @@ from replay.columnar.segments import BUCKETS
 from replay.decisions.digests import WORD_BYTES
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
-from replay.replaying.outcomes import FoldedOutcomes, SubjectOutcome
+from replay.replaying.outcomes import UNDIGESTED, FoldedOutcomes, SubjectOutcome
+from replay.replaying.verdicts import Verdicts
 from replay.schemes.registry import Scheme, fold_of
 
 THREADS: Final = 2
@@ -57,7 +58,7 @@ def _outcomes_of(columns: Columns, folded: FoldedOutcomes) -> list[SubjectOutcom
 
 def findings_digests(folded: FoldedOutcomes) -> list[str]:
     """By place in `subjects`, what `digests.findings_of` gives of its replay."""
-    verdicts = folded.verdicts
+    verdicts = _digested(folded.verdicts, folded.words)
     told = np.zeros(len(verdicts.position), _VERDICT)
     told["position"], told["tenths"] = verdicts.position, verdicts.tenths
     told["word"] = np.array([word.encode() for word in folded.words], told.dtype["word"])[verdicts.verdict]
@@ -72,3 +73,12 @@ def findings_digests(folded: FoldedOutcomes) -> list[str]:
         digest.update(figures[first * _INTEGER.itemsize : end * _INTEGER.itemsize])
         found.append(digest.hexdigest())
     return found
+
+
+def _digested(verdicts: Verdicts, words: Sequence[str]) -> Verdicts:
+    """Those that digests cover."""
+    if UNDIGESTED not in words:
+        return verdicts
+    kept = verdicts.verdict != words.index(UNDIGESTED)
+    before = np.concatenate(([0], np.cumsum(kept)))
+    return Verdicts(before[verdicts.starts], *(column[kept] for column in verdicts[1:]))

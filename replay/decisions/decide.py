@@ -204,34 +204,35 @@ def _decide_all(ledger: Ledger, run: DecisionsRun, scheme: Scheme, progress: Pro
 
 def _save_some(ledger: Ledger, run: DecisionsRun, scheme: Scheme, found: Sequence[SubjectOutcome]) -> int:
     """Append the decisions on some subjects in one transaction; again when a stream has moved on meanwhile."""
-    store = ledger.store
-    decisions = decisions_of(store, run, found)
+    store, by_subject = ledger.store, {outcome.subject: outcome for outcome in found}
     for _ in range(TRIES):
-        decided = []
-        counted = 0
-        for subject in ledger.subjects(list(decisions), run.scheme, run.period):
-            last = subject.last_up_to(run.scheme, run.period)
-            if last is not None and last.run == run.run:
-                counted += 1
-            elif _is_needed(scheme, decisions[subject.id], last):
-                subject.decide_level(
-                    decisions[subject.id], source=f"{own_source(store)}:{run.run}", decided_at=store.now()
-                )
-                decided.append(subject)
+        aggregates = {
+            aggregate.id: aggregate for aggregate in ledger.subjects(list(by_subject), run.scheme, run.period)
+        }
+        last = {subject: aggregate.last_up_to(run.scheme, run.period) for subject, aggregate in aggregates.items()}
+        done = {subject for subject, decision in last.items() if decision is not None and decision.run == run.run}
+        needed = [
+            outcome
+            for subject, outcome in by_subject.items()
+            if subject not in done and _is_needed(scheme, outcome, last[subject])
+        ]
+        for subject, decision in decisions_of(store, run, needed).items():
+            aggregates[subject].decide_level(decision, source=f"{own_source(store)}:{run.run}", decided_at=store.now())
         try:
-            if decided:
-                ledger.save(*decided)
-            return counted + len(decided)
+            if needed:
+                ledger.save(*(aggregates[outcome.subject] for outcome in needed))
+            return len(done) + len(needed)
         except IntegrityError:
             continue
     raise StoreError(f"the streams of {run.scheme} move on faster than they are decided; decide again, it resumes")
 
 
-def _is_needed(scheme: Scheme, decision: LevelDecided, last: LevelDecided | None) -> bool:
+def _is_needed(scheme: Scheme, outcome: SubjectOutcome, last: LevelDecided | None) -> bool:
     """A daily scheme decides what differs from the last decision; none decides what was never onboarded."""
+    standing = outcome.standing
     if last is None:
-        return decision.state not in scheme.undecided
-    return scheme.periods.unit != "day" or (decision.state, decision.level) != (last.state, last.level)
+        return standing.state not in scheme.undecided
+    return scheme.periods.unit != "day" or (standing.state, standing.level) != (last.state, last.level)
 
 
 def decisions_of(store: Store, run: DecisionsRun, found: Sequence[SubjectOutcome]) -> dict[str, LevelDecided]:

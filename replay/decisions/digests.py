@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from domain.events import NEVER_READ, LevelDecided
 from domain.keys import stream_key
 from replay.replaying.base import Replay
-from replay.replaying.outcomes import SubjectOutcome
+from replay.replaying.outcomes import UNDIGESTED, SubjectOutcome
 from replay.schemes.registry import answer_of, plain_of, scheme_of
 from replay.store.base import Store
 from replay.store.key_chains import NO_RECORD, KeyState, key_states
@@ -80,8 +80,9 @@ def _state_of_stream(store: Store, key: str, position: int) -> KeyState:
 
 def findings_of(replay: Replay) -> str:
     """SHA-256 over the verdicts in the order of judgement and the figures, each told by its number first."""
-    found = sha256(_INTEGER.pack(len(replay.judged)))
-    for judged in replay.judged:
+    told = [judged for judged in replay.judged if judged.verdict != UNDIGESTED]
+    found = sha256(_INTEGER.pack(len(told)))
+    for judged in told:
         found.update(_VERDICT.pack(judged.position, judged.tenths or 0, judged.verdict.encode()))
     figures = replay.decided_figures
     found.update(b"".join(map(_INTEGER.pack, (len(figures), *figures))))

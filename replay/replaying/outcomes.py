@@ -1,7 +1,7 @@
 """What replays come to as far as decisions say it: of one subject, and of many as columns out of a compiled fold."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from domain.policy import Policy
 from replay.replaying.values import Standing
@@ -9,6 +9,13 @@ from replay.replaying.values import Standing
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from replay.columnar.columns import Columns
+    from replay.replaying.verdicts import Verdicts
+
+
+UNDIGESTED: Final = "not_used"
+"""The verdict on events that no version reads, which digests of findings leave out: columns need not hold these."""
 
 
 class SubjectOutcome(NamedTuple):
@@ -35,9 +42,14 @@ class FoldedOutcomes(NamedTuple):
     policies: Sequence[Policy]
     words: Sequence[str]
     """Of verdicts, by number."""
-    verdicts: Any
-    """By subject number: columns `starts`, `position`, `verdict`, `tenths` (`replay.columnar.verdicts.Verdicts`)."""
+    verdicts: "Verdicts"
+    """By the subject's number in the columns."""
     figure_starts: "NDArray[np.int64]"
     """By place, where a subject's figures begin; one more for the end."""
     figures: "NDArray[np.int64]"
     """The `decided_figures` of each replay."""
+
+
+def subjects_of_kind(columns: "Columns", kind: str) -> list[int]:
+    """The numbers of the subjects of a kind in some columns."""
+    return [number for number, name in enumerate(columns.subjects) if name.startswith(f"{kind}/")]

@@ -95,6 +95,7 @@ _ALL: Final = (
         answer=TierAnswer,
         periods=Daily(),
         undecided=frozenset({"not_onboarded", "out_of_scope"}),
+        in_bulk=True,
         large=True,
     ),
     Scheme(
@@ -104,6 +105,7 @@ _ALL: Final = (
         large=True,
         periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered", "no_evaluation_yet"}),
+        in_bulk=True,
     ),
     Scheme(
         kind="creator",

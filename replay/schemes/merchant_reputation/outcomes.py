@@ -1,22 +1,20 @@
 """What decisions say of many merchants' reputations, out of the compiled fold."""
 
-from typing import Final
-
 import numpy as np
 
 from domain.merchant_reputation.account import shown
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import Account, Verdict
+from domain.merchant_reputation.rule import Account
 from domain.policy import start_of_month, term_at, terms_of
 from replay.columnar.columns import Columns
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
-from replay.replaying.outcomes import FoldedOutcomes
+from replay.replaying.outcomes import FoldedOutcomes, subjects_of_kind
 from replay.replaying.values import Standing
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import account_of
+from replay.schemes.merchant_reputation.replay import ReputationReplay
 
-_WORDS: Final = ("", *(verdict.word for verdict in Verdict))
 _POINTS, _GROWTH, _CAP = (Account._fields.index(name) for name in ("points", "growth", "cap"))
 
 
@@ -25,7 +23,7 @@ def fold(columns: Columns, policies: Policies, moment: Moment) -> FoldedOutcomes
     terms = terms_of(policies.own, start_of_month)
     spans = spans_of(terms)
     folded = fold_reputation(columns, spans, moment.as_of)
-    subjects = [number for number, name in enumerate(columns.subjects) if name.startswith("merchant/")]
+    subjects = subjects_of_kind(columns, "merchant")
     found = [shown(account_of(folded, number), spans, moment.as_of) for number in subjects]
     policy = term_at(terms, moment.as_of).policy
     months = folded.months
@@ -47,7 +45,7 @@ def fold(columns: Columns, policies: Policies, moment: Moment) -> FoldedOutcomes
         [Standing(str(item.state), item.level, item.points_tenths) for item in found],
         [item.points_tenths for item in found],
         [policy] * len(subjects),
-        _WORDS,
+        ReputationReplay.words,
         folded.findings,
         starts * figures.shape[1],
         figures.reshape(-1),
