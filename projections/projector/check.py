@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, Table, and_, not_, or_, select
 
-from projections.projector.advance import EVENTS_AT_ONCE, advance
+from projections.projector.advance import advance
 from projections.projector.fill import Progress, build_step, fill
+from projections.projector.many import FEW_AT_ONCE
 from projections.projector.rebuild import new_build
 from projections.views.belonging import check_belongs
 from projections.views.database import CHECKING, Build, Views, scratch_views
@@ -89,7 +90,7 @@ def _bring_to(scratch: Views, live: Build) -> None:
     if live.position < made.position or live.as_of < made.as_of:
         raise NotExaminedError("another build was switched to while the views were checked; verify again")
     while (made.position, made.as_of) != (live.position, live.as_of):
-        events = min(EVENTS_AT_ONCE, live.position - made.position)
+        events = min(FEW_AT_ONCE, live.position - made.position)
         made = advance(scratch, SCRATCH, live.as_of, events).build
 
 

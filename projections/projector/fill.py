@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from projections.projector.advance import Units
+from projections.projector.units import Units
 from projections.schemes.registry import kinds_in_bulk
 from projections.views.database import Build, Views
 from projections.views.step import Step

@@ -15,10 +15,11 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, insert, select
 
 from domain.version import PROGRAM_VERSION
-from projections.projector.advance import Units, advance
+from projections.projector.advance import advance
 from projections.projector.compare import LevelDifference, differences
 from projections.projector.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
 from projections.projector.prove import SAMPLE, Proof, prove
+from projections.projector.units import Units
 from projections.schemes.registry import check_views_whole, view_of
 from projections.views.belonging import check_belongs, problems_of
 from projections.views.database import BUILDING, FORMER, LIVE, Build, Views

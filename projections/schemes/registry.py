@@ -30,6 +30,7 @@ from replay.errors import LevelbookError
 from replay.schemes.registry import SCHEMES, Scheme, check_whole, kinds, schemes_of
 
 if TYPE_CHECKING:
+    from projections.schemes.shared.changing import Changing
     from projections.schemes.shared.filling import Filling  # compiled rules, which following does without
 
 
@@ -119,8 +120,14 @@ def bulk_of(scheme: str) -> "Callable[[Filling], None]":
     return found
 
 
+def moving_in_bulk(scheme: str) -> "Callable[[Changing], None]":
+    """What moves many units of a view at once, over columns."""
+    found: Callable[[Changing], None] = import_module(_bulk_module(scheme)).move
+    return found
+
+
 def kinds_in_bulk() -> list[str]:
-    """The kinds of subject whose views are filled from columns."""
+    """The kinds of subject whose views are filled from columns, and moved so where many are."""
     return [kind for kind in kinds() if all(view.in_bulk for view in views_of(kind))]
 
 

@@ -55,6 +55,13 @@ class LevelWatch:
         """How a level stands now; None where there is none any more."""
         self._after[unit] = row
 
+    def replaced(self, unit: Unit, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
+        """A level that is written, how it stood before the step first touched it, and how it stands."""
+        if self._aside is None:
+            self._aside = self._set_aside()
+        self._before.setdefault(unit, before)
+        self._after[unit] = after
+
     def note(self, stood: StoodAt) -> int:
         """Number the levels that changed; how many there are."""
         if not self._before:

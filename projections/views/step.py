@@ -26,7 +26,7 @@ from domain.events import (
     NoData,
 )
 from domain.policy import Policy
-from projections.views.changes import LevelWatch, units_of
+from projections.views.changes import LevelWatch, Unit, units_of
 from projections.views.readahead import Windows
 from projections.views.tables import Tables
 from replay.columnar.columns import WHATS
@@ -197,6 +197,11 @@ class Step:
         for name, made in come.items():
             if made:
                 self.connection.execute(insert(self.tables[name]), made)
+
+    def note_level(self, unit: Unit, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
+        """Tell who watches that a level is written, how it stood and how it stands."""
+        if self._watch is not None:
+            self._watch.replaced(unit, before, after)
 
     def _tell_watch(self, rewrites: Sequence[Rewrite]) -> None:
         if self._watch is None:

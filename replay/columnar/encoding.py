@@ -102,6 +102,14 @@ def read_stream(store: Store, stream: str, after: int, last: int) -> Named:
     return joined(parts, list(numbers))
 
 
+def read_rows(store: Store, rows: Sequence[tuple[Any, ...]]) -> tuple[Named, list[Unread]]:
+    """The records of some rows of what segments are made of, in order of position, and those that cannot be read."""
+    numbers, unread = _Numbers(), list[Unread]()
+    with rare_cycle_search():
+        found = _named(rows, numbers, store, unread)
+    return found._replace(streams=list(numbers)), unread
+
+
 def joined(parts: Sequence[Named], streams: list[str]) -> Named:
     """Stretches that follow one another as one; their rows index into `streams` already."""
     import numpy as np

@@ -16,3 +16,13 @@ def are_many(records: int) -> bool:
 
 ROWS_TO_AN_EVENT: Final = 10
 """So many rows of columns take about the memory of one event that was read."""
+
+
+MANY_TO_MOVE: Final = 4_000
+"""From so many events and units on, a step of the views moves them in sets: one by one each costs half a millisecond,
+while of each subject in a set all that was known of it is read and judged again."""
+
+
+def are_many_to_move(count: int) -> bool:
+    """Whether so many events and units that are due are worth that."""
+    return count >= MANY_TO_MOVE

@@ -1,12 +1,16 @@
-"""The records of one subject as columns: out of the row groups that hold it, and behind these out of the store."""
+"""The records of one subject as columns: out of the row groups that hold it, and behind these out of the store.
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+Those of many subjects come out of the store alone.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from replay.columnar.archive import Archive
 from replay.columnar.columns import TYPES, Columns, first_out_of_order, in_order
-from replay.columnar.encoding import Named, read_stream
-from replay.columnar.numbering import KEY, SUBJECT, names_of, needed, number
+from replay.columnar.encoding import Named, read_rows, read_stream
+from replay.columnar.numbering import KEY, SUBJECT, names_of, names_schema, needed, number
 from replay.columnar.segments import (
     COLUMNS_FILE,
     NAMES_FILE,
@@ -17,6 +21,7 @@ from replay.columnar.segments import (
     names_in,
 )
 from replay.store.base import Store
+from replay.store.queries import sealed_rows_of_streams
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,3 +103,35 @@ def _merged(parts: list[_Arrays]) -> _Arrays:
         order = in_order(columns[0], columns[1])
         columns = [column[order] for column in columns]
     return columns
+
+
+# --- many subjects ----------------------------------------------------------------------------------------------------
+
+
+class SubjectsRead(NamedTuple):
+    """Records of some subjects."""
+
+    columns: Columns
+    """All of them that have a row; `subjects` are those that have any record, in order of their names."""
+    unread: frozenset[str]
+    """The subjects of which some record cannot be read."""
+
+    def without(self, subjects: Collection[str]) -> "SubjectsRead":
+        """The others, numbered anew."""
+        import numpy as np
+
+        columns = self.columns
+        kept = np.array([name not in subjects for name in columns.subjects], np.bool_)
+        rows, numbers = kept[columns.subject], np.cumsum(kept) - 1
+        arrays = {name: getattr(columns, name)[rows] for name in TYPES}
+        arrays["subject"] = numbers[arrays["subject"]].astype(np.int32)
+        names = [name for name in columns.subjects if name not in subjects]
+        return SubjectsRead(columns._replace(**arrays, subjects=names), self.unread - {*subjects})
+
+
+def read_subjects(store: Store, subjects: Sequence[str], position: int) -> SubjectsRead:
+    """All records of some subjects up to a position."""
+    rows = sorted(sealed_rows_of_streams(store, subjects, position), key=itemgetter(0))
+    named, unread = read_rows(store, rows)
+    columns = number(named, names_schema().empty_table()).columns
+    return SubjectsRead(columns, frozenset(item.stream for item in unread))

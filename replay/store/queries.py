@@ -46,6 +46,12 @@ def sealed_rows_of(store: Store, stream: str, after: int, last: int) -> Rows:
     return store._query(sql, (stream, after, last))
 
 
+def event_rows_of_types_between(store: Store, types: Collection[str], after: int, last: int) -> Rows:
+    """Rows of EVENT_COLUMNS of the records of some types behind a position and up to another, in order of position."""
+    sql = f"{_EVENTS_SQL} WHERE position > ? AND position <= ? AND type IN ({_marks(types)}) ORDER BY position"
+    return store._query(sql, (after, last, *sorted(types)))
+
+
 def event_rows(store: Store, after: int, last: int) -> Rows:
     """Rows of EVENT_COLUMNS of the records behind a position and up to another."""
     return store._query(f"{_EVENTS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
@@ -123,6 +129,34 @@ def counts_of(store: Store, stream: str, position: int) -> dict[str, int]:
     return dict(store._query(sql, (stream, position)))
 
 
+class Touched(NamedTuple):
+    """A stream with records in some stretch of the ledger, how many these are, and its last version there."""
+
+    stream: str
+    records: int
+    version: int
+
+
+def streams_touched(store: Store, after: int, last: int) -> list[Touched]:
+    """The streams of the records behind a position and up to another."""
+    sql = (
+        "SELECT stream, count(*), max(version) FROM records"
+        " WHERE position > ? AND position <= ? GROUP BY stream ORDER BY stream"
+    )
+    return list(map(Touched._make, store._query(sql, (after, last))))
+
+
+def lengths_of(store: Store, streams: Collection[str]) -> dict[str, int]:
+    """By stream, its last version; none for a stream without a record."""
+    length = "(SELECT max(version) FROM records AS r WHERE r.stream = wanted.stream)"
+    found: dict[str, int] = {}
+    for some in _stretches(sorted(streams)):
+        values = ", ".join(["(CAST(? AS TEXT))"] * len(some))
+        sql = f"WITH wanted (stream) AS (VALUES {values}) SELECT stream, {length} FROM wanted"
+        found |= {stream: version for stream, version in store._query(sql, some) if version is not None}
+    return found
+
+
 # --- one stream
 
 
@@ -192,6 +226,12 @@ def refs_of_types(store: Store, stream: str, types: Collection[str], position: i
 def event_rows_of(store: Store, stream: str, position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS up to a position, in order of version."""
     return store._query(f"{_EVENTS_SQL} WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
+
+
+def event_rows_behind(store: Store, stream: str, version: int, position: int) -> Rows:
+    """A stream's rows of EVENT_COLUMNS behind a version and up to a position, in order of version."""
+    sql = f"{_EVENTS_SQL} WHERE stream = ? AND version > ? AND position <= ? ORDER BY version"
+    return store._query(sql, (stream, version, position))
 
 
 def event_rows_of_types(store: Store, stream: str, types: Collection[str], position: int) -> Rows:
@@ -368,6 +408,13 @@ def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], posi
     return _wanted(
         store, ("stream", "ref"), wanted, f"{_of_r(EVENT_COLUMNS)}, r.ref", f"{_SAME_REF} AND r.position <= ?", position
     )
+
+
+def sealed_rows_of_streams(store: Store, streams: Collection[str], position: int) -> Rows:
+    """What segments are made of, of the records of some streams up to a position, in no order."""
+    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    same = "r.stream = wanted.stream AND r.position <= ?"
+    return _wanted(store, ("stream",), [(stream,) for stream in streams], columns, same, position)
 
 
 class Place(NamedTuple):

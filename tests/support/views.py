@@ -24,10 +24,16 @@ ALL = 10**9
 
 def empty_live(views: Views, as_of: int = BEGIN) -> None:
     """A live build that has seen nothing."""
+    beside(views, 1, LIVE, as_of)
+    with views.moving() as connection:
+        views.switch(connection, 1)
+
+
+def beside(views: Views, number: int, role: str, as_of: int = BEGIN) -> None:
+    """A build that has seen nothing."""
     start = views.store.identity.chain_start.hex()
     with views.moving() as connection:
-        views.add_build(connection, Build(1, LIVE, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]", start))
-        views.switch(connection, 1)
+        views.add_build(connection, Build(number, role, 0, as_of, "{}", "test", READY, 0, 0, 0, 0, "[]", start))
 
 
 def proof_of(views: Views, role: str = LIVE) -> Proof:

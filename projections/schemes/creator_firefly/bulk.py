@@ -22,6 +22,7 @@ from projections.schemes.shared.bulk_rows import (
     texts,
     where,
 )
+from projections.schemes.shared.changing import Changing
 from projections.schemes.shared.filling import LATEST, Filling
 from projections.views.rows import change_columns, level_columns
 from replay.columnar.columns import WHATS
@@ -40,6 +41,11 @@ def fill(filling: Filling) -> None:
     filling.insert("history", _change_columns(names, folded, starts, judged))
     filling.insert("levels", _level_columns(names, folded, starts, subjects, judging, judged, filling.as_of))
     filling.calendar(SCHEME, subjects, _ahead(filling)[subjects])
+
+
+def move(changing: Changing) -> None:
+    """What a step changes of many creators."""
+    changing.rewrite_each(SCHEME, fill)
 
 
 def _month_columns(names: list[str], folded: FireflyFolded, judged: JudgedBy) -> dict[str, Any]:

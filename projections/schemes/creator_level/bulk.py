@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_of, month_start, month_text
+from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.creator_level.rule import SCHEME, Figures, State, ranking_score
 from projections.schemes.creator_level.view import Judging, figures_columns, judging_of, month_columns
 from projections.schemes.shared.bulk_rows import (
@@ -20,7 +20,9 @@ from projections.schemes.shared.bulk_rows import (
     texts,
     where,
 )
+from projections.schemes.shared.changing import Changing
 from projections.schemes.shared.filling import Filling
+from projections.schemes.shared.moving import SINCE_FIRST_MONTH
 from projections.views.monthly_rows import EVALUATION
 from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.tables import SUMS
@@ -59,6 +61,19 @@ def fill(filling: Filling) -> None:
     filling.insert("levels", _level_columns(filling, folded, evaluated, subjects, judged))
     next_month = month_start(month_of(filling.as_of) + 1)
     filling.calendar(SCHEME, subjects, np.minimum(next_month, _registered_ahead(filling)[subjects]))
+
+
+def move(changing: Changing) -> None:
+    """What a step changes of many creators, and from which month on agencies may see it."""
+    changed = changing.rewrite_each(SCHEME, fill)
+    for number in np.flatnonzero(changing.fresh[SCHEME]).tolist():
+        changing.note_changed(SCHEME, changing.subjects[number], SINCE_FIRST_MONTH)
+    for subject, month in changed["creator_figures"]:
+        changing.note_changed(SCHEME, subject, month)
+    for subject, month in changed["creator_months"]:
+        changing.note_changed(SCHEME, subject, parse_month(month))
+    for _, month, creator in changed["mcn_parts"]:
+        changing.note_changed(SCHEME, f"creator/{creator}", month)
 
 
 def _registered_ahead(filling: Filling) -> NDArray[np.int64]:

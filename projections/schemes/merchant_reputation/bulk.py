@@ -1,6 +1,6 @@
 """The view of `merchant-reputation` filled from columns, by the compiled fold."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +19,63 @@ from projections.schemes.shared.bulk_rows import (
     owners_of,
     texts,
 )
+from projections.schemes.shared.changing import Changing, RowsToWrite, TableRows
 from projections.schemes.shared.filling import LATEST, Filling
 from projections.views.rows import change_columns, level_columns
 from replay.columnar.columns import ORDER_RECEIVED
 from replay.schemes.merchant_reputation.effective import Standings, shown_of_all
 from replay.schemes.merchant_reputation.fold import fold_reputation
-from replay.schemes.merchant_reputation.folded import Folded
+from replay.schemes.merchant_reputation.folded import Changes, Folded, FoldedMonths
 
 _STATES: Final = [str(state) for state in STATES]
 _CAUSES: Final = [cause_of(None, 0), cause_of(None, 1), *(cause_of(verdict, 1) for verdict in Verdict)]
 """New rules, an opening, and each verdict one place after its number."""
 
+_Table = TypeVar("_Table", FoldedMonths, Changes)
+
 
 def fill(filling: Filling) -> None:
-    judging, subjects = judging_of(filling.step), filling.of_kind("merchant")
+    judging = judging_of(filling.step)
     folded = fold_reputation(filling.columns, judging.spans, filling.as_of)
     judged = JudgedBy(judging.terms, judging.policies)
     filling.insert("reputation_months", _month_columns(folded, judged))
     filling.insert("history", _change_columns(folded, judged))
+    _stand(filling, folded, judging, judged)
+
+
+def move(changing: Changing) -> None:
+    """What a step changes of many merchants."""
+    judging = judging_of(changing.step)
+    judged = JudgedBy(judging.terms, judging.policies)
+    then, now = (fold_reputation(known.columns, judging.spans, known.as_of) for known in (changing.then, changing.now))
+    months = changing.difference(SCHEME, _rows(then.months), _rows(now.months))
+    changing.rewrite(
+        SCHEME,
+        "reputation_months",
+        months,
+        _month_columns(now._replace(months=_chosen(now.months, months)), judged),
+        ("month", lambda some: texts(then.months.month[then.months.starts[some] + months.begin[some]], month_text)),
+    )
+    changes = changing.difference(SCHEME, _rows(then.changes), _rows(now.changes), linked=True)
+    history = _change_columns(now._replace(changes=_chosen(now.changes, changes)), judged)
+    history["number"] = changes.numbers
+    since = ("number", lambda some: changes.begin[some].tolist())
+    changing.rewrite(SCHEME, "history", changes, history, since, scheme=SCHEME)
+    _stand(changing.now, now, judging, judged)
+
+
+def _rows(table: FoldedMonths | Changes) -> TableRows:
+    return TableRows(table.starts, table[1:])
+
+
+def _chosen(table: _Table, found: RowsToWrite) -> _Table:
+    """Some of the rows."""
+    return type(table)._make([found.starts, *(column[found.rows] for column in table[1:])])
+
+
+def _stand(filling: Filling, folded: Folded, judging: Judging, judged: JudgedBy) -> None:
+    """Where merchants stand, and when they next change by time alone."""
+    subjects = filling.of_kind("merchant")
     filling.insert("levels", _level_columns(folded, subjects, judging, judged, filling.as_of))
     next_at = np.minimum(_waiting(filling, judging), _publications(folded, judging, filling.as_of))
     filling.calendar(SCHEME, subjects, next_at[subjects])

@@ -21,6 +21,7 @@ from projections.schemes.shared.bulk_rows import (
     texts,
     where,
 )
+from projections.schemes.shared.changing import Changing, TableRows
 from projections.schemes.shared.filling import LATEST, Filling
 from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.tables import DAY_FIGURES
@@ -32,29 +33,79 @@ _RATED: Final = STATES.index(State.RATED)
 
 
 def fill(filling: Filling) -> None:
-    judging, subjects = judging_of(filling.step), filling.of_kind("merchant")
-    last_day = last_closed_day(filling.as_of)
-    folded = fold_tier(filling.columns, judging.terms, last_day)
+    judging, names = judging_of(filling.step), filling.columns.subjects
+    folded = _folded(filling, judging)
     judged = JudgedBy(judging.terms, judging.policies)
-    filling.insert("tier_figures", _figures_columns(filling.columns.subjects, folded))
-    days = _day_columns(filling.columns.subjects, folded, judging, judged)
+    filling.insert("tier_figures", _figures_columns(names, folded))
+    days = _day_columns(names, folded, judging, judged)
     filling.insert("tier_days", days)
     filling.insert("history", _change_columns(days, folded))
+    _stand(filling, folded, judging, judged)
+
+
+def move(changing: Changing) -> None:
+    """What a step changes of many merchants."""
+    judging = judging_of(changing.step)
+    judged = JudgedBy(judging.terms, judging.policies)
+    then, now = (_folded(known, judging) for known in (changing.then, changing.now))
+    _move_figures(changing, then, now)
+    _move_changes(changing, then, now, judging, judged)
+    _stand(changing.now, now, judging, judged)
+
+
+def _folded(filling: Filling, judging: Judging) -> TierFolded:
+    """What columns come to, with the figures that are stored: of those in scope."""
+    folded = fold_tier(filling.columns, judging.terms, last_closed_day(filling.as_of))
+    without = [number for number, state in enumerate(_STATES) if state in WITHOUT_FIGURES]
+    return _with_figures(folded, ~np.isin(folded.states, without)[folded.figure_subjects])
+
+
+def _with_figures(folded: TierFolded, rows: NDArray[Any]) -> TierFolded:
+    figures = {name: getattr(folded, name)[rows] for name in ("figure_subjects", "figure_days", "figures")}
+    return folded._replace(**figures)
+
+
+def _figures_columns(names: list[str], folded: TierFolded) -> dict[str, Any]:
+    return {
+        "subject": named(names, folded.figure_subjects),
+        "day": folded.figure_days,
+        **dict(zip(DAY_FIGURES, folded.figures.T, strict=True)),
+    }
+
+
+def _move_figures(changing: Changing, then: TierFolded, now: TierFolded) -> None:
+    names = changing.subjects
+    stood, stands = (
+        TableRows(starts_of(of.figure_subjects, len(names)), (of.figure_days, of.figures)) for of in (then, now)
+    )
+    found = changing.difference(SCHEME, stood, stands)
+    since = ("day", lambda some: then.figure_days[stood.starts[some] + found.begin[some]].tolist())
+    columns = _figures_columns(names, _with_figures(now, found.rows))
+    changing.rewrite(SCHEME, "tier_figures", found, columns, since)
+
+
+def _move_changes(changing: Changing, then: TierFolded, now: TierFolded, judging: Judging, judged: JudgedBy) -> None:
+    names = changing.subjects
+    stood, stands = (TableRows(starts_of(of.moves["subject"], len(names)), (of.moves,)) for of in (then, now))
+    for table, keys in (("tier_days", {}), ("history", {"scheme": SCHEME})):
+        found = changing.difference(SCHEME, stood, stands, linked=table == "history")
+        chosen = now._replace(moves=now.moves[found.rows])
+        columns = _day_columns(names, chosen, judging, judged)
+        if table == "history":
+            columns = _change_columns(columns, chosen)
+        columns["number"] = found.numbers
+        since = ("number", lambda some, begin=found.begin: begin[some].tolist())
+        changing.rewrite(SCHEME, table, found, columns, since, **keys)
+
+
+def _stand(filling: Filling, folded: TierFolded, judging: Judging, judged: JudgedBy) -> None:
+    """Where merchants stand, and when they next change by time alone."""
+    subjects, last_day = filling.of_kind("merchant"), last_closed_day(filling.as_of)
     filling.insert("levels", _level_columns(filling.columns.subjects, folded, subjects, judging, judged, last_day))
     next_days = folded.next_days
     next_at = np.full(len(next_days), LATEST)
     next_at[next_days != NEVER] = instants(next_days[next_days != NEVER], end_of)
     filling.calendar(SCHEME, subjects, next_at[subjects])
-
-
-def _figures_columns(names: list[str], folded: TierFolded) -> dict[str, Any]:
-    without = [number for number, state in enumerate(_STATES) if state in WITHOUT_FIGURES]
-    rows = ~np.isin(folded.states, without)[folded.figure_subjects]
-    return {
-        "subject": named(names, folded.figure_subjects[rows]),
-        "day": folded.figure_days[rows],
-        **dict(zip(DAY_FIGURES, folded.figures[rows].T, strict=True)),
-    }
 
 
 def _day_columns(names: list[str], folded: TierFolded, judging: Judging, judged: JudgedBy) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table
 from domain.policy import Policy, Term
 from projections.views.rows import JUDGED
 from projections.views.step import judged_by
+from replay.schema.columns import BIG
 
 Values = list[Any]
 """One column's values, a value a row."""
@@ -31,6 +32,23 @@ def insert_rows(connection: Connection, table: Table, columns: dict[str, Values]
         marks = ", ".join("?" * len(names))
         connection.exec_driver_sql(f"INSERT INTO {target} ({', '.join(names)}) VALUES ({marks})", rows)
     return len(rows)
+
+
+def delete_rows(connection: Connection, table: Table, columns: dict[str, Values], since: str | None = None) -> None:
+    """Delete the rows that have the values of one of the rows given as columns by name; of the column named `since`
+    also those with a greater value."""
+    rows = list(zip(*columns.values(), strict=True))
+    if not rows:
+        return
+    target = table.name if table.schema is None else f"{table.schema}.{table.name}"
+    if connection.dialect.name == "postgresql":
+        kinds = ", ".join(f"%s::{'bigint' if table.c[name].type is BIG else 'text'}[]" for name in columns)
+        same = " AND ".join(f"t.{name} {'>=' if name == since else '='} gone.{name}" for name in columns)
+        sql = f"DELETE FROM {target} AS t USING unnest({kinds}) AS gone ({', '.join(columns)}) WHERE {same}"
+        connection.exec_driver_sql(sql, tuple(columns.values()))
+    else:
+        same = " AND ".join(f"{name} {'>=' if name == since else '='} ?" for name in columns)
+        connection.exec_driver_sql(f"DELETE FROM {target} WHERE {same}", rows)
 
 
 class JudgedBy:

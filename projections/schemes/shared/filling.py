@@ -28,13 +28,14 @@ Prepared = list[tuple[str, dict[str, list[Any]]]]
 class Filling:
     """Some columns, and the rows that they come to."""
 
-    def __init__(self, step: Step, columns: Columns, slots: "Callable[[], Slots]") -> None:
+    def __init__(self, step: Step, columns: Columns, slots: "Callable[[], Slots]", as_of: int | None = None) -> None:
+        """`as_of` is that of the step's end where left out."""
         self.step = step
         self.columns = columns
         self.slots = slots
         """Who holds each creator, of the whole ledger."""
         self.prepared: Prepared = []
-        self.as_of = step.after.as_of
+        self.as_of = step.after.as_of if as_of is None else as_of
         self.retracted = retracted_rows(columns)
         self._numbers = self._by_kind()
 

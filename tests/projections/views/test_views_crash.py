@@ -13,13 +13,14 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
-from projections.projector import advance as advancing
 from projections.projector import fill as filling
+from projections.projector import many
 from projections.projector import rebuild as building
 from projections.projector.advance import advance
 from projections.projector.follow import follow
 from projections.projector.rebuild import Asked, rebuild
 from projections.views.database import LIVE, Views, open_views
+from replay.columnar import size
 from replay.errors import StoreError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
@@ -62,7 +63,7 @@ def opened(location: str, work: Callable[[Views], object]) -> Callable[[], None]
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps and parts so small that a kill finds one under way."""
-    monkeypatch.setattr(advancing, "EVENTS_AT_ONCE", 6)
+    monkeypatch.setattr(many, "FEW_AT_ONCE", 6)
     monkeypatch.setattr(filling, "SUBJECTS_AT_ONCE", 1)
     monkeypatch.setattr(filling, "RECORDS_AT_ONCE", 40)
 
@@ -87,6 +88,40 @@ def test_following_that_is_killed_neither_skips_nor_doubles(location: str, tmp_p
         rebuild(views, Asked(sample=0))
         advance(views, 1, _as_of(views))
         assert tables_of(views, 1) == tables_of(views, 2)
+
+
+@pytest.mark.slow
+def test_steps_of_many_that_are_killed_neither_skip_nor_double(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(12)
+    monkeypatch.setattr(size, "MANY_TO_MOVE", 0)
+    monkeypatch.setattr(many, "CHUNK_RECORDS", 20)
+    create_store(location)
+    with open_store(location) as store, open_views(store, make=True) as views:
+        empty_live(views)
+        ingest_events(store, World(12).events(340), tmp_path)
+        for _ in range(4):
+            advance(views, 1, events_max=10)  # what is compiled here, children have
+    kills, positions = 0, [0]
+    while positions[-1] < 340 and kills < KILLS:
+        kills += killed(opened(location, _follow_in_steps_of_many), random.randrange(20, 250) / 1000)
+        with open_store(location) as store, open_views(store) as views, views.reading() as connection:
+            positions.append(views.live(connection).position)
+    assert kills > 3 and positions == sorted(positions)
+    monkeypatch.undo()
+    with open_store(location) as store, open_views(store) as views:
+        follow(views, stay=False)
+        assert proof_of(views).problems == []
+        rebuild(views, Asked(sample=0))
+        advance(views, 1, _as_of(views))
+        assert tables_of(views, 1) == tables_of(views, 2)
+
+
+def _follow_in_steps_of_many(views: Views) -> None:
+    with views.alone("follow"):
+        while advance(views, 1, events_max=15).build.position < views.store.head().position:
+            pass
 
 
 def _follow_in_small_steps(views: Views) -> None:

@@ -1,0 +1,208 @@
+"""A step of many events: subjects are moved in sets, by compiled rules over the columns of all of their records.
+
+What cannot be moved so goes the plain way within the same step: a subject of which a record cannot be read, one that is
+set aside in some scheme alone, and one whose past is long beside what is new of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from domain.events import BINDING_TYPES
+from projections.projector.units import Units
+from projections.schemes.registry import kinds_in_bulk, moving_in_bulk, views_of
+from projections.views.step import LIFE_TYPES, SUBJECTS_AT_ONCE, Step, batched
+from projections.views.unexpected import Unexpected, trace_of
+from replay.columnar.size import are_many_to_move
+from replay.errors import LevelbookError
+from replay.history.browse import list_subjects
+from replay.history.timeline import Moment
+from replay.store.base import Store
+from replay.store.queries import (
+    Touched,
+    event_rows_behind,
+    event_rows_of_types_between,
+    lengths_of,
+    streams_touched,
+)
+
+if TYPE_CHECKING:
+    from projections.schemes.shared.changing import Changing, Standing
+    from replay.columnar.columns import Columns
+    from replay.schemes.mcn_level.fold import Slots
+
+FEW_AT_ONCE: Final = 5_000
+MANY_AT_ONCE: Final = 500_000
+"""How many events a step takes in at most, where few wait and where many do."""
+CHUNK_RECORDS: Final = 250_000
+"""About so many records are held at a time."""
+LONG_PAST: Final = 10_000
+NEW_SHARE: Final = 100
+"""A past of more records than this, and than so many times those that are new, is not read again for these."""
+_CREDIT_TYPES: Final = ("credit.deducted", "credit.restored", "credit.granted")
+_KEPT_TYPES: Final = (*LIFE_TYPES, *BINDING_TYPES, *_CREDIT_TYPES, "level.decided")
+
+
+def events_at_once(store: Store, position: int) -> int:
+    """How many events the step behind a position takes in at most: more, the more wait."""
+    return MANY_AT_ONCE if are_many_to_move(store.head().position - position) else FEW_AT_ONCE
+
+
+def are_many(units: Units) -> bool:
+    """Whether a step moves subjects in sets: a matter of how many events and units it has to move."""
+    step, due = units.step, len(units.work.due)
+    return are_many_to_move(step.after.position - step.before.position + due + units.count_whole())
+
+
+class Many:
+    """The subjects of kinds that are moved in sets, in one step."""
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.step = units.step
+        self._touched: dict[str, Touched] = {}
+        self._held: dict[Moment, Slots] = {}
+        """Who held each creator at the step's beginning and end."""
+
+    def read(self) -> int:
+        """Keep the rare events, and find the subjects that are touched; how many events there are."""
+        step, units = self.step, self.units
+        after, last = step.before.position, step.after.position
+        units.keep_events(event_rows_of_types_between(step.store, _KEPT_TYPES, after, last))
+        found = streams_touched(step.store, after, last)
+        for item in found:
+            if item.stream.partition("/")[0] in kinds_in_bulk():
+                self._touched[item.stream] = item
+            else:
+                self._take_in(item)
+        return sum(item.records for item in found)
+
+    def move(self, kind: str) -> None:
+        """Move the subjects of a kind, all but those that have to go the plain way."""
+        wanted = [subject for subject in sorted(self._subjects(kind)) if not self._is_aside(subject, kind)]
+        lengths = {subject: item.version for subject, item in self._touched.items()}
+        lengths |= lengths_of(self.step.store, [subject for subject in wanted if subject not in lengths])
+        many = [subject for subject in wanted if subject in lengths and self._is_for_sets(subject, kind, lengths)]
+        for some in _chunks(many, lengths):
+            self._move_chunk(kind, some)
+        for subject in wanted:
+            if subject in self._touched and subject not in self.units.done:
+                self._take_in(self._touched[subject])
+
+    def _subjects(self, kind: str) -> set[str]:
+        found = {subject for subject in self._touched if subject.startswith(f"{kind}/")}
+        return found.union(*(self.units.concerned(view.code) for view in views_of(kind)))
+
+    def _is_aside(self, subject: str, kind: str) -> bool:
+        """Whether nothing of a subject is moved."""
+        return all((subject, view.code) in self.units.work.aside for view in views_of(kind))
+
+    def _is_for_sets(self, subject: str, kind: str, lengths: dict[str, int]) -> bool:
+        if any((subject, view.code) in self.units.work.aside for view in views_of(kind)):
+            return False
+        new = self._touched[subject].records if subject in self._touched else 0
+        is_long = lengths[subject] > max(LONG_PAST, NEW_SHARE * new)
+        return not is_long or any(self.units.is_whole(view.code) for view in views_of(kind))
+
+    def _take_in(self, item: Touched) -> None:
+        """Read a subject's new events, to be moved the plain way."""
+        rows = event_rows_behind(self.step.store, item.stream, item.version - item.records, self.step.after.position)
+        self.units.take_in(rows)
+
+    def _move_chunk(self, kind: str, subjects: Sequence[str]) -> None:
+        """Move some subjects together; where that fails as nobody foresaw, they go the plain way."""
+        from projections.schemes.shared.changing import Changing
+        from replay.columnar.subject import read_subjects
+
+        units, step = self.units, self.step
+        read = read_subjects(step.store, subjects, step.after.position)
+        found = read.without(read.unread) if read.unread else read
+        step.prepare(found.columns.subjects)
+        codes = [view.code for view in views_of(kind)]
+        fresh = {code: {name for name in found.columns.subjects if units.is_fresh(code, name)} for code in codes}
+        changing = Changing(step, found.columns, fresh, self._slots)
+        try:
+            for code in codes:
+                moving_in_bulk(code)(changing)
+                changing.take_standing(code)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            if not isinstance(error, LevelbookError):
+                units.recovered.append(Unexpected(subjects[0], codes[0], trace_of(error)))
+            return
+        write(step, changing)
+        for (code, subject), month in changing.changed.items():
+            units.work.note_changed(code, subject, month)
+        units.moved += len(codes) * len(found.columns.subjects)
+        for subject in found.columns.subjects:
+            units.done.add(subject)
+            step.windows.let_go(subject)
+
+    def _slots(self, moment: Moment) -> "Slots":
+        from projections.schemes.shared.changing import known_by
+        from replay.schemes.mcn_level.fold import slots_of
+
+        if moment not in self._held:
+            self._held[moment] = slots_of([known_by(self._agencies, moment.position)], moment.as_of)
+        return self._held[moment]
+
+    @cached_property
+    def _agencies(self) -> "Columns":
+        """The records of every agency."""
+        from replay.columnar.subject import read_subjects
+
+        store = self.step.store
+        names = [item["subject"] for item in list_subjects(store, "mcn")]
+        return read_subjects(store, names, self.step.after.position).columns
+
+
+def _chunks(subjects: Sequence[str], lengths: dict[str, int]) -> Iterator[list[str]]:
+    """Subjects in order, in stretches of so many records."""
+    some: list[str] = []
+    held = 0
+    for subject in subjects:
+        some.append(subject)
+        held += lengths[subject]
+        if held >= CHUNK_RECORDS:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
+
+
+def write(step: Step, changing: "Changing") -> None:
+    """Write what changes: first all rows go, then all come."""
+    from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
+
+    connection, tables = step.connection, step.tables
+    for table, keys, since in changing.gone:
+        columns = keys if since is None else keys | {since[0]: since[1]}
+        delete_rows(connection, tables[table], columns, None if since is None else since[0])
+    for table, rows in changing.come:
+        insert_rows(connection, tables[table], rows)
+    for single in changing.single:
+        _write_standing(step, changing.subjects, single)
+
+
+def _write_standing(step: Step, subjects: Sequence[str], made: "Standing") -> None:
+    """Of rows of which each subject has one at most in a scheme, write those that are others than stand."""
+    from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
+
+    table, scheme = step.tables[made.table], made.scheme
+    names = [column.name for column in table.columns]
+    stands: dict[str, tuple[Any, ...]] = {}
+    for some in batched(subjects, SUBJECTS_AT_ONCE):
+        for row in step.connection.execute(select(table).where(table.c.subject.in_(some), table.c.scheme == scheme)):
+            stands[row.subject] = tuple(row)
+    now = {row[0]: row for row in zip(*(made.columns[name] for name in names), strict=True)}
+    changed = [subject for subject in subjects if now.get(subject) != stands.get(subject)]
+    gone = [subject for subject in changed if subject in stands]
+    delete_rows(step.connection, table, {"subject": gone, "scheme": [scheme] * len(gone)})
+    come = [now[subject] for subject in changed if subject in now]
+    insert_rows(step.connection, table, dict(zip(names, map(list, zip(*come, strict=True)), strict=False)))
+    for subject in changed if made.table == "levels" else ():
+        before = dict(zip(names, stands[subject], strict=True)) if subject in stands else None
+        step.note_level((subject, scheme), before, dict(zip(names, now[subject], strict=True)))

@@ -1,0 +1,192 @@
+"""Steps that move subjects in sets leave what steps that move them one by one leave, row for row."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from domain.limits import DAY_MICROS, HOUR_MICROS
+from projections.projector import many
+from projections.projector.advance import StepReport, advance
+from projections.schemes.creator_level import view as creator_view
+from projections.schemes.merchant_reputation import bulk as reputation_bulk
+from projections.schemes.merchant_tier import view as tier_view
+from projections.views.database import BUILDING, Views, open_views
+from projections.views.readahead import Windows
+from replay.columnar import size
+from replay.decisions.application import Ledger
+from replay.decisions.decide import decide, period_of
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
+from replay.store.queries import event_rows_behind
+from tests.conftest import SOAK
+from tests.support.making import event, ingest_events, paid
+from tests.support.records import CUT, damage, some_of
+from tests.support.views import assert_same_rows, beside, empty_live, proof_of, tables_of
+from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
+
+NEVER = 10**9
+PAUSES = (0, HOUR_MICROS, DAY_MICROS, 3 * DAY_MICROS, 11 * DAY_MICROS, 33 * DAY_MICROS)
+
+
+class BothWays:
+    """Two builds over one ledger: the live one takes large and small steps at random, the other one only small ones."""
+
+    def __init__(self, views: Views, seed: int, patched: pytest.MonkeyPatch) -> None:
+        self.views = views
+        self.random = Random(seed)
+        self.windows, self.others = Windows(), Windows()
+        self.now = BEGIN
+        self.larges = self.changes = 0
+        self._patched = patched
+        empty_live(views)
+        beside(views, 2, BUILDING)
+
+    def step(self, is_large: bool | None = None) -> StepReport:
+        """One step of both, over some time; they hold the same, and the live one's changes tell what it shows anew."""
+        self.now += self.random.choice(PAUSES)
+        if is_large is None:
+            is_large = self.random.random() < 0.5
+        self.larges += is_large
+        shown = self._shown()
+        self._patched.setattr(size, "MANY_TO_MOVE", 0 if is_large else NEVER)
+        moved = advance(self.views, 1, self.now, windows=self.windows)
+        self._patched.setattr(size, "MANY_TO_MOVE", NEVER)
+        advance(self.views, 2, self.now, windows=self.others)
+        assert_same_rows(self.views)
+        now = self._shown()
+        assert self._told() == {unit for unit in shown.keys() | now.keys() if shown.get(unit) != now.get(unit)}
+        return moved
+
+    def _shown(self) -> dict[tuple[str, str], tuple[Any, ...]]:
+        prefix = "" if self.views.schema is None else f"{self.views.schema}."
+        with self.views.reading() as connection:
+            rows = connection.execute(text(f"SELECT * FROM {prefix}v1_levels")).all()
+        return {(row.subject, row.scheme): tuple(row) for row in rows}
+
+    def _told(self) -> set[tuple[str, str]]:
+        changes = self.views.changes.c
+        with self.views.reading() as connection:
+            rows = connection.execute(select(self.views.changes).where(changes.number > self.changes)).all()
+        self.changes = max([self.changes, *(row.number for row in rows)])
+        return {(row.subject, row.scheme) for row in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6 * SOAK))
+def test_steps_of_many_leave_what_steps_of_few_leave(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With retractions, corrections far back, events ahead, policies adopted, decisions, and units set aside."""
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both, world = BothWays(views, seed, monkeypatch), World(seed)
+        for step in range(50):
+            if seed % 2 and step % 12 == 5:
+                Ledger(store).adopt(revised(SCHEMES[step // 12 % len(SCHEMES)], step))
+            if step == 30:
+                decide(store, "merchant-reputation", period_of(store, "merchant-reputation", 2022 * 12 + 9, None))
+            ingest_events(store, world.events(both.random.randrange(1, 25)), tmp_path)
+            assert both.step().recovered == []
+            if seed == 2 and step in (20, 30):
+                one_is_set_aside(both, store, tmp_path, monkeypatch)
+        assert both.larges > 10 and (seed == 2 or proof_of(views).problems == [])
+
+
+def one_is_set_aside(both: BothWays, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a creator and of a merchant one scheme alone cannot be worked out."""
+
+    def broken(real: Any, whose: str) -> Any:
+        def fails(step: Any, subject: str, *rest: Any, **others: Any) -> Any:
+            if subject == whose:
+                raise ValueError("no such thing")
+            return real(step, subject, *rest, **others)
+
+        return fails
+
+    name, before = f"o-{both.now}", len(tables_of(both.views, 1)["set_aside"])
+    with monkeypatch.context() as patched:
+        patched.setattr(creator_view, "advance", broken(creator_view.advance, "creator/c-2"))
+        patched.setattr(tier_view, "advance", broken(tier_view.advance, "merchant/m-2"))
+        live = event("live.held", f"l-{name}", "2022-09-02T00:00:00+08:00", subject="creator/c-2", minutes=5)
+        ingest_events(store, [live, paid(name, "2022-09-02T00:00:00+08:00", subject="merchant/m-2")], folder)
+        both.step(is_large=False)
+    assert len(tables_of(both.views, 1)["set_aside"]) >= before
+
+
+@pytest.mark.slow
+def test_the_same_on_both_databases(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_views(store, make=True) as views:
+        both, world = BothWays(views, 77, monkeypatch), World(77)
+        for _ in range(25):
+            ingest_events(store, world.events(both.random.randrange(1, 30)), tmp_path)
+            assert both.step().recovered == []
+        assert both.larges > 5 and proof_of(views).problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("subject", "types", "change"), CUT.values(), ids=list(CUT))
+def test_a_record_that_cannot_be_read_stops_its_subject_alone(
+    subject: str,
+    types: tuple[str, ...],
+    change: tuple[bytes, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both, world = BothWays(views, 3, monkeypatch), World(71)
+        ingest_events(store, world.events(150), tmp_path)
+        both.step(is_large=True)
+        ingest_events(store, world.events(350), tmp_path)
+        position = some_of(store, subject, types, 150)
+        with damage(tmp_path / "ledger.db", {position: change}):
+            both.step(is_large=True)
+            aside = {(row[0], row[2]) for row in tables_of(views, 1)["set_aside"]}
+            assert (subject, position) in aside and len(aside) < 5, aside
+            for _ in range(4):
+                ingest_events(store, world.events(20), tmp_path)
+                both.step()
+
+
+@pytest.mark.slow
+def test_what_fails_in_a_set_as_nobody_foresaw_goes_the_plain_way_and_is_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise TypeError("no such thing")
+
+    with open_views(store, make=True) as views:
+        both, world = BothWays(views, 4, monkeypatch), World(4)
+        ingest_events(store, world.events(100), tmp_path)
+        with monkeypatch.context() as patched:
+            patched.setattr(reputation_bulk, "fold_reputation", broken)
+            moved = both.step(is_large=True)
+        assert moved.set_aside == 0 and len(moved.recovered) == 1
+        assert "TypeError: no such thing" in moved.recovered[0].trace
+        ingest_events(store, world.events(100), tmp_path)
+        assert both.step(is_large=True).recovered == []
+
+
+@pytest.mark.slow
+def test_a_long_past_is_not_read_again_for_a_few_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = event_rows_behind
+
+    def noted(store: Store, stream: str, *rest: Any) -> Any:
+        read.append(stream)
+        return real(store, stream, *rest)
+
+    monkeypatch.setattr("projections.projector.many.event_rows_behind", noted)
+    monkeypatch.setattr(many, "LONG_PAST", 20)
+    monkeypatch.setattr(many, "NEW_SHARE", 3)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both, world = BothWays(views, 5, monkeypatch), World(5)
+        for _ in range(12):
+            ingest_events(store, world.events(60), tmp_path)
+            both.step(is_large=True)
+        assert {stream.partition("/")[0] for stream in read} == {"merchant", "creator", "mcn"}
+        assert proof_of(views).problems == []
