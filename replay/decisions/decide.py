@@ -141,7 +141,7 @@ def _decide(
         raise UsageError(f"--again asks for a further run, but {period.text} of {name} has none before it")
     # A further run may also be asked for when the last one cannot be finished: what that decided stands until then.
     resumed = begun is not None and not finished and again in (None, begun.reason)
-    run = begun if begun is not None and resumed else _begin(ledger, name, target.scheme, period, again)
+    run = begun if begun is not None and resumed else _begin(ledger, name, target.scheme, period, again, begun)
     decided = target.decide(ledger, run, target.scheme, progress, segments)
     book = ledger.decision_book()
     if run.run not in book.finished:  # another process may have resumed the same run, and finished it first
@@ -151,8 +151,13 @@ def _decide(
     return RunOutcome(run, decided, resumed=resumed, already_finished=False)
 
 
-def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str | None) -> DecisionsRun:
-    """Adopt what the run will use, then record the run with all that it decides by."""
+def _begin(
+    ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str | None, before: DecisionsRun | None
+) -> DecisionsRun:
+    """Adopt what the run will use, then record the run with all that it decides by.
+
+    Raises IntegrityError where another process has begun one after the last one `before` it.
+    """
     store, judging = ledger.store, scheme.replay
     head = store.head()
     if head.position == 0:
@@ -167,6 +172,8 @@ def _begin(ledger: Ledger, name: str, scheme: Scheme, period: Period, again: str
     adopt_all(ledger, (*policies.own, *policies.beside))
     head = store.head()
     book = ledger.decision_book()
+    if book.latest(name, period.text) != before:
+        raise IntegrityError(f"a run of {name} for {period.text} was begun meanwhile")
     run = DecisionsRun(
         as_of=instant_text(period.as_of),
         chain=head.chain.hex(),

@@ -8,30 +8,38 @@ import sqlite3
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from eventsourcing.persistence import IntegrityError
 
 from cli import main
 from domain.calendar import parse_day, parse_month
+from domain.events import DecisionsRun, LevelDecided
 from domain.merchant_reputation import rule as reputation
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
+from replay.decisions import decide as deciding
+from replay.decisions.adopt import adopt_all
 from replay.decisions.application import Ledger
-from replay.decisions.decide import decide, decided_events, period_of
+from replay.decisions.audit import as_decided
+from replay.decisions.decide import decide, decided_events, decision_of, period_of
 from replay.decisions.outcomes import SUBJECTS_AT_ONCE
 from replay.errors import UsageError
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Moment
 from replay.parsing.parse import read_line
 from replay.recording.append import Appender, Stamp
+from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.registry import adopted_then
+from replay.schemes.registry import adopted_then, answer_of
 from replay.store.base import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
+from replay.store.queries import rows_of, tally
 from tests import ROOT
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events, line, paid
@@ -237,6 +245,34 @@ def test_other_facts_are_told_from_other_arithmetic(tmp_path: Path, monkeypatch:
     )
 
 
+@pytest.mark.parametrize("changed", [None, "facts", "findings"])
+def test_digests_of_form_1_are_verified_for_ever(
+    changed: str | None, demo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As earlier versions wrote them: over the leaf hashes of what took part, over verdicts and figures as JSON."""
+
+    def as_before(run: DecisionsRun, outcome: SubjectOutcome, facts: str) -> LevelDecided:
+        made = decision_of(run, outcome, facts)
+        with open_store(demo) as store:
+            replay = as_decided(store, outcome.subject, made)
+            rows = {row.position: row.record for row in rows_of(store, outcome.subject)}
+        leaves = [sha256(b"\0" + rows[event.position]).digest() for event in replay.took_part]
+        verdicts = [
+            [replay.events[item.position].source, replay.events[item.position].id, item.verdict, item.tenths]
+            for item in replay.judged
+        ]
+        told = answer_of(replay)
+        figures = {**told.standing_json(), **told.figures_json()}
+        text = json.dumps([verdicts, figures], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digests = {"facts": sha256(b"".join(leaves)).hexdigest(), "findings": sha256(text.encode()).hexdigest()}
+        return msgspec.structs.replace(made, digest_v=1, **digests | ({} if changed is None else {changed: 64 * "0"}))
+
+    monkeypatch.setattr(deciding, "decision_of", as_before)
+    run("decide", "creator-level", "--month", "2023-04")
+    outcomes = {item["outcome"] for item in ask("audit", status=0 if changed is None else 1)["decisions"]}
+    assert outcomes == {{None: "reproduced", "facts": "other_facts", "findings": "other_arithmetic"}[changed]}
+
+
 # --- interrupted runs -------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +324,39 @@ def test_a_killed_run_is_resumed_with_its_own_values(attempt: int, tmp_path: Pat
     with open_store(location) as store:
         assert set(map(tuple, runs_of(store).values())) == {(found["run"],)}, "each subject once"
     audited = json.loads(CliRunner().invoke(main, ["audit", "--store", location, "--format", "json"]).output)
+    assert audited["reproduced"] == audited["audited"] == 3 * SUBJECTS_AT_ONCE
+
+
+IN_BULK = (
+    "from replay.columnar import size; from replay.decisions import decide; from cli import main;"
+    "size.MANY_RECORDS = 0; decide.DECISIONS_AT_ONCE = 20; main()"
+)
+"""A process in which every run is one of many records, and records few decisions at a time."""
+
+
+@pytest.mark.kills
+def test_a_run_in_bulk_that_was_killed_is_resumed_with_its_own_values(tmp_path: Path) -> None:
+    location = many(tmp_path, 3 * SUBJECTS_AT_ONCE)
+    words = ["decide", "merchant-reputation", "--month", "2022-11", "--store", location]
+    process = subprocess.Popen([sys.executable, "-c", IN_BULK, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+    with open_store(location) as store:
+        while tally(store).get("level.decided", 0) == 0:
+            assert process.poll() is None, "it has decided before it ends"
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert 0 < tally(store)["level.decided"] < 3 * SUBJECTS_AT_ONCE
+        ingest_events(store, [paid("late", subject="merchant/m-00001")], tmp_path)
+        (begun,) = Ledger(store).decision_book().runs
+    resumed = subprocess.run(
+        [sys.executable, "-c", IN_BULK, *words, "--format", "json"], cwd=ROOT, capture_output=True, check=True
+    )
+    found = json.loads(resumed.stdout)
+    assert (found["run"], found["position"], found["resumed"]) == (begun.run, begun.position, True)
+    assert found["decided"] == 3 * SUBJECTS_AT_ONCE
+    with open_store(location) as store:
+        assert set(map(tuple, runs_of(store).values())) == {(begun.run,)}, "each subject once"
+    audited = ask("audit", "--store", location)
     assert audited["reproduced"] == audited["audited"] == 3 * SUBJECTS_AT_ONCE
 
 
@@ -376,6 +445,24 @@ def test_two_runs_at_once_end_in_a_clear_line_and_one_run(tmp_path: Path, monkey
         patched.setattr(Ledger, "adopt_first", lambda *_, **__: (_ for _ in ()).throw(IntegrityError("moved on")))
         again = [*words[3:], "--again", "--reason", "once more"]
         assert "another run is deciding at the same time" in run(*again, status=3)
+
+
+def test_a_run_that_another_process_has_begun_meanwhile_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("decide", "merchant-reputation", "--month", "2022-11", "--store", many(tmp_path, 2))
+    others: list[str] = []
+
+    def adopting(*asked: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(deciding, "adopt_all", adopt_all)
+            others.append(run(*words))
+        adopt_all(*asked)
+
+    monkeypatch.setattr(deciding, "adopt_all", adopting)
+    assert "another run is deciding at the same time" in run(*words, status=3)
+    assert "2 decisions" in others[0]
+    assert ask("audit", "--store", words[-1])["audited"] == 2
 
 
 def test_what_cannot_judge_begins_no_run(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
