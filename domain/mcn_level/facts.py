@@ -42,7 +42,12 @@ COUNTED: Final = 0
 DUPLICATE_ORDER: Final = 1
 UNKNOWN_ORDER: Final = 2
 NOT_HELD: Final = 3
-VERDICTS: Final = (Verdict.COUNTED, Verdict.DUPLICATE_ORDER, Verdict.UNKNOWN_ORDER, Verdict.NOT_HELD)
+NOT_BOUND: Final = 4
+LIFTED: Final = 5
+VERDICTS: Final = (
+    *(Verdict.COUNTED, Verdict.DUPLICATE_ORDER, Verdict.UNKNOWN_ORDER, Verdict.NOT_HELD),
+    *(Verdict.NOT_BOUND, Verdict.LIFTED),
+)
 """By the number that stands for it in the rule."""
 
 
@@ -167,7 +172,7 @@ def _slots_of(events: list[Event], subject: str, findings: list[Finding]) -> dic
         holds = bool(slot.holders) and slot.holders[-1] == agency
         binds = event.type == "creator.bound"
         if agency == subject:
-            verdict = Verdict.COUNTED if binds or holds else Verdict.NOT_BOUND
+            verdict = VERDICTS[outcome_of_binding(binds, holds)]
             findings.append(Finding(event.occurred_at, event.position, verdict))
         if takes_effect(binds, holds):
             slot.bind(event.occurred_at, agency if binds else None)
@@ -181,9 +186,9 @@ def _credit_of(own: list[Event], findings: list[Finding]) -> list[tuple[int, int
         if event.type not in ("credit.granted", "credit.deducted"):
             continue
         lifted = event.type == "credit.deducted" and event.data.violation in restored
-        verdict = Verdict.LIFTED if lifted else Verdict.COUNTED
-        findings.append(Finding(event.occurred_at, event.position, verdict))
-        if not lifted:
+        outcome = outcome_of_credit(lifted)
+        findings.append(Finding(event.occurred_at, event.position, VERDICTS[outcome]))
+        if outcome == COUNTED:
             points = event.data.points
             movements.append((event.occurred_at, points if event.type == "credit.granted" else -points))
     return movements
@@ -241,6 +246,16 @@ def takes_effect(binds: bool, holds: bool) -> bool:
     return binds or holds
 
 
+def outcome_of_binding(binds: bool, holds: bool) -> int:
+    """What becomes of such a binding or unbinding."""
+    return COUNTED if takes_effect(binds, holds) else NOT_BOUND
+
+
+def outcome_of_credit(lifted: bool) -> int:
+    """What becomes of a movement of credit, by whether it is a deduction whose violation was restored."""
+    return LIFTED if lifted else COUNTED
+
+
 def outcome_of(kind: int, seen: bool, held: bool) -> int:
     """What becomes of an event, by whether its order was settled before, and whether the agency held the creator.
 
@@ -268,7 +283,7 @@ def add(sums: MutableSequence[int], kind: int, amount: int, showcase: bool, good
     sums[5] += first and showcase
 
 
-READING: Final = (takes_effect, outcome_of, add)
+READING: Final = (takes_effect, outcome_of_binding, outcome_of, add)
 """The functions that are compiled where many creators are read."""
 
 

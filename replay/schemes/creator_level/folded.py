@@ -1,13 +1,13 @@
 """What a compiled fold of creators' levels says of one creator, as the values that its plain replay is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from domain.calendar import month_start
 from domain.creator_level.facts import rules_of
-from domain.creator_level.rule import Evaluation, Figures, gates
+from domain.creator_level.rule import Evaluation, Figures, Rules, gates
 from domain.policy import Term, term_at
 from replay.schemes.creator_level.fold import UNREGISTERED, CreatorFolded
 from replay.schemes.creator_level.replay import Month
@@ -21,13 +21,20 @@ class FoldedCreator(NamedTuple):
     """Every evaluation, the earliest first."""
 
 
-def creator_of(folded: CreatorFolded, subject: int, terms: Sequence[Term]) -> FoldedCreator:
-    """What a fold under some terms says of a subject.
+def rules_by_hash(terms: Sequence[Term]) -> dict[str, Rules]:
+    """By the policy's hash."""
+    return {term.policy.hash: rules_of(term.policy) for term in terms}
+
+
+def creator_of(
+    folded: CreatorFolded, subject: int, terms: Sequence[Term], rules: Mapping[str, Rules] | None = None
+) -> FoldedCreator:
+    """What a fold under some terms says of a subject; who asks for many gives the terms' rules beside them.
 
     What another version would make of a month, whose gates may count other days, a fold under that version says.
     """
     low, high = np.searchsorted(folded.evaluations["subject"], (subject, subject + 1)).tolist()
-    rules = {term.policy.hash: rules_of(term.policy) for term in terms}
+    rules = rules or rules_by_hash(terms)
     sums = _sums_of(folded, subject)
     months = []
     for _, month, settled, good, *scores in folded.evaluations[low:high].tolist():

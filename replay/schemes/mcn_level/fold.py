@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import month_of
-from domain.mcn_level.facts import COUNTED, LIVE, READING, REFUNDED, SETTLED, Sums, add, outcome_of, takes_effect
+from domain.mcn_level.facts import (
+    COUNTED,
+    LIVE,
+    READING,
+    REFUNDED,
+    SETTLED,
+    Sums,
+    add,
+    outcome_of,
+    outcome_of_binding,
+    takes_effect,
+)
 from replay.columnar.columns import (
     CREATOR_BOUND,
     CREATOR_UNBOUND,
@@ -26,10 +37,21 @@ from replay.columnar.columns import (
 from replay.columnar.jit import compiled
 from replay.columnar.months import Months, months_between, place_of
 from replay.columnar.rows import Rows, in_order, retracted_rows, rows_of
+from replay.replaying.verdicts import WRITING, Room, room_for, write_verdict
 
 NOBODY: Final = -1
-_NO_MONTH: Final = 2**62
+NEVER: Final = 2**62
 FIGURES: Final = len(Sums._fields)
+
+
+class Told(NamedTuple):
+    """Verdicts in any order, each with the number of the agency that it is one of."""
+
+    agencies: NDArray[np.int64]
+    at: NDArray[np.int64]
+    position: NDArray[np.int64]
+    verdict: NDArray[np.int8]
+    """A number of `domain.mcn_level.facts.VERDICTS`."""
 
 
 class Slots(NamedTuple):
@@ -44,6 +66,8 @@ class Slots(NamedTuple):
     at: NDArray[np.int64]
     holders: NDArray[np.int64]
     """The agency from `at` on; NOBODY for none."""
+    told: Told
+    """What became of each binding and unbinding."""
 
 
 class Parts(NamedTuple):
@@ -55,6 +79,8 @@ class Parts(NamedTuple):
     months: NDArray[np.int64]
     figures: NDArray[np.int64]
     """FIGURES columns: the fields of `domain.mcn_level.facts.Sums`."""
+    told: Told | None = None
+    """What became of each event for every agency that ever held its creator; None where it was not asked for."""
 
 
 # --- bindings ---------------------------------------------------------------------------------------------------------
@@ -76,39 +102,61 @@ def slots_of(parts: Sequence[Columns], as_of: int) -> Slots:
         found.append(np.stack([*numbers, np.array(own)[columns.subject[rows]], binds]).astype(np.int64))
     table = np.concatenate(found, axis=1) if found else np.empty((5, 0), np.int64)
     table = table[:, np.lexsort((table[2], table[1], table[0]))]
-    kept, holders = compiled(_hold, takes_effect)(table)
+    outcomes, holders = compiled(_hold, takes_effect, outcome_of_binding)(table)
+    kept = outcomes == COUNTED
     owners, at = table[0][kept], table[1][kept]
     begins = np.searchsorted(owners, np.arange(len(creators) + 1))
-    return Slots(list(agencies), list(creators), begins, at, holders[kept])
+    told = Told(table[3], table[1], table[2], outcomes)
+    return Slots(list(agencies), list(creators), begins, at, holders[kept], told)
 
 
 def _hold(table: Any) -> Any:
-    """Of bindings in order: which take effect, and who holds the creator after them."""
+    """Of bindings in order: what becomes of them, and who holds the creator after them."""
     rows = table.shape[1]
-    kept, holders = np.zeros(rows, np.bool_), np.empty(rows, np.int64)
+    outcomes, holders = np.empty(rows, np.int8), np.empty(rows, np.int64)
     holder = NOBODY
     for row in range(rows):
         if row == 0 or table[0, row] != table[0, row - 1]:
             holder = NOBODY
         agency, binds = table[3, row], table[4, row] == 1
-        kept[row] = takes_effect(binds, holder == agency)
-        if kept[row]:
+        outcomes[row] = outcome_of_binding(binds, holder == agency)
+        if outcomes[row] == COUNTED:
             holder = agency if binds else NOBODY
         holders[row] = holder
-    return kept, holders
+    return outcomes, holders
 
 
 # --- what creators add ------------------------------------------------------------------------------------------------
 
 
-def fold_parts(columns: Columns, slots: Slots, as_of: int) -> Parts:
-    """What the creators of some columns add to their agencies' months."""
+def fold_parts(columns: Columns, slots: Slots, as_of: int, *, judges: bool = False) -> Parts:
+    """What the creators of some columns add to their agencies' months.
+
+    `judges`: with the verdict on every event.
+    """
     numbers = {f"creator/{name}": number for number, name in enumerate(slots.creators)}
     slot_of = np.array([numbers.get(subject, NOBODY) for subject in columns.subjects], np.int64)
     months = months_between(min(as_of, int(columns.at.min(initial=as_of))), month_of(as_of))
-    folding = compiled(_fold, *READING, *_PARTS, in_order, place_of)
-    table = folding(rows_of(columns, "creator"), slot_of, (slots.begins, slots.at, slots.holders), months, as_of)
-    return Parts(table[:, 0], table[:, 1], table[:, 2], table[:, 3:])
+    rows = rows_of(columns, "creator")
+    room = room_for(0, _told_at_most(rows, slot_of, slots) if judges else 0, wanted=judges)
+    telling = Telling(np.empty(len(room.verdicts.at), np.int64), room)
+    folding = compiled(_fold, *READING, *_PARTS, in_order, place_of, *WRITING)
+    table, judged = folding(rows, slot_of, (slots.begins, slots.at, slots.holders), months, as_of, telling)
+    told = Told(telling.agencies, *room.verdicts[1:4]) if judges else None
+    return Parts(
+        *(table[:, 0], table[:, 1], table[:, 2], table[:, 3:]),
+        told and Told._make(column[:judged] for column in told),
+    )
+
+
+def _told_at_most(rows: Rows, slot_of: NDArray[np.int64], slots: Slots) -> int:
+    """At most so many verdicts: each event may have one for every agency that ever held its creator."""
+    bound = np.flatnonzero(slots.holders != NOBODY)
+    creators = np.searchsorted(slots.begins, bound, side="right") - 1
+    pairs = np.unique(np.stack([creators, slots.holders[bound]]), axis=1)
+    held = np.bincount(pairs[0], minlength=len(slots.creators) + 1)
+    """By creator, and at the end for who was never bound: how many agencies ever held it."""
+    return int((np.diff(rows.begins) * held[slot_of]).sum())
 
 
 _ORDER, _GOOD, _WORRY_FREE, _SHOWCASE = 1, 2, 4, 8
@@ -119,6 +167,10 @@ _IN_SHOWCASE: Final = 0
 class CreatorBuffers(NamedTuple):
     """What one creator's rows are read into."""
 
+    agencies: Any
+    """By place, each agency that ever held it."""
+    place_by_slot: Any
+    """By binding, the place of the agency."""
     flags: Any
     """By order."""
     sold_by: Any
@@ -128,7 +180,14 @@ class CreatorBuffers(NamedTuple):
     touched: Any
 
 
-def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, as_of: int) -> Any:
+class Telling(NamedTuple):
+    """Where verdicts go, each with its agency."""
+
+    agencies: Any
+    room: Room
+
+
+def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, as_of: int, telling: Telling) -> Any:
     assert in_order(rows)
     begins, _, holders = slots
     keys = slots_max = 1
@@ -138,36 +197,38 @@ def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, as_of: int) -> A
         slots_max = max(slots_max, begins[slot + 1] - begins[slot])
     places = len(months.begins)
     work = CreatorBuffers(
+        np.empty(slots_max, np.int64),
+        np.empty(slots_max, np.int64),
         np.zeros(keys, np.int8),
         np.zeros(keys, np.int32),
         np.zeros((slots_max, places, FIGURES), np.int64),
         np.zeros((slots_max, places), np.bool_),
     )
-    agencies, place_by_slot = np.empty(slots_max, np.int64), np.empty(slots_max, np.int64)
-    table, filled = np.empty((1024, 3 + FIGURES), np.int64), 0
+    table, filled, judged = np.empty((1024, 3 + FIGURES), np.int64), 0, 0
     for subject in range(len(rows.judged)):
         slot = slot_of[subject]
         if slot < 0:
             continue
-        held = _agencies_of(holders[begins[slot] : begins[slot + 1]], agencies, place_by_slot)
-        first, last = _read(rows, subject, slots, slot, place_by_slot, months, as_of, work)
+        held = _agencies_of(holders[begins[slot] : begins[slot + 1]], work)
+        first, last, judged = _read(rows, subject, slots, slot, held, months, as_of, work, telling, judged)
         for place in range(first, last + 1):
             for agency in range(held):
                 if not work.touched[agency, place]:
                     continue
                 if filled == len(table):
                     table = _grown(table)
-                table[filled, 0], table[filled, 1], table[filled, 2] = slot, agencies[agency], months.first + place
+                table[filled, 0], table[filled, 1], table[filled, 2] = slot, work.agencies[agency], months.first + place
                 for figure in range(FIGURES):
                     table[filled, 3 + figure] = work.sums[agency, place, figure]
                     work.sums[agency, place, figure] = 0
                 work.touched[agency, place] = False
                 filled += 1
-    return table[:filled]
+    return table[:filled], judged
 
 
-def _agencies_of(holders: Any, agencies: Any, place_by_slot: Any) -> int:
+def _agencies_of(holders: Any, work: CreatorBuffers) -> int:
     """Number the agencies that ever held a creator, and say which it is of each binding."""
+    agencies, place_by_slot = work.agencies, work.place_by_slot
     count = 0
     for slot in range(len(holders)):
         place_by_slot[slot] = NOBODY
@@ -188,15 +249,19 @@ def _read(
     subject: int,
     slots: Any,
     slot: int,
-    place_by_slot: Any,
+    held: int,
     months: Months,
     as_of: int,
     work: CreatorBuffers,
-) -> tuple[int, int]:
-    """Add a creator's rows to its agencies' months: the first and the last month that has any."""
+    telling: Telling,
+    judged: int,
+) -> tuple[int, int, int]:
+    """Add a creator's rows to its agencies' months: the first and the last month that has any, and how many verdicts
+    there are now.
+    """
     begins, bound_at, _ = slots
     first_binding, next_binding, end = begins[slot], begins[slot], begins[slot + 1]
-    place, month_end, first, keys, holder = 0, -_NO_MONTH, -1, 0, NOBODY
+    place, month_end, first, keys, holder = 0, -NEVER, -1, 0, NOBODY
     for row in range(rows.begins[subject], rows.begins[subject + 1]):
         at, what, key = rows.at[row], rows.what[row], rows.key[row]
         if at > as_of:
@@ -209,7 +274,7 @@ def _read(
             month_end = months.begins[place + 1]
             first = place if first < 0 else first
         while next_binding < end and bound_at[next_binding] <= at:
-            holder = place_by_slot[next_binding - first_binding]
+            holder = work.place_by_slot[next_binding - first_binding]
             next_binding += 1
         flags = 0
         agency = holder
@@ -219,7 +284,10 @@ def _read(
             agency = work.sold_by[key] if flags & _ORDER else holder
         if kind == SETTLED and not flags & _ORDER:
             work.flags[key], work.sold_by[key] = _flags_of(rows.extra[row], rows.detail[row]), holder
-        if outcome_of(kind, flags & _ORDER != 0, agency >= 0) != COUNTED:
+        seen = flags & _ORDER != 0
+        if telling.room.wanted:
+            judged = _tell(telling, judged, work.agencies, held, kind, seen, agency, at, rows.position[row])
+        if outcome_of(kind, seen, agency >= 0) != COUNTED:
             continue
         flags = work.flags[key] if kind != LIVE else 0
         showcase, good, worry_free = flags & _SHOWCASE != 0, flags & _GOOD != 0, flags & _WORRY_FREE != 0
@@ -227,7 +295,27 @@ def _read(
         work.touched[agency, place] = True
     for key in range(keys):
         work.flags[key] = 0
-    return max(first, 0), place
+    return max(first, 0), place, judged
+
+
+def _tell(
+    telling: Telling,
+    judged: int,
+    agencies: Any,
+    held: int,
+    kind: int,
+    seen: bool,
+    agency: int,
+    at: int,
+    position: int,
+) -> int:
+    """Write down what becomes of an event for every agency that ever held its creator; `agency` is the place of that
+    which it may count for.
+    """
+    for place in range(held):
+        telling.agencies[judged] = agencies[place]
+        judged = write_verdict(telling.room.verdicts, judged, at, position, outcome_of(kind, seen, place == agency))
+    return judged
 
 
 def _flags_of(extra: int, channel: int) -> int:
@@ -256,4 +344,4 @@ def _kind_of(what: int) -> int:
     return LIVE if what == LIVE_HELD else -1
 
 
-_PARTS: Final = (_agencies_of, _read, _flags_of, _grown, _kind_of)
+_PARTS: Final = (_agencies_of, _read, _tell, _flags_of, _grown, _kind_of)

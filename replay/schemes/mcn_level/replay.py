@@ -1,15 +1,15 @@
 """An agency's level replayed: its phase, its scores row by row, and the creators that they rest on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.events import BINDING_TYPES, Event
 from domain.keys import bindings_key, retracts_key, stream_key
-from domain.mcn_level.facts import evaluated_at, figures_of, held_at_close, history_of, rules_of
+from domain.mcn_level.facts import VERDICTS, History, evaluated_at, figures_of, held_at_close, history_of, rules_of
 from domain.mcn_level.rule import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
-from domain.policy import Policy, start_of_month, terms_of
+from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from domain.rules.comparison import Trial
 from replay.history.timeline import RETRACTED, Moment, events_of, taking_part
 from replay.policies.benefits import BENEFIT_PREFIX
@@ -66,14 +66,15 @@ class McnReplay(MonthlyReplay[Month]):
     """One replay of one agency; what is known includes its creators' streams and every binding of these."""
 
     scheme = SCHEME
+    words = tuple(map(str, VERDICTS))
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
         self.terms = terms_of(policies.own, start_of_month)
-        self._rules = {term.policy.hash: rules_of(term.policy) for term in self.terms}
         self.took_part = taking_part(known, moment.as_of)
         self.history, self._findings = history_of(self.took_part, subject)
-        self.months = self._evaluated()
+        of_creators = self._creator_months if self.begun else {}
+        self.months = evaluations(self.history, of_creators, self.terms, moment.as_of)
 
     @classmethod
     def load(cls, store: Store, subject: str, position: int) -> list[Event]:
@@ -174,30 +175,37 @@ class McnReplay(MonthlyReplay[Month]):
         """By creator's id and month, its evaluation."""
         return {(name, month.month): month for name in self.history.slots for month in self.creator(name).months}
 
-    def _evaluated(self) -> list[Month]:
-        """Every month up to the last that is evaluated at `as_of`."""
-        if self.history.onboarded_at is None:
-            return []
-        found = []
-        for month in range(month_of(self.history.onboarded_at), month_of(self.moment.as_of) + 1):
-            policy = self.policy_at(month_start(month))
-            rules = self._rules[policy.hash]
-            if month >= rules.first_month and evaluated_at(month, rules) <= self.moment.as_of:
-                found.append(self._evaluation(month, policy, rules))
-        return found
-
-    def _evaluation(self, month: int, policy: Policy, rules: Rules) -> Month:
-        held = held_at_close(self.history, month)
-        creators = {name: found and found.level for name in held for found in [self._creator_months.get((name, month))]}
-        top = sum(1 for name in held if self.is_top(name, month, rules))
-        return Month(policy, rules, evaluate(figures_of(self.history, month, top, rules), rules), creators)
-
     def is_top(self, creator: str, month: int, rules: Rules) -> bool:
-        """Whether a creator's level of a month is high enough, by the levels of the version that judged it."""
-        found = self._creator_months.get((creator, month))
-        if found is None or found.level is None or rules.top_level not in found.rules.levels:
-            return False
-        return found.found.level >= found.rules.levels.index(rules.top_level)
+        """Whether a creator's level of a month is high enough."""
+        return _is_top(self._creator_months.get((creator, month)), rules)
+
+
+def evaluations(
+    history: History, creator_months: Mapping[tuple[str, int], CreatorMonth], terms: Sequence[Term], as_of: int
+) -> list[Month]:
+    """Every month of an agency up to the last that is evaluated at an instant, by its creators' evaluations, which are
+    given by id and month.
+    """
+    if history.onboarded_at is None:
+        return []
+    by_policy = {term.policy.hash: rules_of(term.policy) for term in terms}
+    found = []
+    for month in range(month_of(history.onboarded_at), month_of(as_of) + 1):
+        policy = term_at(terms, month_start(month)).policy
+        rules = by_policy[policy.hash]
+        if month >= rules.first_month and evaluated_at(month, rules) <= as_of:
+            held = {name: creator_months.get((name, month)) for name in held_at_close(history, month)}
+            levels = {name: evaluated and evaluated.level for name, evaluated in held.items()}
+            top = sum(1 for evaluated in held.values() if _is_top(evaluated, rules))
+            found.append(Month(policy, rules, evaluate(figures_of(history, month, top, rules), rules), levels))
+    return found
+
+
+def _is_top(found: CreatorMonth | None, rules: Rules) -> bool:
+    """Whether the level of an evaluation is high enough, by the levels of the version that judged it."""
+    if found is None or found.level is None or rules.top_level not in found.rules.levels:
+        return False
+    return found.found.level >= found.rules.levels.index(rules.top_level)
 
 
 def _bindings_of(store: Store, creator: str, position: int) -> list[Event]:

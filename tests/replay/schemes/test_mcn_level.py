@@ -15,7 +15,7 @@ from domain.calendar import month_of, month_text, parse_instant
 from domain.events import (
     Event,
 )
-from domain.mcn_level.facts import evaluated_at
+from domain.mcn_level.facts import evaluated_at, rules_of
 from domain.mcn_level.rule import State
 from domain.policy import Policy
 from replay.history.timeline import Moment
@@ -126,7 +126,7 @@ def test_the_boards_agree(seed: int, ranks_by: str) -> None:
 
 
 def replay_rules() -> Any:
-    return replay_of(SMALL, [], AGENCIES[0], BEGIN, 0)._rules[SMALL.hash]
+    return rules_of(SMALL)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from domain.creator_level.facts import CONTENT, evaluation_period, figures_of, r
 from domain.events import (
     BINDING_TYPES,
     CreatorNamed,
+    CreditRestored,
     Event,
     MerchantOnboarded,
     MerchantTierSet,
@@ -24,7 +25,7 @@ from domain.mcn_level.facts import Sums
 from domain.merchant_tier.facts import end_of, last_closed_day
 from domain.merchant_tier.facts import history_of as tier_history_of
 from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_after, state_of
-from domain.policy import Policy, start_of_day, term_at, terms_of
+from domain.policy import Policy, start_of_day, start_of_month, term_at, terms_of
 from replay.columnar.rows import in_order, rows_of
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
@@ -34,6 +35,7 @@ from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded,
 from replay.schemes.creator_level.folded import creator_of
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.mcn_level.fold import Parts, Slots, fold_parts, slots_of
+from replay.schemes.mcn_level.folded import agency_of, fold_mcn
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
 from replay.schemes.merchant_tier.folded import notes_of as tier_notes_of
@@ -356,13 +358,18 @@ MCN_VERSIONS: Final = {
 
 
 def agencies(ledger: list[Event], number: int) -> list[Event]:
-    """The same with other names, that no two worlds share, and more refunds, so that creators have moved on by then."""
+    """The same with other names, that no two worlds share, more that is restored, and more refunds, so that creators
+    have moved on by then.
+    """
     pick, found = Random(number + len(ledger)), []
     for event in ledger:
         data = event.data
         if event.type in BINDING_TYPES:
             data = CreatorNamed(creator=f"{data.creator}-{number}")
         found.append(event._replace(originator_id=f"{event.originator_id}-{number}", data=data))
+    for deducted in [event for event in found if event.type == "credit.deducted" and pick.random() < 0.4]:
+        restored = CreditRestored(violation=deducted.data.violation)
+        found.append(deducted._replace(id=f"{deducted.id}-r", type="credit.restored", data=restored))
     for sale in [event for event in found if event.type == "sale.settled" and pick.random() < 0.4]:
         data, at = (
             SaleRefunded(order=sale.data.order, amount=pick.choice((1, 100, 700))),
@@ -384,16 +391,33 @@ def test_what_creators_add_to_agencies_equals_plain_replays(versions: list[Polic
     known, creator_versions = ledger[:position], [creator_level_worlds.SMALL]
     bucket = {name: pick.randrange(3) for name in sorted({event.originator_id for event in known})}
     buckets = [columns_of(event for event in known if bucket[event.originator_id] == n) for n in range(3)]
-    slots = slots_of(buckets, as_of)
+    folded = fold_mcn(buckets, terms_of(creator_versions, evaluation_period), as_of, judges=True)
+    slots, terms = slots_of(buckets, as_of), terms_of(versions, start_of_month)
     sums = sums_of_parts(slots, [fold_parts(columns, slots, as_of) for columns in buckets])
     assert set(slots.agencies) == {name for name in bucket if name.startswith("mcn/")}
-    for subject in slots.agencies:
+    for number, subject in enumerate(slots.agencies):
         policies = Policies(versions, creator_versions)
         world = [event for event in known if event.originator_id.endswith(f"-{subject.rpartition('-')[2]}")]
         replay = McnReplay(subject, world, Moment(as_of, 0, position), policies)
         assert sums[subject] == {
             key: list(added) for key, added in replay.history.sums.items() if list(added) != [0] * len(added)
         }
+        assert judged_of(verdicts_of(folded), number, McnReplay) == replay.judged
+        found = agency_of(folded, number, terms)
+        assert found.history._replace(reputation={}) == replay.history._replace(reputation={})
+        assert found.months == replay.months
+
+
+def test_the_worlds_of_agencies_reach_every_verdict() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(60):
+        world = agencies(mcn_level_worlds.world_of(seed).ledger, seed)
+        known = [event._replace(position=place) for place, event in enumerate(world, 1)]
+        moment = Moment(mcn_level_worlds.BEGIN + 400 * DAY_MICROS, 0, 0)
+        policies = Policies(MCN_VERSIONS["several"], [creator_level_worlds.SMALL])
+        for subject in sorted({event.originator_id for event in known if event.originator_id.startswith("mcn/")}):
+            seen.update(judged.verdict for judged in McnReplay(subject, known, moment, policies).judged)
+    assert {word for word in McnReplay.words if seen[word] < 5} == set()
 
 
 def sums_of_parts(slots: Slots, parts: list[Parts]) -> dict[str, dict[tuple[str, int], list[int]]]:
