@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from replay.columnar.columns import Columns, first_out_of_order
-from replay.columnar.encoding import Named, Unread, read_named
+from replay.columnar.encoding import Named, Unread
 from replay.columnar.numbering import Numbered, names_of, names_schema, needed, number, split
 from replay.columnar.parts import PART_ROWS, SortedRows, SubjectRange, from_subject, last_of, parts_of
+from replay.columnar.reading import read_named
 from replay.columnar.segments import (
     AGENCIES,
     BUCKETS,

@@ -1,14 +1,14 @@
 """From stored rows to columns: records are decoded by type, names become numbers, many rows at a time.
 
-Two steps: `read_named` gives the rows of a stretch of the ledger with their names still as text; `number` numbers these
-within a bucket of subjects, going on from the names that are known. Numbers depend on the order of the ledger alone,
-so that however it is cut into stretches, they come out the same.
+Two steps: `named_of` gives the rows of records with their names still as text; `number` numbers these within a bucket
+of subjects, going on from the names that are known. Numbers depend on the order of the ledger alone, so that however
+it is cut into stretches, they come out the same.
 """
 
 from array import array
 from collections.abc import Callable, Sequence
-from itertools import compress, islice
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -18,10 +18,9 @@ from domain.events import CATALOGUE
 from domain.merchant_reputation.facts import KINDS
 from replay.columnar.columns import CHANNELS, GOOD_GOODS, SCORES, WHATS, WORRY_FREE
 from replay.errors import LevelbookError, damaged
-from replay.processes import rare_cycle_search
 from replay.store.base import Known, Store
 from replay.store.decode import read_record
-from replay.store.queries import place_at, sealed_rows, sealed_rows_of
+from replay.store.queries import place_at
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-READ_ROWS: Final = 50_000
-"""Rows that are read and decoded at a time."""
 _NO_ROW: Final = 0
 
 
@@ -63,65 +60,6 @@ class Unread(NamedTuple):
     error: LevelbookError
 
 
-def read_named(
-    store: Store, after: int, last: int, progress: Callable[[int], None] = lambda _: None
-) -> tuple[Named, list[Unread]]:
-    """The records of the positions behind `after` up to `last`, and those that cannot be read, which have no row.
-
-    Raises DamagedError for a record that is missing.
-    """
-    numbers = _Numbers()
-    parts: list[Named] = []
-    unread: list[Unread] = []
-    with rare_cycle_search():
-        for begin in range(after, last, READ_ROWS):
-            end = min(begin + READ_ROWS, last)
-            rows = list(sealed_rows(store, begin, end))
-            if len(rows) != end - begin:
-                raise damaged(f"the ledger lacks records between positions {begin + 1} and {end}: it")
-            parts.append(_named(rows, numbers, store, unread))
-            progress(end)
-    return joined(parts, list(numbers)), sorted(unread, key=attrgetter("position"))
-
-
-def read_stream(store: Store, stream: str, after: int, last: int) -> Named:
-    """The records of one stream behind a position and up to another.
-
-    Raises DamagedError for one that cannot be read.
-    """
-    numbers = _Numbers()
-    numbers[stream]  # also where it has no record there
-    parts: list[Named] = []
-    unread: list[Unread] = []
-    rows = sealed_rows_of(store, stream, after, last)
-    with rare_cycle_search():
-        while some := list(islice(rows, READ_ROWS)):
-            parts.append(_named(some, numbers, store, unread))
-            if unread:
-                raise min(unread, key=attrgetter("position")).error
-    return joined(parts, list(numbers))
-
-
-def read_rows(store: Store, rows: Sequence[tuple[Any, ...]]) -> tuple[Named, list[Unread]]:
-    """The records of some rows of what segments are made of, in order of position, and those that cannot be read."""
-    numbers, unread = _Numbers(), list[Unread]()
-    with rare_cycle_search():
-        found = _named(rows, numbers, store, unread)
-    return found._replace(streams=list(numbers)), unread
-
-
-def joined(parts: Sequence[Named], streams: list[str]) -> Named:
-    """Stretches that follow one another as one; their rows index into `streams` already."""
-    import numpy as np
-    import pyarrow as pa
-
-    if not parts:
-        return _named([], _Numbers(), None, [])._replace(streams=streams)
-    arrays = [np.concatenate(columns) for columns in zip(*(part[:7] for part in parts), strict=True)]
-    texts = [pa.concat_arrays(columns) for columns in zip(*(part[7:9] for part in parts), strict=True)]
-    return Named._make([*arrays, *texts, streams])
-
-
 def chosen(named: Named, rows: "NDArray[np.int64]") -> Named:
     """Some of the rows."""
     import pyarrow as pa
@@ -131,7 +69,7 @@ def chosen(named: Named, rows: "NDArray[np.int64]") -> Named:
     return Named._make([*integers, *texts, named.streams])
 
 
-class _Numbers(dict[str, int]):
+class Numbers(dict[str, int]):
     """Gives each text that it has not met yet the next number."""
 
     def __missing__(self, text: str) -> int:
@@ -139,12 +77,12 @@ class _Numbers(dict[str, int]):
         return number
 
 
-def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | None, unread: list[Unread]) -> Named:
-    """The rows of records; those that cannot be read are added to `unread`."""
+def named_of(rows: Sequence[tuple[Any, ...]], store: Store | None, unread: list[Unread]) -> Named:
+    """The rows of records as `sealed_rows` gives them; those that cannot be read are added to `unread`."""
     import numpy as np
 
-    count = len(rows)
-    positions, streams, types, ats, _ = zip(*rows, strict=True) if rows else ((),) * 5
+    count, numbers = len(rows), Numbers()
+    positions, streams, types, ats = (list(map(itemgetter(place), rows)) for place in range(4))
     stream = np.fromiter(map(numbers.__getitem__, streams), np.int32, count)
     what = np.fromiter(map(_WHATS.__getitem__, types), np.int8, count)
     values = (np.zeros(count, np.int64), np.zeros(count, np.int16), np.zeros(count, np.int8))
@@ -152,7 +90,7 @@ def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | No
     for event_type, chosen in _by_type(what, types).items():
         form = _FORMS.get(event_type, _UNKNOWN)
         try:
-            picked, data = chosen, form.data([rows[row] for row in chosen])
+            picked, data = chosen, form.data(list(map(rows.__getitem__, chosen)))
             _fill(form, picked, data, values, texts)
         except (LevelbookError, *_UNREADABLE):
             found = [form.read(rows[row]) for row in chosen]
@@ -168,7 +106,7 @@ def _named(rows: Sequence[tuple[Any, ...]], numbers: _Numbers, store: Store | No
     kept = np.flatnonzero(what != _NO_ROW)
     at, position = np.array(ats, np.int64), np.array(positions, np.int64)
     integers = (stream, at, position, what, *values)
-    return Named._make([*(column[kept] for column in integers), *(text.at(kept) for text in texts), []])
+    return Named._make([*(column[kept] for column in integers), *(text.at(kept) for text in texts), list(numbers)])
 
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, OverflowError)
@@ -287,7 +225,7 @@ class _Form(NamedTuple):
 
     def data(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The needed data of many records of one type: decoded as one array, which is twice as fast as one by one."""
-        outers = self.decode(b"[" + b",".join([row[4] for row in rows]) + b"]")
+        outers = self.decode(b"[" + b",".join(map(_record, rows)) + b"]")
         if len(outers) != len(rows):
             raise msgspec.DecodeError
         if _PRESENT_V.issuperset(map(_version, outers)):
@@ -321,6 +259,7 @@ def _has_row(event_type: str) -> bool:
 
 _PRESENT_V: Final = frozenset(range(DATA_SINCE_V, RECORD_V + 1))
 """The forms of a record whose data need no lifting."""
+_record: Final = itemgetter(4)
 _version: Final = attrgetter("v")
 _data: Final = attrgetter("event.data")
 

@@ -1,4 +1,4 @@
-"""What compiled loops read: columns without names, where each subject's rows begin, and which are retracted."""
+"""What compiled loops read: columns without names, where each subject's rows begin, which are retracted; and months."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.calendar import month_of, month_start
 from replay.columnar.columns import Columns, positions_taken_out
 
 
@@ -93,6 +94,20 @@ def _dtype(value: Any) -> np.dtype[Any]:
     return np.dtype(fields, align=True)
 
 
+class Months(NamedTuple):
+    """Months one after another, as arrays: the calendar itself stays in `domain.calendar`."""
+
+    first: int
+    begins: NDArray[np.int64]
+    """The instant at which each begins, and one more for the end."""
+
+
+def months_between(first_at: int, last: int) -> Months:
+    """The months from that of an instant to the one given, and one more."""
+    first = min(month_of(first_at), last)
+    return Months(first, np.array([month_start(month) for month in range(first, last + 3)]))
+
+
 # --- in compiled loops ------------------------------------------------------------------------------------------------
 
 
@@ -103,3 +118,15 @@ def in_order(rows: Rows) -> bool:
         if before >= (rows.subject[row], rows.at[row], rows.position[row]):
             return False
     return True
+
+
+def place_of(months: Months, at: int) -> int:
+    """The place of the month that holds an instant, found by halving; that after the last for what is later."""
+    low, high = 0, len(months.begins)
+    while low < high:
+        middle = (low + high) // 2
+        if months.begins[middle] <= at:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1

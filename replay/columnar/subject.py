@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from replay.columnar.archive import Archive
 from replay.columnar.columns import TYPES, Columns, first_out_of_order, in_order
-from replay.columnar.encoding import Named, read_rows, read_stream
+from replay.columnar.encoding import Named
 from replay.columnar.numbering import KEY, SUBJECT, names_of, names_schema, needed, number
+from replay.columnar.reading import read_rows, read_stream
 from replay.columnar.segments import (
     COLUMNS_FILE,
     NAMES_FILE,

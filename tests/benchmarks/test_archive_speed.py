@@ -11,7 +11,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from replay.columnar.archive import open_archive
-from replay.columnar.encoding import READ_ROWS
+from replay.columnar.reading import READ_ROWS
 from replay.columnar.seal import seal
 from replay.columnar.segments import AGENCIES
 from replay.store.base import Store

@@ -33,8 +33,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.months import Months, months_between, place_of
-from replay.columnar.rows import Rows, in_order, rows_of
+from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, rows_of
 
 UNREACHED: Final = 2**62
 """A bound beyond all points, for levels that a version does not have."""

@@ -39,8 +39,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.months import Months, months_between, place_of
-from replay.columnar.rows import Rows, in_order, records_of, rows_of
+from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, records_of, rows_of
 from replay.replaying.verdicts import WRITING, Room, Verdicts, rewrite_wanted, room_for, write_wanted, written_in
 
 NONE: Final = -1

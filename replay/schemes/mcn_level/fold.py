@@ -35,8 +35,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.months import Months, months_between, place_of
-from replay.columnar.rows import Rows, in_order, retracted_rows, rows_of
+from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, retracted_rows, rows_of
 from replay.replaying.verdicts import WRITING, Room, room_for, write_verdict
 
 NOBODY: Final = -1

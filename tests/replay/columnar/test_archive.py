@@ -28,7 +28,7 @@ from domain.events import Event as Recorded
 from domain.events import LevelDecided
 from domain.merchant_reputation.facts import KINDS
 from replay.columnar import archive as archives
-from replay.columnar import encoding, numbering, segments
+from replay.columnar import encoding, numbering, reading, segments
 from replay.columnar import seal as sealing
 from replay.columnar.archive import Archive, open_archive
 from replay.columnar.check import check_archive
@@ -248,7 +248,7 @@ def folder_of(tmp_path: Path, name: str = "segments") -> Path:
 def test_segments_say_what_the_events_say_however_they_were_sealed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(encoding, "READ_ROWS", 70)
+    monkeypatch.setattr(reading, "READ_ROWS", 70)
     chance = Random(f"split {seed}")
     events, folder = world(seed, 500), folder_of(tmp_path)
     while events:

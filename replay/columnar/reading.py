@@ -1,0 +1,170 @@
+"""Records out of the store as columns: a stretch after another, and a long run of them by two processes.
+
+Both processes take the next stretch whenever they are done with one; what comes out does not tell who has read it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing.connection import Connection
+from operator import attrgetter
+from threading import Thread
+from typing import Any, Final, NamedTuple
+
+from replay.columnar.encoding import Named, Numbers, Unread, named_of
+from replay.errors import LevelbookError, damaged
+from replay.processes import rare_cycle_search, second_core
+from replay.store.base import Store
+from replay.store.opening import open_store
+from replay.store.queries import sealed_rows, sealed_rows_of
+
+READ_ROWS: Final = 50_000
+"""Rows that are read and decoded at a time: a stretch."""
+STRETCHES_BEFORE_HELP: Final = 6
+"""Fewer are read by this process alone: a second one takes half a second of one of them to start."""
+
+
+class Stretch(NamedTuple):
+    """The positions behind one up to another."""
+
+    after: int
+    last: int
+
+
+def read_named(
+    store: Store, after: int, last: int, progress: Callable[[int], None] = lambda _: None
+) -> tuple[Named, list[Unread]]:
+    """The records of the positions behind `after` up to `last`, and those that cannot be read, which have no row.
+
+    Raises DamagedError for a record that is missing.
+    """
+    stretches = [Stretch(begin, min(begin + READ_ROWS, last)) for begin in range(after, last, READ_ROWS)]
+    unread: list[Unread] = []
+    with rare_cycle_search():
+        if len(stretches) < STRETCHES_BEFORE_HELP:
+            parts = list(_read(store, stretches, unread, progress))
+        else:
+            parts = _read_by_two(store, stretches, unread, progress)
+    return joined(parts), sorted(unread, key=attrgetter("position"))
+
+
+def read_stream(store: Store, stream: str, after: int, last: int) -> Named:
+    """The records of one stream behind a position and up to another.
+
+    Raises DamagedError for one that cannot be read.
+    """
+    parts: list[Named] = []
+    unread: list[Unread] = []
+    rows = sealed_rows_of(store, stream, after, last)
+    with rare_cycle_search():
+        while some := list(islice(rows, READ_ROWS)):
+            parts.append(named_of(some, store, unread))
+            if unread:
+                raise min(unread, key=attrgetter("position")).error
+    return joined(parts)._replace(streams=[stream])  # also where it has no record there
+
+
+def read_rows(store: Store, rows: Sequence[tuple[Any, ...]]) -> tuple[Named, list[Unread]]:
+    """The records of some rows of what segments are made of, in order of position, and those that cannot be read."""
+    unread: list[Unread] = []
+    with rare_cycle_search():
+        return named_of(rows, store, unread), unread
+
+
+def joined(parts: Sequence[Named]) -> Named:
+    """Stretches that follow one another as one, their streams numbered as they are first met."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not parts:
+        return named_of([], None, [])
+    numbers = Numbers()
+    places = [np.array([numbers[stream] for stream in part.streams], np.int32) for part in parts]
+    stream = np.concatenate([place[part.stream] for place, part in zip(places, parts, strict=True)])
+    arrays = [np.concatenate(columns) for columns in zip(*(part[1:7] for part in parts), strict=True)]
+    texts = [pa.concat_arrays(columns) for columns in zip(*(part[7:9] for part in parts), strict=True)]
+    return Named._make([stream, *arrays, *texts, list(numbers)])
+
+
+def _read(
+    store: Store, stretches: Sequence[Stretch], unread: list[Unread], progress: Callable[[int], None]
+) -> Iterator[Named]:
+    for stretch in stretches:
+        yield _read_one(store, stretch, unread)
+        progress(stretch.last)
+
+
+def _read_one(store: Store, stretch: Stretch, unread: list[Unread]) -> Named:
+    rows = list(sealed_rows(store, *stretch))
+    if len(rows) != stretch.last - stretch.after:
+        raise damaged(f"the ledger lacks records between positions {stretch.after + 1} and {stretch.last}: it")
+    return named_of(rows, store, unread)
+
+
+# --- by two processes -------------------------------------------------------------------------------------------------
+
+
+def _read_by_two(
+    store: Store, stretches: Sequence[Stretch], unread: list[Unread], progress: Callable[[int], None]
+) -> list[Named]:
+    """The same by this process and a second one with a connection of its own: records never change.
+
+    What the other does not give, because it was ended or found something that cannot be read, this one reads.
+    """
+    found: dict[Stretch, Named] = {}
+    left = deque(stretches)
+    with _helped(store, left, found):
+        while left:
+            try:
+                stretch = left.popleft()
+            except IndexError:
+                break  # the other has taken the last
+            found[stretch] = _read_one(store, stretch, unread)
+            progress(stretches[len(found) - 1].last)
+    for stretch in stretches:
+        if stretch not in found:
+            found[stretch] = _read_one(store, stretch, unread)
+    progress(stretches[-1].last)
+    return [found[stretch] for stretch in stretches]
+
+
+@contextmanager
+def _helped(store: Store, left: deque[Stretch], found: dict[Stretch, Named]) -> Iterator[None]:
+    """While a second process reads stretches, too; one that it has begun is waited for."""
+    with second_core(_serve) as helper:
+        helper.send(store.location)
+        # What the other has read is taken at once, so that it never waits for this process.
+        taking = Thread(target=_take, args=(helper, left, found), daemon=True)
+        taking.start()
+        try:
+            yield
+        finally:
+            left.clear()
+            taking.join()
+
+
+def _take(helper: Connection, left: deque[Stretch], found: dict[Stretch, Named]) -> None:
+    try:
+        while left:
+            stretch = left.popleft()
+            helper.send(stretch)
+            named = helper.recv()
+            if named is not None:
+                found[stretch] = named
+    except (IndexError, EOFError, OSError):
+        return
+
+
+def _serve(connection: Connection) -> None:
+    """Read stretches of the store at a location; None for one that cannot be read whole."""
+    location: Any = connection.recv()
+    with open_store(location) as store:
+        while True:
+            stretch, unread = Stretch(*connection.recv()), list[Unread]()
+            try:
+                named = _read_one(store, stretch, unread)
+            except LevelbookError:
+                connection.send(None)
+                continue
+            connection.send(None if unread else named)
