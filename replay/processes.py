@@ -1,15 +1,18 @@
-"""Using the machine well in bulk work: a second process, and few searches for reference cycles."""
+"""Using the machine well in bulk work: a second process or thread, and few searches for reference cycles."""
 
 import gc
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import Final
+from threading import Thread
+from typing import Final, TypeVar
 
 NEW_OBJECTS_BEFORE_SEARCH: Final = 200_000
+Made = TypeVar("Made")
 Serve = Callable[[Connection], None]
 """What the second process does with its end of the connection; a function of a module."""
 
@@ -39,6 +42,23 @@ def second_core(serve: Serve) -> Iterator[Connection]:
         ours.close()
         process.terminate()
         process.join()
+
+
+def begun(work: Callable[[], Made]) -> "Future[Made]":
+    """What `work` will give or raise, begun in a thread now: for what a database does by itself.
+
+    Nobody waits for it who does not ask for its result: whoever interrupts the process ends it.
+    """
+    found: Future[Made] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:
+            found.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return found
 
 
 @contextmanager

@@ -2,40 +2,24 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
-from hashlib import sha256
 from multiprocessing.connection import Connection
-from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Final, NamedTuple
 
-import msgspec
-from msgspec import UNSET
-
-from domain.calendar import instant_text, parse_instant
-from domain.events import CATALOGUE, Envelope
 from domain.limits import AHEAD_MICROS_MAX
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.integrity.aliases import buyer_problems, why_seals_unchecked
+from replay.integrity.columns_fit import check_columns, which_fit
 from replay.integrity.key_chains import KeyWalk, Misfit, WalkedKeys, chain_problems, joined_keys
-from replay.processes import rare_cycle_search, second_core
+from replay.processes import begun, rare_cycle_search, second_core
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
 from replay.store.queries import BEFORE_ALL, chain_at, link_at, plain_rows, tally
-from replay.store.record import (
-    BUYER_MARK,
-    PLAIN_V,
-    RECORD_V,
-    RecordedEnvelope,
-    Row,
-    encode_json,
-    leaf_hash,
-    linked,
-    reference,
-)
+from replay.store.record import Row, leaf_hash, linked
 
-PROGRESS_ROWS: Final = 5_000
+ROWS_TOGETHER: Final = 200
+"""More do not stay in a processor's cache, and take longer each."""
 RECORDS_BEFORE_HELP: Final = 50_000
 """Shorter ledgers are walked by one process: a second one takes a quarter of a second to start."""
 
@@ -72,6 +56,7 @@ def parse_head(text: str) -> Kept:
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
     """Walk the whole ledger as it stands at the beginning."""
     last = store.head().position
+    rows = begun(store.row_problems)
     with rare_cycle_search():
         if last < RECORDS_BEFORE_HELP:
             span = _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
@@ -85,7 +70,7 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
         result.problems += [*_tally_problems(store, last, span.types), *buyer_problems(store)]
         result.problems += chain_problems(store, span.keys)
         result.seals_unchecked = why_seals_unchecked(store)
-    result.problems += store.definition_problems() + store.row_problems()
+    result.problems += store.definition_problems() + rows.result()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)
     return result
@@ -108,8 +93,11 @@ class WalkedSpan:
     keys: WalkedKeys = field(default_factory=WalkedKeys)
     problem: str | None = None
 
-    def check(self, row: Row, leaf: bytes, ledger_id: str) -> None:
-        """Raises Misfit unless the row follows the rows before it and its columns follow its bytes."""
+    def check(self, row: Row, leaf: bytes, ledger_id: str, *, fits: bool) -> None:
+        """Raises Misfit unless the row follows the rows before it and its columns follow its bytes.
+
+        `fits` says that they are known to.
+        """
         position, stream, version, event_type, _, _, _, occurred_at, recorded_at, _, chain, _ = row
         before = self.head
         if position <= before.position:
@@ -119,7 +107,8 @@ class WalkedSpan:
         if linked(before.chain, leaf) != chain:
             identity = "" if before.position else ", or the ledger's identity (created_at, key_check)"
             raise Misfit(f"the chain does not fit the record: its bytes, or those of the link{identity}, were changed")
-        _check_columns(row, ledger_id)
+        if not fits:
+            check_columns(row, ledger_id)
         if recorded_at < before.recorded_at:
             raise Misfit("recorded_at falls behind the record before")
         if occurred_at > recorded_at + AHEAD_MICROS_MAX:
@@ -134,16 +123,43 @@ class WalkedSpan:
         self.types[event_type] += 1
         self.head = Head(position, recorded_at, chain)
 
+    def take(self, rows: Sequence[Row], leaves: Sequence[bytes]) -> bool:
+        """Go on behind rows whose columns fit. False, and nothing is done, where `check` would find anything."""
+        at, recorded, chain = self.head
+        versions: dict[str, int] = {}
+        firsts: dict[str, int] = {}
+        for row, leaf in zip(rows, leaves, strict=True):
+            position, stream, version, _, _, _, _, occurred_at, recorded_at, _, kept, _ = row
+            at += 1
+            chain = linked(chain, leaf)
+            before = versions.get(stream) or self.versions.get(stream)
+            if before is None:
+                before = 0 if self.from_start else version - 1
+                firsts[stream] = version
+            if (position, version, kept) != (at, before + 1, chain) or not (
+                recorded <= recorded_at and occurred_at <= recorded_at + AHEAD_MICROS_MAX
+            ):
+                return False
+            versions[stream], recorded = version, recorded_at
+        self.head = Head(at, recorded, chain)
+        self.versions |= versions
+        self.first_versions |= firsts
+        self.types.update(row.type for row in rows)
+        return True
+
 
 def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
     """Walk a span to its end or to the first record that does not fit."""
-    keys = KeyWalk(store, span.keys, span.head.position)
+    keys, ledger_id = KeyWalk(store, span.keys, span.head.position), store.identity.id
     try:
-        for row in _rows(store, span.head.position, span.last):
-            span.check(row, leaf := leaf_hash(row.record), store.identity.id)
-            keys.follow(row, leaf)
-            if row.position % PROGRESS_ROWS == 0:
-                progress(row.position)
+        for rows in _together(_rows(store, span.head.position, span.last)):
+            fits, leaves = which_fit(rows, ledger_id), [leaf_hash(row.record) for row in rows]
+            are_taken = all(fits) and span.take(rows, leaves)
+            for row, leaf, is_sure in zip(rows, leaves, fits, strict=True):
+                if not are_taken:
+                    span.check(row, leaf, ledger_id, fits=is_sure)
+                keys.follow(row, leaf)
+            progress(span.head.position)
         if span.head.position != span.last:
             raise Misfit(f"is missing; the ledger goes on to {span.last}")
         keys.end(span.last)
@@ -161,6 +177,21 @@ def _before_first(store: Store) -> Head:
 def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
     """The rows behind a position; from the start, those too that stand before the first."""
     return map(Row._make, plain_rows(store, after or BEFORE_ALL, last))
+
+
+def _together(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Some rows at a time; before one that cannot be read, what was read."""
+    some: list[Row] = []
+    try:
+        for row in rows:
+            some.append(row)
+            if len(some) == ROWS_TOGETHER:
+                yield some
+                some = []
+    except DamagedError:
+        yield some
+        raise
+    yield some
 
 
 def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> WalkedSpan:
@@ -209,121 +240,6 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
         keys=joined_keys(first.keys, second.keys),
         problem=second.problem,
     )
-
-
-class _Reader(NamedTuple):
-    """How records of one type are read."""
-
-    decode: Callable[[bytes], Any]
-    reference: Callable[[Any], str | None]
-
-
-@cache
-def _reader(event_type: str) -> _Reader:
-    """Reads whole records of one type, strictly; what it has read encodes to the same bytes again."""
-    data = _plain(CATALOGUE[event_type].data)
-    event = _plain(Envelope, data=data)
-    decoder = msgspec.json.Decoder(_plain(RecordedEnvelope, event=event))
-    refs = CATALOGUE[event_type].refs
-    one = attrgetter(refs[0]) if len(refs) == 1 else partial(reference, event_type)
-    return _Reader(decoder.decode, one)
-
-
-def _plain(struct: type[msgspec.Struct], **others: Any) -> type[msgspec.Struct]:
-    """The struct with its fields' JSON types alone: their forms were the business of the intake."""
-    types = get_type_hints(struct) | others
-    fields = [
-        (field.name, types[field.name])
-        if field.required or field.name in others
-        else (field.name, types[field.name], field.default)
-        for field in msgspec.structs.fields(struct)
-    ]
-    return msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=True)
-
-
-def _check_columns(row: Row, ledger_id: str) -> None:
-    try:
-        reader = _reader(row.type)
-        record = reader.decode(row.record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
-        _expect("type", row.type, _type_in(row.record))
-        raise Misfit(f"the record cannot be read: {error}") from None
-    event = record.event
-    try:
-        recorded_text, occurred_at = _text(row.recorded_at), _instant(event.time)
-    except OverflowError:
-        raise Misfit("recorded_at lies outside the calendar") from None
-    if encode_json(record) != row.record or record.v != (PLAIN_V if record.extensions is UNSET else RECORD_V):
-        raise Misfit("the record is not in canonical form")
-    found = (
-        *_IN_RECORD(record),
-        occurred_at,
-        reader.reference(event.data),
-        _content_hash(record, row.record),
-    )
-    expected = (*_IN_COLUMNS(row), recorded_text, ledger_id, row.occurred_at, row.ref, row.content_hash)
-    if found != expected:
-        for name, column, value in zip(_COMPARED, expected, found, strict=True):
-            _expect(name, column, value)
-
-
-_COMPARED: Final = (
-    *("position", "stream", "subject", "version", "type", "source", "event_id"),
-    *("recorded_at", "ledger", "occurred_at", "ref", "content_hash"),
-)
-_IN_RECORD: Final = attrgetter(
-    *("position", "stream", "event.subject", "version", "event.type", "event.source", "event.id"),
-    *("recorded_at", "ledger"),
-)
-_IN_COLUMNS: Final = itemgetter(
-    *(Row._fields.index(name) for name in ("position", "stream", "stream", "version", "type", "source", "event_id"))
-)
-
-
-def _instant(text: str) -> int:
-    """The instant that a stored text names; it has the one form in which instants are stored."""
-    try:
-        if len(text) == _INSTANT_CHARS and text[10] == "T" and text.endswith("Z"):
-            return parse_instant(text)
-    except ValueError as error:
-        raise Misfit(f"the record names the time {text!r}, which {error}") from None
-    raise Misfit(f"the record names the time {text!r}, which is not in canonical form")
-
-
-def _type_in(record: bytes) -> object:
-    """The type that a record names, read as loosely as it can be."""
-    try:
-        return msgspec.json.decode(record)["event"]["type"]
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
-        raise Misfit(f"the record cannot be read: {error}") from None
-
-
-_INSTANT_CHARS: Final = len("2022-11-30T00:00:00.000000Z")
-_EVENT_BEGINS: Final = b',"event":'
-_EVENT_ENDS: Final = b',"ledger":'
-_text: Final = lru_cache(maxsize=4)(instant_text)
-
-
-def _content_hash(outer: Any, record: bytes) -> bytes:
-    """The hash of an event's content as the intake made it: no recordedtime, no extensions, the buyer a mark."""
-    event = outer.event
-    if event.recordedtime is UNSET and outer.extensions is UNSET:
-        content = record[record.index(_EVENT_BEGINS) + len(_EVENT_BEGINS) : record.rindex(_EVENT_ENDS)]
-    else:
-        event.recordedtime = UNSET
-        content = encode_json(event)
-    if event.type == "order.paid":
-        content = content.replace(b'"buyer":"%b"' % event.data.buyer.encode(), BUYER_MARK, 1)
-    return sha256(content).digest()
-
-
-def _expect(name: str, column: object, value: object) -> None:
-    if column != value:
-        raise Misfit(f"the column {name} holds {_shown(column)}, but the record says {_shown(value)}")
-
-
-def _shown(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else repr(value)
 
 
 def _tally_problems(store: Store, last: int, types: Counter[str]) -> list[str]:

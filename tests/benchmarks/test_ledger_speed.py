@@ -170,10 +170,16 @@ def test_append_to_a_long_stream_against_an_empty_one(location: str, tmp_path: P
 
 
 def test_verify_against_reading_and_hashing(ingested: Store, compare: Compare) -> None:
+    """Hashed are leaf, chain and the chain of the stream. Two processes and a thread share the verification."""
+
     def floor() -> None:
-        chain = bytes(32)
-        for (record,) in ingested._query("SELECT record FROM records ORDER BY position"):
-            chain = sha256(b"\x02" + chain + sha256(b"\x00" + record).digest()).digest()
+        chain, streams = bytes(32), dict[str, bytes]()
+        rows = ingested._query("SELECT position, stream, record FROM records ORDER BY position")
+        for position, stream, record in rows:
+            leaf = sha256(b"\x00" + record).digest()
+            chain = sha256(b"\x02" + chain + leaf).digest()
+            before = streams.get(stream, bytes(32))
+            streams[stream] = sha256(b"\x03" + before + position.to_bytes(8, "big") + leaf).digest()
 
     def product() -> None:
         assert verify(ingested).problems == []

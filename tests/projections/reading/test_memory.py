@@ -25,6 +25,7 @@ from projections.reading.remote_look import RemoteLook
 from projections.views.database import Views, open_views
 from replay.errors import StoreError
 from replay.store.base import Store
+from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events
 from tests.support.serving import serving
@@ -157,6 +158,25 @@ def test_one_look_in_the_event_loop_serves_all_who_wait_and_none_who_comes_later
 
 def _nobody(subject: str, scheme: str | None, work: Any) -> Any:
     raise AssertionError("nothing is read")
+
+
+def test_a_look_whose_connection_was_cut_says_so_and_the_next_has_another(
+    postgres_location: str, tmp_path: Path
+) -> None:
+    create_store(postgres_location)
+    with open_store(postgres_location) as store:
+        ingest_events(store, [event("creator.registered", "r", subject="creator/a")], tmp_path)
+        with open_views(store, make=True) as views:
+            rebuild(views, Asked(sample=0))
+        stores = Lending(postgres_location)
+        remote = RemoteLook(stores)
+        first = remote._look()
+        remote._connected().close()
+        with pytest.raises(StoreError, match="where the views stand cannot be read: "):
+            remote._look()
+        assert remote._look().standing == first.standing
+        remote.close()
+        stores.close()
 
 
 # --- what is remembered is what would be read -------------------------------------------------------------------------
