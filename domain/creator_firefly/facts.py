@@ -9,6 +9,7 @@ from domain.creator_firefly.rule import (
     VERDICTS,
     Account,
     Verdict,
+    decider_of,
     moved,
     outcome_of,
     registered,
@@ -88,11 +89,6 @@ def _judge(event: Event, account: Account, first: dict[tuple[bool, str], int], c
     outcome = outcome_of(account, is_redemption, seen_at is not None, cancelled_by is not None, data.points)
     if outcome != NOT_REGISTERED:
         first.setdefault(name, event.position)
-    verdict = VERDICTS[outcome]
-    decided_by = {
-        Verdict.DUPLICATE_TASK: seen_at,
-        Verdict.DUPLICATE_REDEMPTION: seen_at,
-        Verdict.CANCELLED: cancelled_by,
-    }.get(verdict)
+    decided_by = decider_of(outcome, seen_at or 0, cancelled_by or 0) or None
     after = moved(account, outcome, data.points)
-    return Finding(event.occurred_at, event.position, verdict, data.points, account, after, decided_by)
+    return Finding(event.occurred_at, event.position, VERDICTS[outcome], data.points, account, after, decided_by)

@@ -67,6 +67,15 @@ def outcome_of(account: Account, is_redemption: bool, seen: bool, cancelled: boo
     return REDEEMED if points <= account.balance else OVERDRAWN
 
 
+def decider_of(outcome: int, first: int, cancellation: int) -> int:
+    """The position of the event that decided an outcome, which is the first of its task or redemption or a
+    cancellation; 0 where the points themselves did.
+    """
+    if outcome in (DUPLICATE_TASK, DUPLICATE_REDEMPTION):
+        return first
+    return cancellation if outcome == CANCELLED else 0
+
+
 def moved(account: Account, outcome: int, points: int) -> Account:
     """The account after points with that outcome."""
     if outcome == COUNTED:
@@ -89,5 +98,5 @@ def rank_of(bounds: Sequence[int], earned: int) -> int:
     return rank
 
 
-RULE: Final = (outcome_of, moved, registered, rank_of)
+RULE: Final = (outcome_of, decider_of, moved, registered, rank_of)
 """The functions that are compiled where many creators are judged."""

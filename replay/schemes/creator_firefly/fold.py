@@ -1,7 +1,8 @@
 """The Firefly levels of many creators at once: `domain.creator_firefly.rule` compiled over columns.
 
 What `FireflyReplay` comes to for one creator from its events, this comes to for every subject of the columns, by the
-same functions: the account at an instant, the close of each month in which points were judged, each change of level.
+same functions: the account at an instant, the close of each month in which points were judged, each change of level,
+and the verdict on every event.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from domain.creator_firefly.rule import (
     REDEEMED,
     RULE,
     Account,
+    decider_of,
     moved,
     outcome_of,
     rank_of,
@@ -34,12 +36,26 @@ from replay.columnar.columns import (
 )
 from replay.columnar.jit import compiled
 from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, rows_of
+from replay.replaying.verdicts import WRITING, Room, Verdicts, room_for, write_verdict, written_in
 
 UNREACHED: Final = 2**62
 """A bound beyond all points, for levels that a version does not have."""
 NO_LEVEL: Final = -1
 BY_POLICY: Final = 0
 """In the place of a change's position: the month's version caused it."""
+
+
+class Movements(NamedTuple):
+    """What led to each verdict, and what it led to, by the places of the verdicts."""
+
+    points: NDArray[np.int64]
+    """That the event names."""
+    earned: NDArray[np.int64]
+    """In all, after it."""
+    balance: NDArray[np.int64]
+    """After it."""
+    decided_by: NDArray[np.int64]
+    """The position of the event that decided; 0 for none."""
 
 
 class FireflyFolded(NamedTuple):
@@ -53,6 +69,10 @@ class FireflyFolded(NamedTuple):
     """By subject and instant, in order: subject, at, level, earned, position (of the event, or BY_POLICY)."""
     codes: list[str]
     """Of the levels of all versions."""
+    verdicts: Verdicts | None = None
+    """None where they were not asked for."""
+    movements: Movements | None = None
+    """In the same way."""
 
 
 class Ladders(NamedTuple):
@@ -63,14 +83,28 @@ class Ladders(NamedTuple):
     """By rank, the index of its code."""
 
 
-def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int) -> FireflyFolded:
-    """Judge every creator's points, by what the columns know, up to an instant."""
+class Telling(NamedTuple):
+    """Where verdicts go, and what led to them."""
+
+    room: Room
+    movements: Movements
+
+
+def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int, *, judges: bool = False) -> FireflyFolded:
+    """Judge every creator's points, by what the columns know, up to an instant.
+
+    `judges`: with the verdict on every event.
+    """
     months = months_between(int(columns.at.min()) if len(columns.at) else as_of, month_of(as_of))
     rules = [rules_of(term_at(terms, begins).policy) for begins in months.begins[:-1].tolist()]
     codes = list(dict.fromkeys(code for item in rules for code in item.codes))
-    folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of)
-    accounts, closes, changes = folding(rows_of(columns, "creator"), months, _ladders(rules, codes), as_of)
-    return FireflyFolded(accounts, closes, changes, codes)
+    folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of, *WRITING)
+    room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
+    movements = Movements._make(np.empty(len(room.verdicts.at), np.int64) for _ in Movements._fields)
+    rows, ladders = rows_of(columns, "creator"), _ladders(rules, codes)
+    accounts, closes, changes, judged = folding(rows, months, ladders, as_of, Telling(room, movements))
+    movements = Movements._make(column[:judged] for column in movements)
+    return FireflyFolded(accounts, closes, changes, codes, written_in(room, judged), movements if judges else None)
 
 
 def _ladders(rules: Sequence[Rules], codes: Sequence[str]) -> Ladders:
@@ -86,23 +120,36 @@ _TASK, _REDEMPTION, _CANCELLED = 1, 2, 4
 """Bits of the flags of a name: a task of it was met, a redemption, a cancellation is known."""
 
 
-def _fold(rows: Rows, months: Months, ladders: Ladders, as_of: int) -> Any:
+class Names(NamedTuple):
+    """What is known of a creator's tasks and redemptions, by number; positions where verdicts are asked for."""
+
+    flags: Any
+    tasks: Any
+    """The first event of each task that was judged."""
+    redemptions: Any
+    cancellations: Any
+    """The last of each redemption."""
+
+
+def _fold(rows: Rows, months: Months, ladders: Ladders, as_of: int, telling: Telling) -> Any:
     assert in_order(rows)
     keys, month_rows, change_rows = _sizes(rows, months)
     accounts = np.zeros((len(rows.judged), 3), np.int64)
     closes = np.empty((month_rows, 8), np.int64)
     changes = np.empty((change_rows, 5), np.int64)
-    flags = np.zeros(keys, np.int8)
-    closed = changed = 0
+    told = keys if telling.room.wanted else 0
+    names = Names(np.zeros(keys, np.int8), np.zeros(told, np.int64), np.zeros(told, np.int64), np.zeros(told, np.int64))
+    closed = changed = judged = 0
     for subject in range(len(rows.judged)):
         accounts[subject, 0] = NEVER
         if rows.judged[subject]:
-            account, closed, changed = _judge(
-                rows, subject, months, ladders, as_of, flags, closes, closed, changes, changed
+            account, closed, changed, judged = _judge(
+                rows, subject, months, ladders, as_of, names, closes, closed, changes, changed, telling, judged
             )
             accounts[subject, 0], accounts[subject, 1] = account.registered_at, account.earned
             accounts[subject, 2] = account.balance
-    return accounts, closes[:closed], changes[:changed]
+        telling.room.verdicts.starts[subject + 1] = judged
+    return accounts, closes[:closed], changes[:changed], judged
 
 
 def _sizes(rows: Rows, months: Months) -> tuple[int, int, int]:
@@ -125,17 +172,17 @@ def _judge(
     months: Months,
     ladders: Ladders,
     as_of: int,
-    flags: Any,
+    names: Names,
     closes: Any,
     closed: int,
     changes: Any,
     changed: int,
-) -> tuple[Account, int, int]:
-    """Judge a creator's rows: the account, and how many months and changes are written now."""
+    telling: Telling,
+    judged: int,
+) -> tuple[Account, int, int, int]:
+    """Judge a creator's rows: the account, and how many months, changes and verdicts are written now."""
     account, level, place = Account(NEVER, 0, 0), NO_LEVEL, 0
-    for row in range(rows.begins[subject], rows.begins[subject + 1]):
-        if rows.what[row] == REDEMPTION_CANCELLED and not rows.retracted[row]:
-            flags[rows.key[row]] |= _CANCELLED
+    _read_cancellations(rows, subject, names)
     for row in range(rows.begins[subject], rows.begins[subject + 1]):
         at, what = rows.at[row], rows.what[row]
         if at > as_of:
@@ -148,7 +195,9 @@ def _judge(
         if what == CREATOR_REGISTERED:
             account = registered(account, at)
         else:
-            outcome, account = _take(account, is_redemption, rows.key[row], rows.amount[row], flags)
+            outcome, account = _take(account, is_redemption, rows.key[row], rows.amount[row], names.flags)
+            if telling.room.wanted:
+                judged = _tell(telling, judged, rows, row, outcome, account, names)
             if outcome != NOT_REGISTERED:
                 closed = _begin_month(subject, months.first + here, closes, closed)
                 _add_to_month(closes[closed - 1], outcome, rows.amount[row])
@@ -158,10 +207,39 @@ def _judge(
             level = _level(ladders, here, account.earned)
             changed = _write_change(subject, at, rows.position[row], level, account.earned, changes, changed)
     level, changed = _enter(subject, level, place, place_of(months, as_of), account, months, ladders, changes, changed)
+    _forget(rows, subject, names)
+    return account, closed, changed, judged
+
+
+def _read_cancellations(rows: Rows, subject: int, names: Names) -> None:
+    """Mark what was cancelled, whenever that was."""
     for row in range(rows.begins[subject], rows.begins[subject + 1]):
-        if rows.key[row] >= 0:
-            flags[rows.key[row]] = 0
-    return account, closed, changed
+        if rows.what[row] == REDEMPTION_CANCELLED and not rows.retracted[row]:
+            names.flags[rows.key[row]] |= _CANCELLED
+            if len(names.cancellations):
+                names.cancellations[rows.key[row]] = rows.position[row]
+
+
+def _forget(rows: Rows, subject: int, names: Names) -> None:
+    for row in range(rows.begins[subject], rows.begins[subject + 1]):
+        key = rows.key[row]
+        if key >= 0:
+            names.flags[key] = 0
+            if len(names.tasks):
+                names.tasks[key] = names.redemptions[key] = names.cancellations[key] = 0
+
+
+def _tell(telling: Telling, judged: int, rows: Rows, row: int, outcome: int, account: Account, names: Names) -> int:
+    """Write down what became of a row, what the account is after it, and which event decided."""
+    key, position, movements = rows.key[row], rows.position[row], telling.movements
+    first = names.redemptions if rows.what[row] == POINTS_REDEEMED else names.tasks
+    movements.points[judged] = rows.amount[row]
+    movements.earned[judged] = account.earned
+    movements.balance[judged] = account.balance
+    movements.decided_by[judged] = decider_of(outcome, first[key], names.cancellations[key])
+    if outcome != NOT_REGISTERED and first[key] == 0:
+        first[key] = position
+    return write_verdict(telling.room.verdicts, judged, rows.at[row], position, outcome)
 
 
 def _take(account: Account, is_redemption: bool, key: int, points: int, flags: Any) -> tuple[int, Account]:
@@ -226,4 +304,7 @@ def _write_change(subject: int, at: int, position: int, level: int, earned: int,
     return changed + 1
 
 
-_PARTS: Final = (_sizes, _judge, _take, _enter, _level, _begin_month, _add_to_month, _close_month, _write_change)
+_PARTS: Final = (
+    *(_sizes, _judge, _read_cancellations, _forget, _take, _tell, _enter, _level),
+    *(_begin_month, _add_to_month, _close_month, _write_change),
+)

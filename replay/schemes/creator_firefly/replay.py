@@ -5,7 +5,7 @@ from functools import cached_property
 
 from domain.creator_firefly import account
 from domain.creator_firefly.facts import Finding, rules_of, run_of
-from domain.creator_firefly.rule import NEVER, SCHEME, State, Verdict
+from domain.creator_firefly.rule import NEVER, SCHEME, VERDICTS, State, Verdict
 from domain.events import Event
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.timeline import Moment, taking_part
@@ -17,6 +17,7 @@ class FireflyReplay(Replay):
     """One replay of one creator."""
 
     scheme = SCHEME
+    words = tuple(map(str, VERDICTS))
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

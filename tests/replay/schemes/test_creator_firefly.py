@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -20,7 +21,9 @@ from replay.columnar.columns import WHATS
 from replay.history.timeline import Moment, taking_part
 from replay.policies.catalog import shipped
 from replay.replaying.base import Part, Policies
+from replay.replaying.verdicts import judged_of
 from replay.schemes.creator_firefly.fold import BY_POLICY, fold_firefly
+from replay.schemes.creator_firefly.folded import firefly_of
 from replay.schemes.creator_firefly.replay import FireflyReplay
 from replay.schemes.registry import SCHEMES, answer_of
 from tests.conftest import SOAK
@@ -167,7 +170,12 @@ def test_many_at_once_equal_each_by_itself(name: str, seed: int) -> None:
         for as_of in (world.as_of, world.earlier):
             terms = terms_of(in_force(name, as_of), start_of_month)
             columns = columns_of(ledger)
-            folded = fold_firefly(columns, terms, as_of)
+            folded = fold_firefly(columns, terms, as_of, judges=True)
+            unjudged = fold_firefly(columns, terms, as_of)
+            assert (unjudged.verdicts, unjudged.movements) == (None, None)
+            for column in ("accounts", "months", "changes"):
+                assert np.array_equal(getattr(folded, column), getattr(unjudged, column))
+            assert folded.verdicts is not None
             for number, subject in enumerate(columns.subjects):
                 replay = replay_of(name, ledger, as_of, len(ledger), subject)
                 assert tuple(folded.accounts[number].tolist()) == replay.run.account
@@ -178,6 +186,8 @@ def test_many_at_once_equal_each_by_itself(name: str, seed: int) -> None:
                     (at, folded.codes[level], earned, None if position == BY_POLICY else position)
                     for at, level, earned, position in changes
                 ] == [(item.at, item.after, item.earned, item.position) for item in replay.level_changes]
+                assert judged_of(folded.verdicts, number, FireflyReplay) == replay.judged
+                assert firefly_of(folded, number) == (replay.run, replay.months, replay.level_changes)
 
 
 @settings(max_examples=100 * SOAK)
