@@ -98,13 +98,29 @@ def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int, *, judges:
     months = months_between(int(columns.at.min()) if len(columns.at) else as_of, month_of(as_of))
     rules = [rules_of(term_at(terms, begins).policy) for begins in months.begins[:-1].tolist()]
     codes = list(dict.fromkeys(code for item in rules for code in item.codes))
-    folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of, *WRITING)
+    rows, ladders = rows_of(columns, "creator"), _ladders(rules, codes)
+    keys, month_rows, change_rows = compiled(_sizes, allocates=False)(rows, months)
+    out = Out(
+        np.zeros((len(columns.subjects), 3), np.int64),
+        np.empty((month_rows, 8), np.int64),
+        np.empty((change_rows, 5), np.int64),
+    )
     room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
     movements = Movements._make(np.empty(len(room.verdicts.at), np.int64) for _ in Movements._fields)
-    rows, ladders = rows_of(columns, "creator"), _ladders(rules, codes)
-    accounts, closes, changes, judged = folding(rows, months, ladders, as_of, Telling(room, movements))
-    movements = Movements._make(column[:judged] for column in movements)
-    return FireflyFolded(accounts, closes, changes, codes, written_in(room, judged), movements if judges else None)
+    told = keys if judges else 0
+    names = Names(np.zeros(keys, np.int8), *(np.zeros(told, np.int64) for _ in Names._fields[1:]))
+    folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of, *WRITING, allocates=False)
+    closed, changed, judged = folding(rows, months, ladders, as_of, names, out, Telling(room, movements))
+    if closed < 0:
+        raise ValueError("columns are not sorted by (subject, at, position)")
+    return FireflyFolded(
+        out.accounts,
+        out.closes[:closed],
+        out.changes[:changed],
+        codes,
+        written_in(room, judged),
+        Movements._make(column[:judged] for column in movements) if judges else None,
+    )
 
 
 def _ladders(rules: Sequence[Rules], codes: Sequence[str]) -> Ladders:
@@ -131,14 +147,21 @@ class Names(NamedTuple):
     """The last of each redemption."""
 
 
-def _fold(rows: Rows, months: Months, ladders: Ladders, as_of: int, telling: Telling) -> Any:
-    assert in_order(rows)
-    keys, month_rows, change_rows = _sizes(rows, months)
-    accounts = np.zeros((len(rows.judged), 3), np.int64)
-    closes = np.empty((month_rows, 8), np.int64)
-    changes = np.empty((change_rows, 5), np.int64)
-    told = keys if telling.room.wanted else 0
-    names = Names(np.zeros(keys, np.int8), np.zeros(told, np.int64), np.zeros(told, np.int64), np.zeros(told, np.int64))
+class Out(NamedTuple):
+    """Room for what is found."""
+
+    accounts: Any
+    closes: Any
+    changes: Any
+
+
+def _fold(
+    rows: Rows, months: Months, ladders: Ladders, as_of: int, names: Names, out: Out, telling: Telling
+) -> tuple[int, int, int]:
+    """How many months, changes and verdicts were written; negative for rows that are not in order."""
+    if not in_order(rows):
+        return -1, 0, 0
+    accounts, closes, changes = out.accounts, out.closes, out.changes
     closed = changed = judged = 0
     for subject in range(len(rows.judged)):
         accounts[subject, 0] = NEVER
@@ -149,7 +172,7 @@ def _fold(rows: Rows, months: Months, ladders: Ladders, as_of: int, telling: Tel
             accounts[subject, 0], accounts[subject, 1] = account.registered_at, account.earned
             accounts[subject, 2] = account.balance
         telling.room.verdicts.starts[subject + 1] = judged
-    return accounts, closes[:closed], changes[:changed], judged
+    return closed, changed, judged
 
 
 def _sizes(rows: Rows, months: Months) -> tuple[int, int, int]:
@@ -305,6 +328,6 @@ def _write_change(subject: int, at: int, position: int, level: int, earned: int,
 
 
 _PARTS: Final = (
-    *(_sizes, _judge, _read_cancellations, _forget, _take, _tell, _enter, _level),
+    *(_judge, _read_cancellations, _forget, _take, _tell, _enter, _level),
     *(_begin_month, _add_to_month, _close_month, _write_change),
 )
