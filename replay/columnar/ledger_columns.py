@@ -30,7 +30,7 @@ class LedgerColumns:
     """The records of a ledger up to a position, in parts of whole subjects."""
 
     def __init__(self, store: Store, position: int, named: Path | None = None) -> None:
-        self._store = store
+        self.store = store
         self._position = position
         self._named = named
         self._parts: Iterator[BulkPart] = iter(())
@@ -39,7 +39,7 @@ class LedgerColumns:
 
     @cached_property
     def _archive(self) -> Archive:
-        store, folder = self._store, self._named or self._store.segments_path()
+        store, folder = self.store, self._named or self.store.segments_path()
         archive = open_archive(store, folder)
         if self._position - archive.position > TAIL_RECORDS_MAX:
             if folder is None:
@@ -55,7 +55,7 @@ class LedgerColumns:
 
     @cached_property
     def _tail(self) -> Tail:
-        return self._archive.tail(self._store, self._position)
+        return self._archive.tail(self.store, self._position)
 
     def unread(self) -> list[Unread]:
         """The records behind the sealed ones that cannot be read, in order.

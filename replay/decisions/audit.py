@@ -62,7 +62,7 @@ def audit_json(
         raise UsageError(f"the ledger knows no {selection.subject}; 'levelbook subjects' lists the subjects")
     subjects = list(_subjects(store, selection))
     decided = _decisions(store, subjects, selection)
-    still = unmoved(store, decided, len(subjects), segments)
+    still = unmoved(store, decided, segments)
     decisions: list[dict[str, Any]] = []
     for number, item in enumerate(decided, 1):
         outcome = still.get(item.position)

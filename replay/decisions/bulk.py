@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from domain.keys import stream_key
-from replay.columnar.columns import Columns
+from replay.columnar.columns import TYPES, Columns
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.columnar.segments import BUCKETS
 from replay.decisions.digests import WORD_BYTES
@@ -36,6 +36,9 @@ def outcomes_in_bulk(
     """
     for unread in source.unread():
         raise unread.error
+    if scheme.folds_all:
+        yield _of_all(source, scheme, moment, policies)
+        return
     with ThreadPoolExecutor(THREADS) as pool:
         yield from pool.map(partial(_of_bucket, source, scheme, moment, policies), range(BUCKETS))
 
@@ -44,20 +47,32 @@ def _of_bucket(
     source: LedgerColumns, scheme: Scheme, moment: Moment, policies: Policies, bucket: int
 ) -> list[SubjectOutcome]:
     fold = fold_of(scheme.code)
-    found = []
+    found: list[SubjectOutcome] = []
     for columns in source.parts_of(bucket):
-        found += _outcomes_of(columns, fold(columns, policies, moment))
+        folded = fold(columns, policies, moment)
+        found += _outcomes_of(folded, [[stream_key(name)] for name in folded.names])
     return found
 
 
-def _outcomes_of(columns: Columns, folded: FoldedOutcomes) -> list[SubjectOutcome]:
-    names = [columns.subjects[number] for number in folded.subjects]
-    found = zip(names, folded.standings, folded.scores, folded.policies, findings_digests(folded), strict=True)
-    return [SubjectOutcome(*outcome, (stream_key(outcome[0]),)) for outcome in found]
+def _of_all(source: LedgerColumns, scheme: Scheme, moment: Moment, policies: Policies) -> list[SubjectOutcome]:
+    """Of agencies, by what their creators add; merchants are left out as they are read."""
+    parts = [_without_merchants(part) for bucket in range(BUCKETS) for part in source.parts_of(bucket)]
+    folded = fold_of(scheme.code)([*parts, source.agencies()], policies, moment)
+    return _outcomes_of(folded, [scheme.replay.keys(source.store, name, moment.position) for name in folded.names])
+
+
+def _without_merchants(columns: Columns) -> Columns:
+    kept = np.array([not name.startswith("merchant/") for name in columns.subjects], np.bool_)[columns.subject]
+    return columns._replace(**{name: getattr(columns, name)[kept] for name in TYPES})
+
+
+def _outcomes_of(folded: FoldedOutcomes, keys: Sequence[Sequence[str]]) -> list[SubjectOutcome]:
+    told = (folded.names, folded.standings, folded.scores, folded.policies, findings_digests(folded), keys)
+    return [SubjectOutcome(*outcome) for outcome in zip(*told, strict=True)]
 
 
 def findings_digests(folded: FoldedOutcomes) -> list[str]:
-    """By place in `subjects`, what `digests.findings_of` gives of its replay."""
+    """By place, what `digests.findings_of` gives of its replay."""
     verdicts = _digested(folded.verdicts, folded.words)
     told = np.zeros(len(verdicts.position), _VERDICT)
     told["position"], told["tenths"] = verdicts.position, verdicts.tenths
@@ -65,7 +80,7 @@ def findings_digests(folded: FoldedOutcomes) -> list[str]:
     judged, figures = memoryview(told.tobytes()), memoryview(folded.figures.astype(_INTEGER).tobytes())
     starts, figure_starts = verdicts.starts.tolist(), folded.figure_starts.tolist()
     found = []
-    for number, (first, end) in zip(folded.subjects, pairwise(figure_starts), strict=True):
+    for number, (first, end) in zip(folded.numbers, pairwise(figure_starts), strict=True):
         low, high = starts[number], starts[number + 1]
         digest = sha256((high - low).to_bytes(_INTEGER.itemsize, "big"))
         digest.update(judged[low * _VERDICT.itemsize : high * _VERDICT.itemsize])

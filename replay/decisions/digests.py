@@ -43,8 +43,8 @@ def digests_of(store: Store, decision: LevelDecided, replay: Replay) -> Digests:
     if decision.digest_v == 1:
         plain = plain_of(store, replay)
         return Digests(_facts_1(store, plain), _findings_1(plain))
-    keys = _keys_with_policies(replay.scheme, replay.keys(replay.subject, replay.known))
     position = replay.moment.position
+    keys = _keys_with_policies(replay.scheme, replay.keys(store, replay.subject, position))
     states = key_states(store, keys, position)
     states |= {key: _state_of_stream(store, key, position) for key in keys if key.startswith(stream_key(""))}
     return Digests(_facts_over(keys, states), findings_of(replay))
@@ -89,9 +89,9 @@ def findings_of(replay: Replay) -> str:
     return found.hexdigest()
 
 
-def outcome_of(replay: Replay) -> SubjectOutcome:
+def outcome_of(store: Store, replay: Replay) -> SubjectOutcome:
     """What a replay comes to, with the digest of its findings."""
-    keys = replay.keys(replay.subject, replay.known)
+    keys = replay.keys(store, replay.subject, replay.moment.position)
     return SubjectOutcome(replay.subject, replay.standing(), replay.score, replay.policy, findings_of(replay), keys)
 
 

@@ -11,7 +11,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
-from replay.schemes.registry import Scheme
+from replay.schemes.registry import Scheme, records_of
 from replay.store.base import Store
 
 SUBJECTS_AT_ONCE: Final = 200
@@ -26,7 +26,7 @@ def outcomes(
     `segments` is where sealed segments lie, if not beside the store.
     """
     subjects = [item["subject"] for item in list_subjects(store, scheme.kind)]
-    if scheme.in_bulk and are_many(moment.position):
+    if scheme.in_bulk and are_many(records_of(store, scheme)):
         from replay.columnar.ledger_columns import LedgerColumns
         from replay.decisions.bulk import outcomes_in_bulk
 
@@ -44,6 +44,6 @@ def _plain(
     judging = scheme.replay
     while some := list(islice(subjects, SUBJECTS_AT_ONCE)):
         yield [
-            outcome_of(judging(subject, judging.load(store, subject, moment.position), moment, policies))
+            outcome_of(store, judging(subject, judging.load(store, subject, moment.position), moment, policies))
             for subject in some
         ]

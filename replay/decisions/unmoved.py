@@ -5,18 +5,22 @@ Of what this says nothing, a single replay says what differs.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.events import NEVER_READ, LevelDecided
+from domain.keys import stream_key
 from replay.columnar.size import are_many
 from replay.decisions.decide import moment_of
 from replay.decisions.digests import DIGEST_V, facts_of
+from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
-from replay.schemes.registry import Scheme, adopted_then, choose, scheme_of
+from replay.schemes.registry import Scheme, adopted_then, choose, records_of, scheme_of
 from replay.store.base import Store
+from replay.store.key_chains import key_states
 from replay.store.queries import chain_at, streams_behind
 
 FACTS_AT_ONCE: Final = 1_000
@@ -35,26 +39,27 @@ _Run = tuple[str, str, str, str, int, str, str]
 """What all decisions of a run have in common."""
 
 
-def unmoved(
-    store: Store, decided: Sequence[Decided], subjects: int, segments: Path | None = None
-) -> dict[int, SubjectOutcome]:
-    """By the position of a decision, what it comes to: of those that come out again, on whose subjects nothing that a
-    rule reads was learned since, and of which the same policies count now.
+def unmoved(store: Store, decided: Sequence[Decided], segments: Path | None = None) -> dict[int, SubjectOutcome]:
+    """By the position of a decision, what it comes to: of those that come out again, of which nothing that a rule reads
+    was learned since, and of which the same policies count now.
 
-    Only of runs whose decisions are worth a fold; `subjects` is how many there are of their kinds. `segments` is where
-    sealed segments lie, if not beside the store.
+    Only of runs whose decisions are worth a fold. `segments` is where sealed segments lie, if not beside the store.
     """
     runs: dict[_Run, list[Decided]] = defaultdict(list)
     for item in decided:
         runs[_run_of(item.decision)].append(item)
     found: dict[int, SubjectOutcome] = {}
+    share = cache(partial(_records_each, store))
     for items in runs.values():
-        first = items[0].decision
-        scheme = scheme_of(first.scheme)
-        read_singly = first.position * len(items) // max(1, subjects)
-        if scheme.in_bulk and first.digest_v == DIGEST_V and are_many(read_singly):
+        scheme = scheme_of(items[0].decision.scheme)
+        if scheme.in_bulk and items[0].decision.digest_v == DIGEST_V and are_many(share(scheme) * len(items)):
             found |= _of_run(store, scheme, items, segments)
     return found
+
+
+def _records_each(store: Store, scheme: Scheme) -> int:
+    """On how many records a single replay rests, on the average."""
+    return records_of(store, scheme) // max(1, sum(1 for _ in list_subjects(store, scheme.kind)))
 
 
 def _run_of(decision: LevelDecided) -> _Run:
@@ -79,16 +84,25 @@ def _of_run(store: Store, scheme: Scheme, items: list[Decided], segments: Path |
     chain = chain_at(store, moment.position)
     if chain is None or chain.hex() != first.chain or not _count_now(store, scheme, policies, moment):
         return {}
-    moved = streams_behind(store, moment.position, NEVER_READ)
-    wanted = {item.subject: item for item in items if item.subject not in moved}
+    moved = {stream_key(stream) for stream in streams_behind(store, moment.position, NEVER_READ)}
+    wanted = {item.subject: item for item in items}
     found: dict[int, SubjectOutcome] = {}
     for some in outcomes_in_bulk(LedgerColumns(store, moment.position, segments), scheme, moment, policies):
-        outcomes = [outcome for outcome in some if outcome.subject in wanted]
+        outcomes = _still(store, moment, moved, [outcome for outcome in some if outcome.subject in wanted])
         for outcome, facts in _with_facts(store, scheme, outcomes, moment.position):
             item = wanted[outcome.subject]
             if _is_reproduced(item.decision, outcome, facts):
                 found[item.position] = outcome
     return found
+
+
+def _still(store: Store, moment: Moment, moved: set[str], outcomes: list[SubjectOutcome]) -> list[SubjectOutcome]:
+    """Those with none of whose keys anything was learned since, in streams that is what some rule reads."""
+    of_streams = stream_key("")
+    others = {key for outcome in outcomes for key in outcome.keys if not key.startswith(of_streams)}
+    then, now = (key_states(store, others, position) for position in (moment.position, store.head().position))
+    moved = moved | {key for key in others if then[key] != now[key]}
+    return [outcome for outcome in outcomes if moved.isdisjoint(outcome.keys)]
 
 
 def _count_now(store: Store, scheme: Scheme, policies: Policies, moment: Moment) -> bool:

@@ -149,8 +149,8 @@ class Replay(ABC):
         """The figures that the digest of a decision covers, as docs/reference/digests.md lists them by scheme."""
 
     @classmethod
-    def keys(cls, subject: str, known: Sequence[Event]) -> list[str]:
-        """The keys (`domain.keys`) of the records that a replay of a subject reads, where these are known."""
+    def keys(cls, store: Store, subject: str, position: int) -> list[str]:
+        """The keys (`domain.keys`) of the records that a replay of a subject reads."""
         return [stream_key(subject)]
 
     @classmethod

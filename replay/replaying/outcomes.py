@@ -33,17 +33,19 @@ class SubjectOutcome(NamedTuple):
 
 
 class FoldedOutcomes(NamedTuple):
-    """The same of the subjects of some columns, before anything is digested."""
+    """The same of many subjects, before anything is digested."""
 
-    subjects: Sequence[int]
-    """Those of the kind that is judged, by number in the columns; what follows is by the place in this list."""
+    names: Sequence[str]
+    """The streams of the subjects of the kind that is judged; what follows is by the place in this list."""
+    numbers: Sequence[int]
+    """By which their verdicts are found."""
     standings: Sequence[Standing]
     scores: Sequence[int | None]
     policies: Sequence[Policy]
     words: Sequence[str]
     """Of verdicts, by number."""
     verdicts: "Verdicts"
-    """By the subject's number in the columns."""
+    """By number."""
     figure_starts: "NDArray[np.int64]"
     """By place, where a subject's figures begin; one more for the end."""
     figures: "NDArray[np.int64]"

@@ -14,6 +14,7 @@ from domain.languages import LANGUAGES
 from domain.policy import Policy
 from replay.columnar.size import ROWS_TO_AN_EVENT, are_many
 from replay.errors import LevelbookError, UsageError
+from replay.history.browse import list_subjects
 from replay.history.timeline import Moment, has_subject
 from replay.policies.catalog import (
     DEFAULT,
@@ -45,7 +46,6 @@ from replay.store.base import Store
 from replay.store.queries import EVERYTHING, length_at, length_of
 
 if TYPE_CHECKING:
-    from replay.columnar.columns import Columns
     from replay.replaying.outcomes import FoldedOutcomes
 
 LEADERBOARD: Final = "leaderboard"
@@ -69,6 +69,8 @@ class Scheme:
     """Whether a replay is judged by policies open for preview, too."""
     in_bulk: bool = False
     """Whether many subjects are judged at once, by `fold` in the module `outcomes` of its room."""
+    folds_all: bool = False
+    """Whether that takes all columns together, for a subject is judged by the records of others, too."""
     boards: str | None = None
     """What a run that decides the boards ranked by it is called."""
     large: bool = False
@@ -123,6 +125,8 @@ _ALL: Final = (
         undecided=frozenset({"not_onboarded", "no_evaluation_yet"}),
         rests_on=(creator_level.CreatorReplay.scheme,),
         previews=False,
+        in_bulk=True,
+        folds_all=True,
         boards=LEADERBOARD,
     ),
 )
@@ -153,9 +157,15 @@ def answer_of(replay: Replay) -> SchemeAnswer[Any]:
     return scheme_of(replay.scheme).answer(replay)
 
 
-def fold_of(code: str) -> "Callable[[Columns, Policies, Moment], FoldedOutcomes]":
-    """What judges all subjects of some columns by a scheme at once; loads the compiled rules."""
-    found: Callable[[Columns, Policies, Moment], FoldedOutcomes] = _in_room(code, "outcomes").fold
+def records_of(store: Store, scheme: Scheme) -> int:
+    """How many records replays of all subjects of a scheme rest on: by them many are told from few."""
+    kinds = {scheme.kind, *(SCHEMES[code].kind for code in scheme.rests_on)}
+    return sum(item["events"] for kind in kinds for item in list_subjects(store, kind))
+
+
+def fold_of(code: str) -> "Callable[[Any, Policies, Moment], FoldedOutcomes]":
+    """What judges all subjects of some columns by a scheme at once, or of a list of all; loads the compiled rules."""
+    found: Callable[[Any, Policies, Moment], FoldedOutcomes] = _in_room(code, "outcomes").fold
     return found
 
 

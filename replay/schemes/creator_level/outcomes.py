@@ -52,6 +52,7 @@ def fold(columns: Columns, policies: Policies, moment: Moment) -> FoldedOutcomes
     figures = np.stack([evaluations[name].astype(np.int64) for name in _FIGURES], axis=1)
     assert folded.verdicts is not None, "they were asked for"
     return FoldedOutcomes(
+        [columns.subjects[number] for number in subjects],
         subjects,
         [item.standing for item in found],
         [item.score for item in found],

@@ -55,6 +55,19 @@ class Month(NamedTuple):
     def standing(self) -> Standing:
         return Standing(str(self.found.state), self.level)
 
+    @property
+    def decided_figures(self) -> list[int]:
+        """The figures that the digest of a decision covers."""
+        found, figures = self.found, self.found.figures
+        return [
+            self.month,
+            figures.credit,
+            *(found.operating, found.growth, found.service, found.bonus, found.total),
+            *(found.settled_fen, figures.orders, figures.top_creators, figures.live_minutes),
+            *(found.showcase_fen, figures.showcase_creators, found.good_fen),
+            *(figures.reputation_sum, figures.reputation_creators, figures.worry_free),
+        ]
+
 
 def decided_at(month: int, policy: Policy) -> tuple[int, int]:
     """As of when a month is decided, and from when on: its evaluation."""
@@ -95,17 +108,21 @@ class McnReplay(MonthlyReplay[Month]):
         return [subject, *(f"creator/{name}" for name in refs_of_types(store, subject, BINDING_TYPES, position))]
 
     @classmethod
-    def keys(cls, subject: str, known: Sequence[Event]) -> list[str]:
+    def keys(cls, store: Store, subject: str, position: int) -> list[str]:
         """Of its own stream, of the streams and bindings of the creators that it ever bound, and of what retracts the
         other agencies' bindings of these, or would.
         """
-        own = [event for event in known if event.originator_id == subject]
-        creators = {event.data.creator for event in own if event.type in BINDING_TYPES}
-        streams = {subject, *(f"creator/{name}" for name in creators)}
-        of_others = [event for event in known if event.originator_id not in streams]
+        creators = refs_of_types(store, subject, BINDING_TYPES, position)
+        of_others = [
+            item
+            for creator in creators
+            for event in _bindings_of(store, creator, position)
+            if event.originator_id != subject
+            for item in (event, *_retractions(store, event, position))
+        ]
         return [
-            *map(stream_key, sorted(streams)),
-            *map(bindings_key, sorted(creators)),
+            *map(stream_key, cls.streams(store, subject, position)),
+            *map(bindings_key, creators),
             *(retracts_key(event.source, event.id) for event in of_others),
         ]
 
@@ -127,17 +144,7 @@ class McnReplay(MonthlyReplay[Month]):
     @property
     def decided_figures(self) -> Sequence[int]:
         """Of the evaluation that holds; none where there is none."""
-        if self.held is None:
-            return []
-        found, figures = self.held.found, self.held.found.figures
-        return [
-            self.held.month,
-            figures.credit,
-            *(found.operating, found.growth, found.service, found.bonus, found.total),
-            *(found.settled_fen, figures.orders, figures.top_creators, figures.live_minutes),
-            *(found.showcase_fen, figures.showcase_creators, found.good_fen),
-            *(figures.reputation_sum, figures.reputation_creators, figures.worry_free),
-        ]
+        return [] if self.held is None else self.held.decided_figures
 
     @property
     def begun(self) -> bool:

@@ -41,6 +41,7 @@ def fold(columns: Columns, policies: Policies, moment: Moment) -> FoldedOutcomes
     before = np.concatenate(([0], np.cumsum(judged)))[months.starts]
     starts = np.array([*before[subjects], before[-1]], np.int64)
     return FoldedOutcomes(
+        [columns.subjects[number] for number in subjects],
         subjects,
         [Standing(str(item.state), item.level, item.points_tenths) for item in found],
         [item.points_tenths for item in found],

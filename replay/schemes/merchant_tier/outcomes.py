@@ -31,6 +31,7 @@ def fold(columns: Columns, policies: Policies, moment: Moment) -> FoldedOutcomes
     figures[:, 2:] = _sums(folded, day - span.rules.window_days + 1, day)[subjects]
     assert folded.verdicts is not None, "they were asked for"
     return FoldedOutcomes(
+        [columns.subjects[number] for number in subjects],
         subjects,
         [
             Standing(str(state), None if tier is None else span.codes[tier])

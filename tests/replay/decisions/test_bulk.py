@@ -64,7 +64,9 @@ def decided_by_both(store: Store, scheme: Scheme, moment: Moment, segments: Path
         judging(item.subject, judging.load(store, item.subject, moment.position), moment, policies) for item in found
     ]
     decided = decisions_of(store, run_at(store, scheme, moment), found)
-    assert decided == decisions_of(store, run_at(store, scheme, moment), list(map(outcome_of, replays)))
+    assert decided == decisions_of(
+        store, run_at(store, scheme, moment), [outcome_of(store, replay) for replay in replays]
+    )
     return decided
 
 

@@ -334,6 +334,7 @@ IN_BULK = (
 """A process in which every run is one of many records, and records few decisions at a time."""
 
 
+@pytest.mark.slow
 @pytest.mark.kills
 def test_a_run_in_bulk_that_was_killed_is_resumed_with_its_own_values(tmp_path: Path) -> None:
     location = many(tmp_path, 3 * SUBJECTS_AT_ONCE)

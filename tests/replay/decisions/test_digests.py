@@ -56,7 +56,7 @@ def test_facts_are_over_the_chains_of_the_keys_that_were_read(store: Store, tmp_
         ]
         listed.sort()
         text = json.dumps(listed, separators=(",", ":"))
-        assert facts_of(store, scheme.code, [outcome_of(replay)], head) == [sha256(text.encode()).hexdigest()]
+        assert facts_of(store, scheme.code, [outcome_of(store, replay)], head) == [sha256(text.encode()).hexdigest()]
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_no_record_is_read_but_by_a_key_of_the_replay(seed: int, store: Store, t
     ingest_events(store, World(seed).events(300), tmp_path)
     for scheme in SCHEMES.values():
         for replay in replays_of(store, scheme):
-            keys = set(replay.keys(replay.subject, replay.known))
+            keys = set(replay.keys(store, replay.subject, replay.moment.position))
             assert stream_key(replay.subject) in keys
             for event in replay.known:
                 assert keys.intersection(keys_of(event.type, event.originator_id, ref_of(event)))

@@ -1,0 +1,45 @@
+"""What decisions say of all agencies' levels, out of the compiled folds of all columns together."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+
+from domain.creator_level.facts import evaluation_period
+from domain.mcn_level.rule import State
+from domain.policy import start_of_month, term_at, terms_of
+from replay.columnar.columns import Columns
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies
+from replay.replaying.monthly import NO_EVALUATION_YET
+from replay.replaying.outcomes import FoldedOutcomes
+from replay.replaying.values import Standing
+from replay.schemes.mcn_level.folded import FoldedAgency, agency_of, fold_mcn
+from replay.schemes.mcn_level.replay import McnReplay
+
+
+def fold(buckets: Sequence[Columns], policies: Policies, moment: Moment) -> FoldedOutcomes:
+    """What every agency comes to at a moment; the columns hold all records of agencies and creators that were known."""
+    terms = terms_of(policies.own, start_of_month)
+    folded = fold_mcn(buckets, terms_of(policies.beside, evaluation_period), moment.as_of, judges=True)
+    agencies = [agency_of(folded, number, terms) for number in range(len(folded.slots.agencies))]
+    held = [agency.months[-1] if agency.months else None for agency in agencies]
+    figures = [[] if month is None else month.decided_figures for month in held]
+    at_moment = term_at(terms, moment.as_of).policy
+    assert folded.verdicts is not None, "they were asked for"
+    return FoldedOutcomes(
+        folded.slots.agencies,
+        range(len(agencies)),
+        [_none_yet(agency) if month is None else month.standing for agency, month in zip(agencies, held, strict=True)],
+        [None if month is None else month.found.total for month in held],
+        [at_moment if month is None else month.policy for month in held],
+        McnReplay.words,
+        folded.verdicts,
+        np.array([*accumulate(map(len, figures), initial=0)], np.int64),
+        np.array([number for numbers in figures for number in numbers], np.int64),
+    )
+
+
+def _none_yet(agency: FoldedAgency) -> Standing:
+    begun = agency.history.onboarded_at is not None
+    return Standing(NO_EVALUATION_YET if begun else str(State.NOT_ONBOARDED), None)
