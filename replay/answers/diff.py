@@ -123,6 +123,7 @@ def _tenths(made: Made | None) -> int:
 
 
 def _step_json(step: CauseStep, moved: list[Differing]) -> dict[str, Any]:
+    step.knowing.look_up([item.position for item in moved])
     return {
         "step": step.name,
         "points": moved_json(step.before, step.tenths),

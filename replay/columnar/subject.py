@@ -5,7 +5,7 @@ Those of many subjects come out of the store alone.
 
 from collections.abc import Collection, Iterator, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from replay.columnar.archive import Archive
 from replay.columnar.columns import TYPES, Columns, first_out_of_order, in_order
@@ -27,6 +27,8 @@ from replay.store.queries import sealed_rows_of_streams
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS_AT_ONCE: Final = 131_072
+"""Sealed rows that are read together: of what is decoded no more stands in memory."""
 _Arrays = list[Any]
 """One array for each of TYPES."""
 
@@ -64,14 +66,14 @@ def _sealed(archive: Archive, bucket: int, subject: int, position: int) -> Itera
     """Its rows up to a position, generation by generation."""
     for file in archive.files(bucket, COLUMNS_FILE):
         before: Columns | None = None
-        for chunk in columns_in(archive.folder, file, subject=subject):
+        for chunk in columns_in(archive.folder, file, ROWS_AT_ONCE, subject):
             if first_out_of_order(chunk, before) is not None:
                 raise misfit(archive.folder / file.name, "is not in order")
             kind = chunk.subject.dtype.type
             first, end = chunk.subject.searchsorted([kind(subject), kind(subject + 1)]).tolist()
             found = [getattr(chunk, name)[first:end] for name in TYPES]
             known = found[2] <= position
-            yield found if known.all() else [column[known] for column in found]
+            yield [column[known] for column in found]  # copies: what was read is let go
             before = chunk
 
 
@@ -92,17 +94,16 @@ def _known(archive: Archive, bucket: int, subject: int | None, few: "pa.Table", 
 
 
 def _merged(parts: list[_Arrays]) -> _Arrays:
-    """Parts that follow one another by position, each in order, as one that is in order."""
+    """Parts that follow one another by position, each in order, as one that is in order; they are used up."""
     import numpy as np
 
-    columns = [
-        np.concatenate([np.zeros(0, kind), *(part[place] for part in parts)])
-        for place, kind in enumerate(TYPES.values())
-    ]
+    several = len(parts) > 1
+    columns = [np.concatenate([np.zeros(0, kind), *(part.pop(0) for part in parts)]) for kind in TYPES.values()]
     columns[0] = np.zeros(len(columns[1]), columns[0].dtype)
-    if len(parts) > 1:
+    if several and (columns[1][1:] < columns[1][:-1]).any():
         order = in_order(columns[0], columns[1])
-        columns = [column[order] for column in columns]
+        for place, column in enumerate(columns):
+            columns[place] = column[order]
     return columns
 
 

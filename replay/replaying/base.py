@@ -277,6 +277,10 @@ class Replay(ABC):
         """What is known without the corrections behind a position, for a replay of that alone."""
         return [event for event in self.known if event.position <= position or event.type not in CORRECTION_TYPES]
 
+    def look_up(self, positions: Collection[int]) -> None:
+        """Make ready what will be asked of the events at some positions."""
+        del positions  # plain replays have every event in memory
+
     def named(self, event_id: str) -> list[Event]:
         """The known events of an id; one id may be several sources'."""
         return [event for event in self.known if event.id == event_id]

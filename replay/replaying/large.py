@@ -123,7 +123,7 @@ class LargeReplay(Replay):
         position = np.concatenate([self.columns.position[rows[kept]], places])
         numbers = np.array([self.note_words.index(note) for note in rare.values()], np.int8)
         note = np.concatenate([notes[kept], numbers])
-        order = np.argsort(position)
+        order = np.argsort(position, kind="stable")
         return Noted(position[order], self._occurred_at(position[order]), note[order])
 
     @cached_property
@@ -178,28 +178,41 @@ class LargeReplay(Replay):
     def differing(self, after: Replay) -> list[Differing]:
         if not isinstance(after, LargeReplay):
             return super().differing(after)
+        if after is self:
+            return []
         was, now = self._made_table, after._made_table
-        positions = np.union1d(was[0], now[0])
-        before, there_before = _found_in(was[0], positions)
-        later, there_later = _found_in(now[0], positions)
+        positions = _merged(was.position, now.position)
+        before, there_before = _found_in(was.position, positions)
+        later, there_later = _found_in(now.position, positions)
         differs = there_before != there_later
         for old, new in zip(was[1:], now[1:], strict=True):
             if len(old) and len(new):
                 differs |= there_before & there_later & (old[before] != new[later])
-        return [Differing(at, self.made.get(at), after.made.get(at)) for at in positions[differs].tolist()]
+        made = [
+            table.values(self, places[differs], there[differs])
+            for table, places, there in ((was, before, there_before), (now, later, there_later))
+        ]
+        return list(map(Differing._make, zip(positions[differs].tolist(), *made, strict=True)))
 
     @cached_property
-    def _made_table(self) -> tuple[NDArray[np.int64], ...]:
-        """By rising position: what was made of an event in numbers, a note below none."""
+    def _made_table(self) -> "_MadeTable":
         order, noted = self._verdict_order, self.noted
-        judged = [column[order].astype(np.int64) for column in (self.verdicts.position, *self.verdicts[1:2])]
-        judged += [column[order].astype(np.int64) for column in self.verdicts[3:]]
-        none = np.zeros(len(noted.position), np.int64)
-        notes = [noted.position, none, -1 - noted.note.astype(np.int64), none]
-        alone = ~np.isin(noted.position, judged[0])
-        columns = [np.concatenate([a, b[alone]]) for a, b in zip(judged, notes, strict=True)]
+        verdicts = self.verdicts
+        position, at, tenths = verdicts.position[order], verdicts.at[order], verdicts.tenths[order]
+        alone = ~_found_in(position, noted.position)[1]
+        none = np.zeros(np.count_nonzero(alone), np.int64)
+        notes = (noted.position[alone], none, -1 - noted.note[alone].astype(np.int64), none)
+        made = verdicts.verdict[order].astype(np.int64)
+        judged = (position, at, made, tenths)
+        columns = [np.concatenate([judged[place], notes[place]]) for place in range(len(judged))]
         order = np.argsort(columns[0], kind="stable")
-        return tuple(column[order] for column in columns)
+        return _MadeTable._make(column[order] for column in columns)
+
+    def value_of(self, position: int, at: int, made: int, tenths: int) -> Made:
+        """A verdict or note from its numbers."""
+        if made < 0:
+            return self.note_words[-1 - made]
+        return Judged(at, position, self.words[made], tenths if self.has_points else None)
 
     @cached_property
     def total_tenths(self) -> int:
@@ -208,7 +221,7 @@ class LargeReplay(Replay):
     @cached_property
     def _verdict_order(self) -> NDArray[np.int64]:
         """The places of the verdicts, rising by position."""
-        return np.argsort(self.verdicts.position)
+        return np.argsort(self.verdicts.position, kind="stable")
 
     def _has_verdict(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.isin(positions, self.verdicts.position)
@@ -256,6 +269,9 @@ class LargeReplay(Replay):
             return self.known
         arrays = [getattr(columns, name)[kept] for name in TYPES]
         return LargeKnown(Columns._make([*arrays, *columns[len(TYPES) :]]), self.known.records)
+
+    def look_up(self, positions: Collection[int]) -> None:
+        self.events.look_up(positions)
 
     def named(self, event_id: str) -> list[Event]:
         return self.events.named(event_id)
@@ -324,7 +340,7 @@ class LargeReplay(Replay):
 
     @cached_property
     def _by_position(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        order = np.argsort(self.columns.position)
+        order = np.argsort(self.columns.position, kind="stable")
         return order, self.columns.position[order]
 
     def _occurred_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -345,6 +361,26 @@ class LargeReplay(Replay):
         return event.occurred_at <= self.until or event.type in CORRECTION_TYPES
 
 
+class _MadeTable(NamedTuple):
+    """By rising position, what was made of an event."""
+
+    position: NDArray[np.int64]
+    at: NDArray[np.int64]
+    """When it was judged; 0 for a note."""
+    made: NDArray[np.int64]
+    """The number of the verdict, or of the note below zero."""
+    tenths: NDArray[np.int64]
+
+    def values(self, replay: LargeReplay, places: NDArray[np.int64], there: NDArray[np.bool_]) -> list[Made | None]:
+        """What stands at some places, None where nothing does."""
+        rows = zip(
+            *(column[places].tolist() if len(column) else there.tolist() for column in self),
+            there.tolist(),
+            strict=True,
+        )
+        return [replay.value_of(*row[:4]) if row[4] else None for row in rows]
+
+
 class _ToldMonth(NamedTuple):
     replay: Replay
     places: dict[int, int]
@@ -355,6 +391,12 @@ def _in_month(at: NDArray[np.int64], month: int | None) -> NDArray[np.bool_]:
     if month is None:
         return np.ones(len(at), np.bool_)
     return (at >= month_start(month)) & (at < month_start(month + 1))
+
+
+def _merged(rising: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of two arrays that rise, each once. Two runs are merged where they are sorted so."""
+    both = np.sort(np.concatenate([rising, others]), kind="stable")
+    return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
 
 
 def _found_in(rising: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -431,7 +473,7 @@ class MadeInColumns(Mapping[int, Made]):
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.union1d(self._position, self._notes._noted.position).tolist())
+        return iter(_merged(self._position, self._notes._noted.position).tolist())
 
     def __getitem__(self, position: int) -> Made:
         place = int(np.searchsorted(self._position, position))
