@@ -46,6 +46,9 @@ _ABOUT: Final = np.array(
 """Types of events about an order or a violation."""
 
 
+_Numbers = tuple[NDArray[Any], ...]
+
+
 @dataclass(frozen=True)
 class LargeKnown:
     """What is known of a subject."""
@@ -180,39 +183,29 @@ class LargeReplay(Replay):
             return super().differing(after)
         if after is self:
             return []
-        was, now = self._made_table, after._made_table
-        positions = _merged(was.position, now.position)
-        before, there_before = _found_in(was.position, positions)
-        later, there_later = _found_in(now.position, positions)
-        differs = there_before != there_later
-        for old, new in zip(was[1:], now[1:], strict=True):
-            if len(old) and len(new):
-                differs |= there_before & there_later & (old[before] != new[later])
-        made = [
-            table.values(self, places[differs], there[differs])
-            for table, places, there in ((was, before, there_before), (now, later, there_later))
-        ]
-        return list(map(Differing._make, zip(positions[differs].tolist(), *made, strict=True)))
+        verdicts = _moved(self._verdict_columns, after._verdict_columns)
+        notes = _moved((self.noted.position, self.noted.note), (after.noted.position, after.noted.note))
+        positions = _merged(verdicts, notes)
+        moved = zip(positions.tolist(), self._made_at(positions), after._made_at(positions), strict=True)
+        return [Differing(at, was, now) for at, was, now in moved if was != now]
 
-    @cached_property
-    def _made_table(self) -> "_MadeTable":
-        order, noted = self._verdict_order, self.noted
-        verdicts = self.verdicts
-        position, at, tenths = verdicts.position[order], verdicts.at[order], verdicts.tenths[order]
-        alone = ~_found_in(position, noted.position)[1]
-        none = np.zeros(np.count_nonzero(alone), np.int64)
-        notes = (noted.position[alone], none, -1 - noted.note[alone].astype(np.int64), none)
-        made = verdicts.verdict[order].astype(np.int64)
-        judged = (position, at, made, tenths)
-        columns = [np.concatenate([judged[place], notes[place]]) for place in range(len(judged))]
-        order = np.argsort(columns[0], kind="stable")
-        return _MadeTable._make(column[order] for column in columns)
+    @property
+    def _verdict_columns(self) -> _Numbers:
+        """Position, instant, verdict and points of every verdict, by rising position."""
+        order, verdicts = self._verdict_order, self.verdicts
+        return tuple(column[order] for column in (verdicts.position, verdicts.at, verdicts.verdict, verdicts.tenths))
 
-    def value_of(self, position: int, at: int, made: int, tenths: int) -> Made:
-        """A verdict or note from its numbers."""
-        if made < 0:
-            return self.note_words[-1 - made]
-        return Judged(at, position, self.words[made], tenths if self.has_points else None)
+    def _made_at(self, positions: NDArray[np.int64]) -> list[Made | None]:
+        """What was made of the events at some positions; None of those that are not known or bear on nothing."""
+        found: list[Made | None] = [None] * len(positions)
+        places, there = _found_in(self.noted.position, positions)
+        for number in np.flatnonzero(there).tolist():
+            found[number] = self.note_words[int(self.noted.note[places[number]])]
+        places, there = _found_in(self.verdicts.position[self._verdict_order], positions)
+        judged = self._verdict_order[places[there]].tolist()
+        for number, place in zip(np.flatnonzero(there).tolist(), judged, strict=True):
+            found[number] = self.judged[place]
+        return found
 
     @cached_property
     def total_tenths(self) -> int:
@@ -361,26 +354,6 @@ class LargeReplay(Replay):
         return event.occurred_at <= self.until or event.type in CORRECTION_TYPES
 
 
-class _MadeTable(NamedTuple):
-    """By rising position, what was made of an event."""
-
-    position: NDArray[np.int64]
-    at: NDArray[np.int64]
-    """When it was judged; 0 for a note."""
-    made: NDArray[np.int64]
-    """The number of the verdict, or of the note below zero."""
-    tenths: NDArray[np.int64]
-
-    def values(self, replay: LargeReplay, places: NDArray[np.int64], there: NDArray[np.bool_]) -> list[Made | None]:
-        """What stands at some places, None where nothing does."""
-        rows = zip(
-            *(column[places].tolist() if len(column) else there.tolist() for column in self),
-            there.tolist(),
-            strict=True,
-        )
-        return [replay.value_of(*row[:4]) if row[4] else None for row in rows]
-
-
 class _ToldMonth(NamedTuple):
     replay: Replay
     places: dict[int, int]
@@ -391,6 +364,19 @@ def _in_month(at: NDArray[np.int64], month: int | None) -> NDArray[np.bool_]:
     if month is None:
         return np.ones(len(at), np.bool_)
     return (at >= month_start(month)) & (at < month_start(month + 1))
+
+
+def _moved(was: _Numbers, now: _Numbers) -> NDArray[np.int64]:
+    """The rising positions at which two tables, whose first columns they are, hold something else."""
+    positions = _merged(was[0], now[0])
+    before, there_before = _found_in(was[0], positions)
+    later, there_later = _found_in(now[0], positions)
+    differs = there_before != there_later
+    both = np.flatnonzero(~differs)
+    for old, new in zip(was[1:], now[1:], strict=True):
+        differs[both] |= old[before[both]] != new[later[both]]
+    found: NDArray[np.int64] = positions[differs]
+    return found
 
 
 def _merged(rising: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
