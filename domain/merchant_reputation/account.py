@@ -4,7 +4,7 @@ RULEBOOK §1. Nothing is judged here: `reputation.run` has judged every entry; t
 findings.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start
@@ -210,13 +210,13 @@ def _moved(account: Account, at: int, finding: Finding | None, *, opens: bool) -
     return account._replace(points=account.points + finding.tenths, open=account.open and not closes)
 
 
-def notes_of(events: Sequence[Event], history: History, run: Run) -> dict[int, str]:
+def notes_of(events: Sequence[Event], history: History, verdicts: Mapping[int, Verdict]) -> dict[int, str]:
     """By position, why a receipt, a flag or a clear that takes part has no verdict of its own.
 
     A receipt is `pending` while its default credit is not due, and `reviewed` when a review in time was
-    its order's entry. A flag or clear is `superseded` when a later one of the same order is known.
+    its order's entry. A flag or clear is `superseded` when a later one of the same order is known. `verdicts` are
+    those on events, by position.
     """
-    verdicts = {finding.position: finding.verdict for finding in run.findings}
     scored = {fact.order for fact in history.facts if fact.what == REVIEWED and verdicts[fact.position] not in NO_ENTRY}
     notes = {
         fact.position: REVIEWED_NOTE if fact.order in scored else PENDING

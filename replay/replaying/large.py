@@ -198,10 +198,10 @@ class LargeReplay(Replay):
     def _made_at(self, positions: NDArray[np.int64]) -> list[Made | None]:
         """What was made of the events at some positions; None of those that are not known or bear on nothing."""
         found: list[Made | None] = [None] * len(positions)
-        places, there = _found_in(self.noted.position, positions)
+        places, there = found_in(self.noted.position, positions)
         for number in np.flatnonzero(there).tolist():
             found[number] = self.note_words[int(self.noted.note[places[number]])]
-        places, there = _found_in(self.verdicts.position[self._verdict_order], positions)
+        places, there = found_in(self.verdicts.position[self._verdict_order], positions)
         judged = self._verdict_order[places[there]].tolist()
         for number, place in zip(np.flatnonzero(there).tolist(), judged, strict=True):
             found[number] = self.judged[place]
@@ -243,7 +243,7 @@ class LargeReplay(Replay):
     def retracted_beyond(self) -> list[int]:
         """Positions of retracted events that have no row: no rule reads their types."""
         positions = np.array(sorted(self.retracted), np.int64)
-        return list(positions[~_found_in(self._by_position[1], positions)[1]].tolist())
+        return list(positions[~found_in(self._by_position[1], positions)[1]].tolist())
 
     @cached_property
     def in_vain(self) -> dict[int, int | None]:
@@ -327,7 +327,7 @@ class LargeReplay(Replay):
     def rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
         """The rows of the events at some positions; those that have none are left out."""
         order, by_position = self._by_position
-        places, found = _found_in(by_position, np.array(sorted(positions), np.int64))
+        places, found = found_in(by_position, np.array(sorted(positions), np.int64))
         rows: NDArray[np.int64] = order[places[found]]
         return rows
 
@@ -339,7 +339,7 @@ class LargeReplay(Replay):
     def _occurred_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """When the events at some positions occurred; few have no row."""
         order, by_position = self._by_position
-        places, found = _found_in(by_position, positions)
+        places, found = found_in(by_position, positions)
         at = np.zeros(len(positions), np.int64)
         at[found] = self.columns.at[order[places[found]]]
         rest = positions[~found].tolist()
@@ -369,8 +369,8 @@ def _in_month(at: NDArray[np.int64], month: int | None) -> NDArray[np.bool_]:
 def _moved(was: _Numbers, now: _Numbers) -> NDArray[np.int64]:
     """The rising positions at which two tables, whose first columns they are, hold something else."""
     positions = _merged(was[0], now[0])
-    before, there_before = _found_in(was[0], positions)
-    later, there_later = _found_in(now[0], positions)
+    before, there_before = found_in(was[0], positions)
+    later, there_later = found_in(now[0], positions)
     differs = there_before != there_later
     both = np.flatnonzero(~differs)
     for old, new in zip(was[1:], now[1:], strict=True):
@@ -385,7 +385,7 @@ def _merged(rising: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.
     return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
 
 
-def _found_in(rising: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def found_in(rising: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Where each wanted number stands among rising ones, and whether it does."""
     if not len(rising):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)

@@ -1,7 +1,7 @@
 """The reputation of a large merchant: the account, months, changes and verdicts of the compiled fold."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import month_start
+from domain.events import Event
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEW, STATES, Month, Run, Verdict
+from domain.merchant_reputation.rule import NEW, STATES, Account, Month, Run, Verdict
 from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import (
     MERCHANT_CLOSED,
@@ -24,11 +25,11 @@ from replay.columnar.columns import (
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
-from replay.replaying.large import LargeKnown, LargeReplay
+from replay.replaying.large import LargeKnown, LargeReplay, found_in
 from replay.replaying.values import Judged, LevelChange, Standing
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import account_from, account_of
-from replay.schemes.merchant_reputation.month import MonthReplay, bears_from
+from replay.schemes.merchant_reputation.month import MonthReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
 _NO_ENTRY = [verdict.value for verdict in account.NO_ENTRY]
@@ -77,6 +78,13 @@ class LargeReputation(LargeReplay, ReputationReplay):
         self.events.look_up([change.position for change in found if change.position])
         return found
 
+    def verdicts_at(self, positions: Collection[int]) -> dict[int, Verdict]:
+        """By position, the verdicts on those of some events that have one."""
+        order, wanted = self._verdict_order, np.array(sorted(positions), np.int64)
+        places, found = found_in(self.verdicts.position[order], wanted)
+        numbers = self.verdicts.verdict[order[places[found]]].tolist()
+        return dict(zip(wanted[found].tolist(), map(Verdict, numbers), strict=True))
+
     @cached_property
     def balances(self) -> list[int]:
         return list(np.cumsum(self.verdicts.tenths).tolist())
@@ -119,14 +127,28 @@ class LargeReputation(LargeReplay, ReputationReplay):
 
     # --- one month ----------------------------------------------------------------------------------------------------
 
-    def month_told(self, month: int) -> MonthReplay:
+    def month_told(self, month: int) -> "MonthOfLarge":
         before = [found for found in self.run.months if found.month < month]
         opening, columns = before[-1].closing if before else NEW, self.columns
-        around = (columns.at >= bears_from(opening, self.spans)) & (columns.at < month_start(month + 1))
+        around = (columns.at >= month_start(month)) & (columns.at < month_start(month + 1))
+        judged = self.verdicts.position[self.verdicts_in(month, None)]
+        around[self.rows_at(judged.tolist())] = True  # also of receipts whose credit falls due in the month
         known = self.bearing_on(around | (columns.position == opening.closed_position))
-        found = MonthReplay(self.subject, known, self.moment, self.policies, opening)
+        found = MonthOfLarge(self, known, opening)
         found.elsewhere = self.named_elsewhere(known)
         return found
+
+
+class MonthOfLarge(MonthReplay):
+    """A month of a large merchant: what became of its orders before and after is known of the whole."""
+
+    def __init__(self, whole: LargeReputation, known: list[Event], opening: Account) -> None:
+        super().__init__(whole.subject, known, whole.moment, whole.policies, opening)
+        self._whole = whole
+
+    @cached_property
+    def settled(self) -> dict[int, Verdict]:
+        return self._whole.verdicts_at(self.events)
 
 
 def _but_the_last(rows: NDArray[np.int64], keys: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -1,9 +1,9 @@
 """One month of a merchant's reputation, replayed from the account at which it opened and not from the whole past."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from domain.merchant_reputation.rule import BEFORE_ALL, NEW, Account, Run, Span, run
+from domain.merchant_reputation.rule import BEFORE_ALL, NEW, Account, Span, Verdict, run
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
 
@@ -15,9 +15,9 @@ class MonthReplay(ReputationReplay):
     """
 
     @cached_property
-    def settling(self) -> Run:
+    def settled(self) -> Mapping[int, Verdict]:
         """An order's own events alone say which review or receipt is its entry: also of reviews before the opening."""
-        return run(self.history, self.spans)
+        return {finding.position: finding.verdict for finding in run(self.history, self.spans).findings}
 
 
 def bears_from(opening: Account, spans: Sequence[Span]) -> int:

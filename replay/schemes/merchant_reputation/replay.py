@@ -1,7 +1,7 @@
 """A merchant's reputation replayed: points, level, months, publication, and what decided each verdict."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from domain.calendar import month_start
@@ -9,7 +9,7 @@ from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import FLAG_TYPES, codes_of, history_of, spans_of
-from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Month, Run, Verdict, run
+from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Month, Verdict, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
@@ -90,12 +90,12 @@ class ReputationReplay(Replay):
         wiped = {finding.position for finding in self.findings if finding.verdict is Verdict.WIPED}
         closings = [event for event in self.took_part if event.type == "merchant.closed"]
         early = [e.position for e in closings if e.position not in wiped and self.causes.opens_after(e)]
-        return account.notes_of(self.took_part, self.history, self.settling) | dict.fromkeys(early, BEFORE_OPENING)
+        return account.notes_of(self.took_part, self.history, self.settled) | dict.fromkeys(early, BEFORE_OPENING)
 
-    @property
-    def settling(self) -> Run:
-        """The run that says which reviews and receipts are their orders' entries."""
-        return self.run
+    @cached_property
+    def settled(self) -> Mapping[int, Verdict]:
+        """By position, the verdicts that say which reviews and receipts are their orders' entries."""
+        return {finding.position: finding.verdict for finding in self.findings}
 
     @cached_property
     def shown(self) -> account.Shown:
@@ -214,11 +214,10 @@ class ReputationReplay(Replay):
     def _receipts(self) -> dict[str, int]:
         """By order, the instant of the receipt from which its window runs."""
         no_receipt = (Verdict.UNKNOWN_ORDER, Verdict.DUPLICATE_RECEIPT)
-        settled = {finding.position: finding.verdict for finding in self.settling.findings}
         return {
             event.data.order: event.occurred_at
             for event in self.took_part
-            if event.type == "order.received" and settled.get(event.position) not in no_receipt
+            if event.type == "order.received" and self.settled.get(event.position) not in no_receipt
         }
 
     @cached_property
@@ -229,11 +228,10 @@ class ReputationReplay(Replay):
     @cached_property
     def _reviews(self) -> dict[str, int]:
         """By order, the position of the review that was its entry."""
-        settled = {finding.position: finding.verdict for finding in self.settling.findings}
         return {
             event.data.order: event.position
             for event in self.took_part
-            if event.type == "review.posted" and settled[event.position] not in account.NO_ENTRY
+            if event.type == "review.posted" and self.settled[event.position] not in account.NO_ENTRY
         }
 
     @cached_property
