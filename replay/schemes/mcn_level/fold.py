@@ -137,25 +137,41 @@ def fold_parts(columns: Columns, slots: Slots, as_of: int, *, judges: bool = Fal
     slot_of = np.array([numbers.get(subject, NOBODY) for subject in columns.subjects], np.int64)
     months = months_between(min(as_of, int(columns.at.min(initial=as_of))), month_of(as_of))
     rows = rows_of(columns, "creator")
-    room = room_for(0, _told_at_most(rows, slot_of, slots) if judges else 0, wanted=judges)
+    rows_each, bindings_each = np.diff(rows.begins), np.append(np.diff(slots.begins), 0)[slot_of]
+    table = np.empty((int(np.minimum(rows_each, bindings_each * len(months.begins)).sum()), 3 + FIGURES), np.int64)
+    room = room_for(0, int((rows_each * _agencies_each(slots)[slot_of]).sum()) if judges else 0, wanted=judges)
     telling = Telling(np.empty(len(room.verdicts.at), np.int64), room)
-    folding = compiled(_fold, *READING, *_PARTS, in_order, place_of, *WRITING)
-    table, judged = folding(rows, slot_of, (slots.begins, slots.at, slots.holders), months, as_of, telling)
-    told = Told(telling.agencies, *room.verdicts[1:4]) if judges else None
+    work = _buffers(rows, slots, len(months.begins))
+    folding = compiled(_fold, *READING, *_PARTS, in_order, place_of, *WRITING, allocates=False)
+    slots_read = (slots.begins, slots.at, slots.holders)
+    filled, judged = folding(rows, slot_of, slots_read, months, as_of, work, table, telling)
+    if filled < 0:
+        raise ValueError("columns are not sorted by (subject, at, position)")
+    table, told = table[:filled], Told(telling.agencies, *room.verdicts[1:4])
     return Parts(
         *(table[:, 0], table[:, 1], table[:, 2], table[:, 3:]),
-        told and Told._make(column[:judged] for column in told),
+        Told._make(column[:judged] for column in told) if judges else None,
     )
 
 
-def _told_at_most(rows: Rows, slot_of: NDArray[np.int64], slots: Slots) -> int:
-    """At most so many verdicts: each event may have one for every agency that ever held its creator."""
+def _agencies_each(slots: Slots) -> NDArray[np.int64]:
+    """By creator, and at the end for who was never bound: how many agencies ever held it."""
     bound = np.flatnonzero(slots.holders != NOBODY)
     creators = np.searchsorted(slots.begins, bound, side="right") - 1
-    pairs = np.unique(np.stack([creators, slots.holders[bound]]), axis=1)
-    held = np.bincount(pairs[0], minlength=len(slots.creators) + 1)
-    """By creator, and at the end for who was never bound: how many agencies ever held it."""
-    return int((np.diff(rows.begins) * held[slot_of]).sum())
+    pairs = np.unique(creators * len(slots.agencies) + slots.holders[bound])
+    return np.bincount(pairs // len(slots.agencies), minlength=len(slots.creators) + 1)
+
+
+def _buffers(rows: Rows, slots: Slots, months: int) -> "CreatorBuffers":
+    orders, bindings = int(rows.key.max(initial=0)) + 1, int(np.diff(slots.begins).max(initial=1))
+    return CreatorBuffers(
+        np.empty(bindings, np.int64),
+        np.empty(bindings, np.int64),
+        np.zeros(orders, np.int8),
+        np.zeros(orders, np.int32),
+        np.zeros((bindings, months, FIGURES), np.int64),
+        np.zeros((bindings, months), np.bool_),
+    )
 
 
 _ORDER, _GOOD, _WORRY_FREE, _SHOWCASE = 1, 2, 4, 8
@@ -186,24 +202,21 @@ class Telling(NamedTuple):
     room: Room
 
 
-def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, as_of: int, telling: Telling) -> Any:
-    assert in_order(rows)
+def _fold(
+    rows: Rows,
+    slot_of: Any,
+    slots: Any,
+    months: Months,
+    as_of: int,
+    work: CreatorBuffers,
+    table: Any,
+    telling: Telling,
+) -> tuple[int, int]:
+    """How many parts and verdicts were written; negative for rows that are not in order."""
+    if not in_order(rows):
+        return -1, 0
     begins, _, holders = slots
-    keys = slots_max = 1
-    for row in range(len(rows.subject)):
-        keys = max(keys, rows.key[row] + 1)
-    for slot in range(len(begins) - 1):
-        slots_max = max(slots_max, begins[slot + 1] - begins[slot])
-    places = len(months.begins)
-    work = CreatorBuffers(
-        np.empty(slots_max, np.int64),
-        np.empty(slots_max, np.int64),
-        np.zeros(keys, np.int8),
-        np.zeros(keys, np.int32),
-        np.zeros((slots_max, places, FIGURES), np.int64),
-        np.zeros((slots_max, places), np.bool_),
-    )
-    table, filled, judged = np.empty((1024, 3 + FIGURES), np.int64), 0, 0
+    filled = judged = 0
     for subject in range(len(rows.judged)):
         slot = slot_of[subject]
         if slot < 0:
@@ -214,15 +227,13 @@ def _fold(rows: Rows, slot_of: Any, slots: Any, months: Months, as_of: int, tell
             for agency in range(held):
                 if not work.touched[agency, place]:
                     continue
-                if filled == len(table):
-                    table = _grown(table)
                 table[filled, 0], table[filled, 1], table[filled, 2] = slot, work.agencies[agency], months.first + place
                 for figure in range(FIGURES):
                     table[filled, 3 + figure] = work.sums[agency, place, figure]
                     work.sums[agency, place, figure] = 0
                 work.touched[agency, place] = False
                 filled += 1
-    return table[:filled], judged
+    return filled, judged
 
 
 def _agencies_of(holders: Any, work: CreatorBuffers) -> int:
@@ -326,14 +337,6 @@ def _flags_of(extra: int, channel: int) -> int:
     return flags | _SHOWCASE if channel == _IN_SHOWCASE else flags
 
 
-def _grown(table: Any) -> Any:
-    grown = np.empty((2 * len(table), table.shape[1]), np.int64)
-    for row in range(len(table)):
-        for column in range(table.shape[1]):
-            grown[row, column] = table[row, column]
-    return grown
-
-
 def _kind_of(what: int) -> int:
     """The kind of an event that adds to a month; negative for others."""
     if what == SALE_SETTLED:
@@ -343,4 +346,4 @@ def _kind_of(what: int) -> int:
     return LIVE if what == LIVE_HELD else -1
 
 
-_PARTS: Final = (_agencies_of, _read, _tell, _flags_of, _grown, _kind_of)
+_PARTS: Final = (_agencies_of, _read, _tell, _flags_of, _kind_of)
