@@ -15,6 +15,8 @@ from replay.store.opening import open_store
 
 KNOWN_SECONDS: Final = 1
 """How long a token or session is cached: a revocation holds after that."""
+HELD_SECONDS: Final = 1
+"""How long a request waits for what another process holds of the tables: meanwhile it keeps a thread from others."""
 KNOWN_MAX: Final = 10_000
 SESSION_COOKIE: Final = "levelbook_session"
 SECRET_CHARS_MAX: Final = 200
@@ -59,7 +61,7 @@ class Askers:
                 self._let_go()
             if self._keeping is None:
                 with open_store(self._location) as store:
-                    opened = open_keeping(store, make_file=not self._was_open)
+                    opened = open_keeping(store, make_file=not self._was_open, busy_seconds=HELD_SECONDS)
                 try:
                     opened.check_definitions()
                 except BaseException:

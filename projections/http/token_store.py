@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, inspect, select, text, update
 
 from projections.http.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tables, make_tables
-from replay.errors import DamagedError, StoreError, UsageError
+from replay.errors import BusyError, DamagedError, StoreError, UsageError
 from replay.store.base import Store
 from replay.store.beside import (
     OpenedFile,
@@ -34,6 +35,9 @@ from replay.store.queries import has_table
 from replay.store.sqlite import SqliteStore
 
 BUSY_SECONDS: Final = 10
+HELD_SECONDS: Final = 1
+"""How long nobody waits again after it was seen that another process holds the tables."""
+_HELD: Final = ("database is locked", "lock timeout")
 TOKEN_BYTES: Final = 32
 TOKEN_BEGINS: Final = "levelbook_"
 SESSION_MICROS: Final = 12 * 3_600 * 1_000_000
@@ -63,6 +67,10 @@ class NotedAccess(NamedTuple):
     scheme: str | None
 
 
+class HeldError(BusyError):
+    """Another process holds the service's own tables."""
+
+
 class Keeping:
     """The service's own tables, open; from any thread."""
 
@@ -71,6 +79,7 @@ class Keeping:
         self._engine = engine
         self._schema = schema
         self._file = file
+        self._held_until = 0.0
         self._tokens, self._sessions, self._accesses = kept_tables(schema)
 
     def is_there(self) -> bool:
@@ -236,12 +245,12 @@ class Keeping:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with failures_named(partial(_failure, self._name)), self._engine.connect() as connection:
+        with self._failures_named(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with failures_named(partial(_failure, self._name)), self._engine.connect() as connection:
+        with self._failures_named(), self._engine.connect() as connection:
             if self._schema is None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -251,11 +260,24 @@ class Keeping:
                 )
             connection.commit()
 
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        """Raises HeldError where another process holds the tables; at once, where that was seen a moment ago."""
+        if monotonic() < self._held_until:
+            raise _held(self._name)
+        try:
+            with failures_named(partial(_failure, self._name)):
+                yield
+        except HeldError:
+            self._held_until = monotonic() + HELD_SECONDS
+            raise
 
-def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
+
+def open_keeping(store: Store, *, make_file: bool = True, busy_seconds: float = BUSY_SECONDS) -> Keeping:
     """The service's own tables beside a ledger; made where there are none. Raises StoreError where that may not be.
 
-    Also where their file is not there and none is to be made: tokens that held would hold no more.
+    Also where their file is not there and none is to be made: tokens that held would hold no more. Whoever finds the
+    tables held by another process waits for `busy_seconds`.
     """
     if isinstance(store, SqliteStore):
         path = service_path(store)
@@ -268,9 +290,10 @@ def open_keeping(store: Store, *, make_file: bool = True) -> Keeping:
             make_private(path, store.path)
         except OSError as error:
             raise StoreError(f"what the service keeps, {path}, cannot be written: {error.strerror}") from error
-        keeping = _in_file(store, path, reading_mode(path), ("journal_mode = WAL", "synchronous = NORMAL"))
+        pragmas = ("journal_mode = WAL", "synchronous = NORMAL")
+        keeping = _in_file(store, path, reading_mode(path), pragmas, busy_seconds)
     else:
-        keeping = _in_schema(store)
+        keeping = _in_schema(store, busy_seconds)
     try:
         keeping.make()
     except BaseException:
@@ -285,9 +308,9 @@ def find_keeping(store: Store) -> Keeping | None:
         return None
     if isinstance(store, SqliteStore):
         path = service_path(store)
-        keeping = _in_file(store, path, examining_mode(path), ("query_only = ON",))
+        keeping = _in_file(store, path, examining_mode(path), ("query_only = ON",), BUSY_SECONDS)
     else:
-        keeping = _in_schema(store)
+        keeping = _in_schema(store, BUSY_SECONDS)
     try:
         there = keeping.is_there()
     except BaseException:
@@ -314,14 +337,14 @@ def service_path(store: SqliteStore) -> Path:
     return beside(store.path, ".service")
 
 
-def _in_file(store: SqliteStore, path: Path, mode: str, pragmas: Sequence[str]) -> Keeping:
-    engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas if mode == "rw" else (), mode=mode)
+def _in_file(store: SqliteStore, path: Path, mode: str, pragmas: Sequence[str], busy_seconds: float) -> Keeping:
+    engine = sqlite_engine(path, busy_seconds=busy_seconds, pragmas=pragmas if mode == "rw" else (), mode=mode)
     return Keeping(store, engine, None, OpenedFile(path, mode))
 
 
-def _in_schema(store: Store) -> Keeping:
+def _in_schema(store: Store, busy_seconds: float) -> Keeping:
     assert isinstance(store, PostgresStore)
-    engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=BUSY_SECONDS)
+    engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=busy_seconds)
     return Keeping(store, engine, POSTGRES_SCHEMA)
 
 
@@ -334,7 +357,16 @@ def _token(row: Any) -> Token:
     return Token(row.number, row.name, scopes, row.per_minute, row.made_at, row.revoked_at)
 
 
+def _held(name: str) -> HeldError:
+    return HeldError(
+        f"what the service keeps beside {name} is held by another process, which is writing to it or never ended; ask"
+        " again in a moment; where it stays so, find that process and end it"
+    )
+
+
 def _failure(name: str, found: Failure) -> StoreError:
+    if any(words in found.text for words in _HELD):
+        return _held(name)
     is_refused = any(words in found.text for words in _MAY_NOT)
     more = "; docs/how-to/postgresql.md has the rights that each role needs" if is_refused else ""
     return StoreError(f"what the service keeps beside {name} cannot be used: {found.text}{more}")

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from projections.http import token_store
+from projections.http import authentication
 from projections.http.scopes import SCOPES
 from projections.http.settings import Settings
 from projections.http.token_store import open_keeping
@@ -332,17 +332,19 @@ def test_what_is_lent_and_fails_is_not_lent_again(postgres_location: str, tmp_pa
 
 
 @contextmanager
-def held(location: str) -> Iterator[None]:
-    """Another process holds what the service keeps, so that nobody else can read it."""
+def held(location: str, *, only_writing: bool = False) -> Iterator[None]:
+    """Another process holds what the service keeps, so that nobody else can read it, or write to it."""
     if is_postgres(location):
+        table = b"accesses" if only_writing else b"tokens"
         with psycopg.connect(location) as locking:
-            locking.execute("LOCK TABLE levelbook_service.tokens IN ACCESS EXCLUSIVE MODE")
+            locking.execute(b"LOCK TABLE levelbook_service.%b IN ACCESS EXCLUSIVE MODE" % table)
             yield
         return
     connection = sqlite3.connect(f"{location}.service", isolation_level=None)
     try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("BEGIN EXCLUSIVE")
+        if not only_writing:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN IMMEDIATE" if only_writing else "BEGIN EXCLUSIVE")
         yield
         connection.rollback()
     finally:
@@ -356,6 +358,7 @@ def test_whether_it_is_ready_is_said_in_time_also_while_what_it_keeps_is_locked(
     with open_store(location) as store, open_keeping(store) as keeping:
         keeping.new_token("w", SCOPES, 10_000, 1)
     monkeypatch.setattr(probes, "READY_SECONDS", 0.5)
+    monkeypatch.setattr(authentication, "HELD_SECONDS", 10)  # as long as a disk may keep it
     with serving(Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)) as client:
         with held(location):
             for _ in range(3):
@@ -371,12 +374,34 @@ def test_whether_it_is_ready_is_said_in_time_also_while_what_it_keeps_is_locked(
         assert client.get("/readyz").json() == {"status": "ready"}
 
 
+def test_what_another_process_holds_keeps_nobody_for_long(location: str, tmp_path: Path) -> None:
+    demo_ledger(location, tmp_path)
+    with open_store(location) as store, open_keeping(store) as keeping:
+        _, token = keeping.new_token("w", SCOPES, 10_000, 1)
+    shown, asked = {"Authorization": f"Bearer {token}"}, f"{SUBJECT}/events"
+    with serving(Settings(location, ready_lag_seconds=ENDLESS_LAG)) as client:
+        assert client.get(asked).status_code == client.get(LEVEL, headers=shown).status_code == 200
+        time.sleep(1.1)  # what is known of a token is looked up again
+        with held(location, only_writing=True), ThreadPoolExecutor(20) as threads:
+            began = time.monotonic()
+            answers = list(threads.map(client.get, [asked] * 20))
+            assert time.monotonic() - began < 5, "all of them wait for a second, together"
+            assert {answer.status_code for answer in answers} == {503} == {answers[0].status_code}
+            assert answers[0].headers["Retry-After"] == "5"
+            assert "is held by another process, which is writing to it or never ended" in answers[0].text
+            began = time.monotonic()
+            assert client.get(asked).status_code == 503 and time.monotonic() - began < 0.5, "and nobody waits again"
+            assert client.get(LEVEL).status_code == 200
+        time.sleep(1.1)
+        assert client.get(asked).status_code == client.get(LEVEL, headers=shown).status_code == 200
+
+
 def test_who_finds_every_connection_in_use_is_told_to_ask_again(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     demo_ledger(location, tmp_path)
-    for module in (token_store, database):
-        monkeypatch.setattr(module, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(authentication, "HELD_SECONDS", 0.3)
     with open_store(location) as store, open_keeping(store) as keeping:
         _, token = keeping.new_token("w", SCOPES, 10_000, 1)
     with serving(Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)) as client:
