@@ -201,6 +201,9 @@ def _application(settings: Settings, is_stopping: Callable[[], bool], lost: Call
     """Loaded by each worker for itself; one that is stopped meanwhile ends at once, it has nobody to answer yet."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Told before now, it took that by the handler of the first process, as a copy of which it begins.
+    if is_stopping():
+        os._exit(0)
     _end_with_parent()
     from projections.server.app import application
 

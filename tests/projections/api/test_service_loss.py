@@ -374,6 +374,7 @@ def test_whether_it_is_ready_is_said_in_time_also_while_what_it_keeps_is_locked(
         assert client.get("/readyz").json() == {"status": "ready"}
 
 
+@pytest.mark.slow
 def test_what_another_process_holds_keeps_nobody_for_long(location: str, tmp_path: Path) -> None:
     demo_ledger(location, tmp_path)
     with open_store(location) as store, open_keeping(store) as keeping:

@@ -137,6 +137,33 @@ def test_a_process_that_is_killed_twice_is_replaced_and_none_outlives_the_first(
             time.sleep(0.02)
 
 
+@pytest.mark.slow
+def test_a_process_that_is_told_to_end_before_it_has_begun_ends(ledger: str) -> None:
+    """It begins as a copy of the first one, whose handler of signals it has until it sets its own."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port = tried.getsockname()[1]
+    program = (
+        "import sys, time; from granian.server import mp\n"
+        "from projections.server import serve; from projections.http.settings import Settings\n"
+        "def slow(_):\n print('begun', flush=True)\n until = time.monotonic() + 2\n"
+        " while time.monotonic() < until: time.sleep(0.01)\n"
+        "mp.load_env = slow\n"
+        f"serve.serve(Settings({ledger!r}, port={port}))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            assert "refused to gracefully stop" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
 def is_free(port: int) -> bool:
     try:
         socket.create_server(("127.0.0.1", port)).close()
