@@ -5,7 +5,7 @@ link in the chain. Nothing of a stream is loaded but the number of its last vers
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.calendar import instant_text
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
@@ -42,6 +42,8 @@ Stamper = Callable[[Candidate, int], Stamp | Refusal]
 """Gives a new candidate its recorded time, knowing that of the record before it."""
 
 Aliases = dict[AliasKey, str]
+STREAMS_REMEMBERED_MAX: Final = 100_000
+"""How many streams' ends an appender remembers: some tens of megabytes."""
 
 
 class Appender:
@@ -50,6 +52,9 @@ class Appender:
     def __init__(self, ledger_id: str, key: bytes) -> None:
         self.ledger_id = ledger_id
         self._key = key
+        self._left: Head | None = None
+        self._versions: dict[str, int] = {}
+        self._chains: dict[str, bytes] = {}
 
     def append(self, transaction: Transaction, candidates: Sequence[Candidate], stamper: Stamper) -> Appended:
         """Judge a batch in its order and record what is new in it."""
@@ -137,7 +142,7 @@ class Appender:
         aliases: Aliases,
     ) -> Head:
         position, recorded_at, chain = head
-        versions = transaction.versions(sorted({item.stream for item, _ in new}))
+        versions = self._versions_of(transaction, head, {item.stream for item, _ in new})
         stamped, template = None, b""
         rows, leaves = [], []
         for item, stamp in new:
@@ -170,8 +175,22 @@ class Appender:
                     body,
                 )
             )
-        record(transaction, rows, leaves)
-        return Head(position, recorded_at, chain)
+        record(transaction, rows, leaves, self._chains)
+        self._left = Head(position, recorded_at, chain)
+        return self._left
+
+    def _versions_of(self, transaction: Transaction, head: Head, streams: set[str]) -> dict[str, int]:
+        """The last versions of some streams, and perhaps of others; asked of the store once while nobody else records.
+
+        The same holds of the chains of streams. The chain hash of the head says whether somebody has, or whether the
+        last batch of this appender was not committed.
+        """
+        if head != self._left or len(self._versions) > STREAMS_REMEMBERED_MAX:
+            self._versions, self._chains = {}, {}
+        self._left = None  # until this batch is in the store
+        if unknown := streams - self._versions.keys():
+            self._versions |= transaction.versions(sorted(unknown))
+        return self._versions
 
 
 def ledger_clock(transaction: Transaction, *, clock_behind: bool) -> Stamper:

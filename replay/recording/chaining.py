@@ -40,17 +40,18 @@ def _chain_stretch(store: Store) -> bool:
     """Chain the next records; whether these are all."""
     after = reach(store)
     rows, leaves = _hashed(store, after)
+    chains: dict[str, bytes] = {}
     with store.writing() as transaction:
         if reach(transaction) != after:  # another process came first
             return False
         if rows:
-            extend(transaction, rows, leaves)
+            extend(transaction, rows, leaves, chains)
         # What was recorded meanwhile is taken along under the lock: else one who records steadily would stay ahead.
         rest, leaves = _hashed(transaction, after + len(rows))
         if len(rest) == STRETCH_ROWS:
             return False
         if rest:
-            extend(transaction, rest, leaves)
+            extend(transaction, rest, leaves, chains)
     return True
 
 

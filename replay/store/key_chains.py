@@ -107,23 +107,27 @@ def has_chains(readable: Readable) -> bool:
     return bool(list(readable._query(readable.has_table_sql, (STREAM_CHAINS,))))
 
 
-def record(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes]) -> None:
+def record(
+    transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes], chains: dict[str, bytes] | None = None
+) -> None:
     """Append rows that follow the last record, each with its leaf hash, and what their keys chain to.
 
-    This is the one way in which records come into a store. Raises StoreError where the database does not keep them.
+    This is the one way in which records come into a store. `chains` are those of streams that are known before, and
+    are moved on. Raises StoreError where the database does not keep what it is told.
     """
+    chains = {} if chains is None else chains
     transaction.record(rows)
     before = rows[0].position - 1
     kept = reach(transaction)
     if kept > before:
         raise damaged(f"the table {STREAM_CHAINS}, which goes on to position {kept} where records end at {before},")
     if kept == before and has_chains(transaction):
-        extend(transaction, rows, leaves)
+        extend(transaction, rows, leaves, chains)
 
 
-def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes]) -> None:
+def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes], chains: dict[str, bytes]) -> None:
     """Keep the chains of records that follow the reach. Raises StoreError unless the database has kept them."""
-    chains = _chains_before(transaction, rows)
+    chains |= _chains_before(transaction, rows, chains.keys())
     others = _states_before(transaction, rows)
     linked: list[bytes] = []
     added: list[tuple[str, int, int, bytes]] = []
@@ -186,11 +190,12 @@ def _kept_states(readable: Readable, keys: Collection[str], position: int) -> It
             yield key, KeyState._make(state)
 
 
-def _chains_before(transaction: Transaction, rows: Sequence[Row]) -> dict[str, bytes]:
-    """By stream of some rows, the chain that the first of them goes on from."""
+def _chains_before(transaction: Transaction, rows: Sequence[Row], known: Collection[str]) -> dict[str, bytes]:
+    """By stream of some rows, but for those that are known, the chain that the first of them goes on from."""
     firsts: dict[str, int] = {}
     for row in rows:
-        firsts.setdefault(row.stream, row.version)
+        if row.stream not in known:
+            firsts.setdefault(row.stream, row.version)
     chains = dict.fromkeys(firsts, CHAIN_START)
     begun = sorted((stream, version - 1) for stream, version in firsts.items() if version > 1)
     for some, values in _stretches(begun, "TEXT", "BIGINT"):
