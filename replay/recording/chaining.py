@@ -46,10 +46,11 @@ def _chain_stretch(store: Store) -> bool:
             return False
         if rows:
             extend(transaction, rows, leaves, chains)
-        # What was recorded meanwhile is taken along under the lock: else one who records steadily would stay ahead.
-        rest, leaves = _hashed(transaction, after + len(rows))
-        if len(rest) == STRETCH_ROWS:
+        chained = after + len(rows)
+        if transaction.head().position - chained > STRETCH_ROWS:
             return False
+        # The last ones are taken along under the lock: else one who records steadily would stay ahead.
+        rest, leaves = _hashed(transaction, chained)
         if rest:
             extend(transaction, rest, leaves, chains)
     return True

@@ -1,9 +1,10 @@
 """A ledger that is older than the chains of keys gets them when decisions need them, whatever happens meanwhile."""
 
 import os
-import signal
 import time
+from functools import partial
 from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from random import Random
 
@@ -150,9 +151,10 @@ def test_a_role_that_may_not_make_the_tables_is_told_what_to_do(postgres_locatio
             owner.execute("DROP ROLE chains_writer")
 
 
-def fill(location: str) -> None:
+def fill(location: str, done: "Synchronized[int]") -> None:
     with open_store(location) as store:
-        chain_keys(store)
+        done.value = 0
+        chain_keys(store, partial(setattr, done, "value"))
 
 
 def record_on(location: str, folder: str) -> None:
@@ -170,20 +172,23 @@ def test_a_fill_that_is_killed_at_any_moment_is_gone_on_with(
     monkeypatch.setattr(chaining, "STRETCH_ROWS", 2)
     chance, fork, reached = Random(3), get_context("fork"), [0]
     for _ in range(12 * SOAK):
-        children = [fork.Process(target=fill, args=(older,))]
+        done = fork.Value("q", -1)
+        children = [fork.Process(target=fill, args=(older, done))]
         if chance.random() < 0.5:
             children.append(fork.Process(target=record_on, args=(older, str(tmp_path))))
         for child in children:
             child.start()
-        time.sleep(chance.uniform(0, 0.15))
+        wanted = chance.choice((0, 0, 2, 8, 20))
+        while children[0].is_alive() and done.value < wanted:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.01))
         for child in children:
-            if child.pid is not None and child.is_alive():
-                os.kill(child.pid, signal.SIGKILL)
+            child.kill()
             child.join()
         with open_store(older) as store:
             reached.append(reach(store))
             assert verify(store).problems == [] and reached[-1] >= reached[-2]
-    assert len(set(reached)) > 2
+    assert len(set(reached)) > 4
     with open_store(older) as store:
         chain_keys(store)
         assert reach(store) == store.head().position and verify(store).problems == []
