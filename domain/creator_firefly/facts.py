@@ -1,6 +1,6 @@
 """From events and policies to what the rules of `creator-firefly` read, and a creator's run through them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.creator_firefly.rule import (
@@ -53,7 +53,7 @@ class Run(NamedTuple):
     account: Account
     registered_by: int | None
     """The position of the registration that counts."""
-    findings: list[Finding]
+    findings: Sequence[Finding]
 
 
 def rules_of(policy: Policy) -> Rules:

@@ -31,6 +31,10 @@ class Records:
         """Look up many at once that will be asked for."""
         self._found |= {event.position: event for event in self.at({*positions} - self._found.keys())}
 
+    def let_go(self) -> None:
+        """Keep none of those that were looked up."""
+        self._found = {}
+
     def at(self, positions: Collection[int]) -> list[Event]:
         """The events at some positions in the order of the ledger; not kept."""
         with self._lend() as store:

@@ -113,6 +113,7 @@ _ALL: Final = (
         kind="creator",
         replay=creator_firefly.FireflyReplay,
         answer=FireflyAnswer,
+        large=True,
         periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered"}),
         previews=False,

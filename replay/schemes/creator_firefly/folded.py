@@ -1,6 +1,7 @@
 """What a compiled fold of Firefly levels says of one creator, as the values that its plain replay is made of."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -26,7 +27,9 @@ def firefly_of(folded: FireflyFolded, subject: int) -> FoldedFirefly:
     months = [Month(month, codes[level], *sums) for _, month, level, *sums in folded.months[low:high].tolist()]
     changes = changes_of(folded, subject)
     registered_by = changes[0].position if changes else None
-    return FoldedFirefly(Run(account, registered_by, _findings_of(folded, subject, account)), months, changes)
+    return FoldedFirefly(
+        Run(account, registered_by, FindingsInColumns(folded, subject, account.registered_at)), months, changes
+    )
 
 
 def changes_of(folded: FireflyFolded, subject: int) -> list[Change]:
@@ -40,19 +43,35 @@ def changes_of(folded: FireflyFolded, subject: int) -> list[Change]:
     return found
 
 
-def _findings_of(folded: FireflyFolded, subject: int, account: Account) -> list[Finding]:
-    assert folded.verdicts is not None and folded.movements is not None, "the fold was asked for verdicts"
-    part = slice(folded.verdicts.starts[subject], folded.verdicts.starts[subject + 1])
-    columns = (*folded.verdicts[1:4], *folded.movements)
-    found: list[Finding] = []
-    before = Account(account.registered_at, 0, 0)
-    for at, position, verdict, points, earned, balance, decided_by in zip(
-        *(column[part].tolist() for column in columns), strict=True
-    ):
+class FindingsInColumns(Sequence[Finding]):
+    """Every finding of a subject, made into a value where it is asked for."""
+
+    def __init__(self, folded: FireflyFolded, subject: int, registered_at: int) -> None:
+        assert folded.verdicts is not None and folded.movements is not None, "the fold was asked for verdicts"
+        part = slice(*folded.verdicts.starts[subject : subject + 2].tolist())
+        self._columns = [column[part] for column in (*folded.verdicts[1:4], *folded.movements)]
+        self._registered_at = registered_at
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Finding]: ...
+    def __getitem__(self, index: int | slice) -> Finding | list[Finding]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        at, position, verdict, points, _, _, decided_by = (int(column[index]) for column in self._columns)
         if verdict == NOT_REGISTERED:
-            found.append(Finding(at, position, VERDICTS[verdict], points, NEW, NEW, None))
-            continue
-        after = Account(account.registered_at, earned, balance)
-        found.append(Finding(at, position, VERDICTS[verdict], points, before, after, decided_by or None))
-        before = after
-    return found
+            return Finding(at, position, VERDICTS[verdict], points, NEW, NEW, None)
+        before, after = self._account(index - 1), self._account(index)
+        return Finding(at, position, VERDICTS[verdict], points, before, after, decided_by or None)
+
+    def _account(self, index: int) -> Account:
+        """After a finding; before the first one since the registration nothing was earned."""
+        _, _, verdict, _, earned, balance, _ = self._columns
+        if index < 0 or verdict[index] == NOT_REGISTERED:
+            return Account(self._registered_at, 0, 0)
+        return Account(self._registered_at, int(earned[index]), int(balance[index]))
