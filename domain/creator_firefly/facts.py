@@ -80,10 +80,33 @@ def run_of(events: Iterable[Event]) -> Run:
     return Run(account, registered_by, findings)
 
 
+def go_on(account: Account, earlier: Iterable[Event], events: Iterable[Event]) -> Run:
+    """Judge further points of a registered creator, which lie behind everything that was judged, in the same order.
+
+    `earlier` are the events about the tasks and redemptions that these name since the registration, corrections among
+    them. Findings are those of the further events alone.
+    """
+    earlier = list(earlier)
+    cancelled = {event.data.redemption: event.position for event in earlier if event.type == CANCELLED}
+    first: dict[tuple[bool, str], int] = {}
+    for event in earlier:
+        if event.type in (EARNED, REDEEMED):
+            first.setdefault(_named(event), event.position)
+    findings: list[Finding] = []
+    for event in events:
+        findings.append(_judge(event, account, first, cancelled))
+        account = findings[-1].after
+    return Run(account, None, findings)
+
+
+def _named(event: Event) -> tuple[bool, str]:
+    """The task or redemption, and which of the two."""
+    return (True, event.data.redemption) if event.type == REDEEMED else (False, event.data.task)
+
+
 def _judge(event: Event, account: Account, first: dict[tuple[bool, str], int], cancelled: dict[str, int]) -> Finding:
     data: Any = event.data
-    is_redemption = event.type == REDEEMED
-    name = (is_redemption, data.redemption if is_redemption else data.task)
+    is_redemption, _ = name = _named(event)
     cancelled_by = cancelled.get(data.redemption) if is_redemption else None
     seen_at = first.get(name)
     outcome = outcome_of(account, is_redemption, seen_at is not None, cancelled_by is not None, data.points)

@@ -38,7 +38,7 @@ MANY_AT_ONCE: Final = 500_000
 """How many events a step takes in at most, where few wait and where many do."""
 CHUNK_RECORDS: Final = 250_000
 """About so many records are held at a time."""
-LONG_PAST: Final = 10_000
+LONG_PAST: Final = 50_000
 NEW_SHARE: Final = 100
 """A past of more records than this, and than so many times those that are new, is not read again for these."""
 _CREDIT_TYPES: Final = ("credit.deducted", "credit.restored", "credit.granted")
@@ -71,9 +71,9 @@ class Many:
         step, units = self.step, self.units
         after, last = step.before.position, step.after.position
         units.keep_events(event_rows_of_types_between(step.store, _KEPT_TYPES, after, last))
-        found = streams_touched(step.store, after, last)
+        found, in_bulk = streams_touched(step.store, after, last), kinds_in_bulk()
         for item in found:
-            if item.stream.partition("/")[0] in kinds_in_bulk():
+            if item.stream.partition("/")[0] in in_bulk:
                 self._touched[item.stream] = item
             else:
                 self._take_in(item)
@@ -114,11 +114,9 @@ class Many:
     def _move_chunk(self, kind: str, subjects: Sequence[str]) -> None:
         """Move some subjects together; where that fails as nobody foresaw, they go the plain way."""
         from projections.schemes.shared.changing import Changing
-        from replay.columnar.subject import read_subjects
 
         units, step = self.units, self.step
-        read = read_subjects(step.store, subjects, step.after.position)
-        found = read.without(read.unread) if read.unread else read
+        found = step.windows.recent(step.after.position).read(step.store, subjects, step.after.position)
         step.prepare(found.columns.subjects)
         codes = [view.code for view in views_of(kind)]
         fresh = {code: {name for name in found.columns.subjects if units.is_fresh(code, name)} for code in codes}
@@ -151,12 +149,13 @@ class Many:
 
     @cached_property
     def _agencies(self) -> "Columns":
-        """The records of every agency."""
+        """The records of every agency, but for those that cannot be read."""
+        from replay.columnar.numbering import names_schema, number
         from replay.columnar.subject import read_subjects
 
-        store = self.step.store
-        names = [item["subject"] for item in list_subjects(store, "mcn")]
-        return read_subjects(store, names, self.step.after.position).columns
+        names = [item["subject"] for item in list_subjects(self.step.store, "mcn")]
+        named, _ = read_subjects(self.step.store, names, self.step.after.position)
+        return number(named, names_schema().empty_table()).columns
 
 
 def _chunks(subjects: Sequence[str], lengths: dict[str, int]) -> Iterator[list[str]]:

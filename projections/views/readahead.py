@@ -6,9 +6,12 @@ dropped when another process has moved the build, and evicted, the least recentl
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from domain.events import Event
+
+if TYPE_CHECKING:
+    from projections.views.recent import RecentRecords
 
 EVENTS_MAX: Final = 300_000
 """Events cached in all, of about half a kilobyte each, and as much again where a run is cached."""
@@ -52,6 +55,7 @@ class Windows:
         """How many events were cached at the last step's end, and of which subjects how many."""
         self._sizes: dict[str, int] = {}
         self._changed: set[str] = set()
+        self._recent: RecentRecords | None = None
 
     def begin(self, build: int, position: int) -> None:
         """Keep what is known up to the position where a build stands; drop anything else."""
@@ -59,6 +63,7 @@ class Windows:
             self._found.clear()
             self._sizes.clear()
             self._count = 0
+            self._recent = None
         self._standing = None
 
     def end(self, build: int, position: int) -> None:
@@ -70,6 +75,14 @@ class Windows:
         self._changed.clear()
         while self._count > EVENTS_MAX:
             self.let_go(next(iter(self._found)))
+
+    def recent(self, position: int) -> "RecentRecords":
+        """The records that are cached as columns; none of them are known yet where this begins at a position."""
+        from projections.views.recent import RecentRecords
+
+        if self._recent is None:
+            self._recent = RecentRecords(position)
+        return self._recent
 
     def take_in(self, subject: str, events: Iterable[Event]) -> None:
         """New events of a subject."""

@@ -3,14 +3,14 @@
 Those of many subjects come out of the store alone.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.columnar.archive import Archive
 from replay.columnar.columns import TYPES, Columns, first_out_of_order, in_order
-from replay.columnar.encoding import Named
-from replay.columnar.numbering import KEY, SUBJECT, names_of, names_schema, needed, number
+from replay.columnar.encoding import Named, Unread
+from replay.columnar.numbering import KEY, SUBJECT, names_of, needed, number
 from replay.columnar.reading import read_rows, read_stream
 from replay.columnar.segments import (
     COLUMNS_FILE,
@@ -107,33 +107,6 @@ def _merged(parts: list[_Arrays]) -> _Arrays:
     return columns
 
 
-# --- many subjects ----------------------------------------------------------------------------------------------------
-
-
-class SubjectsRead(NamedTuple):
-    """Records of some subjects."""
-
-    columns: Columns
-    """All of them that have a row; `subjects` are those that have any record, in order of their names."""
-    unread: frozenset[str]
-    """The subjects of which some record cannot be read."""
-
-    def without(self, subjects: Collection[str]) -> "SubjectsRead":
-        """The others, numbered anew."""
-        import numpy as np
-
-        columns = self.columns
-        kept = np.array([name not in subjects for name in columns.subjects], np.bool_)
-        rows, numbers = kept[columns.subject], np.cumsum(kept) - 1
-        arrays = {name: getattr(columns, name)[rows] for name in TYPES}
-        arrays["subject"] = numbers[arrays["subject"]].astype(np.int32)
-        names = [name for name in columns.subjects if name not in subjects]
-        return SubjectsRead(columns._replace(**arrays, subjects=names), self.unread - {*subjects})
-
-
-def read_subjects(store: Store, subjects: Sequence[str], position: int) -> SubjectsRead:
-    """All records of some subjects up to a position."""
-    rows = sorted(sealed_rows_of_streams(store, subjects, position), key=itemgetter(0))
-    named, unread = read_rows(store, rows)
-    columns = number(named, names_schema().empty_table()).columns
-    return SubjectsRead(columns, frozenset(item.stream for item in unread))
+def read_subjects(store: Store, subjects: Collection[str], position: int) -> tuple[Named, list[Unread]]:
+    """All records of some subjects up to a position, out of the store, and those that cannot be read."""
+    return read_rows(store, sorted(sealed_rows_of_streams(store, subjects, position), key=itemgetter(0)))

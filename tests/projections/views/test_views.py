@@ -22,6 +22,7 @@ from projections.projector.fill import fill
 from projections.projector.follow import follow
 from projections.projector.prove import prove
 from projections.projector.rebuild import Asked, abort, rebuild, switch_back
+from projections.schemes.creator_firefly import going_on as firefly_going_on
 from projections.schemes.merchant_reputation import running as reputation_running
 from projections.schemes.merchant_tier import view as tier_view
 from projections.views import database as viewing
@@ -77,7 +78,8 @@ def test_views_hold_what_replays_give_when_events_come_as_they_occur(
 ) -> None:
     """Runs go on from step to step and figures are added to the open day, and a build from nothing is the same."""
     went_on: Counter[str] = Counter()
-    for module, name in ((reputation_running, "go_on_with"), (tier_view, "add_to_open_day")):
+    ways = ((reputation_running, "go_on_with"), (tier_view, "add_to_open_day"), (firefly_going_on, "go_on_from_stored"))
+    for module, name in ways:
         monkeypatch.setattr(module, name, counting(getattr(module, name), went_on))
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
@@ -102,6 +104,7 @@ def test_views_hold_what_replays_give_when_events_come_as_they_occur(
         for name, rows in expected.items():
             assert found[name] == rows, name
     assert went_on["go_on_with"] > 20 and went_on["add_to_open_day"] > 0
+    assert went_on["go_on_from_stored"] > 3
 
 
 def counting(real: Callable[..., Any], went_on: Counter[str]) -> Callable[..., Any]:
