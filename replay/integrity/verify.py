@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Final, NamedTuple
 
@@ -54,26 +55,34 @@ def parse_head(text: str) -> Kept:
 
 
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
-    """Walk the whole ledger as it stands at the beginning."""
+    """Walk the whole ledger as it stands at the beginning; what the database itself looks at, it does meanwhile."""
     last = store.head().position
+    is_long = last >= RECORDS_BEFORE_HELP
     rows = begun(store.row_problems)
+    buyers = begun(partial(_buyer_problems_at, store.location)) if is_long else None
     with rare_cycle_search():
-        if last < RECORDS_BEFORE_HELP:
-            span = _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
-        else:
+        if is_long:
             span = _walked_by_two(store, last, progress)
+        else:
+            span = _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
     progress(span.head.position)
     result = Verified(span.head.position, span.head)
     if span.problem is not None:
         result.problems.append(span.problem)
     else:
-        result.problems += [*_tally_problems(store, last, span.types), *buyer_problems(store)]
+        result.problems += _tally_problems(store, last, span.types)
+        result.problems += buyer_problems(store) if buyers is None else buyers.result()
         result.problems += chain_problems(store, span.keys)
         result.seals_unchecked = why_seals_unchecked(store)
     result.problems += store.definition_problems() + rows.result()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)
     return result
+
+
+def _buyer_problems_at(location: str) -> list[str]:
+    with open_store(location) as store:
+        return buyer_problems(store)
 
 
 @dataclass
