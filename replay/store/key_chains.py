@@ -128,15 +128,14 @@ def record(
 def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes], chains: dict[str, bytes]) -> None:
     """Keep the chains of records that follow the reach. Raises StoreError unless the database has kept them."""
     chains |= _chains_before(transaction, rows, chains.keys())
-    others = _states_before(transaction, rows)
     linked: list[bytes] = []
-    added: list[tuple[str, int, int, bytes]] = []
+    beside: list[tuple[str, int, bytes]] = []
     for row, leaf in zip(rows, leaves, strict=True):
         chains[row.stream] = link = key_linked(chains[row.stream], row.position, leaf)
         linked.append(link)
         if (key := key_beside_stream(row.type, row.ref)) is not None:
-            others[key] = state = others[key].then(row.position, leaf)
-            added.append((key, state.records, state.position, state.chain))
+            beside.append((key, row.position, leaf))
+    added = _states_beside(transaction, beside)
     first = rows[0].position
     kept = [
         (first + start, b"".join(linked[start : start + CHAINS_A_ROW])) for start in range(0, len(linked), CHAINS_A_ROW)
@@ -204,13 +203,19 @@ def _chains_before(transaction: Transaction, rows: Sequence[Row], known: Collect
     return chains
 
 
-def _states_before(transaction: Transaction, rows: Sequence[Row]) -> dict[str, KeyState]:
-    """By key beside those of streams, the state that the first of some rows goes on from."""
-    others = {key for row in rows if (key := key_beside_stream(row.type, row.ref)) is not None}
-    states = dict.fromkeys(others, NO_RECORD)
-    if others:
-        states |= _kept_states(transaction, others, rows[0].position - 1)
-    return states
+def _states_beside(
+    transaction: Transaction, beside: Sequence[tuple[str, int, bytes]]
+) -> list[tuple[str, int, int, bytes]]:
+    """(key, count, position, chain) of keys beside those of streams, each with a record's position and leaf hash."""
+    if not beside:
+        return []
+    keys, before = {key for key, _, _ in beside}, beside[0][1] - 1
+    states = dict.fromkeys(keys, NO_RECORD) | dict(_kept_states(transaction, keys, before))
+    added = []
+    for key, position, leaf in beside:
+        states[key] = state = states[key].then(position, leaf)
+        added.append((key, state.records, position, state.chain))
+    return added
 
 
 def _folded(store: Store, key: str, state: KeyState, after: int, last: int) -> KeyState:

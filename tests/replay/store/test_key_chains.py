@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,15 @@ def test_any_batches_of_a_random_world_give_the_chains_that_are_specified(
         head = store.head().position
         assert reach(store) == head
         assert_told(store, [0, 1, head // 3, head // 2, head - 1, head, head + 9])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3 * SOAK))
+def test_random_batches_give_the_same_on_both_databases(store: Store, seed: int, tmp_path: Path) -> None:
+    chance = Random(seed)
+    ingested(store, seed, [*(chance.randrange(1, 160) for _ in range(chance.randrange(1, 8))), 160], tmp_path)
+    assert reach(store) == store.head().position
+    assert_told(store, [1, *(chance.randrange(160) for _ in range(4)), 160])
 
 
 def test_states_of_keys_are_those_that_are_specified(store: Store, tmp_path: Path) -> None:
