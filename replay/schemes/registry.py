@@ -117,6 +117,7 @@ _ALL: Final = (
         periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered"}),
         previews=False,
+        in_bulk=True,
     ),
     Scheme(
         kind="mcn",

@@ -65,19 +65,19 @@ class FireflyReplay(Replay):
         return account.months(self.run, self.spans)
 
     def standing(self) -> Standing:
-        return _standing(self.level)
+        return standing_of(self.level)
 
     def effective(self) -> Effective:
         """The level itself, since its last change."""
         since = self.level_changes[-1].at if self.level_changes else None
-        return Effective(*_standing(self.level)[:2], since)
+        return Effective(*standing_of(self.level)[:2], since)
 
     def changes(self) -> Sequence[LevelChange]:
         return [
             LevelChange(
                 change.at,
-                _standing(change.before),
-                _standing(change.after),
+                standing_of(change.before),
+                standing_of(change.after),
                 change.cause,
                 change.position,
                 _caused(change),
@@ -113,7 +113,7 @@ def _judged(finding: Finding) -> Judged:
     return Judged(finding.at, finding.position, str(finding.verdict))
 
 
-def _standing(level: str | None) -> Standing:
+def standing_of(level: str | None) -> Standing:
     return Standing(str(State.NOT_REGISTERED if level is None else State.RATED), level)
 
 
