@@ -1,6 +1,7 @@
 """The monthly boards of agencies: rated agencies ranked by what a board ranks by (RULEBOOK §4)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,14 +21,16 @@ from domain.mcn_level.rule import score_on
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
 from replay.answers.replay import open_json
+from replay.columnar.ledger_columns import LedgerColumns
+from replay.columnar.size import are_many
 from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.policies.catalog import Choice
 from replay.replaying.base import Policies
-from replay.schemes.mcn_level.replay import McnReplay, ranked
-from replay.schemes.registry import choose
+from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay, ranked
+from replay.schemes.registry import choose, kinds_read, records_of, scheme_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import rows_of
@@ -52,7 +55,7 @@ def board_json(
     boards = {item["code"]: item["ranks_by"] for item in policy.parameters["boards"].value}
     if board not in boards:
         raise UsageError(f"there is no board {board!r}; known are {', '.join(boards)}")
-    rows = _rows(_replays(store, moment, policies, progress), month, boards[board])
+    rows = _rows(_agencies(store, moment, policies, progress), month, boards[board])
     return {
         "board": board,
         "month": month_text(month),
@@ -102,14 +105,17 @@ def row_json(row: BoardRow) -> dict[str, Any]:
 
 
 def board_rows(
-    store: Store, period: str, moment: Moment, policies: Policies
+    store: Store, period: str, moment: Moment, policies: Policies, segments: Path | None = None
 ) -> list[tuple[str, Policy, list[BoardRow]]]:
-    """Every board of a month: its code, the policy that ranks it, and its rows."""
+    """Every board of a month: its code, the policy that ranks it, and its rows.
+
+    `segments` is where sealed segments lie, if not beside the store.
+    """
     month = parse_month(period)
     policy = _policy_of(policies, month)
-    replays = _replays(store, moment, policies, lambda _: None)
+    agencies = _agencies(store, moment, policies, lambda _: None, segments)
     return [
-        (item["code"], policy, _rows(replays, month, item["ranks_by"])) for item in policy.parameters["boards"].value
+        (item["code"], policy, _rows(agencies, month, item["ranks_by"])) for item in policy.parameters["boards"].value
     ]
 
 
@@ -117,25 +123,35 @@ def _policy_of(policies: Policies, month: int) -> Policy:
     return term_at(terms_of(policies.own, start_of_month), month_start(month)).policy
 
 
-def _replays(store: Store, moment: Moment, policies: Policies, progress: Callable[[int], None]) -> list[McnReplay]:
-    replays = []
+def _agencies(
+    store: Store, moment: Moment, policies: Policies, progress: Callable[[int], None], segments: Path | None = None
+) -> list[JudgedAgency]:
+    """Every agency judged: by plain replays where they rest on few records, else all at once by compiled rules."""
+    if are_many(records_of(store, scheme_of(McnReplay.scheme))):
+        from replay.schemes.mcn_level.outcomes import judged_agencies
+
+        source = LedgerColumns(store, moment.position, segments)
+        source.check_read(kinds_read(scheme_of(McnReplay.scheme)))
+        return judged_agencies(source.of_agencies(), policies, moment.as_of)
+    found = []
     for number, item in enumerate(list_subjects(store, "mcn"), 1):
         subject = item["subject"]
-        replays.append(McnReplay(subject, McnReplay.load(store, subject, moment.position), moment, policies))
+        replay = McnReplay(subject, McnReplay.load(store, subject, moment.position), moment, policies)
+        found.append(JudgedAgency(subject, replay.months))
         progress(number)
-    return replays
+    return found
 
 
-def _rows(replays: list[McnReplay], month: int, ranks_by: str) -> list[BoardRow]:
+def _rows(agencies: list[JudgedAgency], month: int, ranks_by: str) -> list[BoardRow]:
     return [
         BoardRow(
             rank=rank,
-            subject=replay.subject,
+            subject=subject,
             score=score_on(ranks_by, found.found),
             settled=found.found.settled_fen,
             level=found.level,
         )
-        for rank, (replay, found) in enumerate(ranked(replays, month, ranks_by), 1)
+        for rank, (subject, found) in enumerate(ranked(agencies, month, ranks_by), 1)
     ]
 
 

@@ -1,12 +1,12 @@
 """The columns of a ledger up to a position: its sealed segments and the records behind them, a part at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from replay.columnar.archive import Archive, Tail, open_archive
-from replay.columnar.columns import Columns
+from replay.columnar.columns import TYPES, Columns
 from replay.columnar.encoding import Unread
 from replay.columnar.parts import PART_ROWS
 from replay.columnar.seal import seal
@@ -89,3 +89,21 @@ class LedgerColumns:
     def parts_of(self, bucket: int) -> Iterator[Columns]:
         """The parts of one bucket: threads may read different buckets side by side once `unread` was asked."""
         return (part.columns for part in self._archive.parts(bucket, self._tail, rows=PART_ROWS))
+
+    def of_agencies(self) -> list[Columns]:
+        """What agencies are judged by: all records but merchants', a part each, and the agencies' own."""
+        parts = (part for bucket in range(BUCKETS) for part in self.parts_of(bucket))
+        return [*map(_without_merchants, parts), self.agencies()]
+
+    def check_read(self, kinds: Collection[str]) -> None:
+        """Raises the error of the first record of subjects of some kinds that cannot be read, as a replay does."""
+        for item in self.unread():
+            if item.stream.partition("/")[0] in kinds:
+                raise item.error
+
+
+def _without_merchants(columns: Columns) -> Columns:
+    import numpy as np
+
+    kept = np.array([not name.startswith("merchant/") for name in columns.subjects], np.bool_)[columns.subject]
+    return columns._replace(**{name: getattr(columns, name)[kept] for name in TYPES})

@@ -69,7 +69,7 @@ def audit_json(
         decisions.append(_audited(store, item) if outcome is None else _unmoved_json(item, outcome))
         progress(number)
     announced = list(_announced(store, subjects, selection))
-    boards = list(_boards(store, selection))
+    boards = list(_boards(store, selection, segments))
     return {
         "audited": len(decisions) + len(boards),
         "reproduced": sum(item["outcome"] == REPRODUCED for item in (*decisions, *boards)),
@@ -79,7 +79,7 @@ def audit_json(
     }
 
 
-def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
+def _boards(store: Store, selection: Selection, segments: Path | None) -> Iterator[dict[str, Any]]:
     """The decided boards, each ranked again as its run knew the agencies."""
     ranked_by = ranking(selection.scheme or LEADERBOARD)
     if ranked_by is None:
@@ -92,7 +92,7 @@ def _boards(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
             if selection.period not in (None, decision.period):
                 continue
             moment = moment_of(decision)
-            found = board_rows(store, decision.period, moment, adopted_then(store, ranked_by.replay, moment))
+            found = board_rows(store, decision.period, moment, adopted_then(store, ranked_by.replay, moment), segments)
             rows = {code: rows for code, _, rows in found}.get(decision.board)
             same = rows == decision.rows
             yield {

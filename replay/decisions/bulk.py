@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from domain.keys import stream_key
-from replay.columnar.columns import TYPES, Columns
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.columnar.segments import BUCKETS
 from replay.decisions.digests import WORD_BYTES
@@ -18,7 +17,7 @@ from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import UNDIGESTED, FoldedOutcomes, SubjectOutcome
 from replay.replaying.verdicts import Verdicts
-from replay.schemes.registry import Scheme, fold_of
+from replay.schemes.registry import Scheme, fold_of, kinds_read
 
 THREADS: Final = 2
 """Folds release the interpreter's lock; what stands between them holds more than this many back."""
@@ -34,8 +33,7 @@ def outcomes_in_bulk(
 
     Raises the error of the first record that cannot be read, as a replay of its subject does.
     """
-    for unread in source.unread():
-        raise unread.error
+    source.check_read(kinds_read(scheme))
     if scheme.folds_all:
         yield _of_all(source, scheme, moment, policies)
         return
@@ -55,15 +53,8 @@ def _of_bucket(
 
 
 def _of_all(source: LedgerColumns, scheme: Scheme, moment: Moment, policies: Policies) -> list[SubjectOutcome]:
-    """Of agencies, by what their creators add; merchants are left out as they are read."""
-    parts = [_without_merchants(part) for bucket in range(BUCKETS) for part in source.parts_of(bucket)]
-    folded = fold_of(scheme.code)([*parts, source.agencies()], policies, moment)
+    folded = fold_of(scheme.code)(source.of_agencies(), policies, moment)
     return _outcomes_of(folded, [scheme.replay.keys(source.store, name, moment.position) for name in folded.names])
-
-
-def _without_merchants(columns: Columns) -> Columns:
-    kept = np.array([not name.startswith("merchant/") for name in columns.subjects], np.bool_)[columns.subject]
-    return columns._replace(**{name: getattr(columns, name)[kept] for name in TYPES})
 
 
 def _outcomes_of(folded: FoldedOutcomes, keys: Sequence[Sequence[str]]) -> list[SubjectOutcome]:

@@ -269,11 +269,11 @@ def decision_of(run: DecisionsRun, outcome: SubjectOutcome, facts: str) -> Level
     )
 
 
-def _decide_boards(ledger: Ledger, run: DecisionsRun, scheme: Scheme, *_: Any) -> int:
+def _decide_boards(ledger: Ledger, run: DecisionsRun, scheme: Scheme, _: Progress, segments: Path | None) -> int:
     store, moment = ledger.store, moment_of(run)
     policies = adopted_then(store, scheme.replay, moment)
     boards = 0
-    for code, policy, rows in board_rows(store, run.period, moment, policies):
+    for code, policy, rows in board_rows(store, run.period, moment, policies, segments):
         board = ledger.board(code)
         decision = BoardDecided(
             as_of=run.as_of,

@@ -161,8 +161,12 @@ def answer_of(replay: Replay) -> SchemeAnswer[Any]:
 
 def records_of(store: Store, scheme: Scheme) -> int:
     """How many records replays of all subjects of a scheme rest on: by them many are told from few."""
-    kinds = {scheme.kind, *(SCHEMES[code].kind for code in scheme.rests_on)}
-    return sum(item["events"] for kind in kinds for item in list_subjects(store, kind))
+    return sum(item["events"] for kind in kinds_read(scheme) for item in list_subjects(store, kind))
+
+
+def kinds_read(scheme: Scheme) -> set[str]:
+    """The kinds of subject whose records a scheme's replays read."""
+    return {scheme.kind, *(SCHEMES[code].kind for code in scheme.rests_on)}
 
 
 def fold_of(code: str) -> "Callable[[Any, Policies, Moment], FoldedOutcomes]":

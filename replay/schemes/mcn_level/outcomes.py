@@ -7,22 +7,22 @@ import numpy as np
 
 from domain.creator_level.facts import evaluation_period
 from domain.mcn_level.rule import State
-from domain.policy import start_of_month, term_at, terms_of
+from domain.policy import Term, start_of_month, term_at, terms_of
 from replay.columnar.columns import Columns
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.monthly import NO_EVALUATION_YET
 from replay.replaying.outcomes import FoldedOutcomes
 from replay.replaying.values import Standing
-from replay.schemes.mcn_level.folded import FoldedAgency, agency_of, fold_mcn
-from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.mcn_level.folded import FoldedAgency, McnFolded, agency_of, fold_mcn
+from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay
 
 
 def fold(buckets: Sequence[Columns], policies: Policies, moment: Moment) -> FoldedOutcomes:
     """What every agency comes to at a moment; the columns hold all records of agencies and creators that were known."""
     terms = terms_of(policies.own, start_of_month)
     folded = fold_mcn(buckets, terms_of(policies.beside, evaluation_period), moment.as_of, judges=True)
-    agencies = [agency_of(folded, number, terms) for number in range(len(folded.slots.agencies))]
+    agencies = _agencies_of(folded, terms)
     held = [agency.months[-1] if agency.months else None for agency in agencies]
     figures = [[] if month is None else month.decided_figures for month in held]
     at_moment = term_at(terms, moment.as_of).policy
@@ -38,6 +38,17 @@ def fold(buckets: Sequence[Columns], policies: Policies, moment: Moment) -> Fold
         np.array([*accumulate(map(len, figures), initial=0)], np.int64),
         np.array([number for numbers in figures for number in numbers], np.int64),
     )
+
+
+def judged_agencies(buckets: Sequence[Columns], policies: Policies, as_of: int) -> list[JudgedAgency]:
+    """The evaluations of every agency up to an instant, from the same columns."""
+    folded = fold_mcn(buckets, terms_of(policies.beside, evaluation_period), as_of, judges=False)
+    found = _agencies_of(folded, terms_of(policies.own, start_of_month))
+    return [JudgedAgency(name, agency.months) for name, agency in zip(folded.slots.agencies, found, strict=True)]
+
+
+def _agencies_of(folded: McnFolded, terms: Sequence[Term]) -> list[FoldedAgency]:
+    return [agency_of(folded, number, terms) for number in range(len(folded.slots.agencies))]
 
 
 def _none_yet(agency: FoldedAgency) -> Standing:

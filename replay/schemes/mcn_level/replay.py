@@ -226,14 +226,19 @@ def _retractions(store: Store, event: Event, position: int) -> list[Event]:
     return [*found, *(further for item in found for further in _retractions(store, item, position))]
 
 
-def ranked(replays: Sequence[McnReplay], month: int, ranks_by: str) -> list[tuple[McnReplay, Month]]:
+class JudgedAgency(NamedTuple):
+    """An agency and its evaluations, the earliest first: what boards are ranked from."""
+
+    subject: str
+    months: Sequence[Month]
+
+
+def ranked(agencies: Sequence[JudgedAgency], month: int, ranks_by: str) -> list[tuple[str, Month]]:
     """The rated agencies of a month, best first: ties by the larger settled amount, then by id."""
     rated = [
-        (replay, found)
-        for replay in replays
-        for found in replay.months
+        (agency.subject, found)
+        for agency in agencies
+        for found in agency.months
         if found.month == month and found.found.state is State.RATED
     ]
-    return sorted(
-        rated, key=lambda pair: (-score_on(ranks_by, pair[1].found), -pair[1].found.settled_fen, pair[0].subject)
-    )
+    return sorted(rated, key=lambda pair: (-score_on(ranks_by, pair[1].found), -pair[1].found.settled_fen, pair[0]))

@@ -10,6 +10,7 @@ import pytest
 from domain.calendar import instant_text, parse_day, parse_month
 from domain.events import DecisionsRun, LevelDecided
 from domain.limits import DAY_MICROS
+from replay.answers import board
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.columnar.seal import seal
 from replay.decisions import audit, decide, outcomes, unmoved
@@ -134,3 +135,24 @@ def audited_both_ways(store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[in
         assert audit.audit_json(store, audit.Selection()) == singly
     assert folded[0] == 0
     return folded[1], [item["outcome"] for item in singly["decisions"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2 * SOAK))
+def test_boards_in_bulk_are_those_of_plain_replays(
+    seed: int, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme, world, ranked_agencies = SCHEMES["mcn-level"], World(seed), 0
+    ingest_events(store, world.events(400), tmp_path)
+    adopt_all(Ledger(store), [*shipped("creator-level"), *shipped(scheme.code)])
+    Ledger(store).adopt(revised(scheme.code, seed))
+    for name in ("2022-11", "2023-01", "2023-03", "2023-05"):
+        period = decide.period_of(store, "leaderboard", parse_month(name), None)
+        moment = Moment(period.as_of, 0, store.head().position)
+        policies = adopted_then(store, scheme.replay, moment)
+        plain = board.board_rows(store, name, moment, policies)
+        with monkeypatch.context() as patched:
+            patched.setattr(board, "are_many", lambda _: True)
+            assert board.board_rows(store, name, moment, policies) == plain
+        ranked_agencies += sum(len(rows) for _, _, rows in plain)
+    assert ranked_agencies > 0

@@ -20,7 +20,7 @@ from domain.mcn_level.rule import State
 from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.replaying.base import Part, Policies
-from replay.schemes.mcn_level.replay import McnReplay, ranked
+from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay, ranked
 from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_level import creator
@@ -119,8 +119,8 @@ def test_the_boards_agree(seed: int, ranks_by: str) -> None:
             board=code,
             creator_level_of=level_of(world.ledger, world.position),
         )
-        found = ranked(replays, month, ranks_by)
-        assert [(replay.subject, item.found.settled_fen) for replay, item in found] == [
+        found = ranked([JudgedAgency(replay.subject, replay.months) for replay in replays], month, ranks_by)
+        assert [(subject, item.found.settled_fen) for subject, item in found] == [
             (row["subject"], row["settled"]) for row in expected
         ]
 
