@@ -14,7 +14,7 @@ from replay.answers.board import board_decisions, board_rows
 from replay.answers.diff import STEPS, difference_of, moved_json
 from replay.decisions.decide import decision_on, moment_of, period_of
 from replay.decisions.digests import digests_of
-from replay.decisions.unmoved import Decided, unmoved
+from replay.decisions.unmoved import DecisionAt, unmoved
 from replay.errors import UsageError
 from replay.history.browse import is_retracted, list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
@@ -118,11 +118,11 @@ def _subjects(store: Store, selection: Selection) -> Iterator[str]:
             yield item["subject"]
 
 
-def _decisions(store: Store, subjects: list[str], selection: Selection) -> list[Decided]:
+def _decisions(store: Store, subjects: list[str], selection: Selection) -> list[DecisionAt]:
     """Those on some subjects, by subject in the order given, and then as they were made."""
     places = {subject: place for place, subject in enumerate(subjects)}
     found = [
-        Decided(event.originator_id, event.position, event.data)
+        DecisionAt(event.originator_id, event.position, event.data)
         for scheme in SCHEMES.values()
         if selection.scheme in (None, scheme.code)
         for event in decisions_on_many(store, subjects, scheme.code, selection.period)
@@ -147,7 +147,7 @@ def as_known_now(store: Store, then: Replay) -> Replay:
     return replay_of(lent(store), judging, then.subject, moment, policies)
 
 
-def _decided_json(item: Decided, outcome: str) -> dict[str, Any]:
+def _decided_json(item: DecisionAt, outcome: str) -> dict[str, Any]:
     decision = item.decision
     return {
         "subject": item.subject,
@@ -160,7 +160,7 @@ def _decided_json(item: Decided, outcome: str) -> dict[str, Any]:
     }
 
 
-def _unmoved_json(item: Decided, outcome: SubjectOutcome) -> dict[str, Any]:
+def _unmoved_json(item: DecisionAt, outcome: SubjectOutcome) -> dict[str, Any]:
     """A decision that comes out again, and now: what `_audited` says of it."""
     standing = standing_json(outcome.standing)
     nothing = moved_json(scheme_of(item.decision.scheme).replay, 0)
@@ -174,7 +174,7 @@ def _unmoved_json(item: Decided, outcome: SubjectOutcome) -> dict[str, Any]:
     }
 
 
-def _audited(store: Store, item: Decided) -> dict[str, Any]:
+def _audited(store: Store, item: DecisionAt) -> dict[str, Any]:
     decision = item.decision
     then = as_decided(store, item.subject, decision)
     outcome = outcome_of(store, decision, then)

@@ -27,7 +27,7 @@ FACTS_AT_ONCE: Final = 1_000
 """Of so many outcomes the facts are asked for together."""
 
 
-class Decided(NamedTuple):
+class DecisionAt(NamedTuple):
     """A decision and where it stands."""
 
     subject: str
@@ -39,13 +39,13 @@ _Run = tuple[str, str, str, str, int, str, str]
 """What all decisions of a run have in common."""
 
 
-def unmoved(store: Store, decided: Sequence[Decided], segments: Path | None = None) -> dict[int, SubjectOutcome]:
+def unmoved(store: Store, decided: Sequence[DecisionAt], segments: Path | None = None) -> dict[int, SubjectOutcome]:
     """By the position of a decision, what it comes to: of those that come out again, of which nothing that a rule reads
     was learned since, and of which the same policies count now.
 
     Only of runs whose decisions are worth a fold. `segments` is where sealed segments lie, if not beside the store.
     """
-    runs: dict[_Run, list[Decided]] = defaultdict(list)
+    runs: dict[_Run, list[DecisionAt]] = defaultdict(list)
     for item in decided:
         runs[_run_of(item.decision)].append(item)
     found: dict[int, SubjectOutcome] = {}
@@ -74,7 +74,7 @@ def _run_of(decision: LevelDecided) -> _Run:
     )
 
 
-def _of_run(store: Store, scheme: Scheme, items: list[Decided], segments: Path | None) -> dict[int, SubjectOutcome]:
+def _of_run(store: Store, scheme: Scheme, items: list[DecisionAt], segments: Path | None) -> dict[int, SubjectOutcome]:
     from replay.columnar.ledger_columns import LedgerColumns
     from replay.decisions.bulk import outcomes_in_bulk
 
