@@ -29,7 +29,7 @@ from replay.schemes.registry import SCHEMES, answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_firefly import decided, firefly
 from tests.support.columns import columns_of
-from tests.worlds.creator_firefly import OTHER, SUBJECT, VERSIONS, WORLDS, World, as_the_oracle_reads, world_of
+from tests.worlds.creator_firefly import BEGIN, OTHER, SUBJECT, VERSIONS, WORLDS, World, as_the_oracle_reads, world_of
 from tests.worlds.merchant_reputation import with_values
 
 (SHIPPED,) = shipped("creator-firefly")
@@ -190,6 +190,13 @@ def test_many_at_once_equal_each_by_itself(name: str, seed: int) -> None:
                 run, *others = firefly_of(folded, number)
                 assert run._replace(findings=[*run.findings]) == replay.run
                 assert others == [replay.months, replay.level_changes]
+
+
+@pytest.mark.slow
+def test_where_nothing_is_known_nothing_is_folded() -> None:
+    folded = fold_firefly(columns_of([]), terms_of(POLICIES["small"], start_of_month), BEGIN, judges=True)
+    assert folded.verdicts is not None
+    assert [len(column) for column in (*folded[:3], *folded.verdicts)] == [0, 0, 0, 1, 0, 0, 0, 0]
 
 
 @settings(max_examples=100 * SOAK)

@@ -216,6 +216,23 @@ def test_nothing_changes_before_the_next_day(versions: list[Policy]) -> None:
     assert ahead > 100
 
 
+@pytest.mark.slow
+def test_where_nothing_is_known_there_are_no_verdicts() -> None:
+    """Neither of no subjects at all, nor of subjects of another kind."""
+    shop = many(tier_worlds.world_of, range(2), merchants)
+    creator = many(creator_level_worlds.world_of, range(2), creators)
+    as_of = tier_worlds.BEGIN + 100 * DAY_MICROS
+    of_tiers = terms_of([tier_worlds.SMALL], start_of_day)
+    of_creators = terms_of([creator_level_worlds.SMALL], evaluation_period)
+    for known in ([], creator):
+        assert verdicts_of(fold_tier(columns_of(known), of_tiers, 0, judges=True)).starts[-1] == 0
+    for known in ([], shop):
+        assert verdicts_of(fold_creators(columns_of(known), of_creators, as_of, judges=True)).starts[-1] == 0
+    for known in ([], shop, creator):
+        found = fold_mcn([columns_of(known)], of_creators, as_of, judges=True)
+        assert (found.slots.agencies, verdicts_of(found).starts.tolist()) == ([], [0])
+
+
 def test_rows_out_of_order_are_noticed() -> None:
     ledger = many(tier_worlds.world_of, range(2), merchants)
     rows = rows_of(columns_of(ledger), "merchant")
