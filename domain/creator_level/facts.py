@@ -133,7 +133,7 @@ def history_of(events: Iterable[Event]) -> tuple[History, list[Finding]]:
 
 _KINDS: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "credit.deducted": DEDUCTED}
 CONTENT: Final = "content.published"
-"""The one type whose events get a verdict, always the same, without being read."""
+"""The one type whose events get a verdict, always the same, without being read: columns have no rows of it."""
 
 
 def _verdict(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import month_start
-from domain.creator_level.facts import Verdict, evaluation_period, rules_of
+from domain.creator_level.facts import CONTENT, Verdict, evaluation_period, rules_of
 from domain.creator_level.rule import Figures, Rules
 from domain.policy import Policy, terms_of
 from replay.history.timeline import Moment
@@ -17,9 +17,6 @@ from replay.replaying.verdicts import Verdicts
 from replay.schemes.creator_level.fold import fold_creators
 from replay.schemes.creator_level.folded import creator_of, figures_of
 from replay.schemes.creator_level.replay import CreatorReplay
-
-_NO_ROW = "content.published"
-"""Of these events, which have no row, the verdict is always that they are not used."""
 
 
 class LargeCreator(LargeReplay, CreatorReplay):
@@ -58,7 +55,7 @@ class LargeCreator(LargeReplay, CreatorReplay):
     @cached_property
     def _published(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The positions of published content that took part, and when it was."""
-        places = np.array(self.events.places(_NO_ROW), np.int64).reshape(-1, 2)
+        places = np.array(self.events.places(CONTENT), np.int64).reshape(-1, 2)
         took_part = places[:, 1] <= self.until
         took_part &= ~np.isin(places[:, 0], np.array([*self.retracted], np.int64))
         position, at = places[took_part].T
