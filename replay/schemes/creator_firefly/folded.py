@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple, overload
 
-import numpy as np
-
 from domain.creator_firefly.account import Change, Month
 from domain.creator_firefly.facts import Finding, Run
 from domain.creator_firefly.rule import NEW, NOT_REGISTERED, VERDICTS, Account
+from replay.columnar.rows import part_of
 from replay.schemes.creator_firefly.fold import BY_POLICY, FireflyFolded
 
 
@@ -23,8 +22,8 @@ class FoldedFirefly(NamedTuple):
 def firefly_of(folded: FireflyFolded, subject: int) -> FoldedFirefly:
     """What a fold with verdicts says of a subject."""
     account, codes = Account(*folded.accounts[subject].tolist()), folded.codes
-    low, high = np.searchsorted(folded.months[:, 0], (subject, subject + 1)).tolist()
-    months = [Month(month, codes[level], *sums) for _, month, level, *sums in folded.months[low:high].tolist()]
+    of_subject = folded.months[part_of(folded.months[:, 0], subject)]
+    months = [Month(month, codes[level], *sums) for _, month, level, *sums in of_subject.tolist()]
     changes = changes_of(folded, subject)
     registered_by = changes[0].position if changes else None
     return FoldedFirefly(
@@ -34,9 +33,8 @@ def firefly_of(folded: FireflyFolded, subject: int) -> FoldedFirefly:
 
 def changes_of(folded: FireflyFolded, subject: int) -> list[Change]:
     """Each change of a subject's level, the first with its registration, the earliest first."""
-    low, high = np.searchsorted(folded.changes[:, 0], (subject, subject + 1)).tolist()
     found: list[Change] = []
-    for _, at, level, earned, position in folded.changes[low:high].tolist():
+    for _, at, level, earned, position in folded.changes[part_of(folded.changes[:, 0], subject)].tolist():
         before = found[-1].after if found else None
         by = None if position == BY_POLICY else position
         found.append(Change(at, before, folded.codes[level], earned, by))

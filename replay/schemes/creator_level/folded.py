@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from domain.calendar import month_start
 from domain.creator_level.facts import rules_of
 from domain.creator_level.rule import Evaluation, Figures, Rules, gates
 from domain.policy import Term, term_at
+from replay.columnar.rows import part_of
 from replay.schemes.creator_level.fold import UNREGISTERED, CreatorFolded
 from replay.schemes.creator_level.replay import Month
 
@@ -27,17 +26,24 @@ def rules_by_hash(terms: Sequence[Term]) -> dict[str, Rules]:
 
 
 def creator_of(
-    folded: CreatorFolded, subject: int, terms: Sequence[Term], rules: Mapping[str, Rules] | None = None
+    folded: CreatorFolded,
+    subject: int,
+    terms: Sequence[Term],
+    rules: Mapping[str, Rules] | None = None,
+    since: int | None = None,
 ) -> FoldedCreator:
     """What a fold under some terms says of a subject; who asks for many gives the terms' rules beside them.
 
+    `since`: with the evaluations of that month and of later ones alone.
     What another version would make of a month, whose gates may count other days, a fold under that version says.
     """
-    low, high = np.searchsorted(folded.evaluations["subject"], (subject, subject + 1)).tolist()
+    evaluations = folded.evaluations[part_of(folded.evaluations["subject"], subject)]
+    if since is not None:
+        evaluations = evaluations[evaluations["month"] >= since]
     rules = rules or rules_by_hash(terms)
     sums = _sums_of(folded, subject)
     months = []
-    for _, month, settled, good, *scores in folded.evaluations[low:high].tolist():
+    for _, month, settled, good, *scores in evaluations.tolist():
         sales, behaviour, level, gated, *_ = scores
         policy = term_at(terms, month_start(month)).policy
         figures = sums.get(month, Figures(month, 0, 0, 0, 0, 0))
@@ -56,6 +62,6 @@ def figures_of(folded: CreatorFolded, subject: int, month: int) -> Figures:
 
 def _sums_of(folded: CreatorFolded, subject: int) -> dict[int, Figures]:
     """By month, its figures where there are any."""
-    low, high = np.searchsorted(folded.subjects, (subject, subject + 1)).tolist()
-    rows = zip(folded.months[low:high].tolist(), folded.figures[low:high].tolist(), strict=True)
+    part = part_of(folded.subjects, subject)
+    rows = zip(folded.months[part].tolist(), folded.figures[part].tolist(), strict=True)
     return {month: Figures(month, *values[:-1]) for month, values in rows}

@@ -10,7 +10,7 @@ from domain.calendar import month_start
 from domain.mcn_level.facts import COUNTED, History, Slot, Sums, outcome_of_credit
 from domain.policy import Term
 from replay.columnar.columns import CREDIT_DEDUCTED, CREDIT_GRANTED, CREDIT_RESTORED, MCN_ONBOARDED, Columns
-from replay.columnar.rows import retracted_rows
+from replay.columnar.rows import part_of, retracted_rows
 from replay.replaying.verdicts import Verdicts
 from replay.schemes.creator_level.fold import NONE, CreatorFolded, fold_creators
 from replay.schemes.creator_level.folded import creator_of, rules_by_hash
@@ -72,15 +72,17 @@ def fold_mcn(buckets: Sequence[Columns], creator_terms: Sequence[Term], as_of: i
     return McnFolded(as_of, creator_terms, slots, own, _joined(parts), creators, verdicts if judges else None)
 
 
-def agency_of(folded: McnFolded, agency: int, terms: Sequence[Term]) -> FoldedAgency:
-    """What a fold says of an agency that is judged under some terms."""
+def agency_of(folded: McnFolded, agency: int, terms: Sequence[Term], since: int | None = None) -> FoldedAgency:
+    """What a fold says of an agency that is judged under some terms; with `since` that month and later ones are
+    evaluated alone.
+    """
     slots, rules = _slots_of(folded.slots, agency), rules_by_hash(folded.creator_terms)
     of_creators: dict[tuple[str, int], CreatorMonth] = {}
     reputation: dict[str, list[tuple[int, int]]] = {}
     for name in slots:
         if name in folded.creators:
             creators, number = folded.creators[name]
-            found = creator_of(creators, number, folded.creator_terms, rules)
+            found = creator_of(creators, number, folded.creator_terms, rules, since)
             of_creators |= {(name, month.month): month for month in found.months}
             reputation[name] = _last_values(creators, number)
     onboarded_at = int(folded.own.onboarded_at[agency])
@@ -92,7 +94,7 @@ def agency_of(folded: McnFolded, agency: int, terms: Sequence[Term]) -> FoldedAg
         reputation,
         _credit_of(folded.own, agency),
     )
-    return FoldedAgency(history, evaluations(history, of_creators, terms, folded.as_of))
+    return FoldedAgency(history, evaluations(history, of_creators, terms, folded.as_of, since))
 
 
 def _slots_of(slots: Slots, agency: int) -> dict[str, Slot]:
@@ -111,20 +113,20 @@ def _slots_of(slots: Slots, agency: int) -> dict[str, Slot]:
 
 def _sums_of(folded: McnFolded, agency: int) -> dict[tuple[str, int], Sums]:
     parts, names = folded.parts, folded.slots.creators
-    low, high = np.searchsorted(parts.agencies, (agency, agency + 1)).tolist()
-    rows = (column[low:high].tolist() for column in (parts.creators, parts.months, parts.figures))
+    part = part_of(parts.agencies, agency)
+    rows = (column[part].tolist() for column in (parts.creators, parts.months, parts.figures))
     return {(names[creator], month): Sums(*figures) for creator, month, figures in zip(*rows, strict=True)}
 
 
 def _last_values(folded: CreatorFolded, subject: int) -> list[tuple[int, int]]:
-    low, high = np.searchsorted(folded.subjects, (subject, subject + 1)).tolist()
-    last = zip(folded.months[low:high].tolist(), folded.figures[low:high, -1].tolist(), strict=True)
+    part = part_of(folded.subjects, subject)
+    last = zip(folded.months[part].tolist(), folded.figures[part, -1].tolist(), strict=True)
     return [(month_start(month), value) for month, value in last if value != NONE]
 
 
 def _credit_of(own: Own, agency: int) -> list[tuple[int, int]]:
-    low, high = np.searchsorted(own.told.agencies, (agency, agency + 1)).tolist()
-    rows = zip(*(column[low:high].tolist() for column in (own.told.at, own.points, own.told.verdict)), strict=True)
+    part = part_of(own.told.agencies, agency)
+    rows = zip(*(column[part].tolist() for column in (own.told.at, own.points, own.told.verdict)), strict=True)
     return [(at, points) for at, points, verdict in rows if verdict == COUNTED]
 
 

@@ -188,16 +188,20 @@ class McnReplay(MonthlyReplay[Month]):
 
 
 def evaluations(
-    history: History, creator_months: Mapping[tuple[str, int], CreatorMonth], terms: Sequence[Term], as_of: int
+    history: History,
+    creator_months: Mapping[tuple[str, int], CreatorMonth],
+    terms: Sequence[Term],
+    as_of: int,
+    since: int | None = None,
 ) -> list[Month]:
     """Every month of an agency up to the last that is evaluated at an instant, by its creators' evaluations, which are
-    given by id and month.
+    given by id and month; with `since` that month and later ones alone.
     """
     if history.onboarded_at is None:
         return []
     by_policy = {term.policy.hash: rules_of(term.policy) for term in terms}
-    found = []
-    for month in range(month_of(history.onboarded_at), month_of(as_of) + 1):
+    found, onboarded = [], month_of(history.onboarded_at)
+    for month in range(max(onboarded, since or onboarded), month_of(as_of) + 1):
         policy = term_at(terms, month_start(month)).policy
         rules = by_policy[policy.hash]
         if month >= rules.first_month and evaluated_at(month, rules) <= as_of:

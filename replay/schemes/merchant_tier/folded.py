@@ -2,12 +2,10 @@
 
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from domain.calendar import day_start
 from domain.merchant_tier.rule import CAUSES, STATES, Account, Change, Day, Run, State
 from replay.columnar.columns import WHATS, Columns
-from replay.columnar.rows import rows_of_subject
+from replay.columnar.rows import part_of, rows_of_subject
 from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, LifeAct, acts_before_opening
 from replay.schemes.merchant_tier.fold import TierFolded
 
@@ -24,13 +22,14 @@ class FoldedTier(NamedTuple):
 
 def tier_of(folded: TierFolded, subject: int, last_day: int) -> FoldedTier:
     """What a fold up to the close of `last_day` says of a subject."""
-    low, high = np.searchsorted(folded.figure_subjects, (subject, subject + 1)).tolist()
-    figures = zip(folded.figure_days[low:high].tolist(), folded.figures[low:high].tolist(), strict=True)
+    part = part_of(folded.figure_subjects, subject)
+    figures = zip(folded.figure_days[part].tolist(), folded.figures[part].tolist(), strict=True)
     days = [Day(day, *values) for day, values in figures if day <= last_day]
-    low, high = np.searchsorted(folded.moves["subject"], (subject, subject + 1)).tolist()
     changes = [
         Change(day, CAUSES[cause], Account(*before), Account(*after), position)
-        for _, day, cause, position, _, before, after in folded.moves[low:high].tolist()
+        for _, day, cause, position, _, before, after in folded.moves[
+            part_of(folded.moves["subject"], subject)
+        ].tolist()
     ]
     account = Account(*folded.accounts[subject].tolist())
     return FoldedTier(days, Run(account, changes, int(folded.next_days[subject])), STATES[folded.states[subject]])

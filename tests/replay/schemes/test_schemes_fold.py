@@ -423,6 +423,8 @@ def test_what_creators_add_to_agencies_equals_plain_replays(versions: list[Polic
         found = agency_of(folded, number, terms)
         assert found.history._replace(reputation={}) == replay.history._replace(reputation={})
         assert found.months == replay.months
+        since = month_of(as_of) - 2
+        assert agency_of(folded, number, terms, since).months == [item for item in found.months if item.month >= since]
 
 
 def test_the_worlds_of_agencies_reach_every_verdict() -> None:
