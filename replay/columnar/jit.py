@@ -44,6 +44,12 @@ def compiled(loop: Callable[..., Any], *rule: Callable[..., Any], allocates: boo
     return made
 
 
+def is_at_hand() -> bool:
+    """Whether compiled loops need not be made first: this process has made some, or they are kept."""
+    folder = kept_in()
+    return compiled.cache_info().currsize > 0 or (folder is not None and any(folder.rglob("*.nbi")))
+
+
 @cache
 def kept_in() -> Path | None:
     """The folder of the loops that these very sources were compiled to; None where nothing can be kept.

@@ -5,6 +5,8 @@ Plain rules begin at once. Compiled ones first load numpy and what was compiled,
 
 from typing import Final
 
+from replay.columnar.jit import is_at_hand
+
 MANY_RECORDS: Final = 200_000
 """From so many records on, they are read as columns and judged by compiled rules."""
 
@@ -23,6 +25,10 @@ MANY_TO_MOVE: Final = 4_000
 while of each subject in a set all that was known of it is read and judged again."""
 
 
+MANY_TO_COMPILE: Final = 60_000
+"""From so many on also where the compiled rules have to be made first, which takes up to a minute."""
+
+
 def are_many_to_move(count: int) -> bool:
-    """Whether so many events and units that are due are worth that."""
-    return count >= MANY_TO_MOVE
+    """Whether so many events and units that are due are worth moving in sets."""
+    return count >= MANY_TO_MOVE and (count >= MANY_TO_COMPILE or is_at_hand())

@@ -52,6 +52,7 @@ class BothWays:
             is_large = self.random.random() < 0.5
         self.larges += is_large
         shown = self._shown()
+        self._patched.setattr(size, "MANY_TO_COMPILE", 0)
         self._patched.setattr(size, "MANY_TO_MOVE", 0 if is_large else NEVER)
         moved = advance(self.views, 1, self.now, windows=self.windows)
         self._patched.setattr(size, "MANY_TO_MOVE", NEVER)

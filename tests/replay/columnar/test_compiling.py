@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from replay.columnar import jit as compiling
+from replay.columnar import size
 from replay.columnar.jit import CACHE_VARIABLE, ROOMS, kept_in, sources_hash
+from replay.columnar.size import MANY_TO_COMPILE, MANY_TO_MOVE, are_many_to_move
 from tests import ROOT
 
 
@@ -53,3 +55,12 @@ def test_the_place_can_be_named_or_nothing_kept(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(compiling, "STARTED", newest)  # a process that began while the sources changed
     assert kept_in() is None
     kept_in.cache_clear()
+
+
+def test_views_are_moved_in_sets_later_where_the_rules_would_have_to_be_made_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(size, "is_at_hand", lambda: False)
+    assert not are_many_to_move(MANY_TO_COMPILE - 1) and are_many_to_move(MANY_TO_COMPILE)
+    monkeypatch.setattr(size, "is_at_hand", lambda: True)
+    assert not are_many_to_move(MANY_TO_MOVE - 1) and are_many_to_move(MANY_TO_MOVE)
