@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from domain.calendar import parse_instant
 from domain.creator_level.facts import evaluation_period
 from domain.limits import DAY_MICROS
+from domain.merchant_reputation.facts import spans_of
 from domain.merchant_tier.facts import last_closed_day
 from domain.policy import start_of_day, start_of_month, terms_of
 from replay.columnar import columns as number
@@ -25,6 +26,8 @@ from replay.policies.catalog import shipped
 from replay.schemes.creator_firefly.fold import FireflyFolded, fold_firefly
 from replay.schemes.creator_level.fold import CreatorFolded, fold_creators
 from replay.schemes.mcn_level.fold import Parts, fold_parts, slots_of
+from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.schemes.merchant_reputation.folded import Folded
 from replay.schemes.merchant_tier.fold import TierFolded, fold_tier
 from tests.benchmarks.conftest import Compare
 
@@ -159,6 +162,13 @@ def fold_all_firefly(segments: Segments) -> list[FireflyFolded]:
         return list(pool.map(lambda file: fold_firefly(segments.read(file), terms, AS_OF), range(FILES)))
 
 
+def fold_reputations(segments: Segments) -> list[Folded]:
+    """What the others are held against, an event by an event."""
+    spans = spans_of(terms_of(shipped("merchant-reputation"), start_of_month))
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda file: fold_reputation(segments.read(file), spans, AS_OF), range(FILES)))
+
+
 def fold_all_parts(segments: Segments) -> list[Parts]:
     """What creators add to agencies, and their own levels, as a rebuild works them out."""
     creator_terms = terms_of(shipped("creator-level"), evaluation_period)
@@ -171,6 +181,31 @@ def fold_all_parts(segments: Segments) -> list[Parts]:
             return fold_parts(columns, slots, AS_OF)
 
         return list(pool.map(one, columns))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "fold"),
+    [
+        ("merchant-tier", fold_tiers),
+        ("creator-level", fold_all_creators),
+        ("creator-firefly", fold_all_firefly),
+        ("mcn-level", fold_all_parts),
+    ],
+)
+def test_a_scheme_against_reputation(
+    scheme: str, fold: Callable[[Segments], list[Any]], tmp_path: Path, compare: Compare
+) -> None:
+    (tmp_path / "merchants").mkdir()
+    segments, merchants = Segments(tmp_path, scheme), Segments(tmp_path / "merchants", "merchant-tier")
+    fold(segments)
+    fold_reputations(merchants)
+    compare(
+        f"{scheme} over {EVENTS:,} events in {FILES} files, against merchant-reputation over as many",
+        lambda: fold(segments),
+        lambda: fold_reputations(merchants),
+        aim="2",
+        rounds=5,
+    )
 
 
 @pytest.mark.parametrize(

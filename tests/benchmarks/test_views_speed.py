@@ -358,7 +358,7 @@ def test_rebuilding(made: Made, tmp_path: Path, compare: Compare) -> None:
         f"{EVENTS:,} events straight from the store to every verdict and month, against reading the same rows",
         judge,
         read,
-        aim="2.5",
+        aim="2",
     )
     build()
     compare(
