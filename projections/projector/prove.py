@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from itertools import pairwise
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -115,13 +114,14 @@ def invariants(
 
 def _histories_are_chains(connection: Connection, tables: Tables) -> str | None:
     past = tables["history"].c
-    query = select(past.subject, past.scheme, past.number, past.from_at, past.to_at)
-    rows = connection.execute(query.order_by(past.subject, past.scheme, past.number))
-    for before, after in pairwise(rows):
-        same = (before.subject, before.scheme) == (after.subject, after.scheme)
-        if before.to_at != (after.from_at if same else None) or after.number != (before.number + 1 if same else 0):
-            return f"{before.subject}: the history of {before.scheme} breaks off after number {before.number}"
-    return None
+    chain: Any = {"partition_by": (past.subject, past.scheme), "order_by": past.number}
+    next_at = func.lead(past.from_at).over(**chain)
+    place = func.row_number().over(**chain) - 1
+    rows = select(past.subject, past.scheme, past.number, past.to_at, next_at.label("next_at"), place.label("place"))
+    found = rows.subquery().c
+    breaks = (found.number != found.place) | found.to_at.is_distinct_from(found.next_at)
+    row = connection.execute(select(found.subject, found.scheme, found.place).where(breaks).limit(1)).first()
+    return None if row is None else f"{row.subject}: the history of {row.scheme} breaks off at number {row.place}"
 
 
 def _levels_end_histories(connection: Connection, tables: Tables) -> str | None:

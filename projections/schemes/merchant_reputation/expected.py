@@ -1,9 +1,8 @@
 """The rows that an independent replay of `merchant-reputation` gives: what its view must hold."""
 
 from collections import Counter
-from itertools import pairwise
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from domain.calendar import month_start, month_text
 from domain.merchant_reputation.account import shown
@@ -43,10 +42,9 @@ def rows_of(replay: Replay) -> Rows:
 def openings_equal_closings(connection: Connection, tables: Tables) -> str | None:
     """What is wrong, over all merchants: each month opens with what the one before closed with."""
     months = tables["reputation_months"].c
-    query = select(months.subject, months.month, months.opening_tenths, months.closing_tenths)
-    rows = connection.execute(query.order_by(months.subject, months.month))
-    for before, after in pairwise(rows):
-        opening = before.closing_tenths if before.subject == after.subject else 0
-        if after.opening_tenths != opening:
-            return f"{after.subject}: {after.month} opens with {after.opening_tenths} tenths, not {opening}"
-    return None
+    before = func.lag(months.closing_tenths, 1, 0).over(partition_by=months.subject, order_by=months.month)
+    found = select(months.subject, months.month, months.opening_tenths, before.label("closing_before")).subquery()
+    row = connection.execute(select(found).where(found.c.opening_tenths != found.c.closing_before).limit(1)).first()
+    if row is None:
+        return None
+    return f"{row.subject}: {row.month} opens with {row.opening_tenths} tenths, not {row.closing_before}"
