@@ -266,6 +266,10 @@ class Replay(ABC):
         """The points that the verdicts add up to; 0 in schemes that have none."""
         return sum(judged.tenths or 0 for judged in self.judged)
 
+    def tenths_of(self, verdicts: Sequence[int]) -> int:
+        """The points of verdicts by their places in `judged`, added up."""
+        return sum(self.judged[index].tenths or 0 for index in verdicts)
+
     # --- what is known ------------------------------------------------------------------------------------------------
 
     @property

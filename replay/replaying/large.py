@@ -211,6 +211,9 @@ class LargeReplay(Replay):
     def total_tenths(self) -> int:
         return int(self.verdicts.tenths.sum())
 
+    def tenths_of(self, verdicts: Sequence[int]) -> int:
+        return int(self.verdicts.tenths[np.array(verdicts, np.int64)].sum())
+
     @cached_property
     def _verdict_order(self) -> NDArray[np.int64]:
         """The places of the verdicts, rising by position."""

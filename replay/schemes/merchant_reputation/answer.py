@@ -28,8 +28,7 @@ class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """How the verdicts shown add up; for single events there is no balance to close."""
-        judged, balances, begun = self.replay.judged, self.replay.balances, self.replay.opening.points
-        moved = sum(judged[index].tenths or 0 for index in shown)
+        balances, begun, moved = self.replay.balances, self.replay.opening.points, self.replay.tenths_of(shown)
         if part.event_id is not None:
             return {"adds_up": {"opening": None, "verdicts": points_text(moved, signed=True), "closing": None}}
         first, last = (shown[0], shown[-1]) if shown else (0, -1)

@@ -21,11 +21,12 @@ from replay.errors import UsageError
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Moment
 from replay.replaying.base import Part, Replay
+from replay.replaying.large import JudgedInColumns
 from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
 from tests.conftest import SOAK
-from tests.support.making import ingest_events
+from tests.support.making import event, ingest_events, paid
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
 
 WORLDS = range(4 * SOAK)
@@ -122,3 +123,35 @@ def answered(asked: Callable[[], Any]) -> Any:
         return asked()
     except UsageError as error:
         return str(error)
+
+
+def test_a_page_makes_values_of_what_it_lists_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How the verdicts add up is told of all of them on every page, but not by making each."""
+    events = [made for n in range(120) for made in (paid(f"o-{n}"), received(n), reviewed(n))]
+    ingest_events(store, events, tmp_path)
+    head = store.head()
+    at = Moment(END, head.recorded_at, head.position)
+    monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    (found,) = replays(store, SCHEMES["merchant-reputation"], "merchant/m-1", [at])
+    explain_stretch(found, Part(None), "en", ListedStretch(0, 5, None))
+    values: list[int] = []
+    made = JudgedInColumns._made
+
+    def noted(self: JudgedInColumns, stretch: slice) -> Any:
+        values.append(1)
+        return made(self, stretch)
+
+    monkeypatch.setattr(JudgedInColumns, "_made", noted)
+    page, total = explain_stretch(found, Part(None), "en", ListedStretch(5, 5, None))
+    assert total >= 120 and len(page["verdicts"]) == 5 and page["adds_up"]["closing"] is not None
+    assert len(values) < 60
+
+
+def received(number: int) -> dict[str, Any]:
+    return event("order.received", f"rec-{number}", "2022-11-02T10:00:00+08:00", order=f"o-{number}")
+
+
+def reviewed(number: int) -> dict[str, Any]:
+    return event("review.posted", f"rev-{number}", "2022-11-03T10:00:00+08:00", order=f"o-{number}", quality=5)
