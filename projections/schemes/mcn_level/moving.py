@@ -6,7 +6,7 @@ from domain.calendar import month_of
 from projections.schemes.creator_level.moving import newly_bound
 from projections.schemes.mcn_level import view
 from projections.schemes.shared.moving import SINCE_FIRST_MONTH, Mover, Work
-from projections.views.step import Rewrite
+from projections.views.step import SUBJECTS_AT_ONCE, Rewrite, batched
 from replay.errors import LevelbookError
 from replay.schemes.registry import SCHEMES
 
@@ -25,9 +25,14 @@ class AgencyMover(Mover):
             (subject, month) for (scheme, subject), month in self.work.changed.items() if scheme in self._rests_on
         ]
         changed += [(subject, month_of(at)) for subject, at in newly_bound(self.work).items()]
-        table = self.step.tables["bindings"].c
+        since: dict[str, int] = {}
         for subject, month in changed:
-            for row in self.step.rows("bindings", table.creator == subject.partition("/")[2]):
+            name = subject.partition("/")[2]
+            since[name] = min(month, since.get(name, month))
+        table = self.step.tables["bindings"].c
+        for some in batched(sorted(since), SUBJECTS_AT_ONCE):
+            for row in self.step.rows("bindings", table.creator.in_(some)):
+                month = since[row.creator]
                 self._months[row.mcn] = min(month, self._months.get(row.mcn, month))
         return self._months.keys()
 
