@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from replay.store.base import Store
 
 
-def open_at(store: str) -> "Store":
+def open_at(store: str, segments: Path | None = None) -> "Store":
     from replay.store.opening import open_store
 
-    return open_store(store)
+    return open_store(store, segments)
 
 
 def moment_asked(store: "Store", as_of: str | None, known_at: str | None, position: int | None) -> "Moment":

@@ -148,6 +148,7 @@ def audit(
 )
 @click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
 @click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
+@segments_option
 @language_option
 @location_option
 @click.option(
@@ -166,6 +167,7 @@ def appeal(
     run: str | None,
     lang: str,
     store: str,
+    segments: Path | None,
     format_: str,
 ) -> None:
     """Print the file of one disputed level: as announced, as decided, as known now, the difference, the events."""
@@ -173,7 +175,7 @@ def appeal(
     from replay.decisions.decide import period_of
     from replay.history.readers import EVERYTHING_SHOWN
 
-    with open_at(store) as opened:
+    with open_at(store, segments) as opened:
         period = period_of(
             opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
         )

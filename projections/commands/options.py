@@ -13,7 +13,7 @@ import click
 
 from projections.commands.completing import complete_policy, complete_scheme
 from projections.commands.naming import NamingSchemes
-from projections.configuration.settings import config_option, language_option, store_option
+from projections.configuration.settings import config_option, language_option, segments_option, store_option
 from projections.terminal.streams import prepare_streams
 
 COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
@@ -207,4 +207,5 @@ def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
-    return scheme_option(moment_options(policy_option(policies_option(language_option(store_options(command))))))
+    answered = language_option(segments_option(store_options(command)))
+    return scheme_option(moment_options(policy_option(policies_option(answered))))

@@ -1,5 +1,6 @@
 """Commands that replay one subject: where it stands, why, its history, what differs."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,11 +20,11 @@ from projections.commands.asked import month_asked, open_at, replay_asked
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
 @click.argument("subject", shell_complete=complete_subject)
 @replay_options
-def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
+def replay(subject: str, store: str, segments: Path | None, format_: str, lang: str, **asked: Any) -> None:
     """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
     from replay.answers.replay import replay_json
 
-    with open_at(store) as opened:
+    with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answers_text.print_answer("replay", replay_json(found, lang), found, lang, as_json=format_ == "json")
 
@@ -34,7 +35,14 @@ def replay(subject: str, store: str, format_: str, lang: str, **asked: Any) -> N
 @click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
 @replay_options
 def explain(
-    subject: str, month: str | None, event_id: str | None, store: str, format_: str, lang: str, **asked: Any
+    subject: str,
+    month: str | None,
+    event_id: str | None,
+    store: str,
+    segments: Path | None,
+    format_: str,
+    lang: str,
+    **asked: Any,
 ) -> None:
     """Explain the level of SUBJECT: a verdict or note for every event that bears on it, with its clause.
 
@@ -44,7 +52,7 @@ def explain(
     from replay.replaying.base import Part
 
     part = Part(None if month is None else month_asked(month), event_id)
-    with open_at(store) as opened:
+    with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answers_text.print_answer("explain", explain_json(found, part, lang), found, lang, as_json=format_ == "json")
 
@@ -52,11 +60,11 @@ def explain(
 @command("history", "levelbook history merchant/tea-house")
 @click.argument("subject", shell_complete=complete_subject)
 @replay_options
-def history(subject: str, store: str, format_: str, lang: str, **asked: Any) -> None:
+def history(subject: str, store: str, segments: Path | None, format_: str, lang: str, **asked: Any) -> None:
     """Show each change of the level of SUBJECT with its cause."""
     from replay.answers.history import history_json
 
-    with open_at(store) as opened:
+    with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answers_text.print_answer("history", history_json(found), found, lang, as_json=format_ == "json")
 
@@ -80,6 +88,7 @@ def diff(
     to_position: int | None,
     to_policy: str | None,
     store: str,
+    segments: Path | None,
     format_: str,
     lang: str,
     **asked: Any,
@@ -95,7 +104,7 @@ def diff(
     other = asked | {"known_at": to_known_at, "position": to_position}
     other |= {} if to_as_of is None else {"as_of": to_as_of}
     other |= {} if to_policy is None else {"policy": to_policy}
-    with open_at(store) as opened:
+    with open_at(store, segments) as opened:
         present = present_of(opened)
         start = replay_asked(opened, subject, present=present, **asked)
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))

@@ -13,11 +13,12 @@ from projections.commands.options import (
     location_option,
     store_options,
 )
-from projections.configuration.settings import service_options
+from projections.configuration.settings import segments_option, service_options
 
 
 @command("serve", "levelbook serve --port 8020")
 @service_options
+@segments_option
 @location_option
 def serve(store: str, **asked: Any) -> None:
     """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.

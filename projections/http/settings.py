@@ -48,6 +48,8 @@ class Settings(NamedTuple):
     tls_by_proxy: bool = False
     """Whether a proxy before the service ends TLS, so that browsers see https where the service sees http."""
 
+    segments: Path | None = None
+    """Where the sealed segments lie, if not beside the store."""
     prefix: str = ""
     """What stands before every path where a proxy shares its name with others, such as "/levels"."""
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 
 from projections.http.problems import Problem, unavailable
@@ -21,8 +22,8 @@ class Lending:
     shown as what stands there now.
     """
 
-    def __init__(self, location: str, lost: Callable[[], None] = lambda: None) -> None:
-        self.location = location
+    def __init__(self, location: str, lost: Callable[[], None] = lambda: None, segments: Path | None = None) -> None:
+        self.location, self._segments = location, segments
         self._lost = lost
         self._lock = Lock()
         self._free: list[Store] = []
@@ -47,7 +48,7 @@ class Lending:
     def open(self) -> Store:
         """A store of the caller's own. Raises StoreError or Problem where it cannot be opened now."""
         try:
-            store = open_store(self.location)
+            store = open_store(self.location, self._segments)
         except UsageError as error:  # gone, or of another form: not the caller's fault
             raise unavailable(error) from None
         found = store.identity.id

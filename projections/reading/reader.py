@@ -6,6 +6,7 @@ from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -61,12 +62,12 @@ class Snapshot(NamedTuple):
 class Reading:
     """Read-only access for every thread of a process; opened at the first need, closed at the process's end."""
 
-    def __init__(self, location: str, replay_events: int = REPLAY_EVENTS) -> None:
+    def __init__(self, location: str, replay_events: int = REPLAY_EVENTS, segments: Path | None = None) -> None:
         self.location = location
         self._budget = Budget(replay_events, self._let_go_of_one)
         self._flights: Flights[Replay] = Flights()
         self._kept_max = min(KEPT_EVENTS, replay_events)
-        self._stores = Lending(location, self._forget)
+        self._stores = Lending(location, self._forget, segments)
         self._views: Views | None = None
         self._lock = Lock()
         self._kept: OrderedDict[ReplayKey, Replay] = OrderedDict()

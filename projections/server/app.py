@@ -37,7 +37,7 @@ def application(
 
     `request.app.state.reading` is what endpoints read from; plain functions run in threads of their own.
     """
-    reading, measures = Reading(settings.store, settings.replay_events), Measures()
+    reading, measures = Reading(settings.store, settings.replay_events, settings.segments), Measures()
     askers = Askers(settings.store, needs_token=settings.needs_token)
 
     @asynccontextmanager

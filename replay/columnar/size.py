@@ -7,7 +7,7 @@ from typing import Final
 
 from replay.columnar.jit import is_at_hand
 
-MANY_RECORDS: Final = 200_000
+MANY_RECORDS: Final = 100_000
 """From so many records on, they are read as columns and judged by compiled rules."""
 
 

@@ -277,9 +277,12 @@ class Store(Readable):
     def key_path(self) -> Path | None:
         """Where the key for buyers lies, or None when only the environment can give it."""
 
+    named_segments: Path | None = None
+    """The folder of the sealed segments where it was named."""
+
     @abstractmethod
     def segments_path(self) -> Path | None:
-        """Where sealed segments lie unless a folder is named, or None when one has to be named."""
+        """Where sealed segments lie: in the folder that was named, else beside an SQLite store; None elsewhere."""
 
     @abstractmethod
     def is_current(self) -> bool:

@@ -6,8 +6,17 @@ from replay.store.base import Store
 from replay.store.location import is_postgres, refuse_broken_text, refuse_unknown_scheme
 
 
-def open_store(location: str) -> Store:
-    """Open an existing store: a path, or a postgresql:// URL. Raises UsageError when there is none."""
+def open_store(location: str, segments: Path | None = None) -> Store:
+    """Open an existing store: a path, or a postgresql:// URL. Raises UsageError when there is none.
+
+    `segments` is where its sealed segments lie, if not beside it.
+    """
+    found = _opened(location)
+    found.named_segments = segments
+    return found
+
+
+def _opened(location: str) -> Store:
     refuse_broken_text(location)
     if is_postgres(location):
         from replay.store.postgres import PostgresStore

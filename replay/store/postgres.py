@@ -196,7 +196,7 @@ class PostgresStore(Store):
         return None
 
     def segments_path(self) -> Path | None:
-        return None
+        return self.named_segments
 
     def is_current(self) -> bool:
         try:

@@ -169,7 +169,7 @@ class SqliteStore(Store):
         return key_path(self.path)
 
     def segments_path(self) -> Path:
-        return beside(self.path, ".segments")
+        return self.named_segments or beside(self.path, ".segments")
 
     def is_current(self) -> bool:
         return self._file.is_current()

@@ -43,7 +43,7 @@ NEVER: Final = 2**62
 FIGURES: Final = len(Sums._fields)
 
 
-class Told(NamedTuple):
+class AgencyVerdicts(NamedTuple):
     """Verdicts in any order, each with the number of the agency that it is one of."""
 
     agencies: NDArray[np.int64]
@@ -65,7 +65,7 @@ class Slots(NamedTuple):
     at: NDArray[np.int64]
     holders: NDArray[np.int64]
     """The agency from `at` on; NOBODY for none."""
-    told: Told
+    told: AgencyVerdicts
     """What became of each binding and unbinding."""
 
 
@@ -78,7 +78,7 @@ class Parts(NamedTuple):
     months: NDArray[np.int64]
     figures: NDArray[np.int64]
     """FIGURES columns: the fields of `domain.mcn_level.facts.Sums`."""
-    told: Told | None = None
+    told: AgencyVerdicts | None = None
     """What became of each event for every agency that ever held its creator; None where it was not asked for."""
 
 
@@ -105,7 +105,7 @@ def slots_of(parts: Sequence[Columns], as_of: int) -> Slots:
     kept = outcomes == COUNTED
     owners, at = table[0][kept], table[1][kept]
     begins = np.searchsorted(owners, np.arange(len(creators) + 1))
-    told = Told(table[3], table[1], table[2], outcomes)
+    told = AgencyVerdicts(table[3], table[1], table[2], outcomes)
     return Slots(list(agencies), list(creators), begins, at, holders[kept], told)
 
 
@@ -147,10 +147,10 @@ def fold_parts(columns: Columns, slots: Slots, as_of: int, *, judges: bool = Fal
     filled, judged = folding(rows, slot_of, slots_read, months, as_of, work, table, telling)
     if filled < 0:
         raise ValueError("columns are not sorted by (subject, at, position)")
-    table, told = table[:filled], Told(telling.agencies, *room.verdicts[1:4])
+    table, told = table[:filled], AgencyVerdicts(telling.agencies, *room.verdicts[1:4])
     return Parts(
         *(table[:, 0], table[:, 1], table[:, 2], table[:, 3:]),
-        Told._make(column[:judged] for column in told) if judges else None,
+        AgencyVerdicts._make(column[:judged] for column in told) if judges else None,
     )
 
 

@@ -15,7 +15,7 @@ from replay.replaying.verdicts import Verdicts
 from replay.schemes.creator_level.fold import NONE, CreatorFolded, fold_creators
 from replay.schemes.creator_level.folded import creator_of, rules_by_hash
 from replay.schemes.creator_level.replay import Month as CreatorMonth
-from replay.schemes.mcn_level.fold import NEVER, NOBODY, Parts, Slots, Told, fold_parts, slots_of
+from replay.schemes.mcn_level.fold import NEVER, NOBODY, AgencyVerdicts, Parts, Slots, fold_parts, slots_of
 from replay.schemes.mcn_level.replay import Month, evaluations
 
 
@@ -26,7 +26,7 @@ class Own(NamedTuple):
     """By agency; NEVER for none."""
     points: NDArray[np.int64]
     """By movement of credit, in the order of `told`: points, negative where they were deducted."""
-    told: Told
+    told: AgencyVerdicts
     """What became of each movement, by agency and in order."""
 
 
@@ -156,7 +156,7 @@ def own_of(parts: Sequence[Columns], slots: Slots, as_of: int) -> Own:
             outcome = outcome_of_credit(deducts and (agency, key) in restored)
             movements.append((agency, at, position, -points if deducts else points, outcome))
     table = np.array(sorted(movements), np.int64).reshape(-1, 5).T
-    return Own(onboarded_at, table[3], Told(table[0], table[1], table[2], table[4].astype(np.int8)))
+    return Own(onboarded_at, table[3], AgencyVerdicts(table[0], table[1], table[2], table[4].astype(np.int8)))
 
 
 _OWN: Final = (MCN_ONBOARDED, CREDIT_GRANTED, CREDIT_DEDUCTED, CREDIT_RESTORED)
@@ -169,7 +169,7 @@ def _joined(parts: Sequence[Parts]) -> Parts:
     return Parts(creators[order], agencies[order], months[order], figures[order])
 
 
-def _in_order(agencies: int, told: Sequence[Told]) -> Verdicts:
+def _in_order(agencies: int, told: Sequence[AgencyVerdicts]) -> Verdicts:
     owner, at, position, verdict = (np.concatenate(columns) for columns in zip(*told, strict=True))
     order = np.lexsort((position, at, owner))
     starts = np.searchsorted(owner[order], np.arange(agencies + 1))

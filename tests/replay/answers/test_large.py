@@ -63,8 +63,9 @@ def grow(store: Store, folder: Path, random: Random, seed: int) -> None:
         place = folder / f"events-{part}"
         place.mkdir()
         ingest_events(store, world.events(EVENTS // 4), place)
-        if random.random() < 0.5 and store.segments_path() is not None:
-            seal(store, store.segments_path() or folder)
+        if random.random() < 0.5:
+            store.named_segments = folder / "segments"
+            seal(store, store.named_segments)
         if random.random() < 0.5:
             month = parse_month(random.choice(("2022-10", "2022-11", "2023-01")))
             scheme = random.choice([item for item in SCHEMES.values() if item.periods.unit == "month"])
