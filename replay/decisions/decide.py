@@ -6,6 +6,7 @@ all that follows is computed from these, so that a killed run goes on as if noth
 
 import secrets
 from collections.abc import Callable, Sequence
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -39,6 +40,8 @@ from replay.store.queries import EVERYTHING
 
 DECISIONS_AT_ONCE: Final = 1_000
 """So many are recorded in one transaction."""
+LOOKED_AT: Final = 100
+"""Among so many subjects the one is sought that is judged before a run begins."""
 TRIES: Final = 5
 Progress = Callable[[int], None]
 """Called with how many subjects were looked at."""
@@ -164,8 +167,8 @@ def _begin(
         raise UsageError(f"{store.name} holds no record; there is nothing to decide")
     moment = Moment(period.as_of, head.recorded_at, head.position)
     policies = choose(store, judging, moment)
-    # What cannot judge one, of whom least is known, must not begin a run that never ends.
-    smallest = min(list_subjects(store, scheme.kind), key=itemgetter("events"), default=None)
+    # What cannot judge one must not begin a run that never ends: of some, the one of whom least is known.
+    smallest = min(islice(list_subjects(store, scheme.kind), LOOKED_AT), key=itemgetter("events"), default=None)
     if smallest is not None:
         subject = smallest["subject"]
         judging(subject, judging.load(store, subject, head.position), moment, policies).standing()

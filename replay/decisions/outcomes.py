@@ -11,7 +11,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
-from replay.schemes.registry import Scheme, records_of
+from replay.schemes.registry import Scheme, kinds_read, records_of_kind
 from replay.store.base import Store
 
 SUBJECTS_AT_ONCE: Final = 200
@@ -25,8 +25,10 @@ def outcomes(
 
     `segments` is where sealed segments lie, if not beside the store.
     """
-    subjects = [item["subject"] for item in list_subjects(store, scheme.kind)]
-    if scheme.in_bulk and are_many(records_of(store, scheme)):
+    listed = list(list_subjects(store, scheme.kind))
+    subjects = [item["subject"] for item in listed]
+    others = sum(records_of_kind(store, kind) for kind in kinds_read(scheme) - {scheme.kind})
+    if scheme.in_bulk and are_many(others + sum(item["events"] for item in listed)):
         from replay.columnar.ledger_columns import LedgerColumns
         from replay.decisions.bulk import outcomes_in_bulk
 

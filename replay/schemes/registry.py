@@ -161,7 +161,11 @@ def answer_of(replay: Replay) -> SchemeAnswer[Any]:
 
 def records_of(store: Store, scheme: Scheme) -> int:
     """How many records replays of all subjects of a scheme rest on: by them many are told from few."""
-    return sum(item["events"] for kind in kinds_read(scheme) for item in list_subjects(store, kind))
+    return sum(records_of_kind(store, kind) for kind in kinds_read(scheme))
+
+
+def records_of_kind(store: Store, kind: str) -> int:
+    return sum(item["events"] for item in list_subjects(store, kind))
 
 
 def kinds_read(scheme: Scheme) -> set[str]:
