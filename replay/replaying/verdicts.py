@@ -33,19 +33,19 @@ class Room(NamedTuple):
 
 
 def room_for(subjects: int, rows: int, *, wanted: bool) -> Room:
-    """Room for at most so many verdicts; what is not written takes no memory."""
+    """Room for at most so many verdicts; what is not written takes no memory, and there is none for points."""
     import numpy as np
 
     count = rows if wanted else 0
-    at, position, verdict = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int8)
-    return Room(
-        wanted, Verdicts(np.zeros(subjects + 1, np.int64), at, position, verdict, np.broadcast_to(np.int64(0), count))
-    )
+    columns = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int8), np.empty(0, np.int64)
+    return Room(wanted, Verdicts(np.zeros(subjects + 1, np.int64), *columns))
 
 
 def written_in(room: Room, count: int) -> Verdicts | None:
     """What was written into room; None where nothing was asked for."""
-    return written(room.verdicts, count) if room.wanted else None
+    import numpy as np
+
+    return written(room.verdicts, count)._replace(tenths=np.broadcast_to(np.int64(0), count)) if room.wanted else None
 
 
 def written(verdicts: Verdicts, count: int) -> Verdicts:

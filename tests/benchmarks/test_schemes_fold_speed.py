@@ -241,3 +241,34 @@ def test_a_scheme_over_sealed_columns(
         aim=aim,
         rounds=5,
     )
+
+
+def _folding(scheme: str, columns: list[Columns]) -> Callable[[bool], object]:
+    """All columns folded, with verdicts or without."""
+    tiers, last_day = terms_of(shipped("merchant-tier"), start_of_day), last_closed_day(AS_OF)
+    creators = terms_of(shipped("creator-level"), evaluation_period)
+    points = terms_of(shipped("creator-firefly"), start_of_month)
+    slots = slots_of(columns, AS_OF)
+    fold: dict[str, Callable[[Columns, bool], object]] = {
+        "merchant-tier": lambda part, judges: fold_tier(part, tiers, last_day, judges=judges),
+        "creator-level": lambda part, judges: fold_creators(part, creators, AS_OF, judges=judges),
+        "creator-firefly": lambda part, judges: fold_firefly(part, points, AS_OF, judges=judges),
+        "mcn-level": lambda part, judges: fold_parts(part, slots, AS_OF, judges=judges),
+    }
+    return lambda judges: [fold[scheme](part, judges) for part in columns]
+
+
+@pytest.mark.parametrize("scheme", ["merchant-tier", "creator-level", "creator-firefly", "mcn-level"])
+def test_verdicts_beside_the_rest(scheme: str, tmp_path: Path, compare: Compare) -> None:
+    """What every verdict costs, where it is asked for; agencies have one for each that ever held the creator."""
+    segments = Segments(tmp_path, scheme)
+    folding = _folding(scheme, [segments.read(file) for file in range(FILES)])
+    folding(True)
+    folding(False)
+    compare(
+        f"{scheme} over {EVENTS:,} events in memory with every verdict, against without",
+        lambda: folding(True),
+        lambda: folding(False),
+        aim="2.5",
+        rounds=5,
+    )

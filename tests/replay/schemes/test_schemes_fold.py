@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from numba import typeof
 
 from domain.calendar import day_of, day_start, month_of, month_start, parse_instant
 from domain.creator_level.facts import CONTENT, evaluation_period, figures_of, rules_of
@@ -30,7 +31,7 @@ from replay.columnar.rows import in_order, rows_of
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies
-from replay.replaying.verdicts import Verdicts, judged_of
+from replay.replaying.verdicts import Verdicts, judged_of, room_for
 from replay.schemes.creator_level.fold import NONE, UNREGISTERED, CreatorFolded, fold_creators
 from replay.schemes.creator_level.folded import creator_of
 from replay.schemes.creator_level.replay import CreatorReplay
@@ -231,6 +232,11 @@ def test_where_nothing_is_known_there_are_no_verdicts() -> None:
     for known in ([], shop, creator):
         found = fold_mcn([columns_of(known)], of_creators, as_of, judges=True)
         assert (found.slots.agencies, verdicts_of(found).starts.tolist()) == ([], [0])
+
+
+def test_loops_are_compiled_once_with_verdicts_and_without() -> None:
+    rooms = [room_for(2, rows, wanted=wanted) for rows in (0, 5) for wanted in (True, False)]
+    assert len({typeof(room) for room in rooms}) == 1  # type: ignore[no-untyped-call]
 
 
 def test_rows_out_of_order_are_noticed() -> None:
