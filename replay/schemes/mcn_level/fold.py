@@ -100,7 +100,8 @@ def slots_of(parts: Sequence[Columns], as_of: int) -> Slots:
         binds = columns.what[rows] == CREATOR_BOUND
         found.append(np.stack([*numbers, np.array(own)[columns.subject[rows]], binds]).astype(np.int64))
     table = np.concatenate(found, axis=1) if found else np.empty((5, 0), np.int64)
-    table = table[:, np.lexsort((table[2], table[1], table[0]))]
+    # In one layout whether there are bindings or none: for another the loop would be compiled anew.
+    table = np.ascontiguousarray(table[:, np.lexsort((table[2], table[1], table[0]))])
     outcomes, holders = compiled(_hold, takes_effect, outcome_of_binding)(table)
     kept = outcomes == COUNTED
     owners, at = table[0][kept], table[1][kept]
