@@ -26,7 +26,8 @@ def replay(subject: str, store: str, segments: Path | None, format_: str, lang: 
 
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
-        answers_text.print_answer("replay", replay_json(found, lang), found, lang, as_json=format_ == "json")
+        answer = replay_json(found, lang)
+    answers_text.print_answer("replay", answer, found, lang, as_json=format_ == "json")
 
 
 @command("explain", "levelbook explain merchant/tea-house --month 2022-11")
@@ -54,7 +55,8 @@ def explain(
     part = Part(None if month is None else month_asked(month), event_id)
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
-        answers_text.print_answer("explain", explain_json(found, part, lang), found, lang, as_json=format_ == "json")
+        answer = explain_json(found, part, lang)
+    answers_text.print_answer("explain", answer, found, lang, as_json=format_ == "json")
 
 
 @command("history", "levelbook history merchant/tea-house")
@@ -66,7 +68,8 @@ def history(subject: str, store: str, segments: Path | None, format_: str, lang:
 
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
-        answers_text.print_answer("history", history_json(found), found, lang, as_json=format_ == "json")
+        answer = history_json(found)
+    answers_text.print_answer("history", answer, found, lang, as_json=format_ == "json")
 
 
 @command("diff", "levelbook diff merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
@@ -109,4 +112,5 @@ def diff(
         start = replay_asked(opened, subject, present=present, **asked)
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
         end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
-        answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")
+        answer = diff_json(start, end)
+    answers_text.print_answer("diff", answer, end, lang, as_json=format_ == "json")

@@ -9,14 +9,16 @@ from replay.columnar.jit import is_at_hand
 
 MANY_RECORDS: Final = 100_000
 """From so many records on, they are read as columns and judged by compiled rules."""
+MANY_RECORDS_TO_COMPILE: Final = 500_000
+"""From so many on also where the compiled rules have to be made first."""
 
 
 def are_many(records: int) -> bool:
     """Whether so many records are worth loading the compiled rules for."""
-    return records >= MANY_RECORDS
+    return records >= MANY_RECORDS and (records >= MANY_RECORDS_TO_COMPILE or is_at_hand())
 
 
-ROWS_TO_AN_EVENT: Final = 10
+ROWS_TO_AN_EVENT: Final = 5
 """So many rows of columns take about the memory of one event that was read."""
 
 

@@ -49,6 +49,7 @@ def test_a_large_replay_answers_what_the_plain_one_does(
                 moments = [moment(store, random) for _ in range(2)]
                 plain = told(store, scheme, subject, moments)
                 with monkeypatch.context() as patched:
+                    patched.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
                     patched.setattr(size, "MANY_RECORDS", 0)
                     assert all(type(item) is not scheme.replay for item in replays(store, scheme, subject, moments))
                     large = told(store, scheme, subject, moments)
@@ -134,6 +135,7 @@ def test_a_page_makes_values_of_what_it_lists_alone(
     ingest_events(store, events, tmp_path)
     head = store.head()
     at = Moment(END, head.recorded_at, head.position)
+    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
     monkeypatch.setattr(size, "MANY_RECORDS", 0)
     (found,) = replays(store, SCHEMES["merchant-reputation"], "merchant/m-1", [at])
     explain_stretch(found, Part(None), "en", ListedStretch(0, 5, None))

@@ -329,7 +329,7 @@ def test_a_killed_run_is_resumed_with_its_own_values(attempt: int, tmp_path: Pat
 
 IN_BULK = (
     "from replay.columnar import size; from replay.decisions import decide; from cli import main;"
-    "size.MANY_RECORDS = 0; decide.DECISIONS_AT_ONCE = 20; main()"
+    "size.MANY_RECORDS = size.MANY_RECORDS_TO_COMPILE = 0; decide.DECISIONS_AT_ONCE = 20; main()"
 )
 """A process in which every run is one of many records, and records few decisions at a time."""
 
