@@ -16,6 +16,7 @@ from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid, write_lines
 
 FOUND = "the database does not do what it was told: "
+CHAINS = "the chains of keys from position 2 on are not there, or others"
 SQLITE_SWALLOWS = {
     "records": (
         "CREATE TRIGGER quiet BEFORE INSERT ON records BEGIN SELECT RAISE(IGNORE); END",
@@ -41,6 +42,7 @@ SQLITE_SWALLOWS = {
         "CREATE TRIGGER quiet BEFORE INSERT ON buyers BEGIN SELECT RAISE(IGNORE); END",
         "an alias of a buyer is not there, or another one",
     ),
+    "chains": ("CREATE TRIGGER quiet BEFORE INSERT ON stream_chains BEGIN SELECT RAISE(IGNORE); END", CHAINS),
 }
 _NULL = "CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
 _LATER = (
@@ -71,6 +73,18 @@ POSTGRES_SWALLOWS = {
     "aliases": (
         f"{_NULL} CREATE TRIGGER quiet BEFORE INSERT ON buyers FOR EACH ROW EXECUTE FUNCTION quiet()",
         "an alias of a buyer is not there, or another one",
+    ),
+    "chains": (
+        f"{_NULL} CREATE TRIGGER quiet BEFORE INSERT ON stream_chains FOR EACH ROW EXECUTE FUNCTION quiet()",
+        CHAINS,
+    ),
+    "altered chains": (
+        (
+            "CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.chains = decode(repeat('00', length(NEW.chains)), 'hex'); RETURN NEW; END $$;"
+            "CREATE TRIGGER quiet BEFORE INSERT ON stream_chains FOR EACH ROW EXECUTE FUNCTION quiet()"
+        ),
+        CHAINS,
     ),
     "deferred": (
         (
