@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 import cli
-from projections.projector import advance, check, fill, follow, rebuild, status
+from projections.projector import check, fill, follow, many, rebuild, status
 from replay.columnar import archive, seal
 from replay.columnar import check as archive_check
 from replay.decisions import audit, outcomes
@@ -270,7 +270,7 @@ def in_small_parts() -> None:
     small: tuple[tuple[Any, str, int], ...] = (
         (lines, "BLOCK_BYTES", 2_000),
         (backfill, "BATCH_LINES_MAX", 7),
-        (advance, "EVENTS_AT_ONCE", 6),
+        (many, "FEW_AT_ONCE", 6),
         (fill, "SUBJECTS_AT_ONCE", 1),
         (fill, "RECORDS_AT_ONCE", 40),
         (seal, "GENERATION_RECORDS", 100),
