@@ -50,12 +50,14 @@ def explain(
     Verdicts add up to the points, and the answer says so.
     """
     from replay.answers.explain import explain_json
+    from replay.processes import rare_cycle_search
     from replay.replaying.base import Part
 
     part = Part(None if month is None else month_asked(month), event_id)
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
-        answer = explain_json(found, part, lang)
+        with rare_cycle_search():
+            answer = explain_json(found, part, lang)
     answers_text.print_answer("explain", answer, found, lang, as_json=format_ == "json")
 
 
@@ -103,6 +105,7 @@ def diff(
     """
     from replay.answers.diff import diff_json
     from replay.history.timeline import present_of
+    from replay.processes import rare_cycle_search
 
     other = asked | {"known_at": to_known_at, "position": to_position}
     other |= {} if to_as_of is None else {"as_of": to_as_of}
@@ -112,5 +115,6 @@ def diff(
         start = replay_asked(opened, subject, present=present, **asked)
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
         end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
-        answer = diff_json(start, end)
+        with rare_cycle_search():
+            answer = diff_json(start, end)
     answers_text.print_answer("diff", answer, end, lang, as_json=format_ == "json")
