@@ -13,7 +13,7 @@ from domain.policy import start_of_month, terms_of
 from replay.history.timeline import events_of, taking_part
 from replay.policies.catalog import shipped
 from replay.store.opening import open_store
-from tests.benchmarks.conftest import LINES, Compare, events
+from tests.benchmarks.conftest import Compare, events
 from tests.benchmarks.timed import DECEMBER, command, read_rows
 
 AS_OF = 1_704_038_400_000_000
@@ -100,18 +100,4 @@ def test_the_scheme_against_a_bare_loop(
         lambda: bare(history.facts),
         aim="12",
         rounds=15,
-    )
-
-
-def test_a_month_of_a_large_merchant_against_one_of_a_small_one(merchant_of: MakeStore, compare: Compare) -> None:
-    large, small = merchant_of(LINES), merchant_of(LAST)
-
-    def explain(store: Path) -> None:
-        command("explain", "--store", str(store), "merchant/m-0", "--month", "2022-12")
-
-    compare(
-        f"explain of a month of {LAST} events at a merchant of {LINES} events against one of {LAST}, whole process",
-        lambda: explain(large),
-        lambda: explain(small),
-        aim="1.5, once openings are stored by the views",
     )
