@@ -91,7 +91,7 @@ def life(subject: str, count: int) -> Iterator[dict[str, Any]]:
         (("history",), 1.5),
         (("replay", "--scheme", "merchant-tier"), 1.5),
     ],
-    ids=" ".join,
+    ids=["replay", "explain a month", "diff", "history", "replay of the tier"],
 )
 def test_a_large_merchant_sealed(made: Made, benchmark: BenchmarkFixture, words: tuple[str, ...], aim: float) -> None:
     """Whole processes: seconds and the most memory."""
