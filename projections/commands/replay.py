@@ -54,10 +54,9 @@ def explain(
     from replay.replaying.base import Part
 
     part = Part(None if month is None else month_asked(month), event_id)
-    with open_at(store, segments) as opened:
+    with open_at(store, segments) as opened, rare_cycle_search():
         found = replay_asked(opened, subject, **asked)
-        with rare_cycle_search():
-            answer = explain_json(found, part, lang)
+        answer = explain_json(found, part, lang)
     answers_text.print_answer("explain", answer, found, lang, as_json=format_ == "json")
 
 
@@ -110,11 +109,10 @@ def diff(
     other = asked | {"known_at": to_known_at, "position": to_position}
     other |= {} if to_as_of is None else {"as_of": to_as_of}
     other |= {} if to_policy is None else {"policy": to_policy}
-    with open_at(store, segments) as opened:
+    with open_at(store, segments) as opened, rare_cycle_search():
         present = present_of(opened)
         start = replay_asked(opened, subject, present=present, **asked)
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
         end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
-        with rare_cycle_search():
-            answer = diff_json(start, end)
+        answer = diff_json(start, end)
     answers_text.print_answer("diff", answer, end, lang, as_json=format_ == "json")

@@ -23,21 +23,17 @@ from projections.projector.advance import StepReport, advance
 from projections.projector.bulk import rows_of_part
 from projections.projector.bulk_source import BulkReader
 from projections.projector.follow import follow
-from projections.projector.rebuild import Asked, rebuild
 from projections.schemes.shared import bulk_rows
 from projections.schemes.shared.bulk_rows import insert_rows
 from projections.views.database import Views, open_views
-from projections.views.location import views_path
 from projections.views.step import Step
 from replay.columnar.archive import open_archive
-from replay.columnar.seal import seal
 from replay.columnar.segments import BUCKETS
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.store.base import Store
 from replay.store.opening import open_store
-from replay.store.sqlite import SqliteStore
 from tests.benchmarks.conftest import LINES, Compare
 from tests.benchmarks.timed import command
 from tests.benchmarks.years import _merchant, told, write, year_of
@@ -326,9 +322,9 @@ def test_writing_the_views_against_bare_inserts(made: Made, tmp_path: Path, comp
         )
 
 
-def test_rebuilding(made: Made, tmp_path: Path, compare: Compare) -> None:
-    """The whole command: straight from the store, against reading the same rows; and from sealed segments."""
-    location = shutil.copy(made[0], tmp_path / "ledger.db")
+def test_the_store_to_every_verdict(made: Made, compare: Compare) -> None:
+    """Straight from the store, nothing sealed."""
+    location = str(made[0])
 
     def read() -> None:
         connection = sqlite3.connect(location)
@@ -336,16 +332,9 @@ def test_rebuilding(made: Made, tmp_path: Path, compare: Compare) -> None:
             pass
         connection.close()
 
-    def build() -> None:
-        command("rebuild", "--store", str(location), "--sample", "5")
-
-    def without_views() -> None:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{location}.views{suffix}").unlink(missing_ok=True)
-
     def judge() -> None:
         """From the store to every verdict and month of merchant-reputation in memory."""
-        with open_store(str(location)) as store:
+        with open_store(location) as store:
             head, archive = store.head(), open_archive(store, None)
             spans = spans_of(terms_of(shipped(SCHEME), start_of_month))
             tail = archive.tail(store, head.position)
@@ -360,32 +349,3 @@ def test_rebuilding(made: Made, tmp_path: Path, compare: Compare) -> None:
         read,
         aim="2",
     )
-    build()
-    compare(
-        f"the whole command rebuild of {EVENTS:,} events, straight from the store, against reading the same rows",
-        build,
-        read,
-        aim="reported",
-        before=without_views,
-    )
-    with open_store(str(location)) as store:
-        folder = store.segments_path()
-        assert folder is not None
-        seal(store, folder)
-    compare(
-        "the same from sealed segments",
-        build,
-        read,
-        aim="reported",
-        before=without_views,
-    )
-    with open_store(str(location)) as store, open_views(store) as opened:
-        begin = time.perf_counter()
-        marks: dict[str, float] = {}
-
-        def told_of(phase: str, *_: int) -> None:
-            marks.setdefault(phase, time.perf_counter() - begin)
-
-        rebuild(opened, Asked(sample=5), told_of)
-        print("its phases began after " + ", ".join(f"{phase} {at:.2f} s" for phase, at in marks.items()))
-        assert isinstance(store, SqliteStore) and views_path(store).exists()
