@@ -270,16 +270,12 @@ class LargeReplay(Replay):
         self.events.look_up(positions)
 
     def named(self, event_id: str) -> list[Event]:
-        return self.events.named(event_id)
+        return [event for event in self.events.named(event_id) if self.reader.shows(event.type)]
 
     def about(self, event: Event) -> set[int]:
         if event.type == "event.retracted":
-            name = (event.data.source, event.data.event)
-            return {*self.events.places_of({name}).values()} or {
-                other.position for other in self.events.named(name[1]) if other.source == name[0]
-            }
-        rows = self.rows_at([event.position])
-        return {*self._positions_about(rows)}
+            return {other.position for other in self.named(event.data.event) if other.source == event.data.source}
+        return {*self._positions_about(self.rows_at([event.position]))}
 
     def beside(self, positions: Collection[int]) -> set[int]:
         rows = self.rows_at(positions)

@@ -18,8 +18,9 @@ from replay.columnar.seal import seal
 from replay.decisions.appeal import appeal_json
 from replay.decisions.decide import decide, period_of
 from replay.errors import UsageError
-from replay.history.readers import EVERYTHING_SHOWN
-from replay.history.timeline import Moment
+from replay.history.readers import EVERYTHING_SHOWN, Reader
+from replay.history.timeline import Moment, decisions_on
+from replay.policies.catalog import DEFAULT, Choice, shipped
 from replay.replaying.base import Part, Replay
 from replay.replaying.large import JudgedInColumns
 from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
@@ -32,6 +33,7 @@ from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, Worl
 WORLDS = range(4 * SOAK)
 EVENTS = 400
 MOMENTS = 4
+Asked = tuple[Moment, Choice]
 LARGE = [scheme for scheme in SCHEMES.values() if scheme.large]
 SUBJECTS = {"merchant": MERCHANTS, "creator": CREATORS, "mcn": AGENCIES}
 
@@ -46,7 +48,7 @@ def test_a_large_replay_answers_what_the_plain_one_does(
     for scheme in LARGE:
         for subject in SUBJECTS[scheme.kind]:
             for _ in range(MOMENTS):
-                moments = [moment(store, random) for _ in range(2)]
+                moments = [(moment(store, random), choice(scheme, random)) for _ in range(2)]
                 plain = told(store, scheme, subject, moments)
                 with monkeypatch.context() as patched:
                     patched.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
@@ -84,11 +86,20 @@ def moment(store: Store, random: Random) -> Moment:
     return Moment(random.randrange(BEGIN, END), link.recorded_at, position)
 
 
-def replays(store: Store, scheme: Scheme, subject: str, moments: list[Moment]) -> list[Replay]:
-    return [replay_of(lent(store), scheme.replay, subject, at, choose(store, scheme.replay, at)) for at in moments]
+def choice(scheme: Scheme, random: Random) -> Choice:
+    """The policies in force, or one version by its id."""
+    ids = sorted({policy.id for policy in shipped(scheme.code)})
+    return DEFAULT if random.random() < 0.5 else Choice(random.choice(ids))
 
 
-def told(store: Store, scheme: Scheme, subject: str, moments: list[Moment]) -> dict[str, Any]:
+def replays(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> list[Replay]:
+    return [
+        replay_of(lent(store), scheme.replay, subject, at, choose(store, scheme.replay, at, chosen))
+        for at, chosen in moments
+    ]
+
+
+def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> dict[str, Any]:
     """Every answer, by what was asked."""
     first, other = replays(store, scheme, subject, moments)
     found: dict[str, Any] = {
@@ -110,6 +121,12 @@ def told(store: Store, scheme: Scheme, subject: str, moments: list[Moment]) -> d
     for number in range(0, EVENTS, 7):
         event_id = f"e-{number}"
         found[event_id] = answered(partial(explain_json, first, Part(None, event_id), "en"))
+    decided = [event.id for event in decisions_on(store, subject, scheme.code, first.moment.position)]
+    for reader in (EVERYTHING_SHOWN, Reader(sees_decisions=False)):
+        shown = first.shown_to(reader)
+        found[f"{reader} whole"] = answered(partial(replay_json, shown, "en"))
+        for event_id in decided:
+            found[f"{reader} {event_id}"] = answered(partial(explain_json, shown, Part(None, event_id), "en"))
     return found
 
 
@@ -137,7 +154,7 @@ def test_a_page_makes_values_of_what_it_lists_alone(
     at = Moment(END, head.recorded_at, head.position)
     monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
     monkeypatch.setattr(size, "MANY_RECORDS", 0)
-    (found,) = replays(store, SCHEMES["merchant-reputation"], "merchant/m-1", [at])
+    (found,) = replays(store, SCHEMES["merchant-reputation"], "merchant/m-1", [(at, DEFAULT)])
     explain_stretch(found, Part(None), "en", ListedStretch(0, 5, None))
     values: list[int] = []
     made = JudgedInColumns._made
