@@ -7,17 +7,16 @@ alone, from the account or the sums at which it opened.
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
-from typing import Any, ClassVar, Final, NamedTuple, Self, overload
+from typing import ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_of, month_start
+from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
 from replay.columnar.archive import open_archive
 from replay.columnar.columns import EVENT_RETRACTED, TYPES, WHATS, Columns, taken_out
@@ -30,13 +29,23 @@ from replay.replaying.base import (
     RETRACTS_NOTHING,
     Replay,
 )
+from replay.replaying.in_columns import (
+    JudgedInColumns,
+    MadeInColumns,
+    Noted,
+    NotesInColumns,
+    Table,
+    found_in,
+    in_month,
+    merged,
+    moved_in,
+)
 from replay.replaying.records import Lend, Records
-from replay.replaying.values import Differing, Judged, Made
+from replay.replaying.values import Differing, Made
 from replay.replaying.verdicts import Verdicts
 
 TOLD_MONTHS: Final = 3
 """So many months' replays are kept: who tells of one goes on to the next."""
-_STRETCH: Final = 65_536
 _CORRECTIONS: Final = np.array([WHATS[name] for name in sorted(CORRECTION_TYPES & WHATS.keys())], np.int8)
 _ABOUT: Final = np.array(
     [number for name, number in WHATS.items() if name.partition(".")[0] in ("order", "review", "sale")]
@@ -44,9 +53,6 @@ _ABOUT: Final = np.array(
     np.int8,
 )
 """Types of events about an order or a violation."""
-
-
-_Numbers = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
@@ -58,16 +64,6 @@ class LargeKnown:
 
     def __len__(self) -> int:
         return len(self.columns.at)
-
-
-class Noted(NamedTuple):
-    """Events with a note, rising by position."""
-
-    position: NDArray[np.int64]
-    at: NDArray[np.int64]
-    """When they occurred."""
-    note: NDArray[np.int8]
-    """Index into the notes of the scheme's replay."""
 
 
 class LargeReplay(Replay):
@@ -140,7 +136,7 @@ class LargeReplay(Replay):
     def verdicts_in(
         self, month: int | None, positions: Collection[int] | None, verdict: str | None = None
     ) -> list[int]:
-        wanted = _in_month(self.verdicts.at, month)
+        wanted = in_month(self.verdicts.at, month)
         if positions is not None:
             wanted &= np.isin(self.verdicts.position, np.array([*positions], np.int64))
         if verdict is not None:
@@ -148,13 +144,13 @@ class LargeReplay(Replay):
         return list(np.flatnonzero(wanted).tolist())
 
     def notes_in(self, month: int | None, positions: Collection[int] | None) -> list[int]:
-        wanted = _in_month(self.noted.at, month)
+        wanted = in_month(self.noted.at, month)
         if positions is not None:
             wanted &= np.isin(self.noted.position, np.array([*positions], np.int64))
         return list(self.noted.position[wanted].tolist())
 
     def verdict_counts(self, month: int | None) -> dict[str, int]:
-        found = np.bincount(self.verdicts.verdict[_in_month(self.verdicts.at, month)], minlength=len(self.words))
+        found = np.bincount(self.verdicts.verdict[in_month(self.verdicts.at, month)], minlength=len(self.words))
         return {word: count for word, count in zip(self.words, found.tolist(), strict=True) if count}
 
     def teller(self, index: int) -> tuple[Replay, int]:
@@ -183,14 +179,14 @@ class LargeReplay(Replay):
             return super().differing(after)
         if after is self:
             return []
-        verdicts = _moved(self._verdict_columns, after._verdict_columns)
-        notes = _moved((self.noted.position, self.noted.note), (after.noted.position, after.noted.note))
-        positions = _merged(verdicts, notes)
+        verdicts = moved_in(self._verdict_columns, after._verdict_columns)
+        notes = moved_in((self.noted.position, self.noted.note), (after.noted.position, after.noted.note))
+        positions = merged(verdicts, notes)
         moved = zip(positions.tolist(), self._made_at(positions), after._made_at(positions), strict=True)
         return [Differing(at, was, now) for at, was, now in moved if was != now]
 
     @property
-    def _verdict_columns(self) -> _Numbers:
+    def _verdict_columns(self) -> Table:
         """Position, instant, verdict and points of every verdict, by rising position."""
         order, verdicts = self._verdict_order, self.verdicts
         return tuple(column[order] for column in (verdicts.position, verdicts.at, verdicts.verdict, verdicts.tenths))
@@ -357,111 +353,3 @@ class _ToldMonth(NamedTuple):
     replay: Replay
     places: dict[int, int]
     """By position, the place of its verdict there."""
-
-
-def _in_month(at: NDArray[np.int64], month: int | None) -> NDArray[np.bool_]:
-    if month is None:
-        return np.ones(len(at), np.bool_)
-    return (at >= month_start(month)) & (at < month_start(month + 1))
-
-
-def _moved(was: _Numbers, now: _Numbers) -> NDArray[np.int64]:
-    """The rising positions at which two tables, whose first columns they are, hold something else."""
-    positions = _merged(was[0], now[0])
-    before, there_before = found_in(was[0], positions)
-    later, there_later = found_in(now[0], positions)
-    differs = there_before != there_later
-    both = np.flatnonzero(~differs)
-    for old, new in zip(was[1:], now[1:], strict=True):
-        differs[both] |= old[before[both]] != new[later[both]]
-    found: NDArray[np.int64] = positions[differs]
-    return found
-
-
-def _merged(rising: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers of two arrays that rise, each once. Two runs are merged where they are sorted so."""
-    both = np.sort(np.concatenate([rising, others]), kind="stable")
-    return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
-
-
-def found_in(rising: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each wanted number stands among rising ones, and whether it does."""
-    if not len(rising):
-        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
-    places = np.minimum(np.searchsorted(rising, wanted), len(rising) - 1)
-    return places, rising[places] == wanted
-
-
-class JudgedInColumns(Sequence[Judged]):
-    """Every verdict of a fold, made into a value where it is asked for."""
-
-    def __init__(self, verdicts: Verdicts, words: tuple[str, ...], *, has_points: bool) -> None:
-        self._verdicts, self._words, self._has_points = verdicts, words, has_points
-
-    def __len__(self) -> int:
-        return len(self._verdicts.at)
-
-    @overload
-    def __getitem__(self, index: int) -> Judged: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Judged]: ...
-    def __getitem__(self, index: int | slice) -> Judged | list[Judged]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        return next(self._made(slice(index, index + 1 or None)))
-
-    def __iter__(self) -> Iterator[Judged]:
-        stretches = (slice(begin, begin + _STRETCH) for begin in range(0, len(self), _STRETCH))
-        return chain.from_iterable(map(self._made, stretches))
-
-    def _made(self, stretch: slice) -> Iterator[Judged]:
-        at, position, verdict, tenths = (column[stretch].tolist() for column in self._verdicts[1:])
-        points: Sequence[Any] = tenths if self._has_points else [None] * len(at)
-        words = map(self._words.__getitem__, verdict)
-        return map(Judged._make, zip(at, position, words, points, strict=True))
-
-
-class NotesInColumns(Mapping[int, str]):
-    """By position, every note of a replay."""
-
-    def __init__(self, noted: Noted, words: tuple[str, ...]) -> None:
-        self._noted, self._words = noted, words
-
-    def __len__(self) -> int:
-        return len(self._noted.position)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._noted.position.tolist())
-
-    def __getitem__(self, position: int) -> str:
-        return self._words[int(self._noted.note[self._place(position)])]
-
-    def occurred_at(self, position: int) -> int:
-        """When the event with a note occurred."""
-        return int(self._noted.at[self._place(position)])
-
-    def _place(self, position: int) -> int:
-        place = int(np.searchsorted(self._noted.position, position))
-        if place == len(self) or self._noted.position[place] != position:
-            raise KeyError(position)
-        return place
-
-
-class MadeInColumns(Mapping[int, Made]):
-    """By position, what was made of an event."""
-
-    def __init__(self, judged: JudgedInColumns, notes: NotesInColumns, order: NDArray[np.int64]) -> None:
-        self._judged, self._notes, self._order = judged, notes, order
-        self._position = judged._verdicts.position[order]
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(_merged(self._position, self._notes._noted.position).tolist())
-
-    def __getitem__(self, position: int) -> Made:
-        place = int(np.searchsorted(self._position, position))
-        if place < len(self._position) and self._position[place] == position:
-            return self._judged[int(self._order[place])]
-        return self._notes[position]

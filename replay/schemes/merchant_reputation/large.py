@@ -25,7 +25,8 @@ from replay.columnar.columns import (
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
-from replay.replaying.large import LargeKnown, LargeReplay, found_in
+from replay.replaying.in_columns import found_in
+from replay.replaying.large import LargeKnown, LargeReplay
 from replay.replaying.values import Judged, LevelChange, Standing
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import account_from, account_of

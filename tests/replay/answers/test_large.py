@@ -22,7 +22,7 @@ from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.timeline import Moment, decisions_on
 from replay.policies.catalog import DEFAULT, Choice, shipped
 from replay.replaying.base import Part, Replay
-from replay.replaying.large import JudgedInColumns
+from replay.replaying.in_columns import JudgedInColumns
 from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
