@@ -15,7 +15,7 @@ LINT ?= lint
 # Markers of tests that are left out, such as "slow or kills".
 LEFT_OUT ?=
 
-.PHONY: help demo check test shells lint docs bench soak clean
+.PHONY: help demo check test shells go lint docs bench soak clean
 
 help:
 	@echo "make demo    a disputed level as decided and as known now, explained, and why they differ"
@@ -48,7 +48,7 @@ docs: $(READY)
 check: lint
 	LEVELBOOK_BROWSER= $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
-test: $(READY) $(LINT) shells $(BROWSER)
+test: $(READY) $(LINT) shells go $(BROWSER)
 	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest $(if $(LEFT_OUT),-m "not ($(LEFT_OUT))") -n $(WORKERS) --dist loadfile
 
 # The shells that complete the command. Where they cannot be installed, their tests are left out.
@@ -58,6 +58,15 @@ shells:
 	        'command -v zsh >/dev/null && command -v fish >/dev/null || { apt-get -q update && \
 	        DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends zsh fish; }' || \
 	    echo "There is no zsh or fish: the tests of what they complete are left out."; }
+
+# Go, and its own packages of notes and proofs, which read ours. Where they cannot be installed, that test is left out.
+go:
+	@command -v go >/dev/null && [ -d /usr/share/gocode/src/golang.org/x/mod ] || { \
+	    command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && flock /tmp/levelbook-apt.lock sh -c \
+	        'command -v go >/dev/null && [ -d /usr/share/gocode/src/golang.org/x/mod ] || { apt-get -q update && \
+	        DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
+	        golang-go golang-golang-x-mod-dev; }' || \
+	    echo "There is no Go with golang.org/x/mod: the test in which it reads our proofs is left out."; }
 
 # Debian's chromium, with a font for Chinese. Two tests side by side install it once.
 /usr/bin/chromium:
@@ -70,7 +79,7 @@ shells:
 bench: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
-soak: $(READY) shells $(BROWSER)
+soak: $(READY) shells go $(BROWSER)
 	LEVELBOOK_SOAK=10 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
 
 clean:

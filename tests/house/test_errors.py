@@ -124,7 +124,7 @@ NEVER_SEEN_BY_A_USER = {
     *("ValueError", "KeyError", "OverflowError", "AssertionError", "StopIteration", "DecodeError"),
     "FileNotFoundError",  # of a script beside the product
     *("ValidationError", "make_error", "IntegrityError", "ClientDisconnect"),
-    *("RefusalError", "BrokenInput", "PolicyError", "Misfit", "_Fault", "_PasswordNeeded"),
+    *("RefusalError", "BrokenInput", "PolicyError", "Misfit", "MalformedError", "_Fault", "_PasswordNeeded"),
 }
 """Each is caught by who calls, which says it in its own words: a refusal, a finding, a fault of a file or a field."""
 CLICKS = ("UsageError", "BadParameter")
