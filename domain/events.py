@@ -338,6 +338,33 @@ class BoardDecided(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: Id
 
 
+class HeadsSealed(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many records each key of the ledger has, as one hash (docs/reference/evidence.md). Read by no rule."""
+
+    heads: str
+    """The root of the heads trie, in hex."""
+    keys: int
+    map: Literal[1]
+    """Which map of records to keys."""
+    size: int
+    """Of the first so many records."""
+    tree: str
+    """The root of the log tree over them, in hex."""
+
+
+class KeysAnnounced(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The public keys by which the ledger's checkpoints are signed from here on. Read by no rule."""
+
+    lost: Flag
+    """Whether those before can sign no more."""
+    reason: Text | None
+    """Why others were needed; None for the first."""
+    replaces: list[str]
+    """The keys in force before; none for the first."""
+    vkeys: list[str]
+    """As a C2SP signed note has them."""
+
+
 class EventType(NamedTuple):
     """A row of the catalogue."""
 
@@ -393,6 +420,8 @@ CATALOGUE: Final[dict[str, EventType]] = {
     "policy.adopted": EventType(PolicyAdopted, ("policy",), ("id",), internal=True),
     "decisions.run": EventType(DecisionsRun, ("ledger",), ("scheme", "period"), internal=True),
     "board.decided": EventType(BoardDecided, ("board",), ("board", "period"), internal=True),
+    "heads.sealed": EventType(HeadsSealed, ("ledger",), internal=True),
+    "keys.announced": EventType(KeysAnnounced, ("ledger",), internal=True),
 }
 NEVER_READ: Final = frozenset({"level.decided", "level.announced"})
 """In a subject's stream, what no rule reads."""

@@ -67,8 +67,8 @@ class _Tried(Transaction):
     def has_table_sql(self) -> str:  # type: ignore[override]
         return self._scratch.has_table_sql
 
-    def make_later_tables(self) -> None:
-        self._scratch.make_later_tables()
+    def _make_tables(self, names: Sequence[str]) -> None:
+        self._scratch._make_tables(names)
 
     def run_deferred(self) -> None:
         self._scratch.run_deferred()

@@ -3,7 +3,7 @@
 Only making a store imports this module: SQLAlchemy takes longer to import than most commands run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -29,9 +29,13 @@ from replay.schema.triggers import (
     postgres_guard_statements,
 )
 from replay.schema.versions import (
+    CHECKPOINTS,
+    COSIGNATURES,
+    HEAD_BUCKETS,
+    HEADS,
     INDEX_OF_RETRACTIONS,
     KEY_CHAINS,
-    LATER_TABLES,
+    LOG_TREE,
     ONE_ALIAS_EVERYWHERE,
     SCHEMA_VERSION,
     STREAM_CHAINS,
@@ -135,6 +139,60 @@ key_chains: Final = Table(
 )
 """A row for each record that has a key beside that of its stream: which one of the key it is, and the chain there."""
 
+log_tree: Final = Table(
+    LOG_TREE,
+    _metadata,
+    Column("level", BIG, primary_key=True, autoincrement=False),
+    Column("number", BIG, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""The hashes of whole subtrees of the log tree, from level 8 (256 records) on, numbered from 0 in each level."""
+
+heads: Final = Table(
+    HEADS,
+    _metadata,
+    Column("key_hash", LargeBinary, primary_key=True),
+    Column("size", BIG, primary_key=True, autoincrement=False),
+    Column("state", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""The state of a key over the first `size` records, of those that had moved since the seal before."""
+
+head_buckets: Final = Table(
+    HEAD_BUCKETS,
+    _metadata,
+    Column("bucket", BIG, primary_key=True, autoincrement=False),
+    Column("size", BIG, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("keys", BIG, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""The root over the heads of the keys whose hashes begin with the 12 bits of a bucket, and how many these are."""
+
+checkpoints: Final = Table(
+    CHECKPOINTS,
+    _metadata,
+    Column("size", BIG, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+"""The signed note of each checkpoint, by the size of the log tree that it is over."""
+
+cosignatures: Final = Table(
+    COSIGNATURES,
+    _metadata,
+    Column("size", BIG, primary_key=True, autoincrement=False),
+    Column("signer", TEXT, primary_key=True),
+    Column("line", TEXT, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""The signature line of each witness under a checkpoint, by its name and key id."""
+
 _bindings: Final = text("type IN ({})".format(", ".join(f"'{name}'" for name in BINDING_TYPES)))
 _retractions: Final = text("type = 'event.retracted'")
 _indexes: Final = (
@@ -206,28 +264,28 @@ def postgres_statements() -> list[str]:
     ]
 
 
-def later_sqlite_statements() -> list[str]:
-    """The statements that make the tables which stores of earlier versions lack."""
+def later_sqlite_statements(missing: Collection[str]) -> list[str]:
+    """The statements that make tables which stores of earlier versions lack."""
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-    guards = [sql for sql in SQLITE_GUARDS.values() if any(f" ON {name}\n" in sql for name in LATER_TABLES)]
-    return [*_made(SQLiteDialect(), _later()), *guards]
+    guards = [sql for sql in SQLITE_GUARDS.values() if any(f" ON {name}\n" in sql for name in missing)]
+    return [*_made(SQLiteDialect(), _named(missing)), *guards]
 
 
-def later_postgres_statements() -> list[str]:
+def later_postgres_statements(missing: Collection[str]) -> list[str]:
     """The same on PostgreSQL; whoever has rights on the records gets those on what is kept with them."""
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
-    guards = {name: guard for name, guard in POSTGRES_GUARDS.items() if guard[0] in LATER_TABLES}
+    guards = {name: guard for name, guard in POSTGRES_GUARDS.items() if guard[0] in missing}
     return [
-        *_made(PGDialect(), _later()),  # type: ignore[no-untyped-call]
+        *_made(PGDialect(), _named(missing)),  # type: ignore[no-untyped-call]
         *postgres_guard_statements(guards),
-        *map(as_records_granted, LATER_TABLES),
+        *map(as_records_granted, missing),
     ]
 
 
-def _later() -> list[Table]:
-    return [stream_chains, key_chains]
+def _named(names: Collection[str]) -> list[Table]:
+    return [table for table in _metadata.sorted_tables if table.name in names]
 
 
 def tables(version: int) -> list[Table]:

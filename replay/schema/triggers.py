@@ -3,6 +3,21 @@
 from collections.abc import Mapping
 from typing import Final
 
+
+def _appended_only(table: str, broken: str, refusal: str) -> dict[str, str]:
+    """The guards of a table to which rows are only added, and none of which `broken` is true."""
+    what = refusal.partition(":")[0]
+    return {
+        f"{table}_only_appended": f"""CREATE TRIGGER {table}_only_appended BEFORE INSERT ON {table}
+    WHEN {broken}
+    BEGIN SELECT RAISE(ABORT, '{refusal}'); END""",
+        f"{table}_never_updated": f"""CREATE TRIGGER {table}_never_updated BEFORE UPDATE ON {table}
+    BEGIN SELECT RAISE(ABORT, '{what}: UPDATE is refused'); END""",
+        f"{table}_never_deleted": f"""CREATE TRIGGER {table}_never_deleted BEFORE DELETE ON {table}
+    BEGIN SELECT RAISE(ABORT, '{what}: DELETE is refused'); END""",
+    }
+
+
 SQLITE_GUARDS: Final = {
     # INSERT OR REPLACE deletes without firing delete triggers, so the guard stands at the insert.
     "records_only_appended": """CREATE TRIGGER records_only_appended BEFORE INSERT ON records
@@ -36,6 +51,32 @@ SQLITE_GUARDS: Final = {
     BEGIN SELECT RAISE(ABORT, 'chains are append only: UPDATE is refused'); END""",
     "key_chains_never_deleted": """CREATE TRIGGER key_chains_never_deleted BEFORE DELETE ON key_chains
     BEGIN SELECT RAISE(ABORT, 'chains are append only: DELETE is refused'); END""",
+    **_appended_only(
+        "log_tree",
+        "NEW.number <> (SELECT coalesce(max(number) + 1, 0) FROM log_tree WHERE level = NEW.level)",
+        "hashes of the log tree are append only: this one does not follow the last of its level",
+    ),
+    **_appended_only(
+        "heads",
+        "NEW.size <= (SELECT max(size) FROM heads WHERE key_hash = NEW.key_hash)",
+        "heads are append only: this row does not follow the last one of its key",
+    ),
+    **_appended_only(
+        "head_buckets",
+        "NEW.size <= (SELECT max(size) FROM head_buckets WHERE bucket = NEW.bucket)",
+        "heads are append only: this row does not follow the last one of its bucket",
+    ),
+    **_appended_only(
+        "checkpoints",
+        "NEW.size <= (SELECT max(size) FROM checkpoints)",
+        "checkpoints are append only: this one does not follow the last one",
+    ),
+    **_appended_only(
+        "cosignatures",
+        "NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = NEW.size)\n"
+        "      OR EXISTS (SELECT 1 FROM cosignatures WHERE size = NEW.size AND signer = NEW.signer)",
+        "cosignatures are append only: this one is of no checkpoint, or its signer has signed that",
+    ),
 }
 """By name, the statement that makes the guard, as SQLite keeps it."""
 
@@ -49,6 +90,16 @@ POSTGRES_GUARDS: Final = {
     "stream_chains_never_truncated": ("stream_chains", "TRUNCATE", "STATEMENT"),
     "key_chains_never_changed": ("key_chains", "UPDATE OR DELETE", "ROW"),
     "key_chains_never_truncated": ("key_chains", "TRUNCATE", "STATEMENT"),
+    "log_tree_never_changed": ("log_tree", "UPDATE OR DELETE", "ROW"),
+    "log_tree_never_truncated": ("log_tree", "TRUNCATE", "STATEMENT"),
+    "heads_never_changed": ("heads", "UPDATE OR DELETE", "ROW"),
+    "heads_never_truncated": ("heads", "TRUNCATE", "STATEMENT"),
+    "head_buckets_never_changed": ("head_buckets", "UPDATE OR DELETE", "ROW"),
+    "head_buckets_never_truncated": ("head_buckets", "TRUNCATE", "STATEMENT"),
+    "checkpoints_never_changed": ("checkpoints", "UPDATE OR DELETE", "ROW"),
+    "checkpoints_never_truncated": ("checkpoints", "TRUNCATE", "STATEMENT"),
+    "cosignatures_never_changed": ("cosignatures", "UPDATE OR DELETE", "ROW"),
+    "cosignatures_never_truncated": ("cosignatures", "TRUNCATE", "STATEMENT"),
 }
 """By name, the table, what is refused, and whether for each row or statement."""
 

@@ -7,8 +7,13 @@ ONE_ALIAS_EVERYWHERE: Final = 1
 """Stores of this version gave a buyer one alias at all merchants; they are read and no longer appended to."""
 STREAM_CHAINS: Final = "stream_chains"
 KEY_CHAINS: Final = "key_chains"
-LATER_TABLES: Final = (STREAM_CHAINS, KEY_CHAINS)
-"""Tables that stores made by earlier versions lack until decisions first ask for the chains of keys."""
+LOG_TREE: Final = "log_tree"
+HEADS: Final = "heads"
+HEAD_BUCKETS: Final = "head_buckets"
+CHECKPOINTS: Final = "checkpoints"
+COSIGNATURES: Final = "cosignatures"
+LATER_TABLES: Final = (STREAM_CHAINS, KEY_CHAINS, LOG_TREE, HEADS, HEAD_BUCKETS, CHECKPOINTS, COSIGNATURES)
+"""Tables that stores made by earlier versions lack until decisions or checkpoints first ask for what they hold."""
 INDEX_OF_RETRACTIONS: Final = "records_by_retraction"
 LATER_INDEXES: Final = {
     "records_by_time": "(stream, occurred_at)",

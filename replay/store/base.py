@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from replay.errors import StoreError, UsageError
-from replay.schema.versions import LATER_INDEXES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.schema.versions import LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
 from replay.store.record import CHAIN_START, Row, encode_json
 
 KEY_BYTES: Final = 32
@@ -95,6 +95,10 @@ class Readable(ABC):
     @abstractmethod
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows as they are read. For this room alone: what others ask has a name in `queries`."""
+
+    def has_table(self, name: str) -> bool:
+        """Whether the store has a table, as those of earlier versions may not."""
+        return bool(list(self._query(self.has_table_sql, (name,))))
 
 
 class Transaction(Readable):
@@ -181,9 +185,17 @@ class Transaction(Readable):
             raise not_kept("a row that was deleted is still there")
         return count
 
-    @abstractmethod
     def make_later_tables(self) -> None:
-        """Make the tables that stores of earlier versions lack. Raises StoreError where this role may not."""
+        """Make the tables that this store lacks, as those of earlier versions do. Raises StoreError where this role
+        may not.
+        """
+        missing = [name for name in LATER_TABLES if not self.has_table(name)]
+        if missing:
+            self._make_tables(missing)
+
+    @abstractmethod
+    def _make_tables(self, names: Sequence[str]) -> None:
+        """Make some of LATER_TABLES."""
 
     @abstractmethod
     def may_erase(self) -> bool:
@@ -233,6 +245,13 @@ class Store(Readable):
     @abstractmethod
     def backfilling(self) -> AbstractContextManager[None]:
         """Hold the right to backfill. Raises StoreError when another run holds it."""
+
+    @abstractmethod
+    def checkpointing(self) -> AbstractContextManager[None]:
+        """Be the only one who seals and signs; waits for another. Raises StoreError where that one takes too long.
+
+        It keeps two from doing the same work: what must never happen, tables refuse.
+        """
 
     @abstractmethod
     def now(self) -> int:
@@ -369,6 +388,12 @@ def not_kept(found: str) -> StoreError:
 
 def backfill_running(name: str) -> StoreError:
     return StoreError(f"another backfill is running on {name}; wait for it, there is one at a time")
+
+
+def checkpoint_running(name: str) -> StoreError:
+    return StoreError(
+        f"another checkpoint of {name} is still being made: nothing was signed by this one; make it again"
+    )
 
 
 def clock_failure(now: int, last: int) -> StoreError:

@@ -7,6 +7,7 @@ into SQLite's kind of name: a `#`, `?` or `%41` in a folder or file must lead no
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PRIVATE_MODE: Final = 0o600
 """Files beside a store tell what it tells: for their owner alone. SQLite gives its -wal and -shm the same mode."""
+LOOK_AGAIN_SECONDS: Final = 0.02
+"""After which it is looked whether a lock is free."""
 
 UNCHANGING: Final = "ro&immutable=1"
 """The mode of a file that is read where nothing can be made beside it."""
@@ -106,14 +109,19 @@ def make_private(path: Path, ledger: Path | None = None) -> None:
 
 
 @contextmanager
-def locked(path: Path, busy: Exception) -> Iterator[None]:
-    """Hold the lock file at `path`, which stays for the next. Raises `busy` where another process holds it."""
+def locked(path: Path, busy: Exception, *, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the lock file at `path`, which stays for the next. Raises `busy` where another process holds it so long."""
     handle = open_private(path, os.O_RDWR)
+    last = time.monotonic() + wait_seconds
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise busy from None
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= last:
+                    raise busy from None
+                time.sleep(LOOK_AGAIN_SECONDS)
         yield
     finally:
         os.close(handle)

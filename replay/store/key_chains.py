@@ -104,7 +104,7 @@ def chains_kept(readable: Readable) -> int:
 
 def has_chains(readable: Readable) -> bool:
     """Whether the store has the tables for them, which earlier versions did not make."""
-    return bool(list(readable._query(readable.has_table_sql, (STREAM_CHAINS,))))
+    return readable.has_table(STREAM_CHAINS)
 
 
 def record(

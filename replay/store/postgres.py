@@ -20,6 +20,7 @@ from replay.store.base import (
     Store,
     Transaction,
     backfill_running,
+    checkpoint_running,
     identity_of,
     identity_row,
     new_identity,
@@ -41,6 +42,7 @@ _CHECKS_TABLE: Final = (
 APPEND_LOCK: Final = 0x4C76426B
 """Appends wait for one another on this advisory lock, which no VACUUM, ANALYZE or open insert holds."""
 BACKFILL_LOCK: Final = APPEND_LOCK + 1
+CHECKPOINT_LOCK: Final = APPEND_LOCK + 2
 LOCK_SECONDS: Final = 60
 FETCH_ROWS: Final = 5_000
 _COPY: Final = f"COPY records ({ROW_COLUMNS}) FROM STDIN (FORMAT BINARY)"
@@ -125,6 +127,21 @@ class PostgresStore(Store):
             self._backfilling = False
             with suppress(psycopg.Error):  # the right ends with the connection at the latest
                 writer.execute("SELECT pg_advisory_unlock(%s)", (BACKFILL_LOCK,))
+
+    @contextmanager
+    def checkpointing(self) -> Iterator[None]:
+        writer = self._connected_writer()
+        try:
+            writer.execute("SELECT pg_advisory_lock(%s)", (CHECKPOINT_LOCK,))  # waits as long as for any other lock
+        except psycopg.errors.LockNotAvailable:
+            raise checkpoint_running(self.name) from None
+        except psycopg.Error as error:
+            raise _failure(self.name, error) from error
+        try:
+            yield
+        finally:
+            with suppress(psycopg.Error):  # the lock ends with the connection at the latest
+                writer.execute("SELECT pg_advisory_unlock(%s)", (CHECKPOINT_LOCK,))
 
     def _connected_writer(self) -> psycopg.Connection:
         if self._writer is None or (self._writer.closed and not self._backfilling):
@@ -240,15 +257,15 @@ class PostgresTransaction(Transaction):
     def run_deferred(self) -> None:
         self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def make_later_tables(self) -> None:
+    def _make_tables(self, names: Sequence[str]) -> None:
         from replay.schema.tables import later_postgres_statements
 
         try:
-            for statement in later_postgres_statements():
+            for statement in later_postgres_statements(names):
                 self._connection.execute(statement.encode())
         except psycopg.errors.InsufficientPrivilege as error:
             raise StoreError(
-                f"{self._name} was made before the chains of keys were kept, and this role may not make the tables for"
+                f"{self._name} was made before there were the tables {', '.join(names)}, and this role may not make"
                 f" them ({first_line(error)}); run the same once as the role that made the ledger: whoever may record"
                 " is given the rights on them"
             ) from error

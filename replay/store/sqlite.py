@@ -22,6 +22,7 @@ from replay.store.base import (
     Store,
     Transaction,
     backfill_running,
+    checkpoint_running,
     identity_of,
     identity_row,
     new_identity,
@@ -108,6 +109,12 @@ class SqliteStore(Store):
     @contextmanager
     def backfilling(self) -> Iterator[None]:
         with locked(beside(self.path, ".backfill"), backfill_running(self.name)):
+            yield
+
+    @contextmanager
+    def checkpointing(self) -> Iterator[None]:
+        busy = checkpoint_running(self.name)
+        with locked(beside(self.path, ".checkpointing"), busy, wait_seconds=BUSY_SECONDS):
             yield
 
     def now(self) -> int:
@@ -205,10 +212,10 @@ class SqliteTransaction(Transaction):
     def run_deferred(self) -> None:
         """SQLite defers no triggers."""
 
-    def make_later_tables(self) -> None:
+    def _make_tables(self, names: Sequence[str]) -> None:
         from replay.schema.tables import later_sqlite_statements
 
-        for statement in later_sqlite_statements():
+        for statement in later_sqlite_statements(names):
             self._connection.execute(statement)
 
     def may_erase(self) -> bool:

@@ -1,0 +1,69 @@
+"""The checkpoints of a ledger: signed notes by the size of the log tree that they are over, and who cosigned them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from replay.schema.versions import CHECKPOINTS, COSIGNATURES
+from replay.store.base import Readable, Transaction, not_kept
+
+
+class StoredCheckpoint(NamedTuple):
+    """A checkpoint as the ledger signed it."""
+
+    size: int
+    """Of the log tree; the position of the seal that it was made for."""
+    note: bytes
+
+
+def latest_stored(readable: Readable) -> StoredCheckpoint | None:
+    """The last checkpoint; None where there is none yet."""
+    if not readable.has_table(CHECKPOINTS):
+        return None
+    rows = readable._query("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1")
+    return next((StoredCheckpoint(size, bytes(note)) for size, note in rows), None)
+
+
+def stored_checkpoint(readable: Readable, size: int) -> StoredCheckpoint | None:
+    """The checkpoint over a tree of a size; None where there is none."""
+    if not readable.has_table(CHECKPOINTS):
+        return None
+    rows = readable._query("SELECT size, note FROM checkpoints WHERE size = ?", (size,))
+    return next((StoredCheckpoint(at, bytes(note)) for at, note in rows), None)
+
+
+def stored_checkpoints(readable: Readable) -> Iterator[StoredCheckpoint]:
+    """All of them, the smallest first."""
+    if readable.has_table(CHECKPOINTS):
+        for size, note in readable._query("SELECT size, note FROM checkpoints ORDER BY size"):
+            yield StoredCheckpoint(size, bytes(note))
+
+
+def add_checkpoint(transaction: Transaction, made: StoredCheckpoint) -> None:
+    """Keep a signed note. Raises StoreError unless it is there."""
+    transaction.execute(f"INSERT INTO {CHECKPOINTS} (size, note) VALUES (?, ?)", made)
+    transaction.run_deferred()
+    if latest_stored(transaction) != made:
+        raise not_kept("a checkpoint is not there, or another one")
+
+
+def cosignature_lines(readable: Readable, size: int) -> list[str]:
+    """The signature lines of the witnesses of the checkpoint over a size, each with its newline, by signer."""
+    if not readable.has_table(COSIGNATURES):
+        return []
+    rows = readable._query("SELECT line FROM cosignatures WHERE size = ? ORDER BY signer", (size,))
+    return [line for (line,) in rows]
+
+
+def add_cosignature(transaction: Transaction, size: int, signer: str, line: str) -> bool:
+    """Keep a witness's signature line, its newline included, under a checkpoint; False where the signer has one there.
+
+    `signer` is the name of the witness's key and its id. Raises StoreError unless it is there.
+    """
+    kept = "SELECT line FROM cosignatures WHERE size = ? AND signer = ?"
+    if transaction.execute(kept, (size, signer)):
+        return False
+    transaction.execute(f"INSERT INTO {COSIGNATURES} (size, signer, line) VALUES (?, ?, ?)", (size, signer, line))
+    transaction.run_deferred()
+    if transaction.execute(kept, (size, signer)) != [(line,)]:
+        raise not_kept("a cosignature is not there, or another one")
+    return True

@@ -1,0 +1,150 @@
+"""The heads of keys: how far the chain of each had come at the seals, and the roots over buckets of them.
+
+A row tells the state of a key over the first `size` records, and stands at that size only where the key had moved since
+the seal before; so the trie at any seal is the last row of each key at or below its size. Keys lie in 4,096 *buckets*,
+by the first 12 bits of their hashes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from domain.keys import stream_key
+from replay.errors import damaged
+from replay.proving.heads_trie import HeadLeaf, key_hash, leaf, state_hash
+from replay.schema.versions import HEAD_BUCKETS, HEADS
+from replay.store.base import Readable, Store, Transaction, not_kept
+from replay.store.key_chains import chain_rows_around, key_chain_rows, reach
+from replay.store.record import HASH_BYTES
+
+BUCKET_BITS: Final = 12
+BUCKETS: Final = 1 << BUCKET_BITS
+_NO_HASH_IS_HIGHER: Final = bytes((255,)) * (HASH_BYTES + 1)
+_LEAST: Final = (
+    "(SELECT h.key_hash FROM heads AS h WHERE h.key_hash {0} AND h.key_hash < ? ORDER BY h.key_hash LIMIT 1)"
+)
+# A step in the index for each key, however often it has moved.
+_LAST_HEADS: Final = (
+    f"WITH RECURSIVE k (key_hash) AS (SELECT {_LEAST.format('>= ?')} UNION ALL"
+    f" SELECT {_LEAST.format('> k.key_hash')} FROM k WHERE k.key_hash IS NOT NULL)"
+    " SELECT t.key_hash, t.size, t.state FROM k JOIN heads AS t ON t.key_hash = k.key_hash AND t.size ="
+    " (SELECT max(m.size) FROM heads AS m WHERE m.key_hash = k.key_hash AND m.size <= ?)"
+)
+_LAST_BUCKETS: Final = (
+    "WITH RECURSIVE b (bucket) AS (VALUES (0) UNION ALL SELECT b.bucket + 1 FROM b"
+    f" WHERE b.bucket < {BUCKETS - 1}) SELECT t.bucket, t.size, t.root, t.keys FROM b"
+    " JOIN head_buckets AS t ON t.bucket = b.bucket AND t.size ="
+    " (SELECT max(m.size) FROM head_buckets AS m WHERE m.bucket = b.bucket AND m.size <= ?) ORDER BY t.bucket"
+)
+
+
+class KeyHead(NamedTuple):
+    """How far a key had come, by the hash of the key and of its state."""
+
+    key_hash: bytes
+    size: int
+    """Over the first so many records."""
+    state: bytes
+
+    @property
+    def leaf(self) -> HeadLeaf:
+        """As the trie has it."""
+        return HeadLeaf(self.key_hash, leaf(self.key_hash, self.state))
+
+
+class BucketRoot(NamedTuple):
+    """The root over the keys of a bucket."""
+
+    bucket: int
+    size: int
+    root: bytes
+    keys: int
+
+    @property
+    def subtree(self) -> HeadLeaf:
+        """As the trie has it, in the place of a leaf."""
+        return HeadLeaf(first_hash(self.bucket), self.root)
+
+
+def bucket_of(hashed: bytes) -> int:
+    """Where a key lies, by its hash."""
+    return int.from_bytes(hashed[:2], "big") >> 16 - BUCKET_BITS
+
+
+def first_hash(bucket: int) -> bytes:
+    """The lowest key hash that can lie in a bucket."""
+    return (bucket << 16 - BUCKET_BITS).to_bytes(2, "big") + bytes(HASH_BYTES - 2)
+
+
+def moved_heads(store: Store, after: int, size: int) -> list[KeyHead]:
+    """The heads over the first `size` records of the keys that records behind a position have, by rising key hash.
+
+    Reads these records, and what is kept of their chains, once. Raises StoreError where that does not go so far.
+    """
+    if reach(store) < size:
+        raise damaged(f"what is kept of the chains of keys, which ends before position {size},")
+    sql = (
+        "SELECT stream, max(version), max(position) FROM records"
+        " WHERE position > ? AND position <= ? GROUP BY stream ORDER BY 3"
+    )
+    found: dict[str, tuple[int, bytes]] = {}
+    last = [(stream, count, position) for stream, count, position in store._query(sql, (after, size))]
+    links = _links_at(store, (position for _, _, position in last))
+    for (stream, count, _), link in zip(last, links, strict=True):
+        found[stream_key(stream)] = (count, link)
+    for key, count, position, link in key_chain_rows(store, after + 1):
+        if position > size:
+            break
+        found[key] = (count, bytes(link))
+    return sorted(KeyHead(key_hash(key), size, state_hash(count, link)) for key, (count, link) in found.items())
+
+
+def _links_at(store: Store, positions: Iterable[int]) -> Iterator[bytes]:
+    """The chains of streams that are kept at rising positions."""
+    wanted = iter(positions)
+    position = next(wanted, None)
+    if position is None:
+        return
+    for begin, chains in chain_rows_around(store, position):
+        while position is not None and position < begin + len(chains) // HASH_BYTES:
+            if position < begin:
+                raise damaged(f"what is kept of the chains of keys, where that at position {position} is missing,")
+            start = (position - begin) * HASH_BYTES
+            yield bytes(chains[start : start + HASH_BYTES])
+            position = next(wanted, None)
+        if position is None:
+            return
+
+
+def heads_in(readable: Readable, bucket: int, size: int) -> list[KeyHead]:
+    """The last head of each key of a bucket at or below a size, by rising key hash."""
+    first = first_hash(bucket)
+    end = first_hash(bucket + 1) if bucket + 1 < BUCKETS else _NO_HASH_IS_HIGHER
+    rows = readable._query(_LAST_HEADS, (first, end, end, size))
+    return sorted(KeyHead(bytes(hashed), at, bytes(state)) for hashed, at, state in rows)
+
+
+def bucket_roots(readable: Readable, size: int) -> list[BucketRoot]:
+    """The last root of each bucket that holds keys, at or below a size, by rising bucket."""
+    return [
+        BucketRoot(bucket, at, bytes(root), keys) for bucket, at, root, keys in readable._query(_LAST_BUCKETS, (size,))
+    ]
+
+
+def bucket_root_at(readable: Readable, bucket: int, size: int) -> BucketRoot | None:
+    """The root of a bucket that stands at a size itself; None where none does."""
+    sql = "SELECT bucket, size, root, keys FROM head_buckets WHERE bucket = ? AND size = ?"
+    rows = readable._query(sql, (bucket, size))
+    return next((BucketRoot(at, of, bytes(root), keys) for at, of, root, keys in rows), None)
+
+
+def add_heads(transaction: Transaction, heads: Sequence[KeyHead], roots: Sequence[BucketRoot]) -> None:
+    """Keep heads with the roots over their buckets. Raises StoreError unless they are there."""
+    transaction.execute_many(f"INSERT INTO {HEADS} (key_hash, size, state) VALUES (?, ?, ?)", heads)
+    transaction.execute_many(f"INSERT INTO {HEAD_BUCKETS} (bucket, size, root, keys) VALUES (?, ?, ?, ?)", roots)
+    transaction.run_deferred()
+    for root in roots:
+        there = [head for head in heads_in(transaction, root.bucket, root.size) if head.size == root.size]
+        if there != [head for head in heads if bucket_of(head.key_hash) == root.bucket]:
+            raise not_kept("heads of keys are not there, or others")
+        if bucket_root_at(transaction, root.bucket, root.size) != root:
+            raise not_kept("the root over a bucket of heads is not there, or another one")
