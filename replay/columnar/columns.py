@@ -123,6 +123,13 @@ TYPES: Final = {
 """By column that has a value in each row, its type."""
 
 
+def no_rows() -> Columns:
+    """No records of no subjects."""
+    import numpy as np
+
+    return Columns._make([*(np.zeros(0, kind) for kind in TYPES.values()), [], [], []])
+
+
 def in_order(subject: "NDArray[np.int32]", at: "NDArray[np.int64]") -> "NDArray[np.int64]":
     """The indices that bring rows given by position into the order by (subject, at, position).
 

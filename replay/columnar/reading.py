@@ -6,7 +6,6 @@ Both processes take the next stretch whenever they are done with one; what comes
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from multiprocessing.connection import Connection
 from operator import attrgetter
 from threading import Thread
@@ -17,19 +16,20 @@ from replay.errors import LevelbookError, damaged
 from replay.processes import rare_cycle_search, second_core
 from replay.store.base import Store
 from replay.store.opening import open_store
-from replay.store.queries import sealed_rows, sealed_rows_of
+from replay.store.queries import length_at, sealed_rows, sealed_rows_of
 
-READ_ROWS: Final = 50_000
+READ_ROWS: Final = 25_000
 """Rows that are read and decoded at a time: a stretch."""
-STRETCHES_BEFORE_HELP: Final = 6
+STRETCHES_BEFORE_HELP: Final = 12
 """Fewer are read by this process alone: a second one takes half a second of one of them to start."""
 
 
 class Stretch(NamedTuple):
-    """The positions behind one up to another."""
+    """The positions behind one up to another; where a stream is named, its versions."""
 
     after: int
     last: int
+    stream: str | None = None
 
 
 def read_named(
@@ -39,30 +39,41 @@ def read_named(
 
     Raises DamagedError for a record that is missing.
     """
-    stretches = [Stretch(begin, min(begin + READ_ROWS, last)) for begin in range(after, last, READ_ROWS)]
+    return _read_all(store, _stretches(after, last), progress)
+
+
+def read_stream(
+    store: Store, stream: str, after: int, last: int, meanwhile: Callable[[], None] = lambda: None
+) -> Named:
+    """The records of one stream behind a position and up to another.
+
+    `meanwhile` is what this process has to do besides: done while a second one reads, and left out where none does.
+    Raises DamagedError for a record that cannot be read or is missing.
+    """
+    stretches = _stretches(length_at(store, stream, after), length_at(store, stream, last), stream)
+    named, unread = _read_all(store, stretches, meanwhile=meanwhile)
+    if unread:
+        raise unread[0].error
+    return named._replace(streams=[stream])  # also where it has no record there
+
+
+def _stretches(after: int, last: int, stream: str | None = None) -> list[Stretch]:
+    return [Stretch(begin, min(begin + READ_ROWS, last), stream) for begin in range(after, last, READ_ROWS)]
+
+
+def _read_all(
+    store: Store,
+    stretches: Sequence[Stretch],
+    progress: Callable[[int], None] = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> tuple[Named, list[Unread]]:
     unread: list[Unread] = []
     with rare_cycle_search():
         if len(stretches) < STRETCHES_BEFORE_HELP:
             parts = list(_read(store, stretches, unread, progress))
         else:
-            parts = _read_by_two(store, stretches, unread, progress)
+            parts = _read_by_two(store, stretches, unread, progress, meanwhile)
     return joined(parts), sorted(unread, key=attrgetter("position"))
-
-
-def read_stream(store: Store, stream: str, after: int, last: int) -> Named:
-    """The records of one stream behind a position and up to another.
-
-    Raises DamagedError for one that cannot be read.
-    """
-    parts: list[Named] = []
-    unread: list[Unread] = []
-    rows = sealed_rows_of(store, stream, after, last)
-    with rare_cycle_search():
-        while some := list(islice(rows, READ_ROWS)):
-            parts.append(named_of(some, store, unread))
-            if unread:
-                raise min(unread, key=attrgetter("position")).error
-    return joined(parts)._replace(streams=[stream])  # also where it has no record there
 
 
 def read_rows(store: Store, rows: Sequence[tuple[Any, ...]]) -> tuple[Named, list[Unread]]:
@@ -96,9 +107,12 @@ def _read(
 
 
 def _read_one(store: Store, stretch: Stretch, unread: list[Unread]) -> Named:
-    rows = list(sealed_rows(store, *stretch))
-    if len(rows) != stretch.last - stretch.after:
-        raise damaged(f"the ledger lacks records between positions {stretch.after + 1} and {stretch.last}: it")
+    after, last, stream = stretch
+    found = sealed_rows(store, after, last) if stream is None else sealed_rows_of(store, stream, after, last)
+    rows = list(found)
+    if len(rows) != last - after:
+        where = "positions" if stream is None else f"versions of {stream}"
+        raise damaged(f"the ledger lacks records between {where} {after + 1} and {last}: it")
     return named_of(rows, store, unread)
 
 
@@ -106,7 +120,11 @@ def _read_one(store: Store, stretch: Stretch, unread: list[Unread]) -> Named:
 
 
 def _read_by_two(
-    store: Store, stretches: Sequence[Stretch], unread: list[Unread], progress: Callable[[int], None]
+    store: Store,
+    stretches: Sequence[Stretch],
+    unread: list[Unread],
+    progress: Callable[[int], None],
+    meanwhile: Callable[[], None],
 ) -> list[Named]:
     """The same by this process and a second one with a connection of its own: records never change.
 
@@ -115,6 +133,7 @@ def _read_by_two(
     found: dict[Stretch, Named] = {}
     left = deque(stretches)
     with _helped(store, left, found):
+        meanwhile()
         while left:
             try:
                 stretch = left.popleft()

@@ -3,7 +3,7 @@
 Those of many subjects come out of the store alone.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,11 +33,16 @@ _Arrays = list[Any]
 """One array for each of TYPES."""
 
 
-def subject_columns(store: Store, archive: Archive, subject: str, position: int) -> Columns:
+def subject_columns(
+    store: Store, archive: Archive, subject: str, position: int, meanwhile: Callable[[], None] = lambda: None
+) -> Columns:
     """The records of a subject up to a position, in order; it bears the number 0.
 
+    `meanwhile` is done where a second process reads, as in `read_stream`.
     Raises DamagedError for a segment that does not fit and a record that cannot be read.
     """
+    tail = read_stream(store, subject, archive.position, position, meanwhile)
+
     import pyarrow as pa
 
     bucket = bucket_of(subject)
@@ -45,7 +50,6 @@ def subject_columns(store: Store, archive: Archive, subject: str, position: int)
     few = archive.names(bucket, SUBJECTS_FILE)
     sealed = _number_of(few, subject)
     parts = [] if sealed is None else list(_sealed(archive, bucket, sealed, position))
-    tail = read_stream(store, subject, archive.position, position)
     if len(tail.at):
         numbered = number(tail, _known(archive, bucket, sealed, few, tail))
         few = pa.concat_tables([few, numbered.names])

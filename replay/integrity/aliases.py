@@ -6,13 +6,14 @@ is borne by a record. Its seal says, to whoever has the key, to which buyer of a
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from domain.calendar import shanghai_text
 from domain.events import BuyerErased
 from replay.errors import LevelbookError
+from replay.integrity.borne import BorneAliases, count_without_row
 from replay.schema.versions import ONE_ALIAS_EVERYWHERE
 from replay.store.alias_queries import alias_rows, asked_for_nobody, misplaced, unborne
 from replay.store.base import Store
@@ -21,6 +22,7 @@ from replay.store.queries import rows_of
 
 SHOWN_MAX: Final = 10
 """Problems of one kind that are named one by one."""
+ROWS_AT_ONCE: Final = 500
 
 
 def buyer_problems(store: Store) -> list[str]:
@@ -30,6 +32,33 @@ def buyer_problems(store: Store) -> list[str]:
         if store.identity.version != ONE_ALIAS_EVERYWHERE:
             kinds += [_unsealed(store), _asked_for_nobody(store)]
         return [problem for kind in kinds for problem in _bounded(kind)]
+
+
+class AliasTable(NamedTuple):
+    """The table of aliases, read once and whole."""
+
+    aliases: BorneAliases
+    are_sealed: bool
+    """Whether each row bears its seal, as far as the key is here."""
+
+
+def table_of(store: Store) -> AliasTable | None:
+    """What is held against the records of a walk; None for a store in which buyers have one alias everywhere."""
+    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+        return None
+    key, found, are_sealed = _key_here(store), BorneAliases(), True
+    rows = alias_rows(store)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        found.add([row.merchant for row in some], [row.alias for row in some])
+        are_sealed = are_sealed and (key is None or all(is_sealed(key, row) for row in some))
+    return AliasTable(found, are_sealed)
+
+
+def problems_beside(store: Store, borne: BorneAliases, table: AliasTable) -> list[str]:
+    """What `buyer_problems` finds, given what a walk found in all records; asked of the store where that is much."""
+    if table.are_sealed and count_without_row(borne, table.aliases) == _erased_by_receipts(store):
+        return list(_bounded(_asked_for_nobody(store)))
+    return buyer_problems(store)
 
 
 def why_seals_unchecked(store: Store) -> str | None:
@@ -91,16 +120,22 @@ def _unborne(store: Store) -> Iterator[str]:
 
 
 def _unsealed(store: Store) -> Iterator[str]:
-    try:
-        key = key_of(store)
-    except LevelbookError:
-        return  # who has no key can check everything but whose a row is
+    if (key := _key_here(store)) is None:
+        return
     for row in alias_rows(store):
         if not is_sealed(key, row):
             yield (
                 f"the row of the alias {row.alias} at {row.merchant} does not bear the seal of this ledger's key:"
                 " it was changed, or belongs to another buyer"
             )
+
+
+def _key_here(store: Store) -> bytes | None:
+    """The ledger's key; who has none can check everything but whose a row is."""
+    try:
+        return key_of(store)
+    except LevelbookError:
+        return None
 
 
 def _asked_for_nobody(store: Store) -> Iterator[str]:

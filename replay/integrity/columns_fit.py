@@ -18,6 +18,7 @@ from msgspec import UNSET
 from domain.calendar import instant_text, parse_instant, shanghai_text
 from domain.events import CATALOGUE, Envelope
 from domain.limits import HOUR_MICROS, SECOND_MICROS
+from replay.integrity.borne import BorneAliases
 from replay.integrity.key_chains import Misfit
 from replay.store.record import (
     BUYER_MARK,
@@ -29,23 +30,28 @@ from replay.store.record import (
     reference,
 )
 
+Columns = tuple[Any, ...]
+"""The columns of a `Row`: a plain tuple, for they are read by the million."""
+
 # --- many together ----------------------------------------------------------------------------------------------------
 
 
-def which_fit(rows: Sequence[Row], ledger_id: str) -> list[bool]:
-    """Of each row, whether it is sure that `check_columns` finds nothing; of damaged or unusual ones it never is."""
+def which_fit(rows: Sequence[Columns], ledger_id: str, borne: BorneAliases) -> list[bool]:
+    """Of each row, whether it is sure that `check_columns` finds nothing; of damaged or unusual ones it never is.
+
+    The aliases in the records of which it is sure are added to `borne`.
+    """
     fits = [False] * len(rows)
-    try:
-        by_type = _events_by_type(rows, ledger_id)
-    except _UNSURE:
-        return fits
-    for event_type, found in by_type.items():
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, event_type in enumerate(map(_TYPE, rows)):
+        numbers[event_type].append(number)
+    for event_type, found in numbers.items():
         try:
-            are_sure = _all_fit(event_type, [rows[number] for number, _ in found], [event for _, event in found])
+            sure = _sure(event_type, [rows[number] for number in found], ledger_id, borne)
         except _UNSURE:
             continue
-        for number, _ in found:
-            fits[number] = are_sure
+        for number in sure:
+            fits[found[number]] = True
     return fits
 
 
@@ -59,112 +65,148 @@ _UNSURE: Final = (
     ValueError,
 )
 """What damaged and unusual rows may lead to."""
-_BEGINNINGS: Final = (b'{"backfill":false,"event":', b'{"backfill":true,"event":')
-_END: Final = b',"ledger":"%b","position":%%d,"recorded_at":"%%b","stream":"%%b","v":%d,"version":%%d}'
+_BEGINNING: Final = b'{"backfill":false,"event":{"data":'
+"""Of nearly all records; the others begin as `_OTHER_BEGINNING` has it."""
+_DATA_AT: Final = len(_BEGINNING)
+_EVENT_AT: Final = _BEGINNING.index(b'{"data":')
+_TEXT: Final = rb'"[ !#-\[\]-~]*"'
+_OTHER_BEGINNING: Final = re.compile(
+    rb'\{"backfill":(?:true|false),"event":(\{(?:"actor":%b,)?(?:"causationid":%b,)?(?:"correlationid":%b,)?"data":)'
+    % (_TEXT, _TEXT, _TEXT)
+)
 PAID: Final = "order.paid"
-_PLAIN_TEXT: Final = re.compile(r"[A-Za-z0-9._/-]+")
-"""Texts that stand in JSON as they are."""
+_CLAIM: Final = re.compile(rb',"recordedtime":%b\Z' % _TEXT)
 
 
-def _events_by_type(rows: Sequence[Row], ledger_id: str) -> dict[str, list[tuple[int, bytes]]]:
-    """By type, the numbers of the rows whose records are what their columns make of an event, and that event's bytes.
+class _Events(NamedTuple):
+    """What records hold of events, where all but the data of these is what the columns of their rows say."""
 
-    Around the event, such a record is in canonical form.
+    rows: list[int]
+    """Numbers of rows."""
+    datas: list[bytes]
+    contents: list[bytes]
+    """The events without their recordedtime."""
+
+
+def _sure(event_type: str, rows: Sequence[Columns], ledger_id: str, borne: BorneAliases) -> list[int]:
+    """The numbers of the rows of a type that are sure to fit.
+
+    The data of events are decoded and encoded again, a line each: as no canonical JSON holds a line end, equal lines in
+    equal number are equal one by one.
     """
-    false, true = _BEGINNINGS
-    form = _END % (_plain_text(ledger_id), PLAIN_V)
-    found: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
-    if {*map(type, map(_POSITION, rows)), *map(type, map(_VERSION, rows))} - {int}:
-        return found  # of others the form would cut decimals off
-    for number, row in enumerate(rows):
-        position, stream, version, event_type, _, _, _, _, recorded_at, _, _, record = row
-        end = form % (position, _recorded_text(recorded_at), _plain_text(stream), version)
-        begin = false if record.startswith(false) else true
-        if record.startswith(begin) and record.endswith(end):
-            found[event_type].append((number, record[len(begin) : -len(end)]))
-    return found
-
-
-def _all_fit(event_type: str, rows: Sequence[Row], events: Sequence[bytes]) -> bool:
-    """Whether events are in canonical form and the columns of their rows follow from them.
-
-    A line each: as no canonical JSON holds a line end, equal lines in equal number are equal one by one.
-    """
-    lines = b"\n".join(events)
-    decoder, reference_of = _line_reader(event_type)
+    numbers, datas, contents = _events_in(event_type, rows, ledger_id)
+    lines = b"\n".join(datas)
+    decoder, reference_of = _data_reader(event_type)
     decoded = decoder.decode_lines(lines)
-    if len(decoded) != len(events) or _encoder.encode_lines(decoded) != lines + b"\n":
-        return False
-    _, streams, _, types, sources, names, refs, occurred, _, hashes, _, _ = zip(*rows, strict=True)
+    if len(decoded) != len(datas) or _encoder.encode_lines(decoded) != lines + b"\n":
+        return []
+    sure = [rows[number] for number in numbers]
+    if list(map(reference_of, decoded)) != list(map(_REF, sure)):
+        return []
+    if event_type == PAID:
+        contents = [
+            content.replace(b'"buyer":"%b"' % data.buyer.encode(), BUYER_MARK, 1)
+            for content, data in zip(contents, decoded, strict=True)
+        ]
+    if [sha256(content).digest() for content in contents] != list(map(_CONTENT_HASH, sure)):
+        return []
+    if event_type == PAID:
+        borne.add(map(_STREAM, sure), [data.buyer for data in decoded])
+    return numbers
+
+
+def _events_in(event_type: str, rows: Sequence[Columns], ledger_id: str) -> _Events:
+    """The events in records that are in canonical form around the data of events.
+
+    Raises what `_UNSURE` lists where columns are unusual.
+    """
+    positions, streams, versions, _, sources, names, _, occurred, recorded, _, _, records = zip(*rows, strict=True)
+    texts = "".join([ledger_id, *streams, *sources, *names])
+    if not texts.isprintable() or '"' in texts or "\\" in texts:
+        raise ValueError(texts)  # JSON may write it otherwise
+    if {*map(type, positions), *map(type, versions)} != {int}:
+        raise ValueError(positions)  # of a text the same would be written
     shanghai_text(max(occurred))  # raises OverflowError behind the last instant of the calendar
-    return (
-        list(map(_NAMED, decoded)) == list(zip(streams, types, sources, names, strict=True))
-        and list(map(_TIME, decoded)) == [_text_of(instant) for instant in occurred]
-        and list(map(reference_of, map(_DATA, decoded))) == list(refs)
-        and [sha256(content).digest() for content in _contents(event_type, decoded, events)] == list(hashes)
-    )
-
-
-def _contents(event_type: str, decoded: Sequence[Any], events: Sequence[bytes]) -> Sequence[bytes]:
-    """What content hashes are of: no recordedtime, and the buyer a mark. Changes what was decoded."""
-    contents = [
-        event if item.recordedtime is UNSET else _without_recordedtime(item)
-        for item, event in zip(decoded, events, strict=True)
+    ends = [
+        f',"datacontenttype":"application/json","id":"{name}","source":"{source}","specversion":"1.0"'
+        f',"subject":"{stream}","time":"{_text_of(at)}","type":"{event_type}"}},"ledger":"{ledger_id}"'
+        f',"position":{position},"recorded_at":"{_recorded_text(recorded_at)}","stream":"{stream}"'
+        f',"v":{PLAIN_V},"version":{version}}}'
+        for position, stream, version, source, name, at, recorded_at in zip(
+            positions, streams, versions, sources, names, occurred, recorded, strict=True
+        )
     ]
-    if event_type != PAID:
-        return contents
-    return [
-        content.replace(b'"buyer":"%b"' % item.data.buyer.encode(), BUYER_MARK, 1)
-        for content, item in zip(contents, decoded, strict=True)
-    ]
+    numbers: list[int] = []
+    datas: list[bytes] = []
+    contents: list[bytes] = []
+    for number, (record, end) in enumerate(zip(records, map(str.encode, ends), strict=True)):
+        if record.startswith(_BEGINNING) and record.endswith(end):
+            data, content = record[_DATA_AT : -len(end)], record[_EVENT_AT : record.rindex(_EVENT_ENDS)]
+        elif (other := _other_event(record, end)) is not None:
+            data, content = other
+        else:
+            continue
+        numbers.append(number)
+        datas.append(data)
+        contents.append(content)
+    return _Events(numbers, datas, contents)
 
 
-def _without_recordedtime(event: Any) -> bytes:
-    event.recordedtime = UNSET
-    return encode_json(event)
-
-
-@lru_cache(10_000)
-def _plain_text(text: str) -> bytes:
-    """Raises ValueError for a text that JSON may write otherwise."""
-    if _PLAIN_TEXT.fullmatch(text) is None:
-        raise ValueError(text)
-    return text.encode()
+def _other_event(record: bytes, end: bytes) -> tuple[bytes, bytes] | None:
+    """The data and the event where there are attributes before the data, or a recordedtime behind the id."""
+    behind_id = end[end.index(b',"source":') :]
+    begin = _OTHER_BEGINNING.match(record)
+    if begin is None or not record.endswith(behind_id):
+        return None
+    identity = end[: -len(behind_id)]
+    data = _CLAIM.sub(b"", record[begin.end() : -len(behind_id)])
+    if not data.endswith(identity):
+        return None
+    content = begin[1] + data + behind_id[: behind_id.rindex(_EVENT_ENDS)]
+    return data.removesuffix(identity), content
 
 
 @lru_cache(100)
-def _recorded_text(instant: int) -> bytes:
-    return instant_text(instant).encode()
+def _recorded_text(instant: int) -> str:
+    return instant_text(instant)
 
 
 def _text_of(instant: int) -> str:
     """The instant as `instant_text` writes it; what is of one hour is worked out once."""
-    seconds, micros = divmod(instant, SECOND_MICROS)
-    hour, rest = divmod(seconds, _HOUR_SECONDS)
-    return f"{_hour_text(hour)}{_IN_HOUR[rest]}{micros:06d}Z"
+    hour, in_hour = divmod(instant, HOUR_MICROS)
+    second, micros = divmod(in_hour, SECOND_MICROS)
+    millis, rest = divmod(micros, 1_000)
+    return f"{_HOURS[hour]}{_IN_HOUR[second]}{_DIGITS[millis]}{_DIGITS[rest]}Z"
 
 
-_HOUR_SECONDS: Final = HOUR_MICROS // SECOND_MICROS
-_IN_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(_HOUR_SECONDS)]
+_IN_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(HOUR_MICROS // SECOND_MICROS)]
+_DIGITS: Final = [f"{number:03d}" for number in range(1_000)]
 
 
-@lru_cache(10_000)
-def _hour_text(hour: int) -> str:
-    return instant_text(hour * HOUR_MICROS)[: len("2022-11-30T00:")]
+class _Hours(dict[int, str]):
+    """By hour, how the text of an instant in it begins."""
+
+    def __missing__(self, hour: int) -> str:
+        text = instant_text(hour * HOUR_MICROS)[: len("2022-11-30T00:")]
+        if len(self) < HOURS_KEPT_MAX:
+            self[hour] = text
+        return text
 
 
-_POSITION: Final = itemgetter(Row._fields.index("position"))
-_VERSION: Final = itemgetter(Row._fields.index("version"))
+HOURS_KEPT_MAX: Final = 100_000
+_HOURS: Final = _Hours()
+
+
+_STREAM, _TYPE, _REF, _CONTENT_HASH = (
+    itemgetter(Row._fields.index(name)) for name in ("stream", "type", "ref", "content_hash")
+)
 _encoder: Final = msgspec.json.Encoder()
-_NAMED: Final = attrgetter("subject", "type", "source", "id")
-_TIME: Final = attrgetter("time")
-_DATA: Final = attrgetter("data")
 
 
 @cache
-def _line_reader(event_type: str) -> tuple[msgspec.json.Decoder[Any], Callable[[Any], str | None]]:
-    """Reads events of one type as strictly as `_reader` does."""
-    return msgspec.json.Decoder(_plain_event(event_type)), _reference_of(event_type)
+def _data_reader(event_type: str) -> tuple[msgspec.json.Decoder[Any], Callable[[Any], str | None]]:
+    """Reads the data of events of one type as strictly as `_reader` does."""
+    return msgspec.json.Decoder(_plain(CATALOGUE[event_type].data)), _reference_of(event_type)
 
 
 # --- one by one -------------------------------------------------------------------------------------------------------
@@ -206,7 +248,15 @@ def _plain(struct: type[msgspec.Struct], **others: Any) -> type[msgspec.Struct]:
     return msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def check_columns(row: Row, ledger_id: str) -> None:
+def add_borne(row: Columns, borne: BorneAliases) -> None:
+    """Add the alias in a record that fits to those that are borne."""
+    if _TYPE(row) == PAID:
+        borne.add([_STREAM(row)], [_reader(PAID).decode(row[-1]).event.data.buyer])
+
+
+def check_columns(columns: Columns, ledger_id: str) -> None:
+    """Raises Misfit where the columns of a row do not follow from its record."""
+    row = Row._make(columns)
     try:
         reader = _reader(row.type)
         record = reader.decode(row.record)

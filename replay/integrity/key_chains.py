@@ -4,10 +4,10 @@ Memory grows with the number of keys, not of records. A walk that begins later t
 record of each key as it stands; whether that goes on from where the walk before ended, `joined_keys` looks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain as joined
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from domain.keys import key_beside_stream, stream_key
 from replay.schema.versions import KEY_CHAINS, STREAM_CHAINS
@@ -21,7 +21,7 @@ from replay.store.key_chains import (
     key_chain_rows,
     reach,
 )
-from replay.store.record import CHAIN_START, HASH_BYTES, Row, key_linked
+from replay.store.record import CHAIN_START, HASH_BYTES, key_linked
 
 
 class Begun(NamedTuple):
@@ -61,39 +61,35 @@ class KeyWalk:
         self._others = iter(key_chain_rows(store, after + 1) if kept else ())
         self._later, self._ended = after > 0, False
 
-    def follow(self, row: Row, leaf: bytes) -> None:
-        """Take the next record of the walk, with its leaf hash."""
+    def follow(self, rows: Sequence[tuple[Any, ...]], leaves: Sequence[bytes]) -> None:
+        """Take the next records of the walk, the columns of a `Row` each, with their leaf hashes."""
         if self._ended:
             return
+        chains, position = self._keys.chains, 0
         try:
-            link = next(self._links, None)
-            if link is None:
-                self._ended, self._keys.unkept = True, row.position
-            else:
-                self._stream(row, leaf, link)
-                if (key := key_beside_stream(row.type, row.ref)) is not None:
-                    self._other(key, row.position, leaf)
+            for row, leaf in zip(rows, leaves, strict=True):
+                position, stream, version, event_type, _, _, ref, _, _, _, _, _ = row
+                kept = next(self._links, None)
+                if kept is None:
+                    self._ended, self._keys.unkept = True, position
+                    return
+                before = chains.get(stream)
+                if before is None and version > 1:
+                    self._keys.begun[stream_key(stream)] = Begun(leaf, KeyState(version, kept, position))
+                elif (link := key_linked(before or CHAIN_START, position, leaf)) != kept:
+                    raise Misfit(
+                        f"in {STREAM_CHAINS} the chain of {stream} is {kept.hex()}, but the records give {link.hex()}"
+                    )
+                chains[stream] = kept
+                if (key := key_beside_stream(event_type, ref)) is not None:
+                    self._other(key, position, leaf)
         except Misfit as misfit:
-            self._ended, self._keys.problem = True, f"position {row.position}: {misfit}"
+            self._ended, self._keys.problem = True, f"position {position}: {misfit}"
 
     def end(self, last: int) -> None:
         """Say that the walk ended with the record at a position."""
         if self._keys.problem is None and (found := next(self._others, None)) is not None and found[2] <= last:
             self._keys.problem = f"position {found[2]}: {KEY_CHAINS} holds {_shown(found)}, which no record gives"
-
-    def _stream(self, row: Row, leaf: bytes, kept: bytes) -> None:
-        chains = self._keys.chains
-        before = chains.get(row.stream)
-        if before is None and row.version > 1:
-            chains[row.stream] = kept
-            self._keys.begun[stream_key(row.stream)] = Begun(leaf, KeyState(row.version, kept, row.position))
-            return
-        link = key_linked(before or CHAIN_START, row.position, leaf)
-        if link != kept:
-            raise Misfit(
-                f"in {STREAM_CHAINS} the chain of {row.stream} is {kept.hex()}, but the records give {link.hex()}"
-            )
-        chains[row.stream] = link
 
     def _other(self, key: str, position: int, leaf: bytes) -> None:
         found = next(self._others, None)

@@ -4,22 +4,24 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection
+from operator import gt
 from typing import Final, NamedTuple
 
 from domain.limits import AHEAD_MICROS_MAX
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
-from replay.integrity.aliases import buyer_problems, why_seals_unchecked
-from replay.integrity.columns_fit import check_columns, which_fit
+from replay.integrity.aliases import AliasTable, buyer_problems, problems_beside, table_of, why_seals_unchecked
+from replay.integrity.borne import BorneAliases
+from replay.integrity.columns_fit import Columns, add_borne, check_columns, which_fit
 from replay.integrity.key_chains import KeyWalk, Misfit, WalkedKeys, chain_problems, joined_keys
 from replay.processes import begun, rare_cycle_search, second_core
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
 from replay.store.queries import BEFORE_ALL, chain_at, link_at, plain_rows, tally
-from replay.store.record import Row, leaf_hash, linked
+from replay.store.record import leaf_hash, linked
 
-ROWS_TOGETHER: Final = 200
+ROWS_TOGETHER: Final = 400
 """More do not stay in a processor's cache, and take longer each."""
 RECORDS_BEFORE_HELP: Final = 50_000
 """Shorter ledgers are walked by one process: a second one takes a quarter of a second to start."""
@@ -57,12 +59,10 @@ def parse_head(text: str) -> Kept:
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
     """Walk the whole ledger as it stands at the beginning; what the database itself looks at, it does meanwhile."""
     last = store.head().position
-    is_long = last >= RECORDS_BEFORE_HELP
-    rows = begun(store.row_problems)
-    buyers = begun(partial(_buyer_problems_at, store.location)) if is_long else None
+    rows, table = begun(store.row_problems), None
     with rare_cycle_search():
-        if is_long:
-            span = _walked_by_two(store, last, progress)
+        if last >= RECORDS_BEFORE_HELP:
+            span, table = _walked_by_two(store, last, progress)
         else:
             span = _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
     progress(span.head.position)
@@ -71,18 +71,13 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
         result.problems.append(span.problem)
     else:
         result.problems += _tally_problems(store, last, span.types)
-        result.problems += buyer_problems(store) if buyers is None else buyers.result()
+        result.problems += buyer_problems(store) if table is None else problems_beside(store, span.borne, table)
         result.problems += chain_problems(store, span.keys)
         result.seals_unchecked = why_seals_unchecked(store)
     result.problems += store.definition_problems() + rows.result()
     if kept is not None:
         result.problems += _kept_problems(store, kept, span)
     return result
-
-
-def _buyer_problems_at(location: str) -> list[str]:
-    with open_store(location) as store:
-        return buyer_problems(store)
 
 
 @dataclass
@@ -100,9 +95,10 @@ class WalkedSpan:
     """The first version met of each stream."""
     types: Counter[str] = field(default_factory=Counter)
     keys: WalkedKeys = field(default_factory=WalkedKeys)
+    borne: BorneAliases = field(default_factory=BorneAliases)
     problem: str | None = None
 
-    def check(self, row: Row, leaf: bytes, ledger_id: str, *, fits: bool) -> None:
+    def check(self, row: Columns, leaf: bytes, ledger_id: str, *, fits: bool) -> None:
         """Raises Misfit unless the row follows the rows before it and its columns follow its bytes.
 
         `fits` says that they are known to.
@@ -132,28 +128,34 @@ class WalkedSpan:
         self.types[event_type] += 1
         self.head = Head(position, recorded_at, chain)
 
-    def take(self, rows: Sequence[Row], leaves: Sequence[bytes]) -> bool:
+    def take(self, rows: Sequence[Columns], leaves: Sequence[bytes]) -> bool:
         """Go on behind rows whose columns fit. False, and nothing is done, where `check` would find anything."""
-        at, recorded, chain = self.head
-        versions: dict[str, int] = {}
+        if not rows:
+            return True
+        at, last_recorded, chain = self.head
+        positions, streams, versions, types, _, _, _, occurred, recorded, _, chains, _ = zip(*rows, strict=True)
+        in_order = [last_recorded, *recorded]
+        if (
+            positions != tuple(range(at + 1, at + 1 + len(rows)))
+            or in_order != sorted(in_order)
+            or any(map(gt, occurred, [instant + AHEAD_MICROS_MAX for instant in recorded]))
+            or list(map(linked, (chain, *chains), leaves)) != list(chains)
+        ):
+            return False
+        last_versions: dict[str, int] = {}
         firsts: dict[str, int] = {}
-        for row, leaf in zip(rows, leaves, strict=True):
-            position, stream, version, _, _, _, _, occurred_at, recorded_at, _, kept, _ = row
-            at += 1
-            chain = linked(chain, leaf)
-            before = versions.get(stream) or self.versions.get(stream)
+        for stream, version in zip(streams, versions, strict=True):
+            before = last_versions.get(stream) or self.versions.get(stream)
             if before is None:
                 before = 0 if self.from_start else version - 1
                 firsts[stream] = version
-            if (position, version, kept) != (at, before + 1, chain) or not (
-                recorded <= recorded_at and occurred_at <= recorded_at + AHEAD_MICROS_MAX
-            ):
+            if version != before + 1:
                 return False
-            versions[stream], recorded = version, recorded_at
-        self.head = Head(at, recorded, chain)
-        self.versions |= versions
+            last_versions[stream] = version
+        self.head = Head(positions[-1], recorded[-1], chains[-1])
+        self.versions |= last_versions
         self.first_versions |= firsts
-        self.types.update(row.type for row in rows)
+        self.types.update(types)
         return True
 
 
@@ -162,12 +164,11 @@ def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> 
     keys, ledger_id = KeyWalk(store, span.keys, span.head.position), store.identity.id
     try:
         for rows in _together(_rows(store, span.head.position, span.last)):
-            fits, leaves = which_fit(rows, ledger_id), [leaf_hash(row.record) for row in rows]
-            are_taken = all(fits) and span.take(rows, leaves)
-            for row, leaf, is_sure in zip(rows, leaves, fits, strict=True):
-                if not are_taken:
-                    span.check(row, leaf, ledger_id, fits=is_sure)
-                keys.follow(row, leaf)
+            fits, leaves = which_fit(rows, ledger_id, span.borne), [leaf_hash(row[-1]) for row in rows]
+            if all(fits) and span.take(rows, leaves):
+                keys.follow(rows, leaves)
+            else:
+                _walk_each(span, rows, leaves, fits, ledger_id, keys)
             progress(span.head.position)
         if span.head.position != span.last:
             raise Misfit(f"is missing; the ledger goes on to {span.last}")
@@ -179,50 +180,70 @@ def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> 
     return span
 
 
+def _walk_each(
+    span: WalkedSpan,
+    rows: Sequence[Columns],
+    leaves: Sequence[bytes],
+    fits: Sequence[bool],
+    ledger_id: str,
+    keys: KeyWalk,
+) -> None:
+    """Go on one by one, up to the first that does not fit."""
+    for row, leaf, is_sure in zip(rows, leaves, fits, strict=True):
+        span.check(row, leaf, ledger_id, fits=is_sure)
+        if not is_sure:
+            add_borne(row, span.borne)
+        keys.follow([row], [leaf])
+
+
 def _before_first(store: Store) -> Head:
     return Head(0, 0, store.identity.chain_start)
 
 
-def _rows(store: Store, after: int, last: int) -> Iterator[Row]:
+def _rows(store: Store, after: int, last: int) -> Iterator[Columns]:
     """The rows behind a position; from the start, those too that stand before the first."""
-    return map(Row._make, plain_rows(store, after or BEFORE_ALL, last))
+    return plain_rows(store, after or BEFORE_ALL, last)
 
 
-def _together(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _together(rows: Iterator[Columns]) -> Iterator[list[Columns]]:
     """Some rows at a time; before one that cannot be read, what was read."""
-    some: list[Row] = []
+    some: list[Columns] = []
     try:
-        for row in rows:
-            some.append(row)
-            if len(some) == ROWS_TOGETHER:
-                yield some
-                some = []
+        while True:
+            some = []
+            some.extend(islice(rows, ROWS_TOGETHER))
+            if not some:
+                return
+            yield some
     except DamagedError:
         yield some
         raise
-    yield some
 
 
-def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> WalkedSpan:
-    """The second half is walked by another process, from the link that the first half has to end with."""
+def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> tuple[WalkedSpan, AliasTable | None]:
+    """The second half is walked by another process, from the link that the first half has to end with.
+
+    While that process comes up, this one reads the table of aliases.
+    """
     middle = last // 2
     with second_core(_serve) as helper:
         found = link_at(store, middle)
         if found is None:
-            return _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
+            return _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress), None
         helper.send((store.location, WalkedSpan(found, last, from_start=False)))
+        table = table_of(store)
         first = _walked(
             store, WalkedSpan(_before_first(store), middle, from_start=True), lambda done: progress(2 * done)
         )
         if first.problem is not None:
-            return first
+            return first, None
         try:
             second: WalkedSpan | str = helper.recv()
         except EOFError:
             second = "the process that verifies the second half was ended from outside; verify again"
     if isinstance(second, str):
         raise StoreError(second)
-    return _joined(store, first, second)
+    return _joined(store, first, second), table
 
 
 def _serve(connection: Connection) -> None:
@@ -240,13 +261,18 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
         if version != first.versions.get(stream, 0) + 1:
             # Walk the second half again, knowing the first, to name the first record that does not fit.
             again = WalkedSpan(
-                *(first.head, second.last, True), versions=first.versions, types=first.types, keys=first.keys
+                *(first.head, second.last, True),
+                versions=first.versions,
+                types=first.types,
+                keys=first.keys,
+                borne=first.borne,
             )
             return _walked(store, again, lambda _: None)
     return WalkedSpan(
         *(second.head, second.last, True),
         types=first.types + second.types,
         keys=joined_keys(first.keys, second.keys),
+        borne=first.borne.then(second.borne),
         problem=second.problem,
     )
 

@@ -9,7 +9,6 @@ from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final, NamedTuple, Self
 
@@ -18,10 +17,8 @@ from numpy.typing import NDArray
 
 from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
-from replay.columnar.archive import open_archive
 from replay.columnar.columns import EVENT_RETRACTED, TYPES, WHATS, Columns, taken_out
 from replay.columnar.size import ROWS_TO_AN_EVENT
-from replay.columnar.subject import subject_columns
 from replay.history.readers import Reader
 from replay.replaying.base import (
     NAMED_IN_VAIN,
@@ -40,7 +37,8 @@ from replay.replaying.in_columns import (
     merged,
     moved_in,
 )
-from replay.replaying.records import Lend, Records
+from replay.replaying.known import LargeKnown
+from replay.replaying.records import Records
 from replay.replaying.values import Differing, Made
 from replay.replaying.verdicts import Verdicts
 
@@ -55,17 +53,6 @@ _ABOUT: Final = np.array(
 """Types of events about an order or a violation."""
 
 
-@dataclass(frozen=True)
-class LargeKnown:
-    """What is known of a subject."""
-
-    columns: Columns
-    records: Records
-
-    def __len__(self) -> int:
-        return len(self.columns.at)
-
-
 class LargeReplay(Replay):
     """One replay of one large subject; a scheme's own class says what its compiled fold gives."""
 
@@ -75,12 +62,10 @@ class LargeReplay(Replay):
     verdicts: Verdicts
     """Of this subject alone."""
 
-    @classmethod
-    def known_of(cls, lend: Lend, subject: str, position: int) -> LargeKnown:
-        """What a replay of a subject rests on: from sealed segments and the records behind them."""
-        with lend() as store:
-            columns = subject_columns(store, open_archive(store, store.segments_path()), subject, position)
-        return LargeKnown(columns, Records(lend, subject, position))
+    @staticmethod
+    @abstractmethod
+    def load_loops() -> None:
+        """Load the compiled rules, which takes half a second the first time in a process; judges nothing."""
 
     @property
     def columns(self) -> Columns:

@@ -236,9 +236,16 @@ def replay_of(lend: Lend, judging: type[Replay], subject: str, moment: Moment, p
     with lend() as store:
         if not _is_large(store, judging, subject):
             return judging(subject, judging.load(store, subject, moment.position), moment, policies)
-    large = _in_room(judging.scheme, "large").Large
-    found: Replay = large(subject, large.known_of(lend, subject, moment.position), moment, policies)
+    from replay.replaying.known import known_of
+
+    known = known_of(lend, subject, moment.position, lambda: _large(judging).load_loops())
+    found: Replay = _large(judging)(subject, known, moment, policies)
     return found
+
+
+def _large(judging: type[Replay]) -> Any:
+    """The scheme's replay of a large subject."""
+    return _in_room(judging.scheme, "large").Large
 
 
 def weight_under(store: Store, judging: type[Replay], subject: str, position: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.events import BINDING_TYPES
+from replay.errors import damaged
 from replay.store.base import ROW_COLUMNS, Head, Readable, Store, Transaction
 from replay.store.record import Row
 
@@ -41,8 +42,8 @@ def sealed_rows(store: Store, after: int, last: int) -> Rows:
 
 
 def sealed_rows_of(store: Store, stream: str, after: int, last: int) -> Rows:
-    """The same of one stream, in order of version."""
-    sql = f"{_SEALED_SQL} WHERE stream = ? AND position > ? AND position <= ? ORDER BY version"
+    """The same of the versions of a stream behind one up to another, in their order."""
+    sql = f"{_SEALED_SQL} WHERE stream = ? AND version > ? AND version <= ? ORDER BY version"
     return store._query(sql, (stream, after, last))
 
 
@@ -184,9 +185,10 @@ def length_at(store: Store, stream: str, position: int) -> int:
 
 
 def position_of(store: Store, stream: str, version: int) -> int:
-    """Where a version of a stream stands."""
-    ((position,),) = store._query("SELECT position FROM records WHERE stream = ? AND version = ?", (stream, version))
-    return int(position)
+    """Where a version of a stream stands. Raises DamagedError where it is missing."""
+    for (position,) in store._query("SELECT position FROM records WHERE stream = ? AND version = ?", (stream, version)):
+        return int(position)
+    raise damaged(f"the ledger lacks version {version} of {stream}: it")
 
 
 def count_between(store: Store, stream: str, first: int, end: int) -> int:

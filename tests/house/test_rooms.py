@@ -92,9 +92,14 @@ STILL_TWICE = {
 
 
 def test_a_class_name_has_one_meaning() -> None:
-    """In the rooms of the schemes it may stand in each, for what plays the same part there."""
+    """In the rooms of the schemes it may stand in each, for what plays the same part there.
+
+    The checker beside evidence is a program by itself, and has the words of its own matter.
+    """
     homes: dict[str, set[str]] = {}
     for name, path in sources().items():
+        if name == "replay.checkers.check_evidence":
+            continue
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 own = any(scheme.replace("-", "_") in name.split(".") for scheme in SCHEMES)

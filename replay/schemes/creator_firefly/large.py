@@ -8,10 +8,14 @@ from numpy.typing import NDArray
 
 from domain.calendar import month_of
 from domain.creator_firefly import account
+from domain.creator_firefly.rule import SCHEME
 from domain.policy import start_of_month, terms_of
+from replay.columnar.columns import no_rows
 from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
-from replay.replaying.large import LargeKnown, LargeReplay
+from replay.replaying.known import LargeKnown
+from replay.replaying.large import LargeReplay
 from replay.replaying.values import LevelChange
 from replay.schemes.creator_firefly.fold import fold_firefly
 from replay.schemes.creator_firefly.folded import firefly_of
@@ -24,6 +28,10 @@ class LargeFirefly(LargeReplay, FireflyReplay):
     note_words: ClassVar[tuple[str, ...]] = COMMON_NOTES
     took_part = ()
     """Nothing here lacks a cause of its own instant."""
+
+    @staticmethod
+    def load_loops() -> None:
+        fold_firefly(no_rows(), terms_of(shipped(SCHEME), start_of_month), 0, judges=True)
 
     def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
         Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]

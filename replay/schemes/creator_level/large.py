@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from domain.calendar import month_start
 from domain.creator_level.facts import CONTENT, Verdict, evaluation_period, rules_of
-from domain.creator_level.rule import Figures, Rules
+from domain.creator_level.rule import SCHEME, Figures, Rules
 from domain.policy import Policy, terms_of
+from replay.columnar.columns import no_rows
 from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
-from replay.replaying.large import LargeKnown, LargeReplay
+from replay.replaying.known import LargeKnown
+from replay.replaying.large import LargeReplay
 from replay.replaying.verdicts import Verdicts
 from replay.schemes.creator_level.fold import fold_creators
 from replay.schemes.creator_level.folded import creator_of, figures_of
@@ -23,6 +26,10 @@ class LargeCreator(LargeReplay, CreatorReplay):
     """One replay of one large creator."""
 
     note_words: ClassVar[tuple[str, ...]] = COMMON_NOTES
+
+    @staticmethod
+    def load_loops() -> None:
+        fold_creators(no_rows(), terms_of(shipped(SCHEME), evaluation_period), 0, judges=True)
 
     def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
         Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]

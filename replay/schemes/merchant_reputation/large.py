@@ -12,7 +12,7 @@ from domain.calendar import month_start
 from domain.events import Event
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEW, STATES, Account, Month, Run, Verdict
+from domain.merchant_reputation.rule import NEW, SCHEME, STATES, Account, Month, Run, Verdict
 from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import (
     MERCHANT_CLOSED,
@@ -21,12 +21,15 @@ from replay.columnar.columns import (
     ORDER_FLAGGED,
     ORDER_RECEIVED,
     REVIEW_POSTED,
+    no_rows,
 )
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
 from replay.replaying.in_columns import found_in
-from replay.replaying.large import LargeKnown, LargeReplay
+from replay.replaying.known import LargeKnown
+from replay.replaying.large import LargeReplay
 from replay.replaying.values import Judged, LevelChange, Standing
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import account_from, account_of
@@ -40,6 +43,10 @@ class LargeReputation(LargeReplay, ReputationReplay):
     """One replay of one large merchant."""
 
     note_words: ClassVar[tuple[str, ...]] = (*account.NOTES, BEFORE_OPENING, *COMMON_NOTES)
+
+    @staticmethod
+    def load_loops() -> None:
+        fold_reputation(no_rows(), spans_of(terms_of(shipped(SCHEME), start_of_month)), 0)
 
     def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
         Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from domain.calendar import month_start
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, last_closed_day, spans_of
-from domain.merchant_tier.rule import Window
+from domain.merchant_tier.rule import SCHEME, Window
 from domain.policy import start_of_day, terms_of
-from replay.columnar.columns import MERCHANT_CLOSED, MERCHANT_ONBOARDED, TIER_SET
+from replay.columnar.columns import MERCHANT_CLOSED, MERCHANT_ONBOARDED, TIER_SET, no_rows
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
-from replay.replaying.large import LargeKnown, LargeReplay
+from replay.replaying.known import LargeKnown
+from replay.replaying.large import LargeReplay
 from replay.schemes.merchant_tier.fold import fold_tier
 from replay.schemes.merchant_tier.folded import notes_of, tier_of
 from replay.schemes.merchant_tier.replay import TierReplay
@@ -25,6 +27,10 @@ class LargeTier(LargeReplay, TierReplay):
     """One replay of one large merchant."""
 
     note_words: ClassVar[tuple[str, ...]] = (BEFORE_OPENING, *COMMON_NOTES)
+
+    @staticmethod
+    def load_loops() -> None:
+        fold_tier(no_rows(), terms_of(shipped(SCHEME), start_of_day), last_closed_day(0), judges=True)
 
     def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
         Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]

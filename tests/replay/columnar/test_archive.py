@@ -32,7 +32,7 @@ from replay.columnar import encoding, numbering, reading, segments
 from replay.columnar import seal as sealing
 from replay.columnar.archive import Archive, open_archive
 from replay.columnar.check import check_archive
-from replay.columnar.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order
+from replay.columnar.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order, no_rows
 from replay.columnar.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
 from replay.columnar.parts import SortedRows, SubjectRange, parts_of
 from replay.columnar.seal import LOCK, seal, segments_folder
@@ -692,9 +692,8 @@ def forged(folder: Path, kind: str, change: Callable[[Any], Any]) -> str:
         (held,) = columns_in(folder, file)
         made = dict(contents(change(held), names_schema().empty_table()))
     else:
-        columns = Columns._make([*(np.zeros(0, kind) for kind in TYPES.values()), [], [], []])
         (names,) = names_in(folder, file)
-        made = dict(contents(columns, change(names)))
+        made = dict(contents(no_rows(), change(names)))
     files = list(generation.files)
     files[place] = write_segment(folder, file.name, made[kind])
     generations = [msgspec.structs.replace(generation, files=files)]

@@ -10,6 +10,7 @@ import pytest
 from domain.calendar import instant_text
 from replay.errors import StoreError
 from replay.integrity import verify as verifying
+from replay.integrity.borne import BorneAliases
 from replay.integrity.columns_fit import _text_of, check_columns, which_fit
 from replay.integrity.key_chains import Misfit
 from replay.integrity.verify import WalkedSpan, verify
@@ -80,13 +81,13 @@ def changed(row: Row, other: Row, random: Random) -> Row:
 
 def test_what_is_as_it_should_be_is_seen_together(recorded: tuple[Store, list[Row]]) -> None:
     store, rows = recorded
-    fits = which_fit(rows, store.identity.id)
+    fits = which_fit(rows, store.identity.id, BorneAliases())
     assert all(fits_alone(row, store.identity.id) for row in rows)
     unusual = [row for row, is_sure in zip(rows, fits, strict=True) if not is_sure]
     assert len(unusual) == 5 and all(b'"extensions":' in row.record for row in unusual), "they are looked at alone"
     assert len({row.type for row in rows}) > 12
-    assert not any(which_fit(rows, "0" * 32)) and not any(which_fit(rows, 'a"b'))
-    assert which_fit([], store.identity.id) == []
+    assert not any(which_fit(rows, "0" * 32, BorneAliases())) and not any(which_fit(rows, 'a"b', BorneAliases()))
+    assert which_fit([], store.identity.id, BorneAliases()) == []
 
 
 @pytest.mark.slow
@@ -99,7 +100,7 @@ def test_together_nothing_is_sure_that_is_wrong_alone(recorded: tuple[Store, lis
         some = rows[start : start + 20]
         at = random.randrange(20)
         some[at] = changed(some[at], random.choice(rows), random)
-        fits = which_fit(some, store.identity.id)
+        fits = which_fit(some, store.identity.id, BorneAliases())
         for row, is_sure in zip(some, fits, strict=True):
             assert not is_sure or fits_alone(row, store.identity.id), row
             found += is_sure
@@ -120,7 +121,7 @@ def test_rows_that_are_two_halves_of_lines_are_not_taken_for_each_other(recorded
         one._replace(record=one.record.replace(event_in(one), both)),
         two._replace(record=two.record.replace(event_in(two), b"")),
     ]
-    assert which_fit(some, store.identity.id) == [False, False]
+    assert which_fit(some, store.identity.id, BorneAliases()) == [False, False]
 
 
 @pytest.mark.parametrize("instant", [0, -1, 1, 1_667_600_000_000_000, 1_667_603_599_999_999, LAST_INSTANT, -(10**16)])
@@ -134,7 +135,7 @@ def test_an_instant_behind_the_calendar_is_not_sure(recorded: tuple[Store, list[
     behind = instant_text(LAST_INSTANT + 1).encode()
     record = row.record.replace(instant_text(row.occurred_at).encode(), behind, 1)
     late = row._replace(record=record, occurred_at=LAST_INSTANT + 1)
-    assert not fits_alone(late, store.identity.id) and which_fit([late], store.identity.id) == [False]
+    assert not fits_alone(late, store.identity.id) and which_fit([late], store.identity.id, BorneAliases()) == [False]
 
 
 # --- the order of rows ------------------------------------------------------------------------------------------------
