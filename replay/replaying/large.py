@@ -42,6 +42,8 @@ from replay.replaying.records import Records
 from replay.replaying.values import Differing, Made
 from replay.replaying.verdicts import Verdicts
 
+Rows = NDArray[np.bool_] | NDArray[np.int64]
+"""Some rows of columns: a mark at each, or their places."""
 TOLD_MONTHS: Final = 3
 """So many months' replays are kept: who tells of one goes on to the next."""
 _CORRECTIONS: Final = np.array([WHATS[name] for name in sorted(CORRECTION_TYPES & WHATS.keys())], np.int8)
@@ -287,8 +289,17 @@ class LargeReplay(Replay):
         retractions.
         """
         columns = self.columns
-        keys = np.unique(columns.key[around])
-        rows = around | np.isin(columns.key, keys[keys >= 0]) | np.isin(columns.what, (EVENT_RETRACTED, *types))
+        return self.with_retractions(around | self.about_keys_of(around) | np.isin(columns.what, types))
+
+    def about_keys_of(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which rows are about the same orders, violations and the like as some rows."""
+        keys = np.unique(self.columns.key[rows])
+        return np.isin(self.columns.key, keys[keys >= 0])
+
+    def with_retractions(self, rows: NDArray[np.bool_]) -> list[Event]:
+        """The events of some rows, and the retractions."""
+        columns = self.columns
+        rows = rows | (columns.what == EVENT_RETRACTED)
         return self.events.at([*columns.position[rows].tolist(), *self.retracted_beyond])
 
     def named_elsewhere(self, known: Sequence[Event]) -> dict[tuple[str, str], int]:

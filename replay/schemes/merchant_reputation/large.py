@@ -17,6 +17,7 @@ from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import (
     MERCHANT_CLOSED,
     MERCHANT_ONBOARDED,
+    NO_NUMBER,
     ORDER_CLEARED,
     ORDER_FLAGGED,
     ORDER_RECEIVED,
@@ -137,13 +138,27 @@ class LargeReputation(LargeReplay, ReputationReplay):
 
     def month_told(self, month: int) -> "MonthOfLarge":
         before = [found for found in self.run.months if found.month < month]
-        opening, columns = before[-1].closing if before else NEW, self.columns
-        around = (columns.at >= month_start(month)) & (columns.at < month_start(month + 1))
-        judged = self.verdicts.position[self.verdicts_in(month, None)]
-        around[self.rows_at(judged.tolist())] = True  # also of receipts whose credit falls due in the month
-        known = self.bearing_on(around | (columns.position == opening.closed_position))
+        opening = before[-1].closing if before else NEW
+        known = self.with_retractions(self._leading_to(month, opening))
         found = MonthOfLarge(self, known, opening)
         found.elsewhere = self.named_elsewhere(known)
+        return found
+
+    def _leading_to(self, month: int, opening: Account) -> NDArray[np.bool_]:
+        """The rows of what is told of a month and of what led to it: half of what concerns the month's orders.
+
+        A verdict rests on what its order's events were until then, and on flags whenever they came; what a note says of
+        a receipt or flag may lie behind it. What happened in the month and is neither judged nor noted led to nothing.
+        """
+        columns = self.columns
+        begins, ends = month_start(month), month_start(month + 1)
+        judged = self.rows_at(self.verdicts.position[self.verdicts_in(month, None)].tolist())
+        noted = self.rows_at(self.notes_in(month, None))
+        is_flag = (columns.what == ORDER_FLAGGED) | (columns.what == ORDER_CLEARED)
+        of_judged = self.about_keys_of(judged) & ((columns.at < ends) | is_flag)
+        of_shop = (columns.key == NO_NUMBER) & (columns.at >= begins) & (columns.at < ends)
+        is_closing = columns.position == opening.closed_position
+        found: NDArray[np.bool_] = of_judged | self.about_keys_of(noted) | of_shop | is_closing
         return found
 
 
