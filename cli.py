@@ -26,6 +26,13 @@ ENTRIES: Final = {
     "head": Entry(
         "projections.commands.keep", "Print position and chain hash, to be kept elsewhere and given to 'verify --head'."
     ),
+    "checkpoint": Entry(
+        "projections.commands.keep",
+        "Seal how many records each key has, sign that with the ledger's keys, and print the signed note.",
+    ),
+    "key": Entry(
+        "projections.commands.keep", "Make, show and rotate the keys by which the ledger signs its checkpoints."
+    ),
     "backup": Entry(
         "projections.commands.keep",
         "Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.",

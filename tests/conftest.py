@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from projections.configuration.settings import settings as settings_of_the_program
+from replay.sealing.keys import NEXT_VARIABLE, SIGNING_VARIABLE
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
@@ -54,7 +55,8 @@ def nobodys_ledger(nobodys_settings: Path, monkeypatch: pytest.MonkeyPatch) -> N
             monkeypatch.delenv(setting.variable, raising=False)
     monkeypatch.delenv("LEVELBOOK_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(nobodys_settings))
-    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    for variable in (KEY_VARIABLE, SIGNING_VARIABLE, NEXT_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,12 @@ from projections.commands.options import (
     store_options,
 )
 from projections.configuration.settings import language_option, segments_option
+from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import decisions as decisions_text
 
 if TYPE_CHECKING:
-    pass
+    from replay.store.base import Store
 from projections.commands.asked import day_asked, month_asked, open_at
 
 
@@ -80,7 +81,22 @@ def decide(
                 chain_keys(opened, progress)
         with progress_of("deciding", subjects_of(opened, scheme)) as progress:
             found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind, segments=segments)
+        _sign(opened, clock_behind=clock_behind)
     decisions_text.print_run(found, as_json=format_ == "json")
+
+
+def _sign(store: "Store", *, clock_behind: bool) -> None:
+    """Make a checkpoint where the ledger has keys; what was decided stands, also where that fails."""
+    from replay.errors import LevelbookError
+    from replay.sealing.checkpoint import has_keys, make_checkpoint
+
+    if not has_keys(store):
+        return
+    try:
+        with phases() as told:
+            make_checkpoint(store, told, clock_behind=clock_behind)
+    except LevelbookError as error:
+        click.echo(f"no checkpoint was made: {error}", err=True)
 
 
 @command("decided", "levelbook decided merchant/tea-house")

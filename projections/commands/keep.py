@@ -1,4 +1,4 @@
-"""Commands that keep a ledger sound: verify, seal, note its head, back it up."""
+"""Commands that keep a ledger sound: verify, seal, note its head, sign checkpoints of it, back it up."""
 
 import sys
 from functools import partial
@@ -9,7 +9,9 @@ import click
 
 from projections.commands.options import (
     EXIT_NOT_ALL,
+    clock_option,
     command,
+    group,
     store_options,
 )
 from projections.configuration.settings import segments_option
@@ -104,3 +106,70 @@ def backup(file: Path, store: str, format_: str) -> None:
     checks_text.print_backup(file, result, as_json=format_ == "json")
     if result.source_problems:
         sys.exit(EXIT_NOT_ALL)
+
+
+@command("checkpoint", "levelbook checkpoint > latest.checkpoint")
+@clock_option
+@store_options
+def checkpoint(clock_behind: bool, store: str, format_: str) -> None:
+    """Seal how many records each key has, sign that with the ledger's keys, and print the signed note.
+
+    Where nothing was recorded since the last one, that is printed again. Only what is new is read, also while others
+    record; a killed one is gone on with. Meant for cron, and made at the end of each 'decide' as well.
+    """
+    from replay.sealing.checkpoint import make_checkpoint
+
+    with open_at(store) as opened, phases() as told:
+        made = make_checkpoint(opened, told, clock_behind=clock_behind)
+    checks_text.print_checkpoint(made, as_json=format_ == "json")
+
+
+@group("key", "levelbook key show > trust.txt")
+def key() -> None:
+    """Make, show and rotate the keys by which the ledger signs its checkpoints."""
+
+
+@command("new", "levelbook key new", of=key)
+@store_options
+def key_new(store: str, format_: str) -> None:
+    """Make the ledger's first keys, keep their secret beside the store, and record the public ones.
+
+    The secret is 64 hexadecimal digits, in the file STORE.signing (mode 0600) or in LEVELBOOK_SIGNING_KEY. No backup
+    holds it: keep a copy elsewhere.
+    """
+    from replay.sealing.checkpoint import begin_keys
+    from replay.sealing.keys import shown_keys
+
+    with open_at(store) as opened:
+        begin_keys(opened)
+        checks_text.print_keys(shown_keys(opened), as_json=format_ == "json")
+
+
+@command("show", "levelbook key show > trust.txt", of=key)
+@store_options
+def key_show(store: str, format_: str) -> None:
+    """Print the ledger's public keys as a trust file, to be given to whoever checks its evidence."""
+    from replay.sealing.keys import shown_keys
+
+    with open_at(store) as opened:
+        checks_text.print_keys(shown_keys(opened), as_json=format_ == "json")
+
+
+@command("rotate", "levelbook key rotate --reason 'the yearly change'", of=key)
+@click.option("--reason", required=True, help="Why; kept for ever.")
+@click.option("--lost", is_flag=True, help="The keys before can sign no more, or others may have them.")
+@store_options
+def key_rotate(reason: str, lost: bool, store: str, format_: str) -> None:
+    """Let other keys take the place of those in force, and record it; both sign the next checkpoint.
+
+    Whoever trusts the keys before must be given the others. With --lost these alone sign.
+    """
+    from replay.sealing.checkpoint import replace_keys
+    from replay.sealing.keys import shown_keys
+
+    with open_at(store) as opened, phases() as told:
+        done = replace_keys(opened, reason, told, lost=lost)
+        shown = shown_keys(opened)
+    checks_text.print_keys(shown, as_json=format_ == "json")
+    if done.left_to_do is not None:
+        click.echo(done.left_to_do, err=True)

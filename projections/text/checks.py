@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from replay.integrity.backup import BackedUp
     from replay.integrity.kept import Check
     from replay.integrity.verify import Verified
+    from replay.sealing.checkpoint import MadeCheckpoint
+    from replay.sealing.keys import ShownKeys
     from replay.store.base import Head
 from projections.text.output import print_json, print_json_list
 
@@ -125,3 +127,29 @@ def print_backup(file: Path, result: "BackedUp", *, as_json: bool) -> None:
     click.echo(f"{result.records} records in {file}, verified, head {head_text(result.head)}")
     for problem in result.source_problems:
         click.echo(f"of the store itself: {problem}")
+
+
+def print_checkpoint(made: "MadeCheckpoint", *, as_json: bool) -> None:
+    """The signed note alone; what else there is to say goes to standard error."""
+    seal = made.seal
+    if as_json:
+        sealed: dict[str, Any] = {"position": seal.position, "size": seal.size, "keys": seal.keys}
+        sealed |= {"heads": seal.heads.hex(), "tree": seal.tree.hex()}
+        found = {"ledger": made.ledger, "size": seal.position, "root": made.root.hex(), "new": made.is_new}
+        print_json({**found, "seal": sealed, "note": made.note.decode()})
+        return
+    if not made.is_new:
+        click.echo("nothing was recorded since the last checkpoint, which this is", err=True)
+    click.echo(made.note.decode(), nl=False)
+
+
+def print_keys(shown: "ShownKeys", *, as_json: bool) -> None:
+    """A trust file, with what was announced as remarks; the same as JSON."""
+    if as_json:
+        print_json(shown._asdict())
+        return
+    for item in shown.announced:
+        lost = ", those before being lost" if item["lost"] else ""
+        why = "" if item["reason"] is None else f": {item['reason']}"
+        click.echo(f"# announced at position {item['position']}{lost}{why}")
+    click.echo(shown.trust, nl=False)

@@ -296,6 +296,10 @@ class Store(Readable):
     def key_path(self) -> Path | None:
         """Where the key for buyers lies, or None when only the environment can give it."""
 
+    @abstractmethod
+    def signing_path(self) -> Path | None:
+        """Where the secret of the ledger's own keys lies, or None when only the environment can give it."""
+
     named_segments: Path | None = None
     """The folder of the sealed segments where it was named."""
 

@@ -212,6 +212,9 @@ class PostgresStore(Store):
     def key_path(self) -> Path | None:
         return None
 
+    def signing_path(self) -> Path | None:
+        return None
+
     def segments_path(self) -> Path | None:
         return self.named_segments
 

@@ -175,6 +175,9 @@ class SqliteStore(Store):
     def key_path(self) -> Path:
         return key_path(self.path)
 
+    def signing_path(self) -> Path:
+        return beside(self.path, ".signing")
+
     def segments_path(self) -> Path:
         return self.named_segments or beside(self.path, ".segments")
 

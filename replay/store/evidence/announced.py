@@ -1,0 +1,36 @@
+"""The keys that a ledger announced, by which its checkpoints are signed: records of the stream `ledger/keys`."""
+
+from typing import Final, NamedTuple
+
+from domain.events import KeysAnnounced
+from replay.store.base import Readable
+from replay.store.decode import read_record
+
+KEYS_STREAM: Final = "ledger/keys"
+ANNOUNCED: Final = "keys.announced"
+
+
+class Announcement(NamedTuple):
+    """Keys, and the position from which on they sign."""
+
+    position: int
+    said: KeysAnnounced
+
+    @property
+    def vkeys(self) -> list[str]:
+        """As a C2SP signed note has them."""
+        return self.said.vkeys
+
+
+def announcements(readable: Readable) -> list[Announcement]:
+    """All of them, the earliest first."""
+    sql = f"SELECT position, record FROM records WHERE stream = '{KEYS_STREAM}' ORDER BY version"
+    return [
+        Announcement(position, read_record(ANNOUNCED, bytes(record)).data)
+        for position, record in list(readable._query(sql))
+    ]
+
+
+def in_force(made: list[Announcement], size: int) -> Announcement | None:
+    """The keys that sign checkpoints over the first `size` records; None before any were announced."""
+    return next((found for found in reversed(made) if found.position <= size), None)
