@@ -51,9 +51,10 @@ async def level(request):
     return Response(body, 200, None, "application/json")
 
 app = Starlette(routes=[Route("/v1/subjects/{kind}/{id}/levels/{scheme}", level)])
-Server("bare", port=int(sys.argv[1]), interface=Interfaces.ASGI, websockets=False, log_enabled=False).serve(
-    target_loader=lambda: app, wrap_loader=False
-)
+port, workers = map(int, sys.argv[1:])
+Server(
+    "bare", port=port, workers=workers, interface=Interfaces.ASGI, websockets=False, log_enabled=False
+).serve(target_loader=lambda: app, wrap_loader=False)
 """
 
 
@@ -135,22 +136,27 @@ def level_path(merchant: int) -> str:
 def test_levels_a_second(served: Served, benchmark: BenchmarkFixture, workers: int, aim: float) -> None:
     """Against an endpoint of the same framework on the same server, with one worker, that returns the same bytes.
 
-    Rates of a full machine say little: processor time a request, of the server's processes, is told beside them.
+    The generator takes a part of the same cores: what a second worker can bring at all, the same endpoint with as many
+    workers says, in the same rounds. Rates of a full machine say little: processor time a request, of the server's
+    processes, is told beside them.
     """
     if shutil.which("wrk") is None:
         pytest.skip("needs wrk, from the system's packages")
-    path, port, bare_port = level_path(5), free_port(), free_port()
+    path, port, bare_port, peer_port = level_path(5), free_port(), free_port(), free_port()
     ours: list[Rate] = []
     bare: list[Rate] = []
+    peers: list[Rate] = []
     with urlopen(f"http://127.0.0.1:{served.port}{path}") as answer:
         body = answer.read()
     with (
         running(serve_words(served.location, port, workers), port, "/healthz") as product,
-        running([sys.executable, "-c", BARE, str(bare_port)], bare_port, path, body) as floor,
+        running([sys.executable, "-c", BARE, str(bare_port), "1"], bare_port, path, body) as floor,
+        running([sys.executable, "-c", BARE, str(peer_port), str(workers)], peer_port, path, body) as peer,
     ):
 
         def one_round() -> None:
             bare.append(rate_of(floor, bare_port, path))
+            peers.append(rate_of(peer, peer_port, path))
             ours.append(rate_of(product, port, path))
 
         benchmark.pedantic(one_round, rounds=5, iterations=1)  # type: ignore[no-untyped-call]
@@ -159,7 +165,10 @@ def test_levels_a_second(served: Served, benchmark: BenchmarkFixture, workers: i
         f"\nlevels, {workers} worker(s): {middle(ours, 'a_second'):,.0f}/s ({middle(ours, 'cpu_micros'):.0f} µs of"
         f" processor time each), bare endpoint {middle(bare, 'a_second'):,.0f}/s ({middle(bare, 'cpu_micros'):.0f} µs),"
         f" ratio {ratio:.2f}, aim {aim}; of processor time"
-        f" {middle(bare, 'cpu_micros') / middle(ours, 'cpu_micros'):.2f}"
+        f" {middle(bare, 'cpu_micros') / middle(ours, 'cpu_micros'):.2f}; bare endpoint with {workers} worker(s)"
+        f" {middle(peers, 'a_second'):,.0f}/s ({middle(peers, 'cpu_micros'):.0f} µs),"
+        f" {middle(peers, 'a_second') / middle(bare, 'a_second'):.2f} times one, the product to it"
+        f" {middle(ours, 'a_second') / middle(peers, 'a_second'):.2f}"
     )
 
 
