@@ -170,10 +170,12 @@ class Archive:
         """What numbering these records needs of the sealed names within subjects, read some at a time."""
         import pyarrow as pa
 
-        texts = pa.concat_arrays([part.name, part.buyer]).unique()
         found = [names_schema().empty_table()]
-        for file in self.files(bucket, NAMES_FILE):
-            found += [needed(names, texts) for names in names_in(self.folder, file, NAMES_AT_ONCE)]
+        files = list(self.files(bucket, NAMES_FILE))
+        if files:
+            texts = pa.concat_arrays([part.name, part.buyer]).unique()
+            for file in files:
+                found += [needed(names, texts) for names in names_in(self.folder, file, NAMES_AT_ONCE)]
         return pa.concat_tables(found)
 
     def names(self, bucket: int, kind: str) -> "pa.Table":

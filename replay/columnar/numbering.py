@@ -139,7 +139,7 @@ def _numbered(kind: int, owner: "NDArray[np.int64]", names: "pa.Array", known: "
         return _Found(np.zeros(0, np.int32), names_schema().empty_table())
     mine = _of_kind(known, kind)
     counts = _counts(_numpy(mine["subject"]), _numpy(mine["number"]), int(owner.max()) + 1)
-    if len(mine):
+    if len(mine):  # nothing is looked up among many names where none are known
         mine = mine.filter(pc.is_in(mine["name"], value_set=names))
     texts = pa.chunked_array([*mine["name"].chunks, names], pa.string()).combine_chunks()
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts

@@ -6,6 +6,7 @@ Both processes take the next stretch whenever they are done with one; what comes
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing.connection import Connection
 from operator import attrgetter
 from threading import Thread
@@ -19,7 +20,9 @@ from replay.store.opening import open_store
 from replay.store.queries import length_at, sealed_rows, sealed_rows_of
 
 READ_ROWS: Final = 25_000
-"""Rows that are read and decoded at a time: a stretch."""
+"""Rows that are read at a time: a stretch."""
+DECODED_ROWS: Final = 2_000
+"""Rows of a stretch that are decoded at a time: more do not stay in a processor's cache, and take longer each."""
 STRETCHES_BEFORE_HELP: Final = 12
 """Fewer are read by this process alone: a second one takes half a second of one of them to start."""
 
@@ -108,12 +111,15 @@ def _read(
 
 def _read_one(store: Store, stretch: Stretch, unread: list[Unread]) -> Named:
     after, last, stream = stretch
-    found = sealed_rows(store, after, last) if stream is None else sealed_rows_of(store, stream, after, last)
-    rows = list(found)
-    if len(rows) != last - after:
+    rows = sealed_rows(store, after, last) if stream is None else sealed_rows_of(store, stream, after, last)
+    parts, count = [], 0
+    while some := list(islice(rows, DECODED_ROWS)):
+        parts.append(named_of(some, store, unread))
+        count += len(some)
+    if count != last - after:
         where = "positions" if stream is None else f"versions of {stream}"
         raise damaged(f"the ledger lacks records between {where} {after + 1} and {last}: it")
-    return named_of(rows, store, unread)
+    return joined(parts)
 
 
 # --- by two processes -------------------------------------------------------------------------------------------------

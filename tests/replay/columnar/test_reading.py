@@ -89,6 +89,18 @@ def test_two_read_what_one_reads(
     assert own < len(alone[0].at) // rows, "the second process has read some"
 
 
+@pytest.mark.parametrize("decoded", [1, 7, ROWS, ROWS + 1])
+def test_however_many_are_decoded_together_the_same_is_read(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: int
+) -> None:
+    filled(store, tmp_path)
+    monkeypatch.setattr(reading, "READ_ROWS", store.head().position)
+    expected = whole(store), stream(store)
+    monkeypatch.setattr(reading, "DECODED_ROWS", decoded)
+    assert_same(whole(store), expected[0])
+    assert_same(stream(store), expected[1])
+
+
 def test_stretches_of_any_length_are_the_same_records(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
