@@ -66,6 +66,14 @@ ENTRIES: Final = {
         "projections.commands.serve",
         "Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.",
     ),
+    "witness": Entry(
+        "projections.commands.proving.witness",
+        "Cosign a ledger's checkpoints as a witness, and ask witnesses for it.",
+    ),
+    "receipts": Entry(
+        "projections.commands.proving.receipts",
+        "Print a receipt for each event in FILES ('-' is standard input): its record, and the proof of it.",
+    ),
     "token": Entry(
         "projections.commands.serve", "Make, list and revoke the tokens by which others may ask the service."
     ),

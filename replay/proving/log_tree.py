@@ -13,6 +13,9 @@ EMPTY_ROOT: Final = sha256(b"").digest()
 Subtree = Callable[[int, int], bytes]
 """(level, index) → the root of the whole subtree over leaves index·2^level up to (index + 1)·2^level."""
 
+WholeSubtree = tuple[int, bytes]
+"""(level, root) of a subtree of 2^level leaves."""
+
 
 def node(left: bytes, right: bytes) -> bytes:
     """The hash of an inner node."""
@@ -21,15 +24,23 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """The root over some leaf hashes."""
-    if not leaves:
-        return EMPTY_ROOT
-    done: list[tuple[int, bytes]] = []
+    whole: list[WholeSubtree] = []
     for leaf in leaves:
-        level, found = 0, leaf
-        while done and done[-1][0] == level:
-            level, found = level + 1, node(done.pop()[1], found)
-        done.append((level, found))
-    return _folded([found for _, found in done])
+        take_leaf(whole, leaf)
+    return root_of_whole(whole)
+
+
+def take_leaf(whole: list[WholeSubtree], leaf: bytes) -> None:
+    """Go on by one leaf with the whole subtrees that a tree consists of, the largest first."""
+    level, found = 0, leaf
+    while whole and whole[-1][0] == level:
+        level, found = level + 1, node(whole.pop()[1], found)
+    whole.append((level, found))
+
+
+def root_of_whole(whole: Sequence[WholeSubtree]) -> bytes:
+    """The root of the tree that consists of whole subtrees, the largest first."""
+    return _folded([found for _, found in whole]) if whole else EMPTY_ROOT
 
 
 def root_at(subtree: Subtree, size: int) -> bytes:

@@ -1,0 +1,32 @@
+"""What is printed of witnesses: their lines for a trust file, and who cosigned."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from replay.proving.notes import VerifierKey
+    from replay.witnessing.asking import Answered
+    from replay.witnessing.kept import Witness
+
+
+def print_trust_lines(witness: "Witness") -> None:
+    """The lines by which a trust file names a witness: a group, for it signs with two keys."""
+    name = witness.keys[0].name
+    members = [f"{name}-{number}" for number in range(1, len(witness.keys) + 1)]
+    for member, key in zip(members, witness.keys, strict=True):
+        click.echo(f"witness {member} {key.verifier.text}")
+    click.echo(f"group {name} all {' '.join(members)}")
+
+
+def print_answer(answered: "Answered") -> None:
+    """Who cosigned, and whose lines nobody knows."""
+    for what, keys in (("cosigned by", answered.kept), ("had been cosigned by", answered.known)):
+        for key in keys:
+            click.echo(f"{what} {_shown(key)}")
+    for line in answered.strange:
+        click.echo(f"not kept, for the trust file names no such witness: {line.name}+{line.key_id.hex()}")
+
+
+def _shown(key: "VerifierKey") -> str:
+    return f"{key.name}+{key.key_id.hex()}"
