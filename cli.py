@@ -110,6 +110,14 @@ ENTRIES: Final = {
         "projections.commands.decide",
         "Print the file of one disputed level: as announced, as decided, as known now, the difference, the events.",
     ),
+    "evidence": Entry(
+        "projections.commands.decide",
+        "Make a file by which a stranger can check a level of SUBJECT offline, and that nothing was left out.",
+    ),
+    "verify-evidence": Entry(
+        "projections.commands.decide",
+        "Check a FILE of evidence without any ledger, and work its claim out again.",
+    ),
     "leaderboard": Entry(
         "projections.commands.decide", "Show BOARD, such as comprehensive, of a month: who is rated, best first."
     ),
@@ -151,7 +159,7 @@ def main() -> None:
 
     Exit status: 0 done; 1 lines were refused, a file broke off, a policy has faults, a decision is not reproduced, or a
     ledger is not sound; 2 wrong use; 3 the store, its disk or its clock failed; 4 the views are of another history of
-    the ledger, or the clock jumped; 130 interrupted.
+    the ledger, or the clock jumped; 9 a file of evidence is not accepted; 130 interrupted.
     """
 
 

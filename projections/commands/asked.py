@@ -1,9 +1,16 @@
 """What was asked for, made into what the commands work with: a store, a moment, a replay, a month, a day."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
+    from replay.evidence.checking import CheckedEvidence
+    from replay.evidence.form import EvidenceHeader
     from replay.history.timeline import Moment, Present
     from replay.replaying.base import Replay
     from replay.store.base import Store
@@ -13,6 +20,70 @@ def open_at(store: str, segments: Path | None = None) -> "Store":
     from replay.store.opening import open_store
 
     return open_store(store, segments)
+
+
+def on_evidence(*, moment: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Lets a command answer out of a file of evidence in the place of the ledger, once its checks have passed.
+
+    With `moment` it is asked at the moment that the file shows, where no other is given.
+    """
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def answer(*, evidence: Path | None, trust: Path | None, store: str, **asked: Any) -> Any:
+            from replay.errors import UsageError
+
+            if evidence is None:
+                if trust is not None:
+                    raise UsageError("--trust says whose signatures count on evidence; give --evidence FILE, too")
+                return command(store=store, **asked)
+            with opened_evidence(evidence, trust) as found:
+                return command(store=found.location, **_as_shown(found.header, asked, moment=moment))
+
+        where = ". Default moment: the one that it shows" if moment else ""
+        options = (
+            click.option(
+                "--evidence",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help=f"Answer out of this file of evidence, not the ledger{where}.",
+            ),
+            click.option(
+                "--trust",
+                type=click.Path(path_type=Path),
+                metavar="KEYS",
+                help="Whose signatures must stand under the evidence. Default: they are not looked at.",
+            ),
+        )
+        for option in reversed(options):
+            answer = option(answer)
+        return answer
+
+    return decorated
+
+
+@contextmanager
+def opened_evidence(path: Path, trust: Path | None) -> "Iterator[CheckedEvidence]":
+    """Evidence that has passed every check, but those of signatures where no trust file is given."""
+    from projections.terminal.progress import progress as progress_of
+    from replay.evidence.checking import checked_evidence, read_trust
+
+    keys = None if trust is None else read_trust(trust)
+    with progress_of("checking the evidence", 0) as progress, checked_evidence(path, keys, progress) as found:
+        yield found
+
+
+def _as_shown(header: "EvidenceHeader", asked: dict[str, Any], *, moment: bool) -> dict[str, Any]:
+    """What was asked, and what was left out as the file has it: its scheme, where its own subject is asked for."""
+    from domain.calendar import instant_text
+
+    if asked.get("scheme", "") is None and asked.get("subject") == header.subject:
+        asked = asked | {"scheme": header.scheme}
+    if "segments" in asked:
+        asked = asked | {"segments": None}  # they are the ledger's
+    if moment and all(asked[name] is None for name in ("as_of", "known_at", "position")):
+        asked = asked | {"as_of": instant_text(header.as_of), "position": header.position}
+    return asked
 
 
 def moment_asked(store: "Store", as_of: str | None, known_at: str | None, position: int | None) -> "Moment":

@@ -19,7 +19,7 @@ from projections.text import ledger as ledger_text
 
 if TYPE_CHECKING:
     pass
-from projections.commands.asked import moment_asked, open_at
+from projections.commands.asked import moment_asked, on_evidence, open_at
 
 
 @command("events", "levelbook events merchant/tea-house --order ring-1 --scheme merchant-reputation")
@@ -43,6 +43,7 @@ from projections.commands.asked import moment_asked, open_at
 @policies_option
 @moment_options
 @store_options
+@on_evidence()
 def events(
     subject: str,
     order: str | None,

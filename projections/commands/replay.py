@@ -14,12 +14,13 @@ from projections.text import answers as answers_text
 
 if TYPE_CHECKING:
     pass
-from projections.commands.asked import month_asked, open_at, replay_asked
+from projections.commands.asked import month_asked, on_evidence, open_at, replay_asked
 
 
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
 @click.argument("subject", shell_complete=complete_subject)
 @replay_options
+@on_evidence(moment=True)
 def replay(subject: str, store: str, segments: Path | None, format_: str, lang: str, **asked: Any) -> None:
     """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
     from replay.answers.replay import replay_json
@@ -35,6 +36,7 @@ def replay(subject: str, store: str, segments: Path | None, format_: str, lang: 
 @click.option("--month", metavar="YYYY-MM", shell_complete=complete_month, help="Only what was judged in this month.")
 @click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
 @replay_options
+@on_evidence(moment=True)
 def explain(
     subject: str,
     month: str | None,
@@ -63,6 +65,7 @@ def explain(
 @command("history", "levelbook history merchant/tea-house")
 @click.argument("subject", shell_complete=complete_subject)
 @replay_options
+@on_evidence(moment=True)
 def history(subject: str, store: str, segments: Path | None, format_: str, lang: str, **asked: Any) -> None:
     """Show each change of the level of SUBJECT with its cause."""
     from replay.answers.history import history_json
@@ -85,6 +88,7 @@ def history(subject: str, store: str, segments: Path | None, format_: str, lang:
     help="The other replay's --policy. Default: that of the first.",
 )
 @replay_options
+@on_evidence(moment=True)
 def diff(
     subject: str,
     to_as_of: str | None,

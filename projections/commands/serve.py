@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from projections.commands.asked import open_at
+from projections.commands.asked import on_evidence, open_at
 from projections.commands.completing import complete_subject
 from projections.commands.options import (
     command,
@@ -20,6 +20,7 @@ from projections.configuration.settings import segments_option, service_options
 @service_options
 @segments_option
 @location_option
+@on_evidence()
 def serve(store: str, **asked: Any) -> None:
     """Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.
 

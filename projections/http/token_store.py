@@ -20,16 +20,17 @@ from projections.http.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tabl
 from replay.errors import BusyError, DamagedError, StoreError, UsageError
 from replay.store.base import Store
 from replay.store.beside import (
+    Failure,
     OpenedFile,
     beside,
     end_engine,
     examining_mode,
+    failures_named,
     make_private,
     postgres_engine,
     reading_mode,
     sqlite_engine,
 )
-from replay.store.failures import Failure, failures_named
 from replay.store.postgres import PostgresStore
 from replay.store.queries import has_table
 from replay.store.sqlite import SqliteStore

@@ -21,16 +21,17 @@ from projections.views.tables import Tables, control_tables, tables_of, view_sta
 from replay.errors import NotExaminedError, StoreError, UsageError
 from replay.store.base import Store
 from replay.store.beside import (
+    Failure,
     OpenedFile,
     beside,
     end_engine,
     examining_mode,
+    failures_named,
     locked,
     make_private,
     postgres_engine,
     sqlite_engine,
 )
-from replay.store.failures import Failure, failures_named
 from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 

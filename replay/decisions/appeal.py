@@ -10,7 +10,7 @@ from replay.answers.explain import bearing_on, explain_json
 from replay.decisions.audit import as_decided, as_known_now, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
-from replay.history.browse import Chosen, list_events
+from replay.history.browse import events_at
 from replay.history.readers import Reader
 from replay.history.timeline import Moment, has_subject
 from replay.rendering.clauses import points_text
@@ -117,5 +117,5 @@ def _events(store: Store, now: Replay, bearing: set[int], reader: Reader) -> lis
     positions = bearing | now.beside(bearing)
     moment = now.moment._replace(as_of=max(now.moment.as_of, store.now()))
     subjects = sorted({now.events[position].originator_id for position in positions})
-    listed = (item for subject in subjects for item in list_events(store, subject, Chosen(), moment, reader))
-    return sorted((item for item in listed if item["position"] in positions), key=lambda item: item["position"])
+    listed = (item for subject in subjects for item in events_at(store, subject, positions, moment, reader))
+    return sorted(listed, key=lambda item: item["position"])

@@ -66,7 +66,7 @@ def audit_json(
     decisions: list[dict[str, Any]] = []
     for number, item in enumerate(decided, 1):
         outcome = still.get(item.position)
-        decisions.append(_audited(store, item) if outcome is None else _unmoved_json(item, outcome))
+        decisions.append(audited(store, item) if outcome is None else _unmoved_json(item, outcome))
         progress(number)
     announced = list(_announced(store, subjects, selection))
     boards = list(_boards(store, selection, segments))
@@ -161,7 +161,7 @@ def _decided_json(item: DecisionAt, outcome: str) -> dict[str, Any]:
 
 
 def _unmoved_json(item: DecisionAt, outcome: SubjectOutcome) -> dict[str, Any]:
-    """A decision that comes out again, and now: what `_audited` says of it."""
+    """A decision that comes out again, and now: what `audited` says of it."""
     standing = standing_json(outcome.standing)
     nothing = moved_json(scheme_of(item.decision.scheme).replay, 0)
     return {
@@ -174,7 +174,8 @@ def _unmoved_json(item: DecisionAt, outcome: SubjectOutcome) -> dict[str, Any]:
     }
 
 
-def _audited(store: Store, item: DecisionAt) -> dict[str, Any]:
+def audited(store: Store, item: DecisionAt) -> dict[str, Any]:
+    """A decision replayed as its run knew the ledger, and how it comes out now."""
     decision = item.decision
     then = as_decided(store, item.subject, decision)
     outcome = outcome_of(store, decision, then)
@@ -264,13 +265,20 @@ def _standing_now(store: Store, subject: str, announced: LevelAnnounced) -> Stan
     judging = scheme.replay
     if not subject.startswith(f"{scheme.kind}/"):
         return None
-    try:
-        as_of = period_of(store, announced.scheme, *_parsed(announced.period)).as_of
-    except (UsageError, ValueError):  # not due, or of the last year of the calendar
+    as_of = as_of_announced(store, announced)
+    if as_of is None:
         return None
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
     return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment)).standing()
+
+
+def as_of_announced(store: Store, announced: LevelAnnounced) -> int | None:
+    """As of when the period is decided that an announcement names; None where there is no such period of its scheme."""
+    try:
+        return period_of(store, announced.scheme, *_parsed(announced.period)).as_of
+    except (UsageError, ValueError):  # not due, or of the last year of the calendar
+        return None
 
 
 def _parsed(period: str) -> tuple[int | None, int | None]:

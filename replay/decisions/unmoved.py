@@ -45,6 +45,8 @@ def unmoved(store: Store, decided: Sequence[DecisionAt], segments: Path | None =
 
     Only of runs whose decisions are worth a fold. `segments` is where sealed segments lie, if not beside the store.
     """
+    if store.held is not None:
+        return {}  # a fold reads the whole ledger
     runs: dict[_Run, list[DecisionAt]] = defaultdict(list)
     for item in decided:
         runs[_run_of(item.decision)].append(item)

@@ -1,7 +1,7 @@
 """Looking: events, subjects and the state of a ledger, as data for people and programs."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -63,6 +63,22 @@ def list_events(
     """
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
+    return _listed(store, subject, chosen, moment, reader, made)
+
+
+def events_at(
+    store: Store, subject: str, positions: Collection[int], moment: Moment, reader: Reader
+) -> Iterator[dict[str, Any]]:
+    """Those of the same events that stand at some positions, each in full; also of a subject of which a partial store
+    holds these alone, with what corrects and retracts them.
+    """
+    listed = _listed(store, subject, Chosen(), moment, reader, None)
+    return (item for item in listed if item["position"] in positions)
+
+
+def _listed(
+    store: Store, subject: str, chosen: Chosen, moment: Moment, reader: Reader, made: Mapping[int, Any] | None
+) -> Iterator[dict[str, Any]]:
     for name in chosen.types:
         if name not in CATALOGUE:
             raise UsageError(f"there is no event type {name!r}; known are {', '.join(CATALOGUE)}")
@@ -136,7 +152,8 @@ def list_subjects(store: Store, kind: str | None) -> Iterator[dict[str, Any]]:
     # '0' is the character after '/', so that the range holds the kind's subjects and no others.
     first, after = (f"{kind}/", f"{kind}0") if kind else ("", "~")
     for stream, events in subjects_between(store, first, after):
-        yield {"subject": stream, "events": events}
+        if store.holds(stream):
+            yield {"subject": stream, "events": events}
 
 
 def subjects_that_begin(store: Store, beginning: str, at_most: int) -> Iterator[str]:
@@ -146,7 +163,8 @@ def subjects_that_begin(store: Store, beginning: str, at_most: int) -> Iterator[
         found = first_subject(store, name, behind)
         if found is None:
             return
-        yield found
+        if store.holds(found):
+            yield found
         name = f"{found}\x01"  # no name holds a control character, so that this stands before the next
 
 
@@ -180,6 +198,7 @@ def _hashes(store: Store, row: Row) -> dict[str, str]:
 
 
 def _own_hashes(row: Row) -> dict[str, str]:
+    """Of a partial store the ledger's chain is not known, and empty."""
     return {"content": row.content_hash.hex(), "leaf": leaf_hash(row.record).hex(), "chain": row.chain.hex()}
 
 

@@ -26,7 +26,7 @@ from replay.store.queries import (
     event_rows_of_last_decisions,
     event_rows_of_types,
     first_position,
-    link_at,
+    link_up_to,
 )
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
@@ -88,6 +88,8 @@ _data_decoders: Final = {name: msgspec.json.Decoder(row.data) for name, row in C
 
 def resolve(store: Store, asked: Asked, present: Present | None = None, option: str = "--") -> Moment:
     """The moment that was asked for, in the terms of this ledger; errors name options that begin with `option`.
+
+    Of a partial store, which knows only some positions, the moment is at the last of these.
 
     A known_at earlier than the last record names the same prefix for ever, whoever writes meanwhile: recorded times
     never fall. Any other one is resolved to the last record, and kept as `asked_known_at`.
@@ -208,7 +210,11 @@ def retracted_positions(known: list[Event]) -> dict[int, int]:
 
 
 def has_subject(store: Store, subject: str, position: int = EVERYTHING) -> bool:
-    """Whether the ledger holds any record of a subject up to a position."""
+    """Whether the ledger holds any record of a subject up to a position.
+
+    Raises UsageError where a partial store cannot tell.
+    """
+    store.check_holds(subject)
     first = first_position(store, subject)
     return first is not None and first <= position
 
@@ -230,20 +236,19 @@ def _known(store: Store, head: Head, known_at: int | None, position: int | None,
             raise UsageError(
                 f"{option}position {position} is not in the ledger, whose positions go from 1 to {head.position}"
             )
-        return _recorded_at(store, position), position
+        link = link_up_to(store, position)
+        if link is None:  # of a partial store
+            raise UsageError(f"{store.name} holds no record up to position {position}; name a later one")
+        return link.recorded_at, link.position
     if known_at is None or known_at >= head.recorded_at:
         return head.recorded_at, head.position
     low, high = 0, head.position  # recorded_at never falls, so that a prefix is found by halving
     while low < high:
         middle = (low + high + 1) // 2
-        if _recorded_at(store, middle) <= known_at:
+        link = link_up_to(store, middle)
+        if link is None or link.recorded_at <= known_at:
             low = middle
         else:
             high = middle - 1
-    return (_recorded_at(store, low) if low else known_at), low
-
-
-def _recorded_at(store: Store, position: int) -> int:
-    link = link_at(store, position)
-    assert link is not None, "positions have no gap"
-    return link.recorded_at
+    link = link_up_to(store, low)
+    return (known_at, 0) if link is None else (link.recorded_at, link.position)

@@ -282,6 +282,39 @@ def check_columns(columns: Columns, ledger_id: str) -> None:
             _expect(name, column, value)
 
 
+def row_of(record: bytes, ledger_id: str) -> Row:
+    """The row that a record's bytes alone make, its chain empty. Raises Misfit where they make none of this ledger."""
+    try:
+        event_type = _type_decoder.decode(record).event.type
+        reader = _reader(event_type)
+        found = reader.decode(record)
+    except KeyError:
+        raise Misfit(f"the record is of the type {event_type!r}, which this levelbook does not know") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Misfit(f"the record cannot be read: {error}") from None
+    event = found.event
+    if encode_json(found) != record or found.v != (PLAIN_V if found.extensions is UNSET else RECORD_V):
+        raise Misfit("the record is not in canonical form")
+    _expect("stream", found.stream, event.subject)
+    _expect("ledger", ledger_id, found.ledger)
+    return Row(
+        *(found.position, found.stream, found.version, event.type, event.source, event.id),
+        *(reader.reference(event.data), _instant(event.time), _recorded_instant(found.recorded_at)),
+        *(_content_hash(found, record), b"", record),
+    )
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+class _OfType(msgspec.Struct):
+    event: _Typed
+
+
+_type_decoder: Final = msgspec.json.Decoder(_OfType)
+
+
 _COMPARED: Final = (
     *("position", "stream", "subject", "version", "type", "source", "event_id"),
     *("recorded_at", "ledger", "occurred_at", "ref", "content_hash"),
@@ -317,6 +350,7 @@ _INSTANT_CHARS: Final = len("2022-11-30T00:00:00.000000Z")
 _EVENT_BEGINS: Final = b',"event":'
 _EVENT_ENDS: Final = b',"ledger":'
 _text: Final = lru_cache(maxsize=4)(instant_text)
+_recorded_instant: Final = lru_cache(maxsize=4)(_instant)
 
 
 def _content_hash(outer: Any, record: bytes) -> bytes:

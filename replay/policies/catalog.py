@@ -173,7 +173,8 @@ def all_given(folder: Path | None) -> list[Policy]:
 
 
 def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
-    """What the ledger has adopted for a scheme, in order."""
+    """What the ledger has adopted for a scheme, in order. Raises UsageError where a partial store cannot tell."""
+    store.check_holds(f"policy/{scheme}")
     adopted = []
     for row in rows_of_types(store, f"policy/{scheme}", ("policy.adopted",), EVERYTHING):
         data = read_record(row.type, row.record).data

@@ -6,13 +6,16 @@ store stands in `queries` and `alias_queries`.
 
 import secrets
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
+
+import msgspec
 
 from replay.errors import StoreError, UsageError
 from replay.schema.versions import LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
@@ -35,6 +38,30 @@ class Head(NamedTuple):
 
 
 EMPTY: Final = Head(0, 0, CHAIN_START)
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a partial store holds, and what it is evidence of."""
+
+    keys: list[str]
+    """The keys (`domain.keys`) whose records are there, all of them up to `size`."""
+    links: list[tuple[int, int, str]]
+    """(position, recorded_at, chain in hex) of positions that its records speak of, rising."""
+    size: int
+    subject: str
+    scheme: str
+    as_of: int
+    position: int
+    claim: int | None
+    """The position of the disputed record."""
+
+    def link_up_to(self, position: int) -> Head | None:
+        """The last link at or before a position."""
+        place = bisect_right(self.links, position, key=lambda link: link[0])
+        if not place:
+            return None
+        at, recorded_at, chain = self.links[place - 1]
+        return Head(at, recorded_at, bytes.fromhex(chain))
 
 
 class Identity(NamedTuple):
@@ -224,6 +251,8 @@ class Store(Readable):
     identity: Identity
     alias_sql: str
     """In SQL, the alias that a row of `records` with a payment bears."""
+    held: Holding | None = None
+    """What is there, in a store that holds some of a ledger's records alone; None in a whole one."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Transaction]:
@@ -300,6 +329,13 @@ class Store(Readable):
     def signing_path(self) -> Path | None:
         """Where the secret of the ledger's own keys lies, or None when only the environment can give it."""
 
+    def holds(self, stream: str) -> bool:
+        """Whether all records of a stream are there, as in a whole ledger they always are."""
+        return True
+
+    def check_holds(self, stream: str) -> None:
+        """Raises UsageError where only some records of a stream are there."""
+
     named_segments: Path | None = None
     """The folder of the sealed segments where it was named."""
 
@@ -318,7 +354,7 @@ class Store(Readable):
     @abstractmethod
     def close(self) -> None: ...
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

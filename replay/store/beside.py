@@ -1,4 +1,5 @@
-"""What lies beside a store, and how it is opened: SQLite by path, engines for both databases, private files, locks.
+"""What lies beside a store, and how it is opened: SQLite by path, engines for both databases, private files, locks;
+and what either database says went wrong, in one form.
 
 A store's derived and kept files bear its whole name and something behind it. Nothing but `connect_sqlite` turns a path
 into SQLite's kind of name: a `#`, `?` or `%41` in a folder or file must lead nobody into another file.
@@ -8,18 +9,19 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from replay.errors import NotExaminedError, UsageError
+from replay.errors import BusyError, LevelbookError, NotExaminedError, UsageError
 
 if TYPE_CHECKING:
     import psycopg
     from sqlalchemy import Engine
 
+ALL_IN_USE: Final = "every connection to it is in use, and none was given back in time; ask again in a moment"
 PRIVATE_MODE: Final = 0o600
 """Files beside a store tell what it tells: for their owner alone. SQLite gives its -wal and -shm the same mode."""
 LOOK_AGAIN_SECONDS: Final = 0.02
@@ -213,3 +215,40 @@ def end_engine(engine: "Engine") -> None:
 
     event.listen(engine.pool, "checkin", close)  # its pool is forgotten by then, and nobody else would close it
     engine.dispose()
+
+
+class Failure(NamedTuple):
+    """An error of a database."""
+
+    text: str
+    """The first line of what it says."""
+    sqlstate: str | None
+    """PostgreSQL's code of it."""
+    is_operational: bool
+    """Whether the database cannot be used now: the connection was lost, its disk fails."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its kind where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@contextmanager
+def failures_named(named: Callable[[Failure], LevelbookError]) -> Iterator[None]:
+    """Raises what `named` makes of an error of either database, through SQLAlchemy or not.
+
+    Raises BusyError, in the same words, where every connection of an engine is in use and none is given back in time.
+    """
+    import psycopg
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import TimeoutError as NoneGivenBack
+
+    try:
+        yield
+    except NoneGivenBack as error:
+        raise BusyError(str(named(Failure(ALL_IN_USE, None, True)))) from error
+    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        is_operational = isinstance(cause, sqlite3.OperationalError | psycopg.OperationalError)
+        raise named(Failure(first_line(cause), getattr(cause, "sqlstate", None), is_operational)) from error

@@ -227,6 +227,15 @@ def _folded(store: Store, key: str, state: KeyState, after: int, last: int) -> K
     return state
 
 
+def records_of_key(store: Store, key: str, last: int) -> Iterator[tuple[int, bytes]]:
+    """(position, record) of the records up to a position that have a key, in its order."""
+    condition, parameters = _condition(key)
+    # In a stream versions and positions rise together, and versions have the index.
+    order = "version" if key.startswith(_STREAM) else "position"
+    sql = f"SELECT position, record FROM records WHERE {condition} AND position <= ? ORDER BY {order}"
+    return store._query(sql, (*parameters, last))
+
+
 def _condition(key: str) -> tuple[str, tuple[str, ...]]:
     """In SQL, which records have a key; types as text, so that their indexes are used."""
     kind, _, rest = key.partition(" ")

@@ -5,6 +5,8 @@ from typing import Final
 
 from replay.errors import UsageError
 
+PARTIAL_SUFFIX: Final = ".partial-ledger"
+"""How the name of a file ends that holds some records of a ledger alone, and of no other store."""
 SHOWN_PARAMETERS: Final = frozenset({"connect_timeout", "dbname", "host", "port", "sslmode", "user"})
 
 

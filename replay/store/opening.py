@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from replay.store.base import Store
-from replay.store.location import is_postgres, refuse_broken_text, refuse_unknown_scheme
+from replay.store.location import PARTIAL_SUFFIX, is_postgres, refuse_broken_text, refuse_unknown_scheme
 
 
 def open_store(location: str, segments: Path | None = None) -> Store:
@@ -25,6 +25,10 @@ def _opened(location: str) -> Store:
     from replay.store.sqlite import SqliteStore
 
     refuse_unknown_scheme(location)
+    if location.endswith(PARTIAL_SUFFIX):
+        from replay.store.partial import PartialStore
+
+        return PartialStore(Path(location))
     return SqliteStore(Path(location))
 
 

@@ -25,7 +25,7 @@ from replay.store.base import (
     identity_row,
     new_identity,
 )
-from replay.store.failures import first_line
+from replay.store.beside import first_line
 from replay.store.location import masked
 from replay.store.postgres_sessions import connected
 from replay.store.record import Row

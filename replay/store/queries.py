@@ -58,6 +58,11 @@ def event_rows(store: Store, after: int, last: int) -> Rows:
     return store._query(f"{_EVENTS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
 
 
+def row_at(store: Store, position: int) -> Row | None:
+    """The record at a position of the ledger; None where there is none."""
+    return next(map(Row._make, list(store._query(f"{_ROWS_SQL} WHERE position = ?", (position,)))), None)
+
+
 def event_row_at(store: Store, position: int) -> tuple[Any, ...]:
     """The row of EVENT_COLUMNS at a position of the ledger."""
     return next(store._query(f"{_EVENTS_SQL} WHERE position = ?", (position,)))
@@ -71,8 +76,19 @@ def event_rows_at(store: Store, positions: Sequence[int]) -> Rows:
 
 def link_at(store: Store, position: int) -> Head | None:
     """When the record at a position was recorded, and the chain hash there; None where there is none."""
-    found = list(store._query("SELECT position, recorded_at, chain FROM records WHERE position = ?", (position,)))
-    return Head(*found[0]) if found else None
+    found = link_up_to(store, position)
+    return None if found is None or found.position != position else found
+
+
+def link_up_to(store: Store, position: int) -> Head | None:
+    """The same of the last record at or before a position: of a partial store, of the last one that it knows of.
+
+    What a link says goes before the record itself, whose chain is not known there.
+    """
+    sql = "SELECT position, recorded_at, chain FROM records WHERE position <= ? ORDER BY position DESC LIMIT 1"
+    found = next((Head(*row) for row in list(store._query(sql, (position,)))), None)
+    link = None if store.held is None else store.held.link_up_to(position)
+    return link if found is None or (link is not None and link.position >= found.position) else found
 
 
 def chain_at(store: Store, position: int) -> bytes | None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.store.base import (
@@ -35,12 +35,13 @@ APPLICATION_ID: Final = 0x4C76426B
 BUSY_SECONDS: Final = 60
 _KEYS_AT_ONCE: Final = 500
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-_INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
+INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
 class SqliteStore(Store):
     """An open SQLite store: one connection for reading, one for appending."""
 
+    application_id: ClassVar[int] = APPLICATION_ID
     has_table_sql = _HAS_TABLE
     alias_sql = "json_extract(CAST(record AS TEXT), '$.event.data.buyer')"
 
@@ -56,7 +57,7 @@ class SqliteStore(Store):
         self._reader = _connect(path, mode)
         try:
             self._reader.execute("PRAGMA query_only = ON")
-            _check_header(self._reader, self.name)
+            _check_header(self._reader, self.name, self.application_id)
             self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
         except sqlite3.Error as error:
             self._reader.close()
@@ -178,7 +179,7 @@ class SqliteStore(Store):
     def signing_path(self) -> Path:
         return beside(self.path, ".signing")
 
-    def segments_path(self) -> Path:
+    def segments_path(self) -> Path | None:
         return self.named_segments or beside(self.path, ".segments")
 
     def is_current(self) -> bool:
@@ -260,7 +261,7 @@ class SqliteTransaction(Transaction):
         return found
 
     def insert(self, rows: Sequence[Row]) -> None:
-        self._connection.executemany(_INSERT, rows)
+        self._connection.executemany(INSERT, rows)
 
 
 def create_sqlite(path: Path) -> bool:
@@ -378,10 +379,10 @@ def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
     return connection
 
 
-def _check_header(connection: sqlite3.Connection, name: str) -> None:
+def _check_header(connection: sqlite3.Connection, name: str, expected: int) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id != APPLICATION_ID:
+    if application_id != expected:
         raise UsageError(f"{name} is an SQLite file, but not a Levelbook store; nothing was changed in it")
     identity_of([("", version, 0, b"")], name)
 

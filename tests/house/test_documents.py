@@ -17,6 +17,7 @@ from projections.projector import follow, verify
 from projections.views import belonging
 from projections.views.tables import view_statements
 from replay import errors
+from replay.evidence import checking
 from replay.policies.catalog import all_given
 from tests import ROOT
 from tests.support.commands import commands
@@ -128,9 +129,16 @@ def test_the_reference_tells_all_that_the_program_has() -> None:
 
 def test_the_page_of_exit_statuses_has_those_of_the_program() -> None:
     of_classes = {error.exit_status for error in (errors.LevelbookError, errors.UsageError, errors.StoreError)}
+    of_evidence = {checking.EvidenceRefused.exit_status}
     of_views = {belonging.OtherHistory.exit_status, follow.ClockJumped.exit_status}
     constants = {
         value for module in (options, verify) for name, value in vars(module).items() if name.startswith("EXIT_")
     }
     page = (ROOT / "docs" / "reference" / "exit-statuses.md").read_text("utf-8")
-    assert {int(status) for status in re.findall(r"(?m)^\| (\d+) \|", page)} == {0, *of_classes, *of_views, *constants}
+    assert {int(status) for status in re.findall(r"(?m)^\| (\d+) \|", page)} == {
+        0,
+        *of_classes,
+        *of_views,
+        *of_evidence,
+        *constants,
+    }

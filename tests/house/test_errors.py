@@ -125,6 +125,7 @@ NEVER_SEEN_BY_A_USER = {
     "FileNotFoundError",  # of a script beside the product
     *("ValidationError", "make_error", "IntegrityError", "ClientDisconnect"),
     *("RefusalError", "BrokenInput", "PolicyError", "Misfit", "MalformedError", "_Fault", "_PasswordNeeded"),
+    "CheckFailed",  # of a file of evidence
     *("Refused", "Untrusted"),  # of the checker beside evidence, which prints them
 }
 """Each is caught by who calls, which says it in its own words: a refusal, a finding, a fault of a file or a field."""

@@ -26,6 +26,10 @@ class Words:
         """The words of an appeal file."""
         return str(self._words["appeal"][key]).format_map(values)
 
+    def evidence(self, key: str, **values: Any) -> str:
+        """The words of evidence and of what its checks find."""
+        return str(self._words["evidence"][key]).format_map(values)
+
     def decision(self, key: str, **values: Any) -> str:
         """The words of decisions, boards and audits."""
         return str(self._words["decisions"][key]).format_map(values)

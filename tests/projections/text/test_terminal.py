@@ -86,6 +86,8 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         (SUBJECT, "--scheme", "merchant-reputation", "--month", "2022-11", "--lang", "zh", "--format", form)
         for form in ("text", "json", "html")
     ],
+    "evidence": [(SUBJECT, "--as-of", "2022-11-30", "--lang", "zh")],
+    "verify-evidence": [("店", "--trust", "店.toml", "--lang", "zh")],
     "policies": [(), ("--format", "json")],
     "policy check": [("店.toml",)],
     "policy adopt": [("2022-10-26",), ("店.toml",)],

@@ -1,0 +1,27 @@
+"""The last seal of a ledger, with its checkpoint, as evidence stands under it."""
+
+from replay.errors import UsageError
+from replay.evidence.making import KeyPath, SealedLedger
+from replay.proving.notes import parse_note
+from replay.proving.tlog_proof import TlogProof
+from replay.sealing.proofs import head_path, inclusion, latest_checkpoint
+from replay.store.base import Store
+from replay.store.evidence.seals import seal_at
+
+
+def sealed_ledger(store: Store) -> SealedLedger:
+    """The seal of the last checkpoint. Raises UsageError where there is none yet."""
+    checkpoint = latest_checkpoint(store)
+    if checkpoint is None:
+        raise UsageError(
+            f"{store.name} has no checkpoint yet, under which evidence could stand; run 'levelbook checkpoint'"
+        )
+    seal = seal_at(store, checkpoint.size)
+    path = inclusion(store, seal.position, checkpoint.size)
+    proof = TlogProof(seal.position - 1, tuple(path), parse_note(checkpoint.note))
+
+    def path_of(key: str) -> KeyPath:
+        found = head_path(store, key, seal.size)
+        return KeyPath(found.leaf.key_hash, found.state, found.turns)
+
+    return SealedLedger(seal.record, seal.size, seal.heads, proof.text, path_of)

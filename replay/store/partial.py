@@ -1,0 +1,114 @@
+"""A partial store: some records of a ledger in a passing SQLite file of the same tables, without guards.
+
+It is filled once, from evidence that was checked record by record, and then only read. Its positions have gaps, and of
+the ledger's own chain it knows only what its records say of other positions: those are its *links*.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from domain.keys import stream_key
+from replay.errors import UsageError
+from replay.schema.versions import SCHEMA_VERSION
+from replay.store.base import Holding, Identity, Transaction, identity_row
+from replay.store.beside import connect_sqlite
+from replay.store.record import Row
+from replay.store.sqlite import INSERT, SqliteStore
+
+PARTIAL_ID: Final = 0x4C764270
+"""'LvBp' in the file's header."""
+NO_CHAIN: Final = b""
+"""Stands for the ledger's chain where it is not known."""
+_HOLDING_SQL: Final = "SELECT holding FROM holding"
+
+
+class PartialStore(SqliteStore):
+    """An open partial store."""
+
+    application_id = PARTIAL_ID
+    held: Holding
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        ((found,),) = self._query(_HOLDING_SQL)
+        self.held = msgspec.json.decode(found, type=Holding)
+        self.name = f"the evidence of {self.held.subject}"
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        self._refuse()
+        yield  # never
+
+    @contextmanager
+    def backfilling(self) -> Iterator[None]:
+        self._refuse()
+        yield
+
+    def index_later(self) -> None:
+        """It has every index."""
+
+    def segments_path(self) -> None:
+        """It has none."""
+
+    def check_holds(self, stream: str) -> None:
+        """Raises UsageError where not all records of a stream are there: an answer would rest on some of them."""
+        if stream_key(stream) not in self.held.keys:
+            raise UsageError(
+                f"{self.name} in {self.held.scheme} does not hold {stream} whole, so that nothing is said of it; ask"
+                f" for {self.held.subject} in {self.held.scheme}, or ask the ledger itself"
+            )
+
+    def holds(self, stream: str) -> bool:
+        return stream_key(stream) in self.held.keys
+
+    def _refuse(self) -> NoReturn:
+        raise UsageError(f"{self.name} is only read: nothing is recorded in it")
+
+
+class PartialWriter:
+    """Fills a new partial store; nobody else knows its file yet."""
+
+    def __init__(self, path: Path) -> None:
+        from replay.schema.tables import sqlite_statements
+
+        path.touch(mode=0o600, exist_ok=False)
+        self._connection = connect_sqlite(path, busy_seconds=0)
+        self._types: Counter[str] = Counter()
+        # A file that is thrown away need survive nothing.
+        for pragma in (
+            f"application_id = {PARTIAL_ID}",
+            f"user_version = {SCHEMA_VERSION}",
+            *("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "locking_mode = EXCLUSIVE"),
+        ):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute("BEGIN")
+        made = [sql for sql in sqlite_statements(SCHEMA_VERSION) if not sql.lstrip().startswith("CREATE TRIGGER")]
+        # Indexes are made at the end, which takes a fraction of the time of keeping them up.
+        self._indexes = [sql for sql in made if " INDEX " in sql.partition("(")[0]]
+        for sql in made:
+            if sql not in self._indexes:
+                self._connection.execute(sql)
+        self._connection.execute("CREATE TABLE holding (holding BLOB NOT NULL) STRICT")
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Rows in any order. Raises sqlite3.IntegrityError where two stand at one position."""
+        self._connection.executemany(INSERT, rows)
+        self._types.update(row.type for row in rows)
+
+    def finish(self, ledger_id: str, holding: Holding) -> None:
+        """Make it whole. Raises sqlite3.IntegrityError where two records bear one name, or one version of a stream."""
+        for sql in self._indexes:
+            self._connection.execute(sql)
+        self._connection.executemany("INSERT INTO tally (type, count) VALUES (?, ?)", sorted(self._types.items()))
+        self._connection.execute("INSERT INTO holding VALUES (?)", (msgspec.json.encode(holding),))
+        self._connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity_row(Identity(ledger_id, 0, b"")))
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the file, whole or not."""
+        self._connection.close()

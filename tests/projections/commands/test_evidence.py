@@ -1,0 +1,220 @@
+"""Evidence by the commands: made of a ledger, checked and asked without it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import main
+from domain.calendar import parse_month
+from fixtures.demo import MERCHANT, story
+from replay.decisions.decide import decide, decided_events, period_of
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.store.opening import create_store, open_store
+from tests.support.making import event, ingest_events
+from tests.support.seals import checkpointed, trust_text
+
+PERIOD: Final = "2022-11"
+SCHEME: Final = "merchant-reputation"
+LATER: Final = "2022-12-16T12:00:00+08:00"
+
+
+class Dispute(NamedTuple):
+    """A ledger with a decided and an announced month, and files of evidence of both."""
+
+    location: str
+    decided: Path
+    announced: Path
+    trust: Path
+    position: int
+    """Of the decision."""
+
+
+def announcement(month: str, level: str) -> dict[str, object]:
+    return event(
+        "level.announced",
+        f"announced-{month}",
+        LATER,
+        subject=MERCHANT,
+        scheme=SCHEME,
+        period=month,
+        level=level,
+        recordedtime=LATER,
+    )
+
+
+@pytest.fixture(scope="module")
+def dispute(tmp_path_factory: pytest.TempPathFactory) -> Dispute:
+    folder = tmp_path_factory.mktemp("dispute")
+    location = str(folder / "ledger.db")
+    told = [*story(), announcement("2022-10", "bronze-9")]
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [item for item in told if item["recordedtime"] <= LATER], folder, backfill=True)
+        decide(store, SCHEME, period_of(store, SCHEME, parse_month(PERIOD), None))
+        ingest_events(store, [item for item in told if item["recordedtime"] > LATER], folder)
+        position = dict(decided_events(store, MERCHANT, EVERYTHING_SHOWN)).popitem()[0]
+        checkpointed(store)
+        (folder / "keys").write_text(trust_text(store.identity.id))
+    found = Dispute(location, folder / "decided", folder / "announced", folder / "keys", position)
+    for path, month in ((found.decided, PERIOD), (found.announced, "2022-10")):
+        made = run("evidence", MERCHANT, "--month", month, "--out", path, "--store", location)
+        assert made.exit_code == 0, made.output
+    return found
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+def test_evidence_is_made_once_and_says_that_it_cannot_be_called_back(dispute: Dispute, tmp_path: Path) -> None:
+    wanted = ("evidence", MERCHANT, "--decision", dispute.position, "--store", dispute.location)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        made = run(*wanted, "--gzip", "--format", "json")
+        name = f"merchant-tea-house-{SCHEME}-decision-{dispute.position}.evidence"
+        assert json.loads(made.stdout) == {
+            "file": name,
+            "bytes": (tmp_path / name).stat().st_size,
+            "subject": MERCHANT,
+            "scheme": SCHEME,
+            "as_of": 1669823999999999,
+            "position": dispute.position - 2,  # the run stands between
+            "claim": dispute.position,
+            "size": json.loads(made.stdout)["size"],
+            "keys": 3,
+            "records": json.loads(made.stdout)["records"],
+        }
+        assert made.stderr.startswith("What is given away cannot be called back: ")
+        again = run(*wanted)
+        assert again.exit_code == 2
+        assert again.stderr == f"Error: {name} exists; evidence never overwrites, name another file with --out\n"
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert run("verify-evidence", name, "--trust", dispute.trust).exit_code == 0
+    assert dispute.decided.read_bytes() == run_plain(wanted, tmp_path / "plain")
+
+
+def run_plain(wanted: tuple[object, ...], path: Path) -> bytes:
+    assert run(*wanted, "--out", path).exit_code == 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ((), "evidence is of one thing: give --month or --day for what was decided or announced, --decision for one"),
+        (("--month", PERIOD, "--decision", 3), "evidence is of one thing: give --month or --day for what was decided"),
+        (("--month", "2022-12"), "; with --as-of the evidence is of a replay that nothing claims"),
+        (("--decision", 1), f"no decision on {MERCHANT} stands at position 1; 'levelbook decided"),
+        (("--as-of", "2022-11-30", "--position", 1, "--scheme", "mcn-level"), "mcn-level does not judge"),
+    ],
+)
+def test_evidence_is_of_one_thing_that_is_there(dispute: Dispute, asked: tuple[object, ...], error: str) -> None:
+    found = run("evidence", MERCHANT, *asked, "--store", dispute.location)
+    assert found.exit_code == 2
+    assert error in found.stderr
+
+
+def test_evidence_needs_a_checkpoint_that_reaches_so_far(tmp_path: Path) -> None:
+    location, month = str(tmp_path / "ledger.db"), ("--month", PERIOD)
+    create_store(location)
+    with open_store(location) as store:
+        others = event("merchant.onboarded", "e-0", subject="merchant/m-0", category="toys")
+        ingest_events(store, [others, event("merchant.onboarded", "e-1", category="toys")], tmp_path)
+        made = run("evidence", "merchant/m-1", *month, "--store", location)
+        assert (made.exit_code, " has no checkpoint yet, under which evidence could stand;" in made.stderr) == (2, True)
+        checkpointed(store)
+        decide(store, SCHEME, period_of(store, SCHEME, parse_month(PERIOD), None))
+        made = run("evidence", "merchant/m-1", *month, "--store", location)
+        assert made.exit_code == 2
+        assert "run 'levelbook checkpoint', then make the evidence" in made.stderr
+        early = run("evidence", "merchant/m-2", "--as-of", "2022-11-30", "--store", location)
+        assert "the ledger knows no merchant/m-2" in early.stderr
+        early = run("evidence", "merchant/m-1", "--as-of", "2022-11-30", "--position", 1, "--store", location)
+        assert "nothing that concerns merchant/m-1 was recorded; name a later one" in early.stderr
+
+
+def test_checking_says_what_passed_what_comes_out_and_what_is_not_shown(dispute: Dispute) -> None:
+    found = run("verify-evidence", dispute.decided, "--trust", dispute.trust)
+    assert found.exit_code == 0, found.output
+    lines = found.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[:9]] == [
+        ["passed", name]
+        for name in ("form", "signatures", "quorum", "seal", "keys", "records", "contents", "claim", "policies")
+    ]
+    assert "recomputed: what was claimed comes out again" in lines
+    assert lines[-4:] == [
+        "What it does not show:",
+        "- that what was never recorded did not happen",
+        "- that the ledger worked out its seal honestly, unless a witness who recomputed it has signed",
+        "- that the recorded facts are true",
+    ]
+    chinese = run("verify-evidence", dispute.decided, "--trust", dispute.trust, "--lang", "zh")
+    assert len(chinese.stdout.splitlines()) == len(lines) and "它不能证明：" in chinese.stdout
+
+
+def test_what_was_announced_and_does_not_come_out_is_accepted_and_said(dispute: Dispute) -> None:
+    found = run("verify-evidence", dispute.announced, "--trust", dispute.trust, "--format", "json")
+    assert found.exit_code == 1
+    told = json.loads(found.stdout)
+    assert told["accepted"] and not told["comes_out"]
+    assert told["recomputed"]["outcome"] == "other_level"
+    assert told["recomputed"]["claimed"] == {"record": "announcement", "period": "2022-10", "level": "bronze-9"}
+    assert len(told["signed_by"]) == 2 and told["not_looked_at"] == []
+
+
+def test_what_is_not_accepted_has_a_status_of_its_own(dispute: Dispute, tmp_path: Path) -> None:
+    (tmp_path / "altered").write_bytes(dispute.decided.read_bytes().replace(b'"order":"', b'"order":"x', 1))
+    found = run("verify-evidence", tmp_path / "altered", "--trust", dispute.trust)
+    assert found.exit_code == 9
+    assert found.stdout.splitlines()[-2].split()[:2] == ["FAILED", "keys"]
+    told = run("verify-evidence", tmp_path / "altered", "--trust", dispute.trust, "--format", "json")
+    assert (json.loads(told.stdout)["failed"], json.loads(told.stdout)["accepted"]) == ("keys", False)
+    asked = run("replay", MERCHANT, "--evidence", tmp_path / "altered")
+    assert asked.exit_code == 9 and "is not accepted: the check 'keys' failed" in asked.stderr
+    missing = run("verify-evidence", tmp_path / "none", "--trust", dispute.trust)
+    assert missing.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", MERCHANT, "--as-of", "2022-11-30"),
+        ("explain", MERCHANT, "--as-of", "2022-11-30", "--lang", "zh"),
+        ("history", MERCHANT, "--as-of", "2022-11-30"),
+        ("diff", MERCHANT, "--as-of", "2022-11-30", "--position", "DECIDED"),
+        ("appeal", MERCHANT, "--scheme", SCHEME, "--month", PERIOD),
+        ("audit", "--subject", MERCHANT),
+        ("events", MERCHANT, "--scheme", SCHEME, "--as-of", "2022-11-30"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_commands_answer_out_of_evidence_as_out_of_the_ledger(dispute: Dispute, words: tuple[str, ...]) -> None:
+    words = tuple(str(dispute.position - 2) if word == "DECIDED" else word for word in words)
+    ledger = run(*words, "--format", "json", "--store", dispute.location)
+    told = run(*words, "--format", "json", "--evidence", dispute.decided, "--trust", dispute.trust)
+    assert (told.exit_code, told.stderr) == (ledger.exit_code, ledger.stderr)
+    assert without_chain(told.stdout) == without_chain(ledger.stdout)
+    assert len(told.stdout) > 500
+
+
+def without_chain(text: str) -> str:
+    """What evidence does not hold: the ledger's chain at each event."""
+    return re.sub(r'"chain": "[0-9a-f]*"', "", text)
+
+
+def test_the_moment_and_the_scheme_of_evidence_are_the_default(dispute: Dispute) -> None:
+    found = json.loads(run("replay", MERCHANT, "--evidence", dispute.decided, "--format", "json").stdout)
+    assert (found["scheme"], found["position"]) == (SCHEME, dispute.position - 2)
+    assert found["as_of"].startswith("2022-11-30T23:59:59")
+    tier = run("replay", MERCHANT, "--scheme", "merchant-tier", "--evidence", dispute.decided)
+    assert tier.exit_code == 2
+    assert "does not hold policy/merchant-tier whole, so that nothing is said of it; ask for" in tier.stderr
+    other = run("replay", "merchant/other", "--evidence", dispute.decided)
+    assert "does not hold merchant/other whole" in other.stderr
+    lonely = run("replay", MERCHANT, "--trust", dispute.trust)
+    assert lonely.stderr == "Error: --trust says whose signatures count on evidence; give --evidence FILE, too\n"
