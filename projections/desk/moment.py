@@ -39,7 +39,9 @@ class Sight(NamedTuple):
 
 @contextmanager
 def looking(reading: Reading, reader: Reader, asked: dict[str, Any]) -> Iterator[Sight]:
-    """The moment that is asked for by `as_of`, `known_at`, `position` and `policy`. Raises UsageError for another."""
+    """The moment that is asked for by `as_of`, `known_at`, `position` and `policy`; left out, that of the views, or the
+    one that evidence shows, or now. Raises UsageError for another.
+    """
     names = any(asked.get(name) is not None for name in ("as_of", "known_at", "position"))
     choice = DEFAULT if asked.get("policy") is None else Choice(asked["policy"])
     given = Asked(asked.get("as_of"), asked.get("known_at"), asked.get("position"))
@@ -47,7 +49,8 @@ def looking(reading: Reading, reader: Reader, asked: dict[str, Any]) -> Iterator
         store = opened.enter_context(reading.store())
         at = _snapshot(reading, opened)
         stands = at and resolve(store, Asked(position=at.standing.position))._replace(as_of=at.standing.as_of)
-        moment = resolve(store, given, None, "") if names or stands is None else stands
+        shown = store.held and resolve(store, Asked(position=store.held.position))._replace(as_of=store.held.as_of)
+        moment = resolve(store, given, None, "") if names else stands or shown or resolve(store, given, None, "")
         is_there = moment.settled == stands and choice == DEFAULT
         yield Sight(reading, store, reader, moment, choice, names, at if is_there else None)
 
@@ -68,9 +71,10 @@ def check_subject(sight: Sight, subject: str) -> None:
         raise no_subject(subject)
 
 
-def schemes_of(subject: str) -> list[str]:
-    """The schemes that judge a subject."""
-    return [scheme.code for scheme in schemes_of_kind(subject.partition("/")[0])]
+def schemes_of(store: Store, subject: str) -> list[str]:
+    """The schemes that judge a subject: of a store of evidence those whose policies it holds, where it holds any."""
+    schemes = [scheme.code for scheme in schemes_of_kind(subject.partition("/")[0])]
+    return [code for code in schemes if store.holds(f"policy/{code}")] or schemes
 
 
 def has_policy(store: Store, scheme: str, policy: str) -> bool:

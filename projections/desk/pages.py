@@ -165,6 +165,8 @@ def _route(page: Page) -> Route:
 def _find(request: Request, asked: Asked) -> Response:
     reader = asker_of(request).reader
     with looking(reading_of(request), reader, {}) as sight:
+        if sight.views is None and sight.store.held is not None:
+            return RedirectResponse(address_of(request).to(f"/subjects/{sight.store.held.subject}"), 303, NOT_KEPT)
         if sight.views is None:
             raise no_views()
         found = find.search(sight.views, asked.get("q", ""), asked.get("kind"), asked.get("after"))
@@ -264,12 +266,12 @@ def _appeal(request: Request, asked: Asked) -> Response:
 
 def _appeal_file(request: Request, asked: Asked) -> Response:
     subject = f"{asked['kind']}/{asked['id']}"
-    scheme = asked.get("scheme") or schemes_of(subject)[0]
     if asked.get("period") is None:
         raise UsageError("period is missing; name the month or day whose level is disputed")
     with reading_of(request).store() as store:
         if not has_subject(store, subject):
             raise no_subject(subject)
+        scheme = asked.get("scheme") or schemes_of(store, subject)[0]
         reader = asker_of(request).reader
         wanted = appeals.Wanted(subject, scheme, asked["period"], asked.get("run"), asked["lang"], reader)
         reading = reading_of(request)
@@ -281,7 +283,7 @@ def _appeal_file(request: Request, asked: Asked) -> Response:
 
 def _schemes(sight: Sight, subject: str, asked: Asked) -> list[str]:
     """The schemes that judge a subject; of one policy alone, its own."""
-    schemes = schemes_of(subject)
+    schemes = schemes_of(sight.store, subject)
     if asked.get("policy") is None:
         return schemes
     found = [scheme for scheme in schemes if has_policy(sight.store, scheme, asked["policy"])]
@@ -292,7 +294,7 @@ def _told(sight: Sight, asked: Asked) -> tuple[str, Told]:
     """The subject that a page is about, in the scheme that was asked for or the first that judges it."""
     subject = f"{asked['kind']}/{asked['id']}"
     check_subject(sight, subject)
-    scheme = asked.get("scheme") or schemes_of(subject)[0]
+    scheme = asked.get("scheme") or schemes_of(sight.store, subject)[0]
     told = told_of(sight, subject, scheme, asked["lang"])
     if told is None:
         detail = f"the views hold no {scheme} of {subject} yet; ask with an as_of, and it is replayed"
@@ -317,7 +319,7 @@ def _framed(
         template,
         subject=subject,
         kind=asked["kind"],
-        schemes=schemes_of(subject),
+        schemes=schemes_of(sight.store, subject),
         scheme=None if told is None else told.scheme,
         facet=None if told is None else pages_of(told.scheme),
         told=told,

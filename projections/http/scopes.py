@@ -65,7 +65,7 @@ def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None
     """
     kind, subject, scheme = asked["kind"], f"{asked['kind']}/{asked['id']}", asked.get("scheme")
     with request.app.state.reading.store() as store:
-        if not has_subject(store, subject):
+        if not store.holds(subject) or not has_subject(store, subject):
             return
     if scheme is None and access.of_scheme:
         scheme = schemes_of(kind)[0].code

@@ -149,6 +149,8 @@ def _check_definitions(store: Store) -> None:
 
     Views that cannot be opened for other reasons are for those to hear of who ask for them.
     """
+    if store.held is not None:  # made just now, without what guards a ledger
+        return
     check_ledger_definitions(store)
     if not has_views(store):
         return
