@@ -13,7 +13,7 @@ from projections.text.words import Words
 if TYPE_CHECKING:
     from replay.evidence.checking import CheckedEvidence, EvidenceRefused
     from replay.evidence.making import MadeEvidence
-    from replay.evidence.recomputing import Recomputed
+    from replay.evidence.recomputing import ClaimOutcome
 
 NOT_SHOWN = ("not_recorded", "map", "facts")
 """What no evidence shows, by the names of its words."""
@@ -32,7 +32,7 @@ def print_made(path: Path, made: "MadeEvidence", lang: str, *, as_json: bool) ->
     click.echo(words.evidence("given_away"), err=True)
 
 
-def accepted_json(found: "CheckedEvidence", recomputed: "Recomputed", lang: str) -> dict[str, Any]:
+def accepted_json(found: "CheckedEvidence", recomputed: "ClaimOutcome", lang: str) -> dict[str, Any]:
     """Evidence that was accepted, what the program made of its claim, and what it does not show."""
     header, seal, judgement = found.header, found.walked.seal, found.judgement
     assert seal is not None, "accepted evidence has a seal"

@@ -19,7 +19,7 @@ OTHER_LEVEL: Final = "other_level"
 NOTHING_CLAIMED: Final = "nothing_claimed"
 
 
-class Recomputed(NamedTuple):
+class ClaimOutcome(NamedTuple):
     """What came of the claim."""
 
     claimed: dict[str, Any] | None
@@ -37,22 +37,22 @@ class Recomputed(NamedTuple):
         return self.outcome in (REPRODUCED, NOTHING_CLAIMED)
 
 
-def recompute(store: Store, header: EvidenceHeader) -> Recomputed:
+def recompute(store: Store, header: EvidenceHeader) -> ClaimOutcome:
     """Work out the claim of evidence again, out of its partial store."""
     row = None if header.claim is None else row_at(store, header.claim)
     if row is None:
-        return Recomputed(None, NOTHING_CLAIMED, *_standings(store, header))
+        return ClaimOutcome(None, NOTHING_CLAIMED, *_standings(store, header))
     data = read_record(row.type, row.record).data
     if isinstance(data, LevelDecided):
         found = audited(store, DecisionAt(header.subject, row.position, data))
         claimed = {"record": "decision", "period": data.period, "run": data.run, **found["decided"]}
-        return Recomputed(claimed, found["outcome"], found["replayed"], found["now"])
+        return ClaimOutcome(claimed, found["outcome"], found["replayed"], found["now"])
     replayed, now = _standings(store, header)
     claimed = {"record": "announcement", "period": data.period, "level": data.level}
     outcome = REPRODUCED if replayed["level"] == data.level else OTHER_LEVEL
     if as_of_announced(store, data) != header.as_of:
         outcome = OTHER_MOMENT
-    return Recomputed(claimed, outcome, replayed, now)
+    return ClaimOutcome(claimed, outcome, replayed, now)
 
 
 def _standings(store: Store, header: EvidenceHeader) -> tuple[dict[str, Any], dict[str, Any]]:

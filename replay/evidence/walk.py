@@ -94,14 +94,14 @@ def walk(file: BinaryIO, writer: PartialWriter, failures: CheckFailures, progres
     `progress` is called with how many entries were read. Raises CheckFailed where the form is wrong.
     """
     try:
-        found = _Walk(EvidenceReader(file), writer, failures, progress)
+        found = _EvidenceWalk(EvidenceReader(file), writer, failures, progress)
         found.read()
     except MalformedError as error:
         raise CheckFailed("form", str(error)) from None
     return found.walked()
 
 
-class _Walk:
+class _EvidenceWalk:
     """The reading of one file."""
 
     def __init__(

@@ -1,7 +1,6 @@
 """The desk over evidence alone, without the ledger and without views."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
