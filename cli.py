@@ -74,6 +74,10 @@ ENTRIES: Final = {
         "projections.commands.proving.receipts",
         "Print a receipt for each event in FILES ('-' is standard input): its record, and the proof of it.",
     ),
+    "refute": Entry(
+        "projections.commands.proving.receipts",
+        "Hold RECEIPTS against a FILE of evidence: does it hide a record, or show another one in its place?",
+    ),
     "token": Entry(
         "projections.commands.serve", "Make, list and revoke the tokens by which others may ask the service."
     ),

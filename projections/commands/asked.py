@@ -66,7 +66,8 @@ def on_evidence(*, moment: bool = False) -> Callable[[Callable[..., Any]], Calla
 def opened_evidence(path: Path, trust: Path | None) -> "Iterator[CheckedEvidence]":
     """Evidence that has passed every check, but those of signatures where no trust file is given."""
     from projections.terminal.progress import progress as progress_of
-    from replay.evidence.checking import checked_evidence, read_trust
+    from replay.evidence.checking import checked_evidence
+    from replay.sealing.trusted import read_trust
 
     keys = None if trust is None else read_trust(trust)
     with progress_of("checking the evidence", 0) as progress, checked_evidence(path, keys, progress) as found:
@@ -104,14 +105,13 @@ def replay_asked(
     policies: Path | None,
     present: "Present | None" = None,
     option: str = "--",
-    beside: "Replay | None" = None,
 ) -> "Replay":
     from replay.history.timeline import Asked, resolve
     from replay.policies.catalog import Choice
     from replay.schemes.registry import replay_subject
 
     moment = resolve(store, Asked(as_of, known_at, position), present, option)
-    return replay_subject(store, subject, moment, scheme, Choice(policy, policies), beside)
+    return replay_subject(store, subject, moment, scheme, Choice(policy, policies))
 
 
 def month_asked(text: str) -> int:

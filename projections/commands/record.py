@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Extension attributes that CloudEvents does not document.",
 )
+@click.option(
+    "--receipts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Note the events down at the end of FILE, for 'receipts' to prove them once a checkpoint covers them.",
+)
 @click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
 @store_options
 def ingest(files: tuple[str, ...], **asked: Any) -> None:
@@ -73,7 +79,7 @@ def ingest(files: tuple[str, ...], **asked: Any) -> None:
     from replay.parsing.lines import check_files
 
     what = ToIngest(files, **asked)
-    _check_backfill(what)
+    _check_asked(what)
     check_files(files)
     ended, stopped_by = _ingested(what)
     intake_text.print_ended(ended, as_json=what.as_json)
@@ -99,6 +105,7 @@ class ToIngest(NamedTuple):
     refusals_max: int
     rejects: Path | None
     extensions: str
+    receipts: Path | None
     acknowledge: bool
     store: str
     format_: str
@@ -108,17 +115,20 @@ class ToIngest(NamedTuple):
         return self.format_ == "json"
 
 
-def _check_backfill(what: ToIngest) -> None:
-    """Raises UsageError for what says how to backfill where nothing is backfilled."""
+def _check_asked(what: ToIngest) -> None:
+    """Raises UsageError for options that say what to do with what there will not be."""
     from replay.errors import UsageError
 
     if (what.late or what.skip_refused) and not what.backfill:
         option = "--late" if what.late else "--skip-refused"
         raise UsageError(f"{option} says what to do with such lines of a backfill; give --backfill with it")
+    if what.receipts is not None and what.dry_run:
+        raise UsageError("--dry-run records nothing that --receipts could note down; leave one of them out")
 
 
 def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
     """Record, or try, what was asked: how far it came, and what stopped it, if anything did."""
+    from replay.intake.noting import noting
     from replay.intake.rejects import Rejects, rejects_beside
     from replay.intake.targets import target_at
 
@@ -126,7 +136,8 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
     watching = intake_text.IngestWatch(what.files, acknowledge=acknowledge, answers_json=what.as_json)
     with (
         watching as watch,
-        target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing) as target,
+        target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing) as recording,
+        noting(recording, what.receipts) as target,
     ):
         refused = Rejects(what.rejects or rejects_beside(what.store))
         run = _ingest_into(target, refused, watch, what)

@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from replay.errors import LevelbookError
 from replay.proving.cosigning import REQUEST_BYTES_MAX
+from replay.sealing.trusted import read_trust
 from replay.store.opening import open_store
-from replay.witnessing.asking import SIZE_TYPE, read_trust
+from replay.witnessing.asking import SIZE_TYPE
 from replay.witnessing.cosign import BAD_REQUEST, CosignRefused, cosign
 from replay.witnessing.kept import Grade, open_witness
 

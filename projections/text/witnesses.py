@@ -1,5 +1,6 @@
 """What is printed of witnesses: their lines for a trust file, and who cosigned."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from replay.proving.notes import VerifierKey
     from replay.witnessing.asking import Answered
     from replay.witnessing.kept import Witness
+    from replay.witnessing.refute import Compared
 
 
 def print_trust_lines(witness: "Witness") -> None:
@@ -26,6 +28,17 @@ def print_answer(answered: "Answered") -> None:
             click.echo(f"{what} {_shown(key)}")
     for line in answered.strange:
         click.echo(f"not kept, for the trust file names no such witness: {line.name}+{line.key_id.hex()}")
+
+
+def print_compared(found: Sequence["Compared"]) -> None:
+    """What each receipt says of a file of evidence, and what follows."""
+    for one in found:
+        click.echo(f"{one.where} {one.refutation}: {one.why}")
+    count = sum(one.refutation == "contradicts" for one in found)
+    if count:
+        click.echo(f"{count} of {len(found)} receipts contradict the file: the ledger signed both; keep them together")
+    else:
+        click.echo(f"none of {len(found)} receipts contradicts the file")
 
 
 def _shown(key: "VerifierKey") -> str:

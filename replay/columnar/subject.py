@@ -55,9 +55,7 @@ def subject_columns(
         few = pa.concat_tables([few, numbered.names])
         parts.append(list(numbered.columns[: len(TYPES)]))
     _, creators, texts = names_of(few)
-    columns = Columns._make([*_merged(parts), [subject], creators, texts])
-    pa.default_memory_pool().release_unused()  # what was read stands in arrays of its own
-    return columns
+    return Columns._make([*_merged(parts), [subject], creators, texts])
 
 
 def _number_of(few: "pa.Table", subject: str) -> int | None:

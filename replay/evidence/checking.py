@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_instant
 from domain.events import LevelAnnounced, LevelDecided
-from replay.errors import LevelbookError, UsageError
+from replay.errors import LevelbookError
 from replay.evidence.contents import agreed, keys_read
 from replay.evidence.form import EvidenceHeader
 from replay.evidence.walk import CHECKS, CheckFailed, CheckFailures, Walked, walk
@@ -20,7 +20,7 @@ from replay.policies.catalog import adopted_policies, all_given
 from replay.proving.checkpoint import origin_of
 from replay.proving.notes import VerifierKey
 from replay.proving.strict_text import MalformedError
-from replay.proving.trust import Judgement, TrustPolicy, judge, parse_trust
+from replay.proving.trust import Judgement, TrustPolicy, judge
 from replay.store.base import Holding, Store
 from replay.store.decode import read_record
 from replay.store.location import PARTIAL_SUFFIX
@@ -85,14 +85,6 @@ def failing_check(path: Path, trust: TrustPolicy | None) -> str | None:
             return None
     except EvidenceRefused as refused:
         return refused.check
-
-
-def read_trust(path: Path) -> TrustPolicy:
-    """The trust file at a path. Raises UsageError naming the line that is wrong."""
-    try:
-        return parse_trust(path.read_bytes())
-    except MalformedError as error:
-        raise UsageError(f"the trust file {path} cannot be used: {error}") from None
 
 
 def _checked(

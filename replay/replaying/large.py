@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
-from replay.columnar.columns import EVENT_RETRACTED, WHATS, Columns, taken_out
+from replay.columnar.columns import EVENT_RETRACTED, TYPES, WHATS, Columns, taken_out
 from replay.columnar.size import ROWS_TO_AN_EVENT
 from replay.history.readers import Reader
 from replay.replaying.base import (
@@ -243,7 +243,11 @@ class LargeReplay(Replay):
 
     def before_corrections(self, position: int) -> LargeKnown:  # type: ignore[override]
         columns = self.columns
-        return self.known.only((columns.position <= position) | ~np.isin(columns.what, _CORRECTIONS))
+        kept = (columns.position <= position) | ~np.isin(columns.what, _CORRECTIONS)
+        if kept.all():
+            return self.known
+        arrays = [getattr(columns, name)[kept] for name in TYPES]
+        return LargeKnown(Columns._make([*arrays, *columns[len(TYPES) :]]), self.known.records)
 
     def look_up(self, positions: Collection[int]) -> None:
         self.events.look_up(positions)

@@ -21,10 +21,6 @@ class Records:
         self._lend, self._subject, self._position = lend, subject, position
         self._found: dict[int, Event] = {}
 
-    def upto(self, position: int) -> "Records":
-        """Those up to an earlier position."""
-        return Records(self._lend, self._subject, position)
-
     def __getitem__(self, position: int) -> Event:
         """The event at a position; kept, for what is told of one event names it several times."""
         if position not in self._found:

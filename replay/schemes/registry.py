@@ -210,21 +210,16 @@ def check_whole(scheme: Scheme) -> None:
 
 
 def replay_subject(
-    store: Store,
-    subject: str,
-    moment: Moment,
-    scheme: str | None = None,
-    choice: Choice = DEFAULT,
-    beside: Replay | None = None,
+    store: Store, subject: str, moment: Moment, scheme: str | None = None, choice: Choice = DEFAULT
 ) -> Replay:
     """Replay a subject at a moment, under the policies in force at its `as_of` or the one that was chosen.
 
-    `beside` is another replay of the subject, as in `replay_of`. Raises UsageError for a subject that no scheme judges
-    or the ledger does not know, and for a policy that is not there; LevelbookError for a scheme that is not whole.
+    Raises UsageError for a subject that no scheme judges or the ledger does not know, and for a policy that is not
+    there; LevelbookError for a scheme that is not whole.
     """
     judging = judging_subject(store, subject, scheme)
     check_whole(SCHEMES[judging.scheme])
-    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment, choice), beside)
+    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment, choice))
 
 
 def lent(store: Store) -> Lend:
@@ -232,17 +227,8 @@ def lent(store: Store) -> Lend:
     return lambda: nullcontext(store)
 
 
-def replay_of(
-    lend: Lend,
-    judging: type[Replay],
-    subject: str,
-    moment: Moment,
-    policies: Policies,
-    beside: Replay | None = None,
-) -> Replay:
+def replay_of(lend: Lend, judging: type[Replay], subject: str, moment: Moment, policies: Policies) -> Replay:
     """The replay of a subject: of few records plain, of many by compiled rules over columns.
-
-    `beside` is another replay of it out of the same store: where that knows as much or more, nothing is read again.
 
     Which of the two is a matter of all records that it rests on, also those behind the moment, so that replays of one
     subject at several moments are of one kind. Both give the same answers.
@@ -250,14 +236,9 @@ def replay_of(
     with lend() as store:
         if not _is_large(store, judging, subject):
             return judging(subject, judging.load(store, subject, moment.position), moment, policies)
-    from replay.replaying.known import LargeKnown, known_of
+    from replay.replaying.known import known_of
 
-    known: Any = None if beside is None else beside.known
-    if isinstance(known, LargeKnown) and beside is not None and beside.moment.position >= moment.position:
-        assert beside.subject == subject, "it is a replay of the same subject"
-        known = known.upto(moment.position)
-    else:
-        known = known_of(lend, subject, moment.position, lambda: _large(judging).load_loops())
+    known = known_of(lend, subject, moment.position, lambda: _large(judging).load_loops())
     found: Replay = _large(judging)(subject, known, moment, policies)
     return found
 

@@ -3,14 +3,13 @@
 Only the right lines of keys that the trust file names as witnesses are kept; of others nothing is known.
 """
 
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from replay.errors import LevelbookError, UsageError
 from replay.proving.cosigning import CosignRequest
 from replay.proving.notes import NoteSignature, VerifierKey, is_right, parse_note, parse_signatures
 from replay.proving.strict_text import MalformedError, number_of
-from replay.proving.trust import TrustPolicy, parse_trust
+from replay.proving.trust import TrustPolicy
 from replay.sealing.proofs import consistency
 from replay.store.base import Store
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_cosignature, latest_stored
@@ -34,14 +33,6 @@ class Answered(NamedTuple):
 
 class WitnessRefused(LevelbookError):
     """A witness did not cosign."""
-
-
-def read_trust(path: Path) -> TrustPolicy:
-    """A trust file. Raises UsageError, which names what is wrong in it."""
-    try:
-        return parse_trust(path.read_bytes())
-    except MalformedError as error:
-        raise UsageError(f"the trust file {path} cannot be used: {error}") from None
 
 
 def last_checkpoint(store: Store) -> StoredCheckpoint:

@@ -28,7 +28,7 @@ STATES_TOGETHER: Final = 100_000
 """States of keys that are held in memory before they are written."""
 
 
-class Recomputed(NamedTuple):
+class RecomputedSize(NamedTuple):
     """What the first records of a ledger come to."""
 
     tree: bytes
@@ -45,7 +45,7 @@ def recompute(store: Store, keeping: WitnessState, origin: str, before: Cosigned
 
     States of keys are kept on the way. Raises RecomputedOtherwise at the first thing that does not come out.
     """
-    walk = _Walk(store, keeping, origin, before)
+    walk = _WitnessWalk(store, keeping, origin, before)
     walk.note_points(size)
     for row, fits in _rows(store, before.size, size):
         walk.take(row, fits=fits)
@@ -61,7 +61,7 @@ def _rows(store: Store, after: int, last: int) -> Iterator[tuple[Row, bool]]:
         yield from zip(some, which_fit(some, store.identity.id, BorneAliases()), strict=True)
 
 
-class _Walk:
+class _WitnessWalk:
     """A walk through new records."""
 
     def __init__(self, store: Store, keeping: WitnessState, origin: str, before: Cosigned) -> None:
@@ -69,7 +69,7 @@ class _Walk:
         self.size = before.size
         self.whole = list(before.whole)
         self._moved: dict[bytes, KeyState] = {}
-        self._points: dict[int, Recomputed | None] = {}
+        self._points: dict[int, RecomputedSize | None] = {}
 
     def note_points(self, size: int) -> None:
         """Which sizes the new seals are over: there everything is computed. Their records are judged when met."""
@@ -118,7 +118,7 @@ class _Walk:
         if self.size in self._points:
             self.write()
             heads, keys = self._keeping.heads(self._origin)
-            self._points[self.size] = Recomputed(root_of_whole(self.whole), heads, keys)
+            self._points[self.size] = RecomputedSize(root_of_whole(self.whole), heads, keys)
 
     def _check_seal(self, row: Row) -> None:
         said = read_record(row.type, row.record).data

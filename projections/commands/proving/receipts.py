@@ -1,12 +1,14 @@
-"""The command of those who sent events: receipts of what was recorded."""
+"""The commands of those who sent events: receipts of what was recorded, and what they refute."""
 
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from projections.commands.asked import open_at
 from projections.commands.options import EXIT_NOT_ALL, command, location_option
+from projections.commands.proving.trust import trust_option
 
 
 @command("receipts", "levelbook receipts orders.jsonl > orders.receipts")
@@ -35,4 +37,25 @@ def receipts(files: tuple[BinaryIO, ...], store: str) -> None:
                 )
                 click.echo(f"{found.where}: {found.source} {found.event_id} {why}", err=True)
     if missing:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@command("refute", "levelbook refute m-17.evidence m-17.receipts --trust trust.txt")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("receipts", type=click.File("rb"))
+@trust_option
+def refute(file: Path, receipts: BinaryIO, trust: Path) -> None:
+    """Hold RECEIPTS against a FILE of evidence: does it hide a record, or show another one in its place?
+
+    Exit status 1 when one contradicts it: the ledger has then signed two things that cannot both be. None is asked.
+    """
+    from projections.text.witnesses import print_compared
+    from replay.sealing.trusted import read_trust
+    from replay.witnessing.receipts import read_receipts
+    from replay.witnessing.refute import Refutation
+    from replay.witnessing.refute import refute as run
+
+    found = run(file, read_trust(trust), read_receipts(receipts, receipts.name))
+    print_compared(found)
+    if any(one.refutation == Refutation.CONTRADICTS for one in found):
         sys.exit(EXIT_NOT_ALL)

@@ -104,7 +104,8 @@ def collect(answers: tuple[BinaryIO, ...], trust: Path, store: str) -> None:
     """
     from projections.text.witnesses import print_answer
     from replay.errors import LevelbookError
-    from replay.witnessing.asking import ask, read_trust, take_answer
+    from replay.sealing.trusted import read_trust
+    from replay.witnessing.asking import ask, take_answer
 
     trusted = read_trust(trust)
     urls = sorted({trusted.urls[key].rstrip("/") for key in trusted.witnesses.values() if key in trusted.urls})

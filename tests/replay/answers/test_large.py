@@ -15,7 +15,6 @@ from replay.answers.history import history_json
 from replay.answers.replay import replay_json
 from replay.columnar import size
 from replay.columnar.seal import seal
-from replay.columnar.subject import subject_columns
 from replay.decisions.appeal import appeal_json
 from replay.decisions.decide import decide, period_of
 from replay.errors import UsageError
@@ -60,35 +59,6 @@ def test_a_large_replay_answers_what_the_plain_one_does(
                     assert large[name] == answer, f"{scheme.code} of {subject} at {moments}: {name}"
 
 
-def test_what_one_replay_has_read_serves_another_that_knows_less(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events = [made for n in range(40) for made in (paid(f"o-{n}"), received(n), reviewed(n))]
-    events.append(event("event.retracted", "out", source="urn:test", event="rev-3"))
-    ingest_events(store, events, tmp_path)
-    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
-    monkeypatch.setattr(size, "MANY_RECORDS", 0)
-    read = list[int]()
-
-    def noted(store: Store, archive: Any, subject: str, position: int, meanwhile: Any) -> Any:
-        read.append(position)
-        return subject_columns(store, archive, subject, position, meanwhile)
-
-    monkeypatch.setattr("replay.replaying.known.subject_columns", noted)
-    scheme, head = SCHEMES["merchant-reputation"], store.head()
-    later, earlier = (Moment(END, head.recorded_at, head.position - less) for less in (0, 50))
-    alone = [replays(store, scheme, "merchant/m-1", [(at, DEFAULT)])[0] for at in (later, earlier)]
-    read.clear()
-    beside = replays(store, scheme, "merchant/m-1", [(later, DEFAULT), (earlier, DEFAULT)])
-    assert read == [later.position]
-    for found, expected in zip(beside, alone, strict=True):
-        assert explain_json(found, Part(None), "en") == explain_json(expected, Part(None), "en")
-    assert answered(lambda: explain_json(beside[1], Part(None, "rev-39"), "en")).startswith("merchant/m-1 has no event")
-    read.clear()
-    replays(store, scheme, "merchant/m-1", [(earlier, DEFAULT), (later, DEFAULT)])
-    assert read == [earlier.position, later.position], "who knows less serves nobody who knows more"
-
-
 def grow(store: Store, folder: Path, random: Random, seed: int) -> None:
     """A ledger that grows, is sealed in several generations or not, and decided in between."""
     world = World(seed)
@@ -123,12 +93,10 @@ def choice(scheme: Scheme, random: Random) -> Choice:
 
 
 def replays(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> list[Replay]:
-    """Each made beside the one before, whether that knows more or less."""
-    found = list[Replay]()
-    for at, chosen in moments:
-        policies = choose(store, scheme.replay, at, chosen)
-        found.append(replay_of(lent(store), scheme.replay, subject, at, policies, found[-1] if found else None))
-    return found
+    return [
+        replay_of(lent(store), scheme.replay, subject, at, choose(store, scheme.replay, at, chosen))
+        for at, chosen in moments
+    ]
 
 
 def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> dict[str, Any]:

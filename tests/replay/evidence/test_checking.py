@@ -13,7 +13,7 @@ from domain.calendar import parse_month
 from domain.keys import bindings_key, stream_key
 from replay.decisions.decide import decide, decided_events, period_of
 from replay.errors import UsageError
-from replay.evidence.checking import CheckedEvidence, checked_evidence, failing_check, read_trust
+from replay.evidence.checking import CheckedEvidence, checked_evidence, failing_check
 from replay.evidence.making import write_evidence
 from replay.evidence.pointing import EvidenceAsked, Pointed, pointed_at
 from replay.evidence.recomputing import recompute
@@ -24,6 +24,7 @@ from replay.policies.catalog import shipped
 from replay.proving.notes import ED25519_TIMED, SigningKey
 from replay.proving.trust import parse_trust
 from replay.schemes.registry import replay_subject
+from replay.sealing.trusted import read_trust
 from replay.store.opening import create_store, open_store
 from replay.store.record import leaf_hash
 from tests.support.making import Event, event, ingest_events

@@ -11,7 +11,7 @@ from replay.sealing.proofs import latest_checkpoint
 from replay.store.base import Store
 from replay.store.evidence.checkpoints import cosignature_lines
 from replay.witnessing import asking
-from replay.witnessing.asking import WitnessRefused, ask, read_trust, request_from, take_answer
+from replay.witnessing.asking import WitnessRefused, ask, request_from, take_answer
 from replay.witnessing.cosign import cosign
 from replay.witnessing.kept import Grade, Witness, new_witness
 from tests.support.making import ingest_events, paid
@@ -126,9 +126,3 @@ def test_a_witness_that_is_not_there_is_named(store: Store, size: int) -> None:
         match=r"the witness at http://127\.0\.0\.1:9 cannot be reached: .*; the checkpoint stands, ask again",
     ):
         ask(store, "http://127.0.0.1:9")
-
-
-def test_a_trust_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    (tmp_path / "trust").write_text("quorum nobody\n")
-    with pytest.raises(UsageError, match=r"the trust file .*trust cannot be used: line 1: 'nobody' is no witness"):
-        read_trust(tmp_path / "trust")
