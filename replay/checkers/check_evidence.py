@@ -759,9 +759,10 @@ class Checker:
         aside = f"; not looked at: {', '.join(others)}" if others else ""
         self.said["signatures"] = f"{proof.origin}, {' and '.join(KINDS[key.kind][0] for key in own)}{aside}"
         cosigned = {name for name, key in trust.witnesses.items() if key[:2] in right}
+        told = f"{trust.quorum} is asked for; cosigned by {', '.join(sorted(cosigned)) or 'none'}"
         if not trust.is_met(trust.quorum, cosigned):
-            self.fault("quorum", f"{trust.quorum} has not; cosigned have {', '.join(sorted(cosigned)) or 'none'}")
-        self.said["quorum"] = f"{trust.quorum}; cosigned have {', '.join(sorted(cosigned)) or 'none'}"
+            self.fault("quorum", told)
+        self.said["quorum"] = told
 
     def look_at_seal(self, line: bytes, value: dict[str, Any]) -> None:
         header, proof = self.header, self.proof
@@ -979,17 +980,17 @@ WORDS: dict[str, dict[str, Any]] = {
         "seal": "封存记录在已签名的日志之中",
         "keys": "所示内容没有漏掉任何记录",
         "records": "每条记录都在其应有的位置",
-        "contents": "等级所依据的全部在此,且别无其他",
+        "contents": "等级所依据的全部在此，且别无其他",
         "claim": "有争议的等级正是文件所指的那一个",
         "policies": "规则来自程序或该决定",
-        "accepted": "通过。以下各点本文件不能证明:",
-        "refused": "不通过,文件中的任何内容都不作数。",
+        "accepted": "通过。以下各点本文件不能证明：",
+        "refused": "不通过，文件中的任何内容都不作数。",
         "limits": [
-            "等级确由这些记录得出:请用 levelbook verify-evidence 重新计算",
+            "等级确由这些记录得出：请用 levelbook verify-evidence 重新计算",
             "从未记录的事没有发生",
             "所记录的事实属实",
-            "账本如实计算了封存,除非有会重新计算的见证人联署",
-            "信任文件中的密钥确属其名:请向给您此文件者以外的人核实",
+            "账本如实计算了封存，除非有会重新计算的见证人联署",
+            "信任文件中的密钥确属其名：请向给您此文件者以外的人核实",
         ],
     },
 }

@@ -1,12 +1,16 @@
 """What is written beside an evidence file: whole, with this program's policies, and for old Pythons too."""
 
 import ast
+import json
+import re
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from replay.checkers import check_evidence
-from replay.checkers.filled import SCRIPT, filled_checkers
+from replay.checkers.filled import PAGE, SCRIPT, filled_checkers
 from replay.policies.catalog import all_given
 
 SECONDS = 60
@@ -17,6 +21,17 @@ def test_the_script_knows_the_policies_of_the_program() -> None:
     module: dict[str, object] = {"__name__": "filled"}
     exec(compile(filled_checkers()[SCRIPT], SCRIPT, "exec"), module)
     assert module["SHIPPED"] == {policy.hash for policy in all_given(None)}
+
+
+def test_the_page_knows_the_policies_and_lets_run_what_stands_in_it_alone() -> None:
+    page = filled_checkers()[PAGE].decode()
+    listed = re.search(r'id="policies">(\[.*\])<', page)
+    assert listed and json.loads(listed[1]) == sorted(policy.hash for policy in all_given(None))
+    for tag in ("script", "style"):
+        [within] = re.findall(rf"(?s)<{tag}>(.*?)</{tag}>", page)
+        hashed = b64encode(sha256(within.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{hashed}'" in page
+    assert "http://" not in page and "https://" not in page
 
 
 def test_the_script_is_written_for_python_3_8_and_its_standard_library() -> None:
