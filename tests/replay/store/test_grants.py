@@ -13,10 +13,13 @@ from click.testing import CliRunner
 from cli import main
 from projections.http.settings import Settings
 from projections.server import serve
+from replay.proving.notes import parse_signatures
 from replay.store.opening import create_store, open_store
+from replay.witnessing.kept import Grade, new_witness
 from tests import ROOT
-from tests.support.making import ingest_events, paid, write_lines
+from tests.support.making import ingest_events, paid, records, write_lines
 from tests.support.serving import serving
+from tests.support.signed import keep_checkpoint, log_keys, request, sealed_size
 from tests.worlds.ledgers import World
 
 PAGE = (ROOT / "docs" / "how-to" / "postgresql.md").read_text("utf-8")
@@ -70,6 +73,22 @@ def granted(postgres_location: str, tmp_path: Path) -> Iterator[Granted]:
         for role in roles:
             connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
         connection.execute(f"DROP ROLE {', '.join(roles)}".encode())
+
+
+@pytest.mark.slow
+def test_a_witness_recomputes_and_receipts_are_made_as_a_reader(granted: Granted, tmp_path: Path) -> None:
+    with open_store(as_role(OWNER, granted.location)) as store:
+        size = sealed_size(store)
+        keep_checkpoint(store, size)
+        logs = "".join(f"log {key.verifier.text}\n" for key in log_keys(store))
+        (tmp_path / "request").write_bytes(request(store, 0, size))
+        stored = json.loads(records(store)[0])["event"]
+    (tmp_path / "logs").write_text(f"{logs}quorum none\n")
+    (tmp_path / "sent").write_text(json.dumps({"id": stored["id"], "source": stored["source"]}))
+    new_witness(tmp_path / "w", "w.example", Grade.RECOMPUTED)
+    words = ["witness", "add", str(tmp_path / "w"), str(tmp_path / "request"), "--trust", str(tmp_path / "logs")]
+    assert len(parse_signatures(granted.run("levelbook_reader", *words))) == 2
+    assert granted.run("levelbook_reader", "receipts", str(tmp_path / "sent")).startswith('{"proof":')
 
 
 @pytest.mark.slow

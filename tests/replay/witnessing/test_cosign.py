@@ -286,6 +286,39 @@ def test_a_damaged_state_cosigns_nothing(witness: Witness, store: Store, tmp_pat
         asked(witness, store, 0, size)
 
 
+@pytest.mark.slow
+def test_of_two_requests_at_once_one_is_cosigned_and_nothing_is_rolled_back(witness: Witness, tmp_path: Path) -> None:
+    """The race that C2SP tlog-witness tells of."""
+    location, old = str(tmp_path / "ledger.db"), 0
+    create_store(location)
+
+    def work(body: bytes, trust: TrustPolicy) -> None:
+        with open_store(location) as opened:
+            try:
+                cosign(witness, body, trust, TIME_S, opened)
+            except CosignRefused as error:
+                os.write(2, str(error).encode())
+                raise SystemExit(1) from None
+
+    for number in range(6):
+        bodies = {}
+        for part in range(2):
+            with open_store(location) as store:
+                ingest_events(store, [paid(f"o-{number}-{part}")], tmp_path)
+                size, trust = sealed_size(store), trusting(store)
+                bodies[size] = request(store, old, size)
+        children = {}
+        for size, body in bodies.items():
+            (folder := tmp_path / f"{size}").mkdir()
+            children[size] = Child(folder, partial(work, body, trust))
+        ended = {size: child.end() for size, child in children.items()}
+        (old,) = [size for size, found in ended.items() if found.status == 0]
+        (other,) = [found for found in ended.values() if found.status == 1]
+        assert f"ask again, going on from {old}" in other.err, other
+        with open_store(location) as store:
+            assert cosigned_size(witness, store) == old
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 def test_a_witness_killed_at_any_moment_goes_on(witness: Witness, tmp_path: Path) -> None:
