@@ -11,6 +11,7 @@ from replay.integrity.aliases import buyer_problems
 from replay.integrity.verify import Verified, verify
 from replay.store.alias_queries import copied_tables, put_rows, table_rows
 from replay.store.base import Store
+from replay.store.evidence.copies import COPIED, copied_rows
 from replay.store.key_chains import record
 from replay.store.queries import BEFORE_ALL, plain_rows
 from replay.store.record import Row, leaf_hash
@@ -41,7 +42,9 @@ def back_up(store: Store, path: Path, progress: Callable[[int], None] = lambda _
             head = store.head()
             _copy_records(store, copy, head.position, progress)
             for table, columns in copied_tables(store.identity.version).items():
-                _copy_rows(store, copy, table, columns)
+                _copy_rows(copy, table, columns, table_rows(store, table, columns))
+            for table, columns in COPIED.items():
+                _copy_rows(copy, table, columns, copied_rows(store, table))
         with SqliteStore(draft) as copy:
             result = verify(copy)
         if not result.problems and result.head != head:
@@ -68,8 +71,8 @@ def _copy_records(store: Store, copy: Store, last: int, progress: Callable[[int]
         progress(rows[-1][0])
 
 
-def _copy_rows(store: Store, copy: Store, table: str, columns: tuple[str, ...]) -> None:
-    for rows in _chunks(table_rows(store, table, columns)):
+def _copy_rows(copy: Store, table: str, columns: tuple[str, ...], found: Iterator[tuple[Any, ...]]) -> None:
+    for rows in _chunks(found):
         with copy.writing() as transaction:
             put_rows(transaction, table, columns, rows)
 

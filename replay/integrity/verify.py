@@ -14,7 +14,9 @@ from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.integrity.aliases import AliasTable, buyer_problems, problems_beside, table_of, why_seals_unchecked
 from replay.integrity.borne import BorneAliases
 from replay.integrity.columns_fit import Columns, add_borne, check_columns, which_fit
+from replay.integrity.evidence import evidence_problems
 from replay.integrity.key_chains import KeyWalk, Misfit, WalkedKeys, chain_problems, joined_keys
+from replay.integrity.log_tree import WalkedLog, log_walk, sizes_needed
 from replay.processes import begun, rare_cycle_search, second_core
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
@@ -59,12 +61,12 @@ def parse_head(text: str) -> Kept:
 def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
     """Walk the whole ledger as it stands at the beginning; what the database itself looks at, it does meanwhile."""
     last = store.head().position
-    rows, table = begun(store.row_problems), None
+    rows, table, sizes = begun(store.row_problems), None, sizes_needed(store, last)
     with rare_cycle_search():
         if last >= RECORDS_BEFORE_HELP:
-            span, table = _walked_by_two(store, last, progress)
+            span, table = _walked_by_two(store, last, sizes, progress)
         else:
-            span = _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress)
+            span = _walked(store, _from_start(store, last, sizes), progress)
     progress(span.head.position)
     result = Verified(span.head.position, span.head)
     if span.problem is not None:
@@ -72,7 +74,8 @@ def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], Non
     else:
         result.problems += _tally_problems(store, last, span.types)
         result.problems += buyer_problems(store) if table is None else problems_beside(store, span.borne, table)
-        result.problems += chain_problems(store, span.keys)
+        chains = chain_problems(store, span.keys)
+        result.problems += chains or evidence_problems(store, span.log, last)
         result.seals_unchecked = why_seals_unchecked(store)
     result.problems += store.definition_problems() + rows.result()
     if kept is not None:
@@ -96,6 +99,7 @@ class WalkedSpan:
     types: Counter[str] = field(default_factory=Counter)
     keys: WalkedKeys = field(default_factory=WalkedKeys)
     borne: BorneAliases = field(default_factory=BorneAliases)
+    log: WalkedLog = field(default_factory=WalkedLog)
     problem: str | None = None
 
     def check(self, row: Columns, leaf: bytes, ledger_id: str, *, fits: bool) -> None:
@@ -169,6 +173,7 @@ def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> 
                 keys.follow(rows, leaves)
             else:
                 _walk_each(span, rows, leaves, fits, ledger_id, keys)
+            span.log.follow(leaves)
             progress(span.head.position)
         if span.head.position != span.last:
             raise Misfit(f"is missing; the ledger goes on to {span.last}")
@@ -196,6 +201,10 @@ def _walk_each(
         keys.follow([row], [leaf])
 
 
+def _from_start(store: Store, last: int, sizes: tuple[int, ...]) -> WalkedSpan:
+    return WalkedSpan(_before_first(store), last, from_start=True, log=log_walk(store, 0, sizes))
+
+
 def _before_first(store: Store) -> Head:
     return Head(0, 0, store.identity.chain_start)
 
@@ -220,7 +229,9 @@ def _together(rows: Iterator[Columns]) -> Iterator[list[Columns]]:
         raise
 
 
-def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> tuple[WalkedSpan, AliasTable | None]:
+def _walked_by_two(
+    store: Store, last: int, sizes: tuple[int, ...], progress: Callable[[int], None]
+) -> tuple[WalkedSpan, AliasTable | None]:
     """The second half is walked by another process, from the link that the first half has to end with.
 
     While that process comes up, this one reads the table of aliases.
@@ -229,12 +240,10 @@ def _walked_by_two(store: Store, last: int, progress: Callable[[int], None]) -> 
     with second_core(_serve) as helper:
         found = link_at(store, middle)
         if found is None:
-            return _walked(store, WalkedSpan(_before_first(store), last, from_start=True), progress), None
-        helper.send((store.location, WalkedSpan(found, last, from_start=False)))
+            return _walked(store, _from_start(store, last, sizes), progress), None
+        helper.send((store.location, WalkedSpan(found, last, from_start=False, log=log_walk(store, middle, sizes))))
         table = table_of(store)
-        first = _walked(
-            store, WalkedSpan(_before_first(store), middle, from_start=True), lambda done: progress(2 * done)
-        )
+        first = _walked(store, _from_start(store, middle, sizes), lambda done: progress(2 * done))
         if first.problem is not None:
             return first, None
         try:
@@ -266,6 +275,7 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
                 types=first.types,
                 keys=first.keys,
                 borne=first.borne,
+                log=first.log,
             )
             return _walked(store, again, lambda _: None)
     return WalkedSpan(
@@ -273,6 +283,7 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
         types=first.types + second.types,
         keys=joined_keys(first.keys, second.keys),
         borne=first.borne.then(second.borne),
+        log=first.log.then(second.log),
         problem=second.problem,
     )
 

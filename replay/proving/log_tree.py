@@ -52,7 +52,7 @@ def root_between(subtree: Subtree, start: int, end: int) -> bytes:
     """The root over leaves from `start` up to `end`, where `start` is a multiple of a power of two that is no less than
     their number.
     """
-    return _folded([subtree(level, start >> level) for level, start in _whole_subtrees(start, end)])
+    return _folded([subtree(level, start >> level) for level, start in whole_subtrees(start, end)])
 
 
 def inclusion_path(subtree: Subtree, index: int, size: int) -> list[bytes]:
@@ -142,7 +142,7 @@ def _left_of(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def _whole_subtrees(start: int, end: int) -> list[tuple[int, int]]:
+def whole_subtrees(start: int, end: int) -> list[tuple[int, int]]:
     """(level, start) of the whole subtrees that leaves from `start` up to `end` consist of, the largest first."""
     found = []
     while start < end:

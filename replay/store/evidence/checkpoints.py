@@ -67,3 +67,9 @@ def add_cosignature(transaction: Transaction, size: int, signer: str, line: str)
     if transaction.execute(kept, (size, signer)) != [(line,)]:
         raise not_kept("a cosignature is not there, or another one")
     return True
+
+
+def all_cosignatures(readable: Readable) -> Iterator[tuple[int, str, str]]:
+    """(size, signer, line) of every witness's signature, by size."""
+    if readable.has_table(COSIGNATURES):
+        yield from readable._query("SELECT size, signer, line FROM cosignatures ORDER BY size, signer")

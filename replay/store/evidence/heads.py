@@ -137,6 +137,18 @@ def bucket_root_at(readable: Readable, bucket: int, size: int) -> BucketRoot | N
     return next((BucketRoot(at, of, bytes(root), keys) for at, of, root, keys in rows), None)
 
 
+def all_heads(readable: Readable, size: int) -> Iterator[KeyHead]:
+    """Every head at or below a size, by rising key hash and then size."""
+    sql = "SELECT key_hash, size, state FROM heads WHERE size <= ? ORDER BY key_hash, size"
+    return (KeyHead(bytes(hashed), at, bytes(state)) for hashed, at, state in readable._query(sql, (size,)))
+
+
+def all_bucket_roots(readable: Readable, size: int) -> Iterator[BucketRoot]:
+    """Every root of a bucket at or below a size, by rising bucket and then size."""
+    sql = "SELECT bucket, size, root, keys FROM head_buckets WHERE size <= ? ORDER BY bucket, size"
+    return (BucketRoot(bucket, at, bytes(root), keys) for bucket, at, root, keys in readable._query(sql, (size,)))
+
+
 def add_heads(transaction: Transaction, heads: Sequence[KeyHead], roots: Sequence[BucketRoot]) -> None:
     """Keep heads with the roots over their buckets. Raises StoreError unless they are there."""
     transaction.execute_many(f"INSERT INTO {HEADS} (key_hash, size, state) VALUES (?, ?, ?)", heads)

@@ -31,12 +31,13 @@ class Seal(NamedTuple):
 
 def latest_seal(readable: Readable) -> Seal | None:
     """The last seal; None where there is none yet."""
-    return next((_seal(row) for row in readable._query(f"{_SEALS} ORDER BY version DESC LIMIT 1")), None)
+    rows = list(readable._query(f"{_SEALS} ORDER BY version DESC LIMIT 1"))
+    return _seal(rows[0]) if rows else None
 
 
 def seals(readable: Readable) -> Iterator[Seal]:
     """All seals, the earliest first."""
-    return map(_seal, readable._query(f"{_SEALS} ORDER BY version"))
+    return map(_seal, list(readable._query(f"{_SEALS} ORDER BY version")))
 
 
 def seal_at(readable: Readable, position: int) -> Seal:

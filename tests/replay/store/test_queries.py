@@ -78,7 +78,7 @@ def statements(path: Path) -> Iterator[str]:
                 yield text
 
 
-EVIDENCE = [f"evidence/{name}" for name in ("log_tree", "heads", "seals", "announced", "checkpoints")]
+EVIDENCE = [f"evidence/{name}" for name in ("log_tree", "heads", "seals", "announced", "checkpoints", "copies")]
 
 
 def test_no_statement_is_written_twice() -> None:
