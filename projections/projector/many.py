@@ -1,4 +1,7 @@
-"""A step of many events: subjects are moved in sets, by compiled rules over the columns of all of their records.
+"""A step of many events: subjects are moved in sets, by compiled rules over the columns of their records.
+
+Where each scheme of a subject goes on from what is stored, or rests, no more of its past is read than that calls for;
+of the others all records are read and judged, as they were known before and as they are known now.
 
 What cannot be moved so goes the plain way within the same step: a subject of which a record cannot be read, one that is
 set aside in some scheme alone, and one whose past is long beside what is new of it.
@@ -12,7 +15,7 @@ from sqlalchemy import select
 
 from domain.events import BINDING_TYPES
 from projections.projector.units import Units
-from projections.schemes.registry import kinds_in_bulk, moving_in_bulk, views_of
+from projections.schemes.registry import going_on_in_bulk, kinds_in_bulk, moving_in_bulk, views_of
 from projections.views.step import LIFE_TYPES, SUBJECTS_AT_ONCE, Step, batched
 from projections.views.unexpected import Unexpected, trace_of
 from replay.columnar.size import are_many_to_move
@@ -29,7 +32,7 @@ from replay.store.queries import (
 )
 
 if TYPE_CHECKING:
-    from projections.schemes.shared.changing import Changing, Standing
+    from projections.schemes.shared.changing import Rewriting, Standing
     from replay.columnar.columns import Columns
     from replay.schemes.mcn_level.fold import Slots
 
@@ -63,6 +66,8 @@ class Many:
         self.units = units
         self.step = units.step
         self._touched: dict[str, Touched] = {}
+        self._rare: set[str] = set()
+        """The subjects of which a life event or a retraction is new."""
         self._held: dict[Moment, Slots] = {}
         """Who held each creator at the step's beginning and end."""
 
@@ -70,7 +75,9 @@ class Many:
         """Keep the rare events, and find the subjects that are touched; how many events there are."""
         step, units = self.step, self.units
         after, last = step.before.position, step.after.position
-        units.keep_events(event_rows_of_types_between(step.store, _KEPT_TYPES, after, last))
+        rare = list(event_rows_of_types_between(step.store, _KEPT_TYPES, after, last))
+        units.keep_events(rare)
+        self._rare.update(row[0] for row in rare if row[3] in LIFE_TYPES)
         found, in_bulk = streams_touched(step.store, after, last), kinds_in_bulk()
         for item in found:
             if item.stream.partition("/")[0] in in_bulk:
@@ -83,8 +90,13 @@ class Many:
         """Move the subjects of a kind, all but those that have to go the plain way."""
         wanted = [subject for subject in sorted(self._subjects(kind)) if not self._is_aside(subject, kind)]
         lengths = {subject: item.version for subject, item in self._touched.items()}
-        lengths |= lengths_of(self.step.store, [subject for subject in wanted if subject not in lengths])
-        many = [subject for subject in wanted if subject in lengths and self._is_for_sets(subject, kind, lengths)]
+        self.step.prepare(wanted)
+        new = {subject: self._touched[subject].records if subject in self._touched else 0 for subject in wanted}
+        for some in _chunks([subject for subject in wanted if self._goes_on(subject, kind)], new):
+            self._go_on_chunk(kind, some)
+        left = [subject for subject in wanted if subject not in self.units.done]
+        lengths |= lengths_of(self.step.store, [subject for subject in left if subject not in lengths])
+        many = [subject for subject in left if subject in lengths and self._is_for_sets(subject, kind, lengths)]
         for some in _chunks(many, lengths):
             self._move_chunk(kind, some)
         for subject in wanted:
@@ -99,6 +111,19 @@ class Many:
         """Whether nothing of a subject is moved."""
         return all((subject, view.code) in self.units.work.aside for view in views_of(kind))
 
+    def _goes_on(self, subject: str, kind: str) -> bool:
+        """Whether every scheme of a subject goes on from what is stored, or rests."""
+        units, views = self.units, views_of(kind)
+        if subject in self._rare or any((subject, view.code) in units.work.aside for view in views):
+            return False
+        if any(units.is_fresh(view.code, subject) for view in views):
+            return False
+        return all(
+            view.goes_on
+            or (self.step.state(subject, view.code) in view.resting and (subject, view.code) not in units.work.due)
+            for view in views
+        )
+
     def _is_for_sets(self, subject: str, kind: str, lengths: dict[str, int]) -> bool:
         if any((subject, view.code) in self.units.work.aside for view in views_of(kind)):
             return False
@@ -111,20 +136,49 @@ class Many:
         rows = event_rows_behind(self.step.store, item.stream, item.version - item.records, self.step.after.position)
         self.units.take_in(rows)
 
+    def _go_on_chunk(self, kind: str, subjects: Sequence[str]) -> None:
+        """Go on with some subjects together; where that fails as nobody foresaw, they go another way."""
+        from projections.schemes.shared.going_on import GoingOn
+
+        units, step, codes = self.units, self.step, [view.code for view in views_of(kind) if view.goes_on]
+        going = GoingOn(step, subjects, units.work.due, self._slots)
+        try:
+            made = [going_on_in_bulk(code)(going) for code in codes]
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            if not isinstance(error, LevelbookError):
+                units.recovered.append(Unexpected(subjects[0], codes[0], trace_of(error)))
+            return
+        if unread := {*going.unread()}:
+            self._go_on_chunk(kind, [subject for subject in subjects if subject not in unread])
+            return
+        for rewriting in made:
+            if rewriting is not None:
+                write(step, rewriting)
+        units.moved += len(codes) * len(subjects)
+        self._have_moved(subjects)
+
+    def _have_moved(self, subjects: Sequence[str]) -> None:
+        for subject in subjects:
+            self.units.done.add(subject)
+            self.step.windows.let_go(subject)
+
     def _move_chunk(self, kind: str, subjects: Sequence[str]) -> None:
         """Move some subjects together; where that fails as nobody foresaw, they go the plain way."""
         from projections.schemes.shared.changing import Changing
 
         units, step = self.units, self.step
-        found = step.windows.recent(step.after.position).read(step.store, subjects, step.after.position)
-        step.prepare(found.columns.subjects)
+        recent = step.windows.recent(step.before.position)
+        recent.go_on_to(step.store, step.before.position, step.after.position)
+        found = recent.read(step.store, subjects)
         codes = [view.code for view in views_of(kind)]
         fresh = {code: {name for name in found.columns.subjects if units.is_fresh(code, name)} for code in codes}
         changing = Changing(step, found.columns, fresh, self._slots)
         try:
             for code in codes:
                 moving_in_bulk(code)(changing)
-                changing.take_standing(code)
+                changing.stand(code, changing.now)
         except (OSError, MemoryError):
             raise
         except Exception as error:
@@ -135,9 +189,7 @@ class Many:
         for (code, subject), month in changing.changed.items():
             units.work.note_changed(code, subject, month)
         units.moved += len(codes) * len(found.columns.subjects)
-        for subject in found.columns.subjects:
-            units.done.add(subject)
-            step.windows.let_go(subject)
+        self._have_moved(found.columns.subjects)
 
     def _slots(self, moment: Moment) -> "Slots":
         from projections.schemes.shared.changing import known_by
@@ -172,9 +224,9 @@ def _chunks(subjects: Sequence[str], lengths: dict[str, int]) -> Iterator[list[s
         yield some
 
 
-def write(step: Step, changing: "Changing") -> None:
+def write(step: Step, changing: "Rewriting") -> None:
     """Write what changes: first all rows go, then all come."""
-    from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
+    from projections.schemes.shared.bulk_rows import delete_rows, insert_rows, set_rows
 
     connection, tables = step.connection, step.tables
     for table, keys, since in changing.gone:
@@ -182,6 +234,8 @@ def write(step: Step, changing: "Changing") -> None:
         delete_rows(connection, tables[table], columns, None if since is None else since[0])
     for table, rows in changing.come:
         insert_rows(connection, tables[table], rows)
+    for item in changing.set:
+        set_rows(connection, tables[item.table], item.keys, item.column, item.values)
     for single in changing.single:
         _write_standing(step, changing.subjects, single)
 

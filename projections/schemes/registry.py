@@ -3,7 +3,7 @@
 This is the one list of them. What is done with a view is asked of its record, or of `check_views_whole` beforehand.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from projections.schemes.mcn_level.moving import AgencyMover
 from projections.schemes.merchant_reputation import expected as reputation_expected
 from projections.schemes.merchant_reputation.moving import ReputationMover
 from projections.schemes.merchant_tier import expected as tier_expected
+from projections.schemes.merchant_tier import view as tier_view
 from projections.schemes.merchant_tier.moving import TierMover
 from projections.schemes.shared.expected_rows import Rows
 from projections.schemes.shared.moving import Mover
@@ -30,8 +31,9 @@ from replay.errors import LevelbookError
 from replay.schemes.registry import SCHEMES, Scheme, check_whole, kinds, schemes_of
 
 if TYPE_CHECKING:
-    from projections.schemes.shared.changing import Changing
+    from projections.schemes.shared.changing import Changing, Rewriting
     from projections.schemes.shared.filling import Filling  # compiled rules, which following does without
+    from projections.schemes.shared.going_on import GoingOn
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class View:
     """A replay → by table, the rows that the view must hold."""
     in_bulk: bool = True
     """Whether many records fill it from columns (`bulk.fill` of its room), or else subject by subject, after those."""
+    goes_on: bool = False
+    """Whether many units are gone on with at once from what is stored (`going_on.move` of its room)."""
+    resting: Collection[str | None] = ()
+    """States in which no event changes a unit but those that the views keep by subject, or time."""
     laws: tuple[Callable[[Connection, Tables], str | None], ...] = ()
     """What must hold of all its rows → what is wrong."""
     across: Callable[[Step], list[Rewrite]] | None = None
@@ -69,6 +75,7 @@ VIEWS: Final[dict[str, View]] = {
             tables=("reputation_months",),
             mover=ReputationMover,
             expected=reputation_expected.rows_of,
+            goes_on=True,
             laws=(reputation_expected.openings_equal_closings,),
         ),
         View(
@@ -76,6 +83,7 @@ VIEWS: Final[dict[str, View]] = {
             tables=("tier_days", "tier_figures"),
             mover=TierMover,
             expected=tier_expected.rows_of,
+            resting=tier_view.WITHOUT_FIGURES,
         ),
         View(
             SCHEMES["creator-level"],
@@ -123,6 +131,12 @@ def bulk_of(scheme: str) -> "Callable[[Filling], None]":
 def moving_in_bulk(scheme: str) -> "Callable[[Changing], None]":
     """What moves many units of a view at once, over columns."""
     found: Callable[[Changing], None] = import_module(_bulk_module(scheme)).move
+    return found
+
+
+def going_on_in_bulk(scheme: str) -> "Callable[[GoingOn], Rewriting | None]":
+    """What goes on with many units of a view at once; it gives None where a record cannot be read."""
+    found: Callable[[GoingOn], Rewriting | None] = import_module(f"{_room(scheme)}.going_on").move
     return found
 
 

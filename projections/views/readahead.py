@@ -77,7 +77,7 @@ class Windows:
             self.let_go(next(iter(self._found)))
 
     def recent(self, position: int) -> "RecentRecords":
-        """The records that are cached as columns; none of them are known yet where this begins at a position."""
+        """The records that are cached as columns; none is yet where this begins, at a position."""
         from projections.views.recent import RecentRecords
 
         if self._recent is None:

@@ -3,7 +3,7 @@
 Those of many subjects come out of the store alone.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ from replay.columnar.segments import (
     names_in,
 )
 from replay.store.base import Store
-from replay.store.queries import sealed_rows_of_streams
+from replay.store.queries import sealed_rows_of_streams, sealed_rows_since, sealed_rows_with_refs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,3 +114,13 @@ def _merged(parts: list[_Arrays]) -> _Arrays:
 def read_subjects(store: Store, subjects: Collection[str], position: int) -> tuple[Named, list[Unread]]:
     """All records of some subjects up to a position, out of the store, and those that cannot be read."""
     return read_rows(store, sorted(sealed_rows_of_streams(store, subjects, position), key=itemgetter(0)))
+
+
+def read_since(store: Store, firsts: Mapping[str, int], position: int) -> tuple[Named, list[Unread]]:
+    """The same of some subjects' records from an instant on, by subject."""
+    return read_rows(store, sorted(sealed_rows_since(store, firsts, position), key=itemgetter(0)))
+
+
+def read_about(store: Store, orders: Collection[tuple[str, str]], position: int) -> tuple[Named, list[Unread]]:
+    """The same of the records about some subjects' orders, by (subject, order)."""
+    return read_rows(store, sorted(sealed_rows_with_refs(store, orders, position), key=itemgetter(0)))

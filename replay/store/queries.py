@@ -5,7 +5,7 @@ they are read by the million; those of whole records are a Row each. The table o
 buyers have `alias_queries`.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.events import BINDING_TYPES
@@ -433,6 +433,20 @@ def sealed_rows_of_streams(store: Store, streams: Collection[str], position: int
     columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
     same = "r.stream = wanted.stream AND r.position <= ?"
     return _wanted(store, ("stream",), [(stream,) for stream in streams], columns, same, position)
+
+
+def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) -> Rows:
+    """The same of each stream's records from an instant on, by stream."""
+    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    same = "r.stream = wanted.stream AND r.occurred_at >= CAST(wanted.first AS BIGINT) AND r.position <= ?"
+    wanted = [(stream, str(first)) for stream, first in firsts.items()]
+    return _wanted(store, ("stream", "first"), wanted, columns, same, position)
+
+
+def sealed_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Rows:
+    """The same of the records of some pairs of a stream and a ref."""
+    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    return _wanted(store, ("stream", "ref"), wanted, columns, f"{_SAME_REF} AND r.position <= ?", position)
 
 
 class Place(NamedTuple):

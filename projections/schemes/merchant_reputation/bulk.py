@@ -38,9 +38,9 @@ def fill(filling: Filling) -> None:
     judging = judging_of(filling.step)
     folded = fold_reputation(filling.columns, judging.spans, filling.as_of)
     judged = JudgedBy(judging.terms, judging.policies)
-    filling.insert("reputation_months", _month_columns(folded, judged))
-    filling.insert("history", _change_columns(folded, judged))
-    _stand(filling, folded, judging, judged)
+    filling.insert("reputation_months", folded_months(folded, judged))
+    filling.insert("history", folded_changes(folded, judged))
+    stand(filling, folded, judging, judged)
 
 
 def move(changing: Changing) -> None:
@@ -53,15 +53,15 @@ def move(changing: Changing) -> None:
         SCHEME,
         "reputation_months",
         months,
-        _month_columns(now._replace(months=_chosen(now.months, months)), judged),
+        folded_months(now._replace(months=_chosen(now.months, months)), judged),
         ("month", lambda some: texts(then.months.month[then.months.starts[some] + months.begin[some]], month_text)),
     )
     changes = changing.difference(SCHEME, _rows(then.changes), _rows(now.changes), linked=True)
-    history = _change_columns(now._replace(changes=_chosen(now.changes, changes)), judged)
+    history = folded_changes(now._replace(changes=_chosen(now.changes, changes)), judged)
     history["number"] = changes.numbers
     since = ("number", lambda some: changes.begin[some].tolist())
     changing.rewrite(SCHEME, "history", changes, history, since, scheme=SCHEME)
-    _stand(changing.now, now, judging, judged)
+    stand(changing.now, now, judging, judged)
 
 
 def _rows(table: FoldedMonths | Changes) -> TableRows:
@@ -73,7 +73,7 @@ def _chosen(table: _Table, found: RowsToWrite) -> _Table:
     return type(table)._make([found.starts, *(column[found.rows] for column in table[1:])])
 
 
-def _stand(filling: Filling, folded: Folded, judging: Judging, judged: JudgedBy) -> None:
+def stand(filling: Filling, folded: Folded, judging: Judging, judged: JudgedBy) -> None:
     """Where merchants stand, and when they next change by time alone."""
     subjects = filling.of_kind("merchant")
     filling.insert("levels", _level_columns(folded, subjects, judging, judged, filling.as_of))
@@ -81,7 +81,8 @@ def _stand(filling: Filling, folded: Folded, judging: Judging, judged: JudgedBy)
     filling.calendar(SCHEME, subjects, next_at[subjects])
 
 
-def _month_columns(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
+def folded_months(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
+    """The rows of folded months, as columns."""
     months = folded.months
     begun, closing = Account(*months.begun.T), Account(*months.closing.T)
     return month_columns(
@@ -95,7 +96,8 @@ def _month_columns(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
     )
 
 
-def _change_columns(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
+def folded_changes(folded: Folded, judged: JudgedBy) -> dict[str, Any]:
+    """The rows of the level's history, as columns; numbered as if nothing came before them."""
     changes = folded.changes
     causes = np.where(changes.verdict > 0, changes.verdict + 1, changes.position > 0)
     columns = change_columns(

@@ -42,13 +42,34 @@ def delete_rows(connection: Connection, table: Table, columns: dict[str, Values]
         return
     target = table.name if table.schema is None else f"{table.schema}.{table.name}"
     if connection.dialect.name == "postgresql":
-        kinds = ", ".join(f"%s::{'bigint' if table.c[name].type is BIG else 'text'}[]" for name in columns)
+        kinds = ", ".join(f"%s::{_array_of(table, name)}" for name in columns)
         same = " AND ".join(f"t.{name} {'>=' if name == since else '='} gone.{name}" for name in columns)
         sql = f"DELETE FROM {target} AS t USING unnest({kinds}) AS gone ({', '.join(columns)}) WHERE {same}"
         connection.exec_driver_sql(sql, tuple(columns.values()))
     else:
         same = " AND ".join(f"{name} {'>=' if name == since else '='} ?" for name in columns)
         connection.exec_driver_sql(f"DELETE FROM {target} WHERE {same}", rows)
+
+
+def set_rows(connection: Connection, table: Table, keys: dict[str, Values], column: str, values: Values) -> None:
+    """Give one column of some rows other values; `keys` has by column a value for each row."""
+    if not values:
+        return
+    target = table.name if table.schema is None else f"{table.schema}.{table.name}"
+    if connection.dialect.name == "postgresql":
+        kinds = ", ".join(f"%s::{_array_of(table, name)}" for name in (*keys, column))
+        same = " AND ".join(f"t.{name} = made.{name}" for name in keys)
+        sql = f"UPDATE {target} AS t SET {column} = made.{column} FROM unnest({kinds})"
+        sql += f" AS made ({', '.join((*keys, column))}) WHERE {same}"
+        connection.exec_driver_sql(sql, (*keys.values(), values))
+    else:
+        same = " AND ".join(f"{name} = ?" for name in keys)
+        sql = f"UPDATE {target} SET {column} = ? WHERE {same}"
+        connection.exec_driver_sql(sql, list(zip(values, *keys.values(), strict=True)))
+
+
+def _array_of(table: Table, name: str) -> str:
+    return f"{'bigint' if table.c[name].type is BIG else 'text'}[]"
 
 
 class JudgedBy:

@@ -37,6 +37,16 @@ class RowsMade(NamedTuple):
     columns: dict[str, list[Any]]
 
 
+class RowsSet(NamedTuple):
+    """Rows of which one column gets another value."""
+
+    table: str
+    keys: dict[str, list[Any]]
+    """By column, a value for each row."""
+    column: str
+    values: list[Any]
+
+
 class Standing(NamedTuple):
     """Rows as columns by name, of all subjects that have one in a scheme."""
 
@@ -79,7 +89,35 @@ def known_by(columns: Columns, position: int) -> Columns:
     return columns._replace(**{name: getattr(columns, name)[known] for name in TYPES})
 
 
-class Changing:
+class Rewriting:
+    """What of some subjects is written anew in one step: the rows that go, those that come, and where they stand."""
+
+    def __init__(self, step: Step, subjects: list[str]) -> None:
+        self.step = step
+        self.subjects = subjects
+        self.gone: list[RowsGone] = []
+        self.come: list[RowsMade] = []
+        self.set: list[RowsSet] = []
+        self.single: list[Standing] = []
+        self.changed: dict[tuple[str, str], int] = {}
+        """By scheme and subject, the earliest month that what rests on it may see changed."""
+
+    def go(self, table: str, numbers: Numbers, keys: dict[str, str], since: tuple[str, list[Any]] | None) -> None:
+        """Rows of the subjects with these numbers go; `keys` are further columns of all of them."""
+        named = {"subject": [self.subjects[number] for number in numbers.tolist()]}
+        self.gone.append(RowsGone(table, named | {key: [value] * len(numbers) for key, value in keys.items()}, since))
+
+    def note_changed(self, scheme: str, subject: str, month: int) -> None:
+        """What rests on a subject may see it changed from a month on."""
+        self.changed[scheme, subject] = min(month, self.changed.get((scheme, subject), month))
+
+    def stand(self, scheme: str, filling: Filling) -> None:
+        """Take what was made of where the subjects stand in a scheme, and when they next change."""
+        self.single += [Standing(table, scheme, columns) for table, columns in filling.prepared]
+        filling.prepared = []
+
+
+class Changing(Rewriting):
     """Some subjects in one step, all of their records as columns."""
 
     def __init__(
@@ -91,16 +129,10 @@ class Changing:
     ) -> None:
         """`fresh` says by scheme of which subjects nothing that stands is relied on; `slots` who holds each creator at
         a moment."""
+        super().__init__(step, columns.subjects)
         before = known_by(columns, step.before.position)
-        self.step = step
-        self.subjects = columns.subjects
         self.then = Filling(step, before, partial(slots, step.before), step.before.as_of)
         self.now = Filling(step, columns, partial(slots, step.after))
-        self.gone: list[RowsGone] = []
-        self.come: list[RowsMade] = []
-        self.single: list[Standing] = []
-        self.changed: dict[tuple[str, str], int] = {}
-        """By scheme and subject, the earliest month that what rests on it may see changed."""
         self.fresh = {
             scheme: np.array([subject in some for subject in columns.subjects], np.bool_)
             for scheme, some in fresh.items()
@@ -129,13 +161,9 @@ class Changing:
         rows from which on they go, by subject; `keys` are further columns of all rows."""
         fresh = self.fresh[scheme]
         some = np.flatnonzero((found.had > 0) & ~fresh)
-        self._go(table, some, keys, (since[0], since[1](some)))
-        self._go(table, np.flatnonzero(fresh), keys, None)
+        self.go(table, some, keys, (since[0], since[1](some)))
+        self.go(table, np.flatnonzero(fresh), keys, None)
         self.come.append(RowsMade(table, lists(columns)))
-
-    def _go(self, table: str, numbers: Numbers, keys: dict[str, str], since: tuple[str, list[Any]] | None) -> None:
-        named = {"subject": [self.subjects[number] for number in numbers.tolist()]}
-        self.gone.append(RowsGone(table, named | {key: [value] * len(numbers) for key, value in keys.items()}, since))
 
     def rewrite_each(self, scheme: str, fill: Callable[[Filling], None]) -> dict[str, set[tuple[Any, ...]]]:
         """Rows go and come, each by itself: by table, the keys of those that differ. `fill` gives all rows of a view,
@@ -163,15 +191,6 @@ class Changing:
         self.gone += [RowsGone(table, whole), RowsGone(table, _columns(key, gone))]
         self.come.append(RowsMade(table, _columns(list(after), [now[of] for of in come])))
         return {*gone, *come}
-
-    def note_changed(self, scheme: str, subject: str, month: int) -> None:
-        """What rests on a subject may see it changed from a month on."""
-        self.changed[scheme, subject] = min(month, self.changed.get((scheme, subject), month))
-
-    def take_standing(self, scheme: str) -> None:
-        """Take what the columns made of where all subjects stand in a scheme, and when they next change."""
-        self.single += [Standing(table, scheme, columns) for table, columns in self.now.prepared]
-        self.now.prepared = []
 
 
 _STANDING: Final = ("levels", "calendar")

@@ -16,7 +16,7 @@ from domain.merchant_reputation.rule import NEVER, NEW, STATES, Account, Span, S
 from replay.columnar.jit import compiled
 from replay.schemes.merchant_reputation.fold import table_of
 from replay.schemes.merchant_reputation.folded import Folded, FoldedMonths
-from replay.schemes.merchant_reputation.loop import Table, rules_at
+from replay.schemes.merchant_reputation.loop import Table, account_at, rules_at
 
 
 class Standings(NamedTuple):
@@ -76,7 +76,7 @@ def _room(subjects: int) -> Standings:
 
 def _show(accounts: Any, months: FoldedMonths, published: Published, table: Table, span: int, out: AllShown) -> None:
     for subject in range(len(accounts)):
-        account = _account_at(accounts, subject)
+        account = account_at(accounts, subject)
         _write(out.standing, subject, account, table, span, account.points if account.open else 0)
         first = NEVER if account.opened_at == NEVER else month_of_day(day_of(account.opened_at))
         place, effective, is_published = months.starts[subject + 1], out.effective, False
@@ -86,7 +86,7 @@ def _show(accounts: Any, months: FoldedMonths, published: Published, table: Tabl
                 break
             while place > months.starts[subject] and months.month[place - 1] > month:
                 place -= 1
-            closing = _account_at(months.closing, place - 1) if place > months.starts[subject] else NEW
+            closing = account_at(months.closing, place - 1) if place > months.starts[subject] else NEW
             state, level = effective.state[subject], effective.level[subject]
             since = effective.number[subject]
             at = published.at[publication]
@@ -100,20 +100,6 @@ def _show(accounts: Any, months: FoldedMonths, published: Published, table: Tabl
             effective.number[subject] = NEVER
 
 
-def _account_at(rows: Any, row: int) -> Account:
-    return Account(
-        rows[row, 0],
-        rows[row, 1],
-        rows[row, 2],
-        rows[row, 3],
-        rows[row, 4],
-        rows[row, 5] == 1,
-        rows[row, 6],
-        rows[row, 7],
-        rows[row, 8],
-    )
-
-
 def _write(standings: Standings, subject: int, account: Account, table: Table, span: int, number: int) -> None:
     level = level_of(account, rules_at(table, span))
     standings.state[subject] = state_of(account, level)
@@ -121,4 +107,4 @@ def _write(standings: Standings, subject: int, account: Account, table: Table, s
     standings.number[subject] = number
 
 
-_PARTS: Final = (_account_at, _write, rules_at, level_of, state_of, day_of, month_of_day)
+_PARTS: Final = (account_at, _write, rules_at, level_of, state_of, day_of, month_of_day)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.limits import STARS_MAX
 from domain.merchant_reputation.facts import KINDS
 from domain.merchant_reputation.rule import (
     CLOSED,
     NEVER,
+    NEW,
     NO_CAP,
     OPENED,
     PAID,
@@ -57,8 +59,14 @@ _FIELDS: Final = len(Account._fields)
 _VERDICTS: Final = len(Verdict) + 1
 
 
-def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Folded:
+def fold_reputation(
+    columns: Columns, spans: Sequence[Span], as_of: int, openings: NDArray[np.int64] | None = None
+) -> Folded:
     """Judge each subject's records, which are those known, sorted by (subject, at, position).
+
+    `openings`: a row a subject, the fields of Account in their order: the account at the close of a month, from which
+    on it is judged as `run` does from an opening, and its records need be no more than that says. From nothing where
+    left out.
 
     Raises ValueError for columns that are in another order or hold what no record does. Releases the interpreter's
     lock while it judges, so that threads can fold other columns meanwhile.
@@ -73,7 +81,8 @@ def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Fold
     desk = _desk_of(sizes)
     out = _room_for(len(columns.subjects), len(columns.at), sizes, len(spans))
     gone = _gone_of(columns)
-    fault, found, months, changes = judge()(rows, gone, starts, table, as_of, desk, out)
+    begun = new_accounts(len(columns.subjects)) if openings is None else openings
+    fault, found, months, changes = judge()(rows, gone, starts, begun, table, as_of, desk, out)
     if fault:
         raise ValueError(f"columns hold what no record does at row {fault - 1}")
     return Folded(
@@ -84,6 +93,11 @@ def fold_reputation(columns: Columns, spans: Sequence[Span], as_of: int) -> Fold
         out.accounts,
         Changes(out.changes.starts, *_first(out.changes[1:], changes)),
     )
+
+
+def new_accounts(subjects: int) -> NDArray[np.int64]:
+    """A new account for each of so many subjects, as `openings` has them."""
+    return np.tile(np.array(NEW, np.int64), (subjects, 1))
 
 
 def _first(columns: tuple[Any, ...], count: int) -> list[Any]:

@@ -13,7 +13,6 @@ from domain.merchant_reputation import rule
 from domain.merchant_reputation.rule import (
     BEFORE_ALL,
     NEVER,
-    NEW,
     NOTHING,
     PAID,
     RECEIVED,
@@ -161,16 +160,19 @@ def scan_rows(rows: MerchantRows, starts: Any, as_of: int, window: int) -> tuple
 
 
 def judge_subjects(
-    rows: MerchantRows, gone: Gone, starts: Any, table: Table, as_of: int, desk: Desk, out: Out
+    rows: MerchantRows, gone: Gone, starts: Any, openings: Any, table: Table, as_of: int, desk: Desk, out: Out
 ) -> tuple[int, int, int, int]:
-    """Judge every subject: one more than the first row that no record can be, and how much was found."""
+    """Judge every subject from its opening: one more than the first row that no record can be; how much was found."""
     found, months, changes = 0, 0, 0
     for subject in range(len(starts) - 1):
         first, last = starts[subject], starts[subject + 1]
         fault, facts, credits, orders, buyers = _lay_out(first, last, rows, gone, table, as_of, desk)
         if fault:
             return fault, 0, 0, 0
-        account, found, months, changes = _judge_subject(facts, credits, desk, table, found, months, changes, out)
+        opening = account_at(openings, subject)
+        account, found, months, changes = _judge_subject(
+            opening, facts, credits, desk, table, found, months, changes, out
+        )
         _clear(desk, orders, buyers)
         _write_account(out.accounts, subject, account)
         out.findings.starts[subject + 1] = found
@@ -299,11 +301,20 @@ class _Now(NamedTuple):
 
 
 def _judge_subject(
-    facts: int, credits: int, desk: Desk, table: Table, found: int, months: int, changes: int, out: Out
+    opening: Account,
+    facts: int,
+    credits: int,
+    desk: Desk,
+    table: Table,
+    found: int,
+    months: int,
+    changes: int,
+    out: Out,
 ) -> tuple[Account, int, int, int]:
     """Judge what is laid out, as `run` does, and note changes, as `changes` does; how much has been found by then."""
     book = Book(desk.facts, desk.payment, desk.receipt, desk.reviewed, desk.flagged, desk.net, desk.net_since)
-    account, next_fact, next_credit, span, month = NEW, 0, 0, 0, months - 1
+    next_fact, next_credit = _remember_before(opening.month_end, facts, credits, book, desk.credits)
+    account, span, month = opening, _span_before(table, opening.month_end), months - 1
     rules = rules_at(table, span)
     now = _now(account, rules, table.codes[span])
     while next_fact < facts or next_credit < credits:
@@ -352,6 +363,40 @@ def _judge_subject(
         then, now = now, _now(account, rules_at(table, span), table.codes[span])
         changes = _write_change(out.changes, changes, table.begins[span], 0, 0, 0, account, then, now)
     return account, found, month + 1, changes
+
+
+def _remember_before(instant: int, facts: int, credits: int, book: Book, due: Any) -> tuple[int, int]:
+    """Write down what happened before an instant, judging nothing: the first fact and credit behind it."""
+    next_fact, next_credit = 0, 0
+    while next_fact < facts and book.facts[next_fact].at < instant:
+        remember(book.facts[next_fact], next_fact, book)
+        next_fact += 1
+    while next_credit < credits and due[next_credit, 0] < instant:
+        next_credit += 1
+    return next_fact, next_credit
+
+
+def _span_before(table: Table, instant: int) -> int:
+    """The place of the span that holds what happens just before an instant."""
+    span = 0
+    while span + 1 < len(table.begins) and table.begins[span + 1] < instant:
+        span += 1
+    return span
+
+
+def account_at(rows: Any, row: int) -> Account:
+    """The account that stands in a row of fields."""
+    return Account(
+        rows[row, 0],
+        rows[row, 1],
+        rows[row, 2],
+        rows[row, 3],
+        rows[row, 4],
+        rows[row, 5] == 1,
+        rows[row, 6],
+        rows[row, 7],
+        rows[row, 8],
+    )
 
 
 def rules_at(table: Table, span: int) -> Rules:
@@ -447,6 +492,6 @@ RULE: Final = (
 """The functions of the domain that are compiled with the loop."""
 _PARTS: Final = (
     *(_lay_out, _is_gone, hint_of, _is_impossible, _lay_out_credit, _put_in_order),
-    *(_judge_subject, rules_at, _now),
+    *(_judge_subject, _remember_before, _span_before, account_at, rules_at, _now),
     *(write_verdict, _write_finding, _write_account, _write_close, _write_change, _clear),
 )

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from domain.calendar import instant_text
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from projections.projector import many
 from projections.projector.advance import StepReport, advance
 from projections.schemes.creator_level import view as creator_view
 from projections.schemes.merchant_reputation import bulk as reputation_bulk
+from projections.schemes.merchant_reputation import going_on
 from projections.schemes.merchant_tier import view as tier_view
 from projections.views import recent
 from projections.views.database import BUILDING, Views, open_views
@@ -19,11 +21,12 @@ from projections.views.readahead import Windows
 from replay.columnar import size
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
+from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import event_rows_behind
 from tests.conftest import SOAK
-from tests.support.making import event, ingest_events, paid
+from tests.support.making import Event, event, ingest_events, paid
 from tests.support.records import CUT, damage, some_of
 from tests.support.views import assert_same_rows, beside, empty_live, proof_of, tables_of
 from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
@@ -194,3 +197,106 @@ def test_a_long_past_is_not_read_again_for_a_few_events(tmp_path: Path, monkeypa
             both.step(is_large=True)
         assert {stream.partition("/")[0] for stream in read} == {"merchant", "creator", "mcn"}
         assert proof_of(views).problems == []
+
+
+# --- gone on with from what is stored ---------------------------------------------------------------------------------
+
+
+class Settled(World):
+    """Merchants out of the scope of tiers, whose openings, closings and retractions are rare."""
+
+    NAMES = tuple(f"merchant/m-{number}" for number in range(1, 7))
+
+    def _one(self) -> Event:
+        number = len(self._made)
+        if number < len(self.NAMES):
+            made = self._event("merchant.onboarded", self.NAMES[number], category="toys")
+            made["time"] = instant_text(BEGIN + number * DAY_MICROS)
+        elif self.random.random() < 0.01:
+            made = self._retraction()
+        else:
+            made = self._of_merchant(self.random.choice(self.NAMES))
+            while made["type"].startswith("merchant.") and self.random.random() < 0.95:
+                made = self._of_merchant(self.random.choice(self.NAMES))
+            if made["type"] == "merchant.onboarded":
+                made["data"]["category"] = "toys"
+        self._made.append(made)
+        return made
+
+
+def openings_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """From here on, how many merchants were gone on with from a stored month, and how many that have none, by turns."""
+    found: list[int] = []
+    real = fold_reputation
+
+    def noted(columns: Any, spans: Any, as_of: int, openings: Any) -> Any:
+        stored = int((openings[:, 3] > -(2**60)).sum())
+        found.extend((stored, len(openings) - stored))
+        return real(columns, spans, as_of, openings)
+
+    monkeypatch.setattr(going_on, "fold_reputation", noted)
+    return found
+
+
+def follow_settled(both: BothWays, store: Store, folder: Path, seed: int, steps: int) -> None:
+    world = Settled(seed)
+    for step in range(steps):
+        if seed % 4 == 3 and step % 15 == 7:
+            Ledger(store).adopt(revised("merchant-reputation", step // 15))
+        world.now = both.now if seed % 2 and both.now > BEGIN + 10 * DAY_MICROS else None
+        ingest_events(store, world.events(both.random.randrange(1, 40)), folder)
+        assert both.step().recovered == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4 * SOAK))
+def test_merchants_gone_on_with_from_stored_months_stand_as_those_judged_one_by_one(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late events, flags, events ahead, retractions, policies adopted, credits and publications that fall due."""
+    if seed % 2:
+        monkeypatch.setattr(recent, "ROWS_MAX", 60)
+        monkeypatch.setattr(recent, "PARTS_MAX", 3)
+    openings = openings_of(monkeypatch)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both = BothWays(views, seed, monkeypatch)
+        follow_settled(both, store, tmp_path, seed, 40)
+        assert sum(openings[::2]) > 30 and sum(openings[1::2]) > 0, openings
+        assert proof_of(views).problems == []
+
+
+@pytest.mark.slow
+def test_they_do_on_both_databases(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    openings = openings_of(monkeypatch)
+    with open_views(store, make=True) as views:
+        follow_settled(BothWays(views, 5, monkeypatch), store, tmp_path, 5, 20)
+        assert sum(openings[::2]) > 10 and proof_of(views).problems == []
+
+
+@pytest.mark.slow
+def test_a_failure_while_going_on_is_told_and_a_record_that_cannot_be_read_stops_its_subject_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise TypeError("no such thing")
+
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both, world = BothWays(views, 6, monkeypatch), Settled(6, days=60)
+        ingest_events(store, world.events(150), tmp_path)
+        both.now += 40 * DAY_MICROS
+        both.step(is_large=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(going_on, "fold_reputation", broken)
+            ingest_events(store, world.events(30), tmp_path)
+            moved = both.step(is_large=True)
+        assert moved.set_aside == 0 and len(moved.recovered) == 1
+        assert "TypeError: no such thing" in moved.recovered[0].trace
+        ingest_events(store, world.events(100), tmp_path)
+        position = some_of(store, "merchant/m-2", ("order.paid",), 180)
+        with damage(tmp_path / "ledger.db", {position: CUT["a merchant's payment"][2]}):
+            both.step(is_large=True)
+            assert {(row[0], row[2]) for row in tables_of(views, 1)["set_aside"]} == {("merchant/m-2", position)}
+            ingest_events(store, world.events(50), tmp_path)
+            both.step(is_large=True)

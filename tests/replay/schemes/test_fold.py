@@ -13,14 +13,14 @@ from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation.account import Change, changes, effective_of, shown
 from domain.merchant_reputation.facts import KINDS
-from domain.merchant_reputation.rule import NEVER, STATES, Span, Verdict
+from domain.merchant_reputation.rule import NEVER, STATES, Account, Span, Verdict
 from domain.policy import Policy
-from replay.columnar.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, WHATS, Columns
+from replay.columnar.columns import GOOD_GOODS, NO_NUMBER, ORDER_PAID, TYPES, WHATS, Columns
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
 from replay.replaying.verdicts import judged_of
 from replay.schemes.merchant_reputation.effective import Standings, shown_of_all
-from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.schemes.merchant_reputation.fold import fold_reputation, new_accounts
 from replay.schemes.merchant_reputation.folded import Folded, account_of
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from tests.conftest import SOAK
@@ -160,6 +160,43 @@ def test_the_compiled_loop_gives_what_replays_give(told: list[World], versions: 
         replay = replay_of(versions, known, as_of)
         assert_same(replay, folded, number)
         assert_same_shown(replay, folded, number)
+
+
+@pytest.mark.slow
+@settings(max_examples=300 * SOAK)
+@given(told=st.lists(worlds(), min_size=1, max_size=3), versions=VERSION_LISTS, places=st.lists(st.integers(-1, 5)))
+def test_from_an_opening_the_loop_gives_what_it_gives_from_nothing(
+    told: list[World], versions: list[Policy], places: list[int]
+) -> None:
+    """It need know no more than what happened since, a review window before it, and other events of these orders."""
+    columns, as_of = as_columns(merged(told)), told[0].as_of
+    spans = spans_at(versions, as_of)
+    whole = fold_reputation(columns, spans, as_of)
+    openings = new_accounts(len(columns.subjects))
+    chosen = {}
+    for number, place in zip(range(len(columns.subjects)), places, strict=False):
+        months = whole.months.starts[number + 1] - whole.months.starts[number]
+        if 0 <= place < months:
+            chosen[number] = place + 1
+            openings[number] = whole.months.closing[whole.months.starts[number] + place]
+    ends = openings[:, Account._fields.index("month_end")]
+    found = fold_reputation(needed_from(columns, ends, spans), spans, as_of, openings)
+    for number in range(len(columns.subjects)):
+        end = ends[number]
+        assert account_of(found, number) == account_of(whole, number)
+        assert months_of(found, number) == months_of(whole, number)[chosen.get(number, 0) :]
+        assert changes_of(found, number) == [change for change in changes_of(whole, number) if change.at >= end]
+        assert findings_of(found, number) == [item for item in findings_of(whole, number) if item[0] >= end]
+
+
+def needed_from(columns: Columns, ends: Any, spans: Sequence[Span]) -> Columns:
+    """Of each subject the rows since a review window before an instant, those of the same orders, and retractions."""
+    window = max(span.rules.window_micros for span in spans)
+    since = columns.at >= ends[columns.subject] - window
+    orders = {*zip(columns.subject[since].tolist(), columns.key[since].tolist(), strict=True)}
+    named = [pair in orders for pair in zip(columns.subject.tolist(), columns.key.tolist(), strict=True)]
+    kept = since | (np.array(named, np.bool_) & (columns.key >= 0)) | (columns.what == WHATS["event.retracted"])
+    return columns._replace(**{name: getattr(columns, name)[kept] for name in TYPES})
 
 
 def spans_at(versions: Sequence[Policy], as_of: int) -> list[Span]:
