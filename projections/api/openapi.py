@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from domain.version import PROGRAM_VERSION
+from projections.api.evidence import EVIDENCE_TYPE
 from projections.api.operations import Operation
 from projections.api.routes import OPERATIONS
 from projections.contract.answers import SCHEMAS
@@ -103,6 +104,8 @@ def _operation(spec: APISpec, operation: Operation) -> dict[str, Any]:
     named = operation.answer
     answer = f"#/components/schemas/{named}" if isinstance(named, str) else _component(spec, named)
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": answer}}}
+    if operation.answer == "Evidence":
+        content = {EVIDENCE_TYPE: {"schema": {"type": "string", "format": "binary"}}}
     if operation.answer is ChangesPage:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     problem = {PROBLEM: {"schema": {"$ref": _component(spec, ProblemAnswer)}}}

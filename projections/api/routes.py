@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.routing import Route
 
-from projections.api import boards, feed, levels
+from projections.api import boards, evidence, feed, levels
 from projections.api import replays as replayed
 from projections.api.operations import Operation, route_of
 from projections.contract.api import (
@@ -39,8 +39,9 @@ from projections.http.parameters import (
     text,
     whole,
 )
-from projections.http.scopes import DECISIONS, EXPLANATIONS, LEVELS, Access
+from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, Access
 
+PERIOD: Final = r"\A[12][0-9]{3}-(0[1-9]|1[0-2])(-[0-3][0-9])?\Z"
 SUBJECT: Final = "/v1/subjects/{kind}/{id}"
 
 
@@ -77,6 +78,14 @@ class EventsQuery(MomentQuery, CursorQuery):
 
     class Meta(MomentQuery.Meta):
         exclude = ("policy",)
+
+
+class EvidenceQuery(SchemeQuery):
+    period = text("The month or day whose last decision, or else announcement, is disputed.", form=PERIOD)
+    decision = whole("In place of period: the position of the record of a decision.", 1, 10**18)
+    as_of = instant(f"In place of both, of a replay that nothing claims: {WHEN}.")
+    known_at = instant(f"Of such a replay: {WHEN}. Left out, everything known.")
+    position = whole("In place of known_at.", 1, 10**18)
 
 
 class PageQuery(ViewQuery, CursorQuery):
@@ -180,6 +189,20 @@ OPERATIONS: Final = (
         path_schema=SubjectPath,
         query=SchemeQuery,
         example=_MERCHANT,
+    ),
+    Operation(
+        "readEvidence",
+        f"{SUBJECT}/evidence",
+        evidence.read_evidence,
+        EVIDENCE,
+        Access("evidence"),
+        "A file by which a stranger can check a level offline",
+        "Evidence",
+        "With what was decided, so that decisions:read is needed, too. It stands under the last checkpoint; without one"
+        " the answer is 503. What is given away cannot be called back.",
+        SubjectPath,
+        EvidenceQuery,
+        example=_MERCHANT | {"as_of": "2022-11-30"},
     ),
     Operation(
         "readLevels",

@@ -43,7 +43,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["levels:read", "explanations:read", "decisions:read"]),
+    type=click.Choice(["levels:read", "explanations:read", "decisions:read", "evidence:read"]),
     help="What it may read; may be given several times. Default: all.",
 )
 @click.option(

@@ -12,13 +12,14 @@ from domain.calendar import shanghai_text
 from domain.languages import LANGUAGES
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
+from projections.api.routes import PERIOD
 from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk import find_page as find
 from projections.desk.chart import drawing_of
 from projections.desk.language import language_of
-from projections.desk.links import Address
+from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
 from projections.desk.operations_page import operations_of
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
@@ -41,7 +42,7 @@ from projections.http.parameters import (
     whole,
 )
 from projections.http.problems import Problem, asked_wrongly, no_subject, no_views, not_found
-from projections.http.scopes import EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
+from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
 from projections.http.settings import Settings
 from projections.reading.freshness import freshness
 from replay.errors import UsageError
@@ -55,7 +56,6 @@ TIMES_REPLAYED: Final = 2
 ROWS_MAX: Final = 200
 """So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
 PAGES_MAX: Final = 100_000
-PERIOD: Final = r"\A[12][0-9]{3}-(0[1-9]|1[0-2])(-[0-3][0-9])?\Z"
 CACHED: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 TYPES: Final = {
     "desk.css": "text/css; charset=utf-8",
@@ -255,12 +255,19 @@ def _differences(request: Request, asked: Asked) -> Response:
         return _framed(request, "differences.html", asked, sight, told, permanent, **values)
 
 
+def _evidence(request: Request, _: Asked) -> Response:
+    with reading_of(request).store() as store:
+        return rendered(request, "evidence.html", held=store.held)
+
+
 def _appeal(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, {}) as sight:
         subject, told = _told(sight, asked)
         decisions = differences.decisions_of(sight, subject, told.scheme)
         is_daily = scheme_of(told.scheme).periods.unit == "day"
         values: dict[str, Any] = {"decisions": decisions, "forms": appeals.FORMS, "is_daily": is_daily}
+        values["evidence_path"] = f"/v1{subject_path(subject, 'evidence')}"
+        values["has_evidence"] = sight.store.held is None and {EVIDENCE, DECISIONS} <= asker_of(request).scopes
         return _framed(request, "appeal.html", asked, sight, told, **values)
 
 
@@ -365,6 +372,7 @@ def _asset(request: Request) -> Response:
 _SUBJECT: Final = "/subjects/{kind}/{id}"
 PAGES: Final = (
     Page("/", _find, LEVELS, None, FindQuery, Schema),
+    Page("/evidence", _evidence, LEVELS, None, PageLanguageQuery, Schema),
     Page("/operations", _operations, LEVELS, None, PageLanguageQuery, Schema),
     Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
     Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, PageSchemeQuery),

@@ -146,6 +146,13 @@ def no_views() -> Problem:
     return Problem(503, "no-views", "There are no views yet", detail, headers={"Retry-After": "10"})
 
 
+def no_checkpoint() -> Problem:
+    detail = (
+        "the ledger has signed no checkpoint yet, under which evidence could stand; 'levelbook checkpoint' makes one"
+    )
+    return Problem(503, "no-checkpoint", "There is no checkpoint yet", detail)
+
+
 def not_reached(position: int, at: int) -> Problem:
     detail = f"the views stand at position {at} and did not come to {position} in time; is 'levelbook follow' running?"
     return Problem(

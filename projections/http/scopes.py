@@ -15,7 +15,8 @@ from replay.schemes.registry import schemes_of
 LEVELS: Final = "levels:read"
 EXPLANATIONS: Final = "explanations:read"
 DECISIONS: Final = "decisions:read"
-SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS)
+EVIDENCE: Final = "evidence:read"
+SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS, EVIDENCE)
 
 
 class Asker(NamedTuple):

@@ -9,11 +9,15 @@ from replay.store.base import Store
 from replay.store.evidence.seals import seal_at
 
 
+class NoCheckpointError(UsageError):
+    """Evidence was asked for of a ledger that has signed nothing yet."""
+
+
 def sealed_ledger(store: Store) -> SealedLedger:
-    """The seal of the last checkpoint. Raises UsageError where there is none yet."""
+    """The seal of the last checkpoint. Raises NoCheckpointError where there is none yet."""
     checkpoint = latest_checkpoint(store)
     if checkpoint is None:
-        raise UsageError(
+        raise NoCheckpointError(
             f"{store.name} has no checkpoint yet, under which evidence could stand; run 'levelbook checkpoint'"
         )
     seal = seal_at(store, checkpoint.size)

@@ -1,22 +1,28 @@
 """The desk over evidence alone, without the ledger and without views."""
 
+import html
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from domain.calendar import parse_month
 from fixtures.demo import MERCHANT, story
+from projections.http.scopes import DECISIONS, EVIDENCE, SCOPES
 from projections.http.settings import Settings
+from projections.http.token_store import open_keeping
 from replay.decisions.decide import decide, decided_events, period_of
-from replay.evidence.checking import checked_evidence
+from replay.evidence.checking import checked_evidence, failing_check
 from replay.evidence.making import write_evidence
 from replay.evidence.pointing import EvidenceAsked, pointed_at
 from replay.evidence.under import sealed_ledger
 from replay.history.readers import EVERYTHING_SHOWN
+from replay.proving.trust import parse_trust
 from replay.store.opening import create_store, open_store
 from tests.support.making import ingest_events
-from tests.support.seals import checkpointed
+from tests.support.seals import checkpointed, trust_text
 from tests.support.serving import serving
 
 SCHEME = "merchant-reputation"
@@ -71,6 +77,48 @@ def test_the_appeal_file_and_the_interface_answer_as_the_ledger_does(location: s
             told, own = client.get(place), ledger.get(place)
             assert told.status_code == own.status_code == 200
             assert told.content == own.content
+
+
+def test_a_page_says_in_both_languages_what_evidence_shows_and_what_this_file_is(client: TestClient) -> None:
+    english, chinese = client.get("/evidence?lang=en").text, client.get("/evidence?lang=zh").text
+    assert "That what was never recorded did not happen." in english and MERCHANT in english
+    assert "从未记录的事没有发生。" in chinese and MERCHANT in chinese
+
+
+def test_evidence_of_what_is_shown_is_downloaded_and_accepted(location: str, tmp_path: Path) -> None:
+    with open_store(location) as store:
+        trust = parse_trust(trust_text(store.identity.id).encode())
+    with serving(Settings(location)) as ledger:
+        page = ledger.get(f"/subjects/{MERCHANT}/appeal?scheme={SCHEME}&period=2022-11&lang=en").text
+        (link,) = re.findall(r'href="(/v1/[^"]*/evidence\?[^"]*)"', page)
+        found = ledger.get(html.unescape(link))
+        assert (found.status_code, found.headers["Content-Type"]) == (200, "application/gzip")
+        assert re.search(
+            r'filename="merchant-tea-house-merchant-reputation-decision-\d+\.evidence"', str(found.headers)
+        )
+        (tmp_path / "some.evidence").write_bytes(found.content)
+        assert failing_check(tmp_path / "some.evidence", trust) is None
+        replayed = ledger.get(f"/v1/subjects/{MERCHANT}/evidence?as_of=2022-11-30&scheme=merchant-tier")
+        (tmp_path / "other.evidence").write_bytes(replayed.content)
+        assert failing_check(tmp_path / "other.evidence", trust) is None
+        for query, told in (
+            ("", "evidence is of one thing: give month or day"),
+            ("?period=2022-11-31", "period '2022-11-31' "),
+            ("?decision=1", "no decision on merchant/tea-house stands at position 1"),
+        ):
+            refused = ledger.get(f"/v1/subjects/{MERCHANT}/evidence{query}")
+            assert refused.status_code == 400 and told in refused.json()["detail"], query
+        assert ledger.get("/v1/subjects/merchant/nobody/evidence?as_of=2022-11-30").status_code == 404
+
+
+def test_evidence_takes_its_own_scope_and_that_of_decisions(location: str) -> None:
+    path = f"/v1/subjects/{MERCHANT}/evidence?as_of=2022-11-30"
+    with open_store(location) as store, open_keeping(store) as keeping:
+        tokens = [keeping.new_token("w", scopes, 100, 1)[1] for scopes in ((EVIDENCE,), (DECISIONS,), SCOPES)]
+    with serving(Settings(location, token_required=True)) as asked:
+        for token, status, told in zip(tokens, (403, 403, 200), (DECISIONS, EVIDENCE, ""), strict=True):
+            found = asked.get(path, headers={"Authorization": f"Bearer {token}"})
+            assert found.status_code == status and told in (found.json()["detail"] if told else "")
 
 
 def test_what_evidence_does_not_hold_is_refused(client: TestClient) -> None:
