@@ -105,13 +105,14 @@ def replay_asked(
     policies: Path | None,
     present: "Present | None" = None,
     option: str = "--",
+    beside: "Replay | None" = None,
 ) -> "Replay":
     from replay.history.timeline import Asked, resolve
     from replay.policies.catalog import Choice
     from replay.schemes.registry import replay_subject
 
     moment = resolve(store, Asked(as_of, known_at, position), present, option)
-    return replay_subject(store, subject, moment, scheme, Choice(policy, policies))
+    return replay_subject(store, subject, moment, scheme, Choice(policy, policies), beside)
 
 
 def month_asked(text: str) -> int:

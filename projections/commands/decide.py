@@ -210,6 +210,7 @@ def appeal(
 @click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")
 @policies_option
 @language_option
+@segments_option
 @store_options
 def leaderboard(
     board: str,
@@ -218,6 +219,7 @@ def leaderboard(
     known_at: str | None,
     position: int | None,
     policies: Path | None,
+    segments: Path | None,
     store: str,
     format_: str,
     lang: str,
@@ -227,7 +229,7 @@ def leaderboard(
     from replay.history.readers import EVERYTHING_SHOWN
     from replay.policies.catalog import Choice
 
-    with open_at(store) as opened, progress_of("judging agencies", 0) as progress:
+    with open_at(store, segments) as opened, progress_of("judging agencies", 0) as progress:
         known, choice = (known_at, position), Choice(folder=policies)
         found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
     decisions_text.print_board(found | {"rows": found["rows"][:top]}, lang, as_json=format_ == "json")

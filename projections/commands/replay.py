@@ -107,7 +107,7 @@ def diff(
     the scheme, and they add up exactly.
     """
     from replay.answers.diff import diff_json
-    from replay.history.timeline import present_of
+    from replay.history.timeline import Asked, present_of, resolve
     from replay.processes import rare_cycle_search
 
     other = asked | {"known_at": to_known_at, "position": to_position}
@@ -115,8 +115,9 @@ def diff(
     other |= {} if to_policy is None else {"policy": to_policy}
     with open_at(store, segments) as opened, rare_cycle_search():
         present = present_of(opened)
-        start = replay_asked(opened, subject, present=present, **asked)
+        resolve(opened, Asked(asked["as_of"], asked["known_at"], asked["position"]), present)  # its faults come first
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
         end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
+        start = replay_asked(opened, subject, present=present, beside=end, **asked)
         answer = diff_json(start, end)
     answers_text.print_answer("diff", answer, end, lang, as_json=format_ == "json")

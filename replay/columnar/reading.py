@@ -45,19 +45,23 @@ def read_named(
     return _read_all(store, _stretches(after, last), progress)
 
 
-def read_stream(
-    store: Store, stream: str, after: int, last: int, meanwhile: Callable[[], None] = lambda: None
+def read_streams(
+    store: Store, streams: Sequence[str], after: int, last: int, meanwhile: Callable[[], None] = lambda: None
 ) -> Named:
-    """The records of one stream behind a position and up to another.
+    """The records of some streams behind a position and up to another, stream after stream.
 
     `meanwhile` is what this process has to do besides: done while a second one reads, and left out where none does.
     Raises DamagedError for a record that cannot be read or is missing.
     """
-    stretches = _stretches(length_at(store, stream, after), length_at(store, stream, last), stream)
+    stretches = [
+        stretch
+        for stream in streams
+        for stretch in _stretches(length_at(store, stream, after), length_at(store, stream, last), stream)
+    ]
     named, unread = _read_all(store, stretches, meanwhile=meanwhile)
     if unread:
         raise unread[0].error
-    return named._replace(streams=[stream])  # also where it has no record there
+    return named
 
 
 def _stretches(after: int, last: int, stream: str | None = None) -> list[Stretch]:
@@ -72,7 +76,7 @@ def _read_all(
 ) -> tuple[Named, list[Unread]]:
     unread: list[Unread] = []
     with rare_cycle_search():
-        if len(stretches) < STRETCHES_BEFORE_HELP:
+        if sum(stretch.last - stretch.after for stretch in stretches) <= READ_ROWS * (STRETCHES_BEFORE_HELP - 1):
             parts = list(_read(store, stretches, unread, progress))
         else:
             parts = _read_by_two(store, stretches, unread, progress, meanwhile)

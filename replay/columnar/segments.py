@@ -7,7 +7,8 @@ once the manifest lists it, which is replaced as the last step.
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -252,14 +253,14 @@ def _content(table: "pa.Table", dictionaries: list[str], encodings: dict[str, st
 
 
 def columns_in(
-    folder: Path, file: SegmentFile, rows: int | None = None, subject: int | None = None
+    folder: Path, file: SegmentFile, rows: int | None = None, subjects: Sequence[int] | None = None
 ) -> Iterator[Columns]:
     """The columns in a file, some row groups at a time; their lists of names stand elsewhere, and are empty here.
 
-    About so many rows, at least one row group; all of them together where that is left out. With the number of a
-    subject only row groups that may hold rows of it.
+    About so many rows, at least one row group; all of them together where that is left out. With the rising numbers of
+    some subjects only row groups that may hold rows of these.
     """
-    return map(_columns, _tables(folder, file, columns_schema(), rows, subject))
+    return map(_columns, _tables(folder, file, columns_schema(), rows, subjects))
 
 
 def _columns(table: "pa.Table") -> Columns:
@@ -268,14 +269,14 @@ def _columns(table: "pa.Table") -> Columns:
 
 
 def names_in(
-    folder: Path, file: SegmentFile, rows: int | None = None, subject: int | None = None
+    folder: Path, file: SegmentFile, rows: int | None = None, subjects: Sequence[int] | None = None
 ) -> "Iterator[pa.Table]":
     """The table in a file of names, in the same way."""
-    return _tables(folder, file, names_schema(), rows, subject)
+    return _tables(folder, file, names_schema(), rows, subjects)
 
 
 def _tables(
-    folder: Path, file: SegmentFile, schema: "pa.Schema", rows: int | None, subject: int | None
+    folder: Path, file: SegmentFile, schema: "pa.Schema", rows: int | None, subjects: Sequence[int] | None
 ) -> "Iterator[pa.Table]":
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -288,7 +289,7 @@ def _tables(
                 raise misfit(path, "has other columns than those of a segment")
             if parquet.metadata.num_rows != file.rows:
                 raise misfit(path, f"has {parquet.metadata.num_rows} rows, the manifest says {file.rows}")
-            groups = _groups(parquet, subject)
+            groups = _groups(parquet, subjects)
             together = max(1, len(groups) if rows is None else rows // ROW_GROUP_ROWS)
             for first in groups[::together]:
                 yield parquet.read_row_groups(groups[first : first + together], use_threads=rows is None)
@@ -296,12 +297,15 @@ def _tables(
         raise misfit(path, f"cannot be read ({str(error).splitlines()[0]})") from None
 
 
-def _groups(parquet: "pq.ParquetFile", subject: int | None) -> list[int]:
-    """The row groups of a file that may hold rows of a subject; all where none is named, or where they do not say."""
+def _groups(parquet: "pq.ParquetFile", subjects: Sequence[int] | None) -> list[int]:
+    """The row groups of a file that may hold rows of some subjects; all where none are named, or where they do not
+    say.
+    """
     groups, column = parquet.metadata, parquet.schema_arrow.names.index("subject")
     found = []
     for group in range(groups.num_row_groups):
         held = groups.row_group(group).column(column).statistics
-        if subject is None or held is None or not held.has_min_max or held.min <= subject <= held.max:
+        says = held is not None and held.has_min_max
+        if subjects is None or not says or bisect_left(subjects, held.min) < bisect_right(subjects, held.max):
             found.append(group)
     return found

@@ -315,6 +315,7 @@ class Replay(ABC):
             event
             for event in self.known
             if event.type == "level.announced"
+            and event.originator_id == self.subject
             and (event.data.scheme, event.data.period) == (self.scheme, period)
             and event.position not in self.retracted
         ]

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from replay.columnar.archive import open_archive
-from replay.columnar.columns import Columns
+from replay.columnar.columns import TYPES, Columns
 from replay.columnar.subject import subject_columns
 from replay.replaying.records import Lend, Records
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -19,9 +24,20 @@ class LargeKnown:
     def __len__(self) -> int:
         return len(self.columns.at)
 
+    def upto(self, position: int) -> "LargeKnown":
+        """What was known at an earlier position."""
+        return LargeKnown(self.only(self.columns.position <= position).columns, self.records.upto(position))
+
+    def only(self, kept: "NDArray[np.bool_]") -> "LargeKnown":
+        """The same without some rows."""
+        if kept.all():
+            return self
+        arrays = [getattr(self.columns, name)[kept] for name in TYPES]
+        return LargeKnown(Columns._make([*arrays, *self.columns[len(TYPES) :]]), self.records)
+
 
 def known_of(lend: Lend, subject: str, position: int, meanwhile: Callable[[], None]) -> LargeKnown:
-    """What a replay of a subject rests on; `meanwhile` is done where a second process reads it, as in `read_stream`."""
+    """What a replay of a subject rests on; `meanwhile` is done where a second process reads, as in `read_streams`."""
     with lend() as store:
         archive = open_archive(store, store.segments_path())
         columns = subject_columns(store, archive, subject, position, meanwhile)

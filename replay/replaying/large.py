@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
-from replay.columnar.columns import EVENT_RETRACTED, TYPES, WHATS, Columns, taken_out
+from replay.columnar.columns import EVENT_RETRACTED, WHATS, Columns, taken_out
 from replay.columnar.size import ROWS_TO_AN_EVENT
 from replay.history.readers import Reader
 from replay.replaying.base import (
@@ -41,6 +41,7 @@ from replay.replaying.known import LargeKnown
 from replay.replaying.records import Records
 from replay.replaying.values import Differing, Made
 from replay.replaying.verdicts import Verdicts
+from replay.store.queries import Name
 
 Rows = NDArray[np.bool_] | NDArray[np.int64]
 """Some rows of columns: a mark at each, or their places."""
@@ -236,18 +237,27 @@ class LargeReplay(Replay):
         rows = (self.columns.what == EVENT_RETRACTED) & (self.columns.amount == 0)
         positions = [at for at in sorted(self.columns.position[rows].tolist()) if at not in self.retracted]
         self.events.look_up(positions)
-        names = {at: (self.events[at].data.source, self.events[at].data.event) for at in positions}
+        names = {at: self._name_retracted_by(self.events[at]) for at in positions}
         places = self.events.places_of({*names.values()})
         later = {at: places.get(name) for at, name in names.items()}
         return {at: place if place is not None and place > at else None for at, place in later.items()}
 
+    @staticmethod
+    def _name_retracted_by(retraction: Event) -> Name:
+        return retraction.originator_id, retraction.data.source, retraction.data.event
+
+    @cached_property
+    def _named_by_name(self) -> dict[int, int]:
+        """By position of a retraction whose row names no record, where the event stands whose name it gives."""
+        rows = (self.columns.what == EVENT_RETRACTED) & (self.columns.amount == 0)
+        retractions = self.events.at(self.columns.position[rows].tolist())
+        names = {event.position: self._name_retracted_by(event)[1:] for event in retractions}
+        places = self.events.places_named({*names.values()})
+        return {position: places[name] for position, name in names.items() if name in places}
+
     def before_corrections(self, position: int) -> LargeKnown:  # type: ignore[override]
         columns = self.columns
-        kept = (columns.position <= position) | ~np.isin(columns.what, _CORRECTIONS)
-        if kept.all():
-            return self.known
-        arrays = [getattr(columns, name)[kept] for name in TYPES]
-        return LargeKnown(Columns._make([*arrays, *columns[len(TYPES) :]]), self.known.records)
+        return self.known.only((columns.position <= position) | ~np.isin(columns.what, _CORRECTIONS))
 
     def look_up(self, positions: Collection[int]) -> None:
         self.events.look_up(positions)
@@ -264,8 +274,8 @@ class LargeReplay(Replay):
         rows = self.rows_at(positions)
         retractions = np.flatnonzero(self.columns.what == EVENT_RETRACTED)
         naming = retractions[np.isin(self.columns.amount[retractions], np.array([*positions], np.int64))]
-        in_vain = {at for at, later in self.in_vain.items() if later in positions}
-        return {*self._positions_about(rows), *self.columns.position[naming].tolist(), *in_vain}
+        by_name = {at for at, named in self._named_by_name.items() if named in positions}
+        return {*self._positions_about(rows), *self.columns.position[naming].tolist(), *by_name}
 
     def announcements(self, period: str) -> list[Event]:
         wanted = (self.scheme, period)
@@ -277,7 +287,8 @@ class LargeReplay(Replay):
 
     @cached_property
     def _announced(self) -> list[Event]:
-        return self.events.announcements() if self.events.count() > len(self.columns.at) else []
+        rows = np.count_nonzero(self.columns.subject == 0)
+        return self.events.announcements() if self.events.count() > rows else []
 
     def decision(self, period: str) -> LevelDecided | None:
         self.reader.check("level.decided")
@@ -304,16 +315,21 @@ class LargeReplay(Replay):
 
     def named_elsewhere(self, known: Sequence[Event]) -> dict[tuple[str, str], int]:
         """Where those events of the subject stand that retractions name and that are not among some."""
-        here = {(event.source, event.id) for event in known}
-        named = {(event.data.source, event.data.event) for event in known if event.type == "event.retracted"}
-        return self.events.places_of(named - here)
+        here = {(event.originator_id, event.source, event.id) for event in known}
+        named = {self._name_retracted_by(event) for event in known if event.type == "event.retracted"}
+        return {name[1:]: place for name, place in self.events.places_of(named - here).items()}
 
     def _positions_about(self, rows: NDArray[np.int64]) -> list[int]:
         """Of the orders and violations that some rows are about, the positions of everything."""
         columns = self.columns
         is_about = np.isin(columns.what, _ABOUT)
-        keys = np.unique(columns.key[rows[is_about[rows]]])
-        return list(columns.position[is_about & np.isin(columns.key, keys)].tolist())
+        keys = self.subject_keys
+        return list(columns.position[is_about & np.isin(keys, np.unique(keys[rows[is_about[rows]]]))].tolist())
+
+    @property
+    def subject_keys(self) -> NDArray[np.int64]:
+        """By row, what it is about in whose stream: a number for each order, violation or creator; -1 for none."""
+        return self.columns.subject.astype(np.int64) << 32 | self.columns.key
 
     def rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
         """The rows of the events at some positions; those that have none are left out."""

@@ -1,5 +1,5 @@
-"""The events of one subject, looked up in the store where something is told of them: what a large replay knows of them
-is columns alone.
+"""The events that a replay rests on, looked up in the store where something is told of them: what a large replay knows
+of them is columns alone.
 """
 
 from collections.abc import Callable, Collection
@@ -8,18 +8,36 @@ from contextlib import AbstractContextManager
 from domain.events import Event
 from replay.history.timeline import decisions_on, event_of_row, events_of_types
 from replay.store.base import Store
-from replay.store.queries import event_rows_at, event_rows_named, length_at, places_of, places_of_type, tally
+from replay.store.queries import (
+    Name,
+    event_rows_at,
+    event_rows_named,
+    length_at,
+    places_named,
+    places_of,
+    places_of_type,
+    tally,
+)
 
 Lend = Callable[[], AbstractContextManager[Store]]
 """Lends a store for a while: a replay may be asked by another thread, and long after it was made."""
 
 
 class Records:
-    """The events of a subject up to a position."""
+    """The events of a subject up to a position, and of others that its replay reads: of some streams all, beside them
+    those at some positions.
+    """
 
-    def __init__(self, lend: Lend, subject: str, position: int) -> None:
+    def __init__(
+        self, lend: Lend, subject: str, position: int, others: Collection[str] = (), beside: Collection[int] = ()
+    ) -> None:
         self._lend, self._subject, self._position = lend, subject, position
+        self._streams, self._beside = {subject, *others}, {*beside}
         self._found: dict[int, Event] = {}
+
+    def upto(self, position: int) -> "Records":
+        """Those up to an earlier position."""
+        return Records(self._lend, self._subject, position, self._streams, self._beside)
 
     def __getitem__(self, position: int) -> Event:
         """The event at a position; kept, for what is told of one event names it several times."""
@@ -44,14 +62,21 @@ class Records:
     def named(self, event_id: str) -> list[Event]:
         """The events of an id, of whichever source."""
         with self._lend() as store:
-            return list(map(event_of_row, event_rows_named(store, self._subject, event_id, self._position)))
+            rows = list(event_rows_named(store, event_id, self._position))
+        found = [row for row in rows if row[0] in self._streams or row[1] in self._beside]
+        return list(map(event_of_row, found))
 
-    def places_of(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        """By source and id, where those stand that a retraction of this subject can name."""
-        wanted = {(self._subject, source, event_id) for source, event_id in names}
+    def places_of(self, names: Collection[Name]) -> dict[Name, int]:
+        """By stream, source and id, where those stand that a retraction of the stream can name."""
         with self._lend() as store:
-            places = places_of(store, wanted)
-        return {(source, name): place for (_, source, name), place in places.items() if place <= self._position}
+            places = places_of(store, names)
+        return {name: place for name, place in places.items() if place <= self._position}
+
+    def places_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """By source and id, where those stand that bear such names, of whichever stream."""
+        with self._lend() as store:
+            places = places_named(store, names)
+        return {name: place for name, place in places.items() if place <= self._position}
 
     def decisions(self, scheme: str) -> list[Event]:
         """What was decided of the subject in a scheme, in the order of the ledger."""
@@ -73,6 +98,6 @@ class Records:
             )
 
     def count(self) -> int:
-        """How many there are, of every type."""
+        """How many the subject has, of every type."""
         with self._lend() as store:
             return length_at(store, self._subject, self._position)

@@ -54,6 +54,16 @@ def written(verdicts: Verdicts, count: int) -> Verdicts:
     return Verdicts(starts, at[:count], position[:count], verdict[:count], tenths[:count])
 
 
+def verdicts_of(verdicts: Verdicts, subject: int) -> Verdicts:
+    """The verdicts on one subject's events alone."""
+    import numpy as np
+
+    starts, at, position, verdict, tenths = verdicts
+    part = slice(starts[subject], starts[subject + 1])
+    own = np.array([0, part.stop - part.start], np.int64)
+    return Verdicts(own, at[part], position[part], verdict[part], tenths[part])
+
+
 def judged_of(verdicts: Verdicts, subject: int, scheme: type[Replay]) -> list[Judged]:
     """The verdicts on a subject's events, in the order of judgement."""
     part = slice(verdicts.starts[subject], verdicts.starts[subject + 1])

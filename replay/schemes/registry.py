@@ -75,6 +75,8 @@ class Scheme:
     """What a run that decides the boards ranked by it is called."""
     large: bool = False
     """Whether a large subject is replayed from columns, by `Large` in the module `large` of its room."""
+    reads_others: bool = False
+    """Whether these hold other subjects' records, too, read by `known_of` in the module `known` of its room."""
 
     @property
     def code(self) -> str:
@@ -130,6 +132,8 @@ _ALL: Final = (
         in_bulk=True,
         folds_all=True,
         boards=LEADERBOARD,
+        large=True,
+        reads_others=True,
     ),
 )
 SCHEMES: Final[dict[str, Scheme]] = {scheme.code: scheme for scheme in _ALL}
@@ -210,16 +214,21 @@ def check_whole(scheme: Scheme) -> None:
 
 
 def replay_subject(
-    store: Store, subject: str, moment: Moment, scheme: str | None = None, choice: Choice = DEFAULT
+    store: Store,
+    subject: str,
+    moment: Moment,
+    scheme: str | None = None,
+    choice: Choice = DEFAULT,
+    beside: Replay | None = None,
 ) -> Replay:
     """Replay a subject at a moment, under the policies in force at its `as_of` or the one that was chosen.
 
-    Raises UsageError for a subject that no scheme judges or the ledger does not know, and for a policy that is not
-    there; LevelbookError for a scheme that is not whole.
+    `beside` is another replay of the subject, as in `replay_of`. Raises UsageError for a subject that no scheme judges
+    or the ledger does not know, and for a policy that is not there; LevelbookError for a scheme that is not whole.
     """
     judging = judging_subject(store, subject, scheme)
     check_whole(SCHEMES[judging.scheme])
-    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment, choice))
+    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment, choice), beside)
 
 
 def lent(store: Store) -> Lend:
@@ -227,8 +236,17 @@ def lent(store: Store) -> Lend:
     return lambda: nullcontext(store)
 
 
-def replay_of(lend: Lend, judging: type[Replay], subject: str, moment: Moment, policies: Policies) -> Replay:
+def replay_of(
+    lend: Lend,
+    judging: type[Replay],
+    subject: str,
+    moment: Moment,
+    policies: Policies,
+    beside: Replay | None = None,
+) -> Replay:
     """The replay of a subject: of few records plain, of many by compiled rules over columns.
+
+    `beside` is another replay of it out of the same store: where that knows as much or more, nothing is read again.
 
     Which of the two is a matter of all records that it rests on, also those behind the moment, so that replays of one
     subject at several moments are of one kind. Both give the same answers.
@@ -236,11 +254,32 @@ def replay_of(lend: Lend, judging: type[Replay], subject: str, moment: Moment, p
     with lend() as store:
         if not _is_large(store, judging, subject):
             return judging(subject, judging.load(store, subject, moment.position), moment, policies)
-    from replay.replaying.known import known_of
+    from replay.replaying.known import LargeKnown
 
-    known = known_of(lend, subject, moment.position, lambda: _large(judging).load_loops())
+    known: Any = None if beside is None else beside.known
+    if isinstance(known, LargeKnown) and beside is not None and _serves(beside, moment.position):
+        assert beside.subject == subject, "it is a replay of the same subject"
+        known = known.upto(moment.position)
+    else:
+        known = _known_of(judging.scheme)(lend, subject, moment.position, lambda: _large(judging).load_loops())
     found: Replay = _large(judging)(subject, known, moment, policies)
     return found
+
+
+def _serves(beside: Replay, position: int) -> bool:
+    """Whether what a large replay knows says what was known at a position: of several subjects it says so only at its
+    own, for earlier there may have been fewer.
+    """
+    if SCHEMES[beside.scheme].reads_others:
+        return beside.moment.position == position
+    return beside.moment.position >= position
+
+
+def _known_of(scheme: str) -> Any:
+    """What reads the columns of a large subject of a scheme."""
+    if SCHEMES[scheme].reads_others:
+        return _in_room(scheme, "known").known_of
+    return import_module("replay.replaying.known").known_of
 
 
 def _large(judging: type[Replay]) -> Any:

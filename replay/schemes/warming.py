@@ -12,7 +12,7 @@ from replay.columnar.jit import kept_in
 from replay.policies.catalog import shipped
 from replay.schemes.creator_firefly.large import LargeFirefly
 from replay.schemes.creator_level.large import LargeCreator
-from replay.schemes.mcn_level.fold import fold_parts, slots_of
+from replay.schemes.mcn_level.large import LargeAgency
 from replay.schemes.merchant_reputation.effective import shown_of_all
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.large import LargeReputation
@@ -24,10 +24,9 @@ def warm() -> Path | None:
 
     None where nothing can be kept, as in the minute after the program was installed.
     """
-    for replay in (LargeReputation, LargeTier, LargeCreator, LargeFirefly):
+    for replay in (LargeReputation, LargeTier, LargeCreator, LargeFirefly, LargeAgency):
         replay.load_loops()
     nothing, as_of = no_rows(), 0
     spans = spans_of(terms_of(shipped(LargeReputation.scheme), start_of_month))
     shown_of_all(fold_reputation(nothing, spans, as_of), spans, as_of)
-    fold_parts(nothing, slots_of([nothing], as_of), as_of)
     return kept_in()

@@ -21,6 +21,7 @@ BEFORE_ALL: Final = -(2**62)
 _NAMES_AT_ONCE: Final = 500
 _EVENTS_SQL: Final = f"SELECT {EVENT_COLUMNS} FROM records"
 _SEALED_SQL: Final = "SELECT position, stream, type, occurred_at, record FROM records"
+_NAMED_SQL: Final = "position, stream, type, occurred_at, record, source, event_id"
 _ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records"
 
 Rows = Iterator[tuple[Any, ...]]
@@ -330,19 +331,19 @@ def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *,
     )
 
 
-def event_rows_named(store: Store, stream: str, event_id: str, position: int) -> Rows:
-    """A stream's rows of EVENT_COLUMNS of an id up to a position: a step in the index for each source of the ledger."""
+# --- across streams, by index
+
+
+def event_rows_named(store: Store, event_id: str, position: int) -> Rows:
+    """The rows of EVENT_COLUMNS of an id up to a position: a step in the index for each source of the ledger."""
     step = "SELECT min(source) FROM records WHERE source > "
     return store._query(
         f"WITH RECURSIVE s (source) AS (SELECT min(source) FROM records UNION ALL"
         f" SELECT ({step} s.source) FROM s WHERE s.source IS NOT NULL)"
         f" SELECT {_of_r(EVENT_COLUMNS)} FROM s CROSS JOIN records AS r"
-        " WHERE r.source = s.source AND r.event_id = ? AND r.stream = ? AND r.position <= ? ORDER BY r.position",
-        (event_id, stream, position),
+        " WHERE r.source = s.source AND r.event_id = ? AND r.position <= ? ORDER BY r.position",
+        (event_id, position),
     )
-
-
-# --- across streams, by index
 
 
 def row_named(store: Store, source: str, event_id: str) -> Row | None:
@@ -378,6 +379,20 @@ def binding_rows(store: Store, creator: str, position: int) -> Rows:
     return store._query(sql, (creator, position))
 
 
+def sealed_rows_of_bindings(store: Store, creators: Collection[str], position: int) -> Rows:
+    """What segments are made of, source and id, of the bindings of some creators up to a position, in no order."""
+    types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    condition = f"r.ref = wanted.ref AND r.type IN ({types}) AND r.position <= ?"
+    return _wanted(store, ("ref",), [(creator,) for creator in creators], _of_r(_NAMED_SQL), condition, position)
+
+
+def sealed_rows_of_retractions(store: Store, names: Collection[Name], position: int) -> Rows:
+    """The same of the retractions up to a position that name some events of their streams."""
+    wanted = [(stream, f"{source} {event_id}") for stream, source, event_id in names]
+    condition = f"{_SAME_REF} AND r.type = 'event.retracted' AND r.position <= ?"
+    return _wanted(store, ("stream", "ref"), wanted, _of_r(_NAMED_SQL), condition, position)
+
+
 class Retraction(NamedTuple):
     """A record of that kind, by its columns."""
 
@@ -406,6 +421,13 @@ def latest_retractions(store: Store, at_most: int) -> list[Retraction]:
         (at_most,),
     )
     return list(map(Retraction._make, rows))
+
+
+def places_named(readable: Readable, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """By source and id, where those of some events stand that are recorded, of whichever stream and type."""
+    same = "r.source = wanted.source AND r.event_id = wanted.event_id"
+    rows = _wanted(readable, ("source", "event_id"), names, "r.source, r.event_id, r.position", same)
+    return {(source, event_id): position for source, event_id, position in rows}
 
 
 def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:

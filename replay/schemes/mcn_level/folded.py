@@ -52,6 +52,8 @@ class FoldedAgency(NamedTuple):
     history: History
     """Of reputation values the last of each month, dated by the month's beginning: of others nothing is asked."""
     months: list[Month]
+    creator_months: dict[tuple[str, int], CreatorMonth]
+    """By creator's id and month, its evaluation."""
 
 
 def fold_mcn(buckets: Sequence[Columns], creator_terms: Sequence[Term], as_of: int, *, judges: bool) -> McnFolded:
@@ -94,7 +96,7 @@ def agency_of(folded: McnFolded, agency: int, terms: Sequence[Term], since: int 
         reputation,
         _credit_of(folded.own, agency),
     )
-    return FoldedAgency(history, evaluations(history, of_creators, terms, folded.as_of, since))
+    return FoldedAgency(history, evaluations(history, of_creators, terms, folded.as_of, since), of_creators)
 
 
 def _slots_of(slots: Slots, agency: int) -> dict[str, Slot]:

@@ -1,5 +1,6 @@
 """Replays of large subjects answer what the plain ones do, whatever is sealed and whatever is asked."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from replay.answers.history import history_json
 from replay.answers.replay import replay_json
 from replay.columnar import size
 from replay.columnar.seal import seal
+from replay.columnar.subject import subject_columns
 from replay.decisions.appeal import appeal_json
 from replay.decisions.decide import decide, period_of
 from replay.errors import UsageError
@@ -23,15 +25,18 @@ from replay.history.timeline import Moment, decisions_on
 from replay.policies.catalog import DEFAULT, Choice, shipped
 from replay.replaying.base import Part, Replay
 from replay.replaying.in_columns import JudgedInColumns
+from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events, paid
+from tests.worlds.agencies import OTHERS, AgencyMoves
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
 
 WORLDS = range(4 * SOAK)
 EVENTS = 400
+MOVES = 60
 MOMENTS = 4
 Asked = tuple[Moment, Choice]
 LARGE = [scheme for scheme in SCHEMES.values() if scheme.large]
@@ -59,13 +64,64 @@ def test_a_large_replay_answers_what_the_plain_one_does(
                     assert large[name] == answer, f"{scheme.code} of {subject} at {moments}: {name}"
 
 
+def test_what_one_replay_has_read_serves_another_that_knows_less(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [made for n in range(40) for made in (paid(f"o-{n}"), received(n), reviewed(n))]
+    events.append(event("event.retracted", "out", source="urn:test", event="rev-3"))
+    ingest_events(store, events, tmp_path)
+    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
+    monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    read = list[int]()
+
+    def noted(store: Store, archive: Any, subject: str, position: int, meanwhile: Any) -> Any:
+        read.append(position)
+        return subject_columns(store, archive, subject, position, meanwhile)
+
+    monkeypatch.setattr("replay.replaying.known.subject_columns", noted)
+    scheme, head = SCHEMES["merchant-reputation"], store.head()
+    later, earlier = (Moment(END, head.recorded_at, head.position - less) for less in (0, 50))
+    alone = [replays(store, scheme, "merchant/m-1", [(at, DEFAULT)])[0] for at in (later, earlier)]
+    read.clear()
+    beside = replays(store, scheme, "merchant/m-1", [(later, DEFAULT), (earlier, DEFAULT)])
+    assert read == [later.position]
+    for found, expected in zip(beside, alone, strict=True):
+        assert explain_json(found, Part(None), "en") == explain_json(expected, Part(None), "en")
+    assert answered(lambda: explain_json(beside[1], Part(None, "rev-39"), "en")).startswith("merchant/m-1 has no event")
+    read.clear()
+    replays(store, scheme, "merchant/m-1", [(earlier, DEFAULT), (later, DEFAULT)])
+    assert read == [earlier.position, later.position], "who knows less serves nobody who knows more"
+
+
+@pytest.mark.slow
+def test_the_worlds_draw_what_agencies_share(store: Store, tmp_path: Path) -> None:
+    """Else the law above would hold of agencies that have nothing to do with each other."""
+    grow(store, tmp_path, Random(0), 0)
+    head = store.head()
+    at = Moment(END, head.recorded_at, head.position)
+    drawn: Counter[str] = Counter()
+    for subject in AGENCIES:
+        (found,) = replays(store, SCHEMES["mcn-level"], subject, [(at, DEFAULT)])
+        assert type(found) is McnReplay
+        told = explain_json(found, Part(None), "en")
+        of_others = {event.position for event in found.known if event.originator_id in {*AGENCIES, *OTHERS} - {subject}}
+        drawn["retracted of others"] += len(of_others & found.retracted.keys())
+        drawn["in vain of others"] += len(of_others & found.in_vain.keys())
+        drawn["retracted of creators"] += sum(note["subject"] in CREATORS for note in told["notes"])
+        drawn["moved"] += sum(len({*slot.holders} - {None}) > 1 for slot in found.history.slots.values())
+        drawn["cause behind it"] += sum(item["same_instant"] is not None for item in told["verdicts"])
+        drawn["named in vain"] += sum(bool(item["retracted_in_vain_by"]) for item in told["verdicts"])
+    assert min(drawn.values()) > 0, drawn
+
+
 def grow(store: Store, folder: Path, random: Random, seed: int) -> None:
     """A ledger that grows, is sealed in several generations or not, and decided in between."""
-    world = World(seed)
+    world, moves = World(seed), AgencyMoves(seed)
     for part in range(4):
         place = folder / f"events-{part}"
         place.mkdir()
-        ingest_events(store, world.events(EVENTS // 4), place)
+        _, watch = ingest_events(store, [*world.events(EVENTS // 4), *moves.events(MOVES // 4)], place)
+        assert not watch.refusals
         if random.random() < 0.5:
             store.named_segments = folder / "segments"
             seal(store, store.named_segments)
@@ -93,10 +149,12 @@ def choice(scheme: Scheme, random: Random) -> Choice:
 
 
 def replays(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> list[Replay]:
-    return [
-        replay_of(lent(store), scheme.replay, subject, at, choose(store, scheme.replay, at, chosen))
-        for at, chosen in moments
-    ]
+    """Each made beside the one before, whether that knows more or less."""
+    found = list[Replay]()
+    for at, chosen in moments:
+        policies = choose(store, scheme.replay, at, chosen)
+        found.append(replay_of(lent(store), scheme.replay, subject, at, policies, found[-1] if found else None))
+    return found
 
 
 def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> dict[str, Any]:
@@ -109,6 +167,7 @@ def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> di
         "history": history_json(first),
         "diff": diff_json(first, other),
         "beside": made_beside(first),
+        "about the same": sorted(first.beside({item.position for item in first.judged})),
         "appeal": answered(lambda: appeal_of(store, scheme, subject)),
     }
     months = sorted({item["at"][:7] for item in (*found["whole"]["verdicts"], *found["whole"]["notes"])})
@@ -118,8 +177,9 @@ def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> di
         found[f"{month} counts"] = first.verdict_counts(part.month)
         stretch = ListedStretch(2, 3, "counted")
         found[f"{month} stretch"] = explain_stretch(first, part, "en", stretch)
-    for number in range(0, EVENTS, 7):
-        event_id = f"e-{number}"
+    named = [f"e-{number}" for number in range(0, EVENTS, 7)]
+    named += [f"m-{number}{after}" for number in range(MOVES) for after in ("", "-after") if scheme.kind == "mcn"]
+    for event_id in named:
         found[event_id] = answered(partial(explain_json, first, Part(None, event_id), "en"))
     decided = [event.id for event in decisions_on(store, subject, scheme.code, first.moment.position)]
     for reader in (EVERYTHING_SHOWN, Reader(sees_decisions=False)):

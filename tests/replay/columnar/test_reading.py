@@ -13,7 +13,7 @@ import pytest
 
 from replay.columnar import reading
 from replay.columnar.encoding import Named, Unread, chosen
-from replay.columnar.reading import Stretch, read_named, read_stream
+from replay.columnar.reading import Stretch, read_named, read_streams
 from replay.errors import DamagedError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
@@ -42,7 +42,7 @@ def stream(store: Store, meanwhile: Callable[[], None] = lambda: None) -> Found:
     """One merchant's records but for the first, in many stretches."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "READ_ROWS", STREAM_ROWS)
-        return read_stream(store, "merchant/m-0", 3, store.head().position, meanwhile), []
+        return read_streams(store, ["merchant/m-0"], 3, store.head().position, meanwhile), []
 
 
 def by_two(

@@ -22,6 +22,7 @@ from domain.calendar import parse_day, parse_month
 from domain.events import DecisionsRun, LevelDecided
 from domain.merchant_reputation import rule as reputation
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
+from replay.columnar import size
 from replay.decisions import decide as deciding
 from replay.decisions.adopt import adopt_all
 from replay.decisions.application import Ledger
@@ -524,6 +525,22 @@ def test_a_decided_board_stands_when_the_board_is_restated(demo: str, tmp_path: 
     assert found["decided"]["restated"] is True and "RESTATED" in run(*asked)
     assert found["rows"][0]["settled"] == found["decided"]["rows"][0]["settled"] + 10**9
     assert ask("audit", "--scheme", "leaderboard")["reproduced"] == 2
+
+
+@pytest.mark.slow
+def test_a_board_of_many_records_is_read_from_the_segments_that_were_named(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("leaderboard", "comprehensive", "--month", "2023-04")
+    plain, named = ask(*asked), tmp_path / "named"
+    monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
+    run("seal", "--segments", str(named))
+    assert ask(*asked, "--segments", str(named)) == plain
+    (named / "manifest.json").write_text("none")
+    assert f"the segment file {named / 'manifest.json'} cannot be read" in run(
+        *asked, "--segments", str(named), status=3
+    )
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------

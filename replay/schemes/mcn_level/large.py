@@ -1,0 +1,54 @@
+"""The level of a large agency: evaluations and verdicts of the compiled fold."""
+
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from domain.creator_level.facts import evaluation_period
+from domain.mcn_level.facts import NOT_BOUND, UNKNOWN_ORDER
+from domain.policy import start_of_month, terms_of
+from replay.columnar.columns import CREATOR_BOUND, SALE_SETTLED, no_rows
+from replay.history.same_instant import Causes
+from replay.history.timeline import Moment
+from replay.policies.catalog import shipped
+from replay.replaying.base import COMMON_NOTES, Policies, Replay
+from replay.replaying.known import LargeKnown
+from replay.replaying.self_telling import SelfTelling
+from replay.replaying.verdicts import verdicts_of
+from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.mcn_level.folded import agency_of, fold_mcn
+from replay.schemes.mcn_level.replay import McnReplay
+
+
+class LargeAgency(SelfTelling, McnReplay):
+    """One replay of one large agency."""
+
+    note_words: ClassVar[tuple[str, ...]] = COMMON_NOTES
+
+    def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
+        Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]
+        self.terms = terms_of(policies.own, start_of_month)
+        folded = fold_mcn([known.columns], terms_of(policies.beside, evaluation_period), moment.as_of, judges=True)
+        number = folded.slots.agencies.index(subject)
+        assert folded.verdicts is not None, "they were asked for"
+        self.verdicts = verdicts_of(folded.verdicts, number)
+        found = agency_of(folded, number, self.terms)
+        self.history, self.months, self._creator_months = found
+
+    @staticmethod
+    def load_loops() -> None:
+        fold_mcn([no_rows()], terms_of(shipped(CreatorReplay.scheme), evaluation_period), 0, judges=True)
+
+    @cached_property
+    def causes(self) -> Causes:
+        """Among the sales and bindings that verdicts may lack: the same order or creator, at the same instant."""
+        lacking = self.verdicts.position[np.isin(self.verdicts.verdict, (UNKNOWN_ORDER, NOT_BOUND))]
+        columns, keys = self.columns, self.subject_keys
+        rows = self.rows_at(lacking.tolist())
+        can_be = np.isin(columns.what, (SALE_SETTLED, CREATOR_BOUND))
+        can_be &= np.isin(keys, np.unique(keys[rows])) & np.isin(columns.at, np.unique(columns.at[rows]))
+        return Causes(self.events.at([at for at in columns.position[can_be].tolist() if at not in self.retracted]))
+
+
+Large = LargeAgency
