@@ -4,12 +4,10 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from domain import keys as domain_keys
-from replay.evidence import making
 from replay.evidence.checking import EvidenceRefused, checked_evidence
 from replay.evidence.making import SealedLedger, make_evidence
 from replay.evidence.pointing import point_at_moment
@@ -20,13 +18,13 @@ from replay.proving.notes import SignedNote, sign
 from replay.proving.tlog_proof import TlogProof
 from replay.proving.trust import TrustPolicy, parse_trust
 from replay.store.base import Store
-from replay.store.key_chains import key_states, records_of_key
 from replay.store.opening import create_store, open_store
 from replay.store.queries import link_at
 from replay.store.record import leaf_hash
 from replay.witnessing.receipts import Receipt, ReceiptRefused
 from replay.witnessing.refute import Refutation, refute
 from tests.support import seals
+from tests.support.hiding import hide_from_evidence
 from tests.support.making import event, ingest_events, paid, records
 from tests.support.running import run
 from tests.support.seals import SIGNED_AT_S, sealed, signing_keys, trust_text
@@ -95,16 +93,8 @@ def hiding(monkeypatch: pytest.MonkeyPatch, position: int) -> None:
         met.append(0)
         return () if len(met) == position else domain_keys.keys_of(event_type, stream, ref)
 
-    def without(found: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        return [(at, record) for at, record in found if at != position]
-
-    def states(store: Store, keys: Any, last: int) -> Any:
-        before, after = key_states(store, keys, position - 1), key_states(store, keys, last)
-        return {key: before[key] if after[key].position == position else after[key] for key in after}
-
     monkeypatch.setattr(seals, "keys_of", keys_of)
-    monkeypatch.setattr(making, "key_states", states)
-    monkeypatch.setattr(making, "records_of_key", lambda *asked: without(records_of_key(*asked)))
+    hide_from_evidence(monkeypatch, position)
 
 
 def test_evidence_that_hides_a_record_is_refuted_by_its_receipt(
