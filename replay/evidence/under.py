@@ -4,7 +4,7 @@ from replay.errors import UsageError
 from replay.evidence.making import KeyPath, SealedLedger
 from replay.proving.notes import parse_note
 from replay.proving.tlog_proof import TlogProof
-from replay.sealing.proofs import head_path, inclusion, latest_checkpoint
+from replay.sealing.proofs import head_paths, inclusion, latest_checkpoint
 from replay.store.base import Store
 from replay.store.evidence.seals import seal_at
 
@@ -24,8 +24,10 @@ def sealed_ledger(store: Store) -> SealedLedger:
     path = inclusion(store, seal.position, checkpoint.size)
     proof = TlogProof(seal.position - 1, tuple(path), parse_note(checkpoint.note))
 
+    paths = head_paths(store, seal.size)
+
     def path_of(key: str) -> KeyPath:
-        found = head_path(store, key, seal.size)
+        found = paths(key)
         return KeyPath(found.leaf.key_hash, found.state, found.turns)
 
     return SealedLedger(seal.record, seal.size, seal.heads, proof.text, path_of)

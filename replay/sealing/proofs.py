@@ -3,6 +3,7 @@
 All of them are made from what is kept and at most some thousand records; whoever checks them needs `replay.proving`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from replay.errors import UsageError
@@ -72,17 +73,26 @@ def consistency(store: Store, first: int, second: int) -> list[bytes]:
 def head_path(store: Store, key: str, size: int) -> HeadPath:
     """The way of a key in the heads trie of the seal over the first `size` records.
 
-    Reads the roots of all buckets and the heads of one. Raises UsageError where nothing is sealed so far.
+    Raises UsageError where nothing is sealed so far.
     """
-    hashed = key_hash(key)
-    roots = bucket_roots(store, size)
+    return head_paths(store, size)(key)
+
+
+def head_paths(store: Store, size: int) -> Callable[[str], HeadPath]:
+    """The same for many keys: the roots of all buckets are read once, and for each key the heads of one bucket."""
+    roots = [root.subtree for root in bucket_roots(store, size)]
     if not roots:
         raise UsageError(f"no seal is over the first {size} records; 'levelbook checkpoint' makes them")
-    reached, above = trie_path([root.subtree for root in roots], hashed)
-    heads = heads_in(store, bucket_of(reached.key_hash), size)
-    leaf, below = trie_path([head.leaf for head in heads], hashed)
-    state = next(head.state for head in heads if head.key_hash == leaf.key_hash)
-    return HeadPath(leaf, state, above + below, leaf.key_hash == hashed)
+
+    def path_of(key: str) -> HeadPath:
+        hashed = key_hash(key)
+        reached, above = trie_path(roots, hashed)
+        heads = heads_in(store, bucket_of(reached.key_hash), size)
+        leaf, below = trie_path([head.leaf for head in heads], hashed)
+        state = next(head.state for head in heads if head.key_hash == leaf.key_hash)
+        return HeadPath(leaf, state, above + below, leaf.key_hash == hashed)
+
+    return path_of
 
 
 def _check_size(store: Store, size: int) -> None:

@@ -6,6 +6,7 @@ by the first 12 bits of their hashes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from domain.keys import stream_key
@@ -150,13 +151,14 @@ def all_bucket_roots(readable: Readable, size: int) -> Iterator[BucketRoot]:
 
 
 def add_heads(transaction: Transaction, heads: Sequence[KeyHead], roots: Sequence[BucketRoot]) -> None:
-    """Keep heads with the roots over their buckets. Raises StoreError unless they are there."""
+    """Keep heads, by rising key hash, with the roots over their buckets. Raises StoreError unless they are there."""
     transaction.execute_many(f"INSERT INTO {HEADS} (key_hash, size, state) VALUES (?, ?, ?)", heads)
     transaction.execute_many(f"INSERT INTO {HEAD_BUCKETS} (bucket, size, root, keys) VALUES (?, ?, ?, ?)", roots)
     transaction.run_deferred()
+    made = {bucket: list(some) for bucket, some in groupby(heads, lambda head: bucket_of(head.key_hash))}
     for root in roots:
         there = [head for head in heads_in(transaction, root.bucket, root.size) if head.size == root.size]
-        if there != [head for head in heads if bucket_of(head.key_hash) == root.bucket]:
+        if there != made.get(root.bucket):
             raise not_kept("heads of keys are not there, or others")
         if bucket_root_at(transaction, root.bucket, root.size) != root:
             raise not_kept("the root over a bucket of heads is not there, or another one")
