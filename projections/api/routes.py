@@ -199,7 +199,7 @@ OPERATIONS: Final = (
         "A file by which a stranger can check a level offline",
         "Evidence",
         "With what was decided, so that decisions:read is needed, too. It stands under the last checkpoint; without one"
-        " the answer is 503. What is given away cannot be called back.",
+        " the answer is 404. What is given away cannot be called back.",
         SubjectPath,
         EvidenceQuery,
         example=_MERCHANT | {"as_of": "2022-11-30"},

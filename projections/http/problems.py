@@ -150,7 +150,7 @@ def no_checkpoint() -> Problem:
     detail = (
         "the ledger has signed no checkpoint yet, under which evidence could stand; 'levelbook checkpoint' makes one"
     )
-    return Problem(503, "no-checkpoint", "There is no checkpoint yet", detail)
+    return Problem(404, "no-checkpoint", "There is no checkpoint yet", detail)
 
 
 def not_reached(position: int, at: int) -> Problem:

@@ -16,8 +16,8 @@ from replay.replaying.base import Replay
 from replay.replaying.outcomes import UNDIGESTED, SubjectOutcome
 from replay.schemes.registry import answer_of, plain_of, scheme_of
 from replay.store.base import Store
-from replay.store.key_chains import NO_RECORD, KeyState, key_states
-from replay.store.queries import records_at, rows_of
+from replay.store.key_chains import KeyState, key_states, state_by_records
+from replay.store.queries import records_at
 from replay.store.record import encode_json, leaf_hash
 
 DIGEST_V: Final = 2
@@ -46,7 +46,7 @@ def digests_of(store: Store, decision: LevelDecided, replay: Replay) -> Digests:
     position = replay.moment.position
     keys = _keys_with_policies(replay.scheme, replay.keys(store, replay.subject, position))
     states = key_states(store, keys, position)
-    states |= {key: _state_of_stream(store, key, position) for key in keys if key.startswith(stream_key(""))}
+    states |= {key: state_by_records(store, key, position) for key in keys if key.startswith(stream_key(""))}
     return Digests(_facts_over(keys, states), findings_of(replay))
 
 
@@ -69,13 +69,6 @@ def _keys_with_policies(scheme: str, read: Sequence[str]) -> list[str]:
 def _facts_over(keys: Sequence[str], states: Mapping[str, KeyState]) -> str:
     listed = [(key, states[key].records, states[key].chain.hex()) for key in keys]
     return sha256(encode_json(listed)).hexdigest()
-
-
-def _state_of_stream(store: Store, key: str, position: int) -> KeyState:
-    state = NO_RECORD
-    for row in rows_of(store, key.removeprefix(stream_key("")), last=position):
-        state = state.then(row.position, leaf_hash(row.record))
-    return state
 
 
 def findings_of(replay: Replay) -> str:

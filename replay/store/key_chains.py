@@ -236,6 +236,14 @@ def records_of_key(store: Store, key: str, last: int) -> Iterator[tuple[int, byt
     return store._query(sql, (*parameters, last))
 
 
+def state_by_records(store: Store, key: str, last: int) -> KeyState:
+    """The state of a key over its records up to a position, by the records alone: nothing that is kept is relied on."""
+    count, chain, at = NO_RECORD
+    for position, record in records_of_key(store, key, last):
+        count, chain, at = count + 1, key_linked(chain, position, leaf_hash(record)), position
+    return KeyState(count, chain, at)
+
+
 def _condition(key: str) -> tuple[str, tuple[str, ...]]:
     """In SQL, which records have a key; types as text, so that their indexes are used."""
     kind, _, rest = key.partition(" ")

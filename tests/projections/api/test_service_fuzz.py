@@ -22,6 +22,7 @@ from projections.views.database import open_views
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import ingest_events
+from tests.support.seals import checkpointed
 
 EXAMPLES = 12 * SOAK
 """Requests of each kind for each operation."""
@@ -36,6 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]
     with open_store(location) as store, open_views(store, make=True) as views:
         ingest_events(store, story(), folder, backfill=True)
         rebuild(views, Asked(sample=0))
+        checkpointed(store)
     app: Any = application(Settings(location, names=("testserver",)))
     with get_client(app) as client:
         yield schemathesis.openapi.from_asgi("/openapi.json", app), client
