@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from replay.errors import StoreError, UsageError
-from replay.proving.heads_trie import HeadLeaf, leaf, state_hash, trie_root
+from replay.proving.heads_trie import HeadLeaf, leaf, state_hash
 from replay.proving.log_tree import EMPTY_ROOT, WholeSubtree
 from replay.proving.notes import ED25519_TIMED, ML_DSA_44, SEED_BYTES, SigningKey, parse_signing_key
 from replay.proving.strict_text import HASH_BYTES, MalformedError
@@ -141,18 +141,16 @@ class WitnessState:
         rows = ((origin, hashed, *state) for hashed, state in states.items())
         self._connection.executemany("REPLACE INTO states VALUES (?, ?, ?, ?, ?)", rows)
 
-    def heads(self, origin: str) -> tuple[bytes, int]:
-        """(root of the heads trie, number of keys); no root of none."""
-        parts = [part for first in range(256) if (part := self._leaves(origin, first))]
-        roots = [HeadLeaf(part[0].key_hash, trie_root(part)) for part in parts]
-        return (trie_root(roots) if roots else b""), sum(map(len, parts))
+    def leaves(self, origin: str) -> Iterator[HeadLeaf]:
+        """The leaves of all keys in the heads trie."""
+        sql = "SELECT key_hash, records, chain, position FROM states WHERE origin = ?"
+        for hashed, *state in self._connection.execute(sql, (origin,)):
+            yield leaf_of(hashed, KeyState._make(state))
 
-    def _leaves(self, origin: str, first: int) -> list[HeadLeaf]:
-        """The leaves of the keys whose hashes begin with a byte: so that not all of them are in memory."""
-        sql = "SELECT key_hash, records, chain FROM states WHERE origin = ? AND key_hash BETWEEN ? AND ? ORDER BY 1"
-        begin = bytes((first,))
-        rows = self._connection.execute(sql, (origin, begin, begin + b"\xff" * (HASH_BYTES - 1)))
-        return [HeadLeaf(hashed, leaf(hashed, state_hash(records, chain))) for hashed, records, chain in rows]
+
+def leaf_of(hashed: bytes, state: KeyState) -> HeadLeaf:
+    """The leaf of a key in the heads trie, by the hash of the key."""
+    return HeadLeaf(hashed, leaf(hashed, state_hash(state.records, state.chain)))
 
 
 @contextmanager

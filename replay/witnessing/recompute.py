@@ -13,6 +13,7 @@ from replay.errors import LevelbookError
 from replay.integrity.borne import BorneAliases
 from replay.integrity.columns_fit import check_columns, which_fit
 from replay.integrity.key_chains import Misfit
+from replay.proving.growing_trie import GrowingTrie
 from replay.proving.heads_trie import key_hash
 from replay.proving.log_tree import WholeSubtree, root_of_whole, take_leaf
 from replay.store.base import Store
@@ -21,7 +22,7 @@ from replay.store.evidence.seals import HEADS_STREAM, SEALED, seals
 from replay.store.key_chains import KeyState
 from replay.store.queries import plain_rows
 from replay.store.record import Row, leaf_hash
-from replay.witnessing.kept import Cosigned, WitnessState
+from replay.witnessing.kept import Cosigned, WitnessState, leaf_of
 
 ROWS_TOGETHER: Final = 200
 STATES_TOGETHER: Final = 100_000
@@ -70,6 +71,8 @@ class _WitnessWalk:
         self.whole = list(before.whole)
         self._moved: dict[bytes, KeyState] = {}
         self._points: dict[int, RecomputedSize | None] = {}
+        self._trie: GrowingTrie | None = None
+        """Of all keys, once a point is reached: what moves from there to the next is all that is made anew."""
 
     def note_points(self, size: int) -> None:
         """Which sizes the new seals are over: there everything is computed. Their records are judged when met."""
@@ -109,16 +112,24 @@ class _WitnessWalk:
     def write(self) -> None:
         """Keep the states of the keys that moved."""
         self._keeping.move(self._origin, self._moved)
+        if self._trie is not None:
+            for hashed, state in self._moved.items():
+                self._trie.put(leaf_of(hashed, state))
         self._moved = {}
 
     def _state(self, hashed: bytes) -> KeyState:
         return self._moved.get(hashed) or self._keeping.state(self._origin, hashed)
 
     def _reach(self) -> None:
-        if self.size in self._points:
-            self.write()
-            heads, keys = self._keeping.heads(self._origin)
-            self._points[self.size] = RecomputedSize(root_of_whole(self.whole), heads, keys)
+        if self.size not in self._points:
+            return
+        self.write()
+        if self._trie is None:
+            self._trie = GrowingTrie()
+            for leaf in self._keeping.leaves(self._origin):
+                self._trie.put(leaf)
+        heads, keys = self._trie.whole() if self.size else (b"", 0)
+        self._points[self.size] = RecomputedSize(root_of_whole(self.whole), heads, keys)
 
     def _check_seal(self, row: Row) -> None:
         said = read_record(row.type, row.record).data
