@@ -11,7 +11,7 @@ from replay.proving.notes import SignedNote, sign
 from replay.sealing.keys import Rotated, new_keys, rotate_keys, settle_rotation, signers
 from replay.sealing.proofs import latest_checkpoint, log_root
 from replay.sealing.seal import Told, prepare, seal_heads
-from replay.store.base import Store
+from replay.store.base import Store, refuse_one_alias_everywhere
 from replay.store.evidence.announced import announcements
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_checkpoint, latest_stored
 from replay.store.evidence.seals import Seal
@@ -42,7 +42,11 @@ def make_checkpoint(store: Store, told: Told = lambda *_: None, *, clock_behind:
 
 
 def begin_keys(store: Store) -> list[str]:
-    """Make the first keys of a ledger and announce them: the public ones. Raises UsageError where it has others."""
+    """Make the first keys of a ledger and announce them: the public ones.
+
+    Raises UsageError where it has others, and for a store to which nothing is appended any more.
+    """
+    refuse_one_alias_everywhere(store.identity, store.name)
     with store.checkpointing():
         prepare(store)
         return new_keys(store)
