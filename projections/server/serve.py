@@ -68,7 +68,7 @@ def serve(settings: Settings) -> None:
         name = masked(store.location)
         _check_definitions(store)
         _check_kept(store, settings)
-    _check_free(settings)
+    check_free(settings.host, settings.port)
     losses: list[str] = []
     heard, teller = multiprocessing.Pipe(duplex=False)
     stopping = multiprocessing.RawValue("b", 0)  # without a lock, which a process that is killed would keep
@@ -246,15 +246,15 @@ def _room_for(connections: int) -> int:
     return connections
 
 
-def _check_free(settings: Settings) -> None:
+def check_free(host: str, port: int) -> None:
     """Raises StoreError where another program listens already."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            tried.bind((settings.host, settings.port))
+            tried.bind((host, port))
         except OSError as error:
-            place = f"{host_name(settings.host)}:{settings.port}"
+            place = f"{host_name(host)}:{port}"
             raise StoreError(
                 f"the service cannot listen on {place}: {error.strerror}; give another --host or --port"
             ) from None

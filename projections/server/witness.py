@@ -71,13 +71,17 @@ def _add_checkpoint(served: Served, now_s: Any, body: bytes) -> Response:
 
 
 def serve_witness(served: Served, host: str, port: int, now_s: Any) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM. Raises UsageError or StoreError where that cannot begin."""
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
+    from projections.http.settings import host_name
+    from projections.server.serve import check_free
+
     open_witness(served.folder)
     read_trust(served.trust)
+    check_free(host, port)
     server = Server(
         "levelbook-witness",
         address=host,
@@ -88,7 +92,9 @@ def serve_witness(served: Served, host: str, port: int, now_s: Any) -> None:
         http=HTTPModes.http1,
         log_level=LogLevels.warning,
     )
-    server.on_startup(lambda: click.echo(f"The witness listens at http://{host}:{port}/ (Ctrl-C ends it)", err=True))
+    server.on_startup(
+        lambda: click.echo(f"The witness listens at http://{host_name(host)}:{port}/ (Ctrl-C ends it)", err=True)
+    )
     sys.stderr.flush()
     server.serve(target_loader=partial(_loaded, served, now_s), wrap_loader=False)
 

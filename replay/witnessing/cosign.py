@@ -13,6 +13,7 @@ from replay.proving.notes import sign
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import Judgement, TrustPolicy, judge
 from replay.store.base import Store
+from replay.store.sqlite import sync
 from replay.witnessing.kept import Cosigned, Grade, Witness, keeping
 from replay.witnessing.recompute import RecomputedOtherwise, recompute
 
@@ -125,6 +126,7 @@ def _keep(witness: Witness, request: CosignRequest, before: Cosigned) -> Path:
         file.write(shown)
         file.flush()
         os.fsync(file.fileno())
+    sync(path.parent)
     return path
 
 

@@ -22,6 +22,7 @@ from replay.proving.notes import ED25519_TIMED, ML_DSA_44, SEED_BYTES, SigningKe
 from replay.proving.strict_text import HASH_BYTES, MalformedError
 from replay.store.beside import open_private
 from replay.store.key_chains import NO_RECORD, KeyState
+from replay.store.sqlite import sync
 
 KEYS: Final = "witness.keys"
 STATE: Final = "witness.db"
@@ -89,6 +90,8 @@ def new_witness(folder: Path, name: str, grade: Grade) -> Witness:
         file.write(lines)
         file.flush()
         os.fsync(file.fileno())
+    sync(folder)
+    sync(folder.absolute().parent)
     return Witness(folder, grade, keys)
 
 

@@ -27,7 +27,7 @@ from projections.contract.api import LevelAnswer, explained_page, replayed_level
 from projections.http.settings import Settings, check_settings
 from projections.reading.reader import Reading
 from projections.server.guard import HEADERS
-from projections.server.serve import _check_free
+from projections.server.serve import check_free
 from projections.views.location import views_path
 from replay.answers.board import board_json
 from replay.errors import StoreError, UsageError
@@ -596,4 +596,4 @@ def test_beyond_loopback_a_token_must_be_there(tmp_path: Path) -> None:
     told = run("serve", "--host", "192.0.2.1", "--store", str(tmp_path / "ledger.db"), status=3)
     assert "the service cannot listen on 192.0.2.1:8020" in told
     with pytest.raises(StoreError, match="Cannot assign requested address"):
-        _check_free(Settings("ledger.db", host="192.0.2.1"))
+        check_free("192.0.2.1", 8020)

@@ -109,6 +109,17 @@ def test_a_ledger_asks_a_witness_that_is_served(ledger: Store, logs: Path, tmp_p
     assert "names no witness with a URL that could be asked" in collect(ledger, trust, status=2)
 
 
+def test_a_witness_that_cannot_begin_says_why(ledger: Store, logs: Path, tmp_path: Path) -> None:
+    words = ["witness", "serve", str(tmp_path / "w"), "--trust", str(logs), "--store", ledger.location, "--port"]
+    assert "there is no witness in" in run(*words, "1", status=2)
+    new_witness(tmp_path / "w", "w.example", Grade.RECOMPUTED)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"the service cannot listen on 127.0.0.1:{port}" in run(*words, str(port), status=3)
+
+
 def collect(ledger: Store, trust: Path, status: int | None) -> str:
     from click.testing import CliRunner
 
