@@ -4,7 +4,7 @@ A draft is written some buckets at a time, each stretch in a transaction of its 
 left works all of it out again, writes what is missing, and refuses to go on where something else is there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -17,8 +17,8 @@ from replay.store.evidence.heads import (
     KeyHead,
     add_heads,
     bucket_of,
-    bucket_root_at,
     bucket_roots,
+    bucket_roots_at,
     heads_in,
     moved_heads,
 )
@@ -73,31 +73,39 @@ def _sealed(roots: Sequence[BucketRoot]) -> SealedHeads:
 def _stretches(
     store: Store, moved: Sequence[KeyHead], made: dict[int, BucketRoot]
 ) -> Iterator[tuple[list[KeyHead], list[BucketRoot]]]:
-    """What is to be written, bucket by bucket: nothing of those that a draft before has. All roots go into `made`."""
+    """What is to be written, some buckets at a time: nothing that a draft before has. All roots go into `made`."""
+    some: dict[int, list[KeyHead]] = {}
+    count = 0
+    for bucket, found in groupby(moved, lambda head: bucket_of(head.key_hash)):
+        some[bucket] = list(found)
+        count += len(some[bucket])
+        if count >= STRETCH_HEADS:
+            yield _unwritten(store, some, made)
+            some, count = {}, 0
+    if some:
+        yield _unwritten(store, some, made)
+
+
+def _unwritten(
+    store: Store, moved: Mapping[int, list[KeyHead]], made: dict[int, BucketRoot]
+) -> tuple[list[KeyHead], list[BucketRoot]]:
+    """Of the keys that moved, by bucket, the heads and the roots over their buckets that are not kept yet."""
+    size, reader, buckets = next(iter(moved.values()))[0].size, store.reader(), list(moved)
+    kept: dict[int, list[KeyHead]] = {bucket: [] for bucket in buckets}
+    for head in heads_in(reader, buckets, size):
+        kept[bucket_of(head.key_hash)].append(head)
+    drafted = bucket_roots_at(reader, buckets, size)
     heads: list[KeyHead] = []
     roots: list[BucketRoot] = []
-    for bucket, found in groupby(moved, lambda head: bucket_of(head.key_hash)):
-        some = list(found)
-        made[bucket], is_new = _root(store, bucket, some)
-        if is_new:
-            heads += some
+    for bucket, found in moved.items():
+        if [head for head in kept[bucket] if head.size == size] != (found if bucket in drafted else []):
+            raise _misfit(f"at {size} records", "the records")
+        last = {head.key_hash: head.leaf for head in (*kept[bucket], *found)}
+        made[bucket] = BucketRoot(bucket, size, trie_root([last[hashed] for hashed in sorted(last)]), len(last))
+        if bucket not in drafted:
+            heads += found
             roots.append(made[bucket])
-        if len(heads) >= STRETCH_HEADS:
-            yield heads, roots
-            heads, roots = [], []
-    yield heads, roots
-
-
-def _root(store: Store, bucket: int, moved: Sequence[KeyHead]) -> tuple[BucketRoot, bool]:
-    """The root over a bucket in which some keys have moved, and whether it must be written."""
-    size, reader = moved[0].size, store.reader()
-    kept = heads_in(reader, bucket, size)
-    is_new = bucket_root_at(reader, bucket, size) is None
-    if [head for head in kept if head.size == size] != ([] if is_new else list(moved)):
-        raise _misfit(f"at {size} records", "the records")
-    heads = {head.key_hash: head for head in (*kept, *moved)}
-    root = BucketRoot(bucket, size, trie_root([heads[hashed].leaf for hashed in sorted(heads)]), len(heads))
-    return root, is_new
+    return heads, roots
 
 
 def _misfit(where: str, other: str) -> StoreError:

@@ -87,7 +87,7 @@ def head_paths(store: Store, size: int) -> Callable[[str], HeadPath]:
     def path_of(key: str) -> HeadPath:
         hashed = key_hash(key)
         reached, above = trie_path(roots, hashed)
-        heads = heads_in(store, bucket_of(reached.key_hash), size)
+        heads = heads_in(store, [bucket_of(reached.key_hash)], size)
         leaf, below = trie_path([head.leaf for head in heads], hashed)
         state = next(head.state for head in heads if head.key_hash == leaf.key_hash)
         return HeadPath(leaf, state, above + below, leaf.key_hash == hashed)

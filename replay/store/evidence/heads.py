@@ -6,7 +6,6 @@ by the first 12 bits of their hashes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Final, NamedTuple
 
 from domain.keys import stream_key
@@ -20,21 +19,23 @@ from replay.store.record import HASH_BYTES
 BUCKET_BITS: Final = 12
 BUCKETS: Final = 1 << BUCKET_BITS
 _NO_HASH_IS_HIGHER: Final = bytes((255,)) * (HASH_BYTES + 1)
+_BUCKETS_AT_ONCE: Final = 200
 _LEAST: Final = (
-    "(SELECT h.key_hash FROM heads AS h WHERE h.key_hash {0} AND h.key_hash < ? ORDER BY h.key_hash LIMIT 1)"
+    "(SELECT h.key_hash FROM heads AS h WHERE h.key_hash {0} AND h.key_hash < {1} ORDER BY h.key_hash LIMIT 1)"
 )
-# A step in the index for each key, however often it has moved.
+_LAST: Final = "(SELECT m.{0} FROM {1} AS m WHERE m.{2} = k.{2} AND m.size <= ? ORDER BY m.size DESC LIMIT 1)"
+# Steps in the index, one for each key, however often it has moved.
 _LAST_HEADS: Final = (
-    f"WITH RECURSIVE k (key_hash) AS (SELECT {_LEAST.format('>= ?')} UNION ALL"
-    f" SELECT {_LEAST.format('> k.key_hash')} FROM k WHERE k.key_hash IS NOT NULL)"
-    " SELECT t.key_hash, t.size, t.state FROM k JOIN heads AS t ON t.key_hash = k.key_hash AND t.size ="
-    " (SELECT max(m.size) FROM heads AS m WHERE m.key_hash = k.key_hash AND m.size <= ?)"
+    "WITH RECURSIVE b (low, high) AS (VALUES {values}), k (key_hash, high) AS ("
+    f"SELECT {_LEAST.format('>= b.low', 'b.high')}, b.high FROM b UNION ALL"
+    f" SELECT {_LEAST.format('> k.key_hash', 'k.high')}, k.high FROM k WHERE k.key_hash IS NOT NULL)"
+    f" SELECT k.key_hash, {_LAST.format('size', 'heads', 'key_hash')}, {_LAST.format('state', 'heads', 'key_hash')}"
+    " FROM k WHERE k.key_hash IS NOT NULL"
 )
 _LAST_BUCKETS: Final = (
-    "WITH RECURSIVE b (bucket) AS (VALUES (0) UNION ALL SELECT b.bucket + 1 FROM b"
-    f" WHERE b.bucket < {BUCKETS - 1}) SELECT t.bucket, t.size, t.root, t.keys FROM b"
-    " JOIN head_buckets AS t ON t.bucket = b.bucket AND t.size ="
-    " (SELECT max(m.size) FROM head_buckets AS m WHERE m.bucket = b.bucket AND m.size <= ?) ORDER BY t.bucket"
+    "WITH RECURSIVE k (bucket) AS (VALUES (0) UNION ALL SELECT k.bucket + 1 FROM k"
+    f" WHERE k.bucket < {BUCKETS - 1}) SELECT k.bucket, {_LAST.format('size', 'head_buckets', 'bucket')},"
+    f" {_LAST.format('root', 'head_buckets', 'bucket')}, {_LAST.format('keys', 'head_buckets', 'bucket')} FROM k"
 )
 
 
@@ -116,26 +117,39 @@ def _links_at(store: Store, positions: Iterable[int]) -> Iterator[bytes]:
             return
 
 
-def heads_in(readable: Readable, bucket: int, size: int) -> list[KeyHead]:
-    """The last head of each key of a bucket at or below a size, by rising key hash."""
-    first = first_hash(bucket)
-    end = first_hash(bucket + 1) if bucket + 1 < BUCKETS else _NO_HASH_IS_HIGHER
-    rows = readable._query(_LAST_HEADS, (first, end, end, size))
-    return sorted(KeyHead(bytes(hashed), at, bytes(state)) for hashed, at, state in rows)
+def heads_in(readable: Readable, buckets: Sequence[int], size: int) -> list[KeyHead]:
+    """The last head of each key of some buckets at or below a size, by rising key hash."""
+    found: list[KeyHead] = []
+    for begin in range(0, len(buckets), _BUCKETS_AT_ONCE):
+        some = buckets[begin : begin + _BUCKETS_AT_ONCE]
+        bounds = [bound for bucket in some for bound in (first_hash(bucket), _behind(bucket))]
+        sql = _LAST_HEADS.format(values=", ".join(["(?, ?)"] * len(some)))
+        rows = readable._query(sql, (*bounds, size, size))
+        found += [KeyHead(bytes(hashed), at, bytes(state)) for hashed, at, state in rows if at is not None]
+    return sorted(found)
+
+
+def _behind(bucket: int) -> bytes:
+    """What is above every hash of a bucket."""
+    return first_hash(bucket + 1) if bucket + 1 < BUCKETS else _NO_HASH_IS_HIGHER
 
 
 def bucket_roots(readable: Readable, size: int) -> list[BucketRoot]:
     """The last root of each bucket that holds keys, at or below a size, by rising bucket."""
-    return [
-        BucketRoot(bucket, at, bytes(root), keys) for bucket, at, root, keys in readable._query(_LAST_BUCKETS, (size,))
-    ]
+    rows = readable._query(_LAST_BUCKETS, (size, size, size))
+    return sorted(BucketRoot(bucket, at, bytes(root), keys) for bucket, at, root, keys in rows if at is not None)
 
 
-def bucket_root_at(readable: Readable, bucket: int, size: int) -> BucketRoot | None:
-    """The root of a bucket that stands at a size itself; None where none does."""
-    sql = "SELECT bucket, size, root, keys FROM head_buckets WHERE bucket = ? AND size = ?"
-    rows = readable._query(sql, (bucket, size))
-    return next((BucketRoot(at, of, bytes(root), keys) for at, of, root, keys in rows), None)
+def bucket_roots_at(readable: Readable, buckets: Sequence[int], size: int) -> dict[int, BucketRoot]:
+    """By bucket, of some of them, the roots that stand at a size itself."""
+    found: dict[int, BucketRoot] = {}
+    for begin in range(0, len(buckets), _BUCKETS_AT_ONCE):
+        some = buckets[begin : begin + _BUCKETS_AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        sql = f"SELECT bucket, size, root, keys FROM head_buckets WHERE size = ? AND bucket IN ({marks})"
+        for bucket, at, root, keys in readable._query(sql, (size, *some)):
+            found[bucket] = BucketRoot(bucket, at, bytes(root), keys)
+    return found
 
 
 def all_heads(readable: Readable, size: int) -> Iterator[KeyHead]:
@@ -151,14 +165,15 @@ def all_bucket_roots(readable: Readable, size: int) -> Iterator[BucketRoot]:
 
 
 def add_heads(transaction: Transaction, heads: Sequence[KeyHead], roots: Sequence[BucketRoot]) -> None:
-    """Keep heads, by rising key hash, with the roots over their buckets. Raises StoreError unless they are there."""
+    """Keep heads of one size, by rising key hash, with the roots over their buckets, at least one.
+
+    Raises StoreError unless they are there.
+    """
     transaction.execute_many(f"INSERT INTO {HEADS} (key_hash, size, state) VALUES (?, ?, ?)", heads)
     transaction.execute_many(f"INSERT INTO {HEAD_BUCKETS} (bucket, size, root, keys) VALUES (?, ?, ?, ?)", roots)
     transaction.run_deferred()
-    made = {bucket: list(some) for bucket, some in groupby(heads, lambda head: bucket_of(head.key_hash))}
-    for root in roots:
-        there = [head for head in heads_in(transaction, root.bucket, root.size) if head.size == root.size]
-        if there != made.get(root.bucket):
-            raise not_kept("heads of keys are not there, or others")
-        if bucket_root_at(transaction, root.bucket, root.size) != root:
-            raise not_kept("the root over a bucket of heads is not there, or another one")
+    buckets, size = [root.bucket for root in roots], roots[0].size
+    if [head for head in heads_in(transaction, buckets, size) if head.size == size] != list(heads):
+        raise not_kept("heads of keys are not there, or others")
+    if bucket_roots_at(transaction, buckets, size) != {root.bucket: root for root in roots}:
+        raise not_kept("the root over a bucket of heads is not there, or another one")
