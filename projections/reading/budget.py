@@ -46,6 +46,12 @@ class Budget:
             self._taken -= self._given_back.popleft()
         return self._taken
 
+    def while_empty(self, do: Callable[[], None]) -> None:
+        """Do what must not meet a replay: where one stands in memory or is being made, it is left undone."""
+        with self._lock:
+            if not self.taken:
+                do()
+
     def give_back(self, events: int) -> None:
         self._given_back.append(events)
 

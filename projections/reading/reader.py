@@ -201,6 +201,10 @@ class Reading:
         with self._budget.room(events * times, subject):
             yield
 
+    def freeze(self) -> None:
+        """Let the garbage collector look no more through what is in memory now, unless a replay is: that has to end."""
+        self._budget.while_empty(gc.freeze)
+
     def let_go(self) -> None:
         """Empty the cache: there is no memory left."""
         with self._lock:

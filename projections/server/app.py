@@ -26,6 +26,7 @@ from projections.reading.reader import Reading
 from projections.reading.watching import LedgerWatch
 from projections.server import login, metrics, probes
 from projections.server.guard import Guard, wants_page
+from projections.server.loops import LoopLoader
 from projections.server.metrics import Measures
 from replay.errors import LevelbookError
 
@@ -43,7 +44,9 @@ def application(
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
         watch = None if lost is None else LedgerWatch(reading, settings.lost_seconds, lost)
+        app.state.loops = LoopLoader(reading)
         yield
+        app.state.loops.end()
         if watch is not None:
             watch.end()
         reading.close()

@@ -6,10 +6,12 @@ one file alone, and would go on with an old rule after a helper in another file 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import get_ident
 from typing import Any, Final
 
 from replay import STARTED
@@ -42,6 +44,29 @@ def compiled(loop: Callable[..., Any], *rule: Callable[..., Any], allocates: boo
     options: dict[str, Any] = {"nogil": True, "_nrt": allocates, "cache": folder is not None}
     made: Callable[..., Any] = njit(**options)(loop)
     return made
+
+
+class NotKept(Exception):
+    """A loop would have to be compiled where only kept ones are to be loaded."""
+
+
+@contextmanager
+def kept_alone() -> Iterator[None]:
+    """Loops are loaded in this thread, and never compiled: raises NotKept at the first that is not kept."""
+    from numba.core.event import Event, Listener, install_listener
+
+    here = get_ident()
+
+    class Refusing(Listener):
+        def on_start(self, event: Event) -> None:
+            if get_ident() == here:
+                raise NotKept(event.data["dispatcher"].py_func.__name__)
+
+        def on_end(self, event: Event) -> None:
+            """What was compiled elsewhere is no matter of this thread."""
+
+    with install_listener("numba:compile", Refusing()):
+        yield
 
 
 def is_at_hand() -> bool:

@@ -125,6 +125,7 @@ NEVER_SEEN_BY_A_USER = {
     "FileNotFoundError",  # of a script beside the product
     *("ValidationError", "make_error", "IntegrityError", "ClientDisconnect"),
     *("RefusalError", "BrokenInput", "PolicyError", "Misfit", "MalformedError", "_Fault", "_PasswordNeeded"),
+    "NotKept",  # of a compiled loop
     "CheckFailed",  # of a file of evidence
     *("Refused", "Untrusted"),  # of the checker beside evidence, which prints them
 }

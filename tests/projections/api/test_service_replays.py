@@ -175,3 +175,17 @@ def test_without_memory_one_answer_fails_and_the_next_does_not(ledger: str, monk
         gc.collect()
         assert budget_of(client).taken == 0, "what was kept was let go, what failed is not counted"
         assert client.get(f"{TEA_HOUSE}/history").status_code == 200
+
+
+def test_memory_is_frozen_only_while_no_replay_is_in_it(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was frozen would never be collected: what it took would not come back."""
+    frozen: list[int] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(1))
+    with serving(Settings(ledger)) as client:
+        reading = client.app.state.reading  # type: ignore[attr-defined]
+        assert client.get(f"{TEA_HOUSE}/history").status_code == 200
+        reading.freeze()
+        assert not frozen
+        reading.let_go()
+        reading.freeze()
+        assert frozen == [1]
