@@ -32,18 +32,20 @@ from replay.intake import parallel as decoding
 from replay.integrity import backup
 from replay.integrity.verify import verify
 from replay.parsing import lines
+from replay.sealing import checkpoint
 from replay.store.location import is_postgres
 from replay.store.opening import open_store
 from tests.support.making import write_lines
 from tests.worlds.ledgers import World
 
 EVENTS_A_ROUND: Final = 24
+SECRET: Final = "5b" * 32
 KILLS_A_CHECK: Final = 18
 ATTEMPTS_A_KILL: Final = 20
 CHILD_SECONDS_MAX: Final = 120
-IMPORTED: Final = (archive, archive_check, audit, backup, check, follow, ingest, look, rebuild, status)
+IMPORTED: Final = (archive, archive_check, audit, backup, check, checkpoint, follow, ingest, look, rebuild, status)
 """What the commands import when they begin, here once for all children."""
-COMMANDS: Final = ("ingest", "follow", "rebuild", "seal", "decide", "backup")
+COMMANDS: Final = ("ingest", "follow", "rebuild", "seal", "decide", "checkpoint", "backup")
 MONTHS: Final = ("2022-10", "2022-11", "2022-12", "2023-01", "2023-02", "2023-03", "2023-04", "2023-05")
 
 
@@ -120,6 +122,10 @@ class Life:
 
     def live(self, kills: int) -> None:
         """Kill each command so many times, in turn by chance, and check every now and then."""
+        self._more()
+        self._finish("ingest")
+        ended = self._run(("key", "new")).end()
+        assert ended.status == 0, ended
         self.check()
         since = 0
         for number in range(kills):
@@ -165,9 +171,9 @@ class Life:
     def _prepare(self, command: str) -> str | None:
         """Give a command something to do; the command that is to run beside it, if any is."""
         beside = self.random.choice((None, "follow" if command == "ingest" else "ingest"))
-        if command in {"ingest", "follow", "seal"}:
+        if command in {"ingest", "follow", "seal", "checkpoint"}:
             self._more()
-        if command in {"follow", "seal"}:
+        if command in {"follow", "seal", "checkpoint"}:
             self._finish("ingest")
         if beside == "ingest":
             self._more()
@@ -190,6 +196,7 @@ class Life:
             "rebuild": ("rebuild", "--sample", "5"),
             "seal": ("seal", "--segments", str(self.folder / "segments")),
             "decide": ("decide", *self._period),
+            "checkpoint": ("checkpoint",),
             "backup": ("backup", str(self._name("backup", ".db"))),
         }
         return self._run(words[command])
@@ -211,6 +218,7 @@ class Life:
     def _run(self, words: tuple[str, ...]) -> Child:
         def work() -> None:
             os.environ["LEVELBOOK_STORE"] = self.location
+            os.environ["LEVELBOOK_SIGNING_KEY"] = SECRET
             os.environ["LEVELBOOK_SEGMENTS"] = str(self.folder / "segments")
             os.chdir(self.folder)
             cli.main([*words])
