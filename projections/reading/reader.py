@@ -34,7 +34,7 @@ from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import choose, judging_subject, replay_of, scheme_of, weight_under
+from replay.schemes.registry import choose, judging_subject, peak_under, replay_of, scheme_of, weight_under
 from replay.store.base import Store
 from replay.store.beside import OpenedFile, examining_mode
 from replay.store.sqlite import SqliteStore
@@ -167,6 +167,10 @@ class Reading:
             policies = choose(store, judging, moment, choice)
             events = weight_under(store, judging, subject, moment.position)
 
+        def peak() -> int:
+            with self.store() as store:
+                return peak_under(store, judging, subject, moment.position)
+
         @contextmanager
         def lend() -> Iterator[Store]:
             with self.store() as store:
@@ -176,10 +180,13 @@ class Reading:
         def make() -> Replay:
             return replay_of(lend, judging, subject, moment, policies).shown_to(reader)
 
-        return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make)
+        return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make, peak)
 
-    def kept(self, key: ReplayKey, events: int, make: Callable[[], Replay]) -> Replay:
-        """A replay from the cache, or one that is made now and cached; it rests on so many events.
+    def kept(
+        self, key: ReplayKey, events: int, make: Callable[[], Replay], peak: Callable[[], int] = lambda: 0
+    ) -> Replay:
+        """A replay from the cache, or one that is made now and cached; it rests on so many events, and takes the memory
+        of `peak` while it is made, where that is more.
 
         Raises Problem where there is no room for so many.
         """
@@ -187,7 +194,7 @@ class Reading:
         def kept_now() -> Replay:
             found = self._find(key)
             if found is None:
-                found = self._budget.making(events, key[0], make)
+                found = self._budget.making(events, key[0], make, peak())
                 self._keep(key, found)
             return found
 
@@ -197,8 +204,10 @@ class Reading:
     def room(self, subject: str, scheme: str, position: int, times: int) -> Iterator[None]:
         """Room for what replays a subject so many times beside what is cached. Raises Problem where there is none."""
         with self.store() as store:
-            events = weight_under(store, scheme_of(scheme).replay, subject, position)
-        with self._budget.room(events * times, subject):
+            judging = scheme_of(scheme).replay
+            events = weight_under(store, judging, subject, position)
+            peak = peak_under(store, judging, subject, position)
+        with self._budget.room(events * times, subject, events * (times - 1) + peak):
             yield
 
     def freeze(self) -> None:

@@ -293,6 +293,22 @@ def weight_under(store: Store, judging: type[Replay], subject: str, position: in
     return records // ROWS_TO_AN_EVENT if _is_large(store, judging, subject) else records
 
 
+def peak_under(store: Store, judging: type[Replay], subject: str, position: int) -> int:
+    """The memory of how many events it takes, about, to make a replay: of many records, more than it then rests on.
+
+    Measured of a million records: 320 MB where they are sealed, 600 MB where not, for a second process reads those.
+    """
+    streams = judging.streams(store, subject, position)
+    records = sum(length_at(store, stream, position) for stream in streams)
+    if not _is_large(store, judging, subject):
+        return records
+    from replay.columnar.archive import open_archive
+
+    last = min(open_archive(store, store.segments_path()).position, position)
+    sealed = sum(length_at(store, stream, last) for stream in streams)
+    return sealed // 3 + (records - sealed) * 3 // 5
+
+
 def _is_large(store: Store, judging: type[Replay], subject: str) -> bool:
     if not SCHEMES[judging.scheme].large:
         return False
