@@ -33,9 +33,10 @@ def keys_read(store: Store, subject: str, scheme: str, size: int) -> list[str]:
 
 
 def link_of(data: object) -> Link | None:
-    """What a run or a decision says of the position that it knew the ledger at."""
+    """What a run or a decision says of the position that it knew the ledger at. Raises ValueError for a wrong time."""
     if not isinstance(data, DecisionsRun | LevelDecided):
         return None
+    parse_instant(data.as_of)  # must be readable, too
     return data.position, parse_instant(data.known_at), data.chain
 
 

@@ -21,8 +21,8 @@ def sealed_ledger(store: Store) -> SealedLedger:
             f"{store.name} has no checkpoint yet, under which evidence could stand; run 'levelbook checkpoint'"
         )
     seal = seal_at(store, checkpoint.size)
-    path = inclusion(store, seal.position, checkpoint.size)
-    proof = TlogProof(seal.position - 1, tuple(path), parse_note(checkpoint.note))
+    included = inclusion(store, seal.position, checkpoint.size)
+    proof = TlogProof(seal.position - 1, tuple(included), parse_note(checkpoint.note))
 
     paths = head_paths(store, seal.size)
 

@@ -7,7 +7,9 @@ list may fail last; only a form that is wrong ends it.
 import sqlite3
 from collections.abc import Callable
 from hashlib import sha256
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
+
+import msgspec
 
 from domain.events import HeadsSealed
 from domain.keys import key_beside_stream, stream_key
@@ -22,6 +24,7 @@ from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.store.decode import read_record
 from replay.store.evidence.seals import HEADS_STREAM, SEALED
 from replay.store.partial import PartialWriter
+from replay.store.queries import EVERYTHING
 from replay.store.record import CHAIN_START, Row, key_linked, leaf_hash
 
 CHECKS: Final = ("form", "signatures", "quorum", "seal", "keys", "records", "contents", "claim", "policies")
@@ -154,7 +157,7 @@ class _EvidenceWalk:
                 raise Misfit(f"a record of type {row.type} in {row.stream} is no seal")
             heads = bytes.fromhex(data.heads)
         except (Misfit, LevelbookError, ValueError) as error:
-            self._note("seal", str(error))
+            self._note("seal" if canonical(record) is not None else "form", str(error))
             return None
         if row.position != self._proof.leaf_index + 1:
             self._note("seal", f"the proof is of position {self._proof.leaf_index + 1}, the seal at {row.position}")
@@ -189,7 +192,11 @@ class _EvidenceWalk:
     def _entry(self, key: str, number: int, last: int, entry: EvidenceEntry) -> tuple[int, bytes]:
         """The position and leaf of an entry. Raises Misfit where it does not belong there."""
         if entry.record is not None:
-            row, leaf = row_of(entry.record, self._reader.header.ledger), leaf_hash(entry.record)
+            leaf = leaf_hash(entry.record)
+            try:
+                row = row_of(entry.record, self._reader.header.ledger)
+            except Misfit as error:
+                return self._place_of_unfit(entry.record, error), leaf
             position, stream, version = row.position, row.stream, row.version
             if key not in (stream_key(stream), key_beside_stream(row.type, row.ref)):
                 raise Misfit(f"the record at position {position} has not the key {key!r}")
@@ -212,14 +219,27 @@ class _EvidenceWalk:
             self._note("records", f"position {position} is not behind {last}, or behind the seal's size")
         return position, leaf
 
+    def _place_of_unfit(self, record: bytes, error: Misfit) -> int:
+        """Where a record stands that is none of this ledger's: its chain may hold all the same. Raises Misfit where it
+        does not say that in canonical form.
+        """
+        found = canonical(record)
+        if found is None:
+            self._note("form", f"line {self._reader.lines}: {error}")
+            raise error
+        self._note("records", f"line {self._reader.lines}: {error}")
+        position = found.get("position")
+        if type(position) is not int or not 0 < position < EVERYTHING:
+            raise error
+        return position
+
     def _keep(self, row: Row, leaf: bytes, *, is_of_stream: bool) -> None:
         self._records += 1
         self._rows.append(row)
         if not is_of_stream:
             self._above[row.position] = _Above(leaf, row.stream, row.version)
         if row.type in LINKED_TYPES:
-            link = link_of(read_record(row.type, row.record).data)
-            self._links += [] if link is None else [link]
+            self._links += _links_of(row)
         if len(self._rows) >= ROWS_AT_ONCE:
             self._flush()
             self._progress(self._records + self._withheld)
@@ -236,3 +256,22 @@ class _EvidenceWalk:
         if sha256(found.content.encode()).hexdigest() != found.hash:
             self._note("policies", f"the content of the policy {found.hash} has another hash")
         self._policies.append(found.hash)
+
+
+def canonical(record: bytes) -> dict[str, Any] | None:
+    """What a line of JSON holds; None where it is not canonical, or no object."""
+    try:
+        found = msgspec.json.decode(record)
+        is_canonical = msgspec.json.encode(found, order="sorted") == record
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return found if is_canonical and isinstance(found, dict) else None
+
+
+def _links_of(row: Row) -> list[Link]:
+    """What a run or decision says of another position. Raises Misfit where that cannot be read."""
+    try:
+        link = link_of(read_record(row.type, row.record).data)
+    except (LevelbookError, ValueError) as error:
+        raise Misfit(f"the record at position {row.position} cannot be used: {error}") from None
+    return [] if link is None else [link]

@@ -221,7 +221,7 @@ def keys_in_another_order(case: Case) -> list[bytes]:
     return [*rest[:first], *section, *rest[first:]]
 
 
-@wrong("form")
+@wrong("keys")
 def bits_that_do_not_rise(case: Case) -> list[bytes]:
     place = key_line(case, stream_key(AGENCY))
     path = json.loads(case.lines[place])["path"]
@@ -451,3 +451,11 @@ def known_at(case: Case) -> int:
     """When the ledger recorded what stands at the decision's position."""
     with open_store(case.location) as store:
         return resolve(store, Asked(position=case.pointed.position)).known_at
+
+
+def test_a_run_whose_time_cannot_be_read_is_refused_in_words(tmp_path: Path, case: Case) -> None:
+    place = key_line(case, stream_key("ledger/decisions")) + 1
+    record = json.loads(case.lines[place])["event"]["data"]["known_at"].encode()
+    altered = case.lines[place].replace(b'"known_at":"' + record, b'"known_at":"x' + record[1:])
+    assert altered != case.lines[place]
+    assert checked(tmp_path, [*case.lines[:place], altered, *case.lines[place + 1 :]], case.trust) == "keys"
