@@ -235,3 +235,28 @@ def received(number: int) -> dict[str, Any]:
 
 def reviewed(number: int) -> dict[str, Any]:
     return event("review.posted", f"rev-{number}", "2022-11-03T10:00:00+08:00", order=f"o-{number}", quality=5)
+
+
+def test_a_month_is_told_by_flags_that_came_after_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag takes back what its order gave, whenever it comes; an order whose receipt has no note shows it."""
+    events = [made for n in range(3) for made in (paid(f"o-{n}"), reviewed(n))]
+    events.insert(0, event("merchant.onboarded", "opening", "2022-01-02T10:00:00+08:00", category="tea"))
+    for number, at in enumerate(("2022-11-20", "2022-12-20")):
+        flag = {"order": f"o-{number}", "reason": "fake_trade"}
+        events.append(event("order.flagged", f"flag-{number}", f"{at}T10:00:00+08:00", **flag))
+    ingest_events(store, events, tmp_path)
+    head = store.head()
+    asked: list[Asked] = [(Moment(END, head.recorded_at, head.position), DEFAULT)]
+
+    def november() -> dict[str, Any]:
+        (found,) = replays(store, SCHEMES["merchant-reputation"], "merchant/m-1", asked)
+        return explain_json(found, Part(parse_month("2022-11")), "en")
+
+    plain = november()
+    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
+    monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    assert november() == plain
+    named = {item["event"]: item["verdict"] for item in plain["verdicts"]}
+    assert named["rev-0"] == named["rev-1"] != named["rev-2"]
