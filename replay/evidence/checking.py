@@ -151,6 +151,7 @@ def _check_contents(store: PartialStore, walked: Walked, failures: CheckFailures
         failures.note("contents", f"the key {missing[0]!r} is missing, which a replay reads")
     if more := sorted(set(walked.keys) - set(expected)):
         failures.note("contents", f"the key {more[0]!r} is none that a replay reads")
+    failures.check()  # what follows reads these keys
     decision = _check_claim(store, header, failures)
     _check_policies(store, walked, decision, failures)
 
@@ -170,7 +171,11 @@ def _check_claim(store: Store, header: EvidenceHeader, failures: CheckFailures) 
         if header.position < header.claim:
             failures.note("claim", f"the moment at position {header.position} is before the announcement")
         return None
-    if (parse_instant(data.as_of), data.position) != (header.as_of, header.position):
+    try:
+        as_of = parse_instant(data.as_of)
+    except ValueError:
+        as_of = None
+    if (as_of, data.position) != (header.as_of, header.position):
         failures.note("claim", f"the decision at position {header.claim} is of another moment than the file points at")
     return data
 

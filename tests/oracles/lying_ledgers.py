@@ -56,7 +56,12 @@ def of_records(case: Case) -> Iterator[Made]:
         records[at] = records[at].replace(b":", b": ", 1)
         yield f"record {at + 1} not canonical", "form", sealed_again(case, records)
     if case.name == "merchant":
-        for name, value in (("as_of", "2022-12-16T04:00:00Z"), ("position", True), ("scheme", "merchant-tier")):
+        for name, value in (
+            ("as_of", "2022-12-16T05:00:00.000000Z"),
+            ("as_of", "never"),
+            ("position", True),
+            ("scheme", "merchant-tier"),
+        ):
             records = list(case.ledger.records[: case.seal - 1])
             told = json.loads(records[case.header["claim"] - 1])
             told["event"]["data"][name] = value

@@ -101,7 +101,7 @@ def merchant_case() -> Case:
     """A decision that is disputed, by an adopted policy; a run of another scheme is withheld; an older seal."""
     scheme, ledger = "merchant-reputation", Ledger(OWN)
     for merchant in (MERCHANT, "merchant/m-2"):
-        ledger.add(merchant, "merchant.onboarded", {"category": "生鲜"})
+        ledger.add(merchant, "merchant.onboarded", {"category": "fresh-food"})
         orders(ledger, merchant, range(2))
     retraction(ledger, MERCHANT, 3)
     ledger.seal()
@@ -127,7 +127,8 @@ def creator_case() -> Case:
     for creator in (CREATOR, "creator/c-2"):
         ledger.add(creator, "creator.registered", {})
         ledger.add(creator, "creator.scored", {"score": "reputation", "value": "4.80"})
-    ledger.add(CREATOR, "sale.settled", {"amount": 5, "channel": "live", "good_goods": True, "order": "o-1"})
+    sale = {"amount": 5, "channel": "live", "good_goods": True, "order": "o-1", "worry_free": False}
+    ledger.add(CREATOR, "sale.settled", sale)
     claim = ledger.add(CREATOR, "level.announced", {"level": "L2", "period": "2022-11", "scheme": "creator-level"})
     run(ledger, "merchant-tier", "begun", claim)
     ledger.add(CREATOR, "sale.refunded", {"amount": 5, "order": "o-1"})
