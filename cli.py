@@ -115,11 +115,11 @@ ENTRIES: Final = {
         "Print the file of one disputed level: as announced, as decided, as known now, the difference, the events.",
     ),
     "evidence": Entry(
-        "projections.commands.decide",
+        "projections.commands.proving.evidence",
         "Make a file by which a stranger can check a level of SUBJECT offline, and that nothing was left out.",
     ),
     "verify-evidence": Entry(
-        "projections.commands.decide",
+        "projections.commands.proving.evidence",
         "Check a FILE of evidence without any ledger, and work its claim out again.",
     ),
     "leaderboard": Entry(

@@ -18,7 +18,6 @@ from projections.commands.options import (
     EXIT_NOT_ALL,
     clock_option,
     command,
-    format_option,
     location_option,
     policies_option,
     scheme_option,
@@ -31,7 +30,7 @@ from projections.text import decisions as decisions_text
 
 if TYPE_CHECKING:
     from replay.store.base import Store
-from projections.commands.asked import day_asked, month_asked, on_evidence, open_at, opened_evidence
+from projections.commands.asked import day_asked, month_asked, on_evidence, open_at
 
 
 @command("decide", "levelbook decide merchant-reputation --month 2022-11")
@@ -233,89 +232,3 @@ def leaderboard(
         known, choice = (known_at, position), Choice(folder=policies)
         found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
     decisions_text.print_board(found | {"rows": found["rows"][:top]}, lang, as_json=format_ == "json")
-
-
-@command("evidence", "levelbook evidence merchant/tea-house --scheme merchant-reputation --month 2022-11 --gzip")
-@click.argument("subject", shell_complete=complete_subject)
-@scheme_option
-@click.option(
-    "--month", cls=NamingSchemes, metavar="YYYY-MM", shell_complete=complete_month, help="The month, of {by_month}."
-)
-@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
-@click.option("--decision", type=click.IntRange(1), metavar="N", help="The decision that stands at position N.")
-@click.option("--as-of", metavar="WHEN", help="A replay that nothing claims: as things stood then.")
-@click.option("--known-at", metavar="WHEN", help="Of such a replay: as it was known then. Default: up to the seal.")
-@click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: named by what it is of.")
-@click.option("--gzip", "compressed", is_flag=True, help="Pack the file.")
-@language_option
-@store_options
-def evidence(
-    subject: str,
-    scheme: str | None,
-    month: str | None,
-    day: str | None,
-    decision: int | None,
-    as_of: str | None,
-    known_at: str | None,
-    position: int | None,
-    out: Path | None,
-    compressed: bool,
-    lang: str,
-    store: str,
-    format_: str,
-) -> None:
-    """Make a file by which a stranger can check a level of SUBJECT offline, and that nothing was left out.
-
-    It stands under the last checkpoint, holds everything up to its seal that replays of SUBJECT read, and cannot be
-    called back.
-    """
-    from projections.text import evidence as evidence_text
-    from replay.evidence.making import write_evidence
-    from replay.evidence.pointing import EvidenceAsked, file_name, pointed_at
-    from replay.evidence.under import sealed_ledger
-    from replay.history.timeline import Asked
-
-    asked = EvidenceAsked(
-        scheme,
-        None if month is None else month_asked(month),
-        None if day is None else day_asked(day),
-        decision,
-        Asked(as_of, known_at, position),
-    )
-    with open_at(store) as opened:
-        sealed = sealed_ledger(opened)
-        pointed = pointed_at(opened, subject, sealed.size, asked)
-        path = out or Path(file_name(pointed))
-        with progress_of("writing the evidence", 0) as progress:
-            made = write_evidence(opened, path, pointed, sealed, compressed=compressed, progress=progress)
-    evidence_text.print_made(path, made, lang, as_json=format_ == "json")
-
-
-@command("verify-evidence", "levelbook verify-evidence tea-house.evidence --trust keys.txt")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--trust", required=True, type=click.Path(path_type=Path), metavar="KEYS", help="Whose signatures must stand there."
-)
-@language_option
-@format_option
-def verify_evidence(file: Path, trust: Path, lang: str, format_: str) -> None:
-    """Check a FILE of evidence without any ledger, and work its claim out again.
-
-    Exit status: 0 accepted, and the claim comes out; 1 accepted, and it comes out otherwise; 9 not accepted.
-    """
-    from projections.text import evidence as evidence_text
-    from replay.evidence.checking import EvidenceRefused
-    from replay.evidence.recomputing import recompute
-    from replay.evidence.walk import CHECKS
-
-    as_json = format_ == "json"
-    try:
-        with opened_evidence(file, trust) as found, open_at(found.location) as held:
-            told = evidence_text.accepted_json(found, recompute(held, found.header), lang)
-    except EvidenceRefused as refused:
-        evidence_text.print_checked(evidence_text.refused_json(refused, CHECKS), lang, as_json=as_json)
-        sys.exit(refused.exit_status)
-    evidence_text.print_checked(told, lang, as_json=as_json)
-    if not told["comes_out"]:
-        sys.exit(EXIT_NOT_ALL)

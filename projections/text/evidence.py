@@ -1,7 +1,7 @@
 """What is printed of evidence: that it was made, and what checking it has found."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,18 @@ NOT_SHOWN = ("not_recorded", "map", "facts")
 """What no evidence shows, by the names of its words."""
 
 
-def print_made(path: Path, made: "MadeEvidence", lang: str, *, as_json: bool) -> None:
-    """That a file was made; on stderr, that it cannot be called back."""
+def print_made(path: Path, made: "MadeEvidence", checkers: Sequence[Path], lang: str, *, as_json: bool) -> None:
+    """That a file was made, and what checks it beside it; on stderr, that it cannot be called back."""
     words = Words(lang, {})
     size_bytes = path.stat().st_size
     if as_json:
         found = {**made.pointed._asdict(), "size": made.size, "keys": made.keys, "records": made.records}
-        print_json({"file": str(path), "bytes": size_bytes, **found})
+        print_json({"file": str(path), "bytes": size_bytes, **found, "checkers": [str(beside) for beside in checkers]})
     else:
         counts = {"keys": made.keys, "records": made.records, "size": made.size, "bytes": size_bytes}
         click.echo(words.evidence("made", file=path, **counts))
+        for beside in checkers:
+            click.echo(words.evidence("checker", file=beside))
     click.echo(words.evidence("given_away"), err=True)
 
 

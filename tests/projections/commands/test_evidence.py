@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -87,6 +89,7 @@ def test_evidence_is_made_once_and_says_that_it_cannot_be_called_back(dispute: D
             "size": json.loads(made.stdout)["size"],
             "keys": 3,
             "records": json.loads(made.stdout)["records"],
+            "checkers": [],
         }
         assert made.stderr.startswith("What is given away cannot be called back: ")
         again = run(*wanted)
@@ -95,6 +98,23 @@ def test_evidence_is_made_once_and_says_that_it_cannot_be_called_back(dispute: D
         assert [path.name for path in tmp_path.iterdir()] == [name]
         assert run("verify-evidence", name, "--trust", dispute.trust).exit_code == 0
     assert dispute.decided.read_bytes() == run_plain(wanted, tmp_path / "plain")
+
+
+def test_checkers_are_written_beside_it_and_accept_it(dispute: Dispute, tmp_path: Path) -> None:
+    wanted = ("evidence", MERCHANT, "--decision", dispute.position, "--store", dispute.location, "--checker")
+    made = run(*wanted, "--out", tmp_path / "dispute.evidence")
+    assert made.exit_code == 0, made.output
+    script, page = tmp_path / "check_evidence.py", tmp_path / "check_evidence.html"
+    assert made.stdout.splitlines()[1:] == [f"{beside}: checks it without Levelbook" for beside in (script, page)]
+    assert b"<script>" in page.read_bytes()
+    asked = [sys.executable, "-I", "-S", *map(str, (script, made.stdout.split(":")[0], "--trust", dispute.trust))]
+    checked = subprocess.run(asked, check=False, capture_output=True, text=True)
+    assert checked.returncode == 0 and "Accepted." in checked.stdout, checked.stdout + checked.stderr
+    assert run(*wanted, "--out", tmp_path / "again.evidence").exit_code == 0
+    script.write_text("print('mine')")
+    refused = run(*wanted, "--out", tmp_path / "third.evidence")
+    assert refused.exit_code == 2 and "exists and is another file; evidence never overwrites" in refused.stderr
+    assert not (tmp_path / "third.evidence").exists() and script.read_text() == "print('mine')"
 
 
 def run_plain(wanted: tuple[object, ...], path: Path) -> bytes:

@@ -1,0 +1,122 @@
+"""Commands of evidence: make it, and check it without the ledger."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from projections.commands.asked import day_asked, month_asked, open_at, opened_evidence
+from projections.commands.completing import complete_month, complete_subject
+from projections.commands.naming import NamingSchemes
+from projections.commands.options import EXIT_NOT_ALL, command, format_option, scheme_option, store_options
+from projections.configuration.settings import language_option
+from projections.terminal.progress import progress as progress_of
+
+
+@command("evidence", "levelbook evidence merchant/tea-house --scheme merchant-reputation --month 2022-11 --gzip")
+@click.argument("subject", shell_complete=complete_subject)
+@scheme_option
+@click.option(
+    "--month", cls=NamingSchemes, metavar="YYYY-MM", shell_complete=complete_month, help="The month, of {by_month}."
+)
+@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
+@click.option("--decision", type=click.IntRange(1), metavar="N", help="The decision that stands at position N.")
+@click.option("--as-of", metavar="WHEN", help="A replay that nothing claims: as things stood then.")
+@click.option("--known-at", metavar="WHEN", help="Of such a replay: as it was known then. Default: up to the seal.")
+@click.option("--position", type=int, metavar="N", help="In place of --known-at: known up to position N.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: named by what it is of.")
+@click.option("--gzip", "compressed", is_flag=True, help="Pack the file.")
+@click.option(
+    "--checker",
+    is_flag=True,
+    help="Write beside it what checks it without Levelbook: check_evidence.py and check_evidence.html.",
+)
+@language_option
+@store_options
+def evidence(
+    subject: str,
+    scheme: str | None,
+    month: str | None,
+    day: str | None,
+    decision: int | None,
+    as_of: str | None,
+    known_at: str | None,
+    position: int | None,
+    out: Path | None,
+    compressed: bool,
+    checker: bool,
+    lang: str,
+    store: str,
+    format_: str,
+) -> None:
+    """Make a file by which a stranger can check a level of SUBJECT offline, and that nothing was left out.
+
+    It stands under the last checkpoint, holds everything up to its seal that replays of SUBJECT read, and cannot be
+    called back.
+    """
+    from projections.text import evidence as evidence_text
+    from replay.evidence.making import write_evidence
+    from replay.evidence.pointing import EvidenceAsked, file_name, pointed_at
+    from replay.evidence.under import sealed_ledger
+    from replay.history.timeline import Asked
+
+    asked = EvidenceAsked(
+        scheme,
+        None if month is None else month_asked(month),
+        None if day is None else day_asked(day),
+        decision,
+        Asked(as_of, known_at, position),
+    )
+    with open_at(store) as opened:
+        sealed = sealed_ledger(opened)
+        pointed = pointed_at(opened, subject, sealed.size, asked)
+        path = out or Path(file_name(pointed))
+        checkers = _checkers_beside(path) if checker else {}
+        with progress_of("writing the evidence", 0) as progress:
+            made = write_evidence(opened, path, pointed, sealed, compressed=compressed, progress=progress)
+    for beside, content in checkers.items():
+        beside.write_bytes(content)
+    evidence_text.print_made(path, made, list(checkers), lang, as_json=format_ == "json")
+
+
+def _checkers_beside(path: Path) -> dict[Path, bytes]:
+    """The checkers as they are to stand beside a file. Raises UsageError where another file has the name of one."""
+    from replay.checkers.filled import filled_checkers
+    from replay.errors import UsageError
+
+    found = {path.with_name(name): content for name, content in filled_checkers().items()}
+    for beside, content in found.items():
+        if beside.exists() and beside.read_bytes() != content:
+            raise UsageError(
+                f"{beside} exists and is another file; evidence never overwrites: move it, or name another --out"
+            )
+    return found
+
+
+@command("verify-evidence", "levelbook verify-evidence tea-house.evidence --trust keys.txt")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--trust", required=True, type=click.Path(path_type=Path), metavar="KEYS", help="Whose signatures must stand there."
+)
+@language_option
+@format_option
+def verify_evidence(file: Path, trust: Path, lang: str, format_: str) -> None:
+    """Check a FILE of evidence without any ledger, and work its claim out again.
+
+    Exit status: 0 accepted, and the claim comes out; 1 accepted, and it comes out otherwise; 9 not accepted.
+    """
+    from projections.text import evidence as evidence_text
+    from replay.evidence.checking import EvidenceRefused
+    from replay.evidence.recomputing import recompute
+    from replay.evidence.walk import CHECKS
+
+    as_json = format_ == "json"
+    try:
+        with opened_evidence(file, trust) as found, open_at(found.location) as held:
+            told = evidence_text.accepted_json(found, recompute(held, found.header), lang)
+    except EvidenceRefused as refused:
+        evidence_text.print_checked(evidence_text.refused_json(refused, CHECKS), lang, as_json=as_json)
+        sys.exit(refused.exit_status)
+    evidence_text.print_checked(told, lang, as_json=as_json)
+    if not told["comes_out"]:
+        sys.exit(EXIT_NOT_ALL)
