@@ -42,9 +42,14 @@ def parse_instant(text: str) -> int:
         instant = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
     except ValueError as error:
         raise ValueError(f"does not exist in the calendar ({error})") from None
-    if not _FIRST <= instant <= _LAST:
+    if not is_instant(instant):
         raise ValueError("does not exist in the calendar (its year in UTC or in Shanghai is not 1 to 9999)")
     return instant
+
+
+def is_instant(instant: int) -> bool:
+    """Whether a number of microseconds since 1970 falls in the years 1 to 9999, in UTC and in Shanghai."""
+    return _FIRST <= instant <= _LAST
 
 
 def is_cut(text: str) -> bool:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from domain.calendar import shanghai_text
 from projections.text.output import print_json
 from projections.text.words import Words
+from replay.parsing.lines import printable
 
 if TYPE_CHECKING:
     from replay.evidence.checking import CheckedEvidence, EvidenceRefused
@@ -87,7 +89,7 @@ def _lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         passed = "passed" if item["passed"] else "failed"
         yield words.evidence(passed, check=item["check"], what=words.evidence(f"check_{item['check']}"))
     if not found["accepted"]:
-        yield words.evidence("refused", found=found["found"])
+        yield words.evidence("refused", found=printable(found["found"]))
         return
     yield words.evidence("holds", **found)
     for name in found["signed_by"]:
@@ -100,6 +102,8 @@ def _lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         outcome=words.evidence(f"outcome_{recomputed['outcome']}"),
         claimed=words.evidence("no_claim") if recomputed["claimed"] is None else _said(recomputed["claimed"]),
         replayed=words.standing(recomputed["replayed"]),
+        as_of=shanghai_text(found["as_of"]),
+        position=found["position"],
         now=words.standing(recomputed["now"]),
     )
     yield words.evidence("not_shown")
@@ -111,4 +115,4 @@ def _said(claimed: dict[str, Any]) -> str:
 
 
 def _key_text(name: str, key_id: bytes) -> str:
-    return f"{name}+{key_id.hex()}"
+    return f"{printable(name)}+{key_id.hex()}"

@@ -74,10 +74,12 @@ def pieces_of(file: BinaryIO) -> Iterator[bytes]:
     while piece:
         if member.eof:
             raise Refused("form", "something stands behind the gzip member")
-        try:
-            yield member.decompress(piece)
-        except zlib.error as error:
-            raise Refused("form", f"the gzip member is damaged ({error})") from None
+        while piece and not member.eof:
+            try:
+                yield member.decompress(piece, 1 << 16)
+            except zlib.error as error:
+                raise Refused("form", f"the gzip member is damaged ({error})") from None
+            piece = member.unconsumed_tail
         if member.unused_data:
             raise Refused("form", "something stands behind the gzip member")
         piece = file.read(1 << 16)
@@ -187,6 +189,11 @@ def from_base64(text: bytes) -> bytes | None:
 
 def is_natural(value: Any) -> bool:
     return type(value) is int and 0 <= value < INTEGERS
+
+
+def is_instant(value: Any) -> bool:
+    """Whether it is of the years 1 to 9999, in UTC and in Shanghai, eight hours ahead."""
+    return type(value) is int and -62_135_596_800_000_000 <= value < 253_402_272_000_000_000
 
 
 def is_hash(value: Any) -> bool:
@@ -575,7 +582,7 @@ def header_of(lines: Lines) -> Header:
     if (
         any(type(text) is not str for text in texts)
         or not all(map(is_natural, numbers))
-        or type(header.as_of) is not int
+        or not is_instant(header.as_of)
         or type(header.map) is not int
         or not (header.claim is None or is_natural(header.claim))
     ):

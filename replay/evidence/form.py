@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain.calendar import is_instant
 from domain.keys import MAP_VERSION
 from replay.proving.heads_trie import KEY_BITS, Turn
 from replay.proving.strict_text import MalformedError
@@ -109,6 +110,8 @@ class EvidenceReader:
             raise self._wrong(f"the form is {self.header.form!r} with map {self.header.map}, not {FORM!r} with 1")
         for number in (self.header.keys, self.header.policies, self.header.claim or 0, self.header.position):
             self._check_number(number)
+        if not is_instant(self.header.as_of):
+            raise self._wrong(f"as_of {self.header.as_of} is not in the years 1 to 9999")
         self.proof, self.seal = self._proof_and_seal()
         """The lines of the tlog-proof; the bytes of the seal's record."""
         self._last_key = b""

@@ -2,9 +2,11 @@
 
 from typing import Any, Final, NamedTuple
 
+from domain.calendar import shanghai_text
 from domain.events import LevelDecided
 from replay.decisions.audit import REPRODUCED, as_of_announced, audited
 from replay.decisions.unmoved import DecisionAt
+from replay.errors import UsageError
 from replay.evidence.form import EvidenceHeader
 from replay.history.timeline import Moment
 from replay.rendering.facet import standing_json
@@ -38,7 +40,16 @@ class ClaimOutcome(NamedTuple):
 
 
 def recompute(store: Store, header: EvidenceHeader) -> ClaimOutcome:
-    """Work out the claim of evidence again, out of its partial store."""
+    """Work out the claim of evidence again, out of its partial store.
+
+    Raises UsageError where the file points at a moment that is yet to come, of which no ledger answers either, or
+    at a position before all that it holds.
+    """
+    if header.as_of > (today := store.now()):
+        raise UsageError(
+            f"the file points at {shanghai_text(header.as_of)}, which is in the future; it is {shanghai_text(today)}:"
+            " nothing was worked out; ask for a file of a moment that has come"
+        )
     row = None if header.claim is None else row_at(store, header.claim)
     if row is None:
         return ClaimOutcome(None, NOTHING_CLAIMED, *_standings(store, header))
@@ -59,9 +70,13 @@ def _standings(store: Store, header: EvidenceHeader) -> tuple[dict[str, Any], di
     """Where a replay of the file's moment stands, and one with all that it holds."""
     head = store.head()
     link = link_up_to(store, header.position)
-    known = [Moment(header.as_of, head.recorded_at, head.position)]
-    known.insert(0, known[0] if link is None else Moment(header.as_of, link.recorded_at, link.position))
-    then, now = (standing_json(_standing(store, header, moment)) for moment in known)
+    if link is None:
+        raise UsageError(
+            f"up to position {header.position} the file knows of no record: nothing was worked out; ask for a file of"
+            " a later position"
+        )
+    known = (link.recorded_at, link.position), (head.recorded_at, head.position)
+    then, now = (standing_json(_standing(store, header, Moment(header.as_of, *found))) for found in known)
     return then, now
 
 

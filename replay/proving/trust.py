@@ -98,7 +98,7 @@ def judge(note: SignedNote, trust: TrustPolicy, origin: str) -> Judgement:
     if found != origin:
         raise MalformedError(f"the checkpoint is of {found}, not of {origin}")
     logs = trust.logs_of(origin)
-    known = {(key.name, key.key_id): key for key in (*logs, *trust.witnesses.values())}
+    known = {(key.name, key.key_id): key for key in (*trust.logs, *trust.witnesses.values())}
     signed, wrong, unknown = [], [], []
     for signature in note.signatures:
         key = known.get((signature.name, signature.key_id))

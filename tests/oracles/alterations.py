@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from tests.oracles.alterations_of_sections import of_sections
+from tests.oracles.alterations_of_sections import NEVER, of_sections
 from tests.oracles.evidence_files import DASH, canonical, joined
 from tests.oracles.lying_ledgers import of_lying_ledgers
 from tests.worlds.evidence import Case
@@ -64,7 +64,10 @@ def is_as_good(case: Case, content: bytes) -> bool:
     }:
         return False
     position = header.get("position")
-    return type(header.get("as_of")) is int and type(position) is int and (claim or 0) <= position < case.seal
+    as_of = header.get("as_of")
+    if type(as_of) is not int or not NEVER[0] < as_of < NEVER[1]:
+        return False
+    return type(position) is int and (claim or 0) <= position < case.seal
 
 
 def of_bits(case: Case, many: int) -> Iterator[Altered]:

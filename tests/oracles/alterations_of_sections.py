@@ -91,9 +91,13 @@ def put_in_policy(at: int, **values: Any) -> Callable[[File], object]:
     return lambda file: file.policies[at].update(values)
 
 
+NEVER = (-62_135_596_800_000_000 - 1, 253_402_300_800_000_000 - 8 * 3_600_000_000)
+"""The instants before the year 1 in UTC, and behind the year 9999 in Shanghai, in microseconds since 1970."""
+
+
 def of_header(case: Case) -> Iterator[Change]:
     wrong: dict[str, list[Any]] = {
-        "as_of": ["2022-12-16T04:00:00.000000Z", 1 << 63, True, None],
+        "as_of": ["2022-12-16T04:00:00.000000Z", 1 << 63, (1 << 63) - 1, *NEVER, True, None],
         "claim": [-1, "1", True, [1]],
         "form": ["levelbook-evidence/2", "Levelbook-evidence/1", None],
         "ledger": [None, 1],

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
-from domain.calendar import parse_month
+from domain.calendar import parse_instant, parse_month
 from fixtures.demo import MERCHANT, story
 from replay.decisions.decide import decide, decided_events, period_of
 from replay.history.readers import EVERYTHING_SHOWN
@@ -185,6 +186,46 @@ def test_what_was_announced_and_does_not_come_out_is_accepted_and_said(dispute: 
     assert told["recomputed"]["outcome"] == "other_level"
     assert told["recomputed"]["claimed"] == {"record": "announcement", "period": "2022-10", "level": "bronze-9"}
     assert len(told["signed_by"]) == 2 and told["not_looked_at"] == []
+
+
+def test_the_moment_of_a_file_is_told_and_is_one_that_a_ledger_could_answer_for(
+    dispute: Dispute, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    asked = ("--as-of", "2022-11-30", "--position", dispute.position - 3)
+    assert run("evidence", MERCHANT, *asked, "--store", dispute.location, "--out", made).exit_code == 0
+
+    def told_of(**header: int) -> Result:
+        first, rest = made.read_bytes().split(b"\n", 1)
+        changed = json.dumps(json.loads(first) | header, sort_keys=True, separators=(",", ":")).encode()
+        (tmp_path / "other").write_bytes(changed + b"\n" + rest)
+        return run("verify-evidence", tmp_path / "other", "--trust", dispute.trust)
+
+    found = told_of()
+    assert found.exit_code == 0, found.output
+    assert (
+        f"\n    as of 2022-11-30T23:59:59.999999+08:00, known up to position {dispute.position - 3}\n" in found.stdout
+    )
+    late = told_of(as_of=parse_instant("9998-01-01T00:00:00Z"))
+    assert late.exit_code == 2
+    assert "points at 9998-01-01T08:00:00+08:00, which is in the future; it is" in late.stderr
+    assert ": nothing was worked out; ask for a file of a moment that has come" in late.stderr
+    early = told_of(position=0)
+    assert (early.exit_code, "up to position 0 the file knows of no record: nothing was" in early.stderr) == (2, True)
+    for never in (2**63 - 1, -(2**63), 10**30):
+        refused = told_of(as_of=never)
+        assert (refused.exit_code, f"as_of {never} is not in the years 1 to 9999" in refused.stdout) == (9, True)
+
+
+def test_no_name_in_a_file_steers_the_terminal(dispute: Dispute, tmp_path: Path) -> None:
+    name, dash = "w\x9b31m\u202e", "\u2014"
+    line = f"{dash} {name} {b64encode(bytes(70)).decode()}\n".encode()
+    whole = dispute.decided.read_bytes()
+    lines = whole.replace(f"\n{dash} ".encode(), b"\n" + line + f"{dash} ".encode(), 1).splitlines(keepends=True)
+    (tmp_path / "other").write_bytes(b"".join(lines[:-1]) + b'{"end":%d}\n' % (len(lines) - 1))
+    found = run("verify-evidence", tmp_path / "other", "--trust", dispute.trust)
+    assert found.exit_code == 0, found.output
+    assert r"a signature of w\x9b31m\u202e+00000000, whom the trust file does not name" in found.stdout
 
 
 def test_what_is_not_accepted_has_a_status_of_its_own(dispute: Dispute, tmp_path: Path) -> None:

@@ -200,3 +200,10 @@ def test_words_are_whole_in_both_languages() -> None:
     assert list(english) == list(chinese)
     assert len(english["limits"]) == len(chinese["limits"])
     assert {*CHECKS} < {*english}
+
+
+def test_what_a_packed_file_unpacks_to_is_never_held_at_once() -> None:
+    packed = gzip.compress(b"\n" * (1 << 24))
+    assert len(packed) < 1 << 16, "one piece of the file"
+    sizes = [len(piece) for piece in check_evidence.pieces_of(io.BytesIO(packed))]
+    assert (sum(sizes), max(sizes)) == (1 << 24, 1 << 16)

@@ -57,6 +57,10 @@ def test_a_wrong_signature_of_a_known_key_spoils_the_note() -> None:
     note = signed_by(LOG)
     found = judge(note._replace(signatures=(*note.signatures, other)), trust, ORIGIN)
     assert (found.is_trusted, found.wrong) == (False, (witness(1).verifier,))
+    strange = sign(TEXT.replace("\n7\n", "\n8\n"), STRANGER, TIME_S)
+    logs = trusting(f"log {vkey(LOG)}", f"log {vkey(STRANGER)}", "quorum none")
+    found = judge(note._replace(signatures=(*note.signatures, strange)), logs, ORIGIN)
+    assert (found.is_trusted, found.wrong) == (False, (STRANGER.verifier,)), "of another log's key, too"
     bare = trusting(f"log {vkey(LOG)}", "quorum none")
     assert judge(note._replace(signatures=(*note.signatures, other)), bare, ORIGIN).is_trusted
 
