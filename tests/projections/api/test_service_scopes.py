@@ -166,6 +166,7 @@ def values(parameter: str, disputed: Disputed) -> list[str]:
         "kind": ["mcn"],
         "period": ["2022-11", "2022-11-05", "2023-04"],
         "run": [*disputed.runs.values()],
+        "decision": [first, last],
         "page": ["1"],
     }[parameter]
 
@@ -235,7 +236,7 @@ def test_without_the_scope_no_route_and_no_page_tells_of_decisions(
                 if answer.status_code == 200:
                     answered.add(name_of(told))
     client.cookies.clear()
-    assert answered == {name_of(told) for told in ALL if told.scope != DECISIONS}
+    assert answered == {name_of(told) for told in ALL if told.scope not in (DECISIONS, EVIDENCE)}
 
 
 def test_with_the_scope_they_are_told_where_they_belong(

@@ -181,10 +181,10 @@ def test_a_fill_that_is_killed_at_any_moment_is_gone_on_with(
             children.append(fork.Process(target=record_on, args=(older, str(tmp_path))))
         for child in children:
             child.start()
-        wanted = chance.choice((0, 0, 2, 8, 20))
+        wanted = chance.choice((0, 0, 2, 4, 8))
         while children[0].is_alive() and done.value < wanted:
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.01))
+            time.sleep(0.0005)
+        time.sleep(chance.uniform(0, 0.003))
         for child in children:
             child.kill()
             child.join()
