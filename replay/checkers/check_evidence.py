@@ -43,6 +43,13 @@ SCHEMES = {
 }
 BOUND = ("creator.bound", "creator.unbound")
 LINE_BYTES_MAX = 1 << 22
+NOTE_BYTES_MAX = TRUST_BYTES_MAX = 1 << 20
+SIGNATURES_MAX = 100
+NAME_BYTES_MAX = 255
+TRUSTED_MAX = 256
+"""Logs, witnesses and groups of a trust file, each."""
+NUMBER_MAX = 1 << 62
+"""The largest position or count that a line may say."""
 INTEGERS = 1 << 63
 """The first natural number that is too large; -INTEGERS is the least integer."""
 
@@ -189,6 +196,11 @@ def from_base64(text: bytes) -> bytes | None:
 
 def is_natural(value: Any) -> bool:
     return type(value) is int and 0 <= value < INTEGERS
+
+
+def is_number(value: Any) -> bool:
+    """Whether a line may say it as a position or a count."""
+    return is_natural(value) and value <= NUMBER_MAX
 
 
 def is_instant(value: Any) -> bool:
@@ -454,15 +466,18 @@ class Trust(NamedTuple):
 
 
 def is_key_name(name: str) -> bool:
-    return name != "" and not any(sign.isspace() or sign == "+" for sign in name)
+    """Also whether it is UTF-8: a surrogate stands for a byte that is not."""
+    if name == "" or any(sign.isspace() or sign == "+" or "\ud800" <= sign <= "\udfff" for sign in name):
+        return False
+    return len(name.encode()) <= NAME_BYTES_MAX
 
 
 def key_of(text: str, kinds: Any) -> Key:
     """A key written as NAME+ID+BASE64."""
     name, _, rest = text.partition("+")
     written, _, encoded = rest.partition("+")
-    raw = from_base64(encoded.encode())
-    if not is_key_name(name) or not re.fullmatch("[0-9a-fA-F]{8}", written) or not raw:
+    raw = from_base64(encoded.encode("utf-8", "surrogateescape"))
+    if not is_key_name(name) or not re.fullmatch("[0-9a-f]{8}", written) or not raw:
         raise Untrusted("a key is not written as NAME+ID+BASE64")
     if raw[0] not in kinds or len(raw) != 1 + KINDS[raw[0]][1]:
         raise Untrusted(f"a key of type {raw[0]} and {len(raw) - 1} bytes cannot stand here")
@@ -474,6 +489,10 @@ def key_of(text: str, kinds: Any) -> Key:
 
 def trust_of(raw: bytes) -> Trust:
     """Read a trust file. Raises Untrusted, with the line, for one that is not written as C2SP has it."""
+    if len(raw) > TRUST_BYTES_MAX:
+        raise Untrusted(f"the trust file has more than {TRUST_BYTES_MAX} bytes")
+    if raw and not raw.endswith(b"\n"):
+        raise Untrusted("the last line of the trust file is not ended: it may be cut off")
     quorums: list[str] = []
     trust = Trust([], {}, {}, "")
     members: set[str] = set()
@@ -481,10 +500,10 @@ def trust_of(raw: bytes) -> Trust:
         try:
             if re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line):
                 raise Untrusted("a control character")
-            words = re.findall(r"[^ \t]+", line.decode("utf-8"))
+            words = re.findall(r"[^ \t]+", line.decode("utf-8", "surrogateescape"))
             if words and not words[0].startswith("#"):
                 take_line(trust, quorums, members, words)
-        except (Untrusted, UnicodeDecodeError) as error:
+        except Untrusted as error:
             raise Untrusted(f"line {number} of the trust file: {error}") from None
     if len(quorums) != 1:
         raise Untrusted(f"the trust file has {len(quorums)} lines that say the quorum; it must have one")
@@ -495,12 +514,12 @@ def take_line(trust: Trust, quorums: list[str], members: set[str], words: list[s
     kind, given = words[0], words[1:]
     known = {*trust.witnesses, *trust.groups}
     if kind == "log" and len(given) in (1, 2):
-        key = key_of(given[0], (1, 6))
+        key = new_key(trust, given[0], (1, 6))
         if any(key.public == other.public for other in trust.logs):
             raise Untrusted("the key of a log stands twice")
         trust.logs.append(key)
     elif kind == "witness" and len(given) in (2, 3):
-        key = key_of(given[1], (4, 6))
+        key = new_key(trust, given[1], (4, 6))
         if given[0] in known or given[0] == "none" or key.public in {w.public for w in trust.witnesses.values()}:
             raise Untrusted("the name or the key of a witness stands twice")
         trust.witnesses[given[0]] = key
@@ -518,6 +537,15 @@ def take_line(trust: Trust, quorums: list[str], members: set[str], words: list[s
         quorums.append(given[0])
     else:
         raise Untrusted(f"{kind} with {len(given)} words is not understood, or names what does not stand above")
+    if max(map(len, (trust.logs, trust.witnesses, trust.groups))) > TRUSTED_MAX:
+        raise Untrusted(f"more than {TRUSTED_MAX} logs, witnesses or groups")
+
+
+def new_key(trust: Trust, text: str, kinds: Any) -> Key:
+    key = key_of(text, kinds)
+    if any(other[:2] == key[:2] and other != key for other in (*trust.logs, *trust.witnesses.values())):
+        raise Untrusted(f"another key of {key.name} has the id {key.key_id.hex()} too")
+    return key
 
 
 # --- the sections ----------------------------------------------------------------------------------------------------
@@ -581,10 +609,10 @@ def header_of(lines: Lines) -> Header:
     texts, numbers = (header.ledger, header.scheme, header.subject), (header.keys, header.policies, header.position)
     if (
         any(type(text) is not str for text in texts)
-        or not all(map(is_natural, numbers))
+        or not all(map(is_number, numbers))
         or not is_instant(header.as_of)
         or type(header.map) is not int
-        or not (header.claim is None or is_natural(header.claim))
+        or not (header.claim is None or is_number(header.claim))
     ):
         raise lines.wrong("a value of the header is of another kind")
     return header
@@ -608,19 +636,22 @@ def proof_of(lines: Lines) -> tuple[Proof, bytes]:
     size = lines.number_in(line)
     text += b"\n" + (line := lines.next())
     root = lines.hash(line)
-    if not origin or lines.next():
-        raise lines.wrong("a checkpoint has an origin, a size, a root and nothing else")
-    signatures, line = signatures_of(lines)
+    if not 0 < len(origin.encode()) <= NAME_BYTES_MAX or lines.next():
+        raise lines.wrong("a checkpoint has an origin of at most 255 bytes, a size, a root and nothing else")
+    signatures, line = signatures_of(lines, len(text) + 2)
     return Proof(index, path, origin, size, root, text + b"\n", signatures), line
 
 
-def signatures_of(lines: Lines) -> tuple[list[Signature], bytes]:
-    """The signature lines, and the line behind them."""
+def signatures_of(lines: Lines, note_bytes: int) -> tuple[list[Signature], bytes]:
+    """The signature lines, and the line behind them; so many bytes of the note stand above."""
     signatures: dict[Any, Signature] = {}
     while (line := lines.next()).startswith("— ".encode()):
         signature = signature_of(lines, line)
         if signatures.setdefault(signature[:2], signature) is not signature:
             raise lines.wrong("a second signature of one key")
+        note_bytes += len(line) + 1
+        if len(signatures) > SIGNATURES_MAX or note_bytes > NOTE_BYTES_MAX:
+            raise lines.wrong(f"a note of more than {SIGNATURES_MAX} signatures, or than {NOTE_BYTES_MAX} bytes")
     if not signatures:
         raise lines.wrong("not a signature line")
     return [*signatures.values()], line
@@ -654,7 +685,7 @@ def head_of_key(lines: Lines) -> HeadOfKey:
         sorted(value) != (["count", "key", "path"] if count else ["count", "key", "other", "path"])
         or type(key) is not str
         or type(path) is not list
-        or not is_natural(count)
+        or not is_number(count)
         or not all(type(p) is list and len(p) == 2 and is_natural(p[0]) and p[0] < 256 and is_hash(p[1]) for p in path)
         or not (count or (type(other) is list and len(other) == 2 and all(map(is_hash, other))))
     ):
@@ -822,7 +853,7 @@ class Checker:
         line = self.lines.next()
         value = self.lines.as_object(line)
         if sorted(value) == ["leaf", "position"]:
-            if not is_hash(value["leaf"]) or not is_natural(value["position"]):
+            if not is_hash(value["leaf"]) or not is_number(value["position"]):
                 raise self.lines.wrong("not an entry")
             self.withheld += 1
             if key != "stream ledger/decisions":
@@ -842,7 +873,7 @@ class Checker:
             if len(record.keys) > 1 and self.several.setdefault(record.position, record) is not record:
                 self.fault("records", f"record {record.position} stands twice")
             return record
-        if not is_natural(value["position"]):
+        if not is_number(value["position"]):
             raise self.lines.wrong("not an entry")
         found = self.several.get(value["position"])
         if found is None:
@@ -1028,7 +1059,7 @@ def main(arguments: list[str] | None = None) -> int:
     refusal = None
     try:
         with open(asked.trust, "rb") as keys:
-            trust = trust_of(keys.read())
+            trust = trust_of(keys.read(TRUST_BYTES_MAX + 1))
         with open(asked.file, "rb") as file:
             checker = Checker(file, trust)
             try:

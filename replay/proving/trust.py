@@ -30,7 +30,7 @@ FILE_BYTES_MAX: Final = 1 << 20
 EACH_MAX: Final = 256
 """Of logs, of witnesses and of groups."""
 NOBODY: Final = "none"
-LOG_KINDS: Final = (ED25519, ED25519_TIMED, ML_DSA_44)
+LOG_KINDS: Final = (ED25519, ML_DSA_44)
 WITNESS_KINDS: Final = (ED25519_TIMED, ML_DSA_44)
 
 

@@ -12,6 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.oracles.alterations_of_sections import NEVER, of_sections
+from tests.oracles.bounds import beyond_bounds
 from tests.oracles.evidence_files import DASH, canonical, joined
 from tests.oracles.lying_ledgers import of_lying_ledgers
 from tests.worlds.evidence import Case
@@ -38,6 +39,7 @@ def altered_files(case: Case, bits: int = 900) -> Iterator[Altered]:
         *of_containers(good, Random(case.name)),
         *(Altered(name, file.written(), check) for name, check, file in of_sections(case)),
         *(Altered(name, file.written(), check) for name, check, file in of_lying_ledgers(case)),
+        *(Altered(name, content, check) for name, check, content in beyond_bounds(case)),
     ]
     for item in parts:
         if item.content not in seen and item.content != good and not is_as_good(case, item.content):

@@ -19,6 +19,7 @@ from replay.checkers.check_evidence import CHECKS
 from replay.checkers.filled import PAGE, filled_checkers
 from tests import ROOT
 from tests.oracles.alterations import altered_files
+from tests.oracles.bounds import at_bounds, bad_trust_files, good_trust_files
 from tests.worlds.evidence import TRUST, Case, cases, merchant_case
 
 BROWSER = os.environ.get("LEVELBOOK_BROWSER", "/usr/bin/chromium")
@@ -42,6 +43,10 @@ VERDICTS = """async ([files, trust]) => {
   return found;
 }"""
 """For each file the check that fails, null where it is accepted."""
+UNTRUSTED = """text => {
+  try { trustOf(Uint8Array.from(atob(text), letter => letter.charCodeAt(0))); return false; }
+  catch (error) { return error instanceof Untrusted; }
+}"""
 HASHES = """([texts]) => texts.map(text => {
   const bytes = unhex(text);
   return [hex(sha256(bytes)), hex(shake128(400, bytes)), hex(shake256(400, bytes))];
@@ -108,6 +113,20 @@ def test_every_altered_file_is_refused_by_the_right_check(browser: Browser, addr
     ]
     page.context.close()
     assert (unlike, wrong) == ([], [])
+
+
+def test_the_bounds_are_those_of_the_page(browser: Browser, address: str) -> None:
+    page, case = opened(browser, address, []), merchant_case()
+    good = case.file.written()
+    assert verdicts(page, [content for _, content in at_bounds(case)]) == [None] * len(list(at_bounds(case)))
+    for name, trust in good_trust_files():
+        assert verdicts(page, [good], trust) == [None], name
+    for name, trust in bad_trust_files():
+        [found] = verdicts(page, [good], trust)
+        assert found and found.startswith("thrown: Error: "), name
+        told = page.evaluate(UNTRUSTED, base64.b64encode(trust).decode())
+        assert told is True, name
+    page.context.close()
 
 
 def test_its_hashes_are_those_of_the_standard_library(browser: Browser, address: str) -> None:

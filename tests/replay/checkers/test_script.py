@@ -16,6 +16,7 @@ from replay.checkers.check_evidence import CHECKS, Checker, Refused, Untrusted, 
 from replay.checkers.filled import SCRIPT, filled_checkers
 from replay.policies.catalog import all_given
 from tests.oracles.alterations import Altered, altered_files
+from tests.oracles.bounds import at_bounds, bad_trust_files, beyond_bounds, good_trust_files
 from tests.oracles.evidence_files import COSIGNATURE, ML_DSA, NOTE_KEY, WITNESSES, Signer, trust_text, witness
 from tests.worlds.evidence import OTHER, OWN, TRUST, Case, agency_case, cases, creator_case, lone_case, merchant_case
 
@@ -52,6 +53,23 @@ def test_what_is_right_is_accepted(case: Case) -> None:
     assert verdict(good) is None
     for level in (0, 1, 9):
         assert verdict(gzip.compress(good, level)) is None
+
+
+@pytest.mark.parametrize("case", [lone_case(), merchant_case()], ids=lambda case: case.name)
+def test_the_bounds_are_those_of_the_page(case: Case) -> None:
+    assert {name: verdict(content) for name, content in at_bounds(case)} == {name: None for name, _ in at_bounds(case)}
+    assert not_refused(Altered(name, content, check) for name, check, content in beyond_bounds(case)) == []
+
+
+@pytest.mark.parametrize("trust", [pytest.param(trust, id=name) for name, trust in good_trust_files()])
+def test_a_trust_file_at_a_bound_is_used(trust: bytes) -> None:
+    assert verdict(merchant_case().file.written(), trust) is None
+
+
+@pytest.mark.parametrize("trust", [pytest.param(trust, id=name) for name, trust in bad_trust_files()])
+def test_a_trust_file_beyond_a_bound_is_not_used(trust: bytes) -> None:
+    with pytest.raises(Untrusted):
+        trust_of(trust)
 
 
 def test_what_says_the_same_is_accepted() -> None:
@@ -126,6 +144,8 @@ SEEN = witness("w.example", COSIGNATURE).written
         ("policy x\nquorum none\n", "line 1 .* is not understood"),
         ("quorum none\r\n", "line 1 .* a control character"),
         (b"\xff\nquorum none\n", "line 1"),
+        ("quorum none", "the last line of the trust file is not ended"),
+        ("#" * (1 << 20) + "\n", "the trust file has more than 1048576 bytes"),
         (f"log {LOG}\nlog {LOG}\nquorum none\n", "line 2 .* the key of a log stands twice"),
         (f"log {SEEN}\nquorum none\n", "a key of type 4 and 32 bytes cannot stand here"),
         (f"witness w {LOG}\nquorum none\n", "a key of type 1 and 32 bytes cannot stand here"),

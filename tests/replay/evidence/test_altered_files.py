@@ -10,7 +10,8 @@ import pytest
 from replay.evidence.checking import failing_check
 from replay.proving.trust import parse_trust
 from tests.oracles.alterations import Altered, altered_files
-from tests.worlds.evidence import TRUST, Case, cases, lone_case
+from tests.oracles.bounds import at_bounds, beyond_bounds
+from tests.worlds.evidence import TRUST, Case, cases, lone_case, merchant_case
 
 OF_WHAT_CANNOT_BE_READ: Final = {
     "form": {"keys", "seal", "claim"},
@@ -48,6 +49,15 @@ def test_every_altered_file_is_refused(case: Case, tmp_path: Path) -> None:
     files = list(altered_files(case, 200))
     assert len(files) > 1_400
     assert unlike(files, tmp_path) == []
+
+
+@pytest.mark.parametrize("case", [lone_case(), merchant_case()], ids=lambda case: case.name)
+def test_the_bounds_are_those_of_the_page(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "a.evidence"
+    for name, content in at_bounds(case):
+        path.write_bytes(content)
+        assert failing_check(path, parse_trust(TRUST)) is None, name
+    assert unlike([Altered(name, content, check) for name, check, content in beyond_bounds(case)], tmp_path) == []
 
 
 def test_altered_files_are_refused(tmp_path: Path) -> None:

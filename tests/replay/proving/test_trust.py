@@ -10,6 +10,7 @@ from replay.proving.checkpoint import Checkpoint
 from replay.proving.notes import ED25519, ED25519_TIMED, ML_DSA_44, SignedNote, SigningKey, VerifierKey, sign
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import NOBODY, TrustPolicy, WitnessGroup, judge, parse_trust
+from tests.oracles.bounds import bad_trust_files, good_trust_files
 
 ORIGIN = "levelbook/0190b3a0"
 TEXT = Checkpoint(ORIGIN, 7, bytes(range(32))).text
@@ -41,6 +42,17 @@ def trusting(*lines: str) -> TrustPolicy:
 
 
 BOTH = trusting(f"log {vkey(LOG)}", f"log {vkey(LOG_LATER)}", "quorum none")
+
+
+@pytest.mark.parametrize("trust", [pytest.param(trust, id=name) for name, trust in good_trust_files()])
+def test_a_file_at_a_bound_is_used(trust: bytes) -> None:
+    assert parse_trust(trust).quorum == "none"
+
+
+@pytest.mark.parametrize("trust", [pytest.param(trust, id=name) for name, trust in bad_trust_files()])
+def test_a_file_beyond_a_bound_is_not_used(trust: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_trust(trust)
 
 
 def test_every_key_of_the_log_must_have_signed() -> None:
@@ -175,8 +187,12 @@ TWO = f"witness two {plain(2)}"
         ([f"log {vkey(LOG)[:-1]}x"], "line 1: "),
         ([f"log {vkey(LOG)}", f"log {vkey(LOG)}"], f"line 2: the key of log {ORIGIN} stands in another log line"),
         (
-            [f"log {vkey(LOG)}", f"log {vkey(SigningKey('other', ED25519_TIMED, LOG.seed))}"],
+            [f"log {vkey(LOG)}", f"log {vkey(SigningKey('other', ED25519, LOG.seed))}"],
             "line 2: the key of log other stands in another log line; leave one out",
+        ),
+        (
+            [f"log {vkey(witness(1))}"],
+            "line 1: the key of log 'w.example/1' is of type 0x04, where 0x01, 0x06 sign",
         ),
         (["witness one"], "line 1: a witness line is 'witness NAME VKEY [URL]', and 1 items follow"),
         ([f"{ONE} a b"], "line 1: a witness line is 'witness NAME VKEY [URL]', and 4 items follow"),
@@ -215,6 +231,6 @@ def test_a_file_that_is_cut_off_or_too_large_is_refused() -> None:
 def test_two_keys_that_no_line_could_tell_apart_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids have 4 bytes only, so that two keys can be made to share one."""
     monkeypatch.setattr(VerifierKey, "key_id", property(lambda _: b"same"))
-    one, other = (VerifierKey("w", ED25519_TIMED, bytes([number]) * 32).text for number in (1, 2))
+    one, other = (VerifierKey("w", kind, bytes(32)).text for kind in (ED25519, ED25519_TIMED))
     with pytest.raises(MalformedError, match="line 2: another key of name w has the id 73616d65 too"):
         trusting(f"log {one}", f"witness a {other}", "quorum none")
