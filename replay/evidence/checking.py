@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_instant
 from domain.events import LevelAnnounced, LevelDecided
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, UsageError
 from replay.evidence.contents import agreed, keys_read
 from replay.evidence.form import EvidenceHeader
-from replay.evidence.walk import CHECKS, CheckFailed, CheckFailures, Walked, walk
+from replay.evidence.walk import CHECKS, CheckFailed, CheckFailures, Shown, Walked, walk
 from replay.policies.catalog import adopted_policies, all_given
 from replay.proving.checkpoint import origin_of
 from replay.proving.notes import VerifierKey
@@ -63,16 +63,22 @@ class CheckedEvidence(NamedTuple):
 
 @contextmanager
 def checked_evidence(
-    path: Path, trust: TrustPolicy | None, progress: Callable[[int], None] = lambda _: None
+    path: Path,
+    trust: TrustPolicy | None,
+    progress: Callable[[int], None] = lambda _: None,
+    shown: Shown = lambda _key, _position, _leaf: None,
 ) -> Iterator[CheckedEvidence]:
     """A file of evidence that passes every check, but those of signatures where nobody is trusted.
 
     Its records are in a partial store in a passing folder, until the block ends. `progress` is called with how many
-    entries were read. Raises EvidenceRefused, which names the first check that failed, and OSError.
+    entries were read, `shown` with each of them, before anything of the file counts: it is read once. Raises
+    EvidenceRefused, which names the first check that failed, UsageError for a pipe or device, and OSError.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(f"{path} is no regular file, and evidence is read from one alone: copy it into a file")
     with TemporaryDirectory(prefix="levelbook-") as folder:
         try:
-            found = _checked(path, Path(folder) / STORE_NAME, trust, progress)
+            found = _checked(path, Path(folder) / STORE_NAME, trust, progress, shown)
         except CheckFailed as failed:
             raise EvidenceRefused(failed.check, str(failed), path) from None
         yield found
@@ -88,12 +94,12 @@ def failing_check(path: Path, trust: TrustPolicy | None) -> str | None:
 
 
 def _checked(
-    path: Path, store_path: Path, trust: TrustPolicy | None, progress: Callable[[int], None]
+    path: Path, store_path: Path, trust: TrustPolicy | None, progress: Callable[[int], None], shown: Shown
 ) -> CheckedEvidence:
     failures = CheckFailures()
     with closing(PartialWriter(store_path)) as writer:
         with path.open("rb") as file:
-            walked = walk(file, writer, failures, progress)
+            walked = walk(file, writer, failures, progress, shown)
         judgement = None if trust is None else _judged(walked, trust, failures)
         failures.check()
         _finish(writer, walked)

@@ -91,13 +91,20 @@ class _Above(NamedTuple):
     version: int
 
 
-def walk(file: BinaryIO, writer: PartialWriter, failures: CheckFailures, progress: Callable[[int], None]) -> Walked:
+Shown = Callable[[str, int, bytes], None]
+"""What is told of each entry: the key under which it stands, its position and its leaf hash."""
+
+
+def walk(
+    file: BinaryIO, writer: PartialWriter, failures: CheckFailures, progress: Callable[[int], None], shown: Shown
+) -> Walked:
     """Read a file of evidence into a partial store, which is to be finished where nothing failed.
 
-    `progress` is called with how many entries were read. Raises CheckFailed where the form is wrong.
+    `progress` is called with how many entries were read, `shown` with each that can be. Raises CheckFailed where the
+    form is wrong.
     """
     try:
-        found = _EvidenceWalk(EvidenceReader(file), writer, failures, progress)
+        found = _EvidenceWalk(EvidenceReader(file), writer, failures, progress, shown)
         found.read()
     except MalformedError as error:
         raise CheckFailed("form", str(error)) from None
@@ -108,12 +115,18 @@ class _EvidenceWalk:
     """The reading of one file."""
 
     def __init__(
-        self, reader: EvidenceReader, writer: PartialWriter, failures: CheckFailures, progress: Callable[[int], None]
+        self,
+        reader: EvidenceReader,
+        writer: PartialWriter,
+        failures: CheckFailures,
+        progress: Callable[[int], None],
+        shown: Shown,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._failures = failures
         self._progress = progress
+        self._shown = shown
         self._proof = parse_tlog_proof(reader.proof)
         if self._proof.extra is not None:
             raise MalformedError("the proof of the seal has extra data")
@@ -182,6 +195,7 @@ class _EvidenceWalk:
             try:
                 last, leaf = self._entry(head.key, number, last, self._reader.entry())
                 chain = key_linked(chain, last, leaf)
+                self._shown(head.key, last, leaf)
             except Misfit as error:
                 self._note("records", f"line {self._reader.lines}: {error}")
                 chain = b""  # fits nothing

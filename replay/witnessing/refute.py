@@ -4,14 +4,14 @@ Both bear the ledger's signatures. What a seal says of a key is which records ha
 receipt says which record stands at a position. Where these differ, the ledger signed two things that cannot both be.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.keys import keys_of, stream_key
+from domain.keys import keys_of
 from replay.evidence.checking import CheckedEvidence, checked_evidence
-from replay.evidence.form import EvidenceReader
 from replay.integrity.columns_fit import row_of
 from replay.integrity.key_chains import Misfit
 from replay.proving.checkpoint import origin_of
@@ -48,11 +48,23 @@ class _HeldReceipt(NamedTuple):
     leaf: bytes
 
 
-class _Shown(NamedTuple):
-    """What evidence shows of some keys and positions."""
+class _Shown:
+    """What evidence shows of the keys and at the positions of some receipts."""
 
-    by_key: dict[str, dict[int, bytes]]
-    by_position: dict[int, bytes]
+    def __init__(self, sought: Iterable[Row]) -> None:
+        rows = list(sought)
+        self.by_key: dict[str, dict[int, bytes]] = {
+            key: {} for row in rows for key in keys_of(row.type, row.stream, row.ref)
+        }
+        self.by_position: dict[int, bytes] = {}
+        self._positions = {row.position for row in rows}
+
+    def take(self, key: str, position: int, leaf: bytes) -> None:
+        """Keep an entry, if a receipt is about its key or position."""
+        if position in self._positions:
+            self.by_position[position] = leaf
+        if key in self.by_key:
+            self.by_key[key][position] = leaf
 
 
 def refute(path: Path, trust: TrustPolicy, receipts: Iterable[tuple[str, Receipt]]) -> list[Compared]:
@@ -61,9 +73,10 @@ def refute(path: Path, trust: TrustPolicy, receipts: Iterable[tuple[str, Receipt
     Raises EvidenceRefused where the file is not accepted, ReceiptRefused for a receipt that is not of this ledger, or
     not signed as the trust file asks.
     """
-    with checked_evidence(path, trust) as evidence:
-        held = [_held(where, receipt, trust, evidence.header.ledger) for where, receipt in receipts]
-        shown = _read(path, held)
+    listed = list(receipts)
+    shown = _Shown(_sought(listed))
+    with checked_evidence(path, trust, shown=shown.take) as evidence:  # read once: what was checked is compared
+        held = [_held(where, receipt, trust, evidence.header.ledger) for where, receipt in listed]
         return [_compared(one, evidence, shown) for one in held]
 
 
@@ -82,34 +95,17 @@ def _held(where: str, receipt: Receipt, trust: TrustPolicy, ledger: str) -> _Hel
     return _HeldReceipt(where, receipt, row, keys_of(row.type, row.stream, row.ref), leaf_hash(receipt.record))
 
 
-def _read(path: Path, held: Sequence[_HeldReceipt]) -> _Shown:
-    """What accepted evidence shows of the keys and at the positions of some receipts."""
-    positions = {one.row.position for one in held}
-    by_key: dict[str, dict[int, bytes]] = {key: {} for one in held for key in one.keys}
-    in_file: set[str] = set()
-    leaves: dict[int, bytes] = {}
-    with path.open("rb") as file:
-        reader = EvidenceReader(file)
-        for _ in range(reader.header.keys):
-            section = reader.key()
-            in_file.add(section.key)
-            is_shared, places = not section.key.startswith(stream_key("")), by_key.get(section.key)
-            for _ in range(section.entries):
-                entry = reader.entry()
-                position, leaf = entry.position, entry.leaf
-                if entry.record is not None:
-                    position, leaf = row_of(entry.record, reader.header.ledger).position, leaf_hash(entry.record)
-                leaf = leaves[position] if leaf is None else leaf
-                if is_shared or position in positions:  # records of shared keys are named again under their streams
-                    leaves[position] = leaf
-                if places is not None:
-                    places[position] = leaf
-    return _Shown({key: places for key, places in by_key.items() if key in in_file}, leaves)
+def _sought(receipts: Iterable[tuple[str, Receipt]]) -> Iterator[Row]:
+    """The records of receipts that are of the ledger whose checkpoint they name; others are refused later."""
+    for _, receipt in receipts:
+        with suppress(Misfit):
+            yield row_of(receipt.record, receipt.proof.checkpoint.origin.removeprefix(origin_of("")))
 
 
 def _compared(held: _HeldReceipt, evidence: CheckedEvidence, shown: _Shown) -> Compared:
     seal = evidence.walked.seal
     assert seal is not None, "else the file is not accepted"
+    in_file = set(evidence.walked.keys)
     row, named = held.row, f"the record at position {held.row.position}"
     theirs, ours = evidence.walked.proof.checkpoint, held.receipt.proof.checkpoint
     if theirs.size == ours.size and theirs.root != ours.root:
@@ -121,8 +117,8 @@ def _compared(held: _HeldReceipt, evidence: CheckedEvidence, shown: _Shown) -> C
     if other is not None and other != held.leaf:
         return Compared(held.where, Refutation.CONTRADICTS, f"the file shows another record at position {row.position}")
     for key in held.keys:
-        places = shown.by_key.get(key)
-        if places is not None and row.position not in places:
+        places = shown.by_key[key]
+        if key in in_file and row.position not in places:
             why = (
                 f"{named} is version {row.version} of {row.stream}, and none of the {len(places)} that the seal over"
                 f" {seal.size} records counts for the key {key!r}"

@@ -1,6 +1,7 @@
 """Evidence by the commands: made of a ledger, checked and asked without it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -176,6 +177,14 @@ def test_checking_says_what_passed_what_comes_out_and_what_is_not_shown(dispute:
     ]
     chinese = run("verify-evidence", dispute.decided, "--trust", dispute.trust, "--lang", "zh")
     assert len(chinese.stdout.splitlines()) == len(lines) and "它不能证明：" in chinese.stdout
+
+
+def test_a_pipe_is_no_file_of_evidence(dispute: Dispute, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found = run("verify-evidence", pipe, "--trust", dispute.trust)
+    assert found.exit_code == 2
+    assert f"{pipe} is no regular file, and evidence is read from one alone: copy it into a file" in found.stderr
 
 
 def test_what_was_announced_and_does_not_come_out_is_accepted_and_said(dispute: Dispute) -> None:

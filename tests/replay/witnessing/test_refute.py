@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,12 @@ from replay.proving.checkpoint import Checkpoint
 from replay.proving.log_tree import inclusion_path, root_of
 from replay.proving.notes import SignedNote, sign
 from replay.proving.tlog_proof import TlogProof
-from replay.proving.trust import TrustPolicy, parse_trust
+from replay.proving.trust import Judgement, TrustPolicy, judge, parse_trust
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import link_at
 from replay.store.record import leaf_hash
+from replay.witnessing import refute as refuting
 from replay.witnessing.receipts import Receipt, ReceiptRefused
 from replay.witnessing.refute import Refutation, refute
 from tests.support import seals
@@ -72,6 +74,19 @@ def compared(path: Path, store: Store, *receipts: Receipt) -> list[tuple[Refutat
     found = refute(path, trust_of(store), named)
     assert [one.where for one in found] == [where for where, _ in named]
     return [(one.refutation, one.why) for one in found]
+
+
+def test_what_was_checked_is_what_is_compared(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another file in its place, as soon as it was checked, is not read."""
+    path = write(store, tmp_path / "a.evidence", sealed(store))
+
+    def swapping(*asked: Any) -> Judgement:
+        path.write_bytes(b"another")
+        return judge(*asked)
+
+    monkeypatch.setattr(refuting, "judge", swapping)
+    assert [found for found, _ in compared(path, store, receipt_of(store, 1))] == [Refutation.AGREES]
+    assert path.read_bytes() == b"another"
 
 
 def test_honest_evidence_agrees_with_every_receipt(store: Store, tmp_path: Path) -> None:
