@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from replay.evidence.making import MadeEvidence
     from replay.evidence.recomputing import ClaimOutcome
 
-NOT_SHOWN = ("not_recorded", "map", "facts")
+NOT_SHOWN = ("later", "not_recorded", "map", "facts")
 """What no evidence shows, by the names of its words."""
 
 
@@ -60,7 +60,7 @@ def accepted_json(found: "CheckedEvidence", recomputed: "ClaimOutcome", lang: st
         "withheld": found.walked.withheld,
         "recomputed": recomputed._asdict(),
         "comes_out": recomputed.comes_out,
-        "not_shown": [words.evidence(f"not_shown_{name}") for name in NOT_SHOWN],
+        "not_shown": [words.evidence(f"not_shown_{name}", position=seal.size) for name in NOT_SHOWN],
     }
 
 
@@ -106,6 +106,11 @@ def _lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         position=found["position"],
         now=words.standing(recomputed["now"]),
     )
+    for later in ("decided_again", "retracted"):
+        if recomputed[later] is not None:
+            yield words.evidence(later, position=recomputed[later])
+    if (recomputed["claimed"] or {}).get("record") != "decision":
+        yield words.evidence("moment_chosen")
     yield words.evidence("not_shown")
     yield from (f"- {line}" for line in found["not_shown"])
 

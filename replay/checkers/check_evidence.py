@@ -21,7 +21,7 @@ import json
 import re
 import sys
 import zlib
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from hashlib import sha256, sha512, shake_128, shake_256
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -728,6 +728,11 @@ def instant_of(text: Any) -> int | None:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + int(text[20:26])
 
 
+def instant_text(micros: int) -> str:
+    since = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
+    return since.isoformat(timespec="microseconds")
+
+
 # --- the checks ------------------------------------------------------------------------------------------------------
 
 
@@ -1001,9 +1006,12 @@ WORDS: dict[str, dict[str, Any]] = {
         "contents": "all that the level rests on is here, and nothing else",
         "claim": "the disputed level is the one that the file points to",
         "policies": "the rules are those of the program or of the decision",
+        "moment": "Moment: as of {as_of}, known up to position {position}.",
+        "chosen": "It was chosen by whoever made the file: nothing in the ledger binds it.",
         "accepted": "Accepted. What this does not show:",
         "refused": "Refused, and nothing in this file counts.",
         "limits": [
+            "what was recorded after position {sealed} (the seal)",
             "that the level follows from the records: levelbook verify-evidence computes it again",
             "that what was never recorded did not happen",
             "that the facts recorded are true",
@@ -1021,9 +1029,12 @@ WORDS: dict[str, dict[str, Any]] = {
         "contents": "等级所依据的全部在此，且别无其他",
         "claim": "有争议的等级正是文件所指的那一个",
         "policies": "规则来自程序或该决定",
+        "moment": "时刻：截至 {as_of}，已知至位置 {position}。",
+        "chosen": "此时刻由制作文件者选定：账本中没有任何记录予以约束。",
         "accepted": "通过。以下各点本文件不能证明：",
         "refused": "不通过，文件中的任何内容都不作数。",
         "limits": [
+            "位置 {sealed}（封存所及）之后所记录的内容",
             "等级确由这些记录得出：请用 levelbook verify-evidence 重新计算",
             "从未记录的事没有发生",
             "所记录的事实属实",
@@ -1045,9 +1056,13 @@ def report(checker: Checker, refusal: Refused | None, words: dict[str, Any]) -> 
             print(f"NO  {check:<10}  {words[check]}: {plain(refusal.why)}\n\n{words['refused']}")
             return
         print(f"ok  {check:<10}  {words[check]}: {plain(checker.said[check])}")
+    header, is_decision = checker.header, checker.claimed is not None and checker.claimed.type == "level.decided"
+    print(f"\n{words['moment'].format(as_of=instant_text(header.as_of), position=header.position)}")
+    if not is_decision:
+        print(words["chosen"])
     print(f"\n{words['accepted']}")
     for limit in words["limits"]:
-        print(f"  - {limit}")
+        print(f"  - {limit.format(sealed=checker.size)}")
 
 
 def main(arguments: list[str] | None = None) -> int:

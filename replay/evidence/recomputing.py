@@ -8,13 +8,15 @@ from replay.decisions.audit import REPRODUCED, as_of_announced, audited
 from replay.decisions.unmoved import DecisionAt
 from replay.errors import UsageError
 from replay.evidence.form import EvidenceHeader
-from replay.history.timeline import Moment
+from replay.history.browse import is_retracted
+from replay.history.timeline import RETRACTED, Moment
 from replay.rendering.facet import standing_json
 from replay.replaying.values import Standing
 from replay.schemes.registry import SCHEMES, choose, lent, replay_of
 from replay.store.base import Store
 from replay.store.decode import read_record
-from replay.store.queries import link_up_to, row_at
+from replay.store.queries import link_up_to, row_at, rows_of
+from replay.store.record import Row
 
 OTHER_MOMENT: Final = "other_moment"
 OTHER_LEVEL: Final = "other_level"
@@ -33,6 +35,10 @@ class ClaimOutcome(NamedTuple):
     """State and level at the moment that the file points at."""
     now: dict[str, Any]
     """The same with all that the file holds."""
+    decided_again: int | None = None
+    """The position of the last decision on the claim's period behind it, if the file holds one."""
+    retracted: int | None = None
+    """The position of the last retraction of the claim that stands, if one does."""
 
     @property
     def comes_out(self) -> bool:
@@ -54,16 +60,29 @@ def recompute(store: Store, header: EvidenceHeader) -> ClaimOutcome:
     if row is None:
         return ClaimOutcome(None, NOTHING_CLAIMED, *_standings(store, header))
     data = read_record(row.type, row.record).data
+    later = _decided_again(store, row, f"{data.scheme} {data.period}"), _retracted(store, row)
     if isinstance(data, LevelDecided):
         found = audited(store, DecisionAt(header.subject, row.position, data))
         claimed = {"record": "decision", "period": data.period, "run": data.run, **found["decided"]}
-        return ClaimOutcome(claimed, found["outcome"], found["replayed"], found["now"])
+        return ClaimOutcome(claimed, found["outcome"], found["replayed"], found["now"], *later)
     replayed, now = _standings(store, header)
     claimed = {"record": "announcement", "period": data.period, "level": data.level}
     outcome = REPRODUCED if replayed["level"] == data.level else OTHER_LEVEL
     if as_of_announced(store, data) != header.as_of:
         outcome = OTHER_MOMENT
-    return ClaimOutcome(claimed, outcome, replayed, now)
+    return ClaimOutcome(claimed, outcome, replayed, now, *later)
+
+
+def _decided_again(store: Store, claim: Row, ref: str) -> int | None:
+    behind = rows_of(store, claim.stream, claim.position, ref=ref)
+    return max((row.position for row in behind if row.type == "level.decided"), default=None)
+
+
+def _retracted(store: Store, claim: Row) -> int | None:
+    if not is_retracted(store, claim):
+        return None
+    behind = rows_of(store, claim.stream, claim.position, ref=f"{claim.source} {claim.event_id}")
+    return max((row.position for row in behind if row.type == RETRACTED and not is_retracted(store, row)), default=None)
 
 
 def _standings(store: Store, header: EvidenceHeader) -> tuple[dict[str, Any], dict[str, Any]]:

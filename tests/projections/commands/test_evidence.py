@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,6 +18,7 @@ from fixtures.demo import MERCHANT, story
 from replay.decisions.decide import decide, decided_events, period_of
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.store.opening import create_store, open_store
+from replay.store.queries import row_named
 from tests.support.making import event, ingest_events
 from tests.support.seals import checkpointed, trust_text
 
@@ -169,14 +170,61 @@ def test_checking_says_what_passed_what_comes_out_and_what_is_not_shown(dispute:
         for name in ("form", "signatures", "quorum", "seal", "keys", "records", "contents", "claim", "policies")
     ]
     assert "recomputed: what was claimed comes out again" in lines
-    assert lines[-4:] == [
+    told = json.loads(run("verify-evidence", dispute.decided, "--trust", dispute.trust, "--format", "json").stdout)
+    sealed = told["sealed"]
+    assert (told["recomputed"]["decided_again"], told["recomputed"]["retracted"]) == (None, None)
+    assert "AGAIN" not in found.stdout and "chosen" not in found.stdout
+    assert lines[-5:] == [
         "What it does not show:",
+        f"- what was recorded after position {sealed}, up to which is sealed",
         "- that what was never recorded did not happen",
         "- that the ledger worked out its seal honestly, unless a witness who recomputed it has signed",
         "- that the recorded facts are true",
     ]
     chinese = run("verify-evidence", dispute.decided, "--trust", dispute.trust, "--lang", "zh")
     assert len(chinese.stdout.splitlines()) == len(lines) and "它不能证明：" in chinese.stdout
+
+
+def test_a_claim_that_was_decided_again_or_retracted_is_told(tmp_path: Path) -> None:
+    location, keys = str(tmp_path / "ledger.db"), tmp_path / "keys"
+    back = event("event.retracted", "back", LATER, subject=MERCHANT, recordedtime=LATER)
+    back["data"] = {"case": "c-1", "event": "announced-2022-10", "reason": "another month", "source": "urn:test"}
+    create_store(location)
+    with open_store(location) as store:
+        told = [*story(), announcement("2022-10", "bronze-9"), back]
+        ingest_events(store, [item for item in told if item["recordedtime"] <= LATER], tmp_path, backfill=True)
+        announced = row_named(store, "urn:test", "announced-2022-10")
+        retracted = row_named(store, "urn:test", "back")
+        for again in (None, "a hearing", "another hearing"):
+            decide(store, SCHEME, period_of(store, SCHEME, parse_month(PERIOD), None), again)
+        decided = [position for position, _ in decided_events(store, MERCHANT, EVERYTHING_SHOWN)]
+        checkpointed(store)
+        keys.write_text(trust_text(store.identity.id))
+    assert announced is not None and retracted is not None and len(decided) == 3
+
+    def checked(path: Path, **header: int) -> tuple[dict[str, Any], str]:
+        first, rest = path.read_bytes().split(b"\n", 1)
+        changed = json.dumps(json.loads(first) | header, sort_keys=True, separators=(",", ":")).encode()
+        path.write_bytes(changed + b"\n" + rest)
+        asked = ("verify-evidence", path, "--trust", keys)
+        return json.loads(run(*asked, "--format", "json").stdout)["recomputed"], run(*asked).stdout
+
+    for number, later in enumerate((decided[-1], decided[-1], None)):
+        path = tmp_path / f"decided-{number}"
+        made = run("evidence", MERCHANT, "--decision", decided[number], "--store", location, "--out", path)
+        assert made.exit_code == 0, made.output
+        found, text = checked(path)
+        assert (found["decided_again"], found["retracted"]) == (later, None)
+        assert ("the same period was DECIDED AGAIN at position" in text) == (later is not None)
+    path = tmp_path / "replayed"
+    asked = ("--as-of", "2022-11-30", "--scheme", SCHEME, "--store", location, "--out", path)
+    assert run("evidence", MERCHANT, *asked).exit_code == 0
+    found, text = checked(path)
+    assert (found["claimed"], found["retracted"]) == (None, None)
+    assert "the moment was chosen by whoever made the file: nothing in the ledger binds it" in text
+    found, text = checked(path, claim=announced.position)
+    assert (found["decided_again"], found["retracted"]) == (None, retracted.position)
+    assert f"what was claimed was RETRACTED at position {retracted.position}\n" in text and "was chosen by" in text
 
 
 def test_a_pipe_is_no_file_of_evidence(dispute: Dispute, tmp_path: Path) -> None:

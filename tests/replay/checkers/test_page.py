@@ -20,7 +20,7 @@ from replay.checkers.filled import PAGE, filled_checkers
 from tests import ROOT
 from tests.oracles.alterations import altered_files
 from tests.oracles.bounds import at_bounds, bad_trust_files, good_trust_files
-from tests.worlds.evidence import TRUST, Case, cases, merchant_case
+from tests.worlds.evidence import TRUST, Case, agency_case, cases, merchant_case
 
 BROWSER = os.environ.get("LEVELBOOK_BROWSER", "/usr/bin/chromium")
 pytestmark = [pytest.mark.skipif(not BROWSER, reason="LEVELBOOK_BROWSER names none"), pytest.mark.slow]
@@ -216,6 +216,23 @@ def test_it_is_used_by_keyboard_and_says_what_is_wrong_with_a_trust_file(browser
     page.focus("[data-language=zh]")
     page.keyboard.press("Enter")
     assert page.inner_text("#result").startswith("信任文件无法使用：信任文件第 1 行")
+    page.context.close()
+
+
+def test_the_moment_and_the_seal_are_told(browser: Browser, address: str) -> None:
+    page = opened(browser, address, [], locale="en-GB")
+    assert "what was recorded after the last position that is sealed (the seal)" in page.inner_text("#limits")
+    for case, is_bound in ((merchant_case(), True), (agency_case(), False)):
+        told = chosen(page, case.file.written())
+        assert f"UTC, known up to position {case.header['position']}" in told
+        assert ("whoever made the file chose this moment" in told) != is_bound
+        assert f"what was recorded after position {case.seal - 1} (the seal)" in page.inner_text("#limits")
+    micros = (-62_135_596_800_000_000, -1, 253_402_271_999_999_999)
+    assert [page.evaluate(f"() => instantText({number}n)") for number in micros] == [
+        "0001-01-01 00:00:00.000000",
+        "1969-12-31 23:59:59.999999",
+        "9999-12-31 15:59:59.999999",
+    ]
     page.context.close()
 
 

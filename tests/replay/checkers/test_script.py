@@ -177,6 +177,12 @@ def test_every_key_of_the_log_must_have_signed() -> None:
     assert verdict(good, b"quorum none\n") == "signatures"
 
 
+def test_instants_are_told_to_the_microsecond_in_every_year() -> None:
+    assert check_evidence.instant_text(-62_135_596_800_000_000) == "0001-01-01T00:00:00.000000+00:00"
+    assert check_evidence.instant_text(-1) == "1969-12-31T23:59:59.999999+00:00"
+    assert check_evidence.instant_text(253_402_271_999_999_999) == "9999-12-31T15:59:59.999999+00:00"
+
+
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit status, output and errors of the script as it is written beside evidence."""
     (folder / SCRIPT).write_bytes(filled_checkers()[SCRIPT])
@@ -192,6 +198,13 @@ def test_what_the_script_prints(tmp_path: Path) -> None:
     assert (status, errors) == (0, "")
     assert [line.split()[:2] for line in told.splitlines()[: len(CHECKS)]] == [["ok", check] for check in CHECKS]
     assert "What this does not show:" in told and "what was never recorded did not happen" in told
+    case = merchant_case()
+    assert f"what was recorded after position {case.seal - 1} (the seal)" in told
+    assert "Moment: as of 20" in told and f", known up to position {case.header['position']}." in told
+    assert "chosen" not in told, "a decision binds it"
+    for free in (creator_case(), agency_case()):
+        (tmp_path / "free").write_bytes(free.file.written())
+        assert "It was chosen by whoever made the file" in run(tmp_path, "free", "--trust", "keys")[1]
     status, told, _ = run(tmp_path, "good", "--trust", "keys", "--lang", "zh")
     assert status == 0 and "以下各点本文件不能证明" in told
 
