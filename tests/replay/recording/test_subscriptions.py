@@ -269,13 +269,13 @@ def test_the_example_of_the_page_counts_each_payment_once_however_often_it_is_ki
 ) -> None:
     create_store(location)
     program, file, chance = example(tmp_path), tmp_path / "payments.db", random.Random(5)
-    told = story(600)
+    told = story(2_000)  # so many that a killer who looks now and then comes before the end
     with open_store(location) as store:
         ingest_events(store, told, tmp_path)
         payments = [made for made in told if made["type"] == "order.paid"]
         kills = 1 + SOAK
         for number in range(kills):
-            bound = len(payments) * (number + 1) // (kills + 1) - chance.randrange(20)
+            bound = len(payments) * (number + 1) // (kills + 4) - chance.randrange(20)
             with started(program, location, str(file)) as process:
                 eventually(lambda bound=bound: counted(file) >= bound)  # type: ignore[misc]
                 process.send_signal(signal.SIGKILL)
