@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_evidence_that_hides_a_record_is_refuted_by_its_receipt(
 
 def test_evidence_of_another_history_is_refuted(store: Store, tmp_path: Path) -> None:
     other = tmp_path / "other.db"
-    with sqlite3.connect(tmp_path / "ledger.db") as ours, sqlite3.connect(other) as theirs:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as ours, closing(sqlite3.connect(other)) as theirs:
         ours.backup(theirs)
     shutil.copy(tmp_path / "ledger.db.key", tmp_path / "other.db.key")
     ingest_events(store, [paid("o-10", subject=SUBJECT)], tmp_path)
