@@ -19,8 +19,7 @@ import msgspec
 from replay.columnar.columns import TYPES, Columns
 from replay.columnar.numbering import KEY, names_schema
 from replay.errors import DamagedError
-from replay.store.beside import locked, open_private, shared
-from replay.store.sqlite import sync
+from replay.store.beside import locked, open_private, shared, sync
 
 if TYPE_CHECKING:
     import pyarrow as pa

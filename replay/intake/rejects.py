@@ -10,9 +10,8 @@ from typing import BinaryIO, Final
 from replay.errors import StoreError, UsageError
 from replay.parsing.lines import REFUSED_MARK
 from replay.parsing.refusals import Reason, Refusal
-from replay.store.beside import open_private
+from replay.store.beside import open_private, sync
 from replay.store.location import is_postgres
-from replay.store.sqlite import sync
 
 NAMES_TRIED_MAX: Final = 10_000
 

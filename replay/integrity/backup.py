@@ -11,11 +11,12 @@ from replay.integrity.aliases import buyer_problems
 from replay.integrity.verify import Verified, verify
 from replay.store.alias_queries import copied_tables, put_rows, table_rows
 from replay.store.base import Store
+from replay.store.beside import draft_beside, sync
 from replay.store.evidence.copies import COPIED, copied_rows
 from replay.store.key_chains import record
 from replay.store.queries import BEFORE_ALL, plain_rows
 from replay.store.record import Row, leaf_hash
-from replay.store.sqlite import SqliteStore, copy_of, draft_beside, remove_draft, settle, sync
+from replay.store.sqlite import SqliteStore, copy_of, remove_draft, settle
 
 COPY_ROWS: Final = 10_000
 

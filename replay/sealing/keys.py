@@ -9,7 +9,6 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,11 +18,10 @@ from domain.events import KeysAnnounced
 from replay.errors import StoreError, UsageError
 from replay.proving.checkpoint import origin_of
 from replay.proving.notes import ED25519, ML_DSA_44, SigningKey
-from replay.recording.append import Appender, ledger_clock
-from replay.recording.erase import scrubbed, take_due
-from replay.recording.own import check_reason, own_candidate, own_source
+from replay.recording.own import check_reason
+from replay.recording.own_record import record_own
 from replay.store.base import KEY_BYTES, Store
-from replay.store.beside import beside, open_private
+from replay.store.beside import beside, make_secret_file, secret_in, secret_of, sync
 from replay.store.evidence.announced import ANNOUNCED, KEYS_STREAM, Announcement, announcements
 
 SIGNING_VARIABLE: Final = "LEVELBOOK_SIGNING_KEY"
@@ -31,6 +29,7 @@ NEXT_VARIABLE: Final = "LEVELBOOK_NEXT_SIGNING_KEY"
 ID_CHANCE_BYTES: Final = 16
 KINDS: Final = (ED25519, ML_DSA_44)
 NEXT: Final = ".next"
+SECRET: Final = "key to sign with"
 
 
 class Secret(NamedTuple):
@@ -136,7 +135,7 @@ def settle_rotation(store: Store) -> None:
     following = _from_file(beside(path, NEXT))
     if following is not None and following.vkeys(store.identity.id) == made[-1].vkeys:
         beside(path, NEXT).replace(path)
-        _sync_folder(path)
+        sync(path.parent)
 
 
 def signers(store: Store) -> Signers:
@@ -177,15 +176,7 @@ def _label(ledger_id: str, kind: int) -> bytes:
 
 
 def _announce(store: Store, said: KeysAnnounced) -> None:
-    appender, source = Appender(store.identity.id, b""), own_source(store)
-    with store.append() as transaction:
-        stamper = ledger_clock(transaction, clock_behind=False)
-        due = take_due(transaction, appender, stamper)
-        event_id = f"keys-{secrets.token_hex(ID_CHANCE_BYTES)}"
-        item = own_candidate(KEYS_STREAM, ANNOUNCED, source, event_id, transaction.now(), said)
-        done = appender.append(transaction, [item], stamper)
-        assert done.recorded == 1
-    scrubbed(store, due)
+    record_own(store, KEYS_STREAM, ANNOUNCED, f"keys-{secrets.token_hex(ID_CHANCE_BYTES)}", said)
 
 
 def _secrets(store: Store) -> Iterator[Secret]:
@@ -204,25 +195,19 @@ def _places(store: Store) -> str:
 
 def _from_environment(name: str) -> Secret | None:
     text = os.environ.get(name)
-    return None if text is None else _read(text, f"the environment variable {name}")
+    if text is None:
+        return None
+    where = f"the environment variable {name}"
+    return Secret(secret_of(text, where, SECRET), where)
 
 
 def _from_file(path: Path) -> Secret | None:
     try:
-        return _read(path.read_bytes().decode("ascii", "replace"), str(path))
+        return Secret(secret_in(path, SECRET), str(path))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"the key to sign with {path} cannot be read: {error.strerror}") from None
-
-
-def _read(text: str, where: str) -> Secret:
-    digits = text.strip()
-    with suppress(ValueError):
-        value = bytes.fromhex(digits)
-        if len(digits) == KEY_BYTES * 2 and len(value) == KEY_BYTES:
-            return Secret(value, where)
-    raise UsageError(f"{where} holds no key to sign with: 64 hexadecimal digits are needed")
 
 
 def _made(path: Path | None, variable: str) -> Secret:
@@ -232,26 +217,7 @@ def _made(path: Path | None, variable: str) -> Secret:
             f"the key to sign with must be given in {variable}: {KEY_BYTES * 2} hexadecimal digits that you make once"
             " and keep, as from 'openssl rand -hex 32'"
         )
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    handle = open_private(draft, os.O_EXCL | os.O_WRONLY)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(handle)
-        with suppress(FileExistsError):  # left by a run that was killed before it announced its keys
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path)
+    make_secret_file(path)
     found = _from_file(path)
     assert found is not None
     return found
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,14 +12,12 @@ from domain.events import HeadsSealed
 from domain.keys import MAP_VERSION
 from replay.errors import StoreError, UsageError
 from replay.proving.log_tree import root_at
-from replay.recording.append import Appender, ledger_clock
 from replay.recording.chaining import chain_keys, unchained
-from replay.recording.erase import scrubbed, take_due
-from replay.recording.own import own_candidate, own_source
+from replay.recording.own_record import record_own
 from replay.schema.versions import LATER_TABLES
 from replay.sealing.heads import draft_heads, drafted_size
 from replay.sealing.log import extend_log
-from replay.store.base import Store
+from replay.store.base import Store, Transaction
 from replay.store.evidence.log_tree import log_reach, subtree_of
 from replay.store.evidence.seals import HEADS_STREAM, SEALED, Seal, latest_seal, seal_at
 
@@ -58,18 +56,13 @@ def _seal(store: Store, before: Seal | None, size: int, told: Told, *, clock_beh
 
 
 def _append(store: Store, before: Seal | None, said: HeadsSealed, *, clock_behind: bool) -> Seal:
-    appender, source = Appender(store.identity.id, b""), own_source(store)
-    with store.append() as transaction:
-        stamper = ledger_clock(transaction, clock_behind=clock_behind)
-        due = take_due(transaction, appender, stamper)
+    def check(transaction: Transaction) -> None:
         if latest_seal(transaction) != before:
             raise StoreError("another checkpoint was made meanwhile, and nothing was sealed by this one; make it again")
-        event_id = f"seal-{said.size}-{secrets.token_hex(ID_CHANCE_BYTES)}"
-        item = own_candidate(HEADS_STREAM, SEALED, source, event_id, transaction.now(), said)
-        done = appender.append(transaction, [item], stamper)
-        assert done.recorded == 1
-    scrubbed(store, due)
-    return seal_at(store, done.head.position)
+
+    event_id = f"seal-{said.size}-{secrets.token_hex(ID_CHANCE_BYTES)}"
+    head = record_own(store, HEADS_STREAM, SEALED, event_id, said, check=check, clock_behind=clock_behind)
+    return seal_at(store, head.position)
 
 
 def prepare(store: Store, told: Told = lambda *_: None) -> None:

@@ -7,15 +7,17 @@ into SQLite's kind of name: a `#`, `?` or `%41` in a folder or file must lead no
 
 import fcntl
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 from replay.errors import BusyError, LevelbookError, NotExaminedError, UsageError
+from replay.store.base import KEY_BYTES
 
 if TYPE_CHECKING:
     import psycopg
@@ -252,3 +254,51 @@ def failures_named(named: Callable[[Failure], LevelbookError]) -> Iterator[None]
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         is_operational = isinstance(cause, sqlite3.OperationalError | psycopg.OperationalError)
         raise named(Failure(first_line(cause), getattr(cause, "sqlstate", None), is_operational)) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def draft_beside(path: Path) -> Path:
+    """A name that no other process uses, also none that was killed, for a file that is not whole yet."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+
+
+# --- secrets: 32 bytes, as 64 hexadecimal digits
+
+
+def secret_of(text: str, where: str, what: str) -> bytes:
+    """The secret that a text is. Raises UsageError, which says where `what` was looked for, and shows nothing of it."""
+    digits = text.strip()
+    with suppress(ValueError):
+        found = bytes.fromhex(digits)
+        if len(digits) == KEY_BYTES * 2 and len(found) == KEY_BYTES:
+            return found
+    raise UsageError(f"{where} holds no {what}: 64 hexadecimal digits are needed")
+
+
+def secret_in(path: Path, what: str) -> bytes:
+    """The secret that a file holds. Raises OSError where it cannot be read, UsageError where it holds none."""
+    return secret_of(path.read_bytes().decode("ascii", "replace"), str(path), what)
+
+
+def make_secret_file(path: Path) -> None:
+    """Make a file with a new secret, for its owner alone, whole or not at all; one that stands there stays."""
+    draft = draft_beside(path)
+    handle = open_private(draft, os.O_EXCL | os.O_WRONLY)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(handle)
+        with suppress(FileExistsError):  # left by a run that was killed, or made by one beside us
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync(path.parent)

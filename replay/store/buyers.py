@@ -8,16 +8,16 @@ Both stand outside the chain. A seal, keyed too, binds the three, so that rows d
 import hmac
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
 from domain.limits import ALIAS_HEX_CHARS
 from replay.errors import StoreError, UsageError
 from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Store, key_check
-from replay.store.beside import open_private
+from replay.store.beside import make_secret_file, secret_in, secret_of
 
 KEY_VARIABLE: Final = "LEVELBOOK_BUYER_KEY"
+SECRET: Final = "key for buyers"
 ERASURES: Final = "ledger/erasures"
 """The stream of the receipts of erasures."""
 
@@ -62,7 +62,7 @@ def key_of(store: Store) -> bytes:
 def key_from_environment() -> bytes | None:
     """The key that LEVELBOOK_BUYER_KEY holds, if it is set."""
     text = os.environ.get(KEY_VARIABLE)
-    return None if text is None else _key_from(text, f"the environment variable {KEY_VARIABLE}")
+    return None if text is None else secret_of(text, f"the environment variable {KEY_VARIABLE}", SECRET)
 
 
 def no_key() -> NoReturn:
@@ -78,22 +78,8 @@ def make_key(path: Path) -> bytes:
     key = key_from_environment()
     if key is not None:
         return key
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    handle = open_private(draft, os.O_EXCL | os.O_WRONLY)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(handle)
-        with suppress(FileExistsError):  # left by a run that was killed, or made by one beside us
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return _key_from(_text_of(path), str(path))
-
-
-def _text_of(path: Path) -> str:
-    return path.read_bytes().decode("ascii", "replace")
+    make_secret_file(path)
+    return secret_in(path, SECRET)
 
 
 def _read_key(store: Store, path: Path | None) -> bytes:
@@ -102,19 +88,10 @@ def _read_key(store: Store, path: Path | None) -> bytes:
             f"the key for buyers of {store.name} is not set; put its 64 hexadecimal digits into {KEY_VARIABLE}"
         )
     try:
-        return _key_from(_text_of(path), str(path))
+        return secret_in(path, SECRET)
     except FileNotFoundError:
         raise UsageError(
             f"the key for buyers is missing: {path}; bring it back from its copy, or set {KEY_VARIABLE}"
         ) from None
     except OSError as error:
         raise StoreError(f"the key for buyers {path} cannot be read: {error.strerror}") from None
-
-
-def _key_from(text: str, where: str) -> bytes:
-    digits = text.strip()
-    with suppress(ValueError):
-        key = bytes.fromhex(digits)
-        if len(digits) == KEY_BYTES * 2 and len(key) == KEY_BYTES:
-            return key
-    raise UsageError(f"{where} holds no key for buyers: 64 hexadecimal digits are needed")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import sqlite3
 import time
 from collections import defaultdict
@@ -27,7 +26,17 @@ from replay.store.base import (
     identity_row,
     new_identity,
 )
-from replay.store.beside import OpenedFile, beside, connect_sqlite, examining_mode, locked, open_private, reading_mode
+from replay.store.beside import (
+    OpenedFile,
+    beside,
+    connect_sqlite,
+    draft_beside,
+    examining_mode,
+    locked,
+    open_private,
+    reading_mode,
+    sync,
+)
 from replay.store.record import Row
 
 APPLICATION_ID: Final = 0x4C76426B
@@ -316,20 +325,6 @@ def settle(path: Path) -> None:
         raise _failure(str(path), error) from error
     finally:
         connection.close()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def draft_beside(path: Path) -> Path:
-    """A name that no other process uses, also none that was killed, for a file that is not whole yet."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
 
 
 def remove_draft(path: Path) -> None:

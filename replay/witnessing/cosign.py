@@ -13,7 +13,7 @@ from replay.proving.notes import sign
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import Judgement, TrustPolicy, judge
 from replay.store.base import Store
-from replay.store.sqlite import sync
+from replay.store.beside import sync
 from replay.witnessing.kept import Cosigned, Grade, Witness, keeping
 from replay.witnessing.recompute import RecomputedOtherwise, recompute
 
