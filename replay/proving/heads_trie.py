@@ -82,11 +82,22 @@ def trie_root(leaves: Sequence[HeadLeaf]) -> bytes:
     return done[0]
 
 
-def trie_path(leaves: Sequence[HeadLeaf], hashed: bytes) -> tuple[HeadLeaf, list[Turn]]:
+def trie_path(
+    leaves: Sequence[HeadLeaf], hashed: bytes, known: dict[tuple[int, int], bytes] | None = None
+) -> tuple[HeadLeaf, list[Turn]]:
     """The leaf that the bits of a key lead to, and the way there from the root, over leaves as `trie_root` takes them.
 
-    The leaf is the key's own where it is present, and another key's where it is not.
+    The leaf is the key's own where it is present, and another key's where it is not. Who asks for many keys of the same
+    leaves gives one `known`: the siblings near the root, which most ways share, are then worked out once.
     """
+    known = {} if known is None else known
+
+    def root_between(first: int, end: int) -> bytes:
+        found = known.get((first, end))
+        if found is None:
+            found = known[first, end] = trie_root(leaves[first:end])
+        return found
+
     turns: list[Turn] = []
     low, high = 0, len(leaves)
     while high - low > 1:
@@ -94,10 +105,10 @@ def trie_path(leaves: Sequence[HeadLeaf], hashed: bytes) -> tuple[HeadLeaf, list
         # The first whose bit is 1: all of them agree in the bits before.
         middle = bisect_left(leaves, 1, low, high, key=partial(_bit_in, bit))
         if bit_of(hashed, bit):
-            turns.append(Turn(bit, trie_root(leaves[low:middle])))
+            turns.append(Turn(bit, root_between(low, middle)))
             low = middle
         else:
-            turns.append(Turn(bit, trie_root(leaves[middle:high])))
+            turns.append(Turn(bit, root_between(middle, high)))
             high = middle
     return leaves[low], turns
 

@@ -79,14 +79,18 @@ def head_path(store: Store, key: str, size: int) -> HeadPath:
 
 
 def head_paths(store: Store, size: int) -> Callable[[str], HeadPath]:
-    """The same for many keys: the roots of all buckets are read once, and for each key the heads of one bucket."""
+    """The same for many keys: the roots of all buckets are read and joined once, for each key the heads of one bucket
+    are read.
+    """
     roots = [root.subtree for root in bucket_roots(store, size)]
     if not roots:
         raise UsageError(f"no seal is over the first {size} records; 'levelbook checkpoint' makes them")
 
+    known: dict[tuple[int, int], bytes] = {}
+
     def path_of(key: str) -> HeadPath:
         hashed = key_hash(key)
-        reached, above = trie_path(roots, hashed)
+        reached, above = trie_path(roots, hashed, known)
         heads = heads_in(store, [bucket_of(reached.key_hash)], size)
         leaf, below = trie_path([head.leaf for head in heads], hashed)
         state = next(head.state for head in heads if head.key_hash == leaf.key_hash)

@@ -91,3 +91,11 @@ def test_no_altered_way_is_taken(counts: dict[str, int], data: st.DataObject) ->
     for altered in (turns[:at] + turns[at + 1 :], [*turns[:at], turns[at], *turns[at:]], other, turns[::-1]):
         if altered != turns:
             assert not is_present(key, counts[key], chain_of(counts[key]), altered, root)
+
+
+@given(KEYS, st.lists(st.integers(0, 400), min_size=1))
+def test_ways_that_share_what_is_known_are_those_of_each_alone(counts: dict[str, int], asked: list[int]) -> None:
+    leaves, known = leaves_of(counts), dict[tuple[int, int], bytes]()
+    for number in asked:
+        hashed = key_hash(f"stream merchant/m-{number}")
+        assert trie_path(leaves, hashed, known) == trie_path(leaves, hashed)
