@@ -154,6 +154,14 @@ def state_of(figures: Figures, service: int, rules: Rules) -> State:
     return State.RATED
 
 
+def rated_when(found: Evaluation, rules: Rules) -> list[Comparison]:
+    """What an agency that is no novice has to meet for there to be a level, compared as `state_of` does."""
+    return [
+        Comparison("service", found.service, 1, ">=", rules.service_min),
+        Comparison("credit", found.figures.credit, 1, ">=", rules.credit_min),
+    ]
+
+
 def trials(found: Evaluation, rules: Rules) -> list[Trial]:
     """The phases, then every row with the band that it reached."""
     novice = Comparison("months_onboarded", found.figures.months_onboarded, 1, "<=", rules.novice_months)

@@ -17,12 +17,18 @@ from projections.http import problems
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import read_body, wrong
 from projections.http.problems import Problem
+from projections.http.scopes import Asker, asker_of
 from projections.reading.freshness import Judges, ViewsStanding, freshness_json, standing_json
 from projections.reading.memory import LATER, AnswerKey, Remembered, remembered
 from projections.reading.point_reads import Level, PointRead
 from projections.reading.reader import Reading, levels_query
+from projections.schemes.registry import view_of
+from projections.schemes.shared.viewed import Viewed
+from projections.views.rows import SubjectRows
+from replay.history.readers import Reader
 from replay.history.timeline import has_subject
 from replay.rendering.clauses import points_text
+from replay.replaying.base import Policies
 from replay.schemes.registry import scheme_of, schemes_of
 from replay.store.base import Store
 
@@ -36,13 +42,15 @@ async def read_level(request: Request, asked: Asked) -> Reply:
     """The level of one subject in one scheme, as the views hold it."""
     reading = reading_of(request)
     subject, scheme, language = subject_of(asked), asked["scheme"], asked["lang"]
+    reader = asker_of(request).reader
     check_judges(asked["kind"], scheme)
 
     def work(store: Store, point: PointRead) -> _FoundLevels:
         standing = point.standing
         if not point.levels:
             raise _no_level(store, subject, scheme, standing)
-        body = level_json(point.levels[0], standing, reading.judges(standing.policies), language, store)
+        told = _Telling(standing, reading.judges(standing.policies), language, store, reader)
+        body = level_json(point.levels[0], point.rows(point.levels[0]), told)
         return _FoundLevels(body, standing, store.now())
 
     return _kept(request, language, await reading.points.read(subject, scheme, work))
@@ -51,13 +59,14 @@ async def read_level(request: Request, asked: Asked) -> Reply:
 async def read_levels_of(request: Request, asked: Asked) -> Reply:
     """The levels of one subject in every scheme that judges it."""
     reading = reading_of(request)
-    subject, language = subject_of(asked), asked["lang"]
+    subject, language, reader = subject_of(asked), asked["lang"], asker_of(request).reader
 
     def work(store: Store, point: PointRead) -> _FoundLevels:
         if not point.levels and not has_subject(store, subject):
             raise problems.no_subject(subject)
-        standing, judges = point.standing, reading.judges(point.standing.policies)
-        levels = [level_json(row, standing, judges, language, store) for row in point.levels]
+        standing = point.standing
+        told = _Telling(standing, reading.judges(standing.policies), language, store, reader)
+        levels = [level_json(row, point.rows(row), told) for row in point.levels]
         body = {"subject": subject, **standing_json(standing, store), "freshness": LATER, "levels": levels}
         return _FoundLevels(body, standing, store.now())
 
@@ -84,8 +93,9 @@ def reply_of(answer: Remembered, freshness: bytes) -> Reply:
 
 
 def answer_key(scope: Scope) -> AnswerKey:
-    """By what an answer is remembered: all that is asked in a request."""
-    return scope["path"], scope["query_string"]
+    """By what an answer is remembered: all that is asked in a request, and whether who asks may see decisions."""
+    asker: Asker = scope["levelbook.asker"]
+    return scope["path"], scope["query_string"], asker.reader
 
 
 def check_judges(kind: str, scheme: str) -> None:
@@ -101,15 +111,30 @@ def check_judges(kind: str, scheme: str) -> None:
         )
 
 
-def level_json(row: Level, standing: ViewsStanding, judges: Judges, language: str, store: Store) -> msgspec.Raw:
-    """A level in the words of a replay, as far as the views hold them, encoded; `LATER` says how fresh it is."""
+class _Telling(NamedTuple):
+    """Where the views stand, and for whom a level is told."""
+
+    standing: ViewsStanding
+    judges: Judges
+    language: str
+    store: Store
+    reader: Reader
+
+
+def level_json(row: Level, rows: SubjectRows, telling: _Telling) -> msgspec.Raw:
+    """A level in the words of a replay, encoded; `LATER` says how fresh it is."""
+    standing, judges, language, store, reader = telling
     key = (*standing[:_PLACE], row.scheme, row.policy_hash, language)
     told: _Told | None = judges.told.get(key)
     if told is None:
         if len(judges.told) >= TOLD_MAX:
             judges.told.clear()
-        told = judges.told[key] = _told(row, standing, judges, language, store)
-    own = {
+        told = judges.told[key] = _told(row, telling)
+    viewed = Viewed(
+        row.subject, row, told.policies, standing.as_of, standing.position, reader, rows, judges.by_hash, store
+    )
+    own = view_of(row.scheme).own_json(viewed)
+    shown = {
         "subject": row.subject,
         "freshness": LATER,
         "state": row.state,
@@ -118,10 +143,12 @@ def level_json(row: Level, standing: ViewsStanding, judges: Judges, language: st
         "score": row.score,
         "effective": _effective_json(row),
         "stale": bool(row.stale),
+        **own,
+        "next_level_name": told.level_names.get(own["next_level"] or ""),
     }
     if told.has_points:
-        own["points"] = points_text(row.score or 0)
-    return msgspec.Raw(told.beginning + _encode(own)[1:])
+        shown["points"] = points_text(row.score or 0)
+    return msgspec.Raw(told.beginning + _encode(shown)[1:])
 
 
 class _Told(NamedTuple):
@@ -131,6 +158,7 @@ class _Told(NamedTuple):
     """Of their JSON, with the comma before what is a level's own."""
     level_names: dict[str, str]
     has_points: bool
+    policies: Policies
 
 
 TOLD_MAX: Final = 256
@@ -139,10 +167,13 @@ _PLACE: Final = 4
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _told(row: Level, standing: ViewsStanding, judges: Judges, language: str, store: Store) -> _Told:
+def _told(row: Level, telling: _Telling) -> _Told:
+    standing, judges, language, store, _ = telling
+    policies = judges.taking_part(row.scheme, store, standing)
     shared = {
         "scheme": row.scheme,
         **standing_json(standing, store),
+        "asked_known_at": None,
         "policy": row.policy,
         "policy_hash": row.policy_hash,
         "in_force": judges.in_force(row.policy_hash, standing.as_of),
@@ -151,7 +182,8 @@ def _told(row: Level, standing: ViewsStanding, judges: Judges, language: str, st
     }
     del shared["freshness"]
     beginning = _encode(shared)[:-1] + b","
-    return _Told(beginning, judges.level_names(row.scheme, language), scheme_of(row.scheme).replay.has_points)
+    names, has_points = judges.level_names(row.scheme, language), scheme_of(row.scheme).replay.has_points
+    return _Told(beginning, names, has_points, policies)
 
 
 def row_json(row: Level) -> dict[str, Any]:

@@ -17,7 +17,14 @@ from projections.api.evidence import EVIDENCE_TYPE
 from projections.api.operations import Operation
 from projections.api.routes import OPERATIONS
 from projections.contract.answers import SCHEMAS
-from projections.contract.api import BatchBody, ChangesPage, LevelAnswer, ProblemAnswer, explained_page, replayed_level
+from projections.contract.api import (
+    BatchBody,
+    ChangesPage,
+    ProblemAnswer,
+    explained_page,
+    replayed_level,
+    viewed_level,
+)
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.parameters import SCHEME_NAMES
 from projections.http.settings import prefix_of
@@ -81,7 +88,7 @@ def _composed() -> dict[str, list[type[Schema]]]:
     for (command, scheme), (_, schema) in SCHEMAS.items():
         by_command.setdefault(command, []).append((scheme, schema))
     return {
-        "Level": [LevelAnswer, *(replayed_level(schema) for _, schema in by_command["replay"])],
+        "Level": [form(schema) for _, schema in by_command["replay"] for form in (viewed_level, replayed_level)],
         "Explanation": [explained_page(schema) for _, schema in by_command["explain"]],
         "History": [by_command["history"][0][1]],
         "Diff": [by_command["diff"][0][1]],

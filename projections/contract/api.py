@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 
 from domain.policy import STATUSES
 from projections.contract.parts.keys import (
@@ -55,7 +55,12 @@ class StandingOfViews(Answer):
 
 
 class LevelAnswer(StandingOfViews):
-    """A level as the views hold it: the same keys as a replay has, as far as they go."""
+    """A level as the views hold it: the keys that the levels of every scheme have. Those of a scheme are beside them,
+    the same as a replay's.
+    """
+
+    class Meta:
+        unknown = INCLUDE
 
     subject = text_key(SUBJECT)
     scheme = choice_key(SCHEME_NAMES, "the scheme that judged")
@@ -265,6 +270,16 @@ def replayed_level(schema: type[Schema]) -> type[Schema]:
         "stale": flag_key("always false: a replay is never stale"),
     }
     return type(f"Replayed{schema.__name__}", (schema,), more)
+
+
+def viewed_level(schema: type[Schema]) -> type[Schema]:
+    """A level as the views hold it, with all the keys of its scheme."""
+    more = {
+        "score": whole_key("points in tenths, rank of the tier, 4 S + B, or total; null without", allow_none=True),
+        "stale": flag_key("true: the level could not be worked out lately, and stands as it stood before"),
+        "freshness": nested_key(FreshnessAnswer, "how far the views lie behind"),
+    }
+    return type(f"Viewed{schema.__name__}", (schema,), more)
 
 
 def explained_page(schema: type[Schema]) -> type[Schema]:

@@ -10,7 +10,7 @@ from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
-from replay.policies.catalog import adopted_policies, shipped_revisions
+from replay.policies.catalog import DEFAULT, adopted_policies, previewed, shipped_revisions
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, scheme_of
 from replay.store.base import Store
@@ -108,20 +108,21 @@ class Judges:
 
     def __init__(self, store: Store, policies: str) -> None:
         self._noted: dict[str, list[list[str]]] = json.loads(policies)
-        self._by_hash = _policies_by_hash(store)
+        self.by_hash = _policies_by_hash(store)
+        """Every revision at hand."""
         self.told: dict[tuple[Any, ...], Any] = {}
         """What was made of them for answers: a cache, filled by who made it."""
 
     def in_force(self, policy_hash: str, as_of: int) -> bool:
-        found = self._by_hash.get(policy_hash)
+        found = self.by_hash.get(policy_hash)
         return found is not None and as_of >= found.in_force_from
 
     def policies(self, scheme: str) -> list[dict[str, str]]:
         """Every version that took part, the earliest first."""
         return [
-            {"scheme": self._by_hash[digest].scheme, "id": name, "hash": digest}
+            {"scheme": self.by_hash[digest].scheme, "id": name, "hash": digest}
             for name, digest in self._noted.get(scheme, ())
-            if digest in self._by_hash
+            if digest in self.by_hash
         ]
 
     def assumed(self, scheme: str) -> list[str]:
@@ -131,8 +132,15 @@ class Judges:
     def level_names(self, scheme: str, language: str) -> dict[str, str]:
         return scheme_of(scheme).replay.level_names_of(self._taking_part(scheme), language)
 
+    def taking_part(self, scheme: str, store: Store, standing: ViewsStanding) -> Policies:
+        """The versions that judged, and those that could be previewed where the views stand."""
+        found = self._taking_part(scheme)
+        if not scheme_of(scheme).previews:
+            return found
+        return found._replace(previewed=previewed(store, scheme, DEFAULT, standing.as_of, standing.position))
+
     def _taking_part(self, scheme: str) -> Policies:
-        found = [self._by_hash[digest] for _, digest in self._noted.get(scheme, ()) if digest in self._by_hash]
+        found = [self.by_hash[digest] for _, digest in self._noted.get(scheme, ()) if digest in self.by_hash]
         own = [policy for policy in found if policy.scheme == scheme]
         beside = [policy for policy in found if policy.scheme != scheme]
         return Policies(own, beside)

@@ -1,6 +1,7 @@
 """Answers that were made lately, as bytes: given again for as long as the views stand where they stood."""
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -15,8 +16,8 @@ BESIDE_BYTES: Final = 500
 LATER: Final = msgspec.Raw(b"\0")
 """Stands in JSON for how fresh it is, which is put in when it is sent: no JSON holds such a byte."""
 
-AnswerKey = tuple[str, bytes]
-"""What was asked: path and query."""
+AnswerKey = tuple[Hashable, ...]
+"""What was asked, path and query, and who may see what of it."""
 MemoryPlace = tuple[int, Place]
 """The version of the file, where there is one, and where the views in it stand."""
 

@@ -1,14 +1,20 @@
-"""One subject's levels in one statement, and so from one moment: as fast as a database can be asked."""
+"""One subject's levels in one statement, and what they rest on in a few: as fast as a database can be asked."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any, Final, NamedTuple
+
+from sqlalchemy.dialects import sqlite
 
 from projections.http.problems import no_views
 from projections.reading.freshness import Place, Seen, ViewsStanding
 from projections.views.belonging import SeenHistory
 from projections.views.location import views_path
+from projections.views.rows import SubjectRows, rows_query
+from projections.views.tables import tables_of
 from replay.errors import StoreError
 from replay.store.beside import OpenedFile, connect_sqlite, examining_mode
 from replay.store.sqlite import SqliteStore
@@ -38,6 +44,8 @@ class PointRead(NamedTuple):
 
     standing: ViewsStanding
     levels: Sequence[Level]
+    rows: Callable[[Level], SubjectRows]
+    """What a level rests on, at the same moment: to be read while the point is."""
 
 
 BUSY_SECONDS: Final = 5
@@ -80,8 +88,18 @@ class SqlitePoints:
         self._file.check_unchanged("the file of the views")
         return Seen(self._standing(self._stood), self._store.now())
 
-    def read(self, subject: str, scheme: str | None = None) -> PointRead:
-        """A subject's levels, or the one in a scheme. Raises Problem where nothing is live, OtherHistory."""
+    @contextmanager
+    def reading(self, subject: str, scheme: str | None = None) -> Iterator[PointRead]:
+        """A subject's levels, or the one in a scheme, and what they rest on. Raises Problem where nothing is live,
+        OtherHistory.
+        """
+        self._rows("BEGIN")
+        try:
+            yield self._read(subject, scheme)
+        finally:
+            self._connection.rollback()
+
+    def _read(self, subject: str, scheme: str | None) -> PointRead:
         asked = (_LEVELS_SQL, (subject,)) if scheme is None else (_LEVEL_SQL, (subject, scheme))
         rows = self._rows(*asked) or self._rows(STANDING_SQL)
         self._file.check_unchanged("the file of the views")
@@ -89,13 +107,24 @@ class SqlitePoints:
             raise no_views()
         standing = self._standing(rows[0][:_OF_STANDING])
         levels = [Level._make((*row[_OF_STANDING:], 0)) for row in rows if len(row) > _OF_STANDING]
-        return PointRead(standing, sorted(levels) if len(levels) > 1 else levels)
+        return PointRead(
+            standing, sorted(levels) if len(levels) > 1 else levels, partial(self._rows_of, standing.build)
+        )
+
+    def _rows_of(self, build: int, level: Level) -> SubjectRows:
+        def read(table: str, since: tuple[str, int | str] | None = None) -> list[dict[str, Any]]:
+            column, value = (None, None) if since is None else since
+            sql, names = _rows_sql(build, table, column)
+            asked = {"subject": level.subject, "scheme": level.scheme, "since": value}
+            return [dict(zip(names, row, strict=True)) for row in self._rows(sql, asked)]
+
+        return read
 
     def is_current(self) -> bool:
         """Whether it still reads the file of the views that stands there now."""
         return self._file.is_current()
 
-    def _rows(self, sql: str, parameters: Sequence[str] = ()) -> list[Any]:
+    def _rows(self, sql: str, parameters: Sequence[str] | Mapping[str, Any] = ()) -> list[Any]:
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
@@ -114,3 +143,11 @@ class SqlitePoints:
 
     def close(self) -> None:
         self._connection.close()
+
+
+@lru_cache(64)
+def _rows_sql(build: int, table: str, since: str | None) -> tuple[str, tuple[str, ...]]:
+    """The statement that reads a subject's rows of a table, and the names of its columns."""
+    found = tables_of(build, None)[table]
+    compiled = rows_query(found, since).compile(dialect=sqlite.dialect(paramstyle="named"))
+    return str(compiled), tuple(column.name for column in found.columns)

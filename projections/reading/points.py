@@ -61,7 +61,8 @@ class Points:
             store, points = self._own
             try:
                 self._look_here(points)  # what is kept of this reading stands where that look saw the views
-                return work(store, points.read(subject, scheme))
+                with points.reading(subject, scheme) as point:
+                    return work(store, point)
             except StoreError:
                 is_current = self._is_current(store, points)
                 self._close_own()  # what has failed is not read from again

@@ -28,6 +28,7 @@ from projections.views.changes import last_number
 from projections.views.database import Build, Views, has_live, open_views
 from projections.views.definitions import check_definitions
 from projections.views.location import has_views, views_path
+from projections.views.rows import SubjectRows, rows_through
 from projections.views.tables import Tables
 from replay.errors import BusyError, StoreError, UsageError
 from replay.history.readers import Reader
@@ -272,8 +273,12 @@ class Reading:
             levels = at.tables["levels"].c
             where = [levels.subject == subject, *([] if scheme is None else [levels.scheme == scheme])]
             query = levels_query(at, self.changes, *where).order_by(levels.scheme)
-            point = PointRead(at.standing, [Level(*row) for row in at.connection.execute(query)])
-            return work(store, point)
+            found = [Level(*row) for row in at.connection.execute(query)]
+
+            def rows(level: Level) -> SubjectRows:
+                return rows_through(at.connection, at.tables, level.subject, level.scheme)
+
+            return work(store, PointRead(at.standing, found, rows))
 
     def _positions(self) -> tuple[int, int]:
         """Of the views, and of the ledger."""

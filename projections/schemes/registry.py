@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection
 
 from projections.schemes.creator_firefly import expected as firefly_expected
+from projections.schemes.creator_firefly import shown as firefly_shown
 from projections.schemes.creator_firefly.moving import FireflyMover
 from projections.schemes.creator_level import expected as creator_expected
+from projections.schemes.creator_level import shown as creator_shown
 from projections.schemes.creator_level.moving import CreatorMover
 from projections.schemes.mcn_level import expected as mcn_expected
+from projections.schemes.mcn_level import shown as mcn_shown
 from projections.schemes.mcn_level import view as mcn_view
 from projections.schemes.mcn_level.moving import AgencyMover
 from projections.schemes.merchant_reputation import expected as reputation_expected
+from projections.schemes.merchant_reputation import shown as reputation_shown
 from projections.schemes.merchant_reputation.moving import ReputationMover
 from projections.schemes.merchant_tier import expected as tier_expected
+from projections.schemes.merchant_tier import shown as tier_shown
 from projections.schemes.merchant_tier import view as tier_view
 from projections.schemes.merchant_tier.moving import TierMover
 from projections.schemes.shared.expected_rows import Rows
 from projections.schemes.shared.moving import Mover
+from projections.schemes.shared.viewed import Viewed
 from projections.views.step import Rewrite, Step
 from projections.views.tables import TABLE_NAMES, Tables
 from replay.errors import LevelbookError
@@ -47,6 +53,8 @@ class View:
     """What moves its units in a step."""
     expected: Callable[[Any], Rows]
     """A replay → by table, the rows that the view must hold."""
+    own_json: Callable[[Viewed], dict[str, Any]]
+    """A subject as the view holds it → the keys that only its scheme's answers have: those that its replay gives."""
     in_bulk: bool = True
     """Whether many records fill it from columns (`bulk.fill` of its room), or else subject by subject, after those."""
     goes_on: bool = False
@@ -75,6 +83,7 @@ VIEWS: Final[dict[str, View]] = {
             tables=("reputation_months",),
             mover=ReputationMover,
             expected=reputation_expected.rows_of,
+            own_json=reputation_shown.own_json,
             goes_on=True,
             laws=(reputation_expected.openings_equal_closings,),
         ),
@@ -83,6 +92,7 @@ VIEWS: Final[dict[str, View]] = {
             tables=("tier_days", "tier_figures"),
             mover=TierMover,
             expected=tier_expected.rows_of,
+            own_json=tier_shown.own_json,
             resting=tier_view.WITHOUT_FIGURES,
         ),
         View(
@@ -90,18 +100,21 @@ VIEWS: Final[dict[str, View]] = {
             tables=("creator_months", "creator_figures", "mcn_parts"),
             mover=CreatorMover,
             expected=creator_expected.rows_of,
+            own_json=creator_shown.own_json,
         ),
         View(
             SCHEMES["creator-firefly"],
             tables=("firefly_months",),
             mover=FireflyMover,
             expected=firefly_expected.rows_of,
+            own_json=firefly_shown.own_json,
         ),
         View(
             SCHEMES["mcn-level"],
             tables=("mcn_months", "leaderboards"),
             mover=AgencyMover,
             expected=mcn_expected.rows_of,
+            own_json=mcn_shown.own_json,
             in_bulk=False,
             across=mcn_view.every_board,
         ),

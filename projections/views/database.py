@@ -35,8 +35,8 @@ from replay.store.beside import (
 from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 
-FORMAT: Final = 4
-"""Of the tables. 3: a build keeps the chain hash of its position, and a unit set aside may have a trace."""
+FORMAT: Final = 5
+"""Of the tables and `v1_…` views. 5: a tier's figures by day and the calendar are shown, too."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 _READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")

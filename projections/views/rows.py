@@ -1,7 +1,11 @@
 """Rows that the views of all schemes have: one row by its columns, or many as columns, where values are lists."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Connection, Select, Table, bindparam, select
+
+from projections.views.tables import Tables
 
 JUDGED: Final = ("policy", "policy_hash", "assumed")
 """The columns that say by which policy a row was judged."""
@@ -48,3 +52,33 @@ def change_columns(
         "cause": word,
         "cause_position": position,
     }
+
+
+class SubjectRows(Protocol):
+    """Reads what the views hold of one subject in one scheme at one moment."""
+
+    def __call__(self, table: str, since: tuple[str, int | str] | None = None) -> list[dict[str, Any]]:
+        """The subject's rows of a table in order; with `since` those whose column has this value or a greater one."""
+
+
+def rows_query(table: Table, since: str | None) -> Select[Any]:
+    """What such a reader asks, its parameters being `subject`, `scheme` and `since`."""
+    columns = table.c
+    query = select(table).where(columns.subject == bindparam("subject"))
+    if "scheme" in columns:
+        query = query.where(columns.scheme == bindparam("scheme"))
+    if since is not None:
+        query = query.where(columns[since] >= bindparam("since"))
+    return query.order_by(*table.primary_key.columns)
+
+
+def rows_through(connection: Connection, tables: Tables, subject: str, scheme: str) -> SubjectRows:
+    """What a connection reads of a subject in a scheme."""
+
+    def read(table: str, since: tuple[str, int | str] | None = None) -> list[dict[str, Any]]:
+        column, value = (None, None) if since is None else since
+        asked = {"subject": subject, "scheme": scheme, "since": value}
+        query = rows_query(tables[table], column)
+        return [dict(row) for row in connection.execute(query, asked).mappings()]
+
+    return read

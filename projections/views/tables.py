@@ -1,8 +1,9 @@
 """The tables of the views, one set for each build, and the SQL views `v1_…` by which services read the live one.
 
 Instants are microseconds since 1970-01-01T00:00:00Z, days and months texts (2022-11-05, 2022-11), money fen, points
-tenths. Columns that a `v1_…` view does not name are the views' own business: from which stored state a late event
-goes on. A rebuild fills the tables of a new build beside the live ones; a switch makes the `v1_…` views anew.
+tenths; days that are reckoned with are numbers, counted from 1970-01-01. Columns that a `v1_…` view does not name are
+the views' own business: from which stored state a late event goes on. A rebuild fills the tables of a new build beside
+the live ones; a switch makes the `v1_…` views anew.
 """
 
 from collections.abc import Sequence
@@ -131,14 +132,14 @@ _INDEXES: Final = (
     ("decisions", "subject"),
     ("mcn_months", "month"),
 )
-INTERNAL: Final = ("calendar", "life", "tier_figures", "creator_figures", "mcn_parts", "bindings")
+INTERNAL: Final = ("life", "creator_figures", "mcn_parts", "bindings")
 """Tables that no `v1_…` view shows: the states that the views go on from."""
 TABLE_NAMES: Final = tuple(_columns())
 
 _HIDDEN: Final = {
     "set_aside": ("trace",),
     "reputation_months": ("month_end", "opened_at", "is_open", "closed_at", "closed_position", "netting"),
-    "tier_days": ("tier", "since_day", "lowest_since_day", "is_open", "cleared_out"),
+    "tier_days": ("tier", "is_open", "cleared_out"),
 }
 
 

@@ -14,13 +14,15 @@ from replay.schemes.registry import answer_of
 
 def replay_json(replay: Replay, language: str) -> dict[str, Any]:
     """A replay: what was asked, by which policy, and where the subject stands."""
-    answer = answer_of(replay)
+    answer, names = answer_of(replay), replay.level_names(language)
+    own = answer.own_json()
     return {
         **common_json(replay),
         **answer.standing_json(),
-        "level_name": replay.level_names(language).get(replay.standing().level or ""),
+        "level_name": names.get(replay.standing().level or ""),
         "effective": answer.effective_json(),
-        **answer.own_json(),
+        **own,
+        "next_level_name": names.get(own["next_level"] or ""),
     }
 
 

@@ -6,6 +6,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 MONTH: Final = r"\A[0-9]{4}-[0-9]{2}\Z"
 INSTANT: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{6})?\+08:00\Z"
+HASH: Final = r"\A[0-9a-f]{64}\Z"
 POINTS: Final = r"\A[+-]?[0-9]+\.[0-9]\Z"
 
 
@@ -40,8 +41,8 @@ def texts_key(description: str) -> fields.List[Any]:
     return fields.List(fields.String(), required=True, metadata={"description": description})
 
 
-def list_key(schema: type[Schema], description: str) -> fields.List[Any]:
-    return fields.List(fields.Nested(schema), required=True, metadata={"description": description})
+def list_key(schema: type[Schema], description: str, **options: Any) -> fields.List[Any]:
+    return fields.List(fields.Nested(schema), required=True, metadata={"description": description}, **options)
 
 
 def nested_key(schema: type[Schema], description: str, *, required: bool = True, **options: Any) -> fields.Nested:

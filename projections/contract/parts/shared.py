@@ -71,11 +71,24 @@ class EffectiveAnswer(Answer):
     since = text_key("publication, evaluation or day since which they are the same; null for none", allow_none=True)
 
 
+class NextDatesAnswer(Answer):
+    evaluation = text_key("when the level is reckoned next; null where no date does", allow_none=True)
+    publication = text_key("when it is published next; null in schemes that do not publish", allow_none=True)
+    update = text_key("when what is shown may be another next", allow_none=True)
+
+
 class ReplayAnswer(CommonAnswer, StandingAnswer):
     """What the answers about every scheme have."""
 
     level_name = text_key("what the level is called in --lang", allow_none=True)
     effective = nested_key(EffectiveAnswer, "what counts towards the outside at as_of")
+    next_level = text_key(
+        "code of the level that comes next: of a gated creator that which meeting the gates gives; null at the top, and"
+        " where none can come",
+        allow_none=True,
+    )
+    next_level_name = text_key("what that is called in --lang", allow_none=True)
+    next_dates = nested_key(NextDatesAnswer, "instants, or days of schemes that judge by the day")
 
 
 class RatioAnswer(Answer):
@@ -110,3 +123,5 @@ class BenefitsAnswer(Answer):
     held = list_key(BenefitAnswer, "held at this level")
     won = texts_key("codes that the period before did not have")
     lost = texts_key("codes that the period before had")
+    gone = list_key(BenefitAnswer, "those lost")
+    next = list_key(BenefitAnswer, "that the next level, or the reputation that they also need, would bring")

@@ -23,7 +23,7 @@ class FireflyAnswer(ReplayAnswer):
     score = whole_key("points earned in all, which no redemption lowers")
     balance = whole_key("points left to redeem")
     to_next = nested_key(ToNextAnswer, "null at the top, and for who is not registered", allow_none=True)
-    benefits = nested_key(BenefitsAnswer, "held, and won and lost by the last change of level")
+    benefits = nested_key(BenefitsAnswer, "held, won and lost by the last change of level, and of the next")
     months = list_key(FireflyMonthAnswer, "the month table")
 
 

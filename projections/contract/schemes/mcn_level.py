@@ -1,8 +1,24 @@
 """The answers about the levels of agencies."""
 
+from domain.mcn_level.rule import SCORES
 from projections.contract.parts.explained import ExplainAnswer, MonthEvaluationAnswer
-from projections.contract.parts.keys import MONTH, Answer, flag_key, list_key, nested_key, text_key, whole_key
-from projections.contract.parts.shared import BenefitsAnswer, ReplayAnswer, StandingAnswer
+from projections.contract.parts.keys import (
+    MONTH,
+    Answer,
+    choice_key,
+    flag_key,
+    list_key,
+    nested_key,
+    text_key,
+    whole_key,
+)
+from projections.contract.parts.shared import (
+    BenefitsAnswer,
+    ComparisonAnswer,
+    RatioAnswer,
+    ReplayAnswer,
+    StandingAnswer,
+)
 
 
 class McnScoresAnswer(Answer):
@@ -31,10 +47,31 @@ class McnFiguresAnswer(Answer):
     worry_free = whole_key("worry-free orders settled")
 
 
+class PhaseAnswer(Answer):
+    last_novice_month = text_key("the last month of a novice; null for others", MONTH, allow_none=True)
+    rated_when = list_key(
+        ComparisonAnswer, "what a level asks beside: observation ends with the evaluation that meets both"
+    )
+
+
+class ScoreRowAnswer(RatioAnswer):
+    score = choice_key(SCORES, "the score that its points belong to")
+    what = text_key("the figure")
+    unit = choice_key(("percent", "number"), "how value and bands are shown")
+    points = whole_key("of the band reached")
+    points_max = whole_key("of the highest band")
+    band_from = text_key("from where on that band reaches")
+    next_from = text_key("from where on the next band reaches; null in the highest", allow_none=True)
+    next_points = whole_key("of that band", allow_none=True)
+
+
 class McnAnswer(ReplayAnswer, McnScoresAnswer):
     figures = nested_key(McnFiguresAnswer, "of the month; null before the first evaluation", allow_none=True)
+    credit_max = whole_key("over which credit never rises", allow_none=True)
+    rows = list_key(ScoreRowAnswer, "of the four scores; null before the first evaluation", allow_none=True)
+    phase = nested_key(PhaseAnswer, "when it ends, or what ends it; null before the onboarding", allow_none=True)
     to_next = whole_key("points missing to the next level; null unless rated, and at the top", allow_none=True)
-    benefits = nested_key(BenefitsAnswer, "held, won and lost")
+    benefits = nested_key(BenefitsAnswer, "held, won, lost and of the next level")
     months = list_key(McnMonthAnswer, "every evaluation up to as_of")
 
 

@@ -39,6 +39,13 @@ class PublishedAnswer(Answer):
     in_force = flag_key("whether the policy was in force at the publication")
 
 
+class GrowthAnswer(Answer):
+    month = text_key("the month of as_of", MONTH)
+    growth = points_key("net growth so far")
+    cap = points_key("over which it may not rise; null for none", allow_none=True)
+    room = points_key("what is left of the cap", allow_none=True)
+
+
 class MonthAnswer(Answer):
     month = text_key("natural month in Shanghai; months without any verdict are left out", MONTH)
     opening = points_key("at the close of the month before")
@@ -58,6 +65,7 @@ class MonthAnswer(Answer):
 
 class ReputationAnswer(ReplayAnswer, PointsAnswer):
     to_next = points_key("missing to the next level; null at the top or without a running count", allow_none=True)
+    growth_of_month = nested_key(GrowthAnswer, "against the growth cap; null unless open", allow_none=True)
     published = nested_key(PublishedAnswer, "the last publication; null before the first", allow_none=True)
     months = list_key(MonthAnswer, "the month table")
 

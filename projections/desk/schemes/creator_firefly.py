@@ -16,7 +16,7 @@ from projections.desk.schemes.facet import (
     missing_to,
     months_of_rows,
 )
-from replay.policies.benefits import held_benefits
+from replay.policies.benefits import Entitled, held_benefits
 
 _MONTHS: Final = "firefly_months"
 
@@ -44,7 +44,7 @@ def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
     level = told.level["level"]
     if level is None:
         return []
-    return held_benefits(policy, rules_of(policy).codes.index(level))
+    return held_benefits(policy, Entitled(rules_of(policy).codes.index(level)))
 
 
 FIREFLY: Final = SchemePages(

@@ -6,7 +6,7 @@ from domain.calendar import month_start, parse_month
 from domain.creator_level.facts import rules_of
 from domain.policy import Policy
 from projections.desk.schemes.facet import Band, Drawn, Facts, Periods, Point, SchemePages, Told, months_of_rows
-from replay.policies.benefits import held_benefits
+from replay.policies.benefits import Entitled, held_benefits
 
 _MONTHS: Final = "creator_months"
 
@@ -27,7 +27,7 @@ def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
         return []
     month = told.rows[_MONTHS][-1]
     reputation = (month["reputation_sum"], month["reputation_days"])
-    return held_benefits(policy, rules_of(policy).levels.index(level), reputation)
+    return held_benefits(policy, Entitled(rules_of(policy).levels.index(level), reputation))
 
 
 CREATOR: Final = SchemePages(

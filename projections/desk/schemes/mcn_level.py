@@ -16,7 +16,7 @@ from projections.desk.schemes.facet import (
     missing_to,
     months_of_rows,
 )
-from replay.policies.benefits import held_benefits
+from replay.policies.benefits import Entitled, held_benefits
 
 _MONTHS: Final = "mcn_months"
 
@@ -45,7 +45,7 @@ def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
         return []
     level = told.level["level"]
     rank = -1 if level is None else rules_of(policy).level_codes.index(level)
-    return held_benefits(policy, rank)
+    return held_benefits(policy, Entitled(rank))
 
 
 MCN: Final = SchemePages(

@@ -116,16 +116,21 @@ def month_columns(
 
 def account_of(row: Row[Any]) -> Account:
     """The account at a stored month's close."""
+    return account_in(dict(row._mapping))
+
+
+def account_in(row: Mapping[str, Any]) -> Account:
+    """The same from a row by its columns."""
     return Account(
-        points=row.closing_tenths,
-        growth=row.growth_tenths,
-        cap=NO_CAP if row.cap_tenths is None else row.cap_tenths,
-        month_end=row.month_end,
-        opened_at=row.opened_at,
-        open=bool(row.is_open),
-        closed_at=row.closed_at,
-        closed_position=row.closed_position,
-        netting=row.netting,
+        points=row["closing_tenths"],
+        growth=row["growth_tenths"],
+        cap=NO_CAP if row["cap_tenths"] is None else row["cap_tenths"],
+        month_end=row["month_end"],
+        opened_at=row["opened_at"],
+        open=bool(row["is_open"]),
+        closed_at=row["closed_at"],
+        closed_position=row["closed_position"],
+        netting=row["netting"],
     )
 
 

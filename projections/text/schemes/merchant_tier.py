@@ -17,7 +17,7 @@ def _lines(found: Found, words: Words) -> Iterator[str]:
         unlimited = limits["orders"] is None
         gmv = "" if unlimited else yuan(limits["gmv_fen"])
         yield words("no_limits") if unlimited else words("limits", orders=limits["orders"], gmv=gmv)
-    for name, ratio in found["indicators"].items():
+    for name, ratio in (found["indicators"] or {}).items():
         yield words("undefined" if ratio["value"] is None else "ratio", what=name, **ratio)
     for item in found["history"]:
         yield f"{item['day']}  {words.level(item['level'])}  {item['cause']}"

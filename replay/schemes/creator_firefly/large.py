@@ -29,9 +29,9 @@ class LargeFirefly(SelfTelling, FireflyReplay):
 
     def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
         Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]
-        self._terms = terms_of(policies.own, start_of_month)
-        self.spans = account.spans_of(self._terms)
-        folded = fold_firefly(known.columns, self._terms, moment.as_of, judges=True)
+        self.terms = terms_of(policies.own, start_of_month)
+        self.spans = account.spans_of(self.terms)
+        folded = fold_firefly(known.columns, self.terms, moment.as_of, judges=True)
         assert folded.verdicts is not None, "they were asked for"
         self.verdicts = folded.verdicts
         self.run, self.months, self.level_changes = firefly_of(folded, 0)

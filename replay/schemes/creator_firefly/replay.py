@@ -21,9 +21,9 @@ class FireflyReplay(Replay):
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
-        self._terms = terms_of(policies.own, start_of_month)
+        self.terms = terms_of(policies.own, start_of_month)
         self.took_part = taking_part(known, moment.as_of)
-        self.spans = account.spans_of(self._terms)
+        self.spans = account.spans_of(self.terms)
         self.run = run_of(self.took_part)
 
     @property
@@ -31,7 +31,7 @@ class FireflyReplay(Replay):
         return self.policy_at(self.moment.as_of)
 
     def policy_at(self, instant: int) -> Policy:
-        return term_at(self._terms, instant).policy
+        return term_at(self.terms, instant).policy
 
     @cached_property
     def judged(self) -> Sequence[Judged]:

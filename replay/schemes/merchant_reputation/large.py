@@ -52,8 +52,8 @@ class LargeReputation(LargeReplay, ReputationReplay):
     def __init__(self, subject: str, known: LargeKnown, moment: Moment, policies: Policies) -> None:
         Replay.__init__(self, subject, known, moment, policies)  # type: ignore[arg-type]
         self.opening = NEW
-        self._terms = terms_of(policies.own, start_of_month)
-        self.spans = spans_of(self._terms)
+        self.terms = terms_of(policies.own, start_of_month)
+        self.spans = spans_of(self.terms)
         self._folded = fold_reputation(known.columns, self.spans, moment.as_of)
         self.verdicts = self._folded.findings
         self.run = Run(account_of(self._folded, 0), [], self._months())

@@ -36,9 +36,9 @@ class ReputationReplay(Replay):
         super().__init__(subject, known, moment, policies)
         self.opening = opening
         """The account that the replay begins from: a new one, or that of an earlier month's close."""
-        self._terms = terms_of(policies.own, start_of_month)
+        self.terms = terms_of(policies.own, start_of_month)
         self.took_part = taking_part(known, moment.as_of)
-        self.spans = spans_of(self._terms)
+        self.spans = spans_of(self.terms)
         self.history = history_of(self.took_part, self.spans, moment.as_of)
         self.run = run(self.history, self.spans, opening)
 
@@ -47,7 +47,7 @@ class ReputationReplay(Replay):
         return self.policy_at(self.moment.as_of)
 
     def policy_at(self, instant: int) -> Policy:
-        return term_at(self._terms, instant).policy
+        return term_at(self.terms, instant).policy
 
     @classmethod
     def assumed_of(cls, policies: Policies) -> list[str]:

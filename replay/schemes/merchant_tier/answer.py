@@ -1,14 +1,50 @@
 """What only the answers about a merchant's tier say: days, indicators, limits, and the rules tried at a day's close."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_text
-from domain.merchant_tier.rule import NO_LIMIT, Bounds, Cause, Change, Day, indicators, span_on
+from domain.merchant_tier.rule import (
+    NO_LIMIT,
+    Account,
+    Bounds,
+    Cause,
+    Change,
+    Day,
+    Rules,
+    Span,
+    State,
+    Tier,
+    Window,
+    fast_day_comparisons,
+    indicators,
+    span_on,
+)
+from domain.rules.comparison import Comparison
+from replay.rendering.ahead import next_dates_json
 from replay.rendering.comparisons import comparison_json, trial_json
 from replay.rendering.facet import SchemeAnswer
 from replay.replaying.base import Part
 from replay.schemes.merchant_tier.replay import TierReplay
+
+INDICATORS: Final = ("complaint", "product", "service")
+NOT_JUDGED: Final = (State.NOT_ONBOARDED, State.OUT_OF_SCOPE)
+"""States of merchants that have no indicators: the scheme does not judge them."""
+
+
+class TierShown(NamedTuple):
+    """What is shown of a merchant, whether a replay gives it or the views do."""
+
+    day: int
+    """The last closed day."""
+    state: State
+    account: Account
+    """At its close."""
+    window: Window
+    """The figures of the days that the indicators and a fast upgrade look at."""
+    history: Sequence[tuple[int, Cause, int | None]]
+    """Each day on which the tier was set or changed, by what, and to which rank; None for none."""
+    spans: Sequence[Span]
 
 
 class TierAnswer(SchemeAnswer[TierReplay]):
@@ -22,27 +58,12 @@ class TierAnswer(SchemeAnswer[TierReplay]):
 
     def own_json(self) -> dict[str, Any]:
         replay = self.replay
-        rules, account = span_on(replay.spans, replay.day).rules, replay.account
-        tier, rated = rules.tiers[account.tier], replay.is_rated
-        return {
-            "day": day_text(replay.day),
-            "since": day_text(account.since) if rated else None,
-            "indicators": _indicators_json(replay.window.over(replay.day - rules.window_days + 1, replay.day)),
-            "next_evaluation": day_text(max(replay.day + 1, account.since + rules.wait_days)) if rated else None,
-            "history": [
-                {"day": day_text(change.day), "level": self._level(change), "cause": str(change.cause)}
-                for change in replay.run.changes
-            ],
-            "limits": {"orders": _limit(tier.orders_limit), "gmv_fen": _limit(tier.gmv_limit_fen)} if rated else None,
-        }
+        history = [(change.day, change.cause, _rank(change)) for change in replay.run.changes]
+        return tier_json(TierShown(replay.day, replay.state, replay.account, replay.window, history, replay.spans))
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """Each day on which the tier changed, and the last closed one, with every rule that was tried."""
         return {"evaluations": [self._evaluation_json(day) for day in self.replay.days_in(part)]}
-
-    def _level(self, change: Change) -> str | None:
-        gone = change.cause in (Cause.CLOSED, Cause.CLEARED_OUT)
-        return None if gone else self.replay.code_of(change.after)
 
     def _evaluation_json(self, day: int) -> dict[str, Any]:
         before = self.replay.evaluated(day)
@@ -54,17 +75,89 @@ class TierAnswer(SchemeAnswer[TierReplay]):
         }
 
 
+def tier_json(shown: TierShown) -> dict[str, Any]:
+    """The keys that only the answers about a merchant's tier have."""
+    _, rules, codes = span_on(shown.spans, shown.day)
+    account, rated = shown.account, shown.state is State.RATED
+    tier = rules.tiers[account.tier] if rated else None
+    evaluation = day_text(max(shown.day + 1, account.since + rules.wait_days)) if rated else None
+    return {
+        "day": day_text(shown.day),
+        "since": day_text(account.since) if rated else None,
+        "indicators": None if shown.state in NOT_JUDGED else _indicators_json(shown, rules, tier),
+        "next_evaluation": evaluation,
+        "next_level": codes[account.tier + 1] if tier is not None and tier.rises else None,
+        "next_dates": next_dates_json(evaluation, update=day_text(shown.day + 1) if rated else None),
+        "fast_upgrade": None if tier is None or not tier.rises else _fast_upgrade_json(shown, rules, tier),
+        "clear_out": _clear_out_json(shown, rules) if rated and account.tier == 0 else None,
+        "history": [
+            {"day": day_text(day), "level": None if rank is None else codes[rank], "cause": str(cause)}
+            for day, cause, rank in shown.history
+        ],
+        "limits": None
+        if tier is None
+        else {"orders": _limit(tier.orders_limit), "gmv_fen": _limit(tier.gmv_limit_fen)},
+    }
+
+
+def _rank(change: Change) -> int | None:
+    return None if change.cause in (Cause.CLOSED, Cause.CLEARED_OUT) else change.after.tier
+
+
 def _limit(limit: int) -> int | None:
     return None if limit == NO_LIMIT else limit
 
 
-def _indicators_json(figures: Day) -> dict[str, Any]:
-    """The three indicators over the window."""
-    nothing = Bounds(0, 0, 0)
-    found = indicators(figures, (">", ">", ">"), nothing)
-    return {
-        name: {
-            key: value for key, value in comparison_json(item).items() if key in ("numerator", "denominator", "value")
+def _indicators_json(shown: TierShown, rules: Rules, tier: Tier | None) -> dict[str, Any]:
+    """The three indicators over the window, each against the values above which the tier rises and falls."""
+    figures = shown.window.over(shown.day - rules.window_days + 1, shown.day)
+    up = _against(figures, tier.up) if tier is not None and tier.rises else [None] * len(INDICATORS)
+    down = _down(figures, tier) if tier is not None and tier.falls else [None] * len(INDICATORS)
+    found = {}
+    for name, plain, better, worse in zip(INDICATORS, _against(figures, Bounds(0, 0, 0)), up, down, strict=True):
+        value = comparison_json(plain)
+        found[name] = {
+            **{key: value[key] for key in ("numerator", "denominator", "value")},
+            "up": None if better is None else _bound_json(better),
+            "down": None if worse is None else _bound_json(worse),
         }
-        for name, item in zip(("complaint", "product", "service"), found, strict=True)
+    return found
+
+
+def _against(figures: Day, bounds: Bounds) -> list[Comparison]:
+    return indicators(figures, ("<", ">", ">"), bounds)
+
+
+def _down(figures: Day, tier: Tier) -> list[Comparison]:
+    return indicators(figures, (">", "<", "<"), tier.down)
+
+
+def _bound_json(compared: Comparison) -> dict[str, Any]:
+    found = comparison_json(compared)
+    return {name: found[name] for name in ("relation", "bound", "met")}
+
+
+def _fast_upgrade_json(shown: TierShown, rules: Rules, tier: Tier) -> dict[str, Any]:
+    """Until when one can come, and what it asks: of the window, and of one day since the last change: the first that
+    did all of it, or else the last closed one.
+    """
+    day, account = shown.day, shown.account
+    done = account.fast_day <= day
+    looked_at = account.fast_day if done else day if day > account.since else None
+    figures = Day(day) if looked_at is None else shown.window.over(looked_at, looked_at)
+    better = _against(shown.window.over(day - rules.window_days + 1, day), tier.up)
+    last = account.since + rules.wait_days - 1
+    return {
+        "open": day < last,
+        "last_day": day_text(last),
+        "day": None if looked_at is None else day_text(looked_at),
+        "day_is_met": done,
+        "compared": [comparison_json(item) for item in (*better, *fast_day_comparisons(figures, tier, rules))],
     }
+
+
+def _clear_out_json(shown: TierShown, rules: Rules) -> dict[str, Any]:
+    """Since when the tier is the lowest, at the close of which day it is cleared out, and how many days that leaves."""
+    since = shown.account.lowest_since
+    last = since + rules.clear_out_days
+    return {"lowest_since": day_text(since), "on": day_text(last), "days_left": last - shown.day}

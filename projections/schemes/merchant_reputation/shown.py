@@ -1,0 +1,52 @@
+"""What the answers about a merchant's reputation say, from the rows of its months."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from domain.calendar import month_text, parse_month
+from domain.merchant_reputation.account import publications
+from domain.merchant_reputation.facts import spans_of
+from domain.merchant_reputation.rule import NEW, Account, Month, Run, Span
+from domain.policy import Policy, Term, start_of_month, terms_of
+from projections.schemes.merchant_reputation.rows import account_in
+from projections.schemes.shared.viewed import Viewed
+from projections.views.tables import VERDICT_COLUMNS
+from replay.schemes.merchant_reputation.answer import DecidedShown, MonthShown, ReputationShown, reputation_json
+
+
+def own_json(viewed: Viewed) -> dict[str, Any]:
+    rows = viewed.rows("reputation_months")
+    terms, spans = _judging(tuple(viewed.policies.own))
+    account = account_in(rows[-1]) if rows else NEW
+    published = next(publications(_run(rows, account), spans, viewed.as_of), None)
+    sees = viewed.reader.sees_decisions
+    decided = _decided(month_text(published.month), viewed) if published is not None and sees else None
+    months = [found for row in rows if (found := _month(row)).verdicts]
+    return reputation_json(ReputationShown(account, published, decided, sees, months, terms, spans, viewed.as_of))
+
+
+@lru_cache(8)
+def _judging(policies: tuple[Policy, ...]) -> tuple[list[Term], list[Span]]:
+    terms = terms_of(policies, start_of_month)
+    return terms, spans_of(terms)
+
+
+def _run(rows: Sequence[dict[str, Any]], account: Account) -> Run:
+    """As much of a run as publications read."""
+    closings = [(parse_month(row["month"]), account_in(row)) for row in rows]
+    return Run(account, [], [Month(month, closing, closing, range(0)) for month, closing in closings])
+
+
+def _month(row: dict[str, Any]) -> MonthShown:
+    verdicts = {word: row[word] for word in VERDICT_COLUMNS if row[word]}
+    figures = row["opening_tenths"], row["growth_tenths"], row["cap_tenths"], row["closing_tenths"], row["level"]
+    return MonthShown(parse_month(row["month"]), *figures, verdicts)
+
+
+def _decided(month: str, viewed: Viewed) -> DecidedShown | None:
+    """What the latest run decided of a month."""
+    found = [row for row in viewed.rows("decisions", ("period", month)) if row["period"] == month]
+    if not found:
+        return None
+    return DecidedShown(found[-1]["run"], found[-1]["score"] or 0, found[-1]["level"], found[-1]["known_at"])
