@@ -15,7 +15,7 @@ from replay.checkers import check_evidence
 from replay.checkers.check_evidence import CHECKS, Checker, Refused, Untrusted, trust_of
 from replay.checkers.filled import SCRIPT, filled_checkers
 from replay.policies.catalog import all_given
-from tests.oracles.alterations import Altered, altered_files
+from tests.oracles.alterations import Altered, altered_files, tried
 from tests.oracles.bounds import at_bounds, bad_trust_files, beyond_bounds, good_trust_files
 from tests.oracles.evidence_files import COSIGNATURE, ML_DSA, NOTE_KEY, WITNESSES, Signer, trust_text, witness
 from tests.worlds.evidence import OTHER, OWN, TRUST, Case, agency_case, cases, creator_case, lone_case, merchant_case
@@ -100,8 +100,8 @@ def test_altered_files_are_refused_by_the_right_check() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_every_altered_file_is_refused_by_the_right_check(case: Case) -> None:
-    files = list(altered_files(case))
-    assert len(files) > 2_000 and {item.check for item in files} >= {*CHECKS} - {"records", "claim", "policies"}
+    files = tried(case)
+    assert len(files) > 500 and {item.check for item in files} >= {*CHECKS} - {"records", "claim", "policies"}
     assert not_refused(files) == []
 
 
