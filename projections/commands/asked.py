@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from projections.commands.completing import complete_month
+from projections.commands.naming import NamingSchemes
 
 if TYPE_CHECKING:
     from replay.evidence.checking import CheckedEvidence
@@ -115,14 +118,14 @@ def replay_asked(
     return replay_subject(store, subject, moment, scheme, Choice(policy, policies), beside)
 
 
-def month_asked(text: str) -> int:
+def month_asked(text: str, option: str = "--month") -> int:
     from domain.calendar import parse_month
     from replay.errors import UsageError
 
     try:
         return parse_month(text)
     except ValueError as error:
-        raise UsageError(f"--month {text!r} {error}; give a month such as 2022-11") from None
+        raise UsageError(f"{option} {text!r} {error}; give a month such as 2022-11") from None
 
 
 def day_asked(text: str, option: str = "--day") -> int:
@@ -133,3 +136,44 @@ def day_asked(text: str, option: str = "--day") -> int:
         return parse_day(text)
     except ValueError as error:
         raise UsageError(f"{option} {text!r} {error}; give a day such as 2022-11-05") from None
+
+
+class AskedPeriod(NamedTuple):
+    """The month or the day that was asked for; neither where none was."""
+
+    text: str | None = None
+    month: int | None = None
+    day: int | None = None
+
+
+def period_option(told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The period that a command is about: a month or a day. --month and --day, by which it was asked for once, are
+    still understood.
+    """
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def answer(*, period: str | None, month: str | None, day: str | None, **asked: Any) -> Any:
+            return command(period=_period_asked({"--period": period, "--month": month, "--day": day}), **asked)
+
+        for name in ("--day", "--month"):
+            answer = click.option(name, hidden=True, shell_complete=complete_month)(answer)
+        return click.option("--period", cls=NamingSchemes, metavar="PERIOD", shell_complete=complete_month, help=told)(
+            answer
+        )
+
+    return decorated
+
+
+def _period_asked(given: dict[str, str | None]) -> AskedPeriod:
+    from replay.errors import UsageError
+
+    named = [(option, text) for option, text in given.items() if text is not None]
+    if not named:
+        return AskedPeriod()
+    (option, text), *others = named
+    if others:
+        raise UsageError(f"{option} and {others[0][0]} both name a period; give one of them")
+    if option == "--month" or (option == "--period" and len(text) <= len("2022-11")):
+        return AskedPeriod(text, month_asked(text, option), None)
+    return AskedPeriod(text, None, day_asked(text, option))

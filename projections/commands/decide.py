@@ -13,7 +13,6 @@ from projections.commands.completing import (
     complete_scheme,
     complete_subject,
 )
-from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     EXIT_NOT_ALL,
     clock_option,
@@ -30,19 +29,12 @@ from projections.text import decisions as decisions_text
 
 if TYPE_CHECKING:
     from replay.store.base import Store
-from projections.commands.asked import day_asked, month_asked, on_evidence, open_at
+from projections.commands.asked import AskedPeriod, month_asked, on_evidence, open_at, period_option
 
 
-@command("decide", "levelbook decide merchant-reputation --month 2022-11")
+@command("decide", "levelbook decide merchant-reputation --period 2022-11")
 @click.argument("scheme", shell_complete=complete_decided)
-@click.option(
-    "--month",
-    cls=NamingSchemes,
-    metavar="YYYY-MM",
-    shell_complete=complete_month,
-    help="The month, of {by_month} and {boards}.",
-)
-@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
+@period_option("The month (YYYY-MM), of {by_month} and {boards}. The day (YYYY-MM-DD), of {by_day}.")
 @click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
 @click.option("--reason", help="Why there is a further run; kept for ever.")
 @clock_option
@@ -50,8 +42,7 @@ from projections.commands.asked import day_asked, month_asked, on_evidence, open
 @store_options
 def decide(
     scheme: str,
-    month: str | None,
-    day: str | None,
+    period: AskedPeriod,
     again: bool,
     reason: str | None,
     clock_behind: bool,
@@ -71,16 +62,14 @@ def decide(
     if again != (reason is not None):
         raise UsageError("a further run needs both --again and --reason")
     with open_at(store) as opened:
-        period = period_of(
-            opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
-        )
+        wanted = period_of(opened, scheme, period.month, period.day)
         if (
             waiting := unchained(opened)
         ) > 0:  # recorded by a version that kept no chains of keys, on which digests rest
             with progress_of("chaining the keys of records", waiting) as progress:
                 chain_keys(opened, progress)
         with progress_of("deciding", subjects_of(opened, scheme)) as progress:
-            found = run_of(opened, scheme, period, reason, progress, clock_behind=clock_behind, segments=segments)
+            found = run_of(opened, scheme, wanted, reason, progress, clock_behind=clock_behind, segments=segments)
         _sign(opened, clock_behind=clock_behind)
     decisions_text.print_run(found, as_json=format_ == "json")
 
@@ -114,14 +103,9 @@ def decided(subject: str, scheme: str | None, store: str, format_: str, lang: st
     decisions_text.print_decisions(found, lang, as_json=format_ == "json")
 
 
-@command("audit", "levelbook audit --scheme merchant-reputation --month 2022-11")
+@command("audit", "levelbook audit --scheme merchant-reputation --period 2022-11")
 @click.option("--scheme", metavar="SCHEME", shell_complete=complete_scheme, help="Only decisions of this scheme.")
-@click.option(
-    "--month",
-    metavar="PERIOD",
-    shell_complete=complete_month,
-    help="Only decisions of this month (or day, YYYY-MM-DD).",
-)
+@period_option("Only decisions of this month (YYYY-MM), or day (YYYY-MM-DD).")
 @click.option("--subject", metavar="SUBJECT", shell_complete=complete_subject, help="Only decisions on this subject.")
 @segments_option
 @language_option
@@ -129,7 +113,7 @@ def decided(subject: str, scheme: str | None, store: str, format_: str, lang: st
 @on_evidence()
 def audit(
     scheme: str | None,
-    month: str | None,
+    period: AskedPeriod,
     subject: str | None,
     segments: Path | None,
     store: str,
@@ -142,16 +126,14 @@ def audit(
     """
     from replay.decisions.audit import Selection, audit_json
 
-    if month is not None:
-        day_asked(month, "--month") if len(month) > len("2022-11") else month_asked(month)
     with open_at(store) as opened, progress_of("auditing", 0) as progress:
-        found = audit_json(opened, Selection(scheme, month, subject), progress, segments)
+        found = audit_json(opened, Selection(scheme, period.text, subject), progress, segments)
     decisions_text.print_audit(found, lang, as_json=format_ == "json")
     if found["reproduced"] < found["audited"]:
         sys.exit(EXIT_NOT_ALL)
 
 
-@command("appeal", "levelbook appeal merchant/tea-house --scheme merchant-reputation --month 2022-11 --format html")
+@command("appeal", "levelbook appeal merchant/tea-house --scheme merchant-reputation --period 2022-11 --format html")
 @click.argument("subject", shell_complete=complete_subject)
 @click.option(
     "--scheme",
@@ -160,10 +142,7 @@ def audit(
     shell_complete=complete_scheme,
     help="The scheme whose level is disputed.",
 )
-@click.option(
-    "--month", cls=NamingSchemes, metavar="YYYY-MM", shell_complete=complete_month, help="The month, of {by_month}."
-)
-@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
+@period_option("The month (YYYY-MM), of {by_month}. The day (YYYY-MM-DD), of {by_day}.")
 @click.option("--run", metavar="RUN", help="As decided in this run. Default: the latest.")
 @segments_option
 @language_option
@@ -174,14 +153,13 @@ def audit(
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="Form of the answer; html is one printable page.",
+    help="Form of the answer; html is a document to print.",
 )
 @on_evidence()
 def appeal(
     subject: str,
     scheme: str,
-    month: str | None,
-    day: str | None,
+    period: AskedPeriod,
     run: str | None,
     lang: str,
     store: str,
@@ -189,16 +167,20 @@ def appeal(
     format_: str,
 ) -> None:
     """Print the file of one disputed level: as announced, as decided, as known now, the difference, the events."""
-    from replay.decisions.appeal import appeal_json
+    from replay.decisions.appeal import appeal_of
     from replay.decisions.decide import period_of
     from replay.history.readers import EVERYTHING_SHOWN
 
     with open_at(store, segments) as opened:
-        period = period_of(
-            opened, scheme, None if month is None else month_asked(month), None if day is None else day_asked(day)
-        )
-        found = appeal_json(opened, subject, scheme, period, run, lang, EVERYTHING_SHOWN)
-    decisions_text.print_appeal(found, lang, format_)
+        wanted = period_of(opened, scheme, period.month, period.day)
+        file = appeal_of(opened, subject, scheme, wanted, run, lang, EVERYTHING_SHOWN)
+        if format_ == "html":
+            from projections.desk.appeal_document import document_of
+            from projections.terminal.streams import as_page
+
+            click.echo(as_page(document_of(opened, file, lang, EVERYTHING_SHOWN)))
+            return
+    decisions_text.print_appeal(file.found, lang, as_json=format_ == "json")
 
 
 @command("leaderboard", "levelbook leaderboard comprehensive --month 2023-05 --top 10")

@@ -209,3 +209,15 @@ def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
     answered = language_option(segments_option(store_options(command)))
     return scheme_option(moment_options(policy_option(policies_option(answered))))
+
+
+def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether an answer is drawn, too: with letters below it, and as a file."""
+    for option in (
+        click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it to a .svg or .png, too."),
+        click.option(
+            "--chart/--no-chart", default=None, help="Draw it below the text. Default: where a terminal is watched."
+        ),
+    ):
+        command = option(command)
+    return command

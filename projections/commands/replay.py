@@ -1,34 +1,67 @@
 """Commands that replay one subject: where it stands, why, its history, what differs."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from projections.commands.completing import complete_month, complete_policy, complete_subject
-from projections.commands.options import (
-    command,
-    replay_options,
-)
+from projections.commands.options import command, drawing_options, replay_options
+from projections.terminal.streams import is_watched
 from projections.text import answers as answers_text
 
 if TYPE_CHECKING:
-    pass
+    from replay.replaying.base import Replay
+    from replay.store.base import Store
 from projections.commands.asked import month_asked, on_evidence, open_at, replay_asked
 
 
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
 @click.argument("subject", shell_complete=complete_subject)
+@drawing_options
 @replay_options
 @on_evidence(moment=True)
-def replay(subject: str, store: str, segments: Path | None, format_: str, lang: str, **asked: Any) -> None:
+def replay(
+    subject: str,
+    store: str,
+    segments: Path | None,
+    format_: str,
+    lang: str,
+    chart: bool | None,
+    plot: Path | None,
+    **asked: Any,
+) -> None:
     """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
     from replay.answers.replay import replay_json
 
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answer = replay_json(found, lang)
+        lines = _drawn(opened, found, lang, format_, chart, plot)
     answers_text.print_answer("replay", answer, found, lang, as_json=format_ == "json")
+    for line in lines:
+        click.echo(line)
+
+
+def _drawn(
+    store: "Store", found: "Replay", lang: str, format_: str, chart: bool | None, plot: Path | None
+) -> list[str]:
+    """The lines of a chart, where a person watches or asks for it; the file of --plot is written."""
+    from replay.errors import UsageError
+
+    if chart and format_ == "json":
+        raise UsageError("--chart draws below the text; leave out --format json, or draw to a file by --plot")
+    is_charted = chart if chart is not None else format_ == "text" and is_watched(sys.stdout)
+    if not is_charted and plot is None:
+        return []
+    from projections.desk.plots.asked import drawn
+    from projections.desk.plots.files import check_form
+
+    if plot is not None:
+        check_form(plot)
+    lines = drawn(store, found, lang, is_charted=is_charted, plot=plot)
+    return ["", *lines] if lines else []
 
 
 @command("explain", "levelbook explain merchant/tea-house --month 2022-11")
@@ -64,16 +97,29 @@ def explain(
 
 @command("history", "levelbook history merchant/tea-house")
 @click.argument("subject", shell_complete=complete_subject)
+@drawing_options
 @replay_options
 @on_evidence(moment=True)
-def history(subject: str, store: str, segments: Path | None, format_: str, lang: str, **asked: Any) -> None:
+def history(
+    subject: str,
+    store: str,
+    segments: Path | None,
+    format_: str,
+    lang: str,
+    chart: bool | None,
+    plot: Path | None,
+    **asked: Any,
+) -> None:
     """Show each change of the level of SUBJECT with its cause."""
     from replay.answers.history import history_json
 
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answer = history_json(found)
+        lines = _drawn(opened, found, lang, format_, chart, plot)
     answers_text.print_answer("history", answer, found, lang, as_json=format_ == "json")
+    for line in lines:
+        click.echo(line)
 
 
 @command("diff", "levelbook diff merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")

@@ -4,9 +4,10 @@ import json
 from typing import Final, NamedTuple
 
 from domain.calendar import parse_day, parse_month
-from projections.text.appeal import appeal_lines, appeal_page
+from projections.desk.appeal_document import document_of
+from projections.text.appeal import appeal_lines
 from projections.text.words import Words
-from replay.decisions.appeal import appeal_json
+from replay.decisions.appeal import appeal_of
 from replay.decisions.decide import period_of
 from replay.errors import UsageError
 from replay.history.readers import Reader
@@ -40,14 +41,14 @@ def file_of(store: Store, wanted: Wanted, form: str) -> File:
     """The appeal file. Raises UsageError for a period that the scheme has not, and for an unknown subject."""
     month, day = _parsed(wanted.period)
     period = period_of(store, wanted.scheme, month, day)
-    found = appeal_json(store, wanted.subject, wanted.scheme, period, wanted.run, wanted.language, wanted.reader)
-    words = Words(wanted.language, found["level_names"])
+    appeal = appeal_of(store, wanted.subject, wanted.scheme, period, wanted.run, wanted.language, wanted.reader)
+    found = appeal.found
     if form == "json":
         content = json.dumps(found, ensure_ascii=False, indent=2)
     elif form == "html":
-        content = appeal_page(found, words)
+        content = document_of(store, appeal, wanted.language, wanted.reader)
     else:
-        content = "\n".join(appeal_lines(found, words)) + "\n"
+        content = "\n".join(appeal_lines(found, Words(wanted.language, found["level_names"]))) + "\n"
     name = f"appeal-{wanted.subject.replace('/', '-')}-{wanted.scheme}-{wanted.period}.{form}"
     return File(name, content.encode(), _TYPES[form])
 

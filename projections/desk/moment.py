@@ -87,8 +87,12 @@ def told_of(sight: Sight, subject: str, scheme: str, language: str) -> Told | No
     """A subject in a scheme; None where the views hold nothing of it yet."""
     if sight.views is not None:
         return _from_views(sight, sight.views, subject, scheme, language)
-    replay = replayed(sight, subject, scheme)
-    return Told(scheme, rows_of(replay), replay.policies, replay.level_names(language), replay.assumed, None)
+    return told_by(replayed(sight, subject, scheme), language)
+
+
+def told_by(replay: Replay, language: str) -> Told:
+    """What a replay tells, as the views would hold it."""
+    return Told(replay.scheme, rows_of(replay), replay.policies, replay.level_names(language), replay.assumed, None)
 
 
 def replayed(sight: Sight, subject: str, scheme: str) -> Replay:

@@ -17,7 +17,7 @@ from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk import find_page as find
-from projections.desk.chart import drawing_of
+from projections.desk.drawing.places import NARROW, WIDE, drawing_of
 from projections.desk.language import language_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
@@ -138,12 +138,12 @@ def login_page(request: Request, problem: Problem | None, next_page: str) -> Res
 
 
 def _route(page: Page) -> Route:
-    """A page behind its scope, with its parameters read; fields that a form sent empty leave the address."""
+    """A page behind its scope, with its parameters read; what a form sent becomes the one address of what it asks."""
     parameters, places = page.query(), PathReader(page.named())
 
     def endpoint(request: Request) -> Response:
         require(request, page.scope)
-        clean = address_of(request).without_empty()
+        clean = address_of(request).tidied()
         if clean is not None:
             return RedirectResponse(clean, 303, NOT_KEPT)
         asked = places.read(request) | read_query(parameters, request) | {"lang": language_of(request)}
@@ -207,7 +207,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
         timeline = timeline_of(sight, subject, told)
-        drawing = drawing_of(timeline)
+        drawings = [drawn for frame in (WIDE, NARROW) if (drawn := drawing_of(timeline, frame)) is not None]
         return _framed(
             request,
             "timeline.html",
@@ -215,7 +215,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
             sight,
             told,
             timeline=timeline,
-            drawing=drawing,
+            drawings=drawings,
             reads_decisions=sight.reader.sees_decisions,
             months=pages_of(told.scheme).periods.months(told),
             verdicts_of=verdicts_of,

@@ -16,14 +16,16 @@ from domain.policy import Policy
 from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
 from projections.desk.language import COOKIE, DeskWords, language_of, words_of
-from projections.desk.links import Address, subject_path
+from projections.desk.links import Address, picked, subject_path
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
 from replay.rendering.clauses import clause_json, clauses, points_text
+from replay.rendering.folding import folded
 from replay.schemes.registry import scheme_of
 
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
+_VARIABLE: Final = re.compile(r"--([a-z-]+): ([^;]+);")
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 HASH_SHOWN: Final = 12
 _MONTH_SECONDS: Final = 30 * 86_400
@@ -39,11 +41,12 @@ def rendered(request: Request, template: str, *, status: int = 200, **values: An
         "at": partial(_at, prefix),
         "subject_path": lambda subject, page="": _at(prefix, subject_path(subject, page)),
         "languages": [(told.tag, here.to(lang=code), code) for code, told in LANGUAGES.items()],
+        "origin": _origin(request),
         "is_signed_in": SESSION_COOKIE in request.cookies,
         "program": PROGRAM_VERSION,
         **values,
     }
-    response = HTMLResponse(_templates().get_template(template).render(scope), status, NOT_KEPT)
+    response = HTMLResponse(templates().get_template(template).render(scope), status, NOT_KEPT)
     if request.query_params.get("lang") == words.language:
         response.set_cookie(
             COOKIE,
@@ -62,13 +65,19 @@ def _at(prefix: str, path: str) -> str:
     return prefix + path
 
 
+def _origin(request: Request) -> str:
+    """The service as browsers name it, for addresses that are printed on paper."""
+    scheme = "https" if request.app.state.settings.is_https else request.url.scheme
+    return f"{scheme}://{request.url.netloc}"
+
+
 def address_of(request: Request) -> Address:
     """Where a page was asked for; never with two slashes before it, which in a link would name another site."""
     return Address("/" + request.url.path.lstrip("/\\"), dict(request.query_params))
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
     found = Environment(
         loader=PackageLoader("projections.desk"),
         autoescape=True,
@@ -87,9 +96,12 @@ def _templates() -> Environment:
         "month": month_text,
         "short_hash": lambda digest: digest[:HASH_SHOWN],
         "instant": shanghai_text,
+        "folded": folded,
+        "state_name": lambda state, words: words.shared.state(state),
     }
     found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of}
     found.globals |= {"has_points": has_points, "score_text": score_text}
+    found.globals |= {"picked": picked}
     found.globals |= {"mean": decimal_text, "changed_figures": changed_figures}
     return found
 
@@ -142,6 +154,22 @@ def short_of(policy: Policy, name: str, words: DeskWords) -> str:
 def cause_text(policy: Policy, cause: str, words: DeskWords) -> str:
     """What a change of level came with: a verdict or rule by its clause, else what the calendar or an event brought."""
     return short_of(policy, cause, words) if cause in clauses(policy.scheme) else words(f"cause_{cause}")
+
+
+def style_sheet() -> str:
+    """The pages' own sheet, for documents that stand alone: in ASCII, whatever these are sent through."""
+    text = asset_bytes("desk.css").decode()
+    return "".join(letter if letter.isascii() else f"\\{ord(letter):x} " for letter in text)
+
+
+@cache
+def drawing_style() -> str:
+    """What of the sheet a drawing needs that stands alone, with its colours written out: those for a light paper."""
+    sheet = asset_bytes("desk.css").decode()
+    colours = dict(_VARIABLE.findall(sheet.partition("}")[0]))
+    lines = [line for line in sheet.splitlines() if line.startswith(".chart .")]
+    rules = " ".join([*lines, ".chart { font-family: sans-serif; }", ".chart .paper { fill: var(--card); }"])
+    return re.sub(r"var\(--([a-z-]+)\)", lambda name: colours[name[1]], rules)
 
 
 @cache

@@ -1,15 +1,17 @@
 """A level over time: its points or score, the bands of its levels, and what was announced and corrected."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from domain.calendar import parse_instant
 from domain.events import Event
-from projections.desk.moment import Sight
-from projections.desk.schemes.facet import Band, Mark, Point, Told
+from projections.desk.drawing.timeline import SHADED, StateStretch, Timeline
+from projections.desk.schemes.facet import Mark, Told
 from projections.desk.schemes.registry import pages_of
 from replay.decisions.decide import decided_events
-from replay.history.timeline import retracted_positions
+from replay.history.readers import Reader
+from replay.history.timeline import Moment, retracted_positions
+from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import length_of, rows_of_types
 
@@ -17,22 +19,26 @@ SCANNED_EVENTS: Final = 20_000
 """Longer streams are not walked for announcements and corrections, for which there is no index."""
 
 
-class Timeline(NamedTuple):
-    """All that is drawn and tabulated."""
+class Viewpoint(Protocol):
+    """At which moment of a ledger a timeline is looked at, and by whom."""
 
-    points: list[Point]
-    is_stepped: bool
-    """Whether a score holds until the next; else it grew on the way there."""
-    is_ranked: bool
-    """Whether a score is the rank of the level itself."""
-    bands: list[Band]
-    marks: list[Mark]
-    as_of: int
-    are_marks_whole: bool
-    """False where the stream is too long to be walked for announcements and corrections."""
+    @property
+    def store(self) -> Store: ...
+    @property
+    def reader(self) -> Reader: ...
+    @property
+    def moment(self) -> Moment: ...
 
 
-def timeline_of(sight: Sight, subject: str, told: Told) -> Timeline:
+class Glance(NamedTuple):
+    """One beside the pages."""
+
+    store: Store
+    reader: Reader
+    moment: Moment
+
+
+def timeline_of(sight: Viewpoint, subject: str, told: Told) -> Timeline:
     """The timeline of one subject in one scheme; without decisions for a reader who may not see them."""
     own, as_of = pages_of(told.scheme).drawn, sight.moment.as_of
     marks = [] if own.publications is None else news_of([*own.publications(told, as_of)])
@@ -45,6 +51,11 @@ def timeline_of(sight: Sight, subject: str, told: Told) -> Timeline:
         own.is_stepped,
         own.is_ranked,
         own.bands(told.policies.own[-1]),
+        [
+            StateStretch(row["state"], row["from_at"], row["to_at"])
+            for row in told.rows["history"]
+            if row["state"] in SHADED
+        ],
         sorted(marks, key=lambda mark: (mark.at, mark.kind)),
         as_of,
         events is not None,
@@ -61,7 +72,7 @@ def news_of(publications: list[Mark]) -> list[Mark]:
     ]
 
 
-def _decisions(sight: Sight, subject: str, scheme: str) -> Iterator[Mark]:
+def _decisions(sight: Viewpoint, subject: str, scheme: str) -> Iterator[Mark]:
     """The decisions on a subject that were known; each stands where it was decided as of."""
     for position, decision in decided_events(sight.store, subject, sight.reader):
         at = parse_instant(decision.as_of)
@@ -69,7 +80,7 @@ def _decisions(sight: Sight, subject: str, scheme: str) -> Iterator[Mark]:
             yield Mark("decided", at, decision.level, decision.score, decision.period, decision.run)
 
 
-def _told_events(sight: Sight, subject: str, scheme: str, corrections: tuple[str, ...]) -> list[Event] | None:
+def _told_events(sight: Viewpoint, subject: str, scheme: str, corrections: tuple[str, ...]) -> list[Event] | None:
     """The announcements and corrections of a level that were known and stand; None where the stream is too long."""
     if length_of(sight.store, subject) > SCANNED_EVENTS:
         return None

@@ -53,12 +53,19 @@ def verdicts_of(row: dict[str, Any]) -> dict[str, int]:
     return {word: row[word] for word in VERDICT_COLUMNS if row[word]}
 
 
-def names_of(why: Why, told: Told, language: str) -> dict[str, dict[Any, str]]:
-    """What verdicts, notes and rules are called in a few words: by their own policies, counts by the last."""
-    short = {(clause["name"], clause["policy_hash"]): clause["short"] for clause in why.found["clauses"]}
-    rules = {clause["name"]: clause["short"] for clause in why.found["clauses"]}
+def names_of(why: Why, told: Told, language: str) -> dict[str, Any]:
+    """The clauses of verdicts, notes and rules, each led to by its rows; and what counted verdicts are called."""
     shorts = {name: clause_json(told.policies.own[-1], name, language)["short"] for name in why.counts}
-    return {"short": short, "rules": rules, "shorts": shorts}
+    return {**clauses_of(why.found), "shorts": shorts}
+
+
+def clauses_of(explained: dict[str, Any]) -> dict[str, Any]:
+    """The clauses of an explanation: of verdicts and notes by their own policies, of rules by the last."""
+    found = explained["clauses"]
+    return {
+        "short": {(clause["name"], clause["policy_hash"]): clause for clause in found},
+        "rules": {clause["name"]: clause for clause in found},
+    }
 
 
 def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: str | None) -> Replay:

@@ -1,10 +1,11 @@
 """How far long work has come: bars on standard error while a person watches, and nothing anywhere else."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from projections.terminal.streams import is_watched
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID
@@ -16,7 +17,7 @@ def phases(unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]
 
     What is yielded is called with a phase, how much is done, and of how much; 0 for a total that is not known yet.
     """
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if not is_watched(sys.stderr):
         yield lambda *_: None
         return
     from rich.console import Console

@@ -2,8 +2,9 @@
 
 import codecs
 import io
+import os
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 _HANDLER: Final = "levelbook-shown"
 _ASCII: Final = "levelbook_ascii"
@@ -22,6 +23,11 @@ def prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             is_ascii = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(errors=_HANDLER, encoding=_ASCII if is_ascii else None)
+
+
+def is_watched(stream: TextIO) -> bool:
+    """Whether a stream ends on a terminal that can do more than print lines."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def as_page(page: str) -> str:

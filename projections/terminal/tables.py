@@ -5,12 +5,13 @@ they are plain lines, the same whatever the width of a window, so that a pipe ge
 """
 
 import codecs
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import click
+
+from projections.terminal.streams import is_watched
 
 _GAP: Final = 2
 
@@ -65,7 +66,7 @@ def _padded(text: str, column: Column, width: int) -> str:
 
 def _is_laid_out_by_rich() -> bool:
     """Whether standard output is a terminal on which rich can do more than plain lines would."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if not is_watched(sys.stdout):
         return False
     return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 

@@ -109,13 +109,11 @@ def _standing(found: dict[str, Any], words: "Words") -> str:
     return words.decision("standing", state=state, level=level, score=found["score"])
 
 
-def print_appeal(found: dict[str, Any], language: str, form: str) -> None:
-    if form == "json":
+def print_appeal(found: dict[str, Any], language: str, *, as_json: bool) -> None:
+    if as_json:
         print_json(found)
         return
-    from projections.terminal.streams import as_page
-    from projections.text.appeal import appeal_lines, appeal_page
+    from projections.text.appeal import appeal_lines
     from projections.text.words import Words
 
-    words = Words(language, found["level_names"])
-    click.echo(as_page(appeal_page(found, words)) if form == "html" else "\n".join(appeal_lines(found, words)))
+    click.echo("\n".join(appeal_lines(found, Words(language, found["level_names"]))))

@@ -1,6 +1,6 @@
 """The file of one disputed level: as announced, as decided, as known now, and all that leads from one to the other."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.calendar import month_of, shanghai_text
 from domain.events import Event, LevelDecided
@@ -12,17 +12,27 @@ from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.browse import events_at
 from replay.history.readers import Reader
-from replay.history.timeline import Moment, has_subject
+from replay.history.timeline import Moment, event_at, has_subject
 from replay.rendering.clauses import points_text
 from replay.replaying.base import Part, Replay
 from replay.replaying.periods import Period
 from replay.schemes.registry import choose, lent, replay_of, scheme_of
 from replay.store.base import Store
+from replay.store.queries import chain_at
 
 
-def appeal_json(
+class Appeal(NamedTuple):
+    """The file of one disputed level."""
+
+    found: dict[str, Any]
+    """What it holds, as JSON."""
+    now: Replay
+    """As known now, without what its reader may not see."""
+
+
+def appeal_of(
     store: Store, subject: str, scheme: str, period: Period, run: str | None, language: str, reader: Reader
-) -> dict[str, Any]:
+) -> Appeal:
     """The file of one period's level. `run` names a run of decisions; None is the latest.
 
     For a reader who may not see decisions it is made as if nothing had been decided, with `decided` and `difference`
@@ -41,20 +51,34 @@ def appeal_json(
     part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
     verdicts, notes = bearing_on(now, part)
     bearing = {now.judged[index].position for index in verdicts}.union(notes)
+    decided = None if decision is None or then is None else _decided_json(store, decision, then, reader)
     difference = None if then is None else difference_of(then, now)
     if difference is not None:
         bearing |= {item.position for _, moved in difference.steps for item in moved}
-    return {
+    found = {
         "subject": subject,
         "scheme": scheme,
         "period": period.text,
         "program": PROGRAM_VERSION,
+        "ledger": _ledger_json(store, now.moment),
         "level_names": now.level_names(language),
         "announced": [_announced_json(event) for event in now.announcements(period.text)],
-        **({"decided": decision and then and _decided_json(store, decision, then)} if reader.sees_decisions else {}),
+        **({"decided": decided} if reader.sees_decisions else {}),
         "now": explain_json(now, part, language),
         **({"difference": difference and difference_json(difference)} if reader.sees_decisions else {}),
         "events": _events(store, now, bearing, reader),
+    }
+    return Appeal(found, now)
+
+
+def _ledger_json(store: Store, moment: Moment) -> dict[str, Any]:
+    """Which ledger, and its head when the file was made; of evidence the chain is not known."""
+    chain = chain_at(store, moment.position)
+    return {
+        "id": store.identity.id,
+        "position": moment.position,
+        "known_at": shanghai_text(moment.known_at),
+        "chain": chain.hex() if chain else None,
     }
 
 
@@ -89,9 +113,14 @@ def _announced_json(event: Event) -> dict[str, Any]:
     }
 
 
-def _decided_json(store: Store, decision: LevelDecided, then: Replay) -> dict[str, Any]:
+def _decided_json(store: Store, decision: LevelDecided, then: Replay, reader: Reader) -> dict[str, Any]:
+    made = decided_events(store, then.subject, reader)
+    position = next(position for position, each in made if each == decision)
     return {
         "run": decision.run,
+        "decided_at": shanghai_text(event_at(store, position).recorded_at),
+        "position_of_decision": position,
+        "period": decision.period,
         "state": decision.state,
         "level": decision.level,
         "score": decision.score,

@@ -74,6 +74,9 @@ def subjects_of(store: Store, name: str) -> int:
     return sum(1 for _ in list_subjects(store, _target(name).scheme.kind))
 
 
+_PERIODS: Final = {"month": "2022-11", "day": "2022-11-05"}
+
+
 def period_of(store: Store, name: str, month: int | None, day: int | None) -> Period:
     """A period of a scheme, or of boards, under the policy that judges it.
 
@@ -85,9 +88,7 @@ def period_of(store: Store, name: str, month: int | None, day: int | None) -> Pe
     unit, asked = scheme.periods.unit, {"month": month, "day": day}
     number = asked[unit]
     if number is None:
-        raise UsageError(f"{name} is decided by the {unit}; give --{unit}")
-    if month is not None and day is not None:
-        raise UsageError("--month and --day both name a period; give one of them")
+        raise UsageError(f"{name} is decided by the {unit}; give a period such as {_PERIODS[unit]}")
     head = store.head()
 
     def policy_at(begins: int, last: int) -> Policy:

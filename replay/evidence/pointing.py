@@ -48,7 +48,7 @@ def pointed_at(store: Store, subject: str, size: int, asked: EvidenceAsked, opti
     by_period = asked.month is not None or asked.day is not None
     if [by_period, asked.decision is not None, asked.moment != Asked()].count(True) != 1:
         raise UsageError(
-            f"evidence is of one thing: give {option}month or {option}day for what was decided or announced,"
+            f"evidence is of one thing: give {option}period for what was decided or announced,"
             f" {option}decision for one decision, or {option}as-of for a replay that nothing claims"
         )
     if asked.decision is not None:

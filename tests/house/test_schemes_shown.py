@@ -27,7 +27,7 @@ from projections.desk.rendering import has_points, score_text
 from projections.desk.schemes.registry import PAGES, pages_of
 from projections.http.problems import Problem
 from projections.reading.point_reads import Level
-from projections.text.schemes.registry import TEXTS, evaluation_lines, own_lines, series_of, text_of
+from projections.text.schemes.registry import TEXTS, evaluation_lines, own_lines, text_of
 from projections.text.words import Words
 from projections.views.tables import tables_of
 from replay.errors import UsageError
@@ -105,8 +105,6 @@ def test_a_scheme_has_its_words_in_each_language(scheme: str, language: str) -> 
     words, told, answers = Words(language, {}), text_of(scheme), answers_of(scheme)
     assert all(words.state(state) for state in VOCABULARIES[scheme].states)
     assert (told.evaluations is not None) == ("evaluations" in every_key(answers.explain()))
-    drawn = told.series({"months": [], "history": []})
-    assert drawn.points == [] and words.appeal(f"chart_{drawn.what}")
     names = level_names(scheme, language)
     assert names and all(names.values()) and names.keys() == level_names(scheme, "en").keys()
 
@@ -125,7 +123,6 @@ def test_a_scheme_without_a_text_is_refused_by_name() -> None:
     refused: list[Any] = [
         lambda: list(own_lines(found, words)),
         lambda: list(evaluation_lines(found, words)),
-        lambda: series_of(found),
     ]
     for ask in refused:
         with pytest.raises(UsageError, match=f"there is no scheme '{STUB}' with a text; known are merchant-rep"):
@@ -251,14 +248,14 @@ def test_the_help_of_a_command_and_what_a_shell_completes_name_the_registered_sc
 
     daily = [code for code, scheme in SCHEMES.items() if scheme.periods.unit == "day"]
     monthly = [code for code in SCHEMES if code not in daily]
-    assert f"The month, of {', '.join(monthly)} and leaderboard." in help_of("decide")
-    assert f"The day, of {', '.join(daily)}." in help_of("appeal")
+    assert f"The month (YYYY-MM), of {', '.join(monthly)} and leaderboard." in help_of("decide")
+    assert f"The day (YYYY-MM-DD), of {', '.join(daily)}." in help_of("appeal")
     assert f"Which scheme: {', '.join(SCHEMES)}. Default: the first of these that judges SUBJECT." in help_of("replay")
     new = replace(
         SCHEMES["merchant-tier"], replay=type("Courier", (SCHEMES["merchant-tier"].replay,), {"scheme": STUB})
     )
     monkeypatch.setitem(SCHEMES, STUB, new)
-    assert f"The day, of {', '.join([*daily, STUB])}." in help_of("appeal")
+    assert f"The day (YYYY-MM-DD), of {', '.join([*daily, STUB])}." in help_of("appeal")
     context = click.Context(main)
     assert complete_decided(context, click.Argument(["scheme"]), "") == [*SCHEMES, "leaderboard"]
 

@@ -5,21 +5,17 @@ from pathlib import Path
 
 import click
 
-from projections.commands.asked import day_asked, month_asked, open_at, opened_evidence
-from projections.commands.completing import complete_month, complete_subject
-from projections.commands.naming import NamingSchemes
+from projections.commands.asked import AskedPeriod, open_at, opened_evidence, period_option
+from projections.commands.completing import complete_subject
 from projections.commands.options import EXIT_NOT_ALL, command, format_option, scheme_option, store_options
 from projections.configuration.settings import language_option
 from projections.terminal.progress import progress as progress_of
 
 
-@command("evidence", "levelbook evidence merchant/tea-house --scheme merchant-reputation --month 2022-11 --gzip")
+@command("evidence", "levelbook evidence merchant/tea-house --scheme merchant-reputation --period 2022-11 --gzip")
 @click.argument("subject", shell_complete=complete_subject)
 @scheme_option
-@click.option(
-    "--month", cls=NamingSchemes, metavar="YYYY-MM", shell_complete=complete_month, help="The month, of {by_month}."
-)
-@click.option("--day", cls=NamingSchemes, metavar="YYYY-MM-DD", help="The day, of {by_day}.")
+@period_option("The month (YYYY-MM), of {by_month}. The day (YYYY-MM-DD), of {by_day}.")
 @click.option("--decision", type=click.IntRange(1), metavar="N", help="The decision that stands at position N.")
 @click.option("--as-of", metavar="WHEN", help="A replay that nothing claims: as things stood then.")
 @click.option("--known-at", metavar="WHEN", help="Of such a replay: as it was known then. Default: up to the seal.")
@@ -36,8 +32,7 @@ from projections.terminal.progress import progress as progress_of
 def evidence(
     subject: str,
     scheme: str | None,
-    month: str | None,
-    day: str | None,
+    period: AskedPeriod,
     decision: int | None,
     as_of: str | None,
     known_at: str | None,
@@ -62,8 +57,8 @@ def evidence(
 
     asked = EvidenceAsked(
         scheme,
-        None if month is None else month_asked(month),
-        None if day is None else day_asked(day),
+        period.month,
+        period.day,
         decision,
         Asked(as_of, known_at, position),
     )

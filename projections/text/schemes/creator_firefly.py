@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from projections.text.schemes.facet import Found, SchemeText, Series
+from projections.text.schemes.facet import Found, SchemeText
 from projections.text.schemes.monthly import benefit_lines, figures, month_lines
 from projections.text.words import Words
 
@@ -16,8 +16,4 @@ def _lines(found: Found, words: Words) -> Iterator[str]:
     yield from month_lines(found["months"], ("earned", "redeemed", "score", "balance"), words)
 
 
-def _series(now: Found) -> Series:
-    return Series("points", [(month["month"], float(month["score"])) for month in now["months"]])
-
-
-FIREFLY: Final = SchemeText(_lines, None, _series)
+FIREFLY: Final = SchemeText(_lines, None)

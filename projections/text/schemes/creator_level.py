@@ -1,7 +1,6 @@
 """A creator's level as text: figures, the version that can be previewed, what it would take."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
@@ -9,7 +8,6 @@ from projections.text.schemes.monthly import (
     benefit_lines,
     figures,
     month_lines,
-    months_of,
     rests_on_nothing_else,
     state_of,
 )
@@ -44,4 +42,4 @@ def _diagnosis_lines(diagnosis: Found, words: Words) -> Iterator[str]:
     yield words("diagnosis", level=diagnosis["next_level"], moves="; ".join(moves) or words("move_none"))
 
 
-CREATOR: Final = SchemeText(_lines, Evaluations(state_of, rests_on_nothing_else), partial(months_of, figure="settled"))
+CREATOR: Final = SchemeText(_lines, Evaluations(state_of, rests_on_nothing_else))

@@ -9,15 +9,6 @@ Found = dict[str, Any]
 """An answer as JSON, or a part of one."""
 
 
-class Series(NamedTuple):
-    """What an appeal file draws of a level over time: for people's eyes alone, so that floats do no harm."""
-
-    what: str
-    """The name of its caption, as in the words `chart_points`."""
-    points: list[tuple[str, float]]
-    """Label and value, the earliest first."""
-
-
 class Evaluations(NamedTuple):
     """How a scheme of rules tells of an evaluation."""
 
@@ -33,5 +24,3 @@ class SchemeText(NamedTuple):
     """The part of a replay's text that only this scheme has."""
     evaluations: Evaluations | None
     """None where no rules are evaluated, and verdicts alone make the level."""
-    series: Callable[[Found], Series]
-    """Of a replay."""

@@ -1,11 +1,10 @@
 """An agency's level as text: scores and figures of the month, and the creators that they rest on."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
-from projections.text.schemes.monthly import benefit_lines, figures, month_lines, months_of, state_of
+from projections.text.schemes.monthly import benefit_lines, figures, month_lines, state_of
 from projections.text.words import Words
 
 
@@ -26,4 +25,4 @@ def _creators(evaluation: Found, words: Words) -> Iterator[str]:
         yield words("creator", **item | {"level": level, "counted": counted})
 
 
-MCN: Final = SchemeText(_lines, Evaluations(state_of, _creators), partial(months_of, figure="total"))
+MCN: Final = SchemeText(_lines, Evaluations(state_of, _creators))

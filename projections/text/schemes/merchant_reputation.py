@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from projections.text.schemes.facet import Found, SchemeText, Series
+from projections.text.schemes.facet import Found, SchemeText
+from projections.text.schemes.monthly import months_text
 from projections.text.words import Words, table
+from replay.rendering.folding import folded
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
@@ -37,26 +39,25 @@ def _published_lines(published: Found | None, words: Words) -> Iterator[str]:
 
 
 def _months_table(months: Sequence[Found], words: Words) -> Iterator[str]:
+    folds = folded(months, "month", lambda month: _month_cells(month, words))
     yield from table(
         words.row("months_header")[:-1],
-        [
-            [
-                month["month"],
-                month["opening"],
-                month["growth"],
-                month["cap"] or words("no_cap"),
-                month["closing"],
-                month["level"] or words("nothing"),
-            ]
-            for month in months
-        ],
-        [", ".join(f"{count} {name}" for name, count in month["verdicts"].items()) for month in months],
+        [[months_text(fold, words), *fold.shown[:-1]] for fold in folds],
+        [fold.shown[-1] for fold in folds],
         last=words.row("months_header")[-1],
     )
 
 
-def _series(now: Found) -> Series:
-    return Series("points", [(month["month"], float(month["closing"])) for month in now["months"]])
+def _month_cells(month: Found, words: Words) -> list[str]:
+    """What stands beside the name of a month; the counts of its verdicts last."""
+    return [
+        month["opening"],
+        month["growth"],
+        month["cap"] or words("no_cap"),
+        month["closing"],
+        month["level"] or words("nothing"),
+        ", ".join(f"{count} {name}" for name, count in month["verdicts"].items()),
+    ]
 
 
-REPUTATION: Final = SchemeText(_lines, None, _series)
+REPUTATION: Final = SchemeText(_lines, None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from projections.text.schemes.facet import Evaluations, Found, SchemeText, Series
+from projections.text.schemes.facet import Evaluations, Found, SchemeText
 from projections.text.schemes.monthly import rests_on_nothing_else
 from projections.text.words import Words, yuan
 
@@ -27,9 +27,4 @@ def _decided(evaluation: Found) -> str:
     return ", ".join(evaluation["decided"])
 
 
-def _series(now: Found) -> Series:
-    rated = [item for item in now["history"] if item["level"] is not None]
-    return Series("tier", [(item["day"], float(item["level"][2:])) for item in rated])
-
-
-TIER: Final = SchemeText(_lines, Evaluations(_decided, rests_on_nothing_else), _series)
+TIER: Final = SchemeText(_lines, Evaluations(_decided, rests_on_nothing_else))

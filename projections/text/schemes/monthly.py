@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from projections.text.schemes.facet import Found, Series
+from projections.text.schemes.facet import Found
 from projections.text.words import Words
+from replay.rendering.folding import Fold, folded
 
 
 def figures(found: Found, names: Sequence[str], words: Words) -> Iterator[str]:
@@ -23,16 +24,21 @@ def benefit_lines(benefits: Found, words: Words) -> Iterator[str]:
 
 
 def month_lines(months: Sequence[Found], names: Sequence[str], words: Words) -> Iterator[str]:
-    """A line a month that was evaluated, with the figures that are named."""
-    for month in months:
+    """A line a month that was evaluated, with the figures that are named; months that are alike in one."""
+
+    def shown(month: Found) -> dict[str, str]:
         told = "  ".join(f"{name} {month[name]}" for name in names)
-        state, level = words.state(month["state"]), words.level(month["level"])
-        yield words("month_line", month=month["month"], state=state, level=level, figures=told)
+        return {"state": words.state(month["state"]), "level": words.level(month["level"]), "figures": told}
+
+    for fold in folded(months, "month", shown):
+        yield words("month_line", month=months_text(fold, words), **fold.shown)
 
 
-def months_of(now: Found, figure: str) -> Series:
-    """A figure of every month that was evaluated."""
-    return Series(figure, [(month["month"], float(month[figure])) for month in now["months"]])
+def months_text(fold: Fold, words: Words) -> str:
+    """A month, or from which to which, and how many these are."""
+    if fold.periods == 1:
+        return fold.first
+    return words("months_alike", first=fold.first, last=fold.last, months=fold.periods)
 
 
 def state_of(evaluation: Found) -> str:

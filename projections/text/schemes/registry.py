@@ -6,7 +6,7 @@ from typing import Final
 from projections.contract.parts.facets import facet_of
 from projections.text.schemes.creator_firefly import FIREFLY
 from projections.text.schemes.creator_level import CREATOR
-from projections.text.schemes.facet import Found, SchemeText, Series
+from projections.text.schemes.facet import Found, SchemeText
 from projections.text.schemes.mcn_level import MCN
 from projections.text.schemes.merchant_reputation import REPUTATION
 from projections.text.schemes.merchant_tier import TIER
@@ -29,11 +29,6 @@ def text_of(scheme: str) -> SchemeText:
 def own_lines(found: Found, words: Words) -> Iterator[str]:
     """The part of a replay's text that only its scheme has."""
     return text_of(found["scheme"]).lines(found, words)
-
-
-def series_of(now: Found) -> Series:
-    """What an appeal file draws of a replay."""
-    return text_of(now["scheme"]).series(now)
 
 
 def evaluation_lines(found: Found, words: Words) -> Iterator[str]:

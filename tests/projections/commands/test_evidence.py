@@ -129,8 +129,8 @@ def run_plain(wanted: tuple[object, ...], path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("asked", "error"),
     [
-        ((), "evidence is of one thing: give --month or --day for what was decided or announced, --decision for one"),
-        (("--month", PERIOD, "--decision", 3), "evidence is of one thing: give --month or --day for what was decided"),
+        ((), "evidence is of one thing: give --period for what was decided or announced, --decision for one"),
+        (("--month", PERIOD, "--decision", 3), "evidence is of one thing: give --period for what was decided"),
         (("--month", "2022-12"), "; with --as-of the evidence is of a replay that nothing claims"),
         (("--decision", 1), f"no decision on {MERCHANT} stands at position 1; 'levelbook decided"),
         (("--as-of", "2022-11-30", "--position", 1, "--scheme", "mcn-level"), "mcn-level does not judge"),

@@ -59,6 +59,8 @@ PAGES = {
     "error": "/subjects/merchant/nobody",
 }
 SEEN_IN_CHINESE = ("find", "standing", "timeline", "why-month", "differences", "operations")
+A4_PIXELS = 1_000
+"""So high is what a sheet holds, about, in the browser's pixels."""
 HEADINGS = {"en": "Find a subject", "zh": "查找主体"}
 
 
@@ -196,6 +198,11 @@ def test_the_same_in_chinese_in_the_dark_on_a_phone(browser: Browser, desk: str)
         assert window.page.get_attribute("html", "lang") == "zh-CN"
         assert window.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), name
         window.shot(f"{name}.zh")
+    window.open(PAGES["timeline"])
+    chart = window.page.locator(".chart.narrow")
+    assert chart.is_visible() and not window.page.locator(".chart.wide").is_visible()
+    box = chart.bounding_box()
+    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390, "the drawing is as wide as the screen"
     assert "订单已被标记" in page_text(window, "why-month") and "按现在所知" in page_text(window, "differences")
     context.close()
     assert window.wrong == []
@@ -223,9 +230,9 @@ def test_a_dispute_is_followed_from_the_search_to_the_appeal_file(window: Desk, 
     assert "50.7 points" in window.text() and "0.3 points to the next level" in window.text()
 
     page.click(".tabs >> text=Timeline")
-    kinds = page.eval_on_selector_all(".chart .sign:not(.hollow)", "all => all.map(one => one.classList[1])")
+    kinds = page.eval_on_selector_all(".chart.wide .sign:not(.hollow)", "all => all.map(one => one.classList[1])")
     assert sorted(set(kinds)) == ["announced", "corrected", "decided", "published"]
-    assert page.locator(".chart .hollow title").text_content() == "Decided · 2022-11: 55.7"
+    assert page.locator(".chart.wide .hollow title").text_content() == "Decided · 2022-11: 55.7"
 
     read_the_verdicts(page)
     read_the_differences(page)
@@ -342,9 +349,42 @@ def test_a_page_is_printed_without_what_is_only_for_screens(window: Desk) -> Non
     page.emulate_media(media="print")
     for name in (".top", ".tabs", ".fields"):
         assert not page.locator(name).first.is_visible()
-    assert page.locator(".steps").is_visible() and page.locator(".moment a[rel=bookmark]").is_visible()
+    assert page.locator(".steps").is_visible()
+    printed = page.inner_text(".printed")
+    assert "Merchant reputation" in printed and f"{window.address}{SUBJECT}/differences?scheme=" not in printed
+    assert f"{window.address}{SUBJECT}/differences?period=2022-11&run=run-" in printed, "the address is whole"
     page.pdf(path=SCREENSHOTS / "differences.pdf")
     window.shot("differences.print")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["why-month", "timeline"])
+def test_a_long_page_is_printed_from_its_first_sheet_on(window: Desk, name: str) -> None:
+    """What is longer than a sheet begins on the one on which it stands, and is not moved whole to the next."""
+    window.open(PAGES[name])
+    window.page.emulate_media(media="print")
+    kept = "all => all.filter(one => getComputedStyle(one).breakInside === 'avoid').map(one => one.offsetHeight)"
+    whole = window.page.eval_on_selector_all("section, article, table, tbody, figure, tr, div", kept)
+    assert whole and max(whole) < A4_PIXELS
+    window.page.pdf(path=SCREENSHOTS / f"{name}.pdf", prefer_css_page_size=True)
+
+
+@pytest.mark.slow
+def test_a_moment_is_picked_as_a_day_and_a_time(window: Desk) -> None:
+    page = window.page
+    window.open(f"{SUBJECT}/timeline?scheme=merchant-reputation")
+    page.click("text=Another moment or policy")
+    assert page.get_attribute("#as_of", "type") == "date"
+    page.fill("#as_of", "2022-12-16")
+    page.get_by_label("Time of day: As of").fill("12:00:00")
+    page.click("text=Show")
+    assert page.url.endswith("/timeline?scheme=merchant-reputation&as_of=2022-12-16T12%3A00%3A00%2B08%3A00")
+    assert page.input_value("#as_of") == "2022-12-16"
+    assert page.get_by_label("Time of day: As of").input_value() in ("12:00", "12:00:00")
+    window.open(f"{SUBJECT}/why")
+    page.fill("#month", "2022-11")
+    page.click("text=Explain")
+    assert page.url.endswith("/why?scheme=merchant-reputation&month=2022-11")
 
 
 @pytest.mark.slow

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from domain.languages import LANGUAGES
-from projections.desk.chart import DOTS_MAX, Drawing, drawing_of
+from projections.desk.drawing.places import DOTS_MAX, NARROW, Drawing, drawing_of
+from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.find_page import PAGE, search
 from projections.desk.language import preferred, words_of
-from projections.desk.links import Address
+from projections.desk.links import Address, PickedInstant, picked
 from projections.desk.moment import Sight, looking, replayed, told_of
 from projections.desk.rendering import brief_text, tidy_text
 from projections.desk.schemes.facet import Band, Mark, Point, Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, standing_of
-from projections.desk.timeline_page import Timeline, timeline_of
+from projections.desk.timeline_page import timeline_of
 from projections.desk.why_page import why_of
 from projections.projector.rebuild import Asked, rebuild
 from projections.reading.reader import Reading
@@ -46,8 +47,34 @@ def test_a_view_has_one_address_and_keeps_its_moment_on_other_pages() -> None:
     assert here.to() == "/x?as_of=2022-12-16&month=2022-11&page=2&lang=zh"
     assert here.to(page=None, verdict="flagged") == "/x?as_of=2022-12-16&month=2022-11&verdict=flagged&lang=zh"
     assert here.beside("/y", scheme="merchant-tier") == "/y?scheme=merchant-tier&as_of=2022-12-16&lang=zh"
-    assert here.without_empty() is None
-    assert Address("/x", {"q": "tea", "kind": ""}).without_empty() == "/x?q=tea"
+    assert here.tidied() is None
+    assert here.handed_on(["month"], scheme="merchant-tier", lang="en") == [
+        ("scheme", "merchant-tier"),
+        ("as_of", "2022-12-16"),
+        ("lang", "zh"),
+    ]
+    assert Address("/x", {"q": "tea", "kind": ""}).tidied() == "/x?q=tea"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", PickedInstant("", "")),
+        ("2022-12-16", PickedInstant("2022-12-16", "")),
+        ("2022-12-16T23:59:59.999999+08:00", PickedInstant("2022-12-16", "")),
+        ("2022-12-16T04:00:00Z", PickedInstant("2022-12-16", "12:00:00")),
+        ("2022-12-16T04:00:00.5Z", None),
+        ("yesterday", None),
+    ],
+)
+def test_pickers_show_an_instant_exactly_or_not_at_all(text: str, shown: PickedInstant | None) -> None:
+    assert picked(text) == shown
+
+
+@pytest.mark.parametrize("time", ["12:00", "12:00:00"])
+def test_a_time_that_was_picked_is_joined_to_its_day(time: str) -> None:
+    sent = Address("/x", {"as_of": "2022-12-16", "as_of_time": time, "known_at": "", "known_at_time": "", "lang": "zh"})
+    assert sent.tidied() == "/x?as_of=2022-12-16T12%3A00%3A00%2B08%3A00&lang=zh"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +124,7 @@ def line_of(*points: tuple[int, int | None], marks: tuple[Mark, ...] = (), **res
         "is_stepped": False,
         "is_ranked": False,
         "bands": [Band("a", 10), Band("b", 51)],
+        "stretches": [],
         "as_of": 100 * DAY,
     }
     values = found | {"are_marks_whole": True} | rest
@@ -142,6 +170,23 @@ def test_a_quiet_end_is_shortened_and_what_was_learned_later_stands_at_the_edge(
     assert lanes["corrected"].x == found.right and lanes["decided"].x < found.right
     (sign,) = found.decided
     assert sign.y < found.places[2].y, "what was decided stands above what came out"
+
+
+def test_states_without_an_ordinary_level_are_shaded_for_as_long_as_they_last() -> None:
+    gated = [StateStretch("gated", 20 * DAY, 40 * DAY), StateStretch("closed", 90 * DAY, None)]
+    found = drawn(line_of((0, 20), (90, 20), stretches=gated))
+    first, second = found.shades
+    width = found.right - found.left
+    assert (first.state, first.x, first.width) == ("gated", found.left + width / 5, width / 5)
+    assert second.x + second.width == pytest.approx(found.right), "what goes on is shaded to the end"
+
+
+def test_a_narrow_drawing_keeps_within_its_frame() -> None:
+    timeline = line_of((0, 5), (700, 60), as_of=800 * DAY)
+    found = drawing_of(timeline, NARROW)
+    assert found is not None and len(found.months) <= NARROW.ticks_max + 1
+    assert all(NARROW.left <= place.x <= found.right < NARROW.width for place in found.places)
+    assert drawn(timeline).places[-1].x > NARROW.width
 
 
 def test_marks_of_one_place_stand_together() -> None:

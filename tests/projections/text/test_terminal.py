@@ -77,9 +77,9 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "retry": [(SUBJECT,)],
     "replay": [(SUBJECT, "--lang", "zh"), ("mcn/a", "--lang", "zh", "--format", "json")],
     "explain": [(SUBJECT, "--lang", "zh"), (SUBJECT, "--lang", "zh", "--format", "json")],
-    "history": [(SUBJECT, "--lang", "zh")],
+    "history": [(SUBJECT, "--lang", "zh"), (SUBJECT, "--chart"), (SUBJECT, "--plot", "店-{encoding}.svg")],
     "diff": [(SUBJECT, "--as-of", "2022-11-30", "--to-as-of", "2022-12-30", "--lang", "zh")],
-    "decide": [("merchant-reputation", "--month", "2022-11"), ("店", "--month", "2022-11")],
+    "decide": [("merchant-reputation", "--period", "2022-11"), ("店", "--period", "2022-11")],
     "decided": [(SUBJECT,)],
     "audit": [()],
     "appeal": [

@@ -17,7 +17,7 @@ from replay.answers.replay import replay_json
 from replay.columnar import size
 from replay.columnar.seal import seal
 from replay.columnar.subject import subject_columns
-from replay.decisions.appeal import appeal_json
+from replay.decisions.appeal import appeal_of
 from replay.decisions.decide import decide, period_of
 from replay.errors import UsageError
 from replay.history.readers import EVERYTHING_SHOWN, Reader
@@ -168,7 +168,7 @@ def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> di
         "diff": diff_json(first, other),
         "beside": made_beside(first),
         "about the same": sorted(first.beside({item.position for item in first.judged})),
-        "appeal": answered(lambda: appeal_of(store, scheme, subject)),
+        "appeal": answered(lambda: file_of(store, scheme, subject)),
     }
     months = sorted({item["at"][:7] for item in (*found["whole"]["verdicts"], *found["whole"]["notes"])})
     for month in months:
@@ -190,10 +190,10 @@ def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> di
     return found
 
 
-def appeal_of(store: Store, scheme: Scheme, subject: str) -> dict[str, Any]:
+def file_of(store: Store, scheme: Scheme, subject: str) -> dict[str, Any]:
     month = parse_month("2022-11") if scheme.periods.unit == "month" else None
     period = period_of(store, scheme.code, month, None if month is not None else 19_300)
-    return appeal_json(store, subject, scheme.code, period, None, "en", EVERYTHING_SHOWN)
+    return appeal_of(store, subject, scheme.code, period, None, "en", EVERYTHING_SHOWN).found
 
 
 def answered(asked: Callable[[], Any]) -> Any:

@@ -45,12 +45,19 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.fetched: list[str] = []
+        self.led_to: set[str] = set()
+        self.places: set[str] = set()
+        self.classes: set[str] = set()
         self.text = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+        led_to = [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+        self.fetched += [value for value in led_to if not value.startswith("#")]
+        self.led_to |= {value[1:] for value in led_to if value.startswith("#")}
+        self.places |= {value or "" for name, value in attrs if name == "id"}
+        self.classes |= {value or "" for name, value in attrs if name == "class"}
         if tag not in VOID:
             self.open.append(tag)
 
@@ -78,11 +85,45 @@ def test_the_file_of_a_level_holds_everything_in_each_form(scheme: str, demo: st
         text = run("appeal", *asked, "--lang", language)
         page = Page(run("appeal", *asked, "--lang", language, "--format", "html"))
         assert page.open == [] and page.fetched == [] and "script" not in page.tags
+        assert page.led_to and page.led_to <= page.places, "the contents lead to places of the page"
+        assert "pre" not in page.tags and page.tags.count("table") > 2
         for clause in found["now"]["clauses"]:
             assert clause["name"] in text
         for item in found["events"]:
             assert item["event"]["id"] in text and item["event"]["id"] in page.text
-    assert "svg" in page.tags or scheme == "merchant-tier"
+    assert "svg" in page.tags and {"band", "band even"} <= page.classes
+
+
+def test_a_file_says_of_which_ledger_it_is_when_was_decided_and_how_to_check_it(demo: str) -> None:
+    run("decide", "merchant-reputation", "--month", "2022-11")
+    asked = (MERCHANT, "--scheme", "merchant-reputation", "--month", "2022-11")
+    found, head = ask(*asked), json.loads(run("head", "--format", "json"))
+    decided, (listed, *_) = found["decided"], json.loads(run("decided", MERCHANT, "--format", "json"))
+    assert found["ledger"] | {"known_at": ""} == {
+        "id": head["ledger"],
+        "position": head["position"],
+        "known_at": "",
+        "chain": head["chain"],
+    }
+    assert (decided["position_of_decision"], decided["run"]) == (listed["position_of_decision"], listed["run"])
+    (event,) = json.loads(run("events", MERCHANT, "--type", "level.decided", "--format", "json"))
+    assert decided["decided_at"] == event["recorded_at"]
+    text, page = run("appeal", *asked), run("appeal", *asked, "--format", "html")
+    for told in (text, Page(page).text):
+        assert head["chain"] in told and found["ledger"]["id"] in told and decided["run"] in told
+        assert "no decision is recorded" not in told and "nothing was decided" not in told
+    commands = re.findall(r'<code class="command">([^<]*)', page)
+    assert [line.split()[1] for line in commands[:-1]] == [
+        *("verify", "replay", "audit", "explain", "appeal", "evidence"),
+    ]
+    for line in commands[:5]:
+        run(*line.split()[1:])
+
+
+def test_without_a_decision_the_document_has_no_section_on_one(demo: str) -> None:
+    page = Page(run("appeal", MERCHANT, "--scheme", "merchant-reputation", "--month", "2022-11", "--format", "html"))
+    assert "nothing was decided" in page.text and not {"decision", "difference"} & page.places
+    assert {"levels", "chart", "explanation", "check", "terms"} <= page.places
 
 
 def test_a_dispute_from_announcement_to_what_is_known_now(demo: str, tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def test_a_period_that_is_not_due_or_of_the_wrong_kind_is_refused(demo: str) -> 
             ("mcn-level", parse_month("2999-01"), None, "is not due before 2999-02-03T00:00:00"),
             ("merchant-reputation", parse_month("2999-01"), None, "is not due before 2999-02-16T12:00:00"),
             ("merchant-tier", None, parse_day("2999-01-01"), "is not due before 2999-01-02T00:00:00"),
-            ("merchant-tier", parse_month("2022-11"), None, " is decided by the day; give --day"),
-            ("creator-level", None, parse_day("2022-11-01"), " is decided by the month; give --month"),
+            ("merchant-tier", parse_month("2022-11"), None, " is decided by the day; give a period such as 2022-11-05"),
+            ("creator-level", None, parse_day("2022-11-01"), " is decided by the month; give a period such as 2022-11"),
             ("luck", parse_month("2022-11"), None, "there is no scheme 'luck' of subjects; known are"),
         ):
             with pytest.raises(UsageError, match=text):
@@ -142,6 +142,20 @@ def test_a_period_that_is_not_due_or_of_the_wrong_kind_is_refused(demo: str) -> 
         period = period_of(store, "creator-level", parse_month("2023-04"), None)
         with pytest.raises(UsageError, match=r"--again asks for a further run, but .* has none before it"):
             decide(store, "creator-level", period, again="no reason")
+
+
+def test_a_period_has_one_name_and_those_that_it_once_had(demo: str) -> None:
+    named = [
+        ask("decide", "merchant-reputation", option, "2022-11")["run"] for option in ("--period", "--month", "--period")
+    ]
+    assert len(set(named)) == 1
+    assert ask("decide", "merchant-tier", "--period", "2022-11-30")["period"] == "2022-11-30"
+    assert ask("decide", "merchant-tier", "--day", "2022-11-30")["already_finished"]
+    wrong = run("decide", "merchant-tier", "--period", "2022-11-30", "--day", "2022-11-30", status=2)
+    assert "--period and --day both name a period; give one of them" in wrong
+    assert "give a month such as 2022-11" in run("decide", "creator-level", "--period", "2022", status=2)
+    assert "give a day such as 2022-11-05" in run("audit", "--period", "2022-11-31", status=2)
+    assert "--month" not in run("decide", "--help")
 
 
 @pytest.mark.slow

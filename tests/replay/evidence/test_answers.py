@@ -16,7 +16,7 @@ from replay.answers.explain import explain_json, made_beside
 from replay.answers.history import history_json
 from replay.answers.replay import replay_json
 from replay.columnar import size
-from replay.decisions.appeal import appeal_json
+from replay.decisions.appeal import appeal_of
 from replay.decisions.audit import Selection, audit_json
 from replay.decisions.decide import decide, decisions_json, period_of
 from replay.errors import UsageError
@@ -153,14 +153,15 @@ def answers(store: Store, scheme: Scheme, subject: str, moments: list[Moment]) -
         "events": list(list_events(store, subject, Chosen(), moments[0], EVERYTHING_SHOWN, made_beside(first))),
         "decided": decisions_json(store, subject, scheme.code, EVERYTHING_SHOWN),
         "audit": answered(lambda: audit_json(store, Selection(scheme.code, None, subject))),
-        "appeals": [answered(partial(appeal_of, store, scheme, subject, day)) for day in DAYS],
+        "appeals": [answered(partial(file_of, store, scheme, subject, day)) for day in DAYS],
     }
 
 
-def appeal_of(store: Store, scheme: Scheme, subject: str, day: int) -> dict[str, Any]:
+def file_of(store: Store, scheme: Scheme, subject: str, day: int) -> dict[str, Any]:
     is_daily = scheme.periods.unit == "day"
     period = period_of(store, scheme.code, None if is_daily else parse_month("2022-11"), day if is_daily else None)
-    return appeal_json(store, subject, scheme.code, period, None, "en", EVERYTHING_SHOWN)
+    found = appeal_of(store, subject, scheme.code, period, None, "en", EVERYTHING_SHOWN).found
+    return found | {"ledger": found["ledger"] | {"chain": None}}  # that of the whole ledger is not known to evidence
 
 
 def answered(ask: Callable[[], Any]) -> Any:

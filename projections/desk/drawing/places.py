@@ -6,18 +6,14 @@ from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.limits import DAY_MICROS
+from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.schemes.facet import Band, Mark, Point
-from projections.desk.timeline_page import Timeline
 
-WIDTH: Final = 960
-LEFT: Final = 88
-RIGHT: Final = 108
 TOP: Final = 14
 PLOT: Final = 260
 LANE: Final = 24
 AXIS: Final = 26
 KINDS: Final = ("published", "announced", "decided", "corrected")
-TICKS_MAX: Final = 9
 DOTS_MAX: Final = 80
 _STEPS_MONTHS: Final = (1, 2, 3, 6, 12, 24, 60)
 Scale = Callable[[int], float]
@@ -29,6 +25,22 @@ _QUIET_LEAST: Final = 10 * DAY_MICROS
 _ROOM_LEAST: Final = 5
 
 
+class Frame(NamedTuple):
+    """How wide is drawn, in the pixels in which its letters can be read."""
+
+    name: str
+    width: int
+    left: int
+    right: int
+    """The margins, in which scores and levels stand."""
+    ticks_max: int
+
+
+WIDE: Final = Frame("wide", 960, 88, 108, 9)
+NARROW: Final = Frame("narrow", 360, 66, 78, 4)
+"""For phones: as wide as their screens, so that letters stay as large as those beside them."""
+
+
 class Box(NamedTuple):
     """The band of a level."""
 
@@ -36,6 +48,14 @@ class Box(NamedTuple):
     y: float
     height: float
     is_even: bool
+
+
+class Shade(NamedTuple):
+    """A stretch of time in which there was no ordinary level."""
+
+    state: str
+    x: float
+    width: float
 
 
 class ChartPlace(NamedTuple):
@@ -74,12 +94,16 @@ class Tick(NamedTuple):
 class Drawing(NamedTuple):
     """Everything that a template draws."""
 
+    frame: Frame
     height: float
     left: int
     right: int
     top: int
     """The edges of the plot."""
+    plot: int
+    """How high it is."""
     boxes: list[Box]
+    shades: list[Shade]
     lines: list[str]
     """Polylines: one more wherever there was no score in between."""
     places: list[ChartPlace]
@@ -94,16 +118,17 @@ class Drawing(NamedTuple):
     """The instant at which the drawing ends; before `as_of` nothing more was to be seen."""
 
 
-def drawing_of(timeline: Timeline) -> Drawing | None:
+def drawing_of(timeline: Timeline, frame: Frame = WIDE) -> Drawing | None:
     """The places of a timeline; None where there is nothing to draw."""
     scored = [point for point in timeline.points if point.score is not None]
     if not scored:
         return None
-    first, last = _stretch(timeline)
-    low, high = _range(timeline)
+    first, last = span_of(timeline)
+    low, high = range_of(timeline)
+    left, right = frame.left, frame.width - frame.right
 
     def x(at: int) -> float:
-        return round(LEFT + (min(at, last) - first) * (WIDTH - LEFT - RIGHT) / max(last - first, 1), 1)
+        return round(left + (min(max(at, first), last) - first) * (right - left) / max(last - first, 1), 1)
 
     def edge(score: int) -> float:
         return round(TOP + PLOT - (score - low) * PLOT / max(high - low, 1), 1)
@@ -117,25 +142,28 @@ def drawing_of(timeline: Timeline) -> Drawing | None:
     decided = [mark for mark in timeline.marks if mark.kind == "decided" and mark.score is not None]
     shown_until = min(last, timeline.as_of)
     return Drawing(
+        frame=frame,
         height=TOP + PLOT + LANE * len(lanes) + AXIS,
-        left=LEFT,
-        right=WIDTH - RIGHT,
+        left=left,
+        right=right,
         top=TOP,
+        plot=PLOT,
         boxes=_boxes(timeline.bands, low, high, edge),
+        shades=_shades(timeline.stretches, last, x),
         lines=_lines(timeline, shown_until, x, y),
         places=[ChartPlace(x(point.at), y(point.score or 0), point) for point in scored]
         if len(scored) <= DOTS_MAX
         else [],
         lanes=lanes,
         decided=[Sign(x(mark.at), y(mark.score or 0), mark) for mark in decided],
-        months=_months(first, last, x),
-        scores=[] if timeline.is_ranked else [Tick(y(value), value) for value in _round(low, high)],
+        months=months_between(first, last, x, frame.ticks_max),
+        scores=[] if timeline.is_ranked else [Tick(y(value), value) for value in round_scores(low, high)],
         as_of_x=x(timeline.as_of) if timeline.as_of <= last else None,
         ends_at=last,
     )
 
 
-def _stretch(timeline: Timeline) -> tuple[int, int]:
+def span_of(timeline: Timeline) -> tuple[int, int]:
     """From when to when is drawn. A quiet end is shortened; what was learned behind it stands at the edge."""
     points = timeline.points
     first, last = points[0].at, points[0].at
@@ -143,17 +171,23 @@ def _stretch(timeline: Timeline) -> tuple[int, int]:
         if point.score != before.score:
             last = point.at
     stirred = [mark.at for mark in timeline.marks if mark.kind in ("announced", "decided")]
+    stirred += [at for stretch in timeline.stretches for at in (stretch.begins, stretch.ends) if at is not None]
     last = max(last, *stirred, first)
     quiet = max((last - first) // _QUIET_PARTS, _QUIET_LEAST)
     return first, max(min(timeline.as_of, last + quiet), first)
 
 
-def _range(timeline: Timeline) -> tuple[int, int]:
+def range_of(timeline: Timeline) -> tuple[int, int]:
     """The lowest and the highest score of the drawing: all that was reached or decided, with room above."""
     marks = [mark.score for mark in timeline.marks if mark.score is not None]
     values = [*(point.score for point in timeline.points if point.score is not None), *marks]
     low, high = min(0, *values), max(values)
     return low, high + 1 if timeline.is_ranked else high + max((high - low) // 8, _ROOM_LEAST)
+
+
+def _shades(stretches: Sequence[StateStretch], last: int, x: Scale) -> list[Shade]:
+    places = [(each.state, x(each.begins), x(last if each.ends is None else each.ends)) for each in stretches]
+    return [Shade(state, begins, round(ends - begins, 1)) for state, begins, ends in places if begins < ends]
 
 
 def _boxes(bands: Sequence[Band], low: int, high: int, y: Scale) -> list[Box]:
@@ -199,16 +233,16 @@ def _signs(marks: Sequence[Mark], x: Scale, y: float) -> list[Sign]:
     return list(found.values())
 
 
-def _months(first: int, last: int, x: Scale) -> list[Tick]:
+def months_between(first: int, last: int, x: Scale, ticks_max: int) -> list[Tick]:
     """Beginnings of months, as many as can be read."""
     begins, ends = month_of(first) + 1, month_of(last)
-    step = next((step for step in _STEPS_MONTHS if (ends - begins) // step < TICKS_MAX), _STEPS_MONTHS[-1])
+    step = next((step for step in _STEPS_MONTHS if (ends - begins) // step < ticks_max), _STEPS_MONTHS[-1])
     if begins > ends:
         return [Tick(x(first), month_of(first))]
     return [Tick(x(month_start(month)), month) for month in range(begins, ends + 1) if month % step == 0 or step == 1]
 
 
-def _round(low: int, high: int) -> list[int]:
+def round_scores(low: int, high: int) -> list[int]:
     """Round scores from low to high: at most six steps of 1, 2 or 5 times a power of ten."""
     power = 1
     while True:

@@ -1,0 +1,66 @@
+"""The appeal file as a document: one page of HTML that needs nothing else, and prints as a numbered file."""
+
+import json
+from typing import Any, Final
+
+from domain.languages import LANGUAGES
+from projections.desk.drawing.places import NARROW, WIDE, drawing_of
+from projections.desk.language import words_of
+from projections.desk.moment import told_by
+from projections.desk.rendering import style_sheet, templates
+from projections.desk.schemes.registry import pages_of
+from projections.desk.timeline_page import Glance, timeline_of
+from projections.desk.why_page import clauses_of, verdicts_of
+from replay.decisions.appeal import Appeal
+from replay.history.readers import Reader
+from replay.store.base import Store
+
+TERMS: Final = (
+    *("announced", "decided", "now", "as_of", "known_at", "position", "chain", "run"),
+    *("replay", "verdict", "clause", "published", "reposted", "assumed", "correction", "alias"),
+)
+"""The words of a file that its reader may not know."""
+_TOLD_BY: Final = {"decision": "decided", "difference": "difference"}
+"""Sections that a file without these keys has not, as one for a reader who may see no decisions."""
+_SECTIONS: Final = ("levels", "decision", "difference", "chart", "months", "explanation", "events", "check", "terms")
+
+
+def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> str:
+    """The document, for the reader for whom the file was made."""
+    found, now = appeal.found, appeal.now
+    told = told_by(now, language)
+    timeline = timeline_of(Glance(store, reader, now.moment), now.subject, told)
+    drawings = [drawn for frame in (WIDE, NARROW) if (drawn := drawing_of(timeline, frame)) is not None]
+    months = pages_of(told.scheme).periods.months(told)
+    present: dict[str, Any] = {name: found.get(key) for name, key in _TOLD_BY.items()}
+    present |= {"chart": drawings, "months": months}
+    t = words_of(language)
+    scope: dict[str, Any] = {
+        **found,
+        "t": t,
+        "sections": [(name, t(f"section_{name}")) for name in _SECTIONS if present.get(name, True)],
+        "tag": LANGUAGES[language].tag,
+        "here": None,
+        "why": None,
+        "style": style_sheet(),
+        "sheet_title": json.dumps(f"{found['subject']} - {found['scheme']} - {found['period']}"),
+        "sheet_ledger": json.dumps(f"{found['ledger']['id']}:{found['ledger']['position']}"),
+        "told": told,
+        "facet": pages_of(told.scheme),
+        "timeline": timeline,
+        "drawings": drawings,
+        "months": months,
+        "verdicts_of": verdicts_of,
+        "subject_path": lambda *_: "",
+        "explained": found["now"],
+        "terms": TERMS,
+        "data_of": _data_of,
+        **clauses_of(found["now"]),
+    }
+    return templates().get_template("document.html").render(scope).lstrip()
+
+
+def _data_of(event: dict[str, Any]) -> list[tuple[str, str]]:
+    """What an event says, as names and values."""
+    told = ((name, value) for name, value in event["data"].items())
+    return [(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for name, value in told]

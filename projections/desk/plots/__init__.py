@@ -1,0 +1,1 @@
+"""What commands draw of a replay: letters for whoever watches a terminal, and files."""

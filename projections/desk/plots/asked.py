@@ -1,0 +1,38 @@
+"""What a command draws of a replay: lines for whoever watches, and a file for whoever asks for one."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from projections.desk.drawing.letters import Labels, chart_lines, letters_for
+from projections.desk.language import words_of
+from projections.desk.moment import told_by
+from projections.desk.plots.files import write_drawing
+from projections.desk.rendering import score_text
+from projections.desk.timeline_page import Glance, timeline_of
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.replaying.base import Replay
+from replay.store.base import Store
+
+_COLUMNS_MAX: Final = 110
+_COLUMNS_USUAL: Final = 80
+
+
+def drawn(store: Store, replay: Replay, language: str, *, is_charted: bool, plot: Path | None) -> list[str]:
+    """Writes the file, where one is asked for; gives the lines of the chart, where it is."""
+    told = told_by(replay, language)
+    timeline = timeline_of(Glance(store, EVERYTHING_SHOWN, replay.moment), replay.subject, told)
+    if plot is not None:
+        write_drawing(plot, timeline, replay.subject, told, language)
+    if not is_charted:
+        return []
+    width = min(shutil.get_terminal_size((_COLUMNS_USUAL, 0)).columns, _COLUMNS_MAX)
+    letters = letters_for(sys.stdout.encoding or "ascii")
+    return chart_lines(timeline, labels_of(replay.scheme, language), letters, width)
+
+
+def labels_of(scheme: str, language: str) -> Labels:
+    """What stands beside a drawing of a scheme, in a language."""
+    t = words_of(language)
+    return Labels(lambda score: score_text(score, scheme), lambda kind: t(f"mark_{kind}"), t.shared.state)
