@@ -51,15 +51,17 @@ def timeline_of(sight: Viewpoint, subject: str, told: Told) -> Timeline:
         own.is_stepped,
         own.is_ranked,
         own.bands(told.policies.own[-1]),
-        [
-            StateStretch(row["state"], row["from_at"], row["to_at"])
-            for row in told.rows["history"]
-            if row["state"] in SHADED
-        ],
+        [*_stretches(told)],
         sorted(marks, key=lambda mark: (mark.at, mark.kind)),
         as_of,
         events is not None,
     )
+
+
+def _stretches(told: Told) -> Iterator[StateStretch]:
+    for row in told.rows["history"]:
+        if row["state"] in SHADED:
+            yield StateStretch(row["state"], row["from_at"], row["to_at"])
 
 
 def news_of(publications: list[Mark]) -> list[Mark]:

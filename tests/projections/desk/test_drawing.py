@@ -1,6 +1,8 @@
 """Drawings beside the pages: letters on a terminal, and files."""
 
 import re
+import struct
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,6 +12,7 @@ import pytest
 from domain.calendar import month_start, parse_month
 from fixtures.demo import MERCHANT, WU
 from projections.desk.drawing.letters import ASCII, ROWS, UNICODE, Letters, chart_lines, letters_for
+from projections.desk.drawing.places import AXIS, LANE, PLOT, TOP, WIDE
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.plots.asked import labels_of
 from projections.desk.schemes.facet import Band, Mark, Point
@@ -114,6 +117,19 @@ def test_a_drawing_is_written_as_a_file_that_stands_alone(demo: str, tmp_path: P
     assert " names no form of a drawing; end its name in .svg or .png" in run(
         command, MERCHANT, "--plot", "timeline.pdf", status=2
     )
+
+
+def test_a_picture_is_made_where_its_library_is(demo: str, tmp_path: Path) -> None:
+    pytest.importorskip("resvg_py")
+    run("replay", MERCHANT, "--plot", str(tmp_path / "timeline.png"))
+    width, height = struct.unpack(">II", (tmp_path / "timeline.png").read_bytes()[16:24])
+    assert (width, height) == (2 * WIDE.width, 2 * (TOP + PLOT + 2 * LANE + AXIS))
+
+
+def test_without_its_library_a_picture_is_refused(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    told = run("replay", MERCHANT, "--plot", "timeline.png", status=2)
+    assert "PNG needs a library that is not here; install it with 'pip install levelbook[png]', or name a .svg" in told
 
 
 def test_nothing_is_written_where_there_is_nothing_to_draw(demo: str, tmp_path: Path) -> None:
