@@ -4,10 +4,10 @@ import json
 from typing import Any, Final
 
 from domain.languages import LANGUAGES
-from projections.desk.drawing.places import NARROW, WIDE, drawing_of
+from projections.desk.drawing.places import SMALL, WIDE, drawing_of
 from projections.desk.language import words_of
 from projections.desk.moment import told_by
-from projections.desk.rendering import style_sheet, templates
+from projections.desk.rendering import in_ascii, style_sheet, templates
 from projections.desk.schemes.registry import pages_of
 from projections.desk.timeline_page import Glance, timeline_of
 from projections.desk.why_page import clauses_of, verdicts_of
@@ -30,7 +30,7 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
     found, now = appeal.found, appeal.now
     told = told_by(now, language)
     timeline = timeline_of(Glance(store, reader, now.moment), now.subject, told)
-    drawings = [drawn for frame in (WIDE, NARROW) if (drawn := drawing_of(timeline, frame)) is not None]
+    drawings = [drawn for frame in (WIDE, SMALL) if (drawn := drawing_of(timeline, frame)) is not None]
     months = pages_of(told.scheme).periods.months(told)
     present: dict[str, Any] = {name: found.get(key) for name, key in _TOLD_BY.items()}
     present |= {"chart": drawings, "months": months}
@@ -43,8 +43,8 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
         "here": None,
         "why": None,
         "style": style_sheet(),
-        "sheet_title": json.dumps(f"{found['subject']} - {found['scheme']} - {found['period']}"),
-        "sheet_ledger": json.dumps(f"{found['ledger']['id']}:{found['ledger']['position']}"),
+        "sheet_title": _quoted(f"{found['subject']} · {t('scheme_' + told.scheme)} · {found['period']}"),
+        "sheet_ledger": _quoted(f"{found['ledger']['id']}:{found['ledger']['position']}"),
         "told": told,
         "facet": pages_of(told.scheme),
         "timeline": timeline,
@@ -58,6 +58,11 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
         **clauses_of(found["now"]),
     }
     return templates().get_template("document.html").render(scope).lstrip()
+
+
+def _quoted(text: str) -> str:
+    """A text as a string of a style sheet."""
+    return f'"{in_ascii(text)}"'
 
 
 def _data_of(event: dict[str, Any]) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk import find_page as find
-from projections.desk.drawing.places import NARROW, WIDE, drawing_of
+from projections.desk.drawing.places import SMALL, WIDE, drawing_of
 from projections.desk.language import language_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
@@ -207,7 +207,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
         timeline = timeline_of(sight, subject, told)
-        drawings = [drawn for frame in (WIDE, NARROW) if (drawn := drawing_of(timeline, frame)) is not None]
+        drawings = [drawn for frame in (WIDE, SMALL) if (drawn := drawing_of(timeline, frame)) is not None]
         return _framed(
             request,
             "timeline.html",

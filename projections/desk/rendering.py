@@ -158,7 +158,11 @@ def cause_text(policy: Policy, cause: str, words: DeskWords) -> str:
 
 def style_sheet() -> str:
     """The pages' own sheet, for documents that stand alone: in ASCII, whatever these are sent through."""
-    text = asset_bytes("desk.css").decode()
+    return in_ascii(asset_bytes("desk.css").decode())
+
+
+def in_ascii(text: str) -> str:
+    """Of a style sheet, with its own escapes."""
     return "".join(letter if letter.isascii() else f"\\{ord(letter):x} " for letter in text)
 
 
@@ -168,7 +172,7 @@ def drawing_style() -> str:
     sheet = asset_bytes("desk.css").decode()
     colours = dict(_VARIABLE.findall(sheet.partition("}")[0]))
     lines = [line for line in sheet.splitlines() if line.startswith(".chart .")]
-    rules = " ".join([*lines, ".chart { font-family: sans-serif; }", ".chart .paper { fill: var(--card); }"])
+    rules = " ".join([*lines, ".chart { font-family: var(--sans); }", ".chart .paper { fill: var(--card); }"])
     return re.sub(r"var\(--([a-z-]+)\)", lambda name: colours[name[1]], rules)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from domain.calendar import month_of, shanghai_text
+from domain.calendar import parse_month, shanghai_text
 from domain.events import Event, LevelDecided
 from domain.version import PROGRAM_VERSION
 from replay.answers.diff import difference_json, difference_of
@@ -48,7 +48,7 @@ def appeal_of(
     then = None if decision is None else as_decided(store, subject, decision, moment)
     known_now = _now(store, judging, subject, period) if then is None else as_known_now(store, then)
     now = known_now.shown_to(reader)
-    part = Part(month_of(now.moment.as_of - 1)) if len(period.text) == len("2022-11") else Part(None)
+    part = Part(parse_month(period.text)) if len(period.text) == len("2022-11") else Part(None)
     verdicts, notes = bearing_on(now, part)
     bearing = {now.judged[index].position for index in verdicts}.union(notes)
     decided = None if decision is None or then is None else _decided_json(store, decision, then, reader)

@@ -12,6 +12,8 @@ from projections.desk.schemes.facet import Band, Mark, Point
 TOP: Final = 14
 PLOT: Final = 260
 LANE: Final = 24
+GAP: Final = 8
+"""Between the plot and the lanes below it."""
 AXIS: Final = 26
 KINDS: Final = ("published", "announced", "decided", "corrected")
 DOTS_MAX: Final = 80
@@ -37,7 +39,7 @@ class Frame(NamedTuple):
 
 
 WIDE: Final = Frame("wide", 960, 88, 108, 9)
-NARROW: Final = Frame("narrow", 360, 66, 78, 4)
+SMALL: Final = Frame("small", 360, 66, 78, 4)
 """For phones: as wide as their screens, so that letters stay as large as those beside them."""
 
 
@@ -143,7 +145,7 @@ def drawing_of(timeline: Timeline, frame: Frame = WIDE) -> Drawing | None:
     shown_until = min(last, timeline.as_of)
     return Drawing(
         frame=frame,
-        height=TOP + PLOT + LANE * len(lanes) + AXIS,
+        height=TOP + PLOT + GAP + LANE * len(lanes) + AXIS,
         left=left,
         right=right,
         top=TOP,
@@ -216,7 +218,7 @@ def _lines(timeline: Timeline, until: int, x: Scale, y: Scale) -> list[str]:
 
 def _lanes(marks: Sequence[Mark], x: Scale) -> list[Lane]:
     kinds = [kind for kind in KINDS if any(mark.kind == kind for mark in marks)]
-    places = [TOP + PLOT + LANE * (number + 0.5) for number in range(len(kinds))]
+    places = [TOP + PLOT + GAP + LANE * (number + 0.5) for number in range(len(kinds))]
     return [
         Lane(kind, y, _signs([mark for mark in marks if mark.kind == kind], x, y))
         for kind, y in zip(kinds, places, strict=True)

@@ -199,7 +199,7 @@ def test_the_same_in_chinese_in_the_dark_on_a_phone(browser: Browser, desk: str)
         assert window.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), name
         window.shot(f"{name}.zh")
     window.open(PAGES["timeline"])
-    chart = window.page.locator(".chart.narrow")
+    chart = window.page.locator(".chart.small")
     assert chart.is_visible() and not window.page.locator(".chart.wide").is_visible()
     box = chart.bounding_box()
     assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390, "the drawing is as wide as the screen"
@@ -348,7 +348,7 @@ def test_a_page_is_printed_without_what_is_only_for_screens(window: Desk) -> Non
     window.open(f"{SUBJECT}/differences")
     page.emulate_media(media="print")
     for name in (".top", ".tabs", ".fields"):
-        assert not page.locator(name).first.is_visible()
+        assert not any(one.is_visible() for one in page.locator(name).all())
     assert page.locator(".steps").is_visible()
     printed = page.inner_text(".printed")
     assert "Merchant reputation" in printed and f"{window.address}{SUBJECT}/differences?scheme=" not in printed

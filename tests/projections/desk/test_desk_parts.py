@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.languages import LANGUAGES
-from projections.desk.drawing.places import DOTS_MAX, NARROW, Drawing, drawing_of
+from projections.desk.drawing.places import DOTS_MAX, SMALL, Drawing, drawing_of
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.find_page import PAGE, search
 from projections.desk.language import preferred, words_of
@@ -183,10 +183,10 @@ def test_states_without_an_ordinary_level_are_shaded_for_as_long_as_they_last() 
 
 def test_a_narrow_drawing_keeps_within_its_frame() -> None:
     timeline = line_of((0, 5), (700, 60), as_of=800 * DAY)
-    found = drawing_of(timeline, NARROW)
-    assert found is not None and len(found.months) <= NARROW.ticks_max + 1
-    assert all(NARROW.left <= place.x <= found.right < NARROW.width for place in found.places)
-    assert drawn(timeline).places[-1].x > NARROW.width
+    found = drawing_of(timeline, SMALL)
+    assert found is not None and len(found.months) <= SMALL.ticks_max + 1
+    assert all(SMALL.left <= place.x <= found.right < SMALL.width for place in found.places)
+    assert drawn(timeline).places[-1].x > SMALL.width
 
 
 def test_marks_of_one_place_stand_together() -> None:

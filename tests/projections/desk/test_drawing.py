@@ -12,7 +12,7 @@ import pytest
 from domain.calendar import month_start, parse_month
 from fixtures.demo import MERCHANT, WU
 from projections.desk.drawing.letters import ASCII, ROWS, UNICODE, Letters, chart_lines, letters_for
-from projections.desk.drawing.places import AXIS, LANE, PLOT, TOP, WIDE
+from projections.desk.drawing.places import AXIS, GAP, LANE, PLOT, TOP, WIDE
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.plots.asked import labels_of
 from projections.desk.schemes.facet import Band, Mark, Point
@@ -123,7 +123,14 @@ def test_a_picture_is_made_where_its_library_is(demo: str, tmp_path: Path) -> No
     pytest.importorskip("resvg_py")
     run("replay", MERCHANT, "--plot", str(tmp_path / "timeline.png"))
     width, height = struct.unpack(">II", (tmp_path / "timeline.png").read_bytes()[16:24])
-    assert (width, height) == (2 * WIDE.width, 2 * (TOP + PLOT + 2 * LANE + AXIS))
+    assert (width, height) == (2 * WIDE.width, 2 * (TOP + PLOT + GAP + 2 * LANE + AXIS))
+
+
+def test_a_picture_is_drawn_with_the_colours_of_the_pages(demo: str, tmp_path: Path) -> None:
+    run("replay", MERCHANT, "--plot", str(tmp_path / "timeline.svg"))
+    text = (tmp_path / "timeline.svg").read_text("utf-8")
+    rules = dict(re.findall(r"\.chart \.([a-z]+) \{ (?:fill|stroke): (#[0-9a-f]{6})", text))
+    assert rules["band"] != rules["grid"] and '"Noto Sans CJK SC"' in text, "with fonts of which most systems have one"
 
 
 def test_without_its_library_a_picture_is_refused(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:

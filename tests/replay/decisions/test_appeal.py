@@ -120,6 +120,12 @@ def test_a_file_says_of_which_ledger_it_is_when_was_decided_and_how_to_check_it(
         run(*line.split()[1:])
 
 
+def test_an_agency_s_file_explains_the_month_that_is_disputed_not_that_of_its_evaluation(demo: str) -> None:
+    found = ask(HARBOUR, "--scheme", "mcn-level", "--month", "2023-04")["now"]
+    assert found["part"]["month"] == "2023-04" and [item["month"] for item in found["evaluations"]] == ["2023-04"]
+    assert {item["at"][:7] for item in found["verdicts"]} == {"2023-04"}
+
+
 def test_without_a_decision_the_document_has_no_section_on_one(demo: str) -> None:
     page = Page(run("appeal", MERCHANT, "--scheme", "merchant-reputation", "--month", "2022-11", "--format", "html"))
     assert "nothing was decided" in page.text and not {"decision", "difference"} & page.places
