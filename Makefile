@@ -18,7 +18,7 @@ LEFT_OUT ?=
 .PHONY: help demo check test shells go lint docs bench soak clean
 
 help:
-	@echo "make demo    a disputed level as decided and as known now, explained, and why they differ"
+	@echo "make demo    a disputed level: announced, decided, corrected; and why it is another now"
 	@echo "make check   lint, types, import contract and the quick tests, on both databases: for every edit"
 	@echo "make test    the same with all tests"
 	@echo "make docs    the documentation as a site, in build/docs"

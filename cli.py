@@ -6,146 +6,209 @@ import click
 
 from projections.commands.options import Commands, Entry
 
+RECORD: Final = "Record"
+LOOK: Final = "Look at what is recorded"
+REPLAY: Final = "Replay and explain"
+DECIDE: Final = "Decide, audit, appeal"
+SHOW: Final = "Show levels to others"
+PROVE: Final = "Prove that nothing was changed or left out"
+OPERATE: Final = "Operate"
+LEARN: Final = "Learn"
 ENTRIES: Final = {
     "ingest": Entry(
+        RECORD,
         "projections.commands.record",
         "Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).",
     ),
     "erase-buyer": Entry(
+        RECORD,
         "projections.commands.record",
         "Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes.",
     ),
-    "verify": Entry(
-        "projections.commands.keep",
-        "Walk the stored bytes, recompute every column, and name the first record that does not fit.",
+    "receipts": Entry(
+        RECORD,
+        "projections.commands.proving.receipts",
+        "Print a receipt for each event in FILES ('-' is standard input): its record, and the proof of it.",
     ),
-    "seal": Entry(
-        "projections.commands.keep",
-        "Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.",
+    "events": Entry(
+        LOOK,
+        "projections.commands.look",
+        "List the recorded events of SUBJECT in the order of the ledger.",
     ),
-    "head": Entry(
-        "projections.commands.keep", "Print position and chain hash, to be kept elsewhere and given to 'verify --head'."
-    ),
-    "checkpoint": Entry(
-        "projections.commands.keep",
-        "Seal how many records each key has, sign that with the ledger's keys, and print the signed note.",
-    ),
-    "key": Entry(
-        "projections.commands.keep", "Make, show and rotate the keys by which the ledger signs its checkpoints."
-    ),
-    "backup": Entry(
-        "projections.commands.keep",
-        "Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.",
-    ),
-    "events": Entry("projections.commands.look", "List the recorded events of SUBJECT in the order of the ledger."),
     "event": Entry(
+        LOOK,
         "projections.commands.look",
         "Show one event: both times, position, hashes, who caused it, what corrects or retracts it.",
     ),
     "subjects": Entry(
+        LOOK,
         "projections.commands.look",
         "List the subjects, or those of one KIND, such as merchant.",
     ),
     "status": Entry(
+        LOOK,
         "projections.commands.look",
         "Show where the ledger stands, and its views: head, records by type, size; lag, what is set aside, a rebuild.",
     ),
-    "rebuild": Entry(
-        "projections.commands.views",
-        "Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.",
-    ),
-    "follow": Entry(
-        "projections.commands.views",
-        "Move the views on by new events, and with the calendar. Makes them when there are none yet.",
-    ),
-    "retry": Entry(
-        "projections.commands.views",
-        "Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside.",
-    ),
-    "serve": Entry(
-        "projections.commands.serve",
-        "Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.",
-    ),
-    "witness": Entry(
-        "projections.commands.proving.witness",
-        "Cosign a ledger's checkpoints as a witness, and ask witnesses for it.",
-    ),
-    "receipts": Entry(
-        "projections.commands.proving.receipts",
-        "Print a receipt for each event in FILES ('-' is standard input): its record, and the proof of it.",
-    ),
-    "refute": Entry(
-        "projections.commands.proving.receipts",
-        "Hold RECEIPTS against a FILE of evidence: does it hide a record, or show another one in its place?",
-    ),
-    "token": Entry(
-        "projections.commands.serve", "Make, list and revoke the tokens by which others may ask the service."
-    ),
-    "accesses": Entry(
-        "projections.commands.serve",
-        "List who asked the service for explanations, of SUBJECT or all: when, by which token, for what.",
-    ),
     "replay": Entry(
+        REPLAY,
         "projections.commands.replay",
         "Replay the level of SUBJECT: state, level, what is effective, points, months, last publication.",
     ),
     "explain": Entry(
+        REPLAY,
         "projections.commands.replay",
         "Explain the level of SUBJECT: a verdict or note for every event that bears on it, with its clause.",
     ),
-    "history": Entry("projections.commands.replay", "Show each change of the level of SUBJECT with its cause."),
+    "history": Entry(
+        REPLAY,
+        "projections.commands.replay",
+        "Show each change of the level of SUBJECT with its cause.",
+    ),
     "diff": Entry(
+        REPLAY,
         "projections.commands.replay",
         "Split the difference of two replays of SUBJECT by cause: what was learned, time, policy.",
     ),
-    "decide": Entry(
-        "projections.commands.decide",
-        "Fix the levels of SCHEME for a period: one event a subject, with digests of what it rests on.",
-    ),
-    "decided": Entry(
-        "projections.commands.decide",
-        "List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period.",
-    ),
-    "audit": Entry(
-        "projections.commands.decide",
-        "Replay each decision at its own as_of, position and policy, and say which do not come out.",
-    ),
-    "appeal": Entry(
-        "projections.commands.decide",
-        "Print the file of one disputed level: as announced, as decided, as known now, the difference, the events.",
-    ),
-    "evidence": Entry(
-        "projections.commands.proving.evidence",
-        "Make a file by which a stranger can check a level of SUBJECT offline, and that nothing was left out.",
-    ),
-    "verify-evidence": Entry(
-        "projections.commands.proving.evidence",
-        "Check a FILE of evidence without any ledger, and work its claim out again.",
-    ),
-    "leaderboard": Entry(
-        "projections.commands.decide", "Show BOARD, such as comprehensive, of a month: who is rated, best first."
-    ),
     "policies": Entry(
+        REPLAY,
         "projections.commands.policy",
         "List the policies that replays use: versions, revisions, each parameter with its value, status and source.",
     ),
     "policy": Entry(
-        "projections.commands.policy", "Check a policy file; adopt a revision, so that it can be used again for ever."
+        REPLAY,
+        "projections.commands.policy",
+        "Check a policy file; adopt a revision, so that it can be used again for ever.",
     ),
-    "answers": Entry(
-        "projections.commands.describe", "Describe the keys of the JSON answers: those of NAME, or all of them."
+    "decide": Entry(
+        DECIDE,
+        "projections.commands.decide",
+        "Fix the levels of SCHEME for a period: one event a subject, with digests of what it rests on.",
     ),
-    "completion": Entry(
-        "projections.commands.shell",
-        "Print the script by which SHELL completes commands, options and names; it says where it belongs.",
+    "decided": Entry(
+        DECIDE,
+        "projections.commands.decide",
+        "List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period.",
+    ),
+    "audit": Entry(
+        DECIDE,
+        "projections.commands.decide",
+        "Replay each decision at its own as_of, position and policy, and say which do not come out.",
+    ),
+    "appeal": Entry(
+        DECIDE,
+        "projections.commands.decide",
+        "Print the file of one disputed level: as announced, as decided, as known now, the difference, the events.",
+    ),
+    "leaderboard": Entry(
+        DECIDE,
+        "projections.commands.decide",
+        "Show BOARD, such as comprehensive, of a month: who is rated, best first.",
+    ),
+    "rebuild": Entry(
+        SHOW,
+        "projections.commands.views",
+        "Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.",
+    ),
+    "follow": Entry(
+        SHOW,
+        "projections.commands.views",
+        "Move the views on by new events, and with the calendar. Makes them when there are none yet.",
+    ),
+    "retry": Entry(
+        SHOW,
+        "projections.commands.views",
+        "Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside.",
+    ),
+    "serve": Entry(
+        SHOW,
+        "projections.commands.serve",
+        "Answer over HTTP what the ledger and its views hold: levels, explanations, changes. It only reads.",
+    ),
+    "token": Entry(
+        SHOW,
+        "projections.commands.serve",
+        "Make, list and revoke the tokens by which others may ask the service.",
+    ),
+    "openapi": Entry(
+        SHOW,
+        "projections.commands.describe",
+        "Print the OpenAPI document of the service as JSON, as '/openapi.json' of a running one gives it.",
+    ),
+    "accesses": Entry(
+        SHOW,
+        "projections.commands.serve",
+        "List who asked the service for explanations, of SUBJECT or all: when, by which token, for what.",
+    ),
+    "verify": Entry(
+        PROVE,
+        "projections.commands.keep",
+        "Walk the stored bytes, recompute every column, and name the first record that does not fit.",
+    ),
+    "head": Entry(
+        PROVE,
+        "projections.commands.keep",
+        "Print position and chain hash, to be kept elsewhere and given to 'verify --head'.",
+    ),
+    "checkpoint": Entry(
+        PROVE,
+        "projections.commands.keep",
+        "Seal how many records each key has, sign that with the ledger's keys, and print the signed note.",
+    ),
+    "key": Entry(
+        PROVE,
+        "projections.commands.keep",
+        "Make, show and rotate the keys by which the ledger signs its checkpoints.",
+    ),
+    "witness": Entry(
+        PROVE,
+        "projections.commands.proving.witness",
+        "Cosign a ledger's checkpoints as a witness, and ask witnesses for it.",
+    ),
+    "refute": Entry(
+        PROVE,
+        "projections.commands.proving.receipts",
+        "Hold RECEIPTS against a FILE of evidence: does it hide a record, or show another one in its place?",
+    ),
+    "evidence": Entry(
+        PROVE,
+        "projections.commands.proving.evidence",
+        "Make a file by which a stranger can check a level of SUBJECT offline, and that nothing was left out.",
+    ),
+    "verify-evidence": Entry(
+        PROVE,
+        "projections.commands.proving.evidence",
+        "Check a FILE of evidence without any ledger, and work its claim out again.",
+    ),
+    "seal": Entry(
+        OPERATE,
+        "projections.commands.keep",
+        "Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.",
+    ),
+    "backup": Entry(
+        OPERATE,
+        "projections.commands.keep",
+        "Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.",
     ),
     "config": Entry(
+        OPERATE,
         "projections.commands.shell",
         "Show each setting, its value and what set it: a flag, a variable, which file, or nothing (the default).",
     ),
+    "completion": Entry(
+        OPERATE,
+        "projections.commands.shell",
+        "Print the script by which SHELL completes commands, options and names; it says where it belongs.",
+    ),
     "demo": Entry(
+        LEARN,
         "projections.commands.describe",
-        "Make a small ledger of a disputed level; replay it as decided and as known now, explain both, split why.",
+        "Make a small ledger of a disputed level: announced, decided, corrected; show both levels and why they differ.",
+    ),
+    "answers": Entry(
+        LEARN,
+        "projections.commands.describe",
+        "Describe the keys of the JSON answers: those of NAME, or all of them.",
     ),
 }
 

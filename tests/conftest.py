@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from projections.configuration.settings import language_of_locale
 from projections.configuration.settings import settings as settings_of_the_program
 from replay.sealing.keys import NEXT_VARIABLE, SIGNING_VARIABLE
 from replay.store.base import Store
@@ -23,6 +24,9 @@ KEY = "5a" * 32
 
 if (_memory := in_memory(programs=True)) is not None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_memory))  # where pytest makes the folders of `tmp_path`
+
+if language_of_locale(os.environ) != "en":
+    os.environ["LC_ALL"] = "C.UTF-8"  # no test answers in the language of whoever runs it
 
 settings.register_profile(
     "levelbook",

@@ -41,7 +41,7 @@ REFUSALS: Final = {
     "410": "the feed of the cursor is gone: begin again",
     "413": "the body is too long",
     "421": "the service is not asked by that name",
-    "429": "asked too often; Retry-After says when to ask again",
+    "429": "asked too often; Retry-After and RateLimit say when to ask again",
     "422": "the subject rests on more events than the service replays; the problem says how many, and which option",
     "503": "the ledger or its views cannot be read now, or are not that far; Retry-After says when to ask again",
 }

@@ -13,7 +13,7 @@ import click
 
 from projections.commands.completing import complete_policy, complete_scheme
 from projections.commands.naming import NamingSchemes
-from projections.configuration.settings import config_option, language_option, segments_option, store_option
+from projections.configuration.settings import Decorator, config_option, language_option, segments_option, store_option
 from projections.terminal.streams import prepare_streams
 
 COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class Entry(NamedTuple):
     """A command that is imported when it is called."""
 
+    group: str
+    """Under which heading help lists it."""
     module: str
     summary: str
     """What the list of commands says of it: the first sentence of its help."""
@@ -50,13 +52,16 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        room = formatter.width - 6 - max(map(len, self.entries))
-        rows = [
-            (name, click.Command(name, help=self.entries[name].summary).get_short_help_str(room))
-            for name in self.list_commands(ctx)
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        """By what they are for: the groups in the order in which they were listed, commands likewise."""
+        longest = max(map(len, self.entries))
+        room = formatter.width - 6 - longest
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self.entries.items():
+            told = click.Command(name, help=entry.summary).get_short_help_str(room)
+            groups.setdefault(entry.group, []).append((name.ljust(longest), told))
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
 
     def main(self, *args: Any, **options: Any) -> Any:
         prepare_streams()
@@ -157,13 +162,20 @@ format_option = click.option(
 clock_option = click.option(
     "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
 )
-scheme_option = click.option(
-    "--scheme",
-    cls=NamingSchemes,
-    metavar="SCHEME",
-    shell_complete=complete_scheme,
-    help="Which scheme: {all}. Default: the first of these that judges SUBJECT.",
-)
+
+
+def _scheme(default: str) -> Decorator:
+    return click.option(
+        "--scheme",
+        cls=NamingSchemes,
+        metavar="SCHEME",
+        shell_complete=complete_scheme,
+        help=f"Which scheme: {{all}}. Default: {default}.",
+    )
+
+
+scheme_option = _scheme("the first of these that judges SUBJECT")
+of_schemes_option = _scheme("all of them")
 policies_option = click.option(
     "--policies",
     type=click.Path(path_type=Path),
@@ -177,6 +189,11 @@ policy_option = click.option(
     metavar="ID[@HASH]",
     shell_complete=complete_policy,
     help="Under this policy alone. Default: those in force at --as-of.",
+)
+
+
+exact_option = click.option(
+    "--exact", is_flag=True, help="Show the exact fraction beside each rounded figure; JSON always has it."
 )
 
 

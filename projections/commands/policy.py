@@ -11,8 +11,8 @@ from projections.commands.options import (
     command,
     format_option,
     group,
+    of_schemes_option,
     policies_option,
-    scheme_option,
     store_options,
 )
 from projections.text import policies as policies_text
@@ -23,7 +23,7 @@ from projections.commands.asked import open_at
 
 
 @command("policies", "levelbook policies --scheme merchant-reputation --format json")
-@scheme_option
+@of_schemes_option
 @policies_option
 @store_options
 @click.pass_context

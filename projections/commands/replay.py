@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projections.commands.completing import complete_month, complete_policy, complete_subject
-from projections.commands.options import command, drawing_options, replay_options
+from projections.commands.options import command, drawing_options, exact_option, replay_options
 from projections.terminal.streams import is_watched
 from projections.text import answers as answers_text
 
@@ -20,10 +20,12 @@ from projections.commands.asked import month_asked, on_evidence, open_at, replay
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
 @click.argument("subject", shell_complete=complete_subject)
 @drawing_options
+@exact_option
 @replay_options
 @on_evidence(moment=True)
 def replay(
     subject: str,
+    exact: bool,
     store: str,
     segments: Path | None,
     format_: str,
@@ -39,7 +41,7 @@ def replay(
         found = replay_asked(opened, subject, **asked)
         answer = replay_json(found, lang)
         lines = _drawn(opened, found, lang, format_, chart, plot)
-    answers_text.print_answer("replay", answer, found, lang, as_json=format_ == "json")
+    answers_text.print_answer("replay", answer, found, lang, as_json=format_ == "json", exact=exact)
     for line in lines:
         click.echo(line)
 
@@ -68,12 +70,14 @@ def _drawn(
 @click.argument("subject", shell_complete=complete_subject)
 @click.option("--month", metavar="YYYY-MM", shell_complete=complete_month, help="Only what was judged in this month.")
 @click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
+@exact_option
 @replay_options
 @on_evidence(moment=True)
 def explain(
     subject: str,
     month: str | None,
     event_id: str | None,
+    exact: bool,
     store: str,
     segments: Path | None,
     format_: str,
@@ -92,7 +96,7 @@ def explain(
     with open_at(store, segments) as opened, rare_cycle_search():
         found = replay_asked(opened, subject, **asked)
         answer = explain_json(found, part, lang)
-    answers_text.print_answer("explain", answer, found, lang, as_json=format_ == "json")
+    answers_text.print_answer("explain", answer, found, lang, as_json=format_ == "json", exact=exact)
 
 
 @command("history", "levelbook history merchant/tea-house")

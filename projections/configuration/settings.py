@@ -4,7 +4,9 @@ A key is named as its option is, but for `language` (`--lang`); those of the ser
 """
 
 import math
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -54,12 +56,30 @@ segments_option: Final = click.option(
     metavar="DIR",
     help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
 )
+LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""Of these the first that is set names the language of the terminal."""
+
+
+def language_of_locale(environment: Mapping[str, str]) -> str:
+    """The language of ours that the environment names, as in `zh_CN.UTF-8`; English where it names none."""
+    named = next((environment[name] for name in LOCALE_VARIABLES if environment.get(name)), "")
+    language = re.split(r"[_.@-]", named)[0].lower()
+    return language if language in LANGUAGES else "en"
+
+
+def _language(context: click.Context, _: click.Parameter, given: str | None) -> str:
+    """What was set; else people are answered in the language of the locale, and JSON is everywhere the same."""
+    if given is not None:
+        return given
+    return "en" if context.params.get("format_") == "json" else language_of_locale(os.environ)
+
+
 language_option: Final = click.option(
     "--lang",
     type=click.Choice([*LANGUAGES]),
-    default="en",
+    callback=_language,
     envvar="LEVELBOOK_LANGUAGE",
-    show_default=True,
+    show_default="that of the locale; of JSON en",
     show_envvar=True,
     help="Language of the answer.",
 )

@@ -20,6 +20,7 @@ from projections.desk.links import Address, picked, subject_path
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
+from projections.text.words.figures import count_text, money_text
 from replay.rendering.clauses import clause_json, clauses, points_text
 from replay.rendering.folding import folded
 from replay.schemes.registry import scheme_of
@@ -91,7 +92,7 @@ def templates() -> Environment:
         "brief": brief_text,
         "tidy": tidy_text,
         "points": points_text,
-        "yuan": yuan_text,
+        "yuan": money_text,
         "count": count_text,
         "month": month_text,
         "short_hash": lambda digest: digest[:HASH_SHOWN],
@@ -124,16 +125,6 @@ def brief_text(instant: int) -> str:
 def tidy_text(text: str) -> str:
     """Words with the instants in them as the pages write instants."""
     return _INSTANT.sub(r"\1 \2", text)
-
-
-def yuan_text(fen: int) -> str:
-    """An amount in fen as yuan, its thousands apart."""
-    return f"{fen // 100:,}.{fen % 100:02d}"
-
-
-def count_text(number: int) -> str:
-    """A whole number with its thousands apart."""
-    return f"{number:,}"
 
 
 def has_points(scheme: str) -> bool:

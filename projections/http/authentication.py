@@ -1,4 +1,4 @@
-"""The caller, found by the token or session that a request shows; and how often each may ask."""
+"""The caller, found by the token or session that a request shows, and counted."""
 
 import logging
 from http.cookies import CookieError, SimpleCookie
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from starlette.types import Scope
 
 from projections.http.problems import Problem
+from projections.http.rates import Rate, Rates
 from projections.http.scopes import ANYONE, Asker
 from projections.http.token_store import Keeping, Token, is_kept, open_keeping
 from replay.store.opening import open_store
@@ -47,8 +48,7 @@ class Askers:
         self._was_open = False
         self._lock = Lock()
         self._known: dict[ShownSecret, KnownToken] = {}
-        self._buckets: dict[int, tuple[float, float]] = {}
-        """By token, how many requests it may make now, and since when."""
+        self._rates = Rates()
 
     def keeping(self) -> Keeping:
         """The tables of tokens, sessions and accesses; opened at the first need, and anew where the file was replaced.
@@ -135,18 +135,10 @@ class Askers:
             return ANYONE  # a session of before, where none is needed
         if token is None:
             raise _wrong_token()
-        self._count(token)
-        return Asker(token.number, token.scopes)
-
-    def _count(self, token: Token) -> None:
-        """Raises Problem where a token has asked too often: it fills again by its limit a minute."""
-        at = monotonic()
-        left, since = self._buckets.get(token.number, (float(token.per_minute), at))
-        left = min(left + (at - since) * token.per_minute / 60, float(token.per_minute))
-        if left < 1:
-            wait = int((1 - left) * 60 / token.per_minute) + 1
-            raise _too_often(token, wait)
-        self._buckets[token.number] = (left - 1, at)
+        rate, wait = self._rates.count(token.number, token.per_minute)
+        if wait:
+            raise _too_often(rate, wait)
+        return Asker(token.number, token.scopes, rate)
 
 
 def now() -> int:
@@ -204,6 +196,7 @@ def _wrong_token() -> Problem:
     )
 
 
-def _too_often(token: Token, wait: int) -> Problem:
-    detail = f"the token may ask {token.per_minute} times a minute; ask again in {wait} s"
-    return Problem(429, "too-often", "Asked too often", detail, headers={"Retry-After": str(wait)})
+def _too_often(rate: Rate, wait: int) -> Problem:
+    detail = f"the token may ask {rate.per_minute} times a minute; ask again in {wait} s"
+    told = {name.decode(): value.decode() for name, value in rate.headers()}
+    return Problem(429, "too-often", "Asked too often", detail, headers={"Retry-After": str(wait), **told})

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 
 from projections.http.problems import not_written_down, scope_missing
+from projections.http.rates import Rate
 from projections.http.token_store import Keeping
 from replay.errors import StoreError
 from replay.history.readers import Reader
@@ -25,6 +26,8 @@ class Asker(NamedTuple):
     token: int | None
     """The number of the token that was shown; None where none was, and none is needed."""
     scopes: frozenset[str]
+    rate: Rate | None = None
+    """How often it may still ask; None for whoever shows no token."""
 
     @property
     def reader(self) -> Reader:

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from projections.http.authentication import Askers, shown_by
 from projections.http.bodies import Bodies, too_slow
 from projections.http.problems import Problem, as_told, broken, broken_off, not_found, problem_response
-from projections.http.scopes import NOBODY
+from projections.http.rates import Header
+from projections.http.scopes import NOBODY, Asker
 from projections.http.settings import Settings, prefix_of
 from projections.server.metrics import Measures
 from replay.errors import LevelbookError
@@ -34,8 +35,8 @@ HEADERS: Final = (
 )
 HTTPS_ALONE: Final = (b"strict-transport-security", b"max-age=31536000")
 """Where browsers reach the service by https: they are to ask by nothing else."""
-OPEN: Final = ("/healthz", "/readyz", "/login", "/logout")
-"""What the client is answered."""
+OPEN: Final = ("/healthz", "/readyz", "/login", "/logout", "/openapi.json")
+"""What is answered without a token."""
 WITHOUT_BODY: Final = ("GET", "HEAD")
 RIGHT_HOSTS_MAX: Final = 100
 OPEN_FOLDER: Final = "/static/"
@@ -68,7 +69,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers]
+                message["headers"] = [*message["headers"], *self._headers, *_rate_of(scope)]
             if not message.get("more_body"):
                 await send(message)
                 return
@@ -132,6 +133,12 @@ class Guard:
         if not scope["path"].startswith(f"{self._prefix}/"):
             raise not_found(scope["path"])
         scope["root_path"] = self._prefix
+
+
+def _rate_of(scope: Scope) -> tuple[Header, ...]:
+    """How often the caller may still ask, where a token says who that is."""
+    asker: Asker | None = scope.get("levelbook.asker")
+    return () if asker is None or asker.rate is None else asker.rate.headers()
 
 
 def path_within(scope: Scope) -> str:

@@ -7,15 +7,16 @@ import click
 
 from projections.text.output import print_json
 from projections.text.schemes.registry import evaluation_lines, own_lines
-from projections.text.words import Words, table
+from projections.text.words import Words, padded, table
 
 if TYPE_CHECKING:
     from replay.replaying.base import Replay
+CLAUSE_WIDTH: Final = 17
 
 
 def replay_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """Where a subject stands, and what the scheme says of how it came there."""
-    yield f"{found['subject']}  {found['scheme']}: {words.standing(found)}"
+    yield words("headline", subject=found["subject"], scheme=_scheme(found, words), standing=words.standing(found))
     effective = found["effective"]
     state = words.state(effective["state"])
     if effective["since"] is None:
@@ -45,19 +46,29 @@ def explain_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         yield "  " + words("notes")
         for item in found["notes"]:
             why = _why(short[item["note"], item["policy_hash"]], item, words)
-            yield f"  {item['at']:<32}  {item['note']:<15}  {item['source']} {item['event']}  {why}"
+            note = padded(words.code("verdict", item["note"]), 15)
+            yield f"  {item['at']:<32}  {note}  {item['source']} {item['event']}  {why}"
     if found["clauses"]:
         yield "  " + words("clauses")
     for clause in found["clauses"]:
-        yield f"  {clause['name']:<17}  {clause['text']} ({words('clause_policy', policy=clause['policy'])})"
-        for basis in clause["rests_on"]:
-            key = "rests_on" if basis["parameter"] is None else "rests_on_parameter"
-            yield f"  {'':<17}  {words(key, **basis)}"
+        name = padded(_clause_name(clause["name"], words), CLAUSE_WIDTH)
+        yield f"  {name}  {clause['text']} ({words('clause_policy', policy=clause['policy'])})"
+        yield from (f"  {'':<{CLAUSE_WIDTH}}  {words.basis(basis)}" for basis in clause["rests_on"])
+
+
+def _scheme(found: dict[str, Any], words: Words) -> str:
+    return words.code_beside("scheme", found["scheme"])
+
+
+def _clause_name(name: str, words: Words) -> str:
+    """What a clause is about, a verdict, note or rule, as the lines above name it, and its code."""
+    kind = "verdict" if words.code("verdict", name) != name else "rule"
+    return words.code_beside(kind, name)
 
 
 def history_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """Each change of level with its cause."""
-    yield f"{found['subject']}  {found['scheme']}"
+    yield words("asked_of", subject=found["subject"], scheme=_scheme(found, words))
     yield from _asked_lines(found, words)
     if not found["changes"]:
         yield "  " + words("no_changes")
@@ -71,27 +82,23 @@ def history_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 
 def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """Two replays, and the steps between them by cause and event."""
-    yield f"{found['subject']}  {found['scheme']}"
+    yield words("asked_of", subject=found["subject"], scheme=_scheme(found, words))
     for key, end in (("diff_from", found["from"]), ("diff_to", found["to"])):
         yield f"  {words(key)}: {words.standing(end)}"
         yield from (f"  {line}" for line in _asked_lines(end, words))
     if found["assumed"]:
-        yield "  " + words("assumed", names=", ".join(found["assumed"]))
+        yield "  " + words("assumed", names=words.parameters(found["assumed"]))
     for step in found["steps"]:
         before, after = words.standing(step["before"]), words.standing(step["after"])
         points = step["points"] or ""
         yield words("diff_step", points=points, step=words.step(step["step"]), before=before, after=after)
         if step["figures"] is not None:
-            nothing = words("nothing")
-            changed = [
-                words("changed_figure", **{name: nothing if value is None else value for name, value in item.items()})
-                for item in changed_figures(step["figures"])
-            ]
+            changed = [words.changed_figure(item) for item in changed_figures(step["figures"])]
             yield "             " + words("step_figures", changed="; ".join(changed) or words("none"))
         for item in step["events"]:
             made = words("made", before=_made_text(item["before"], words), after=_made_text(item["after"], words))
             by_time = f"  ({words('by_time')})" if item["by_time"] else ""
-            event = f"{item['type']:<16}  {item['source']} {item['event']}"
+            event = f"{padded(words.code('type', item['type']), 16)}  {item['source']} {item['event']}"
             yield f"    {item['points'] or '':>9}  {event}  {made}{by_time}"
     if found["points"] is not None:
         yield "  " + words("diff_total", points=found["points"])
@@ -102,13 +109,15 @@ def _asked_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
     yield f"  {policy}" + ("" if found["in_force"] else f" ({words('reconstruction')})")
     if len(found["policies"]) > 1:
-        names = ", ".join(f"{item['scheme']} {item['id']}@{item['hash'][:12]}" for item in found["policies"])
+        names = words.listed(
+            f"{words.code('scheme', item['scheme'])} {item['id']}@{item['hash'][:12]}" for item in found["policies"]
+        )
         yield "  " + words("versions", names=names)
     yield "  " + words("clocks", **found)
     if found.get("asked_known_at") is not None:
         yield "  " + words("known_at_open", **found)
     if "assumed" in found:
-        names = ", ".join(found["assumed"])
+        names = words.parameters(found["assumed"])
         yield "  " + (words("assumed", names=names) if names else words("nothing_assumed"))
     if "program" in found:
         yield "  " + words("program", program=found["program"])
@@ -123,21 +132,31 @@ def _why(clause: str, item: dict[str, Any], words: Words) -> str:
 def _made_text(made: dict[str, Any] | None, words: Words) -> str:
     if made is None:
         return words("nothing")
-    return f"{made['verdict']} {made['points'] or ''}".rstrip() if "verdict" in made else str(made["note"])
+    if "verdict" not in made:
+        return words.code("verdict", made["note"])
+    return f"{words.code('verdict', made['verdict'])} {made['points'] or ''}".rstrip()
 
 
 def _cells(item: dict[str, Any], words: Words) -> list[str]:
     nothing = words("nothing")
     name = f"{item['source']} {item['event']}"
-    return [item["at"], item["points"] or nothing, item["balance"] or nothing, item["verdict"], name]
+    return [
+        item["at"],
+        item["points"] or nothing,
+        item["balance"] or nothing,
+        words.code("verdict", item["verdict"]),
+        name,
+    ]
 
 
 def _cause_text(cause: dict[str, Any], words: Words) -> str:
     """The event and its verdict, the rule, or the policy that a change came with."""
     if "type" not in cause:
-        return words("cause_rule", **cause) if "rule" in cause else words("cause_policy", **cause)
+        if "rule" not in cause:
+            return words("cause_policy", **cause)
+        return words("cause_rule", **cause | {"rule": words.code("rule", cause["rule"])})
     verdict = f"  {_made_text(cause, words)}" if "verdict" in cause else ""
-    return words("cause", **cause) + verdict
+    return words("cause", **cause | {"type": words.code("type", cause["type"])}) + verdict
 
 
 def changed_figures(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -164,12 +183,14 @@ _LINES: Final[dict[str, Callable[[dict[str, Any], Words], Iterator[str]]]] = {
 }
 
 
-def print_answer(kind: str, found: dict[str, Any], replay: "Replay", language: str, *, as_json: bool) -> None:
-    """An answer of replay, explain, history or diff."""
+def print_answer(
+    kind: str, found: dict[str, Any], replay: "Replay", language: str, *, as_json: bool, exact: bool = False
+) -> None:
+    """An answer of replay, explain, history or diff; with `exact`, fractions stand behind rounded figures."""
     if as_json:
         print_json(found)
         return
-    words = Words(language, replay.level_names(language))
+    words = Words(language, replay.level_names(language), exact=exact)
     click.echo("\n".join(_LINES[kind](found, words)))
 
 

@@ -10,7 +10,8 @@ from projections.text.words import Words
 
 def appeal_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """The file as text."""
-    yield f"{words.appeal('title')}: {found['subject']}  {found['scheme']}  {found['period']}"
+    scheme = words.code_beside("scheme", found["scheme"])
+    yield f"{words.appeal('title')}: {found['subject']}  {scheme}  {found['period']}"
     yield words.appeal("ledger", **found["ledger"] | {"chain": found["ledger"]["chain"] or words("nothing")})
     for heading, lines in _sections(found, words):
         yield f"\n== {heading}"
@@ -25,7 +26,7 @@ def _sections(found: dict[str, Any], words: Words) -> Iterator[tuple[str, list[s
     if found.get("difference") is not None:
         yield words.appeal("difference"), list(diff_lines(found["difference"], words))
     yield words.appeal("explanation"), list(explain_lines(_of_the_period(found["now"]), words))
-    yield words.appeal("events"), [_event_line(item) for item in found["events"]]
+    yield words.appeal("events"), [_event_line(item, words) for item in found["events"]]
 
 
 def _of_the_period(now: dict[str, Any]) -> dict[str, Any]:
@@ -53,10 +54,15 @@ def _decided_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     yield words.appeal("decided_at", **decided)
     yield words("policy", policy=f"{decided['policy']}@{decided['policy_hash'][:12]}")
     reproduced = decided["outcome"] == "reproduced"
-    yield words.appeal("reproduced") if reproduced else words.appeal("not_reproduced", outcome=decided["outcome"])
+    yield (
+        words.appeal("reproduced")
+        if reproduced
+        else words.appeal("not_reproduced", outcome=words.code("outcome", decided["outcome"]))
+    )
 
 
-def _event_line(item: dict[str, Any]) -> str:
+def _event_line(item: dict[str, Any], words: Words) -> str:
     event = item["event"]
     data = json.dumps(event["data"], ensure_ascii=False, sort_keys=True)
-    return f"{item['position']}  {item['occurred_at']}  {event['type']}  {event['source']} {event['id']}  {data}"
+    event_type = words.code_beside("type", event["type"])
+    return f"{item['position']}  {item['occurred_at']}  {event_type}  {event['source']} {event['id']}  {data}"

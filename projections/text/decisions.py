@@ -18,13 +18,14 @@ def print_board(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     from projections.text.words import Words
 
     words = Words(language, {})
-    click.echo(words.decision("board", **found))
+    names = {"board": words.code("board", found["board"]), "ranks_by": words.code("figure", found["ranks_by"])}
+    click.echo(words.decision("board", **found | names))
     policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
     click.echo(f"  {policy}" + ("" if found["in_force"] else f" ({words('reconstruction')})"))
     click.echo(f"  {words('clocks', **found)}")
     if found["asked_known_at"] is not None:
         click.echo(f"  {words('known_at_open', **found)}")
-    click.echo(f"  {words('assumed', names=', '.join(found['assumed']))}")
+    click.echo(f"  {words('assumed', names=words.parameters(found['assumed']))}")
     columns = (Column(is_right=True, least=4), Column(is_right=True, least=5), Column(least=3), LEFT, LEFT)
     print_table(columns, [_board_cells(row, words) for row in found["rows"]], indent=2)
     if not found["rows"]:
@@ -36,8 +37,8 @@ def print_board(found: dict[str, Any], language: str, *, as_json: bool) -> None:
 
 
 def _board_cells(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
-    settled = words.decision("settled", **row)
-    return str(row["rank"]), str(row["score"]), row["level"] or "-", row["subject"], settled
+    settled = words.decision("settled", settled=words.figure("settled", row["settled"]))
+    return str(row["rank"]), str(row["score"]), words.level(row["level"]), row["subject"], settled
 
 
 def print_run(found: "RunOutcome", *, as_json: bool) -> None:
@@ -72,7 +73,9 @@ def print_decisions(found: list[dict[str, Any]], language: str, *, as_json: bool
     for item in found:
         since = "" if item["as_decided"] else words.decision("decided_again")
         policy = f"{item['policy']}@{item['policy_hash'][:12]}"
-        told = item | {"policy": policy, "standing": _standing(item, words), "since": since}
+        scheme = words.code_beside("scheme", item["scheme"])
+        standing = _standing(item["scheme"], item, words)
+        told = item | {"scheme": scheme, "policy": policy, "standing": standing, "since": since}
         click.echo(words.decision("decided", **told))
         for line in ("moment", "facts", "findings"):
             click.echo(f"  {words.decision(line, **item)}")
@@ -90,23 +93,37 @@ def print_audit(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     for item in found["decisions"]:
         if item["outcome"] == "reproduced" and not item["restated"]:
             continue
-        click.echo(words.decision("audited", **item, standing=_standing(item["decided"], words)))
+        scheme, named = item["scheme"], _named(item, words)
+        click.echo(words.decision("audited", **named, standing=_standing(scheme, item["decided"], words)))
         if item["restated"]:
-            click.echo("  " + words.decision("now", standing=_standing(item["now"], words)))
+            click.echo("  " + words.decision("now", standing=_standing(scheme, item["now"], words)))
             for step in item["since"]:
                 if step["events"]:
                     told = step | {"points": step["points"] or "", "step": words.step(step["step"])}
                     click.echo("    " + words.decision("step", **told))
     for item in found["announced"]:
-        decided = item["decided"] or words.decision("nothing")
+        decided = words.level(item["decided"]) if item["decided"] else words.decision("nothing")
         levels = {name: words.level(item[name]) for name in ("announced", "replayed")}
-        click.echo(words.decision("announced", **item | levels | {"decided": decided}))
+        click.echo(words.decision("announced", **_named(item, words) | levels | {"decided": decided}))
     click.echo(words.decision("reproduced", **found))
 
 
-def _standing(found: dict[str, Any], words: "Words") -> str:
+def _named(item: dict[str, Any], words: "Words") -> dict[str, Any]:
+    """An audited decision or announcement with its scheme and outcome by name."""
+    names = {"scheme": words.code_beside("scheme", item["scheme"])}
+    return item | names | ({"outcome": words.code("outcome", item["outcome"])} if "outcome" in item else {})
+
+
+def _standing(scheme: str, found: dict[str, Any], words: "Words") -> str:
+    """As decided: state, level and what the scheme ranks by; running points as everywhere else, with their decimal."""
+    from replay.rendering.clauses import points_text
+    from replay.schemes.registry import scheme_of
+
+    score = found["score"]
+    if score is not None and scheme_of(scheme).replay.has_points:
+        return words.standing(found | {"points": points_text(score)})
     state, level = words.state(found["state"]), words.level(found["level"])
-    return words.decision("standing", state=state, level=level, score=found["score"])
+    return words.decision("standing", state=state, level=level, score=score)
 
 
 def print_appeal(found: dict[str, Any], language: str, *, as_json: bool) -> None:

@@ -87,11 +87,13 @@ def print_checked(found: dict[str, Any], lang: str, *, as_json: bool) -> None:
 def _lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     for item in found["checks"]:
         passed = "passed" if item["passed"] else "failed"
-        yield words.evidence(passed, check=item["check"], what=words.evidence(f"check_{item['check']}"))
+        yield words.evidence(
+            passed, check=words.code("check", item["check"]), what=words.evidence(f"check_{item['check']}")
+        )
     if not found["accepted"]:
         yield words.evidence("refused", found=printable(found["found"]))
         return
-    yield words.evidence("holds", **found)
+    yield words.evidence("holds", **found | {"scheme": words.code_beside("scheme", found["scheme"])})
     for name in found["signed_by"]:
         yield words.evidence("signed_by", signer=name)
     for name in found["not_looked_at"]:

@@ -11,7 +11,8 @@ from projections.text.schemes.monthly import (
     rests_on_nothing_else,
     state_of,
 )
-from projections.text.words import Words, yuan
+from projections.text.words import Words
+from projections.text.words.figures import money_text
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
@@ -30,16 +31,15 @@ def _lines(found: Found, words: Words) -> Iterator[str]:
 
 def _diagnosis_lines(diagnosis: Found, words: Words) -> Iterator[str]:
     for gate in diagnosis["gates_not_met"]:
-        value = gate["value"] or words("nothing")
-        yield words("gate_not_met", **gate | {"value": value})
+        yield words("gate_not_met", gate=words.comparison(gate))
     if diagnosis["next_level"] is None:
         return
     moves = []
     if isinstance(diagnosis["settled_missing"], int):
-        moves.append(words("move_settled", amount=yuan(diagnosis["settled_missing"])))
+        moves.append(words("move_settled", amount=money_text(diagnosis["settled_missing"])))
     if isinstance(diagnosis["share_needed"], int):
         moves.append(words("move_share", percent=diagnosis["share_needed"]))
-    yield words("diagnosis", level=diagnosis["next_level"], moves="; ".join(moves) or words("move_none"))
+    yield words("diagnosis", level=diagnosis["next_level"], moves=words.listed(moves) or words("move_none"))
 
 
 CREATOR: Final = SchemeText(_lines, Evaluations(state_of, rests_on_nothing_else))

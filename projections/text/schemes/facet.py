@@ -12,7 +12,7 @@ Found = dict[str, Any]
 class Evaluations(NamedTuple):
     """How a scheme of rules tells of an evaluation."""
 
-    outcome: Callable[[Found], str]
+    outcome: Callable[[Found, Words], str]
     rested_on: Callable[[Found, Words], Iterator[str]]
     """Lines below the rules, of what else the evaluation rests on."""
 

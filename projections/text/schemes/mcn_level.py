@@ -6,6 +6,7 @@ from typing import Final
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
 from projections.text.schemes.monthly import benefit_lines, figures, month_lines, state_of
 from projections.text.words import Words
+from projections.text.words.figures import money_text
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
@@ -22,7 +23,7 @@ def _creators(evaluation: Found, words: Words) -> Iterator[str]:
     for item in evaluation["creators"]:
         level = item["level"] or words("nothing")
         counted = words("counted_creator") if item["counted"] else ""
-        yield words("creator", **item | {"level": level, "counted": counted})
+        yield words("creator", **item | {"level": level, "counted": counted, "settled": money_text(item["settled"])})
 
 
 MCN: Final = SchemeText(_lines, Evaluations(state_of, _creators))

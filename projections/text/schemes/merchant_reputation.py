@@ -55,8 +55,8 @@ def _month_cells(month: Found, words: Words) -> list[str]:
         month["growth"],
         month["cap"] or words("no_cap"),
         month["closing"],
-        month["level"] or words("nothing"),
-        ", ".join(f"{count} {name}" for name, count in month["verdicts"].items()),
+        words("nothing") if month["level"] is None else words.level_name(month["level"]),
+        words.listed(f"{count} {words.code('verdict', name)}" for name, count in month["verdicts"].items()),
     ]
 
 

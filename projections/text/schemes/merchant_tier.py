@@ -5,7 +5,8 @@ from typing import Final
 
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
 from projections.text.schemes.monthly import rests_on_nothing_else
-from projections.text.words import Words, yuan
+from projections.text.words import Words
+from projections.text.words.figures import money_text
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
@@ -15,16 +16,16 @@ def _lines(found: Found, words: Words) -> Iterator[str]:
         yield words("next_evaluation", day=found["next_evaluation"])
         limits = found["limits"]
         unlimited = limits["orders"] is None
-        gmv = "" if unlimited else yuan(limits["gmv_fen"])
+        gmv = "" if unlimited else money_text(limits["gmv_fen"])
         yield words("no_limits") if unlimited else words("limits", orders=limits["orders"], gmv=gmv)
     for name, ratio in (found["indicators"] or {}).items():
-        yield words("undefined" if ratio["value"] is None else "ratio", what=name, **ratio)
+        yield words.ratio(f"{name}_rate", ratio)
     for item in found["history"]:
-        yield f"{item['day']}  {words.level(item['level'])}  {item['cause']}"
+        yield f"{item['day']}  {words.level(item['level'])}  {words.code('rule', item['cause'])}"
 
 
-def _decided(evaluation: Found) -> str:
-    return ", ".join(evaluation["decided"])
+def _decided(evaluation: Found, words: Words) -> str:
+    return words.listed(words.code("rule", cause) for cause in evaluation["decided"])
 
 
 TIER: Final = SchemeText(_lines, Evaluations(_decided, rests_on_nothing_else))

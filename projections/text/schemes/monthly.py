@@ -10,24 +10,23 @@ from replay.rendering.folding import Fold, folded
 def figures(found: Found, names: Sequence[str], words: Words) -> Iterator[str]:
     """A line a figure, by its name."""
     for name in names:
-        value = words("nothing") if found[name] is None else found[name]
-        yield words("figure", name=name, value=value)
+        yield words("figure", name=words.code("figure", name), value=words.figure(name, found[name]))
 
 
 def benefit_lines(benefits: Found, words: Words) -> Iterator[str]:
     """What the level brings, and what was won and lost since the period before."""
-    names = [f"{item[words.language]} [{item['status']}]" for item in benefits["held"]]
-    yield words("benefits", names=", ".join(names) or words("none"))
+    names = [f"{item[words.language]} [{words.status(item['status'])}]" for item in benefits["held"]]
+    yield words("benefits", names=words.listed(names) or words("none"))
     for key in ("won", "lost"):
         if benefits[key]:
-            yield words(f"benefits_{key}", names=", ".join(benefits[key]))
+            yield words(f"benefits_{key}", names=words.listed(benefits[key]))
 
 
 def month_lines(months: Sequence[Found], names: Sequence[str], words: Words) -> Iterator[str]:
     """A line a month that was evaluated, with the figures that are named; months that are alike in one."""
 
     def shown(month: Found) -> dict[str, str]:
-        told = "  ".join(f"{name} {month[name]}" for name in names)
+        told = "  ".join(f"{words.code('figure', name)} {words.figure(name, month[name])}" for name in names)
         return {"state": words.state(month["state"]), "level": words.level(month["level"]), "figures": told}
 
     for fold in folded(months, "month", shown):
@@ -41,9 +40,9 @@ def months_text(fold: Fold, words: Words) -> str:
     return words("months_alike", first=fold.first, last=fold.last, months=fold.periods)
 
 
-def state_of(evaluation: Found) -> str:
+def state_of(evaluation: Found, words: Words) -> str:
     """What a month's evaluation came to."""
-    return str(evaluation["state"])
+    return words.state(evaluation["state"])
 
 
 def rests_on_nothing_else(_: Found, __: Words) -> Iterator[str]:

@@ -39,12 +39,11 @@ def evaluation_lines(found: Found, words: Words) -> Iterator[str]:
     names = {clause["name"]: clause["short"] for clause in found["clauses"]}
     for evaluation in found["evaluations"]:
         level = words.level(evaluation["level"])
-        yield words("evaluated", at=evaluation["at"], level=level, decided=told.outcome(evaluation))
+        yield words("evaluated", at=evaluation["at"], level=level, decided=told.outcome(evaluation, words))
         for rule in evaluation["rules"]:
             outcome = words("rule_fired" if rule["fired"] else "rule_not")
             points = "" if rule["points"] is None else words("rule_points", points=rule["points"])
             yield "  " + words("rule", name=names.get(rule["rule"], rule["rule"]), outcome=outcome, points=points)
             for item in rule["compared"]:
-                shown = {"value": item["value"] or words("nothing"), "met": words("met" if item["met"] else "not_met")}
-                yield "    " + words("comparison", **item | shown)
+                yield "    " + words.comparison(item)
         yield from (f"  {line}" for line in told.rested_on(evaluation, words))

@@ -1,17 +1,21 @@
 """The words of a language, and what is said with them of any scheme."""
 
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
-from projections.text.words.tables import yuan
+from projections.text.words.codes import code_name
+from projections.text.words.figures import figure_text, fraction_text, held_text, money_text
 
 
 class Words:
     """The words of one language."""
 
-    def __init__(self, language: str, level_names: dict[str, str]) -> None:
+    def __init__(self, language: str, level_names: dict[str, str], *, exact: bool = False) -> None:
         self.language = language
+        self.exact = exact
+        """Whether the exact fraction stands behind each rounded figure."""
         self._words = tomllib.loads((files("projections.text.words") / f"{language}.toml").read_text("utf-8"))
         self._level_names = level_names
 
@@ -34,8 +38,16 @@ class Words:
         """The words of decisions, boards and audits."""
         return str(self._words["decisions"][key]).format_map(values)
 
+    def demo(self, key: str) -> str:
+        """The headings of the demo's steps."""
+        return str(self._words["demo"][key])
+
     def state(self, state: str) -> str:
         return str(self._words["state"][state])
+
+    def status(self, status: str) -> str:
+        """What the value of a parameter rests on: the rule's own text, somebody's repost of it, or nobody's word."""
+        return str(self._words["status"][status])
 
     def step(self, step: str) -> str:
         return str(self._words["step"][step])
@@ -46,27 +58,118 @@ class Words:
             return ""
         values = found | {"because": self._because(found)}
         if found["what"] == "amount_fen":
-            values |= {name: yuan(found[name]) for name in ("found", "bound")}
+            values |= {name: money_text(found[name]) for name in ("found", "bound")}
+        if found["what"] == "stars":
+            values |= {"bound": self.code("stars", found["bound"])}
         return str(self._words["compared"][found["what"]]).format_map(values)
+
+    def code(self, kind: str, code: str) -> str:
+        """What a code of a kind, such as `verdict`, is called."""
+        return code_name(self.language, kind, code)
+
+    def code_beside(self, kind: str, code: str) -> str:
+        """Its name with the code behind it; the code alone, where that is its name."""
+        name = self.code(kind, code)
+        return code if name == code else self("level", name=name, code=code)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names one after another."""
+        return self("between").join(names)
+
+    def parameters(self, names: Iterable[str]) -> str:
+        """Parameters of policies by name; those of other schemes bear that before a colon."""
+        return self.listed(self._parameter(name) for name in names)
+
+    def _parameter(self, name: str) -> str:
+        scheme, colon, own = name.rpartition(":")
+        shown = self.code_beside("parameter", own)
+        return f"{self.code('scheme', scheme)} {shown}" if colon else shown
+
+    def held(self, item: dict[str, Any]) -> str:
+        """The value of a comparison, in the unit in which people read it."""
+        return self("no_value") if item["value"] is None else held_text(item, item["value"])
+
+    def bound(self, item: dict[str, Any]) -> str:
+        """What it was held against, in the same unit."""
+        return held_text(item, item["bound"])
+
+    def fraction(self, item: dict[str, Any]) -> str:
+        """The exact fraction behind it; nothing where the value hides none."""
+        return fraction_text(item)
+
+    def comparison(self, item: dict[str, Any]) -> str:
+        """A figure, its value and what it was held against."""
+        fraction = self.fraction(item) if self.exact else ""
+        return self(
+            "comparison_exact" if fraction else "comparison",
+            what=self.code("figure", item["what"]),
+            value=self.held(item),
+            fraction=fraction,
+            relation=item["relation"],
+            bound=self.bound(item),
+            met=self("met" if item["met"] else "not_met"),
+        )
+
+    def ratio(self, name: str, found: dict[str, Any]) -> str:
+        """A share in percent; its exact fraction beside it where that is asked for."""
+        value = self("no_value") if found["value"] is None else f"{found['value']} %"
+        fraction = f"{found['numerator']:,} / {found['denominator']:,}"
+        return self(
+            "ratio_exact" if self.exact else "ratio", what=self.code("figure", name), value=value, fraction=fraction
+        )
+
+    def figure(self, path: str, value: Any) -> str:
+        """A figure of an answer, named by its path, in the unit in which people read it."""
+        return self("nothing") if value is None else figure_text(path.rpartition(".")[2], value)
+
+    def figure_name(self, path: str) -> str:
+        """What a figure is called, and those within which it stands."""
+        first, *within = path.split(".")
+        if first == "indicators" and within:
+            within[0] += "_rate"
+        return " ".join(self.code("figure", part) for part in (first, *within))
+
+    def changed_figure(self, item: dict[str, Any]) -> str:
+        """What a step made of a figure."""
+        values = {end: self.figure(item["name"], item[end]) for end in ("before", "after")}
+        return self("changed_figure", name=self.figure_name(item["name"]), **values)
+
+    def basis(self, basis: dict[str, Any]) -> str:
+        """What a clause rests on."""
+        key = "rests_on" if basis["parameter"] is None else "rests_on_parameter"
+        named = {} if basis["parameter"] is None else {"parameter": self.code_beside("parameter", basis["parameter"])}
+        status, source = self.status(basis["status"]), self.code("source", basis["source"])
+        return self(key, status=status, source=source, **named)
 
     def remarks(self, item: dict[str, Any]) -> list[str]:
         """What may surprise about an event beside its verdict or note."""
         found = [self("retracted_in_vain_by", **other) for other in item["retracted_in_vain_by"]]
         cause = item["same_instant"]
-        return found if cause is None else [self("same_instant", **cause), *found]
+        if cause is None:
+            return found
+        return [self("same_instant", **cause | {"type": self.code("type", cause["type"])}), *found]
 
     def _because(self, found: dict[str, Any]) -> str:
         """The reason and the case that an event names, where it does."""
         case = found.get("case")
-        named = [found["reason"]] if found.get("reason") else []
+        named = [self.code("reason", found["reason"])] if found.get("reason") else []
         named += [self("case", case=case)] if case else []
-        return self("because", named=", ".join(named)) if named else ""
+        return self("because", named=self.listed(named)) if named else ""
 
     def level(self, code: str | None) -> str:
         if code is None:
             return self("no_level")
-        name = self._level_names.get(code, code)
+        name = self.level_name(code)
         return code if name == code else self("level", name=name, code=code)
+
+    def level_name(self, code: str) -> str:
+        """What a level is called under the policies that judged; else as the program calls it."""
+        found = self._level_names.get(code)
+        if found is None:
+            from projections.text.words.levels import shipped_level_names
+
+            found = shipped_level_names(self.language).get(code, code)
+        return found
 
     def standing(self, found: dict[str, Any]) -> str:
         """State, level and points, where there are any, in one line."""

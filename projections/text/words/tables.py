@@ -1,4 +1,4 @@
-"""Texts in columns, and amounts as people write them."""
+"""Texts in columns."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,11 @@ def table(header: list[str], rows: list[list[str]], tails: list[str], last: str 
         yield f"{'  '.join(padded)}  {tail}".rstrip()
 
 
+def padded(text: str, width: int) -> str:
+    """A text with blanks behind it, as wide as a terminal shows it."""
+    return text + " " * (width - cells(text))
+
+
 def _pad(text: str, width: int, index: int) -> str:
-    blanks = " " * (width - cells(text))
     is_figure = index > 0 and text[:1] in "+-0123456789"
-    return blanks + text if is_figure else text + blanks
-
-
-def yuan(fen: int) -> str:
-    """An amount in fen as yuan with two decimals."""
-    return f"{fen // 100}.{fen % 100:02d}"
+    return " " * (width - cells(text)) + text if is_figure else padded(text, width)

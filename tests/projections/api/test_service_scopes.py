@@ -298,7 +298,7 @@ def test_decisions_that_are_asked_for_by_name_need_the_scope(
     made = client.get(file.format("json"), headers=headers).json()
     assert not {"decided", "difference"} & made.keys()
     assert "decisions are left out" in client.get(file.format("txt"), headers=headers).text
-    assert "未显示定级" in client.get(f"{file.format('html')}&lang=zh", headers=headers).text
+    assert "未显示认定" in client.get(f"{file.format('html')}&lang=zh", headers=headers).text
 
 
 @pytest.mark.slow

@@ -333,24 +333,3 @@ def test_a_server_that_is_not_there_is_one_clear_line_without_the_password(words
     assert done.returncode == 3, done.stderr
     assert re.fullmatch(r"Error: .* cannot be used: .*\n", done.stderr), done.stderr
     assert "hush" not in done.stderr + done.stdout
-
-
-def test_the_demo_shows_a_level_as_decided_and_as_known_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for recorded in ("418 recorded, 0 already known", "0 recorded, 418 already known"):
-        shown = run("demo")
-        assert recorded in shown
-        assert "rated, Bronze Lv2 (bronze-2), 55.7 points" in shown
-        assert "rated, Bronze Lv1 (bronze-1), 50.7 points" in shown
-        assert shown.count("the verdicts add up to the points") == 2
-        assert "-5.0 points in all; the steps add up exactly" in shown
-    _, _, hints = shown.partition("Try next")
-    monkeypatch.setenv("LEVELBOOK_STORE", "levelbook-demo/ledger.db")
-    lines = [line.split()[1:] for line in hints.splitlines() if line.startswith("  levelbook ")]
-    assert len(lines) > 5
-    for words in lines:
-        run(*words)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "events.jsonl").write_text("precious")
-    assert " holds other things than this demo; name another" in run("demo", "--folder", "mine", status=2)
-    assert (tmp_path / "mine" / "events.jsonl").read_text() == "precious"

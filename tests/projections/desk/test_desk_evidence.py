@@ -83,7 +83,7 @@ def test_the_appeal_file_and_the_interface_answer_as_the_ledger_does(location: s
 def test_a_page_says_in_both_languages_what_evidence_shows_and_what_this_file_is(client: TestClient) -> None:
     english, chinese = client.get("/evidence?lang=en").text, client.get("/evidence?lang=zh").text
     assert "That what was never recorded did not happen." in english and MERCHANT in english
-    assert "从未记录的事没有发生。" in chinese and MERCHANT in chinese
+    assert "从未入账的事没有发生。" in chinese and MERCHANT in chinese
 
 
 def test_evidence_of_what_is_shown_is_downloaded_and_accepted(location: str, tmp_path: Path) -> None:

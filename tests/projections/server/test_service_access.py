@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from projections.http import authentication as askers
-from projections.http import streams
+from projections.http import rates, streams
 from projections.http.scopes import DECISIONS, EXPLANATIONS, LEVELS, SCOPES
 from projections.http.settings import Settings
 from projections.http.token_store import SESSION_MICROS, Keeping, Token, open_keeping, service_path
@@ -131,9 +131,9 @@ def test_a_token_is_asked_for_and_reaches_as_far_as_its_scopes(client: TestClien
         assert f"a token with the scope {scope}" in client.get(path, headers=bearer(other_token(keeping, scope))).text
         keeping.revoke(number, NOW)
         assert client.get(path, headers=bearer(token)).status_code == 401
-    for path in ("/healthz", "/readyz", "/login"):
+    for path in ("/healthz", "/readyz", "/login", "/openapi.json"):
         assert client.get(path).status_code in (200, 503)
-    for path in ("/metrics", "/openapi.json", "/docs", "/nothing"):
+    for path in ("/metrics", "/docs", "/nothing"):
         assert client.get(path).status_code == 401
 
 
@@ -167,8 +167,15 @@ def test_a_token_may_ask_so_often_and_no_more(
     client: TestClient, keeping: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = [1e6]
-    monkeypatch.setattr(askers, "monotonic", lambda: at[0])
+    for module in (askers, rates):
+        monkeypatch.setattr(module, "monotonic", lambda: at[0])
     _, token = keeping.new_token("w", [LEVELS], 3, NOW)
+    told = [client.get(LEVEL, headers=bearer(token)).headers for _ in range(4)]
+    assert {headers["RateLimit-Policy"] for headers in told} == {'"token";q=3;w=60'}
+    left = [f'"token";r={left};t={full}' for left, full in ((2, 21), (1, 41), (0, 61), (0, 61))]
+    assert [headers["RateLimit"] for headers in told] == left
+    assert "RateLimit" not in client.get("/healthz").headers
+    at[0] += 60
     assert [client.get(LEVEL, headers=bearer(token)).status_code for _ in range(4)] == [200, 200, 200, 429]
     refused = client.get(LEVEL, headers=bearer(token))
     assert refused.headers["Retry-After"] == "21" and "3 times a minute" in refused.json()["detail"]

@@ -105,12 +105,13 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "policy adopt": [("2022-10-26",), ("店.toml",)],
     "leaderboard": [("comprehensive", "--month", "2023-05"), ("店", "--month", "2023-05")],
     "answers": [(), ("events",)],
+    "openapi": [()],
     "completion": [("bash",), ("zsh",), ("fish",)],
     "config": [("--store", "店.db"), ("--format", "json"), ("--config", "店.toml")],
     "demo": [("--folder", "店")],  # refused: the folder holds other things; told whole below, in ASCII
 }
 """By command, what it is asked: something that needs more than Latin-1, where it shows such a thing."""
-IN_LATIN_1 = set("é±·«»×")
+IN_LATIN_1 = set("é±·«»×¥")
 
 
 def test_every_command_is_asked() -> None:

@@ -568,18 +568,18 @@ def test_boards_decisions_and_audits_are_told_in_the_language_that_was_asked_for
     learn(demo, tmp_path, flag | {"data": {"order": "honest-1", "reason": "fake_trade"}})
     asked: dict[tuple[str, ...], tuple[str, str]] = {
         ("decided", MERCHANT): (
-            "merchant-reputation 2022-11: rated, bronze-1, score 507  ",
-            "merchant-reputation 2022-11：已定级，bronze-1，得分 507  ",
+            "merchant-reputation 2022-11: rated, Bronze Lv1 (bronze-1), 50.7 points  ",
+            "商家信誉等级（merchant-reputation） 2022-11：已定级，铜Lv1（bronze-1），50.7 分  ",
         ),
         ("decided", MERCHANT, "--scheme", "merchant-tier"): ("findings ", "判定摘要 "),
-        ("audit",): (" of 9 decisions are reproduced\n", "9 项定级中有 "),
+        ("audit",): (" of 9 decisions are reproduced\n", "9 项认定中有 "),
         ("audit", "--scheme", "merchant-reputation"): (
-            "  as known now: rated, bronze-1",
-            "  按现在所知：已定级，bronze-1",
+            "  as known now: rated, Bronze Lv1 (bronze-1)",
+            "  按现在所知：已定级，铜Lv1（bronze-1）",
         ),
         ("leaderboard", "comprehensive", "--month", "2023-04"): (
             "comprehensive board of 2023-04, by ",
-            "2023-04 榜单 comprehensive，按 ",
+            "2023-04 榜单 综合榜，按 ",
         ),
         ("leaderboard", "growth", "--month", "2023-04"): (": the same\n", "所知：一致\n"),
     }

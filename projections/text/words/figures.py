@@ -1,0 +1,52 @@
+"""Figures as people read them, in one place for the command, the desk and appeal files: ¥1,350,000.00, 51.52 %, 4.65.
+
+JSON has the whole amounts and the fractions; whoever reads a page or a line is shown those on request.
+"""
+
+from typing import Any, Final
+
+_MONEY: Final = frozenset(
+    {"settled", "good", "showcase", "settled_fen", "gmv_fen", "gmv_fen_of_day", "settled_missing", "amount_fen"}
+)
+"""Figures that are amounts in fen."""
+_HUNDREDTHS: Final = frozenset({"reputation_hundredths"})
+
+
+def money_text(fen: int) -> str:
+    """An amount in fen as yuan, its thousands apart: ¥1,350,000.00."""
+    sign = "-" if fen < 0 else ""
+    return f"{sign}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
+
+
+def count_text(number: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number:,}"
+
+
+def figure_text(name: str, value: Any) -> str:
+    """A figure of an answer by its name."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return str(value)
+    return money_text(value) if name in _MONEY else count_text(value)
+
+
+def held_text(item: dict[str, Any], text: str) -> str:
+    """The value or the bound of a comparison, a decimal in an answer, in the unit in which people read it."""
+    hundredths = int(text.replace(".", ""))
+    if item["what"] in _MONEY and hundredths % 100 == 0:
+        return money_text(hundredths // 100)
+    if item["what"] in _HUNDREDTHS and hundredths % 100 == 0:
+        hundredths //= 100
+    shown = _decimal_text(hundredths)
+    return f"{shown} %" if item["unit"] == "percent" else shown
+
+
+def fraction_text(item: dict[str, Any]) -> str:
+    """The exact fraction of a comparison; nothing where the value is a whole number and hides none."""
+    return "" if item["denominator"] == 1 else f"{item['numerator']:,} / {item['denominator']:,}"
+
+
+def _decimal_text(hundredths: int) -> str:
+    whole, rest = divmod(abs(hundredths), 100)
+    sign = "-" if hundredths < 0 else ""
+    return f"{sign}{whole:,}" if rest == 0 else f"{sign}{whole:,}.{rest:02d}"

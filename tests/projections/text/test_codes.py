@@ -1,0 +1,101 @@
+"""Codes have names: every one that an answer may say, in every language but that of the codes themselves."""
+
+import re
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from domain.events import CATALOGUE
+from domain.languages import LANGUAGES
+from projections.contract.parts.vocabulary import NOTES, VERDICTS
+from projections.desk.language import words_of
+from projections.http.problems import NOT_WRITTEN_DOWN, UNAVAILABLE
+from projections.text.words import Words
+from projections.text.words.codes import code_name
+from projections.text.words.figures import figure_text, money_text
+from replay.policies.catalog import shipped
+from replay.rendering.clauses import clauses
+from replay.schemes.registry import SCHEMES
+from tests import ROOT
+
+OTHERS = [language for language in LANGUAGES if language != "en"]
+POLICIES = [policy for scheme in SCHEMES for policy in shipped(scheme)]
+PROBLEM = re.compile(r"""Problem\(\s*[0-9]{3},\s*"([a-z-]+)""")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_code_has_a_name(language: str) -> None:
+    bases = [clause for scheme in SCHEMES for clause in clauses(scheme).values() if "source" in clause]
+    codes = {
+        "scheme": set(SCHEMES),
+        "verdict": {*VERDICTS, *NOTES},
+        "type": set(CATALOGUE),
+        "parameter": {name for policy in POLICIES for name in policy.parameters},
+        "source": {item.source for policy in POLICIES for item in policy.parameters.values()}
+        | {clause["source"] for clause in bases},
+        "figure": {name for scheme in SCHEMES.values() for name in scheme.answer.figure_names} - {"figures"},
+    }
+    for kind, named in codes.items():
+        assert [code for code in sorted(named) if code_name(language, kind, code) == code] == [], kind
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_two_codes_of_a_kind_have_one_name(language: str) -> None:
+    """Else nobody could tell them apart."""
+    found = tomllib.loads((files("projections.text.words") / "names" / f"{language}.toml").read_text("utf-8"))
+    same = {"settled": "settled_fen", "worry_free": "worry_free_orders"}
+    for kind, names in found.items():
+        if kind == "source":
+            continue
+        seen: dict[str, str] = {}
+        for code, name in names.items():
+            assert name not in seen or same.get(seen[name]) == code, (kind, code, seen[name])
+            seen[name] = code
+
+
+def test_the_desk_and_the_answers_name_schemes_alike() -> None:
+    for language in OTHERS:
+        for scheme in SCHEMES:
+            assert words_of(language)(f"scheme_{scheme}") == code_name(language, "scheme", scheme)
+
+
+def test_a_code_without_a_name_is_shown_as_it_is() -> None:
+    words = Words("zh", {})
+    assert words.code("parameter", "ours") == words.code_beside("parameter", "ours") == "ours"
+    assert words.code_beside("parameter", "levels") == "等级界限（levels）"
+    assert words.parameters(["levels", "ours"]) == "等级界限（levels）、ours"
+    assert Words("en", {}).parameters(["levels", "ours"]) == "levels, ours"
+
+
+def test_figures_are_shown_in_the_unit_in_which_people_read_them() -> None:
+    assert [money_text(fen) for fen in (135_000_000, 5, -12_345)] == ["¥1,350,000.00", "¥0.05", "-¥123.45"]
+    assert figure_text("settled", 101_000_000) == "¥1,010,000.00" and figure_text("live_minutes", 1_620) == "1,620"
+    assert figure_text("reputation_mean", "4.65") == "4.65"
+    reputation = {"what": "reputation_hundredths", "numerator": 465, "denominator": 1, "value": "465.00"}
+    share = {"what": "good_share", "numerator": 51_000_000, "denominator": 99_000_000, "value": "51.52"}
+    nothing = {"what": "product_rate", "numerator": 0, "denominator": 0, "value": None}
+    shown = [
+        Words("en", {}, exact=exact).comparison(item | {"unit": unit, "relation": ">=", "bound": bound, "met": met})
+        for exact in (False, True)
+        for item, unit, bound, met in (
+            (reputation, "number", "460.00", True),
+            (share, "percent", "50.00", True),
+            (nothing, "percent", "2.50", False),
+        )
+    ]
+    assert shown == [
+        "reputation_hundredths: 4.65 >= 4.60: met",
+        "good_share: 51.52 % >= 50 %: met",
+        "product_rate: no figures >= 2.50 %: not met",
+        "reputation_hundredths: 4.65 >= 4.60: met",
+        "good_share: 51.52 % (51,000,000 / 99,000,000) >= 50 %: met",
+        "product_rate: no figures (0 / 0) >= 2.50 %: not met",
+    ]
+
+
+def test_every_problem_that_the_service_tells_has_a_name() -> None:
+    code = "\n".join(file.read_text("utf-8") for file in (ROOT / "projections").rglob("*.py"))
+    told = {*PROBLEM.findall(code), UNAVAILABLE, NOT_WRITTEN_DOWN}
+    assert len(told) > 20
+    assert [kind for kind in sorted(told) if code_name("zh", "problem", kind) == kind] == []
