@@ -6,6 +6,7 @@ is empty, these tests are left out.
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import open_store
 from tests import ROOT
 from tests.support.disputes import disputed_ledger
+from tests.support.running import run
 
 BROWSER = os.environ.get("LEVELBOOK_BROWSER", "/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not BROWSER, reason="LEVELBOOK_BROWSER names none")
@@ -367,6 +369,27 @@ def test_a_long_page_is_printed_from_its_first_sheet_on(window: Desk, name: str)
     whole = window.page.eval_on_selector_all("section, article, table, tbody, figure, tr, div", kept)
     assert whole and max(whole) < A4_PIXELS
     window.page.pdf(path=SCREENSHOTS / f"{name}.pdf", prefer_css_page_size=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_appeal_file_is_a_document_that_everyone_can_read_and_print(
+    browser: Browser, ledger: str, tmp_path: Path, lang: str
+) -> None:
+    path = tmp_path / "appeal.html"
+    asked = ("appeal", "merchant/tea-house", "--scheme", "merchant-reputation", "--period", "2022-11")
+    path.write_text(run(*asked, "--format", "html", "--lang", lang, "--store", ledger), "utf-8")
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    window = Desk(context, path.as_uri())
+    window.open("")
+    assert findings_of(window.page) == [] and window.wrong == []
+    assert window.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    window.page.click(".contents a >> nth=5")
+    assert window.page.evaluate("() => location.hash") == "#explanation"
+    window.shot(f"appeal-document.{lang}")
+    printed = window.page.pdf(path=SCREENSHOTS / f"appeal-document.{lang}.pdf", prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 3 and b"/MediaBox [0 0 595" in printed, "sheets of A4"
+    context.close()
 
 
 @pytest.mark.slow
