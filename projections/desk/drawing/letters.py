@@ -19,6 +19,8 @@ class Labels(NamedTuple):
     """What stands beside a drawing."""
 
     score: Callable[[int], str]
+    level: Callable[[str], str]
+    """By its code."""
     mark: Callable[[str], str]
     """Of each kind."""
     state: Callable[[str], str]
@@ -66,12 +68,12 @@ def chart_lines(timeline: Timeline, labels: Labels, letters: Letters, width: int
     lanes = [kind for kind in KINDS if any(mark.kind == kind for mark in timeline.marks)]
     names = [labels.mark(kind) for kind in lanes]
     left = max(map(cells, [*(labels.score(value) for value in scores), *names, ""])) + 1
-    right = max((cells(band.level) for band in timeline.bands), default=0) + 1
+    right = max((cells(labels.level(band.level)) for band in timeline.bands), default=0) + 1
     plot = Plot(timeline, letters, width - left - right, low, high)
     if plot.columns < COLUMNS_LEAST:
         return []
     beside = {plot.row(value): labels.score(value) for value in scores}
-    levels = {plot.row(band.begins): band.level for band in timeline.bands if low <= band.begins < high}
+    levels = {plot.row(band.begins): labels.level(band.level) for band in timeline.bands if low <= band.begins < high}
     rows = plot.drawn()
     lines = [
         f"{_right(beside.get(row, ''), left - 1)} {''.join(rows[row])} {levels.get(row, '')}".rstrip()

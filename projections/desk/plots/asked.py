@@ -10,6 +10,7 @@ from projections.desk.language import words_of
 from projections.desk.moment import told_by
 from projections.desk.plots.files import write_drawing
 from projections.desk.rendering import score_text
+from projections.desk.schemes.facet import Told
 from projections.desk.timeline_page import Glance, timeline_of
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.replaying.base import Replay
@@ -29,10 +30,15 @@ def drawn(store: Store, replay: Replay, language: str, *, is_charted: bool, plot
         return []
     width = min(shutil.get_terminal_size((_COLUMNS_USUAL, 0)).columns, _COLUMNS_MAX)
     letters = letters_for(sys.stdout.encoding or "ascii")
-    return chart_lines(timeline, labels_of(replay.scheme, language), letters, width)
+    return chart_lines(timeline, labels_of(told, language), letters, width)
 
 
-def labels_of(scheme: str, language: str) -> Labels:
-    """What stands beside a drawing of a scheme, in a language."""
+def labels_of(told: Told, language: str) -> Labels:
+    """What stands beside a drawing, in a language."""
     t = words_of(language)
-    return Labels(lambda score: score_text(score, scheme), lambda kind: t(f"mark_{kind}"), t.shared.state)
+    return Labels(
+        score=lambda score: score_text(score, told.scheme),
+        level=lambda code: told.level_names.get(code, code),
+        mark=lambda kind: t(f"mark_{kind}"),
+        state=t.shared.state,
+    )

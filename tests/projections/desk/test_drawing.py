@@ -15,13 +15,16 @@ from projections.desk.drawing.letters import ASCII, ROWS, UNICODE, Letters, char
 from projections.desk.drawing.places import AXIS, GAP, LANE, PLOT, TOP, WIDE
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.plots.asked import labels_of
-from projections.desk.schemes.facet import Band, Mark, Point
+from projections.desk.schemes.facet import Band, Mark, Point, Told
+from replay.replaying.base import Policies
 from tests.support.running import run
 from tests.support.serving import demo_ledger
 from tests.support.terminals import on_terminal
 
 DAY = 86_400_000_000
 START = month_start(parse_month("2022-09"))
+NAMES = {"bronze-1": "Bronze Lv1", "bronze-2": "Bronze Lv2"}
+TOLD = Told("merchant-reputation", {}, Policies([], []), NAMES, [], None)
 BANDS = [Band("bronze-1", 10), Band("bronze-2", 510)]
 
 
@@ -40,7 +43,7 @@ def line_of(*points: tuple[int, int | None], **rest: Any) -> Timeline:
 
 
 def letters_of(timeline: Timeline, letters: Letters = UNICODE, width: int = 70) -> list[str]:
-    return chart_lines(timeline, labels_of("merchant-reputation", "en"), letters, width)
+    return chart_lines(timeline, labels_of(TOLD, "en"), letters, width)
 
 
 @pytest.mark.parametrize("letters", [UNICODE, ASCII])
@@ -48,12 +51,12 @@ def test_a_line_of_letters_rises_falls_and_ends_where_the_score_does(letters: Le
     lines = letters_of(line_of((0, 0), (40, 600), (90, 200)), letters)
     plot = lines[:ROWS]
     assert all(len(line) <= 70 for line in lines)
-    drawn = [re.sub("bronze-.$", "", line) for line in plot]
+    drawn = [re.sub("Bronze Lv.$", "", line) for line in plot]
     places = {column: row for row, line in enumerate(drawn) for column, sign in enumerate(line) if sign in letters[:6]}
     first, last = min(places), max(places)
     top = min(places.values())
     assert places[first] == ROWS - 1 and top < places[last] < ROWS - 1, "from the ground to the top, and half down"
-    assert {line.split()[-1] for line in plot if "bronze" in line} == {"bronze-1", "bronze-2"}
+    assert {line[-10:] for line in plot if "Bronze" in line} == {"Bronze Lv1", "Bronze Lv2"}
     assert re.findall(r"2022-\d\d", lines[ROWS + 1]) == ["2022-10", "2022-11", "2022-12"]
 
 
@@ -99,7 +102,7 @@ def test_a_chart_is_drawn_for_who_watches_or_asks_and_never_beside_json(demo: st
     )
     words = f"import sys; sys.argv = ['levelbook', 'replay', {MERCHANT!r}, '--store', {demo!r}]; import cli; cli.main()"
     watched = on_terminal(words, stdout=True, stderr=False, width=100, PYTHONIOENCODING="utf-8").stdout
-    assert "┬" in watched and "bronze-2" in watched
+    assert "┬" in watched and "Bronze Lv2" in watched
     plain = on_terminal(words, stdout=True, stderr=False, width=100, PYTHONIOENCODING="latin-1").stdout
     assert "+---" in plain and "\\u25" not in plain
     assert "┬" not in on_terminal(words, stdout=False, stderr=True, width=100, PYTHONIOENCODING="utf-8").stdout
