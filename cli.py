@@ -95,6 +95,11 @@ ENTRIES: Final = {
         "projections.commands.decide",
         "Replay each decision at its own as_of, position and policy, and say which do not come out.",
     ),
+    "worklist": Entry(
+        DECIDE,
+        "projections.commands.look",
+        "List what an auditor has to look at, of all subjects, out of the views: LIST says what.",
+    ),
     "appeal": Entry(
         DECIDE,
         "projections.commands.decide",

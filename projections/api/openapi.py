@@ -113,6 +113,8 @@ def _operation(spec: APISpec, operation: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": answer}}}
     if operation.answer == "Evidence":
         content = {EVIDENCE_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+    if operation.listed is not None:
+        content["text/csv"] = {"schema": {"type": "string"}}
     if operation.answer is ChangesPage:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     problem = {PROBLEM: {"schema": {"$ref": _component(spec, ProblemAnswer)}}}

@@ -12,9 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from projections.api.sheets import CSV_TYPE, columns_of, csv_of, prefers_csv
 from projections.http.parameters import PathReader, Query, read_query
 from projections.http.problems import asked_wrongly
 from projections.http.scopes import Access, note_access, require
+from projections.http.settings import prefix_of
 from projections.reading.reader import Reading
 from replay.errors import UsageError
 
@@ -57,6 +59,8 @@ class Operation(NamedTuple):
     body: type[Schema] | None = None
     example: dict[str, str] = {}  # noqa: RUF012 (only read)
     """Values of its parameters for which there is an answer in the demo's ledger."""
+    listed: str | None = None
+    """The key of the rows of its answer, which can be had as CSV, too."""
 
 
 def route_of(operation: Operation) -> Route:
@@ -87,7 +91,10 @@ class _Endpoint:
             found = await self._found(request, asked)
         except UsageError as error:
             raise asked_wrongly(error) from None
-        response = found if isinstance(found, Response) else respond(scope, found)
+        if isinstance(found, Reply) and self._operation.listed is not None and asks_for_csv(request, asked):
+            response: Response = as_csv(request, self._operation, found)
+        else:
+            response = found if isinstance(found, Response) else respond(scope, found)
         await response(scope, receive, send)
 
     async def _found(self, request: Request, asked: Asked) -> Reply | Response:
@@ -115,6 +122,27 @@ def _held(scope: Scope) -> list[str]:
         if name == b"if-none-match":
             return [item.strip() for item in value.decode("latin-1").split(",")]
     return []
+
+
+def asks_for_csv(request: Request, asked: Asked) -> bool:
+    """Whether rows are wanted as CSV: by the parameter, else by the header."""
+    named = asked.get("format")
+    return named == "csv" or (named is None and prefers_csv(request.headers.get("accept", "")))
+
+
+def as_csv(request: Request, operation: Operation, answer: Reply) -> Response:
+    """The rows of an answer as a sheet; where there are more, the header Link says where."""
+    assert operation.listed is not None
+    schema = None if isinstance(operation.answer, str) else operation.answer
+    content = csv_of(answer.body, operation.listed, [] if schema is None else columns_of(schema, operation.listed))
+    headers = {"Cache-Control": CHANGING.decode(), "Vary": "authorization, cookie, accept"}
+    headers["Content-Disposition"] = f'attachment; filename="{operation.name}.csv"'
+    following = answer.body.get("next")
+    if following is not None:
+        name = "cursor" if "cursor" in operation.query().fields else "after"
+        link = request.url.include_query_params(**{name: following})
+        headers["Link"] = f'<{prefix_of(request.scope)}{link.path}?{link.query}>; rel="next"'
+    return Response(content, 200, headers, CSV_TYPE)
 
 
 class Bytes(Response):

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.routing import Route
 
-from projections.api import boards, evidence, feed, levels
+from projections.api import boards, evidence, feed, found_events, levels, lists
 from projections.api import replays as replayed
 from projections.api.operations import Operation, route_of
 from projections.contract.api import (
@@ -21,13 +21,14 @@ from projections.contract.api import (
 from projections.contract.parts.vocabulary import VERDICTS
 from projections.http.parameters import (
     LIMIT_MAX,
+    PERIOD,
     SCHEME_NAMES,
     WHEN,
     BoardPath,
     CursorQuery,
+    FormQuery,
     LanguageQuery,
     MomentQuery,
-    Query,
     SchemePath,
     SchemeQuery,
     SubjectPath,
@@ -41,7 +42,6 @@ from projections.http.parameters import (
 )
 from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, Access
 
-PERIOD: Final = r"\A[12][0-9]{3}-(0[1-9]|1[0-2])(-[0-3][0-9])?\Z"
 SUBJECT: Final = "/v1/subjects/{kind}/{id}"
 
 
@@ -53,7 +53,15 @@ class LevelQuery(ViewQuery, MomentQuery, LanguageQuery):
     pass
 
 
-class HistoryQuery(SchemeQuery, MomentQuery):
+class HistoryQuery(SchemeQuery, MomentQuery, FormQuery):
+    pass
+
+
+class DecisionsQuery(SchemeQuery, FormQuery):
+    pass
+
+
+class BoardQuery(ViewQuery, FormQuery):
     pass
 
 
@@ -71,7 +79,7 @@ class DiffQuery(SchemeQuery, MomentQuery):
     to_policy = text("policy of the other replay. Left out, that of the first.")
 
 
-class EventsQuery(MomentQuery, CursorQuery):
+class EventsQuery(MomentQuery, CursorQuery, FormQuery):
     order = text("Only events that name this order.")
     type = text("Only events of this type.")
     limit = limit(LIMIT_MAX, 100, "events")
@@ -88,14 +96,14 @@ class EvidenceQuery(SchemeQuery):
     position = whole("In place of known_at.", 1, 10**18)
 
 
-class PageQuery(ViewQuery, CursorQuery):
+class PageQuery(ViewQuery, CursorQuery, FormQuery):
     scheme = choice(SCHEME_NAMES, "Only levels of this scheme.")
     level = text("Only this level, by its code.", longest=64)
     changed_since = instant("Only what the views came to show at this instant or later; of a date, its first moment.")
     limit = limit(LIMIT_MAX, 500, "levels")
 
 
-class ChangesQuery(Query):
+class ChangesQuery(FormQuery):
     after = text("Where to go on: `next` of the page before, `feed` of a page of levels, or an event's id.", longest=64)
     scheme = choice(SCHEME_NAMES, "Only levels of this scheme.")
     limit = limit(LIMIT_MAX, 500, "changes")
@@ -139,6 +147,7 @@ OPERATIONS: Final = (
         path_schema=SubjectPath,
         query=HistoryQuery,
         example=_MERCHANT,
+        listed="changes",
     ),
     Operation(
         "readExplanation",
@@ -177,6 +186,7 @@ OPERATIONS: Final = (
         SubjectPath,
         EventsQuery,
         example=_MERCHANT | {"limit": "2"},
+        listed="events",
     ),
     Operation(
         "readDecisions",
@@ -187,8 +197,9 @@ OPERATIONS: Final = (
         "The decisions on a subject",
         DecisionsAnswer,
         path_schema=SubjectPath,
-        query=SchemeQuery,
+        query=DecisionsQuery,
         example=_MERCHANT,
+        listed="decisions",
     ),
     Operation(
         "readEvidence",
@@ -216,6 +227,7 @@ OPERATIONS: Final = (
         " two pages are in the feed, behind `feed` of the first page.",
         query=PageQuery,
         example={"limit": "2"},
+        listed="levels",
     ),
     Operation(
         "readManyLevels",
@@ -238,8 +250,9 @@ OPERATIONS: Final = (
         "A board of agencies of a month",
         BoardAnswer,
         path_schema=BoardPath,
-        query=ViewQuery,
+        query=BoardQuery,
         example={"board": "comprehensive", "month": "2023-04"},
+        listed="rows",
     ),
     Operation(
         "readPolicies",
@@ -263,7 +276,10 @@ OPERATIONS: Final = (
         " Last-Event-ID. Whoever takes over every event holds what /v1/levels shows.",
         query=ChangesQuery,
         example={"limit": "2"},
+        listed="changes",
     ),
+    *lists.OPERATIONS,
+    *found_events.OPERATIONS,
 )
 
 

@@ -2,11 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from projections.commands.completing import complete_kind, complete_scheme, complete_subject, complete_type
+from projections.commands.completing import (
+    complete_kind,
+    complete_month,
+    complete_scheme,
+    complete_subject,
+    complete_type,
+)
 from projections.commands.options import (
     EXIT_NOT_ALL,
     command,
@@ -15,11 +21,15 @@ from projections.commands.options import (
     policy_option,
     store_options,
 )
+from projections.configuration.settings import language_option
 from projections.text import ledger as ledger_text
 
 if TYPE_CHECKING:
     pass
 from projections.commands.asked import moment_asked, on_evidence, open_at
+
+TOTALS: Final = "totals"
+WORKLISTS: Final = ("differing", "announced", "changed", "set-aside", TOTALS)
 
 
 @command("events", "levelbook events merchant/tea-house --order ring-1 --scheme merchant-reputation")
@@ -97,6 +107,55 @@ def subjects(kind: str | None, store: str, format_: str) -> None:
 
     with open_at(store) as opened:
         ledger_text.print_subjects(list_subjects(opened, kind), as_json=format_ == "json")
+
+
+@command("worklist", "levelbook worklist differing --scheme merchant-reputation --period 2022-11")
+@click.argument("list_", metavar="LIST", type=click.Choice(WORKLISTS))
+@click.option("--scheme", metavar="SCHEME", shell_complete=complete_scheme, help="Only rows of this scheme.")
+@click.option("--state", metavar="STATE", help="Only rows in which a subject is in this state, such as gated.")
+@click.option("--level", metavar="LEVEL", help="Only rows in which this level stands, by its code.")
+@click.option(
+    "--period",
+    metavar="PERIOD",
+    shell_complete=complete_month,
+    help="Only this month (or day, YYYY-MM-DD). Default: all; of what changed the month in which the views stand.",
+)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many rows.")
+@click.option("--cursor", metavar="TEXT", help="Where to go on, as the page before says.")
+@language_option
+@store_options
+def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: str, lang: str, **asked: Any) -> None:
+    """List what an auditor has to look at, of all subjects, out of the views: LIST says what.
+
+    \b
+    differing   decisions that would come out otherwise now
+    announced   announced levels that were not decided so
+    changed     levels that changed in a month
+    set-aside   levels that could not be worked out
+    totals      how many subjects stand in which state and level
+    """
+    from projections.commands.asked import listed_period
+    from projections.http.problems import Problem
+    from projections.text import views as views_text
+    from projections.worklist.answers import distribution_json, worklist_json
+    from projections.worklist.looking import Filters, snapshot_beside
+    from replay.errors import UsageError
+    from replay.schemes.registry import scheme_of
+
+    if asked["scheme"] is not None:
+        scheme_of(asked["scheme"])
+    if asked["period"] is not None:
+        listed_period(list_, asked["period"])
+    with open_at(store) as opened, snapshot_beside(opened) as at:
+        if list_ == TOTALS:
+            found = distribution_json(at, opened)
+            views_text.print_distribution(found, lang, as_json=format_ == "json")
+            return
+        try:
+            found = worklist_json(at, opened, list_, Filters(**asked), cursor, limit)
+        except Problem as problem:
+            raise UsageError(problem.detail.replace("cursor", "--cursor", 1)) from None
+    views_text.print_worklist(found, lang, as_json=format_ == "json")
 
 
 @command("status", "levelbook status --format json")

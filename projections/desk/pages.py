@@ -1,7 +1,6 @@
 """The pages of the desk: for each what it takes, who may read it, and from which model it is made."""
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from marshmallow import Schema
 from starlette.requests import Request
@@ -9,19 +8,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from domain.calendar import shanghai_text
-from domain.languages import LANGUAGES
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
-from projections.api.routes import PERIOD
 from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
-from projections.desk import find_page as find
 from projections.desk.drawing.places import SMALL, WIDE, drawing_of
 from projections.desk.language import language_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
 from projections.desk.operations_page import operations_of
+from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
+from projections.desk.page import Asked, Page, PageLanguageQuery
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
@@ -30,10 +28,10 @@ from projections.desk.timeline_page import timeline_of
 from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
     KINDS,
+    PERIOD,
     SCHEME_NAMES,
     MomentQuery,
     PathReader,
-    Query,
     SubjectPath,
     choice,
     month,
@@ -45,6 +43,7 @@ from projections.http.problems import Problem, asked_wrongly, no_subject, no_vie
 from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
 from projections.http.settings import Settings
 from projections.reading.freshness import freshness
+from projections.worklist import subjects as find
 from replay.errors import UsageError
 from replay.history.timeline import has_subject
 from replay.schemes.registry import scheme_of
@@ -64,12 +63,6 @@ TYPES: Final = {
     "mark.svg": "image/svg+xml",
 }
 """The files of the desk, each with its kind."""
-
-Asked = dict[str, Any]
-
-
-class PageLanguageQuery(Query):
-    lang = choice(LANGUAGES, "Language of the page; left out, as chosen before or as the browser prefers.")
 
 
 class FindQuery(PageLanguageQuery):
@@ -107,18 +100,6 @@ class AppealQuery(PageLanguageQuery):
 
 class AppealPath(SubjectPath):
     form = choice(appeals.FORMS, "The form of the file.", required=True)
-
-
-class Page(NamedTuple):
-    """A page of the desk: where it stands, what makes it, who may read it, what is written down of who does."""
-
-    path: str
-    make: Callable[[Request, Asked], Response]
-    scope: str
-    access: Access | None
-    """None for what explains nothing and tells no decision of its own."""
-    query: type[Schema]
-    named: type[Schema] = SubjectPath
 
 
 def routes() -> list[BaseRoute]:
@@ -374,6 +355,7 @@ PAGES: Final = (
     Page("/", _find, LEVELS, None, FindQuery, Schema),
     Page("/evidence", _evidence, LEVELS, None, PageLanguageQuery, Schema),
     Page("/operations", _operations, LEVELS, None, PageLanguageQuery, Schema),
+    *OVERVIEW_PAGES,
     Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
     Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, PageSchemeQuery),
     Page(f"{_SUBJECT}/why", _why, EXPLANATIONS, Access("explanation"), WhyQuery),

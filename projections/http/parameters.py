@@ -72,6 +72,9 @@ def limit(most: int, usual: int, what: str) -> WholeParameter:
     return whole(f"How many {what} a page has at most.", 1, most, load_default=usual)
 
 
+PERIOD: Final = r"\A[12][0-9]{3}-(0[1-9]|1[0-2])(-[0-3][0-9])?\Z"
+"""A month, or a day."""
+BOARD: Final = r"\A[a-z_-]{1,40}\Z"
 WHEN: Final = "a date (its last moment in Shanghai) or an instant such as 2022-11-30T12:00:00+08:00"
 
 
@@ -92,6 +95,12 @@ class ViewQuery(Query):
         "Answer from no earlier than this position of the ledger: waits up to 5 s for the views, then says 503.",
         1,
         10**_DIGITS_MAX,
+    )
+
+
+class FormQuery(Query):
+    format = choice(
+        ("json", "csv"), "Form of the answer; left out, what the header Accept prefers, and JSON where it says nothing."
     )
 
 
@@ -125,8 +134,14 @@ class SchemePath(SubjectPath):
     scheme = choice(SCHEME_NAMES, "The scheme that judges.", required=True)
 
 
+class RecordPath(Schema):
+    """Where a record stands in a path."""
+
+    recorded = text("Its position in the ledger.", form=r"\A[1-9][0-9]{0,17}\Z", required=True)
+
+
 class BoardPath(Schema):
-    board = text("Code of the board, such as comprehensive.", form=r"\A[a-z_-]{1,40}\Z", required=True)
+    board = text("Code of the board, such as comprehensive.", form=BOARD, required=True)
     month = text("The month, such as 2023-05.", form=r"\A[12][0-9]{3}-(0[1-9]|1[0-2])\Z", required=True)
 
 

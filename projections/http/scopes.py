@@ -12,11 +12,14 @@ from replay.errors import StoreError
 from replay.history.readers import Reader
 from replay.history.timeline import has_subject
 from replay.schemes.registry import schemes_of
+from replay.store.queries import stream_at
 
 LEVELS: Final = "levels:read"
 EXPLANATIONS: Final = "explanations:read"
 DECISIONS: Final = "decisions:read"
 EVIDENCE: Final = "evidence:read"
+EVERY_SUBJECT: Final = "*"
+"""In the place of a subject in the log of who asked: a list over all of them."""
 SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS, EVIDENCE)
 
 
@@ -40,6 +43,8 @@ class Access(NamedTuple):
 
     what: str
     of_scheme: bool = True
+    of_subject: bool = True
+    """Whether it is about one subject, named in the path; else about a record there, or about all."""
     """Whether it is about one scheme: where none is named the first that judges the subject. Else of all."""
 
 
@@ -62,17 +67,22 @@ def require(request: Request, scope: str) -> None:
 
 
 def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None:
-    """Log who asked for what of which subject's level, before it is answered; from a thread, not the event loop.
+    """Log who asked for what of which subject's level, or of all, before it is answered; from a thread, not the loop.
 
     Of a subject that the ledger does not know there is nothing to be shown. Raises Problem where it cannot be written
     down: then it is not answered.
     """
-    kind, subject, scheme = asked["kind"], f"{asked['kind']}/{asked['id']}", asked.get("scheme")
-    with request.app.state.reading.store() as store:
-        if not store.holds(subject) or not has_subject(store, subject):
-            return
-    if scheme is None and access.of_scheme:
-        scheme = schemes_of(kind)[0].code
+    scheme, subject = asked.get("scheme"), EVERY_SUBJECT
+    if access.of_subject:
+        subject = f"{asked['kind']}/{asked['id']}"
+        with request.app.state.reading.store() as store:
+            if not store.holds(subject) or not has_subject(store, subject):
+                return
+        if scheme is None and access.of_scheme:
+            scheme = schemes_of(asked["kind"])[0].code
+    elif "recorded" in asked:
+        with request.app.state.reading.store() as store:
+            subject = stream_at(store, int(asked["recorded"])) or EVERY_SUBJECT
     try:
         keeping: Keeping = request.app.state.askers.keeping()
         keeping.note_access(time_ns() // 1_000, asker_of(request).token, access.what, subject, scheme)

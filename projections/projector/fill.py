@@ -194,4 +194,5 @@ def _keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]"
             for item in list_subjects(step.store, kind):
                 units.keep_subject(item["subject"])
         units.keep_decisions(kinds_in_bulk())
+        units.keep_announced(kinds_in_bulk())
     return None

@@ -21,7 +21,7 @@ from projections.views.unexpected import Unexpected, trace_of
 from replay.columnar.size import are_many_to_move
 from replay.errors import LevelbookError
 from replay.history.browse import list_subjects
-from replay.history.timeline import Moment
+from replay.history.timeline import ANNOUNCED, Moment
 from replay.store.base import Store
 from replay.store.queries import (
     Touched,
@@ -45,7 +45,7 @@ LONG_PAST: Final = 50_000
 NEW_SHARE: Final = 100
 """A past of more records than this, and than so many times those that are new, is not read again for these."""
 _CREDIT_TYPES: Final = ("credit.deducted", "credit.restored", "credit.granted")
-_KEPT_TYPES: Final = (*LIFE_TYPES, *BINDING_TYPES, *_CREDIT_TYPES, "level.decided")
+_KEPT_TYPES: Final = (*LIFE_TYPES, *BINDING_TYPES, *_CREDIT_TYPES, "level.decided", ANNOUNCED)
 
 
 def events_at_once(store: Store, position: int) -> int:

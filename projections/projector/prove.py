@@ -151,6 +151,7 @@ def _counts(
         counted.subtract(counts_of(store, subject, build.position))
     kept = {
         "decisions": ("level.decided",),
+        "announced": ("level.announced",),
         "bindings": BINDING_TYPES,
         "life": (*LIFE_TYPES, "credit.granted"),
     }

@@ -190,7 +190,7 @@ def _take_over(views: Views, connection: Connection, build: Build, schemes: tupl
     for name in TABLE_NAMES:
         source, target = live[name], made[name]
         query = select(source)
-        if "scheme" in source.c and name != "decisions":
+        if "scheme" in source.c and name not in ("decisions", "announced"):
             query = query.where(source.c.scheme.not_in(schemes))
         elif name in own:
             continue

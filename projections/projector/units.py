@@ -7,25 +7,34 @@ A subject's view of one scheme is a unit. What a unit cannot process stops that 
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.calendar import parse_instant
-from domain.events import BINDING_TYPES, Event, LevelDecided
+from domain.calendar import day_start, month_start, parse_day, parse_instant, parse_month
+from domain.events import BINDING_TYPES, Event, LevelAnnounced, LevelDecided
 from projections.schemes.registry import VIEWS, views_of
 from projections.schemes.shared.moving import SINCE_FIRST_MONTH, Mover, Work
 from projections.views.step import Rewrite, Step, is_life, life_row
 from projections.views.unexpected import Unexpected, trace_of
 from replay.errors import DamagedError, LevelbookError, StoreError
 from replay.history.browse import list_subjects
-from replay.history.timeline import RETRACTED, event_of_row, has_subject
+from replay.history.timeline import ANNOUNCED, RETRACTED, event_of_row, has_subject
 from replay.schemes.registry import kinds, schemes_of
-from replay.store.queries import event_rows, event_rows_of, event_rows_of_decisions, tally
+from replay.store.queries import (
+    event_rows,
+    event_rows_of,
+    event_rows_of_decisions,
+    event_rows_of_types_between,
+    tally,
+)
 
 Moves = Callable[[], list[Rewrite] | None]
 """What a unit changes; None where it is not moved so."""
+KEPT_AT_ONCE: Final = 20_000
+"""So many announcements are held before they are written."""
 _NOT_THE_UNITS_FAULT: Final = (SQLAlchemyError, OSError, MemoryError, RecursionError)
 
 
@@ -106,6 +115,16 @@ class Units:
                         self._readable(event_rows_of_decisions(store, item["subject"], scheme.code, position)),
                     )
 
+    def keep_announced(self, some_kinds: Collection[str]) -> None:
+        """Keep every announcement to subjects of these kinds: no index finds them, so the ledger is walked through."""
+        store, position = self.step.store, self.step.after.position
+        if not tally(store).get(ANNOUNCED):
+            return
+        rows = event_rows_of_types_between(store, (ANNOUNCED,), 0, position)
+        wanted = (row for row in rows if row[0].partition("/")[0] in some_kinds)
+        while some := list(islice(wanted, KEPT_AT_ONCE)):
+            keep(self.step, self._readable(some))
+
     def _readable(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
         """The events of those rows that can be read; of the others the subjects are set aside."""
         for row in rows:
@@ -124,7 +143,7 @@ class Units:
 
     def keep_again(self, subject: str) -> None:
         """Keep a subject's rare events anew: some could not be read before."""
-        named = {"life": "subject", "bindings": "mcn", "decisions": "subject"}
+        named = {"life": "subject", "bindings": "mcn", "decisions": "subject", "announced": "subject"}
         self.step.write(Rewrite(table, {column: subject}, []) for table, column in named.items())
         self.step.forget("life", subject)
         self.keep_subject(subject)
@@ -284,8 +303,8 @@ class Units:
 
 
 def keep(step: Step, events: Iterable[Event]) -> None:
-    """Keep the rare events that are asked for often, bindings and decisions, each in its table."""
-    kept: dict[str, list[dict[str, Any]]] = {"life": [], "bindings": [], "decisions": []}
+    """Keep the rare events that are asked for often, bindings, decisions and announcements, each in its table."""
+    kept: dict[str, list[dict[str, Any]]] = {"life": [], "bindings": [], "decisions": [], "announced": []}
     for event in events:
         if is_life(event):
             kept["life"].append(life_row(event, step.target(event) if event.type == RETRACTED else 0))
@@ -293,6 +312,8 @@ def keep(step: Step, events: Iterable[Event]) -> None:
             kept["bindings"].append(binding_row(event))
         elif event.type == "level.decided":
             kept["decisions"].append(decision_row(event, step.is_assumed(event.data.scheme, event.data.policy_hash)))
+        elif event.type == ANNOUNCED:
+            kept["announced"].append(announced_row(event))
     for row in kept["life"]:
         step.forget("life", row["subject"])
     step.write(Rewrite(table, None, rows) for table, rows in kept.items())
@@ -306,6 +327,26 @@ def binding_row(event: Event) -> dict[str, Any]:
         "mcn": event.originator_id,
         "binds": event.type == "creator.bound",
     }
+
+
+def announced_row(event: Event) -> dict[str, Any]:
+    data: LevelAnnounced = event.data
+    return {
+        "position": event.position,
+        "subject": event.originator_id,
+        "scheme": data.scheme,
+        "period": data.period,
+        "level": data.level,
+        "at": event.occurred_at,
+        "ends_at": _end_of(data.period),
+    }
+
+
+def _end_of(period: str) -> int:
+    """The instant at which a month or a day is over."""
+    if len(period) > len("2022-11"):
+        return day_start(parse_day(period) + 1)
+    return month_start(parse_month(period) + 1)
 
 
 def decision_row(event: Event, assumed: bool) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from projections.schemes.merchant_tier import view as tier_view
 from projections.schemes.merchant_tier.moving import TierMover
 from projections.schemes.shared.expected_rows import Rows
 from projections.schemes.shared.moving import Mover
+from projections.schemes.shared.period_rows import PeriodRows
 from projections.schemes.shared.viewed import Viewed
 from projections.views.step import Rewrite, Step
 from projections.views.tables import TABLE_NAMES, Tables
@@ -55,6 +56,8 @@ class View:
     """A replay → by table, the rows that the view must hold."""
     own_json: Callable[[Viewed], dict[str, Any]]
     """A subject as the view holds it → the keys that only its scheme's answers have: those that its replay gives."""
+    period_rows: PeriodRows
+    """Where stands what a period comes to."""
     in_bulk: bool = True
     """Whether many records fill it from columns (`bulk.fill` of its room), or else subject by subject, after those."""
     goes_on: bool = False
@@ -84,6 +87,7 @@ VIEWS: Final[dict[str, View]] = {
             mover=ReputationMover,
             expected=reputation_expected.rows_of,
             own_json=reputation_shown.own_json,
+            period_rows=PeriodRows("reputation_months", "closing_tenths", without_row=frozenset({"not_onboarded"})),
             goes_on=True,
             laws=(reputation_expected.openings_equal_closings,),
         ),
@@ -93,6 +97,7 @@ VIEWS: Final[dict[str, View]] = {
             mover=TierMover,
             expected=tier_expected.rows_of,
             own_json=tier_shown.own_json,
+            period_rows=PeriodRows("tier_days", "tier", "changed", without_row=frozenset({"not_onboarded"})),
             resting=tier_view.WITHOUT_FIGURES,
         ),
         View(
@@ -101,6 +106,7 @@ VIEWS: Final[dict[str, View]] = {
             mover=CreatorMover,
             expected=creator_expected.rows_of,
             own_json=creator_shown.own_json,
+            period_rows=PeriodRows("creator_months", "score", without_row=SCHEMES["creator-level"].undecided),
         ),
         View(
             SCHEMES["creator-firefly"],
@@ -108,6 +114,9 @@ VIEWS: Final[dict[str, View]] = {
             mover=FireflyMover,
             expected=firefly_expected.rows_of,
             own_json=firefly_shown.own_json,
+            period_rows=PeriodRows(
+                "firefly_months", "score", "touched", without_row=SCHEMES["creator-firefly"].undecided
+            ),
         ),
         View(
             SCHEMES["mcn-level"],
@@ -115,6 +124,7 @@ VIEWS: Final[dict[str, View]] = {
             mover=AgencyMover,
             expected=mcn_expected.rows_of,
             own_json=mcn_shown.own_json,
+            period_rows=PeriodRows("mcn_months", "total", without_row=SCHEMES["mcn-level"].undecided),
             in_bulk=False,
             across=mcn_view.every_board,
         ),

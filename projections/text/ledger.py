@@ -65,7 +65,9 @@ def print_event(found: dict[str, Any], *, as_json: bool) -> None:
     rows |= {f"data.{key}": value for key, value in event["data"].items()}
     rows |= {f"extensions.{key}": value for key, value in found["extensions"].items()}
     rows |= {f"hash.{key}": value for key, value in found["hashes"].items()}
-    for name in ("corrected_by", "retracted_by", "retracted_in_vain_by"):
+    for name, link in found["neighbours"].items():
+        rows[f"chain.{name}"] = "none" if link is None else f"{link['chain']} (position {link['position']})"
+    for name in ("corrects", "corrected_by", "retracted_by", "retracted_in_vain_by"):
         for other in found[name]:
             rows[f"{name} {other['position']}"] = (
                 f"{other['type']} {other['source']} {other['id']}, learned {other['recorded_at']}"

@@ -1,16 +1,18 @@
-"""What the commands about views print: rebuilds and their proof, steps of following, status, units set aside."""
+"""What the commands about views print: rebuilds, steps of following, status, units set aside, and lists out of them."""
 
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from domain.calendar import shanghai_text
+from projections.terminal.tables import LEFT, RIGHT, print_table
 from projections.text.output import print_json
 
 if TYPE_CHECKING:
     from projections.projector.advance import Retried, StepReport
     from projections.projector.compare import LevelDifference
     from projections.projector.rebuild import Report
+    from projections.text.words import Words
     from projections.views.database import Build
 
 SHOWN_MAX: Final = 50
@@ -171,3 +173,75 @@ def print_views(found: dict[str, Any]) -> None:
         )
     if found["former"] is not None:
         click.echo(f"former          build {found['former']['build']} ('levelbook rebuild --back')")
+
+
+# --- lists over all subjects ------------------------------------------------------------------------------------------
+
+
+def print_worklist(found: dict[str, Any], language: str, *, as_json: bool) -> None:
+    """A page of a list, and whether it goes on."""
+    if as_json:
+        print_json(found)
+        return
+    from projections.text.words import Words
+
+    words = Words(language, {})
+    name = found["list"]
+    click.echo(words.worklist(name, period=found["period"] or words.worklist("all_periods")))
+    click.echo(f"  {words.worklist('stands', **found)}")
+    rows = [_CELLS[name](row, words) for row in found["rows"]]
+    if rows:
+        print_table((LEFT,) * len(rows[0]), rows, indent=2)
+    elif found["next"] is None:
+        click.echo(f"  {words.worklist('empty')}")
+    if found["next"] is not None:
+        click.echo(f"  {words.worklist('goes_on', next=found['next'])}")
+
+
+def print_distribution(found: dict[str, Any], language: str, *, as_json: bool) -> None:
+    """How many subjects stand where."""
+    if as_json:
+        print_json(found)
+        return
+    from projections.text.words import Words
+
+    words = Words(language, {})
+    click.echo(words.worklist("totals", total=f"{found['total']:,}"))
+    click.echo(f"  {words.worklist('stands', **found)}")
+    rows = [(f"{row['subjects']:,}", row["scheme"], _standing(row, words)) for row in found["rows"]]
+    print_table((RIGHT, LEFT, LEFT), rows, indent=2)
+
+
+def _standing(found: dict[str, Any] | None, words: "Words") -> str:
+    if found is None:
+        return words.decision("nothing")
+    score = found.get("score")
+    told = words("standing_alone", state=words.state(found["state"]), level=words.level(found["level"]))
+    return told if score is None else words.worklist("with_score", standing=told, score=score)
+
+
+def _differing(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+    stale = f" ({words.worklist('stale')})" if row["stale"] else ""
+    told = words.worklist("decided", decided=_standing(row["decided"], words), now=_standing(row["now"], words))
+    return row["subject"], row["scheme"], row["period"], told + stale
+
+
+def _announced(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+    announced = words.level(row["announced"])
+    decided, now = _standing(row["decided"], words), _standing(row["now"], words)
+    told = words.worklist("announced_as", announced=announced, decided=decided, now=now)
+    odd = "" if row["is_period"] else f" ({words.worklist('no_such_period')})"
+    return row["subject"], row["scheme"], row["period"], told + odd
+
+
+def _changed(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+    told = words("changed", before=_standing(row["before"], words), after=_standing(row["after"], words))
+    return row["at"], row["subject"], row["scheme"], told
+
+
+def _set_aside(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+    told = words.worklist("at_position", position=row["position"], reason=row["reason"])
+    return row["subject"], row["scheme"], told
+
+
+_CELLS = {"differing": _differing, "announced": _announced, "changed": _changed, "set-aside": _set_aside}

@@ -36,7 +36,7 @@ from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 
 FORMAT: Final = 5
-"""Of the tables and `v1_…` views. 5: a tier's figures by day and the calendar are shown, too."""
+"""Of the tables and `v1_…` views. 5: what was announced is kept; a tier's figures by day and the calendar are shown."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 _READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")

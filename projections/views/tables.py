@@ -94,6 +94,10 @@ def _columns() -> dict[str, list[Column[Any]]]:
             *(_text("state"), _text("level", null=True), _big("score", null=True), _big("as_of"), _big("known_at")),
             *(_big("decided_position"), _text("policy"), _text("policy_hash"), _flag("assumed")),
         ],
+        "announced": [
+            *(_key("position", text=False), _text("subject"), _text("scheme"), _text("period")),
+            *(_text("level", null=True), _big("at"), _big("ends_at")),
+        ],
         "set_aside": [
             *(_key("subject"), _key("scheme"), _big("position"), _big("at"), _text("reason")),
             _text("trace", null=True),
@@ -125,11 +129,15 @@ def _columns() -> dict[str, list[Column[Any]]]:
 
 _INDEXES: Final = (
     ("calendar", "next_at"),
-    ("levels", "scheme", "level"),
+    ("levels", "scheme", "level", "state"),
+    ("history", "from_at", "subject", "scheme"),
     ("life", "about"),
     ("mcn_parts", "creator", "month"),
     ("bindings", "mcn"),
-    ("decisions", "subject"),
+    ("decisions", "subject", "scheme", "period"),
+    ("decisions", "scheme", "period", "position"),
+    ("announced", "subject"),
+    ("announced", "scheme", "period", "position"),
     ("mcn_months", "month"),
 )
 INTERNAL: Final = ("life", "creator_figures", "mcn_parts", "bindings")

@@ -92,6 +92,18 @@ def made_beside(replay: Replay) -> dict[int, dict[str, Any]]:
     return made
 
 
+def made_at(replay: Replay, position: int) -> dict[str, Any] | None:
+    """The same of the event at one position; None where the scheme made nothing of it."""
+    if position not in replay.made:
+        return None
+    judged = replay.verdicts_in(None, {position})
+    if judged:
+        told, place = replay.teller(judged[0])
+        return made_json(replay.made[position]) | _policy_json(told.policy_of(place))
+    told = replay.teller_of_note(position)
+    return made_json(replay.made[position]) | _policy_json(told.policy_of_note(position))
+
+
 def _positions_of(replay: Replay, event_id: str) -> set[int]:
     """The positions at which something is shown of an event; of one id under several sources, of each."""
     named = replay.named(event_id)

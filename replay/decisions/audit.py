@@ -18,7 +18,7 @@ from replay.decisions.unmoved import DecisionAt, unmoved
 from replay.errors import UsageError
 from replay.history.browse import is_retracted, list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
-from replay.history.timeline import Moment, decisions_on_many, has_subject
+from replay.history.timeline import ANNOUNCED, Moment, decisions_on_many, has_subject
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
 from replay.replaying.outcomes import SubjectOutcome
@@ -33,9 +33,6 @@ REPRODUCED: Final = "reproduced"
 OTHER_FACTS: Final = "other_facts"
 OTHER_ARITHMETIC: Final = "other_arithmetic"
 OTHER_POLICY: Final = "other_policy"
-
-
-ANNOUNCED: Final = "level.announced"
 
 
 class Selection(NamedTuple):

@@ -18,6 +18,7 @@ from replay.store.decode import read_record
 from replay.store.queries import (
     chain_at,
     first_subject,
+    link_at,
     row_named,
     rows_about,
     rows_of,
@@ -99,8 +100,20 @@ def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
     row = row_named(store, source, event_id)
     if row is None:
         raise UsageError(f"the ledger holds no event with source {source!r} and id {event_id!r}")
+    return _told(store, row)
+
+
+def event_told(store: Store, row: Row, reader: Reader) -> dict[str, Any]:
+    """The same of a record. Raises HiddenError for a reader to whom it is not shown."""
+    reader.check(row.type)
+    return _told(store, row)
+
+
+def _told(store: Store, row: Row) -> dict[str, Any]:
     return event_json(row) | {
         "hashes": _hashes(store, row),
+        "neighbours": _neighbours(store, row.position),
+        "corrects": [_naming(other) for other in _corrected(store, row)],
         "corrected_by": [_naming(other) for other in _corrections(store, row)],
         "retracted_by": [_naming(other) for other in _retractions(store, row)],
         "retracted_in_vain_by": [_naming(other) for other in _vain_retractions(store, row)],
@@ -236,6 +249,23 @@ def _corrections(store: Store, row: Row) -> list[Row]:
     return [other for other in _with_ref(store, row.stream, row.ref) if other.type in types]
 
 
+def _corrected(store: Store, row: Row) -> list[Row]:
+    """The earlier and later events that a correction speaks of; a retraction the one that it takes out."""
+    if row.type == RETRACTED:
+        return [named for named in [_retracted_by(store, row)] if named is not None]
+    corrects = [name for name, by in CORRECTED_BY.items() if row.type in by]
+    return [other for other in _with_ref(store, row.stream, row.ref) if other.type in corrects]
+
+
+def _neighbours(store: Store, position: int) -> dict[str, Any]:
+    """The chain hashes before and behind a record; null at an end, and where a partial store holds none."""
+    found = {name: link_at(store, at) for name, at in (("before", position - 1), ("behind", position + 1))}
+    return {
+        name: None if link is None else {"position": link.position, "chain": link.chain.hex()}
+        for name, link in found.items()
+    }
+
+
 def _retractions(store: Store, row: Row) -> list[Row]:
     naming = _with_ref(store, row.stream, f"{row.source} {row.event_id}")
     return [other for other in naming if other.type == RETRACTED and other.position > row.position]
@@ -249,11 +279,16 @@ def _vain_retractions(store: Store, row: Row) -> list[Row]:
 
 def _has_retracted(store: Store, row: Row) -> bool:
     """Whether a retraction names an event of its subject that was recorded before it."""
+    return _retracted_by(store, row) is not None
+
+
+def _retracted_by(store: Store, row: Row) -> Row | None:
+    """The event of its subject, recorded before it, that a retraction names."""
     source, _, event_id = (row.ref or "").partition(" ")
     named = row_named(store, source, event_id)
     if named is None or named.stream != row.stream or named.type == "level.decided":
-        return False
-    return named.position < row.position
+        return None
+    return named if named.position < row.position else None
 
 
 def _with_ref(store: Store, stream: str, ref: str | None) -> list[Row]:

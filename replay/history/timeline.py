@@ -31,6 +31,7 @@ from replay.store.queries import (
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
 RETRACTED: Final = "event.retracted"
+ANNOUNCED: Final = "level.announced"
 
 
 class Moment(NamedTuple):

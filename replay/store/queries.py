@@ -118,6 +118,12 @@ def place_at(store: Store, position: int) -> tuple[str, str]:
     return stream, event_type
 
 
+def stream_at(store: Store, position: int) -> str | None:
+    """The stream of the record at a position; None where there is none."""
+    rows = list(store._query("SELECT stream FROM records WHERE position = ?", (position,)))
+    return str(rows[0][0]) if rows else None
+
+
 def notifications(store: Store, first: int, last: int, topics: Sequence[str], limit: int) -> Rows:
     """(stream, version, type, record, position) from a position up to another, of some types or of all."""
     chosen = f" AND type IN ({_marks(topics)})" if topics else ""

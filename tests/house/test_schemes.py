@@ -41,7 +41,7 @@ from tests.worlds.ledgers import World, revised
 TESTS = ROOT / "tests"
 WRITING = ("_text", "_json")
 """How the names of functions end that write a value in an answer."""
-OF_ALL = {"levels", "history", "calendar", "life", "bindings", "decisions", "set_aside"}
+OF_ALL = {"levels", "history", "calendar", "life", "bindings", "decisions", "announced", "set_aside"}
 """Tables that are filled whatever the scheme."""
 
 

@@ -188,7 +188,19 @@ def test_the_service_refuses_a_scheme_that_there_is_not_by_name() -> None:
 
 # --- no other list ----------------------------------------------------------------------------------------------------
 
-LAYERS = ("api", "commands", "configuration", "contract", "desk", "http", "reading", "server", "terminal", "text")
+LAYERS = (
+    "api",
+    "commands",
+    "configuration",
+    "contract",
+    "desk",
+    "http",
+    "reading",
+    "server",
+    "terminal",
+    "text",
+    "worklist",
+)
 UNSEEN = ("projector", "schemes", "views")
 """Those that fill and hold views, and show nothing."""
 TABLES_OF_WORDS = PROJECTIONS / "contract" / "parts" / "vocabulary.py"

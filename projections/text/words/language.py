@@ -42,6 +42,10 @@ class Words:
         """The headings of the demo's steps."""
         return str(self._words["demo"][key])
 
+    def worklist(self, key: str, **values: Any) -> str:
+        """The words of the lists over all subjects."""
+        return str(self._words["worklist"][key]).format_map(values)
+
     def state(self, state: str) -> str:
         return str(self._words["state"][state])
 

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from projections.desk import timeline_page as timeline
 from projections.desk.links import LEFT_OFF, Address
-from projections.desk.pages import PAGES, Page
+from projections.desk.page import Page
+from projections.desk.pages import PAGES
 from projections.http.settings import Settings
 from projections.http.token_store import open_keeping
 from projections.projector.rebuild import Asked, rebuild

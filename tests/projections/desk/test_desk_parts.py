@@ -11,7 +11,6 @@ import pytest
 from domain.languages import LANGUAGES
 from projections.desk.drawing.places import DOTS_MAX, SMALL, Drawing, drawing_of
 from projections.desk.drawing.timeline import StateStretch, Timeline
-from projections.desk.find_page import PAGE, search
 from projections.desk.language import preferred, words_of
 from projections.desk.links import Address, PickedInstant, picked
 from projections.desk.moment import Sight, looking, replayed, told_of
@@ -24,6 +23,7 @@ from projections.desk.why_page import why_of
 from projections.projector.rebuild import Asked, rebuild
 from projections.reading.reader import Reading
 from projections.views.database import open_views
+from projections.worklist.subjects import PAGE, search
 from replay.decisions.application import Ledger
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.policies.catalog import shipped

@@ -67,6 +67,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "event": [("urn:test", "pay-o-1"), ("urn:test", "pay-o-1", "--format", "json"), ("urn:test", "店")],
     "subjects": [()],
     "status": [(), ("--store", "店.db")],
+    "worklist": [("changed", "--lang", "zh"), ("totals", "--lang", "zh"), ("differing", "--format", "json")],
     "rebuild": [("--dry-run",)],
     "follow": [("--once",)],
     "serve": [("--tls-certificate", "店.pem")],  # refused: otherwise it serves until it is stopped

@@ -9,12 +9,13 @@ from projections.reading.reader import Snapshot
 from replay.history.readers import Reader
 
 PAGE: Final = 20
+SEARCH_CHARS_MAX: Final = 80
 RECENT: Final = 8
 _AFTER_EVERY_ID: Final = "~"
 """Sorts behind every character of an id."""
 
 
-class Found(NamedTuple):
+class FoundSubject(NamedTuple):
     """A subject, and its levels in the schemes that judge it."""
 
     subject: str
@@ -26,24 +27,24 @@ class Search(NamedTuple):
 
     kind: str | None
     begins: str
-    found: list[Found]
+    found: list[FoundSubject]
     next: str | None
     """The subject behind which the next page begins; None on the last."""
 
 
-def search(views: Snapshot, query: str, kind: str | None, after: str | None) -> Search:
+def search(views: Snapshot, query: str, kind: str | None, after: str | None, limit: int = PAGE) -> Search:
     """Subjects whose id begins with the query, which may name the kind, too: "merchant/tea"."""
     named, slash, rest = query.strip().partition("/")
     if slash and named in KINDS:
         kind, begins = named, rest
     else:
         begins = query.strip()
-    found: list[Found] = []
+    found: list[FoundSubject] = []
     for each in sorted(KINDS) if kind is None else [kind]:
-        if len(found) <= PAGE:
-            found += _of_kind(views, f"{each}/{begins}", after or "", PAGE + 1 - len(found))
-    more = found[PAGE - 1].subject if len(found) > PAGE else None
-    return Search(kind, begins, found[:PAGE], more)
+        if len(found) <= limit:
+            found += _of_kind(views, f"{each}/{begins}", after or "", limit + 1 - len(found))
+    more = found[limit - 1].subject if len(found) > limit else None
+    return Search(kind, begins, found[:limit], more)
 
 
 def recent_decisions(views: Snapshot, reader: Reader) -> list[Any]:
@@ -54,7 +55,7 @@ def recent_decisions(views: Snapshot, reader: Reader) -> list[Any]:
     return list(views.connection.execute(select(decisions).order_by(decisions.c.position.desc()).limit(RECENT)))
 
 
-def _of_kind(views: Snapshot, begins: str, after: str, limit: int) -> list[Found]:
+def _of_kind(views: Snapshot, begins: str, after: str, limit: int) -> list[FoundSubject]:
     levels, aside = views.tables["levels"], views.tables["set_aside"]
     of_range = (levels.c.subject >= begins, levels.c.subject < begins + _AFTER_EVERY_ID, levels.c.subject > after)
     named = select(levels.c.subject).where(*of_range).distinct().order_by(levels.c.subject).limit(limit)
@@ -62,4 +63,4 @@ def _of_kind(views: Snapshot, begins: str, after: str, limit: int) -> list[Found
     joined = levels.outerjoin(aside, (aside.c.subject == levels.c.subject) & (aside.c.scheme == levels.c.scheme))
     query = select(levels, aside.c.reason).select_from(joined).where(levels.c.subject.in_(subjects))
     rows = list(views.connection.execute(query.order_by(levels.c.subject, levels.c.scheme)))
-    return [Found(subject, [row for row in rows if row.subject == subject]) for subject in subjects]
+    return [FoundSubject(subject, [row for row in rows if row.subject == subject]) for subject in subjects]

@@ -1,0 +1,62 @@
+"""Where the views hold what a period of a scheme comes to as known now: for holding what was decided against it."""
+
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Table, and_, case, func, select
+
+from projections.views.tables import Tables
+
+
+class PeriodRows(NamedTuple):
+    """The table of a scheme's periods, and its columns."""
+
+    table: str
+    score: str
+    kept: Literal["each", "changed", "touched"] = "each"
+    """Whether every period has a row; or each day on which something changed; or each month in which something was
+    judged, so that state and level stand in the history alone."""
+    without_row: frozenset[str] = frozenset()
+    """States of subjects that have no row."""
+
+
+class PeriodNamed(NamedTuple):
+    """The columns by which rows of another table name a period."""
+
+    of: Table
+    period: str
+    ends_at: str
+    """The instant at which it is evaluated."""
+
+
+class OutcomeNow(NamedTuple):
+    """What a period comes to as known now, as columns of a query."""
+
+    joined: list[tuple[Any, ColumnElement[bool]]]
+    """The tables that it stands in, and how their rows are found: each may have none."""
+    state: ColumnElement[Any]
+    """Null where there is no row."""
+    level: ColumnElement[Any]
+    score: ColumnElement[Any]
+
+
+def outcome_in(tables: Tables, scheme: str, rows: PeriodRows, asked: PeriodNamed) -> OutcomeNow:
+    """What the views hold of the periods that the rows of another table name."""
+    table, subject, period = tables[rows.table].alias("outcome"), asked.of.c.subject, asked.of.c[asked.period]
+    if rows.kept == "each":
+        same = and_(table.c.subject == subject, table.c.month == period)
+        return OutcomeNow([(table, same)], table.c.state, table.c.level, table.c[rows.score])
+    if rows.kept == "changed":
+        past = tables[rows.table].alias("past")
+        last = select(func.max(past.c.number)).where(past.c.subject == subject, past.c.day <= period)
+        same = and_(table.c.subject == subject, table.c.number == last.correlate(asked.of).scalar_subquery())
+        score = case((table.c.level.is_not(None), table.c[rows.score]))
+        return OutcomeNow([(table, same)], table.c.state, table.c.level, score)
+    history, before = (tables["history"].alias(name) for name in ("standing", "before"))
+    of_scheme = (before.c.subject == subject, before.c.scheme == scheme, before.c.from_at <= asked.of.c[asked.ends_at])
+    last = select(func.max(before.c.number)).where(*of_scheme).correlate(asked.of)
+    stands = (history.c.subject == subject, history.c.scheme == scheme, history.c.number == last.scalar_subquery())
+    touched = tables[rows.table].alias("touched")
+    month = select(func.max(touched.c.month)).where(touched.c.subject == subject, touched.c.month <= period)
+    same = and_(table.c.subject == subject, table.c.month == month.correlate(asked.of).scalar_subquery())
+    score = case((history.c.level.is_not(None), func.coalesce(table.c[rows.score], 0)))
+    return OutcomeNow([(history, and_(*stands)), (table, same)], history.c.state, history.c.level, score)

@@ -1,0 +1,225 @@
+"""The lists out of the views against an audit, which replays: on random ledgers, and on the disputed one."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from domain.calendar import month_of, month_start, month_text, parse_day, parse_month
+from fixtures.demo import MERCHANT, PERIOD
+from projections.projector.advance import advance
+from projections.projector.rebuild import Asked, rebuild
+from projections.reading.reader import Snapshot
+from projections.views.database import open_views
+from projections.worklist.answers import distribution_json, worklist_json
+from projections.worklist.changed import levels_changed
+from projections.worklist.differing import announcements_differing, decisions_differing, decisions_made
+from projections.worklist.looking import Filters, snapshot_beside
+from replay.decisions.audit import Selection, audit_json
+from replay.decisions.decide import decide, period_of
+from replay.history.timeline import Asked as Asking
+from replay.history.timeline import resolve
+from replay.policies.catalog import shipped
+from replay.schemes.registry import SCHEMES, answer_of, replay_subject
+from replay.store.base import Store
+from replay.store.opening import create_store, open_store
+from replay.store.queries import count_between
+from tests.support.disputes import disputed_ledger
+from tests.support.making import Event, event, ingest_events
+from tests.worlds.ledgers import World
+
+DAYS = ("2022-11-05", "2022-12-01", "2023-02-03")
+EVERYTHING = Filters()
+MONTHS = ("2022-11", "2023-01")
+
+
+def decided_all(store: Store, again: str | None = None) -> None:
+    """Every scheme decided for some periods."""
+    for scheme in SCHEMES.values():
+        for period in DAYS if scheme.periods.unit == "day" else MONTHS:
+            asked = (None, parse_day(period)) if scheme.periods.unit == "day" else (parse_month(period), None)
+            decide(store, scheme.code, period_of(store, scheme.code, *asked), again)
+
+
+def all_rows(read: Any, at: Snapshot, filters: Filters = EVERYTHING, **options: Any) -> list[dict[str, Any]]:
+    """The rows of every page of a list."""
+    rows: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = read(at, filters, after, 3, **options)
+        rows += page.rows
+        if page.next is None:
+            return rows
+        after = page.next
+
+
+def differing_by_audit(store: Store) -> set[tuple[Any, ...]]:
+    """What an audit finds to come out otherwise, of the latest decision on each period."""
+    latest: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for item in audit_json(store, Selection())["decisions"]:
+        key = (item["subject"], item["scheme"], item["period"])
+        if key not in latest or latest[key]["position_of_decision"] < item["position_of_decision"]:
+            latest[key] = item
+    names = ("state", "level", "score")
+    return {
+        (*key, item["position_of_decision"], *(item["now"][name] for name in names))
+        for key, item in latest.items()
+        if [item["decided"][name] for name in names] != [item["now"][name] for name in names]
+    }
+
+
+def differing_by_views(at: Snapshot, **options: Any) -> set[tuple[Any, ...]]:
+    return {
+        (
+            *(row["subject"], row["scheme"], row["period"], row["position_of_decision"]),
+            *((row["now"] or {}).get(name) for name in ("state", "level", "score")),
+        )
+        for row in all_rows(decisions_differing, at, **options)
+    }
+
+
+def ends_with_an_event(store: Store, row: tuple[Any, ...]) -> bool:
+    """Whether something happened at the very instant that ends a month: a decision counts it, the month's row not."""
+    end = month_start(parse_month(row[2]) + 1)
+    return count_between(store, row[0], end, end + 1) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_the_decisions_that_differ_are_those_that_an_audit_finds(location: str, seed: int, tmp_path: Path) -> None:
+    """Whether the views were built after everything or followed it, and in whatever pages they are read."""
+    world = World(seed)
+    create_store(location)
+    with open_store(location) as store:
+        for part in range(2):
+            (tmp_path / str(part)).mkdir()
+            ingest_events(store, world.events(150), tmp_path / str(part))
+            decided_all(store, None if part == 0 else "more is known")
+            if part == 0:
+                with open_views(store, make=True) as views:
+                    rebuild(views, Asked(sample=0))
+        (tmp_path / "last").mkdir()
+        ingest_events(store, world.events(250), tmp_path / "last")
+        with open_views(store) as views:
+            while advance(views, 1).build.position < store.head().position:
+                pass
+        expected = differing_by_audit(store)
+        with snapshot_beside(store) as at:
+            found = differing_by_views(at)
+            assert differing_by_views(at, looked_at=4) == found, "short pages leave nothing out"
+            made = all_rows(decisions_made, at)
+        unsure = {row[:4] for row in found | expected if row[1] == "creator-firefly" and ends_with_an_event(store, row)}
+    found, expected = ({row for row in rows if row[:4] not in unsure} for rows in (found, expected))
+    nothing = {row[:4] for row in found if row[4] is None}
+    assert {row for row in found if row[4] is not None} == {row for row in expected if row[:4] not in nothing}
+    assert {row[:4] for row in found} == {row[:4] for row in expected}
+    assert len(expected) > 5 and len({row[1] for row in expected}) > 3
+    assert len(made) == len({row["position_of_decision"] for row in made}) > len(expected)
+
+
+def announced_all() -> list[Event]:
+    """Of a subject of each kind, several levels announced of each scheme for periods decided and not, and for none."""
+    made = []
+    for scheme in SCHEMES.values():
+        subject = {"merchant": "merchant/m-1", "creator": "creator/c-1", "mcn": "mcn/a-1"}[scheme.kind]
+        codes = scheme.replay.level_codes(shipped(scheme.code)[-1])
+        for period in (*MONTHS, "2022-12", *DAYS[:2], "2022-11-20"):
+            for level in (None, *codes[:2]):
+                told = {"scheme": scheme.code, "period": period, "level": level}
+                name = f"told-{scheme.code}-{period}-{level}"
+                made.append(event("level.announced", name, "2023-03-01T00:00:00+08:00", subject=subject, **told))
+    for item in made[::5]:
+        about = {"event": item["id"], "reason": "a mistake"}
+        took = event(
+            "event.retracted", f"not-{item['id']}", "2023-03-02T00:00:00+08:00", subject=item["subject"], **about
+        )
+        took["data"]["source"] = item["source"]
+        made.append(took)
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_the_announcements_that_differ_are_those_that_an_audit_finds(location: str, seed: int, tmp_path: Path) -> None:
+    """An audit leaves out those that come out so now, whatever was decided; the list does not."""
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [*World(seed).events(300), *announced_all()], tmp_path)
+        decided_all(store)
+        with open_views(store, make=True) as views:
+            rebuild(views, Asked(sample=0))
+        by_audit = {
+            (row["subject"], row["scheme"], row["period"], row["announced"])
+            for row in audit_json(store, Selection())["announced"]
+        }
+        with snapshot_beside(store) as at:
+            rows = all_rows(announcements_differing, at)
+            assert all_rows(announcements_differing, at, looked_at=2) == rows
+    found = {
+        (row["subject"], row["scheme"], row["period"], row["announced"]): row
+        for row in rows
+        if not row["is_period"] or row["announced"] != (row["now"] or {"level": None})["level"]
+    }
+    assert by_audit <= {*found} and len(by_audit) > 10
+    for name in {*found} - by_audit:  # decided so on an earlier day, and no other since
+        decided = found[name]["decided"]
+        assert decided["level"] == name[3] and decided["period"] < name[2], name
+    for row in rows:
+        if row["is_period"] and row["decided"] is not None and row["decided"]["period"] == row["period"]:
+            assert row["decided"]["level"] != row["announced"]
+
+
+# --- the dispute ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def disputed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    folder = tmp_path_factory.mktemp("disputed")
+    location = str(folder / "ledger.db")
+    disputed_ledger(location, folder)
+    with open_store(location) as store:
+        yield store
+
+
+def test_the_dispute_is_on_the_list(disputed: Store) -> None:
+    with snapshot_beside(disputed) as at:
+        found = worklist_json(at, disputed, "differing", Filters(), None, 10)
+        assert found["next"] is None and found["position"] == disputed.head().position
+        (row,) = [row for row in found["rows"] if row["subject"] == MERCHANT]
+        assert row["period"] == PERIOD and row["decided"]["level"] == "bronze-2" and row["now"]["level"] == "bronze-1"
+        for filters in (Filters(level="bronze-1"), Filters(level="bronze-2"), Filters("merchant-reputation", "rated")):
+            assert worklist_json(at, disputed, "differing", filters, None, 10)["rows"] == [row]
+        for filters in (Filters(level="gold-1"), Filters("merchant-tier"), Filters(period="2022-10")):
+            assert worklist_json(at, disputed, "differing", filters, None, 10)["rows"] == []
+        assert worklist_json(at, disputed, "announced", Filters(), None, 10)["rows"] == []
+
+
+def test_levels_that_changed_are_those_of_the_histories(disputed: Store) -> None:
+    with snapshot_beside(disputed) as at:
+        months = [f"{year}-{month:02}" for year in (2022, 2023) for month in range(1, 13)]
+        found = [row for month in months for row in all_rows(levels_changed, at, Filters(period=month))]
+        expected = []
+        for subject, scheme in at.connection.execute(
+            select(at.tables["levels"].c.subject, at.tables["levels"].c.scheme)
+        ):
+            replay = replay_subject(disputed, subject, resolve(disputed, Asking()), scheme)
+            changes = answer_of(replay).changes_json()
+            expected += [
+                (subject, scheme, change["before"]["level"], change["after"]["level"]) for change in changes[1:]
+            ]
+        told = [(row["subject"], row["scheme"], row["before"]["level"], row["after"]["level"]) for row in found]
+        assert sorted(told, key=repr) == sorted(expected, key=repr) and len(told) > 5
+        last = worklist_json(at, disputed, "changed", Filters(), None, 10)
+        assert last["period"] == month_text(month_of(at.standing.as_of))
+
+
+def test_how_many_stand_where(disputed: Store) -> None:
+    with snapshot_beside(disputed) as at:
+        found = distribution_json(at, disputed)
+        levels = list(at.connection.execute(select(at.tables["levels"])))
+    counted = Counter((row.scheme, row.state, row.level) for row in levels)
+    assert {(row["scheme"], row["state"], row["level"]): row["subjects"] for row in found["rows"]} == counted
+    assert found["total"] == len(levels) > 4
