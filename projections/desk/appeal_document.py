@@ -1,6 +1,5 @@
 """The appeal file as a document: one page of HTML that needs nothing else, and prints as a numbered file."""
 
-import json
 from typing import Any, Final
 
 from domain.languages import LANGUAGES
@@ -54,7 +53,6 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
         "subject_path": lambda *_: "",
         "explained": found["now"],
         "terms": TERMS,
-        "data_of": _data_of,
         **clauses_of(found["now"]),
     }
     return templates().get_template("document.html").render(scope).lstrip()
@@ -63,9 +61,3 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
 def _quoted(text: str) -> str:
     """A text as a string of a style sheet."""
     return f'"{in_ascii(text)}"'
-
-
-def _data_of(event: dict[str, Any]) -> list[tuple[str, str]]:
-    """What an event says, as names and values."""
-    told = ((name, value) for name, value in event["data"].items())
-    return [(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for name, value in told]

@@ -19,7 +19,7 @@ def benefit_lines(benefits: Found, words: Words) -> Iterator[str]:
     yield words("benefits", names=words.listed(names) or words("none"))
     for key in ("won", "lost"):
         if benefits[key]:
-            yield words(f"benefits_{key}", names=words.listed(benefits[key]))
+            yield words(f"benefits_{key}", names=words.listed(map(words.benefit, benefits[key])))
 
 
 def month_lines(months: Sequence[Found], names: Sequence[str], words: Words) -> Iterator[str]:

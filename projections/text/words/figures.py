@@ -6,7 +6,17 @@ JSON has the whole amounts and the fractions; whoever reads a page or a line is 
 from typing import Any, Final
 
 _MONEY: Final = frozenset(
-    {"settled", "good", "showcase", "settled_fen", "gmv_fen", "gmv_fen_of_day", "settled_missing", "amount_fen"}
+    {
+        "settled",
+        "good",
+        "showcase",
+        "settled_fen",
+        "gmv_fen",
+        "gmv_fen_of_day",
+        "settled_missing",
+        "amount_fen",
+        "amount",
+    }
 )
 """Figures that are amounts in fen."""
 _HUNDREDTHS: Final = frozenset({"reputation_hundredths"})

@@ -126,6 +126,21 @@ class Words:
         """A figure of an answer, named by its path, in the unit in which people read it."""
         return self("nothing") if value is None else figure_text(path.rpartition(".")[2], value)
 
+    def datum(self, name: str, value: Any) -> str:
+        """What an event says under one of its names."""
+        if isinstance(value, bool):
+            return self("true" if value else "false")
+        if isinstance(value, str):
+            kind = {"scheme": "scheme"}.get(name, "value")
+            return self.level_name(value) if name == "level" else self.code(kind, value)
+        return self.figure(name, value)
+
+    def benefit(self, code: str) -> str:
+        """What a benefit is called, by the names that come with the program."""
+        from projections.text.words.levels import shipped_benefit_names
+
+        return shipped_benefit_names(self.language).get(code, code)
+
     def figure_name(self, path: str) -> str:
         """What a figure is called, and those within which it stands."""
         first, *within = path.split(".")

@@ -1,0 +1,144 @@
+"""No code stands alone in Chinese: every page of the desk and every answer of the demo names what it shows."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from domain.events import CATALOGUE
+from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS
+from projections.http.settings import Settings
+from replay.policies.catalog import shipped
+from replay.schemes.registry import SCHEMES
+from tests.support.commands import commands
+from tests.support.disputes import disputed_ledger
+from tests.support.running import run
+from tests.support.serving import serving
+
+SUBJECTS = ("merchant/tea-house", "merchant/tea-stall", "creator/lin", "creator/wu", "mcn/harbour", "mcn/quay")
+HTML = {"Accept": "text/html"}
+PARAMETERS = {name for scheme in SCHEMES for policy in shipped(scheme) for name in policy.parameters}
+FIGURES = {name for scheme in SCHEMES.values() for name in scheme.answer.figure_names}
+CODES = {*VERDICTS, *NOTES, *STATES, *PARAMETERS, *FIGURES, *CATALOGUE, *SCHEMES, "fake_trade"}
+ANY = "|".join(map(re.escape, sorted(CODES, key=len, reverse=True)))
+CODE = re.compile(rf"(?<![\w./:#-])(?:{ANY}|[a-z]+_[a-z_]*[a-z])(?![\w/:-])")
+UNSEEN = re.compile(
+    r"<(style|script|svg|select)\b.*?</\1>|<[a-z0-9]+ [^>]*\blang=\"en\".*?</"
+    r"|<code class=\"(?:code|command|hash)\".*?</code>|<td class=\"id\">.*?</td>|<[^>]*>|https?://[^\s<]+",
+    re.DOTALL,
+)
+"""What is not read, not Chinese and says so, a code behind its name, what is to be typed, ids, addresses; and tags."""
+BESIDE = re.compile(r"（[a-z][a-z0-9_.-]*）")
+"""A code behind its name."""
+LINK = re.compile(r'href="(/[^"]*)"')
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("chinese")
+    disputed_ledger(str(folder / "ledger.db"), folder)
+    return str(folder / "ledger.db")
+
+
+@pytest.fixture(scope="module")
+def client(ledger: str) -> Iterator[TestClient]:
+    with serving(Settings(ledger)) as found:
+        yield found
+
+
+def alone(text: str) -> set[str]:
+    """The codes that stand in a text without a name."""
+    return set(CODE.findall(text))
+
+
+def seen(page: str) -> str:
+    """What people read of a page."""
+    return BESIDE.sub("", unescape(UNSEEN.sub(" ", page)))
+
+
+def in_chinese(path: str) -> str:
+    return path if "lang=" in path else f"{path}{'&' if '?' in path else '?'}lang=zh"
+
+
+def shape(path: str) -> tuple[str, tuple[str, ...]]:
+    """What makes two addresses pages of one kind about one subject and scheme."""
+    place, _, query = path.partition("?")
+    asked = [item for item in query.split("&") if item]
+    kept = [item if item.startswith("scheme=") else item.partition("=")[0] for item in asked]
+    return place, tuple(sorted(kept))
+
+
+def walked(client: TestClient, begin: list[str]) -> Iterator[tuple[str, str]]:
+    """Every kind of page of every subject and scheme that links lead to, once."""
+    waiting, known = list(begin), {shape(path) for path in begin}
+    while waiting:
+        path = waiting.pop()
+        answer = client.get(in_chinese(path), headers=HTML)
+        if not answer.headers["content-type"].startswith("text/html"):
+            continue
+        yield path, answer.text
+        for link in map(unescape, LINK.findall(answer.text)):
+            if "lang=en" in link or re.match(r"/(v1|static|docs|openapi|logout)", link):
+                continue
+            if shape(link) not in known:
+                known.add(shape(link))
+                waiting.append(link)
+
+
+@pytest.mark.slow
+def test_no_code_stands_alone_on_a_chinese_page(client: TestClient) -> None:
+    begin = ["/", "/operations", "/evidence", "/nowhere", "/subjects/merchant/none", "/?after=%00"]
+    begin += [f"/subjects/{subject}" for subject in SUBJECTS]
+    found = {}
+    pages = 0
+    for path, text in walked(client, begin):
+        pages += 1
+        assert 'lang="zh-CN"' in text, path
+        if alone(seen(text)):
+            found[path] = sorted(alone(seen(text)))
+    assert found == {} and pages > 60
+
+
+ASKED = (
+    *(f"{command} {subject}" for subject in SUBJECTS for command in ("replay", "explain", "history", "decided")),
+    *(f"explain merchant/tea-house --scheme merchant-tier --as-of {day}" for day in ("2022-10-15", "2022-12-01")),
+    "explain creator/lin --month 2023-05 --as-of 2023-06-05 --exact",
+    "explain mcn/harbour --month 2023-04 --as-of 2023-05-05 --exact",
+    "explain creator/lin --scheme creator-firefly",
+    "diff merchant/tea-house --as-of 2022-12-16 --known-at 2022-12-16",
+    "diff creator/lin --as-of 2023-05-05 --position 380",
+    "diff mcn/harbour --as-of 2023-05-05 --to-as-of 2023-06-05",
+    "diff merchant/tea-house --scheme merchant-tier --as-of 2022-10-15 --to-as-of 2022-12-01",
+    "audit",
+    "appeal merchant/tea-house --scheme merchant-reputation --period 2022-11",
+    "appeal creator/lin --scheme creator-level --period 2023-04",
+    "leaderboard comprehensive --month 2023-04",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", ASKED)
+def test_no_code_stands_alone_in_a_chinese_answer(
+    asked: str, ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEVELBOOK_STORE", ledger)
+    told = run(*asked.split(), "--lang", "zh")
+    data = re.compile(r'\{"[^\n]*\}')  # an event's own data, as it was sent
+    assert sorted(alone(data.sub("", BESIDE.sub("", told)))) == []
+
+
+def test_every_command_that_answers_in_a_language_is_walked() -> None:
+    """Evidence is made of ledgers with keys, the demo has its own test, and settings name the variables themselves."""
+    elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config"}
+    speaking = {name for name, command in commands() if any(option.name == "lang" for option in command.params)}
+    assert speaking - elsewhere <= {asked.split()[0] for asked in ASKED}
+
+
+def test_a_code_that_stands_alone_is_found() -> None:
+    page = '<td>late_review</td><td><span>同一买家上限</span> <code class="code">pair_cap</code></td>'
+    assert alone(seen(page)) == {"late_review"}
+    assert alone(BESIDE.sub("", "等级界限（levels）、star_classes order.flagged")) == {"star_classes", "order.flagged"}
