@@ -13,6 +13,7 @@ from domain.events import CATALOGUE
 from projections.api.openapi import specification
 from projections.commands import options
 from projections.contract.events import event_schema
+from projections.desk.pages import PAGES
 from projections.projector import follow, verify
 from projections.views import belonging
 from projections.views.tables import view_statements
@@ -85,6 +86,52 @@ def test_a_command_that_is_not_there_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("`levelbook repaly m` and `levelbook token new --nam x`\n```\nlevelbook ingest --backfill a\n```\n")
     assert unknown_calls(page) == ["repaly m", "token new --nam"]
+
+
+ROUTES: Final = (
+    *specification()["paths"],
+    *(page.path for page in PAGES),
+    *("/docs", "/docs.css", "/healthz", "/login", "/logout", "/metrics", "/openapi.json", "/readyz", "/static/{name}"),
+)
+SERVED: Final = [re.compile(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(route))) for route in ROUTES]
+NAMED: Final = re.compile(r"(?<![\w./-])(?:domain|replay|projections|fixtures|tests|docs)/[\w./*<>-]*[\w>]")
+ASKED: Final = re.compile(
+    r"(?:(?<![\w.:/])|(?<=:8020))/(?:v1|subjects|docs|openapi|healthz|readyz|metrics|log(?:in|out)|static)\b[^\s`\"'|)?#]*"
+)
+
+
+def is_served(route: str) -> bool:
+    """Whether a request could be answered; of what a page cuts off with an ellipsis, whether one begins so."""
+    before, cut, _ = route.partition("…")
+    if cut:
+        return any(known.startswith(before) for known in ROUTES)
+    return any(served.fullmatch(route) for served in SERVED)
+
+
+def unknown_places(path: Path) -> list[str]:
+    """Files of the program and addresses of the service that code of a document names and that there are not."""
+    found = []
+    for code in re.findall(r"(?ms)^```.*?^```|^    .*?$|`[^`\n]+`", path.read_text("utf-8")):
+        for name in NAMED.findall(code):
+            place = re.sub(r"<[^>]*>", "*", name)
+            if not any((*ROOT.glob(place), *ROOT.glob(f"{place}.py"))):
+                found.append(name)
+        found += [route for route in ASKED.findall(code) if not is_served(route)]
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_names_files_and_routes_that_there_are(path: Path) -> None:
+    assert unknown_places(path) == []
+
+
+def test_a_file_or_route_that_is_not_there_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "`fixtures/demo.py` `domain/<scheme>/names/<language>.toml` `replay/history/timeline` `docs/nothing.md`\n"
+        "```\ncurl http://127.0.0.1:8020/v1/subjects/merchant/m/levels?lang=zh\ncurl -s /v1/subject/m\n```\n"
+    )
+    assert unknown_places(page) == ["docs/nothing.md", "/v1/subject/m"]
 
 
 def test_an_event_that_a_page_shows_can_be_ingested() -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cli import main
 from docs.generated import pages
+from projections.commands.options import Commands
 from replay.store.location import masked
 from replay.store.opening import create_store, open_store
 from tests import ROOT
@@ -29,8 +30,29 @@ def test_each_command_has_help_an_example_and_a_place_in_the_reference(name: str
     assert re.search(rf"Example:\n +levelbook {name}\b", shown)
     assert COMMANDS[name].help
     for option in COMMANDS[name].params:
-        assert not isinstance(option, click.Option) or option.help, option
+        assert not isinstance(option, click.Option) or option.help or option.hidden, option
     assert f"\n## levelbook {name}\n" in pages()["reference/commands.md"]
+
+
+def test_help_lists_every_command_under_what_it_is_for() -> None:
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=100).output
+    assert isinstance(main, Commands)
+    groups = list(dict.fromkeys(entry.group for entry in main.entries.values()))
+    assert re.findall(r"(?m)^(\w.*):$", shown) == ["Options", *groups] and 4 <= len(groups) <= 10
+    for name in main.entries:
+        assert len(re.findall(rf"(?m)^  {name} ", shown)) == 1, name
+
+
+@pytest.mark.parametrize("name", [name for name, found in COMMANDS.items() if not isinstance(found, click.Group)])
+def test_help_speaks_only_of_what_the_command_takes(name: str) -> None:
+    command = COMMANDS[name]
+    options = [item for item in command.params if isinstance(item, click.Option)]
+    taken = {option for item in command.params for option in (*item.opts, *item.secondary_opts)}
+    metavars = [str(item.metavar or item.name).upper() for item in command.params]
+    named = {word for metavar in metavars for word in re.findall("[A-Z]{4,}", metavar)}
+    for text in (item.help or "" for item in options):
+        assert set(re.findall(r"(?<![\w'-])--[a-z][a-z-]*[a-z]", text)) <= taken, text
+        assert not ("SUBJECT" in text and "SUBJECT" not in named and "SUBJECTS" not in named), text
 
 
 def test_help_imports_nothing_heavy() -> None:
