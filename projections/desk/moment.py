@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -12,12 +13,15 @@ from projections.desk.schemes.registry import pages_of
 from projections.http.problems import Problem, no_subject
 from projections.projector.expected_rows import rows_of
 from projections.reading.reader import Reading, Snapshot
+from projections.schemes.registry import view_of
+from projections.schemes.shared.viewed import Viewed
+from projections.views.rows import rows_through
 from projections.views.tables import Tables
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, has_subject, resolve
 from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped, shipped_revisions
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import SCHEMES, scheme_of
+from replay.schemes.registry import SCHEMES, answer_of, scheme_of
 from replay.schemes.registry import schemes_of as schemes_of_kind
 from replay.store.base import Store
 
@@ -93,6 +97,20 @@ def told_of(sight: Sight, subject: str, scheme: str, language: str) -> Told | No
 def told_by(replay: Replay, language: str) -> Told:
     """What a replay tells, as the views would hold it."""
     return Told(replay.scheme, rows_of(replay), replay.policies, replay.level_names(language), replay.assumed, None)
+
+
+def own_of(sight: Sight, subject: str, told: Told) -> dict[str, Any]:
+    """The keys that only the answers of a scheme have, from the views or by a replay."""
+    if sight.views is None:
+        return answer_of(replayed(sight, subject, told.scheme)).own_json()
+    standing, rows = (
+        sight.views.standing,
+        rows_through(sight.views.connection, sight.views.tables, subject, told.scheme),
+    )
+    judges, level = sight.reading.judges(standing.policies), SimpleNamespace(**told.level)
+    policies, moment = judges.taking_part(told.scheme, sight.store, standing), (standing.as_of, standing.position)
+    viewed = Viewed(subject, level, policies, *moment, sight.reader, rows, judges.by_hash, sight.store)
+    return view_of(told.scheme).own_json(viewed)
 
 
 def replayed(sight: Sight, subject: str, scheme: str) -> Replay:

@@ -14,9 +14,9 @@ from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk.drawing.places import SMALL, WIDE, drawing_of
-from projections.desk.language import language_of
+from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
-from projections.desk.moment import Sight, check_subject, has_policy, looking, schemes_of, told_of
+from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, schemes_of, told_of
 from projections.desk.operations_page import operations_of
 from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
 from projections.desk.page import Asked, Page, PageLanguageQuery
@@ -180,7 +180,12 @@ def _standing(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         check_subject(sight, subject)
         told = [told_of(sight, subject, scheme, asked["lang"]) for scheme in _schemes(sight, subject, asked)]
-        cards = [standing_of(item, sight.moment.as_of) for item in told if item is not None]
+        words = words_of(asked["lang"])
+        cards = [
+            standing_of(item, own_of(sight, subject, item), sight.moment.as_of, words)
+            for item in told
+            if item is not None
+        ]
         return _framed(request, "standing.html", asked, sight, None, cards=cards, versions_of=all_versions)
 
 

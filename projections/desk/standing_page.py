@@ -1,10 +1,14 @@
-"""Where a subject stands in one scheme: its level, what is missing to the next, what the level brings."""
+"""Where a subject stands in one scheme: its level, what comes next, and what is needed for it."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from domain.policy import Policy
+from projections.desk.language import DeskWords
 from projections.desk.schemes.facet import SchemePages, Told
 from projections.desk.schemes.registry import pages_of
+from projections.text.schemes.ahead.parts import Section
+from projections.text.schemes.ahead.registry import sections_ahead
 from replay.replaying.base import Policies
 
 
@@ -15,23 +19,17 @@ class SchemeCard(NamedTuple):
     policy: Policy
     in_force: bool
     """Whether that version was in force at the moment; false is a reconstruction."""
-    to_next: int | None
-    """What is missing to the next level, in the unit of the score; None at the top and where nothing counts."""
     facet: SchemePages
-    facts: Any
-    """What the scheme's own part of the card shows; None for schemes without one."""
+    sections: Sequence[Section]
+    """What comes next."""
 
 
-def standing_of(told: Told, as_of: int) -> SchemeCard:
-    policy, facet = told.policy(told.level["policy_hash"]), pages_of(told.scheme)
-    return SchemeCard(
-        told,
-        policy,
-        as_of >= policy.in_force_from,
-        None if facet.to_next is None else facet.to_next(told, policy),
-        facet,
-        None if facet.facts is None else facet.facts.of(told, policy),
-    )
+def standing_of(told: Told, own: dict[str, Any], as_of: int, words: DeskWords) -> SchemeCard:
+    """A card from what is told of a level and the keys that only its scheme's answers have."""
+    policy = told.policy(told.level["policy_hash"])
+    found = {"scheme": told.scheme, "state": told.level["state"], "level": told.level["level"], **own}
+    sections = sections_ahead(found, words.shared.naming(told.level_names))
+    return SchemeCard(told, policy, as_of >= policy.in_force_from, pages_of(told.scheme), sections)
 
 
 def all_versions(policies: Policies) -> list[Policy]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from projections.text.output import print_json
+from projections.text.schemes.ahead.registry import ahead_lines
 from projections.text.schemes.registry import evaluation_lines, own_lines
 from projections.text.words import Words, padded, table
 
@@ -24,6 +25,7 @@ def replay_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     else:
         yield "  " + words("effective", state=state, level=words.level(effective["level"]), since=effective["since"])
     yield from _asked_lines(found, words)
+    yield from (f"  {line}" for line in ahead_lines(found, words))
     yield from (f"  {line}" for line in own_lines(found, words))
 
 

@@ -137,7 +137,7 @@ TABLES = tables_of(1, None)
 
 def templates_of(scheme: str) -> list[str]:
     own = pages_of(scheme)
-    asked = [own.periods.template, own.rests_on, None if own.facts is None else own.facts.template]
+    asked = [own.periods.template, own.rests_on]
     return [name for name in asked if name is not None]
 
 

@@ -1,6 +1,6 @@
 """A creator's Firefly level on the pages: points over time, what is missing, its benefits."""
 
-from typing import Any, Final
+from typing import Final
 
 from domain.calendar import month_start, parse_month
 from domain.creator_firefly.facts import rules_of
@@ -8,15 +8,12 @@ from domain.policy import Policy
 from projections.desk.schemes.facet import (
     Band,
     Drawn,
-    Facts,
     Periods,
     Point,
     SchemePages,
     Told,
-    missing_to,
     months_of_rows,
 )
-from replay.policies.benefits import Entitled, held_benefits
 
 _MONTHS: Final = "firefly_months"
 
@@ -35,18 +32,6 @@ def _bands(policy: Policy) -> list[Band]:
     return [Band(code, begins) for code, begins in zip(rules.codes, rules.bounds, strict=True)]
 
 
-def _to_next(told: Told, policy: Policy) -> int | None:
-    return None if told.level["level"] is None else missing_to(rules_of(policy).bounds, told.level["score"])
-
-
-def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
-    """The benefits that the level brings, each with what of it is published."""
-    level = told.level["level"]
-    if level is None:
-        return []
-    return held_benefits(policy, Entitled(rules_of(policy).codes.index(level)))
-
-
 FIREFLY: Final = SchemePages(
     Periods(_MONTHS, "month", "schemes/creator-firefly/periods.html", months_of_rows(_MONTHS)),
     Drawn(
@@ -57,8 +42,6 @@ FIREFLY: Final = SchemePages(
         is_stepped=False,
         is_ranked=False,
     ),
-    _to_next,
-    facts=Facts("schemes/benefits.html", _benefits),
     rests_on=None,
     opening=None,
 )

@@ -1,12 +1,11 @@
 """A creator's level on the pages: its months, the score 4 S + B over time, its benefits."""
 
-from typing import Any, Final
+from typing import Final
 
 from domain.calendar import month_start, parse_month
 from domain.creator_level.facts import rules_of
 from domain.policy import Policy
-from projections.desk.schemes.facet import Band, Drawn, Facts, Periods, Point, SchemePages, Told, months_of_rows
-from replay.policies.benefits import Entitled, held_benefits
+from projections.desk.schemes.facet import Band, Drawn, Periods, Point, SchemePages, Told, months_of_rows
 
 _MONTHS: Final = "creator_months"
 
@@ -20,16 +19,6 @@ def _bands(policy: Policy) -> list[Band]:
     return [Band(code, max(5 * rank - 2, 0)) for rank, code in enumerate(rules_of(policy).levels)]
 
 
-def _benefits(told: Told, policy: Policy) -> list[dict[str, Any]]:
-    """The benefits that the level brings, each with what of it is published."""
-    level = told.level["level"]
-    if level is None:
-        return []
-    month = told.rows[_MONTHS][-1]
-    reputation = (month["reputation_sum"], month["reputation_days"])
-    return held_benefits(policy, Entitled(rules_of(policy).levels.index(level), reputation))
-
-
 CREATOR: Final = SchemePages(
     Periods(_MONTHS, "month", "schemes/creator-level/periods.html", months_of_rows(_MONTHS)),
     Drawn(
@@ -40,8 +29,6 @@ CREATOR: Final = SchemePages(
         is_stepped=True,
         is_ranked=False,
     ),
-    to_next=None,
-    facts=Facts("schemes/benefits.html", _benefits),
     rests_on=None,
     opening=None,
 )

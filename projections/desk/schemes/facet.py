@@ -90,14 +90,6 @@ class Drawn(NamedTuple):
     """Whether a score is the rank of the level itself, and so tells nothing beside it."""
 
 
-class Facts(NamedTuple):
-    """What the card of a standing says beside what every scheme's says."""
-
-    template: str
-    """Shows `card.facts`."""
-    of: Callable[[Told, Policy], Any]
-
-
 class Opening(NamedTuple):
     """How a month is explained from where it opened, and not from the whole past: only where the views stand."""
 
@@ -111,9 +103,6 @@ class SchemePages(NamedTuple):
 
     periods: Periods
     drawn: Drawn
-    to_next: Callable[[Told, Policy], int | None] | None
-    """What is missing to the next level, in the unit of the score; None at the top, and where nothing counts."""
-    facts: Facts | None
     rests_on: str | None
     """The template of what an evaluation rests on beside its rules; None for nothing."""
     opening: Opening | None
@@ -122,8 +111,3 @@ class SchemePages(NamedTuple):
 def months_of_rows(table: str) -> Callable[[Told], list[str]]:
     """For a scheme whose periods are months: one a row."""
     return lambda told: [row["month"] for row in reversed(told.rows[table])]
-
-
-def missing_to(bounds: tuple[int, ...], score: int) -> int | None:
-    """What a score lacks to the next bound; None over the highest."""
-    return next((bound - score for bound in bounds if bound > score), None)

@@ -5,7 +5,7 @@ from typing import Final
 
 from domain.calendar import month_start, month_text, parse_month
 from domain.merchant_reputation import account
-from domain.merchant_reputation.facts import rules_of, spans_of
+from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NEVER, Account, Month, Run
 from domain.policy import Policy, start_of_month, terms_of
 from projections.desk.schemes.facet import (
@@ -17,7 +17,6 @@ from projections.desk.schemes.facet import (
     Point,
     SchemePages,
     Told,
-    missing_to,
     months_of_rows,
 )
 from projections.desk.schemes.month_replay import events_of_month, month_replay
@@ -59,12 +58,6 @@ def _run_of(told: Told) -> Run:
     return Run(Account(opened_at=opened), [], months)
 
 
-def _to_next(told: Told, policy: Policy) -> int | None:
-    if told.level["state"] not in ("rated", "unrated"):
-        return None
-    return missing_to(rules_of(policy).level_bounds, told.level["score"])
-
-
 REPUTATION: Final = SchemePages(
     Periods(_MONTHS, "month", "schemes/merchant-reputation/periods.html", months_of_rows(_MONTHS)),
     Drawn(
@@ -75,8 +68,6 @@ REPUTATION: Final = SchemePages(
         is_stepped=False,
         is_ranked=False,
     ),
-    _to_next,
-    facts=None,
     rests_on=None,
     opening=Opening(events_of_month, month_replay),
 )

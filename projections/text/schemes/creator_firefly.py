@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from projections.text.schemes.facet import Found, SchemeText
-from projections.text.schemes.monthly import benefit_lines, figures, month_lines
+from projections.text.schemes.monthly import figures, month_lines
 from projections.text.words import Words
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
     yield from figures(found, ("score", "balance"), words)
-    if found["to_next"] is not None:
-        yield words("to_next", points=found["to_next"]["points"])
-    yield from benefit_lines(found["benefits"], words)
     yield from month_lines(found["months"], ("earned", "redeemed", "score", "balance"), words)
 
 

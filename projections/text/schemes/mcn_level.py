@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
-from projections.text.schemes.monthly import benefit_lines, figures, month_lines, state_of
+from projections.text.schemes.monthly import figures, month_lines, state_of
 from projections.text.words import Words
 from projections.text.words.figures import money_text
 
@@ -13,9 +13,6 @@ def _lines(found: Found, words: Words) -> Iterator[str]:
     if found["month"] is not None:
         yield from figures(found, ("month", "credit", "operating", "growth", "service", "bonus", "total"), words)
         yield from figures(found["figures"], tuple(found["figures"]), words)
-    if found["to_next"] is not None:
-        yield words("to_next", points=found["to_next"])
-    yield from benefit_lines(found["benefits"], words)
     yield from month_lines(found["months"], ("credit", "operating", "growth", "service", "bonus", "total"), words)
 
 

@@ -10,8 +10,6 @@ from replay.rendering.folding import folded
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
-    if found["to_next"] is not None:
-        yield words("to_next", points=found["to_next"])
     yield from _published_lines(found["published"], words)
     if found["months"]:
         yield from _months_table(found["months"], words)

@@ -1,4 +1,4 @@
-"""A merchant's tier as text: indicators, limits, and each day on which it was set or changed."""
+"""A merchant's tier as text: each day on which it was set or changed."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,20 +6,12 @@ from typing import Final
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
 from projections.text.schemes.monthly import rests_on_nothing_else
 from projections.text.words import Words
-from projections.text.words.figures import money_text
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
     yield words("day", day=found["day"])
     if found["since"] is not None:
         yield words("since", since=found["since"])
-        yield words("next_evaluation", day=found["next_evaluation"])
-        limits = found["limits"]
-        unlimited = limits["orders"] is None
-        gmv = "" if unlimited else money_text(limits["gmv_fen"])
-        yield words("no_limits") if unlimited else words("limits", orders=limits["orders"], gmv=gmv)
-    for name, ratio in (found["indicators"] or {}).items():
-        yield words.ratio(f"{name}_rate", ratio)
     for item in found["history"]:
         yield f"{item['day']}  {words.level(item['level'])}  {words.code('rule', item['cause'])}"
 

@@ -13,15 +13,6 @@ def figures(found: Found, names: Sequence[str], words: Words) -> Iterator[str]:
         yield words("figure", name=words.code("figure", name), value=words.figure(name, found[name]))
 
 
-def benefit_lines(benefits: Found, words: Words) -> Iterator[str]:
-    """What the level brings, and what was won and lost since the period before."""
-    names = [f"{item[words.language]} [{words.status(item['status'])}]" for item in benefits["held"]]
-    yield words("benefits", names=words.listed(names) or words("none"))
-    for key in ("won", "lost"):
-        if benefits[key]:
-            yield words(f"benefits_{key}", names=words.listed(map(words.benefit, benefits[key])))
-
-
 def month_lines(months: Sequence[Found], names: Sequence[str], words: Words) -> Iterator[str]:
     """A line a month that was evaluated, with the figures that are named; months that are alike in one."""
 

@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Iterable
+from copy import copy
 from importlib.resources import files
-from typing import Any
+from typing import Any, Self
 
 from projections.text.words.codes import code_name
 from projections.text.words.figures import figure_text, fraction_text, held_text, money_text
@@ -45,6 +46,24 @@ class Words:
     def worklist(self, key: str, **values: Any) -> str:
         """The words of the lists over all subjects."""
         return str(self._words["worklist"][key]).format_map(values)
+
+    def ahead(self, key: str, **values: Any) -> str:
+        """The words of what comes next."""
+        return str(self._words["ahead"][key]).format_map(values)
+
+    def ahead_row(self, key: str) -> list[str]:
+        """The header of a table of what comes next."""
+        return list(self._words["ahead"][key])
+
+    def date(self, at: str) -> str:
+        """An instant of an answer as people read it, or a day."""
+        return at.replace("T", " ").removesuffix("+08:00").removesuffix(":00")
+
+    def naming(self, level_names: dict[str, str]) -> Self:
+        """The same words, with what levels are called."""
+        found = copy(self)
+        found._level_names = level_names
+        return found
 
     def state(self, state: str) -> str:
         return str(self._words["state"][state])
@@ -102,25 +121,26 @@ class Words:
         return fraction_text(item)
 
     def comparison(self, item: dict[str, Any]) -> str:
-        """A figure, its value and what it was held against."""
+        """A figure, its value, what it was held against, and whether that is met."""
+        return self("comparison", condition=self.condition(item), met=self("met" if item["met"] else "not_met"))
+
+    def condition(self, item: dict[str, Any]) -> str:
+        """A figure, its value and what it is held against."""
         fraction = self.fraction(item) if self.exact else ""
         return self(
-            "comparison_exact" if fraction else "comparison",
+            "condition_exact" if fraction else "condition",
             what=self.code("figure", item["what"]),
             value=self.held(item),
             fraction=fraction,
             relation=item["relation"],
             bound=self.bound(item),
-            met=self("met" if item["met"] else "not_met"),
         )
 
-    def ratio(self, name: str, found: dict[str, Any]) -> str:
+    def ratio(self, found: dict[str, Any]) -> str:
         """A share in percent; its exact fraction beside it where that is asked for."""
         value = self("no_value") if found["value"] is None else f"{found['value']} %"
         fraction = f"{found['numerator']:,} / {found['denominator']:,}"
-        return self(
-            "ratio_exact" if self.exact else "ratio", what=self.code("figure", name), value=value, fraction=fraction
-        )
+        return self("ratio_exact", value=value, fraction=fraction) if self.exact else value
 
     def figure(self, path: str, value: Any) -> str:
         """A figure of an answer, named by its path, in the unit in which people read it."""
@@ -134,12 +154,6 @@ class Words:
             kind = {"scheme": "scheme"}.get(name, "value")
             return self.level_name(value) if name == "level" else self.code(kind, value)
         return self.figure(name, value)
-
-    def benefit(self, code: str) -> str:
-        """What a benefit is called, by the names that come with the program."""
-        from projections.text.words.levels import shipped_benefit_names
-
-        return shipped_benefit_names(self.language).get(code, code)
 
     def figure_name(self, path: str) -> str:
         """What a figure is called, and those within which it stands."""

@@ -1,4 +1,4 @@
-"""What levels and benefits are called where no policy is at hand: no two schemes have the same code."""
+"""What levels are called where no policy is at hand: no two schemes have the same code."""
 
 from functools import cache
 
@@ -10,11 +10,4 @@ from replay.schemes.registry import SCHEMES
 def shipped_level_names(language: str) -> dict[str, str]:
     """The names that come with the program, by code."""
     found = (shipped_names(scheme, language).levels for scheme in SCHEMES)
-    return {code: name for names in found for code, name in names.items()}
-
-
-@cache
-def shipped_benefit_names(language: str) -> dict[str, str]:
-    """Those of benefits, likewise."""
-    found = (shipped_names(scheme, language).benefits for scheme in SCHEMES)
     return {code: name for names in found for code, name in names.items()}

@@ -322,3 +322,17 @@ def test_what_is_remembered_is_told_to_nobody_who_may_not_read_levels(store: Sto
             assert client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == status
         assert client.get(path).status_code == 401
         assert client.post(path, headers={"Authorization": f"Bearer {may}"}).status_code == 405
+
+
+def test_what_is_remembered_shows_decisions_to_those_alone_who_may_see_them(store: Store, tmp_path: Path) -> None:
+    opened = event("merchant.onboarded", "o", "2022-11-01T00:00:00+08:00", category="tea")
+    ingest_events(store, [opened], tmp_path)
+    with open_views(store, make=True) as views, open_keeping(store) as keeping:
+        rebuild(views, Asked(sample=0))
+        _, sees = keeping.new_token("sees", (LEVELS, DECISIONS), 10_000, 1)
+        _, sees_not = keeping.new_token("sees not", (LEVELS,), 10_000, 1)
+    path = "/v1/subjects/merchant/m-1/levels/merchant-reputation"
+    with serving(Settings(store.location, token_required=True)) as client:
+        for token, shown in ((sees, True), (sees_not, False), (sees, True), (sees_not, False)):
+            published = client.get(path, headers={"Authorization": f"Bearer {token}"}).json()["published"]
+            assert ("decided" in published) is shown
