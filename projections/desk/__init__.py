@@ -1,5 +1,1 @@
-"""The audit desk: pages for people, rendered on the server."""
-
-from projections.desk.pages import error_page, login_page, routes
-
-__all__ = ["error_page", "login_page", "routes"]
+"""The audit desk: pages for people, rendered on the server; `pages` lists them."""

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from projections import desk
 from projections.api import openapi as documents
 from projections.api import routes as api
 from projections.api.again import Again
 from projections.api.feed import look_for_streams
+from projections.desk import pages as desk
 from projections.http import problems
 from projections.http.authentication import Askers
 from projections.http.problems import Problem, problem_response

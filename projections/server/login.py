@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from projections import desk
+from projections.desk import pages as desk
 from projections.http.authentication import SESSION_COOKIE, Askers, ShownSecret, now, session_in
 from projections.http.problems import Problem
 from projections.http.settings import prefix_of

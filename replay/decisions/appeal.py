@@ -72,13 +72,13 @@ def appeal_of(
 
 
 def _ledger_json(store: Store, moment: Moment) -> dict[str, Any]:
-    """Which ledger, and its head when the file was made; of evidence the chain is not known."""
+    """Which ledger, and its head when the file was made; of evidence the chain is not known, and empty."""
     chain = chain_at(store, moment.position)
     return {
         "id": store.identity.id,
         "position": moment.position,
         "known_at": shanghai_text(moment.known_at),
-        "chain": chain.hex() if chain else None,
+        "chain": (chain or b"").hex(),
     }
 
 
