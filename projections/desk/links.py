@@ -1,6 +1,7 @@
 """The address of a view: what a page was asked for, and links that ask for it again, whole or changed."""
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ ORDER: Final = (
 )
 """The order of parameters in a link, so that one view has one address."""
 MOMENT: Final = ("as_of", "known_at", "position", "policy")
-LEFT_OFF: Final = ("page", "after")
+LEFT_OFF: Final = ("page", "after", "cursor")
 """Where a list was left off: it means nothing in another list, so that no form hands it on."""
 TIMED: Final = ("as_of", "known_at")
 """What a form asks for as a day and, in a field of this name and `_time`, the time of that day."""
@@ -46,7 +47,7 @@ class Address(NamedTuple):
         """Another page, of the present: the language alone is taken along."""
         return Address(path, {"lang": self.get("lang")}).to(None, **changes)
 
-    def handed_on(self, own: list[str], **usual: str) -> list[tuple[str, str]]:
+    def handed_on(self, own: Sequence[str], **usual: str) -> list[tuple[str, str]]:
         """What a form hands on beside its own fields: every parameter that was given, and what is usual of others."""
         values = usual | self.query
         return [(name, values[name]) for name in ORDER if values.get(name) and name not in (*own, *LEFT_OFF)]
