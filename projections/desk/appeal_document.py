@@ -5,8 +5,8 @@ from typing import Any, Final
 from domain.languages import LANGUAGES
 from projections.desk.drawing.places import SMALL, WIDE, drawing_of
 from projections.desk.language import words_of
-from projections.desk.moment import told_by
 from projections.desk.rendering import in_ascii, style_sheet, templates
+from projections.desk.schemes.facet import told_by
 from projections.desk.schemes.registry import pages_of
 from projections.desk.timeline_page import Glance, timeline_of
 from projections.desk.why_page import clauses_of, verdicts_of

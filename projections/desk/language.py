@@ -3,12 +3,13 @@
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
-
-from starlette.requests import Request
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.languages import LANGUAGES
 from projections.text.words import Words
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 COOKIE: Final = "levelbook_lang"
 
@@ -33,7 +34,7 @@ def words_of(language: str) -> DeskWords:
     return DeskWords(language)
 
 
-def language_of(request: Request) -> str:
+def language_of(request: "Request") -> str:
     """The language asked for, else the one chosen before, else what the browser prefers, else English."""
     for chosen in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
         if chosen in LANGUAGES:

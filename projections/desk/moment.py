@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from projections.desk.schemes.facet import Told
+from projections.desk.schemes.facet import Told, told_by
 from projections.desk.schemes.registry import pages_of
 from projections.http.problems import Problem, no_subject
-from projections.projector.expected_rows import rows_of
 from projections.reading.reader import Reading, Snapshot
 from projections.schemes.registry import view_of
 from projections.schemes.shared.viewed import Viewed
@@ -92,11 +91,6 @@ def told_of(sight: Sight, subject: str, scheme: str, language: str) -> Told | No
     if sight.views is not None:
         return _from_views(sight, sight.views, subject, scheme, language)
     return told_by(replayed(sight, subject, scheme), language)
-
-
-def told_by(replay: Replay, language: str) -> Told:
-    """What a replay tells, as the views would hold it."""
-    return Told(replay.scheme, rows_of(replay), replay.policies, replay.level_names(language), replay.assumed, None)
 
 
 def own_of(sight: Sight, subject: str, told: Told) -> dict[str, Any]:

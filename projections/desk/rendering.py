@@ -20,6 +20,7 @@ from projections.desk.links import Address, picked, subject_path
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
+from projections.text.words import figures
 from projections.text.words.figures import count_text, money_text
 from replay.rendering.clauses import clause_json, clauses, points_text
 from replay.rendering.folding import folded
@@ -134,7 +135,7 @@ def has_points(scheme: str) -> bool:
 
 def score_text(value: int, scheme: str) -> str:
     """A score in the unit of its scheme: running points with their decimal, else a whole number."""
-    return points_text(value) if has_points(scheme) else count_text(value)
+    return figures.score_text(value, has_points=has_points(scheme))
 
 
 def short_of(policy: Policy, name: str, words: DeskWords) -> str:

@@ -7,13 +7,12 @@ from typing import Final
 
 from projections.desk.drawing.letters import Labels, chart_lines, letters_for
 from projections.desk.language import words_of
-from projections.desk.moment import told_by
-from projections.desk.plots.files import write_drawing
-from projections.desk.rendering import score_text
-from projections.desk.schemes.facet import Told
+from projections.desk.schemes.facet import Told, told_by
 from projections.desk.timeline_page import Glance, timeline_of
+from projections.text.words.figures import score_text
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.replaying.base import Replay
+from replay.schemes.registry import scheme_of
 from replay.store.base import Store
 
 _COLUMNS_MAX: Final = 110
@@ -25,6 +24,8 @@ def drawn(store: Store, replay: Replay, language: str, *, is_charted: bool, plot
     told = told_by(replay, language)
     timeline = timeline_of(Glance(store, EVERYTHING_SHOWN, replay.moment), replay.subject, told)
     if plot is not None:
+        from projections.desk.plots.files import write_drawing
+
         write_drawing(plot, timeline, replay.subject, told, language)
     if not is_charted:
         return []
@@ -37,7 +38,7 @@ def labels_of(told: Told, language: str) -> Labels:
     """What stands beside a drawing, in a language."""
     t = words_of(language)
     return Labels(
-        score=lambda score: score_text(score, told.scheme),
+        score=lambda score: score_text(score, has_points=scheme_of(told.scheme).replay.has_points),
         level=lambda code: told.level_names.get(code, code),
         mark=lambda kind: t(f"mark_{kind}"),
         state=t.shared.state,

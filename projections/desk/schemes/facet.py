@@ -1,13 +1,16 @@
 """What the pages ask of a scheme, and in which terms it answers."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.policy import Policy
-from projections.reading.reader import Snapshot
+from projections.projector.expected_rows import rows_of
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies, Replay
 from replay.store.base import Store
+
+if TYPE_CHECKING:
+    from projections.reading.reader import Snapshot
 
 
 class Told(NamedTuple):
@@ -29,6 +32,11 @@ class Told(NamedTuple):
     def policy(self, digest: str) -> Policy:
         """The version that a row names."""
         return next(policy for policy in self.policies.own if policy.hash == digest)
+
+
+def told_by(replay: Replay, language: str) -> Told:
+    """What a replay tells, as the views would hold it."""
+    return Told(replay.scheme, rows_of(replay), replay.policies, replay.level_names(language), replay.assumed, None)
 
 
 class Point(NamedTuple):
@@ -93,9 +101,9 @@ class Drawn(NamedTuple):
 class Opening(NamedTuple):
     """How a month is explained from where it opened, and not from the whole past: only where the views stand."""
 
-    events: Callable[[Store, Snapshot, Moment, str, Told, int], int]
+    events: Callable[[Store, "Snapshot", Moment, str, Told, int], int]
     """On how many events that rests, about."""
-    replay: Callable[[Store, Snapshot, Moment, str, Told, int], Replay]
+    replay: Callable[[Store, "Snapshot", Moment, str, Told, int], Replay]
 
 
 class SchemePages(NamedTuple):

@@ -5,6 +5,8 @@ JSON has the whole amounts and the fractions; whoever reads a page or a line is 
 
 from typing import Any, Final
 
+from replay.rendering.clauses import points_text
+
 _MONEY: Final = frozenset(
     {
         "settled",
@@ -31,6 +33,11 @@ def money_text(fen: int) -> str:
 def count_text(number: int) -> str:
     """A whole number with its thousands apart."""
     return f"{number:,}"
+
+
+def score_text(value: int, *, has_points: bool) -> str:
+    """A score in the unit of its scheme: running points with their decimal, else a whole number."""
+    return points_text(value) if has_points else count_text(value)
 
 
 def figure_text(name: str, value: Any) -> str:
