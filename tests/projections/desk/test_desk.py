@@ -229,7 +229,7 @@ def test_a_dispute_is_followed_from_the_search_to_the_appeal_file(window: Desk, 
     assert page.evaluate("() => window.isTheSamePage") is True, "results come without loading the page again"
     page.click(".subjects a")
     assert page.inner_text(".card:has(#s-merchant-reputation) .big") == "Bronze Lv1 bronze-1"
-    assert "50.7 points" in window.text() and "0.3 points to the next level" in window.text()
+    assert "50.7 points" in window.text() and "0.3 points missing to Bronze Lv2 (bronze-2)" in window.text()
 
     page.click(".tabs >> text=Timeline")
     kinds = page.eval_on_selector_all(".chart.wide .sign:not(.hollow)", "all => all.map(one => one.classList[1])")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from domain.calendar import parse_instant
+from domain.calendar import day_of, parse_instant
+from domain.merchant_tier.rule import NEVER
 from projections.reading.freshness import Judges, ViewsStanding
 from projections.schemes.registry import view_of
 from projections.schemes.shared.viewed import Viewed
@@ -18,7 +19,7 @@ from replay.history.timeline import Asked, resolve
 from replay.schemes.registry import answer_of, replay_subject
 from replay.store.base import Store
 from tests.conftest import SOAK
-from tests.support.making import event, ingest_events
+from tests.support.making import event, ingest_events, paid
 from tests.support.views import empty_live, filled, grown
 
 READERS = (EVERYTHING_SHOWN, Reader(sees_decisions=False))
@@ -92,3 +93,23 @@ def scored(creator: str, day: str, value: str) -> dict[str, Any]:
 
 def made(name: str, creator: str, day: str, **data: Any) -> dict[str, Any]:
     return event(name, f"{name}-{creator}", f"{day}T00:00:00+08:00", subject=f"creator/{creator}", **data)
+
+
+def test_readers_by_sql_get_the_figures_of_indicators_and_the_next_evaluation(store: Store, tmp_path: Path) -> None:
+    opened, at = (
+        event("merchant.onboarded", "o", "2022-09-01T00:00:00+08:00", category="fresh"),
+        "2022-09-03T00:00:00+08:00",
+    )
+    ingest_events(store, [opened, paid("1", at), paid("2", at), registered("new", "2022-09-02")], tmp_path)
+    with open_views(store, make=True) as views:
+        filled(views, 1, LIVE, parse_instant("2022-09-10T00:00:00+08:00"))
+        prefix = "" if views.schema is None else f"{views.schema}."
+        with views.moving() as connection:
+            views.switch(connection, 1)
+        with views.reading() as connection:
+            figures = connection.execute(text(f"SELECT subject, day, orders, gmv_fen FROM {prefix}v1_tier_figures"))
+            assert [tuple(row) for row in figures] == [("merchant/m-1", day_of(parse_instant(at)), 2, 25_800)]
+            days = connection.execute(text(f"SELECT since_day, lowest_since_day FROM {prefix}v1_tier_days"))
+            assert [tuple(row) for row in days] == [(day_of(parse_instant(opened["time"])), NEVER)]
+            due = f"SELECT next_at FROM {prefix}v1_calendar WHERE scheme = 'creator-level'"
+            assert connection.execute(text(due)).scalar_one() == parse_instant("2022-10-01T00:00:00+08:00")
