@@ -122,14 +122,14 @@ def audit(
 ) -> None:
     """Replay each decision at its own as_of, position and policy, and say which do not come out.
 
-    Exit status 0 only when all are reproduced.
+    Exit status 0 only when all are reproduced, and every announced level is what was decided or what a replay gives.
     """
     from replay.decisions.audit import Selection, audit_json
 
     with open_at(store) as opened, progress_of("auditing", 0) as progress:
         found = audit_json(opened, Selection(scheme, period.text, subject), progress, segments)
     decisions_text.print_audit(found, lang, as_json=format_ == "json")
-    if found["reproduced"] < found["audited"]:
+    if found["reproduced"] < found["audited"] or found["announced"]:
         sys.exit(EXIT_NOT_ALL)
 
 

@@ -176,6 +176,7 @@ class PoliciesAnswer(OfLedger):
 
 class DecisionAnswer(Answer):
     position_of_decision = whole_key("where the decision is recorded")
+    recorded_at = instant_key("when it was made")
     scheme = choice_key(SCHEME_NAMES, "the scheme that judged")
     period = text_key("the month or day")
     run = text_key("the run that decided it")

@@ -28,7 +28,7 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
     """The document, for the reader for whom the file was made."""
     found, now = appeal.found, appeal.now
     told = told_by(now, language)
-    timeline = timeline_of(Glance(store, reader, now.moment), now.subject, told)
+    timeline = timeline_of(Glance(store, reader, now.moment), now.subject, told, lambda: now)
     drawings = [drawn for frame in (WIDE, SMALL) if (drawn := drawing_of(timeline, frame)) is not None]
     months = pages_of(told.scheme).periods.months(told)
     present: dict[str, Any] = {name: found.get(key) for name, key in _TOLD_BY.items()}

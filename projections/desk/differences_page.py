@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 from domain.calendar import shanghai_text
 from projections.desk.moment import Sight, replayed
 from replay.answers.diff import diff_json
+from replay.decisions.announced import announced_json
 from replay.decisions.audit import as_decided, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
-from replay.replaying.base import Replay
 from replay.schemes.registry import choose, lent, replay_of, scheme_of
 from replay.store.base import Store
 
@@ -21,8 +21,13 @@ class Differences(NamedTuple):
     period: str | None
     """Whose decision the first replay is; None where two moments were asked for."""
     announced: list[dict[str, Any]]
+    """As in an appeal file: each with what the rules gave by what was known then."""
+    announced_difference: dict[str, Any] | None
+    """From what was known when it was announced last to what was decided, or back; None where nothing was announced."""
     decided: dict[str, Any] | None
     found: dict[str, Any]
+    is_now: bool
+    """Whether the later of the two knows all that is recorded."""
     level_names: dict[str, str]
 
 
@@ -68,7 +73,11 @@ def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], 
         "position": decision.position,
         "outcome": outcome_of(store, decision, own),
     }
-    return Differences(period, _announced(now, period), told, diff_json(then, now), now.level_names(language))
+    told_of = announced_json(store, now, then, period)
+    announced, between = told_of["announced"], told_of["announced_difference"]
+    is_now = end.position == store.head().position
+    names = now.level_names(language)
+    return Differences(period, announced, between, told, diff_json(then, now), is_now, names)
 
 
 def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
@@ -77,7 +86,8 @@ def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], l
     later = resolve(sight.store, Asked(position=asked.get("to_position")), None, "to-")
     moment = Moment(sight.moment.as_of, later.known_at, later.position)
     end = sight.reading.replay(subject, scheme, moment, sight.reader, sight.choice)
-    return Differences(None, [], None, diff_json(start, end), end.level_names(language))
+    is_now = moment.position == sight.store.head().position
+    return Differences(None, [], None, None, diff_json(start, end), is_now, end.level_names(language))
 
 
 def _decision(
@@ -92,11 +102,3 @@ def _decision(
     if found is None:
         raise UsageError(f"period {period} of {scheme} was never decided for {subject}; compare two moments instead")
     return found
-
-
-def _announced(now: Replay, period: str) -> list[dict[str, Any]]:
-    """What was announced of the period, and not taken back."""
-    return [
-        {"level": event.data.level, "at": event.occurred_at, "source": event.source, "event": event.id}
-        for event in now.announcements(period)
-    ]

@@ -39,6 +39,11 @@ class Sight(NamedTuple):
     views: Snapshot | None
     """The views, where they stand at exactly this moment; None: it is replayed."""
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether everything that is recorded is known at its moment: else nothing that it shows is as known now."""
+        return self.moment.position == self.store.head().position
+
 
 @contextmanager
 def looking(reading: Reading, reader: Reader, asked: dict[str, Any]) -> Iterator[Sight]:

@@ -1,5 +1,6 @@
 """The pages of the desk: for each what it takes, who may read it, and from which model it is made."""
 
+from functools import partial
 from typing import Any, Final
 
 from marshmallow import Schema
@@ -16,15 +17,15 @@ from projections.desk import differences_page as differences
 from projections.desk.drawing.places import SMALL, WIDE, drawing_of
 from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
-from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, schemes_of, told_of
+from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
 from projections.desk.operations_page import operations_of
 from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
 from projections.desk.page import Asked, Page, PageLanguageQuery
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
-from projections.desk.standing_page import all_versions, standing_of
-from projections.desk.timeline_page import timeline_of
+from projections.desk.standing_page import all_versions, disputes_of, standing_of
+from projections.desk.timeline_page import is_long, timeline_of
 from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
     KINDS,
@@ -50,8 +51,10 @@ from replay.schemes.registry import scheme_of
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
-TIMES_REPLAYED: Final = 2
-"""As decided and as known now: so often a level is replayed for the difference and the file of a decision."""
+TIMES_REPLAYED: Final = 3
+"""As known when announced, as decided and as known now: so often a level is replayed for the difference and the file of
+a decision.
+"""
 ROWS_MAX: Final = 200
 """So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
 PAGES_MAX: Final = 100_000
@@ -151,6 +154,7 @@ def _find(request: Request, asked: Asked) -> Response:
         if sight.views is None:
             raise no_views()
         found = find.search(sight.views, asked.get("q", ""), asked.get("kind"), asked.get("after"))
+        disputes = find.disputes_of(sight.views, sight.store, found, reader)
         decisions = find.recent_decisions(sight.views, reader)
         standing = sight.views.standing
         behind = freshness(standing, sight.store.now())
@@ -159,6 +163,7 @@ def _find(request: Request, asked: Asked) -> Response:
         "find.html",
         search=found,
         decisions=decisions,
+        disputes=disputes,
         kinds=KINDS,
         reads_decisions=reader.sees_decisions,
         standing=standing,
@@ -182,7 +187,9 @@ def _standing(request: Request, asked: Asked) -> Response:
         told = [told_of(sight, subject, scheme, asked["lang"]) for scheme in _schemes(sight, subject, asked)]
         words = words_of(asked["lang"])
         cards = [
-            standing_of(item, own_of(sight, subject, item), sight.moment.as_of, words)
+            standing_of(
+                item, own_of(sight, subject, item), sight.moment.as_of, words, disputes_of(sight, subject, item)
+            )
             for item in told
             if item is not None
         ]
@@ -192,7 +199,8 @@ def _standing(request: Request, asked: Asked) -> Response:
 def _timeline(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
-        timeline = timeline_of(sight, subject, told)
+        again = sight.views is None or not is_long(sight.store, subject)
+        timeline = timeline_of(sight, subject, told, partial(replayed, sight, subject, told.scheme) if again else None)
         drawings = [drawn for frame in (WIDE, SMALL) if (drawn := drawing_of(timeline, frame)) is not None]
         return _framed(
             request,

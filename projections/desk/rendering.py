@@ -20,6 +20,7 @@ from projections.desk.links import Address, picked, subject_path
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
+from projections.text.appeal import differs
 from projections.text.words import figures
 from projections.text.words.figures import count_text, money_text
 from replay.rendering.clauses import clause_json, clauses, points_text
@@ -104,6 +105,7 @@ def templates() -> Environment:
     found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of}
     found.globals |= {"has_points": has_points, "score_text": score_text}
     found.globals |= {"picked": picked}
+    found.globals |= {"differs": differs}
     found.globals |= {"mean": decimal_text, "changed_figures": changed_figures}
     return found
 

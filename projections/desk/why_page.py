@@ -9,7 +9,7 @@ from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of
 from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
-from replay.answers.explain import ListedStretch, explain_stretch
+from replay.answers.explain import ListedStretch, bearing_on, explain_stretch
 from replay.rendering.clauses import clause_json
 from replay.replaying.base import Part, Replay
 
@@ -28,6 +28,8 @@ class Why(NamedTuple):
     """How often each verdict was given in the month, whatever is listed."""
     listed: int
     """How many verdicts and notes there are, of the verdict that is wanted."""
+    verdicts: int
+    """How many of these are verdicts."""
     page: int
     pages: int
 
@@ -45,7 +47,8 @@ def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], langua
     wanted = {name: found[name] for name in ("verdicts", "notes", "clauses")}
     wanted |= {name: found[name] for name in ("adds_up", "evaluations") if name in found}
     counts = _counts(replay, part) if event is None else {}
-    return Why(month, event, verdict, wanted, counts, listed, page, pages)
+    judged = len(bearing_on(replay, part, verdict).verdicts)
+    return Why(month, event, verdict, wanted, counts, listed, judged, page, pages)
 
 
 def verdicts_of(row: dict[str, Any]) -> dict[str, int]:

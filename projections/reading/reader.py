@@ -48,7 +48,9 @@ REACHED_SECONDS: Final = 0.05
 
 _log = logging.getLogger("levelbook.service")
 ReplayKey = tuple[str, str, Moment, tuple[str, ...], Reader]
-"""The key of a cached replay: subject, scheme or part of it, placed moment, revisions of the policies, reader."""
+"""The key of a cached replay: subject, scheme or part of it, placed moment, revisions of the policies and which one was
+asked for, reader.
+"""
 
 
 class Snapshot(NamedTuple):
@@ -179,9 +181,10 @@ class Reading:
                 check_placed(store, moment)
 
         def make() -> Replay:
-            return replay_of(lend, judging, subject, moment, policies).shown_to(reader)
+            return replay_of(lend, judging, subject, moment, policies, None, choice).shown_to(reader)
 
-        return self.kept((subject, judging.scheme, moment, revisions_of(policies), reader), events, make, peak)
+        revisions = (*revisions_of(policies), choice.policy or "")
+        return self.kept((subject, judging.scheme, moment, revisions, reader), events, make, peak)
 
     def kept(
         self, key: ReplayKey, events: int, make: Callable[[], Replay], peak: Callable[[], int] = lambda: 0

@@ -23,6 +23,7 @@ from projections.schemes.mcn_level import view as mcn_view
 from projections.schemes.mcn_level.moving import AgencyMover
 from projections.schemes.merchant_reputation import expected as reputation_expected
 from projections.schemes.merchant_reputation import shown as reputation_shown
+from projections.schemes.merchant_reputation import then as reputation_then
 from projections.schemes.merchant_reputation.moving import ReputationMover
 from projections.schemes.merchant_tier import expected as tier_expected
 from projections.schemes.merchant_tier import shown as tier_shown
@@ -58,6 +59,8 @@ class View:
     """A subject as the view holds it → the keys that only its scheme's answers have: those that its replay gives."""
     period_rows: PeriodRows
     """Where stands what a period comes to."""
+    then_json: Callable[..., dict[str, Any]] = lambda _, **__: {}
+    """A subject as the view holds it → the keys that say what was shown earlier, by what was known then."""
     in_bulk: bool = True
     """Whether many records fill it from columns (`bulk.fill` of its room), or else subject by subject, after those."""
     goes_on: bool = False
@@ -88,6 +91,7 @@ VIEWS: Final[dict[str, View]] = {
             expected=reputation_expected.rows_of,
             own_json=reputation_shown.own_json,
             period_rows=PeriodRows("reputation_months", "closing_tenths", without_row=frozenset({"not_onboarded"})),
+            then_json=reputation_then.then_json,
             goes_on=True,
             laws=(reputation_expected.openings_equal_closings,),
         ),

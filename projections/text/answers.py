@@ -18,6 +18,10 @@ CLAUSE_WIDTH: Final = 17
 def replay_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """Where a subject stands, and what the scheme says of how it came there."""
     yield words("headline", subject=found["subject"], scheme=_scheme(found, words), standing=words.standing(found))
+    yield from _replay_rest(found, words)
+
+
+def _replay_rest(found: dict[str, Any], words: Words) -> Iterator[str]:
     effective = found["effective"]
     state = words.state(effective["state"])
     if effective["since"] is None:
@@ -31,7 +35,14 @@ def replay_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 
 def explain_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """A replay, then a line for every event that bears on it, how they add up, and the clauses."""
-    yield from replay_lines(found, words)
+    month = found["part"]["standing"]
+    if month is None:
+        yield from replay_lines(found, words)
+    else:
+        subject = f"{found['subject']}  {found['part']['month']}"
+        yield words("headline", subject=subject, scheme=_scheme(found, words), standing=words.standing(month))
+        yield "  " + words("at_as_of", standing=words.standing(found))
+        yield from _replay_rest(found, words)
     short = {(clause["name"], clause["policy_hash"]): clause["short"] for clause in found["clauses"]}
     yield ""
     yield from (f"  {line}" for line in evaluation_lines(found, words))

@@ -21,8 +21,12 @@ def appeal_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 
 def _sections(found: dict[str, Any], words: Words) -> Iterator[tuple[str, list[str]]]:
     yield words.appeal("announced"), list(_announced_lines(found["announced"], words))
+    if found["announced"]:
+        yield words.appeal("known_when_announced"), list(_known_lines(found["announced"], words))
     yield words.appeal("decided"), list(_decided_lines(found, words))
     yield words.appeal("now"), [words.standing(found["now"])]
+    if found["announced_difference"] is not None and differs(found["announced_difference"]):
+        yield words.appeal("announced_difference"), list(diff_lines(found["announced_difference"], words))
     if found.get("difference") is not None:
         yield words.appeal("difference"), list(diff_lines(found["difference"], words))
     yield words.appeal("explanation"), list(explain_lines(_of_the_period(found["now"]), words))
@@ -39,6 +43,19 @@ def _announced_lines(announced: Sequence[dict[str, Any]], words: Words) -> Itera
         yield f"{words.level(item['level'])}  {item['at']}  {item['source']} {item['event']}"
     if not announced:
         yield words.appeal("not_announced")
+
+
+def differs(difference: dict[str, Any]) -> bool:
+    """Whether anything moved between two tellings."""
+    return any(step["events"] or step["before"] != step["after"] for step in difference["steps"])
+
+
+def _known_lines(announced: Sequence[dict[str, Any]], words: Words) -> Iterator[str]:
+    """What the rules gave by what was known when it was announced, and whether that was announced."""
+    for item in announced:
+        yield words.standing(item["as_known_then"])
+        yield "  " + words("clocks", **item["as_known_then"])
+        yield "  " + words.appeal("agrees" if item["agrees"] else "disagrees", level=words.level(item["level"]))
 
 
 def _decided_lines(found: dict[str, Any], words: Words) -> Iterator[str]:

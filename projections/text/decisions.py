@@ -102,10 +102,26 @@ def print_audit(found: dict[str, Any], language: str, *, as_json: bool) -> None:
                     told = step | {"points": step["points"] or "", "step": words.step(step["step"])}
                     click.echo("    " + words.decision("step", **told))
     for item in found["announced"]:
-        decided = words.level(item["decided"]) if item["decided"] else words.decision("nothing")
-        levels = {name: words.level(item[name]) for name in ("announced", "replayed")}
-        click.echo(words.decision("announced", **_named(item, words) | levels | {"decided": decided}))
+        click.echo(_announced_line(item, words))
     click.echo(words.decision("reproduced", **found))
+    if found["announced"]:
+        click.echo(words.decision("announced_otherwise", count=len(found["announced"])))
+
+
+def _announced_line(item: dict[str, Any], words: "Words") -> str:
+    known = item["as_known_then"]
+    told = {
+        "announced": words.level(item["announced"]),
+        "then": words.decision("not_replayed") if known is None else words.standing(known),
+        "decided": _state_and_level(item["decided_state"], item["decided"], words, "nothing"),
+        "replayed": _state_and_level(item["replayed_state"], item["replayed"], words, "not_replayed"),
+    }
+    return words.decision("announced", **_named(item, words) | told)
+
+
+def _state_and_level(state: str | None, level: str | None, words: "Words", without: str) -> str:
+    """A level with its state, for no level is not nothing."""
+    return words.decision(without) if state is None else words.standing({"state": state, "level": level})
 
 
 def _named(item: dict[str, Any], words: "Words") -> dict[str, Any]:

@@ -5,8 +5,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import select
 
 from projections.http.parameters import KINDS
+from projections.reading.disputes import Dispute, disputes_in
 from projections.reading.reader import Snapshot
 from replay.history.readers import Reader
+from replay.store.base import Store
 
 PAGE: Final = 20
 SEARCH_CHARS_MAX: Final = 80
@@ -45,6 +47,16 @@ def search(views: Snapshot, query: str, kind: str | None, after: str | None, lim
             found += _of_kind(views, f"{each}/{begins}", after or "", limit + 1 - len(found))
     more = found[limit - 1].subject if len(found) > limit else None
     return Search(kind, begins, found[:limit], more)
+
+
+def disputes_of(views: Snapshot, store: Store, found: Search, reader: Reader) -> dict[tuple[str, str], list[Dispute]]:
+    """By subject and scheme, the disputes about the levels that were found, but for those that are set aside."""
+    whole = {(row.subject, row.scheme) for item in found.found for row in item.levels if row.reason is None}
+    by_level: dict[tuple[str, str], list[Dispute]] = {}
+    for dispute in disputes_in(views, store, [item.subject for item in found.found], reader):
+        if (level := (dispute.claim.subject, dispute.claim.scheme)) in whole:
+            by_level.setdefault(level, []).append(dispute)
+    return by_level
 
 
 def recent_decisions(views: Snapshot, reader: Reader) -> list[Any]:

@@ -9,7 +9,7 @@ from domain.policy import Policy
 from replay.answers.replay import replay_json
 from replay.errors import UsageError
 from replay.rendering.clauses import clause_json, points_text
-from replay.rendering.facet import verdict_json
+from replay.rendering.facet import standing_json, verdict_json
 from replay.replaying.base import NAMED_IN_VAIN, Part, Replay
 from replay.replaying.values import Judged, Made
 from replay.schemes.registry import answer_of
@@ -58,12 +58,21 @@ def explain_stretch(replay: Replay, part: Part, language: str, stretch: ListedSt
     notes = noted_listed[max(stretch.start - len(listed), 0) : max(end - len(listed), 0)]
     return {
         **replay_json(replay, language),
-        "part": {"month": None if part.month is None else month_text(part.month), "event": part.event_id},
+        "part": _part_json(replay, part),
         **answer_of(replay).explained_json(part, of_part),
         "verdicts": [_verdict_json(replay, index) for index in shown],
         "notes": [_note_json(replay, position) for position in notes],
         "clauses": _clauses(replay, part, shown, notes, language),
     }, len(listed) + len(noted_listed)
+
+
+def _part_json(replay: Replay, part: Part) -> dict[str, Any]:
+    standing = None if part.month is None else replay.month_standing(part.month)
+    return {
+        "month": None if part.month is None else month_text(part.month),
+        "event": part.event_id,
+        "standing": None if standing is None else standing_json(standing),
+    }
 
 
 def bearing_on(replay: Replay, part: Part, verdict: str | None = None) -> Bearing:

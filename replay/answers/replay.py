@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.calendar import shanghai_text
 from domain.version import PROGRAM_VERSION
+from replay.answers.then import KnownThen
 from replay.history.timeline import Moment
 from replay.replaying.base import Replay
 from replay.schemes.registry import answer_of
@@ -22,6 +23,7 @@ def replay_json(replay: Replay, language: str) -> dict[str, Any]:
         "level_name": names.get(replay.standing().level or ""),
         "effective": answer.effective_json(),
         **own,
+        **answer.then_json(KnownThen(replay)),
         "next_level_name": names.get(own["next_level"] or ""),
     }
 

@@ -1,12 +1,15 @@
-"""The file of one disputed level: as announced, as decided, as known now, and all that leads from one to the other."""
+"""The file of one disputed level: as announced, as known when it was, as decided, as known now, and all that leads from
+one to the other.
+"""
 
 from typing import Any, NamedTuple
 
 from domain.calendar import parse_month, shanghai_text
-from domain.events import Event, LevelDecided
+from domain.events import LevelDecided
 from domain.version import PROGRAM_VERSION
 from replay.answers.diff import difference_json, difference_of
 from replay.answers.explain import bearing_on, explain_json
+from replay.decisions.announced import announced_json
 from replay.decisions.audit import as_decided, as_known_now, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
@@ -62,7 +65,7 @@ def appeal_of(
         "program": PROGRAM_VERSION,
         "ledger": _ledger_json(store, now.moment),
         "level_names": now.level_names(language),
-        "announced": [_announced_json(event) for event in now.announcements(period.text)],
+        **announced_json(store, now, then if reader.sees_decisions else None, period.text),
         **({"decided": decided} if reader.sees_decisions else {}),
         "now": explain_json(now, part, language),
         **({"difference": difference and difference_json(difference)} if reader.sees_decisions else {}),
@@ -101,16 +104,6 @@ def _now(store: Store, judging: type[Replay], subject: str, period: Period) -> R
     head = store.head()
     moment = Moment(period.as_of, head.recorded_at, head.position)
     return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment))
-
-
-def _announced_json(event: Event) -> dict[str, Any]:
-    return {
-        "source": event.source,
-        "event": event.id,
-        "position": event.position,
-        "level": event.data.level,
-        "at": shanghai_text(event.occurred_at),
-    }
 
 
 def _decided_json(store: Store, decision: LevelDecided, then: Replay, reader: Reader) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_day, parse_month, shanghai_text
-from domain.events import BoardDecided, LevelAnnounced, LevelDecided
+from domain.events import BoardDecided, Event, LevelAnnounced, LevelDecided
 from replay.answers.board import board_decisions, board_rows
 from replay.answers.diff import STEPS, difference_of, moved_json
+from replay.decisions.announced import when_announced
 from replay.decisions.decide import decision_on, moment_of, period_of
 from replay.decisions.digests import digests_of
 from replay.decisions.unmoved import DecisionAt, unmoved
@@ -232,6 +233,7 @@ def _announced(store: Store, subjects: list[str], selection: Selection) -> Itera
             continue
         replayed = _standing_now(store, subject, announced)
         if replayed is None or replayed.level != announced.level:
+            known = _standing_then(store, event)
             yield {
                 "subject": subject,
                 "scheme": announced.scheme,
@@ -239,8 +241,11 @@ def _announced(store: Store, subjects: list[str], selection: Selection) -> Itera
                 "announced": announced.level,
                 "announced_at": shanghai_text(event.occurred_at),
                 "decided": None if decision is None else decision[0].level,
+                "decided_state": None if decision is None else decision[0].state,
                 "can_be_replayed": replayed is not None,
                 "replayed": replayed and replayed.level,
+                "replayed_state": replayed and replayed.state,
+                "as_known_then": known and standing_json(known),
             }
 
 
@@ -268,6 +273,16 @@ def _standing_now(store: Store, subject: str, announced: LevelAnnounced) -> Stan
     head = store.head()
     moment = Moment(as_of, head.recorded_at, head.position)
     return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment)).standing()
+
+
+def _standing_then(store: Store, event: Event) -> Standing | None:
+    """The same by what was known when it was announced; None where the period cannot be replayed."""
+    announced: LevelAnnounced = event.data
+    as_of = as_of_announced(store, announced)
+    if as_of is None or not event.originator_id.startswith(f"{scheme_of(announced.scheme).kind}/"):
+        return None
+    announcement = (event.recorded_at, event.position)
+    return when_announced(store, announced.scheme, event.originator_id, as_of, announcement).standing()
 
 
 def as_of_announced(store: Store, announced: LevelAnnounced) -> int | None:

@@ -20,7 +20,7 @@ from domain.calendar import (
     parse_instant,
     shanghai_text,
 )
-from domain.events import BoardDecided, DecisionsRun, LevelDecided
+from domain.events import BoardDecided, DecisionsRun, Event, LevelDecided
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from replay.answers.board import board_rows
 from replay.decisions.adopt import adopt_all
@@ -325,40 +325,51 @@ def decisions_json(store: Store, subject: str, scheme: str | None, reader: Reade
         scheme_of(scheme)
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects' lists the subjects")
-    found = [event for event in decided_events(store, subject, reader) if scheme in (None, event[1].scheme)]
-    latest = {(decision.scheme, decision.period): position for position, decision in found}
+    found = [event for event in _decision_events(store, subject, reader) if scheme in (None, event.data.scheme)]
+    latest = {(event.data.scheme, event.data.period): event.position for event in found}
     return [
-        {
-            "position_of_decision": position,
-            "scheme": decision.scheme,
-            "period": decision.period,
-            "run": decision.run,
-            "state": decision.state,
-            "level": decision.level,
-            "score": decision.score,
-            "policy": decision.policy,
-            "policy_hash": decision.policy_hash,
-            "as_of": shanghai_text(parse_instant(decision.as_of)),
-            "known_at": shanghai_text(parse_instant(decision.known_at)),
-            "position": decision.position,
-            "chain": decision.chain,
-            "facts": decision.facts,
-            "findings": decision.findings,
-            "as_decided": latest[decision.scheme, decision.period] == position,
-        }
-        for position, decision in found
+        _decision_json(event, as_decided=latest[event.data.scheme, event.data.period] == event.position)
+        for event in found
     ]
 
 
+def _decision_json(event: Event, *, as_decided: bool) -> dict[str, Any]:
+    decision: LevelDecided = event.data
+    return {
+        "position_of_decision": event.position,
+        "recorded_at": shanghai_text(event.recorded_at),
+        "scheme": decision.scheme,
+        "period": decision.period,
+        "run": decision.run,
+        "state": decision.state,
+        "level": decision.level,
+        "score": decision.score,
+        "policy": decision.policy,
+        "policy_hash": decision.policy_hash,
+        "as_of": shanghai_text(parse_instant(decision.as_of)),
+        "known_at": shanghai_text(parse_instant(decision.known_at)),
+        "position": decision.position,
+        "chain": decision.chain,
+        "facts": decision.facts,
+        "findings": decision.findings,
+        "as_decided": as_decided,
+    }
+
+
 def decided_events(store: Store, subject: str, reader: Reader) -> list[tuple[int, LevelDecided]]:
-    """The decisions in a subject's stream with their positions, read by their index: a stream is never loaded whole.
+    """The decisions in a subject's stream with their positions, in their order.
 
     Raises HiddenError for a reader who may not see them.
     """
+    return [(event.position, event.data) for event in _decision_events(store, subject, reader)]
+
+
+def _decision_events(store: Store, subject: str, reader: Reader) -> list[Event]:
+    """The same as they were recorded, read by their index: a stream is never loaded whole."""
     reader.check("level.decided")
     found = [
         event
         for scheme in schemes_of(subject.partition("/")[0])
         for event in decisions_on(store, subject, scheme.code, EVERYTHING)
     ]
-    return [(event.position, event.data) for event in sorted(found, key=lambda event: event.position)]
+    return sorted(found, key=lambda event: event.position)

@@ -243,13 +243,19 @@ def _known(store: Store, head: Head, known_at: int | None, position: int | None,
         return link.recorded_at, link.position
     if known_at is None or known_at >= head.recorded_at:
         return head.recorded_at, head.position
-    low, high = 0, head.position  # recorded_at never falls, so that a prefix is found by halving
+    link = link_up_to(store, last_known(store, known_at, 0, head.position))
+    return (known_at, 0) if link is None else (link.recorded_at, link.position)
+
+
+def last_known(store: Store, instant: int, low: int, high: int) -> int:
+    """The last position between two that was recorded by an instant, where the lower one was: recorded times never
+    fall, so that it is found by halving.
+    """
     while low < high:
         middle = (low + high + 1) // 2
         link = link_up_to(store, middle)
-        if link is None or link.recorded_at <= known_at:
+        if link is None or link.recorded_at <= instant:
             low = middle
         else:
             high = middle - 1
-    link = link_up_to(store, low)
-    return (known_at, 0) if link is None else (link.recorded_at, link.position)
+    return low

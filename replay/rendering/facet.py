@@ -1,14 +1,28 @@
 """How a replay is written in answers: what every scheme's answers have, and what a scheme's own class says."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from domain.calendar import shanghai_text
+from replay.history.timeline import Moment
 from replay.rendering.clauses import points_text
-from replay.replaying.base import Part, Replay
+from replay.replaying.base import Part, Policies, Replay
 from replay.replaying.values import Compared, DecidingEvent, Figure, Judged, LevelChange, Standing
 
 Told = TypeVar("Told", bound=Replay)
+
+
+class KnownAt(Protocol):
+    """What was known of a subject earlier: see `replay.answers.then`."""
+
+    def moments(self, instants: Sequence[int]) -> Sequence[Moment]:
+        """The moments at which that was known which was at some rising instants."""
+
+    def policies(self, moment: Moment) -> Policies:
+        """By which policies a replay at such a moment judges."""
+
+    def replay(self, moment: Moment, policies: Policies) -> Replay:
+        """The replay at such a moment."""
 
 
 class SchemeAnswer(Generic[Told]):
@@ -39,6 +53,10 @@ class SchemeAnswer(Generic[Told]):
 
     def own_json(self) -> dict[str, Any]:
         """The keys that only this scheme's answer has."""
+        return {}
+
+    def then_json(self, known: KnownAt) -> dict[str, Any]:
+        """The keys that say what was shown earlier, by what was known then."""
         return {}
 
     def figures_json(self) -> dict[str, Any]:

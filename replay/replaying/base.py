@@ -20,7 +20,9 @@ from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.same_instant import Causes
 from replay.history.timeline import RETRACTED, Moment, events_of, retracted_positions
+from replay.policies.catalog import Choice
 from replay.policies.names import level_names
+from replay.replaying.records import Lend
 from replay.replaying.values import (
     Compared,
     DecidingEvent,
@@ -51,6 +53,13 @@ class Policies(NamedTuple):
     """Not in force yet, but open for preview at `as_of`."""
 
 
+class Origin(NamedTuple):
+    """Out of which ledger a replay was made, and which policies were asked for."""
+
+    lend: Lend
+    choice: Choice
+
+
 class Part(NamedTuple):
     """Which part of an explanation is wanted: None for all of it."""
 
@@ -71,6 +80,8 @@ class Replay(ABC):
     """The events that took part, in the order of processing."""
     reader: Reader = EVERYTHING_SHOWN
     """Who may see it."""
+    origin: Origin | None = None
+    """Where what was known earlier is read from; None of a replay of some events alone."""
     elsewhere: Mapping[tuple[str, str], int] = MappingProxyType({})
     """By source and id, the positions of the subject's events beyond `known` that its retractions name."""
 
@@ -207,6 +218,11 @@ class Replay(ABC):
     def causes(self) -> Causes:
         """What can be a cause, among the events that took part."""
         return Causes(self.took_part)
+
+    def month_standing(self, month: int) -> Standing | None:
+        """Where the subject stood by a month, at its close or at `as_of`; None before there was anything to say."""
+        before = [change.after for change in self.changes() if month_of(change.at) <= month]
+        return before[-1] if before else None
 
     def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
         """The rules that the explanation of a part shows, each with the policy that it was tried under."""

@@ -93,6 +93,10 @@ class MonthlyReplay(Replay, Generic[Month]):
             before = after
         return changes
 
+    def month_standing(self, month: int) -> Standing | None:
+        """What the month's own evaluation came to, which holds from the next month on."""
+        return next((found.standing for found in self.months if found.month == month), None)
+
     def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
         return [(trial.rule, month.policy) for month in self.months_in(part) for trial in month.trials]
 

@@ -29,7 +29,7 @@ from replay.policies.names import names_file
 from replay.policies.parameters.finding import has_parameters
 from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
-from replay.replaying.base import Policies, Replay
+from replay.replaying.base import Origin, Policies, Replay
 from replay.replaying.periods import Daily, Monthly, first_of_the_next
 from replay.replaying.records import Lend
 from replay.schemes.creator_firefly import replay as creator_firefly
@@ -228,7 +228,8 @@ def replay_subject(
     """
     judging = judging_subject(store, subject, scheme)
     check_whole(SCHEMES[judging.scheme])
-    return replay_of(lent(store), judging, subject, moment, choose(store, judging, moment, choice), beside)
+    policies = choose(store, judging, moment, choice)
+    return replay_of(lent(store), judging, subject, moment, policies, beside, choice)
 
 
 def lent(store: Store) -> Lend:
@@ -243,14 +244,24 @@ def replay_of(
     moment: Moment,
     policies: Policies,
     beside: Replay | None = None,
+    choice: Choice = DEFAULT,
 ) -> Replay:
     """The replay of a subject: of few records plain, of many by compiled rules over columns.
 
     `beside` is another replay of it out of the same store: where that knows as much or more, nothing is read again.
+    By `choice` the policies were chosen, and those of earlier moments are.
 
     Which of the two is a matter of all records that it rests on, also those behind the moment, so that replays of one
     subject at several moments are of one kind. Both give the same answers.
     """
+    found = _replayed(lend, judging, subject, moment, policies, beside)
+    found.origin = Origin(lend, choice)
+    return found
+
+
+def _replayed(
+    lend: Lend, judging: type[Replay], subject: str, moment: Moment, policies: Policies, beside: Replay | None
+) -> Replay:
     with lend() as store:
         if not _is_large(store, judging, subject):
             return judging(subject, judging.load(store, subject, moment.position), moment, policies)

@@ -13,7 +13,7 @@ from projections.contract.parts.keys import (
     text_key,
     texts_key,
 )
-from projections.contract.parts.shared import AskedAnswer, CommonAnswer, StandingAnswer
+from projections.contract.parts.shared import AnyStandingAnswer, AskedAnswer, CommonAnswer
 from projections.contract.parts.vocabulary import SUBJECT
 from replay.answers.diff import STEPS
 
@@ -27,10 +27,6 @@ class CauseAnswer(MadeAnswer):
     month = fields.String(metadata={"description": "the month that was evaluated"})
     policy = fields.String(metadata={"description": "the policy whose rules began to count, or that judged the month"})
     policy_hash = fields.String(metadata={"description": "its hash"})
-
-
-class AnyStandingAnswer(StandingAnswer):
-    points = fields.String(metadata={"description": "in schemes that have points"})
 
 
 class ChangeAnswer(Answer):

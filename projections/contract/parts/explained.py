@@ -17,7 +17,7 @@ from projections.contract.parts.keys import (
     text_key,
     whole_key,
 )
-from projections.contract.parts.shared import ComparisonAnswer, StandingAnswer
+from projections.contract.parts.shared import AnyStandingAnswer, ComparisonAnswer, StandingAnswer
 from projections.contract.parts.vocabulary import COMPARED, NOTES, VERDICTS
 
 
@@ -109,6 +109,12 @@ class ClauseAnswer(Answer):
 class PartAnswer(Answer):
     month = text_key("--month", allow_none=True)
     event = text_key("--event", allow_none=True)
+    standing = nested_key(
+        AnyStandingAnswer,
+        "where the subject stood at the month's close, or what its evaluation came to; null without --month, and where"
+        " there was nothing yet",
+        allow_none=True,
+    )
 
 
 class SumAnswer(Answer):

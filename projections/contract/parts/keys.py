@@ -33,8 +33,8 @@ def whole_key(description: str, **options: Any) -> fields.Integer:
     return fields.Integer(required=True, strict=True, metadata={"description": description}, **options)
 
 
-def flag_key(description: str) -> fields.Boolean:
-    return fields.Boolean(required=True, metadata={"description": description})
+def flag_key(description: str, *, allow_none: bool = False) -> fields.Boolean:
+    return fields.Boolean(required=True, allow_none=allow_none, metadata={"description": description})
 
 
 def texts_key(description: str) -> fields.List[Any]:

@@ -31,6 +31,10 @@ class StandingAnswer(Answer):
     level = text_key("code of the running level; null unless rated", allow_none=True)
 
 
+class AnyStandingAnswer(StandingAnswer):
+    points = fields.String(metadata={"description": "in schemes that have points"})
+
+
 class PointsAnswer(StandingAnswer):
     points = points_key("running points at as_of")
 

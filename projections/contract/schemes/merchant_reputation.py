@@ -46,6 +46,15 @@ class GrowthAnswer(Answer):
     room = points_key("what is left of the cap", allow_none=True)
 
 
+class PublishedThenAnswer(Answer):
+    month = text_key("that of published", MONTH)
+    at = instant_key("the publication: what was recorded by then takes part")
+    worked_out = flag_key("false: told from the views, of a merchant of too many records; ask with as_of")
+    points = points_key("at its close, by what was known then; null where it was not worked out", allow_none=True)
+    level = text_key("code, in the same way; null unless rated", allow_none=True)
+    differs = flag_key("whether people saw other points or another level than `published` says", allow_none=True)
+
+
 class MonthAnswer(Answer):
     month = text_key("natural month in Shanghai; months without any verdict are left out", MONTH)
     opening = points_key("at the close of the month before")
@@ -66,7 +75,14 @@ class MonthAnswer(Answer):
 class ReputationAnswer(ReplayAnswer, PointsAnswer):
     to_next = points_key("missing to the next level; null at the top or without a running count", allow_none=True)
     growth_of_month = nested_key(GrowthAnswer, "against the growth cap; null unless open", allow_none=True)
-    published = nested_key(PublishedAnswer, "the last publication; null before the first", allow_none=True)
+    published = nested_key(
+        PublishedAnswer, "the last publication, by all that this replay knows; null before the first", allow_none=True
+    )
+    published_then = nested_key(
+        PublishedThenAnswer,
+        "the same publication by what the ledger knew when it came; null where by that nothing was published",
+        allow_none=True,
+    )
     months = list_key(MonthAnswer, "the month table")
 
 

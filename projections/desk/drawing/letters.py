@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from domain.calendar import month_text
-from projections.desk.drawing.places import KINDS, months_between, range_of, round_scores, span_of
+from projections.desk.drawing.places import KINDS, by_lane, months_between, range_of, round_scores, span_of
 from projections.desk.drawing.timeline import Timeline
-from projections.desk.schemes.facet import Point
+from projections.desk.schemes.facet import Mark, Point
 from projections.terminal.tables import cells
 
 ROWS: Final = 12
@@ -45,8 +45,8 @@ class Letters(NamedTuple):
     """One for each kind of mark, in their order."""
 
 
-UNICODE: Final = Letters("─", "│", "╯", "╭", "╮", "╰", "┈", "░", "─", "┬", "└", "●▲◆✕")
-ASCII: Final = Letters("-", "|", "+", "+", "+", "+", ".", ":", "-", "+", "+", "o^#x")
+UNICODE: Final = Letters("─", "│", "╯", "╭", "╮", "╰", "┈", "░", "─", "┬", "└", "○●▲◆✕")
+ASCII: Final = Letters("-", "|", "+", "+", "+", "+", ".", ":", "-", "+", "+", "Oo^#x")
 
 
 def letters_for(encoding: str) -> Letters:
@@ -65,7 +65,7 @@ def chart_lines(timeline: Timeline, labels: Labels, letters: Letters, width: int
         return []
     low, high = range_of(timeline)
     scores = [] if timeline.is_ranked else round_scores(low, high)
-    lanes = [kind for kind in KINDS if any(mark.kind == kind for mark in timeline.marks)]
+    lanes = by_lane(timeline.marks)
     names = [labels.mark(kind) for kind in lanes]
     left = max(map(cells, [*(labels.score(value) for value in scores), *names, ""])) + 1
     right = max((cells(labels.level(band.level)) for band in timeline.bands), default=0) + 1
@@ -80,7 +80,10 @@ def chart_lines(timeline: Timeline, labels: Labels, letters: Letters, width: int
         for row in reversed(range(ROWS))
     ]
     lines += [f"{' ' * (left - 1)}{line}" for line in plot.axis_lines()]
-    lines += [f"{_right(name, left - 1)} {plot.lane(kind)}".rstrip() for kind, name in zip(lanes, names, strict=True)]
+    lines += [
+        f"{_right(name, left - 1)} {plot.lane(kind, lanes[kind])}".rstrip()
+        for kind, name in zip(lanes, names, strict=True)
+    ]
     shaded = list(dict.fromkeys(labels.state(stretch.state) for stretch in timeline.stretches))
     return [*lines, f"{' ' * left}{letters.shade} {', '.join(shaded)}"] if shaded else lines
 
@@ -129,12 +132,11 @@ class Plot:
                 free = column + _MONTH_CHARS + 1
         return [self._letters.corner + "".join(axis), " " + "".join(names).rstrip()]
 
-    def lane(self, kind: str) -> str:
-        """The marks of a kind in a line of their own."""
+    def lane(self, kind: str, marks: Sequence[Mark]) -> str:
+        """The marks of a lane in a line of their own."""
         line, sign = [" "] * self.columns, self._letters.signs[KINDS.index(kind)]
-        for mark in self._timeline.marks:
-            if mark.kind == kind:
-                line[self.column(mark.at)] = sign
+        for mark in marks:
+            line[self.column(mark.at)] = sign
         return "".join(line)
 
     def _draw_line(self, grid: list[list[str]]) -> None:

@@ -15,7 +15,9 @@ LANE: Final = 24
 GAP: Final = 8
 """Between the plot and the lanes below it."""
 AXIS: Final = 26
-KINDS: Final = ("published", "announced", "decided", "corrected")
+THEN: Final = "published_then"
+"""The lane of publications by what was known when they came; below it the same as known at the moment of the page."""
+KINDS: Final = (THEN, "published", "announced", "decided", "corrected")
 DOTS_MAX: Final = 80
 _STEPS_MONTHS: Final = (1, 2, 3, 6, 12, 24, 60)
 Scale = Callable[[int], float]
@@ -141,7 +143,7 @@ def drawing_of(timeline: Timeline, frame: Frame = WIDE) -> Drawing | None:
         return round(edge(score) - middle, 1)
 
     lanes = _lanes(timeline.marks, x)
-    decided = [mark for mark in timeline.marks if mark.kind == "decided" and mark.score is not None]
+    decided = [mark for mark in timeline.marks if mark.kind == "decided" and mark.then and mark.then.score is not None]
     shown_until = min(last, timeline.as_of)
     return Drawing(
         frame=frame,
@@ -157,7 +159,7 @@ def drawing_of(timeline: Timeline, frame: Frame = WIDE) -> Drawing | None:
         if len(scored) <= DOTS_MAX
         else [],
         lanes=lanes,
-        decided=[Sign(x(mark.at), y(mark.score or 0), mark) for mark in decided],
+        decided=[Sign(x(mark.concerns), y((mark.then and mark.then.score) or 0), mark) for mark in decided],
         months=months_between(first, last, x, frame.ticks_max),
         scores=[] if timeline.is_ranked else [Tick(y(value), value) for value in round_scores(low, high)],
         as_of_x=x(timeline.as_of) if timeline.as_of <= last else None,
@@ -172,7 +174,7 @@ def span_of(timeline: Timeline) -> tuple[int, int]:
     for before, point in pairwise(points):
         if point.score != before.score:
             last = point.at
-    stirred = [mark.at for mark in timeline.marks if mark.kind in ("announced", "decided")]
+    stirred = [mark.concerns for mark in timeline.marks if mark.kind in ("announced", "decided")]
     stirred += [at for stretch in timeline.stretches for at in (stretch.begins, stretch.ends) if at is not None]
     last = max(last, *stirred, first)
     quiet = max((last - first) // _QUIET_PARTS, _QUIET_LEAST)
@@ -181,8 +183,8 @@ def span_of(timeline: Timeline) -> tuple[int, int]:
 
 def range_of(timeline: Timeline) -> tuple[int, int]:
     """The lowest and the highest score of the drawing: all that was reached or decided, with room above."""
-    marks = [mark.score for mark in timeline.marks if mark.score is not None]
-    values = [*(point.score for point in timeline.points if point.score is not None), *marks]
+    said = [said.score for mark in timeline.marks for said in (mark.then, mark.now) if said and said.score is not None]
+    values = [*(point.score for point in timeline.points if point.score is not None), *said]
     low, high = min(0, *values), max(values)
     return low, high + 1 if timeline.is_ranked else high + max((high - low) // 8, _ROOM_LEAST)
 
@@ -216,13 +218,17 @@ def _lines(timeline: Timeline, until: int, x: Scale, y: Scale) -> list[str]:
     return [" ".join(line) for line in lines if len(line) > 1]
 
 
+def by_lane(marks: Sequence[Mark]) -> dict[str, list[Mark]]:
+    """The marks of each lane that has any: a publication stands in two, by what was known then and by what is known."""
+    found = {kind: [mark for mark in marks if mark.kind == kind] for kind in KINDS}
+    found[THEN] = [mark for mark in found["published"] if mark.is_then_known and mark.then is not None]
+    return {kind: marks for kind, marks in found.items() if marks}
+
+
 def _lanes(marks: Sequence[Mark], x: Scale) -> list[Lane]:
-    kinds = [kind for kind in KINDS if any(mark.kind == kind for mark in marks)]
-    places = [TOP + PLOT + GAP + LANE * (number + 0.5) for number in range(len(kinds))]
-    return [
-        Lane(kind, y, _signs([mark for mark in marks if mark.kind == kind], x, y))
-        for kind, y in zip(kinds, places, strict=True)
-    ]
+    lanes = by_lane(marks)
+    places = [TOP + PLOT + GAP + LANE * (number + 0.5) for number in range(len(lanes))]
+    return [Lane(kind, y, _signs(lanes[kind], x, y)) for kind, y in zip(lanes, places, strict=True)]
 
 
 def _signs(marks: Sequence[Mark], x: Scale, y: float) -> list[Sign]:

@@ -30,4 +30,4 @@ class Timeline(NamedTuple):
     marks: list[Mark]
     as_of: int
     are_marks_whole: bool
-    """False where the stream is too long to be walked for announcements and corrections."""
+    """False where the stream is too long to be walked for announcements, corrections and what was published then."""

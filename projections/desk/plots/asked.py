@@ -22,7 +22,7 @@ _COLUMNS_USUAL: Final = 80
 def drawn(store: Store, replay: Replay, language: str, *, is_charted: bool, plot: Path | None) -> list[str]:
     """Writes the file, where one is asked for; gives the lines of the chart, where it is."""
     told = told_by(replay, language)
-    timeline = timeline_of(Glance(store, EVERYTHING_SHOWN, replay.moment), replay.subject, told)
+    timeline = timeline_of(Glance(store, EVERYTHING_SHOWN, replay.moment), replay.subject, told, lambda: replay)
     if plot is not None:
         from projections.desk.plots.files import write_drawing
 

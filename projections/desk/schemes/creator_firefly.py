@@ -38,6 +38,7 @@ FIREFLY: Final = SchemePages(
         _points,
         _bands,
         publications=None,
+        publications_then=None,
         corrections=("redemption.cancelled", "event.retracted"),
         is_stepped=False,
         is_ranked=False,

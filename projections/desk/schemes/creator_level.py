@@ -25,6 +25,7 @@ CREATOR: Final = SchemePages(
         _points,
         _bands,
         publications=None,
+        publications_then=None,
         corrections=("credit.restored", "event.retracted"),
         is_stepped=True,
         is_ranked=False,

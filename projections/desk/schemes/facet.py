@@ -53,19 +53,44 @@ class Band(NamedTuple):
     begins: int
 
 
+class Said(NamedTuple):
+    """A level that was told."""
+
+    level: str | None
+    score: int | None
+    """None where none was named."""
+
+
 class Mark(NamedTuple):
-    """Something that happened to the level, at an instant."""
+    """Something that was told of the level, or corrected."""
 
     kind: str
     """published, announced, decided or corrected."""
     at: int
-    level: str | None
-    score: int | None
-    """As published or decided; None where none was named."""
+    """When the ledger learned of it; of what the calendar brings, when it came."""
+    concerns: int
+    """The instant that it is about: a month's close, the as_of of a decision, when a correction happened."""
     about: str
     """The period; of a correction, its type."""
     event: str
     """Which event or run says so; empty for what the calendar brings."""
+    then: Said | None = None
+    """As it was said: decided, announced, published by what was known then. None of a correction, and where nothing was
+    published."""
+    now: Said | None = None
+    """As it is known at the moment of the page; None where it is nothing."""
+    is_then_known: bool = True
+    """False where it was not worked out what was published then."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether another level or score was told than is known of the same at the moment of the page."""
+        if self.kind == "corrected" or not self.is_then_known:
+            return False
+        if self.then is None or self.now is None:
+            return self.then != self.now
+        both = zip(self.then, self.now, strict=True)
+        return self.then.level != self.now.level or any(None not in pair and pair[0] != pair[1] for pair in both)
 
 
 class Periods(NamedTuple):
@@ -89,7 +114,10 @@ class Drawn(NamedTuple):
     bands: Callable[[Policy], list[Band]]
     """The levels that a policy gives, the lowest first."""
     publications: Callable[[Told, int], Iterator[Mark]] | None
-    """What each publication up to `as_of` showed, the latest first; None where nothing is published by the calendar."""
+    """What each publication up to `as_of` would show, the latest first; None where the calendar publishes nothing."""
+    publications_then: Callable[[Replay, int], dict[str, Said | None]] | None
+    """By period what they showed by what was known then, None where that was nothing; with so many more replays at
+    most: periods that would take more are left out."""
     corrections: tuple[str, ...]
     """The types of events that correct what moved its level."""
     is_stepped: bool

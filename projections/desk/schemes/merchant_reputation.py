@@ -15,11 +15,16 @@ from projections.desk.schemes.facet import (
     Opening,
     Periods,
     Point,
+    Said,
     SchemePages,
     Told,
     months_of_rows,
 )
 from projections.desk.schemes.month_replay import events_of_month, month_replay
+from replay.answers.then import KnownThen
+from replay.replaying.base import Replay
+from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.merchant_reputation.then import publications_then
 
 _MONTHS: Final = "reputation_months"
 
@@ -43,8 +48,20 @@ def _bands(policy: Policy) -> list[Band]:
 def _publications(told: Told, as_of: int) -> Iterator[Mark]:
     spans = spans_of(terms_of(told.policies.own, start_of_month))
     for found in account.publications(_run_of(told), spans, as_of):
-        shown = found.shown
-        yield Mark("published", found.at, shown.level, shown.points_tenths, month_text(found.month), "")
+        close = month_start(found.month + 1) - 1
+        yield Mark("published", found.at, close, month_text(found.month), "", now=_said(found))
+
+
+def _publications_then(replay: Replay, replays_max: int) -> dict[str, Said | None]:
+    assert isinstance(replay, ReputationReplay), "it is of this scheme"
+    published = replay.publications()
+    then = publications_then(replay, published, KnownThen(replay), replays_max)
+    both = zip(published, then, strict=True)
+    return {month_text(now.month): found and _said(found) for now, (found, is_known) in both if is_known}
+
+
+def _said(found: account.Publication) -> Said:
+    return Said(found.shown.level, found.shown.points_tenths)
 
 
 def _run_of(told: Told) -> Run:
@@ -64,6 +81,7 @@ REPUTATION: Final = SchemePages(
         _points,
         _bands,
         _publications,
+        _publications_then,
         corrections=("order.flagged", "order.cleared", "event.retracted"),
         is_stepped=False,
         is_ranked=False,

@@ -28,6 +28,7 @@ TIER: Final = SchemePages(
         _points,
         _bands,
         publications=None,
+        publications_then=None,
         corrections=("complaint.dismissed", "event.retracted"),
         is_stepped=True,
         is_ranked=True,

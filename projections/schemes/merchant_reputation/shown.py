@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from domain.calendar import month_text, parse_month
-from domain.merchant_reputation.account import publications
+from domain.merchant_reputation.account import Publication, publications
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NEW, Account, Month, Run, Span
 from domain.policy import Policy, Term, start_of_month, terms_of
@@ -19,11 +19,18 @@ def own_json(viewed: Viewed) -> dict[str, Any]:
     rows = viewed.rows("reputation_months")
     terms, spans = _judging(tuple(viewed.policies.own))
     account = account_in(rows[-1]) if rows else NEW
-    published = next(publications(_run(rows, account), spans, viewed.as_of), None)
+    published = published_of(viewed)
     sees = viewed.reader.sees_decisions
     decided = _decided(month_text(published.month), viewed) if published is not None and sees else None
     months = [found for row in rows if (found := _month(row)).verdicts]
     return reputation_json(ReputationShown(account, published, decided, sees, months, terms, spans, viewed.as_of))
+
+
+def published_of(viewed: Viewed) -> Publication | None:
+    """The last publication, by all that the views know."""
+    rows = viewed.rows("reputation_months")
+    account = account_in(rows[-1]) if rows else NEW
+    return next(publications(_run(rows, account), _judging(tuple(viewed.policies.own))[1], viewed.as_of), None)
 
 
 @lru_cache(8)

@@ -10,18 +10,21 @@ from replay.rendering.folding import folded
 
 
 def _lines(found: Found, words: Words) -> Iterator[str]:
-    yield from _published_lines(found["published"], words)
+    yield from _published_lines(found, words)
     if found["months"]:
         yield from _months_table(found["months"], words)
 
 
-def _published_lines(published: Found | None, words: Words) -> Iterator[str]:
+def _published_lines(found: Found, words: Words) -> Iterator[str]:
+    published, then = found["published"], found["published_then"]
     if published is None:
         return
-    points = words("points", points=published["points"])
-    level = words.level(published["level"])
-    line = words("published", at=published["at"], month=published["month"], level=level, points=points)
+    line = words("published", at=published["at"], month=published["month"])
     yield line + ("" if published["in_force"] else f" ({words('before_in_force')})")
+    shown = words("published_nothing") if then is None else _shown(then, words)
+    differs = then is None or then["differs"]
+    yield "  " + words("published_then", shown=shown) + (f"  {words('published_differs')}" if differs else "")
+    yield "  " + words("published_now", shown=_shown(published, words), position=found["position"])
     if "decided" not in published:
         yield "  " + words("decisions_hidden")
         return
@@ -34,6 +37,11 @@ def _published_lines(published: Found | None, words: Words) -> Iterator[str]:
         "decided", run=decided["run"], level=words.level(decided["level"]), points=points, known_at=decided["known_at"]
     )
     yield f"  {line}" + (f"  {words('restated')}" if decided["restated"] else "")
+
+
+def _shown(item: Found, words: Words) -> str:
+    points = words("points", points=item["points"])
+    return words("published_level", level=words.level(item["level"]), points=points)
 
 
 def _months_table(months: Sequence[Found], words: Words) -> Iterator[str]:

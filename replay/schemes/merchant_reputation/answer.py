@@ -9,9 +9,10 @@ from domain.merchant_reputation.rule import NEVER, NO_CAP, Account, Month, Span,
 from domain.policy import Term, term_at
 from replay.rendering.ahead import next_dates_json
 from replay.rendering.clauses import points_text
-from replay.rendering.facet import VerdictsAnswer
+from replay.rendering.facet import KnownAt, VerdictsAnswer
 from replay.replaying.base import Part
 from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.merchant_reputation.then import publications_then, published_then_json
 
 
 class MonthShown(NamedTuple):
@@ -59,6 +60,14 @@ class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
         sees = replay.reader.sees_decisions
         shown = replay.run.account, published, decided, sees, self._months(), replay.terms, replay.spans
         return reputation_json(ReputationShown(*shown, replay.moment.as_of))
+
+    def then_json(self, known: KnownAt) -> dict[str, Any]:
+        """The last publication as it was by what was known at its own instant."""
+        published = self.replay.published
+        if published is None:
+            return {"published_then": None}
+        (then,) = publications_then(self.replay, [published], known, 1)
+        return {"published_then": published_then_json(published, then)}
 
     def figures_json(self) -> dict[str, Any]:
         return {

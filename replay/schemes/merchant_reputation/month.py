@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from domain.merchant_reputation.account import Publication
 from domain.merchant_reputation.rule import BEFORE_ALL, NEW, Account, Span, Verdict, run
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
@@ -13,6 +14,11 @@ class MonthReplay(ReputationReplay):
     It must know what happened from the longest review window before the opening to the month's end, everything of the
     orders that this names, the closing of the shop before, and the merchant's retractions.
     """
+
+    @cached_property
+    def published(self) -> Publication | None:
+        """None: what is published is not told of a month."""
+        return None
 
     @cached_property
     def settled(self) -> Mapping[int, Verdict]:

@@ -1,5 +1,6 @@
 """A merchant's reputation replayed: points, level, months, publication, and what decided each verdict."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,6 +16,7 @@ from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies, Replay
 from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
+from replay.schemes.merchant_reputation.late import Issue, bearings_of, touched
 
 
 def decided_at(month: int, policy: Policy) -> tuple[int, int]:
@@ -102,10 +104,33 @@ class ReputationReplay(Replay):
         """Where the merchant stands at `as_of`."""
         return account.shown(self.run.account, self.spans, self.moment.as_of)
 
+    def month_standing(self, month: int) -> Standing | None:
+        closing = [found.closing for found in self.run.months if found.month <= month]
+        instant = min(month_start(month + 1) - 1, self.moment.as_of)
+        return _standing(account.shown(closing[-1], self.spans, instant)) if closing else None
+
     @cached_property
     def published(self) -> account.Publication | None:
         """The last publication at or before `as_of`."""
         return next(account.publications(self.run, self.spans, self.moment.as_of), None)
+
+    def publications(self) -> list[account.Publication]:
+        """Every publication at or before `as_of`, the earliest first."""
+        return [*account.publications(self.run, self.spans, self.moment.as_of)][::-1]
+
+    def judged_alike(self, policies: Policies, month: int) -> bool:
+        """Whether others judge a month's close and all before it as this replay's policies do."""
+        both = (terms_of(policies.own, start_of_month), self.terms)
+        theirs, ours = ([term for term in terms if term.begins <= month_start(month)] for terms in both)
+        return theirs == ours
+
+    def known_by(self, position: int) -> int:
+        """How many of the merchant's records were known up to a position."""
+        return bisect_right(self.known, position, key=lambda event: event.position)
+
+    def touched(self, issues: Sequence[Issue]) -> set[int]:
+        """The places of the publications on whose months something bears that was recorded behind them."""
+        return touched(issues, bearings_of(self.known))
 
     @classmethod
     def level_codes(cls, policy: Policy) -> Sequence[str]:

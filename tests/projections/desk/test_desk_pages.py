@@ -266,6 +266,64 @@ def test_a_level_set_aside_is_shown_as_such(disputed: str, tmp_path: Path) -> No
         reading.close()
 
 
+def rows_of(text: str, *words: str) -> list[str]:
+    """The rows of tables that hold all these words, without their tags."""
+    plain = (" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr.*?</tr>", text, re.DOTALL))
+    return [row for row in plain if all(word in row for word in words)]
+
+
+def test_the_timeline_tells_what_was_published_then_beside_what_is_known_now(client: TestClient) -> None:
+    text = page(client, f"{TEA_HOUSE}/timeline")
+    (published,) = rows_of(text, " Published 2022-11 ")
+    assert published.startswith("2022-12-16 12:00") and "differs" in published
+    assert published.index("bronze-2 55.7") < published.index("bronze-1 50.7"), "as known then, and then as known now"
+    (decided,) = rows_of(text, " Decided 2022-11 ")
+    assert "2022-11-30 23:59" in decided and not decided.startswith("2022-"), "it was made when it was recorded"
+    assert decided.index("bronze-2") < decided.index("bronze-1")
+    (announced,) = rows_of(text, " Announced 2022-11 ")
+    assert announced.startswith("2022-12-16 12:00") and "2022-11-30 23:59" in announced
+    assert 'class="sign published_then differs"' in text
+    then = page(client, f"{TEA_HOUSE}/timeline?as_of=2022-12-16&known_at=2022-12-16")
+    (published,) = rows_of(then, " Published 2022-11 ")
+    assert published.count("bronze-2 55.7") == 2 and "differs" not in published
+
+
+def test_only_what_knows_everything_is_headed_as_known_now(client: TestClient) -> None:
+    for path in ("", "/timeline"):
+        assert "As known at position" not in page(client, TEA_HOUSE + path)
+    early = page(client, f"{TEA_HOUSE}/timeline?position=220&as_of=2022-12-16")
+    assert "As known at position 220" in early and "As known now" not in early
+    assert "As known now" in page(client, f"{TEA_HOUSE}/differences?period=2022-11")
+    earlier = page(client, f"{TEA_HOUSE}/differences?period=2022-11&to_position=300")
+    assert "As known at position 300" in earlier and "As known now" not in earlier
+
+
+def test_a_dispute_is_named_where_a_subject_is_found_and_stands(client: TestClient) -> None:
+    text = re.sub(r"<[^>]+>", "", page(client, TEA_HOUSE))
+    assert "Disputed: what was told is not what is known." in text
+    for kind in ("Decided", "Announced"):
+        assert f"2022-11 {kind}: Bronze Lv2 bronze-2 · As known now: Bronze Lv1 bronze-1" in text
+    assert "disputed: 2022-11" in page(client, "/?q=tea-house") and "disputed" not in page(client, "/?q=tea-stall")
+    assert "Disputed" not in page(client, f"{TEA_HOUSE}?as_of=2022-12-16&known_at=2022-12-16"), "it was right then"
+    chinese = {"Accept-Language": "zh"}
+    assert "有争议" in page(client, "/?q=tea-house", headers=chinese)
+    assert "存在争议" in page(client, TEA_HOUSE, headers=chinese)
+
+
+def test_differences_hold_an_announcement_against_what_was_known_then(client: TestClient) -> None:
+    text = page(client, f"{TEA_HOUSE}/differences?period=2022-11")
+    assert "As known when it was announced" in text
+    assert "Bronze Lv2 was announced: what the rules give by what was known then" in text
+    assert "Nothing that bears on this level was learned between the announcement and the decision." in text
+
+
+def test_verdicts_and_notes_are_counted_apart(client: TestClient) -> None:
+    text = page(client, f"{TEA_HOUSE}/why?month=2022-11")
+    (caption,) = re.findall(r"<caption>(.*?)</caption>", text)
+    verdicts = text.count('<code class="tally ')
+    assert caption.startswith(f"{verdicts} verdicts, and ") and "in all" not in caption
+
+
 def test_a_long_stream_opens_without_being_walked(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "SCANNED_EVENTS", 10)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from projections.desk.drawing.places import DOTS_MAX, SMALL, Drawing, drawing_of
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.language import preferred, words_of
 from projections.desk.links import Address, PickedInstant, picked
-from projections.desk.moment import Sight, looking, own_of, replayed, told_of
+from projections.desk.moment import Sight, looking, own_of, told_of
+from projections.desk.moment import replayed as replayed_at
 from projections.desk.rendering import brief_text, tidy_text
-from projections.desk.schemes.facet import Band, Mark, Point, Told
+from projections.desk.schemes.facet import Band, Mark, Point, Said, Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, standing_of
 from projections.desk.timeline_page import timeline_of
@@ -165,8 +167,8 @@ def test_a_score_without_a_level_breaks_a_stepped_line() -> None:
 
 
 def test_a_quiet_end_is_shortened_and_what_was_learned_later_stands_at_the_edge() -> None:
-    corrected = Mark("corrected", 99 * DAY, None, None, "order.flagged", "flag-1")
-    decided = Mark("decided", 16 * DAY, "b", 60, "2022-11", "run-1")
+    corrected = Mark("corrected", 99 * DAY, 20 * DAY, "order.flagged", "flag-1")
+    decided = Mark("decided", 17 * DAY, 16 * DAY, "2022-11", "run-1", Said("b", 60))
     found = drawn(line_of((0, 0), (8, 20), (16, 50), (24, 50), marks=(corrected, decided), as_of=10_000 * DAY))
     assert found.ends_at < 30 * DAY and found.as_of_x is None
     lanes = {lane.kind: lane.signs[0] for lane in found.lanes}
@@ -193,7 +195,7 @@ def test_a_narrow_drawing_keeps_within_its_frame() -> None:
 
 
 def test_marks_of_one_place_stand_together() -> None:
-    flags = tuple(Mark("corrected", 16 * DAY + n, None, None, "order.flagged", f"flag-{n}") for n in range(500))
+    flags = tuple(Mark("corrected", 16 * DAY + n, 9 * DAY, "order.flagged", f"flag-{n}") for n in range(500))
     found = drawn(line_of((0, 0), (8, 20), (30, 50), marks=flags))
     ((sign,),) = (lane.signs for lane in found.lanes)
     assert (sign.more, sign.mark.event) == (499, "flag-0")
@@ -274,7 +276,10 @@ def test_the_views_and_a_replay_draw_the_same(sight: Sight) -> None:
             if scheme.partition("-")[0] == subject.partition("/")[0]:
                 told, again = (told_of(each, subject, scheme, "zh") for each in (sight, replayed))
                 assert told is not None and again is not None
-                found, expected = (timeline_of(each, subject, one) for each, one in ((sight, told), (replayed, again)))
+                found, expected = (
+                    timeline_of(each, subject, one, partial(replayed_at, each, subject, scheme))
+                    for each, one in ((sight, told), (replayed, again))
+                )
                 assert found == expected and told.level_names == again.level_names
                 assert told.assumed == again.assumed and hashes(told) == hashes(again)
                 assert all(before.at <= after.at for before, after in pairwise(found.points))
@@ -293,7 +298,7 @@ def test_a_standing_says_what_a_replay_says(sight: Sight) -> None:
         for scheme in SCHEMES:
             if scheme.partition("-")[0] != subject.partition("/")[0]:
                 continue
-            told, replay = told_of(sight, subject, scheme, "en"), replayed(sight, subject, scheme)
+            told, replay = told_of(sight, subject, scheme, "en"), replayed_at(sight, subject, scheme)
             assert told is not None
             own = own_of(sight, subject, told)
             assert own == answer_of(replay).own_json()
@@ -315,10 +320,11 @@ def test_the_last_publication_is_what_is_effective(sight: Sight) -> None:
         assert told is not None
         publications = list(drawn.publications(told, sight.moment.as_of))
         if publications:
-            assert publications[0].level == told.level["effective_level"]
+            assert publications[0].now is not None and publications[0].now.level == told.level["effective_level"]
             since = told.level["effective_since"]
             assert since in [mark.at for mark in publications]
-            assert {mark.level for mark in publications if mark.at >= since} == {told.level["effective_level"]}
+            shown = {mark.now and mark.now.level for mark in publications if mark.at >= since}
+            assert shown == {told.level["effective_level"]}
             seen += 1
         last = drawn.points(told, sight.moment.as_of)[-1]
         assert last.score == told.level["score"] or told.level["state"] == "closed"

@@ -15,7 +15,7 @@ from projections.desk.drawing.letters import ASCII, ROWS, UNICODE, Letters, char
 from projections.desk.drawing.places import AXIS, GAP, LANE, PLOT, TOP, WIDE
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.plots.asked import labels_of
-from projections.desk.schemes.facet import Band, Mark, Point, Told
+from projections.desk.schemes.facet import Band, Mark, Point, Said, Told
 from replay.replaying.base import Policies
 from tests.support.running import run
 from tests.support.serving import demo_ledger
@@ -61,7 +61,7 @@ def test_a_line_of_letters_rises_falls_and_ends_where_the_score_does(letters: Le
 
 
 def test_the_two_alphabets_draw_the_same() -> None:
-    marks = [Mark("decided", START + 50 * DAY, "bronze-1", 400, "2022-10", "run-1")]
+    marks = [Mark("decided", START + 50 * DAY, START + 50 * DAY, "2022-10", "run-1", Said("bronze-1", 400))]
     timeline = line_of(
         (0, 0), (40, 600), (90, 200), marks=marks, stretches=[StateStretch("closed", START + 95 * DAY, None)]
     )

@@ -14,6 +14,7 @@ from projections.schemes.registry import view_of
 from projections.schemes.shared.viewed import Viewed
 from projections.views.database import BUILDING, LIVE, Views, open_views
 from projections.views.rows import rows_through
+from replay.answers.then import KnownThen
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.timeline import Asked, resolve
 from replay.schemes.registry import answer_of, replay_subject
@@ -42,7 +43,10 @@ def check_told(views: Views, number: int, seen: Counter[str]) -> None:
                 moment_of_build = build.as_of, build.position
                 viewed = Viewed(row.subject, row, policies, *moment_of_build, reader, rows, judges.by_hash, store)
                 own = view_of(row.scheme).own_json(viewed)
-                assert own == answer_of(replay.shown_to(reader)).own_json(), (row.subject, row.scheme)
+                answer = answer_of(shown := replay.shown_to(reader))
+                assert own == answer.own_json(), (row.subject, row.scheme)
+                then = view_of(row.scheme).then_json(viewed, is_stale=False)
+                assert then == answer.then_json(KnownThen(shown)), (row.subject, row.scheme)
             seen[f"{row.scheme} {row.state}"] += 1
             for name in ("preview", "fast_upgrade", "clear_out", "published"):
                 seen[name] += own.get(name) is not None

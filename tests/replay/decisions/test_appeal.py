@@ -154,6 +154,46 @@ def test_a_dispute_from_announcement_to_what_is_known_now(demo: str, tmp_path: P
     assert ask(*asked, "--run", first)["decided"]["level"] == "bronze-1"
 
 
+def test_an_announcement_is_held_against_what_was_known_when_it_was_made(demo: str, tmp_path: Path) -> None:
+    """Everything adds up: from what was known when it was announced, over the decision, to what is known now."""
+    told = event("level.announced", "told", "2022-12-16T12:00:00+08:00", subject=MERCHANT)
+    told["data"] = {"scheme": "merchant-reputation", "period": "2022-11", "level": "bronze-2"}
+    clear = event("order.cleared", "clear-1", "2023-06-01T00:00:00+08:00", subject=MERCHANT, order="ring-1")
+    again = event("order.flagged", "flag-again", "2023-06-02T00:00:00+08:00", subject=MERCHANT, order="ring-1")
+    again["data"]["reason"] = "fake_trade"
+    asked = (MERCHANT, "--scheme", "merchant-reputation", "--month", "2022-11")
+    with open_store(demo) as store:
+        ingest_events(store, [clear], tmp_path)
+        ingest_events(store, [told], tmp_path)
+    undecided = ask(*asked)
+    assert undecided["announced_difference"]["points"] == "+0.0"
+    with open_store(demo) as store:
+        ingest_events(store, [again], tmp_path)
+    run("decide", "merchant-reputation", "--month", "2022-11")
+    found = ask(*asked)
+    (announced,) = found["announced"]
+    known, between = announced["as_known_then"], found["announced_difference"]
+    assert (known["level"], known["points"], known["position"]) == ("bronze-2", "51.7", announced["position"])
+    assert announced["agrees"] is True
+    assert (between["from"]["points"], between["to"]["points"]) == (known["points"], found["decided"]["points"])
+    assert [step["points"] for step in between["steps"]] == ["+0.0", "-1.0", "+0.0", "+0.0"]
+    assert (found["difference"]["from"]["points"], found["difference"]["points"]) == (between["to"]["points"], "+0.0")
+    text = run("appeal", *asked)
+    assert "As known when it was announced" in text and "Bronze Lv2 (bronze-2) was announced: what the rules" in text
+    assert "Between the announcement and the decision" in text
+    wrong = event("level.announced", "wrong", "2022-12-17T12:00:00+08:00", subject=MERCHANT)
+    wrong["data"] = told["data"] | {"level": "gold-1"}
+    with open_store(demo) as store:
+        ingest_events(store, [wrong], tmp_path)
+    found = ask(*asked)
+    assert [item["agrees"] for item in found["announced"]] == [True, False]
+    assert "is NOT what the rules give" in run("appeal", *asked)
+    assert (found["announced_difference"]["from"]["position"], found["announced_difference"]["steps"][1]["points"]) == (
+        found["decided"]["position"],
+        "+0.0",
+    ), "what knew less comes first"
+
+
 def test_a_page_escapes_what_it_shows(demo: str, tmp_path: Path) -> None:
     flag = event("order.flagged", "flag-x", "2023-06-01T00:00:00+08:00", subject=MERCHANT, order="honest-1")
     flag["data"] |= {"reason": "fake_trade", "case": "<script>alert(1)</script>"}

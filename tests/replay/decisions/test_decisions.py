@@ -204,7 +204,7 @@ def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: s
         announced("last-month", MERCHANT, "merchant-reputation", "9999-12", "gold-1"),
     )
     decide_everything()
-    told = ask("audit")["announced"]
+    told = ask("audit", status=1)["announced"]
     assert [
         (item["subject"], item["period"], item["announced"], item["decided"], item["replayed"]) for item in told
     ] == [
@@ -519,12 +519,31 @@ def test_a_retracted_announcement_was_never_made(demo: str, tmp_path: Path) -> N
     wrong = event("level.announced", "odd", "2022-12-16T12:00:00+08:00", subject=MERCHANT)
     wrong["data"] = {"scheme": "creator-level", "period": "2022-11", "level": None}
     learn(demo, tmp_path, told, wrong)
-    first = ask("audit")["announced"]
+    first = ask("audit", status=1)["announced"]
     assert [(item["announced"], item["can_be_replayed"]) for item in first] == [("gold-1", True), (None, False)]
+    assert [item["as_known_then"] and item["as_known_then"]["level"] for item in first] == ["bronze-1", None]
     gone = event("event.retracted", "gone", "2022-12-16T12:02:00+08:00", subject=MERCHANT)
     gone["data"] = {"source": "urn:test", "event": "typo", "reason": "typo"}
     learn(demo, tmp_path, gone)
-    assert [item["announced"] for item in ask("audit")["announced"]] == [None]
+    assert [item["announced"] for item in ask("audit", status=1)["announced"]] == [None]
+
+
+def test_an_audit_tells_no_level_from_no_decision(demo: str, tmp_path: Path) -> None:
+    """Gated is decided as no level; and an announced level that is neither decided nor replayed ends with 1."""
+    told = event("level.announced", "told", "2023-06-02T12:00:00+08:00", subject=LIN)
+    told["data"] = {"scheme": "creator-level", "period": "2023-05", "level": "L6"}
+    learn(demo, tmp_path, told)
+    asked = ("audit", "--subject", LIN)
+    (before,) = ask(*asked, status=1)["announced"]
+    assert (before["decided"], before["decided_state"]) == (None, None)
+    assert "decided: nothing;" in run(*asked, status=1)
+    run("decide", "creator-level", "--month", "2023-05")
+    (after,) = ask(*asked, status=1)["announced"]
+    assert (after["decided"], after["decided_state"], after["replayed_state"]) == (None, "gated", "gated")
+    assert after["as_known_then"] == {"state": "gated", "level": None}
+    line = run(*asked, status=1)
+    assert "announced L6; as known when announced: gated, no level; decided: gated, no level;" in line
+    assert "1 announced otherwise than decided and than replayed" in line
 
 
 @pytest.mark.slow

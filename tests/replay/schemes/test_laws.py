@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.calendar import month_of, month_start
 from domain.events import CORRECTION_TYPES, Event
 from domain.merchant_reputation.account import changes
 from domain.merchant_reputation.rule import Account, History, run
@@ -17,11 +18,12 @@ from replay.answers.diff import STEPS, diff_json, steps_between
 from replay.answers.explain import explain_json
 from replay.answers.history import history_json
 from replay.history.timeline import Moment
+from replay.rendering.facet import standing_json
 from replay.replaying.base import Part, Policies
 from replay.schemes.merchant_reputation.replay import ReputationReplay as Replay
 from tests.conftest import SOAK
 from tests.support.replays import INSTANTS, VERSION_LISTS, candidates, replay_of
-from tests.worlds.merchant_reputation import LONG_AFTER, NOV, SUBJECT, World, flagged, known_of, worlds
+from tests.worlds.merchant_reputation import LONG_AFTER, NOV, OCT, SUBJECT, World, flagged, known_of, worlds
 
 EXAMPLES = 400 * SOAK
 
@@ -110,6 +112,21 @@ def test_history_says_where_the_merchant_stood_at_every_moment(
     assert [item["at"] for item in history_json(replay)["changes"]] == sorted(
         item["at"] for item in history_json(replay)["changes"]
     )
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES)
+@given(world=worlds(), versions=VERSION_LISTS)
+def test_the_standing_of_a_month_is_that_of_its_close(world: World, versions: list[Policy]) -> None:
+    replay = replay_of(versions, world.ledger, world.as_of, world.position)
+    for month in range(month_of(OCT), month_of(world.as_of) + 1):
+        at = min(month_start(month + 1) - 1, world.as_of)
+        then = Replay(SUBJECT, list(replay.known), Moment(at, 0, world.position), replay.policies)
+        found = replay.month_standing(month)
+        begun = [item for item in then.run.months if item.findings] or replay.run.account.opened_at <= at
+        assert found == then.standing() if found is not None else not begun
+        told = explain_json(replay, Part(month), "en")["part"]["standing"]
+        assert told == (None if found is None else standing_json(then.standing()))
 
 
 @pytest.mark.slow

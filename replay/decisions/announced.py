@@ -1,0 +1,59 @@
+"""An announced level beside what the rules give by what was known when it was announced."""
+
+from typing import Any
+
+from domain.calendar import shanghai_text
+from domain.events import Event
+from replay.answers.diff import difference_json, difference_of
+from replay.answers.replay import asked_json
+from replay.history.timeline import Moment
+from replay.rendering.facet import standing_json
+from replay.replaying.base import Replay
+from replay.schemes.registry import choose, lent, replay_of, scheme_of
+from replay.store.base import Store
+
+
+def when_announced(
+    store: Store, scheme: str, subject: str, as_of: int, announcement: tuple[int, int], beside: Replay | None = None
+) -> Replay:
+    """The replay of a period's level by what was known when it was announced: at the (recorded_at, position) of that.
+
+    `beside` is a replay that knows more, as in `replay_of`.
+    """
+    moment, judging = Moment(as_of, *announcement), scheme_of(scheme).replay
+    policies = choose(store, judging, moment)._replace(previewed=())
+    return replay_of(lent(store), judging, subject, moment, policies, beside)
+
+
+def announced_json(store: Store, now: Replay, then: Replay | None, period: str) -> dict[str, Any]:
+    """What was announced of a period and not taken back, each with what was known then; and the step from what was
+    known when it was announced last to what was decided, or where nothing was to what is known now.
+
+    That goes from the one that knew less: with the step from the decision to what is known now it adds up.
+    """
+    events = now.announcements(period)
+    known = [
+        when_announced(
+            store, now.scheme, now.subject, now.moment.as_of, (event.recorded_at, event.position), beside=now
+        )
+        for event in events
+    ]
+    told = [_one_json(event, replay) for event, replay in zip(events, known, strict=True)]
+    if not known:
+        return {"announced": told, "announced_difference": None}
+    ends = sorted((known[-1], now if then is None else then), key=lambda replay: replay.moment.position)
+    return {"announced": told, "announced_difference": difference_json(difference_of(*ends))}
+
+
+def _one_json(event: Event, known: Replay) -> dict[str, Any]:
+    standing = known.standing()
+    return {
+        "source": event.source,
+        "event": event.id,
+        "position": event.position,
+        "level": event.data.level,
+        "at": shanghai_text(event.occurred_at),
+        "recorded_at": shanghai_text(event.recorded_at),
+        "as_known_then": asked_json(known) | standing_json(standing),
+        "agrees": event.data.level == standing.level,
+    }
