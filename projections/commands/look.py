@@ -52,6 +52,7 @@ WORKLISTS: Final = ("differing", "announced", "changed", "set-aside", TOTALS)
 @policy_option
 @policies_option
 @moment_options
+@language_option
 @store_options
 @on_evidence()
 def events(
@@ -66,6 +67,7 @@ def events(
     position: int | None,
     store: str,
     format_: str,
+    lang: str,
 ) -> None:
     """List the recorded events of SUBJECT in the order of the ledger."""
     from domain.calendar import shanghai_text
@@ -82,20 +84,21 @@ def events(
             made = made_beside(replay_subject(opened, subject, moment, scheme, Choice(policy, policies)))
         found = list_events(opened, subject, Chosen(order, types), moment, EVERYTHING_SHOWN, made)
         if moment.asked_known_at is not None and format_ == "text":
-            ledger_text.tell_open(shanghai_text(moment.asked_known_at), moment.position)
-        ledger_text.print_events(found, as_json=format_ == "json")
+            ledger_text.tell_open(shanghai_text(moment.asked_known_at), moment.position, lang)
+        ledger_text.print_events(found, lang, as_json=format_ == "json")
 
 
 @command("event", "levelbook event urn:demo:shop rev-ring-1")
 @click.argument("source")
 @click.argument("id_", metavar="ID")
+@language_option
 @store_options
-def event(source: str, id_: str, store: str, format_: str) -> None:
+def event(source: str, id_: str, store: str, format_: str, lang: str) -> None:
     """Show one event: both times, position, hashes, who caused it, what corrects or retracts it."""
     from replay.history.browse import find_event
 
     with open_at(store) as opened:
-        ledger_text.print_event(find_event(opened, source, id_), as_json=format_ == "json")
+        ledger_text.print_event(find_event(opened, source, id_), lang, as_json=format_ == "json")
 
 
 @command("subjects", "levelbook subjects merchant")

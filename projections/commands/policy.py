@@ -15,6 +15,7 @@ from projections.commands.options import (
     policies_option,
     store_options,
 )
+from projections.configuration.settings import language_option
 from projections.text import policies as policies_text
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ from projections.commands.asked import open_at
 @command("policies", "levelbook policies --scheme merchant-reputation --format json")
 @of_schemes_option
 @policies_option
+@language_option
 @store_options
 @click.pass_context
-def policies(context: click.Context, scheme: str | None, policies: Path | None, store: str, format_: str) -> None:
+def policies(
+    context: click.Context, scheme: str | None, policies: Path | None, store: str, format_: str, lang: str
+) -> None:
     """List the policies that replays use: versions, revisions, each parameter with its value, status and source."""
     from replay.errors import NoStoreError
     from replay.policies.catalog import list_policies
@@ -39,7 +43,7 @@ def policies(context: click.Context, scheme: str | None, policies: Path | None, 
         if context.get_parameter_source("store") is not click.core.ParameterSource.DEFAULT:
             raise
         found = list_policies(None, policies, scheme)
-    policies_text.print_policies(found, as_json=format_ == "json")
+    policies_text.print_policies(found, lang, as_json=format_ == "json")
 
 
 @group("policy", "levelbook policy check 2022-10-26.toml")

@@ -67,6 +67,7 @@ def print_decisions(found: list[dict[str, Any]], language: str, *, as_json: bool
     if as_json:
         print_json(found)
         return
+    from projections.text.schemes.registry import decided_text
     from projections.text.words import Words
 
     words = Words(language, {})
@@ -74,7 +75,7 @@ def print_decisions(found: list[dict[str, Any]], language: str, *, as_json: bool
         since = "" if item["as_decided"] else words.decision("decided_again")
         policy = f"{item['policy']}@{item['policy_hash'][:12]}"
         scheme = words.code_beside("scheme", item["scheme"])
-        standing = _standing(item["scheme"], item, words)
+        standing = decided_text(item["scheme"], item, words)
         told = item | {"scheme": scheme, "policy": policy, "standing": standing, "since": since}
         click.echo(words.decision("decided", **told))
         for line in ("moment", "facts", "findings"):
@@ -87,6 +88,7 @@ def print_audit(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from projections.text.schemes.registry import decided_text
     from projections.text.words import Words
 
     words = Words(language, {})
@@ -94,9 +96,9 @@ def print_audit(found: dict[str, Any], language: str, *, as_json: bool) -> None:
         if item["outcome"] == "reproduced" and not item["restated"]:
             continue
         scheme, named = item["scheme"], _named(item, words)
-        click.echo(words.decision("audited", **named, standing=_standing(scheme, item["decided"], words)))
+        click.echo(words.decision("audited", **named, standing=decided_text(scheme, item["decided"], words)))
         if item["restated"]:
-            click.echo("  " + words.decision("now", standing=_standing(scheme, item["now"], words)))
+            click.echo("  " + words.decision("now", standing=decided_text(scheme, item["now"], words)))
             for step in item["since"]:
                 if step["events"]:
                     told = step | {"points": step["points"] or "", "step": words.step(step["step"])}
@@ -128,18 +130,6 @@ def _named(item: dict[str, Any], words: "Words") -> dict[str, Any]:
     """An audited decision or announcement with its scheme and outcome by name."""
     names = {"scheme": words.code_beside("scheme", item["scheme"])}
     return item | names | ({"outcome": words.code("outcome", item["outcome"])} if "outcome" in item else {})
-
-
-def _standing(scheme: str, found: dict[str, Any], words: "Words") -> str:
-    """As decided: state, level and what the scheme ranks by; running points as everywhere else, with their decimal."""
-    from replay.rendering.clauses import points_text
-    from replay.schemes.registry import scheme_of
-
-    score = found["score"]
-    if score is not None and scheme_of(scheme).replay.has_points:
-        return words.standing(found | {"points": points_text(score)})
-    state, level = words.state(found["state"]), words.level(found["level"])
-    return words.decision("standing", state=state, level=level, score=score)
 
 
 def print_appeal(found: dict[str, Any], language: str, *, as_json: bool) -> None:

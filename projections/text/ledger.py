@@ -8,30 +8,37 @@ import click
 from projections.text.erasures import print_waiting
 
 if TYPE_CHECKING:
-    pass
+    from projections.text.words import Words
 from projections.terminal.tables import LEFT, Column, print_table
 from projections.text.output import print_json, print_json_list
 
 
-def tell_open(asked_known_at: str, position: int) -> None:
+def tell_open(asked_known_at: str, position: int, language: str) -> None:
     """Says that what belongs to a known_at may still grow."""
-    click.echo(
-        f"  known at {asked_known_at} was asked for, which may still come to hold more;"
-        f" position {position} names this for ever"
-    )
+    from projections.text.words import Words
+
+    click.echo("  " + Words(language, {})("known_at_open", asked_known_at=asked_known_at, position=position))
 
 
-def print_events(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+def print_events(found: Iterable[dict[str, Any]], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json_list(found)
         return
+    from projections.text.words import Words, padded
+
+    words = Words(language, {})
     for item in found:
         event = item["event"]
-        data = " ".join(f"{key}={value}" for key, value in event["data"].items()) + _extensions_text(item)
-        click.echo(
-            f"{item['position']:>9}  {item['occurred_at']:<25}  learned {item['recorded_at']:<32}"
-            f"  {event['type']:<18}  {event['source']} {event['id']}  {data}{_bearing_text(item)}{_made_text(item)}"
-        )
+        data = [f"{words.code('field', key)}={_datum(key, value, words)}" for key, value in event["data"].items()]
+        told = {
+            "position": f"{item['position']:>9}",
+            "occurred_at": f"{item['occurred_at']:<25}",
+            "recorded_at": f"{item['recorded_at']:<32}",
+            "type": padded(words.code_beside("type", event["type"]), 18),
+            "event": f"{event['source']} {event['id']}",
+            "data": " ".join(data) + _extensions_text(item),
+        }
+        click.echo(words.ledger("event", **told) + _bearing_text(item, words) + _made_text(item, words))
 
 
 def _extensions_text(item: dict[str, Any]) -> str:
@@ -40,25 +47,59 @@ def _extensions_text(item: dict[str, Any]) -> str:
     return f"  [{shown}]" if shown else ""
 
 
-def _bearing_text(item: dict[str, Any]) -> str:
+def _bearing_text(item: dict[str, Any], words: "Words") -> str:
     """What corrects and retracts an event, by position."""
-    corrected = "".join(f"  corrected by {position}" for position in item["corrected_by"])
-    lifted = "" if item["retracted"] else " (retracted itself)"
-    return corrected + "".join(f"  retracted by {position}{lifted}" for position in item["retracted_by"])
+    corrected = "".join(f"  {words.ledger('corrected_by', position=position)}" for position in item["corrected_by"])
+    key = "retracted_by" if item["retracted"] else "retracted_by_retracted"
+    return corrected + "".join(f"  {words.ledger(key, position=position)}" for position in item["retracted_by"])
 
 
-def _made_text(item: dict[str, Any]) -> str:
+def _made_text(item: dict[str, Any], words: "Words") -> str:
     """What a scheme made of an event, where one was asked."""
     made = item.get("made")
     if made is None:
         return ""
-    return f"  => {made['verdict']} {made['points']}" if "verdict" in made else f"  => {made['note']}"
+    if "verdict" not in made:
+        return f"  => {words.code('verdict', made['note'])}"
+    return f"  => {words.code('verdict', made['verdict'])} {made['points']}"
 
 
-def print_event(found: dict[str, Any], *, as_json: bool) -> None:
+def print_event(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from projections.text.words import Words
+
+    words = Words(language, {})
+    rows = ((_row_name(name, words), _row_value(name, value, words)) for name, value in _event_rows(found, words))
+    print_table((Column(least=20), LEFT), list(rows), is_copied=True)
+
+
+def _row_name(name: str, words: "Words") -> str:
+    """What a row of an event is called: of what it says, by that; and the position of another event behind it."""
+    own, blank, position = name.partition(" ")
+    group, dot, within = own.partition(".")
+    if dot:
+        kind = "field" if group == "data" else "row"
+        return f"{words.code('row', group)}.{words.code(kind, within)}"
+    return words.code("row", own) + blank + position
+
+
+def _row_value(name: str, value: Any, words: "Words") -> str:
+    if name == "type":
+        return words.code_beside("type", value)
+    if isinstance(value, bool) and words.language != "en":
+        return words("true" if value else "false")
+    return _datum(name.removeprefix("data."), value, words) if name.startswith("data.") else str(value)
+
+
+def _datum(name: str, value: Any, words: "Words") -> str:
+    """What an event says: in English as it was recorded."""
+    return str(value) if words.language == "en" else words.datum(name, value)
+
+
+def _event_rows(found: dict[str, Any], words: "Words") -> Iterator[tuple[str, Any]]:
+    """Each row of an event by its name in the answer."""
     event = found["event"]
     rows = {key: value for key, value in found.items() if not isinstance(value, (dict, list))}
     rows |= {key: value for key, value in event.items() if key not in ("data", "subject", "time")}
@@ -66,13 +107,13 @@ def print_event(found: dict[str, Any], *, as_json: bool) -> None:
     rows |= {f"extensions.{key}": value for key, value in found["extensions"].items()}
     rows |= {f"hash.{key}": value for key, value in found["hashes"].items()}
     for name, link in found["neighbours"].items():
-        rows[f"chain.{name}"] = "none" if link is None else f"{link['chain']} (position {link['position']})"
+        rows[f"chain.{name}"] = words("none") if link is None else words.ledger("link", **link)
     for name in ("corrects", "corrected_by", "retracted_by", "retracted_in_vain_by"):
         for other in found[name]:
-            rows[f"{name} {other['position']}"] = (
-                f"{other['type']} {other['source']} {other['id']}, learned {other['recorded_at']}"
+            rows[f"{name} {other['position']}"] = words.ledger(
+                "other", **other | {"type": words.code("type", other["type"])}
             )
-    print_table((Column(least=20), LEFT), [(key, str(value)) for key, value in rows.items()], is_copied=True)
+    yield from rows.items()
 
 
 def print_subjects(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:

@@ -208,40 +208,49 @@ def print_distribution(found: dict[str, Any], language: str, *, as_json: bool) -
     words = Words(language, {})
     click.echo(words.worklist("totals", total=f"{found['total']:,}"))
     click.echo(f"  {words.worklist('stands', **found)}")
-    rows = [(f"{row['subjects']:,}", row["scheme"], _standing(row, words)) for row in found["rows"]]
+    rows = [
+        (f"{row['subjects']:,}", words.code("scheme", row["scheme"]), _standing(row["scheme"], row, words))
+        for row in found["rows"]
+    ]
     print_table((RIGHT, LEFT, LEFT), rows, indent=2)
 
 
-def _standing(found: dict[str, Any] | None, words: "Words") -> str:
-    if found is None:
-        return words.decision("nothing")
-    score = found.get("score")
-    told = words("standing_alone", state=words.state(found["state"]), level=words.level(found["level"]))
-    return told if score is None else words.worklist("with_score", standing=told, score=score)
+def _standing(scheme: str, found: dict[str, Any] | None, words: "Words") -> str:
+    from projections.text.schemes.registry import decided_text
+
+    return words.decision("nothing") if found is None else decided_text(scheme, found, words)
 
 
 def _differing(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     stale = f" ({words.worklist('stale')})" if row["stale"] else ""
-    told = words.worklist("decided", decided=_standing(row["decided"], words), now=_standing(row["now"], words))
-    return row["subject"], row["scheme"], row["period"], told + stale
+    told = words.worklist(
+        "decided",
+        decided=_standing(row["scheme"], row["decided"], words),
+        now=_standing(row["scheme"], row["now"], words),
+    )
+    return row["subject"], words.code("scheme", row["scheme"]), row["period"], told + stale
 
 
 def _announced(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     announced = words.level(row["announced"])
-    decided, now = _standing(row["decided"], words), _standing(row["now"], words)
+    decided, now = _standing(row["scheme"], row["decided"], words), _standing(row["scheme"], row["now"], words)
     told = words.worklist("announced_as", announced=announced, decided=decided, now=now)
     odd = "" if row["is_period"] else f" ({words.worklist('no_such_period')})"
-    return row["subject"], row["scheme"], row["period"], told + odd
+    return row["subject"], words.code("scheme", row["scheme"]), row["period"], told + odd
 
 
 def _changed(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
-    told = words("changed", before=_standing(row["before"], words), after=_standing(row["after"], words))
-    return row["at"], row["subject"], row["scheme"], told
+    told = words(
+        "changed",
+        before=_standing(row["scheme"], row["before"], words),
+        after=_standing(row["scheme"], row["after"], words),
+    )
+    return row["at"], row["subject"], words.code("scheme", row["scheme"]), told
 
 
 def _set_aside(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     told = words.worklist("at_position", position=row["position"], reason=row["reason"])
-    return row["subject"], row["scheme"], told
+    return row["subject"], words.code("scheme", row["scheme"]), told
 
 
 _CELLS = {"differing": _differing, "announced": _announced, "changed": _changed, "set-aside": _set_aside}

@@ -11,6 +11,8 @@ from projections.text.schemes.mcn_level import MCN
 from projections.text.schemes.merchant_reputation import REPUTATION
 from projections.text.schemes.merchant_tier import TIER
 from projections.text.words import Words
+from replay.rendering.clauses import points_text
+from replay.schemes.registry import scheme_of
 
 TEXTS: Final[Mapping[str, SchemeText]] = {
     "merchant-reputation": REPUTATION,
@@ -29,6 +31,17 @@ def text_of(scheme: str) -> SchemeText:
 def own_lines(found: Found, words: Words) -> Iterator[str]:
     """The part of a replay's text that only its scheme has."""
     return text_of(found["scheme"]).lines(found, words)
+
+
+def decided_text(scheme: str, found: Found, words: Words) -> str:
+    """As decided: state, level and what the scheme ranks by; running points as everywhere else, with their decimal."""
+    score = found.get("score")
+    if score is not None and scheme_of(scheme).replay.has_points:
+        return words.standing(found | {"points": points_text(score)})
+    if score is None:
+        return words("standing_alone", state=words.state(found["state"]), level=words.level(found["level"]))
+    state, level = words.state(found["state"]), words.level(found["level"])
+    return words.decision("standing", state=state, level=level, score=score)
 
 
 def evaluation_lines(found: Found, words: Words) -> Iterator[str]:

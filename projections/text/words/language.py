@@ -39,6 +39,14 @@ class Words:
         """The words of decisions, boards and audits."""
         return str(self._words["decisions"][key]).format_map(values)
 
+    def ledger(self, key: str, **values: Any) -> str:
+        """The words of recorded events."""
+        return str(self._words["ledger"][key]).format_map(values)
+
+    def policies(self, key: str, **values: Any) -> str:
+        """The words of policies."""
+        return str(self._words["policies"][key]).format_map(values)
+
     def demo(self, key: str) -> str:
         """The headings of the demo's steps."""
         return str(self._words["demo"][key])
@@ -151,8 +159,9 @@ class Words:
         if isinstance(value, bool):
             return self("true" if value else "false")
         if isinstance(value, str):
-            kind = {"scheme": "scheme"}.get(name, "value")
-            return self.level_name(value) if name == "level" else self.code(kind, value)
+            if name == "level":
+                return self.level_name(value)
+            return self.state(value) if name == "state" else self.code("scheme" if name == "scheme" else "value", value)
         return self.figure(name, value)
 
     def figure_name(self, path: str) -> str:

@@ -113,6 +113,12 @@ ASKED = (
     "diff mcn/harbour --as-of 2023-05-05 --to-as-of 2023-06-05",
     "diff merchant/tea-house --scheme merchant-tier --as-of 2022-10-15 --to-as-of 2022-12-01",
     "audit",
+    "events merchant/tea-house --scheme merchant-reputation",
+    "events creator/lin",
+    "event urn:demo:shop rev-ring-1",
+    "event urn:demo:shop settle-lin-4-1",
+    "policies",
+    *(f"worklist {name}" for name in ("differing", "announced", "changed", "set-aside", "totals")),
     "appeal merchant/tea-house --scheme merchant-reputation --period 2022-11",
     "appeal creator/lin --scheme creator-level --period 2023-04",
     "leaderboard comprehensive --month 2023-04",
@@ -127,7 +133,7 @@ def test_no_code_stands_alone_in_a_chinese_answer(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEVELBOOK_STORE", ledger)
     told = run(*asked.split(), "--lang", "zh")
-    data = re.compile(r'\{"[^\n]*\}')  # an event's own data, as it was sent
+    data = re.compile(r'\[?\{"?[^\n]*')  # an event's data, or a parameter's value, as they were given
     assert sorted(alone(data.sub("", BESIDE.sub("", told)))) == []
 
 
