@@ -260,7 +260,7 @@ def test_policies_show_what_is_published_and_what_is_assumed(tmp_path: Path, mon
     assert {name for name, status in statuses.items() if status == "assumed"} == {"levels", "star_classes"}
     assert all(item["source"] for item in policy["parameters"].values())
     text = run("policies")
-    assert "pair_cap_tenths   published  60" in text and "ours" in text
+    assert "pair_cap_tenths   rule text  60" in text and "ours" in text
 
 
 def test_backup_and_erasure(ledger: str, tmp_path: Path) -> None:
