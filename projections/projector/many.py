@@ -9,14 +9,12 @@ set aside in some scheme alone, and one whose past is long beside what is new of
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import select
+from typing import TYPE_CHECKING, Final
 
 from domain.events import BINDING_TYPES
 from projections.projector.units import Units
 from projections.schemes.registry import going_on_in_bulk, kinds_in_bulk, moving_in_bulk, views_of
-from projections.views.step import LIFE_TYPES, SUBJECTS_AT_ONCE, Step, batched
+from projections.views.step import LIFE_TYPES, Step
 from projections.views.unexpected import Unexpected, trace_of
 from replay.columnar.size import are_many_to_move
 from replay.errors import LevelbookError
@@ -119,8 +117,9 @@ class Many:
         if any(units.is_fresh(view.code, subject) for view in views):
             return False
         return all(
-            view.goes_on
-            or (self.step.state(subject, view.code) in view.resting and (subject, view.code) not in units.work.due)
+            (subject, view.code) not in units.work.due
+            if self.step.state(subject, view.code) in view.resting
+            else view.goes_on
             for view in views
         )
 
@@ -242,14 +241,12 @@ def write(step: Step, changing: "Rewriting") -> None:
 
 def _write_standing(step: Step, subjects: Sequence[str], made: "Standing") -> None:
     """Of rows of which each subject has one at most in a scheme, write those that are others than stand."""
-    from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
+    from projections.schemes.shared.bulk_rows import delete_rows, insert_rows, rows_of_subjects
 
     table, scheme = step.tables[made.table], made.scheme
     names = [column.name for column in table.columns]
-    stands: dict[str, tuple[Any, ...]] = {}
-    for some in batched(subjects, SUBJECTS_AT_ONCE):
-        for row in step.connection.execute(select(table).where(table.c.subject.in_(some), table.c.scheme == scheme)):
-            stands[row.subject] = tuple(row)
+    found = rows_of_subjects(step.connection, table, names, subjects, ("scheme = {}", scheme))
+    stands = {row[0]: tuple(row) for row in found}
     now = {row[0]: row for row in zip(*(made.columns[name] for name in names), strict=True)}
     changed = [subject for subject in subjects if now.get(subject) != stands.get(subject)]
     gone = [subject for subject in changed if subject in stands]

@@ -66,7 +66,8 @@ class View:
     goes_on: bool = False
     """Whether many units are gone on with at once from what is stored (`going_on.move` of its room)."""
     resting: Collection[str | None] = ()
-    """States in which no event changes a unit but those that the views keep by subject, or time."""
+    """States in which no event changes a unit but those that the views keep by subject, or time; going on passes over
+    units in them."""
     laws: tuple[Callable[[Connection, Tables], str | None], ...] = ()
     """What must hold of all its rows → what is wrong."""
     across: Callable[[Step], list[Rewrite]] | None = None
@@ -102,6 +103,7 @@ VIEWS: Final[dict[str, View]] = {
             expected=tier_expected.rows_of,
             own_json=tier_shown.own_json,
             period_rows=PeriodRows("tier_days", "tier", "changed", without_row=frozenset({"not_onboarded"})),
+            goes_on=True,
             resting=tier_view.WITHOUT_FIGURES,
         ),
         View(

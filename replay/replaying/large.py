@@ -15,7 +15,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_of
+from domain.calendar import month_of, month_start
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
 from replay.columnar.columns import EVENT_RETRACTED, WHATS, Columns, taken_out
 from replay.columnar.size import ROWS_TO_AN_EVENT
@@ -295,12 +295,16 @@ class LargeReplay(Replay):
         decided = [event.data for event in self.events.decisions(self.scheme) if event.data.period == period]
         return decided[-1] if decided else None
 
-    def bearing_on(self, around: NDArray[np.bool_], *types: int) -> list[Event]:
-        """The events of some rows and all about the same orders, violations and the like; those of some types, and the
-        retractions.
+    def leading_to(self, month: int, until_then: Collection[int], whenever: Collection[int]) -> NDArray[np.bool_]:
+        """The rows of what is judged or noted of a month, and what led to the verdicts: events about the same orders or
+        violations, of some types those up to its end, of others all.
         """
-        columns = self.columns
-        return self.with_retractions(around | self.about_keys_of(around) | np.isin(columns.what, types))
+        columns, ends = self.columns, month_start(month + 1)
+        judged = self.rows_at(self.verdicts.position[self.verdicts_in(month, None)].tolist())
+        is_such = np.isin(columns.what, [*whenever]) | (np.isin(columns.what, [*until_then]) & (columns.at < ends))
+        found: NDArray[np.bool_] = self.about_keys_of(judged) & is_such
+        found[judged] = found[self.rows_at(self.notes_in(month, None))] = True
+        return found
 
     def about_keys_of(self, rows: Rows) -> NDArray[np.bool_]:
         """Which rows are about the same orders, violations and the like as some rows."""

@@ -4,22 +4,23 @@ What `view.advance` does for one of them with its events, this does for all with
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, select
 
-from domain.calendar import parse_month
+from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account
 from projections.schemes.merchant_reputation.bulk import folded_changes, folded_months, stand
-from projections.schemes.merchant_reputation.rows import judging_of
-from projections.schemes.shared.bulk_rows import JudgedBy, lists, owners_of, starts_of
-from projections.schemes.shared.changing import Rewriting, RowsMade, RowsSet
-from projections.schemes.shared.filling import LATEST
+from projections.schemes.merchant_reputation.rows import judging_of, published
+from projections.schemes.shared.bulk_rows import JudgedBy, Where, lists, owners_of, starts_of
+from projections.schemes.shared.changing import Rewriting, RowsMade
+from projections.schemes.shared.filling import LATEST, Filling
 from projections.schemes.shared.going_on import GoingOn
+from projections.schemes.shared.stored import HISTORY, Numbers, Reads, count_before, stored_rows
 from projections.views.recent import orders_in
-from projections.views.step import SUBJECTS_AT_ONCE, Step, batched
+from projections.views.step import Step
 from replay.columnar.columns import ORDER_CLEARED, ORDER_FLAGGED, ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED
 from replay.schemes.merchant_reputation.fold import fold_reputation, new_accounts
 from replay.schemes.merchant_reputation.folded import Folded, FoldedMonths
@@ -30,7 +31,6 @@ _ORDERED: Final = (ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED)
 _FLAGS: Final = (ORDER_FLAGGED, ORDER_CLEARED)
 """Types whose events bear on every entry of their order."""
 _MONTH_END: Final = Account._fields.index("month_end")
-Numbers = NDArray[np.int64]
 
 
 def move(going: GoingOn) -> Rewriting | None:
@@ -41,8 +41,10 @@ def move(going: GoingOn) -> Rewriting | None:
         return None
     concerned = np.flatnonzero(restarts < LATEST)
     made = Rewriting(step, [going.subjects[subject] for subject in concerned.tolist()])
-    stored = _stored(step, made.subjects)
-    kept = _before(stored.starts, stored.closing[:, _MONTH_END], restarts[concerned] + 1)
+    restarts = restarts[concerned]
+    settled = _settled(step, made.subjects, restarts)
+    stored = _stored(step, made.subjects, restarts, settled)
+    kept = count_before(stored.starts, stored.closing[:, _MONTH_END], restarts + 1)
     openings = _openings(stored, kept)
     ends = openings[:, _MONTH_END]
     firsts = np.where(kept > 0, np.minimum(ends, step.after.as_of) - judging.window_micros, BEFORE_ALL)
@@ -56,6 +58,7 @@ def move(going: GoingOn) -> Rewriting | None:
     made.come.append(RowsMade("reputation_months", lists(folded_months(folded, judged))))
     _change(made, ends, folded, judged)
     stand(filling, folded._replace(months=_whole(stored, kept, folded.months)), judging, judged)
+    _keep_effective(filling, np.flatnonzero(settled))
     made.stand(SCHEME, filling)
     return made
 
@@ -81,67 +84,68 @@ def _restarts(going: GoingOn) -> Numbers:
 # --- what is stored ---------------------------------------------------------------------------------------------------
 
 
+def _settled(step: Step, subjects: Sequence[str], restarts: Numbers) -> NDArray[np.bool_]:
+    """Of which subjects stays effective what is: nothing was published since, or is judged again from before then."""
+    month, levels = published(step), [step.level(subject, SCHEME) for subject in subjects]
+    if month is None:
+        return np.zeros(len(subjects), np.bool_)
+    is_known = [level is not None and level.effective_since is not None for level in levels]
+    return np.array(is_known, np.bool_) & (restarts >= month_start(month + 1))
+
+
+def _keep_effective(filling: Filling, settled: Numbers) -> None:
+    columns, names = dict(filling.prepared)["levels"], filling.columns.subjects
+    for number in settled.tolist():
+        level = filling.step.level(names[number], SCHEME)
+        for name in ("effective_state", "effective_level", "effective_since"):
+            columns[name][number] = getattr(level, name)
+
+
 class _Stored(NamedTuple):
-    """The months that are stored of some subjects, as in FoldedMonths."""
+    """The months that are stored of some subjects, as in FoldedMonths: as far back as they are asked for."""
 
     starts: Numbers
-    month: NDArray[np.int32]
+    month: Numbers
     closing: Numbers
 
 
-def _stored(step: Step, subjects: Sequence[str]) -> _Stored:
-    rows = _rows(step, "reputation_months", subjects, _COLUMNS)
+def _stored(step: Step, subjects: Sequence[str], restarts: Numbers, settled: NDArray[np.bool_]) -> _Stored:
+    """All months, but of settled subjects, if one closed shortly before they are judged again, none long before that.
+
+    A publication may rest on any month; what is judged, on the last that closed.
+    """
+    first = month_of(int(restarts[settled].min(initial=step.after.as_of))) - _MONTHS_BEFORE
+    late = _months_of(step, subjects, np.flatnonzero(settled), ("month >= {}", month_text(first)))
+    found = np.zeros(len(subjects), np.bool_)
+    found[late["subject"][late["month_end"] <= restarts[late["subject"]]]] = True
+    rest = _months_of(step, subjects, np.flatnonzero(~found))
+    some = found[late["subject"]]
+    rows = {name: np.concatenate([column[some], rest[name]]) for name, column in late.items()}
     order = np.lexsort((rows["month"], rows["subject"]))
-    account = (rows[name][order] for name in _COLUMNS[1:])
+    account = (rows[name][order] for name in _ACCOUNT)
     return _Stored(starts_of(rows["subject"][order], len(subjects)), rows["month"][order], np.stack([*account], axis=1))
 
 
-_COLUMNS: Final = (
-    *("month", "closing_tenths", "growth_tenths", "cap_tenths", "month_end"),
-    *("opened_at", "is_open", "closed_at", "closed_position", "netting"),
-)
-"""The month, and what the fields of its account at the close are called."""
+_MONTHS_BEFORE: Final = 2
 
 
-def _rows(
-    step: Step, name: str, subjects: Sequence[str], columns: Sequence[str], *where: ColumnElement[bool]
-) -> dict[str, NDArray[Any]]:
-    """Columns of a table's rows of some subjects, which are numbered in the order given."""
-    table = step.tables[name]
-    query = select(table.c.subject, *(table.c[column] for column in columns)).where(*where)
-    if "scheme" in table.c:
-        query = query.where(table.c.scheme == SCHEME)
-    numbers = {subject: number for number, subject in enumerate(subjects)}
-    found: list[Any] = []
-    for some in batched(subjects, SUBJECTS_AT_ONCE):
-        found += step.connection.execute(query.where(table.c.subject.in_(some)))
-    values: Any = [*zip(*found, strict=True)] or [[]] * (len(columns) + 1)
-    whose = np.array([numbers[subject] for subject in values[0]], np.int64)
-    return {"subject": whose} | {
-        column: np.array([*map(_READ.get(column, int), some)], np.int64)
-        for column, some in zip(columns, values[1:], strict=True)
-    }
+def _months_of(step: Step, subjects: Sequence[str], some: Numbers, *where: Where) -> dict[str, Numbers]:
+    """Of the subjects with these numbers."""
+    columns: Reads = {"month": cache(parse_month), **_ACCOUNT}
+    rows = stored_rows(step, "reputation_months", [subjects[number] for number in some.tolist()], columns, *where)
+    return rows | {"subject": some[rows["subject"]]}
 
 
 def _cap(value: int | None) -> int:
     return NO_CAP if value is None else value
 
 
-def _end(at: int | None) -> int:
-    return LATEST if at is None else at
-
-
-_READ: Final[dict[str, Any]] = {
-    "month": parse_month,
+_ACCOUNT: Final[Reads] = {
+    **dict.fromkeys(("closing_tenths", "growth_tenths"), int),
     "cap_tenths": _cap,
-    "to_at": _end,
+    **dict.fromkeys(("month_end", "opened_at", "is_open", "closed_at", "closed_position", "netting"), int),
 }
-
-
-def _before(starts: Numbers, instants: Numbers, ends: Numbers) -> Numbers:
-    """By subject, how many of its instants, which rise, stand before one."""
-    owners = owners_of(starts)
-    return np.bincount(owners[instants < ends[owners]], minlength=len(starts) - 1)
+"""What the fields of the account at a month's close are called."""
 
 
 def _openings(stored: _Stored, kept: Numbers) -> Numbers:
@@ -167,9 +171,8 @@ def _whole(stored: _Stored, kept: Numbers, made: FoldedMonths) -> FoldedMonths:
 
 def _change(made: Rewriting, ends: Numbers, folded: Folded, judged: JudgedBy) -> None:
     """The level's history from the openings on; what is kept of it ends where that begins."""
-    history = made.step.tables["history"].c
-    still = history.to_at.is_(None) | (history.to_at >= int(ends.min(initial=LATEST)))  # what ended before is kept
-    rows = _rows(made.step, "history", made.subjects, ("number", "from_at", "to_at"), still)
+    still = "(to_at IS NULL OR to_at >= {})", int(ends.min(initial=LATEST))  # what ended before is kept
+    rows = stored_rows(made.step, "history", made.subjects, HISTORY, ("scheme = {}", SCHEME), still)
     whose, number, is_kept = rows["subject"], rows["number"], rows["from_at"] < ends[rows["subject"]]
     kept = np.zeros(len(ends), np.int64)
     np.maximum.at(kept, whose[is_kept], number[is_kept] + 1)
@@ -181,10 +184,4 @@ def _change(made: Rewriting, ends: Numbers, folded: Folded, judged: JudgedBy) ->
     begins, some = np.full(len(kept), LATEST), np.flatnonzero(np.diff(folded.changes.starts))
     begins[some] = folded.changes.at[folded.changes.starts[some]]
     ended = np.flatnonzero(is_kept & (number == kept[whose] - 1) & (rows["to_at"] != begins[whose]))
-    keys = {
-        "subject": [made.subjects[subject] for subject in whose[ended].tolist()],
-        "scheme": [SCHEME] * len(ended),
-        "number": number[ended].tolist(),
-    }
-    to_be = [None if at == LATEST else at for at in begins[whose[ended]].tolist()]
-    made.set.append(RowsSet("history", keys, "to_at", to_be))
+    made.end_rows(SCHEME, whose[ended], number[ended], begins[whose[ended]])

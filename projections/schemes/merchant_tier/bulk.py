@@ -36,11 +36,11 @@ def fill(filling: Filling) -> None:
     judging, names = judging_of(filling.step), filling.columns.subjects
     folded = _folded(filling, judging)
     judged = JudgedBy(judging.terms, judging.policies)
-    filling.insert("tier_figures", _figures_columns(names, folded))
-    days = _day_columns(names, folded, judging, judged)
+    filling.insert("tier_figures", figures_columns(names, folded.figure_subjects, folded.figure_days, folded.figures))
+    days = folded_days(names, folded, judging, judged)
     filling.insert("tier_days", days)
-    filling.insert("history", _change_columns(days, folded))
-    _stand(filling, folded, judging, judged)
+    filling.insert("history", folded_changes(days, folded))
+    stand(filling, folded, judging, judged)
 
 
 def move(changing: Changing) -> None:
@@ -50,7 +50,7 @@ def move(changing: Changing) -> None:
     then, now = (_folded(known, judging) for known in (changing.then, changing.now))
     _move_figures(changing, then, now)
     _move_changes(changing, then, now, judging, judged)
-    _stand(changing.now, now, judging, judged)
+    stand(changing.now, now, judging, judged)
 
 
 def _folded(filling: Filling, judging: Judging) -> TierFolded:
@@ -65,12 +65,11 @@ def _with_figures(folded: TierFolded, rows: NDArray[Any]) -> TierFolded:
     return folded._replace(**figures)
 
 
-def _figures_columns(names: list[str], folded: TierFolded) -> dict[str, Any]:
-    return {
-        "subject": named(names, folded.figure_subjects),
-        "day": folded.figure_days,
-        **dict(zip(DAY_FIGURES, folded.figures.T, strict=True)),
-    }
+def figures_columns(
+    names: list[str], subjects: NDArray[Any], days: NDArray[np.int64], figures: NDArray[np.int64]
+) -> dict[str, Any]:
+    """The rows of figures of days, as columns."""
+    return {"subject": named(names, subjects), "day": days, **dict(zip(DAY_FIGURES, figures.T, strict=True))}
 
 
 def _move_figures(changing: Changing, then: TierFolded, now: TierFolded) -> None:
@@ -80,7 +79,9 @@ def _move_figures(changing: Changing, then: TierFolded, now: TierFolded) -> None
     )
     found = changing.difference(SCHEME, stood, stands)
     since = ("day", lambda some: then.figure_days[stood.starts[some] + found.begin[some]].tolist())
-    columns = _figures_columns(names, _with_figures(now, found.rows))
+    columns = figures_columns(
+        names, now.figure_subjects[found.rows], now.figure_days[found.rows], now.figures[found.rows]
+    )
     changing.rewrite(SCHEME, "tier_figures", found, columns, since)
 
 
@@ -90,15 +91,15 @@ def _move_changes(changing: Changing, then: TierFolded, now: TierFolded, judging
     for table, keys in (("tier_days", {}), ("history", {"scheme": SCHEME})):
         found = changing.difference(SCHEME, stood, stands, linked=table == "history")
         chosen = now._replace(moves=now.moves[found.rows])
-        columns = _day_columns(names, chosen, judging, judged)
+        columns = folded_days(names, chosen, judging, judged)
         if table == "history":
-            columns = _change_columns(columns, chosen)
+            columns = folded_changes(columns, chosen)
         columns["number"] = found.numbers
         since = ("number", lambda some, begin=found.begin: begin[some].tolist())
         changing.rewrite(SCHEME, table, found, columns, since, **keys)
 
 
-def _stand(filling: Filling, folded: TierFolded, judging: Judging, judged: JudgedBy) -> None:
+def stand(filling: Filling, folded: TierFolded, judging: Judging, judged: JudgedBy) -> None:
     """Where merchants stand, and when they next change by time alone."""
     subjects, last_day = filling.of_kind("merchant"), last_closed_day(filling.as_of)
     filling.insert("levels", _level_columns(filling.columns.subjects, folded, subjects, judging, judged, last_day))
@@ -108,7 +109,8 @@ def _stand(filling: Filling, folded: TierFolded, judging: Judging, judged: Judge
     filling.calendar(SCHEME, subjects, next_at[subjects])
 
 
-def _day_columns(names: list[str], folded: TierFolded, judging: Judging, judged: JudgedBy) -> dict[str, Any]:
+def folded_days(names: list[str], folded: TierFolded, judging: Judging, judged: JudgedBy) -> dict[str, Any]:
+    """The rows of days on which the tier changed, as columns; numbered as if nothing came before them."""
     moves: Any = folded.moves
     after = moves["after"].view(np.recarray)
     starts = starts_of(moves["subject"], len(names))
@@ -130,7 +132,7 @@ def _levels(judging: Judging, days: NDArray[Any], states: NDArray[Any], tiers: N
     return where(rated, named_in(codes, places, np.where(rated, tiers, 0)))
 
 
-def _change_columns(days: dict[str, Any], folded: TierFolded) -> dict[str, Any]:
+def folded_changes(days: dict[str, Any], folded: TierFolded) -> dict[str, Any]:
     """The rows of days on which the tier changed as rows of the level's history."""
     moves, names = folded.moves, days["subject"]
     starts = starts_of(moves["subject"], len(folded.states))

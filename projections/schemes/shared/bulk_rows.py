@@ -9,11 +9,13 @@ from sqlalchemy import Connection, Table
 
 from domain.policy import Policy, Term
 from projections.views.rows import JUDGED
-from projections.views.step import judged_by
+from projections.views.step import SUBJECTS_AT_ONCE, batched, judged_by
 from replay.schema.columns import BIG
 
 Values = list[Any]
 """One column's values, a value a row."""
+Where = tuple[str, Any]
+"""A condition with {} in the place of a value, and the value."""
 
 
 def insert_rows(connection: Connection, table: Table, columns: dict[str, Values]) -> int:
@@ -32,6 +34,22 @@ def insert_rows(connection: Connection, table: Table, columns: dict[str, Values]
         marks = ", ".join("?" * len(names))
         connection.exec_driver_sql(f"INSERT INTO {target} ({', '.join(names)}) VALUES ({marks})", rows)
     return len(rows)
+
+
+def rows_of_subjects(
+    connection: Connection, table: Table, names: Sequence[str], subjects: Sequence[str], *where: Where
+) -> list[tuple[Any, ...]]:
+    """Some columns of the rows of some subjects, as the driver gives them: many, and none made an object of its own."""
+    target = table.name if table.schema is None else f"{table.schema}.{table.name}"
+    is_postgres = connection.dialect.name == "postgresql"
+    mark, conditions = "%s" if is_postgres else "?", "".join(f" AND {condition}" for condition, _ in where)
+    found: list[Any] = []
+    for some in batched(subjects, SUBJECTS_AT_ONCE):
+        whose = "subject = ANY({})" if is_postgres else f"subject IN ({', '.join(['{}'] * len(some))})"
+        sql = f"SELECT {', '.join(names)} FROM {target} WHERE {whose}{conditions}".replace("{}", mark)
+        values = ([*some],) if is_postgres else tuple(some)
+        found += connection.exec_driver_sql(sql, (*values, *(value for _, value in where))).all()
+    return found
 
 
 def delete_rows(connection: Connection, table: Table, columns: dict[str, Values], since: str | None = None) -> None:

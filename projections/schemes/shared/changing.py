@@ -12,7 +12,7 @@ import numpy as np
 
 from projections.schemes.shared.bulk_rows import lists
 from projections.schemes.shared.differing import Numbers, first_differing, rows_from
-from projections.schemes.shared.filling import Filling
+from projections.schemes.shared.filling import LATEST, Filling
 from projections.views.step import Step
 from replay.columnar.columns import TYPES, Columns
 from replay.history.timeline import Moment
@@ -106,6 +106,16 @@ class Rewriting:
         """Rows of the subjects with these numbers go; `keys` are further columns of all of them."""
         named = {"subject": [self.subjects[number] for number in numbers.tolist()]}
         self.gone.append(RowsGone(table, named | {key: [value] * len(numbers) for key, value in keys.items()}, since))
+
+    def end_rows(self, scheme: str, subjects: Numbers, numbers: Numbers, instants: Numbers) -> None:
+        """Rows of the history of levels, of the subjects with these numbers, end at other instants; LATEST: never."""
+        keys = {
+            "subject": [self.subjects[subject] for subject in subjects.tolist()],
+            "scheme": [scheme] * len(subjects),
+            "number": numbers.tolist(),
+        }
+        ends = [None if at == LATEST else at for at in instants.tolist()]
+        self.set.append(RowsSet("history", keys, "to_at", ends))
 
     def note_changed(self, scheme: str, subject: str, month: int) -> None:
         """What rests on a subject may see it changed from a month on."""

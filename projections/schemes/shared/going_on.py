@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from projections.schemes.shared.filling import Filling
 from projections.views.recent import Orders, RecentRecords, orders_in
-from projections.views.step import SUBJECTS_AT_ONCE, Step, batched
-from replay.columnar.columns import EVENT_RETRACTED, Columns
+from projections.views.step import LIFE_TYPES, SUBJECTS_AT_ONCE, Step, batched
+from replay.columnar.columns import EVENT_RETRACTED, WHATS, Columns
 from replay.columnar.encoding import Named, chosen
 from replay.columnar.numbering import names_schema, number
 from replay.columnar.reading import joined
@@ -71,28 +71,54 @@ class GoingOn:
         if not all(map(recent.has, subjects)):
             return None
         columns = self._with_retractions(recent.rows(subjects))
+        return self.filling_from(columns)
+
+    def of_orders(self, subjects: Collection[str], whats: Collection[int]) -> Columns:
+        """What is known, of events of some types, about the orders of which some subjects' new ones are, with all
+        retractions. Those of which a record cannot be read are left out."""
+        among = np.array([subject in subjects for subject in self.subjects], np.bool_)
+        rows = np.flatnonzero(np.isin(self.new.what, [*whats]) & among[self.new.stream])
+        named = self.about(orders_in(self.new, rows))
+        codes = named.name.dictionary_encode().indices.fill_null(-1).to_numpy()
+        orders = named.stream.astype(np.int64) << 32 | codes
+        read = np.isin(named.what, [*whats])
+        asked = np.unique(orders[read & (named.position > self.step.before.position)])
+        return self._with_retractions(chosen(named, np.flatnonzero(read & np.isin(orders, asked))))
+
+    def life(self, subjects: Sequence[str]) -> Columns:
+        """The rare events of some subjects, as the views keep them."""
+        return _numbered(self._life(subjects, LIFE_TYPES))
+
+    def filling_from(self, columns: Columns) -> Filling:
+        """Columns to be filled from, as they are known at the step's end."""
         return Filling(self.step, columns, partial(self._slots, self.step.after))
 
     def _with_retractions(self, named: Named) -> Columns:
         """The records with all retractions of their subjects, as the views keep them."""
         kept = chosen(named, np.flatnonzero(named.what != EVENT_RETRACTED))
-        numbers = {subject: number for number, subject in enumerate(named.streams)}
+        return _numbered(joined([kept, self._life(named.streams, (RETRACTED,))]))
+
+    def _life(self, subjects: Sequence[str], types: Collection[str]) -> Named:
+        numbers = {subject: number for number, subject in enumerate(subjects)}
         life = self.step.tables["life"].c
         rows: list[Any] = []
-        for some in batched(named.streams, SUBJECTS_AT_ONCE):
-            rows += self.step.rows("life", life.subject.in_(some), life.type == RETRACTED)
-        zeros, none = np.zeros(len(rows), np.int8), pa.nulls(len(rows), pa.string())
-        retractions = Named(
+        for some in batched(subjects, SUBJECTS_AT_ONCE):
+            rows += self.step.rows("life", life.subject.in_(some), life.type.in_(sorted(types)))
+        opened = [row.about if row.type == "merchant.onboarded" else None for row in rows]
+        tiers = [int(row.about[2:]) if row.type == "merchant.tier_set" else 0 for row in rows]
+        return Named(
             stream=np.array([numbers[row.subject] for row in rows], np.int32),
             at=np.array([row.at for row in rows], np.int64),
             position=np.array([row.position for row in rows], np.int64),
-            what=np.full(len(rows), EVENT_RETRACTED, np.int8),
+            what=np.array([WHATS[row.type] for row in rows], np.int8),
             amount=np.array([row.value for row in rows], np.int64),
-            detail=zeros.astype(np.int16),
-            extra=zeros,
-            name=none,
-            buyer=none,
-            streams=named.streams,
+            detail=np.array(tiers, np.int16),
+            extra=np.zeros(len(rows), np.int8),
+            name=pa.array(opened, pa.string()),
+            buyer=pa.nulls(len(rows), pa.string()),
+            streams=[*subjects],
         )
-        both = joined([kept, retractions])
-        return number(chosen(both, np.argsort(both.position, kind="stable")), names_schema().empty_table()).columns
+
+
+def _numbered(named: Named) -> Columns:
+    return number(chosen(named, np.argsort(named.position, kind="stable")), names_schema().empty_table()).columns

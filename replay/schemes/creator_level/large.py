@@ -10,7 +10,7 @@ from domain.calendar import month_start
 from domain.creator_level.facts import CONTENT, Verdict, evaluation_period, rules_of
 from domain.creator_level.rule import SCHEME, Figures, Rules
 from domain.policy import Policy, terms_of
-from replay.columnar.columns import no_rows
+from replay.columnar.columns import CREDIT_RESTORED, SALE_SETTLED, no_rows
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
@@ -73,7 +73,7 @@ class LargeCreator(LargeReplay, CreatorReplay):
 
     def month_told(self, month: int) -> CreatorReplay:
         begins, ends = month_start(month), month_start(month + 1)
-        known = self.bearing_on((self.columns.at >= begins) & (self.columns.at < ends))
+        known = self.with_retractions(self.leading_to(month, (SALE_SETTLED,), (CREDIT_RESTORED,)))
         position, at = self._published
         known += self.events.at(position[(at >= begins) & (at < ends)].tolist())
         known.sort(key=lambda event: event.position)

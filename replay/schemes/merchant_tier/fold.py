@@ -37,6 +37,8 @@ from domain.merchant_tier.rule import (
     Act,
     Move,
     Rules,
+    fast_day_again,
+    span_place,
     state_number,
     step,
 )
@@ -96,10 +98,44 @@ class SpanNumbers(NamedTuple):
     rules: Rules
 
 
-def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int, *, judges: bool = False) -> TierFolded:
-    """Step every merchant from nothing to the close of a day, by what the columns know.
+class TierOpenings(NamedTuple):
+    """From where each subject is stepped."""
 
-    `judges`: with the verdict on every event.
+    days: NDArray[np.int64]
+    """At whose close its account stands."""
+    accounts: NDArray[np.void]
+    """By subject: records of `domain.merchant_tier.rule.Account`, of which `fast_day` is found again."""
+    starts: NDArray[np.int64]
+    """By subject, where its figures begin; one more for the end."""
+    figure_days: Any
+    figures: Any
+    """A row for each subject and day, in order: as far back as windows and waiting reach, days after the last one too;
+    columns as in TierFolded."""
+
+
+def no_accounts(subjects: int) -> NDArray[np.void]:
+    """The account of a merchant that never opened, for each of so many subjects."""
+    return np.repeat(records_of([NOT_OPEN]), subjects)
+
+
+def _from_nothing(subjects: int, start: int) -> TierOpenings:
+    none = np.zeros(0, np.int64)
+    days, starts = np.full(subjects, start - 1), np.zeros(subjects + 1, np.int64)
+    return TierOpenings(days, no_accounts(subjects), starts, none, np.zeros((0, FIGURES), np.int64))
+
+
+def fold_tier(
+    columns: Columns,
+    terms: Sequence[Term],
+    last_day: int,
+    *,
+    judges: bool = False,
+    openings: TierOpenings | None = None,
+) -> TierFolded:
+    """Step every merchant to the close of a day, by what the columns know; from nothing where `openings` are left out.
+
+    Where these have figures of a subject, its columns need no more than what acts on its tier. `judges`: with the
+    verdict on every event.
     """
     numbers = {text: number for number, text in enumerate(columns.texts)}
     readings: list[Any] = [item._replace(category=numbers.get(item.category, -1)) for item in readings_of(terms)]  # type: ignore[arg-type]
@@ -108,7 +144,8 @@ def fold_tier(columns: Columns, terms: Sequence[Term], last_day: int, *, judges:
     folding = compiled(_fold, *READING, *STEPPING, *_PARTS, day_of, day_start, in_order, *WRITING)
     rows = rows_of(columns, "merchant")
     room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
-    found: Any = folding(rows, records_of(readings), records_of(spans), acts, told, last_day, room)
+    begun = openings or _from_nothing(len(columns.subjects), spans[0].rules.start_day)
+    found: Any = folding(rows, begun, records_of(readings), records_of(spans), acts, told, last_day, room)
     return TierFolded._make([*found[:-1], written_in(room, found[-1])])
 
 
@@ -142,9 +179,11 @@ class Read(NamedTuple):
     """The first day after the last one of which something is known already."""
 
 
-def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day: int, room: Room) -> Any:
+def _fold(
+    rows: Rows, begun: TierOpenings, readings: Any, spans: Any, acts: Any, told: Any, last_day: int, room: Room
+) -> Any:
     assert in_order(rows)
-    days_max, days_all, acts_max, keys = _sizes(rows)
+    days_max, days_all, acts_max, keys = _sizes(rows, begun)
     work = MerchantBuffers(
         np.empty(days_all, np.int32),
         np.empty(days_all, np.int64),
@@ -170,9 +209,13 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
         room.verdicts.starts[subject + 1] = judged
         account, next_day = NOT_OPEN, start if last_day < start else NEVER
         if read.in_scope:
-            days = work.figure_days[first:filled]
-            _sum(work.figures[first:filled], sums)
-            stepped = step(days, sums, work.acts[: read.acts], spans, last_day, start - 1, NOT_OPEN)
+            low, high = begun.starts[subject], begun.starts[subject + 1]
+            days, counted = work.figure_days[first:filled], work.figures[first:filled]
+            if low < high:
+                days, counted = begun.figure_days[low:high], begun.figures[low:high]
+            _sum(counted, sums)
+            opened_at, opening = _opening(begun, subject, days, sums, spans)
+            stepped = step(days, sums, work.acts[: read.acts], spans, last_day, opened_at, opening)
             account, next_day = stepped[0], stepped[2]
             for move in stepped[1]:
                 owners.append(subject)
@@ -182,10 +225,7 @@ def _fold(rows: Rows, readings: Any, spans: Any, acts: Any, told: Any, last_day:
         next_days[subject] = min(next_day, read.next_day)
     told = np.empty(len(moves), told.dtype)
     for place, move in enumerate(moves):
-        told[place].subject, told[place].day, told[place].cause = owners[place], move.day, move.cause
-        told[place].position, told[place].state = move.position, state_number(True, True, move.after)
-        _write(told[place].before, move.before)
-        _write(told[place].after, move.after)
+        _write_move(told[place], owners[place], move)
     figures = (work.figure_subjects[:filled], work.figure_days[:filled], work.figures[:filled])
     return *figures, told, accounts, states, next_days, judged
 
@@ -236,8 +276,16 @@ def _read(
     return Read(filled, judged, acts, opened, scoped, next_day)
 
 
-def _sizes(rows: Rows) -> tuple[int, int, int, int]:
-    """At most so many days with figures of one merchant, and of all; acts of one; orders of one."""
+def _opening(begun: TierOpenings, subject: int, days: Any, sums: Any, spans: Any) -> tuple[int, Account]:
+    """The day from whose close on a merchant is stepped, and its account there."""
+    opened_at, kept = begun.days[subject], begun.accounts[subject]
+    account = Account(kept.tier, kept.since, kept.lowest_since, kept.fast_day, kept.open, kept.cleared_out)
+    rules = spans[span_place(spans, opened_at)].rules
+    return opened_at, fast_day_again(opened_at + 1, account, days, sums, rules)
+
+
+def _sizes(rows: Rows, begun: TierOpenings) -> tuple[int, int, int, int]:
+    """At most so many days with figures of one merchant, and of all that rows give; acts of one; orders of one."""
     days_max = days_all = acts_max = keys = 0
     for subject in range(len(rows.judged)):
         if not rows.judged[subject]:
@@ -249,7 +297,8 @@ def _sizes(rows: Rows) -> tuple[int, int, int, int]:
             if _kind_of(rows.what[row]) >= 0 and rows.at[row] >= day_end:
                 day_end = day_start(day_of(rows.at[row]) + 1)
                 days += 1
-        days_max, days_all, acts_max = max(days_max, days), days_all + days, max(acts_max, acts)
+        days_all, acts_max = days_all + days, max(acts_max, acts)
+        days_max = max(days_max, days, begun.starts[subject + 1] - begun.starts[subject])
     return days_max, days_all, acts_max, keys
 
 
@@ -278,9 +327,16 @@ def _sum(figures: Any, sums: Any) -> None:
             sums[figure, place + 1] = sums[figure, place] + figures[place, figure]
 
 
+def _write_move(record: Any, subject: int, move: Move) -> None:
+    record.subject, record.day, record.cause = subject, move.day, move.cause
+    record.position, record.state = move.position, state_number(True, True, move.after)
+    _write(record.before, move.before)
+    _write(record.after, move.after)
+
+
 def _write(record: Any, account: Account) -> None:
     record.tier, record.since, record.lowest_since = account.tier, account.since, account.lowest_since
     record.fast_day, record.open, record.cleared_out = account.fast_day, account.open, account.cleared_out
 
 
-_PARTS: Final = (_read, _sizes, _kind_of, _cause_of, _sum, _write)
+_PARTS: Final = (_read, _opening, _sizes, _kind_of, _cause_of, _sum, _write_move, _write)

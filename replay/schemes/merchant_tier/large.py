@@ -6,12 +6,20 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_start
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, last_closed_day, spans_of
 from domain.merchant_tier.rule import SCHEME, Window
 from domain.policy import start_of_day, terms_of
-from replay.columnar.columns import MERCHANT_CLOSED, MERCHANT_ONBOARDED, TIER_SET, no_rows
+from replay.columnar.columns import (
+    COMPLAINT_DISMISSED,
+    MERCHANT_CLOSED,
+    MERCHANT_ONBOARDED,
+    ORDER_COMPLAINED,
+    ORDER_PAID,
+    REVIEW_POSTED,
+    TIER_SET,
+    no_rows,
+)
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
@@ -53,8 +61,9 @@ class LargeTier(LargeReplay, TierReplay):
         return rows, np.full(len(rows), self.note_words.index(BEFORE_OPENING), np.int8)
 
     def month_told(self, month: int) -> "MonthOfTier":
-        around = (self.columns.at >= month_start(month)) & (self.columns.at < month_start(month + 1))
-        known = self.bearing_on(around, MERCHANT_ONBOARDED, MERCHANT_CLOSED, TIER_SET)
+        acts = np.isin(self.columns.what, (MERCHANT_ONBOARDED, MERCHANT_CLOSED, TIER_SET))
+        counted = (ORDER_PAID, ORDER_COMPLAINED, REVIEW_POSTED)
+        known = self.with_retractions(acts | self.leading_to(month, counted, (COMPLAINT_DISMISSED,)))
         found = MonthOfTier(self, known)
         found.elsewhere = self.named_elsewhere(known)
         return found

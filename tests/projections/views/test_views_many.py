@@ -14,6 +14,7 @@ from projections.projector.advance import StepReport, advance
 from projections.schemes.creator_level import view as creator_view
 from projections.schemes.merchant_reputation import bulk as reputation_bulk
 from projections.schemes.merchant_reputation import going_on
+from projections.schemes.merchant_tier import going_on as tier_going_on
 from projections.schemes.merchant_tier import view as tier_view
 from projections.views import recent
 from projections.views.database import BUILDING, Views, open_views
@@ -205,12 +206,13 @@ def test_a_long_past_is_not_read_again_for_a_few_events(tmp_path: Path, monkeypa
 class Settled(World):
     """Merchants out of the scope of tiers, whose openings, closings and retractions are rare."""
 
+    CATEGORY = "toys"
     NAMES = tuple(f"merchant/m-{number}" for number in range(1, 7))
 
     def _one(self) -> Event:
         number = len(self._made)
         if number < len(self.NAMES):
-            made = self._event("merchant.onboarded", self.NAMES[number], category="toys")
+            made = self._event("merchant.onboarded", self.NAMES[number], category=self.CATEGORY)
             made["time"] = instant_text(BEGIN + number * DAY_MICROS)
         elif self.random.random() < 0.01:
             made = self._retraction()
@@ -219,9 +221,15 @@ class Settled(World):
             while made["type"].startswith("merchant.") and self.random.random() < 0.95:
                 made = self._of_merchant(self.random.choice(self.NAMES))
             if made["type"] == "merchant.onboarded":
-                made["data"]["category"] = "toys"
+                made["data"]["category"] = self.CATEGORY
         self._made.append(made)
         return made
+
+
+class InScope(Settled):
+    """The same within the scope of tiers."""
+
+    CATEGORY = "fresh"
 
 
 def openings_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -300,3 +308,63 @@ def test_a_failure_while_going_on_is_told_and_a_record_that_cannot_be_read_stops
             assert {(row[0], row[2]) for row in tables_of(views, 1)["set_aside"]} == {("merchant/m-2", position)}
             ingest_events(store, world.events(50), tmp_path)
             both.step(is_large=True)
+
+
+class FromStored:
+    """What becomes of tiers that are gone on with: how many are stepped, change, or are left until their day closes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.stepped = self.moves = self.left = 0
+        folding, resting = tier_going_on.fold_tier, tier_going_on._rest
+
+        def noted(columns: Any, terms: Any, last_day: int, openings: Any = None) -> Any:
+            found = folding(columns, terms, last_day, openings=openings)
+            if openings is not None:
+                self.stepped += int(openings.accounts["open"].sum())
+                self.moves += len(found.moves)
+            return found
+
+        def rest(*of: Any) -> Any:
+            found = resting(*of)
+            self.left += int(found.sum())
+            return found
+
+        monkeypatch.setattr(tier_going_on, "fold_tier", noted)
+        monkeypatch.setattr(tier_going_on, "_rest", rest)
+
+
+def follow_in_scope(both: BothWays, store: Store, folder: Path, seed: int, steps: int) -> None:
+    """Merchants in the scope of tiers, under policies of a few days."""
+    world = InScope(seed)
+    for step in range(steps):
+        if step in (3, 24):
+            Ledger(store).adopt(revised("merchant-tier", step))
+        world.now = both.now if seed % 2 and both.now > BEGIN + 10 * DAY_MICROS else None
+        ingest_events(store, world.events(both.random.randrange(1, 40)), folder)
+        assert both.step().recovered == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6 * SOAK))
+def test_tiers_gone_on_with_from_stored_figures_stand_as_those_stepped_one_by_one(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late events, complaints dismissed, events ahead, notices, policies adopted, days that close."""
+    found = FromStored(monkeypatch)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both = BothWays(views, seed, monkeypatch)
+        follow_in_scope(both, store, tmp_path, seed, 45)
+        assert found.stepped > 30 and found.moves > 5, vars(found)
+        assert proof_of(views).problems == []
+
+
+@pytest.mark.slow
+def test_tiers_do_on_both_databases(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, hours = FromStored(monkeypatch), (0, HOUR_MICROS, HOUR_MICROS, 9 * HOUR_MICROS)
+    monkeypatch.setitem(globals(), "PAUSES", hours)  # so that a step finds a day open that another one has looked at
+    with open_views(store, make=True) as views:
+        both = BothWays(views, 7, monkeypatch)
+        both.now += 50 * DAY_MICROS
+        follow_in_scope(both, store, tmp_path, 7, 20)
+        assert found.stepped > 5 and found.left > 5 and proof_of(views).problems == []
