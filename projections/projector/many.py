@@ -1,7 +1,8 @@
 """A step of many events: subjects are moved in sets, by compiled rules over the columns of their records.
 
 Where each scheme of a subject goes on from what is stored, or rests, no more of its past is read than that calls for;
-of the others all records are read and judged, as they were known before and as they are known now.
+of the others, where there is still more to move, all records are read and judged, as they were known before and as they
+are known now.
 
 What cannot be moved so goes the plain way within the same step: a subject of which a record cannot be read, one that is
 set aside in some scheme alone, and one whose past is long beside what is new of it.
@@ -16,7 +17,7 @@ from projections.projector.units import Units
 from projections.schemes.registry import going_on_in_bulk, kinds_in_bulk, moving_in_bulk, views_of
 from projections.views.step import LIFE_TYPES, Step
 from projections.views.unexpected import Unexpected, trace_of
-from replay.columnar.size import are_many_to_move
+from replay.columnar.size import are_many_to_move, are_many_to_read
 from replay.errors import LevelbookError
 from replay.history.browse import list_subjects
 from replay.history.timeline import ANNOUNCED, Moment
@@ -53,8 +54,12 @@ def events_at_once(store: Store, position: int) -> int:
 
 def are_many(units: Units) -> bool:
     """Whether a step moves subjects in sets: a matter of how many events and units it has to move."""
+    return are_many_to_move(_count(units))
+
+
+def _count(units: Units) -> int:
     step, due = units.step, len(units.work.due)
-    return are_many_to_move(step.after.position - step.before.position + due + units.count_whole())
+    return step.after.position - step.before.position + due + units.count_whole()
 
 
 class Many:
@@ -66,6 +71,8 @@ class Many:
         self._touched: dict[str, Touched] = {}
         self._rare: set[str] = set()
         """The subjects of which a life event or a retraction is new."""
+        self._reads_whole = are_many_to_read(_count(units))
+        """Whether subjects that do not go on from what is stored are moved in sets, too."""
         self._held: dict[Moment, Slots] = {}
         """Who held each creator at the step's beginning and end."""
 
@@ -93,10 +100,11 @@ class Many:
         for some in _chunks([subject for subject in wanted if self._goes_on(subject, kind)], new):
             self._go_on_chunk(kind, some)
         left = [subject for subject in wanted if subject not in self.units.done]
-        lengths |= lengths_of(self.step.store, [subject for subject in left if subject not in lengths])
-        many = [subject for subject in left if subject in lengths and self._is_for_sets(subject, kind, lengths)]
-        for some in _chunks(many, lengths):
-            self._move_chunk(kind, some)
+        if self._reads_whole:
+            lengths |= lengths_of(self.step.store, [subject for subject in left if subject not in lengths])
+            many = [subject for subject in left if subject in lengths and self._is_for_sets(subject, kind, lengths)]
+            for some in _chunks(many, lengths):
+                self._move_chunk(kind, some)
         for subject in wanted:
             if subject in self._touched and subject not in self.units.done:
                 self._take_in(self._touched[subject])

@@ -22,9 +22,13 @@ ROWS_TO_AN_EVENT: Final = 5
 """So many rows of columns take about the memory of one event that was read."""
 
 
-MANY_TO_MOVE: Final = 4_000
-"""From so many events and units on, a step of the views moves them in sets: one by one each costs half a millisecond,
-while of each subject in a set all that was known of it is read and judged again."""
+MANY_TO_MOVE: Final = 500
+"""From so many events and units on, a step of the views moves subjects in sets, where they go on from what is stored:
+one by one each event costs most of a millisecond, in sets a quarter of that at most."""
+
+
+MANY_TO_READ: Final = 4_000
+"""From so many on also subjects of which all that was known is then read and judged again."""
 
 
 MANY_TO_COMPILE: Final = 60_000
@@ -34,3 +38,8 @@ MANY_TO_COMPILE: Final = 60_000
 def are_many_to_move(count: int) -> bool:
     """Whether so many events and units that are due are worth moving in sets."""
     return count >= MANY_TO_MOVE and (count >= MANY_TO_COMPILE or is_at_hand())
+
+
+def are_many_to_read(count: int) -> bool:
+    """Whether so many events and units that are due are worth reading all records of the subjects, too."""
+    return count >= MANY_TO_READ

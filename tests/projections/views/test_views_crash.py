@@ -96,6 +96,7 @@ def test_steps_of_many_that_are_killed_neither_skip_nor_double(
 ) -> None:
     random = Random(12)
     monkeypatch.setattr(size, "MANY_TO_MOVE", 0)
+    monkeypatch.setattr(size, "MANY_TO_READ", 0)
     monkeypatch.setattr(size, "MANY_TO_COMPILE", 0)
     monkeypatch.setattr(many, "CHUNK_RECORDS", 20)
     create_store(location)

@@ -52,12 +52,14 @@ class BothWays:
     def step(self, is_large: bool | None = None) -> StepReport:
         """One step of both, over some time; they hold the same, and the live one's changes tell what it shows anew."""
         self.now += self.random.choice(PAUSES)
+        reads_whole = is_large or self.larges % 3 > 0
         if is_large is None:
             is_large = self.random.random() < 0.5
         self.larges += is_large
         shown = self._shown()
         self._patched.setattr(size, "MANY_TO_COMPILE", 0)
         self._patched.setattr(size, "MANY_TO_MOVE", 0 if is_large else NEVER)
+        self._patched.setattr(size, "MANY_TO_READ", 0 if reads_whole else NEVER)
         moved = advance(self.views, 1, self.now, windows=self.windows)
         self._patched.setattr(size, "MANY_TO_MOVE", NEVER)
         advance(self.views, 2, self.now, windows=self.others)
