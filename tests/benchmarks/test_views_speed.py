@@ -26,7 +26,9 @@ from projections.projector.follow import follow
 from projections.schemes.shared import bulk_rows
 from projections.schemes.shared.bulk_rows import insert_rows
 from projections.views.database import Views, open_views
+from projections.views.readahead import Windows
 from projections.views.step import Step
+from replay.columnar import size
 from replay.columnar.archive import open_archive
 from replay.columnar.segments import BUCKETS
 from replay.history.timeline import Moment
@@ -136,6 +138,35 @@ def test_following_a_backlog(
         f" {BACKLOG / taken_in:,.0f}, ratio {taken_in / ours:.2f}, aim at least 1; {rows:,} rows written in"
         f" {ours:.2f} s, bare inserts of the same {floor:.2f} s, ratio {ours / floor:.1f}, aim 8"
     )
+
+
+def test_steps_in_sets_against_one_by_one(
+    made: Made, tmp_path: Path, benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processor time of steps of so many events as they occur, of merchants seen before: from where on sets pay."""
+    location = shutil.copy(made[0], tmp_path / "ledger.db")
+    for suffix in (".key", ".views"):
+        shutil.copy(f"{made[0]}{suffix}", f"{location}{suffix}")
+    lines = iter(made[1].read_text().splitlines(keepends=True)[-BACKLOG:])
+    seconds: dict[tuple[str, int], float] = {}
+    with open_store(str(location)) as store, open_views(store) as views:
+        follow(views, stay=False)
+        for way, many in (("in sets", 0), ("one by one", 10**9)):
+            monkeypatch.setattr(size, "MANY_TO_MOVE", many)
+            windows = Windows()
+            for number, count in enumerate((4_000, 4_000, 2_000, 1_000, 500, 250)):
+                path = tmp_path / f"{way}-{number}.jsonl"
+                path.write_text("".join(just_now(list(islice(lines, count)))))
+                ingest_files(store, [str(path)], tmp_path / "rejects.jsonl")
+                begin = time.process_time()
+                advance(views, 1, windows=windows)
+                seconds[way, count] = time.process_time() - begin
+    benchmark.pedantic(lambda: None, rounds=1)  # type: ignore[no-untyped-call]
+    for count in (4_000, 2_000, 1_000, 500, 250):
+        ours, theirs = seconds["in sets", count], seconds["one by one", count]
+        print(
+            f"\na step of {count:,} events in sets: {ours:.2f} s, one by one {theirs:.2f} s, ratio {ours / theirs:.2f}"
+        )
 
 
 def rows_written(monkeypatch: pytest.MonkeyPatch) -> Written:
