@@ -23,6 +23,7 @@ from replay.columnar import size
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.schemes.merchant_reputation.fold import fold_reputation
+from replay.schemes.merchant_tier.fold import fold_tier
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import event_rows_behind
@@ -317,10 +318,10 @@ class FromStored:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stepped = self.moves = self.left = 0
-        folding, resting = tier_going_on.fold_tier, tier_going_on._rest
+        resting = tier_going_on._rest
 
         def noted(columns: Any, terms: Any, last_day: int, openings: Any = None) -> Any:
-            found = folding(columns, terms, last_day, openings=openings)
+            found = fold_tier(columns, terms, last_day, openings=openings)
             if openings is not None:
                 self.stepped += int(openings.accounts["open"].sum())
                 self.moves += len(found.moves)
