@@ -13,7 +13,7 @@ from projections.http.problems import no_views
 from projections.reading.freshness import Place, Seen, ViewsStanding
 from projections.views.belonging import SeenHistory
 from projections.views.location import views_path
-from projections.views.rows import SubjectRows, rows_query
+from projections.views.rows import SubjectRows, read_once, rows_query
 from projections.views.tables import tables_of
 from replay.errors import StoreError
 from replay.store.beside import OpenedFile, connect_sqlite, examining_mode
@@ -118,7 +118,7 @@ class SqlitePoints:
             asked = {"subject": level.subject, "scheme": level.scheme, "since": value}
             return [dict(zip(names, row, strict=True)) for row in self._rows(sql, asked)]
 
-        return read
+        return read_once(read)
 
     def is_current(self) -> bool:
         """Whether it still reads the file of the views that stands there now."""
