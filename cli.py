@@ -70,6 +70,11 @@ ENTRIES: Final = {
         "projections.commands.replay",
         "Split the difference of two replays of SUBJECT by cause: what was learned, time, policy.",
     ),
+    "rules": Entry(
+        REPLAY,
+        "projections.commands.policy",
+        "Show the rules of SCHEME at a glance, or of all: levels, benefits, limits, caps, gates, bands, calendar.",
+    ),
     "policies": Entry(
         REPLAY,
         "projections.commands.policy",

@@ -9,11 +9,15 @@ from typing import Any, Final
 import click
 
 from domain.events import CATALOGUE
+from domain.languages import LANGUAGES
 from projections.api.openapi import specification
 from projections.contract.answers import describe
 from projections.contract.events import EVENT_TYPES, event_schema
+from projections.text.words import Words
 from projections.views.tables import INTERNAL, tables_of, view_statements
-from replay.policies.catalog import policy_json, shipped, shipped_revisions, shipped_schemes
+from replay.answers.rules import AtHand, RulesAsked, rules_json
+from replay.policies.catalog import revisions
+from replay.schemes.registry import SCHEMES
 from tests.support.commands import commands
 
 MADE: Final = "Made from the program by `make docs`.\n"
@@ -22,7 +26,6 @@ An event is a CloudEvents 1.0 JSON object. `specversion`, `id`, `source`, `type`
 `source` + `id` identify it. `levelbook answers events TYPE` gives the JSON Schema of the whole event; here is that of
 `data`.
 """
-_WIDEST_VALUE: Final = 300
 
 
 @cache
@@ -31,11 +34,13 @@ def pages() -> dict[str, str]:
     made = {
         "commands": _commands(),
         "events": _events(),
-        "policies": _policies(),
         "answers": _answers(),
         "view-columns": _view_columns(),
         "api": _api(),
     }
+    for scheme in SCHEMES:
+        made[f"rules-{scheme}"] = _rules(scheme, "en")
+        made |= {f"rules-{scheme}.{code}": _rules(scheme, code) for code in LANGUAGES if code != "en"}
     return {f"reference/{name}.md": "\n".join(lines) + "\n" for name, lines in made.items()}
 
 
@@ -90,25 +95,53 @@ def _form(item: dict[str, Any]) -> str:
     return f"{told}; default `{found['default']}`" if "default" in found else str(told)
 
 
-def _policies() -> Iterator[str]:
-    yield from ("# Policies", "", MADE, "The numbers of the rules, with where each comes from. `assumed`: ours.", "")
-    for policy in (item for scheme in shipped_schemes() for item in shipped(scheme)):
-        found = policy_json(policy)
-        yield from (f"## {policy.scheme} {policy.id}", "", f"Revision `{policy.revision}`, hash `{policy.hash}`.", "")
-        dates = ((key, found[key]) for key in ("in_force_from", "preview_from", "recalculates_from"))
-        yield from ("; ".join(f"{key} {at}" for key, at in dates if at is not None) + ".", "")
-        replaced = [item for item in shipped_revisions(policy.scheme) if item.id == policy.id][:-1]
-        yield from (f"It replaces `{item.revision}`, hash `{item.hash}`.\n" for item in replaced)
+def _rules(scheme: str, language: str) -> Iterator[str]:
+    """The rules of a scheme: each version that comes with the program, the last first."""
+    words, known = Words(language, {}), revisions(None, None, scheme)
+    yield from (
+        f"# {words.rule('heading', scheme=words.code_beside('scheme', scheme))}",
+        "",
+        MADE if language == "en" else "",
+        words.rule("about"),
+        "",
+    )
+    for revision in reversed([item for item in known if item.used]):
+        policy, at = revision.policy, AtHand(known, revision.policy.in_force_from)
+        found = rules_json(at, RulesAsked(policy=f"{policy.id}@{policy.hash}"), language)
+        yield from (f"## {policy.id}", "", f"`{policy.revision}`, `{policy.hash}`", "")
+        dates = ("in_force_from", "preview_from", "recalculates_from")
+        yield from (words.rule("between").join(words.rule(key, at=found[key]) for key in dates if found[key]), "")
+        others = [item.policy for item in known if item.policy.id == policy.id and not item.used]
+        yield from (f"{words.rule('force_unused')}: `{item.revision}`, `{item.hash}`\n" for item in others)
+        bases = {basis["code"]: basis["shown"]["status"] for basis in found["bases"]}
+        for section in found["sections"]:
+            yield from (f"### {section['title']}", "", *([section["note"], ""] if section["note"] else []))
+            yield from _section(section, bases, words)
+        yield from (f"### {words.rule('sources')}", "")
         rows = [
-            (f"`{key}`", f"`{_value(item['value'])}`", item["status"], item["source"])
-            for key, item in found["parameters"].items()
+            (basis["name"], words.status(basis["shown"]["status"]), _source(basis["shown"], words))
+            for basis in found["bases"]
         ]
-        yield from _table(("parameter", "value", "status", "source"), rows)
+        yield from _table((words.rule("figure"), words.rule("status"), words.rule("sources")), rows)
 
 
-def _value(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _WIDEST_VALUE else f"{text[:_WIDEST_VALUE]}…"
+def _section(section: dict[str, Any], bases: dict[str, str], words: Words) -> Iterator[str]:
+    """A table of the rules; what its figures rest on stands in its head, or behind each row."""
+    has_status = any(row["basis"] for row in section["rows"])
+    heads = [
+        f"{column['title']} ({words.status(bases[column['basis']])})" if column["basis"] else column["title"]
+        for column in section["columns"]
+    ]
+    rows = []
+    for row in section["rows"]:
+        cells = [words.rule("between").join(cell["texts"]) for cell in row["cells"]]
+        rows.append((*cells, *([words.status(bases[row["basis"]])] if has_status else [])))
+    yield from _table((*heads, *([words.rule("status")] if has_status else [])), rows)
+
+
+def _source(said: dict[str, Any], words: Words) -> str:
+    later, source = said["later_text"], words.code("source", said["source"])
+    return source if later is None else words.rule("later_text", source=source, day=later)
 
 
 def _answers() -> Iterator[str]:

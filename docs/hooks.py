@@ -19,7 +19,7 @@ _LINK: Final = re.compile(r"(!?)\[([^\]\n]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The navigation follows the folders, so that a new page stands in it."""
-    chinese = [*_named("tutorials/*.zh.md")]
+    chinese = [*_named("tutorials/*.zh.md"), *(name for name in pages() if name.endswith(".zh.md"))]
     config.nav = [
         {"Levelbook": "index.md"},
         *({title: [name for name in _in_folder(folder) if name not in chinese]} for title, folder in SECTIONS.items()),

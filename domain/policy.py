@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import day_of, day_start, instant_text, month_of, month_start, parse_instant
+from domain.calendar import day_of, day_start, day_text, instant_text, month_of, month_start, parse_instant
 from domain.limits import INTEGER_DIGITS_MAX, NESTING_MAX
 from domain.texts import invisible_character
 
 STATUSES: Final = ("published", "reposted", "assumed")
 _TOO_EXACT: Final = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{7}")
+_DAY: Final = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LONG_AGO: Final = -(2**62)
 _INSTANTS: Final = ("in_force_from", "preview_from", "recalculates_from")
@@ -72,6 +73,11 @@ class Policy:
     def assumed(self) -> list[str]:
         """The parameters that no rule text gives, in alphabetical order."""
         return sorted(name for name, item in self.parameters.items() if item.status == "assumed")
+
+    def later_text(self, name: str) -> str | None:
+        """The day of the text that a parameter rests on, where that came after the version was in force; else None."""
+        begun = day_text(day_of(self.in_force_from))
+        return max((day for day in _DAY.findall(self.parameters[name].source) if day > begun), default=None)
 
 
 class Term(NamedTuple):

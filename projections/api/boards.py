@@ -1,4 +1,6 @@
-"""Boards as the views hold them, and the policies that replays use."""
+"""Boards as the views hold them; the policies that replays use, and the rules that they make."""
+
+from typing import Any
 
 from sqlalchemy import select
 from starlette.requests import Request
@@ -12,9 +14,11 @@ from projections.http.problems import Problem
 from projections.http.scopes import asker_of
 from projections.reading.freshness import standing_json
 from replay.answers.board import decided_json, row_json
+from replay.answers.rules import AtHand, RulesAsked, rules_json
 from replay.history.timeline import Moment
-from replay.policies.catalog import list_policies
+from replay.policies.catalog import list_policies, revisions
 from replay.schemes.registry import LEADERBOARD, choose, ranking
+from replay.store.base import Store
 
 
 def read_board(request: Request, asked: Asked) -> Reply:
@@ -61,6 +65,20 @@ def read_policies(request: Request, asked: Asked) -> Reply:
         position = store.head().position
         found = list_policies(store, None, asked.get("scheme"))
     return Reply({"program": PROGRAM_VERSION, "position": position, "policies": found})
+
+
+def read_rules(request: Request, asked: Asked) -> Reply:
+    """The rules of a scheme at a glance, as a version of those at hand has them."""
+    with reading_of(request).store() as store:
+        found = rules_beside(store, asked["scheme"], asked, asked["lang"])
+    return Reply(found)
+
+
+def rules_beside(store: Store, scheme: str, asked: Asked, language: str) -> dict[str, Any]:
+    """The rules that were asked for by as_of, policy and against, out of a ledger."""
+    wanted = RulesAsked(asked.get("as_of"), asked.get("policy"), asked.get("against"))
+    at_hand = AtHand(revisions(store, None, scheme), store.now(), store.head().position)
+    return rules_json(at_hand, wanted, language)
 
 
 def _no_board(detail: str, field: str) -> Problem:

@@ -18,6 +18,7 @@ from projections.contract.api import (
     LevelsPage,
     PoliciesAnswer,
 )
+from projections.contract.parts.rules import RulesAnswer
 from projections.contract.parts.vocabulary import VERDICTS
 from projections.http.parameters import (
     LIMIT_MAX,
@@ -29,6 +30,7 @@ from projections.http.parameters import (
     FormQuery,
     LanguageQuery,
     MomentQuery,
+    RulesPath,
     SchemePath,
     SchemeQuery,
     SubjectPath,
@@ -101,6 +103,12 @@ class PageQuery(ViewQuery, CursorQuery, FormQuery):
     level = text("Only this level, by its code.", longest=64)
     changed_since = instant("Only what the views came to show at this instant or later; of a date, its first moment.")
     limit = limit(LIMIT_MAX, 500, "levels")
+
+
+class RulesQuery(LanguageQuery):
+    as_of = instant(f"The version in force then, also in days to come: {WHEN}. Left out, now.")
+    policy = text("In place of as_of: this version by ID, or this revision by ID@HASH.")
+    against = text("Beside it another version, with what differs marked: ID, ID@HASH, a date or an instant.")
 
 
 class ChangesQuery(FormQuery):
@@ -263,6 +271,20 @@ OPERATIONS: Final = (
         "The policies: versions, revisions, each parameter with source and status",
         PoliciesAnswer,
         query=SchemeQuery,
+    ),
+    Operation(
+        "readRules",
+        "/v1/rules/{scheme}",
+        boards.read_rules,
+        LEVELS,
+        None,
+        "The rules of a scheme at a glance",
+        RulesAnswer,
+        "Levels, benefits, limits, caps, gates, bands and calendar of a version, with source and status of each figure;"
+        " beside another version with what differs marked.",
+        RulesPath,
+        RulesQuery,
+        example={"scheme": SCHEME_NAMES[0]},
     ),
     Operation(
         "readChanges",

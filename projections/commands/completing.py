@@ -58,9 +58,10 @@ def complete_subject(context: click.Context, incomplete: str) -> Iterator[str]:
 @_quiet
 def complete_policy(context: click.Context, _: str) -> Iterable[str]:
     """The ids of the policies in the files, of the scheme that was named."""
-    from replay.policies.catalog import all_given
+    from replay.policies.catalog import all_given, shipped_schemes
 
-    scheme = context.params.get("scheme")
+    named = [word for word in context.args if word in shipped_schemes()]  # an argument, not read before its options are
+    scheme = context.params.get("scheme") or next(iter(named), None)
     given = [policy for policy in all_given(context.params.get("policies")) if scheme in (None, policy.scheme)]
     return sorted({policy.id for policy in given}, reverse=True)
 

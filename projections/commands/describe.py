@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @command("answers", "levelbook answers explain --scheme merchant-reputation")
-@click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff", "events"]))
+@click.argument("name", required=False, type=click.Choice(["replay", "explain", "history", "diff", "rules", "events"]))
 @click.argument("event_type", required=False, metavar="[TYPE]", shell_complete=complete_type)
 @of_schemes_option
 @format_option

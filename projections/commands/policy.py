@@ -1,11 +1,15 @@
-"""Commands of policies: list, check, adopt."""
+"""Commands of policies: what the rules say at a glance; list, check, adopt."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import click
 
-from projections.commands.completing import complete_policy
+from projections.commands.asked import open_at
+from projections.commands.completing import complete_policy, complete_scheme
 from projections.commands.options import (
     clock_option,
     command,
@@ -19,8 +23,7 @@ from projections.configuration.settings import language_option
 from projections.text import policies as policies_text
 
 if TYPE_CHECKING:
-    pass
-from projections.commands.asked import open_at
+    from replay.store.base import Store
 
 
 @command("policies", "levelbook policies --scheme merchant-reputation --format json")
@@ -32,18 +35,79 @@ from projections.commands.asked import open_at
 def policies(
     context: click.Context, scheme: str | None, policies: Path | None, store: str, format_: str, lang: str
 ) -> None:
-    """List the policies that replays use: versions, revisions, each parameter with its value, status and source."""
-    from replay.errors import NoStoreError
+    """List the policies that replays use: versions, revisions, each parameter with its value, status and source.
+
+    'levelbook rules' shows the same as tables, and two versions side by side.
+    """
     from replay.policies.catalog import list_policies
 
+    with _ledger_or_none(context, store) as opened:
+        found = list_policies(opened, policies, scheme)
+    policies_text.print_policies(found, lang, as_json=format_ == "json")
+
+
+@command("rules", "levelbook rules creator-level --policy 2022-07-19 --against 2021")
+@click.argument("scheme", required=False, shell_complete=complete_scheme)
+@click.option("--as-of", metavar="WHEN", help="The version in force then, also in days to come. Default: now.")
+@click.option(
+    "--policy",
+    metavar="ID[@HASH]",
+    shell_complete=complete_policy,
+    help="In place of --as-of: this version, or this revision of it.",
+)
+@click.option(
+    "--against",
+    metavar="ID[@HASH]|WHEN",
+    shell_complete=complete_policy,
+    help="Beside this version, or the one in force then, with what differs marked.",
+)
+@policies_option
+@language_option
+@store_options
+@click.pass_context
+def rules(
+    context: click.Context,
+    scheme: str | None,
+    as_of: str | None,
+    policy: str | None,
+    against: str | None,
+    policies: Path | None,
+    lang: str,
+    store: str,
+    format_: str,
+) -> None:
+    """Show the rules of SCHEME at a glance, or of all: levels, benefits, limits, caps, gates, bands, calendar.
+
+    Each figure bears its status and source. Versions that were replaced, are to come, or were adopted by the ledger are
+    shown, too, and two of them side by side.
+    """
+    from replay.answers.rules import AtHand, RulesAsked, rules_json
+    from replay.policies.catalog import revisions
+    from replay.schemes.registry import SCHEMES, scheme_of
+
+    asked = RulesAsked(as_of, policy, against)
+    schemes = list(SCHEMES) if scheme is None else [scheme_of(scheme).code]
+    with _ledger_or_none(context, store) as opened:
+        now = time_ns() // 1_000 if opened is None else opened.now()
+        position = None if opened is None else opened.head().position
+        found = [rules_json(AtHand(revisions(opened, policies, code), now, position), asked, lang) for code in schemes]
+    policies_text.print_rules(found, lang, is_one=scheme is not None, as_json=format_ == "json")
+
+
+@contextmanager
+def _ledger_or_none(context: click.Context, store: str) -> "Iterator[Store | None]":
+    """The ledger, or nothing where none was named and there is none: the program's own policies are told without."""
+    from replay.errors import NoStoreError
+
     try:
-        with open_at(store) as opened:
-            found = list_policies(opened, policies, scheme)
+        opened = open_at(store)
     except NoStoreError:
         if context.get_parameter_source("store") is not click.core.ParameterSource.DEFAULT:
             raise
-        found = list_policies(None, policies, scheme)
-    policies_text.print_policies(found, lang, as_json=format_ == "json")
+        yield None
+        return
+    with opened:
+        yield opened
 
 
 @group("policy", "levelbook policy check 2022-10-26.toml")

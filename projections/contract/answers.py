@@ -10,11 +10,13 @@ from typing import Any, Final
 from marshmallow import Schema, fields
 
 from projections.contract.parts.changes import DiffAnswer, HistoryAnswer
+from projections.contract.parts.rules import RulesAnswer
 from projections.contract.schemes.registry import ANSWERS, Answers, answers_of
 
 
 def _schemas(own: Answers) -> dict[str, type[Schema]]:
-    return {"replay": own.replay, "explain": own.explain, "history": HistoryAnswer, "diff": DiffAnswer}
+    shared = {"history": HistoryAnswer, "diff": DiffAnswer, "rules": RulesAnswer}
+    return {"replay": own.replay, "explain": own.explain, **shared}
 
 
 SCHEMAS: Final[dict[tuple[str, str], tuple[int, type[Schema]]]] = {

@@ -23,6 +23,7 @@ from projections.worklist.looking import Filters
 from replay.errors import UsageError
 from replay.history.search import Sought
 from replay.policies.catalog import adopted_policies, shipped_revisions
+from replay.schemes.registry import LEADERBOARD, ranking
 
 ROWS: Final = 100
 
@@ -110,7 +111,10 @@ def board(request: Request, asked: Asked) -> Response:
         found = read_board(request, {"board": asked["board"], "month": chosen}).body
         values |= {"found": found, "places": places_of(found), "standing": standing, "behind": behind}
         values["as_api"] = address_of(request).now(f"/v1/leaderboards/{asked['board']}/{chosen}", lang=None)
-    return rendered(request, "board.html", **values, reads_decisions=asker_of(request).reader.sees_decisions)
+    ranked_by = ranking(LEADERBOARD)
+    assert ranked_by is not None
+    values |= {"scheme": ranked_by.code, "reads_decisions": asker_of(request).reader.sees_decisions}
+    return rendered(request, "board.html", **values)
 
 
 def places_of(found: dict[str, Any]) -> list[PlaceTwice]:

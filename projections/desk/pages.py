@@ -18,10 +18,10 @@ from projections.desk.drawing.places import SMALL, WIDE, drawing_of
 from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
-from projections.desk.operations_page import operations_of
 from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
 from projections.desk.page import Asked, Page, PageLanguageQuery
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
+from projections.desk.rules_page import PAGES as RULES_PAGES
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, disputes_of, standing_of
@@ -43,6 +43,7 @@ from projections.http.parameters import (
 from projections.http.problems import Problem, asked_wrongly, no_subject, no_views, not_found
 from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
 from projections.http.settings import Settings
+from projections.projector.status import operations_of
 from projections.reading.freshness import freshness
 from projections.worklist import subjects as find
 from replay.errors import UsageError
@@ -369,6 +370,7 @@ PAGES: Final = (
     Page("/evidence", _evidence, LEVELS, None, PageLanguageQuery, Schema),
     Page("/operations", _operations, LEVELS, None, PageLanguageQuery, Schema),
     *OVERVIEW_PAGES,
+    *RULES_PAGES,
     Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
     Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, PageSchemeQuery),
     Page(f"{_SUBJECT}/why", _why, EXPLANATIONS, Access("explanation"), WhyQuery),

@@ -140,6 +140,10 @@ class RecordPath(Schema):
     recorded = text("Its position in the ledger.", form=r"\A[1-9][0-9]{0,17}\Z", required=True)
 
 
+class RulesPath(Schema):
+    scheme = choice(SCHEME_NAMES, "The scheme whose rules are asked for.", required=True)
+
+
 class BoardPath(Schema):
     board = text("Code of the board, such as comprehensive.", form=BOARD, required=True)
     month = text("The month, such as 2023-05.", form=r"\A[12][0-9]{3}-(0[1-9]|1[0-2])\Z", required=True)

@@ -82,7 +82,7 @@ def asked_wrongly(error: UsageError) -> Problem:
         return scope_missing("decisions:read")
     text = re.sub(r"--(?=[a-z])", "", str(error))
     text = re.sub(r"\b((?:to-)?(?:as-of|known-at|position|policy))\b", lambda found: found[1].replace("-", "_"), text)
-    named = re.match(r"(to_)?(as_of|known_at|position|policy|scheme|month)\b", text)
+    named = re.match(r"(to_)?(as_of|known_at|position|policy|against|scheme|month)\b", text)
     field = named[0] if named else "policy" if "policy" in text.partition(";")[0] else None
     return Problem(400, "wrong-parameter", "A parameter cannot be used", text, field=field)
 

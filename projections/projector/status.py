@@ -1,4 +1,4 @@
-"""The state of the views: where they stand, how far behind, what is set aside, and how a rebuild goes."""
+"""The state of a ledger and its views: where they stand, how far behind, what is set aside, how a rebuild goes."""
 
 import json
 from typing import Any
@@ -8,11 +8,28 @@ from sqlalchemy import func, select
 from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
 from projections.projector.fill import FILLING
+from projections.reading.reader import Reading
 from projections.views.belonging import problems_of
 from projections.views.database import BUILDING, FORMER, LIVE, Build, Views, open_views
 from projections.views.location import has_views
 from replay.errors import LevelbookError
+from replay.history.browse import status
 from replay.store.base import Store
+
+
+def operations_of(reading: Reading, *, needs_token: bool) -> dict[str, Any]:
+    """What operators look up; where a token is needed, not where ledger and views lie."""
+    """The state of the ledger, and of its views where there are any; where a token is needed, not where they lie."""
+    with reading.store() as store:
+        views = status_beside(store)
+        if views is not None and needs_token:
+            views["problems"] = [_nameless(text, store) for text in views["problems"]]
+            views["set_aside"] = [{**row, "reason": _nameless(row["reason"], store)} for row in views["set_aside"]]
+        return {"ledger": status(store), "views": views}
+
+
+def _nameless(text: str, store: Store) -> str:
+    return text.replace(store.name, "the ledger")
 
 
 def status_beside(store: Store) -> dict[str, Any] | None:

@@ -99,9 +99,9 @@ def resolve(store: Store, asked: Asked, present: Present | None = None, option: 
     now, head = present or present_of(store)
     if asked.known_at is not None and asked.position is not None:
         raise UsageError(f"{option}known-at and {option}position both say what was known; give one of them")
-    given = _moment(f"{option}known-at", asked.known_at, now)
+    given = asked_instant(f"{option}known-at", asked.known_at, now)
     known_at, position = _known(store, head, given, asked.position, option)
-    as_of = _moment(f"{option}as-of", asked.as_of, now)
+    as_of = asked_instant(f"{option}as-of", asked.as_of, now)
     if as_of is None:
         explicit = known_at if asked.position is not None else given
         as_of = now if explicit is None else min(explicit, now)
@@ -220,7 +220,8 @@ def has_subject(store: Store, subject: str, position: int = EVERYTHING) -> bool:
     return first is not None and first <= position
 
 
-def _moment(option: str, text: str | None, now: int) -> int | None:
+def asked_instant(option: str, text: str | None, now: int) -> int | None:
+    """The instant that an option was given; None where it was not. Raises UsageError for a malformed one."""
     if text is None:
         return None
     try:

@@ -58,23 +58,24 @@ def codes_of(benefits: list[dict[str, Any]]) -> list[str]:
 
 def held_benefits(policy: Policy, holding: Entitled) -> list[dict[str, Any]]:
     """The benefits held at a level, each with its names and with what of it is published."""
-    return [item for item in _all(policy) if _is_held(item, holding)]
+    return [item for item in every_benefit(policy) if _is_held(item, holding)]
 
 
 def next_benefits(policy: Policy, held: list[str], next_rank: int | None) -> list[dict[str, Any]]:
     """Those that are not held and that the next level, or the reputation that they also need, would bring."""
     if next_rank is None:
         return []
-    return [item for item in _all(policy) if item["from_rank"] <= next_rank and item["code"] not in held]
+    return [item for item in every_benefit(policy) if item["from_rank"] <= next_rank and item["code"] not in held]
 
 
 @lru_cache(64)
-def _all(policy: Policy) -> tuple[dict[str, Any], ...]:
+def every_benefit(policy: Policy) -> tuple[dict[str, Any], ...]:
+    """Every benefit that a policy names, held or not."""
     found = []
     for name, item in policy.parameters.items():
         if name.startswith(BENEFIT_PREFIX):
             code = name.removeprefix(BENEFIT_PREFIX)
-            said = item.value | benefit_names(policy, code, item.value)
+            said = item.value | benefit_names(policy, code, item.value) | {"later_text": policy.later_text(name)}
             found.append({"code": code, **dict(sorted(said.items())), "status": item.status, "source": item.source})
     return tuple(found)
 

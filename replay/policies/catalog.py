@@ -224,19 +224,53 @@ def list_policies(store: Store | None, folder: Path | None, asked: str | None) -
 
     Raises UsageError for a scheme that has none.
     """
-    given = [item for item in all_given(folder) if asked in (None, item.scheme)]
+    schemes = sorted({item.scheme for item in all_given(folder)}) if asked is None else [asked]
+    return [
+        policy_json(item.policy) | {"adopted": item.adopted, "used": item.used}
+        for scheme in schemes
+        for item in revisions(store, folder, scheme)
+    ]
+
+
+class Revision(NamedTuple):
+    """A revision of a policy that is at hand."""
+
+    policy: Policy
+    adopted: list[int]
+    """The positions at which the ledger adopted it."""
+    used: bool
+    """Whether replays use it where none is named."""
+
+
+def revisions(store: Store | None, folder: Path | None, scheme: str) -> list[Revision]:
+    """Every revision of a scheme's policy at hand, the earliest version first.
+
+    Raises UsageError where there is none.
+    """
+    given = [item for item in all_given(folder) if item.scheme == scheme]
     if not given:
-        raise UsageError(f"there is no policy of {asked}; known schemes are {', '.join(shipped_schemes())}")
-    found = []
-    for scheme in sorted({item.scheme for item in given}):
-        adopted = [] if store is None else adopted_policies(store, scheme)
-        current = {item.id: item.hash for item in given if item.scheme == scheme}
-        if folder is None:
-            current |= {item.policy.id: item.policy.hash for item in adopted}
-        revisions = {item.hash: item for item in given if item.scheme == scheme}
-        revisions |= {item.policy.hash: item.policy for item in adopted}
-        for policy in sorted(revisions.values(), key=lambda item: (item.in_force_from, item.id, item.hash)):
-            positions = [item.position for item in adopted if item.policy.hash == policy.hash]
-            used = current.get(policy.id) == policy.hash
-            found.append(policy_json(policy) | {"adopted": positions, "used": used})
-    return found
+        raise UsageError(f"there is no policy of {scheme}; known schemes are {', '.join(shipped_schemes())}")
+    adopted = [] if store is None else adopted_policies(store, scheme)
+    current = {item.id: item.hash for item in given}
+    if folder is None:
+        current |= {item.policy.id: item.policy.hash for item in adopted}
+    found = {item.hash: item for item in given} | {item.policy.hash: item.policy for item in adopted}
+    return [
+        Revision(
+            policy,
+            [item.position for item in adopted if item.policy.hash == policy.hash],
+            current.get(policy.id) == policy.hash,
+        )
+        for policy in sorted(found.values(), key=lambda item: (item.in_force_from, item.id, item.hash))
+    ]
+
+
+def named_revision(name: str, known: list[Revision]) -> Policy:
+    """The policy that is named by ID or ID@HASH among those at hand. Raises UsageError where it is not there."""
+    return _named(name, {item.policy.id: item.policy for item in known if item.used}, [item.policy for item in known])
+
+
+def in_force_at(instant: int, known: list[Revision]) -> Policy:
+    """The version that replays use at an instant; before the first, the first."""
+    used = [item.policy for item in known if item.used]
+    return next((policy for policy in reversed(used) if policy.in_force_from <= instant), used[0])

@@ -29,17 +29,24 @@ from replay.policies.names import names_file
 from replay.policies.parameters.finding import has_parameters
 from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
+from replay.rendering.glance.form import OwnRules
+from replay.rendering.glance.texts import Texts, glance_file
 from replay.replaying.base import Origin, Policies, Replay
 from replay.replaying.periods import Daily, Monthly, first_of_the_next
 from replay.replaying.records import Lend
+from replay.schemes.creator_firefly import glance as creator_firefly_glance
 from replay.schemes.creator_firefly import replay as creator_firefly
 from replay.schemes.creator_firefly.answer import FireflyAnswer
+from replay.schemes.creator_level import glance as creator_level_glance
 from replay.schemes.creator_level import replay as creator_level
 from replay.schemes.creator_level.answer import CreatorAnswer
+from replay.schemes.mcn_level import glance as mcn_level_glance
 from replay.schemes.mcn_level import replay as mcn_level
 from replay.schemes.mcn_level.answer import McnAnswer
+from replay.schemes.merchant_reputation import glance as merchant_reputation_glance
 from replay.schemes.merchant_reputation import replay as reputation
 from replay.schemes.merchant_reputation.answer import ReputationAnswer
+from replay.schemes.merchant_tier import glance as merchant_tier_glance
 from replay.schemes.merchant_tier import replay as tier
 from replay.schemes.merchant_tier.answer import TierAnswer
 from replay.store.base import Store
@@ -61,6 +68,8 @@ class Scheme:
     answer: type[SchemeAnswer[Any]]
     """How its replays are written in answers."""
     periods: Monthly | Daily
+    glance: Callable[[Policy, Texts], OwnRules]
+    """What only it says of its rules at a glance."""
     undecided: frozenset[str]
     """States that are no decision, unless there was another before."""
     rests_on: tuple[str, ...] = ()
@@ -88,6 +97,7 @@ _ALL: Final = (
         kind="merchant",
         replay=reputation.ReputationReplay,
         answer=ReputationAnswer,
+        glance=merchant_reputation_glance.own,
         periods=Monthly(reputation.decided_at),
         undecided=frozenset({"not_onboarded"}),
         in_bulk=True,
@@ -97,6 +107,7 @@ _ALL: Final = (
         kind="merchant",
         replay=tier.TierReplay,
         answer=TierAnswer,
+        glance=merchant_tier_glance.own,
         periods=Daily(),
         undecided=frozenset({"not_onboarded", "out_of_scope"}),
         in_bulk=True,
@@ -106,6 +117,7 @@ _ALL: Final = (
         kind="creator",
         replay=creator_level.CreatorReplay,
         answer=CreatorAnswer,
+        glance=creator_level_glance.own,
         large=True,
         periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered", "no_evaluation_yet"}),
@@ -115,6 +127,7 @@ _ALL: Final = (
         kind="creator",
         replay=creator_firefly.FireflyReplay,
         answer=FireflyAnswer,
+        glance=creator_firefly_glance.own,
         large=True,
         periods=Monthly(first_of_the_next),
         undecided=frozenset({"not_registered"}),
@@ -125,6 +138,7 @@ _ALL: Final = (
         kind="mcn",
         replay=mcn_level.McnReplay,
         answer=McnAnswer,
+        glance=mcn_level_glance.own,
         periods=Monthly(mcn_level.decided_at),
         undecided=frozenset({"not_onboarded", "no_evaluation_yet"}),
         rests_on=(creator_level.CreatorReplay.scheme,),
@@ -201,6 +215,7 @@ def check_whole(scheme: Scheme) -> None:
         "policies that come with the program": code in shipped_schemes(),
         "names of its levels in each language": all(names_file(code, language).is_file() for language in LANGUAGES),
         "clauses": clauses_file(code).is_file(),
+        "its rules at a glance": glance_file(code).is_file(),
         "a schema of its policies' parameters": has_parameters(code),
         "a place in the event catalogue": code in get_args(Catalogued),
         "what it rests on": all(name in SCHEMES for name in scheme.rests_on),

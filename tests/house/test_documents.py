@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -10,16 +11,18 @@ from jsonschema import Draft202012Validator
 
 from docs.generated import pages
 from domain.events import CATALOGUE
+from domain.policy import Policy
 from projections.api.openapi import specification
 from projections.commands import options
 from projections.contract.events import event_schema
 from projections.desk.pages import PAGES
 from projections.projector import follow, verify
+from projections.text.words.codes import code_name
 from projections.views import belonging
 from projections.views.tables import view_statements
 from replay import errors
 from replay.evidence import checking
-from replay.policies.catalog import all_given
+from replay.policies.catalog import all_given, shipped
 from tests import ROOT
 from tests.support.commands import commands
 
@@ -160,14 +163,22 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
 
 
+def counting(policy: Policy) -> Policy:
+    """The revision that counts of a policy's version."""
+    return next(item for item in shipped(policy.scheme) if item.id == policy.id)
+
+
 def test_the_reference_tells_all_that_the_program_has() -> None:
     made = pages()
     for name, row in CATALOGUE.items():
         assert (f"\n## {name}\n" in made["reference/events.md"]) is not row.internal
-    for policy in all_given(None):
-        (told,) = re.findall(rf"(?ms)^## {policy.scheme} {policy.id}$(.*?)(?=^## |\Z)", made["reference/policies.md"])
+    for policy, end in product(all_given(None), ("", ".zh")):
+        (told,) = re.findall(
+            rf"(?ms)^## {policy.id}$(.*?)(?=^## |\Z)", made[f"reference/rules-{policy.scheme}{end}.md"]
+        )
         assert policy.hash in told
-        assert re.findall(r"(?m)^\| `(\w+)`", told) == list(policy.parameters)
+        sources = {item.source for item in counting(policy).parameters.values()}
+        assert {item for item in sources if code_name(end[1:] or "en", "source", item) not in told} == set()
     for view, _ in view_statements(1, None):
         assert f"\n## {view}\n" in made["reference/view-columns.md"]
     for path in specification()["paths"]:

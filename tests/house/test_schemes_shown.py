@@ -76,7 +76,7 @@ def test_the_registry_of_answers_and_the_vocabulary_hold_the_schemes_that_replay
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
 def test_the_answers_of_a_scheme_are_described_in_its_own_words(scheme: str) -> None:
     described = describe(None, scheme)
-    assert set(described) == {f"{command} {scheme}" for command in ("replay", "explain", "history", "diff")}
+    assert set(described) == {f"{command} {scheme}" for command in ("replay", "explain", "history", "diff", "rules")}
     own, words = answers_of(scheme), VOCABULARIES[scheme]
     assert every_key(own.replay()) < every_key(own.explain()), "an explanation holds the replay's keys, and more"
     assert set(words.states) and set(map(str, words.states)) <= set(STATES)

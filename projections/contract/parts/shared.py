@@ -109,12 +109,14 @@ class ComparisonAnswer(RatioAnswer):
     met = flag_key("whether the relation holds")
 
 
+LATER_TEXT: Final = "day of the text that it rests on, where that came after the version was in force; else null"
 BenefitAnswer: Final = Answer.from_dict(
     {
         "code": text_key("the benefit"),
         **{code: text_key(f"its name in {language.name}") for code, language in reversed(LANGUAGES.items())},
         "from_rank": whole_key("rank of the first level that has it, 0 being the lowest; -1 for every state"),
         "reputation_hundredths_min": fields.Integer(metadata={"description": "mean reputation that it also needs"}),
+        "later_text": text_key(LATER_TEXT, allow_none=True),
         "status": choice_key(STATUSES, "whether the platform published it"),
         "source": text_key("rule text by title, section and date"),
     },

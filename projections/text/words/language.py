@@ -73,6 +73,10 @@ class Words:
         found._level_names = level_names
         return found
 
+    def rule(self, key: str, **values: Any) -> str:
+        """The words of the rules at a glance."""
+        return str(self._words["rules"][key]).format_map(values)
+
     def state(self, state: str) -> str:
         return str(self._words["state"][state])
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
@@ -315,6 +316,24 @@ def test_a_board_is_that_of_the_command(client: TestClient, ledger: str) -> None
 
 def test_policies_are_those_of_the_command(client: TestClient, ledger: str) -> None:
     assert get(client, "/v1/policies")["policies"] == json.loads(run("policies", "--format", "json", "--store", ledger))
+
+
+def test_rules_are_those_of_the_command(client: TestClient, ledger: str) -> None:
+    for asked in ({}, {"as_of": "2022-05-01", "lang": "zh"}, {"policy": "2021", "against": "2022-07-19"}):
+        found = get(client, f"/v1/rules/creator-level?{urlencode(asked)}")
+        options = [word for name, value in asked.items() for word in (f"--{name.replace('_', '-')}", value)]
+        told = json.loads(run("rules", "creator-level", *options, "--format", "json", "--store", ledger))
+        moments = ("as_of",) if "as_of" not in asked else ()
+        assert {**found, **dict.fromkeys(moments)} == {**told, **dict.fromkeys(moments)}
+        assert SCHEMAS["rules", "creator-level"][1]().validate(found) == {}
+    problem(client, "/v1/rules/luck", 404, "scheme", "is not one of merchant-reputation")
+    for asked, field, text in (
+        ({"policy": "2024"}, "policy", "there is no policy '2024'"),
+        ({"against": "May"}, "against", "against 'May' names no version (2021, 2022-07-19)"),
+        ({"as_of": "May"}, "as_of", "as_of 'May' is not of the form"),
+        ({"as_of": "2022-05-01", "policy": "2021"}, "policy", "policy and as_of both say which version"),
+    ):
+        problem(client, f"/v1/rules/creator-level?{urlencode(asked)}", 400, field, text)
 
 
 # --- what is asked wrongly --------------------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ def values(parameter: str, disputed: Disputed) -> list[str]:
         "known_at": ["2022-12-20", "2999-01-01"],
         "position": [first, last],
         "policy": ["2022-10-26", "2022-09-09"],
+        "against": ["2022-10-26", "2022-12-20"],
     }
     to = {f"to_{name}": found[-1:] for name, found in clocks.items()}
     return {
@@ -186,7 +187,7 @@ def places_of(told: Told, disputed: Disputed) -> Iterator[str]:
     schema: type[Schema] = told.path_schema if isinstance(told, Operation) else told.named
     names = set(schema().fields)
     for kind, subject in SUBJECTS.items() if "kind" in names else [("", "")]:
-        judging = [scheme for scheme in values("scheme", disputed) if scheme.startswith(f"{kind}-")]
+        judging = [scheme for scheme in values("scheme", disputed) if not kind or scheme.startswith(f"{kind}-")]
         for scheme in judging if "scheme" in names else [""]:
             for board in ("comprehensive", "growth") if "board" in names else [""]:
                 for form in ("html", "json", "txt") if "form" in names else [""]:

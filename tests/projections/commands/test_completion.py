@@ -80,6 +80,8 @@ def test_schemes_policies_months_and_others_are_offered(monkeypatch: pytest.Monk
     assert completed("policies", "--scheme", "merchant-rep") == ["merchant-reputation"]
     assert "2022-10-26" in completed("replay", "--scheme", "merchant-reputation", "--policy", "")
     assert "2022-10-26" not in completed("replay", "--scheme", "creator-level", "--policy", "")
+    assert completed("rules", "creator-l") == ["creator-level"]
+    assert completed("rules", "creator-level", "--against", "") == ["2022-07-19", "2021"]
     months = completed("decide", "merchant-reputation", "--period", "")
     assert len(months) == 24 and months == sorted(months, reverse=True)
     assert all(re.fullmatch(r"20\d\d-(0[1-9]|1[012])", month) for month in months)

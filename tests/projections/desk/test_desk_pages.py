@@ -100,6 +100,7 @@ GIVEN = {
     "known_at": "2022-12-17",
     "position": "220",
     "policy": "2022-10-26",
+    "against": "2022-10-26",
     "scheme": "merchant-reputation",
     "month": "2022-11",
     "event": "rev-ring-1",
@@ -120,13 +121,13 @@ GIVEN = {
     "subject": "merchant/tea-house",
 }
 """A value of every parameter that a page takes."""
-WITHOUT_FORMS = ("/evidence", "/operations", "/boards", "/events/220")
+WITHOUT_FORMS = ("/evidence", "/operations", "/rules", "/boards", "/events/220")
 
 
 @pytest.mark.parametrize("shown", [item for item in PAGES if "{form}" not in item.path], ids=lambda item: item.path)
 def test_no_form_drops_a_parameter_of_the_address(client: TestClient, shown: Page) -> None:
     path = shown.path.replace("{kind}/{id}", "merchant/tea-house").replace("{board}", "comprehensive")
-    path = path.replace("{recorded}", "220")
+    path = path.replace("{recorded}", "220").replace("{scheme}", "merchant-reputation")
     for name in shown.query().fields:
         answer = client.get(f"{path}?{urlencode({name: GIVEN[name]})}", headers=HTML)
         if answer.status_code != 200:

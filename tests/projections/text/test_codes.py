@@ -3,6 +3,7 @@
 import re
 import tomllib
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,9 @@ from projections.http.problems import NOT_WRITTEN_DOWN, UNAVAILABLE
 from projections.text.words import Words
 from projections.text.words.codes import code_name
 from projections.text.words.figures import figure_text, money_text
-from replay.policies.catalog import shipped
+from replay.answers.rules import AtHand, RulesAsked, rules_json
+from replay.policies.benefits import BENEFIT_PREFIX
+from replay.policies.catalog import revisions, shipped
 from replay.rendering.clauses import clauses
 from replay.schemes.registry import SCHEMES
 from tests import ROOT
@@ -22,6 +25,22 @@ from tests import ROOT
 OTHERS = [language for language in LANGUAGES if language != "en"]
 POLICIES = [policy for scheme in SCHEMES for policy in shipped(scheme)]
 PROBLEM = re.compile(r"""Problem\(\s*[0-9]{3},\s*"([a-z-]+)""")
+
+
+def rules_bases(language: str = "en") -> list[dict[str, Any]]:
+    """What the figures of every policy rest on, as the rules at a glance say it."""
+    found = []
+    for policy in POLICIES:
+        at_hand = AtHand(revisions(None, None, policy.scheme), policy.in_force_from)
+        found += rules_json(at_hand, RulesAsked(policy=f"{policy.id}@{policy.hash}"), language)["bases"]
+    return found
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_rules_at_a_glance_name_parameters_alike(language: str) -> None:
+    named = {item["parameter"]: item["name"] for item in rules_bases(language) if item["parameter"] is not None}
+    plain = {name: called for name, called in named.items() if not name.startswith(BENEFIT_PREFIX)}
+    assert plain and {name: code_name(language, "parameter", name) for name in plain} == plain
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -33,7 +52,8 @@ def test_every_code_has_a_name(language: str) -> None:
         "type": set(CATALOGUE),
         "parameter": {name for policy in POLICIES for name in policy.parameters},
         "source": {item.source for policy in POLICIES for item in policy.parameters.values()}
-        | {clause["source"] for clause in bases},
+        | {clause["source"] for clause in bases}
+        | {basis["shown"]["source"] for basis in rules_bases()},
         "figure": {name for scheme in SCHEMES.values() for name in scheme.answer.figure_names} - {"figures"},
     }
     for kind, named in codes.items():

@@ -101,6 +101,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "witness request": [()],
     "witness serve": [("没有", "--trust", "店.txt")],  # refused, as above: there is no such witness
     "witness collect": [("答复", "--trust", "店.txt")],
+    "rules": [("--lang", "zh"), ("creator-level", "--lang", "zh", "--against", "2021"), ("店",), ("--format", "json")],
     "policies": [(), ("--format", "json")],
     "policy check": [("店.toml",)],
     "policy adopt": [("2022-10-26",), ("店.toml",)],

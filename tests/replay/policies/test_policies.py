@@ -62,6 +62,7 @@ HASHES = {
     "creator-level/2022-07-19-r2.toml": "7a26f5fb6610",
     "mcn-level/2023-04-13-r2.toml": "db8ec99bcd59",
     "creator-firefly/2022-01.toml": "b325cc6e6ff6",
+    "mcn-level/2023-04-13-r3.toml": "035190eb3cf5",
 }
 """Every policy file that was ever shipped, and the beginning of its hash: a file is never edited."""
 
