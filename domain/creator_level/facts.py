@@ -125,13 +125,16 @@ def history_of(events: Iterable[Event]) -> tuple[History, list[Finding]]:
         else:
             sale = sales.setdefault(data.order, data)
             sums = money.setdefault(month_of(event.occurred_at), [0, 0])
-            add_money(sums, _KINDS[event.type], data.amount, sale.good_goods)
+            add_money(sums, KINDS[event.type], data.amount, sale.good_goods)
     registered = next((event.occurred_at for event in events if event.type == "creator.registered"), None)
     settled, good = ({month: sums[place] for month, sums in money.items()} for place in (0, 1))
     return History(registered, settled, good, reputation, dict(deducted)), findings
 
 
-_KINDS: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "credit.deducted": DEDUCTED}
+KINDS: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "credit.deducted": DEDUCTED}
+"""By type of event that adds to a month or a day."""
+DAILY_TYPES: Final = ("creator.scored", "credit.deducted")
+"""Types of events that count for the months whose days they fall on."""
 CONTENT: Final = "content.published"
 """The one type whose events get a verdict, always the same, without being read: columns have no rows of it."""
 
@@ -140,7 +143,7 @@ def _verdict(
     event: Event, sales: dict[str, SaleSettled], restored: set[str], last_scores: dict[int, int]
 ) -> Verdict | None:
     data: Any = event.data
-    kind = _KINDS.get(event.type)
+    kind = KINDS.get(event.type)
     if kind is not None:
         seen, lifted = (False, data.violation in restored) if kind == DEDUCTED else (data.order in sales, False)
         return VERDICTS[outcome_of(kind, seen, lifted)]

@@ -4,12 +4,11 @@ RULEBOOK §3. Months are independent: the figures of one go in, its evaluation c
 that led there. Integers only: money in fen, scores in hundredths, means as sum and number of days.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from domain.rules.bands import Band, score_of
-from domain.rules.comparison import Comparison, Trial
+from domain.rules.comparison import GATE, Comparison, Trial, Worth, band_trial, worths
 
 SCHEME: Final = "creator-level"
 NO_GATE: Final = -1
@@ -149,19 +148,15 @@ def moves(found: Evaluation, rules: Rules) -> Moves | None:
 
 
 def trials(found: Evaluation, rules: Rules) -> list[Trial]:
-    """The gates, then both scores: each with the band that decided it."""
-    tried = [Trial(f"gate_{gate.what}", [gate], gate.met) for gate in found.gates]
-    sales, behaviour = (
-        reached(rules.sales_bands, found.sales_score),
-        reached(rules.behaviour_bands, found.behaviour_score),
-    )
-    tried.append(Trial("sales_score", [Comparison("settled_fen", found.settled_fen, 1, ">=", sales.begins)], True))
-    share = Comparison("good_share", found.good_fen, found.settled_fen, ">=", behaviour.begins, 100)
+    """The gates, then both scores and the level: each with the band that it reached."""
+    gated_by = tuple(f"gate_{gate.what}" for gate in found.gates if not gate.met)
     weighted = rules.sales_percent * found.sales_score + rules.behaviour_percent * found.behaviour_score
-    level = Comparison("weighted_mean", weighted, 100, ">=", 100 * found.level - 50, 100)
-    return [*tried, Trial("behaviour_score", [share], found.settled_fen > 0), Trial("level", [level], not found.gated)]
-
-
-def reached(bands: Sequence[Band], score: int) -> Band:
-    """The lowest band with a score."""
-    return next((band for band in bands if band.score == score), Band(0, score))
+    levels = [Worth(max(100 * rank - 50, 0), 100, level=code) for rank, code in enumerate(rules.levels)]
+    return [
+        *(Trial(f"gate_{gate.what}", [gate], gate.met, kind=GATE) for gate in found.gates),
+        band_trial("sales_score", "settled_fen", found.settled_fen, 1, worths(rules.sales_bands)),
+        band_trial(
+            "behaviour_score", "good_share", found.good_fen, found.settled_fen, worths(rules.behaviour_bands, 100)
+        ),
+        band_trial("level", "weighted_mean", weighted, 100, levels, gated_by),
+    ]

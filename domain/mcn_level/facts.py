@@ -77,10 +77,13 @@ class Slot:
 
     begins: list[int] = field(default_factory=list)
     holders: list[str | None] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    """Of the bindings and unbindings that made it so."""
 
-    def bind(self, at: int, holder: str | None) -> None:
+    def bind(self, at: int, position: int, holder: str | None) -> None:
         self.begins.append(at)
         self.holders.append(holder)
+        self.positions.append(position)
 
     def holder_at(self, instant: int) -> str | None:
         """Every binding at or before an instant is in effect at it."""
@@ -152,14 +155,15 @@ def history_of(events: Iterable[Event], subject: str) -> tuple[History, list[Fin
             continue
         if event.type == "creator.scored" and event.data.score == "reputation":
             reputation[creator].append((event.occurred_at, hundredths(event.data.value)))
-        elif event.type in _ADDING:
+        elif event.type in ADDING:
             _add(event, creator, subject, slots[creator], sales, figures, findings)
     findings.sort()
     sums = {key: Sums(*added) for key, added in figures.items()}
     return History(subject, onboarded, slots, sums, dict(reputation), credit), findings
 
 
-_ADDING: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "live.held": LIVE}
+ADDING: Final = {"sale.settled": SETTLED, "sale.refunded": REFUNDED, "live.held": LIVE}
+"""By type of event that adds to a creator's month."""
 
 
 def _slots_of(events: list[Event], subject: str, findings: list[Finding]) -> dict[str, Slot]:
@@ -175,7 +179,7 @@ def _slots_of(events: list[Event], subject: str, findings: list[Finding]) -> dic
             verdict = VERDICTS[outcome_of_binding(binds, holds)]
             findings.append(Finding(event.occurred_at, event.position, verdict))
         if takes_effect(binds, holds):
-            slot.bind(event.occurred_at, agency if binds else None)
+            slot.bind(event.occurred_at, event.position, agency if binds else None)
     return {creator: slot for creator, slot in slots.items() if subject in slot.holders}
 
 
@@ -219,14 +223,14 @@ def _add(
         add(added, LIVE, event.data.minutes, False, False, False)
     else:
         showcase = sale.channel == "showcase"
-        add(added, _ADDING[event.type], event.data.amount, showcase, sale.good_goods, sale.worry_free)
+        add(added, ADDING[event.type], event.data.amount, showcase, sale.good_goods, sale.worry_free)
 
 
 def _settled(
     event: Event, creator: str, subject: str, slot: Slot, sales: dict[tuple[str, str], Event]
 ) -> tuple[Verdict, Any]:
     """What becomes of an event, and the sale that it is or is about."""
-    kind = _ADDING[event.type]
+    kind = ADDING[event.type]
     if kind == LIVE:
         return VERDICTS[outcome_of(kind, False, slot.holder_at(event.occurred_at) == subject)], None
     key = (creator, event.data.order)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from domain.rules.bands import Band, band_of
-from domain.rules.comparison import Comparison, Trial
+from domain.rules.comparison import Comparison, Trial, Worth, band_trial, worths
 
 SCHEME: Final = "mcn-level"
 
@@ -163,7 +163,7 @@ def rated_when(found: Evaluation, rules: Rules) -> list[Comparison]:
 
 
 def trials(found: Evaluation, rules: Rules) -> list[Trial]:
-    """The phases, then every row with the band that it reached."""
+    """The phases, then every row and the level, with the bands that they reached."""
     novice = Comparison("months_onboarded", found.figures.months_onboarded, 1, "<=", rules.novice_months)
     watched = [
         Comparison("service", found.service, 1, "<", rules.service_min),
@@ -171,10 +171,13 @@ def trials(found: Evaluation, rules: Rules) -> list[Trial]:
     ]
     tried = [Trial("novice", [novice], novice.met)]
     tried.append(Trial("observation", watched, found.state is State.OBSERVATION))
-    for row in found.rows:
-        reached = Comparison(row.what, row.numerator, row.denominator, ">=", row.band.begins, row.unit)
-        tried.append(Trial(row.score, [reached], row.points > 0, row.points))
-    return tried
+    tried += [
+        band_trial(row.score, row.what, row.numerator, row.denominator, worths(row.bands, row.unit))
+        for row in found.rows
+    ]
+    levels = [Worth(begins, 1, level=code) for code, begins in zip(rules.level_codes, rules.level_bounds, strict=True)]
+    phase = () if found.state is State.RATED else (str(found.state),)
+    return [*tried, band_trial("level", "total", found.total, 1, levels, phase)]
 
 
 def credit_after(movements: Sequence[tuple[int, int]], before: int, rules: Rules) -> int:

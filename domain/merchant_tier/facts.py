@@ -144,7 +144,7 @@ def history_of(events: Iterable[Event], terms: Sequence[Term], last_day: int) ->
             verdict = _verdict(event, seen, dismissed)
             findings.append(Finding(event.occurred_at, event.position, verdict))
             if verdict is Verdict.COUNTED:
-                _count(event, figures.setdefault(day, [0] * FIGURES), reading_at(readings, event.occurred_at))
+                count_event(event, figures.setdefault(day, [0] * FIGURES), reading_at(readings, event.occurred_at))
         elif event.type in _ACTS:
             first_opening = first_opening or (event if event.type == "merchant.onboarded" else None)
             acts.append(Act(day, event.position, _ACTS[event.type], _tier_of(event, terms)))
@@ -187,7 +187,7 @@ def _verdict(event: Event, seen: set[tuple[str, str]], dismissed: set[str]) -> V
     return VERDICTS[outcome]
 
 
-def _count(event: Event, figures: list[int], reading: ReadingTerm) -> None:
+def count_event(event: Event, figures: list[int], reading: ReadingTerm) -> None:
     """Add an event to its day's figures."""
     data = event.data
     if event.type == "order.paid":

@@ -513,6 +513,14 @@ def trials(day: int, account: Account, window: Window, rules: Rules) -> list[Tri
     return [upgrade, Trial(Cause.DOWNGRADE, [waited, *worse], decided == DOWNGRADE)]
 
 
+def clearing_trials(day: int, account: Account, rules: Rules) -> list[Trial]:
+    """Whether a merchant in the lowest tier is cleared out at the close of a day, once that has moved its tier."""
+    if not account.open or account.tier != 0:
+        return []
+    lowest = Comparison("days_in_lowest_tier", day - account.lowest_since, 1, ">=", rules.clear_out_days)
+    return [Trial(Cause.CLEARED_OUT, [lowest], lowest.met)]
+
+
 def indicators(figures: Day, relations: tuple[str, str, str], bounds: Bounds) -> list[Comparison]:
     """The three indicators held against the values of one direction."""
     fractions = (

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.calendar import parse_moment, parse_month, shanghai_text
+from domain.calendar import parse_day, parse_moment, parse_month, shanghai_text
 from domain.version import PROGRAM_VERSION
 from projections.api import levels
 from projections.api.operations import Asked, Reply, reading_of, subject_of
@@ -67,12 +67,20 @@ def read_explanation(request: Request, asked: Asked) -> Reply:
         found = _replayed(request, asked, _moment_again(request, as_of, position, chain))
     else:
         found = _replayed(request, asked)
-    part = Part(None if asked.get("month") is None else parse_month(asked["month"]), asked.get("event"))
+    part = part_of(asked)
     stretch = ListedStretch(start, asked["limit"], asked.get("verdict"))
     body, total = explain_stretch(found, part, asked["lang"], stretch)
     end = start + asked["limit"]
     following = _cursor(found.moment, end) if end < total else None
     return Reply(body | {"listed": total, "next": following}, *_named(found, request, asked))
+
+
+def part_of(asked: Asked) -> Part:
+    """Which part of an explanation is asked for."""
+    month, day = asked.get("month"), asked.get("day")
+    return Part(
+        None if month is None else parse_month(month), asked.get("event"), None if day is None else parse_day(day)
+    )
 
 
 def read_diff(request: Request, asked: Asked) -> Reply:

@@ -36,6 +36,7 @@ from projections.http.parameters import (
     SubjectPath,
     ViewQuery,
     choice,
+    day,
     instant,
     limit,
     month,
@@ -69,6 +70,7 @@ class BoardQuery(ViewQuery, FormQuery):
 
 class ExplanationQuery(SchemeQuery, MomentQuery, LanguageQuery, CursorQuery):
     month = month("Only what was judged in this month, such as 2022-11.")
+    day = day("Where levels are evaluated by the day: this day's evaluation, and what was judged in its window.")
     event = text("Only the event of this id; of a payment or flag, its whole order.")
     verdict = choice(VERDICTS, "Only verdicts of this name, and no notes.")
     limit = limit(LIMIT_MAX, 500, "verdicts and notes")

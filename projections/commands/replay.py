@@ -14,7 +14,7 @@ from projections.text import answers as answers_text
 if TYPE_CHECKING:
     from replay.replaying.base import Replay
     from replay.store.base import Store
-from projections.commands.asked import month_asked, on_evidence, open_at, replay_asked
+from projections.commands.asked import day_asked, month_asked, on_evidence, open_at, replay_asked
 
 
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
@@ -69,6 +69,7 @@ def _drawn(
 @command("explain", "levelbook explain merchant/tea-house --month 2022-11")
 @click.argument("subject", shell_complete=complete_subject)
 @click.option("--month", metavar="YYYY-MM", shell_complete=complete_month, help="Only what was judged in this month.")
+@click.option("--day", metavar="YYYY-MM-DD", help="Of a tier: that day's indicators, and why nothing changed, or what.")
 @click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
 @exact_option
 @replay_options
@@ -76,6 +77,7 @@ def _drawn(
 def explain(
     subject: str,
     month: str | None,
+    day: str | None,
     event_id: str | None,
     exact: bool,
     store: str,
@@ -92,7 +94,7 @@ def explain(
     from replay.processes import rare_cycle_search
     from replay.replaying.base import Part
 
-    part = Part(None if month is None else month_asked(month), event_id)
+    part = Part(None if month is None else month_asked(month), event_id, None if day is None else day_asked(day))
     with open_at(store, segments) as opened, rare_cycle_search():
         found = replay_asked(opened, subject, **asked)
         answer = explain_json(found, part, lang)

@@ -10,7 +10,7 @@ from domain.calendar import day_of, day_start, parse_instant, shanghai_text
 ORDER: Final = (
     *("q", "kind", "id", "source", "about", "case", "alias", "subject", "after", "list"),
     *("scheme", "state", "level", "period", "run", "as_of", "known_at", "position", "policy", "against"),
-    *("to_position", "month", "event", "verdict", "page", "cursor", "next", "lang"),
+    *("to_position", "month", "day", "event", "verdict", "page", "cursor", "next", "lang"),
 )
 """The order of parameters in a link, so that one view has one address."""
 MOMENT: Final = ("as_of", "known_at", "position", "policy")

@@ -35,6 +35,7 @@ from projections.http.parameters import (
     PathReader,
     SubjectPath,
     choice,
+    day,
     month,
     read_query,
     text,
@@ -85,6 +86,7 @@ class PageSchemeQuery(StandingQuery):
 
 class WhyQuery(PageSchemeQuery):
     month = month("What was judged in this month.")
+    day = day("Where levels are evaluated by the day: this day's evaluation.")
     event = text("Only the event of this id; of a payment or flag, its whole order.", longest=128)
     verdict = choice(VERDICTS, "Only verdicts of this name, and no notes.")
     page = whole("Which page of verdicts and notes.", 1, PAGES_MAX, load_default=1)
@@ -225,7 +227,16 @@ def _why(request: Request, asked: Asked) -> Response:
         months = pages_of(told.scheme).periods.months(told)
         named: dict[str, Any] = {} if why is None else names_of(why, told, asked["lang"])
         return _framed(
-            request, "why.html", asked, sight, told, why=why, months=months, verdicts_of=verdicts_of, **named
+            request,
+            "why.html",
+            asked,
+            sight,
+            told,
+            why=why,
+            months=months,
+            verdicts_of=verdicts_of,
+            is_daily=scheme_of(told.scheme).periods.unit == "day",
+            **named,
         )
 
 

@@ -21,8 +21,9 @@ from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
 from projections.text.appeal import differs
+from projections.text.schemes.rules import band_text, rule_outcome
 from projections.text.words import figures
-from projections.text.words.figures import count_text, money_text
+from projections.text.words.figures import amount_text, count_text, money_text
 from replay.rendering.clauses import clause_json, clauses, points_text
 from replay.rendering.folding import folded
 from replay.schemes.registry import scheme_of
@@ -106,7 +107,8 @@ def templates() -> Environment:
     found.globals |= {"has_points": has_points, "score_text": score_text}
     found.globals |= {"picked": picked}
     found.globals |= {"differs": differs}
-    found.globals |= {"mean": decimal_text, "changed_figures": changed_figures}
+    found.globals |= {"mean": decimal_text, "changed_figures": changed_figures, "amount_text": amount_text}
+    found.globals |= {"band_text": band_text, "rule_outcome": rule_outcome}
     return found
 
 

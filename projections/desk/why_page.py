@@ -3,6 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_month
+from projections.api.replays import part_of
 from projections.desk.moment import Sight, replayed
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
@@ -17,9 +18,10 @@ PAGE: Final = 100
 
 
 class Why(NamedTuple):
-    """The explanation of a month, or of a single event."""
+    """The explanation of a month, of a day or of a single event."""
 
     month: str | None
+    day: str | None
     event: str | None
     verdict: str | None
     found: dict[str, Any]
@@ -35,20 +37,20 @@ class Why(NamedTuple):
 
 
 def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], language: str) -> Why | None:
-    """The explanation that was asked for; None where neither month nor event was."""
-    month, event, verdict = (asked.get(name) for name in ("month", "event", "verdict"))
-    if month is None and event is None:
+    """The explanation that was asked for; None where neither month nor day nor event was."""
+    month, day, event, verdict = (asked.get(name) for name in ("month", "day", "event", "verdict"))
+    if month is None and day is None and event is None:
         return None
-    replay = _replay(sight, subject, told, month, event)
-    part, page = Part(None if month is None else parse_month(month), event), asked["page"]
+    replay = _replay(sight, subject, told, month if day is None else None, event)
+    part, page = part_of(asked), asked["page"]
     stretch = ListedStretch((page - 1) * PAGE, PAGE, verdict)
     found, listed = explain_stretch(replay, part, language, stretch)
     pages = max(-(-listed // PAGE), 1)
-    wanted = {name: found[name] for name in ("verdicts", "notes", "clauses")}
+    wanted = {name: found[name] for name in ("sums", "verdicts", "notes", "clauses")}
     wanted |= {name: found[name] for name in ("adds_up", "evaluations") if name in found}
     counts = _counts(replay, part) if event is None else {}
     judged = len(bearing_on(replay, part, verdict).verdicts)
-    return Why(month, event, verdict, wanted, counts, listed, judged, page, pages)
+    return Why(month, day, event, verdict, wanted, counts, listed, judged, page, pages)
 
 
 def verdicts_of(row: dict[str, Any]) -> dict[str, int]:
@@ -68,6 +70,7 @@ def clauses_of(explained: dict[str, Any]) -> dict[str, Any]:
     return {
         "short": {(clause["name"], clause["policy_hash"]): clause for clause in found},
         "rules": {clause["name"]: clause for clause in found},
+        "rule_names": {clause["name"]: clause["short"] for clause in found},
     }
 
 
@@ -90,4 +93,4 @@ def _replay(sight: Sight, subject: str, told: Told, month: str | None, event: st
 
 
 def _counts(replay: Replay, part: Part) -> dict[str, int]:
-    return dict(sorted(replay.verdict_counts(part.month).items()))
+    return dict(sorted(replay.verdict_counts(replay.instants_of(part)).items()))

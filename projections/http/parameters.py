@@ -7,6 +7,7 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from starlette.requests import Request
 
+from domain.calendar import parse_day
 from domain.languages import LANGUAGES
 from projections.http.problems import Problem
 from replay.schemes.registry import SCHEMES, kinds
@@ -121,6 +122,17 @@ class CursorQuery(Query):
 
 def month(description: str) -> fields.String:
     return text(description, form=r"\A[12][0-9]{3}-(0[1-9]|1[0-2])\Z")
+
+
+def day(description: str) -> fields.String:
+    return fields.String(validate=_is_day, metadata={"description": description})
+
+
+def _is_day(text: str) -> None:
+    try:
+        parse_day(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 class SubjectPath(Schema):

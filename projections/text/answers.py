@@ -25,7 +25,7 @@ def _replay_rest(found: dict[str, Any], words: Words) -> Iterator[str]:
     effective = found["effective"]
     state = words.state(effective["state"])
     if effective["since"] is None:
-        yield "  " + words("effective_never", state=state)
+        yield "  " + words("effective_never" if "published" in found else "effective_state", state=state)
     else:
         yield "  " + words("effective", state=state, level=words.level(effective["level"]), since=effective["since"])
     yield from _asked_lines(found, words)
@@ -47,14 +47,18 @@ def explain_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     yield ""
     yield from (f"  {line}" for line in evaluation_lines(found, words))
     if found["verdicts"]:
-        cells = [_cells(item, words) for item in found["verdicts"]]
+        has_points = found["verdicts"][0]["points"] is not None
+        header = words.row("verdicts_header" if has_points else "contributed_header")
+        cells = [_cells(item, words, has_points=has_points) for item in found["verdicts"]]
         reasons = [_why(short[item["verdict"], item["policy_hash"]], item, words) for item in found["verdicts"]]
-        yield from (f"  {line}" for line in table(words.row("verdicts_header"), cells, reasons))
+        yield from (f"  {line}" for line in table(header, cells, reasons))
     else:
         yield "  " + words("no_verdicts")
     if "adds_up" in found:
         adds_up = "adds_up" if found["adds_up"]["opening"] is not None else "adds_up_event"
         yield "  " + words(adds_up, **found["adds_up"])
+    else:
+        yield from _sums_lines(found["sums"], words)
     if found["notes"]:
         yield "  " + words("notes")
         for item in found["notes"]:
@@ -77,6 +81,13 @@ def _clause_name(name: str, words: Words) -> str:
     """What a clause is about, a verdict, note or rule, as the lines above name it, and its code."""
     kind = "verdict" if words.code("verdict", name) != name else "rule"
     return words.code_beside(kind, name)
+
+
+def _sums_lines(sums: list[dict[str, Any]], words: Words) -> Iterator[str]:
+    """How the figures of each period add up."""
+    for item in sums:
+        yield "  " + words("sums_of", period=item["period"])
+        yield from (f"    {words.summed(figure)}" for figure in item["figures"])
 
 
 def history_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
@@ -150,16 +161,11 @@ def _made_text(made: dict[str, Any] | None, words: Words) -> str:
     return f"{words.code('verdict', made['verdict'])} {made['points'] or ''}".rstrip()
 
 
-def _cells(item: dict[str, Any], words: Words) -> list[str]:
+def _cells(item: dict[str, Any], words: Words, *, has_points: bool) -> list[str]:
     nothing = words("nothing")
     name = f"{item['source']} {item['event']}"
-    return [
-        item["at"],
-        item["points"] or nothing,
-        item["balance"] or nothing,
-        words.code("verdict", item["verdict"]),
-        name,
-    ]
+    moved = [item["points"], item["balance"]] if has_points else [words.contribution(item)]
+    return [item["at"], *(cell or nothing for cell in moved), words.code("verdict", item["verdict"]), name]
 
 
 def _cause_text(cause: dict[str, Any], words: Words) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import month_text, shanghai_text
+from domain.calendar import day_text, month_text, shanghai_text
 from domain.events import CORRECTION_TYPES, Event
 from domain.policy import Policy
 from replay.answers.replay import replay_json
 from replay.errors import UsageError
 from replay.rendering.clauses import clause_json, points_text
+from replay.rendering.contributions import contribution_json, sums_json
 from replay.rendering.facet import standing_json, verdict_json
 from replay.replaying.base import NAMED_IN_VAIN, Part, Replay
 from replay.replaying.values import Judged, Made
@@ -60,6 +61,7 @@ def explain_stretch(replay: Replay, part: Part, language: str, stretch: ListedSt
         **replay_json(replay, language),
         "part": _part_json(replay, part),
         **answer_of(replay).explained_json(part, of_part),
+        "sums": [] if part.event_id is not None else sums_json(replay.sums(part), answer_of(replay).period_text),
         "verdicts": [_verdict_json(replay, index) for index in shown],
         "notes": [_note_json(replay, position) for position in notes],
         "clauses": _clauses(replay, part, shown, notes, language),
@@ -70,6 +72,7 @@ def _part_json(replay: Replay, part: Part) -> dict[str, Any]:
     standing = None if part.month is None else replay.month_standing(part.month)
     return {
         "month": None if part.month is None else month_text(part.month),
+        "day": None if part.day is None else day_text(part.day),
         "event": part.event_id,
         "standing": None if standing is None else standing_json(standing),
     }
@@ -77,13 +80,14 @@ def _part_json(replay: Replay, part: Part) -> dict[str, Any]:
 
 def bearing_on(replay: Replay, part: Part, verdict: str | None = None) -> Bearing:
     """What bears on a part, with its verdicts of one name or of all. Raises UsageError when the subject has no such
-    event.
+    event, and for a day that the scheme does not evaluate or that has not closed.
     """
+    if part.month is not None and part.day is not None:
+        raise UsageError("a month and a day were asked for; leave one of them out")
+    answer_of(replay).check_part(part)
+    instants = replay.instants_of(part)
     positions = None if part.event_id is None else _positions_of(replay, part.event_id)
-    return Bearing(
-        replay.verdicts_in(part.month, positions, verdict),
-        replay.notes_in(part.month, positions),
-    )
+    return Bearing(replay.verdicts_in(instants, positions, verdict), replay.notes_in(instants, positions))
 
 
 def made_json(made: Made) -> dict[str, Any]:
@@ -149,6 +153,7 @@ def _verdict_json(whole: Replay, number: int) -> dict[str, Any]:
         **verdict_json(judged),
         **_policy_json(replay.policy_of(index)),
         "balance": None if balance is None else points_text(balance),
+        "contribution": contribution_json(replay.contribution(index), answer.period_text),
         "order": None if order is None else str(order),
         "compared": answer.compared_json(replay.compared(index)),
         **_remarks_json(replay, judged.position, judged.verdict, judged.at),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from domain.calendar import shanghai_text
+from domain.calendar import month_text, shanghai_text
+from replay.errors import UsageError
 from replay.history.timeline import Moment
 from replay.rendering.clauses import points_text
 from replay.replaying.base import Part, Policies, Replay
@@ -33,6 +34,10 @@ class SchemeAnswer(Generic[Told]):
 
     def __init__(self, replay: Told) -> None:
         self.replay = replay
+
+    def period_text(self, period: int) -> str:
+        """The month, or the day, that a figure is of."""
+        return month_text(period)
 
     def when(self, instant: int) -> str:
         """An instant at which a level changed."""
@@ -78,6 +83,11 @@ class SchemeAnswer(Generic[Told]):
     def cause_json(self, change: LevelChange) -> dict[str, Any]:
         """The rule that changed the level, and the event that made it."""
         return {"rule": change.cause, **({} if change.position is None else self.typed_event_json(change.position))}
+
+    def check_part(self, part: Part) -> None:
+        """Raises UsageError for a part that the scheme does not tell of."""
+        if part.day is not None:
+            raise UsageError(f"{self.replay.scheme} is not evaluated by the day; give a month, or another scheme")
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """The keys that only this scheme's explanation has, of a part and the verdicts shown in it."""

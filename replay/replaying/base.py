@@ -16,6 +16,7 @@ from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
 from domain.keys import stream_key
 from domain.policy import Policy
+from domain.rules.contributions import Contribution, FigureSum
 from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.same_instant import Causes
@@ -29,10 +30,12 @@ from replay.replaying.values import (
     Differing,
     Effective,
     Figure,
+    Instants,
     Judged,
     LevelChange,
     Made,
     Standing,
+    of_month,
 )
 from replay.store.base import Store
 
@@ -65,6 +68,8 @@ class Part(NamedTuple):
 
     month: int | None = None
     event_id: str | None = None
+    day: int | None = None
+    """In schemes that evaluate day by day: what that day's evaluation rests on."""
 
 
 class Replay(ABC):
@@ -182,6 +187,14 @@ class Replay(ABC):
         """The points after a verdict, in tenths; None in schemes that have none."""
         return None
 
+    def contribution(self, index: int) -> Sequence[Contribution]:
+        """What the event of a verdict adds to which figure."""
+        return ()
+
+    def sums(self, part: Part) -> Sequence[FigureSum]:
+        """How the figures of a part's periods add up."""
+        return ()
+
     def policy_of(self, index: int) -> Policy:
         """The version that a verdict was given under."""
         return self.policy_at(self.judged[index].at)
@@ -230,32 +243,36 @@ class Replay(ABC):
 
     # --- parts of an explanation --------------------------------------------------------------------------------------
 
+    def instants_of(self, part: Part) -> Instants | None:
+        """When what a part tells of was judged or happened; None for whenever."""
+        return None if part.month is None else of_month(part.month)
+
     def verdicts_in(
-        self, month: int | None, positions: Collection[int] | None, verdict: str | None = None
+        self, instants: Instants | None, positions: Collection[int] | None, verdict: str | None = None
     ) -> list[int]:
-        """The places in `judged` of the verdicts of a month, on the events at some positions, of a name: of each that
+        """The places in `judged` of the verdicts in a while, on the events at some positions, of a name: of each that
         is given.
         """
         return [
             index
             for index, judged in enumerate(self.judged)
-            if month in (None, month_of(judged.at))
+            if (instants is None or instants.begins <= judged.at < instants.ends)
             and (positions is None or judged.position in positions)
             and verdict in (None, judged.verdict)
         ]
 
-    def notes_in(self, month: int | None, positions: Collection[int] | None) -> list[int]:
+    def notes_in(self, instants: Instants | None, positions: Collection[int] | None) -> list[int]:
         """In the same way the positions of the events with a note, in the order of the ledger."""
         return sorted(
             position
             for position in self.notes
-            if month in (None, month_of(self.events[position].occurred_at))
+            if (instants is None or instants.begins <= self.events[position].occurred_at < instants.ends)
             and (positions is None or position in positions)
         )
 
-    def verdict_counts(self, month: int | None) -> dict[str, int]:
-        """How often each verdict was given in a month or at all."""
-        return dict(Counter(judged.verdict for judged in self.judged if month in (None, month_of(judged.at))))
+    def verdict_counts(self, instants: Instants | None) -> dict[str, int]:
+        """How often each verdict was given in a while or at all."""
+        return dict(Counter(self.judged[index].verdict for index in self.verdicts_in(instants, None)))
 
     def teller(self, index: int) -> "tuple[Replay, int]":
         """The replay that tells of a verdict what led to it, and the verdict's place there."""

@@ -7,8 +7,7 @@ from typing import Any, Final, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_start
-from replay.replaying.values import Judged, Made
+from replay.replaying.values import Instants, Judged, Made
 from replay.replaying.verdicts import Verdicts
 
 _STRETCH: Final = 65_536
@@ -26,10 +25,10 @@ class Noted(NamedTuple):
     """Index into the notes of the scheme's replay."""
 
 
-def in_month(at: NDArray[np.int64], month: int | None) -> NDArray[np.bool_]:
-    if month is None:
+def within(at: NDArray[np.int64], instants: Instants | None) -> NDArray[np.bool_]:
+    if instants is None:
         return np.ones(len(at), np.bool_)
-    return (at >= month_start(month)) & (at < month_start(month + 1))
+    return (at >= instants.begins) & (at < instants.ends)
 
 
 def moved_in(was: Table, now: Table) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_of, month_start
+from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
 from replay.columnar.columns import EVENT_RETRACTED, WHATS, Columns, taken_out
 from replay.columnar.size import ROWS_TO_AN_EVENT
@@ -33,13 +33,13 @@ from replay.replaying.in_columns import (
     NotesInColumns,
     Table,
     found_in,
-    in_month,
     merged,
     moved_in,
+    within,
 )
 from replay.replaying.known import LargeKnown
 from replay.replaying.records import Records
-from replay.replaying.values import Differing, Made
+from replay.replaying.values import Differing, Instants, Made, of_month
 from replay.replaying.verdicts import Verdicts
 from replay.store.queries import Name
 
@@ -122,23 +122,23 @@ class LargeReplay(Replay):
         return MadeInColumns(self.judged, self.notes, self._verdict_order)
 
     def verdicts_in(
-        self, month: int | None, positions: Collection[int] | None, verdict: str | None = None
+        self, instants: Instants | None, positions: Collection[int] | None, verdict: str | None = None
     ) -> list[int]:
-        wanted = in_month(self.verdicts.at, month)
+        wanted = within(self.verdicts.at, instants)
         if positions is not None:
             wanted &= np.isin(self.verdicts.position, np.array([*positions], np.int64))
         if verdict is not None:
             wanted &= self.verdicts.verdict == self.words.index(verdict) if verdict in self.words else False
         return list(np.flatnonzero(wanted).tolist())
 
-    def notes_in(self, month: int | None, positions: Collection[int] | None) -> list[int]:
-        wanted = in_month(self.noted.at, month)
+    def notes_in(self, instants: Instants | None, positions: Collection[int] | None) -> list[int]:
+        wanted = within(self.noted.at, instants)
         if positions is not None:
             wanted &= np.isin(self.noted.position, np.array([*positions], np.int64))
         return list(self.noted.position[wanted].tolist())
 
-    def verdict_counts(self, month: int | None) -> dict[str, int]:
-        found = np.bincount(self.verdicts.verdict[in_month(self.verdicts.at, month)], minlength=len(self.words))
+    def verdict_counts(self, instants: Instants | None) -> dict[str, int]:
+        found = np.bincount(self.verdicts.verdict[within(self.verdicts.at, instants)], minlength=len(self.words))
         return {word: count for word, count in zip(self.words, found.tolist(), strict=True) if count}
 
     def teller(self, index: int) -> tuple[Replay, int]:
@@ -299,11 +299,13 @@ class LargeReplay(Replay):
         """The rows of what is judged or noted of a month, and what led to the verdicts: events about the same orders or
         violations, of some types those up to its end, of others all.
         """
-        columns, ends = self.columns, month_start(month + 1)
-        judged = self.rows_at(self.verdicts.position[self.verdicts_in(month, None)].tolist())
-        is_such = np.isin(columns.what, [*whenever]) | (np.isin(columns.what, [*until_then]) & (columns.at < ends))
+        columns, instants = self.columns, of_month(month)
+        judged = self.rows_at(self.verdicts.position[self.verdicts_in(instants, None)].tolist())
+        is_such = np.isin(columns.what, [*whenever]) | (
+            np.isin(columns.what, [*until_then]) & (columns.at < instants.ends)
+        )
         found: NDArray[np.bool_] = self.about_keys_of(judged) & is_such
-        found[judged] = found[self.rows_at(self.notes_in(month, None))] = True
+        found[judged] = found[self.rows_at(self.notes_in(instants, None))] = True
         return found
 
     def about_keys_of(self, rows: Rows) -> NDArray[np.bool_]:

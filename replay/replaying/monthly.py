@@ -6,6 +6,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from domain.policy import Policy, Term, term_at
 from domain.rules.comparison import Trial
+from domain.rules.contributions import FigureSum
 from replay.replaying.base import Part, Replay
 from replay.replaying.values import Effective, LevelChange, Standing
 
@@ -99,6 +100,13 @@ class MonthlyReplay(Replay, Generic[Month]):
 
     def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
         return [(trial.rule, month.policy) for month in self.months_in(part) for trial in month.trials]
+
+    def sums(self, part: Part) -> Sequence[FigureSum]:
+        return [item for month in self.months_in(part) for item in self.month_sums(month)]
+
+    @abstractmethod
+    def month_sums(self, month: Month) -> Sequence[FigureSum]:
+        """How the figures of a month add up."""
 
     def months_in(self, part: Part) -> list[Month]:
         """The evaluations of a part."""

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from domain.calendar import month_of
 from replay.replaying.base import Replay
 from replay.replaying.large import LargeReplay
+from replay.replaying.values import of_month
 
 
 class SelfTelling(LargeReplay):
@@ -37,5 +38,6 @@ class SelfTelling(LargeReplay):
             return
         self._looked_up = month
         self.events.let_go()
-        judged = self.verdicts.position[self.verdicts_in(month, None)].tolist()
-        self.events.look_up([*judged, *self.notes_in(month, None)])
+        instants = of_month(month)
+        judged = self.verdicts.position[self.verdicts_in(instants, None)].tolist()
+        self.events.look_up([*judged, *self.notes_in(instants, None)])

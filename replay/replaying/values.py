@@ -5,6 +5,20 @@ How they are written in answers is the business of `replay.rendering`.
 
 from typing import Literal, NamedTuple
 
+from domain.calendar import month_start
+
+
+class Instants(NamedTuple):
+    """From one instant on, up to another."""
+
+    begins: int
+    ends: int
+
+
+def of_month(month: int) -> Instants:
+    """The instants of a month."""
+    return Instants(month_start(month), month_start(month + 1))
+
 
 class Standing(NamedTuple):
     """Where a subject stands."""

@@ -17,6 +17,7 @@ from marshmallow import Schema
 
 from cli import main
 from domain.events import CATALOGUE
+from domain.rules.contributions import LINES
 from projections.api.levels import check_judges, row_json
 from projections.commands.completing import complete_decided
 from projections.contract.answers import SCHEMAS, describe
@@ -103,7 +104,10 @@ def test_the_registry_of_texts_holds_the_schemes_that_replay() -> None:
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
 def test_a_scheme_has_its_words_in_each_language(scheme: str, language: str) -> None:
     words, told, answers = Words(language, {}), text_of(scheme), answers_of(scheme)
-    assert all(words.state(state) for state in VOCABULARIES[scheme].states)
+    vocabulary = VOCABULARIES[scheme]
+    assert all(words.state(state) for state in vocabulary.states)
+    assert vocabulary.figures and all(words.added_figure(name) for name in vocabulary.figures)
+    assert all(words.sum_line(name) for name in (*vocabulary.sum_lines, *LINES))
     assert (told.evaluations is not None) == ("evaluations" in every_key(answers.explain()))
     names = level_names(scheme, language)
     assert names and all(names.values()) and names.keys() == level_names(scheme, "en").keys()

@@ -1,8 +1,12 @@
 """What the explanations of every scheme have: verdicts, notes, clauses, and the rules that were tried."""
 
+from typing import Final
+
 from marshmallow import fields, validate
 
 from domain.policy import STATUSES
+from domain.rules.comparison import RULE_KINDS
+from projections.contract.parts.contributions import ContributionAnswer, PeriodSumsAnswer
 from projections.contract.parts.keys import (
     INSTANT,
     MONTH,
@@ -15,6 +19,7 @@ from projections.contract.parts.keys import (
     nested_key,
     points_key,
     text_key,
+    texts_key,
     whole_key,
 )
 from projections.contract.parts.shared import AnyStandingAnswer, ComparisonAnswer, StandingAnswer
@@ -73,6 +78,7 @@ class VerdictAnswer(RemarkedAnswer):
     points = points_key("what it moved the points by, signed; null in schemes without", allow_none=True)
     at = instant_key("when it was judged")
     balance = points_key("the points after it; null in schemes without", allow_none=True)
+    contribution = list_key(ContributionAnswer, "what the event adds to which figures; empty for nothing")
     order = text_key("the order that it is about", allow_none=True)
     policy = text_key("id of the policy that it was given under")
     policy_hash = text_key("its hash")
@@ -108,6 +114,7 @@ class ClauseAnswer(Answer):
 
 class PartAnswer(Answer):
     month = text_key("--month", allow_none=True)
+    day = text_key("--day", allow_none=True)
     event = text_key("--event", allow_none=True)
     standing = nested_key(
         AnyStandingAnswer,
@@ -127,16 +134,32 @@ class ExplainAnswer(Answer):
     """What the explanations of every scheme add to its answer."""
 
     part = nested_key(PartAnswer, "which part was asked for; null for all")
+    sums = list_key(PeriodSumsAnswer, "how the figures of each period of the part add up; empty with --event")
     verdicts = list_key(VerdictAnswer, "in the order of judgement")
     notes = list_key(NoteAnswer, "in the order of the ledger")
     clauses = list_key(ClauseAnswer, "of the rules, verdicts and notes shown")
 
 
+WorthAnswer: Final = Answer.from_dict(
+    {
+        "from": text_key("the figure from which on it counts, in the unit of the comparison"),
+        "points": whole_key("what it is worth; null for bands of levels", allow_none=True),
+        "level": text_key("the level that it gives; null for bands of points", allow_none=True),
+    },
+    name="WorthAnswer",
+)
+"""A band."""
+
+
 class RuleAnswer(Answer):
     rule = text_key("the rule")
-    fired = flag_key("whether it decided")
+    kind = choice_key(RULE_KINDS, "gate: met or not; threshold: holds or not; band: the highest that is reached counts")
+    fired = flag_key("whether the gate is met, the threshold holds, or a band is reached and counts")
     points = whole_key("what it is worth; null in schemes that do not score", allow_none=True)
     compared = list_key(ComparisonAnswer, "every figure that it asks for")
+    reached = nested_key(WorthAnswer, "the band that is reached; null for none, and for other rules", allow_none=True)
+    next = nested_key(WorthAnswer, "the band above it; null at the top, and for other rules", allow_none=True)
+    withheld_by = texts_key("the rules for which the level that the band would give is withheld")
 
 
 class MonthEvaluationAnswer(StandingAnswer):

@@ -1,8 +1,20 @@
 """The answers about the tiers of merchants."""
 
+from typing import Final
+
+from domain.merchant_tier.unchanged import WhyUnchanged
 from projections.contract.parts.explained import ExplainAnswer, RuleAnswer
-from projections.contract.parts.keys import Answer, flag_key, list_key, nested_key, text_key, texts_key, whole_key
-from projections.contract.parts.shared import ComparisonAnswer, RatioAnswer, ReplayAnswer
+from projections.contract.parts.keys import (
+    Answer,
+    choice_key,
+    flag_key,
+    list_key,
+    nested_key,
+    text_key,
+    texts_key,
+    whole_key,
+)
+from projections.contract.parts.shared import ComparisonAnswer, RatioAnswer, ReplayAnswer, StandingAnswer
 
 
 class BoundAnswer(Answer):
@@ -70,12 +82,39 @@ class TierAnswer(ReplayAnswer):
     limits = nested_key(LimitsAnswer, "the tier's daily limits; null unless rated", allow_none=True)
 
 
+WindowAnswer: Final = Answer.from_dict(
+    {"from": text_key("its first day"), "to": text_key("its last day")}, name="WindowAnswer"
+)
+"""The days that indicators are of."""
+
+
+class UnchangedAnswer(Answer):
+    why = choice_key(WhyUnchanged, "why the day left the tier as it was")
+    until = text_key("the day on which the waiting time is over; else null", allow_none=True)
+    indicators = texts_key("those that it is about")
+
+
+class LowestAnswer(Answer):
+    level = text_key("the lowest tier")
+    since = text_key("the day on which the tier became the lowest")
+    days = whole_key("since then")
+    limit = whole_key("after so many the merchant is cleared out")
+
+
 class TierEvaluationAnswer(Answer):
     at = text_key("the day")
-    level = text_key("the tier before", allow_none=True)
+    before = nested_key(StandingAnswer, "at the close of the day before")
+    after = nested_key(StandingAnswer, "at the close of the day")
     decided = texts_key("what set or changed the tier on that day")
+    since = text_key("day of the last notice or change before the evaluation; null without a tier", allow_none=True)
+    lowest = nested_key(LowestAnswer, "how long it is in the lowest tier; null for others", allow_none=True)
+    window = nested_key(WindowAnswer, "the days that the indicators are of")
+    indicators = nested_key(IndicatorsAnswer, "over the window, with the values of the tier evaluated")
+    unchanged = list_key(UnchangedAnswer, "why nothing changed; empty where something did")
     rules = list_key(RuleAnswer, "every rule that was tried, in order")
 
 
 class TierExplained(TierAnswer, ExplainAnswer):
-    evaluations = list_key(TierEvaluationAnswer, "each day on which the tier changed, and the last closed one")
+    evaluations = list_key(
+        TierEvaluationAnswer, "the day of --day; else each day on which the tier changed, and the last closed one"
+    )

@@ -33,6 +33,6 @@ TIER: Final = SchemePages(
         is_stepped=True,
         is_ranked=True,
     ),
-    rests_on=None,
+    rests_on="schemes/merchant-tier/day.html",
     opening=None,
 )

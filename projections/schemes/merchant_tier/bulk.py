@@ -158,8 +158,13 @@ def _level_columns(
     states, accounts = folded.states[subjects], folded.accounts[subjects]
     rated, days, words = states == _RATED, np.full(len(subjects), last_day), named(_STATES, states)
     levels = _levels(judging, days, states, accounts["tier"])
+    starts = starts_of(folded.moves["subject"], len(names))
+    ends = starts[subjects + 1]
+    changed = ends > starts[subjects]
+    day_since = np.where(rated, accounts["since"], NEVER)
+    day_since[changed & ~rated] = folded.moves["day"][ends[changed & ~rated] - 1]
     since = np.full(len(subjects), NEVER)
-    since[rated] = instants(accounts["since"][rated], day_start)
+    since[changed] = instants(day_since[changed], day_start)
     return level_columns(
         (named(names, subjects), [SCHEME] * len(subjects)),
         (words, levels, where(rated, accounts["tier"].tolist())),

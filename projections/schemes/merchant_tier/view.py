@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row
 
-from domain.calendar import day_of, day_start, day_text
+from domain.calendar import day_of, day_start, day_text, parse_day
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, history_of, last_closed_day, spans_of
 from domain.merchant_tier.rule import (
@@ -242,6 +242,8 @@ def _rewrites(
     judging = judging_of(step)
     first = 0 if kept is None else kept.number + 1
     rows = day_rows(subject, found.changes, judging, first)
+    stood = None if kept is None else parse_day(kept.day)
+    changed = found.changes[-1].day if found.changes else stood
     past = step.rows_of("history", subject, "number") if kept is not None else []
     last = [row for row in past if row.scheme == SCHEME and row.number == first - 1]
     due = [end_of(day) for day in (found.next_day, *ahead) if day != NEVER]
@@ -253,7 +255,7 @@ def _rewrites(
             numbered(history_rows(rows, found.changes), last[0] if last else None),
             ("number", max(first - 1, 0)),
         ),
-        level_rewrite(level_row(step, subject, state_of(history, found.account), found.account)),
+        level_rewrite(level_row(step, subject, state_of(history, found.account), found.account, changed)),
         calendar_rewrite(subject, SCHEME, due),
     ]
 
@@ -316,13 +318,15 @@ def history_rows(rows: Sequence[dict[str, Any]], changes: Sequence[Change]) -> l
     ]
 
 
-def level_row(step: Step, subject: str, state: State, account: Account) -> dict[str, Any]:
+def level_row(step: Step, subject: str, state: State, account: Account, changed: int | None) -> dict[str, Any]:
+    """Where a merchant stands; `changed` is the day of the last change."""
     judging, last_day = judging_of(step), last_closed_day(step.after.as_of)
     rated = state is State.RATED
     level = span_on(judging.spans, last_day).codes[account.tier] if rated else None
+    since = account.since if rated else changed
     return level_columns(
         (subject, SCHEME),
         (str(state), level, account.tier if rated else None),
-        (str(state), level, day_start(account.since) if rated else None),
+        (str(state), level, None if since is None else day_start(since)),
         judged_by(judging.policies, term_at(judging.terms, day_start(last_day)).policy),
     )

@@ -6,9 +6,9 @@ from typing import Final
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
 from projections.text.schemes.monthly import (
     figures,
+    month_heading,
     month_lines,
     rests_on_nothing_else,
-    state_of,
 )
 from projections.text.words import Words
 
@@ -20,4 +20,4 @@ def _lines(found: Found, words: Words) -> Iterator[str]:
     yield from month_lines(found["months"], ("settled", "good", "sales_score", "behaviour_score"), words)
 
 
-CREATOR: Final = SchemeText(_lines, Evaluations(state_of, rests_on_nothing_else))
+CREATOR: Final = SchemeText(_lines, Evaluations(month_heading, rests_on_nothing_else))

@@ -1,6 +1,6 @@
 """What the text answers ask of a scheme."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from projections.text.words import Words
@@ -12,7 +12,8 @@ Found = dict[str, Any]
 class Evaluations(NamedTuple):
     """How a scheme of rules tells of an evaluation."""
 
-    outcome: Callable[[Found, Words], str]
+    heading: Callable[[Found, Mapping[str, str], Words], str]
+    """What it came to; what rules are called stands beside it."""
     rested_on: Callable[[Found, Words], Iterator[str]]
     """Lines below the rules, of what else the evaluation rests on."""
 

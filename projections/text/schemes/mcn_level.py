@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from projections.text.schemes.facet import Evaluations, Found, SchemeText
-from projections.text.schemes.monthly import figures, month_lines, state_of
+from projections.text.schemes.monthly import figures, month_heading, month_lines
 from projections.text.words import Words
 from projections.text.words.figures import money_text
 
@@ -23,4 +23,4 @@ def _creators(evaluation: Found, words: Words) -> Iterator[str]:
         yield words("creator", **item | {"level": level, "counted": counted, "settled": money_text(item["settled"])})
 
 
-MCN: Final = SchemeText(_lines, Evaluations(state_of, _creators))
+MCN: Final = SchemeText(_lines, Evaluations(month_heading, _creators))

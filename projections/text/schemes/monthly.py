@@ -1,6 +1,6 @@
 """Lines that the schemes of monthly evaluations share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from projections.text.schemes.facet import Found
 from projections.text.words import Words
@@ -31,9 +31,9 @@ def months_text(fold: Fold, words: Words) -> str:
     return words("months_alike", first=fold.first, last=fold.last, months=fold.periods)
 
 
-def state_of(evaluation: Found, words: Words) -> str:
+def month_heading(evaluation: Found, _: Mapping[str, str], words: Words) -> str:
     """What a month's evaluation came to."""
-    return words.state(evaluation["state"])
+    return words("month_heading", level=words.level(evaluation["level"]), state=words.state(evaluation["state"]))
 
 
 def rests_on_nothing_else(_: Found, __: Words) -> Iterator[str]:

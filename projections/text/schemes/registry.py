@@ -10,6 +10,7 @@ from projections.text.schemes.facet import Found, SchemeText
 from projections.text.schemes.mcn_level import MCN
 from projections.text.schemes.merchant_reputation import REPUTATION
 from projections.text.schemes.merchant_tier import TIER
+from projections.text.schemes.rules import rule_figures, rule_outcome
 from projections.text.words import Words
 from replay.rendering.clauses import points_text
 from replay.schemes.registry import scheme_of
@@ -51,12 +52,9 @@ def evaluation_lines(found: Found, words: Words) -> Iterator[str]:
         return
     names = {clause["name"]: clause["short"] for clause in found["clauses"]}
     for evaluation in found["evaluations"]:
-        level = words.level(evaluation["level"])
-        yield words("evaluated", at=evaluation["at"], level=level, decided=told.outcome(evaluation, words))
+        yield words("evaluated", at=evaluation["at"], heading=told.heading(evaluation, names, words))
         for rule in evaluation["rules"]:
-            outcome = words("rule_fired" if rule["fired"] else "rule_not")
-            points = "" if rule["points"] is None else words("rule_points", points=rule["points"])
-            yield "  " + words("rule", name=names.get(rule["rule"], rule["rule"]), outcome=outcome, points=points)
-            for item in rule["compared"]:
-                yield "    " + words.comparison(item)
+            name = names.get(rule["rule"], rule["rule"])
+            yield "  " + words("rule", name=name, outcome=rule_outcome(rule, names, words))
+            yield from (f"    {line}" for line in rule_figures(rule, words))
         yield from (f"  {line}" for line in told.rested_on(evaluation, words))

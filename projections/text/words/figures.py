@@ -5,6 +5,7 @@ JSON has the whole amounts and the fractions; whoever reads a page or a line is 
 
 from typing import Any, Final
 
+from domain.rules.contributions import FEN, HUNDREDTHS, TENTHS
 from replay.rendering.clauses import points_text
 
 _MONEY: Final = frozenset(
@@ -38,6 +39,17 @@ def count_text(number: int) -> str:
 def score_text(value: int, *, has_points: bool) -> str:
     """A score in the unit of its scheme: running points with their decimal, else a whole number."""
     return points_text(value) if has_points else count_text(value)
+
+
+def amount_text(amount: int, unit: str, *, signed: bool = False) -> str:
+    """A whole number of a unit: fen as yuan, tenths and hundredths as decimals."""
+    sign = "-" if amount < 0 else "+" if signed else ""
+    size = abs(amount)
+    if unit == FEN:
+        return sign + money_text(size)
+    decimals = {TENTHS: 1, HUNDREDTHS: 2}.get(unit, 0)
+    whole, rest = divmod(size, 10**decimals)
+    return f"{sign}{whole:,}.{rest:0{decimals}d}" if decimals else f"{sign}{whole:,}"
 
 
 def figure_text(name: str, value: Any) -> str:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, Self
 
 from projections.text.words.codes import code_name
-from projections.text.words.figures import figure_text, fraction_text, held_text, money_text
+from projections.text.words.figures import amount_text, figure_text, fraction_text, held_text, money_text
 
 
 class Words:
@@ -83,6 +83,33 @@ class Words:
     def status(self, status: str) -> str:
         """What the value of a parameter rests on: the rule's own text, somebody's repost of it, or nobody's word."""
         return str(self._words["status"][status])
+
+    def added_figure(self, name: str) -> str:
+        """What a figure is called that events add to."""
+        return str(self._words["figures"][name])
+
+    def sum_line(self, name: str) -> str:
+        """Where a part of such a figure comes from, or which bound cuts it."""
+        return str(self._words["sum_lines"][name])
+
+    def contribution(self, item: dict[str, Any]) -> str:
+        """What the event of a verdict adds to figures; periods are named where they are not its own alone."""
+        told = []
+        for part in item["contribution"]:
+            added = f"{self.added_figure(part['figure'])} {amount_text(part['amount'], part['unit'], signed=True)}"
+            periods = part["periods"]
+            is_own = len(periods) == 1 and item["at"].startswith(periods[0])
+            told.append(added if is_own else self("counts_for", added=added, periods=self.listed(periods)))
+        return "; ".join(told)
+
+    def summed(self, item: dict[str, Any]) -> str:
+        """How a figure adds up."""
+        unit, value = item["unit"], amount_text(item["value"], item["unit"])
+        lines = [
+            self("sum_line", amount=amount_text(line["amount"], unit, signed=True), line=self.sum_line(line["what"]))
+            for line in item["lines"]
+        ]
+        return self("sum_of", figure=self.added_figure(item["figure"]), lines=self.listed(lines) or "0", value=value)
 
     def step(self, step: str) -> str:
         return str(self._words["step"][step])
@@ -167,6 +194,10 @@ class Words:
                 return self.level_name(value)
             return self.state(value) if name == "state" else self.code("scheme" if name == "scheme" else "value", value)
         return self.figure(name, value)
+
+    def figure_names(self, names: Iterable[str]) -> str:
+        """Figures by name, one after another."""
+        return self.listed(self.code("figure", name) for name in names)
 
     def figure_name(self, path: str) -> str:
         """What a figure is called, and those within which it stands."""

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from domain.creator_firefly import account
+from domain.creator_firefly.contributions import contributed, sums_of
 from domain.creator_firefly.facts import Finding, rules_of, run_of
 from domain.creator_firefly.rule import NEVER, SCHEME, VERDICTS, State, Verdict
 from domain.events import Event
 from domain.policy import Policy, start_of_month, term_at, terms_of
+from domain.rules.contributions import Contribution, FigureSum
 from replay.history.timeline import Moment, taking_part
-from replay.replaying.base import Policies, Replay
+from replay.replaying.base import Part, Policies, Replay
 from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
 
 
@@ -84,6 +86,13 @@ class FireflyReplay(Replay):
             )
             for change in self.level_changes
         ]
+
+    def contribution(self, index: int) -> Sequence[Contribution]:
+        return contributed(self.run.findings[index])
+
+    def sums(self, part: Part) -> Sequence[FigureSum]:
+        months = [month for month in self.months if part.month in (None, month.month)]
+        return [item for month in months for item in sums_of(month)]
 
     def compared(self, index: int) -> Compared | None:
         finding = self.run.findings[index]

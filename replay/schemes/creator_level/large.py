@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import month_start
+from domain.creator_level.contributions import DaysBefore
 from domain.creator_level.facts import CONTENT, Verdict, evaluation_period, rules_of
 from domain.creator_level.rule import SCHEME, Figures, Rules
+from domain.limits import DAY_MICROS
 from domain.policy import Policy, terms_of
-from replay.columnar.columns import CREDIT_RESTORED, SALE_SETTLED, no_rows
+from replay.columnar.columns import CREATOR_SCORED, CREDIT_DEDUCTED, CREDIT_RESTORED, SALE_SETTLED, no_rows
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
@@ -19,7 +21,7 @@ from replay.replaying.large import LargeReplay
 from replay.replaying.verdicts import Verdicts
 from replay.schemes.creator_level.fold import fold_creators
 from replay.schemes.creator_level.folded import creator_of, figures_of
-from replay.schemes.creator_level.replay import CreatorReplay
+from replay.schemes.creator_level.replay import CreatorReplay, Month
 
 
 class LargeCreator(LargeReplay, CreatorReplay):
@@ -68,6 +70,15 @@ class LargeCreator(LargeReplay, CreatorReplay):
         position, at = places[took_part].T
         return position, at
 
+    def days_before(self, month: Month) -> DaysBefore:
+        begins, ends = month_start(month.month + 1) - month.rules.gate_days * DAY_MICROS, month_start(month.month)
+        low, high = np.searchsorted(self.verdicts.at, (begins, ends)).tolist()
+        counted = self.verdicts.verdict[low:high] == self.words.index(Verdict.COUNTED)
+        rows = self.rows_at(self.verdicts.position[low:high][counted].tolist())
+        what, amount = self.columns.what[rows], self.columns.amount[rows]
+        scores = amount[what == CREATOR_SCORED]
+        return DaysBefore(int(scores.sum()), len(scores), int(amount[what == CREDIT_DEDUCTED].sum()))
+
     def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         return np.zeros(0, np.int64), np.zeros(0, np.int8)
 
@@ -78,6 +89,7 @@ class LargeCreator(LargeReplay, CreatorReplay):
         known += self.events.at(position[(at >= begins) & (at < ends)].tolist())
         known.sort(key=lambda event: event.position)
         found = CreatorReplay(self.subject, known, self.moment, self.policies)
+        found.registered_at = self.registered_at
         found.elsewhere = self.named_elsewhere(known)
         return found
 

@@ -5,11 +5,28 @@ from functools import cached_property
 from typing import NamedTuple
 
 from domain.calendar import month_of, month_start
-from domain.creator_level.facts import VERDICTS, evaluation_period, figures_of, history_of, rules_of
+from domain.creator_level.contributions import (
+    DaysBefore,
+    contributed,
+    counts_for,
+    days_before,
+    last_month_of,
+    sums_of,
+)
+from domain.creator_level.facts import (
+    DAILY_TYPES,
+    VERDICTS,
+    Verdict,
+    evaluation_period,
+    figures_of,
+    history_of,
+    rules_of,
+)
 from domain.creator_level.rule import SCHEME, Evaluation, Figures, Rules, State, evaluate, ranking_score, trials
 from domain.events import Event
 from domain.policy import Policy, terms_of
 from domain.rules.comparison import Trial
+from domain.rules.contributions import Contribution, FigureSum
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies
 from replay.replaying.monthly import MonthlyReplay
@@ -114,6 +131,47 @@ class CreatorReplay(MonthlyReplay[Month]):
     @classmethod
     def level_codes(cls, policy: Policy) -> Sequence[str]:
         return rules_of(policy).levels
+
+    # --- contributions ------------------------------------------------------------------------------------------------
+
+    def contribution(self, index: int) -> Sequence[Contribution]:
+        judged = self.judged[index]
+        if judged.verdict != Verdict.COUNTED:
+            return ()
+        event = self.events[judged.position]
+        order = getattr(event.data, "order", None)
+        months = self._months_counting(event)
+        return contributed(event, order is not None and self._good_orders[order], months) if months else ()
+
+    def _months_counting(self, event: Event) -> tuple[int, ...]:
+        """The months that are evaluated, or will be, and for which an event counts."""
+        if self.registered_at is None:
+            return ()
+        at, own = event.occurred_at, month_of(event.occurred_at)
+        is_daily = event.type in DAILY_TYPES
+        last = max(last_month_of(at, rules) for rules in self._rules.values()) if is_daily else own
+        return tuple(
+            month
+            for month in range(max(own, month_of(self.registered_at)), last + 1)
+            if month >= self._rules_of(month).first_month
+            and (not is_daily or counts_for(at, month, self._rules_of(month)))
+        )
+
+    def _rules_of(self, month: int) -> Rules:
+        return self._rules[self.policy_at(month_start(month)).hash]
+
+    @cached_property
+    def _good_orders(self) -> dict[str, bool]:
+        """By order, whether its first sale was of good goods."""
+        sales = (event.data for event in reversed(self.took_part) if event.type == "sale.settled")
+        return {sale.order: sale.good_goods for sale in sales}
+
+    def month_sums(self, month: Month) -> Sequence[FigureSum]:
+        return sums_of(month.found, self.days_before(month), month.rules)
+
+    def days_before(self, month: Month) -> DaysBefore:
+        """What the days before a month add to its evaluation."""
+        return days_before(self.history, month.month, month.rules)
 
     def _evaluated(self) -> list[Month]:
         """Every month up to the last that is evaluated at `as_of`."""

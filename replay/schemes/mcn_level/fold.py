@@ -65,6 +65,8 @@ class Slots(NamedTuple):
     at: NDArray[np.int64]
     holders: NDArray[np.int64]
     """The agency from `at` on; NOBODY for none."""
+    positions: NDArray[np.int64]
+    """Of the bindings and unbindings that made it so."""
     told: AgencyVerdicts
     """What became of each binding and unbinding."""
 
@@ -107,7 +109,7 @@ def slots_of(parts: Sequence[Columns], as_of: int) -> Slots:
     owners, at = table[0][kept], table[1][kept]
     begins = np.searchsorted(owners, np.arange(len(creators) + 1))
     told = AgencyVerdicts(table[3], table[1], table[2], outcomes)
-    return Slots(list(agencies), list(creators), begins, at, holders[kept], told)
+    return Slots(list(agencies), list(creators), begins, at, holders[kept], table[2][kept], told)
 
 
 def _hold(table: Any) -> Any:

@@ -108,7 +108,9 @@ def _slots_of(slots: Slots, agency: int) -> dict[str, Slot]:
     for number in numbers:
         part = slice(slots.begins[number], slots.begins[number + 1])
         found[slots.creators[number]] = Slot(
-            slots.at[part].tolist(), [names.get(holder) for holder in slots.holders[part].tolist()]
+            slots.at[part].tolist(),
+            [names.get(holder) for holder in slots.holders[part].tolist()],
+            slots.positions[part].tolist(),
         )
     return found
 

@@ -4,11 +4,14 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.creator_level.facts import evaluation_period
+from domain.events import Event, SaleSettled
 from domain.mcn_level.facts import NOT_BOUND, UNKNOWN_ORDER
 from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import CREATOR_BOUND, SALE_SETTLED, no_rows
+from replay.columnar.rows import retracted_rows
 from replay.history.same_instant import Causes
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
@@ -49,6 +52,21 @@ class LargeAgency(SelfTelling, McnReplay):
         can_be = np.isin(columns.what, (SALE_SETTLED, CREATOR_BOUND))
         can_be &= np.isin(keys, np.unique(keys[rows])) & np.isin(columns.at, np.unique(columns.at[rows]))
         return Causes(self.events.at([at for at in columns.position[can_be].tolist() if at not in self.retracted]))
+
+    def sale_of(self, event: Event) -> SaleSettled:
+        if event.type != "sale.settled":
+            keys, positions = self._settled_by_key
+            (row,) = self.rows_at([event.position]).tolist()
+            event = self.events[int(positions[np.searchsorted(keys, self.subject_keys[row])])]
+        return super().sale_of(event)
+
+    @cached_property
+    def _settled_by_key(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rising keys of all orders that were settled, a row a settlement, and where these stand in the ledger."""
+        rows = np.flatnonzero((self.columns.what == SALE_SETTLED) & ~retracted_rows(self.columns))
+        keys = self.subject_keys[rows]
+        order = np.argsort(keys, kind="stable")
+        return keys[order], self.columns.position[rows[order]]
 
 
 Large = LargeAgency

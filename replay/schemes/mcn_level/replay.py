@@ -5,12 +5,23 @@ from functools import cached_property
 from typing import NamedTuple
 
 from domain.calendar import month_of, month_start
-from domain.events import BINDING_TYPES, Event
+from domain.events import BINDING_TYPES, Event, SaleSettled
 from domain.keys import bindings_key, retracts_key, stream_key
-from domain.mcn_level.facts import VERDICTS, History, evaluated_at, figures_of, held_at_close, history_of, rules_of
+from domain.mcn_level.contributions import CUMULATIVE, contributed, joined_by, sums_of
+from domain.mcn_level.facts import (
+    VERDICTS,
+    History,
+    Verdict,
+    evaluated_at,
+    figures_of,
+    held_at_close,
+    history_of,
+    rules_of,
+)
 from domain.mcn_level.rule import SCHEME, Evaluation, Rules, State, evaluate, score_on, trials
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from domain.rules.comparison import Trial
+from domain.rules.contributions import Contribution, FigureSum
 from replay.history.timeline import RETRACTED, Moment, events_of, taking_part
 from replay.policies.benefits import BENEFIT_PREFIX
 from replay.replaying.base import Policies
@@ -181,6 +192,38 @@ class McnReplay(MonthlyReplay[Month]):
     def _creator_months(self) -> dict[tuple[str, int], CreatorMonth]:
         """By creator's id and month, its evaluation."""
         return {(name, month.month): month for name in self.history.slots for month in self.creator(name).months}
+
+    def contribution(self, index: int) -> Sequence[Contribution]:
+        judged = self.judged[index]
+        if judged.verdict != Verdict.COUNTED or self.history.onboarded_at is None:
+            return ()
+        event, month = self.events[judged.position], month_of(judged.at)
+        first = self._first_months[self.policy_at(month_start(month)).hash]
+        is_evaluated = month >= max(month_of(self.history.onboarded_at), first)
+        if not is_evaluated and event.type not in CUMULATIVE:
+            return ()
+        sale = self.sale_of(event) if event.type in ("sale.settled", "sale.refunded") else None
+        is_binding = event.type in BINDING_TYPES
+        joined = joined_by(self.history.slots[event.data.creator], event.position, self.subject) if is_binding else 0
+        return contributed(event, sale, joined, month)
+
+    @cached_property
+    def _first_months(self) -> dict[str, int]:
+        return {term.policy.hash: rules_of(term.policy).first_month for term in self.terms}
+
+    def sale_of(self, event: Event) -> SaleSettled:
+        """What was sold first of an order that is settled or refunded; of a settlement that counts, itself."""
+        sold = event if event.type == "sale.settled" else self._first_sales[event.originator_id, event.data.order]
+        sale: SaleSettled = sold.data
+        return sale
+
+    @cached_property
+    def _first_sales(self) -> dict[tuple[str, str], Event]:
+        sales = (event for event in reversed(self.took_part) if event.type == "sale.settled")
+        return {(event.originator_id, event.data.order): event for event in sales}
+
+    def month_sums(self, month: Month) -> Sequence[FigureSum]:
+        return sums_of(month.found, self.history, month.rules)
 
     def is_top(self, creator: str, month: int, rules: Rules) -> bool:
         """Whether a creator's level of a month is high enough."""

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.calendar import month_start
 from domain.events import Event
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
@@ -33,7 +32,7 @@ from replay.replaying.base import COMMON_NOTES, Policies, Replay
 from replay.replaying.in_columns import found_in
 from replay.replaying.known import LargeKnown
 from replay.replaying.large import LargeReplay
-from replay.replaying.values import Judged, LevelChange, Standing
+from replay.replaying.values import Judged, LevelChange, Standing, of_month
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import account_from, account_of
 from replay.schemes.merchant_reputation.late import Issue, Reach, touched
@@ -184,9 +183,9 @@ class LargeReputation(LargeReplay, ReputationReplay):
         a receipt or flag may lie behind it. What happened in the month and is neither judged nor noted led to nothing.
         """
         columns = self.columns
-        begins, ends = month_start(month), month_start(month + 1)
-        judged = self.rows_at(self.verdicts.position[self.verdicts_in(month, None)].tolist())
-        noted = self.rows_at(self.notes_in(month, None))
+        instants = begins, ends = of_month(month)
+        judged = self.rows_at(self.verdicts.position[self.verdicts_in(instants, None)].tolist())
+        noted = self.rows_at(self.notes_in(instants, None))
         is_flag = (columns.what == ORDER_FLAGGED) | (columns.what == ORDER_CLEARED)
         of_judged = self.about_keys_of(judged) & ((columns.at < ends) | is_flag)
         of_shop = (columns.key == NO_NUMBER) & (columns.at >= begins) & (columns.at < ends)

@@ -5,16 +5,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from domain.calendar import month_start
+from domain.calendar import month_of, month_start
 from domain.events import Event
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
+from domain.merchant_reputation.contributions import contributed, sums_of
 from domain.merchant_reputation.facts import FLAG_TYPES, codes_of, history_of, spans_of
 from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Month, Verdict, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
+from domain.rules.contributions import Contribution, FigureSum
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
-from replay.replaying.base import Policies, Replay
+from replay.replaying.base import Part, Policies, Replay
 from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
 from replay.schemes.merchant_reputation.late import Issue, bearings_of, touched
 
@@ -171,6 +173,14 @@ class ReputationReplay(Replay):
 
     def balance(self, index: int) -> int | None:
         return self.balances[index]
+
+    def contribution(self, index: int) -> Sequence[Contribution]:
+        judged = self.judged[index]
+        return contributed(judged.tenths or 0, month_of(judged.at))
+
+    def sums(self, part: Part) -> Sequence[FigureSum]:
+        months = [item for item in self.run.months if item.findings and part.month in (None, item.month)]
+        return [item for month in months for item in sums_of(month)]
 
     def compared(self, index: int) -> Compared | None:
         finding = self.findings[index]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import day_of, day_text
+from domain.calendar import day_of, day_text, shanghai_text
 from domain.merchant_tier.rule import (
     NO_LIMIT,
     Account,
@@ -21,9 +21,10 @@ from domain.merchant_tier.rule import (
     span_on,
 )
 from domain.rules.comparison import Comparison
+from replay.errors import UsageError
 from replay.rendering.ahead import next_dates_json
 from replay.rendering.comparisons import comparison_json, trial_json
-from replay.rendering.facet import SchemeAnswer
+from replay.rendering.facet import SchemeAnswer, standing_json
 from replay.replaying.base import Part
 from replay.schemes.merchant_tier.replay import TierReplay
 
@@ -52,6 +53,9 @@ class TierAnswer(SchemeAnswer[TierReplay]):
 
     figure_names = ("day", "since", "indicators")
 
+    def period_text(self, period: int) -> str:
+        return day_text(period)
+
     def when(self, instant: int) -> str:
         """The day: tiers change at its close."""
         return day_text(day_of(instant))
@@ -61,17 +65,54 @@ class TierAnswer(SchemeAnswer[TierReplay]):
         history = [(change.day, change.cause, _rank(change)) for change in replay.run.changes]
         return tier_json(TierShown(replay.day, replay.state, replay.account, replay.window, history, replay.spans))
 
+    def check_part(self, part: Part) -> None:
+        """Raises UsageError for a day before levels begin, and for one that has not closed."""
+        day, begins = part.day, self.replay.spans[0].rules.start_day
+        if day is not None and day < begins:
+            raise UsageError(f"{day_text(day)} is before {day_text(begins)}, when levels begin; give a later day")
+        if day is not None and day > self.replay.day:
+            as_of = shanghai_text(self.replay.moment.as_of)
+            raise UsageError(f"{day_text(day)} had not closed yet at {as_of}; give an earlier day, or a later as_of")
+
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """Each day on which the tier changed, and the last closed one, with every rule that was tried."""
         return {"evaluations": [self._evaluation_json(day) for day in self.replay.days_in(part)]}
 
+    def _lowest_json(self, day: int, rules: Rules) -> dict[str, Any] | None:
+        """How long a merchant is in the lowest tier, of the days after which it is cleared out."""
+        account = self.replay.after_evaluation(day)
+        if not account.open or account.cleared_out or account.tier != 0:
+            return None
+        return {
+            "level": self.replay.code_of(account),
+            "since": day_text(account.lowest_since),
+            "days": day - account.lowest_since,
+            "limit": rules.clear_out_days,
+        }
+
     def _evaluation_json(self, day: int) -> dict[str, Any]:
-        before = self.replay.evaluated(day)
+        """What stood before a day and after its close, and why: the window, its indicators against both bounds."""
+        replay, account = self.replay, self.replay.evaluated(day)
+        rules = span_on(replay.spans, day).rules
+        is_judged = account.open and not account.cleared_out
         return {
             "at": day_text(day),
-            "level": self.replay.code_of(before) if before.open else None,
-            "decided": [str(change.cause) for change in self.replay.changes_on(day)],
-            "rules": [trial_json(trial) for trial in self.replay.tried(day)],
+            "before": standing_json(replay.standing_after(day - 1)),
+            "after": standing_json(replay.standing_after(day)),
+            "decided": [str(change.cause) for change in replay.changes_on(day)],
+            "since": day_text(account.since) if is_judged else None,
+            "lowest": self._lowest_json(day, rules),
+            "window": {"from": day_text(replay.window_of(day)), "to": day_text(day)},
+            "indicators": _indicators_json(replay.window, day, rules, rules.tiers[account.tier] if is_judged else None),
+            "unchanged": [
+                {
+                    "why": str(item.why),
+                    "until": None if item.until is None else day_text(item.until),
+                    "indicators": list(item.indicators),
+                }
+                for item in replay.unchanged(day)
+            ],
+            "rules": [trial_json(trial) for trial in replay.tried(day)],
         }
 
 
@@ -84,7 +125,7 @@ def tier_json(shown: TierShown) -> dict[str, Any]:
     return {
         "day": day_text(shown.day),
         "since": day_text(account.since) if rated else None,
-        "indicators": None if shown.state in NOT_JUDGED else _indicators_json(shown, rules, tier),
+        "indicators": None if shown.state in NOT_JUDGED else _indicators_json(shown.window, shown.day, rules, tier),
         "next_evaluation": evaluation,
         "next_level": codes[account.tier + 1] if tier is not None and tier.rises else None,
         "next_dates": next_dates_json(evaluation, update=day_text(shown.day + 1) if rated else None),
@@ -108,9 +149,11 @@ def _limit(limit: int) -> int | None:
     return None if limit == NO_LIMIT else limit
 
 
-def _indicators_json(shown: TierShown, rules: Rules, tier: Tier | None) -> dict[str, Any]:
-    """The three indicators over the window, each against the values above which the tier rises and falls."""
-    figures = shown.window.over(shown.day - rules.window_days + 1, shown.day)
+def _indicators_json(window: Window, day: int, rules: Rules, tier: Tier | None) -> dict[str, Any]:
+    """The three indicators over the window that ends with a day, each against the values by which the tier rises and
+    falls.
+    """
+    figures = window.over(day - rules.window_days + 1, day)
     up = _against(figures, tier.up) if tier is not None and tier.rises else [None] * len(INDICATORS)
     down = _down(figures, tier) if tier is not None and tier.falls else [None] * len(INDICATORS)
     found = {}

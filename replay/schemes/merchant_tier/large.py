@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.calendar import day_of
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, last_closed_day, spans_of
 from domain.merchant_tier.rule import SCHEME, Window
@@ -20,6 +21,7 @@ from replay.columnar.columns import (
     TIER_SET,
     no_rows,
 )
+from replay.columnar.rows import rows_of_subject
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
@@ -54,6 +56,11 @@ class LargeTier(LargeReplay, TierReplay):
     @property
     def until(self) -> int:
         return end_of(self.day)
+
+    @cached_property
+    def first_opened(self) -> int | None:
+        rows = rows_of_subject(self.columns, 0, self.until, MERCHANT_ONBOARDED)
+        return day_of(int(self.columns.at[rows].min())) if len(rows) else None
 
     def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         noted = notes_of(self.columns, self._folded, 0, self.day)

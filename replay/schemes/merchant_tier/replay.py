@@ -6,25 +6,42 @@ from typing import Final
 
 from domain.calendar import day_start, month_of
 from domain.events import Event
-from domain.merchant_tier.facts import VERDICTS, codes_of, end_of, history_of, last_closed_day, spans_of
+from domain.merchant_tier.contributions import contributed, sums_of
+from domain.merchant_tier.facts import (
+    VERDICTS,
+    ReadingTerm,
+    Verdict,
+    codes_of,
+    end_of,
+    history_of,
+    last_closed_day,
+    reading_at,
+    readings_of,
+    spans_of,
+)
 from domain.merchant_tier.rule import (
+    NOT_OPEN,
+    OPENED,
     SCHEME,
     Account,
     Cause,
     Change,
     State,
     Window,
+    clearing_trials,
     run,
     span_on,
     state_of,
     trials,
 )
+from domain.merchant_tier.unchanged import Unchanged, reasons, remembered
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from domain.rules.comparison import Trial
+from domain.rules.contributions import Contribution, FigureSum
 from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, LifeAct, acts_before_opening
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
-from replay.replaying.values import Effective, Judged, LevelChange, Standing
+from replay.replaying.values import Effective, Instants, Judged, LevelChange, Standing
 
 
 class TierReplay(Replay):
@@ -95,9 +112,11 @@ class TierReplay(Replay):
         return Standing(str(self.state), self.code_of(self.account) if self.is_rated else None)
 
     def effective(self) -> Effective:
-        """The tier itself, since the day on which it was reached."""
+        """The tier itself, since the day of the last notice or change; without one, the state since it came."""
         standing = self.standing()
-        return Effective(standing.state, standing.level, day_start(self.account.since) if self.is_rated else None)
+        last = [change.day for change in self.run.changes[-1:]]
+        since = self.account.since if self.is_rated else next(iter(last), None)
+        return Effective(standing.state, standing.level, None if since is None else day_start(since))
 
     def changes(self) -> Sequence[LevelChange]:
         """At the close of the days on which the tier changed."""
@@ -126,14 +145,39 @@ class TierReplay(Replay):
 
     # --- explanations -------------------------------------------------------------------------------------------------
 
-    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
+    def contribution(self, index: int) -> Sequence[Contribution]:
+        judged = self.judged[index]
+        if judged.verdict != Verdict.COUNTED:
+            return ()
+        return contributed(self.events[judged.position], reading_at(self._readings, judged.at))
+
+    @cached_property
+    def _readings(self) -> Sequence[ReadingTerm]:
+        return readings_of(self._terms)
+
+    def sums(self, part: Part) -> Sequence[FigureSum]:
         days = self.days_in(part)
-        tried = [(str(trial.rule), self.policy_at(day_start(day))) for day in days for trial in self.tried(day)]
-        gone = [change.day for change in self.run.changes if change.day in days and change.cause is Cause.CLEARED_OUT]
-        return tried + [(str(Cause.CLEARED_OUT), self.policy_at(day_start(day))) for day in gone]
+        return [item for day in days for item in sums_of(day, self.window, span_on(self.spans, day).rules)]
+
+    def instants_of(self, part: Part) -> Instants | None:
+        """For a day the window that ends with it: what its indicators rest on."""
+        if part.day is None:
+            return super().instants_of(part)
+        return Instants(day_start(self.window_of(part.day)), day_start(part.day + 1))
+
+    def window_of(self, day: int) -> int:
+        """The first day of the window that ends with a day."""
+        return day - span_on(self.spans, day).rules.window_days + 1
+
+    def rules_shown(self, part: Part) -> list[tuple[str, Policy]]:
+        return [
+            (str(trial.rule), self.policy_at(day_start(day))) for day in self.days_in(part) for trial in self.tried(day)
+        ]
 
     def days_in(self, part: Part) -> list[int]:
-        """Of a part, each day on which the tier changed, and the last closed one."""
+        """Of a part, the day that was asked for; else each day on which the tier changed, and the last closed one."""
+        if part.day is not None:
+            return [part.day]
         days = {self.day, *(change.day for change in self.run.changes)}
         return sorted(day for day in days if part.month in (None, month_of(day_start(day))))
 
@@ -144,13 +188,44 @@ class TierReplay(Replay):
         """Every rule that was tried at a day's close."""
         before = self.evaluated(day)
         rules = span_on(self.spans, day).rules
-        return trials(day, before, self.window, rules) if before.open and not before.cleared_out else []
+        if not before.open or before.cleared_out:
+            return []
+        return [*trials(day, before, self.window, rules), *clearing_trials(day, self.after_evaluation(day), rules)]
 
     def evaluated(self, day: int) -> Account:
         """The account that was evaluated at a day's close."""
-        evaluated = [change.before for change in self.changes_on(day) if change.cause in _EVALUATIONS]
+        moved = [change.before for change in self.changes_on(day) if change.cause in _AT_CLOSE]
+        before = moved[0] if moved else self._account_after(day)
+        return remembered(day, before, self.window, span_on(self.spans, day).rules)
+
+    def after_evaluation(self, day: int) -> Account:
+        """The account that may be cleared out at a day's close."""
+        cleared = [change.before for change in self.changes_on(day) if change.cause is Cause.CLEARED_OUT]
+        return cleared[0] if cleared else self._account_after(day)
+
+    def _account_after(self, day: int) -> Account:
+        """The account after a day's last change, or an earlier day's."""
         earlier = [change.after for change in self.run.changes if change.day <= day]
-        return evaluated[0] if evaluated else earlier[-1] if earlier else Account()
+        return earlier[-1] if earlier else NOT_OPEN
+
+    def standing_after(self, day: int) -> Standing:
+        """State and tier after a day's close."""
+        earlier = [change for change in self.run.changes if change.day <= day]
+        if earlier:
+            return self._standing_of(earlier[-1].after, opened=True)
+        is_out = not self.run.changes and self.first_opened is not None and self.first_opened <= day
+        return self.standing() if is_out else Standing(str(State.NOT_ONBOARDED), None)
+
+    @cached_property
+    def first_opened(self) -> int | None:
+        """The day of the first opening."""
+        return next((act.day for act in self.history.acts if act.cause == OPENED), None)
+
+    def unchanged(self, day: int) -> list[Unchanged]:
+        """Why a day left the tier as it was; nothing where it did not."""
+        rules = span_on(self.spans, day).rules
+        return [] if self.changes_on(day) else reasons(day, self.evaluated(day), self.window, rules)
 
 
-_EVALUATIONS: Final = (Cause.UPGRADE, Cause.DOWNGRADE, Cause.FAST_UPGRADE)
+_AT_CLOSE: Final = (Cause.UPGRADE, Cause.DOWNGRADE, Cause.FAST_UPGRADE, Cause.CLEARED_OUT)
+"""What moves a tier at the close of a day; events have moved it before."""

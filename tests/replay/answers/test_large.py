@@ -174,9 +174,12 @@ def told(store: Store, scheme: Scheme, subject: str, moments: list[Asked]) -> di
     for month in months:
         part = Part(parse_month(month))
         found[month] = explain_json(first, part, "en")
-        found[f"{month} counts"] = first.verdict_counts(part.month)
+        found[f"{month} counts"] = first.verdict_counts(first.instants_of(part))
         stretch = ListedStretch(2, 3, "counted")
         found[f"{month} stretch"] = explain_stretch(first, part, "en", stretch)
+    if scheme.periods.unit == "day":
+        for day in (19_230, 19_290, 19_330):
+            found[f"day {day}"] = answered(partial(explain_json, first, Part(day=day), "en"))
     named = [f"e-{number}" for number in range(0, EVENTS, 7)]
     named += [f"m-{number}{after}" for number in range(MOVES) for after in ("", "-after") if scheme.kind == "mcn"]
     for event_id in named:

@@ -29,6 +29,7 @@ from replay.schemes.registry import SCHEMES, answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_firefly import decided, firefly
 from tests.support.columns import columns_of
+from tests.support.contributions import assert_contributions_add_up
 from tests.worlds.creator_firefly import BEGIN, OTHER, SUBJECT, VERSIONS, WORLDS, World, as_the_oracle_reads, world_of
 from tests.worlds.merchant_reputation import with_values
 
@@ -250,3 +251,18 @@ def test_each_verdict_says_what_decided_it(world: World) -> None:
             assert (kind == "redemption.cancelled") == (finding.verdict is Verdict.CANCELLED)
     assert answer.explained_json(Part(), []) == {}
     assert OTHER not in {event.originator_id for event in replay.took_part}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VERSIONS)
+def test_what_events_contribute_adds_up_to_the_points(name: str) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(300 * SOAK):
+        world = world_of(seed)
+        replay = replay_of(name, ledger_of(world), world.as_of, world.position)
+        seen += assert_contributions_add_up(replay, month_of)
+        account = replay.run.account
+        if replay.months:
+            sums = {item.figure: item.value for item in replay.sums(Part())}
+            assert sums == {"score": account.earned, "balance": account.balance}
+    assert seen["in_period"] and seen["opening"]

@@ -22,6 +22,7 @@ from replay.rendering.facet import standing_json
 from replay.replaying.base import Part, Policies
 from replay.schemes.merchant_reputation.replay import ReputationReplay as Replay
 from tests.conftest import SOAK
+from tests.support.contributions import assert_contributions_add_up
 from tests.support.replays import INSTANTS, VERSION_LISTS, candidates, replay_of
 from tests.worlds.merchant_reputation import LONG_AFTER, NOV, OCT, SUBJECT, World, flagged, known_of, worlds
 
@@ -166,6 +167,7 @@ def test_an_explanation_adds_up_and_leaves_nothing_out(world: World, versions: l
     replay = replay_of(versions, world.ledger, world.as_of, world.position)
     whole = explain_json(replay, Part(), "en")
     assert whole["adds_up"]["closing"] == whole["points"]
+    assert_contributions_add_up(replay, month_of)
     by_month = [explain_json(replay, Part(month.month), "en") for month in replay.run.months if month.findings]
     assert [verdict for part in by_month for verdict in part["verdicts"]] == whole["verdicts"]
     for part, month in zip(by_month, whole["months"], strict=True):

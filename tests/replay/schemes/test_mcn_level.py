@@ -25,6 +25,7 @@ from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
 from tests.oracles.creator_level import creator
 from tests.oracles.mcn_level import board, mcn
+from tests.support.contributions import assert_contributions_add_up
 from tests.worlds.creator_level import SMALL as SMALL_CREATORS
 from tests.worlds.mcn_level import AGENCIES, BEGIN, POLICIES, SMALL, world_of
 from tests.worlds.merchant_reputation import as_the_oracle_reads
@@ -169,9 +170,49 @@ def test_an_explanation_adds_up_to_the_total_and_names_the_creators(seed: int, p
     for evaluation, month in zip(
         answer_of(replay).explained_json(Part(), [])["evaluations"], replay.months, strict=True
     ):
-        points = sum(rule["points"] for rule in evaluation["rules"][2:])
-        assert points == month.found.total
+        *rows, level = evaluation["rules"][2:]
+        assert sum(rule["points"] for rule in rows) == month.found.total
+        reached = level["reached"] and level["reached"]["level"]
+        assert (evaluation["level"], level["withheld_by"]) == (
+            (reached, []) if evaluation["state"] == "rated" else (None, [evaluation["state"]])
+        )
+        for rule in rows:
+            (item,) = rule["compared"]
+            below = 0 if rule["reached"] is None else rule["reached"]["points"]
+            assert (rule["kind"], rule["points"], item["met"]) == ("band", below, rule["reached"] is not None)
+            assert rule["next"] is None or rule["next"]["points"] > below
         assert sum(item["counted"] for item in evaluation["creators"]) == month.found.figures.top_creators
         for item in evaluation["creators"]:
             own = replay.creator(item["creator"].partition("/")[2])
             assert item["level"] == next((m.level for m in own.months if m.month == month.month), None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+def test_what_events_contribute_adds_up_to_the_figures_and_the_scores(policy: Policy) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(400 * SOAK):
+        world = world_of(seed)
+        for subject in AGENCIES:
+            replay = replay_of(policy, world.ledger, subject, world.as_of, world.position)
+            seen += assert_contributions_add_up(replay, month_of)
+            sums = {(item.period, item.figure): item.value for item in replay.sums(Part())}
+            for month in replay.months:
+                found, figures = month.found, month.found.figures
+                expected = {
+                    "settled": found.settled_fen,
+                    "showcase": found.showcase_fen,
+                    "good": found.good_fen,
+                    **{name: getattr(figures, name) for name in ("orders", "worry_free", "credit", "live_minutes")},
+                    **{name: getattr(figures, name) for name in ("showcase_creators", "top_creators")},
+                    "reputation": figures.reputation_sum,
+                    "reputation_creators": figures.reputation_creators,
+                    "creators": len(month.creators),
+                    **{name: getattr(found, name) for name in ("operating", "growth", "service", "bonus", "total")},
+                }
+                assert {name: sums[month.month, name] for name in expected} == expected
+    lines = {
+        *("in_period", "opening", "not_under_zero", "within_settled", "once_a_creator", "credit_max"),
+        *("taken_by_others", "level_too_low", "without_value", "last_values", "operating", "growth", "service"),
+    }
+    assert seen.keys() >= lines, lines - seen.keys()

@@ -11,22 +11,28 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import day_start, day_text, parse_day, parse_instant
+from domain.calendar import day_of, day_start, day_text, parse_day, parse_instant
 from domain.events import (
     Event,
     MerchantOnboarded,
+    MerchantTierSet,
     OrderPaid,
     ReviewPosted,
 )
 from domain.limits import DAY_MICROS
+from domain.merchant_tier.facts import end_of
 from domain.merchant_tier.rule import Cause, DayOpening, State, run
 from domain.policy import Policy
+from replay.answers.explain import explain_json
+from replay.errors import UsageError
 from replay.history.timeline import Moment
+from replay.rendering.facet import standing_json
 from replay.replaying.base import Part, Policies
 from replay.schemes.merchant_tier.replay import TierReplay
 from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
 from tests.oracles.merchant_tier import tier
+from tests.support.contributions import assert_contributions_add_up
 from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
 from tests.worlds.merchant_tier import POLICIES, SHIPPED, SMALL, SUBJECT, dated, world_of
 
@@ -121,10 +127,14 @@ def test_an_explanation_says_which_rule_decided(seed: int, policy: Policy) -> No
     moved = {day_text(change.day): str(change.cause) for change in replay.run.changes}
     for evaluation in answer_of(replay).explained_json(Part(), [])["evaluations"]:
         fired = [rule["rule"] for rule in evaluation["rules"] if rule["fired"]]
-        assert fired == [cause for cause in evaluation["decided"] if cause in ("upgrade", "downgrade", "fast_upgrade")]
+        at_close = ("upgrade", "downgrade", "fast_upgrade", "cleared_out")
+        assert fired == [cause for cause in evaluation["decided"] if cause in at_close]
         assert evaluation["at"] in moved or evaluation["at"] == day_text(replay.day)
         for rule in evaluation["rules"]:
             waited, *met = (item["met"] for item in rule["compared"])
+            if rule["rule"] == "cleared_out":
+                assert rule["fired"] == waited and not met
+                continue
             holds = any(met) if rule["rule"] == "downgrade" else bool(met) and all(met)
             upgraded = rule["rule"] == "downgrade" and "upgrade" in fired
             assert (waited and holds and not upgraded) == rule["fired"]
@@ -182,3 +192,131 @@ def test_a_version_looks_again_at_the_days_since_the_last_change() -> None:
         ("opened", "2022-09-01"),
         ("fast_upgrade", "2022-09-10"),
     ]
+
+
+# --- contributions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+def test_what_events_contribute_adds_up_to_the_indicators(policy: Policy) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(400 * SOAK):
+        world = world_of(seed)
+        replay = replay_of(policy, world.ledger, world.as_of, world.position)
+        seen += assert_contributions_add_up(replay, day_of, replay.spans[-1].rules.window_days)
+        found = answer_of(replay).own_json()["indicators"]
+        if found is None:
+            continue
+        sums = {item.figure: item.value for item in replay.sums(Part()) if item.period == replay.day}
+        assert {name: [item["numerator"], item["denominator"]] for name, item in found.items()} == {
+            "complaint": [sums["complaints"], sums["orders"]],
+            "product": [sums["product_good"], sums["reviews"]],
+            "service": [sums["service_good"], sums["service_rated"]],
+        }
+    assert seen["in_period"] and seen["days_before"]
+
+
+# --- any day ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@settings(max_examples=300 * SOAK)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())), data=st.data())
+def test_any_day_is_explained_by_the_events_of_its_window(seed: int, policy: Policy, data: st.DataObject) -> None:
+    """Its rows add up to its indicators, and it says why nothing changed, or what did."""
+    world = world_of(seed)
+    replay = replay_of(policy, world.ledger, world.as_of, world.position)
+    begins = replay.spans[0].rules.start_day
+    assume(replay.day >= begins)
+    acted = [change.day for change in replay.run.changes]
+    near = st.integers(max(begins, replay.day - 120), replay.day)
+    day = data.draw(st.one_of(near, st.sampled_from(acted)) if acted else near)
+    found = explain_json(replay, Part(day=day), "en")
+    assert found["part"] == {"month": None, "day": day_text(day), "event": None}
+    rows = Counter[str]()
+    for item in found["verdicts"]:
+        for added in item["contribution"]:
+            rows[added["figure"]] += added["amount"]
+    (sums,) = found["sums"]
+    assert {item["figure"]: item["value"] for item in sums["figures"]} == {
+        item["figure"]: rows[item["figure"]] for item in sums["figures"]
+    }
+    (evaluation,) = found["evaluations"]
+    indicators = evaluation["indicators"]
+    assert [indicators["complaint"]["numerator"], indicators["service"]["denominator"]] == [
+        rows["complaints"],
+        rows["service_rated"],
+    ]
+    moved = [change for change in replay.run.changes if change.day == day]
+    assert evaluation["decided"] == [str(change.cause) for change in moved]
+    assert bool(evaluation["unchanged"]) == (not moved)
+    stepped = run(replay.history, replay.spans, day).account
+    assert evaluation["after"] == standing_json(replay_of(policy, world.ledger, end_of(day), world.position).standing())
+    if not moved:
+        assert replay.evaluated(day) == stepped
+        assert evaluation["before"] == evaluation["after"] or day == replay.first_opened, "one that is out of scope"
+
+
+def test_a_day_says_why_nothing_changed() -> None:
+    opening = parse_instant("2022-09-01T00:00:00+08:00")
+    told: list[tuple[int, str, Any]] = [(opening, "merchant.onboarded", MerchantOnboarded(category="fresh"))]
+    at = opening + 3 * DAY_MICROS
+    told += [(at, "order.paid", OrderPaid(order="o", buyer="b", amount=500))]
+    told += [(at, "review.posted", ReviewPosted(order="o", quality=5))]
+    ledger = [
+        Event(SUBJECT, n, n, when, n, "urn:a", f"e-{n}", kind, data) for n, (when, kind, data) in enumerate(told, 1)
+    ]
+    replay = replay_of(SHIPPED, ledger, opening + 90 * DAY_MICROS, 3)
+
+    def asked(day: str) -> Any:
+        (found,) = explain_json(replay, Part(day=parse_day(day)), "en")["evaluations"]
+        return found
+
+    early, late = asked("2022-09-10"), asked("2022-10-01")
+    assert early["window"] == {"from": "2022-08-12", "to": "2022-09-10"}
+    assert early["unchanged"] == [
+        {"why": "waiting", "until": "2022-10-01", "indicators": []},
+        {"why": "undefined", "until": None, "indicators": ["service_rate"]},
+        {"why": "no_fast_day", "until": None, "indicators": []},
+    ]
+    assert early["indicators"]["product"] == {
+        "numerator": 1,
+        "denominator": 1,
+        "value": "100.00",
+        "up": {"relation": ">", "bound": "88.00", "met": True},
+        "down": {"relation": "<", "bound": "80.00", "met": False},
+    }
+    assert [item["why"] for item in late["unchanged"]] == ["undefined", "not_worse"]
+    assert (late["before"], late["lowest"]) == ({"state": "rated", "level": "LV1"}, None)
+    with pytest.raises(UsageError, match=r"had not closed yet at 2022-11-30\S+; give an earlier day, or a later as_of"):
+        asked("2022-12-01")
+    with pytest.raises(UsageError, match="2020-05-31 is before 2020-06-01, when levels begin; give a later day"):
+        asked("2020-05-31")
+    with pytest.raises(UsageError, match="a month and a day were asked for"):
+        explain_json(replay, Part(month=replay.day, day=replay.day), "en")
+
+
+def test_clearing_out_shows_its_days_and_the_tier_before_and_after() -> None:
+    opening = parse_instant("2022-07-01T10:00:00+08:00")
+    told: list[tuple[int, str, Any]] = [
+        (opening, "merchant.onboarded", MerchantOnboarded(category="fresh")),
+        (opening, "merchant.tier_set", MerchantTierSet(level="LV0")),
+    ]
+    ledger = [
+        Event(SUBJECT, n, n, when, n, "urn:a", f"e-{n}", kind, data) for n, (when, kind, data) in enumerate(told, 1)
+    ]
+    replay = replay_of(SHIPPED, ledger, opening + 90 * DAY_MICROS, 2)
+    found = explain_json(replay, Part(), "en")
+    cleared = next(item for item in found["evaluations"] if item["decided"] == ["cleared_out"])
+    assert (cleared["at"], cleared["before"], cleared["after"]) == (
+        "2022-08-30",
+        {"state": "rated", "level": "LV0"},
+        {"state": "cleared_out", "level": None},
+    )
+    assert cleared["lowest"] == {"level": "LV0", "since": "2022-07-01", "days": 60, "limit": 60}
+    (rule,) = [item for item in cleared["rules"] if item["rule"] == "cleared_out"]
+    assert rule["fired"] and rule["compared"][0]["value"] == rule["compared"][0]["bound"] == "60.00"
+    assert found["effective"] == {"state": "cleared_out", "level": None, "since": "2022-08-30"}
+    (waiting,) = explain_json(replay, Part(day=parse_day("2022-08-29")), "en")["evaluations"]
+    assert waiting["lowest"]["days"] == 59 and waiting["after"] == {"state": "rated", "level": "LV0"}
