@@ -14,6 +14,8 @@ from domain.calendar import instant_text, parse_instant
 from domain.languages import LANGUAGES
 from domain.policy import Parameter, Policy
 from projections.contract.answers import SCHEMAS
+from projections.text.schemes.ahead.parts import benefit_lines
+from projections.text.words import Words
 from projections.text.words.codes import code_name
 from replay.answers.rules import AtHand, RulesAsked, rules_json
 from replay.decisions.application import Ledger
@@ -375,6 +377,17 @@ def test_benefits_of_the_old_version_that_rest_on_the_new_text_say_so() -> None:
     assert later == {*by_version["2021"]} - reposted and len(later) == 4
     boards = {basis["code"]: basis["shown"] for basis in asked("mcn-level")["bases"]}["boards"]
     assert boards["later_text"] == "2023-07-14"
+
+
+@each_language
+def test_a_benefit_that_rests_on_a_later_text_says_so_wherever_it_is_told(language: str) -> None:
+    words = Words(language, {})
+    for version, is_said in (("2021", True), ("2022-07-19", False)):
+        benefits = [
+            item for item in asked("creator-level", policy=version)["benefits"] if item["status"] == "published"
+        ]
+        (told,) = benefit_lines({"held": benefits}, words)
+        assert len(benefits) == 2 and told.text.count("2022-07-19") == 2 * is_said
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

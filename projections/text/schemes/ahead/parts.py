@@ -73,7 +73,9 @@ def benefit_lines(groups: dict[str, list[Found]], words: Words) -> Iterator[Rema
 def _benefit(item: Found, words: Words) -> str:
     least = item.get("reputation_hundredths_min")
     needs = "" if least is None else words.ahead("needs", least=f"{least // 100}.{least % 100:02d}")
-    return words.ahead("benefit", name=item[words.language], status=words.status(item["status"]), needs=needs)
+    status, later = words.status(item["status"]), item["later_text"]
+    status = status if later is None else words.ahead("status_of_later_text", status=status, day=later)
+    return words.ahead("benefit", name=item[words.language], status=status, needs=needs)
 
 
 def dates_section(dates: Found, words: Words) -> Section:
