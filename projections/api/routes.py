@@ -4,10 +4,11 @@ from typing import Final
 
 from starlette.routing import Route
 
-from projections.api import boards, evidence, feed, found_events, levels, lists
+from projections.api import appeals, boards, evidence, feed, found_events, levels, lists
 from projections.api import replays as replayed
 from projections.api.operations import Operation, route_of
 from projections.contract.api import (
+    AppealAnswer,
     BatchBody,
     BoardAnswer,
     ChangesPage,
@@ -98,6 +99,11 @@ class EvidenceQuery(SchemeQuery):
     as_of = instant(f"In place of both, of a replay that nothing claims: {WHEN}.")
     known_at = instant(f"Of such a replay: {WHEN}. Left out, everything known.")
     position = whole("In place of known_at.", 1, 10**18)
+
+
+class AppealQuery(SchemeQuery, LanguageQuery):
+    period = text("The month or day whose level is disputed.", form=PERIOD)
+    run = text("As decided in this run of decisions; left out, in the latest.", longest=64)
 
 
 class PageQuery(ViewQuery, CursorQuery, FormQuery):
@@ -210,6 +216,20 @@ OPERATIONS: Final = (
         query=DecisionsQuery,
         example=_MERCHANT,
         listed="decisions",
+    ),
+    Operation(
+        "readAppeal",
+        f"{SUBJECT}/appeal",
+        appeals.read_appeal,
+        EXPLANATIONS,
+        Access("appeal"),
+        "The file of one disputed level",
+        AppealAnswer,
+        "As announced, as decided, as known now, the differences by cause, every verdict with its clause, and the"
+        " events that bear on it. The audit desk hands the same out as a document.",
+        SubjectPath,
+        AppealQuery,
+        example=_MERCHANT | {"period": "2022-11"},
     ),
     Operation(
         "readEvidence",

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from domain.policy import STATUSES
+from projections.contract.parts.changes import DiffAnswer
 from projections.contract.parts.keys import (
     Answer,
     choice_key,
@@ -230,6 +231,63 @@ class EventsPage(OfLedger):
     asked_known_at = instant_key(OPEN, allow_none=True)
     events = list_key(EventRecorded, "in the order of the ledger")
     next = text_key("cursor of the next page; null at the end", allow_none=True)
+
+
+class LedgerAnswer(Answer):
+    id = text_key("of the ledger")
+    position = whole_key("its head, up to which everything took part as known now")
+    known_at = instant_key("when the ledger recorded that position")
+    chain = text_key("hash over all records up to it; empty where that is not known, as in evidence")
+
+
+class DisputedDecision(Answer):
+    """A decision, and whether it comes out again."""
+
+    run = text_key("the run that made it")
+    decided_at = instant_key("when it was recorded")
+    position_of_decision = whole_key("its record")
+    period = text_key("of a daily scheme it may be of an earlier day")
+    state = choice_key(STATES, "as decided")
+    level = text_key("as decided", allow_none=True)
+    score = whole_key("what the scheme ranks by; points in tenths", allow_none=True)
+    points: Any = fields.String(metadata={"description": "running points, in schemes that have points"})
+    policy = text_key("id of the policy version")
+    policy_hash = text_key("SHA-256 of its canonical JSON")
+    as_of = instant_key("what had happened by then took part")
+    known_at = instant_key("what the ledger had recorded by then took part")
+    position = whole_key("up to which position it knew")
+    outcome = text_key("`reproduced`, or why it does not come out as it was decided")
+
+
+class AppealAnswer(Answer):
+    """The file of one disputed level."""
+
+    subject = text_key(SUBJECT)
+    scheme = choice_key(SCHEME_NAMES, "the scheme whose level is disputed")
+    period = text_key("the month or day")
+    program = text_key("version of the program")
+    ledger = nested_key(LedgerAnswer, "which ledger, and its head")
+    level_names = fields.Dict(required=True, metadata={"description": "what levels are called in lang, by code"})
+    announced = fields.List(
+        fields.Dict(), required=True, metadata={"description": "what was announced, each with what was known then"}
+    )
+    announced_difference = nested_key(
+        DiffAnswer, "from what was known when it was announced to what was decided; null without", allow_none=True
+    )
+    decided = nested_key(
+        DisputedDecision,
+        "as decided; null where nothing was; left out without decisions:read",
+        allow_none=True,
+        required=False,
+    )
+    now = fields.Dict(required=True, metadata={"description": "as known now, as an explanation of the period tells it"})
+    difference = nested_key(
+        DiffAnswer,
+        "from what was decided to what is known now; null without a decision; left out without decisions:read",
+        allow_none=True,
+        required=False,
+    )
+    events = list_key(EventRecorded, "the records that bear on the level, in the order of the ledger")
 
 
 class ChangeEvent(Answer):

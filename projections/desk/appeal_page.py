@@ -3,19 +3,16 @@
 import json
 from typing import Final, NamedTuple
 
-from domain.calendar import parse_day, parse_month
+from projections.api.appeals import period_named
 from projections.desk.appeal_document import document_of
 from projections.text.appeal import appeal_lines
 from projections.text.words import Words
 from replay.decisions.appeal import appeal_of
-from replay.decisions.decide import period_of
-from replay.errors import UsageError
 from replay.history.readers import Reader
 from replay.store.base import Store
 
 _TYPES: Final = {"html": "text/html", "json": "application/json", "txt": "text/plain"}
 FORMS: Final = tuple(_TYPES)
-_MONTH_CHARS: Final = len("2022-11")
 
 
 class Wanted(NamedTuple):
@@ -39,8 +36,7 @@ class File(NamedTuple):
 
 def file_of(store: Store, wanted: Wanted, form: str) -> File:
     """The appeal file. Raises UsageError for a period that the scheme has not, and for an unknown subject."""
-    month, day = _parsed(wanted.period)
-    period = period_of(store, wanted.scheme, month, day)
+    period = period_named(store, wanted.scheme, wanted.period)
     appeal = appeal_of(store, wanted.subject, wanted.scheme, period, wanted.run, wanted.language, wanted.reader)
     found = appeal.found
     if form == "json":
@@ -51,10 +47,3 @@ def file_of(store: Store, wanted: Wanted, form: str) -> File:
         content = "\n".join(appeal_lines(found, Words(wanted.language, found["level_names"]))) + "\n"
     name = f"appeal-{wanted.subject.replace('/', '-')}-{wanted.scheme}-{wanted.period}.{form}"
     return File(name, content.encode(), _TYPES[form])
-
-
-def _parsed(period: str) -> tuple[int | None, int | None]:
-    try:
-        return (parse_month(period), None) if len(period) == _MONTH_CHARS else (None, parse_day(period))
-    except ValueError as error:
-        raise UsageError(f"period {period!r} {error}") from None

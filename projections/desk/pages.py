@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from domain.calendar import shanghai_text
+from projections.api.appeals import TIMES_REPLAYED
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
 from projections.contract.parts.vocabulary import VERDICTS
@@ -53,10 +54,6 @@ from replay.schemes.registry import scheme_of
 
 EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
-TIMES_REPLAYED: Final = 3
-"""As known when announced, as decided and as known now: so often a level is replayed for the difference and the file of
-a decision.
-"""
 ROWS_MAX: Final = 200
 """So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
 PAGES_MAX: Final = 100_000
