@@ -101,7 +101,7 @@ class EvidenceQuery(SchemeQuery):
     position = whole("In place of known_at.", 1, 10**18)
 
 
-class AppealQuery(SchemeQuery, LanguageQuery):
+class AppealFileQuery(SchemeQuery, LanguageQuery):
     period = text("The month or day whose level is disputed.", form=PERIOD)
     run = text("As decided in this run of decisions; left out, in the latest.", longest=64)
 
@@ -228,7 +228,7 @@ OPERATIONS: Final = (
         "As announced, as decided, as known now, the differences by cause, every verdict with its clause, and the"
         " events that bear on it. The audit desk hands the same out as a document.",
         SubjectPath,
-        AppealQuery,
+        AppealFileQuery,
         example=_MERCHANT | {"period": "2022-11"},
     ),
     Operation(
