@@ -97,14 +97,18 @@ def _published(told: Told, as_of: int, replayed: Callable[[], Replay] | None) ->
 
 def news_of(publications: list[Mark]) -> list[Mark]:
     """Of publications, the latest first, those that showed another level or score than the one before, then or as known
-    now, and those of which both differ.
+    now.
     """
     earlier = [*publications[1:], None]
     return [
         mark
         for mark, before in zip(publications, earlier, strict=False)
-        if before is None or mark.differs or (mark.then, mark.now) != (before.then, before.now)
+        if before is None or _shown(mark) != _shown(before)
     ]
+
+
+def _shown(mark: Mark) -> tuple[bool, Said | None, Said | None]:
+    return mark.is_then_known, mark.then, mark.now
 
 
 def _decisions(sight: Viewpoint, subject: str, scheme: str) -> Iterator[Mark]:

@@ -286,6 +286,7 @@ def test_the_timeline_tells_what_was_published_then_beside_what_is_known_now(cli
     (announced,) = rows_of(text, " Announced 2022-11 ")
     assert announced.startswith("2022-12-16 12:00") and "2022-11-30 23:59" in announced
     assert 'class="sign published_then differs"' in text
+    assert len(rows_of(text, " Published ")) == 3, "what was shown month after month is told once"
     then = page(client, f"{TEA_HOUSE}/timeline?as_of=2022-12-16&known_at=2022-12-16")
     (published,) = rows_of(then, " Published 2022-11 ")
     assert published.count("bronze-2 55.7") == 2 and "differs" not in published
