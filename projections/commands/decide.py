@@ -123,11 +123,17 @@ def audit(
     """Replay each decision at its own as_of, position and policy, and say which do not come out.
 
     Exit status 0 only when all are reproduced, and every announced level is what was decided or what a replay gives.
+    That it was made, and what came of it, is kept beside the store.
     """
     from replay.decisions.audit import Selection, audit_json
+    from replay.decisions.kept_audits import keep_audit
 
     with open_at(store) as opened, progress_of("auditing", 0) as progress:
-        found = audit_json(opened, Selection(scheme, period.text, subject), progress, segments)
+        selection = Selection(scheme, period.text, subject)
+        found = audit_json(opened, selection, progress, segments)
+        not_kept = keep_audit(opened, selection, found)
+    if not_kept is not None:
+        click.echo(f"this audit was not kept: {not_kept}", err=True)
     decisions_text.print_audit(found, lang, as_json=format_ == "json")
     if found["reproduced"] < found["audited"] or found["announced"]:
         sys.exit(EXIT_NOT_ALL)

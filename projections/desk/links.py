@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from domain.calendar import day_of, day_start, parse_instant, shanghai_text
 
 ORDER: Final = (
-    *("q", "kind", "id", "source", "about", "case", "alias", "subject", "after", "list"),
+    *("q", "kind", "id", "source", "about", "case", "alias", "subject", "before", "after", "list"),
     *("scheme", "state", "level", "period", "run", "as_of", "known_at", "position", "policy", "against"),
     *("to_position", "month", "day", "event", "verdict", "page", "cursor", "next", "lang"),
 )

@@ -15,8 +15,18 @@ from projections.api.operations import reading_of
 from projections.contract.parts.vocabulary import STATES
 from projections.desk.page import Asked, Page, PageLanguageQuery
 from projections.desk.rendering import address_of, rendered
-from projections.http.parameters import BOARD, PERIOD, SCHEME_NAMES, RecordPath, choice, month, text
-from projections.http.scopes import DECISIONS, EXPLANATIONS, LEVELS, asker_of, note_access, require
+from projections.http.parameters import BOARD, PERIOD, SCHEME_NAMES, RecordPath, choice, month, text, whole
+from projections.http.scopes import (
+    DECISIONS,
+    EVERY_SUBJECT,
+    EXPLANATIONS,
+    LEVELS,
+    Access,
+    asker_of,
+    note_access,
+    require,
+)
+from projections.http.token_store import Keeping
 from projections.reading.freshness import freshness
 from projections.worklist.answers import LISTS, distribution_json, worklist_json
 from projections.worklist.looking import Filters
@@ -177,7 +187,31 @@ def events(request: Request, asked: Asked) -> Response:
     )
 
 
+# --- who asked --------------------------------------------------------------------------------------------------------
+
+
+ACCESSES: Final = Access("accesses", of_scheme=False, of_subject=False)
+
+
+class AccessesQuery(PageLanguageQuery):
+    subject = text("Only of this subject, kind/id.", longest=80)
+    before = whole("Only those before this number.", 1, 10**18)
+
+
+def accesses(request: Request, asked: Asked) -> Response:
+    """Who asked the service for explanations and decisions; that this was asked is noted, too."""
+    keeping: Keeping = request.app.state.askers.keeping()
+    found = keeping.latest_accesses(asked.get("subject"), asked.get("before"), ROWS + 1)
+    names = {token.number: token.name for token in keeping.tokens()}
+    more = found[ROWS - 1].number if len(found) > ROWS else None
+    shown = {"accesses": found[:ROWS], "names": names, "more": more, "every_subject": EVERY_SUBJECT}
+    return rendered(request, "accesses.html", **shown)
+
+
 PAGES: Final = (
+    Page(
+        "/accesses", accesses, DECISIONS, Access("accesses", of_scheme=False, of_subject=False), AccessesQuery, Schema
+    ),
     Page("/worklist", worklist, LEVELS, None, WorklistQuery, Schema),
     Page("/boards", boards, LEVELS, None, PageLanguageQuery, Schema),
     Page("/boards/{board}", board, LEVELS, None, BoardPageQuery, BoardNamed),

@@ -80,6 +80,8 @@ def note_access(request: Request, access: Access, asked: dict[str, Any]) -> None
                 return
         if scheme is None and access.of_scheme:
             scheme = schemes_of(asked["kind"])[0].code
+    elif asked.get("subject") is not None:
+        subject = asked["subject"]
     elif "recorded" in asked:
         with request.app.state.reading.store() as store:
             subject = stream_at(store, int(asked["recorded"])) or EVERY_SUBJECT

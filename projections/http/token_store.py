@@ -208,6 +208,17 @@ class Keeping:
         with self._reading() as connection:
             return [NotedAccess(*row) for row in connection.execute(query)]
 
+    def latest_accesses(self, subject: str | None, before: int | None, limit: int) -> list[NotedAccess]:
+        """The last of these before a number, the latest first."""
+        accesses = self._accesses.c
+        query = select(self._accesses).order_by(accesses.number.desc()).limit(limit)
+        if subject is not None:
+            query = query.where(accesses.subject == subject)
+        if before is not None:
+            query = query.where(accesses.number < before)
+        with self._reading() as connection:
+            return [NotedAccess(*row) for row in connection.execute(query)]
+
     def close(self) -> None:
         end_engine(self._engine)
 

@@ -1,11 +1,12 @@
 """The state of a ledger and its views: where they stand, how far behind, what is set aside, how a rebuild goes."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 
-from domain.calendar import shanghai_text
+from domain.calendar import parse_instant, shanghai_text
 from domain.limits import SECOND_MICROS
 from projections.projector.fill import FILLING
 from projections.reading.reader import Reading
@@ -14,18 +15,29 @@ from projections.views.database import BUILDING, FORMER, LIVE, Build, Views, ope
 from projections.views.location import has_views
 from replay.errors import LevelbookError
 from replay.history.browse import status
+from replay.integrity.kept import Audit, Check, kept
 from replay.store.base import Store
 
 
 def operations_of(reading: Reading, *, needs_token: bool) -> dict[str, Any]:
-    """What operators look up; where a token is needed, not where ledger and views lie."""
-    """The state of the ledger, and of its views where there are any; where a token is needed, not where they lie."""
+    """The state of the ledger, of its views where there are any, and the last check and audit; where a token is needed,
+    not where they lie.
+    """
     with reading.store() as store:
         views = status_beside(store)
         if views is not None and needs_token:
             views["problems"] = [_nameless(text, store) for text in views["problems"]]
             views["set_aside"] = [{**row, "reason": _nameless(row["reason"], store)} for row in views["set_aside"]]
-        return {"ledger": status(store), "views": views}
+        made = kept(store)
+        last = {"check": _last(made.checks), "audit": _last(made.audits), "damaged": made.damaged}
+        return {"ledger": status(store), "views": views, **last}
+
+
+def _last(made: Sequence[Check] | Sequence[Audit]) -> dict[str, Any] | None:
+    """The last of some that were made, its instant in Shanghai."""
+    if not made:
+        return None
+    return made[-1].to_json() | {"at": shanghai_text(parse_instant(made[-1].at))}
 
 
 def _nameless(text: str, store: Store) -> str:
@@ -89,6 +101,7 @@ def _build_json(build: Build, head: int, now: int) -> dict[str, Any]:
         "build": build.build,
         "position": build.position,
         "as_of": shanghai_text(build.as_of),
+        "moved_at": shanghai_text(build.moved_at),
         "program": build.program,
         "policies": json.loads(build.policies),
         "lag_events": max(head - build.position, 0),

@@ -12,7 +12,7 @@ from projections.views.database import open_views
 from projections.views.definitions import check_definitions
 from replay.store.base import Store
 
-LOOKED_AT: Final = 200_000
+LOOKED_AT: Final = 100_000
 """Of decisions and announcements so many are looked at for one page, which may then hold few rows or none."""
 Key = tuple[str | int, ...]
 

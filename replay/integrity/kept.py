@@ -37,8 +37,32 @@ class Check(msgspec.Struct, frozen=True):
         return found
 
 
-def keep(store: Store, check: Check) -> tuple[str | None, str | None]:
-    """Keep a check: where it is, or why it could not be kept."""
+class Audit(msgspec.Struct, frozen=True, tag_field="kind", tag="audit"):
+    """One run of `levelbook audit`: when, up to which record, of what, and what came of it."""
+
+    at: str
+    """By the ledger's clock."""
+    ledger: str
+    head: str
+    """The last record that there was, as `levelbook head` names it."""
+    scheme: str | None
+    period: str | None
+    subject: str | None
+    """Of which decisions; None for all."""
+    audited: int
+    reproduced: int
+    restated: int
+    """How many come out otherwise as known now."""
+    announced_otherwise: int
+    program: str
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+def keep(store: Store, check: Check | Audit) -> tuple[str | None, str | None]:
+    """Keep a check or an audit: where it is, or why it could not be kept."""
     try:
         return store.keep_check(msgspec.json.encode(check).decode()), None
     except (StoreError, OSError) as error:
@@ -46,21 +70,34 @@ def keep(store: Store, check: Check) -> tuple[str | None, str | None]:
 
 
 class KeptChecks(NamedTuple):
-    """The checks that were kept, the earliest first; of checks that cannot be read their numbers, from 1 on."""
+    """Checks and audits that were kept, the earliest first; of those that cannot be read their numbers, from 1 on."""
 
     checks: list[Check]
     damaged: list[int]
+    audits: list[Audit]
 
 
 def kept(store: Store) -> KeptChecks:
     """Every check that was kept."""
-    found = KeptChecks([], [])
+    found = KeptChecks([], [], [])
     for number, line in enumerate(store.kept_checks(), 1):
         try:
-            found.checks.append(msgspec.json.decode(line, type=Check))
+            if _kind_of(line) is None:
+                found.checks.append(msgspec.json.decode(line, type=Check))
+            else:
+                found.audits.append(msgspec.json.decode(line, type=Audit))
         except msgspec.MsgspecError:
             found.damaged.append(number)
     return found
+
+
+class _Kind(msgspec.Struct):
+    kind: str | None = None
+
+
+def _kind_of(line: str) -> str | None:
+    """What a kept line says that it is of; checks say nothing."""
+    return msgspec.json.decode(line, type=_Kind).kind
 
 
 def damaged_checks(store: Store, numbers: list[int]) -> DamagedError:

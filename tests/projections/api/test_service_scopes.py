@@ -179,6 +179,7 @@ def values(parameter: str, disputed: Disputed) -> list[str]:
         "case": ["case-7"],
         "alias": ["x"],
         "subject": ["merchant/tea-house"],
+        "before": ["1"],
     }[parameter]
 
 
