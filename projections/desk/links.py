@@ -14,7 +14,7 @@ ORDER: Final = (
 )
 """The order of parameters in a link, so that one view has one address."""
 MOMENT: Final = ("as_of", "known_at", "position", "policy")
-LEFT_OFF: Final = ("page", "after", "cursor")
+LEFT_OFF: Final = ("page", "after", "before", "cursor")
 """Where a list was left off: it means nothing in another list, so that no form hands it on."""
 TIMED: Final = ("as_of", "known_at")
 """What a form asks for as a day and, in a field of this name and `_time`, the time of that day."""

@@ -204,7 +204,7 @@ def accesses(request: Request, asked: Asked) -> Response:
     found = keeping.latest_accesses(asked.get("subject"), asked.get("before"), ROWS + 1)
     names = {token.number: token.name for token in keeping.tokens()}
     more = found[ROWS - 1].number if len(found) > ROWS else None
-    shown = {"accesses": found[:ROWS], "names": names, "more": more, "every_subject": EVERY_SUBJECT}
+    shown: dict[str, Any] = {"accesses": found[:ROWS], "names": names, "more": more, "every_subject": EVERY_SUBJECT}
     return rendered(request, "accesses.html", **shown)
 
 

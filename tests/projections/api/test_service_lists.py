@@ -13,6 +13,7 @@ from projections.api.routes import OPERATIONS
 from projections.api.sheets import cell, csv_of, prefers_csv
 from projections.http.settings import Settings
 from replay.store.opening import open_store
+from replay.store.queries import sealed_rows
 from tests.support.disputes import disputed_ledger
 from tests.support.serving import serving
 
@@ -74,6 +75,25 @@ def test_an_event_tells_what_bears_on_it_and_what_is_made_of_it(client: TestClie
     assert first["neighbours"]["before"] is None
     missing = client.get("/v1/events/999999")
     assert missing.status_code == 404 and "the ledger holds no record at position 999999" in missing.json()["detail"]
+
+
+@pytest.mark.slow
+def test_an_event_of_each_type_and_each_thing_made_of_one_has_a_page(location: str, client: TestClient) -> None:
+    with open_store(location) as store:
+        types = {row[0]: row[2] for row in sealed_rows(store, 0, store.head().position)}
+    seen: set[str] = set()
+    for position, event_type in types.items():
+        told = answer(client, f"/v1/events/{position}")
+        kinds = {event_type, *(str((item["made"] or {}).get("note")) for item in told["made"])}
+        kinds |= {str((item["made"] or {}).get("verdict")) for item in told["made"]}
+        if kinds <= seen:
+            continue
+        seen |= kinds
+        for lang in ("en", "zh"):
+            page = client.get(f"/events/{position}?lang={lang}", headers={"Accept": "text/html"})
+            assert page.status_code == 200 and told["hashes"]["leaf"] in page.text, position
+    client.cookies.clear()
+    assert {"retracted", "flagged", "counted", "event.retracted", "level.decided", "policy.adopted"} <= seen
 
 
 def test_pages_go_on_where_the_one_before_ended(client: TestClient) -> None:

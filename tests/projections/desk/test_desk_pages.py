@@ -120,6 +120,7 @@ GIVEN = {
     "case": "case-7731",
     "alias": "0" * 32,
     "subject": "merchant/tea-house",
+    "before": "9",
 }
 """A value of every parameter that a page takes."""
 WITHOUT_FORMS = ("/evidence", "/operations", "/rules", "/boards", "/events/220")
