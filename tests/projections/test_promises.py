@@ -226,3 +226,16 @@ def at(found: Any, key: str) -> Any:
     for part in key.split("."):
         found = found[int(part)] if part.isdigit() else found[part]
     return found
+
+
+def test_the_links_of_a_preview_lead_to_the_rules_of_both_versions(ledger: str, client: TestClient) -> None:
+    subject, scheme, as_of = LIN
+    preview = client.get(f"/v1/subjects/{subject}/levels/{scheme}?as_of={as_of}").json()["preview"]
+    rules = client.get(preview["rules"]).json()
+    assert (rules["policy"], rules["against"]["policy"]) == ("2022-07-19", "2021")
+    told = run("replay", subject, "--as-of", as_of, "--store", ledger, "--lang", "en")
+    (words,) = re.findall(r"levelbook (rules .*)", told)
+    assert "2021" in run(*words.split(), "--lang", "en")
+    page = client.get(f"/subjects/{subject}?as_of={as_of}&lang=en").text
+    (link,) = re.findall(r'href="(/rules/creator-level[^"]*against[^"]*)"', page)
+    assert "2022-07-19" in client.get(unescape(link)).text

@@ -62,6 +62,7 @@ class BenefitsBesideAnswer(Answer):
 class PreviewAnswer(StandingAnswer):
     policy = text_key("the version that can be previewed")
     policy_hash = text_key("SHA-256 of its canonical JSON", HASH)
+    rules = text_key("where the API shows its rules beside those of now")
     takes_effect = instant_key("when it comes into force")
     present = nested_key(PresentAnswer, "state and level of now")
     gates = gates_key("each gate of the new version with value and threshold")

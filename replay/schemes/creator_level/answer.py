@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, month_start, month_text, shanghai_text
-from domain.creator_level.rule import Moves, moves
+from domain.creator_level.rule import SCHEME, Moves, moves
 from domain.rules.comparison import decimal_text
 from replay.policies.benefits import (
     NOTHING_HELD,
@@ -96,6 +96,7 @@ def _preview_json(held: Month, seen: Month) -> dict[str, Any]:
         **standing_json(seen.standing),
         "policy": seen.policy.id,
         "policy_hash": seen.policy.hash,
+        "rules": f"/v1/rules/{SCHEME}?policy={seen.policy.id}@{seen.policy.hash}&against={held.policy.id}",
         "takes_effect": shanghai_text(seen.policy.in_force_from),
         "present": standing_json(held.standing) | {"policy": held.policy.id},
         "gates": _gates_json(seen),

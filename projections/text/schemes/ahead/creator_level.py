@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from domain.creator_level.rule import SCHEME
 from projections.text.schemes.ahead.parts import (
     Found,
     Remark,
@@ -54,7 +55,10 @@ def _preview(preview: Found, words: Words) -> Iterator[Section]:
     policy, present = preview["policy"], preview["present"]
     levels = words.ahead("preview_levels", present=words.standing(present), expected=words.standing(preview))
     starts = words.ahead("preview_starts", policy=policy, at=words.date(preview["takes_effect"]))
-    yield Section(words.ahead("preview"), [Remark(starts), Remark(levels)])
+    versions = f"{policy}@{preview['policy_hash'][:12]}", present["policy"]
+    told = words.ahead("preview_rules", scheme=SCHEME, policy=policy, against=present["policy"])
+    rules = Remark(told, rules=versions)
+    yield Section(words.ahead("preview"), [Remark(starts), Remark(levels), rules])
     beside = preview["benefits_beside"]
     benefits = benefit_lines({"lost_then" if name == "lost" else name: found for name, found in beside.items()}, words)
     compared = Section(words.ahead("benefits"), list(benefits))

@@ -16,6 +16,8 @@ class Remark(NamedTuple):
     met: bool | None = None
     """Of a condition: whether it is met."""
     is_urgent: bool = False
+    rules: tuple[str, str] | None = None
+    """The versions whose rules it leads to, side by side."""
 
 
 class Section(NamedTuple):
