@@ -12,7 +12,6 @@ import pytest
 from domain.calendar import month_start, parse_month
 from fixtures.demo import MERCHANT, WU
 from projections.desk.drawing.letters import ASCII, ROWS, UNICODE, Letters, chart_lines, letters_for
-from projections.desk.drawing.places import AXIS, GAP, LANE, PLOT, TOP, WIDE
 from projections.desk.drawing.timeline import StateStretch, Timeline
 from projections.desk.plots.asked import labels_of
 from projections.desk.schemes.facet import Band, Mark, Point, Said, Told
@@ -124,9 +123,11 @@ def test_a_drawing_is_written_as_a_file_that_stands_alone(demo: str, tmp_path: P
 
 def test_a_picture_is_made_where_its_library_is(demo: str, tmp_path: Path) -> None:
     pytest.importorskip("resvg_py")
-    run("replay", MERCHANT, "--plot", str(tmp_path / "timeline.png"))
+    for form in ("png", "svg"):
+        run("replay", MERCHANT, "--plot", str(tmp_path / f"timeline.{form}"))
+    (size,) = re.findall(r' width="(\d+)" height="(\d+)" role', (tmp_path / "timeline.svg").read_text("utf-8"))
     width, height = struct.unpack(">II", (tmp_path / "timeline.png").read_bytes()[16:24])
-    assert (width, height) == (2 * WIDE.width, 2 * (TOP + PLOT + GAP + 2 * LANE + AXIS))
+    assert [width, height] == [2 * int(pixels) for pixels in size], "two of its pixels for each of a screen's"
 
 
 def test_a_picture_is_drawn_with_the_colours_of_the_pages(demo: str, tmp_path: Path) -> None:
