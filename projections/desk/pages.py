@@ -26,7 +26,7 @@ from projections.desk.rules_page import PAGES as RULES_PAGES
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, disputes_of, standing_of
-from projections.desk.timeline_page import is_long, timeline_of
+from projections.desk.timeline_page import is_long, mark_rows, timeline_of
 from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
     KINDS,
@@ -209,6 +209,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
             sight,
             told,
             timeline=timeline,
+            mark_rows=mark_rows(timeline.marks),
             drawings=drawings,
             reads_decisions=sight.reader.sees_decisions,
             months=pages_of(told.scheme).periods.months(told),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, Protocol
 
-from domain.calendar import parse_instant
+from domain.calendar import parse_instant, parse_month
 from domain.events import Event, LevelDecided
 from projections.desk.drawing.timeline import SHADED, StateStretch, Timeline
 from projections.desk.schemes.facet import Mark, Said, Told
@@ -22,6 +22,14 @@ was published by what was known then.
 """
 REPLAYED_EVENTS: Final = 200_000
 """So many events are replayed again for publications on which something bears that was learned behind them."""
+
+
+class MarkRow(NamedTuple):
+    """Marks that are one row: publications of months that follow one another and say the same."""
+
+    first: Mark
+    last: Mark
+    marks: int
 
 
 class Viewpoint(Protocol):
@@ -93,6 +101,23 @@ def _published(told: Told, as_of: int, replayed: Callable[[], Replay] | None) ->
     replay = replayed()
     then = own.publications_then(replay, REPLAYED_EVENTS // max(replay.weight, 1))
     return [mark._replace(then=then.get(mark.about), is_then_known=mark.about in then) for mark in marks]
+
+
+def mark_rows(marks: list[Mark]) -> list[MarkRow]:
+    """The rows in which marks are tabulated, in their order."""
+    rows: list[MarkRow] = []
+    for mark in marks:
+        if rows and _goes_on(rows[-1].last, mark):
+            rows[-1] = rows[-1]._replace(last=mark, marks=rows[-1].marks + 1)
+        else:
+            rows.append(MarkRow(mark, mark, 1))
+    return rows
+
+
+def _goes_on(before: Mark, mark: Mark) -> bool:
+    if not before.kind == mark.kind == "published" or parse_month(mark.about) != parse_month(before.about) + 1:
+        return False
+    return (before.then, before.now, before.is_then_known) == (mark.then, mark.now, mark.is_then_known)
 
 
 def news_of(publications: list[Mark]) -> list[Mark]:

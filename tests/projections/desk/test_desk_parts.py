@@ -20,7 +20,7 @@ from projections.desk.rendering import brief_text, tidy_text
 from projections.desk.schemes.facet import Band, Mark, Point, Said, Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, standing_of
-from projections.desk.timeline_page import timeline_of
+from projections.desk.timeline_page import mark_rows, timeline_of
 from projections.desk.why_page import why_of
 from projections.projector.rebuild import Asked, rebuild
 from projections.reading.reader import Reading
@@ -199,6 +199,31 @@ def test_marks_of_one_place_stand_together() -> None:
     found = drawn(line_of((0, 0), (8, 20), (30, 50), marks=flags))
     ((sign,),) = (lane.signs for lane in found.lanes)
     assert (sign.more, sign.mark.event) == (499, "flag-0")
+
+
+def published(month: str, level: str | None, **rest: Any) -> Mark:
+    said = None if level is None else Said(level, None)
+    return Mark("published", 0, 0, month, "", said, said, **rest)
+
+
+def test_publications_that_say_the_same_of_months_without_a_gap_are_one_row() -> None:
+    decided = Mark("decided", 0, 0, "2023-03", "run-1")
+    marks = [published(f"2022-{month}", "a") for month in (10, 11, 12)]
+    marks += [
+        published("2023-01", "b"),
+        published("2023-03", "b"),
+        decided,
+        published("2023-04", "b"),
+        decided,
+        decided,
+    ]
+    rows = mark_rows(marks)
+    assert [(row.first.about, row.last.about, row.marks) for row in rows] == [
+        ("2022-10", "2022-12", 3),
+        *((about, about, 1) for about in ("2023-01", "2023-03", "2023-03", "2023-04", "2023-03", "2023-03")),
+    ]
+    unknown = mark_rows([published("2022-10", "a"), published("2022-11", "a", is_then_known=False)])
+    assert [row.marks for row in unknown] == [1, 1]
 
 
 def test_nothing_is_drawn_of_nothing_and_many_points_have_no_dots() -> None:
