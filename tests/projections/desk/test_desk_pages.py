@@ -382,3 +382,18 @@ def test_each_page_of_each_scheme_says_what_there_is_and_never_none(
             assert f'href="#clause-{clause}" id="from-{clause}"' in text and f'href="#from-{clause}"' in text
         assert not re.search(r">[^<]*\bNone\b[^<]*<", text), re.findall(r">[^<]*\bNone\b[^<]*<", text)[:3]
     assert tables >= 2
+
+
+def test_any_day_of_a_tier_can_be_asked_on_the_page_and_of_the_service(client: TestClient) -> None:
+    asked = "scheme=merchant-tier&day=2022-09-10"
+    answer = client.get(f"{TEA_HOUSE}/why?{asked}", headers=HTML)
+    assert answer.status_code == 200 and "2022-08-12 to 2022-09-10" in answer.text, answer.text
+    assert 'name="day" type="date" value="2022-09-10"' in answer.text
+    found = client.get(f"/v1{TEA_HOUSE}/explanation?{asked}").json()
+    (evaluation,), (sums,) = found["evaluations"], found["sums"]
+    assert (found["part"]["day"], evaluation["at"], sums["period"]) == ("2022-09-10",) * 3
+    assert evaluation["unchanged"][0]["why"] == "waiting"
+    refused = client.get(f"/v1{TEA_HOUSE}/explanation?scheme=merchant-tier&day=2022-02-30")
+    assert refused.status_code == 400 and "does not exist in the calendar" in refused.text
+    months = client.get(f"/v1{TEA_HOUSE}/explanation?day=2022-09-10")
+    assert months.status_code == 400 and "not evaluated by the day" in months.text
