@@ -38,6 +38,7 @@ from projections.commands.asked import AskedPeriod, month_asked, on_evidence, op
 @click.option("--again", is_flag=True, help="A further run for a period that has a finished one; needs --reason.")
 @click.option("--reason", help="Why there is a further run; kept for ever.")
 @clock_option
+@language_option
 @segments_option
 @store_options
 def decide(
@@ -49,6 +50,7 @@ def decide(
     segments: Path | None,
     store: str,
     format_: str,
+    lang: str,
 ) -> None:
     """Fix the levels of SCHEME for a period: one event a subject, with digests of what it rests on.
 
@@ -71,7 +73,7 @@ def decide(
         with progress_of("deciding", subjects_of(opened, scheme)) as progress:
             found = run_of(opened, scheme, wanted, reason, progress, clock_behind=clock_behind, segments=segments)
         _sign(opened, clock_behind=clock_behind)
-    decisions_text.print_run(found, as_json=format_ == "json")
+    decisions_text.print_run(found, lang, as_json=format_ == "json")
 
 
 def _sign(store: "Store", *, clock_behind: bool) -> None:

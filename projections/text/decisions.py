@@ -41,7 +41,7 @@ def _board_cells(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     return str(row["rank"]), str(row["score"]), words.level(row["level"]), row["subject"], settled
 
 
-def print_run(found: "RunOutcome", *, as_json: bool) -> None:
+def print_run(found: "RunOutcome", language: str, *, as_json: bool) -> None:
     run = found.run
     told = {
         "scheme": run.scheme,
@@ -57,10 +57,12 @@ def print_run(found: "RunOutcome", *, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    how = ", resumed" if found.resumed else ""
-    if found.already_finished:
-        how = ": finished before, nothing was done (--again --reason asks for a further run)"
-    click.echo(f"{run.scheme} {run.period}: {found.decided} decisions in {run.run}, known up to {run.position}{how}")
+    from projections.text.words import Words
+
+    words = Words(language, {})
+    how = "run_resumed" if found.resumed else "run_made"
+    told |= {"scheme": words.code_beside("scheme", run.scheme)}
+    click.echo(words.decision("run_finished" if found.already_finished else how, **told))
 
 
 def print_decisions(found: list[dict[str, Any]], language: str, *, as_json: bool) -> None:

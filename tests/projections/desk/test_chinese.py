@@ -113,6 +113,7 @@ ASKED = (
     "diff mcn/harbour --as-of 2023-05-05 --to-as-of 2023-06-05",
     "diff merchant/tea-house --scheme merchant-tier --as-of 2022-10-15 --to-as-of 2022-12-01",
     "audit",
+    "decide merchant-reputation --period 2022-11",
     "events merchant/tea-house --scheme merchant-reputation",
     "events creator/lin",
     "event urn:demo:shop rev-ring-1",
