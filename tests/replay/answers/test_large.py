@@ -25,7 +25,9 @@ from replay.history.timeline import Moment, decisions_on
 from replay.policies.catalog import DEFAULT, Choice, shipped
 from replay.replaying.base import Part, Replay
 from replay.replaying.in_columns import JudgedInColumns
+from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.mcn_level.replay import McnReplay
+from replay.schemes.merchant_tier.replay import TierReplay
 from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
@@ -263,3 +265,31 @@ def test_a_month_is_told_by_flags_that_came_after_it(
     assert november() == plain
     named = {item["event"]: item["verdict"] for item in plain["verdicts"]}
     assert named["rev-0"] == named["rev-1"] != named["rev-2"]
+
+
+def test_a_month_is_told_without_what_became_of_its_orders_later(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of tiers and creators' levels: a verdict rests on what its order's events of the same kind were until then."""
+    sale = {"amount": 5_000, "good_goods": True, "channel": "live", "order": "s-1"}
+    events = [
+        event("merchant.onboarded", "opening", "2022-01-02T10:00:00+08:00", category="fresh"),
+        event("order.paid", "paid", "2022-11-02T10:00:00+08:00", order="o-1", buyer="b-1", amount=100, kind="normal"),
+        event("review.posted", "review", "2022-12-02T10:00:00+08:00", order="o-1", quality=5),
+        event("sale.settled", "sale", "2022-11-02T10:00:00+08:00", subject="creator/c-1", **sale),
+        event("sale.refunded", "refund", "2022-12-02T10:00:00+08:00", subject="creator/c-1", order="s-1", amount=100),
+    ]
+    ingest_events(store, events, tmp_path)
+    head = store.head()
+    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
+    monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    for scheme, subject, kinds in (
+        ("merchant-tier", "merchant/m-1", {"merchant.onboarded", "order.paid"}),
+        ("creator-level", "creator/c-1", {"sale.settled"}),
+    ):
+        asked: list[Asked] = [(Moment(END, head.recorded_at, head.position), DEFAULT)]
+        (found,) = replays(store, SCHEMES[scheme], subject, asked)
+        november = found.instants_of(Part(parse_month("2022-11")))
+        teller, _ = found.teller(found.verdicts_in(november, None)[0])
+        assert isinstance(teller, TierReplay | CreatorReplay)
+        assert {item.type for item in teller.took_part} == kinds
