@@ -233,7 +233,7 @@ def test_a_dispute_is_followed_from_the_search_to_the_appeal_file(window: Desk, 
 
     page.click(".tabs >> text=Timeline")
     kinds = page.eval_on_selector_all(".chart.wide .sign:not(.hollow)", "all => all.map(one => one.classList[1])")
-    assert sorted(set(kinds)) == ["announced", "corrected", "decided", "published"]
+    assert sorted(set(kinds)) == ["announced", "corrected", "decided", "published", "published_then"]
     assert page.locator(".chart.wide .hollow title").text_content() == "Decided · 2022-11: 55.7"
 
     read_the_verdicts(page)
