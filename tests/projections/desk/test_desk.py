@@ -272,8 +272,8 @@ def read_the_verdicts(page: Page) -> None:
 def read_the_differences(page: Page) -> None:
     """Announced and decided one level higher than known now, by the corrections alone."""
     page.click(".tabs >> text=Differences")
-    levels = page.locator(".three .big").all_inner_texts()
-    assert levels == ["Bronze Lv2 bronze-2", "Bronze Lv2 bronze-2", "Bronze Lv1 bronze-1"]
+    levels = page.locator(".four .big").all_inner_texts()
+    assert levels == ["Bronze Lv2 bronze-2"] * 3 + ["Bronze Lv1 bronze-1"], "announced, known then, decided, known now"
     steps = [row.split("\t") for row in page.locator(".steps tbody tr").all_inner_texts()]
     assert [(row[0], row[1]) for row in steps] == [
         *(("events learned", "+0.0"), ("corrections learned", "-5.0")),
