@@ -97,14 +97,14 @@ class PlaceTwice(NamedTuple):
 
 
 def boards(request: Request, asked: Asked) -> Response:
-    """Every board with its months."""
+    """Every board with its months, by the year, the latest first."""
     with reading_of(request).snapshot() as at:
         places = at.tables["leaderboards"].c
-        found: dict[str, list[Any]] = {}
+        found: dict[str, dict[str, list[Any]]] = {}
         counted = select(places.board, places.month, func.count().label("rated")).group_by(places.board, places.month)
         for row in at.connection.execute(counted.order_by(places.board, places.month.desc())):
-            found.setdefault(row.board, []).append(row)
-    return rendered(request, "boards.html", boards=found, months_max=MONTHS_MAX)
+            found.setdefault(row.board, {}).setdefault(row.month[:4], []).append(row)
+    return rendered(request, "boards.html", boards=found)
 
 
 def board(request: Request, asked: Asked) -> Response:

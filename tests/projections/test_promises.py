@@ -55,7 +55,7 @@ PROMISES = (
     Promise(
         "preview: which items are not met",
         *(*LIN, "preview.diagnosis.gates_not_met.0.bound", "4.20"),
-        *("reputation_mean: 4.10 >= 4.20", "4.10 >= 4.20"),
+        *("mean reputation: 4.10 >= 4.20", "4.10 >= 4.20"),
     ),
     Promise(
         "preview: what would meet them",
@@ -75,12 +75,12 @@ PROMISES = (
     Promise(
         "diagnosis: an unmet gate with its figures",
         *(*MEI, "gates.reputation_mean.value", "4.10"),
-        *("reputation_mean: 4.10 >= 4.20", "4.10 >= 4.20"),
+        *("mean reputation: 4.10 >= 4.20", "4.10 >= 4.20"),
     ),
     Promise(
         "diagnosis: a gate that is met",
         *(*MEI, "gates.credit_deducted.met", True),
-        *("credit_deducted: 0 <= 4", "0 <= 4"),
+        *("credit deducted in thirty days: 0 <= 4", "0 <= 4"),
     ),
     Promise("diagnosis: both scores", *(*CHEN, "sales_score", 3), "sales S 3, behaviour B 7", "销售分 S 3，行为分 B 7"),
     Promise(
@@ -129,7 +129,7 @@ PROMISES = (
     Promise(
         "tier: which of its conditions are met",
         *(*QUICK, "fast_upgrade.compared.3.met", False),
-        *("orders_of_day: 1 >= 160", "1 >= 160"),
+        *("orders of the day: 1 >= 160", "1 >= 160"),
     ),
     Promise(
         "tier: the three indicators against both bounds",

@@ -1,4 +1,4 @@
-"""What codes are called: English is their language, and every other names them in `names/<language>.toml`."""
+"""What codes are called, in `names/<language>.toml`; in English many codes are plain words."""
 
 import tomllib
 from functools import cache
@@ -12,5 +12,5 @@ def _names(language: str) -> dict[str, dict[str, str]]:
 
 
 def code_name(language: str, kind: str, code: str) -> str:
-    """The name of a code of a kind, such as `verdict`; the code itself where the language has no other, or none yet."""
+    """The name of a code of a kind, such as `verdict`; the code itself where the language has no other."""
     return _names(language).get(kind, {}).get(code, code)

@@ -105,12 +105,12 @@ def test_figures_are_shown_in_the_unit_in_which_people_read_them() -> None:
         )
     ]
     assert shown == [
-        "reputation_hundredths: 4.65 >= 4.60: met",
-        "good_share: 51.52 % >= 50 %: met",
-        "product_rate: no figures >= 2.50 %: not met",
-        "reputation_hundredths: 4.65 >= 4.60: met",
-        "good_share: 51.52 % (51,000,000 / 99,000,000) >= 50 %: met",
-        "product_rate: no figures (0 / 0) >= 2.50 %: not met",
+        "mean reputation of the creators: 4.65 >= 4.60: met",
+        "share of good goods: 51.52 % >= 50 %: met",
+        "product rate: no figures >= 2.50 %: not met",
+        "mean reputation of the creators: 4.65 >= 4.60: met",
+        "share of good goods: 51.52 % (51,000,000 / 99,000,000) >= 50 %: met",
+        "product rate: no figures (0 / 0) >= 2.50 %: not met",
     ]
 
 
