@@ -44,6 +44,9 @@ OPTIONS = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
 }
 PAGES = {
+    "rules": "/rules",
+    "rules of agencies": "/rules/mcn-level",
+    "two versions": "/rules/creator-level?against=2021",
     "find": "/",
     "standing": SUBJECT,
     "timeline": f"{SUBJECT}/timeline",
