@@ -26,7 +26,7 @@ CODES = {*VERDICTS, *NOTES, *STATES, *PARAMETERS, *FIGURES, *CATALOGUE, *SCHEMES
 ANY = "|".join(map(re.escape, sorted(CODES, key=len, reverse=True)))
 CODE = re.compile(rf"(?<![\w./:#-])(?:{ANY}|[a-z]+_[a-z_]*[a-z])(?![\w/:-])")
 UNSEEN = re.compile(
-    r"<(style|script|svg|select)\b.*?</\1>|<[a-z0-9]+ [^>]*\blang=\"en\".*?</"
+    r"<(style|script|svg|select|pre)\b.*?</\1>|<[a-z0-9]+ [^>]*\blang=\"en\".*?</"
     r"|<code class=\"(?:code|command|hash)\".*?</code>|<td class=\"id\">.*?</td>|<[^>]*>|https?://[^\s<]+",
     re.DOTALL,
 )
