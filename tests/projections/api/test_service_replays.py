@@ -87,7 +87,7 @@ def test_a_subject_that_is_too_large_is_named_with_the_limit(ledger: str, events
             (f"{TEA_HOUSE}/history", events),
             (f"{TEA_HOUSE}/explanation", events),
             (f"{TEA_HOUSE}/diff?as_of=2022-12-16", events),
-            ("/subjects/merchant/tea-house/appeal/file.json?period=2022-11", 2 * events),
+            ("/subjects/merchant/tea-house/appeal/file.json?period=2022-11", 3 * events),
         ):
             answer = client.get(path)
             assert answer.status_code == 422, (path, answer.text)

