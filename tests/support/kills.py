@@ -144,9 +144,12 @@ class Life:
             began = time.monotonic()
             self._finish(command)
             self._seconds[command] = time.monotonic() - began
-        for words in (("verify",), ("audit",), ("status",)):
+        for words in (("verify",), ("status",)):
             ended = self._run(words).end()
             assert ended.status == 0, (words, ended)
+        audited = self._run(("audit", "--format", "json")).end()
+        found = json.loads(audited.out)
+        assert found["audited"] == found["reproduced"] and audited.status == int(bool(found["announced"])), audited
         self.checks += 1
 
     def _kill(self, command: str) -> None:

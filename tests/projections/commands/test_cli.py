@@ -212,6 +212,7 @@ def test_explain_gives_each_event_its_verdict_or_note(ledger: str) -> None:
         "position": 3,
         "verdict": "counted",
         "points": "+1.0",
+        "contribution": [{"figure": "points", "unit": "tenths", "amount": 10, "periods": ["2022-11"]}],
         "at": "2022-11-02T00:00:00+08:00",
         "policy": "2022-10-26",
         "policy_hash": found["policy_hash"],
