@@ -153,6 +153,7 @@ def values(parameter: str, disputed: Disputed) -> list[str]:
         **to,
         "scheme": ["merchant-reputation", "merchant-tier", "creator-level", "mcn-level"],
         "month": ["2022-11", "2023-04"],
+        "day": ["2022-11-05"],
         "event": ["rev-ring-1", "merchant/tea-house"],
         "verdict": ["counted"],
         "limit": ["1000"],
