@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from domain.calendar import month_start, month_text, shanghai_text
-from domain.merchant_reputation.account import Publication
+from domain.merchant_reputation.account import Publication, Shown
 from replay.rendering.clauses import points_text
 from replay.rendering.facet import KnownAt
 from replay.replaying.base import Policies, Replay
@@ -70,5 +70,10 @@ def published_then_json(now: Publication, then: Then) -> dict[str, Any] | None:
         "worked_out": then.is_known,
         "points": shown and points_text(shown.points_tenths),
         "level": shown and shown.level,
-        "differs": None if shown is None else now.shown[:3] != shown[:3],
+        "differs": None if shown is None else _seen(now.shown) != _seen(shown),
     }
+
+
+def _seen(shown: Shown) -> tuple[int, str | None]:
+    """What a publication shows to people: points and level, of a merchant that is closed as of one without points."""
+    return shown.points_tenths, shown.level

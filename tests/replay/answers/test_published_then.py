@@ -151,6 +151,22 @@ def test_a_ledger_that_did_not_exist_then_knew_nothing(store: Store, tmp_path: P
     assert told["published"]["month"] == "2022-11" and told["published_then"] is None
 
 
+def test_a_closing_learned_late_of_a_merchant_without_points_changes_nothing_that_people_saw(
+    store: Store, tmp_path: Path
+) -> None:
+    """Closed or not, no points and no level were shown: two rows that read alike are not marked as different."""
+    opened = event("merchant.onboarded", "open", "2022-10-01T00:00:00+08:00", category="fresh")
+    closed = event("merchant.closed", "gone", "2022-10-03T00:00:00+08:00")
+    recorded = ("2022-10-01T12:00:00+08:00", "2022-12-01T12:00:00+08:00")
+    lines = [made | {"recordedtime": at} for made, at in zip((opened, closed), recorded, strict=True)]
+    ingest_events(store, lines, tmp_path, backfill=True)
+    moment = resolve(store, Asked(as_of="2022-12-10"))
+    told = replay_json(replay_subject(store, "merchant/m-1", moment, SCHEME), "en")
+    shown = {name: told["published"][name] for name in ("month", "points", "level")}
+    assert shown == {"month": "2022-10", "points": "0.0", "level": None}
+    assert told["published_then"] == shown | {"at": told["published"]["at"], "worked_out": True, "differs": False}
+
+
 def test_a_replay_that_knows_less_than_was_known_at_a_publication_claims_no_more(store: Store, tmp_path: Path) -> None:
     """Of a position before the publication it is what that position tells, so that an answer stands for ever."""
     opened = event("merchant.onboarded", "open", "2022-10-01T00:00:00+08:00", category="fresh")
