@@ -59,12 +59,20 @@ def figure_text(name: str, value: Any) -> str:
     return money_text(value) if name in _MONEY else count_text(value)
 
 
+def value_text(item: dict[str, Any]) -> str:
+    """The value of a comparison that has one; a mean of hundredths is rounded once, from its exact fraction."""
+    if item["what"] not in _HUNDREDTHS:
+        return held_text(item, item["value"])
+    numerator, denominator = item["numerator"], item["denominator"] * 100
+    return _decimal_text((200 * numerator + denominator) // (2 * denominator))
+
+
 def held_text(item: dict[str, Any], text: str) -> str:
     """The value or the bound of a comparison, a decimal in an answer, in the unit in which people read it."""
     hundredths = int(text.replace(".", ""))
     if item["what"] in _MONEY and hundredths % 100 == 0:
         return money_text(hundredths // 100)
-    if item["what"] in _HUNDREDTHS and hundredths % 100 == 0:
+    if item["what"] in _HUNDREDTHS:
         hundredths //= 100
     shown = _decimal_text(hundredths)
     return f"{shown} %" if item["unit"] == "percent" else shown
@@ -72,7 +80,8 @@ def held_text(item: dict[str, Any], text: str) -> str:
 
 def fraction_text(item: dict[str, Any]) -> str:
     """The exact fraction of a comparison; nothing where the value is a whole number and hides none."""
-    return "" if item["denominator"] == 1 else f"{item['numerator']:,} / {item['denominator']:,}"
+    size = 100 if item["what"] in _HUNDREDTHS else 1
+    return "" if item["denominator"] == 1 else f"{item['numerator']:,} / {size * item['denominator']:,}"
 
 
 def _decimal_text(hundredths: int) -> str:

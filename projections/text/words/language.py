@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, Self
 
 from projections.text.words.codes import code_name
-from projections.text.words.figures import amount_text, figure_text, fraction_text, held_text, money_text
+from projections.text.words.figures import amount_text, figure_text, fraction_text, held_text, money_text, value_text
 
 
 class Words:
@@ -149,7 +149,7 @@ class Words:
 
     def held(self, item: dict[str, Any]) -> str:
         """The value of a comparison, in the unit in which people read it."""
-        return self("no_value") if item["value"] is None else held_text(item, item["value"])
+        return self("no_value") if item["value"] is None else value_text(item)
 
     def bound(self, item: dict[str, Any]) -> str:
         """What it was held against, in the same unit."""

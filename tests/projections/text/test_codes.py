@@ -9,16 +9,18 @@ import pytest
 
 from domain.events import CATALOGUE
 from domain.languages import LANGUAGES
+from domain.rules.comparison import Comparison
 from projections.contract.parts.vocabulary import NOTES, VERDICTS
 from projections.desk.language import words_of
 from projections.http.problems import NOT_WRITTEN_DOWN, UNAVAILABLE
 from projections.text.words import Words
 from projections.text.words.codes import code_name
-from projections.text.words.figures import figure_text, money_text
+from projections.text.words.figures import figure_text, fraction_text, held_text, money_text, value_text
 from replay.answers.rules import AtHand, RulesAsked, rules_json
 from replay.policies.benefits import BENEFIT_PREFIX
 from replay.policies.catalog import revisions, shipped
 from replay.rendering.clauses import clauses
+from replay.rendering.comparisons import comparison_json
 from replay.schemes.registry import SCHEMES
 from tests import ROOT
 
@@ -112,6 +114,19 @@ def test_figures_are_shown_in_the_unit_in_which_people_read_them() -> None:
         "share of good goods: 51.52 % (51,000,000 / 99,000,000) >= 50 %: met",
         "product rate: no figures (0 / 0) >= 2.50 %: not met",
     ]
+
+
+def test_a_mean_of_hundredths_is_shown_out_of_five_rounded_once_and_beside_its_exact_fraction() -> None:
+    """Three creators of 4.15, 4.15 and 4.16 have 4.15 in the mean, never 415.33; what is just under a bound too."""
+
+    def mean(total: int, creators: int) -> dict[str, Any]:
+        compared = Comparison("reputation_hundredths", total, creators, ">=", 420)
+        return comparison_json(compared)
+
+    told = {(1_246, 3): "4.15", (1_260, 3): "4.20", (829, 2): "4.15", (82_899, 200): "4.14", (415, 1): "4.15"}
+    assert {found: value_text(mean(*found)) for found in told} == told
+    assert held_text(mean(1_246, 3), mean(1_246, 3)["bound"]) == "4.20"
+    assert [fraction_text(mean(*found)) for found in ((1_246, 3), (415, 1))] == ["1,246 / 300", ""]
 
 
 def test_every_problem_that_the_service_tells_has_a_name() -> None:
