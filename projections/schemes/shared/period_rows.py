@@ -58,5 +58,5 @@ def outcome_in(tables: Tables, scheme: str, rows: PeriodRows, asked: PeriodNamed
     touched = tables[rows.table].alias("touched")
     month = select(func.max(touched.c.month)).where(touched.c.subject == subject, touched.c.month <= period)
     same = and_(table.c.subject == subject, table.c.month == month.correlate(asked.of).scalar_subquery())
-    score = case((history.c.level.is_not(None), func.coalesce(table.c[rows.score], 0)))
+    score = case((history.c.state.is_not(None), func.coalesce(table.c[rows.score], 0)))
     return OutcomeNow([(history, and_(*stands)), (table, same)], history.c.state, history.c.level, score)

@@ -28,12 +28,13 @@ from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import count_between
 from tests.support.disputes import disputed_ledger
-from tests.support.making import Event, event, ingest_events
+from tests.support.making import Event, event, ingest_events, paid
 from tests.worlds.ledgers import World
 
 DAYS = ("2022-11-05", "2022-12-01", "2023-02-03")
 EVERYTHING = Filters()
 MONTHS = ("2022-11", "2023-01")
+REPUTATION, TIER = "merchant-reputation", "merchant-tier"
 
 
 def decided_all(store: Store, again: str | None = None) -> None:
@@ -118,6 +119,40 @@ def test_the_decisions_that_differ_are_those_that_an_audit_finds(location: str, 
     assert {row[:4] for row in found} == {row[:4] for row in expected}
     assert len(expected) > 5 and len({row[1] for row in expected}) > 3
     assert len(made) == len({row["position_of_decision"] for row in made}) > len(expected)
+
+
+def test_quiet_months_and_merchants_out_of_scope_differ_in_nothing_and_are_told_when_they_do(
+    location: str, tmp_path: Path
+) -> None:
+    """Months without a verdict, and merchants that no tier is for, have no rows of their own in the views."""
+    at = "2022-10-04T00:00:00+08:00"
+    opened = event("merchant.onboarded", "open", "2022-09-01T00:00:00+08:00", category="fresh")
+    review = event("review.posted", "good", at, order="o-1", quality=5)
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [opened, paid("o-1", at), review], tmp_path)
+        for month in ("2022-10", "2022-12"):
+            decide(store, REPUTATION, period_of(store, REPUTATION, parse_month(month), None), None)
+        day = period_of(store, TIER, None, parse_day("2022-09-05"))
+        decide(store, TIER, day, None)
+        gone = event("event.retracted", "gone", at, event="open", reason="a mistake")
+        gone["data"]["source"] = gone["source"]
+        toys = event("merchant.onboarded", "toys", "2022-09-01T00:00:00+08:00", category="toys")
+        ingest_events(store, [gone, toys], tmp_path)
+        decide(store, TIER, day, "it sells no fresh food")
+        with open_views(store, make=True) as views:
+            rebuild(views, Asked(sample=0))
+        with snapshot_beside(store) as snapshot:
+            assert all_rows(decisions_differing, snapshot) == []
+        ingest_events(store, [event("order.flagged", "flag", at, order="o-1", reason="fake_trade")], tmp_path)
+        with open_views(store) as views:
+            advance(views, 1)
+        with snapshot_beside(store) as snapshot:
+            rows = all_rows(decisions_differing, snapshot)
+    assert [row["period"] for row in rows] == ["2022-12", "2022-10"]
+    for row in rows:
+        assert row["decided"] == {"state": "rated", "level": "bronze-1", "score": 10}
+        assert row["now"] == {"state": "unrated", "level": None, "score": 0}
 
 
 def announced_all() -> list[Event]:
