@@ -302,7 +302,8 @@ def decision_on(
 ) -> tuple[LevelDecided, Moment] | None:
     """As decided: the latest decision on a period, and the moment that its run knew.
 
-    A daily scheme decides what differs: of a day whose run is finished, the last decision before it stands.
+    A daily scheme decides what differs: of a day whose run is finished, the last decision before it stands, as it was
+    decided when that run was made.
     """
     found = [decision for _, decision in decided_events(store, subject, reader) if decision.scheme == scheme]
     exact = [decision for decision in found if decision.period == period]
@@ -310,10 +311,13 @@ def decision_on(
         return exact[-1], moment_of(exact[-1])
     book = Ledger(store).decision_book()
     run = book.latest(scheme, period)
-    earlier = [decision for decision in found if decision.period < period]
-    if scheme_of(scheme).periods.unit != "day" or run is None or run.run not in book.finished or not earlier:
+    if scheme_of(scheme).periods.unit != "day" or run is None or run.run not in book.finished:
         return None
-    return max(earlier, key=lambda decision: decision.period), moment_of(run)
+    by_then = [decision for decision in found if decision.period < period and decision.position <= run.position]
+    if not by_then:
+        return None
+    last = max(decision.period for decision in by_then)
+    return [decision for decision in by_then if decision.period == last][-1], moment_of(run)
 
 
 def decisions_json(store: Store, subject: str, scheme: str | None, reader: Reader) -> list[dict[str, Any]]:

@@ -513,6 +513,32 @@ def test_of_a_day_without_a_change_the_decision_before_it_stands(demo: str, tmp_
     assert (found["decided"]["level"], found["now"]["level"]) == ("LV1", "LV3")
 
 
+@pytest.mark.slow
+def test_of_a_day_without_a_change_what_stands_is_the_latest_decision_before_it_that_its_run_knew(
+    demo: str, tmp_path: Path
+) -> None:
+    """The day before is decided again: the day's own run is held to it only once it is made again, too."""
+    early, late = ("decide", "merchant-tier", "--day", "2022-11-30"), ("decide", "merchant-tier", "--day", "2022-12-05")
+    told = event("level.announced", "told", "2022-12-06T09:00:00+08:00", subject=MERCHANT)
+    told["data"] = {"scheme": "merchant-tier", "period": "2022-12-05", "level": "LV1"}
+    notice = event("merchant.tier_set", "late", "2022-11-29T09:00:00+08:00", subject=MERCHANT, level="LV3")
+    asked = ("appeal", MERCHANT, "--scheme", "merchant-tier", "--day", "2022-12-05")
+    run(*early)
+    run(*late)
+    learn(demo, tmp_path, told, notice)
+    run(*early, "--again", "--reason", "a notice came late")
+    assert ask(*asked)["decided"]["level"] == "LV1" and ask("audit")["announced"] == []
+    run(*late, "--again", "--reason", "a notice came late")
+    found = ask(*asked)["decided"]
+    assert (found["level"], found["as_of"], found["outcome"]) == (
+        "LV3",
+        "2022-12-05T23:59:59.999999+08:00",
+        "reproduced",
+    )
+    (announced,) = ask("audit", status=1)["announced"]
+    assert (announced["announced"], announced["decided"], announced["replayed"]) == ("LV1", "LV3", "LV3")
+
+
 def test_a_retracted_announcement_was_never_made(demo: str, tmp_path: Path) -> None:
     told = event("level.announced", "typo", "2022-12-16T12:00:00+08:00", subject=MERCHANT)
     told["data"] = {"scheme": "merchant-reputation", "period": "2022-11", "level": "gold-1"}
