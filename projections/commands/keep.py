@@ -14,7 +14,7 @@ from projections.commands.options import (
     group,
     store_options,
 )
-from projections.configuration.settings import segments_option
+from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import checks as checks_text
@@ -27,9 +27,10 @@ from projections.commands.asked import open_at
 @command("verify", "levelbook verify --head $(cat head-of-november.txt)")
 @click.option("--head", "kept", metavar="N:HASH:LEDGER", help="A head that was noted down: was the tail cut?")
 @click.option("--list", "list_kept", is_flag=True, help="Show the checks that were made and kept; check nothing.")
+@language_option
 @segments_option
 @store_options
-def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str, format_: str) -> None:
+def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str, format_: str, lang: str) -> None:
     """Walk the stored bytes, recompute every column, and name the first record that does not fit.
 
     A sound ledger is compared with what is derived from it: every file, row and name of sealed segments, and every
@@ -49,25 +50,26 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
     with open_at(store) as opened:
         if list_kept:
             listed = kept_checks(opened)
-            checks_text.print_checks(listed.checks, as_json=as_json)
+            checks_text.print_checks(listed.checks, lang, as_json=as_json)
             if listed.damaged:
                 raise damaged_checks(opened, listed.damaged)
             return
 
         def told(result: "Verified") -> None:
             if not as_json:
-                checks_text.print_ledger_verdict(result)
+                checks_text.print_ledger_verdict(result, lang)
 
         outcome = verify_all(opened, noted, segments, told, progress_of, partial(phases, "events"))
-    checks_text.print_verified(outcome, as_json=as_json)
+    checks_text.print_verified(outcome, lang, as_json=as_json)
     if outcome.exit_status:
         sys.exit(outcome.exit_status)
 
 
 @command("seal", "levelbook seal")
+@language_option
 @segments_option
 @store_options
-def seal(segments: Path | None, store: str, format_: str) -> None:
+def seal(segments: Path | None, store: str, format_: str, lang: str) -> None:
     """Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.
 
     Only what is not sealed yet is added, also while others write. Segments are derived data: 'verify' compares
@@ -79,7 +81,7 @@ def seal(segments: Path | None, store: str, format_: str) -> None:
     with open_at(store) as opened, progress_of("sealing", opened.head().position) as progress:
         folder = segments_folder(opened, segments)
         result = run(opened, folder, progress)
-    checks_text.print_sealed(folder, result, as_json=format_ == "json")
+    checks_text.print_sealed(folder, result, lang, as_json=format_ == "json")
 
 
 @command("head", "levelbook head >> heads.txt")
@@ -92,8 +94,9 @@ def head(store: str, format_: str) -> None:
 
 @command("backup", "levelbook backup ledger-2022-11-30.db")
 @click.argument("file", type=click.Path(path_type=Path))
+@language_option
 @store_options
-def backup(file: Path, store: str, format_: str) -> None:
+def backup(file: Path, store: str, format_: str, lang: str) -> None:
     """Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.
 
     The key for buyers is not copied: keep it elsewhere. Exit status 1 when the copy is sound, and something in the
@@ -103,15 +106,16 @@ def backup(file: Path, store: str, format_: str) -> None:
 
     with open_at(store) as opened, progress_of("copying", opened.head().position) as progress:
         result = back_up(opened, file, progress)
-    checks_text.print_backup(file, result, as_json=format_ == "json")
+    checks_text.print_backup(file, result, lang, as_json=format_ == "json")
     if result.source_problems:
         sys.exit(EXIT_NOT_ALL)
 
 
 @command("checkpoint", "levelbook checkpoint > latest.checkpoint")
 @clock_option
+@language_option
 @store_options
-def checkpoint(clock_behind: bool, store: str, format_: str) -> None:
+def checkpoint(clock_behind: bool, store: str, format_: str, lang: str) -> None:
     """Seal how many records each key has, sign that with the ledger's keys, and print the signed note.
 
     Where nothing was recorded since the last one, that is printed again. Only what is new is read, also while others
@@ -121,7 +125,7 @@ def checkpoint(clock_behind: bool, store: str, format_: str) -> None:
 
     with open_at(store) as opened, phases() as told:
         made = make_checkpoint(opened, told, clock_behind=clock_behind)
-    checks_text.print_checkpoint(made, as_json=format_ == "json")
+    checks_text.print_checkpoint(made, lang, as_json=format_ == "json")
 
 
 @group("key", "levelbook key show > trust.txt")

@@ -162,8 +162,9 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
 
 
 @command("status", "levelbook status --format json")
+@language_option
 @store_options
-def status(store: str, format_: str) -> None:
+def status(store: str, format_: str, lang: str) -> None:
     """Show where the ledger stands, and its views: head, records by type, size; lag, what is set aside, a rebuild.
 
     Exit status 1 when a level could not be worked out and is set aside, and when the views cannot be used: they are of
@@ -179,6 +180,6 @@ def status(store: str, format_: str) -> None:
             from projections.projector.status import status_beside
 
             views = status_beside(opened)
-    ledger_text.print_status(found, views, as_json=format_ == "json")
+    ledger_text.print_status(found, views, lang, as_json=format_ == "json")
     if views is not None and (views["set_aside"] or views["problems"]):
         sys.exit(EXIT_NOT_ALL)

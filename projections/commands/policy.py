@@ -117,21 +117,25 @@ def policy() -> None:
 
 @command("check", "levelbook policy check 2022-10-26.toml", of=policy)
 @click.argument("file", type=click.Path(path_type=Path))
+@language_option
 @format_option
-def policy_check(file: Path, format_: str) -> None:
+def policy_check(file: Path, format_: str, lang: str) -> None:
     """Say whether FILE holds a policy that can be used, with every fault at once."""
     from replay.policies.catalog import policy_json
     from replay.policies.reading import read_policy
 
-    policies_text.print_checked(policy_json(read_policy(file)), as_json=format_ == "json")
+    policies_text.print_checked(policy_json(read_policy(file)), lang, as_json=format_ == "json")
 
 
 @command("adopt", "levelbook policy adopt 2022-10-26", of=policy)
 @click.argument("policy_name", metavar="ID[@HASH]|FILE", shell_complete=complete_policy)
 @policies_option
 @clock_option
+@language_option
 @store_options
-def policy_adopt(policy_name: str, policies: Path | None, clock_behind: bool, store: str, format_: str) -> None:
+def policy_adopt(
+    policy_name: str, policies: Path | None, clock_behind: bool, store: str, format_: str, lang: str
+) -> None:
     """Record a policy revision with its whole content, so that replays use it from here on.
 
     It is named by its id in the files, or by a .toml file.
@@ -142,4 +146,4 @@ def policy_adopt(policy_name: str, policies: Path | None, clock_behind: bool, st
     found = policy_to_adopt(policy_name, policies)
     with open_at(store) as opened:
         position = Ledger(opened).adopt(found, clock_behind=clock_behind)
-    policies_text.print_adopted(policy_json(found), position, as_json=format_ == "json")
+    policies_text.print_adopted(policy_json(found), position, lang, as_json=format_ == "json")

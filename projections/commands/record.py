@@ -14,6 +14,7 @@ from projections.commands.options import (
     command,
     store_options,
 )
+from projections.configuration.settings import language_option
 from projections.text import intake as intake_text
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     help="Note the events down at the end of FILE, for 'receipts' to prove them once a checkpoint covers them.",
 )
 @click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
+@language_option
 @store_options
 def ingest(files: tuple[str, ...], **asked: Any) -> None:
     """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
@@ -82,9 +84,9 @@ def ingest(files: tuple[str, ...], **asked: Any) -> None:
     _check_asked(what)
     check_files(files)
     ended, stopped_by = _ingested(what)
-    intake_text.print_ended(ended, as_json=what.as_json)
+    intake_text.print_ended(ended, what.lang, as_json=what.as_json)
     if isinstance(stopped_by, KeyboardInterrupt):
-        click.echo("Interrupted: what was counted is recorded; ingest the same files again to go on.", err=True)
+        intake_text.tell_interrupted(what.lang)
         sys.exit(EXIT_INTERRUPTED)
     if stopped_by is not None:
         raise stopped_by
@@ -109,6 +111,7 @@ class ToIngest(NamedTuple):
     acknowledge: bool
     store: str
     format_: str
+    lang: str
 
     @property
     def as_json(self) -> bool:
@@ -133,7 +136,7 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
     from replay.intake.targets import target_at
 
     acknowledge = what.acknowledge and not what.dry_run
-    watching = intake_text.IngestWatch(what.files, acknowledge=acknowledge, answers_json=what.as_json)
+    watching = intake_text.IngestWatch(what.files, what.lang, acknowledge=acknowledge, answers_json=what.as_json)
     with (
         watching as watch,
         target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing) as recording,
@@ -186,6 +189,7 @@ def _run_to_its_end(run: "Ingest", refused: "Rejects", what: ToIngest) -> BaseEx
 @click.option("--at-month-end", is_flag=True, help="Keep the request; it is carried out when the month is over.")
 @click.option("--due", is_flag=True, help="Carry out the requests that are due (from cron); needs no key.")
 @clock_option
+@language_option
 @store_options
 def erase_buyer(
     buyer: str | None,
@@ -196,6 +200,7 @@ def erase_buyer(
     clock_behind: bool,
     store: str,
     format_: str,
+    lang: str,
 ) -> None:
     """Forget which alias is BUYER's ('-' reads the buyer from standard input). No record changes.
 
@@ -213,7 +218,7 @@ def erase_buyer(
             raise UsageError("--due carries out all requests that are due, each for its own reason; give it alone")
         with open_at(store) as opened:
             carried = erase_due(opened, clock_behind=clock_behind)
-        erasures_text.print_due(carried, as_json=as_json)
+        erasures_text.print_due(carried, lang, as_json=as_json)
         return
     if buyer is None or reason is None:
         raise UsageError("an erasure needs a BUYER and a --reason; or give --due alone, for the requests that are due")
@@ -226,7 +231,7 @@ def erase_buyer(
             found = erase_at_month_end(opened, name, reason, clock_behind=clock_behind)
         else:
             found = erase_now(opened, name, reason, in_month=in_month, clock_behind=clock_behind)
-    erasures_text.print_erasure(found, as_json=as_json)
+    erasures_text.print_erasure(found, lang, as_json=as_json)
 
 
 def _line_of_standard_input() -> str:

@@ -13,7 +13,7 @@ from projections.commands.options import (
     location_option,
     store_options,
 )
-from projections.configuration.settings import segments_option, service_options
+from projections.configuration.settings import language_option, segments_option, service_options
 
 
 @command("serve", "levelbook serve --port 8020")
@@ -49,8 +49,9 @@ def token() -> None:
 @click.option(
     "--per-minute", type=click.IntRange(1, 10_000_000), default=6_000, show_default=True, help="Requests a minute."
 )
+@language_option
 @store_options
-def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, format_: str) -> None:
+def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, format_: str, lang: str) -> None:
     """Make a token and print it, this once: only its hash is kept."""
     from projections.http.scopes import SCOPES
     from projections.http.token_store import open_keeping
@@ -59,25 +60,27 @@ def token_new(name: str, scopes: tuple[str, ...], per_minute: int, store: str, f
     tokens_text.check_name(name)
     with open_at(store) as opened, open_keeping(opened) as keeping:
         number, secret = keeping.new_token(name, scopes or SCOPES, per_minute, opened.now())
-    tokens_text.print_token(number, secret, as_json=format_ == "json")
+    tokens_text.print_token(number, secret, lang, as_json=format_ == "json")
 
 
 @command("list", "levelbook token list", of=token)
+@language_option
 @store_options
-def token_list(store: str, format_: str) -> None:
+def token_list(store: str, format_: str, lang: str) -> None:
     """List the tokens, also those that were revoked; never the tokens themselves."""
     from projections.http.token_store import find_keeping
     from projections.text import tokens as tokens_text
 
     with open_at(store) as opened, find_keeping(opened) or nullcontext() as keeping:
         found = [] if keeping is None else keeping.tokens()
-    tokens_text.print_tokens(found, as_json=format_ == "json")
+    tokens_text.print_tokens(found, lang, as_json=format_ == "json")
 
 
 @command("revoke", "levelbook token revoke 1", of=token)
 @click.argument("number", type=int)
+@language_option
 @store_options
-def token_revoke(number: int, store: str, format_: str) -> None:
+def token_revoke(number: int, store: str, format_: str, lang: str) -> None:
     """Let token NUMBER and every session begun with it end; it holds for a second more at most."""
     from projections.http.token_store import is_kept, no_token, open_keeping
     from projections.text import tokens as tokens_text
@@ -87,17 +90,18 @@ def token_revoke(number: int, store: str, format_: str) -> None:
             raise no_token(number)
         with open_keeping(opened) as keeping:
             found = keeping.revoke(number, opened.now())
-    tokens_text.print_revoked(found, as_json=format_ == "json")
+    tokens_text.print_revoked(found, lang, as_json=format_ == "json")
 
 
 @command("accesses", "levelbook accesses merchant/tea-house")
 @click.argument("subject", required=False, shell_complete=complete_subject)
+@language_option
 @store_options
-def accesses(subject: str | None, store: str, format_: str) -> None:
+def accesses(subject: str | None, store: str, format_: str, lang: str) -> None:
     """List who asked the service for explanations, of SUBJECT or all: when, by which token, for what."""
     from projections.http.token_store import find_keeping
     from projections.text import tokens as tokens_text
 
     with open_at(store) as opened, find_keeping(opened) or nullcontext() as keeping:
         found = [] if keeping is None else keeping.accesses(subject)
-    tokens_text.print_accesses(found, as_json=format_ == "json")
+    tokens_text.print_accesses(found, lang, as_json=format_ == "json")

@@ -13,7 +13,7 @@ from projections.commands.options import (
     stopping,
     store_options,
 )
-from projections.configuration.settings import segments_option
+from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ from projections.commands.asked import open_at
 @click.option("--abort", is_flag=True, help="Remove a rebuild that is under way.")
 @click.option("--sample", type=click.IntRange(0), default=100, show_default=True, help="Subjects of a kind to replay.")
 @click.option("--seed", type=click.IntRange(0), help="Which sample. Default: a random one, which the report names.")
+@language_option
 @segments_option
 @store_options
 def rebuild(
@@ -40,6 +41,7 @@ def rebuild(
     segments: Path | None,
     store: str,
     format_: str,
+    lang: str,
 ) -> None:
     """Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.
 
@@ -56,20 +58,21 @@ def rebuild(
     as_json = format_ == "json"
     with open_at(store) as opened, open_views(opened, make=not (back or abort)) as views:
         if back:
-            views_text.print_switched_back(building.switch_back(views), as_json=as_json)
+            views_text.print_switched_back(building.switch_back(views), lang, as_json=as_json)
         elif abort:
-            views_text.print_aborted(building.abort(views), as_json=as_json)
+            views_text.print_aborted(building.abort(views), lang, as_json=as_json)
         else:
             asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
             with phases("events") as progress:
                 report = building.rebuild(views, asked, progress)
-            views_text.print_rebuilt(report, as_json=as_json)
+            views_text.print_rebuilt(report, lang, as_json=as_json)
 
 
 @command("follow", "levelbook follow --once")
 @click.option("--once", is_flag=True, help="Stop at the ledger's head. Default: stay up until stopped.")
+@language_option
 @store_options
-def follow(once: bool, store: str, format_: str) -> None:
+def follow(once: bool, store: str, format_: str, lang: str) -> None:
     """Move the views on by new events, and with the calendar. Makes them when there are none yet.
 
     Stopped by SIGTERM or SIGINT at any moment, also by kill -9, it neither skips nor doubles. Exit status 1 with --once
@@ -82,7 +85,7 @@ def follow(once: bool, store: str, format_: str) -> None:
 
     def told(moved: "StepReport") -> None:
         if moved.events or moved.units:
-            views_text.print_step(moved, as_json=format_ == "json")
+            views_text.print_step(moved, lang, as_json=format_ == "json")
 
     with open_at(store) as opened, open_views(opened, make=True) as views, stopping() as stopped:
         run(views, stay=not once, told=told, stopped=stopped)
@@ -92,8 +95,9 @@ def follow(once: bool, store: str, format_: str) -> None:
 
 @command("retry", "levelbook retry merchant/tea-house")
 @click.argument("subjects", nargs=-1, metavar="[SUBJECT]...", shell_complete=complete_subject)
+@language_option
 @store_options
-def retry(subjects: tuple[str, ...], store: str, format_: str) -> None:
+def retry(subjects: tuple[str, ...], store: str, format_: str, lang: str) -> None:
     """Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside."""
     from projections.projector.advance import retry as take_up
     from projections.text import views as views_text
@@ -101,6 +105,6 @@ def retry(subjects: tuple[str, ...], store: str, format_: str) -> None:
 
     with open_at(store) as opened, open_views(opened) as views:
         found = take_up(views, subjects)
-    views_text.print_retried(found, as_json=format_ == "json")
+    views_text.print_retried(found, lang, as_json=format_ == "json")
     if found.still_aside:
         sys.exit(EXIT_NOT_ALL)

@@ -1,5 +1,6 @@
 """What is printed of an ingest: while it runs, and how it ended."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,13 +10,14 @@ import click
 from projections.text.erasures import tell_due
 
 if TYPE_CHECKING:
+    from projections.text.words import Words
     from replay.intake.outcomes import Counts
     from replay.parsing.refusals import Listing, Refusal
     from replay.recording.erase import Due
     from replay.store.base import Head
 from projections.terminal.progress import progress
 from projections.text.checks import head_text
-from projections.text.output import print_json
+from projections.text.output import print_json, words_in
 
 
 class Ended(NamedTuple):
@@ -35,77 +37,82 @@ class Ended(NamedTuple):
     """What became of the erasures of buyers that were due."""
 
 
-def print_ended(ended: Ended, *, as_json: bool) -> None:
-    counts, dry_run = ended.counts, ended.dry_run
-    for problem in counts.broken_files:
+def print_ended(ended: Ended, language: str, *, as_json: bool) -> None:
+    for problem in ended.counts.broken_files:
         click.echo(f"Error: {problem}", err=True)
     if as_json:
-        head = ended.head
-        print_json(
-            {
-                "lines": counts.lines,
-                "recorded": counts.recorded,
-                "known": counts.known,
-                "refused": counts.refused,
-                "passed_over": counts.passed_over,
-                "times_cut": counts.cut,
-                "retract_nothing": counts.odd.retract_nothing,
-                "effects_first": counts.odd.effects_first,
-                "held_back": counts.held_back,
-                "refused_whole": counts.refused_whole,
-                "buyers_erased": len(ended.due.erased),
-                "erasures_left": ended.due.left,
-                "erased_scrubbed": ended.due.scrubbed,
-                "rejects": str(ended.rejects) if ended.rejects else None,
-                "new_ledger": ended.made,
-                "head": head_text(head) if head and head.position and not dry_run else None,
-                "dry_run": dry_run,
-            }
-        )
+        print_json(_ended_json(ended))
         return
-    if dry_run and ended.made is not None:
-        click.echo(f"a new ledger would be made at {ended.made}")
-    verb = "would be recorded" if dry_run else "recorded"
-    passed = f", {counts.passed_over} blank or reason lines passed over" if counts.passed_over else ""
-    held = f", {counts.held_back} held back" if counts.held_back else ""
-    click.echo(f"{counts.recorded} {verb}, {counts.known} already known, {counts.refused} refused{passed}{held}")
-    if counts.cut:
-        click.echo(
-            f"{counts.cut} events had times with more than six decimals: what is beyond microseconds was cut off"
-        )
-    if counts.odd.retract_nothing:
-        click.echo(
-            f"{counts.odd.retract_nothing} retractions name no event of their subject that is recorded before them, and"
-            " do nothing: record them again, under another id, once it is there"
-        )
-    if counts.odd.effects_first:
-        click.echo(
-            f"{counts.odd.effects_first} times an effect stands before its cause at the same instant, because it was"
-            " recorded first (a review before the payment): give finer times, or send causes first"
-        )
-    if counts.refused_whole:
-        click.echo(
-            "nothing of this backfill was recorded: what it leaves out could never be recorded as learned then. Mend"
-            " the lines named above where they stand and give all files again, or leave them out for good by"
-            " --skip-refused"
-        )
-    tell_due(ended.due)
+    words = words_in(language)
+    for line in _counted_lines(ended, words):
+        click.echo(line)
+    tell_due(ended.due, words)
     if ended.rejects is not None:
-        if counts.refused > ended.left_out:
-            click.echo(f"refused lines are in {ended.rejects}: mend them there and ingest that file")
+        if ended.counts.refused > ended.left_out:
+            click.echo(words.intake("rejects", file=ended.rejects))
         if ended.left_out:
-            click.echo(
-                f"lines that are too long: {ended.left_out}, named in {ended.rejects} and not copied: mend them where"
-                " they are"
-            )
+            click.echo(words.intake("too_long", count=ended.left_out, file=ended.rejects))
+
+
+def _ended_json(ended: Ended) -> dict[str, Any]:
+    counts, head = ended.counts, ended.head
+    return {
+        "lines": counts.lines,
+        "recorded": counts.recorded,
+        "known": counts.known,
+        "refused": counts.refused,
+        "passed_over": counts.passed_over,
+        "times_cut": counts.cut,
+        "retract_nothing": counts.odd.retract_nothing,
+        "effects_first": counts.odd.effects_first,
+        "held_back": counts.held_back,
+        "refused_whole": counts.refused_whole,
+        "buyers_erased": len(ended.due.erased),
+        "erasures_left": ended.due.left,
+        "erased_scrubbed": ended.due.scrubbed,
+        "rejects": str(ended.rejects) if ended.rejects else None,
+        "new_ledger": ended.made,
+        "head": head_text(head) if head and head.position and not ended.dry_run else None,
+        "dry_run": ended.dry_run,
+    }
+
+
+def _counted_lines(ended: Ended, words: "Words") -> Iterator[str]:
+    """How many lines became what, and what is odd about them."""
+    counts = ended.counts
+    if ended.dry_run and ended.made is not None:
+        yield words.intake("would_make", where=ended.made)
+    yield words.intake(
+        "would_count" if ended.dry_run else "counted",
+        recorded=counts.recorded,
+        known=counts.known,
+        refused=counts.refused,
+        passed=words.intake("passed", count=counts.passed_over) if counts.passed_over else "",
+        held=words.intake("held", count=counts.held_back) if counts.held_back else "",
+    )
+    odd = {
+        "cut": counts.cut,
+        "retract_nothing": counts.odd.retract_nothing,
+        "effects_first": counts.odd.effects_first,
+        "refused_whole": counts.refused_whole,
+    }
+    for key, count in odd.items():
+        if count:
+            yield words.intake(key, count=count)
+
+
+def tell_interrupted(language: str) -> None:
+    """On standard error, that what was counted stays."""
+    click.echo(words_in(language).intake("interrupted"), err=True)
 
 
 class IngestWatch:
     """Tells a watching person, and whoever asked for acknowledgements, how an ingest goes."""
 
-    def __init__(self, files: tuple[str, ...], *, acknowledge: bool, answers_json: bool) -> None:
+    def __init__(self, files: tuple[str, ...], language: str, *, acknowledge: bool, answers_json: bool) -> None:
         sizes = {name: Path(name).stat().st_size for name in files if Path(name).is_file()}
-        self._bar = progress("reading", sum(sizes.values()))
+        self._words = words_in(language)
+        self._bar = progress(self._words.intake("reading"), sum(sizes.values()))
         self._acknowledge = acknowledge
         self._answers_json = answers_json
         self._done: dict[str, int] = {}
@@ -121,7 +128,7 @@ class IngestWatch:
 
     def made(self, where: str) -> None:
         with suppress(OSError):
-            click.echo(f"a new ledger was made at {where}", err=True)
+            click.echo(self._words.intake("new_ledger", where=where), err=True)
 
     def refused(self, where: str, refusal: "Refusal") -> None:
         with suppress(OSError):  # whoever read along has gone: the rejects file says the same
@@ -131,7 +138,8 @@ class IngestWatch:
         self.head = head
         if self._acknowledge:
             with suppress(OSError):
-                click.echo(f"recorded up to {where}, position {head.position}", err=self._answers_json)
+                told = self._words.intake("safe", where=where, position=head.position)
+                click.echo(told, err=self._answers_json)
 
     def read(self, name: str, read_bytes: int) -> None:
         self._done[name] = max(read_bytes, self._done.get(name, 0))

@@ -124,42 +124,40 @@ def print_subjects(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         click.echo(f"{item['events']:>10}  {item['subject']}")
 
 
-def print_status(found: dict[str, Any], views: dict[str, Any] | None, *, as_json: bool) -> None:
+def print_status(found: dict[str, Any], views: dict[str, Any] | None, language: str, *, as_json: bool) -> None:
     """The state of a ledger and of its views, None where there are none."""
     if as_json:
         print_json(found | {"views": views})
         return
+    from projections.text.words import Words, padded
+
+    words = Words(language, {})
     for name, value in found.items():
         if name not in ("types", "retract_nothing", "erasures_due"):
-            click.echo(f"{name:<16}{value}")
+            told = words.ledger("no_record") if value is None else value
+            click.echo(f"{padded(words.code('row', name), 16)}{told}")
     if found["erasures_due"]["count"]:
-        print_waiting(**found["erasures_due"])
+        print_waiting(**found["erasures_due"], words=words)
     for name, count in found["types"].items():
-        click.echo(f"{count:>14}  {name}")
-    for line in _retract_nothing_lines(found["retract_nothing"]):
+        click.echo(f"{count:>14}  {words.code_beside('type', name)}")
+    for line in _retract_nothing_lines(found["retract_nothing"], words):
         click.echo(line)
     if views is not None:
         from projections.text.views import print_views
 
-        print_views(views)
+        print_views(views, words)
 
 
-def _retract_nothing_lines(found: dict[str, Any] | None) -> Iterator[str]:
+def _retract_nothing_lines(found: dict[str, Any] | None, words: "Words") -> Iterator[str]:
     if found is None:
-        yield "retractions that retract nothing are listed once 'levelbook rebuild' or 'follow' has made their index"
+        yield words.ledger("no_index")
         return
     if not found["count"]:
         return
-    yield (
-        f"{found['count']} of the last {found['looked_at']} retractions retract nothing: they name no event of their"
-        " subject that was recorded before them"
-    )
+    yield words.ledger("retract_nothing", **found)
     for item in found["latest"]:
         named = item["names"]
-        later = "" if named["position"] is None else f", recorded later at position {named['position']}"
-        yield (
-            f"  position {item['position']}  {item['subject']}  {item['source']} {item['event']}, learned"
-            f" {item['learned_at']}, names {named['source']} {named['event']}{later}"
-        )
+        later = "" if named["position"] is None else words.ledger("retracts_later", position=named["position"])
+        yield words.ledger("retracts", **item | {"named": f"{named['source']} {named['event']}", "later": later})
     if found["count"] > len(found["latest"]):
-        yield f"  and {found['count'] - len(found['latest'])} before these"
+        yield words.ledger("retract_nothing_before", count=found["count"] - len(found["latest"]))

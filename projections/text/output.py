@@ -1,10 +1,20 @@
-"""How answers are written as JSON: whole, or an item a line."""
+"""How answers are written: as JSON, whole or an item a line, and in the words of a language."""
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from projections.text.words import Words
+
+
+def words_in(language: str) -> "Words":
+    """The words of a language, imported when something is said: help needs none."""
+    from projections.text.words import Words
+
+    return Words(language, {})
 
 
 def print_json(value: Any) -> None:

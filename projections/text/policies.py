@@ -43,21 +43,30 @@ def _parameter_rows(name: str, item: dict[str, Any], words: Words) -> Iterator[t
     yield "", "", words.code("source", item["source"])
 
 
-def print_checked(policy: dict[str, Any], *, as_json: bool) -> None:
+def print_checked(policy: dict[str, Any], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(policy)
         return
     statuses = Counter(item["status"] for item in policy["parameters"].values())
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    click.echo(f"{policy['scheme']} {policy['id']}@{policy['hash']} can be used: {counts}")
+    words = Words(language, {})
+    counts = words.listed(
+        words.policies(f"checked_{status}", count=count) for status, count in sorted(statuses.items())
+    )
+    click.echo(words.policies("checked", **_named(policy, words), counts=counts))
 
 
-def print_adopted(policy: dict[str, Any], position: int | None, *, as_json: bool) -> None:
+def print_adopted(policy: dict[str, Any], position: int | None, language: str, *, as_json: bool) -> None:
     if as_json:
         print_json({name: policy[name] for name in ("scheme", "id", "hash")} | {"position": position})
         return
-    outcome = "is the revision adopted last already" if position is None else f"adopted at position {position}"
-    click.echo(f"{policy['scheme']} {policy['id']}@{policy['hash']}: {outcome}")
+    words = Words(language, {})
+    key = "adopted_before" if position is None else "adopted_now"
+    click.echo(words.policies(key, **_named(policy, words), position=position))
+
+
+def _named(policy: dict[str, Any], words: Words) -> dict[str, str]:
+    """How a revision is named in a sentence."""
+    return {"scheme": words.code_beside("scheme", policy["scheme"]), "id": policy["id"], "hash": policy["hash"]}
 
 
 # --- the rules at a glance --------------------------------------------------------------------------------------------

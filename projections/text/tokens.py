@@ -10,32 +10,34 @@ from domain.texts import invisible_character
 from projections.http.token_store import NotedAccess, Token
 from projections.terminal.tables import LEFT, RIGHT, Column, print_table
 from projections.text.output import print_json, print_json_list
+from projections.text.words import Words
 from replay.errors import UsageError
 
 
-def print_token(number: int, secret: str, *, as_json: bool) -> None:
+def print_token(number: int, secret: str, language: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"token": number, "secret": secret})
         return
     click.echo(secret)
-    click.echo(f"This is token {number}. It is shown this once: keep it where secrets are kept.", err=True)
+    click.echo(Words(language, {}).tokens("made", number=number), err=True)
 
 
-def print_tokens(found: list[Token], *, as_json: bool) -> None:
+def print_tokens(found: list[Token], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json([_token_json(token) for token in found])
         return
+    words = Words(language, {})
     if not found:
-        click.echo("there is no token; 'levelbook token new' makes the first")
+        click.echo(words.tokens("none"))
     columns = (Column(is_right=True, least=4), LEFT, LEFT, RIGHT, LEFT, LEFT)
-    print_table(columns, [_token_cells(token) for token in found])
+    print_table(columns, [_token_cells(token, words) for token in found])
 
 
-def _token_cells(token: Token) -> tuple[str, ...]:
-    made, revoked = f"made {shanghai_text(token.made_at)}", ""
+def _token_cells(token: Token, words: Words) -> tuple[str, ...]:
+    made, revoked = words.tokens("made_at", at=shanghai_text(token.made_at)), ""
     if token.revoked_at is not None:
-        revoked = f"revoked {shanghai_text(token.revoked_at)}"
-    scopes, per_minute = " ".join(sorted(token.scopes)), f"{token.per_minute} a minute"
+        revoked = words.tokens("revoked_at", at=shanghai_text(token.revoked_at))
+    scopes, per_minute = " ".join(sorted(token.scopes)), words.tokens("per_minute", count=token.per_minute)
     return str(token.number), visible(token.name), scopes, per_minute, made, revoked
 
 
@@ -55,12 +57,12 @@ def check_name(name: str) -> None:
         )
 
 
-def print_revoked(token: Token, *, as_json: bool) -> None:
+def print_revoked(token: Token, language: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"revoked": token.number, "name": token.name})
         return
-    again = "" if token.revoked_at is None else "; it was before"
-    click.echo(f"token {token.number} ({visible(token.name)}) is revoked{again}")
+    key = "revoked" if token.revoked_at is None else "revoked_before"
+    click.echo(Words(language, {}).tokens(key, number=token.number, name=visible(token.name)))
 
 
 def _token_json(token: Token) -> dict[str, Any]:
@@ -74,16 +76,18 @@ def _token_json(token: Token) -> dict[str, Any]:
     }
 
 
-def print_accesses(found: list[NotedAccess], *, as_json: bool) -> None:
+def print_accesses(found: list[NotedAccess], language: str, *, as_json: bool) -> None:
     shown = [access._asdict() | {"at": shanghai_text(access.at)} for access in found]
     if as_json:
         print_json_list(shown)
         return
+    words = Words(language, {})
     if not shown:
-        click.echo("nothing was noted: nobody asked the service for an explanation or decision of it")
-    print_table((LEFT,) * 5, [_access_cells(access) for access in shown])
+        click.echo(words.tokens("nobody_asked"))
+    print_table((LEFT,) * 5, [_access_cells(access, words) for access in shown])
 
 
-def _access_cells(access: dict[str, Any]) -> tuple[str, ...]:
-    by = "without a token" if access["token"] is None else f"token {access['token']}"
-    return access["at"], by, access["what"], access["subject"], access["scheme"] or ""
+def _access_cells(access: dict[str, Any], words: Words) -> tuple[str, ...]:
+    by = words.tokens("by_nobody") if access["token"] is None else words.tokens("by", number=access["token"])
+    scheme = "" if access["scheme"] is None else words.code_beside("scheme", access["scheme"])
+    return access["at"], by, words.code("asked", access["what"]), access["subject"], scheme

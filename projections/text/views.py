@@ -7,57 +7,73 @@ import click
 from domain.calendar import shanghai_text
 from projections.terminal.tables import LEFT, RIGHT, print_table
 from projections.text.output import print_json
+from projections.text.words import Words
 
 if TYPE_CHECKING:
     from projections.projector.advance import Retried, StepReport
     from projections.projector.compare import LevelDifference
     from projections.projector.rebuild import Report
-    from projections.text.words import Words
     from projections.views.database import Build
 
 SHOWN_MAX: Final = 50
 """Differences shown to people; JSON has all."""
 
 
-def print_rebuilt(report: "Report", *, as_json: bool) -> None:
+def print_rebuilt(report: "Report", language: str, *, as_json: bool) -> None:
     """A rebuild: the proof, which levels differ and why, and whether the new views are live."""
     if as_json:
         print_json(report_json(report))
         return
-    build, proof = report.build, report.proof
-    resumed = " (resumed)" if report.resumed else ""
-    click.echo(f"Build {build.build}{resumed}: position {build.position:,}, as of {shanghai_text(build.as_of)}.")
-    click.echo(
-        f"Proved: {proof.compared} levels equal independent replays, {proof.rows:,} rows, sample {report.seed};"
-        f" {proof.invariants} invariants hold over all rows."
-    )
-    _print_differences(report.compared_with, report.differences)
+    words = Words(language, {})
+    proof = report.proof
+    resumed = words.views("built_resumed") if report.resumed else ""
+    click.echo(words.views("built", resumed=resumed, **_build_told(report.build)))
+    proved = {"compared": proof.compared, "rows": proof.rows, "invariants": proof.invariants, "seed": report.seed}
+    click.echo(words.views("proved", **proved))
+    _print_differences(report.compared_with, report.differences, words)
     for reason in report.not_compared:
-        click.echo(f"Not compared with the views before: {reason}")
-    if report.switched:
-        click.echo("Live now; 'levelbook rebuild --back' switches back.")
-    else:
-        click.echo("Not switched: 'levelbook rebuild' goes on from here, 'levelbook rebuild --abort' removes it.")
+        click.echo(words.views("not_compared", reason=reason))
+    click.echo(words.views("live_now" if report.switched else "not_switched"))
 
 
-def _print_differences(live: "Build | None", found: "list[LevelDifference]") -> None:
+def _build_told(build: "Build") -> dict[str, Any]:
+    """Where a build stands."""
+    return {"build": build.build, "position": build.position, "as_of": shanghai_text(build.as_of)}
+
+
+def _print_differences(live: "Build | None", found: "list[LevelDifference]", words: Words) -> None:
     if live is None:
         return
-    if not found:
-        click.echo(f"No level differs from the live build {live.build} at the same moment.")
-        return
-    click.echo(f"{len(found)} levels differ from the live build {live.build} at the same moment:")
+    key = "differences" if found else "no_difference"
+    click.echo(words.views(key, count=len(found), build=live.build))
     for item in found[:SHOWN_MAX]:
-        click.echo(f"  {item.subject} {item.scheme}: {_told(item.before)} -> {_told(item.after)}: {item.told}")
+        told = {
+            "subject": item.subject,
+            "scheme": words.code_beside("scheme", item.scheme),
+            "before": _row_text(item.before, words),
+            "after": _row_text(item.after, words),
+            "reason": words.views(f"differs_{item.reason}", told=item.told),
+        }
+        click.echo(words.views("difference", **told))
     if len(found) > SHOWN_MAX:
-        click.echo(f"  … and {len(found) - SHOWN_MAX} more (--format json shows all)")
+        click.echo(words.views("differences_left", count=len(found) - SHOWN_MAX))
 
 
-def _told(row: dict[str, Any] | None) -> str:
+def _row_text(row: dict[str, Any] | None, words: Words) -> str:
     if row is None:
-        return "nothing"
-    score = "" if row["score"] is None else f" ({row['score']})"
-    return f"{row['level'] or row['state']}{score}, effective {row['effective_level'] or row['effective_state']}"
+        return words.views("row_nothing")
+    score = "" if row["score"] is None else words.views("row_score", score=row["score"])
+    effective = _row_standing(row["effective_level"], row["effective_state"], words)
+    return words.views(
+        "row", standing=_row_standing(row["level"], row["state"], words), score=score, effective=effective
+    )
+
+
+def _row_standing(level: str | None, state: str, words: Words) -> str:
+    """The level, or the state where there is none: in English by their codes."""
+    if words.language == "en":
+        return level or state
+    return words.level(level) if level else words.state(state)
 
 
 def report_json(report: "Report") -> dict[str, Any]:
@@ -80,36 +96,34 @@ def report_json(report: "Report") -> dict[str, Any]:
     }
 
 
-def print_switched_back(build: "Build", *, as_json: bool) -> None:
+def print_switched_back(build: "Build", language: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"build": build.build, "position": build.position, "as_of": shanghai_text(build.as_of)})
+        print_json(_build_told(build))
         return
-    click.echo(
-        f"Build {build.build} is live again, at position {build.position:,}, as of {shanghai_text(build.as_of)};"
-        " 'levelbook follow' brings it on."
-    )
+    click.echo(Words(language, {}).views("back", **_build_told(build)))
 
 
-def print_aborted(build: "Build | None", *, as_json: bool) -> None:
+def print_aborted(build: "Build | None", language: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"removed": None if build is None else build.build})
         return
-    click.echo("There is no rebuild under way." if build is None else f"Build {build.build} is removed.")
+    words = Words(language, {})
+    click.echo(words.views("no_rebuild") if build is None else words.views("removed", build=build.build))
 
 
-def print_step(moved: "StepReport", *, as_json: bool) -> None:
+def print_step(moved: "StepReport", language: str, *, as_json: bool) -> None:
     """One step of following, where anything was done."""
     if as_json:
         print_json(step_json(moved))
         return
+    words = Words(language, {})
     for failed in moved.recovered:
-        click.echo(f"{failed.subject} {failed.scheme}: failed unexpectedly, and was worked out from nothing")
+        scheme = words.code_beside("scheme", failed.scheme)
+        click.echo(words.views("recovered", subject=failed.subject, scheme=scheme))
         click.echo(failed.trace, err=True)
-    aside = f", {moved.set_aside} set aside" if moved.set_aside else ""
-    click.echo(
-        f"position {moved.build.position:,}, as of {shanghai_text(moved.build.as_of)}: {moved.events:,} events,"
-        f" {moved.units:,} levels worked out{aside}"
-    )
+    aside = words.views("moved_aside", set_aside=moved.set_aside) if moved.set_aside else ""
+    told = _build_told(moved.build) | {"events": moved.events, "levels": moved.units, "aside": aside}
+    click.echo(words.views("moved", **told))
 
 
 def step_json(moved: "StepReport") -> dict[str, Any]:
@@ -123,7 +137,7 @@ def step_json(moved: "StepReport") -> dict[str, Any]:
     }
 
 
-def print_retried(found: "Retried", *, as_json: bool) -> None:
+def print_retried(found: "Retried", language: str, *, as_json: bool) -> None:
     if as_json:
         names = ("subject", "scheme")
         print_json(
@@ -133,46 +147,46 @@ def print_retried(found: "Retried", *, as_json: bool) -> None:
             }
         )
         return
+    words = Words(language, {})
     if not found.taken_up and not found.still_aside:
-        click.echo("Nothing is set aside.")
-    for subject, scheme in found.taken_up:
-        click.echo(f"{subject} {scheme}: taken up again")
-    for subject, scheme in found.still_aside:
-        click.echo(f"{subject} {scheme}: still set aside; 'levelbook status' says why")
+        click.echo(words.views("nothing_aside"))
+    for key, units in (("taken_up", found.taken_up), ("still_aside", found.still_aside)):
+        for subject, scheme in units:
+            click.echo(words.views(key, subject=subject, scheme=words.code_beside("scheme", scheme)))
 
 
-def print_views(found: dict[str, Any]) -> None:
+def print_views(found: dict[str, Any], words: Words) -> None:
     """The state of the views, for people, below that of the ledger."""
     live, rebuild = found["live"], found["rebuild"]
     for problem in found["problems"]:
-        click.echo(f"views unfit     {problem}")
+        click.echo(words.views("unfit", problem=problem))
     if live is None and not found["problems"]:
-        click.echo("views           none live yet")
+        click.echo(words.views("none_live"))
     if live is not None:
-        click.echo(
-            f"views           build {live['build']} at position {live['position']:,}, as of {live['as_of']}:"
-            f" {live['lag_events']:,} events and {live['lag_seconds']:,} s behind"
-            + (f", {live['ahead_seconds']:,} s ahead of the clock" if live["ahead_seconds"] else "")
-        )
+        ahead = words.views("live_ahead", **live) if live["ahead_seconds"] else ""
+        click.echo(words.views("live", **live, ahead=ahead))
     for view in found["views"]:
-        stale = f", {view['stale']} stale" if view["stale"] else ""
-        click.echo(f"{view['subjects']:>14}  {view['scheme']}{stale}")
+        stale = words.views("of_scheme_stale", **view) if view["stale"] else ""
+        told = view | {"scheme": words.code_beside("scheme", view["scheme"]), "stale": stale}
+        click.echo(words.views("of_scheme", **told))
+    _print_aside(found, words)
+    if rebuild is not None:
+        left = "" if rebuild["seconds_left"] is None else words.views("rebuild_left", **rebuild)
+        phase = words.code("phase", rebuild["phase"])
+        click.echo(words.views("rebuild", **rebuild | {"phase": phase, "left": left}))
+    if found["former"] is not None:
+        click.echo(words.views("former", **found["former"]))
+
+
+def _print_aside(found: dict[str, Any], words: Words) -> None:
     for row in found["set_aside"]:
-        click.echo(f"set aside       {row['subject']} {row['scheme']} at position {row['position']}: {row['reason']}")
+        click.echo(words.views("aside", **row | {"scheme": words.code_beside("scheme", row["scheme"])}))
         for told in (row["trace"] or "").splitlines():
             click.echo(f"                {told}")
     if found["unexpected"]:
-        click.echo(f"unexpected      {found['unexpected']:,} of them: a fault of the program; report it with its trace")
+        click.echo(words.views("unexpected", unexpected=found["unexpected"]))
     if found["set_aside"]:
-        click.echo("                'levelbook retry' takes them up again")
-    if rebuild is not None:
-        left = "" if rebuild["seconds_left"] is None else f", {rebuild['seconds_left']:,} s left"
-        click.echo(
-            f"rebuild         build {rebuild['build']}, {rebuild['phase']}: {rebuild['done_events']:,} of"
-            f" {rebuild['total_events']:,} events, {rebuild['events_per_second']:,} a second{left}"
-        )
-    if found["former"] is not None:
-        click.echo(f"former          build {found['former']['build']} ('levelbook rebuild --back')")
+        click.echo(words.views("take_up"))
 
 
 # --- lists over all subjects ------------------------------------------------------------------------------------------
@@ -183,8 +197,6 @@ def print_worklist(found: dict[str, Any], language: str, *, as_json: bool) -> No
     if as_json:
         print_json(found)
         return
-    from projections.text.words import Words
-
     words = Words(language, {})
     name = found["list"]
     click.echo(words.worklist(name, period=found["period"] or words.worklist("all_periods")))
@@ -203,8 +215,6 @@ def print_distribution(found: dict[str, Any], language: str, *, as_json: bool) -
     if as_json:
         print_json(found)
         return
-    from projections.text.words import Words
-
     words = Words(language, {})
     click.echo(words.worklist("totals", total=f"{found['total']:,}"))
     click.echo(f"  {words.worklist('stands', **found)}")
@@ -215,13 +225,13 @@ def print_distribution(found: dict[str, Any], language: str, *, as_json: bool) -
     print_table((RIGHT, LEFT, LEFT), rows, indent=2)
 
 
-def _standing(scheme: str, found: dict[str, Any] | None, words: "Words") -> str:
+def _standing(scheme: str, found: dict[str, Any] | None, words: Words) -> str:
     from projections.text.schemes.registry import decided_text
 
     return words.decision("nothing") if found is None else decided_text(scheme, found, words)
 
 
-def _differing(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+def _differing(row: dict[str, Any], words: Words) -> tuple[str, ...]:
     stale = f" ({words.worklist('stale')})" if row["stale"] else ""
     told = words.worklist(
         "decided",
@@ -231,7 +241,7 @@ def _differing(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     return row["subject"], words.code("scheme", row["scheme"]), row["period"], told + stale
 
 
-def _announced(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+def _announced(row: dict[str, Any], words: Words) -> tuple[str, ...]:
     announced = words.level(row["announced"])
     decided, now = _standing(row["scheme"], row["decided"], words), _standing(row["scheme"], row["now"], words)
     told = words.worklist("announced_as", announced=announced, decided=decided, now=now)
@@ -239,7 +249,7 @@ def _announced(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     return row["subject"], words.code("scheme", row["scheme"]), row["period"], told + odd
 
 
-def _changed(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+def _changed(row: dict[str, Any], words: Words) -> tuple[str, ...]:
     told = words(
         "changed",
         before=_standing(row["scheme"], row["before"], words),
@@ -248,7 +258,7 @@ def _changed(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
     return row["at"], row["subject"], words.code("scheme", row["scheme"]), told
 
 
-def _set_aside(row: dict[str, Any], words: "Words") -> tuple[str, ...]:
+def _set_aside(row: dict[str, Any], words: Words) -> tuple[str, ...]:
     told = words.worklist("at_position", position=row["position"], reason=row["reason"])
     return row["subject"], words.code("scheme", row["scheme"]), told
 

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projections.text.words import Words
+
 if TYPE_CHECKING:
     from replay.proving.notes import VerifierKey
     from replay.witnessing.asking import Answered
     from replay.witnessing.kept import Witness
+    from replay.witnessing.receipts import Missing
     from replay.witnessing.refute import Compared
 
 
@@ -21,24 +24,31 @@ def print_trust_lines(witness: "Witness") -> None:
     click.echo(f"group {name} all {' '.join(members)}")
 
 
-def print_answer(answered: "Answered") -> None:
+def print_answer(answered: "Answered", language: str) -> None:
     """Who cosigned, and whose lines nobody knows."""
-    for what, keys in (("cosigned by", answered.kept), ("had been cosigned by", answered.known)):
+    words = Words(language, {})
+    for what, keys in (("cosigned_by", answered.kept), ("had_been_cosigned_by", answered.known)):
         for key in keys:
-            click.echo(f"{what} {_shown(key)}")
+            click.echo(words.evidence(what, signer=_shown(key)))
     for line in answered.strange:
-        click.echo(f"not kept, for the trust file names no such witness: {line.name}+{line.key_id.hex()}")
+        click.echo(words.evidence("no_such_witness", signer=f"{line.name}+{line.key_id.hex()}"))
 
 
-def print_compared(found: Sequence["Compared"]) -> None:
+def print_missing(missing: "Missing", language: str) -> None:
+    """On standard error, of which event there is no receipt, and why."""
+    key = "not_recorded" if missing.position is None else "behind_checkpoint"
+    told = {"where": missing.where, "source": missing.source, "event": missing.event_id, "position": missing.position}
+    click.echo(Words(language, {}).evidence(key, **told), err=True)
+
+
+def print_compared(found: Sequence["Compared"], language: str) -> None:
     """What each receipt says of a file of evidence, and what follows."""
+    words = Words(language, {})
     for one in found:
-        click.echo(f"{one.where} {one.refutation}: {one.why}")
+        refutation = words.code("refutation", one.refutation)
+        click.echo(words.evidence("compared", where=one.where, refutation=refutation, why=one.why))
     count = sum(one.refutation == "contradicts" for one in found)
-    if count:
-        click.echo(f"{count} of {len(found)} receipts contradict the file: the ledger signed both; keep them together")
-    else:
-        click.echo(f"none of {len(found)} receipts contradicts the file")
+    click.echo(words.evidence("contradicted" if count else "not_contradicted", count=count, all=len(found)))
 
 
 def _shown(key: "VerifierKey") -> str:

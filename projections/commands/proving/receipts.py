@@ -9,17 +9,20 @@ import click
 from projections.commands.asked import open_at
 from projections.commands.options import EXIT_NOT_ALL, command, location_option
 from projections.commands.proving.trust import trust_option
+from projections.configuration.settings import language_option
 
 
 @command("receipts", "levelbook receipts orders.jsonl > orders.receipts")
 @click.argument("files", nargs=-1, required=True, type=click.File("rb"))
+@language_option
 @location_option
-def receipts(files: tuple[BinaryIO, ...], store: str) -> None:
+def receipts(files: tuple[BinaryIO, ...], store: str, lang: str) -> None:
     """Print a receipt for each event in FILES ('-' is standard input): its record, and the proof of it.
 
     FILES hold what was sent, or any JSON Lines with 'source' and 'id'. Exit status 1 when something is not recorded,
     or stands behind the last checkpoint: ask again after the next one.
     """
+    from projections.text.witnesses import print_missing
     from replay.witnessing.receipts import Missing, names_in, receipts_of
 
     missing = 0
@@ -30,12 +33,7 @@ def receipts(files: tuple[BinaryIO, ...], store: str) -> None:
                     click.echo(found.line, nl=False)
                     continue
                 missing += 1
-                why = (
-                    "is not recorded"
-                    if found.position is None
-                    else (f"stands at position {found.position}, behind the last checkpoint")
-                )
-                click.echo(f"{found.where}: {found.source} {found.event_id} {why}", err=True)
+                print_missing(found, lang)
     if missing:
         sys.exit(EXIT_NOT_ALL)
 
@@ -44,7 +42,8 @@ def receipts(files: tuple[BinaryIO, ...], store: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("receipts", type=click.File("rb"))
 @trust_option
-def refute(file: Path, receipts: BinaryIO, trust: Path) -> None:
+@language_option
+def refute(file: Path, receipts: BinaryIO, trust: Path, lang: str) -> None:
     """Hold RECEIPTS against a FILE of evidence: does it hide a record, or show another one in its place?
 
     Exit status 1 when one contradicts it: the ledger has then signed two things that cannot both be. None is asked.
@@ -56,6 +55,6 @@ def refute(file: Path, receipts: BinaryIO, trust: Path) -> None:
     from replay.witnessing.refute import refute as run
 
     found = run(file, read_trust(trust), read_receipts(receipts, receipts.name))
-    print_compared(found)
+    print_compared(found, lang)
     if any(one.refutation == Refutation.CONTRADICTS for one in found):
         sys.exit(EXIT_NOT_ALL)

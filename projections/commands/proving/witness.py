@@ -10,6 +10,7 @@ import click
 from projections.commands.asked import open_at
 from projections.commands.options import command, group, location_option
 from projections.commands.proving.trust import trust_option
+from projections.configuration.settings import language_option
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -96,8 +97,9 @@ def request(old: int, store: str) -> None:
 @command("collect", "levelbook witness collect --trust trust.txt answer.txt", of=witness)
 @click.argument("answers", nargs=-1, type=click.File("rb"))
 @trust_option
+@language_option
 @location_option
-def collect(answers: tuple[BinaryIO, ...], trust: Path, store: str) -> None:
+def collect(answers: tuple[BinaryIO, ...], trust: Path, store: str, lang: str) -> None:
     """Keep the cosignatures of ANSWERS, or of all witnesses of the trust file that have a URL there, which are asked.
 
     Exit status 1 when a witness did not cosign.
@@ -116,7 +118,7 @@ def collect(answers: tuple[BinaryIO, ...], trust: Path, store: str) -> None:
         for where in answers or urls:
             try:
                 lines = ask(opened, where) if isinstance(where, str) else where.read().decode("utf-8", "replace")
-                print_answer(take_answer(opened, trusted, lines))
+                print_answer(take_answer(opened, trusted, lines), lang)
             except LevelbookError as error:
                 click.echo(f"Error: {error}", err=True)
                 all_cosigned = False

@@ -3,11 +3,17 @@
 import tomllib
 from collections.abc import Iterable
 from copy import copy
+from functools import cache
 from importlib.resources import files
 from typing import Any, Self
 
 from projections.text.words.codes import code_name
 from projections.text.words.figures import amount_text, figure_text, fraction_text, held_text, money_text, value_text
+
+
+@cache
+def _texts(language: str) -> dict[str, Any]:
+    return tomllib.loads((files("projections.text.words") / f"{language}.toml").read_text("utf-8"))
 
 
 class Words:
@@ -17,7 +23,7 @@ class Words:
         self.language = language
         self.exact = exact
         """Whether the exact fraction stands behind each rounded figure."""
-        self._words = tomllib.loads((files("projections.text.words") / f"{language}.toml").read_text("utf-8"))
+        self._words = _texts(language)
         self._level_names = level_names
 
     def __call__(self, key: str, **values: Any) -> str:
@@ -54,6 +60,30 @@ class Words:
     def worklist(self, key: str, **values: Any) -> str:
         """The words of the lists over all subjects."""
         return str(self._words["worklist"][key]).format_map(values)
+
+    def views(self, key: str, **values: Any) -> str:
+        """The words of the views: how they stand, move and are built anew."""
+        return str(self._words["views"][key]).format_map(values)
+
+    def checks(self, key: str, **values: Any) -> str:
+        """The words of what keeps a ledger sound."""
+        return str(self._words["checks"][key]).format_map(values)
+
+    def erasures(self, key: str, **values: Any) -> str:
+        """The words of erasures of buyers."""
+        return str(self._words["erasures"][key]).format_map(values)
+
+    def intake(self, key: str, **values: Any) -> str:
+        """The words of what was sent in."""
+        return str(self._words["intake"][key]).format_map(values)
+
+    def configuration(self, key: str, **values: Any) -> str:
+        """The words of what the program is set to."""
+        return str(self._words["configuration"][key]).format_map(values)
+
+    def tokens(self, key: str, **values: Any) -> str:
+        """The words of the service's tokens, and of who asked by them."""
+        return str(self._words["tokens"][key]).format_map(values)
 
     def ahead(self, key: str, **values: Any) -> str:
         """The words of what comes next."""

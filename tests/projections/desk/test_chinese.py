@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
+from cli import main
 from domain.events import CATALOGUE
 from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS
 from projections.http.settings import Settings
@@ -15,6 +18,7 @@ from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES
 from tests.support.commands import commands
 from tests.support.disputes import disputed_ledger
+from tests.support.making import event, line
 from tests.support.running import run
 from tests.support.serving import serving
 
@@ -124,7 +128,26 @@ ASKED = (
     "appeal merchant/tea-house --scheme merchant-reputation --period 2022-11",
     "appeal creator/lin --scheme creator-level --period 2023-04",
     "leaderboard comprehensive --month 2023-04",
+    "status",
+    "verify",
+    "verify --list",
+    "ingest --dry-run sent.jsonl",
+    "seal",
+    "rebuild --dry-run --seed 1",
+    "follow --once",
+    "retry",
+    "backup copy.db",
+    "erase-buyer --due",
+    "token list",
+    "accesses",
+    "policy adopt 2022-10-26",
 )
+NO_WORDS = {
+    *("head", "subjects", "openapi", "completion", "answers"),
+    *("key new", "key show", "key rotate", "witness new", "witness keys", "witness add", "witness request"),
+    *("serve", "witness serve"),
+}
+"""What they print is copied or read by programs, or a log."""
 
 
 @pytest.mark.slow
@@ -134,16 +157,55 @@ def test_no_code_stands_alone_in_a_chinese_answer(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEVELBOOK_STORE", ledger)
+    Path("sent.jsonl").write_bytes(line(event("merchant.onboarded", "sent", category="fresh")))
     told = run(*asked.split(), "--lang", "zh")
     data = re.compile(r'\[?\{"?[^\n]*')  # an event's data, or a parameter's value, as they were given
     assert sorted(alone(data.sub("", BESIDE.sub("", told)))) == []
 
 
 def test_every_command_that_answers_in_a_language_is_walked() -> None:
-    """Evidence is made of ledgers with keys, the demo has its own test, and settings name the variables themselves."""
-    elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config"}
-    speaking = {name for name, command in commands() if any(option.name == "lang" for option in command.params)}
-    assert speaking - elsewhere <= {asked.split()[0] for asked in ASKED}
+    """Evidence is made of ledgers with keys, the demo has its own test, settings name the variables themselves, and
+    tokens, policy files and proofs are asked of other ledgers below and in `test_terminal.py`.
+    """
+    elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config", "token new", "token revoke"}
+    elsewhere |= {"policy check", "checkpoint", "receipts", "witness collect"}
+    told = {name: command for name, command in commands() if not isinstance(command, click.Group)}
+    speaking = {name for name, command in told.items() if any(option.name == "lang" for option in command.params)}
+    assert {
+        name for name in speaking - elsewhere if not any(f"{asked} ".startswith(f"{name} ") for asked in ASKED)
+    } == set()
+    assert set(told) - speaking == NO_WORDS
+
+
+def test_what_keeps_a_ledger_speaks_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these says something that a ledger alone, without views, tokens or keys, does not."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEVELBOOK_LANGUAGE", "zh")
+    Path("sent.jsonl").write_bytes(line(event("merchant.onboarded", "open", category="fresh")) + b"\n{}\n")
+    said = (
+        ("ingest sent.jsonl", "入账 1 条，已有 0 条，拒收 1 条"),
+        ("status", "商家入驻（merchant.onboarded）"),
+        ("rebuild --seed 1", "现已启用"),
+        ("retry", "没有搁置的等级"),
+        ("rebuild --abort", "没有正在进行的重建"),
+        ("verify", "账本无误"),
+        ("verify --list", "账本：无误，分段：没有，视图：无误"),
+        ("token list", "尚无令牌"),
+        ("token new --name w", "1 号令牌"),
+        ("token revoke 1", "已吊销"),
+        ("accesses", "没有记录"),
+        ("erase-buyer --due", "没有到期的抹除"),
+        ("seal", "已封存"),
+        ("key new", "log levelbook/"),
+        ("checkpoint", "levelbook/"),
+        ("checkpoint", "没有任何入账"),
+        ("receipts sent.jsonl", ""),
+        ("policy adopt 2022-10-26", "最近采用的已是此修订"),
+        ("config", "默认"),
+    )
+    for asked, words in said:
+        found = CliRunner().invoke(main, asked.split())
+        assert words in found.output, (asked, found.output)
 
 
 def test_a_code_that_stands_alone_is_found() -> None:

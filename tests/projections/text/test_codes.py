@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -80,6 +81,22 @@ def test_the_desk_and_the_answers_name_schemes_alike() -> None:
     for language in OTHERS:
         for scheme in SCHEMES:
             assert words_of(language)(f"scheme_{scheme}") == code_name(language, "scheme", scheme)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_text_stands_in_every_language_and_asks_for_nothing_that_the_english_one_does_not(language: str) -> None:
+    english, other = (dict(_texts(Words(name, {})._words)) for name in ("en", language))
+    assert set(other) == set(english)
+    fields = {key: [set(re.findall(r"{(\w+)", told[key])) for told in (english, other)] for key in english}
+    assert {key: found for key, found in fields.items() if not found[1] <= found[0]} == {}
+
+
+def _texts(words: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in words.items():
+        if isinstance(value, dict):
+            yield from _texts(value, f"{before}{key}.")
+        else:
+            yield before + key, str(value)
 
 
 def test_a_code_without_a_name_is_shown_as_it_is() -> None:
