@@ -26,6 +26,7 @@ from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import decisions as decisions_text
+from projections.text.output import phases_in
 
 if TYPE_CHECKING:
     from replay.store.base import Store
@@ -68,15 +69,15 @@ def decide(
         if (
             waiting := unchained(opened)
         ) > 0:  # recorded by a version that kept no chains of keys, on which digests rest
-            with progress_of("chaining the keys of records", waiting) as progress:
+            with progress_of("chaining the keys of records", waiting, phases_in(lang)) as progress:
                 chain_keys(opened, progress)
-        with progress_of("deciding", subjects_of(opened, scheme)) as progress:
+        with progress_of("deciding", subjects_of(opened, scheme), phases_in(lang)) as progress:
             found = run_of(opened, scheme, wanted, reason, progress, clock_behind=clock_behind, segments=segments)
-        _sign(opened, clock_behind=clock_behind)
+        _sign(opened, lang, clock_behind=clock_behind)
     decisions_text.print_run(found, lang, as_json=format_ == "json")
 
 
-def _sign(store: "Store", *, clock_behind: bool) -> None:
+def _sign(store: "Store", language: str, *, clock_behind: bool) -> None:
     """Make a checkpoint where the ledger has keys; what was decided stands, also where that fails."""
     from replay.errors import LevelbookError
     from replay.sealing.checkpoint import has_keys, make_checkpoint
@@ -84,7 +85,7 @@ def _sign(store: "Store", *, clock_behind: bool) -> None:
     if not has_keys(store):
         return
     try:
-        with phases() as told:
+        with phases(named=phases_in(language)) as told:
             make_checkpoint(store, told, clock_behind=clock_behind)
     except LevelbookError as error:
         click.echo(f"no checkpoint was made: {error}", err=True)
@@ -130,7 +131,7 @@ def audit(
     from replay.decisions.audit import Selection, audit_json
     from replay.decisions.kept_audits import keep_audit
 
-    with open_at(store) as opened, progress_of("auditing", 0) as progress:
+    with open_at(store) as opened, progress_of("auditing", 0, phases_in(lang)) as progress:
         selection = Selection(scheme, period.text, subject)
         found = audit_json(opened, selection, progress, segments)
         not_kept = keep_audit(opened, selection, found)
@@ -218,7 +219,7 @@ def leaderboard(
     from replay.history.readers import EVERYTHING_SHOWN
     from replay.policies.catalog import Choice
 
-    with open_at(store, segments) as opened, progress_of("judging agencies", 0) as progress:
+    with open_at(store, segments) as opened, progress_of("judging agencies", 0, phases_in(lang)) as progress:
         known, choice = (known_at, position), Choice(folder=policies)
         found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
     decisions_text.print_board(found | {"rows": found["rows"][:top]}, lang, as_json=format_ == "json")

@@ -18,6 +18,7 @@ from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import checks as checks_text
+from projections.text.output import phases_in
 
 if TYPE_CHECKING:
     from replay.integrity.verify import Verified
@@ -59,7 +60,9 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
             if not as_json:
                 checks_text.print_ledger_verdict(result, lang)
 
-        outcome = verify_all(opened, noted, segments, told, progress_of, partial(phases, "events"))
+        named = phases_in(lang)
+        shown, rebuilding = partial(progress_of, named=named), partial(phases, "events", named)
+        outcome = verify_all(opened, noted, segments, told, shown, rebuilding)
     checks_text.print_verified(outcome, lang, as_json=as_json)
     if outcome.exit_status:
         sys.exit(outcome.exit_status)
@@ -78,7 +81,7 @@ def seal(segments: Path | None, store: str, format_: str, lang: str) -> None:
     from replay.columnar.seal import seal as run
     from replay.columnar.seal import segments_folder
 
-    with open_at(store) as opened, progress_of("sealing", opened.head().position) as progress:
+    with open_at(store) as opened, progress_of("sealing", opened.head().position, phases_in(lang)) as progress:
         folder = segments_folder(opened, segments)
         result = run(opened, folder, progress)
     checks_text.print_sealed(folder, result, lang, as_json=format_ == "json")
@@ -104,7 +107,7 @@ def backup(file: Path, store: str, format_: str, lang: str) -> None:
     """
     from replay.integrity.backup import back_up
 
-    with open_at(store) as opened, progress_of("copying", opened.head().position) as progress:
+    with open_at(store) as opened, progress_of("copying", opened.head().position, phases_in(lang)) as progress:
         result = back_up(opened, file, progress)
     checks_text.print_backup(file, result, lang, as_json=format_ == "json")
     if result.source_problems:
@@ -123,7 +126,7 @@ def checkpoint(clock_behind: bool, store: str, format_: str, lang: str) -> None:
     """
     from replay.sealing.checkpoint import make_checkpoint
 
-    with open_at(store) as opened, phases() as told:
+    with open_at(store) as opened, phases(named=phases_in(lang)) as told:
         made = make_checkpoint(opened, told, clock_behind=clock_behind)
     checks_text.print_checkpoint(made, lang, as_json=format_ == "json")
 

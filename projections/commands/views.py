@@ -15,6 +15,7 @@ from projections.commands.options import (
 )
 from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
+from projections.text.output import phases_in
 
 if TYPE_CHECKING:
     from projections.projector.advance import StepReport
@@ -63,7 +64,7 @@ def rebuild(
             views_text.print_aborted(building.abort(views), lang, as_json=as_json)
         else:
             asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
-            with phases("events") as progress:
+            with phases("events", phases_in(lang)) as progress:
                 report = building.rebuild(views, asked, progress)
             views_text.print_rebuilt(report, lang, as_json=as_json)
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def phases(unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each phase of some work. With a unit, such as events, its rate is shown, too.
+def phases(unit: str | None = None, named: Callable[[str], str] = str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each phase of some work. With a unit, such as events, its rate is shown, too. `named` says what phases
+    and units are called.
 
     What is yielded is called with a phase, how much is done, and of how much; 0 for a total that is not known yet.
     """
@@ -28,7 +29,7 @@ def phases(unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]
         """Of the unit, a second; nothing before the first was done."""
 
         def render(self, task: "Task") -> Text:
-            return Text("" if unit is None or task.speed is None else f"{task.speed:,.0f} {unit}/s")
+            return Text("" if unit is None or task.speed is None else f"{task.speed:,.0f} {named(unit)}/s")
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -36,15 +37,15 @@ def phases(unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]
 
         def told(phase: str, done: int, total: int) -> None:
             if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=total or None)
+                tasks[phase] = bars.add_task(named(phase), total=total or None)
             bars.update(tasks[phase], completed=done, total=total or None)
 
         yield told
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int, named: Callable[[str], str] = str) -> Iterator[Callable[[int], None]]:
     """A bar for work of one phase: what is yielded is called with how much of `total` is done."""
-    with phases() as told:
+    with phases(named=named) as told:
         told(what, 0, total)
         yield lambda done: told(what, done, total)

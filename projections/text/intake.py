@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from replay.store.base import Head
 from projections.terminal.progress import progress
 from projections.text.checks import head_text
-from projections.text.output import print_json, words_in
+from projections.text.output import phases_in, print_json, words_in
 
 
 class Ended(NamedTuple):
@@ -112,7 +112,7 @@ class IngestWatch:
     def __init__(self, files: tuple[str, ...], language: str, *, acknowledge: bool, answers_json: bool) -> None:
         sizes = {name: Path(name).stat().st_size for name in files if Path(name).is_file()}
         self._words = words_in(language)
-        self._bar = progress(self._words.intake("reading"), sum(sizes.values()))
+        self._bar = progress("reading", sum(sizes.values()), phases_in(language))
         self._acknowledge = acknowledge
         self._answers_json = answers_json
         self._done: dict[str, int] = {}

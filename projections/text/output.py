@@ -1,7 +1,7 @@
 """How answers are written: as JSON, whole or an item a line, and in the words of a language."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,11 @@ def words_in(language: str) -> "Words":
     from projections.text.words import Words
 
     return Words(language, {})
+
+
+def phases_in(language: str) -> Callable[[str], str]:
+    """What phases of work are called in a language, looked up when a bar is drawn."""
+    return lambda phase: words_in(language).code("phase", phase)
 
 
 def print_json(value: Any) -> None:

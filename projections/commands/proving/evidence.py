@@ -10,6 +10,7 @@ from projections.commands.completing import complete_subject
 from projections.commands.options import EXIT_NOT_ALL, command, format_option, scheme_option, store_options
 from projections.configuration.settings import language_option
 from projections.terminal.progress import progress as progress_of
+from projections.text.output import phases_in
 
 
 @command("evidence", "levelbook evidence merchant/tea-house --scheme merchant-reputation --period 2022-11 --gzip")
@@ -67,7 +68,7 @@ def evidence(
         pointed = pointed_at(opened, subject, sealed.size, asked)
         path = out or Path(file_name(pointed))
         checkers = _checkers_beside(path) if checker else {}
-        with progress_of("writing the evidence", 0) as progress:
+        with progress_of("writing the evidence", 0, phases_in(lang)) as progress:
             made = write_evidence(opened, path, pointed, sealed, compressed=compressed, progress=progress)
     for beside, content in checkers.items():
         beside.write_bytes(content)

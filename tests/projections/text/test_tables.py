@@ -82,6 +82,17 @@ def test_who_watches_sees_how_far_work_has_come(encoding: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_progress_is_told_in_the_language_of_the_answer(encoding: str) -> None:
+    work = WORK.replace('("reading", 10)', '("reading", 10, named)').replace('("events")', '("events", named)')
+    named = "from projections.terminal.streams import prepare_streams; prepare_streams()\n"
+    named += "from projections.text.output import phases_in; named = phases_in('zh')"
+    seen = on_terminal(f"{named}\n{work}", stdout=False, stderr=True, width=100, PYTHONIOENCODING=encoding)
+    assert encoding == "ascii" or all(word in seen.stderr for word in ("读取", "填充", "事件/s", "证明中"))
+    assert not any(word in seen.stderr for word in ("reading", "filling", "events", "proving"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("stderr", "terminal"), [(False, "xterm"), (True, "dumb")])
 def test_nobody_who_does_not_watch_is_told_of_progress(stderr: bool, terminal: str) -> None:
     program = f"{WORK}\nimport sys; assert 'rich' not in sys.modules"
