@@ -177,6 +177,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     assert set(told) - speaking == NO_WORDS
 
 
+@pytest.mark.slow
 def test_what_keeps_a_ledger_speaks_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of these says something that a ledger alone, without views, tokens or keys, does not."""
     monkeypatch.chdir(tmp_path)
