@@ -24,7 +24,7 @@ def completion(context: click.Context, /, shell: str) -> None:
 @segments_option
 @store_options
 @click.pass_context
-def config(context: click.Context, /, format_: str, lang: str, **_: Any) -> None:
+def config(context: click.Context, /, format_: str, **_: Any) -> None:
     """Show each setting, its value and what set it: a flag, a variable, which file, or nothing (the default).
 
     The flags of 'serve' and the others are taken to see what would count. Passwords are masked.
@@ -34,4 +34,4 @@ def config(context: click.Context, /, format_: str, lang: str, **_: Any) -> None
 
     configured = context.default_map
     assert isinstance(configured, Configured)
-    print_configuration(configured.in_force(), configured.sources, lang, as_json=format_ == "json")
+    print_configuration(configured.in_force(), configured.sources, as_json=format_ == "json")

@@ -8,20 +8,18 @@ from projections.configuration.defaults import InForce
 from projections.configuration.files import Sources
 from projections.terminal.tables import LEFT, print_table
 from projections.text.output import print_json
-from projections.text.words import Words
 
 
-def print_configuration(found: Sequence[InForce], sources: Sources, language: str, *, as_json: bool) -> None:
+def print_configuration(found: Sequence[InForce], sources: Sources, *, as_json: bool) -> None:
     if as_json:
         print_json({"settings": [row._asdict() for row in found], "files": _files_json(sources)})
         return
-    words = Words(language, {})
-    rows = [(row.key, _value_text(row), _origin_text(row, words)) for row in found]
+    rows = [(row.key, _value_text(row), _origin_text(row)) for row in found]
     print_table((LEFT, LEFT, LEFT), rows, is_copied=True)
     for file in sources.files:
-        click.echo(words.configuration("read", path=file.path, place=words.code("place", file.place)))
+        click.echo(f"read: {file.path} ({file.place})")
     for path, place in sources.absent:
-        click.echo(words.configuration("not_there", path=path, place=words.code("place", place)))
+        click.echo(f"not there: {path} ({place})")
 
 
 def _files_json(sources: Sources) -> list[dict[str, object]]:
@@ -39,6 +37,5 @@ def _value_text(row: InForce) -> str:
     return ", ".join(row.value) if isinstance(row.value, list) else str(row.value) or '""'
 
 
-def _origin_text(row: InForce, words: Words) -> str:
-    origin = words.code("origin", row.origin)
-    return origin if row.by is None else f"{origin} {row.by}"
+def _origin_text(row: InForce) -> str:
+    return row.origin if row.by is None else f"{row.origin} {row.by}"

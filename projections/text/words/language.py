@@ -77,10 +77,6 @@ class Words:
         """The words of what was sent in."""
         return str(self._words["intake"][key]).format_map(values)
 
-    def configuration(self, key: str, **values: Any) -> str:
-        """The words of what the program is set to."""
-        return str(self._words["configuration"][key]).format_map(values)
-
     def tokens(self, key: str, **values: Any) -> str:
         """The words of the service's tokens, and of who asked by them."""
         return str(self._words["tokens"][key]).format_map(values)

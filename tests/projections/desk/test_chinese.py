@@ -202,7 +202,6 @@ def test_what_keeps_a_ledger_speaks_chinese(tmp_path: Path, monkeypatch: pytest.
         ("checkpoint", "没有任何入账"),
         ("receipts sent.jsonl", ""),
         ("policy adopt 2022-10-26", "最近采用的已是此修订"),
-        ("config", "默认"),
     )
     for asked, words in said:
         found = CliRunner().invoke(main, asked.split())
