@@ -99,10 +99,21 @@ def _move_changes(changing: Changing, then: TierFolded, now: TierFolded, judging
         changing.rewrite(SCHEME, table, found, columns, since, **keys)
 
 
-def stand(filling: Filling, folded: TierFolded, judging: Judging, judged: JudgedBy) -> None:
-    """Where merchants stand, and when they next change by time alone."""
+def stand(
+    filling: Filling,
+    folded: TierFolded,
+    judging: Judging,
+    judged: JudgedBy,
+    changed_before: NDArray[np.int64] | None = None,
+) -> None:
+    """Where merchants stand, and when they next change by time alone.
+
+    `changed_before` is by subject the day of the last change before those that were folded, or NEVER.
+    """
     subjects, last_day = filling.of_kind("merchant"), last_closed_day(filling.as_of)
-    filling.insert("levels", _level_columns(filling.columns.subjects, folded, subjects, judging, judged, last_day))
+    changed = _last_changes(folded, changed_before)[subjects]
+    names = filling.columns.subjects
+    filling.insert("levels", _level_columns(names, folded, subjects, judging, judged, last_day, changed))
     next_days = folded.next_days
     next_at = np.full(len(next_days), LATEST)
     next_at[next_days != NEVER] = instants(next_days[next_days != NEVER], end_of)
@@ -154,20 +165,27 @@ def _level_columns(
     judging: Judging,
     judged: JudgedBy,
     last_day: int,
+    changed: NDArray[np.int64],
 ) -> dict[str, Any]:
+    """`changed` is the day of each one's last change, or NEVER."""
     states, accounts = folded.states[subjects], folded.accounts[subjects]
     rated, days, words = states == _RATED, np.full(len(subjects), last_day), named(_STATES, states)
     levels = _levels(judging, days, states, accounts["tier"])
-    starts = starts_of(folded.moves["subject"], len(names))
-    ends = starts[subjects + 1]
-    changed = ends > starts[subjects]
-    day_since = np.where(rated, accounts["since"], NEVER)
-    day_since[changed & ~rated] = folded.moves["day"][ends[changed & ~rated] - 1]
-    since = np.full(len(subjects), NEVER)
-    since[changed] = instants(day_since[changed], day_start)
+    day_since = np.where(rated, accounts["since"], changed)
+    since, is_told = np.full(len(subjects), NEVER), day_since != NEVER
+    since[is_told] = instants(day_since[is_told], day_start)
     return level_columns(
         (named(names, subjects), [SCHEME] * len(subjects)),
         (words, levels, where(rated, accounts["tier"].tolist())),
         (words, levels, nullable(since, NEVER)),
         judged.at(instants(days, day_start)),
     )
+
+
+def _last_changes(folded: TierFolded, before: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """By subject, the day of the last change, or NEVER."""
+    starts = starts_of(folded.moves["subject"], len(folded.states))
+    changed = np.full(len(folded.states), NEVER) if before is None else before.copy()
+    moved = np.flatnonzero(np.diff(starts))
+    changed[moved] = folded.moves["day"][starts[moved + 1] - 1]
+    return changed

@@ -162,7 +162,7 @@ def _move_days(going: GoingOn, made: Rewriting, firsts: Numbers, figures: _Days)
     folded = fold_tier(filling.columns, judging.terms, last_closed_day(filling.as_of), openings=openings)
     judged = JudgedBy(judging.terms, judging.policies)
     _write_days(made, stored, kept, folded, judging, judged)
-    stand(filling, folded, judging, judged)
+    stand(filling, folded, judging, judged, _last_kept(stored, kept))
     made.stand(SCHEME, filling)
 
 
@@ -192,6 +192,13 @@ def _openings(stored: _Stored, kept: Numbers, firsts: Numbers, figures: _Days) -
     accounts, some = no_accounts(len(kept)), np.flatnonzero(kept)
     accounts[some] = stored.accounts[stored.starts[some] + kept[some] - 1]
     return TierOpenings(firsts - 1, accounts, starts_of(figures.subject, len(kept)), figures.day, figures.figures)
+
+
+def _last_kept(stored: _Stored, kept: Numbers) -> Numbers:
+    """By subject, the day of the last change that is kept, or NEVER."""
+    days, some = np.full(len(kept), NEVER), np.flatnonzero(kept)
+    days[some] = stored.days[stored.starts[some] + kept[some] - 1]
+    return days
 
 
 def _write_days(
