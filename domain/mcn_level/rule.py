@@ -162,6 +162,14 @@ def rated_when(found: Evaluation, rules: Rules) -> list[Comparison]:
     ]
 
 
+def asked_of_novices(rules: Rules) -> list[Comparison]:
+    """The same before the first evaluation: there is nothing yet to hold against the bounds."""
+    return [
+        Comparison("service", 0, 0, ">=", rules.service_min),
+        Comparison("credit", 0, 0, ">=", rules.credit_min),
+    ]
+
+
 def trials(found: Evaluation, rules: Rules) -> list[Trial]:
     """The phases, then every row and the level, with the bands that they reached."""
     novice = Comparison("months_onboarded", found.figures.months_onboarded, 1, "<=", rules.novice_months)

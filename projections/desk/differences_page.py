@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 from domain.calendar import shanghai_text
+from domain.events import LevelAnnounced
 from projections.desk.moment import Sight, replayed
 from replay.answers.diff import diff_json
-from replay.decisions.announced import announced_json
-from replay.decisions.audit import as_decided, outcome_of
+from replay.decisions.announced import announced_json, when_announced
+from replay.decisions.audit import as_decided, as_of_announced, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.readers import Reader
@@ -37,6 +38,7 @@ class Decision(NamedTuple):
     scheme: str
     period: str
     run: str
+    state: str
     level: str | None
 
 
@@ -46,17 +48,21 @@ def decisions_of(sight: Sight, subject: str, scheme: str) -> list[Decision] | No
         return None
     decided = decided_events(sight.store, subject, sight.reader)
     found = [decision for _, decision in decided if decision.scheme == scheme]
-    return [Decision(scheme, item.period, item.run, item.level) for item in reversed(found)]
+    return [Decision(scheme, item.period, item.run, item.state, item.level) for item in reversed(found)]
 
 
 def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
-    """From a period's level as decided to the same as known now, or at `to_position`.
+    """From a period's level as decided to the same as known now, or at `to_position`; where it was announced and never
+    decided, from what was known when it was announced last.
 
-    Raises UsageError where nothing was decided, and HiddenError for a reader who may not see decisions.
+    Raises UsageError where it was neither, and HiddenError for a reader who may not see decisions.
     """
     store, period = sight.store, asked["period"]
     judging = scheme_of(scheme).replay
-    decision, moment = _decision(store, subject, scheme, period, asked.get("run"), sight.reader)
+    made = _decision(store, subject, scheme, period, asked.get("run"), sight.reader)
+    if made is None:
+        return _of_announcement(store, subject, scheme, asked, language)
+    decision, moment = made
     then = as_decided(store, subject, decision, moment)
     later = resolve(store, Asked(position=asked.get("to_position")), None, "to-")
     end = Moment(then.moment.as_of, later.known_at, later.position)
@@ -92,13 +98,28 @@ def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], l
 
 def _decision(
     store: Store, subject: str, scheme: str, period: str, run: str | None, reader: Reader
-) -> tuple[Any, Moment]:
+) -> tuple[Any, Moment] | None:
     if run is not None:
         named = [decision for _, decision in decided_events(store, subject, reader) if decision.run == run]
         if named and (named[-1].scheme, named[-1].period) == (scheme, period):
             return named[-1], moment_of(named[-1])
         raise UsageError(f"run {run} decided nothing of {subject} for {period}; leave it out for the latest")
-    found = decision_on(store, subject, scheme, period, reader)
-    if found is None:
-        raise UsageError(f"period {period} of {scheme} was never decided for {subject}; compare two moments instead")
-    return found
+    return decision_on(store, subject, scheme, period, reader)
+
+
+def _of_announcement(store: Store, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
+    """From what was known when a period's level was announced last to what is known now, or at `to_position`."""
+    period, later = asked["period"], resolve(store, Asked(position=asked.get("to_position")), None, "to-")
+    as_of = as_of_announced(store, LevelAnnounced(scheme=scheme, period=period, level=None))
+    judging = scheme_of(scheme).replay
+    if as_of is not None:
+        end = Moment(as_of, later.known_at, later.position)
+        now = replay_of(lent(store), judging, subject, end, choose(store, judging, end)._replace(previewed=()))
+        if events := now.announcements(period):
+            told = announced_json(store, now, None, period)["announced"]
+            then = when_announced(store, scheme, subject, as_of, (events[-1].recorded_at, events[-1].position), now)
+            is_now = end.position == store.head().position
+            return Differences(period, told, None, None, diff_json(then, now), is_now, now.level_names(language))
+    raise UsageError(
+        f"period {period} of {scheme} was neither decided nor announced for {subject}; compare two moments instead"
+    )

@@ -17,6 +17,8 @@ from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
 from projections.desk.language import COOKIE, DeskWords, language_of, words_of
 from projections.desk.links import Address, picked, subject_path
+from projections.desk.schemes.facet import formulas
+from projections.desk.schemes.registry import pages_of
 from projections.http.authentication import SESSION_COOKIE
 from projections.http.settings import prefix_of
 from projections.text.answers import changed_figures
@@ -105,7 +107,7 @@ def templates() -> Environment:
     }
     found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of}
     found.globals |= {"has_points": has_points, "score_text": score_text}
-    found.globals |= {"picked": picked}
+    found.globals |= {"picked": picked, "pages_of": pages_of, "formulas": formulas}
     found.globals |= {"differs": differs}
     found.globals |= {"mean": decimal_text, "changed_figures": changed_figures, "amount_text": amount_text}
     found.globals |= {"band_text": band_text, "rule_outcome": rule_outcome}

@@ -47,7 +47,12 @@ def _announced_lines(announced: Sequence[dict[str, Any]], words: Words) -> Itera
 
 def differs(difference: dict[str, Any]) -> bool:
     """Whether anything moved between two tellings."""
-    return any(step["events"] or step["before"] != step["after"] for step in difference["steps"])
+    return any(step["events"] or step["before"] != step["after"] or _moved(step) for step in difference["steps"])
+
+
+def _moved(step: dict[str, Any]) -> bool:
+    figures = step.get("figures")
+    return bool(figures) and figures["before"] != figures["after"]
 
 
 def _known_lines(announced: Sequence[dict[str, Any]], words: Words) -> Iterator[str]:

@@ -41,7 +41,7 @@ class Frame(NamedTuple):
 
 
 WIDE: Final = Frame("wide", 960, 88, 108, 9)
-SMALL: Final = Frame("small", 360, 66, 78, 4)
+SMALL: Final = Frame("small", 360, 82, 84, 4)
 """For phones: as wide as their screens, so that letters stay as large as those beside them."""
 
 

@@ -40,6 +40,6 @@ def labels_of(told: Told, language: str) -> Labels:
     return Labels(
         score=lambda score: score_text(score, has_points=scheme_of(told.scheme).replay.has_points),
         level=lambda code: told.level_names.get(code, code),
-        mark=lambda kind: t(f"mark_{kind}"),
+        mark=lambda kind: t(f"lane_{kind}"),
         state=t.shared.state,
     )

@@ -1,4 +1,4 @@
-"""A creator's level on the pages: its months, the score 4 S + B over time, its benefits."""
+"""A creator's level on the pages: its months, the weighted score over time, its benefits."""
 
 from typing import Final
 
@@ -19,6 +19,13 @@ def _bands(policy: Policy) -> list[Band]:
     return [Band(code, max(5 * rank - 2, 0)) for rank, code in enumerate(rules_of(policy).levels)]
 
 
+def _formula(policy: Policy) -> str:
+    """As `ranking_score` reckons: twentieths of the weighted mean, so 4 S + B, or 5 S where sales alone weigh."""
+    rules = rules_of(policy)
+    weights = ((rules.sales_percent // 20, "S"), (rules.behaviour_percent // 20, "B"))
+    return " + ".join(name if weight == 1 else f"{weight} {name}" for weight, name in weights if weight)
+
+
 CREATOR: Final = SchemePages(
     Periods(_MONTHS, "month", "schemes/creator-level/periods.html", months_of_rows(_MONTHS)),
     Drawn(
@@ -32,4 +39,5 @@ CREATOR: Final = SchemePages(
     ),
     rests_on=None,
     opening=None,
+    formula=_formula,
 )

@@ -1,6 +1,6 @@
 """What the pages ask of a scheme, and in which terms it answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.policy import Policy
@@ -142,6 +142,16 @@ class SchemePages(NamedTuple):
     rests_on: str | None
     """The template of what an evaluation rests on beside its rules; None for nothing."""
     opening: Opening | None
+    formula: Callable[[Policy], str] | None = None
+    """How a policy makes the score of others, where that is told beside it."""
+
+
+def formulas(pages: SchemePages, policies: Sequence[Policy]) -> str:
+    """How the score is made under each of these versions; under one alone without its name."""
+    if pages.formula is None:
+        return ""
+    made = {pages.formula(policy): policy.id for policy in policies}
+    return next(iter(made)) if len(made) == 1 else "; ".join(f"{name}: {formula}" for formula, name in made.items())
 
 
 def months_of_rows(table: str) -> Callable[[Told], list[str]]:

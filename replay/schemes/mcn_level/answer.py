@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, month_start, month_text, shanghai_text
 from domain.mcn_level.facts import evaluated_at, last_scores, rules_of
-from domain.mcn_level.rule import ScoreRow, State, rated_when
+from domain.mcn_level.rule import ScoreRow, State, asked_of_novices, rated_when
 from domain.policy import Policy, Term, term_at
 from domain.rules.bands import Band
 from domain.rules.comparison import Comparison, decimal_text
@@ -106,7 +106,7 @@ def _phase_json(shown: McnShown, held: Month | None) -> dict[str, Any]:
     is_novice = held is None or held.found.state is State.NOVICE
     assert shown.onboarded is not None, "who is not onboarded has no phase"
     last = month_text(shown.onboarded + rules.novice_months - 1) if is_novice else None
-    asked = [] if held is None else rated_when(held.found, rules)
+    asked = asked_of_novices(rules) if held is None else rated_when(held.found, rules)
     return {"last_novice_month": last, "rated_when": [comparison_json(item) for item in asked]}
 
 

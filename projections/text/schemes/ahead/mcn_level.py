@@ -29,8 +29,8 @@ def _next(found: Found, words: Words) -> Remark:
 
 def _phase(found: Found, words: Words) -> Section:
     """The phase, and when it ends or what ends it."""
-    phase, state = found["phase"], words.state(found["state"])
-    lines = [Remark(state)]
+    phase = found["phase"]
+    lines = [Remark(words.state("novice" if phase["last_novice_month"] is not None else found["state"]))]
     if phase["last_novice_month"] is not None:
         lines.append(Remark(words.ahead("novice_until", month=phase["last_novice_month"])))
     elif found["state"] == "observation":

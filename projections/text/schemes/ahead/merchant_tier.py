@@ -11,9 +11,11 @@ def ahead(found: Found, words: Words) -> Iterator[Section]:
     if found["clear_out"] is not None:
         line = words.ahead("clear_out_days", **found["clear_out"])
         yield Section(words.ahead("clear_out"), [Remark(line, is_urgent=True)])
+    if found["state"] == "cleared_out":
+        yield Section(words.ahead("clear_out"), [_cleared_out(found["history"], words)])
     if found["since"] is not None:
         yield Section(words.ahead("next"), [_next(found, words)])
-    if found["indicators"] is not None:
+    if found["indicators"] is not None and found["state"] == "rated":
         yield _indicators(found["indicators"], words)
     if found["fast_upgrade"] is not None:
         yield _fast_upgrade(found["fast_upgrade"], words)
@@ -21,6 +23,16 @@ def ahead(found: Found, words: Words) -> Iterator[Section]:
         yield Section(words.ahead("limits"), [_limits(found["limits"], words)])
     if found["next_dates"]["update"] is not None:
         yield dates_section(found["next_dates"], words)
+
+
+def _cleared_out(history: list[Found], words: Words) -> Remark:
+    """On which day, and since when the tier was the lowest; a notice of the same tier does not begin that anew."""
+    at = max(place for place, item in enumerate(history) if item["cause"] == "cleared_out")
+    begins = at - 1
+    while begins > 0 and history[begins - 1]["level"] == history[at - 1]["level"]:
+        begins -= 1
+    level = words.level(history[at - 1]["level"])
+    return Remark(words.ahead("cleared_out", level=level, since=history[begins]["day"], on=history[at]["day"]))
 
 
 def _next(found: Found, words: Words) -> Remark:
