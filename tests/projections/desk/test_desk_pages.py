@@ -326,7 +326,7 @@ def test_verdicts_and_notes_are_counted_apart(client: TestClient) -> None:
     text = page(client, f"{TEA_HOUSE}/why?month=2022-11")
     (caption,) = re.findall(r"<caption>(.*?)</caption>", text)
     verdicts = text.count('<code class="tally ')
-    assert caption.startswith(f"{verdicts} verdicts, and ") and "in all" not in caption
+    assert caption.startswith(f"verdicts: {verdicts}; notes without one, below: ") and "in all" not in caption
 
 
 def test_a_long_stream_opens_without_being_walked(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
