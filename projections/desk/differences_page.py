@@ -3,11 +3,10 @@
 from typing import Any, NamedTuple
 
 from domain.calendar import shanghai_text
-from domain.events import LevelAnnounced
 from projections.desk.moment import Sight, replayed
 from replay.answers.diff import diff_json
 from replay.decisions.announced import announced_json, when_announced
-from replay.decisions.audit import as_decided, as_of_announced, outcome_of
+from replay.decisions.audit import as_decided, as_of_named, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.readers import Reader
@@ -110,7 +109,7 @@ def _decision(
 def _of_announcement(store: Store, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
     """From what was known when a period's level was announced last to what is known now, or at `to_position`."""
     period, later = asked["period"], resolve(store, Asked(position=asked.get("to_position")), None, "to-")
-    as_of = as_of_announced(store, LevelAnnounced(scheme=scheme, period=period, level=None))
+    as_of = as_of_named(store, scheme, period)
     judging = scheme_of(scheme).replay
     if as_of is not None:
         end = Moment(as_of, later.known_at, later.position)

@@ -52,7 +52,7 @@ def differs(difference: dict[str, Any]) -> bool:
 
 def _moved(step: dict[str, Any]) -> bool:
     figures = step.get("figures")
-    return bool(figures) and figures["before"] != figures["after"]
+    return figures is not None and figures["before"] != figures["after"]
 
 
 def _known_lines(announced: Sequence[dict[str, Any]], words: Words) -> Iterator[str]:

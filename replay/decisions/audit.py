@@ -287,8 +287,13 @@ def _standing_then(store: Store, event: Event) -> Standing | None:
 
 def as_of_announced(store: Store, announced: LevelAnnounced) -> int | None:
     """As of when the period is decided that an announcement names; None where there is no such period of its scheme."""
+    return as_of_named(store, announced.scheme, announced.period)
+
+
+def as_of_named(store: Store, scheme: str, period: str) -> int | None:
+    """As of when a period is decided, by its text; None where the scheme has no such period yet."""
     try:
-        return period_of(store, announced.scheme, *_parsed(announced.period)).as_of
+        return period_of(store, scheme, *_parsed(period)).as_of
     except (UsageError, ValueError):  # not due, or of the last year of the calendar
         return None
 
