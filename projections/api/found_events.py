@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from domain.version import PROGRAM_VERSION
 from projections.api.operations import Asked, Operation, Reply, reading_of
+from projections.api.sheets import SheetRows
 from projections.contract.lists import EventTold, FoundEventsPage
 from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import CursorQuery, FormQuery, Query, RecordPath, limit, text
@@ -95,7 +96,7 @@ OPERATIONS: Final = (
         " 100,000 for a page. `next` is null only at the end, also where a page is short or empty.",
         query=SearchQuery,
         example={"id": "rev-ring-1", "limit": "2"},
-        listed="events",
+        listed=SheetRows(("events",)),
     ),
     Operation(
         "readEvent",

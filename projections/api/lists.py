@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 
 from projections.api.operations import Asked, Operation, Reply, reading_of
+from projections.api.sheets import SheetRows
 from projections.contract.lists import (
     AnnouncedPage,
     ChangedPage,
@@ -130,7 +131,7 @@ OPERATIONS: Final = (
         SubjectsPage,
         query=SubjectsQuery,
         example={"q": "tea", "limit": "2"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readDistribution",
@@ -142,7 +143,7 @@ OPERATIONS: Final = (
         DistributionAnswer,
         "Counted in one walk through an index: under half a second for a million levels.",
         query=PlainFormQuery,
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readAllDecisions",
@@ -155,7 +156,7 @@ OPERATIONS: Final = (
         "Scheme by scheme, from the latest period back. `next` is null only at the end, also where a page is short.",
         query=PeriodListQuery,
         example={"limit": "2"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readDiffering",
@@ -170,7 +171,7 @@ OPERATIONS: Final = (
         " a page is short.",
         query=PeriodListQuery,
         example={"limit": "2"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readAnnounced",
@@ -184,7 +185,7 @@ OPERATIONS: Final = (
         " end, also where a page is short.",
         query=PeriodListQuery,
         example={"limit": "2"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readChanged",
@@ -197,7 +198,7 @@ OPERATIONS: Final = (
         "As known now, the latest first.",
         query=MonthListQuery,
         example={"limit": "2", "month": "2022-12"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readSetAside",
@@ -209,6 +210,6 @@ OPERATIONS: Final = (
         SetAsidePage,
         query=ListQuery,
         example={"limit": "2"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
 )

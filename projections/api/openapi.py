@@ -16,6 +16,7 @@ from domain.version import PROGRAM_VERSION
 from projections.api.evidence import EVIDENCE_TYPE
 from projections.api.operations import Operation
 from projections.api.routes import OPERATIONS
+from projections.api.sheets import PARQUET_TYPE
 from projections.contract.answers import SCHEMAS
 from projections.contract.api import (
     BatchBody,
@@ -115,6 +116,7 @@ def _operation(spec: APISpec, operation: Operation) -> dict[str, Any]:
         content = {EVIDENCE_TYPE: {"schema": {"type": "string", "format": "binary"}}}
     if operation.listed is not None:
         content["text/csv"] = {"schema": {"type": "string"}}
+        content[PARQUET_TYPE] = {"schema": {"type": "string", "format": "binary"}}
     if operation.answer is ChangesPage:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     problem = {PROBLEM: {"schema": {"$ref": _component(spec, ProblemAnswer)}}}

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from projections.api.sheets import CSV_TYPE, columns_of, csv_of, prefers_csv
+from projections.api.sheets import CSV_TYPE, PARQUET_TYPE, SheetRows, csv_of, moment_of, parquet_of, preferred
+from projections.contract.answers import SCHEMAS
 from projections.http.parameters import PathReader, Query, read_query
 from projections.http.problems import asked_wrongly
 from projections.http.scopes import Access, note_access, require
@@ -59,8 +60,8 @@ class Operation(NamedTuple):
     body: type[Schema] | None = None
     example: dict[str, str] = {}  # noqa: RUF012 (only read)
     """Values of its parameters for which there is an answer in the demo's ledger."""
-    listed: str | None = None
-    """The key of the rows of its answer, which can be had as CSV, too."""
+    listed: SheetRows | None = None
+    """The rows of its answer, which can be had as CSV and Parquet, too."""
 
 
 def route_of(operation: Operation) -> Route:
@@ -91,8 +92,9 @@ class _Endpoint:
             found = await self._found(request, asked)
         except UsageError as error:
             raise asked_wrongly(error) from None
-        if isinstance(found, Reply) and self._operation.listed is not None and asks_for_csv(request, asked):
-            response: Response = as_csv(request, self._operation, found)
+        form = "json" if self._operation.listed is None else form_asked(request, asked)
+        if isinstance(found, Reply) and form != "json":
+            response: Response = as_sheet(request, self._operation, found, form)
         else:
             response = found if isinstance(found, Response) else respond(scope, found)
         await response(scope, receive, send)
@@ -124,25 +126,36 @@ def _held(scope: Scope) -> list[str]:
     return []
 
 
-def asks_for_csv(request: Request, asked: Asked) -> bool:
-    """Whether rows are wanted as CSV: by the parameter, else by the header."""
+def form_asked(request: Request, asked: Asked) -> str:
+    """The form in which rows are wanted: by the parameter, else by the header."""
     named = asked.get("format")
-    return named == "csv" or (named is None and prefers_csv(request.headers.get("accept", "")))
+    return preferred(request.headers.get("accept", "")) if named is None else str(named)
 
 
-def as_csv(request: Request, operation: Operation, answer: Reply) -> Response:
+_ANSWERS: Final = {"History": "history", "Explanation": "explain", "Diff": "diff"}
+"""By the name of an answer that differs by scheme, the command that gives it."""
+
+
+def answered_as(operation: Operation, body: dict[str, Any]) -> type[Schema]:
+    """The schema of an answer that was given."""
+    named = operation.answer
+    return SCHEMAS[_ANSWERS[named], body["scheme"]][1] if isinstance(named, str) else named
+
+
+def as_sheet(request: Request, operation: Operation, answer: Reply, form: str) -> Response:
     """The rows of an answer as a sheet; where there are more, the header Link says where."""
     assert operation.listed is not None
-    schema = None if isinstance(operation.answer, str) else operation.answer
-    content = csv_of(answer.body, operation.listed, [] if schema is None else columns_of(schema, operation.listed))
+    rows, moment = operation.listed.of(answer.body), moment_of(answer.body)
+    columns = operation.listed.columns(answered_as(operation, answer.body))
+    content = csv_of(rows, moment, columns) if form == "csv" else parquet_of(rows, moment, columns)
     headers = {"Cache-Control": CHANGING.decode(), "Vary": "authorization, cookie, accept"}
-    headers["Content-Disposition"] = f'attachment; filename="{operation.name}.csv"'
+    headers["Content-Disposition"] = f'attachment; filename="{operation.name}.{form}"'
     following = answer.body.get("next")
     if following is not None:
         name = "cursor" if "cursor" in operation.query().fields else "after"
         link = request.url.include_query_params(**{name: following})
         headers["Link"] = f'<{prefix_of(request.scope)}{link.path}?{link.query}>; rel="next"'
-    return Response(content, 200, headers, CSV_TYPE)
+    return Response(content, 200, headers, CSV_TYPE if form == "csv" else PARQUET_TYPE)
 
 
 class Bytes(Response):

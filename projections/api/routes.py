@@ -7,6 +7,7 @@ from starlette.routing import Route
 from projections.api import appeals, boards, evidence, feed, found_events, levels, lists
 from projections.api import replays as replayed
 from projections.api.operations import Operation, route_of
+from projections.api.sheets import SheetRows
 from projections.contract.api import (
     AppealAnswer,
     BatchBody,
@@ -69,7 +70,7 @@ class BoardQuery(ViewQuery, FormQuery):
     pass
 
 
-class ExplanationQuery(SchemeQuery, MomentQuery, LanguageQuery, CursorQuery):
+class ExplanationQuery(SchemeQuery, MomentQuery, LanguageQuery, CursorQuery, FormQuery):
     month = month("Only what was judged in this month, such as 2022-11.")
     day = day("Where levels are evaluated by the day: this day's evaluation, and what was judged in its window.")
     event = text("Only the event of this id; of a payment or flag, its whole order.")
@@ -77,7 +78,7 @@ class ExplanationQuery(SchemeQuery, MomentQuery, LanguageQuery, CursorQuery):
     limit = limit(LIMIT_MAX, 500, "verdicts and notes")
 
 
-class DiffQuery(SchemeQuery, MomentQuery):
+class DiffQuery(SchemeQuery, MomentQuery, FormQuery):
     to_as_of = instant(f"as_of of the other replay: {WHEN}. Left out, that of the first if given.")
     to_known_at = instant(f"known_at of the other replay: {WHEN}. Left out, everything known.")
     to_position = whole("In place of to_known_at.", 1, 10**18)
@@ -163,7 +164,7 @@ OPERATIONS: Final = (
         path_schema=SubjectPath,
         query=HistoryQuery,
         example=_MERCHANT,
-        listed="changes",
+        listed=SheetRows(("changes",)),
     ),
     Operation(
         "readExplanation",
@@ -177,6 +178,7 @@ OPERATIONS: Final = (
         SubjectPath,
         ExplanationQuery,
         example=_MERCHANT,
+        listed=SheetRows(("verdicts", "notes")),
     ),
     Operation(
         "readDiff",
@@ -189,6 +191,7 @@ OPERATIONS: Final = (
         path_schema=SubjectPath,
         query=DiffQuery,
         example=_MERCHANT | {"as_of": "2022-11-30", "known_at": "2022-12-17"},
+        listed=SheetRows(("steps",), "events"),
     ),
     Operation(
         "readEvents",
@@ -202,7 +205,7 @@ OPERATIONS: Final = (
         SubjectPath,
         EventsQuery,
         example=_MERCHANT | {"limit": "2"},
-        listed="events",
+        listed=SheetRows(("events",)),
     ),
     Operation(
         "readDecisions",
@@ -215,7 +218,7 @@ OPERATIONS: Final = (
         path_schema=SubjectPath,
         query=DecisionsQuery,
         example=_MERCHANT,
-        listed="decisions",
+        listed=SheetRows(("decisions",)),
     ),
     Operation(
         "readAppeal",
@@ -257,7 +260,7 @@ OPERATIONS: Final = (
         " two pages are in the feed, behind `feed` of the first page.",
         query=PageQuery,
         example={"limit": "2"},
-        listed="levels",
+        listed=SheetRows(("levels",)),
     ),
     Operation(
         "readManyLevels",
@@ -282,7 +285,7 @@ OPERATIONS: Final = (
         path_schema=BoardPath,
         query=BoardQuery,
         example={"board": "comprehensive", "month": "2023-04"},
-        listed="rows",
+        listed=SheetRows(("rows",)),
     ),
     Operation(
         "readPolicies",
@@ -320,7 +323,7 @@ OPERATIONS: Final = (
         " Last-Event-ID. Whoever takes over every event holds what /v1/levels shows.",
         query=ChangesQuery,
         example={"limit": "2"},
-        listed="changes",
+        listed=SheetRows(("changes",)),
     ),
     *lists.OPERATIONS,
     *found_events.OPERATIONS,

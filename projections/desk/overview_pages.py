@@ -120,7 +120,6 @@ def board(request: Request, asked: Asked) -> Response:
     if chosen is not None:
         found = read_board(request, {"board": asked["board"], "month": chosen}).body
         values |= {"found": found, "places": places_of(found), "standing": standing, "behind": behind}
-        values["as_api"] = address_of(request).now(f"/v1/leaderboards/{asked['board']}/{chosen}", lang=None)
     ranked_by = ranking(LEADERBOARD)
     assert ranked_by is not None
     values |= {"scheme": ranked_by.code, "reads_decisions": asker_of(request).reader.sees_decisions}

@@ -16,6 +16,7 @@ from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk.drawing.places import SMALL, WIDE, drawing_of
+from projections.desk.exporting.files import PLACE
 from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
@@ -107,7 +108,7 @@ class AppealPath(SubjectPath):
 
 def routes() -> list[BaseRoute]:
     """What the service mounts behind the routes of the API."""
-    return [*(_route(page) for page in PAGES), Route("/static/{name}", _asset)]
+    return [*(_route(page) for page in (*PAGES, *FILES)), Route("/static/{name}", _asset)]
 
 
 def error_page(request: Request, problem: Problem) -> Response:
@@ -162,6 +163,7 @@ def _find(request: Request, asked: Asked) -> Response:
         request,
         "find.html",
         search=found,
+        as_api=address_of(request).now("/v1/subjects", lang=None, q=asked.get("q"), kind=asked.get("kind")),
         decisions=decisions,
         disputes=disputes,
         kinds=KINDS,
@@ -388,3 +390,6 @@ PAGES: Final = (
     Page(f"{_SUBJECT}/appeal/file.{{form}}", _appeal_file, EXPLANATIONS, Access("appeal"), AppealQuery, AppealPath),
 )
 """Every page but those of signing in and of errors; a test walks them."""
+_TABULATED: Final = [page for page in PAGES if page.named is not AppealPath]
+FILES: Final = tuple(page._replace(path=page.path.rstrip("/") + PLACE) for page in _TABULATED)
+"""The tables of the pages as files, under their scopes."""

@@ -15,6 +15,7 @@ from domain.languages import LANGUAGES
 from domain.policy import Policy
 from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
+from projections.desk.exporting.files import exported
 from projections.desk.language import COOKIE, DeskWords, language_of, words_of
 from projections.desk.links import Address, picked, subject_path
 from projections.desk.schemes.facet import formulas
@@ -34,11 +35,16 @@ _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
 _VARIABLE: Final = re.compile(r"--([a-z-]+): ([^;]+);")
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 HASH_SHOWN: Final = 12
+OK: Final = 200
 _MONTH_SECONDS: Final = 30 * 86_400
 
 
-def rendered(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page, in the reader's language; a language that is chosen is stored in a cookie."""
+def rendered(request: Request, template: str, *, status: int = OK, **values: Any) -> Response:
+    """A page, in the reader's language; a language that is chosen is stored in a cookie. Where the path names one of
+    its tables, that.
+    """
+    if "table" in request.path_params and status == OK:
+        return exported(request, template, values)
     words = words_of(language_of(request))
     here, prefix = address_of(request), prefix_of(request.scope)
     scope: dict[str, Any] = {

@@ -10,11 +10,13 @@ from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of
 from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
-from replay.answers.explain import ListedStretch, bearing_on, explain_stretch
+from replay.answers.explain import ALL, ListedStretch, bearing_on, explain_stretch
+from replay.errors import UsageError
 from replay.rendering.clauses import clause_json
 from replay.replaying.base import Part, Replay
 
 PAGE: Final = 100
+FILE_ROWS_MAX: Final = 100_000
 
 
 class Why(NamedTuple):
@@ -44,6 +46,8 @@ def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], langua
     replay = _replay(sight, subject, told, month if day is None else None, event)
     part, page = part_of(asked), asked["page"]
     stretch = ListedStretch((page - 1) * PAGE, PAGE, verdict)
+    if "table" in asked:
+        stretch = _whole(replay, part, verdict)
     found, listed = explain_stretch(replay, part, language, stretch)
     pages = max(-(-listed // PAGE), 1)
     wanted = {name: found[name] for name in ("sums", "verdicts", "notes", "clauses")}
@@ -51,6 +55,18 @@ def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], langua
     counts = _counts(replay, part) if event is None else {}
     judged = len(bearing_on(replay, part, verdict).verdicts)
     return Why(month, day, event, verdict, wanted, counts, listed, judged, page, pages)
+
+
+def _whole(replay: Replay, part: Part, verdict: str | None) -> ListedStretch:
+    """Everything, as a file has it. Raises UsageError where that is too much for one."""
+    bearing = bearing_on(replay, part, verdict)
+    rows = len(bearing.verdicts) + len(bearing.notes)
+    if rows > FILE_ROWS_MAX:
+        raise UsageError(
+            f"there are {rows} verdicts and notes, and a file of the desk holds {FILE_ROWS_MAX};"
+            " the API's explanation gives them a page at a time"
+        )
+    return ALL._replace(verdict=verdict)
 
 
 def verdicts_of(row: dict[str, Any]) -> dict[str, int]:

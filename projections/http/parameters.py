@@ -101,7 +101,8 @@ class ViewQuery(Query):
 
 class FormQuery(Query):
     format = choice(
-        ("json", "csv"), "Form of the answer; left out, what the header Accept prefers, and JSON where it says nothing."
+        ("json", "csv", "parquet"),
+        "Form of the answer; left out, what the header Accept prefers, and JSON where it says nothing.",
     )
 
 

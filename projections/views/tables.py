@@ -144,11 +144,12 @@ INTERNAL: Final = ("life", "creator_figures", "mcn_parts", "bindings")
 """Tables that no `v1_…` view shows: the states that the views go on from."""
 TABLE_NAMES: Final = tuple(_columns())
 
-_HIDDEN: Final = {
+HIDDEN: Final = {
     "set_aside": ("trace",),
     "reputation_months": ("month_end", "opened_at", "is_open", "closed_at", "closed_position", "netting"),
     "tier_days": ("tier", "is_open", "cleared_out"),
 }
+"""By table, the columns that no `v1_…` view shows."""
 
 
 class Tables:
@@ -219,7 +220,7 @@ def view_statements(build: int, schema: str | None) -> list[tuple[str, str]]:
     for name, columns in _columns().items():
         if name in INTERNAL:
             continue
-        shown = [column.name for column in columns if column.name not in _HIDDEN.get(name, ())]
+        shown = [column.name for column in columns if column.name not in HIDDEN.get(name, ())]
         statements.append((f"{prefix}{CONTRACT}_{name}", _select(name, shown, build, prefix)))
     standing = f"SELECT position, as_of, program FROM {prefix}builds WHERE build = {build}"
     return [*statements, (f"{prefix}{CONTRACT}_standing", standing)]

@@ -2,15 +2,17 @@
 
 import csv
 from collections.abc import Iterator
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from projections.api.operations import Operation
+from projections.api.operations import Operation, answered_as
 from projections.api.routes import OPERATIONS
-from projections.api.sheets import cell, csv_of, prefers_csv
+from projections.api.sheets import PARQUET_TYPE, SheetRows, cell, csv_of, moment_of, parquet_of, preferred
 from projections.http.settings import Settings
 from replay.store.opening import open_store
 from replay.store.queries import sealed_rows
@@ -128,9 +130,12 @@ def test_every_list_is_had_as_csv(operation: Operation, client: TestClient) -> N
     assert "accept" in by_header.headers["Vary"]
     assert by_parameter.text.split("\r\n")[0] and by_parameter.text.endswith("\r\n")
     rows = sheet(client, path, **asked, format="csv")
-    assert len(rows) == len(body[operation.listed])
-    for row, said in zip(rows, body[operation.listed], strict=True):
-        assert row["answer.position"] == str(body["position"])
+    listed = operation.listed.of(body)
+    assert len(rows) == len(listed) >= max(len(body[name]) for name in operation.listed.lists)
+    for row, said in zip(rows, listed, strict=True):
+        for name, at in moment_of(body).items():  # without views, as_of is the moment of asking
+            assert row[name] == cell(at) or (name == "answer.as_of" and operation.name == "readEvents")
+        assert "answer.position" in row or "answer.from.position" in row
         for name, value in said.items():
             if not isinstance(value, dict):
                 assert row.get(name, "") == cell(value), name
@@ -138,6 +143,63 @@ def test_every_list_is_had_as_csv(operation: Operation, client: TestClient) -> N
     if "Link" in by_parameter.headers:
         following = by_parameter.headers["Link"].partition(">")[0].removeprefix("<")
         assert "format=csv" in following and client.get(following).status_code == 200
+
+
+@pytest.mark.parametrize("operation", LISTED, ids=lambda operation: operation.name)
+def test_every_list_is_had_as_parquet_of_the_same_columns(operation: Operation, client: TestClient) -> None:
+    asked = {name: value for name, value in operation.example.items() if name in operation.query().fields}
+    path = operation.path.format_map(operation.example)
+    assert operation.listed is not None
+    body = answer(client, path, **asked)
+    found = client.get(path, params=asked, headers={"Accept": PARQUET_TYPE})
+    assert found.status_code == 200 and found.headers["Content-Type"] == PARQUET_TYPE
+    by_parameter = client.get(path, params=asked | {"format": "parquet"})
+    table, again = (pq.read_table(BytesIO(each.content)) for each in (found, by_parameter))
+    assert table.schema == again.schema and table.num_rows == again.num_rows
+    listed, columns = operation.listed.of(body), operation.listed.columns(answered_as(operation, body))
+    assert table.num_rows == len(listed) and table.schema.names == [*columns, *moment_of(body)]
+    kinds = {"integer": pa.int64(), "boolean": pa.bool_()}
+    assert [table.schema.field(name).type for name in columns] == [
+        kinds.get(kind, pa.string()) for kind in columns.values()
+    ]
+    for row, said in zip(table.to_pylist(), listed, strict=True):
+        for name, value in said.items():
+            if not isinstance(value, dict | list):
+                assert row.get(name) == value, name
+
+
+def test_parquet_has_its_columns_and_types_whatever_stands_in_them() -> None:
+    columns = {"a": "integer", "b.c": "text", "b.d": "boolean", "e": "object"}
+    rows: list[dict[str, Any]] = [
+        {"a": 2**62, "b": {"c": "=1", "d": False}, "e": {"z": [1]}},
+        {"a": None, "b": None, "e": None},
+    ]
+    whole, empty = (pq.read_table(BytesIO(parquet_of(found, {"answer.position": 7}, columns))) for found in (rows, []))
+    assert whole.schema == empty.schema and empty.num_rows == 0
+    assert whole.to_pylist() == [
+        {"a": 2**62, "b.c": "=1", "b.d": False, "e": '{"z":[1]}', "answer.position": 7},
+        {"a": None, "b.c": None, "b.d": None, "e": None, "answer.position": 7},
+    ]
+
+
+def test_an_explanation_and_a_difference_are_rows(client: TestClient) -> None:
+    tea_house = "/v1/subjects/merchant/tea-house"
+    told = answer(client, f"{tea_house}/explanation", month="2022-11")
+    rows = sheet(client, f"{tea_house}/explanation", month="2022-11", format="csv")
+    assert [row["verdict"] or row["note"] for row in rows] == [
+        *(item["verdict"] for item in told["verdicts"]),
+        *(item["note"] for item in told["notes"]),
+    ]
+    assert {row["answer.subject"] for row in rows} == {"merchant/tea-house"}
+    asked = {"as_of": "2022-11-30", "known_at": "2022-12-17"}
+    moved = answer(client, f"{tea_house}/diff", **asked)
+    steps = sheet(client, f"{tea_house}/diff", **asked, format="csv")
+    assert [(row["step"], row["events.event"], row["events.points"]) for row in steps] == [
+        (step["step"], *((item["event"], item["points"]) if item else ("", "")))
+        for step in moved["steps"]
+        for item in step["events"] or [None]
+    ]
+    assert steps[0]["answer.to.position"] == str(moved["to"]["position"])
 
 
 def test_cells_are_no_formulas_and_rows_are_as_rfc_4180_says() -> None:
@@ -148,10 +210,11 @@ def test_cells_are_no_formulas_and_rows_are_as_rfc_4180_says() -> None:
         *("", "true", "false", "-3", "-0.7", "+1.0", "", '[1,"a"]')
     ]
     body = {"position": 7, "rows": [{"a": 'say "x",\n店', "b": {"c": 1}}, {"a": None, "b": None}]}
-    assert csv_of(body, "rows") == 'a,b.c,answer.position\r\n"say ""x"",\n店",1,7\r\n,,7\r\n'
-    assert csv_of({"rows": []}, "rows", ["a", "b.c"]) == "a,b.c\r\n"
-    assert prefers_csv("text/csv, application/json;q=0.5") and not prefers_csv("application/json, text/csv")
-    assert not prefers_csv("text/html,*/*") and not prefers_csv("")
+    rows, moment = SheetRows(("rows",)).of(body), moment_of(body)
+    assert csv_of(rows, moment) == 'a,b.c,answer.position\r\n"say ""x"",\n店",1,7\r\n,,7\r\n'
+    assert csv_of([], {}, {"a": "integer", "b.c": "text", "d": "object"}) == "a,b.c\r\n"
+    assert preferred("text/csv, application/json;q=0.5") == "csv" and preferred("application/json, text/csv") == "json"
+    assert preferred("text/html,*/*") == preferred("") == "json" and preferred(f"{PARQUET_TYPE}, */*") == "parquet"
 
 
 def test_the_command_gives_the_rows_of_the_service(location: str, client: TestClient) -> None:

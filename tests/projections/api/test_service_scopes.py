@@ -3,7 +3,9 @@
 Both are held over the tables of operations and pages: what is new there is walked, too.
 """
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from fixtures.demo import story
 from projections.api.operations import Operation
 from projections.api.routes import OPERATIONS
 from projections.desk.page import Page
-from projections.desk.pages import PAGES
+from projections.desk.pages import FILES, PAGES
 from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, SCOPES
 from projections.http.settings import Settings
 from projections.http.token_store import Keeping, open_keeping
@@ -293,6 +295,29 @@ def test_every_route_is_behind_its_scope(
         assert DECISIONS in scopes or told_in(found.content, "", disputed) == [], (place, scopes)
 
 
+@pytest.mark.slow
+def test_a_table_as_a_file_is_under_the_scope_of_its_page_and_written_down(
+    client: TestClient, keeping: Keeping, disputed: Disputed
+) -> None:
+    headers, links = bearer(keeping, SCOPES), dict[str, Page]()
+    for told in PAGES:
+        for place in places_of(told, disputed):
+            for query in queries_of(told, place, disputed):
+                text = asked_of(client, told, place, query, headers).text
+                links |= {unescape(link): told for link in re.findall(r'href="([^"]*/table/[^"]+)"', text)}
+    assert {told.path for told in links.values()} >= {"/", "/boards/{board}", "/subjects/{kind}/{id}/differences"}
+    hidden = bearer(keeping, (LEVELS, EXPLANATIONS))
+    without = {scope: bearer(keeping, tuple(other for other in SCOPES if other != scope)) for scope in SCOPES}
+    for link, told in links.items():
+        assert client.get(link, headers=without[told.scope]).status_code == 403, link
+        assert told_in(client.get(link, headers=hidden).content, link, disputed) == [], link
+        before = len(keeping.accesses(None))
+        assert client.get(link, headers=headers).status_code == 200, link
+        noted = [item.what for item in keeping.accesses(None)[before:]]
+        assert noted == ([] if told.access is None else [told.access.what]), link
+    client.cookies.clear()
+
+
 def test_a_reader_who_may_not_see_decisions_is_told_so_where_they_are_asked_for() -> None:
     EVERYTHING_SHOWN.check("level.decided")
     with pytest.raises(HiddenError, match=r"^decisions were asked for, which are not shown to this reader"):
@@ -342,7 +367,7 @@ def test_events_leave_decisions_out_on_both_databases(location: str, tmp_path: P
 
 def test_every_route_of_the_service_is_classified(client: TestClient) -> None:
     routes: list[Route] = client.app.routes  # type: ignore[attr-defined]
-    known = {told.path for told in ALL}
+    known = {told.path for told in (*ALL, *FILES)}
     assert {route.path for route in routes} == known | OPEN_ROUTES, "a new route belongs in a table"
     for told in ALL:
         assert told.scope in SCOPES

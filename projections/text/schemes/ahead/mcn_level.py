@@ -42,13 +42,15 @@ def _phase(found: Found, words: Words) -> Section:
 
 def _scores(found: Found, words: Words) -> Section:
     """Every row with its band, and what the next one needs."""
-    rows = []
+    rows, exact = [], []
     for score, items in groupby(found["rows"], key=lambda row: row["score"]):
         own = list(items)
         rows += [_row(item, words) for item in own]
-        points = f"{found[score]} / {sum(item['points_max'] for item in own)}"
+        total = {"score": score, "what": None, "points": found[score], "points_max": sum(i["points_max"] for i in own)}
+        points = f"{total['points']} / {total['points_max']}"
         rows.append([words.code("figure", score), words.ahead("score_total"), "", points, ""])
-    return Section(words.ahead("scores"), (), words.ahead_row("score_rows_header"), rows)
+        exact += [*own, total]
+    return Section(words.ahead("scores"), (), words.ahead_row("score_rows_header"), rows, exact)
 
 
 def _row(row: Found, words: Words) -> list[str]:

@@ -52,7 +52,8 @@ def _indicators(indicators: Found, words: Words) -> Section:
                 *(_bound(item[way], words) for way in ("up", "down")),
             ]
         )
-    return Section(words.ahead("indicators"), (), words.ahead_row("indicators_header"), rows)
+    exact = [{"indicator": name, **item} for name, item in indicators.items()]
+    return Section(words.ahead("indicators"), (), words.ahead_row("indicators_header"), rows, exact)
 
 
 def _bound(bound: Found | None, words: Words) -> str:

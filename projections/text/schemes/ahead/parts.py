@@ -28,6 +28,8 @@ class Section(NamedTuple):
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     """Of a table below the lines."""
+    exact: Sequence[Found] = ()
+    """The same rows as an answer has them, for files."""
 
 
 Ahead = Callable[[Found, Words], Iterator[Section]]
@@ -36,7 +38,7 @@ Ahead = Callable[[Found, Words], Iterator[Section]]
 
 def section_lines(sections: Iterable[Section], words: Words) -> Iterator[str]:
     """Sections as a command prints them."""
-    for title, lines, header, rows in sections:
+    for title, lines, header, rows, _ in sections:
         yield words.ahead("title", title=title)
         for line in lines:
             mark = "" if line.met is None else words.ahead("mark", met=words("met" if line.met else "not_met"))
