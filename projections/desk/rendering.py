@@ -26,6 +26,7 @@ from projections.text.answers import changed_figures
 from projections.text.appeal import differs
 from projections.text.schemes.rules import band_text, rule_outcome
 from projections.text.words import figures
+from projections.text.words.codes import code_name
 from projections.text.words.figures import amount_text, count_text, money_text
 from replay.rendering.clauses import clause_json, clauses, points_text
 from replay.rendering.folding import folded
@@ -111,7 +112,7 @@ def templates() -> Environment:
         "folded": folded,
         "state_name": lambda state, words: words.shared.state(state),
     }
-    found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of}
+    found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of, "verdict_name": verdict_name}
     found.globals |= {"has_points": has_points, "score_text": score_text}
     found.globals |= {"picked": picked, "pages_of": pages_of, "formulas": formulas}
     found.globals |= {"differs": differs}
@@ -153,6 +154,12 @@ def score_text(value: int, scheme: str) -> str:
 def short_of(policy: Policy, name: str, words: DeskWords) -> str:
     """A verdict, note or rule in a few words, as its clause says them."""
     return str(clause_json(policy, name, words.language)["short"])
+
+
+def verdict_name(policy: Policy, name: str, language: str) -> str:
+    """What a verdict is called where it is counted, as in its rows; its clause in a few words, where it has no name."""
+    called = code_name(language, "verdict", name)
+    return called if called != name else str(clause_json(policy, name, language)["short"])
 
 
 def cause_text(policy: Policy, cause: str, words: DeskWords) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 from domain.calendar import parse_month
 from projections.api.replays import part_of
 from projections.desk.moment import Sight, replayed
+from projections.desk.rendering import verdict_name
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of
@@ -12,7 +13,6 @@ from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
 from replay.answers.explain import ALL, ListedStretch, bearing_on, explain_stretch
 from replay.errors import UsageError
-from replay.rendering.clauses import clause_json
 from replay.replaying.base import Part, Replay
 
 PAGE: Final = 100
@@ -76,7 +76,7 @@ def verdicts_of(row: dict[str, Any]) -> dict[str, int]:
 
 def names_of(why: Why, told: Told, language: str) -> dict[str, Any]:
     """The clauses of verdicts, notes and rules, each led to by its rows; and what counted verdicts are called."""
-    shorts = {name: clause_json(told.policies.own[-1], name, language)["short"] for name in why.counts}
+    shorts = {name: verdict_name(told.policies.own[-1], name, language) for name in why.counts}
     return {**clauses_of(why.found), "shorts": shorts}
 
 

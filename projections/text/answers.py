@@ -69,7 +69,7 @@ def explain_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         yield "  " + words("clauses")
     for clause in found["clauses"]:
         name = padded(_clause_name(clause["name"], words), CLAUSE_WIDTH)
-        yield f"  {name}  {clause['text']} ({words('clause_policy', policy=clause['policy'])})"
+        yield f"  {name}  {clause['text']}{words('because', named=words('clause_policy', policy=clause['policy']))}"
         yield from (f"  {'':<{CLAUSE_WIDTH}}  {words.basis(basis)}" for basis in clause["rests_on"])
 
 
@@ -108,7 +108,7 @@ def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """Two replays, and the steps between them by cause and event."""
     yield words("asked_of", subject=found["subject"], scheme=_scheme(found, words))
     for key, end in (("diff_from", found["from"]), ("diff_to", found["to"])):
-        yield f"  {words(key)}: {words.standing(end)}"
+        yield f"  {words(key)}{words('colon')}{words.standing(end)}"
         yield from (f"  {line}" for line in _asked_lines(end, words))
     if found["assumed"]:
         yield "  " + words("assumed", names=words.parameters(found["assumed"]))
@@ -118,10 +118,10 @@ def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         yield words("diff_step", points=points, step=words.step(step["step"]), before=before, after=after)
         if step["figures"] is not None:
             changed = [words.changed_figure(item) for item in changed_figures(step["figures"])]
-            yield "             " + words("step_figures", changed="; ".join(changed) or words("none"))
+            yield "             " + words("step_figures", changed=words("and_then").join(changed) or words("none"))
         for item in step["events"]:
             made = words("made", before=_made_text(item["before"], words), after=_made_text(item["after"], words))
-            by_time = f"  ({words('by_time')})" if item["by_time"] else ""
+            by_time = words("because", named=words("by_time")) if item["by_time"] else ""
             event = f"{padded(words.code('type', item['type']), 16)}  {item['source']} {item['event']}"
             yield f"    {item['points'] or '':>9}  {event}  {made}{by_time}"
     if found["points"] is not None:
@@ -131,7 +131,7 @@ def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 def _asked_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """What makes a replay the same for ever, and what in it nobody published."""
     policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
-    yield f"  {policy}" + ("" if found["in_force"] else f" ({words('reconstruction')})")
+    yield f"  {policy}" + ("" if found["in_force"] else words("because", named=words("reconstruction")))
     if len(found["policies"]) > 1:
         names = words.listed(
             f"{words.code('scheme', item['scheme'])} {item['id']}@{item['hash'][:12]}" for item in found["policies"]
@@ -150,7 +150,7 @@ def _asked_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 def _why(clause: str, item: dict[str, Any], words: Words) -> str:
     compared = words.compared(item["compared"])
     why = words("why", clause=clause, compared=compared) if compared else clause
-    return "; ".join([why, *words.remarks(item)])
+    return words("and_then").join([why, *words.remarks(item)])
 
 
 def _made_text(made: dict[str, Any] | None, words: Words) -> str:

@@ -11,7 +11,7 @@ from projections.text.words import Words
 def appeal_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """The file as text."""
     scheme = words.code_beside("scheme", found["scheme"])
-    yield f"{words.appeal('title')}: {found['subject']}  {scheme}  {found['period']}"
+    yield f"{words.appeal('title')}{words('colon')}{found['subject']}  {scheme}  {found['period']}"
     yield words.appeal("ledger", **found["ledger"] | {"chain": found["ledger"]["chain"] or words("nothing")})
     for heading, lines in _sections(found, words):
         yield f"\n== {heading}"

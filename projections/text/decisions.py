@@ -21,7 +21,7 @@ def print_board(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     names = {"board": words.code("board", found["board"]), "ranks_by": words.code("figure", found["ranks_by"])}
     click.echo(words.decision("board", **found | names))
     policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
-    click.echo(f"  {policy}" + ("" if found["in_force"] else f" ({words('reconstruction')})"))
+    click.echo(f"  {policy}" + ("" if found["in_force"] else words("because", named=words("reconstruction"))))
     click.echo(f"  {words('clocks', **found)}")
     if found["asked_known_at"] is not None:
         click.echo(f"  {words('known_at_open', **found)}")

@@ -88,7 +88,7 @@ def _row_name(name: str, words: "Words") -> str:
 def _row_value(name: str, value: Any, words: "Words") -> str:
     if name == "type":
         return words.code_beside("type", value)
-    if isinstance(value, bool) and words.language != "en":
+    if words.language != "en" and (isinstance(value, bool) or (name, value) == ("hash.fits", "yes")):
         return words("true" if value else "false")
     return _datum(name.removeprefix("data."), value, words) if name.startswith("data.") else str(value)
 

@@ -151,7 +151,7 @@ def _status(code: str | None, version: str, bases: dict[str, Any], words: Words)
     if code is None:
         return ""
     said = bases[code][version] or bases[code]["against"]
-    return f"[{words.status(said['status'])}]"
+    return words.rule("basis", status=words.status(said["status"]))
 
 
 def _print_bases(rules: dict[str, Any], words: Words) -> None:
@@ -170,4 +170,4 @@ def _print_bases(rules: dict[str, Any], words: Words) -> None:
 def _basis_cells(basis: dict[str, Any], said: dict[str, Any], words: Words) -> list[str]:
     later, source = said["later_text"], words.code("source", said["source"])
     source = source if later is None else words.rule("later_text", source=source, day=later)
-    return [basis["name"], f"[{words.status(said['status'])}]", source]
+    return [basis["name"], words.rule("basis", status=words.status(said["status"])), source]

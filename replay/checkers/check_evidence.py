@@ -1029,7 +1029,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "contents": "等级所依据的全部在此，且别无其他",
         "claim": "有争议的等级正是文件所指的那一个",
         "policies": "规则来自程序或该决定",
-        "moment": "时刻：截至 {as_of}，已知至位置 {position}。",
+        "moment": "时刻：截至 {as_of}，所知至位置 {position}。",
         "chosen": "此时刻由制作文件者选定：账本中没有任何记录予以约束。",
         "accepted": "通过。以下各点本文件不能证明：",
         "refused": "不通过，文件中的任何内容都不作数。",

@@ -34,7 +34,7 @@ def _day_lines(evaluation: Found, words: Words) -> Iterator[str]:
     for name, item in evaluation["indicators"].items():
         ratio = words("figure", name=words.code("figure", f"{name}_rate"), value=words.ratio(item))
         bounds = [words(f"bound_{way}", **item[way]) for way in ("up", "down") if item[way] is not None]
-        yield "; ".join([ratio, *bounds])
+        yield words("and_then").join([ratio, *bounds])
     if evaluation["lowest"] is not None:
         yield words("lowest", **evaluation["lowest"])
     for item in evaluation["unchanged"]:

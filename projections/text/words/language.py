@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from copy import copy
 from functools import cache
 from importlib.resources import files
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from projections.text.words.codes import code_name
 from projections.text.words.figures import amount_text, figure_text, fraction_text, held_text, money_text, value_text
@@ -14,6 +14,10 @@ from projections.text.words.figures import amount_text, figure_text, fraction_te
 @cache
 def _texts(language: str) -> dict[str, Any]:
     return tomllib.loads((files("projections.text.words") / f"{language}.toml").read_text("utf-8"))
+
+
+_NAMED_BY: Final = ("scheme", "board")
+"""Fields of events whose values are codes of a kind of their own."""
 
 
 class Words:
@@ -126,7 +130,7 @@ class Words:
             periods = part["periods"]
             is_own = len(periods) == 1 and item["at"].startswith(periods[0])
             told.append(added if is_own else self("counts_for", added=added, periods=self.listed(periods)))
-        return "; ".join(told)
+        return self("and_then").join(told)
 
     def summed(self, item: dict[str, Any]) -> str:
         """How a figure adds up."""
@@ -218,7 +222,7 @@ class Words:
         if isinstance(value, str):
             if name == "level":
                 return self.level_name(value)
-            return self.state(value) if name == "state" else self.code("scheme" if name == "scheme" else "value", value)
+            return self.state(value) if name == "state" else self.code(name if name in _NAMED_BY else "value", value)
         return self.figure(name, value)
 
     def figure_names(self, names: Iterable[str]) -> str:

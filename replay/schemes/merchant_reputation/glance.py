@@ -41,7 +41,10 @@ def _values(value: Mapping[str, Any], texts: Texts) -> dict[str, str]:
     kinds = value["counted_kinds"]
     return {
         **{name: figures.points(tenths, signed=True) for name, tenths in review.items()},
-        **{f"{name}_stars": ", ".join(map(str, found)) or texts("nothing") for name, found in stars.items()},
+        **{
+            f"{name}_stars": texts("list_sign").join(map(str, found)) or texts("nothing")
+            for name, found in stars.items()
+        },
         "default": figures.points(value["default_tenths"], signed=True),
         "review_time": texts("hours", hours=hours) if rest else texts("days", days=days),
         "amount_min": figures.yuan(value["amount_fen_min"]),

@@ -312,7 +312,7 @@ def test_a_dispute_is_named_where_a_subject_is_found_and_stands(client: TestClie
     assert "Disputed" not in page(client, f"{TEA_HOUSE}?as_of=2022-12-16&known_at=2022-12-16"), "it was right then"
     chinese = {"Accept-Language": "zh"}
     assert "有争议" in page(client, "/?q=tea-house", headers=chinese)
-    assert "存在争议" in page(client, TEA_HOUSE, headers=chinese)
+    assert "有争议：展示或认定的等级与按现在所知的不同。" in page(client, TEA_HOUSE, headers=chinese)
 
 
 def test_differences_hold_an_announcement_against_what_was_known_then(client: TestClient) -> None:

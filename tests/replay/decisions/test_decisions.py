@@ -624,7 +624,7 @@ def test_boards_decisions_and_audits_are_told_in_the_language_that_was_asked_for
         ),
         ("leaderboard", "comprehensive", "--month", "2023-04"): (
             "comprehensive board of 2023-04, by ",
-            "2023-04 榜单 综合榜，按 ",
+            "2023-04 综合榜，按",
         ),
         ("leaderboard", "growth", "--month", "2023-04"): (": the same\n", "所知：一致\n"),
     }

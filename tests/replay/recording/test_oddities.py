@@ -149,7 +149,7 @@ def test_the_status_says_in_words_what_retracts_nothing(tmp_path: Path, monkeypa
     ("language", "words"),
     [
         ("en", ["order.paid pay-o-1 of the same instant was recorded after it (position 4)", "named in vain by early"]),
-        ("zh", ["同一时刻的 订单支付 pay-o-1 入账在其后（位置 4）", "early（", "即指名撤回，无效"]),
+        ("zh", ["同一时刻的 订单支付 pay-o-1 入账在其后（位置 4）", "early（", "先于本事件入账，撤回无效"]),
     ],
 )
 def test_an_explanation_says_in_words_what_may_surprise(

@@ -23,7 +23,8 @@ def ahead(found: Found, words: Words) -> Iterator[Section]:
     yield benefits_section(found["benefits"], words)
     if found["preview"] is not None:
         yield from _preview(found["preview"], words)
-    yield dates_section(found["next_dates"], words)
+    if any(found["next_dates"].values()):
+        yield dates_section(found["next_dates"], words)
     yield Section(words.ahead("appeal"), [Remark(words.ahead(f"appeal_{found['appeal']}"))])
 
 

@@ -17,7 +17,8 @@ def ahead(found: Found, words: Words) -> Iterator[Section]:
         credit = words.ahead("credit_of", credit=found["credit"], credit_max=found["credit_max"])
         yield Section(words.ahead("credit"), [Remark(credit)])
     yield benefits_section(found["benefits"], words)
-    yield dates_section(found["next_dates"], words)
+    if any(found["next_dates"].values()):
+        yield dates_section(found["next_dates"], words)
 
 
 def _next(found: Found, words: Words) -> Remark:

@@ -17,7 +17,8 @@ def ahead(found: Found, words: Words) -> Iterator[Section]:
         yield Section(words.ahead("next"), [Remark(words.ahead("at_the_top"))])
     if found["growth_of_month"] is not None:
         yield Section(words.ahead("growth"), [_growth(found["growth_of_month"], words)])
-    yield dates_section(found["next_dates"], words)
+    if any(found["next_dates"].values()):
+        yield dates_section(found["next_dates"], words)
 
 
 def _growth(growth: Found, words: Words) -> Remark:
