@@ -104,7 +104,7 @@ PROMISES = (
     Promise(
         "a level is computed and not appealed as such, while facts are",
         *(*CHEN, "appeal", "facts"),
-        *("a level is computed and not appealed as such (CREP", "等级本身不可申诉（CREP"),
+        *("a level is computed and not appealed as such (CREP", "等级本身不可申诉（《新版电商作者等级预览页》"),
     ),
     Promise(
         "Firefly: what is missing to the next level",

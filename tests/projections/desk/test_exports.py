@@ -129,7 +129,9 @@ def test_what_is_too_much_for_a_file_is_had_from_the_api(client: TestClient, mon
     monkeypatch.setattr("projections.desk.why_page.FILE_ROWS_MAX", 3)
     answer = client.get(f"{TEA_HOUSE}/why/table/verdicts.csv?month=2022-11")
     assert answer.status_code == 400
-    assert "verdicts and notes, and a file of the desk holds 3; the API's explanation gives" in answer.json()["detail"]
+    detail = answer.json()["detail"]
+    assert "verdicts and notes, and a file of the desk holds 3; " in detail
+    assert "the API's explanation gives them a page at a time" in detail
     assert client.get(f"{TEA_HOUSE}/why?month=2022-11", headers=HTML).status_code == 200
 
 

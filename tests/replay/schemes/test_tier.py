@@ -57,9 +57,11 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
     found = answer.standing_json() | answer.own_json()
     for name in ("state", "level", "since", "day", "history"):
         assert found[name] == expected[name], name
-    assert {name: [item["numerator"], item["denominator"]] for name, item in found["indicators"].items()} == expected[
-        "indicators"
-    ]
+    if found["indicators"] is None:
+        assert found["state"] in ("not_onboarded", "out_of_scope")  # nobody keeps figures of these
+        return
+    indicators = {name: [item["numerator"], item["denominator"]] for name, item in found["indicators"].items()}
+    assert indicators == expected["indicators"]
 
 
 @pytest.mark.slow
@@ -233,7 +235,7 @@ def test_any_day_is_explained_by_the_events_of_its_window(seed: int, policy: Pol
     near = st.integers(max(begins, replay.day - 120), replay.day)
     day = data.draw(st.one_of(near, st.sampled_from(acted)) if acted else near)
     found = explain_json(replay, Part(day=day), "en")
-    assert found["part"] == {"month": None, "day": day_text(day), "event": None}
+    assert found["part"] == {"month": None, "day": day_text(day), "event": None, "standing": None}
     rows = Counter[str]()
     for item in found["verdicts"]:
         for added in item["contribution"]:

@@ -95,9 +95,11 @@ def test_a_witness_recomputes_and_receipts_are_made_as_a_reader(granted: Granted
 def test_a_reader_and_an_auditor_need_no_right_to_write(granted: Granted) -> None:
     listed = granted.run("levelbook_reader", "subjects", "merchant", "--format", "json")
     subject = json.loads(listed)[0]["subject"]
-    examining = (["head"], ["status"], ["events", subject], ["replay", subject], ["explain", subject], ["audit"])
+    examining = (["head"], ["status"], ["events", subject], ["replay", subject], ["explain", subject])
     for words in examining:
         assert granted.run("levelbook_reader", *words)
+    audited = granted.run("levelbook_reader", "audit", status=1)
+    assert "1 announced otherwise" in audited and "this audit was not kept: " in audited
     told = granted.run("levelbook_auditor", "verify")
     assert re.search(r"views up to position \d+ fit the ledger\nthe tables of the service are defined as", told)
     assert "not kept" not in told and "ledger sound" in granted.run("levelbook_auditor", "verify", "--list")
@@ -107,6 +109,7 @@ def test_a_reader_and_an_auditor_need_no_right_to_write(granted: Granted) -> Non
             connection.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on".encode())
     for words in (*examining, ["verify", "--list"], ["accesses"]):
         assert granted.run("levelbook_auditor", *words)
+    assert "1 announced otherwise" in granted.run("levelbook_auditor", "audit", status=1)
     told = granted.run("levelbook_reader", "verify")
     assert re.search(r"views up to position \d+ fit the ledger\nthe tables of the service are defined as", told)
     assert "this check was not kept: " in told
