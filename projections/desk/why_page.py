@@ -11,7 +11,7 @@ from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of
 from projections.views.belonging import check_placed, placed
 from projections.views.tables import VERDICT_COLUMNS
-from replay.answers.explain import ALL, ListedStretch, bearing_on, explain_stretch
+from replay.answers.explain import ALL, ListedStretch, bearing_on, part_stretch
 from replay.errors import UsageError
 from replay.replaying.base import Part, Replay
 
@@ -48,7 +48,7 @@ def why_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any], langua
     stretch = ListedStretch((page - 1) * PAGE, PAGE, verdict)
     if "table" in asked:
         stretch = _whole(replay, part, verdict)
-    found, listed = explain_stretch(replay, part, language, stretch)
+    found, listed = part_stretch(replay, part, language, stretch)
     pages = max(-(-listed // PAGE), 1)
     wanted = {name: found[name] for name in ("sums", "verdicts", "notes", "clauses")}
     wanted |= {name: found[name] for name in ("adds_up", "evaluations") if name in found}

@@ -46,7 +46,13 @@ def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
 
 
 def explain_stretch(replay: Replay, part: Part, language: str, stretch: ListedStretch) -> tuple[dict[str, Any], int]:
-    """The same with a stretch of the verdicts and then the notes; and how many of these there are in all.
+    """The same with a stretch of the verdicts and then the notes; and how many of these there are in all."""
+    found, listed = part_stretch(replay, part, language, stretch)
+    return {**replay_json(replay, language), **found}, listed
+
+
+def part_stretch(replay: Replay, part: Part, language: str, stretch: ListedStretch) -> tuple[dict[str, Any], int]:
+    """What of it tells of the part, without the replay itself.
 
     Figures such as `adds_up` are of the whole part, whatever is listed of it.
     """
@@ -58,7 +64,6 @@ def explain_stretch(replay: Replay, part: Part, language: str, stretch: ListedSt
     shown = listed[stretch.start : end]
     notes = noted_listed[max(stretch.start - len(listed), 0) : max(end - len(listed), 0)]
     return {
-        **replay_json(replay, language),
         "part": _part_json(replay, part),
         **answer_of(replay).explained_json(part, of_part),
         "sums": [] if part.event_id is not None else sums_json(replay.sums(part), answer_of(replay).period_text),
