@@ -135,14 +135,18 @@ def gates(figures: Figures, rules: Rules) -> list[Comparison]:
 
 
 def moves(found: Evaluation, rules: Rules) -> Moves | None:
-    """How the next level up, reckoned without the gates, could be reached by one figure; None at the top."""
+    """How the next level up, reckoned without the gates, could be reached by one figure; None at the top.
+
+    What is missing is counted from the sum before it is bounded: refunds beyond the month's sales have to be made up
+    for first.
+    """
     wanted = found.level + 1
     if wanted >= len(rules.levels):
         return None
     sales = [band.begins for band in rules.sales_bands if level_of(band.score, found.behaviour_score, rules) >= wanted]
     shares = [band.begins for band in rules.behaviour_bands if level_of(found.sales_score, band.score, rules) >= wanted]
     return Moves(
-        settled_missing_fen=min(sales) - found.settled_fen if sales else None,
+        settled_missing_fen=min(sales) - found.figures.settled_sum_fen if sales else None,
         share_percent=min(shares) if shares else None,
     )
 

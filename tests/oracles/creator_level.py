@@ -29,8 +29,8 @@ Where the rulebook is silent or open to more than one reading, this file has cho
 13. Several deductions of one violation all count, and a restoration lifts all of them, whenever they occurred and in
     whatever order they were recorded; only a retraction of the restoration brings them back.
 14. A day is one of Asia/Shanghai. A day whose last `reputation` value was retracted has the one before it.
-15. The settled fen missing are told from the figure shown, which is not under 0: what a negative remainder would need
-    on top of that is not said.
+15. The settled fen missing are what further sales of *M* would have to come to, so that where refunds exceed the sales
+    what they are over has to be made up for first: the figure shown, which is not under 0, is not where to begin.
 16. "The least B with S held fixed" holds the score S, not the amount: where settled is 0, and B therefore too, the
     share that would be needed is told all the same.
 17. A move "reaches" the next level also where it goes beyond it. Of several bands with the least score that is needed
@@ -95,6 +95,7 @@ class Evaluation:
     month: int
     version: Version
     settled: int
+    before_bounding: int  # sales less refunds, which may be negative
     good: int
     sales_score: int
     behaviour_score: int
@@ -204,7 +205,12 @@ def verdicts_of(part: list[Event]) -> dict[str, str]:
 
 def settled_in(moved: list[Movement], month: int) -> int:
     """Section 3: sales of *M* less refunds of *M*, not under 0; a negative remainder is dropped."""
-    return max(0, sum(m.amount for m in moved if m.month == month))
+    return max(0, sales_less_refunds(moved, month))
+
+
+def sales_less_refunds(moved: list[Movement], month: int) -> int:
+    """Section 3: what is bounded to be the settled amount."""
+    return sum(m.amount for m in moved if m.month == month)
 
 
 def good_in(moved: list[Movement], month: int) -> int:
@@ -301,6 +307,7 @@ def evaluate(known: list[Event], gone: set[Name], month: int, version: Version) 
         month=month,
         version=version,
         settled=settled,
+        before_bounding=sales_less_refunds(moved, month),
         good=good,
         sales_score=sales,
         behaviour_score=behaviour,
@@ -366,7 +373,7 @@ def settled_missing(held: Evaluation) -> int | str:
         for settled in more
         if level_index(sales_score(settled, parameters), held.behaviour_score, parameters) > held.index
     ]
-    return min(enough) - held.settled if enough else _UNREACHABLE
+    return min(enough) - held.before_bounding if enough else _UNREACHABLE
 
 
 def share_needed(held: Evaluation) -> int | str:

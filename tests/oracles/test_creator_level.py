@@ -867,12 +867,16 @@ def test_the_diagnosis_is_reckoned_without_the_gate() -> None:
     assert (result["state"], result["diagnosis"]) == ("gated", {"settled_missing": None, "share_needed": None})
 
 
-def test_settled_missing_is_told_from_the_bounded_figure() -> None:
+def test_settled_missing_makes_up_for_refunds_beyond_the_sales_of_the_month() -> None:
     ledger = Ledger()
     ledger.sale("a", "2022-01-02", 100)
     ledger.refund("a", "2022-01-03", 5_000)
     result = ledger.ask("2022-02-01")
-    assert (result["settled"], result["diagnosis"]["settled_missing"]) == (0, 30_000)
+    assert (result["settled"], result["diagnosis"]["settled_missing"]) == (0, 34_900)
+    ledger.sale("b", "2022-01-04", 34_899)
+    assert ledger.ask("2022-02-01")["level"] == "L0"
+    ledger.sale("c", "2022-01-04", 1)
+    assert ledger.ask("2022-02-01")["level"] == "L1"
 
 
 def test_a_move_may_go_beyond_the_next_level_and_of_equal_scores_the_lowest_bound_is_told() -> None:

@@ -16,6 +16,8 @@ _rules_of = lru_cache(64)(rules_of)
 
 def own_json(viewed: Viewed) -> dict[str, Any]:
     months = [_month(row, viewed) for row in viewed.rows("creator_months")]
+    if months and months[-1].found.settled_fen == 0:
+        months[-1] = _with_sums(months[-1], viewed)
     previewed = _previewed(months[-1], viewed) if months and viewed.policies.previewed else None
     registered = viewed.stored.state != State.NOT_REGISTERED
     return creator_json(CreatorShown(months, previewed, registered, viewed.as_of))
@@ -31,6 +33,17 @@ def _month(row: dict[str, Any], viewed: Viewed) -> Month:
     level, gated = level_of(sales, behaviour, rules), row["state"] == State.GATED
     found = Evaluation(figures, settled, good, sales, behaviour, level, gated, gates(figures, rules))
     return Month(policy, rules, found)
+
+
+def _with_sums(month: Month, viewed: Viewed) -> Month:
+    """The same with its sums of money as they were before they were bounded: a month may have refunds beyond its sales,
+    which count in what is missing.
+    """
+    kept = next((row for row in viewed.rows("creator_figures", ("month", month.month))), None)
+    if kept is None or kept["month"] != month.month:
+        return month
+    figures = month.found.figures._replace(settled_sum_fen=kept["settled_sum_fen"], good_sum_fen=kept["good_sum_fen"])
+    return month._replace(found=month.found._replace(figures=figures))
 
 
 def _previewed(held: Month, viewed: Viewed) -> Month | None:

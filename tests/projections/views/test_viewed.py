@@ -83,6 +83,31 @@ def test_the_version_that_can_be_previewed_is_shown_from_the_views_as_by_a_repla
     assert seen["preview"] == 2 and seen["creator-level no_evaluation_yet"] == 1
 
 
+def test_refunds_beyond_the_sales_of_a_month_are_told_from_the_views_as_missing(store: Store, tmp_path: Path) -> None:
+    """Of one whose month has refunds alone, one with nothing at all, and one before the version that can be
+    previewed.
+    """
+    back = made("sale.refunded", "lin", "2022-06-03", order="s-1", amount=70_000)
+    ingest_events(
+        store,
+        [registered("lin", "2022-05-02"), sale("lin", "2022-05-03"), back, registered("new", "2022-05-02")],
+        tmp_path,
+    )
+    told: dict[str, Any] = {}
+    with open_views(store, make=True) as views:
+        for number, (state, day) in enumerate(((LIVE, "2022-07-10"), (BUILDING, "2022-08-10")), 1):
+            filled(views, number, state, parse_instant(f"{day}T00:00:00+08:00"))
+            check_told(views, number, Counter())
+            moment = resolve(store, Asked())._replace(as_of=parse_instant(f"{day}T00:00:00+08:00"))
+            answers = [
+                answer_of(replay_subject(store, f"creator/{name}", moment)).own_json() for name in ("lin", "new")
+            ]
+            told[day] = [answer["diagnosis"]["settled_missing"] for answer in answers]
+            if answers[0]["preview"]:
+                told["preview"] = answers[0]["preview"]["diagnosis"]["settled_missing"]
+    assert told == {"2022-07-10": [100_000, 30_000], "2022-08-10": [30_000, 30_000], "preview": 100_000}
+
+
 def registered(creator: str, day: str) -> dict[str, Any]:
     return made("creator.registered", creator, day)
 
