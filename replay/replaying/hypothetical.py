@@ -4,8 +4,10 @@ Nothing of it is ever recorded. A way is shown only where laying its events over
 laying one unit less does not.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+Found_co = TypeVar("Found_co", covariant=True)
 
 
 class Hypothetical(NamedTuple):
@@ -16,6 +18,15 @@ class Hypothetical(NamedTuple):
     type: str
     data: Mapping[str, Any]
     """As in the interchange: buyers by names."""
+
+
+class Overlay(Protocol[Found_co]):
+    """Lays events over one replay: the same subject at an instant that may be later, with what did not happen, too.
+
+    What is known of the time until then takes part, so that laying nothing over it moves time on, and no more.
+    """
+
+    def __call__(self, events: Sequence[Hypothetical], as_of: int, /) -> Found_co: ...
 
 
 class Need(NamedTuple):
@@ -42,8 +53,10 @@ class Way(NamedTuple):
     effective_at: int | None
     """When it counts towards the outside; None where the scheme has no other instant than `reached_at`."""
     less: tuple[Hypothetical, ...] | None
-    """The same with one unit less, which must not reach the level at `reached_at`; None where nothing but time is
-    asked, so that an instant earlier must not reach it."""
+    """The same with one unit less of the first thing asked, which must not reach the level at `reached_at`; None where
+    nothing but time is asked, so that an instant earlier must not reach it."""
+    others_less: tuple[tuple[Hypothetical, ...], ...] = ()
+    """Where several things are asked, the same with one unit less of each of the others, which must not reach it."""
 
 
 class NoWay(NamedTuple):
