@@ -98,8 +98,8 @@ class Replay(ABC):
         self.policies = policies
 
     @classmethod
-    def load(cls, store: Store, subject: str, position: int) -> list[Event]:
-        """What a replay of a subject rests on, in the order of the ledger."""
+    def load(cls, store: Store, subject: str, position: int, also: Collection[str] = ()) -> list[Event]:
+        """What a replay of a subject rests on, in the order of the ledger; `also` what it reads of others beside."""
         return list(events_of(store, subject, position))
 
     def shown_to(self, reader: Reader) -> Self:

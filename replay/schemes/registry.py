@@ -287,8 +287,8 @@ def _replayed(
         assert beside.subject == subject, "it is a replay of the same subject"
         known = known.upto(moment.position)
     else:
-        known = _known_of(judging.scheme)(lend, subject, moment.position, lambda: _large(judging).load_loops())
-    found: Replay = _large(judging)(subject, known, moment, policies)
+        known = known_of(judging.scheme)(lend, subject, moment.position, lambda: large_of(judging).load_loops())
+    found: Replay = large_of(judging)(subject, known, moment, policies)
     return found
 
 
@@ -301,14 +301,14 @@ def _serves(beside: Replay, position: int) -> bool:
     return beside.moment.position >= position
 
 
-def _known_of(scheme: str) -> Any:
+def known_of(scheme: str) -> Any:
     """What reads the columns of a large subject of a scheme."""
     if SCHEMES[scheme].reads_others:
         return _in_room(scheme, "known").known_of
     return import_module("replay.replaying.known").known_of
 
 
-def _large(judging: type[Replay]) -> Any:
+def large_of(judging: type[Replay]) -> Any:
     """The scheme's replay of a large subject."""
     return _in_room(judging.scheme, "large").Large
 

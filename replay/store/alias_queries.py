@@ -51,6 +51,12 @@ def misplaced(store: Store) -> Iterator[Misplaced]:
     return map(Misplaced._make, rows)
 
 
+def first_payment(store: Store, merchant: str, alias: str) -> int | None:
+    """Where the first payment of a buyer at a merchant stands: by a walk through the merchant's records."""
+    sql = f"SELECT position {_PAID} AND stream = ? AND {store.alias_sql} = ? ORDER BY version LIMIT 1"
+    return next((int(position) for (position,) in store._query(sql, (merchant, alias))), None)
+
+
 def unborne(store: Store) -> Iterator[str]:
     """The aliases that have a row and stand in no record."""
     rows = store._query(f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} {_PAID} ORDER BY 1")

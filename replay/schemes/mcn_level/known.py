@@ -1,6 +1,6 @@
 """What is known of a large agency: its own columns, its creators' and those of what other agencies bound of these."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from replay.columnar.archive import open_archive
@@ -12,12 +12,17 @@ from replay.store.base import Store
 from replay.store.queries import sealed_rows_of_bindings, sealed_rows_of_retractions
 
 
-def known_of(lend: Lend, subject: str, position: int, meanwhile: Callable[[], None]) -> LargeKnown:
-    """What a replay of an agency rests on; `meanwhile` is done where a second process reads its creators' records."""
+def known_of(
+    lend: Lend, subject: str, position: int, meanwhile: Callable[[], None], also: Collection[str] = ()
+) -> LargeKnown:
+    """What a replay of an agency rests on; `meanwhile` is done where a second process reads its creators' records.
+
+    `also` are the ids of creators that are read as if it had bound them.
+    """
     with lend() as store:
         archive = open_archive(store, store.segments_path())
         own = subject_columns(store, archive, subject, position)
-        creators = _bound_in(own)
+        creators = sorted({*also, *_bound_in(own)})
         streams = [f"creator/{creator}" for creator in creators]
         others = columns_of_rows(store, _of_others(store, subject, creators, position))
         beside = others.position.tolist()

@@ -1,6 +1,6 @@
 """An agency's level replayed: its phase, its scores row by row, and the creators that they rest on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -101,13 +101,15 @@ class McnReplay(MonthlyReplay[Month]):
         self.months = evaluations(self.history, of_creators, self.terms, moment.as_of)
 
     @classmethod
-    def load(cls, store: Store, subject: str, position: int) -> list[Event]:
+    def load(cls, store: Store, subject: str, position: int, also: Collection[str] = ()) -> list[Event]:
         """The agency's own stream, the streams of the creators that it ever bound, and of other agencies the bindings
         of these with what retracts them. It grows with the agency's own creators, and with nobody else's.
+
+        `also` are the ids of creators that are read as if it had bound them.
         """
         own = list(events_of(store, subject, position))
         found = {event.position: event for event in own}
-        for creator in sorted({event.data.creator for event in own if event.type in BINDING_TYPES}):
+        for creator in sorted({*also, *(event.data.creator for event in own if event.type in BINDING_TYPES)}):
             found |= {event.position: event for event in events_of(store, f"creator/{creator}", position)}
             for event in _bindings_of(store, creator, position):
                 if event.originator_id != subject:
