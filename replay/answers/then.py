@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from replay.history.timeline import Moment, last_known
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import SCHEMES, choose, replay_of
+from replay.schemes.registry import SCHEMES, choose
 
 
 class KnownThen:
@@ -36,14 +36,3 @@ class KnownThen:
             return Policies([item for item in own if item.in_force_from <= moment.as_of] or own[:1])
         with now.origin.lend() as store:
             return choose(store, SCHEMES[now.scheme].replay, moment, now.origin.choice)
-
-    def replay(self, moment: Moment, policies: Policies) -> Replay:
-        """The replay at such a moment; of what the replay knows nothing is read again."""
-        now, scheme = self._now, SCHEMES[self._now.scheme]
-        if type(now) is scheme.replay and not scheme.reads_others:
-            known = [event for event in now.known if event.position <= moment.position]
-            return scheme.replay(now.subject, known, moment, policies)
-        assert now.origin is not None, "what is large is read from a ledger"
-        origin = now.origin
-        found = replay_of(origin.lend, scheme.replay, now.subject, moment, policies, now, origin.choice)
-        return found.shown_to(now.reader)

@@ -6,6 +6,8 @@ named in the order of the ledger, and so is a buyer. Only what some rule reads h
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from replay.store.queries import EVERYTHING
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -168,15 +170,15 @@ def first_out_of_order(columns: Columns, before: Columns | None = None) -> int |
     return None if wrong is None else int(others[wrong])
 
 
-def taken_out(columns: Columns) -> dict[int, int]:
-    """By position of a record that an effective retraction names, that of the latest such retraction.
+def taken_out(columns: Columns, known: int = EVERYTHING) -> dict[int, int]:
+    """By position of a record that an effective retraction up to a position names, that of the latest such one.
 
     Retractions are rare, so that this is plain Python. Positions are those of the whole ledger, and a retraction names
     none of another subject: subjects need no telling apart.
     """
     import numpy as np
 
-    rows = np.flatnonzero(columns.what == EVENT_RETRACTED)
+    rows = np.flatnonzero((columns.what == EVENT_RETRACTED) & (columns.position <= known))
     named = dict(zip(columns.position[rows].tolist(), columns.amount[rows].tolist(), strict=True))
     out: dict[int, int] = {}
     for position in sorted(named, reverse=True):
@@ -185,8 +187,8 @@ def taken_out(columns: Columns) -> dict[int, int]:
     return out
 
 
-def positions_taken_out(columns: Columns) -> "NDArray[np.int64]":
+def positions_taken_out(columns: Columns, known: int = EVERYTHING) -> "NDArray[np.int64]":
     """The positions of these records, rising."""
     import numpy as np
 
-    return np.array(sorted(taken_out(columns)), np.int64)
+    return np.array(sorted(taken_out(columns, known)), np.int64)

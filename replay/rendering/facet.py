@@ -22,9 +22,6 @@ class KnownAt(Protocol):
     def policies(self, moment: Moment) -> Policies:
         """By which policies a replay at such a moment judges."""
 
-    def replay(self, moment: Moment, policies: Policies) -> Replay:
-        """The replay at such a moment."""
-
 
 class SchemeAnswer(Generic[Told]):
     """One replay, as its answers show it. A scheme's own class adds the keys that only its answers have."""

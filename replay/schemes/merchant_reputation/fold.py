@@ -54,15 +54,20 @@ from replay.schemes.merchant_reputation.loop import (
     judge,
     scan,
 )
+from replay.store.queries import EVERYTHING
 
 _FIELDS: Final = len(Account._fields)
 _VERDICTS: Final = len(Verdict) + 1
 
 
 def fold_reputation(
-    columns: Columns, spans: Sequence[Span], as_of: int, openings: NDArray[np.int64] | None = None
+    columns: Columns,
+    spans: Sequence[Span],
+    as_of: int,
+    openings: NDArray[np.int64] | None = None,
+    known: int = EVERYTHING,
 ) -> Folded:
-    """Judge each subject's records, which are those known, sorted by (subject, at, position).
+    """Judge each subject's records up to a position, sorted by (subject, at, position).
 
     `openings`: a row a subject, the fields of Account in their order: the account at the close of a month, from which
     on it is judged as `run` does from an opening, and its records need be no more than that says. From nothing where
@@ -80,7 +85,7 @@ def fold_reputation(
         raise ValueError(f"columns are not sorted by (subject, at, position), or count wrongly, at row {fault - 1}")
     desk = _desk_of(sizes)
     out = _room_for(len(columns.subjects), len(columns.at), sizes, len(spans))
-    gone = _gone_of(columns)
+    gone = _gone_of(columns, known)
     begun = new_accounts(len(columns.subjects)) if openings is None else openings
     fault, found, months, changes = judge()(rows, gone, starts, begun, table, as_of, desk, out)
     if fault:
@@ -121,11 +126,11 @@ def _rows_of(columns: Columns) -> MerchantRows:
 _KINDS: Final = (np.int32, np.int64, np.int64, np.int8, np.int32, np.int32, np.int64, np.int16)
 
 
-def _gone_of(columns: Columns) -> Gone:
-    positions = positions_taken_out(columns)
+def _gone_of(columns: Columns, known: int) -> Gone:
+    positions = positions_taken_out(columns, known)
     hints = np.zeros(1 << (32 * len(positions)).bit_length(), np.bool_)
     hints[hint_of(positions, len(hints))] = True
-    return Gone(positions, hints)
+    return Gone(positions, hints, known)
 
 
 def table_of(spans: Sequence[Span]) -> tuple[list[str | None], Table]:

@@ -34,12 +34,12 @@ from replay.replaying.known import LargeKnown
 from replay.replaying.large import LargeReplay
 from replay.replaying.values import Judged, LevelChange, Standing, of_month
 from replay.schemes.merchant_reputation.fold import fold_reputation
-from replay.schemes.merchant_reputation.folded import account_from, account_of
-from replay.schemes.merchant_reputation.late import Issue, Reach, touched
+from replay.schemes.merchant_reputation.folded import Folded, account_from, account_of
+from replay.schemes.merchant_reputation.late import Issue
 from replay.schemes.merchant_reputation.month import MonthReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
-_NEVER_KNOWN = 2**62
+_NEVER = 2**62
 _OF_ORDERS = [ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED]
 _READ = [*_OF_ORDERS, MERCHANT_ONBOARDED, MERCHANT_CLOSED]
 _NO_ENTRY = [verdict.value for verdict in account.NO_ENTRY]
@@ -61,18 +61,7 @@ class LargeReputation(LargeReplay, ReputationReplay):
         self.spans = spans_of(self.terms)
         self._folded = fold_reputation(known.columns, self.spans, moment.as_of)
         self.verdicts = self._folded.findings
-        self.run = Run(account_of(self._folded, 0), [], self._months())
-
-    def _months(self) -> list[Month]:
-        """Every month, its findings by their places among the verdicts."""
-        folded = self._folded.months
-        ends = np.cumsum(folded.verdicts.sum(axis=1)).tolist()
-        begins = [0, *ends][:-1]
-        rows = zip(folded.month.tolist(), folded.begun.tolist(), folded.closing.tolist(), begins, ends, strict=True)
-        return [
-            Month(month, account_from(begun), account_from(closing), range(begin, end))
-            for month, begun, closing, begin, end in rows
-        ]
+        self.run = _run_of(self._folded)
 
     def counts_of(self, month: Month) -> Counter[Verdict]:
         of_month = self.verdicts.verdict[month.findings.start : month.findings.stop]
@@ -106,18 +95,27 @@ class LargeReputation(LargeReplay, ReputationReplay):
     def known_by(self, position: int) -> int:
         return int(np.searchsorted(self._by_position[1], position, "right"))
 
+    def published_by(self, moment: Moment, policies: Policies) -> list[account.Publication]:
+        spans = spans_of(terms_of(policies.own, start_of_month))
+        folded = fold_reputation(self.columns, spans, moment.as_of, known=moment.position)
+        return [*account.publications(_run_of(folded), spans, moment.as_of)][::-1]
+
     def touched(self, issues: Sequence[Issue]) -> set[int]:
-        columns, ends = self.columns, np.array([issue.month_end for issue in issues], np.int64)
-        known = np.array([*(issue.position for issue in issues), _NEVER_KNOWN], np.int64)
-        begins = self._bearing_from()
-        late = np.flatnonzero(columns.position > known[np.searchsorted(ends, begins, "right")])
-        rows = zip(begins[late].tolist(), columns.position[late].tolist(), strict=True)
-        return touched(issues, (Reach(*row) for row in rows))
+        """As `late.touched` says of each record: those between the first that it bears on and the last that it was
+        recorded behind.
+        """
+        ends = np.array([issue.month_end for issue in issues], np.int64)
+        known = np.array([issue.position for issue in issues], np.int64)
+        first = np.searchsorted(ends, self._bearing_from(), "right")
+        last = np.searchsorted(known, self.columns.position, "left")
+        is_late = first < last
+        begun, over = (np.bincount(places[is_late], minlength=len(issues) + 1) for places in (first, last))
+        return {*np.flatnonzero(np.cumsum(begun - over)).tolist()}
 
     def _bearing_from(self) -> NDArray[np.int64]:
         """By row, from which instant on it bears: as `late.bearings_of` says, and of what no rule reads, never."""
         columns = self.columns
-        begins = np.where(np.isin(columns.what, _READ), columns.at, _NEVER_KNOWN)
+        begins = np.where(np.isin(columns.what, _READ), columns.at, _NEVER)
         flags = np.flatnonzero((columns.what == ORDER_FLAGGED) | (columns.what == ORDER_CLEARED))
         of_orders = np.flatnonzero(np.isin(columns.what, _OF_ORDERS) & np.isin(columns.key, columns.key[flags]))
         keys, first = np.unique(columns.key[of_orders], return_index=True)
@@ -204,6 +202,19 @@ class MonthOfLarge(MonthReplay):
     @cached_property
     def settled(self) -> dict[int, Verdict]:
         return self._whole.verdicts_at(self.events)
+
+
+def _run_of(folded: Folded) -> Run:
+    """The account, and every month, its findings by their places among the verdicts."""
+    months = folded.months
+    ends = np.cumsum(months.verdicts.sum(axis=1)).tolist()
+    begins = [0, *ends][:-1]
+    rows = zip(months.month.tolist(), months.begun.tolist(), months.closing.tolist(), begins, ends, strict=True)
+    found = [
+        Month(month, account_from(begun), account_from(closing), range(begin, end))
+        for month, begun, closing, begin, end in rows
+    ]
+    return Run(account_of(folded, 0), [], found)
 
 
 def _but_the_last(rows: NDArray[np.int64], keys: NDArray[np.int32]) -> NDArray[np.int64]:

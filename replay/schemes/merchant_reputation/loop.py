@@ -61,12 +61,14 @@ class MerchantRows(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """The records that retractions take out."""
+    """The records that take no part: those that retractions take out, and those that were not known yet."""
 
     positions: Any
     """Rising."""
     hints: Any
     """By `hint_of` a position, whether one with the same is among them: most rows need no further look."""
+    known: int
+    """The last position that was known."""
 
 
 class Table(NamedTuple):
@@ -226,7 +228,9 @@ def _lay_out(
 
 
 def _is_gone(position: int, gone: Gone) -> bool:
-    """Whether a record is taken out."""
+    """Whether a record takes no part."""
+    if position > gone.known:
+        return True
     if not gone.hints[hint_of(position, len(gone.hints))]:
         return False
     low, high = 0, len(gone.positions)

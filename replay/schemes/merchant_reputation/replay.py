@@ -120,6 +120,11 @@ class ReputationReplay(Replay):
         """Every publication at or before `as_of`, the earliest first."""
         return [*account.publications(self.run, self.spans, self.moment.as_of)][::-1]
 
+    def published_by(self, moment: Moment, policies: Policies) -> list[account.Publication]:
+        """Every publication as it was by what was known at an earlier moment, under the policies known then."""
+        known = [event for event in self.known if event.position <= moment.position]
+        return ReputationReplay(self.subject, known, moment, policies).publications()
+
     def judged_alike(self, policies: Policies, month: int) -> bool:
         """Whether others judge a month's close and all before it as this replay's policies do."""
         both = (terms_of(policies.own, start_of_month), self.terms)

@@ -7,7 +7,7 @@ from domain.calendar import month_start, month_text, shanghai_text
 from domain.merchant_reputation.account import Publication, Shown
 from replay.rendering.clauses import points_text
 from replay.rendering.facet import KnownAt
-from replay.replaying.base import Policies, Replay
+from replay.replaying.base import Policies
 from replay.schemes.merchant_reputation.late import Issue
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
@@ -26,8 +26,8 @@ def publications_then(
 ) -> list[Then]:
     """Each of some publications, the earliest first, by what was known at its instant.
 
-    A replay is made only of those on which something bears that was recorded behind them, or that other policies
-    judged; of so many at most, the latest.
+    Judged again are only those on which something bears that was recorded behind them, or that other policies judged;
+    of so many at most, the latest.
     """
     moments = known.moments([item.at for item in published])
     issues = [
@@ -39,24 +39,26 @@ def publications_then(
         if place not in touched and now.judged_alike(policies, item.month):
             found.append(Then(item))
             continue
+        if place_known == 0:
+            found.append(Then(None))
+            continue
         if later is None or (later.known, later.policies) != (place_known, policies):
-            later = None if replays_max == 0 else Later(place_known, policies, known.replay(moment, policies))
+            later = None if replays_max == 0 else Later(place_known, policies, now.published_by(moment, policies))
             replays_max = max(replays_max - 1, 0)
-        found.append(Then(None, is_known=False) if later is None else Then(_of_month(later.replay, item.month)))
+        found.append(Then(None, is_known=False) if later is None else Then(_of_month(later.published, item.month)))
     return found[::-1]
 
 
 class Later(NamedTuple):
-    """A replay made of a later publication, which tells of those before it that nothing more was known of."""
+    """What was published up to a later publication: it tells of those before it that nothing more was known of."""
 
     known: int
     policies: Policies
-    replay: Replay
+    published: Sequence[Publication]
 
 
-def _of_month(replay: Replay, month: int) -> Publication | None:
-    assert isinstance(replay, ReputationReplay), "it is of the same scheme"
-    return next((item for item in reversed(replay.publications()) if item.month == month), None)
+def _of_month(published: Sequence[Publication], month: int) -> Publication | None:
+    return next((item for item in reversed(published) if item.month == month), None)
 
 
 def published_then_json(now: Publication, then: Then) -> dict[str, Any] | None:

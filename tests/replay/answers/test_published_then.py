@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import instant_text, parse_instant, shanghai_text
+from domain.calendar import instant_text, month_start, parse_instant, shanghai_text
 from domain.events import Event
 from domain.limits import DAY_MICROS
 from domain.merchant_reputation.account import Publication
@@ -25,12 +25,15 @@ from replay.columnar import size
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Asked, Moment, resolve
 from replay.replaying.base import Policies, Replay
+from replay.replaying.known import LargeKnown
+from replay.schemes.merchant_reputation.large import LargeReputation
 from replay.schemes.merchant_reputation.late import Issue, Reach, touched
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.merchant_reputation.then import publications_then
 from replay.schemes.registry import replay_subject
 from replay.store.base import Store
 from tests.conftest import SOAK
+from tests.replay.schemes.test_fold import as_columns
 from tests.support.making import event, ingest_events, paid
 from tests.support.replays import VERSION_LISTS, candidates
 from tests.support.views import filled
@@ -82,6 +85,30 @@ def test_every_publication_as_known_then_is_a_replay_at_its_instant(
         assert told["published_then"]["level"] == then[-1].shown.level
         same = {name: told["published"][name] for name in ("points", "level")}
         assert told["published_then"]["differs"] == any(told["published_then"][name] != same[name] for name in same)
+
+
+@pytest.mark.slow
+@settings(max_examples=400 * SOAK)
+@given(world=worlds(), versions=VERSION_LISTS, delays=DELAYS)
+def test_columns_say_what_was_published_then_as_events_do(
+    world: World, versions: list[Policy], delays: list[int]
+) -> None:
+    """Without one record of what was known then put together anew."""
+    known = known_of(learned(world.ledger, delays), world.position)
+    moment = Moment(world.as_of, known[-1].recorded_at if known else 0, world.position)
+    policies = Policies(candidates(versions, world.as_of))
+    plain = ReputationReplay(SUBJECT, known, moment, policies)
+    records: Any = None
+    columns = as_columns(known)
+    large = LargeReputation(SUBJECT, LargeKnown(columns._replace(subjects=[SUBJECT]), records), moment, policies)
+    published = plain.publications()
+    assert large.publications() == published
+    moments = KnownThen(plain).moments([item.at for item in published])
+    issues = [Issue(month_start(item.month + 1), at.position) for item, at in zip(published, moments, strict=True)]
+    assert large.touched(issues) == plain.touched(issues)
+    for then in moments:
+        earlier = KnownThen(plain).policies(then)
+        assert large.published_by(then, earlier) == plain.published_by(then, earlier)
 
 
 def test_nothing_is_replayed_again_of_publications_that_nothing_late_concerns() -> None:
