@@ -1,7 +1,7 @@
 """An operation of the API: its route, who may ask, what may be asked, what is answered; and the way through it."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +27,7 @@ FIXED: Final = b"private, max-age=86400, immutable"
 VARY: Final = (b"vary", b"authorization, cookie")
 """What one may read is not shown again to whoever signs in after him with the same browser."""
 CHANGING: Final = b"private, no-cache"
+_NO_MORE: Final[dict[str, str]] = {}
 
 
 class Reply(NamedTuple):
@@ -144,10 +145,7 @@ def answered_as(operation: Operation, body: dict[str, Any]) -> type[Schema]:
 
 def as_sheet(request: Request, operation: Operation, answer: Reply, form: str) -> Response:
     """The rows of an answer as a sheet; where there are more, the header Link says where."""
-    assert operation.listed is not None
-    rows, moment = operation.listed.of(answer.body), moment_of(answer.body)
-    columns = operation.listed.columns(answered_as(operation, answer.body))
-    content = csv_of(rows, moment, columns) if form == "csv" else parquet_of(rows, moment, columns)
+    content = sheet_of(operation, answer.body, form)
     headers = {"Cache-Control": CHANGING.decode(), "Vary": "authorization, cookie, accept"}
     headers["Content-Disposition"] = f'attachment; filename="{operation.name}.{form}"'
     following = answer.body.get("next")
@@ -156,6 +154,14 @@ def as_sheet(request: Request, operation: Operation, answer: Reply, form: str) -
         link = request.url.include_query_params(**{name: following})
         headers["Link"] = f'<{prefix_of(request.scope)}{link.path}?{link.query}>; rel="next"'
     return Response(content, 200, headers, CSV_TYPE if form == "csv" else PARQUET_TYPE)
+
+
+def sheet_of(operation: Operation, body: dict[str, Any], form: str, more: Mapping[str, str] = _NO_MORE) -> str | bytes:
+    """The rows of an answer as CSV or Parquet, with the columns of its schema and, with their kinds, `more`."""
+    assert operation.listed is not None
+    rows, moment = operation.listed.of(body), moment_of(body)
+    columns = operation.listed.columns(answered_as(operation, body)) | dict(more)
+    return csv_of(rows, moment, columns) if form == "csv" else parquet_of(rows, moment, columns)
 
 
 class Bytes(Response):

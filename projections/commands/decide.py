@@ -17,12 +17,13 @@ from projections.commands.options import (
     EXIT_NOT_ALL,
     clock_option,
     command,
+    listed_options,
     location_option,
     policies_option,
     scheme_option,
     store_options,
 )
-from projections.configuration.settings import language_option, segments_option
+from projections.configuration.settings import SHEETS, language_option, segments_option
 from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import decisions as decisions_text
@@ -95,14 +96,21 @@ def _sign(store: "Store", language: str, *, clock_behind: bool) -> None:
 @click.argument("subject", shell_complete=complete_subject)
 @scheme_option
 @language_option
-@store_options
+@listed_options
 def decided(subject: str, scheme: str | None, store: str, format_: str, lang: str) -> None:
     """List the decisions on SUBJECT: level, score, what was known, digests; which is the latest of its period."""
+    from domain.version import PROGRAM_VERSION
+    from projections.text.sheets import service
     from replay.decisions.decide import decisions_json
     from replay.history.readers import EVERYTHING_SHOWN
 
     with open_at(store) as opened:
         found = decisions_json(opened, subject, scheme, EVERYTHING_SHOWN)
+        position = opened.head().position
+    if format_ in SHEETS:
+        body = {"subject": subject, "program": PROGRAM_VERSION, "position": position, "decisions": found}
+        service.print_sheet(format_, "readDecisions", body)
+        return
     decisions_text.print_decisions(found, lang, as_json=format_ == "json")
 
 
@@ -112,7 +120,7 @@ def decided(subject: str, scheme: str | None, store: str, format_: str, lang: st
 @click.option("--subject", metavar="SUBJECT", shell_complete=complete_subject, help="Only decisions on this subject.")
 @segments_option
 @language_option
-@store_options
+@listed_options
 @on_evidence()
 def audit(
     scheme: str | None,
@@ -128,6 +136,7 @@ def audit(
     Exit status 0 only when all are reproduced, and every announced level is what was decided or what a replay gives.
     That it was made, and what came of it, is kept beside the store.
     """
+    from projections.text.sheets import own
     from replay.decisions.audit import Selection, audit_json
     from replay.decisions.kept_audits import keep_audit
 
@@ -137,7 +146,10 @@ def audit(
         not_kept = keep_audit(opened, selection, found)
     if not_kept is not None:
         click.echo(f"this audit was not kept: {not_kept}", err=True)
-    decisions_text.print_audit(found, lang, as_json=format_ == "json")
+    if format_ in SHEETS:
+        own.print_audit(format_, found)
+    else:
+        decisions_text.print_audit(found, lang, as_json=format_ == "json")
     if found["reproduced"] < found["audited"] or found["announced"]:
         sys.exit(EXIT_NOT_ALL)
 
@@ -201,7 +213,7 @@ def appeal(
 @policies_option
 @language_option
 @segments_option
-@store_options
+@listed_options
 def leaderboard(
     board: str,
     month: str,
@@ -215,6 +227,7 @@ def leaderboard(
     lang: str,
 ) -> None:
     """Show BOARD, such as comprehensive, of a month: who is rated, best first."""
+    from projections.text.sheets import service
     from replay.answers.board import board_json
     from replay.history.readers import EVERYTHING_SHOWN
     from replay.policies.catalog import Choice
@@ -222,4 +235,8 @@ def leaderboard(
     with open_at(store, segments) as opened, progress_of("judging agencies", 0, phases_in(lang)) as progress:
         known, choice = (known_at, position), Choice(folder=policies)
         found = board_json(opened, board, month_asked(month), known, choice, EVERYTHING_SHOWN, progress)
-    decisions_text.print_board(found | {"rows": found["rows"][:top]}, lang, as_json=format_ == "json")
+    shown = found | {"rows": found["rows"][:top]}
+    if format_ in SHEETS:
+        service.print_sheet(format_, "readLeaderboard", shown)
+        return
+    decisions_text.print_board(shown, lang, as_json=format_ == "json")

@@ -16,12 +16,13 @@ from projections.commands.completing import (
 from projections.commands.options import (
     EXIT_NOT_ALL,
     command,
+    listed_options,
     moment_options,
     policies_option,
     policy_option,
     store_options,
 )
-from projections.configuration.settings import language_option
+from projections.configuration.settings import SHEETS, language_option
 from projections.text import ledger as ledger_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ WORKLISTS: Final = ("differing", "announced", "changed", "set-aside", TOTALS)
 @policies_option
 @moment_options
 @language_option
-@store_options
+@listed_options
 @on_evidence()
 def events(
     subject: str,
@@ -71,6 +72,7 @@ def events(
 ) -> None:
     """List the recorded events of SUBJECT in the order of the ledger."""
     from domain.calendar import shanghai_text
+    from projections.text.sheets import service
     from replay.answers.explain import made_beside
     from replay.history.browse import Chosen, list_events
     from replay.history.readers import EVERYTHING_SHOWN
@@ -83,6 +85,12 @@ def events(
         if scheme is not None:
             made = made_beside(replay_subject(opened, subject, moment, scheme, Choice(policy, policies)))
         found = list_events(opened, subject, Chosen(order, types), moment, EVERYTHING_SHOWN, made)
+        if format_ in SHEETS:
+            from projections.api.replays import moment_json
+
+            body = {"subject": subject, **moment_json(moment), "events": list(found)}
+            service.print_sheet(format_, "readEvents", body, {} if made is None else service.MADE)
+            return
         if moment.asked_known_at is not None and format_ == "text":
             ledger_text.tell_open(shanghai_text(moment.asked_known_at), moment.position, lang)
         ledger_text.print_events(found, lang, as_json=format_ == "json")
@@ -103,13 +111,18 @@ def event(source: str, id_: str, store: str, format_: str, lang: str) -> None:
 
 @command("subjects", "levelbook subjects merchant")
 @click.argument("kind", required=False, shell_complete=complete_kind)
-@store_options
+@listed_options
 def subjects(kind: str | None, store: str, format_: str) -> None:
     """List the subjects, or those of one KIND, such as merchant."""
+    from projections.text.sheets import own
     from replay.history.browse import list_subjects
 
     with open_at(store) as opened:
-        ledger_text.print_subjects(list_subjects(opened, kind), as_json=format_ == "json")
+        found = list_subjects(opened, kind)
+        if format_ in SHEETS:
+            own.print_subjects(format_, list(found))
+            return
+        ledger_text.print_subjects(found, as_json=format_ == "json")
 
 
 @command("worklist", "levelbook worklist differing --scheme merchant-reputation --period 2022-11")
@@ -126,7 +139,7 @@ def subjects(kind: str | None, store: str, format_: str) -> None:
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many rows.")
 @click.option("--cursor", metavar="TEXT", help="Where to go on, as the page before says.")
 @language_option
-@store_options
+@listed_options
 def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: str, lang: str, **asked: Any) -> None:
     """List what an auditor has to look at, of all subjects, out of the views: LIST says what.
 
@@ -140,6 +153,7 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     from projections.commands.asked import listed_period
     from projections.http.problems import Problem
     from projections.text import views as views_text
+    from projections.text.sheets import service
     from projections.worklist.answers import distribution_json, worklist_json
     from projections.worklist.looking import Filters, snapshot_beside
     from replay.errors import UsageError
@@ -152,13 +166,17 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     with open_at(store) as opened, snapshot_beside(opened) as at:
         if list_ == TOTALS:
             found = distribution_json(at, opened)
-            views_text.print_distribution(found, lang, as_json=format_ == "json")
-            return
-        try:
-            found = worklist_json(at, opened, list_, Filters(**asked), cursor, limit)
-        except Problem as problem:
-            raise UsageError(problem.detail.replace("cursor", "--cursor", 1)) from None
-    views_text.print_worklist(found, lang, as_json=format_ == "json")
+        else:
+            try:
+                found = worklist_json(at, opened, list_, Filters(**asked), cursor, limit)
+            except Problem as problem:
+                raise UsageError(problem.detail.replace("cursor", "--cursor", 1)) from None
+    if format_ in SHEETS:
+        service.print_sheet(format_, service.WORKLISTS[list_], found)
+    elif list_ == TOTALS:
+        views_text.print_distribution(found, lang, as_json=format_ == "json")
+    else:
+        views_text.print_worklist(found, lang, as_json=format_ == "json")
 
 
 @command("status", "levelbook status --format json")

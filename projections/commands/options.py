@@ -13,7 +13,14 @@ import click
 
 from projections.commands.completing import complete_policy, complete_scheme
 from projections.commands.naming import NamingSchemes
-from projections.configuration.settings import Decorator, config_option, language_option, segments_option, store_option
+from projections.configuration.settings import (
+    FOR_PROGRAMS,
+    Decorator,
+    config_option,
+    language_option,
+    segments_option,
+    store_option,
+)
 from projections.terminal.streams import prepare_streams
 
 COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
@@ -159,6 +166,24 @@ format_option = click.option(
     show_default=True,
     help="Form of the answer.",
 )
+
+
+def _for_a_file(context: click.Context, parameter: click.Parameter, form: str) -> str:
+    """Raises BadParameter where bytes would be written to a terminal."""
+    if form == "parquet" and sys.stdout.isatty():
+        raise click.BadParameter("parquet is no text; write it to a file: --format parquet > rows.parquet")
+    return form
+
+
+listed_format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", *FOR_PROGRAMS]),
+    default="text",
+    show_default=True,
+    callback=_for_a_file,
+    help="Form of the answer; csv and parquet are of its rows.",
+)
 clock_option = click.option(
     "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
 )
@@ -207,6 +232,11 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return location_option(format_option(command))
 
 
+def listed_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which ledger, and in which form to answer: of a list also as a sheet."""
+    return location_option(listed_format_option(command))
+
+
 def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The two clocks of a replay."""
     for option in (
@@ -224,7 +254,16 @@ def moment_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a replay is asked by: scheme, two clocks, policy; and in which language to answer."""
-    answered = language_option(segments_option(store_options(command)))
+    return _replayed(store_options(command))
+
+
+def listed_replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of an answer that is a list, and can be had as a sheet, too."""
+    return _replayed(listed_options(command))
+
+
+def _replayed(command: Callable[..., Any]) -> Callable[..., Any]:
+    answered = language_option(segments_option(command))
     return scheme_option(moment_options(policy_option(policies_option(answered))))
 
 

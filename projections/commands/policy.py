@@ -15,11 +15,12 @@ from projections.commands.options import (
     command,
     format_option,
     group,
+    listed_options,
     of_schemes_option,
     policies_option,
     store_options,
 )
-from projections.configuration.settings import language_option
+from projections.configuration.settings import SHEETS, language_option
 from projections.text import policies as policies_text
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @of_schemes_option
 @policies_option
 @language_option
-@store_options
+@listed_options
 @click.pass_context
 def policies(
     context: click.Context, scheme: str | None, policies: Path | None, store: str, format_: str, lang: str
@@ -39,10 +40,14 @@ def policies(
 
     'levelbook rules' shows the same as tables, and two versions side by side.
     """
+    from projections.text.sheets import own
     from replay.policies.catalog import list_policies
 
     with _ledger_or_none(context, store) as opened:
         found = list_policies(opened, policies, scheme)
+    if format_ in SHEETS:
+        own.print_policies(format_, found)
+        return
     policies_text.print_policies(found, lang, as_json=format_ == "json")
 
 
@@ -63,7 +68,7 @@ def policies(
 )
 @policies_option
 @language_option
-@store_options
+@listed_options
 @click.pass_context
 def rules(
     context: click.Context,
@@ -81,6 +86,7 @@ def rules(
     Each figure bears its status and source. Versions that were replaced, are to come, or were adopted by the ledger are
     shown, too, and two of them side by side.
     """
+    from projections.text.sheets import own
     from replay.answers.rules import AtHand, RulesAsked, rules_json
     from replay.policies.catalog import revisions
     from replay.schemes.registry import SCHEMES, scheme_of
@@ -91,6 +97,9 @@ def rules(
         now = time_ns() // 1_000 if opened is None else opened.now()
         position = None if opened is None else opened.head().position
         found = [rules_json(AtHand(revisions(opened, policies, code), now, position), asked, lang) for code in schemes]
+    if format_ in SHEETS:
+        own.print_rules(format_, found)
+        return
     policies_text.print_rules(found, lang, is_one=scheme is not None, as_json=format_ == "json")
 
 

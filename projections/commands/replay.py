@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projections.commands.completing import complete_month, complete_policy, complete_subject
-from projections.commands.options import command, drawing_options, exact_option, replay_options
+from projections.commands.options import command, drawing_options, exact_option, listed_replay_options, replay_options
+from projections.configuration.settings import SHEETS
 from projections.terminal.streams import is_watched
 from projections.text import answers as answers_text
 
@@ -52,8 +53,8 @@ def _drawn(
     """The lines of a chart, where a person watches or asks for it; the file of --plot is written."""
     from replay.errors import UsageError
 
-    if chart and format_ == "json":
-        raise UsageError("--chart draws below the text; leave out --format json, or draw to a file by --plot")
+    if chart and format_ != "text":
+        raise UsageError(f"--chart draws below the text; leave out --format {format_}, or draw to a file by --plot")
     is_charted = chart if chart is not None else format_ == "text" and is_watched(sys.stdout)
     if not is_charted and plot is None:
         return []
@@ -72,7 +73,7 @@ def _drawn(
 @click.option("--day", metavar="YYYY-MM-DD", help="Of a tier: that day's indicators, and why nothing changed, or what.")
 @click.option("--event", "event_id", metavar="ID", help="Only this event; of a payment or flag, its whole order.")
 @exact_option
-@replay_options
+@listed_replay_options
 @on_evidence(moment=True)
 def explain(
     subject: str,
@@ -90,6 +91,7 @@ def explain(
 
     Verdicts add up to the points, and the answer says so.
     """
+    from projections.text.sheets import service
     from replay.answers.explain import explain_json
     from replay.processes import rare_cycle_search
     from replay.replaying.base import Part
@@ -98,13 +100,16 @@ def explain(
     with open_at(store, segments) as opened, rare_cycle_search():
         found = replay_asked(opened, subject, **asked)
         answer = explain_json(found, part, lang)
+    if format_ in SHEETS:
+        service.print_sheet(format_, "readExplanation", answer)
+        return
     answers_text.print_answer("explain", answer, found, lang, as_json=format_ == "json", exact=exact)
 
 
 @command("history", "levelbook history merchant/tea-house")
 @click.argument("subject", shell_complete=complete_subject)
 @drawing_options
-@replay_options
+@listed_replay_options
 @on_evidence(moment=True)
 def history(
     subject: str,
@@ -117,12 +122,16 @@ def history(
     **asked: Any,
 ) -> None:
     """Show each change of the level of SUBJECT with its cause."""
+    from projections.text.sheets import service
     from replay.answers.history import history_json
 
     with open_at(store, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answer = history_json(found)
         lines = _drawn(opened, found, lang, format_, chart, plot)
+    if format_ in SHEETS:
+        service.print_sheet(format_, "readHistory", answer)
+        return
     answers_text.print_answer("history", answer, found, lang, as_json=format_ == "json")
     for line in lines:
         click.echo(line)
@@ -139,7 +148,7 @@ def history(
     shell_complete=complete_policy,
     help="The other replay's --policy. Default: that of the first.",
 )
-@replay_options
+@listed_replay_options
 @on_evidence(moment=True)
 def diff(
     subject: str,
@@ -158,6 +167,7 @@ def diff(
     The first replay is named as for 'replay', the other by the options that begin with --to-. Each step is a run of
     the scheme, and they add up exactly.
     """
+    from projections.text.sheets import service
     from replay.answers.diff import diff_json
     from replay.history.timeline import Asked, present_of, resolve
     from replay.processes import rare_cycle_search
@@ -172,4 +182,7 @@ def diff(
         end = replay_asked(opened, subject, present=present, option="--to-" if names_other else "--", **other)
         start = replay_asked(opened, subject, present=present, beside=end, **asked)
         answer = diff_json(start, end)
+    if format_ in SHEETS:
+        service.print_sheet(format_, "readDiff", answer)
+        return
     answers_text.print_answer("diff", answer, end, lang, as_json=format_ == "json")

@@ -10,10 +10,11 @@ from projections.commands.completing import complete_subject
 from projections.commands.options import (
     command,
     group,
+    listed_options,
     location_option,
     store_options,
 )
-from projections.configuration.settings import language_option, segments_option, service_options
+from projections.configuration.settings import SHEETS, language_option, segments_option, service_options
 
 
 @command("serve", "levelbook serve --port 8020")
@@ -96,12 +97,16 @@ def token_revoke(number: int, store: str, format_: str, lang: str) -> None:
 @command("accesses", "levelbook accesses merchant/tea-house")
 @click.argument("subject", required=False, shell_complete=complete_subject)
 @language_option
-@store_options
+@listed_options
 def accesses(subject: str | None, store: str, format_: str, lang: str) -> None:
     """List who asked the service for explanations, of SUBJECT or all: when, by which token, for what."""
     from projections.http.token_store import find_keeping
     from projections.text import tokens as tokens_text
+    from projections.text.sheets import own
 
     with open_at(store) as opened, find_keeping(opened) or nullcontext() as keeping:
         found = [] if keeping is None else keeping.accesses(subject)
+    if format_ in SHEETS:
+        own.print_accesses(format_, found)
+        return
     tokens_text.print_accesses(found, lang, as_json=format_ == "json")

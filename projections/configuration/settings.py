@@ -56,6 +56,10 @@ segments_option: Final = click.option(
     metavar="DIR",
     help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
 )
+SHEETS: Final = ("csv", "parquet")
+"""Forms in which the rows of lists are had."""
+FOR_PROGRAMS: Final = ("json", *SHEETS)
+"""Forms of answers that are everywhere the same."""
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 """Of these the first that is set names the language of the terminal."""
 
@@ -68,10 +72,10 @@ def language_of_locale(environment: Mapping[str, str]) -> str:
 
 
 def _language(context: click.Context, _: click.Parameter, given: str | None) -> str:
-    """What was set; else people are answered in the language of the locale, and JSON is everywhere the same."""
+    """What was set; else people are answered in the language of the locale, and programs everywhere the same."""
     if given is not None:
         return given
-    return "en" if context.params.get("format_") == "json" else language_of_locale(os.environ)
+    return "en" if context.params.get("format_") in FOR_PROGRAMS else language_of_locale(os.environ)
 
 
 language_option: Final = click.option(

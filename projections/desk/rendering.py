@@ -16,6 +16,7 @@ from domain.policy import Policy
 from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
 from projections.desk.exporting.files import exported
+from projections.desk.exporting.tables import LONG
 from projections.desk.language import COOKIE, DeskWords, language_of, words_of
 from projections.desk.links import Address, picked, subject_path
 from projections.desk.schemes.facet import formulas
@@ -115,7 +116,7 @@ def templates() -> Environment:
     found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of, "verdict_name": verdict_name}
     found.globals |= {"has_points": has_points, "score_text": score_text}
     found.globals |= {"picked": picked, "pages_of": pages_of, "formulas": formulas}
-    found.globals |= {"differs": differs}
+    found.globals |= {"differs": differs, "LONG_TABLES": LONG}
     found.globals |= {"mean": decimal_text, "changed_figures": changed_figures, "amount_text": amount_text}
     found.globals |= {"band_text": band_text, "rule_outcome": rule_outcome}
     return found

@@ -33,3 +33,8 @@ def print_json_list(items: Iterable[Any]) -> None:
         click.echo(f"{before}\n{json.dumps(item, ensure_ascii=False)}", nl=False)
         before = ","
     click.echo("[]" if before == "[" else "\n]")
+
+
+def write(content: str | bytes) -> None:
+    """The file as it is, in UTF-8 whatever the stream says of itself."""
+    click.echo(content.encode() if isinstance(content, str) else content, nl=False)

@@ -1,4 +1,4 @@
-"""A table of a page as it is sent: CSV or JSON, with the moment that it is of."""
+"""A table of a page as it is sent: CSV, JSON or, where it is long, Parquet, with the moment that it is of."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from domain.calendar import shanghai_text
 from domain.version import PROGRAM_VERSION
-from projections.api.sheets import CSV_TYPE, csv_of, moment_of
-from projections.desk.exporting.tables import TABLES, columns_of
+from projections.api.sheets import CSV_TYPE, PARQUET_TYPE, csv_of, moment_of, parquet_of
+from projections.desk.exporting.tables import LONG, TABLES, columns_of
 from projections.http.problems import not_found
 
 PLACE: Final = "/table/{table}.{form}"
 """Behind the path of a page: one of its tables as a file."""
-FORMS: Final = ("csv", "json")
+FORMS: Final = ("csv", "json", "parquet")
 _HEADERS: Final = {"Cache-Control": "no-store"}
 
 
@@ -23,14 +23,16 @@ def exported(request: Request, template: str, values: Mapping[str, Any]) -> Resp
     """The table that a path names, of a page that is made of these values. Raises Problem where that has none such."""
     name, form = request.path_params["table"], request.path_params["form"]
     tables = TABLES[template](values) if template in TABLES else {}
-    if name not in tables or form not in FORMS:
+    if name not in tables or form not in FORMS or (form == "parquet" and name not in LONG):
         raise not_found(request.url.path)
     about, rows = _about(values), [msgspec.to_builtins(row) for row in tables[name]]
     if form == "json":
         return Response(msgspec.json.encode({**about, "rows": rows}), 200, _HEADERS, "application/json")
-    named = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    content = csv_of(rows, moment_of(about), columns_of(name, values))
-    return Response(content, 200, _HEADERS | named, CSV_TYPE)
+    named = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    moment, columns = moment_of(about), columns_of(name, values)
+    if form == "parquet":
+        return Response(parquet_of(rows, moment, columns), 200, _HEADERS | named, PARQUET_TYPE)
+    return Response(csv_of(rows, moment, columns), 200, _HEADERS | named, CSV_TYPE)
 
 
 def _about(values: Mapping[str, Any]) -> dict[str, Any]:

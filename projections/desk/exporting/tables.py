@@ -169,7 +169,7 @@ def _board(values: Values) -> Found:
 def columns_of(name: str, values: Values) -> dict[str, str]:
     """The columns that a table has whatever stands in it, where its rows alone would not say so."""
     if name in _COLUMNS:
-        return dict.fromkeys(_COLUMNS[name], "text")
+        return {column: "integer" if column in _WHOLE else "text" for column in _COLUMNS[name]}
     if name in _EXPLAINED:
         return SheetRows((name,)).columns(SCHEMAS["explain", values["told"].scheme][1])
     if name.endswith("events"):
@@ -180,11 +180,15 @@ def columns_of(name: str, values: Values) -> dict[str, str]:
     return {}
 
 
+LONG: Final = ("verdicts", "notes", "events", "announced-events", "accesses")
+"""Tables of many rows, which are had as Parquet, too: all of their columns are known beforehand."""
 _EXPLAINED: Final = ("verdicts", "notes")
+_WHOLE: Final = ("number", "token")
 _PLACE: Final = ("rank", "subject", "score", "settled", "level")
 _COLUMNS: Final = {
     "marks": ("kind", "at", "concerns", "about", "event", "then.level", "then.score", "now.level", "now.score"),
     "places": ("rank", *(f"{side}.{name}" for side in ("decided", "now") for name in _PLACE)),
+    "accesses": ("number", "at", "token", "what", "subject", "scheme", "name"),
     "made": ("scheme", "verdict", "points", "at", "note", "policy", "policy_hash"),
 }
 

@@ -4,9 +4,10 @@ import csv
 import re
 from collections.abc import Iterator
 from html import unescape
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
@@ -68,7 +69,7 @@ def page(client: TestClient, path: str) -> str:
 
 def rows_behind(client: TestClient, links: str) -> list[dict[str, str]]:
     """The rows of a table's CSV, which are as many as its JSON has."""
-    of_csv, of_json = (unescape(link) for link in re.findall(r'href="([^"]+)"', links))
+    of_csv, of_json, *of_parquet = (unescape(link) for link in re.findall(r'href="([^"]+)"', links))
     sheet, answer = client.get(of_csv, headers=HTML), client.get(of_json, headers=HTML)
     assert (sheet.status_code, answer.status_code) == (200, 200), (of_csv, sheet.text)
     assert sheet.headers["Content-Type"].startswith("text/csv")
@@ -76,6 +77,11 @@ def rows_behind(client: TestClient, links: str) -> list[dict[str, str]]:
     body: dict[str, Any] = answer.json()
     noted = int(of_csv.startswith("/accesses"))  # that it was asked for
     assert len(body["events" if "events" in body else "rows"]) == len(rows) + noted
+    for link in of_parquet:
+        table = pq.read_table(BytesIO(client.get(link, headers=HTML).content))
+        assert table.num_rows == len(rows) + 2 * noted
+        objects = tuple(f"{name}." for name in table.schema.names)  # which a sheet has in columns of their own
+        assert all(name in table.schema.names or name.startswith(objects) for name in (rows[0] if rows else ()))
     return rows
 
 
@@ -101,6 +107,12 @@ def test_no_table_of_a_page_is_passed_over(client: TestClient) -> None:
     """The lists of the worklist and of found events are those of the API."""
     named = {link.partition(".")[0] for path in SHOWN for link in files_of(page(client, path))}
     assert set(WALKED) <= named and len(TABLES) == 10
+
+
+def test_long_tables_alone_are_had_as_parquet(client: TestClient) -> None:
+    why = page(client, f"{TEA_HOUSE}/why?month=2022-11")
+    assert "/table/verdicts.parquet" in why and "/table/rules.parquet" not in why
+    assert client.get(f"{TEA_HOUSE}/why/table/rules.parquet", headers=HTML).status_code == 404
 
 
 def files_of(text: str) -> list[str]:
