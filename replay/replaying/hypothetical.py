@@ -5,7 +5,7 @@ laying one unit less does not.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 Found_co = TypeVar("Found_co", covariant=True)
 
@@ -74,3 +74,45 @@ class Ways(NamedTuple):
     """None at the top, and where there is no level to reach."""
     ways: tuple[Way, ...]
     unreachable: tuple[NoWay, ...]
+
+
+TIME: Final = "time_alone"
+"""The kind of a way on which nothing has to happen."""
+TOGETHER: Final = "together"
+"""Of one on which several things have to; where it is one, the kind is the figure of what is asked."""
+
+TIMES: Final = "times"
+VIOLATIONS: Final = "violations"
+"""Units of what only ways ask for."""
+
+
+def named(number: int) -> str:
+    """What an order or a task is called that did not happen."""
+    return f"hypothetical-{number}"
+
+
+class Lever(NamedTuple):
+    """One thing that is asked for: the events that bring it, and the same with one unit less."""
+
+    need: Need
+    events: tuple[Hypothetical, ...]
+    less: tuple[Hypothetical, ...]
+
+
+def way_by(levers: Sequence[Lever], level: str, reached_at: int) -> Way:
+    """The way on which all of these are done; of none, time alone does it."""
+    kind = TIME if not levers else levers[0].need.figure if len(levers) == 1 else TOGETHER
+    less = [
+        tuple(event for other in levers for event in (other.less if other is lever else other.events))
+        for lever in levers
+    ]
+    return Way(
+        kind,
+        tuple(lever.need for lever in levers),
+        level,
+        tuple(event for lever in levers for event in lever.events),
+        reached_at,
+        None,
+        less[0] if less else None,
+        tuple(less[1:]),
+    )

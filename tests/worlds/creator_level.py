@@ -1,5 +1,6 @@
 """Random ledgers of creator_level, its policies, and what the oracle makes of them."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -16,8 +17,11 @@ from domain.events import (
     SaleSettled,
 )
 from domain.limits import DAY_MICROS
+from domain.policy import Policy
 from replay.policies.catalog import shipped
-from tests.worlds.merchant_reputation import with_values
+from replay.replaying.base import Policies
+from tests.oracles.creator_level import creator
+from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
 
 SUBJECT: Final = "creator/c-1"
 
@@ -133,3 +137,65 @@ def _piece(pick: Random, number: int, *, large: bool, liked: bool) -> tuple[str,
     if draw < 0.95:
         return "credit.restored", CreditRestored(violation=f"v-{pick.randrange(4)}")
     return "content.published", ContentPublished(content="c", good=True)
+
+
+def candidates(versions: Sequence[Policy], as_of: int) -> Policies:
+    own = [policy for policy in versions if policy.in_force_from <= as_of] or list(versions[:1])
+    previewed = [p for p in versions if p.preview_from is not None and p.preview_from <= as_of < p.in_force_from]
+    return Policies(own, (), previewed)
+
+
+def by_the_oracle(versions: Sequence[Policy], ledger: list[Event], as_of: int, position: int) -> dict[str, Any]:
+    return creator(
+        [as_the_oracle_reads(event) for event in ledger],
+        as_of=as_of,
+        position=position,
+        versions=[
+            {
+                "id": policy.id,
+                "in_force_from": policy.in_force_from,
+                "preview_from": policy.preview_from,
+                "parameters": {name: item.value for name, item in policy.parameters.items()},
+            }
+            for policy in versions
+        ],
+        subject=SUBJECT,
+    )
+
+
+def open_month_of(seed: int) -> World:
+    """A ledger of one creator in the midst of a month: money about bounds, scores and deductions about gates."""
+    pick = Random(seed)
+    begins = parse_instant(f"{pick.choice(('2022-02', '2022-06', '2022-07', '2022-08', '2024-02'))}-01T00:00:00+08:00")
+    as_of = begins + pick.choice((0, 3, 9, 14, 20, 26, 27)) * DAY_MICROS + pick.choice((0, 1, DAY_MICROS - 1))
+    told: list[tuple[int, str, Any]] = [(begins - 40 * DAY_MICROS, "creator.registered", NoData())]
+    large, liked = pick.random() < 0.5, pick.choice(((3, 4), (4, 5), (5, 5)))
+    for number in range(pick.randrange(1, 14)):
+        at = begins + pick.randrange(-31, 28) * DAY_MICROS + pick.choice((0, DAY_MICROS // 2))
+        told.append((at, *_trade(pick, number, large=large)))
+    for day in range(-31, pick.choice((0, 27, 27))):
+        if pick.random() < 0.5:
+            value = f"{pick.choice(liked)}.00" if pick.random() < 0.5 else pick.choice(("4.19", "4.20", "4.21", "2.99"))
+            told.append((begins + day * DAY_MICROS, "creator.scored", CreatorScored(score="reputation", value=value)))
+    for _ in range(pick.choice((0, 0, 1, 3, 5))):
+        at = begins + pick.randrange(-31, 27) * DAY_MICROS
+        data = CreditDeducted(violation=f"v-{pick.randrange(5)}", points=pick.choice((1, 2, 3, 5)))
+        told.append((at, "credit.deducted", data))
+    if pick.random() < 0.3:
+        told.append((as_of, "credit.restored", CreditRestored(violation=f"v-{pick.randrange(5)}")))
+    if pick.random() < 0.8:
+        told = [item for item in told if item[0] <= as_of]
+    ledger = [
+        Event(SUBJECT, place, place, at, place, "urn:a", f"e-{place}", kind, data)
+        for place, (at, kind, data) in enumerate(told, 1)
+    ]
+    return World(ledger, as_of, as_of, len(ledger))
+
+
+def _trade(pick: Random, number: int, *, large: bool) -> tuple[str, Any]:
+    amounts = (1, 29_999, 200_000, 3_000_000, 10**7, 5 * 10**8, 10**10) if large else (1, 99, 400, 900, 2_500, 4_900)
+    amount = pick.choice(amounts)
+    if pick.random() < 0.75:
+        good = pick.random() < 0.4
+        return "sale.settled", SaleSettled(order=f"o-{number}", amount=amount, good_goods=good, channel="live")
+    return "sale.refunded", SaleRefunded(order=f"o-{pick.randrange(number + 1)}", amount=amount)

@@ -10,7 +10,7 @@ from domain.calendar import month_start
 from domain.creator_level.contributions import DaysBefore
 from domain.creator_level.facts import CONTENT, Verdict, evaluation_period, rules_of
 from domain.creator_level.rule import SCHEME, Figures, Rules
-from domain.limits import DAY_MICROS
+from domain.events import Event
 from domain.policy import Policy, terms_of
 from replay.columnar.columns import CREATOR_SCORED, CREDIT_DEDUCTED, CREDIT_RESTORED, SALE_SETTLED, no_rows
 from replay.history.timeline import Moment
@@ -18,6 +18,7 @@ from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
 from replay.replaying.known import LargeKnown
 from replay.replaying.large import LargeReplay
+from replay.replaying.values import Instants
 from replay.replaying.verdicts import Verdicts
 from replay.schemes.creator_level.fold import fold_creators
 from replay.schemes.creator_level.folded import creator_of, figures_of
@@ -71,13 +72,21 @@ class LargeCreator(LargeReplay, CreatorReplay):
         return position, at
 
     def days_before(self, month: Month) -> DaysBefore:
-        begins, ends = month_start(month.month + 1) - month.rules.gate_days * DAY_MICROS, month_start(month.month)
-        low, high = np.searchsorted(self.verdicts.at, (begins, ends)).tolist()
-        counted = self.verdicts.verdict[low:high] == self.words.index(Verdict.COUNTED)
-        rows = self.rows_at(self.verdicts.position[low:high][counted].tolist())
+        rows = self._gating_rows(self._gate_of(month)._replace(ends=month_start(month.month)))
         what, amount = self.columns.what[rows], self.columns.amount[rows]
         scores = amount[what == CREATOR_SCORED]
         return DaysBefore(int(scores.sum()), len(scores), int(amount[what == CREDIT_DEDUCTED].sum()))
+
+    def gating(self, month: Month) -> list[Event]:
+        positions = self.columns.position[self._gating_rows(self._gate_of(month))].tolist()
+        return sorted(self.events.at(positions), key=lambda event: (event.occurred_at, event.position))
+
+    def _gating_rows(self, instants: Instants) -> NDArray[np.int64]:
+        """The rows of the scores and deductions of a while that count."""
+        low, high = np.searchsorted(self.verdicts.at, instants).tolist()
+        counted = self.verdicts.verdict[low:high] == self.words.index(Verdict.COUNTED)
+        rows = self.rows_at(self.verdicts.position[low:high][counted].tolist())
+        return rows[np.isin(self.columns.what[rows], (CREATOR_SCORED, CREDIT_DEDUCTED))]
 
     def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         return np.zeros(0, np.int64), np.zeros(0, np.int8)

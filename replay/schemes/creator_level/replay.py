@@ -24,13 +24,14 @@ from domain.creator_level.facts import (
 )
 from domain.creator_level.rule import SCHEME, Evaluation, Figures, Rules, State, evaluate, ranking_score, trials
 from domain.events import Event
+from domain.limits import DAY_MICROS
 from domain.policy import Policy, terms_of
 from domain.rules.comparison import Trial
 from domain.rules.contributions import Contribution, FigureSum
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies
 from replay.replaying.monthly import MonthlyReplay
-from replay.replaying.values import Judged, Standing
+from replay.replaying.values import Instants, Judged, Standing
 
 
 class Month(NamedTuple):
@@ -172,6 +173,17 @@ class CreatorReplay(MonthlyReplay[Month]):
     def days_before(self, month: Month) -> DaysBefore:
         """What the days before a month add to its evaluation."""
         return days_before(self.history, month.month, month.rules)
+
+    def gating(self, month: Month) -> list[Event]:
+        """The scores and deductions that count for a month's gates, in the order of judgement."""
+        places = self.verdicts_in(self._gate_of(month), None, Verdict.COUNTED)
+        counted = (self.events[self.judged[place].position] for place in places)
+        return [event for event in counted if event.type in DAILY_TYPES]
+
+    @staticmethod
+    def _gate_of(month: Month) -> Instants:
+        """The days that count for a month's gates."""
+        return Instants(month.at - month.rules.gate_days * DAY_MICROS, month.at)
 
     def _evaluated(self) -> list[Month]:
         """Every month up to the last that is evaluated at `as_of`."""

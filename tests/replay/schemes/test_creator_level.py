@@ -19,43 +19,17 @@ from domain.policy import Policy
 from replay.answers.explain import explain_json
 from replay.errors import UsageError
 from replay.history.timeline import Moment
-from replay.replaying.base import Part, Policies
+from replay.replaying.base import Part
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
-from tests.oracles.creator_level import creator
 from tests.support.contributions import assert_contributions_add_up
-from tests.worlds.creator_level import SUBJECT, VERSIONS, world_of
-from tests.worlds.merchant_reputation import as_the_oracle_reads
-
-
-def candidates(versions: Sequence[Policy], as_of: int) -> Policies:
-    own = [policy for policy in versions if policy.in_force_from <= as_of] or list(versions[:1])
-    previewed = [p for p in versions if p.preview_from is not None and p.preview_from <= as_of < p.in_force_from]
-    return Policies(own, (), previewed)
+from tests.worlds.creator_level import SUBJECT, VERSIONS, by_the_oracle, candidates, world_of
 
 
 def replay_of(versions: Sequence[Policy], ledger: list[Event], as_of: int, position: int) -> CreatorReplay:
     known = [event for event in ledger if event.position <= position]
     return CreatorReplay(SUBJECT, known, Moment(as_of, 0, position), candidates(versions, as_of))
-
-
-def by_the_oracle(versions: Sequence[Policy], ledger: list[Event], as_of: int, position: int) -> dict[str, Any]:
-    return creator(
-        [as_the_oracle_reads(event) for event in ledger],
-        as_of=as_of,
-        position=position,
-        versions=[
-            {
-                "id": policy.id,
-                "in_force_from": policy.in_force_from,
-                "preview_from": policy.preview_from,
-                "parameters": {name: item.value for name, item in policy.parameters.items()},
-            }
-            for policy in versions
-        ],
-        subject=SUBJECT,
-    )
 
 
 def mean_of(replay: CreatorReplay) -> list[int] | None:
