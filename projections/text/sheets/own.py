@@ -1,15 +1,16 @@
 """Lists that commands alone give, as CSV or Parquet: their rows and columns."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from domain.calendar import shanghai_text
 from domain.version import PROGRAM_VERSION
-from projections.api.sheets import csv_of, parquet_of
-from projections.http.token_store import NotedAccess
 from projections.text.output import write
+
+if TYPE_CHECKING:
+    from projections.http.token_store import NotedAccess
 
 Row = dict[str, Any]
 _SUBJECTS: Final = {"subject": "text", "events": "integer"}
@@ -45,7 +46,7 @@ def print_subjects(form: str, found: list[Row]) -> None:
     _print(form, found, _SUBJECTS)
 
 
-def print_accesses(form: str, found: list[NotedAccess]) -> None:
+def print_accesses(form: str, found: "list[NotedAccess]") -> None:
     _print(form, [access._asdict() | {"at": shanghai_text(access.at)} for access in found], _ACCESSES)
 
 
@@ -121,5 +122,7 @@ def _cells(rules: Row) -> Iterator[Row]:
 
 def _print(form: str, rows: list[Row], columns: Mapping[str, str]) -> None:
     """Rows of a list that is the command's own."""
+    from projections.api.sheets import csv_of, parquet_of
+
     told = {"answer.program": PROGRAM_VERSION}
     write(csv_of(rows, told, columns) if form == "csv" else parquet_of(rows, told, columns))

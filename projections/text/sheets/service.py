@@ -5,8 +5,6 @@ from typing import Any, Final
 
 import click
 
-from projections.api.operations import sheet_of
-from projections.api.routes import OPERATIONS
 from projections.text.output import write
 
 _NO_MORE: Final[dict[str, str]] = {}
@@ -24,6 +22,9 @@ MADE: Final = dict.fromkeys(("made.verdict", "made.points", "made.note", "made.p
 
 def print_sheet(form: str, operation: str, body: dict[str, Any], more: Mapping[str, str] = _NO_MORE) -> None:
     """The rows of an answer as an operation of the service gives them; `more` are columns that it has not."""
+    from projections.api.operations import sheet_of
+    from projections.api.routes import OPERATIONS
+
     (asked,) = (item for item in OPERATIONS if item.name == operation)
     write(sheet_of(asked, body, form, more))
     if body.get("next") is not None:
