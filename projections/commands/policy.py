@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from projections.commands.asked import open_at
-from projections.commands.completing import complete_policy, complete_scheme
+from projections.commands.completing import complete_month, complete_policy, complete_scheme
+from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     clock_option,
     command,
@@ -20,8 +22,11 @@ from projections.commands.options import (
     policies_option,
     store_options,
 )
-from projections.configuration.settings import SHEETS, language_option
+from projections.configuration.settings import SHEETS, language_option, segments_option
+from projections.terminal.progress import phases
 from projections.text import policies as policies_text
+from projections.text.lab import trials as trials_text
+from projections.text.output import phases_in
 
 if TYPE_CHECKING:
     from replay.store.base import Store
@@ -156,3 +161,65 @@ def policy_adopt(
     with open_at(store) as opened:
         position = Ledger(opened).adopt(found, clock_behind=clock_behind)
     policies_text.print_adopted(policy_json(found), position, lang, as_json=format_ == "json")
+
+
+@command("try", "levelbook policy try candidate.toml --from 2022-01 --to 2022-12", of=policy)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option(
+    "--scheme",
+    cls=NamingSchemes,
+    metavar="SCHEME",
+    shell_complete=complete_scheme,
+    help="Whose levels: {all}. Default: that of FILE; of several, the one that rests on the others.",
+)
+@click.option("--from", "first", metavar="YYYY-MM", shell_complete=complete_month, help="First month. Default: --to.")
+@click.option(
+    "--to",
+    "last",
+    metavar="YYYY-MM",
+    shell_complete=complete_month,
+    help="Last month. Default with --from: the last that is due. Without both: one moment.",
+)
+@click.option("--as-of", metavar="WHEN", help="One moment, by what was known then. Default: now.")
+@click.option("--hindsight", is_flag=True, help="By all that is known now, too, and the difference of both.")
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["category", "level", "size", "tenure"]),
+    help="Group what moves by this; may be given again. Default: by each.",
+)
+@click.option("--sample", type=int, metavar="N", help="Of so many subjects, the same ones each time. Default: of all.")
+@language_option
+@segments_option
+@store_options
+def policy_try(
+    files: tuple[Path, ...],
+    scheme: str | None,
+    first: str | None,
+    last: str | None,
+    as_of: str | None,
+    hindsight: bool,
+    by: tuple[str, ...],
+    sample: int | None,
+    lang: str,
+    segments: Path | None,
+    format_: str,
+    store: str,
+) -> None:
+    """Try candidate policies beside those in use, over the same history: who moves, from where to where.
+
+    Each month is judged by what was known when it was decided or published. Nothing is recorded.
+    """
+    from replay.lab.candidates import read_candidates
+    from replay.lab.report import report_json
+    from replay.lab.running import run_trial
+    from replay.lab.tally import GROUPINGS
+    from replay.lab.trial import AskedTrial, trial_of
+
+    candidates = read_candidates(files)
+    asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
+    with open_at(store, segments) as opened:
+        trial = trial_of(opened, candidates, asked)
+        with phases(named=phases_in(lang)) as told:
+            result = run_trial(opened, trial, by or GROUPINGS, segments, partial(told, "judging subjects"))
+    trials_text.print_trial(report_json(trial, result, by or GROUPINGS), lang, as_json=format_ == "json")

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 from domain.calendar import month_of
 from domain.events import CORRECTION_TYPES, Event, LevelDecided
 from domain.keys import stream_key
-from domain.policy import Policy
+from domain.policy import Policy, start_of_month
 from domain.rules.contributions import Contribution, FigureSum
 from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
@@ -80,6 +80,8 @@ class Replay(ABC):
     """Whether its verdicts bear points that add up."""
     words: ClassVar[tuple[str, ...]]
     """The words of its verdicts, by the numbers that stand for them in columns; new ones are added at the end."""
+    reputation_figures: ClassVar[tuple[int, int] | None] = None
+    """Where `decided_figures` has the reputation that benefits may also need: its sum in hundredths, and its days."""
 
     took_part: Sequence[Event]
     """The events that took part, in the order of processing."""
@@ -101,6 +103,16 @@ class Replay(ABC):
     def load(cls, store: Store, subject: str, position: int, also: Collection[str] = ()) -> list[Event]:
         """What a replay of a subject rests on, in the order of the ledger; `also` what it reads of others beside."""
         return list(events_of(store, subject, position))
+
+    @staticmethod
+    def period_start(instant: int) -> int:
+        """The beginning of the period that holds an instant: by periods one version follows another."""
+        return start_of_month(instant)
+
+    @classmethod
+    def entitling_rank(cls, policy: Policy, standing: Standing) -> int | None:
+        """By which rank benefits are held: that of the level; None for none."""
+        return None if standing.level is None else cls.level_codes(policy).index(standing.level)
 
     def shown_to(self, reader: Reader) -> Self:
         """The same replay as a reader may see it: no rule reads a decision, so that leaving them out changes nothing

@@ -107,8 +107,19 @@ class Words:
         """The words of the rules at a glance."""
         return str(self._words["rules"][key]).format_map(values)
 
+    def trial(self, key: str, **values: Any) -> str:
+        """The words of trials of policies."""
+        return str(self._words["trial"][key]).format_map(values)
+
+    def trial_row(self, key: str) -> list[str]:
+        """The header of a table of these."""
+        return list(self._words["trial"][key])
+
     def state(self, state: str) -> str:
         return str(self._words["state"][state])
+
+    def has_state(self, state: str) -> bool:
+        return state in self._words["state"]
 
     def status(self, status: str) -> str:
         """What the value of a parameter rests on: the rule's own text, somebody's repost of it, or nobody's word."""

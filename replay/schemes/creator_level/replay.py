@@ -74,6 +74,8 @@ class CreatorReplay(MonthlyReplay[Month]):
 
     scheme = SCHEME
     words = tuple(map(str, VERDICTS))
+    reputation_figures = (5, 6)
+    period_start = staticmethod(evaluation_period)
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

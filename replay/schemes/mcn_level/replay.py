@@ -171,6 +171,12 @@ class McnReplay(MonthlyReplay[Month]):
     def level_codes(cls, policy: Policy) -> Sequence[str]:
         return rules_of(policy).level_codes
 
+    @classmethod
+    def entitling_rank(cls, policy: Policy, standing: Standing) -> int | None:
+        """Once onboarded -1, too: of no level, with which the benefits of every state are held."""
+        none = None if standing.state == str(State.NOT_ONBOARDED) else -1
+        return super().entitling_rank(policy, standing) if standing.level is not None else none
+
     def creator(self, creator: str) -> CreatorReplay:
         """The replay of one of its creators at the same moment, from what is known here."""
         if creator not in self._creators:

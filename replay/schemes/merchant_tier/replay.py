@@ -49,6 +49,7 @@ class TierReplay(Replay):
 
     scheme = SCHEME
     words = tuple(map(str, VERDICTS))
+    period_start = staticmethod(start_of_day)
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

@@ -11,9 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from replay.policies.catalog import shipped
 from tests import ROOT
 from tests.support.commands import commands
 from tests.support.making import event, line, paid
+from tests.support.policies import toml_of
+from tests.worlds.merchant_reputation import with_values
 
 
 def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -46,6 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "店").mkdir()
     (path / "店" / "客").touch()
     (path / "店.toml").write_text('scheme = "店"\n', "utf-8")
+    (policy,) = shipped("merchant-reputation")
+    toml_of(with_values(policy, amount_fen_min=100_000), path / "2022-10-26.toml")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LEVELBOOK_STORE", raising=False)
         patch.chdir(path)
@@ -110,6 +115,12 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "policies": [(), ("--format", "json")],
     "policy check": [("店.toml",)],
     "policy adopt": [("2022-10-26",), ("2022-10-26", "--lang", "zh"), ("店.toml",)],
+    "policy try": [
+        ("2022-10-26.toml", "--from", "2022-11", "--to", "2022-11", "--hindsight"),
+        ("2022-10-26.toml", "--lang", "zh"),
+        ("2022-10-26.toml", "--format", "json"),
+        ("店.toml",),
+    ],
     "leaderboard": [("comprehensive", "--month", "2023-05"), ("店", "--month", "2023-05")],
     "answers": [(), ("events",)],
     "openapi": [()],

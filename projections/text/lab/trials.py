@@ -1,0 +1,181 @@
+"""What is printed of trials of policies: who moves, from where to where, by what."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+from projections.terminal.tables import LEFT, RIGHT, Column, print_table
+from projections.text.output import print_json
+from projections.text.words import Words
+
+HASH_SHOWN: Final = 12
+ROWS_SHOWN: Final = 20
+RANKED_FROM: Final = 30
+
+
+def print_trial(report: dict[str, Any], language: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    words = Words(language, {})
+    for line in _head_lines(report, words):
+        click.echo(line)
+    _print_rows(words, "parameters", (LEFT, LEFT, LEFT), _parameter_rows(report, words))
+    if report["hindsight"] is not None:
+        click.echo(f"\n{words.trial('then')}")
+    _print_result(report, report["result"], words)
+    if report["hindsight"] is not None:
+        click.echo(f"\n{words.trial('hindsight')}")
+        _print_result(report, report["hindsight"], words)
+        click.echo(f"\n{_difference_line(report['difference'], words)}")
+    ledger = report["ledger"]
+    click.echo(f"\n{words.trial('ledger', position=ledger['position'], chain=ledger['chain'])}")
+    click.echo(words.trial("report", report=report["report"]))
+
+
+def _head_lines(report: dict[str, Any], words: Words) -> Iterator[str]:
+    asked, sample = report["asked"], report["sample"]
+    yield words.trial(
+        "heading",
+        scheme=words.code_beside("scheme", report["scheme"]),
+        candidates=words.listed(map(_revision, report["candidate"])),
+        baseline=words.listed(map(_revision, report["baseline"])),
+    )
+    if asked["from"] is None:
+        yield words.trial("moment", as_of=asked["as_of"], position=report["periods"][0]["position"])
+    else:
+        yield words.trial("months", first=asked["from"], last=asked["to"])
+    if sample is not None:
+        yield words.trial("sample", **sample)
+    if not report["result"]["cells"]:
+        yield words.trial("nothing_known")
+
+
+def _revision(policy: dict[str, Any]) -> str:
+    return f"{policy['id']}@{policy['hash'][:HASH_SHOWN]}"
+
+
+def _parameter_rows(report: dict[str, Any], words: Words) -> list[tuple[str, str, str]]:
+    return [
+        (_parameter(item, words), _value(item["old"], words), _value(item["new"], words))
+        for item in report["parameters"]
+    ]
+
+
+def _parameter(item: dict[str, Any], words: Words) -> str:
+    name = words.code_beside("parameter", item["parameter"])
+    return f"{name} {item['path']}" if item["path"] else name
+
+
+def _value(value: Any, words: Words) -> str:
+    return words.trial("no_parameter") if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _difference_line(difference: dict[str, Any], words: Words) -> str:
+    moves = [
+        words.trial("move_changed", move=words.code("move", way), count=count)
+        for way, count in difference["moves"].items()
+    ]
+    return words.trial("difference", cells=difference["cells"], moves=words.listed(moves))
+
+
+# --- one result -------------------------------------------------------------------------------------------------------
+
+
+def _print_result(report: dict[str, Any], result: dict[str, Any], words: Words) -> None:
+    share = words.trial("share", percent=percent_text(result["moving"], result["cells"])) if result["cells"] else ""
+    click.echo(words.trial("counted", **result, share=share))
+    moved = [item for item in result["matrix"] if item["move"] != "same"]
+    moved.sort(key=lambda item: -item["cells"])
+    _print_rows(words, "matrix", (LEFT, LEFT, LEFT, RIGHT), [_matrix_row(item, words) for item in moved])
+    if result["cells"] and len(result["months"]) > 1:
+        _print_months(result, words)
+    benefits = [
+        (item[words.language], *(_count(item[what]) for what in ("gained", "lost", "kept")))
+        for item in result["benefits"]
+        if item["gained"] or item["lost"]
+    ]
+    _print_rows(words, "benefits", (LEFT, RIGHT, RIGHT, RIGHT), benefits)
+    verdicts = [
+        (words.code("verdict", item["verdict"]), _count(item["baseline"]), _count(item["candidate"]))
+        for item in result["verdicts"]
+        if item["baseline"] != item["candidate"]
+    ]
+    _print_rows(words, "verdicts", (LEFT, RIGHT, RIGHT), verdicts)
+    if result["moving"]:
+        for grouping in result["groups"]:
+            _print_groups(grouping, words)
+    _print_rows(words, "movers", (LEFT,) * 5, [_mover_row(item, words) for item in result["movers"]])
+
+
+def _matrix_row(item: dict[str, Any], words: Words) -> tuple[str, ...]:
+    return (
+        *(_stand(item[end], words) for end in ("from", "to")),
+        words.code("move", item["move"]),
+        _count(item["cells"]),
+    )
+
+
+def _print_months(result: dict[str, Any], words: Words) -> None:
+    ways = [way for way in result["moves"] if any(month["moves"][way] for month in result["months"])]
+    click.echo(f"\n{words.trial('by_month')}")
+    rows = [("", *(words.code("move", way) for way in ways))]
+    rows += [(month["period"], *(_count(month["moves"][way]) for way in ways)) for month in result["months"]]
+    print_table((LEFT, *(RIGHT,) * len(ways)), rows, indent=2)
+
+
+def _print_groups(grouping: dict[str, Any], words: Words) -> None:
+    click.echo(f"\n{words.trial('groups', by=words.code('grouping', grouping['by']))}")
+    columns = (LEFT, RIGHT, RIGHT, RIGHT, RIGHT)
+    for is_ranked in (True, False):
+        rows = [_group_row(item, grouping["by"], words) for item in grouping["groups"] if item["ranked"] == is_ranked]
+        if rows and not is_ranked:
+            click.echo(f"  {words.trial('unranked', least=RANKED_FROM)}")
+        if rows:
+            print_table(columns, [tuple(words.trial_row("groups_header")), *rows], indent=2)
+
+
+def _group_row(item: dict[str, Any], by: str, words: Words) -> tuple[str, ...]:
+    return (
+        group_name(item["group"], by, words),
+        *(_count(item[name]) for name in ("subjects", "cells", "moving")),
+        percent_text(item["moving"], item["cells"]),
+    )
+
+
+def group_name(group: str, by: str, words: Words) -> str:
+    """What a group is called: a level or a state by its name, numbers as they are."""
+    if by != "level":
+        return group
+    return words.state(group) if words.has_state(group) else words.level(group)
+
+
+def _mover_row(item: dict[str, Any], words: Words) -> tuple[str, ...]:
+    move = words.trial("ranks", move=words.code("move", item["move"]), ranks=item["ranks"])
+    return item["subject"], item["period"], *(_stand(item[end], words) for end in ("from", "to")), move
+
+
+def _stand(found: dict[str, Any], words: Words) -> str:
+    return words.state(found["state"]) if found["level"] is None else words.level(found["level"])
+
+
+def _print_rows(words: Words, what: str, columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table below its heading, where it has rows; of many the first."""
+    if not rows:
+        return
+    click.echo(f"\n{words.trial(what)}")
+    print_table(columns, [tuple(words.trial_row(f"{what}_header")), *rows[:ROWS_SHOWN]], indent=2)
+    if len(rows) > ROWS_SHOWN:
+        click.echo(f"  {words.trial('rows_left', count=len(rows) - ROWS_SHOWN)}")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def percent_text(some: int, of: int) -> str:
+    """A share in percent, to two decimals, half up."""
+    hundredths = (20_000 * some + of) // (2 * of)
+    return f"{hundredths // 100}.{hundredths % 100:02d} %"

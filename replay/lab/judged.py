@@ -1,0 +1,112 @@
+"""What one side of a trial comes to for some subjects, out of plain replays or a compiled fold: the same values."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.policy import Policy
+from replay.history.timeline import Moment
+from replay.replaying.base import Policies, Replay
+from replay.replaying.outcomes import UNDIGESTED, FoldedOutcomes
+from replay.replaying.values import Instants, Standing
+
+
+class JudgedSide(NamedTuple):
+    """Some subjects at one moment under some policies, each in its place."""
+
+    standings: Sequence[Standing]
+    scores: Sequence[int | None]
+    policies: Sequence[Policy]
+    """The version that judges each one's period."""
+    reputation: NDArray[np.int64]
+    """A row a subject: the reputation that benefits may also need, its sum in hundredths and its days; or zeros."""
+    verdicts: Mapping[str, int]
+    """How often each verdict was given in the period, on the events of them all."""
+
+
+def side_of_replays(replays: Sequence[Replay], begins: int | None) -> JudgedSide:
+    """Out of plain replays at one moment; verdicts are counted from an instant on, or all of them."""
+    verdicts: Counter[str] = Counter()
+    for replay in replays:
+        verdicts.update(replay.verdict_counts(None if begins is None else Instants(begins, replay.moment.as_of + 1)))
+    return JudgedSide(
+        [replay.standing() for replay in replays],
+        [replay.score for replay in replays],
+        [replay.policy for replay in replays],
+        np.array([_reputation(replay) for replay in replays], np.int64).reshape(-1, 2),
+        _shown(verdicts),
+    )
+
+
+def _reputation(replay: Replay) -> tuple[int, int]:
+    places, figures = replay.reputation_figures, replay.decided_figures
+    return (figures[places[0]], figures[places[1]]) if places is not None and figures else (0, 0)
+
+
+def _shown(verdicts: Mapping[str, int]) -> dict[str, int]:
+    """Those on events that some version reads: columns do not hold the others."""
+    return {word: count for word, count in verdicts.items() if count and word != UNDIGESTED}
+
+
+def side_of_folded(
+    folded: FoldedOutcomes,
+    names: Sequence[str],
+    judging: type[Replay],
+    policies: Policies,
+    moment: Moment,
+    begins: int | None,
+) -> JudgedSide:
+    """Out of a compiled fold, of some subjects in their order; of one that it does not know, nothing is known."""
+    known = {name: place for place, name in enumerate(folded.names)}
+    places = [known[name] for name in names if name in known]
+    reputation = _reputations(folded, judging)[places]
+    side = JudgedSide(
+        [folded.standings[place] for place in places],
+        [folded.scores[place] for place in places],
+        [folded.policies[place] for place in places],
+        reputation,
+        _counted(folded, places, begins, moment.as_of),
+    )
+    return (
+        side
+        if len(places) == len(names)
+        else _with_unknown(side, [name in known for name in names], judging("", [], moment, policies))
+    )
+
+
+def _with_unknown(side: JudgedSide, is_known: Sequence[bool], nothing: Replay) -> JudgedSide:
+    """With those in their places of which nothing is known."""
+    lacking = (nothing.standing(), nothing.score, nothing.policy, np.zeros(2, np.int64))
+    rows = zip(*side[:4], strict=True)
+    standings, scores, policies, reputation = zip(
+        *(next(rows) if known else lacking for known in is_known), strict=True
+    )
+    return JudgedSide(standings, scores, policies, np.array(reputation, np.int64), side.verdicts)
+
+
+def _reputations(folded: FoldedOutcomes, replay: type[Replay]) -> NDArray[np.int64]:
+    """By place."""
+    found = np.zeros((len(folded.names), 2), np.int64)
+    if replay.reputation_figures is None:
+        return found
+    starts = folded.figure_starts
+    held = np.flatnonzero(starts[1:] > starts[:-1])
+    for column, figure in enumerate(replay.reputation_figures):
+        found[held, column] = folded.figures[starts[held] + figure]
+    return found
+
+
+def _counted(folded: FoldedOutcomes, places: Sequence[int], begins: int | None, as_of: int) -> dict[str, int]:
+    """How often each verdict was given on the events of some subjects."""
+    verdicts = folded.verdicts
+    owners = np.repeat(np.arange(len(verdicts.starts) - 1), np.diff(verdicts.starts))
+    wanted = np.zeros(len(verdicts.starts), np.bool_)
+    wanted[np.array(folded.numbers, np.int64)[places]] = True
+    chosen = wanted[owners]
+    if begins is not None:
+        chosen &= (verdicts.at >= begins) & (verdicts.at <= as_of)
+    counts = np.bincount(verdicts.verdict[chosen], minlength=len(folded.words)).tolist()
+    return _shown(dict(zip(folded.words, counts, strict=True)))

@@ -1,0 +1,46 @@
+"""Samples of subjects that come out the same each time: by the hash of a name and a seed that is told, by no chance."""
+
+from collections.abc import Collection
+from hashlib import sha256
+from heapq import nsmallest
+from typing import Final, NamedTuple
+
+from replay.errors import UsageError
+from replay.history.browse import list_subjects
+from replay.store.base import Store
+
+SEED: Final = "levelbook-lab-1"
+
+
+class Sample(NamedTuple):
+    """Which subjects of a kind are looked at."""
+
+    names: Collection[str] | None
+    """None for all."""
+    of: int
+    """How many there are."""
+
+    @property
+    def size(self) -> int:
+        return self.of if self.names is None else len(self.names)
+
+    def holds(self, name: str) -> bool:
+        return self.names is None or name in self.names
+
+
+def sample_of(store: Store, kind: str, size: int | None) -> Sample:
+    """So many of the subjects that the ledger knows of a kind; all of them where they are no more.
+
+    Raises UsageError for a sample of none.
+    """
+    if size is not None and size < 1:
+        raise UsageError(f"--sample {size} takes no subject; give 1 or more, or leave it out for all")
+    names = [item["subject"] for item in list_subjects(store, kind)]
+    if size is None or size >= len(names):
+        return Sample(None, len(names))
+    return Sample(frozenset(nsmallest(size, names, key=place_of)), len(names))
+
+
+def place_of(name: str) -> bytes:
+    """By which the subjects of a sample are taken: the smallest first."""
+    return sha256(f"{SEED}/{name}".encode()).digest()
