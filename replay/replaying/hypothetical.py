@@ -81,6 +81,8 @@ TIME: Final = "time_alone"
 TOGETHER: Final = "together"
 """Of one on which several things have to; where it is one, the kind is the figure of what is asked."""
 
+REGISTRATION: Final = "registration"
+"""What who is not judged at all has to do first."""
 TIMES: Final = "times"
 VIOLATIONS: Final = "violations"
 """Units of what only ways ask for."""

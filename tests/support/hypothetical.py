@@ -40,9 +40,9 @@ def overlay(
 
 
 def reaches(then: Replay, level: str) -> bool:
-    """Whether a replay has a level or a higher one."""
+    """Whether a replay has a level or a higher one, among those of the version that judges it."""
     codes, has = list(then.level_codes(then.policy)), then.standing().level
-    return has is not None and codes.index(has) >= codes.index(level)
+    return has is not None and level in codes and codes.index(has) >= codes.index(level)
 
 
 def assert_proved(found: Ways, lay: Overlay[Replay], as_of: int) -> None:

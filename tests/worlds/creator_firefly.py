@@ -7,11 +7,17 @@ ends of months; most is learned late or out of order; corrections come before, w
 from random import Random
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from hypothesis import strategies as st
 
 from domain.calendar import instant_text, parse_instant
+from domain.events import CATALOGUE
+from domain.events import Event as Recorded
 from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.policy import Policy
+from replay.policies.catalog import shipped
 from tests.support.making import Event, event
+from tests.worlds.merchant_reputation import with_values
 
 SUBJECT: Final = "creator/c-1"
 OTHER: Final = "creator/c-2"
@@ -228,3 +234,49 @@ class _Writer:
             clock = max(clock, parse_instant(line["time"])) + late
             lines.append({**line, "recordedtime": instant_text(clock)})
         return lines
+
+
+# --- as replays read them -------------------------------------------------------------------------------------------
+
+(SHIPPED,) = shipped("creator-firefly")
+
+
+def policy_of_version(version: dict[str, Any]) -> Policy:
+    """A version as the oracle reads it, as a policy."""
+    parameters = version["parameters"]
+    found = with_values(
+        SHIPPED,
+        id=version["id"],
+        in_force_from=instant_text(version["in_force_from"]),
+        levels=[{name: level[name] for name in ("code", "from_points")} for level in parameters["levels"]],
+        benefit_coupons=parameters["benefit_coupons"],
+        benefit_invitation=parameters["benefit_invitation"],
+    )
+    since = version["recalculates_from"]
+    return found if since is None else with_values(found, recalculates_from=instant_text(since))
+
+
+POLICIES: Final = {name: [policy_of_version(item) for item in versions] for name, versions in VERSIONS.items()}
+
+
+def ledger_of(world: World, number: int = 0) -> list[Recorded]:
+    """The events of a world as they are recorded; `number` tells subjects of several worlds apart."""
+    return [
+        Recorded(
+            f"{line['subject']}-{number}" if number else line["subject"],
+            position,
+            position,
+            parse_instant(line["time"]),
+            parse_instant(line["recordedtime"]),
+            line["source"],
+            line["id"],
+            line["type"],
+            msgspec.convert(line.get("data", {}), CATALOGUE[line["type"]].data),
+        )
+        for position, line in enumerate(world.lines, 1)
+    ]
+
+
+def in_force(name: str, as_of: int) -> list[Policy]:
+    """The versions that a replay at an instant is given: those in force by then, or the first."""
+    return [policy for policy in POLICIES[name] if policy.in_force_from <= as_of] or POLICIES[name][:1]

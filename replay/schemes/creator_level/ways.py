@@ -17,6 +17,7 @@ from domain.creator_level.rule import Rules, is_gated, level_of
 from domain.limits import AMOUNT_FEN_MAX
 from domain.rules.contributions import DAYS, FEN, HUNDREDTHS
 from replay.replaying.hypothetical import (
+    REGISTRATION,
     TIME,
     TIMES,
     VIOLATIONS,
@@ -41,7 +42,6 @@ BEST_DAYS: Final = "best_days"
 """Days on which the score is the best."""
 APPEALS: Final = "appeals"
 """Violations whose deductions are lifted."""
-REGISTRATION: Final = "registration"
 TOO_FEW_DAYS: Final = "too_few_days"
 """Not even the best score on all days that are left does it."""
 SHARE_TOO_LOW: Final = "share_too_low"

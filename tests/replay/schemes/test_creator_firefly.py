@@ -6,20 +6,18 @@ The oracle (tests/oracles/creator_firefly.py) is slow and was written from RULEB
 from collections import Counter
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from domain.calendar import instant_text, month_of, month_start, month_text, parse_instant, parse_month
+from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.creator_firefly.account import months, spans_of
 from domain.creator_firefly.facts import run_of
 from domain.creator_firefly.rule import State, Verdict
-from domain.events import CATALOGUE, Event
-from domain.policy import Policy, start_of_month, terms_of
+from domain.events import Event
+from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import WHATS
 from replay.history.timeline import Moment, taking_part
-from replay.policies.catalog import shipped
 from replay.replaying.base import Part, Policies
 from replay.replaying.verdicts import judged_of
 from replay.schemes.creator_firefly.fold import BY_POLICY, fold_firefly
@@ -30,53 +28,23 @@ from tests.conftest import SOAK
 from tests.oracles.creator_firefly import decided, firefly
 from tests.support.columns import columns_of
 from tests.support.contributions import assert_contributions_add_up
-from tests.worlds.creator_firefly import BEGIN, OTHER, SUBJECT, VERSIONS, WORLDS, World, as_the_oracle_reads, world_of
-from tests.worlds.merchant_reputation import with_values
+from tests.worlds.creator_firefly import (
+    BEGIN,
+    OTHER,
+    POLICIES,
+    SHIPPED,
+    SUBJECT,
+    VERSIONS,
+    WORLDS,
+    World,
+    as_the_oracle_reads,
+    in_force,
+    ledger_of,
+    world_of,
+)
 
-(SHIPPED,) = shipped("creator-firefly")
 AT_ONCE: Final = 15
 """Worlds that are judged over columns together."""
-
-
-def policy_of_version(version: dict[str, Any]) -> Policy:
-    """A version as the oracle reads it, as a policy."""
-    parameters = version["parameters"]
-    found = with_values(
-        SHIPPED,
-        id=version["id"],
-        in_force_from=instant_text(version["in_force_from"]),
-        levels=[{name: level[name] for name in ("code", "from_points")} for level in parameters["levels"]],
-        benefit_coupons=parameters["benefit_coupons"],
-        benefit_invitation=parameters["benefit_invitation"],
-    )
-    since = version["recalculates_from"]
-    return found if since is None else with_values(found, recalculates_from=instant_text(since))
-
-
-POLICIES: Final = {name: [policy_of_version(item) for item in versions] for name, versions in VERSIONS.items()}
-
-
-def ledger_of(world: World, number: int = 0) -> list[Event]:
-    """The events of a world as they are recorded; `number` tells subjects of several worlds apart."""
-    return [
-        Event(
-            f"{line['subject']}-{number}" if number else line["subject"],
-            position,
-            position,
-            parse_instant(line["time"]),
-            parse_instant(line["recordedtime"]),
-            line["source"],
-            line["id"],
-            line["type"],
-            msgspec.convert(line.get("data", {}), CATALOGUE[line["type"]].data),
-        )
-        for position, line in enumerate(world.lines, 1)
-    ]
-
-
-def in_force(name: str, as_of: int) -> list[Policy]:
-    """The versions that a replay at an instant is given: those in force by then, or the first."""
-    return [policy for policy in POLICIES[name] if policy.in_force_from <= as_of] or POLICIES[name][:1]
 
 
 def replay_of(name: str, ledger: list[Event], as_of: int, position: int, subject: str = SUBJECT) -> FireflyReplay:
