@@ -30,9 +30,10 @@ POINTS_MAX: Final = 1_000_000
 STARS_MAX: Final = 5
 
 SECOND_MICROS: Final = 1_000_000
-HOUR_MICROS: Final = 3_600 * SECOND_MICROS
+MINUTE_MICROS: Final = 60 * SECOND_MICROS
+HOUR_MICROS: Final = 60 * MINUTE_MICROS
 DAY_MICROS: Final = 24 * HOUR_MICROS
-AHEAD_MICROS_MAX: Final = 5 * 60 * SECOND_MICROS
+AHEAD_MICROS_MAX: Final = 5 * MINUTE_MICROS
 """An event may be dated this far after the ledger learned of it (clocks differ)."""
 CLOCK_BEHIND_MICROS_MAX: Final = 5 * SECOND_MICROS
 """A clock further behind the last record stops an append."""

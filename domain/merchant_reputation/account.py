@@ -114,6 +114,19 @@ def published_months(spans: Sequence[Span], as_of: int, first: int) -> Iterator[
             yield month, at
 
 
+class Dated(NamedTuple):
+    """When a month is published, and the rules by which."""
+
+    at: int
+    span: Span
+
+
+def publication_of(month: int, spans: Sequence[Span]) -> Dated:
+    """When a month's points and level are published: by its own rules."""
+    span = span_at(spans, month_start(month))
+    return Dated(_publication_instant(month, span.rules), span)
+
+
 def next_publication(run: Run, spans: Sequence[Span], as_of: int) -> int | None:
     """The instant of the first publication after `as_of`; None for a merchant that never opened."""
     first = _first_month(run)

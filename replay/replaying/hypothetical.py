@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 Found_co = TypeVar("Found_co", covariant=True)
+PROVED_EVENTS_MAX: Final = 20_000
+"""Of more events than these a way is only reckoned, and not proved."""
 
 
 class Hypothetical(NamedTuple):
@@ -60,11 +62,13 @@ class Way(NamedTuple):
 
 
 class NoWay(NamedTuple):
-    """A kind by which the level cannot be reached, and why."""
+    """A kind by which the level cannot be reached, or no way can be proved, and why."""
 
     kind: str
     why: str
     """A code that has words in each language."""
+    asks: tuple[Need, ...] = ()
+    """What it would ask for, where that can be said."""
 
 
 class Ways(NamedTuple):

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.calendar import month_of
 from domain.events import Event
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
@@ -26,7 +27,7 @@ from replay.columnar.columns import (
     no_rows,
 )
 from replay.history.same_instant import BEFORE_OPENING
-from replay.history.timeline import Moment
+from replay.history.timeline import Moment, taking_part
 from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
 from replay.replaying.in_columns import found_in
@@ -173,6 +174,16 @@ class LargeReputation(LargeReplay, ReputationReplay):
         found = MonthOfLarge(self, known, opening)
         found.elsewhere = self.named_elsewhere(known)
         return found
+
+    def bearing_ahead(self) -> tuple[Sequence[Event], Account]:
+        """What led to the verdicts of the month of `as_of`, and everything of the orders whose credits are not due."""
+        month = month_of(self.moment.as_of)
+        before = [found for found in self.run.months if found.month < month]
+        opening = before[-1].closing if before else NEW
+        noted = self.noted
+        pending = noted.position[noted.note == self.note_words.index(account.PENDING)]
+        rows = self._leading_to(month, opening) | self.about_keys_of(self.rows_at(pending.tolist()))
+        return taking_part(self.with_retractions(rows), self.moment.as_of), opening
 
     def _leading_to(self, month: int, opening: Account) -> NDArray[np.bool_]:
         """The rows of what is told of a month and of what led to it: half of what concerns the month's orders.

@@ -116,6 +116,10 @@ class ReputationReplay(Replay):
         """The last publication at or before `as_of`."""
         return next(account.publications(self.run, self.spans, self.moment.as_of), None)
 
+    def bearing_ahead(self) -> tuple[Sequence[Event], Account]:
+        """What took part and bears on what comes, and the account that this opens from."""
+        return self.took_part, self.opening
+
     def publications(self) -> list[account.Publication]:
         """Every publication at or before `as_of`, the earliest first."""
         return [*account.publications(self.run, self.spans, self.moment.as_of)][::-1]
