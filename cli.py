@@ -70,6 +70,16 @@ ENTRIES: Final = {
         "projections.commands.replay",
         "Split the difference of two replays of SUBJECT by cause: what was learned, time, policy.",
     ),
+    "what-if": Entry(
+        REPLAY,
+        "projections.commands.replay",
+        "Show where SUBJECT stands beside where it would: with events that did not happen, later, by other rules.",
+    ),
+    "ways": Entry(
+        REPLAY,
+        "projections.commands.replay",
+        "Show the ways of SUBJECT to the next level: what each asks at least, and by when it reaches the level.",
+    ),
     "rules": Entry(
         REPLAY,
         "projections.commands.policy",

@@ -42,6 +42,10 @@ ALIAS_HEX_CHARS: Final = 32
 """A buyer's alias: 128 random bits."""
 BATCH_LINES_MAX: Final = 10_000
 """Events in one append transaction."""
+WHAT_IF_EVENTS_MAX: Final = 200_000
+"""Hypothetical events that are laid over a replay at most."""
+WHAT_IF_DAYS_MAX: Final = 3_653
+"""So many days ahead of now time is moved on at most: ten years."""
 
 assert KEY_CHARS_MAX * 2 + TEXT_CHARS_MAX * 8 * 4 < LINE_BYTES_MAX
 assert EXTENSIONS_MAX * (EXTENSION_NAME_CHARS_MAX + EXTENSION_CHARS_MAX * 4) < LINE_BYTES_MAX

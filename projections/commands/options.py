@@ -267,6 +267,12 @@ def _replayed(command: Callable[..., Any]) -> Callable[..., Any]:
     return scheme_option(moment_options(policy_option(policies_option(answered))))
 
 
+def supposing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a replay is asked by that something is laid over, where --policy names who judges that."""
+    answered = language_option(segments_option(store_options(command)))
+    return scheme_option(moment_options(policies_option(answered)))
+
+
 def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Whether an answer is drawn, too: with letters below it, and as a file."""
     for option in (

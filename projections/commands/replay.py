@@ -1,4 +1,4 @@
-"""Commands that replay one subject: where it stands, why, its history, what differs."""
+"""Commands that replay one subject: where it stands, why, its history, what differs, what if, and ways on."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projections.commands.completing import complete_month, complete_policy, complete_subject
-from projections.commands.options import command, drawing_options, exact_option, listed_replay_options, replay_options
+from projections.commands.options import (
+    command,
+    drawing_options,
+    exact_option,
+    listed_replay_options,
+    replay_options,
+    supposing_options,
+)
 from projections.configuration.settings import SHEETS
 from projections.terminal.streams import is_watched
 from projections.text import answers as answers_text
@@ -186,3 +193,90 @@ def diff(
         service.print_sheet(format_, "readDiff", answer)
         return
     answers_text.print_answer("diff", answer, end, lang, as_json=format_ == "json")
+
+
+@command("what-if", "levelbook what-if merchant/tea-house --events supposed.jsonl --to 2022-12-31")
+@click.argument("subject", shell_complete=complete_subject)
+@click.option("--events", metavar="FILE", help="Events that did not happen, as for 'ingest'; - is standard input.")
+@click.option(
+    "--to", metavar="WHEN", help="Move time on to then. Default: the moment of the replay, or of the last event."
+)
+@click.option(
+    "--policy",
+    metavar="FILE|ID[@HASH]",
+    shell_complete=complete_policy,
+    help="Judge what would be by this policy alone: a .toml file that nobody need have adopted, or one by its id.",
+)
+@exact_option
+@supposing_options
+def what_if(
+    subject: str,
+    events: str | None,
+    to: str | None,
+    policy: str | None,
+    exact: bool,
+    store: str,
+    segments: Path | None,
+    format_: str,
+    lang: str,
+    **asked: Any,
+) -> None:
+    """Show where SUBJECT stands beside where it would: with events that did not happen, later, by other rules.
+
+    Nothing of it is recorded, and all of it is marked hypothetical. Credits fall due, months close and publications
+    come up to --to; events later than that take no part. Buyers whom the ledger knows are recognised where the key for
+    buyers is at hand, and are new ones elsewhere.
+    """
+    from projections.text.schemes.hypothetical import print_what_if
+    from replay.answers.what_if import what_if_json
+    from replay.hypothetical.asking import candidate, key_at_hand, moved_to, read_events
+    from replay.hypothetical.overlay import overlaid
+    from replay.policies.catalog import Choice
+
+    supposed = [] if events is None else read_events(events)
+    with open_at(store, segments) as opened:
+        now = replay_asked(opened, subject, policy=None, **asked)
+        until = moved_to("--to", to, now.moment.as_of, supposed, opened.now())
+        is_file = policy is not None and policy.endswith(".toml")
+        judged_by = candidate(Path(policy or ""), now.scheme) if is_file else Choice(policy, asked["policies"])
+        found = overlaid(now, supposed, until, key_at_hand(opened), judged_by)
+        later = sum(item.event.occurred_at > until for item in supposed)
+        answer = what_if_json(now, found, len(supposed) - later, later, lang)
+    print_what_if(answer, found, lang, as_json=format_ == "json", exact=exact)
+
+
+@command("ways", "levelbook ways merchant/tea-house")
+@click.argument("subject", shell_complete=complete_subject)
+@click.option(
+    "--events-of",
+    metavar="KIND",
+    help="Print the events of the way of this kind, a line each, for 'what-if --events -'.",
+)
+@exact_option
+@replay_options
+def ways(
+    subject: str,
+    events_of: str | None,
+    exact: bool,
+    store: str,
+    segments: Path | None,
+    format_: str,
+    lang: str,
+    **asked: Any,
+) -> None:
+    """Show the ways of SUBJECT to the next level: what each asks at least, and by when it reaches the level.
+
+    Each is proved by laying its events over the replay: it reaches the level, and one unit less does not. Nothing of
+    it is recorded, and all of it is marked hypothetical.
+    """
+    from projections.text.schemes.hypothetical import print_events, print_ways
+    from replay.answers.ways import way_of_kind, ways_json, ways_of_replay
+
+    with open_at(store, segments) as opened:
+        now = replay_asked(opened, subject, **asked)
+        found = ways_of_replay(now)
+        answer = ways_json(now, found, lang)
+    if events_of is not None:
+        print_events(way_of_kind(found, events_of))
+        return
+    print_ways(answer, now, lang, as_json=format_ == "json", exact=exact)

@@ -10,12 +10,19 @@ from typing import Any, Final
 from marshmallow import Schema, fields
 
 from projections.contract.parts.changes import DiffAnswer, HistoryAnswer
+from projections.contract.parts.hypothetical import WaysAnswer, WhatIfAnswer
 from projections.contract.parts.rules import RulesAnswer
 from projections.contract.schemes.registry import ANSWERS, Answers, answers_of
 
 
 def _schemas(own: Answers) -> dict[str, type[Schema]]:
-    shared = {"history": HistoryAnswer, "diff": DiffAnswer, "rules": RulesAnswer}
+    shared = {
+        "history": HistoryAnswer,
+        "diff": DiffAnswer,
+        "what-if": WhatIfAnswer,
+        "ways": WaysAnswer,
+        "rules": RulesAnswer,
+    }
     return {"replay": own.replay, "explain": own.explain, **shared}
 
 

@@ -16,7 +16,7 @@ from replay.store.record import Candidate
 _CREATOR = "creator/"
 
 
-class Reach(NamedTuple):
+class RestsOn(NamedTuple):
     """What a replay rests on, with hypothetical events."""
 
     streams: frozenset[str]
@@ -25,13 +25,13 @@ class Reach(NamedTuple):
     """The ids of creators among them whom only hypothetical events name."""
 
 
-def reach(store: Store, replay: Replay, events: Sequence[Supposed]) -> Reach:
+def reach(store: Store, replay: Replay, events: Sequence[Supposed]) -> RestsOn:
     """On what a replay rests with hypothetical events. Raises UsageError for one of them on which it does not."""
     scheme = SCHEMES[replay.scheme]
     streams = frozenset(scheme.replay.streams(store, replay.subject, replay.moment.position))
     named = {item.event.ref for item in events if _binds(item.event) and item.event.stream == replay.subject}
     new = frozenset(name for name in named if name is not None and _CREATOR + name not in streams)
-    found = Reach(streams | {_CREATOR + name for name in new}, new)
+    found = RestsOn(streams | {_CREATOR + name for name in new}, new)
     for item in events:
         if not _bears(store, scheme, found, events, item.event):
             rests = "it alone" if not scheme.reads_others else "it, on the creators that it bound, and their bindings"
@@ -46,7 +46,7 @@ def _binds(event: Candidate) -> bool:
     return event.type in BINDING_TYPES
 
 
-def _bears(store: Store, scheme: Scheme, found: Reach, events: Sequence[Supposed], event: Candidate) -> bool:
+def _bears(store: Store, scheme: Scheme, found: RestsOn, events: Sequence[Supposed], event: Candidate) -> bool:
     if event.stream in found.streams:
         return True
     if not scheme.reads_others or not event.stream.startswith(f"{scheme.kind}/"):
@@ -56,7 +56,7 @@ def _bears(store: Store, scheme: Scheme, found: Reach, events: Sequence[Supposed
     return _binds(event) and _is_read(found, event.ref)
 
 
-def _names_binding(store: Store, found: Reach, events: Sequence[Supposed], event: Candidate) -> bool:
+def _names_binding(store: Store, found: RestsOn, events: Sequence[Supposed], event: Candidate) -> bool:
     """Whether a retraction of another agency's names a binding of a creator that is read."""
     assert event.ref is not None, "retractions name an event"
     source, _, event_id = event.ref.partition(" ")
@@ -67,5 +67,5 @@ def _names_binding(store: Store, found: Reach, events: Sequence[Supposed], event
     return row is not None and row.type in BINDING_TYPES and _is_read(found, row.ref)
 
 
-def _is_read(found: Reach, creator: str | None) -> bool:
+def _is_read(found: RestsOn, creator: str | None) -> bool:
     return f"{_CREATOR}{creator}" in found.streams

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.hypothetical.bearing import reach
 from replay.hypothetical.laid import Laid, Supposed, laid, supposed
@@ -24,18 +25,27 @@ def laid_over(replay: Replay, events: Sequence[Hypothetical], as_of: int) -> Rep
 
 
 def overlaid(
-    replay: Replay, events: Sequence[Supposed], as_of: int, key: bytes | None = None, choice: Choice | None = None
+    replay: Replay,
+    events: Sequence[Supposed],
+    as_of: int,
+    key: bytes | None = None,
+    judged_by: Choice | Policy | None = None,
 ) -> Replay:
-    """The same of events that were read: with the key for buyers those are recognised whom the ledger knows, and by
-    another choice other policies judge. Raises UsageError for an event that is recorded, too.
+    """The same of events that were read: with the key for buyers those are recognised whom the ledger knows.
+
+    `judged_by` is another choice of policies than the replay's, or the one policy that judges, which nobody need have
+    adopted. Raises UsageError for an event that is recorded, too.
     """
     origin, judging = replay.origin, SCHEMES[replay.scheme].replay
     assert origin is not None, "it was made out of a ledger"
-    chosen, moment = choice or origin.choice, replay.moment._replace(as_of=as_of)
+    chosen = judged_by if isinstance(judged_by, Choice) else origin.choice
+    moment = replay.moment._replace(as_of=as_of)
     with origin.lend() as store:
         new = reach(store, replay, events).new
         added = laid(store, events, as_of, moment.known_at, key)
         policies = choose(store, judging, moment, chosen)
+        if isinstance(judged_by, Policy):
+            policies = Policies([judged_by], policies.beside)
         if type(replay) is judging:
             found = _plain(store, replay, added, new, moment, policies)
         else:

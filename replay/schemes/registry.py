@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from domain.events import Scheme as Catalogued
@@ -32,6 +33,7 @@ from replay.rendering.facet import SchemeAnswer
 from replay.rendering.glance.form import OwnRules
 from replay.rendering.glance.texts import Texts, glance_file
 from replay.replaying.base import Origin, Policies, Replay
+from replay.replaying.hypothetical import Overlay, Ways
 from replay.replaying.periods import Daily, Monthly, first_of_the_next
 from replay.replaying.records import Lend
 from replay.schemes.creator_firefly import glance as creator_firefly_glance
@@ -197,10 +199,22 @@ def fold_of(code: str) -> "Callable[[Any, Policies, Moment], FoldedOutcomes]":
     return found
 
 
+def ways_of(code: str) -> "Callable[[Any, Overlay[Any]], Ways] | None":
+    """What proposes the ways of a scheme's subjects to the next level; None where nothing does."""
+    room = _room_of(code)
+    if find_spec(f"{room}.ways") is None:
+        return None
+    found: Callable[[Any, Overlay[Any]], Ways] = import_module(f"{room}.ways").ways
+    return found
+
+
+def _room_of(code: str) -> str:
+    return SCHEMES[code].replay.__module__.rpartition(".")[0]
+
+
 def _in_room(code: str, module: str) -> Any:
     """A module of a scheme's room that is heavy to load."""
-    room = SCHEMES[code].replay.__module__.rpartition(".")[0]
-    return import_module(f"{room}.{module}")
+    return import_module(f"{_room_of(code)}.{module}")
 
 
 def ranking(boards: str) -> Scheme | None:

@@ -77,7 +77,8 @@ def test_the_registry_of_answers_and_the_vocabulary_hold_the_schemes_that_replay
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
 def test_the_answers_of_a_scheme_are_described_in_its_own_words(scheme: str) -> None:
     described = describe(None, scheme)
-    assert set(described) == {f"{command} {scheme}" for command in ("replay", "explain", "history", "diff", "rules")}
+    commands = ("replay", "explain", "history", "diff", "what-if", "ways", "rules")
+    assert set(described) == {f"{command} {scheme}" for command in commands}
     own, words = answers_of(scheme), VOCABULARIES[scheme]
     assert every_key(own.replay()) < every_key(own.explain()), "an explanation holds the replay's keys, and more"
     assert set(words.states) and set(map(str, words.states)) <= set(STATES)
@@ -300,7 +301,7 @@ def test_each_answer_is_as_it_is_described_and_is_told_in_each_language(scheme: 
     kind = SCHEMES[scheme].kind
     subject = {"merchant": "merchant/m-1", "creator": "creator/c-1", "mcn": "mcn/a-1"}[kind]
     asked = (subject, "--scheme", scheme, "--store", peopled, "--as-of", "2023-06-20")
-    for command in ("replay", "explain", "history"):
+    for command in ("replay", "explain", "history", "what-if", "ways"):
         answer = json.loads(run(command, *asked, "--format", "json"))
         assert SCHEMAS[command, scheme][1]().validate(answer) == {}
         told = [run(command, *asked, "--lang", language) for language in LANGUAGES]

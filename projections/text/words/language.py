@@ -85,6 +85,10 @@ class Words:
         """The words of the service's tokens, and of who asked by them."""
         return str(self._words["tokens"][key]).format_map(values)
 
+    def hypothetical(self, key: str, **values: Any) -> str:
+        """The words of what could be."""
+        return str(self._words["hypothetical"][key]).format_map(values)
+
     def ahead(self, key: str, **values: Any) -> str:
         """The words of what comes next."""
         return str(self._words["ahead"][key]).format_map(values)

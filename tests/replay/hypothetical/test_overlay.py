@@ -13,18 +13,15 @@ from replay.answers.replay import replay_json
 from replay.columnar import size
 from replay.columnar.seal import seal
 from replay.errors import UsageError
-from replay.history.timeline import Moment
-from replay.hypothetical.laid import Supposed, read_supposed
 from replay.hypothetical.overlay import laid_over, overlaid
-from replay.policies.catalog import DEFAULT
 from replay.replaying.base import Part, Replay
 from replay.replaying.hypothetical import Hypothetical
-from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
+from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
 from replay.store.buyers import key_of
-from replay.store.queries import link_at
 from tests.conftest import SOAK
-from tests.support.making import Event, event, ingest_events, line, paid, records
+from tests.support.making import Event, event, paid
+from tests.support.supposing import AS_OF, OPENED, fingerprint, grow, moment, read, replayed, reviews
 from tests.worlds.agencies import AgencyMoves
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
 
@@ -115,44 +112,7 @@ def of_any(made: Event, streams: set[str]) -> bool:
     return f"creator/{made['data']['creator']}" in streams
 
 
-def read(events: Iterable[Event]) -> list[Supposed]:
-    return [read_supposed(line(made), made["id"]) for made in events]
-
-
-def grow(store: Store, folder: Path, events: list[Event]) -> None:
-    _, watch = ingest_events(store, events, folder)
-    assert not watch.refusals
-
-
-def replayed(store: Store, scheme: Scheme, subject: str, at: Moment) -> Replay:
-    return replay_of(lent(store), scheme.replay, subject, at, choose(store, scheme.replay, at, DEFAULT))
-
-
-def moment(store: Store, as_of: int, position: int | None = None) -> Moment:
-    link = link_at(store, position or store.head().position)
-    assert link is not None
-    return Moment(as_of, link.recorded_at, link.position)
-
-
-def fingerprint(store: Store) -> Any:
-    return store.head(), records(store)
-
-
 # --- cases by hand ----------------------------------------------------------------------------------------------------
-
-OPENED = event("merchant.onboarded", "opening", "2022-01-02T10:00:00+08:00", category="tea")
-AS_OF = parse_instant("2023-01-31T23:59:59+08:00")
-
-
-def reviews(count: int, prefix: str = "o", buyer: str | None = None) -> list[Event]:
-    return [
-        made
-        for n in range(count)
-        for made in (
-            paid(f"{prefix}-{n}", buyer=buyer or f"{prefix}-buyer-{n}"),
-            event("review.posted", f"rev-{prefix}-{n}", "2022-11-03T10:00:00+08:00", order=f"{prefix}-{n}", quality=5),
-        )
-    ]
 
 
 def retraction(name: str, named: str, subject: str = "merchant/m-1") -> Event:
@@ -186,7 +146,7 @@ def test_time_that_moves_on_makes_a_credit_fall_due(store: Store, tmp_path: Path
     assert laid_over(base, [], due).standing().points_tenths == 7
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_buyer_is_recognised_by_the_key_alone(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
@@ -204,7 +164,7 @@ def test_a_buyer_is_recognised_by_the_key_alone(
     assert overlaid(base, somebody, AS_OF, key_of(store)).standing().points_tenths == 140
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_was_known_earlier_is_laid_over_alone(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:

@@ -1,0 +1,56 @@
+"""Ways to a level, proved: each is laid over the replay, and so is what asks a unit less or comes an instant early.
+
+What a scheme proposes and the proof denies is a fault of the program: it is left out, and named.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from replay.hypothetical.overlay import laid_over
+from replay.replaying.base import Replay
+from replay.replaying.hypothetical import Hypothetical, NoWay, Way
+from replay.schemes.registry import ways_of
+
+
+class Proved(NamedTuple):
+    """The ways of one subject that hold."""
+
+    next_level: str | None
+    ways: tuple[Way, ...]
+    unreachable: tuple[NoWay, ...]
+    unproved: tuple[str, ...]
+    """The kinds of those that were proposed and do not hold."""
+
+
+def proved_ways(replay: Replay) -> Proved | None:
+    """The ways from where a replay stands to the next level; None of a scheme that knows none."""
+    proposing = ways_of(replay.scheme)
+    if proposing is None:
+        return None
+    found = proposing(replay, overlay_of(replay))
+    held = tuple(way for way in found.ways if proved(replay, way))
+    unproved = tuple(way.kind for way in found.ways if way not in held)
+    return Proved(found.next_level, held, found.unreachable, unproved)
+
+
+def overlay_of(replay: Replay) -> Callable[[Sequence[Hypothetical], int], Replay]:
+    """What lays events over a replay."""
+    return lambda events, as_of: laid_over(replay, events, as_of)
+
+
+def proved(replay: Replay, way: Way) -> bool:
+    """Whether a way reaches its level, no earlier than it says, and not with one unit less of anything it asks."""
+
+    def reaches(events: Sequence[Hypothetical], as_of: int) -> bool:
+        return reached(laid_over(replay, events, as_of), way.level)
+
+    if not reaches(way.events, way.reached_at) or reaches(way.events, way.reached_at - 1):
+        return False
+    less = () if way.less is None else (way.less, *way.others_less)
+    return not any(reaches(events, way.reached_at) for events in less)
+
+
+def reached(replay: Replay, level: str) -> bool:
+    """Whether a replay stands at a level or above it."""
+    codes, found = replay.level_codes(replay.policy), replay.standing().level
+    return found is not None and level in codes and found in codes and codes.index(found) >= codes.index(level)

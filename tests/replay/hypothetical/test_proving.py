@@ -1,0 +1,83 @@
+"""A way is shown only where it reaches its level, no earlier than it says, and not with one unit less."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.calendar import parse_instant
+from domain.rules.contributions import REVIEWS
+from replay.answers.ways import way_of_kind, ways_json
+from replay.errors import UsageError
+from replay.hypothetical import proving
+from replay.hypothetical.proving import proved, proved_ways
+from replay.replaying.base import Replay
+from replay.replaying.hypothetical import Hypothetical, Need, NoWay, Way, Ways
+from replay.schemes.registry import SCHEMES
+from replay.store.base import Store
+from tests.support.making import event, paid
+from tests.support.supposing import AS_OF, OPENED, grow, moment, replayed, reviews
+
+DUE = parse_instant("2022-12-10T10:00:00+08:00")
+AT = AS_OF + 60_000_000
+
+
+@pytest.fixture
+def base(store: Store, tmp_path: Path) -> Replay:
+    """A merchant with 49.0 points, two under the second level."""
+    grow(store, tmp_path, [OPENED, *reviews(49)])
+    return replayed(store, SCHEMES["merchant-reputation"], "merchant/m-1", moment(store, AS_OF))
+
+
+def good(count: int, at: int = AT) -> tuple[Hypothetical, ...]:
+    return tuple(
+        made
+        for n in range(count)
+        for made in (
+            Hypothetical(at, "merchant/m-1", "order.paid", {"order": f"h-{n}", "buyer": f"h-{n}", "amount": 500}),
+            Hypothetical(at, "merchant/m-1", "review.posted", {"order": f"h-{n}", "quality": 5}),
+        )
+    )
+
+
+def way(events: Any, less: Any, reached_at: int = AT, level: str = "bronze-2", **rest: Any) -> Way:
+    asks = (Need("good_reviews", len(events) // 2, REVIEWS),)
+    return Way("good_reviews", asks, level, events, reached_at, None, less, **rest)
+
+
+def test_two_reviews_reach_fifty_one_points_and_one_does_not(base: Replay) -> None:
+    assert proved(base, way(good(2), good(1)))
+    assert not proved(base, way(good(1), good(0))), "it does not reach the level"
+    assert not proved(base, way(good(3), good(2))), "one less reaches it, too"
+    assert not proved(base, way(good(2), good(1), AT + 1)), "it reaches it earlier"
+    assert not proved(base, way(good(2), good(1), AT - 1)), "it does not reach it yet"
+    assert not proved(base, way(good(2), good(1), level="bronze-3")), "it reaches another level"
+    assert not proved(base, way(good(2), good(1), level="nowhere"))
+    assert not proved(base, way(good(2), good(1), others_less=(good(2),))), "less of another thing reaches it, too"
+
+
+def test_time_alone_reaches_at_its_instant(store: Store, tmp_path: Path) -> None:
+    received = event("order.received", "rec", "2022-11-25T10:00:00+08:00", order="last")
+    early = event("order.received", "rec-2", "2022-11-24T10:00:00+08:00", order="last-2")
+    grow(store, tmp_path, [OPENED, *reviews(50), paid("last"), paid("last-2"), received, early])
+    asked_at = parse_instant("2022-12-01T00:00:00+08:00")
+    waiting = replayed(store, SCHEMES["merchant-reputation"], "merchant/m-1", moment(store, asked_at))
+    assert proved(waiting, way((), None, DUE)), "50.0 and twice 0.7"
+    assert not proved(waiting, way((), None, DUE + 1)) and not proved(waiting, way((), None, DUE - 1))
+
+
+def test_what_the_proof_denies_is_left_out_and_named(base: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    holds, false = way(good(2), good(1)), way(good(1), good(0))._replace(kind="wishing")
+    found = Ways("bronze-2", (holds, false), (NoWay("time_alone", "nothing_comes"),))
+    monkeypatch.setattr(proving, "ways_of", lambda _: lambda replay, lay: found)
+    shown = proved_ways(base)
+    assert shown is not None
+    told = ways_json(base, shown, "en")
+    assert [item["kind"] for item in told["ways"]] == ["good_reviews"]
+    assert told["unproved"] == ["wishing"] and told["hypothetical"] is True
+    assert told["ways"][0]["asks"] == [{"figure": "good_reviews", "amount": 2, "unit": "reviews"}]
+    assert told["ways"][0]["level_name"] == "Bronze Lv2" == told["next_level_name"]
+    assert told["unreachable"] == [{"kind": "time_alone", "why": "nothing_comes"}]
+    assert way_of_kind(shown, "good_reviews") == holds
+    with pytest.raises(UsageError, match=r"^there is no way of the kind 'wishing' here; there are good_reviews"):
+        way_of_kind(shown, "wishing")
