@@ -249,14 +249,15 @@ def what_if(
 @click.argument("subject", shell_complete=complete_subject)
 @click.option(
     "--events-of",
-    metavar="KIND",
-    help="Print the events of the way of this kind, a line each, for 'what-if --events -'.",
+    type=int,
+    metavar="N",
+    help="Print the events of the Nth way, a line each, for 'what-if --events -'.",
 )
 @exact_option
 @replay_options
 def ways(
     subject: str,
-    events_of: str | None,
+    events_of: int | None,
     exact: bool,
     store: str,
     segments: Path | None,
@@ -270,13 +271,13 @@ def ways(
     it is recorded, and all of it is marked hypothetical.
     """
     from projections.text.schemes.hypothetical import print_events, print_ways
-    from replay.answers.ways import way_of_kind, ways_json, ways_of_replay
+    from replay.answers.ways import way_at, ways_json, ways_of_replay
 
     with open_at(store, segments) as opened:
         now = replay_asked(opened, subject, **asked)
         found = ways_of_replay(now)
         answer = ways_json(now, found, lang)
     if events_of is not None:
-        print_events(way_of_kind(found, events_of))
+        print_events(way_at(found, events_of))
         return
     print_ways(answer, now, lang, as_json=format_ == "json", exact=exact)

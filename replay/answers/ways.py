@@ -18,13 +18,11 @@ def ways_of_replay(replay: Replay) -> Proved:
     return proved_ways(replay) or _NOTHING_PROPOSED
 
 
-def way_of_kind(found: Proved, kind: str) -> Way:
-    """The way of a kind. Raises UsageError where there is none that is proved."""
-    for way in found.ways:
-        if way.kind == kind:
-            return way
-    kinds = ", ".join(way.kind for way in found.ways) or "none"
-    raise UsageError(f"there is no way of the kind {kind!r} here; there are {kinds}")
+def way_at(found: Proved, number: int) -> Way:
+    """One of the ways by its number, from 1. Raises UsageError where there is none."""
+    if 1 <= number <= len(found.ways):
+        return found.ways[number - 1]
+    raise UsageError(f"there is no way {number} here; 'levelbook ways' lists {len(found.ways)}")
 
 
 def ways_json(replay: Replay, found: Proved, language: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from domain.events import Scheme as Catalogued
@@ -204,7 +205,9 @@ def ways_of(code: str) -> "Callable[[Any, Overlay[Any]], Ways] | None":
     room = _room_of(code)
     if find_spec(f"{room}.ways") is None:
         return None
-    found: Callable[[Any, Overlay[Any]], Ways] = import_module(f"{room}.ways").ways
+    found: Callable[..., Ways] = import_module(f"{room}.ways").ways
+    if len(signature(found).parameters) == 1:  # reckoned from what is known alone
+        return lambda replay, _: found(replay)
     return found
 
 

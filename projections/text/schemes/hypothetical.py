@@ -92,8 +92,8 @@ def ways_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     what = words.hypothetical("no_ways") if level is None else words.hypothetical("ways", level=words.level(level))
     yield _headline(found, what, words)
     yield f"  {words.hypothetical('now')}{words('colon')}{words.standing(found)}"
-    for way in found["ways"]:
-        yield "  " + words.hypothetical("way", kind=words.code("way", way["kind"]))
+    for number, way in enumerate(found["ways"], 1):
+        yield "  " + words.hypothetical("way", number=number, kind=words.code("way", way["kind"]))
         yield from (f"    {line}" for line in _way_lines(way, words))
     for item in found["unreachable"]:
         kind, why = words.code("way", item["kind"]), words.code("no_way", item["why"])
@@ -114,4 +114,4 @@ def _way_lines(way: dict[str, Any], words: Words) -> Iterator[str]:
 def need_text(need: dict[str, Any], words: Words) -> str:
     """What a way asks for, in people's units."""
     amount = amount_text(need["amount"], need["unit"])
-    return words.hypothetical("need", figure=words.code("need", need["figure"]), amount=amount)
+    return words.hypothetical("need", figure=words.needed(need["figure"]), amount=amount)

@@ -133,6 +133,11 @@ class Words:
         """What a figure is called that events add to."""
         return str(self._words["figures"][name])
 
+    def needed(self, name: str) -> str:
+        """What a way to a level asks for is called: as what is done, or as a figure."""
+        found = self.code("way", name)
+        return found if found != name else str(self._words["figures"].get(name, self.code("figure", name)))
+
     def sum_line(self, name: str) -> str:
         """Where a part of such a figure comes from, or which bound cuts it."""
         return str(self._words["sum_lines"][name])

@@ -7,7 +7,7 @@ import pytest
 
 from domain.calendar import parse_instant
 from domain.rules.contributions import REVIEWS
-from replay.answers.ways import way_of_kind, ways_json
+from replay.answers.ways import way_at, ways_json
 from replay.errors import UsageError
 from replay.hypothetical import proving
 from replay.hypothetical.proving import proved, proved_ways
@@ -78,6 +78,7 @@ def test_what_the_proof_denies_is_left_out_and_named(base: Replay, monkeypatch: 
     assert told["ways"][0]["asks"] == [{"figure": "good_reviews", "amount": 2, "unit": "reviews"}]
     assert told["ways"][0]["level_name"] == "Bronze Lv2" == told["next_level_name"]
     assert told["unreachable"] == [{"kind": "time_alone", "why": "nothing_comes"}]
-    assert way_of_kind(shown, "good_reviews") == holds
-    with pytest.raises(UsageError, match=r"^there is no way of the kind 'wishing' here; there are good_reviews"):
-        way_of_kind(shown, "wishing")
+    assert way_at(shown, 1) == holds
+    for number in (0, 2):
+        with pytest.raises(UsageError, match=rf"^there is no way {number} here; 'levelbook ways' lists 1"):
+            way_at(shown, number)
