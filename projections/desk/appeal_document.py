@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from domain.languages import LANGUAGES
-from projections.desk.drawing.places import SMALL, WIDE, drawing_of
+from projections.desk.drawing.places import FRAMES, drawing_of
 from projections.desk.language import words_of
 from projections.desk.rendering import in_ascii, style_sheet, templates
 from projections.desk.schemes.facet import told_by
@@ -29,7 +29,7 @@ def document_of(store: Store, appeal: Appeal, language: str, reader: Reader) -> 
     found, now = appeal.found, appeal.now
     told = told_by(now, language)
     timeline = timeline_of(Glance(store, reader, now.moment), now.subject, told, lambda: now)
-    drawings = [drawn for frame in (WIDE, SMALL) if (drawn := drawing_of(timeline, frame)) is not None]
+    drawings = [drawn for frame in FRAMES if (drawn := drawing_of(timeline, frame)) is not None]
     months = pages_of(told.scheme).periods.months(told)
     present: dict[str, Any] = {name: found.get(key) for name, key in _TOLD_BY.items()}
     present |= {"chart": drawings, "months": months}

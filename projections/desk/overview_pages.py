@@ -28,6 +28,7 @@ from projections.http.scopes import (
 )
 from projections.http.token_store import Keeping
 from projections.reading.freshness import freshness
+from projections.text.words.levels import shipped_level_names
 from projections.worklist.answers import LISTS, distribution_json, worklist_json
 from projections.worklist.looking import Filters
 from replay.errors import UsageError
@@ -67,6 +68,7 @@ def worklist(request: Request, asked: Asked) -> Response:
         same["month"] = same.pop("period")
     values: dict[str, Any] = {"name": name, "names": names, "found": found, "totals": totals}
     values |= {"schemes": SCHEME_NAMES, "states": STATES, "standing": standing, "behind": behind}
+    values |= {"level_names": shipped_level_names(asked["lang"])}
     return rendered(request, "worklist.html", **values, as_api=here.now(f"/v1/worklist/{name}", lang=None, **same))
 
 

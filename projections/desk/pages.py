@@ -15,7 +15,7 @@ from projections.api.operations import reading_of
 from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
-from projections.desk.drawing.places import SMALL, WIDE, drawing_of
+from projections.desk.drawing.places import FRAMES, drawing_of
 from projections.desk.exporting.files import PLACE
 from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
@@ -203,7 +203,7 @@ def _timeline(request: Request, asked: Asked) -> Response:
         subject, told = _told(sight, asked)
         again = sight.views is None or not is_long(sight.store, subject)
         timeline = timeline_of(sight, subject, told, partial(replayed, sight, subject, told.scheme) if again else None)
-        drawings = [drawn for frame in (WIDE, SMALL) if (drawn := drawing_of(timeline, frame)) is not None]
+        drawings = [drawn for frame in FRAMES if (drawn := drawing_of(timeline, frame)) is not None]
         return _framed(
             request,
             "timeline.html",

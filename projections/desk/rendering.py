@@ -111,6 +111,7 @@ def templates() -> Environment:
         "short_hash": lambda digest: digest[:HASH_SHOWN],
         "instant": shanghai_text,
         "folded": folded,
+        "plain": lambda code: code.replace("_", " ").replace(".", " "),
         "state_name": lambda state, words: words.shared.state(state),
     }
     found.globals |= {"cause_text": cause_text, "asset": asset, "clause_short": short_of, "verdict_name": verdict_name}

@@ -151,7 +151,7 @@ PROMISES = (
     Promise(
         "reputation: published on the 16th at 12:00",
         *(*SHOP, "next_dates.publication", "2022-10-16T12:00:00+08:00"),
-        *("publication: 2022-10-16 12:00", "按期公布：2022-10-16 12:00"),
+        *("publication, shown anew: 2022-10-16 12:00", "按期公布、展示更新：2022-10-16 12:00"),
     ),
     Promise(
         "agencies: the phase and when it ends",

@@ -41,8 +41,12 @@ class Frame(NamedTuple):
 
 
 WIDE: Final = Frame("wide", 960, 88, 108, 9)
+MEDIUM: Final = Frame("medium", 720, 88, 108, 6)
+"""For windows beside others, and for tablets."""
 SMALL: Final = Frame("small", 360, 82, 84, 4)
 """For phones: as wide as their screens, so that letters stay as large as those beside them."""
+FRAMES: Final = (WIDE, MEDIUM, SMALL)
+"""A page has each of these, of which its width shows one; paper is as wide as the second."""
 
 
 class Box(NamedTuple):

@@ -325,7 +325,7 @@ def test_differences_hold_an_announcement_against_what_was_known_then(client: Te
 def test_verdicts_and_notes_are_counted_apart(client: TestClient) -> None:
     text = page(client, f"{TEA_HOUSE}/why?month=2022-11")
     (caption,) = re.findall(r"<caption>(.*?)</caption>", text)
-    verdicts = text.count('<code class="tally ')
+    verdicts = text.count('<td><span class="tally ')
     assert caption.startswith(f"verdicts: {verdicts}; notes without one, below: ") and "in all" not in caption
 
 

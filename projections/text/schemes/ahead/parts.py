@@ -83,6 +83,10 @@ def _benefit(item: Found, words: Words) -> str:
 
 
 def dates_section(dates: Found, words: Words) -> Section:
-    """The next evaluation, publication and update, as far as a date brings them."""
-    told = [Remark(words.ahead(f"date_{name}", at=words.date(at))) for name, at in dates.items() if at is not None]
+    """The next evaluation, publication and update, as far as a date brings them; what comes at once in one line."""
+    names: dict[str, list[str]] = {}
+    for name, at in dates.items():
+        if at is not None:
+            names.setdefault(words.date(at), []).append(words.ahead(f"date_{name}"))
+    told = [Remark(words.ahead("date", names=words.listed(called), at=at)) for at, called in names.items()]
     return Section(words.ahead("dates"), told or [Remark(words.ahead("no_date"))])
