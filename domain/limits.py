@@ -44,6 +44,8 @@ BATCH_LINES_MAX: Final = 10_000
 """Events in one append transaction."""
 WHAT_IF_EVENTS_MAX: Final = 200_000
 """Hypothetical events that are laid over a replay at most."""
+WHAT_IF_EVENTS_SENT_MAX: Final = 1_000
+"""Such events that are sent to the service at a time."""
 WHAT_IF_DAYS_MAX: Final = 3_653
 """So many days ahead of now time is moved on at most: ten years."""
 

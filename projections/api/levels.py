@@ -251,7 +251,7 @@ def read_page(request: Request, asked: Asked) -> Reply:
 
 async def read_batch(request: Request, asked: Asked) -> Reply:
     """The levels of many subjects, named in the body."""
-    body = read_body(BatchBody(), await _body(request))
+    body = read_body(BatchBody(), await sent_json(request))
     return await run_in_threadpool(_read_batch, request, body)
 
 
@@ -296,7 +296,7 @@ def _instant_of(text: str) -> int:
         raise wrong("changed_since", f"{text!r} {error}; give a date or an instant") from None
 
 
-async def _body(request: Request) -> Any:
+async def sent_json(request: Request) -> Any:
     """The JSON that was sent, of a bounded size."""
     read = bytearray()
     async for piece in request.stream():

@@ -19,7 +19,6 @@ from projections.api.routes import OPERATIONS
 from projections.api.sheets import PARQUET_TYPE
 from projections.contract.answers import SCHEMAS
 from projections.contract.api import (
-    BatchBody,
     ChangesPage,
     ProblemAnswer,
     explained_page,
@@ -27,7 +26,6 @@ from projections.contract.api import (
     viewed_level,
 )
 from projections.http.authentication import SESSION_COOKIE
-from projections.http.parameters import SCHEME_NAMES
 from projections.http.settings import prefix_of
 
 BEARER: Final = "token"
@@ -133,13 +131,9 @@ def _operation(spec: APISpec, operation: Operation) -> dict[str, Any]:
         },
     }
     if operation.body is not None:
-        body = {"schema": {"$ref": _component(spec, operation.body)}, "example": BATCH_EXAMPLE}
+        body = {"schema": {"$ref": _component(spec, operation.body)}, "example": dict(operation.sends)}
         described["requestBody"] = {"required": True, "content": {"application/json": body}}
-        assert operation.body is BatchBody
     return described
-
-
-BATCH_EXAMPLE: Final = {"subjects": ["merchant/tea-house", "creator/lin"], "scheme": SCHEME_NAMES[0]}
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:

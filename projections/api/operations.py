@@ -59,6 +59,8 @@ class Operation(NamedTuple):
     path_schema: type[Schema] = Schema
     query: type[Schema] = Query
     body: type[Schema] | None = None
+    sends: Mapping[str, Any] = {}
+    """A body for which there is an answer in the demo's ledger."""
     example: dict[str, str] = {}  # noqa: RUF012 (only read)
     """Values of its parameters for which there is an answer in the demo's ledger."""
     listed: SheetRows | None = None

@@ -44,14 +44,14 @@ async def read_level(request: Request, asked: Asked) -> Reply | Response:
 
 
 def _replay_level(request: Request, asked: Asked) -> Reply:
-    found = _replayed(request, asked)
+    found = replayed_of(request, asked)
     body = replay_json(found, asked["lang"])
     return Reply(body | {"score": found.score, "stale": False}, *_named(found, request, asked))
 
 
 def read_history(request: Request, asked: Asked) -> Reply:
     """Each change of a level, with its cause."""
-    found = _replayed(request, asked)
+    found = replayed_of(request, asked)
     return Reply(history_json(found), *_named(found, request, asked))
 
 
@@ -64,9 +64,9 @@ def read_explanation(request: Request, asked: Asked) -> Reply:
         as_of, position, chain, start = values_of(asked["cursor"], int, int, str, int)
         if start < 0:
             raise wrong("cursor", "is none that this service gave; begin again without it")
-        found = _replayed(request, asked, _moment_again(request, as_of, position, chain))
+        found = replayed_of(request, asked, _moment_again(request, as_of, position, chain))
     else:
-        found = _replayed(request, asked)
+        found = replayed_of(request, asked)
     part = part_of(asked)
     stretch = ListedStretch(start, asked["limit"], asked.get("verdict"))
     body, total = explain_stretch(found, part, asked["lang"], stretch)
@@ -94,7 +94,7 @@ def read_diff(request: Request, asked: Asked) -> Reply:
         named = any(asked.get(name) is not None for name in ("to_as_of", "to_known_at", "to_position"))
         prefix = "to-" if named else ""
         last = resolve(store, _asked_moment(other), present, prefix)
-    start, end = _replayed(request, asked, first), _replayed(request, other, last)
+    start, end = replayed_of(request, asked, first), replayed_of(request, other, last)
     body = diff_json(start, end)
     etag = _etag(request, _depends_on(start), _depends_on(end))
     return Reply(body, etag, _is_fixed(asked, first) and _is_fixed(other, last))
@@ -142,7 +142,7 @@ def moment_json(moment: Moment) -> dict[str, Any]:
     }
 
 
-def _replayed(request: Request, asked: Asked, moment: Moment | None = None) -> Replay:
+def replayed_of(request: Request, asked: Asked, moment: Moment | None = None) -> Replay:
     """The replay that was asked for; where no moment was, that at which the views stand, if there are any."""
     reading = reading_of(request)
     if asked.get("scheme") is not None:

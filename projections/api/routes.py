@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.routing import Route
 
-from projections.api import appeals, boards, evidence, feed, found_events, levels, lists
+from projections.api import appeals, boards, evidence, feed, found_events, hypothetical, levels, lists
 from projections.api import replays as replayed
 from projections.api.operations import Operation, route_of
 from projections.api.sheets import SheetRows
@@ -273,6 +273,7 @@ OPERATIONS: Final = (
         "It only reads: a thousand names do not fit a URL, and so are sent.",
         query=ViewQuery,
         body=BatchBody,
+        sends={"subjects": ["merchant/tea-house", "creator/lin"], "scheme": SCHEME_NAMES[0]},
     ),
     Operation(
         "readLeaderboard",
@@ -325,6 +326,7 @@ OPERATIONS: Final = (
         example={"limit": "2"},
         listed=SheetRows(("changes",)),
     ),
+    *hypothetical.OPERATIONS,
     *lists.OPERATIONS,
     *found_events.OPERATIONS,
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
+from domain.limits import WHAT_IF_EVENTS_SENT_MAX
 from domain.policy import STATUSES
 from projections.contract.parts.changes import DiffAnswer
 from projections.contract.parts.keys import (
@@ -19,7 +20,7 @@ from projections.contract.parts.keys import (
 )
 from projections.contract.parts.shared import OPEN, EffectiveAnswer, RevisionAnswer
 from projections.contract.parts.vocabulary import STATES, SUBJECT, one_of
-from projections.http.parameters import SCHEME_NAMES, SUBJECTS_MAX, Query
+from projections.http.parameters import SCHEME_NAMES, SUBJECTS_MAX, WHEN, Query, instant
 from replay.schemes.registry import kinds
 
 SUBJECT_FORM = rf"\A({'|'.join(kinds())})/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}\Z"
@@ -38,6 +39,18 @@ class BatchBody(Query):
         validate=validate.OneOf(SCHEME_NAMES, error="is not one of {choices}"),
         metadata={"description": "only this scheme"},
     )
+
+
+class WhatIfBody(Query):
+    """What is supposed."""
+
+    events = fields.List(
+        fields.Dict(),
+        load_default=list,
+        validate=validate.Length(0, WHAT_IF_EVENTS_SENT_MAX, error="holds more than {max} events"),
+        metadata={"description": "events that did not happen, as CloudEvents in the form in which they are recorded"},
+    )
+    to = instant(f"Time moves on to then: {WHEN}. Left out, to the last event, where that is later than the replay.")
 
 
 class FreshnessAnswer(Answer):

@@ -220,7 +220,8 @@ def queries_of(told: Told, place: str, disputed: Disputed) -> Iterator[dict[str,
 
 def asked_of(client: TestClient, told: Told, place: str, query: dict[str, str], headers: dict[str, str]) -> Any:
     if isinstance(told, Operation) and told.body is not None:
-        return client.post(place, json={"subjects": ["merchant/tea-house", "mcn/harbour"]}, headers=headers)
+        sent = {"subjects": ["merchant/tea-house", "mcn/harbour"]} if "subjects" in told.sends else dict(told.sends)
+        return client.post(f"{place}?{urlencode(query)}" if query else place, json=sent, headers=headers)
     people = {"Accept": "text/html"} if isinstance(told, Page) else {}
     return client.get(f"{place}?{urlencode(query)}" if query else place, headers=headers | people)
 
