@@ -93,7 +93,7 @@ ENTRIES: Final = {
     "policy": Entry(
         REPLAY,
         "projections.commands.policy",
-        "Check a policy file; adopt a revision, so that it can be used again for ever.",
+        "Check a policy file; adopt a revision, so that it can be used again for ever; keep a shadow by a candidate.",
     ),
     "decide": Entry(
         DECIDE,

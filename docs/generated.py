@@ -14,7 +14,7 @@ from projections.api.openapi import specification
 from projections.contract.answers import describe
 from projections.contract.events import EVENT_TYPES, event_schema
 from projections.text.words import Words
-from projections.views.tables import INTERNAL, tables_of, view_statements
+from projections.views.tables import INTERNAL, columns_of, view_statements
 from replay.answers.rules import AtHand, RulesAsked, rules_json
 from replay.policies.catalog import revisions
 from replay.schemes.registry import SCHEMES
@@ -156,22 +156,14 @@ def _answers() -> Iterator[str]:
 
 def _view_columns() -> Iterator[str]:
     yield from ("# Columns of the SQL views", "", MADE, "What a row is: see [the SQL views](sql-views.md).", "")
-    tables = tables_of(1, None)
-    for view, statement in view_statements(1, None):
-        shown = re.findall(
-            r"(?:\w+\.)?(\w+)(?:,|$)|AS (\w+)(?:,|$)", statement[len("SELECT ") : statement.index(" FROM ")]
-        )
-        name = view.removeprefix("v1_")
-        known = {} if name == "standing" else {column.name: column for column in tables[name].columns}
-        assert name not in INTERNAL
+    for view, _ in view_statements(1, None):
+        assert view.removeprefix("v1_") not in INTERNAL
         yield from (f"## {view}", "")
-        rows = [(f"`{column}`", *_type(known.get(column))) for column in (first or second for first, second in shown)]
+        rows = [(f"`{name}`", *_type(column)) for name, column in columns_of(view).items()]
         yield from _table(("column", "type", "may be null"), rows)
 
 
 def _type(column: Any) -> tuple[str, str]:
-    if column is None:
-        return "", ""
     return type(column.type).__name__.replace("BigInteger", "integer").lower(), "yes" if column.nullable else ""
 
 

@@ -1,4 +1,4 @@
-"""Commands of policies: what the rules say at a glance; list, check, adopt."""
+"""Commands of policies: what the rules say at a glance; list, check, adopt, shadow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     clock_option,
     command,
+    example,
     format_option,
     group,
     listed_options,
@@ -126,7 +127,7 @@ def _ledger_or_none(context: click.Context, store: str) -> "Iterator[Store | Non
 
 @group("policy", "levelbook policy check 2022-10-26.toml")
 def policy() -> None:
-    """Check a policy file; adopt a revision, so that it can be used again for ever."""
+    """Check a policy file; adopt a revision, so that it can be used again for ever; keep a shadow by a candidate."""
 
 
 @command("check", "levelbook policy check 2022-10-26.toml", of=policy)
@@ -139,6 +140,61 @@ def policy_check(file: Path, format_: str, lang: str) -> None:
     from replay.policies.reading import read_policy
 
     policies_text.print_checked(policy_json(read_policy(file)), lang, as_json=format_ == "json")
+
+
+@policy.group("shadow", epilog=example("levelbook policy shadow status"))
+def policy_shadow() -> None:
+    """Keep a build by a candidate policy beside the live views, and see how far they drift apart."""
+
+
+@command("start", "levelbook policy shadow start candidate.toml", of=policy_shadow)
+@click.argument("file", type=click.Path(path_type=Path))
+@language_option
+@segments_option
+@store_options
+def policy_shadow_start(file: Path, segments: Path | None, store: str, format_: str, lang: str) -> None:
+    """Build by the candidate in FILE beside the live views; 'follow' keeps it from then on.
+
+    Nothing is adopted and nothing is switched. A killed start goes on from its last finished part; a shadow that was
+    stopped by a fault is taken up again.
+    """
+    from projections.candidates.shadow import start
+    from projections.text import views as views_text
+    from projections.views.database import open_views
+    from replay.policies.reading import read_policy
+
+    found = read_policy(file)
+    with open_at(store) as opened, open_views(opened) as views, phases("events", phases_in(lang)) as progress:
+        made = start(views, found, segments, progress)
+    views_text.print_beside(made.candidate, made.counted, None, lang, as_json=format_ == "json")
+
+
+@command("status", "levelbook policy shadow status", of=policy_shadow)
+@language_option
+@store_options
+def policy_shadow_status(store: str, format_: str, lang: str) -> None:
+    """Show the shadow: by which candidate, where it stands, and by day how many levels differ."""
+    from projections.projector.status import shadow_status
+    from projections.text import views as views_text
+    from projections.views.database import open_views
+
+    with open_at(store) as opened, open_views(opened, only_read=True) as views:
+        found = shadow_status(views)
+    views_text.print_shadow(found, lang, as_json=format_ == "json")
+
+
+@command("stop", "levelbook policy shadow stop", of=policy_shadow)
+@language_option
+@store_options
+def policy_shadow_stop(store: str, format_: str, lang: str) -> None:
+    """Remove the shadow with its drift."""
+    from projections.candidates.shadow import stop
+    from projections.text import views as views_text
+    from projections.views.database import open_views
+
+    with open_at(store) as opened, open_views(opened) as views:
+        found = stop(views)
+    views_text.print_dropped(found, lang, as_json=format_ == "json")
 
 
 @command("adopt", "levelbook policy adopt 2022-10-26", of=policy)

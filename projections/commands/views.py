@@ -18,6 +18,7 @@ from projections.terminal.progress import phases
 from projections.text.output import phases_in
 
 if TYPE_CHECKING:
+    from projections.candidates.shadow import ShadowStopped
     from projections.projector.advance import StepReport
 from projections.commands.asked import open_at
 
@@ -27,6 +28,13 @@ from projections.commands.asked import open_at
 @click.option("--dry-run", is_flag=True, help="Build, prove and compare, but do not switch.")
 @click.option("--back", is_flag=True, help="Switch back to the build that was live before.")
 @click.option("--abort", is_flag=True, help="Remove a rebuild that is under way.")
+@click.option(
+    "--policies",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Build by the candidate policies in DIR beside the live views: nothing is adopted, nothing switched.",
+)
+@click.option("--drop", metavar="HASH", help="Remove the build by candidate policies that HASH names.")
 @click.option("--sample", type=click.IntRange(0), default=100, show_default=True, help="Subjects of a kind to replay.")
 @click.option("--seed", type=click.IntRange(0), help="Which sample. Default: a random one, which the report names.")
 @language_option
@@ -37,6 +45,8 @@ def rebuild(
     dry_run: bool,
     back: bool,
     abort: bool,
+    policies: Path | None,
+    drop: str | None,
     sample: int,
     seed: int | None,
     segments: Path | None,
@@ -46,22 +56,34 @@ def rebuild(
 ) -> None:
     """Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.
 
-    The live views are served meanwhile. A killed rebuild goes on from its last finished part. Exit status 1 when the
-    proof fails: the live views stay.
+    With --policies a build by candidates stands beside the live views, which are served meanwhile. A killed rebuild
+    goes on from its last finished part. Exit status 1 when the proof fails: the live views stay.
     """
+    from projections.candidates.building import AskedBeside, build_beside, drop_beside
     from projections.projector import rebuild as building
     from projections.text import views as views_text
     from projections.views.database import open_views
     from replay.errors import UsageError
+    from replay.policies.reading import read_folder
 
-    if back + abort + dry_run > 1:
-        raise UsageError("--dry-run, --back and --abort each say what to do; give one of them")
+    if back + abort + dry_run + (policies is not None) + (drop is not None) > 1:
+        raise UsageError("--dry-run, --back, --abort, --policies and --drop each say what to do; give one of them")
+    if policies is not None and schemes:
+        raise UsageError("--policies names the schemes by its files; leave out SCHEME")
     as_json = format_ == "json"
-    with open_at(store) as opened, open_views(opened, make=not (back or abort)) as views:
+    makes = not (back or abort or drop or policies)
+    with open_at(store) as opened, open_views(opened, make=makes) as views:
         if back:
             views_text.print_switched_back(building.switch_back(views), lang, as_json=as_json)
         elif abort:
             views_text.print_aborted(building.abort(views), lang, as_json=as_json)
+        elif drop is not None:
+            views_text.print_dropped(drop_beside(views, drop), lang, as_json=as_json)
+        elif policies is not None:
+            given = AskedBeside(tuple(read_folder(policies)), sample, seed, segments)
+            with phases("events", phases_in(lang)) as progress:
+                made = build_beside(views, given, progress)
+            views_text.print_beside(made.candidate, made.counted, made.proof, lang, as_json=as_json)
         else:
             asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
             with phases("events", phases_in(lang)) as progress:
@@ -76,9 +98,10 @@ def rebuild(
 def follow(once: bool, store: str, format_: str, lang: str) -> None:
     """Move the views on by new events, and with the calendar. Makes them when there are none yet.
 
-    Stopped by SIGTERM or SIGINT at any moment, also by kill -9, it neither skips nor doubles. Exit status 1 with --once
-    when a level is set aside.
+    A shadow (policy shadow) is moved on after each step. Stopped by SIGTERM or SIGINT at any moment, also by kill -9,
+    it neither skips nor doubles. Exit status 1 with --once when a level is set aside.
     """
+    from projections.candidates.shadow import Keeper
     from projections.projector.follow import follow as run
     from projections.projector.status import views_status
     from projections.text import views as views_text
@@ -88,8 +111,11 @@ def follow(once: bool, store: str, format_: str, lang: str) -> None:
         if moved.events or moved.units:
             views_text.print_step(moved, lang, as_json=format_ == "json")
 
+    def stopped_shadow(kept: "ShadowStopped") -> None:
+        views_text.print_shadow_stopped(kept.candidate, kept.problem, lang, as_json=format_ == "json")
+
     with open_at(store) as opened, open_views(opened, make=True) as views, stopping() as stopped:
-        run(views, stay=not once, told=told, stopped=stopped)
+        run(views, stay=not once, told=told, stopped=stopped, beside=Keeper(views, stopped_shadow).keep)
         if once and views_status(views)["set_aside"]:
             sys.exit(EXIT_NOT_ALL)
 

@@ -47,12 +47,14 @@ def advance(
     windows = Windows() if windows is None else windows
     with views.moving() as connection:
         found = views.build(connection, build)
-        last, chain = end_of_step(store, found, events_max or events_at_once(store, found.position))
+        most = events_at_once(store, found.position) if events_max is None else events_max
+        last, chain = end_of_step(store, found, most)
         as_of = max(found.as_of, store.now() if now is None else now)
         before, after = Moment(found.as_of, 0, found.position), Moment(as_of, 0, last)
         windows.begin(build, found.position)
         watch = views.watch(connection, found)
-        step = Step(store, connection, views.tables(build), before, after, windows, watch)
+        choice = views.choice(connection, found)
+        step = Step(store, connection, views.tables(build), before, after, windows, watch, choice)
         units = Units(step)
         units.see_policies(found.policies)
         units.see_calendar()
@@ -69,6 +71,17 @@ def advance(
         )
     windows.end(build, last)
     return StepReport(moved, events, units.moved, units.set_aside, units.recovered)
+
+
+def bring_to(views: Views, number: int, other: Build, windows: Windows | None = None) -> Build:
+    """Move a build on to the moment of another one, and no further; one that stands later in any way is left alone."""
+    windows = Windows() if windows is None else windows
+    with views.reading() as connection:
+        made = views.build(connection, number)
+    while made[2:4] != other[2:4] and made.position <= other.position and made.as_of <= other.as_of:
+        most = min(events_at_once(views.store, made.position), other.position - made.position)
+        made = advance(views, number, other.as_of, most, windows).build
+    return made
 
 
 def _move_on(units: Units) -> int:

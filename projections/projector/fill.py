@@ -76,7 +76,8 @@ def fill(views: Views, number: int, progress: Progress = lambda *_: None, segmen
 def build_step(views: Views, connection: Connection, build: Build) -> Step:
     """A step that moves a build nowhere, for work at its moment."""
     moment = Moment(build.as_of, 0, build.position)
-    return Step(views.store, connection, views.tables(build.build), moment, moment)
+    choice = views.choice(connection, build)
+    return Step(views.store, connection, views.tables(build.build), moment, moment, choice=choice)
 
 
 def _cursor_after(cursor: Cursor, after: str | None) -> Cursor:

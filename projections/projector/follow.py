@@ -14,7 +14,7 @@ from projections.projector.advance import StepReport, advance
 from projections.projector.rebuild import Asked, rebuild
 from projections.schemes.registry import check_views_whole
 from projections.views.belonging import check_clock, check_history
-from projections.views.database import Views, has_live
+from projections.views.database import Build, Views, has_live
 from projections.views.definitions import check_definitions
 from projections.views.readahead import Windows
 from replay.decisions.adopt import adopt_used_by_views
@@ -70,11 +70,13 @@ def follow(
     stay: bool,
     told: Callable[[StepReport], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
+    beside: Callable[[Build], None] = lambda _: None,
 ) -> None:
     """Move the live build on to the ledger's head, and with `stay` on and on until it is stopped.
 
     Makes the views where there are none, once the ledger holds anything. A rebuild may switch meanwhile: a step moves
-    what is live then. Raises StoreError when another process follows and when a file was removed or replaced,
+    what is live then. `beside` is told where the live build stands, at the beginning and after each step, and moves
+    what is kept beside it. Raises StoreError when another process follows and when a file was removed or replaced,
     LevelbookError for a scheme whose view is not whole,
     OtherHistory where the ledger is not the one that the views were moved by, AheadOfClock where its clock stands
     behind them, ClockJumped where it jumps forward.
@@ -94,7 +96,9 @@ def follow(
             rebuild(views, Asked())
         if not stopped():
             with views.reading() as connection:
-                check_history(store, views.live(connection))
+                live = views.live(connection)
+                check_history(store, live)
+            beside(live)
         used_until = 0  # what is used up to here is adopted
         while not stopped():
             check_alone()
@@ -112,6 +116,7 @@ def follow(
             if head != live.position or due or now >= live.as_of + FRESH_MICROS:
                 moved = advance(views, live.build, now, windows=windows)
                 told(moved)
+                beside(moved.build)
                 if moved.build.position >= head and not stay:
                     return
             elif not stay:

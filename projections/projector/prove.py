@@ -16,7 +16,8 @@ from projections.views.tables import Tables
 from replay.errors import DamagedError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
-from replay.schemes.registry import choose, kinds, schemes_of
+from replay.policies.catalog import DEFAULT, Choice
+from replay.schemes.registry import choose_where_given, kinds, schemes_of
 from replay.store.base import Store
 from replay.store.queries import counts_behind, counts_of, tally
 
@@ -45,8 +46,12 @@ def prove(
     random: Random,
     sample: int = SAMPLE,
     progress: Callable[[int], None] = lambda _: None,
+    choice: Choice = DEFAULT,
 ) -> Proof:
-    """Hold a build against independent replays at its own (position, as_of), and its rows against one another."""
+    """Hold a build against independent replays at its own (position, as_of), and its rows against one another.
+
+    `choice`: what the build is judged by, where not by the ledger's policies.
+    """
     moment = Moment(build.as_of, 0, build.position)
     aside = {(row.subject, row.scheme) for row in connection.execute(select(tables["set_aside"]))}
     problems: list[str] = []
@@ -56,7 +61,7 @@ def prove(
         subjects = [item["subject"] for item in list_subjects(store, kind)]
         chosen = sorted(random.sample(subjects, min(sample, len(subjects))))
         for judging in [scheme.replay for scheme in schemes_of(kind)]:
-            policies = choose(store, judging, moment)
+            policies = choose_where_given(store, judging, moment, choice)
             for subject in chosen:
                 if (subject, judging.scheme) in aside:
                     continue

@@ -22,19 +22,19 @@ from projections.projector.prove import SAMPLE, Proof, prove
 from projections.projector.units import Units
 from projections.schemes.registry import check_views_whole, view_of
 from projections.views.belonging import check_belongs, problems_of
-from projections.views.database import BUILDING, FORMER, LIVE, Build, Views
+from projections.views.database import BUILDING, FORMER, LIVE, READY, Build, Views
 from projections.views.step import Step
 from projections.views.tables import TABLE_NAMES
 from replay.decisions.adopt import adopt_used_by_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
+from replay.policies.catalog import DEFAULT, Choice
 from replay.schemes.registry import SCHEMES, kinds
 
 PROVING: Final = "proving"
 PROVED: Final = "proved"
-READY: Final = "ready"
-"""The phases of a build after it is filled and caught up; ready: it is or was live."""
+"""The phases of a build after it is filled and caught up."""
 TRIES: Final = 100
 RECORDS_BEFORE_BULK: Final = 500_000
 """Fewer records are judged by plain rules: where compiled ones are not cached yet, making them takes up to a minute."""
@@ -84,7 +84,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
         fill(views, build, progress, asked.segments)
         _catch_up(views, build, progress)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
-        proof = _prove(views, build, asked.sample, seed, progress)
+        proof = prove_build(views, build, asked.sample, seed, progress)
         not_compared = _problems_of_live(views)
         compared_with, found = (None, []) if not_compared else _compare(views, build)
         if not asked.dry_run:
@@ -145,22 +145,33 @@ def _begin(views: Views, asked: Asked) -> tuple[int, bool]:
         return number, False
 
 
-def new_build(views: Views, connection: Connection, number: int, role: str, schemes: tuple[str, ...] = ()) -> Build:
-    """A build still to be filled: at the ledger's head and now; where it is of some views only, like the live one."""
+def new_build(
+    views: Views,
+    connection: Connection,
+    number: int,
+    role: str,
+    schemes: tuple[str, ...] = (),
+    choice: Choice = DEFAULT,
+) -> Build:
+    """A build still to be filled: at the ledger's head and now.
+
+    Where it is of some views only, or by candidate policies, it is at the moment of the live one.
+    """
     store, now = views.store, views.store.now()
-    if schemes:
+    if schemes or choice.is_own_set:
         live = views.live(connection)
         check_belongs(store, live)
-        position, as_of, policies, chain = live.position, live.as_of, live.policies, live.chain
+        position, as_of, chain = live.position, live.as_of, live.chain
     else:
         head = store.head()
-        position, as_of, policies, chain = head.position, now, "", head.chain.hex()
+        position, as_of, chain = head.position, now, head.chain.hex()
         if position == 0:
             raise UsageError(f"{store.name} holds no record; there is nothing to show")
-        with_policies = Step(
-            store, connection, views.tables(number), Moment(as_of, 0, position), Moment(as_of, 0, position)
-        )
-        policies = with_policies.policies_json()
+    if schemes:
+        policies = live.policies
+    else:
+        moment = Moment(as_of, 0, position)
+        policies = Step(store, connection, views.tables(number), moment, moment, choice=choice).policies_json()
     cursor = first_cursor(schemes, in_bulk=position >= RECORDS_BEFORE_BULK)
     return Build(
         build=number,
@@ -216,7 +227,8 @@ def _note_phase(views: Views, number: int, phase: str) -> None:
         views.note(connection, number, phase=phase)
 
 
-def _prove(views: Views, number: int, sample: int, seed: int, progress: Progress) -> Proof:
+def prove_build(views: Views, number: int, sample: int, seed: int, progress: Progress) -> Proof:
+    """Hold a build against independent replays under its own policies. Raises LevelbookError where it does not hold."""
     with views.reading() as connection:
         build = views.build(connection, number)
         proof = prove(
@@ -227,6 +239,7 @@ def _prove(views: Views, number: int, sample: int, seed: int, progress: Progress
             Random(seed),
             sample,
             lambda done: progress(PROVING, done, 0),
+            views.choice(connection, build),
         )
     with views.moving() as connection:
         units = Units(build_step(views, connection, build))

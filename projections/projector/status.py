@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from domain.calendar import parse_instant, shanghai_text
 from domain.limits import SECOND_MICROS
 from projections.projector.fill import FILLING
 from projections.reading.reader import Reading
 from projections.views.belonging import problems_of
+from projections.views.candidates import CandidateBuild, candidate_json, candidates, drift, shadow
 from projections.views.database import BUILDING, FORMER, LIVE, Build, Views, open_views
 from projections.views.location import has_views
 from replay.errors import LevelbookError
@@ -56,7 +57,17 @@ def status_beside(store: Store) -> dict[str, Any] | None:
             return views_status(views)
     except LevelbookError as error:
         nothing: dict[str, Any] = {"live": None, "views": [], "set_aside": [], "rebuild": None, "former": None}
+        nothing["candidates"] = []
         return {**nothing, "problems": [str(error)]}
+
+
+def shadow_beside(store: Store) -> dict[str, Any] | None:
+    """The shadow of the views beside a ledger, with the drift of its last day; None where there is none."""
+    if not has_views(store):
+        return None
+    with open_views(store, only_read=True) as views:
+        found = shadow_status(views)
+    return None if found is None else found | {"drift": _last_day(found["drift"])}
 
 
 def views_status(views: Views) -> dict[str, Any]:
@@ -82,6 +93,8 @@ def views_status(views: Views) -> dict[str, Any]:
                 {name: row._mapping[name] for name in ("subject", "scheme", "position", "reason", "trace")}
                 for row in connection.execute(select(set_aside).order_by(set_aside.c.subject, set_aside.c.scheme))
             ]
+        at_hand = candidates(views, connection)
+        others = [_candidate_json(views, connection, found, head.position, now) for found in at_hand]
     for view in shown:
         view["stale"] = sum(1 for row in aside if row["scheme"] == view["scheme"])
     return {
@@ -91,8 +104,25 @@ def views_status(views: Views) -> dict[str, Any]:
         "unexpected": sum(1 for row in aside if row["trace"] is not None),
         "rebuild": None if BUILDING not in builds else _rebuild_json(builds[BUILDING], now),
         "former": None if FORMER not in builds else _build_json(builds[FORMER], head.position, now),
+        "candidates": others,
         "problems": [] if live is None else problems_of(store, live),
     }
+
+
+def _candidate_json(views: Views, connection: Connection, found: CandidateBuild, head: int, now: int) -> dict[str, Any]:
+    """Where a build by candidate policies stands, and how many of its levels differed when that was last noted."""
+    aside = select(func.count()).select_from(views.tables(found.build.build)["set_aside"])
+    noted = drift(views, connection, found.hash)
+    return {
+        **_build_json(found.build, head, now),
+        **candidate_json(found),
+        "set_aside": connection.execute(aside).scalar_one(),
+        "drift": _last_day(noted),
+    }
+
+
+def _last_day(noted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in noted if row["day"] == noted[-1]["day"]]
 
 
 def _build_json(build: Build, head: int, now: int) -> dict[str, Any]:
@@ -126,3 +156,13 @@ def _rebuild_json(build: Build, now: int) -> dict[str, Any]:
         "seconds_left": left,
         "seconds_since_moved": max(now - build.moved_at, 0) // SECOND_MICROS,
     }
+
+
+def shadow_status(views: Views) -> dict[str, Any] | None:
+    """The shadow with all of its drift; None where there is none."""
+    head, now = views.store.head().position, views.store.now()
+    with views.reading() as connection:
+        found = shadow(views, connection)
+        if found is None:
+            return None
+        return _candidate_json(views, connection, found, head, now) | {"drift": drift(views, connection, found.hash)}

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from projections.http.problems import Problem
+from projections.projector.status import shadow_beside
 from projections.reading.freshness import freshness
 from projections.reading.reader import Reading
 from replay.errors import LevelbookError
@@ -68,6 +70,21 @@ class _ViewsLag(Collector):
         yield GaugeMetricFamily("levelbook_views_position", "Position of the views", standing.position)
         yield GaugeMetricFamily("levelbook_views_lag_events", "Events not taken in yet", lag["lag_events"])
         yield GaugeMetricFamily("levelbook_views_lag_seconds", "Seconds from as_of to now", lag["lag_seconds"])
+        with suppress(LevelbookError), self._reading.store() as store:
+            yield from _of_shadow(shadow_beside(store), standing.position)
+
+
+def _of_shadow(found: dict[str, Any] | None, position: int) -> Iterator[Metric]:
+    """How a shadow is kept, and how many levels differed when that was last counted; nothing without one."""
+    if found is None:
+        return
+    yield GaugeMetricFamily("levelbook_shadow_lag_events", "Events behind the views", position - found["position"])
+    stopped = int(found["problem"] is not None)
+    yield GaugeMetricFamily("levelbook_shadow_stopped", "Whether the shadow is set aside", stopped)
+    differing = GaugeMetricFamily("levelbook_shadow_differing", "Levels that differ, by the day", labels=["scheme"])
+    for row in found["drift"]:
+        differing.add_metric([row["scheme"]], row["differ"])
+    yield differing
 
 
 def routes() -> list[Route]:

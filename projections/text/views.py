@@ -8,13 +8,17 @@ from domain.calendar import shanghai_text
 from projections.terminal.tables import LEFT, RIGHT, print_table
 from projections.text.output import print_json
 from projections.text.words import Words
+from projections.views.candidates import candidate_json
 
 if TYPE_CHECKING:
     from projections.projector.advance import Retried, StepReport
     from projections.projector.compare import LevelDifference
+    from projections.projector.prove import Proof
     from projections.projector.rebuild import Report
+    from projections.views.candidates import CandidateBuild, Counted
     from projections.views.database import Build
 
+HASH_DIGITS: Final = 12
 SHOWN_MAX: Final = 50
 """Differences shown to people; JSON has all."""
 
@@ -176,6 +180,76 @@ def print_views(found: dict[str, Any], words: Words) -> None:
         click.echo(words.views("rebuild", **rebuild | {"phase": phase, "left": left}))
     if found["former"] is not None:
         click.echo(words.views("former", **found["former"]))
+    for item in found["candidates"]:
+        print_candidate(item, words)
+
+
+def print_candidate(found: dict[str, Any], words: Words) -> None:
+    """A build by candidate policies: by which, where it stands, how many levels differed when last noted."""
+    told = found | {"hash": found["hash"][:HASH_DIGITS], "policies": _revisions(found["policies"], words)}
+    told["phase"] = words.code("phase", found["phase"])
+    click.echo(words.views("shadow" if found["kept"] else "beside", **told))
+    if found["problem"] is not None:
+        click.echo(words.views("shadow_stopped", problem=found["problem"]))
+    if found["set_aside"]:
+        click.echo(words.views("candidate_aside", set_aside=found["set_aside"]))
+    for row in found["drift"]:
+        click.echo(words.views("drift", **row | {"scheme": words.code_beside("scheme", row["scheme"])}))
+
+
+def _revisions(policies: list[dict[str, Any]], words: Words) -> str:
+    named = [
+        f"{words.code_beside('scheme', item['scheme'])} {item['id']}@{item['hash'][:HASH_DIGITS]}" for item in policies
+    ]
+    return words("between").join(named)
+
+
+def print_shadow(found: dict[str, Any] | None, language: str, *, as_json: bool) -> None:
+    """The shadow with all of its drift, None where there is none."""
+    if as_json:
+        print_json({"shadow": found})
+        return
+    words = Words(language, {})
+    if found is None:
+        click.echo(words.views("no_shadow"))
+    else:
+        print_candidate(found, words)
+
+
+def print_beside(
+    found: "CandidateBuild", counts: "list[Counted]", proof: "Proof | None", language: str, *, as_json: bool
+) -> None:
+    """A build by candidate policies that was made: its proof, and how many of its levels differ from the live ones."""
+    build = {**_build_told(found.build), **candidate_json(found), "differing": [item._asdict() for item in counts]}
+    if as_json:
+        print_json(build | {"levels_compared": None if proof is None else proof.compared})
+        return
+    words = Words(language, {})
+    told = build | {"policies": _revisions(build["policies"], words), "hash": found.hash[:HASH_DIGITS]}
+    click.echo(words.views("shadow_kept" if build["kept"] else "beside_built", **told))
+    if proof is not None:
+        click.echo(words.views("beside_proved", compared=proof.compared, rows=proof.rows))
+    for item in counts:
+        row = item._asdict() | {"scheme": words.code_beside("scheme", item.scheme)}
+        click.echo(words.views("differing", **row))
+
+
+def print_dropped(found: "CandidateBuild | None", language: str, *, as_json: bool) -> None:
+    """A build by candidate policies that was removed, None where there was none."""
+    if as_json:
+        print_json({"removed": None if found is None else found.hash})
+        return
+    words = Words(language, {})
+    told = None if found is None else found.hash[:HASH_DIGITS]
+    click.echo(words.views("no_shadow") if told is None else words.views("candidate_removed", hash=told))
+
+
+def print_shadow_stopped(found: "CandidateBuild", problem: str, language: str, *, as_json: bool) -> None:
+    """That a shadow cannot be moved on, while following goes on."""
+    if as_json:
+        print_json({"shadow": found.hash, "problem": problem})
+    else:
+        click.echo(Words(language, {}).views("shadow_stopped", problem=problem))
 
 
 def _print_aside(found: dict[str, Any], words: Words) -> None:

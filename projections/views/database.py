@@ -5,6 +5,7 @@ database. A build is one whole set of tables (`projections.views.tables`); one i
 that was live before may be kept to switch back to.
 """
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -15,10 +16,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Engine, Row, Table, insert, inspect, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.policy import policy_of
 from projections.views.changes import LevelWatch, StoodAt, note_switch
 from projections.views.location import POSTGRES_SCHEMA, has_views, views_path
 from projections.views.tables import Tables, control_tables, tables_of, view_statements
 from replay.errors import NotExaminedError, StoreError, UsageError
+from replay.policies.catalog import DEFAULT, Choice
 from replay.store.base import Store
 from replay.store.beside import (
     Failure,
@@ -35,8 +38,8 @@ from replay.store.beside import (
 from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 
-FORMAT: Final = 5
-"""Of the tables and `v1_…` views. 5: what was announced is kept; a tier's figures by day and the calendar are shown."""
+FORMAT: Final = 6
+"""Of the tables and `v1_…` views. 6: there are builds by candidate policies, and a shadow that is shown."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 _READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")
@@ -46,7 +49,11 @@ LIVE: Final = "live"
 BUILDING: Final = "building"
 FORMER: Final = "former"
 CHECKING: Final = "checking"
-"""The roles of a build."""
+BESIDE: Final = "beside"
+SHADOW: Final = "shadow"
+"""The roles of a build. Those beside the live one, and a shadow, which follows it, are by candidate policies."""
+READY: Final = "ready"
+"""The phase of a build that is whole: it is or was live, or may be looked at beside the live one."""
 _DAMAGED: Final = ("malformed", "not a database", "no such table", "no such column")
 _UNDEFINED: Final = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column."""
@@ -93,7 +100,9 @@ class Views:
         self._engine = engine
         self._path = path
         self._file = None if path is None else OpenedFile(path, mode)
-        self.about, self._builds, self.changes = control_tables(schema)
+        control = control_tables(schema)
+        self.about, self._builds, self.changes = control.about, control.builds, control.changes
+        self.candidates, self.drift = control.candidates, control.drift
 
     @property
     def place(self) -> str:
@@ -224,6 +233,25 @@ class Views:
     def drop_build(self, connection: Connection, build: int) -> None:
         self.tables(build).metadata.drop_all(connection)
         connection.execute(self._builds.delete().where(self._builds.c.build == build))
+        connection.execute(self.candidates.delete().where(self.candidates.c.build == build))
+
+    def choice(self, connection: Connection, build: Build) -> Choice:
+        """What a build is judged by where not by the ledger's policies."""
+        if build.role not in (BESIDE, SHADOW):
+            return DEFAULT
+        query = select(self.candidates.c.policies).where(self.candidates.c.build == build.build)
+        return Choice(given=tuple(map(policy_of, json.loads(connection.execute(query).scalar_one()))))
+
+    def shown_shadow(self, connection: Connection) -> int | None:
+        """The number of the shadow that the `v1_…` views show beside the live build."""
+        found = self.in_role(connection, SHADOW)
+        return found.build if found is not None and found.phase == READY else None
+
+    def show(self, connection: Connection, live: int) -> None:
+        """Make the `v1_…` views anew: of a build, and of the shadow beside it."""
+        for name, statement in view_statements(live, self.schema, self.shown_shadow(connection)):
+            connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+            connection.execute(text(f"CREATE VIEW {name} AS {statement}"))
 
     def switch(self, connection: Connection, build: int) -> None:
         """Make a build the live one: the `v1_…` views show it from this transaction's end on.
@@ -233,9 +261,7 @@ class Views:
         live, made = self.in_role(connection, LIVE), self.build(connection, build)
         before = None if live is None else self.tables(live.build)
         note_switch(connection, self.changes, before, self.tables(build), StoodAt(made.position, made.as_of))
-        for name, statement in view_statements(build, self.schema):
-            connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
-            connection.execute(text(f"CREATE VIEW {name} AS {statement}"))
+        self.show(connection, build)
         if live is not None and live.build != build:
             self.note(connection, live.build, role=FORMER)
         self.note(connection, build, role=LIVE)

@@ -14,8 +14,8 @@ from replay.schema.definitions import SQLITE_SQL, NamedObject, definition_proble
 from replay.schema.postgres_catalog import catalog, expected_tables, plain
 from replay.store.base import Store
 
-_TABLE_ALIAS: Final = re.compile(r"\b(b\d+_\w+) AS ([ls])\b")
-_QUALIFIED: Final = re.compile(r"\b(?:b\d+_\w+|builds)\.(?=\w)")
+_TABLE_ALIAS: Final = re.compile(r"\b(b\d+_\w+|builds|candidates) AS ([a-z])\b")
+_QUALIFIED: Final = re.compile(r"\b(?:b\d+_\w+|builds|drift)\.(?=\w)")
 
 
 def views_differ(views: Views, connection: Connection) -> list[str]:
@@ -23,7 +23,7 @@ def views_differ(views: Views, connection: Connection) -> list[str]:
     builds = views.builds(connection)
     tables = views.all_tables(connection)
     live = next((build.build for build in builds if build.role == LIVE), None)
-    statements = [] if live is None else view_statements(live, views.schema)
+    statements = [] if live is None else view_statements(live, views.schema, views.shown_shadow(connection))
     if views.schema is None:
         found = sqlite_definitions((row[0], row[1], row[2], row[3]) for row in connection.exec_driver_sql(SQLITE_SQL))
         texts = [statement for table in tables for statement in sqlite_statements_of(table)]
@@ -75,4 +75,4 @@ def _plain_view(named: NamedObject, text: str) -> str:
     """A view's text as every version of PostgreSQL would write it: without the names of its one table."""
     if named.kind != "view":
         return text
-    return _QUALIFIED.sub("", _TABLE_ALIAS.sub(r"\1 \2", text))
+    return _QUALIFIED.sub("", _TABLE_ALIAS.sub(r"\1 \2", text.replace("NULL::boolean", "NULL")))

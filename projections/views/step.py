@@ -31,9 +31,9 @@ from projections.views.readahead import Windows
 from projections.views.tables import Tables
 from replay.columnar.columns import WHATS
 from replay.history.timeline import RETRACTED, Moment, event_at, event_of_row
-from replay.policies.catalog import DEFAULT, adopted_policies
+from replay.policies.catalog import DEFAULT, Choice, adopted_policies
 from replay.replaying.base import Policies
-from replay.schemes.registry import SCHEMES, choose
+from replay.schemes.registry import SCHEMES, choose_where_given
 from replay.store.base import Store
 from replay.store.queries import event_rows_with_refs, row_named
 
@@ -74,8 +74,11 @@ class Step:
         after: Moment,
         windows: Windows | None = None,
         watch: LevelWatch | None = None,
+        choice: Choice = DEFAULT,
     ) -> None:
+        """`choice`: what the build is judged by, where not by the ledger's policies."""
         self.store = store
+        self._choice = choice
         self._watch = watch
         self.windows = Windows() if windows is None else windows
         self.connection = connection
@@ -94,7 +97,10 @@ class Step:
     @cached_property
     def policies(self) -> dict[str, Policies]:
         """By scheme, what judges at the step's end."""
-        return {code: choose(self.store, scheme.replay, self.after, DEFAULT) for code, scheme in SCHEMES.items()}
+        chosen = self._choice
+        return {
+            code: choose_where_given(self.store, scheme.replay, self.after, chosen) for code, scheme in SCHEMES.items()
+        }
 
     def revisions(self) -> dict[str, list[list[str]]]:
         """By scheme, id and hash of the revisions that judge."""

@@ -8,7 +8,7 @@ the live ones; a switch makes the `v1_…` views anew.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table
 
@@ -150,6 +150,7 @@ HIDDEN: Final = {
     "tier_days": ("tier", "is_open", "cleared_out"),
 }
 """By table, the columns that no `v1_…` view shows."""
+STANDING: Final = ("position", "as_of", "program")
 
 
 class Tables:
@@ -175,9 +176,23 @@ def tables_of(build: int, schema: str | None) -> Tables:
     return Tables(build, schema)
 
 
+class Control(NamedTuple):
+    """The tables that tell of the builds."""
+
+    about: Table
+    """Which ledger the views belong to."""
+    builds: Table
+    changes: Table
+    """The last change of each level that was live."""
+    candidates: Table
+    """Of each build by candidate policies, which these are."""
+    drift: Table
+    """By day, how many levels a shadow shows otherwise than the live build."""
+
+
 @cache
-def control_tables(schema: str | None) -> tuple[Table, Table, Table]:
-    """Which ledger the views belong to, which builds there are, and the last change of each level that was live."""
+def control_tables(schema: str | None) -> Control:
+    """The tables that tell of the builds; made once a process."""
     metadata = MetaData(schema=schema)
     about = Table(
         "about",
@@ -210,11 +225,44 @@ def control_tables(schema: str | None) -> tuple[Table, Table, Table]:
         *(_key("subject"), _key("scheme"), Column("number", BIG, nullable=False, unique=True)),
         *(_big("position"), _big("as_of")),
     )
-    return about, builds, changes
+    candidates = Table(
+        "candidates", metadata, _key("build", text=False), _text("hash"), _text("policies"), _text("problem", null=True)
+    )
+    drift = Table(
+        "drift",
+        metadata,
+        *(_key("policy_hash"), _key("day"), _key("scheme"), _big("levels"), _big("differ")),
+        *(_big("position"), _big("as_of")),
+    )
+    return Control(about, builds, changes, candidates, drift)
 
 
-def view_statements(build: int, schema: str | None) -> list[tuple[str, str]]:
-    """The `v1_…` views of a build: name and statement."""
+@cache
+def columns_of(view: str) -> dict[str, Column[Any]]:
+    """By name, the columns of a `v1_…` view, in order; those of `v1_standing` are of `builds`."""
+    name = view.removeprefix(f"{CONTRACT}_")
+    control = control_tables(None)
+    if name == "standing":
+        return {column.name: column for column in control.builds.columns if column.name in STANDING}
+    if name == "shadow_drift":
+        return {column.name: column for column in control.drift.columns}
+    if name == "shadow_levels":
+        return {column.name: column for column in _shadow_columns()}
+    shown = [column for column in _columns()[name] if column.name not in HIDDEN.get(name, ())]
+    return {column.name: column for column in (*shown, *((_flag("stale"),) if name == "levels" else ()))}
+
+
+def _shadow_columns() -> list[Column[Any]]:
+    return [
+        *(_text("subject"), _text("scheme"), _text("state"), _text("level", null=True)),
+        *(_text("shadow_state", null=True), _text("shadow_level", null=True)),
+        Column("differs", Boolean(create_constraint=False), nullable=True),
+        *(_text("policy_hash"), _big("position"), _big("as_of")),
+    ]
+
+
+def view_statements(build: int, schema: str | None, shadow: int | None = None) -> list[tuple[str, str]]:
+    """The `v1_…` views of a build, and of the shadow beside it: name and statement."""
     prefix = "" if schema is None else f"{schema}."
     statements = []
     for name, columns in _columns().items():
@@ -222,8 +270,33 @@ def view_statements(build: int, schema: str | None) -> list[tuple[str, str]]:
             continue
         shown = [column.name for column in columns if column.name not in HIDDEN.get(name, ())]
         statements.append((f"{prefix}{CONTRACT}_{name}", _select(name, shown, build, prefix)))
-    standing = f"SELECT position, as_of, program FROM {prefix}builds WHERE build = {build}"
-    return [*statements, (f"{prefix}{CONTRACT}_standing", standing)]
+    standing = f"SELECT {', '.join(STANDING)} FROM {prefix}builds WHERE build = {build}"
+    drift = f"SELECT {', '.join(column.name for column in control_tables(schema).drift.columns)} FROM {prefix}drift"
+    return [
+        *statements,
+        (f"{prefix}{CONTRACT}_standing", standing),
+        (f"{prefix}{CONTRACT}_shadow_levels", _shadow(build, build if shadow is None else shadow, prefix)),
+        (f"{prefix}{CONTRACT}_shadow_drift", drift),
+    ]
+
+
+def _shadow(live: int, shadow: int, prefix: str) -> str:
+    """The levels of the live build beside those of a shadow: no row where that is the live build itself.
+
+    Whether two levels differ is said only where both builds stand at one moment and have neither set aside. Written as
+    PostgreSQL keeps it.
+    """
+    same = "p.position = q.position AND p.as_of = q.as_of AND a.reason IS NULL AND b.reason IS NULL"
+    aside = "LEFT JOIN {0}b{1}_set_aside AS {2} ON {2}.subject = l.subject AND {2}.scheme = l.scheme"
+    differs = "l.state <> COALESCE(s.state, '') OR COALESCE(l.level, '') <> COALESCE(s.level, '')"
+    return (
+        "SELECT l.subject, l.scheme, l.state, l.level, s.state AS shadow_state, s.level AS shadow_level,"
+        f" CASE WHEN {same} THEN {differs} ELSE NULL END AS differs, c.hash AS policy_hash, q.position, q.as_of"
+        f" FROM {prefix}b{live}_levels AS l JOIN {prefix}builds AS p ON p.build = {live}"
+        f" JOIN {prefix}builds AS q ON q.build = {shadow} JOIN {prefix}candidates AS c ON c.build = {shadow}"
+        f" LEFT JOIN {prefix}b{shadow}_levels AS s ON s.subject = l.subject AND s.scheme = l.scheme"
+        f" {aside.format(prefix, live, 'a')} {aside.format(prefix, shadow, 'b')}"
+    )
 
 
 def _select(name: str, columns: Sequence[str], build: int, prefix: str) -> str:

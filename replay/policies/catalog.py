@@ -29,6 +29,19 @@ class Choice(NamedTuple):
     """ID, or ID@HASH; the hash may be shortened."""
     folder: Path | None = None
     """The set that takes the place of the program's own files and of what was adopted."""
+    given: tuple[Policy, ...] = ()
+    """Such a set that is at hand, in place of a folder."""
+
+    @property
+    def is_own_set(self) -> bool:
+        """Whether a set takes the place of the program's own files and of what was adopted."""
+        return self.folder is not None or bool(self.given)
+
+    def of(self, scheme: str) -> list[Policy]:
+        """The policies of a scheme in the set, every revision; without one, in the program's own files."""
+        if self.given:
+            return [policy for policy in self.given if policy.scheme == scheme]
+        return given_policies(scheme, self.folder)
 
 
 DEFAULT: Final = Choice()
@@ -48,9 +61,9 @@ def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: in
     Raises UsageError when the one that was asked for is not there.
     """
     if choice.policy is not None:
-        known = [*given_policies(scheme, choice.folder), *(item.policy for item in adopted_policies(store, scheme))]
-        return [_named(choice.policy, _latest(store, scheme, choice.folder, position), known)]
-    current = _current(store, scheme, choice.folder, position)
+        known = [*choice.of(scheme), *(item.policy for item in adopted_policies(store, scheme))]
+        return [_named(choice.policy, _latest(store, scheme, choice, position), known)]
+    current = _current(store, scheme, choice, position)
     if not current:
         raise UsageError(
             f"{choice.folder} holds no policy of {scheme}; name a folder that does, or leave out --policies"
@@ -62,19 +75,18 @@ def previewed(store: Store, scheme: str, choice: Choice, as_of: int, position: i
     """The versions that are open for preview at an instant and not in force yet, the earliest first."""
     if choice.policy is not None:
         return []
-    current = _current(store, scheme, choice.folder, position)
+    current = _current(store, scheme, choice, position)
     return [p for p in current if p.preview_from is not None and p.preview_from <= as_of < p.in_force_from]
 
 
 def beside(choice: Choice, scheme: str) -> Choice:
-    """The choice for a scheme that is judged beside the one asked for: the same folder, where it has such a policy."""
-    folder = choice.folder
-    return Choice(folder=folder if folder is not None and given_policies(scheme, folder) else None)
+    """The choice for a scheme that is judged beside the one asked for: the same set, where it has such a policy."""
+    return choice._replace(policy=None) if choice.is_own_set and choice.of(scheme) else DEFAULT
 
 
 def check_adoptable(store: Store, policy: Policy) -> None:
     """Raises UsageError for a version in force from the same instant as another: replays could not choose."""
-    latest = _latest(store, policy.scheme, None, store.head().position)
+    latest = _latest(store, policy.scheme, DEFAULT, store.head().position)
     for other in latest.values():
         if other.id != policy.id and other.in_force_from == policy.in_force_from:
             raise UsageError(
@@ -83,13 +95,9 @@ def check_adoptable(store: Store, policy: Policy) -> None:
             )
 
 
-def _current(store: Store, scheme: str, folder: Path | None, position: int) -> list[Policy]:
+def _current(store: Store, scheme: str, choice: Choice, position: int) -> list[Policy]:
     """The revision of each version that counts, the earliest version first."""
-    current = _counting(scheme, folder)
-    if folder is None:
-        current |= {
-            item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position
-        }
+    current = _latest(store, scheme, choice, position)
     by_date = sorted(current.values(), key=lambda policy: (policy.in_force_from, policy.id))
     for one, other in pairwise(by_date):
         if one.in_force_from == other.in_force_from:
@@ -100,18 +108,13 @@ def _current(store: Store, scheme: str, folder: Path | None, position: int) -> l
     return by_date
 
 
-def _latest(store: Store, scheme: str, folder: Path | None, position: int) -> dict[str, Policy]:
-    """By id, the revision that counts: the one adopted last, or the last file; of a folder, its last file."""
-    latest = _counting(scheme, folder)
-    if folder is None:
+def _latest(store: Store, scheme: str, choice: Choice, position: int) -> dict[str, Policy]:
+    """By id, the revision that counts: the one adopted last, or the last file; of a set, its last one."""
+    found = choice.of(scheme) if choice.is_own_set else shipped(scheme)
+    latest = {policy.id: policy for policy in found}
+    if not choice.is_own_set:
         latest |= {item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position}
     return latest
-
-
-def _counting(scheme: str, folder: Path | None) -> dict[str, Policy]:
-    """By id, the revision in the files that counts: of several of one version, the last."""
-    found = shipped(scheme) if folder is None else given_policies(scheme, folder)
-    return {policy.id: policy for policy in found}
 
 
 def given_policies(scheme: str, folder: Path | None) -> list[Policy]:

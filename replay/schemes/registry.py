@@ -369,11 +369,19 @@ def plain_of(store: Store, found: Replay) -> Replay:
 
 def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:
     """The policies that judge at a moment, and those that are judged beside or previewed."""
+    return _chosen(store, SCHEMES[judging.scheme], moment, choice, choice)
+
+
+def choose_where_given(store: Store, judging: type[Replay], moment: Moment, choice: Choice) -> Policies:
+    """As `choose`, but of schemes of which the set that is chosen has no policy, those that judge by default."""
+    return _chosen(store, SCHEMES[judging.scheme], moment, beside(choice, judging.scheme), choice)
+
+
+def _chosen(store: Store, scheme: Scheme, moment: Moment, own: Choice, others: Choice) -> Policies:
     at = (moment.as_of, moment.position)
-    scheme = SCHEMES[judging.scheme]
-    own = versions(store, scheme.code, choice, *at)
-    others = [policy for name in scheme.rests_on for policy in versions(store, name, beside(choice, name), *at)]
-    return Policies(own, others, previewed(store, scheme.code, choice, *at) if scheme.previews else ())
+    judging = versions(store, scheme.code, own, *at)
+    judged_beside = [policy for name in scheme.rests_on for policy in versions(store, name, beside(others, name), *at)]
+    return Policies(judging, judged_beside, previewed(store, scheme.code, own, *at) if scheme.previews else ())
 
 
 def adopted_then(store: Store, judging: type[Replay], moment: Moment) -> Policies:

@@ -11,8 +11,8 @@ from domain.limits import DAY_MICROS, HOUR_MICROS
 from projections.projector.advance import advance
 from projections.projector.fill import fill
 from projections.projector.prove import Proof, prove
-from projections.projector.rebuild import READY, new_build
-from projections.views.database import LIVE, Build, Views
+from projections.projector.rebuild import new_build
+from projections.views.database import LIVE, READY, Build, Views
 from projections.views.readahead import Windows
 from projections.views.tables import TABLE_NAMES
 from tests.support.making import ingest_events

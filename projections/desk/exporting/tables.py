@@ -138,9 +138,23 @@ def _operations(values: Values) -> Found:
     views, ledger = values["views"], values["ledger"]
     vain = ledger["retract_nothing"]
     return {
-        **({} if views is None else {"views": views["views"], "set-aside": _set_aside(views)}),
+        **({} if views is None else _of_views(views)),
         "retract-nothing": vain["latest"] if vain else [],
         "types": [{"type": name, "records": count} for name, count in ledger["types"].items()],
+    }
+
+
+def _of_views(views: Row) -> Found:
+    """Schemes, what is set aside, builds by candidate policies and their drift."""
+    named = ("hash", "kept", "position", "as_of", "lag_events", "set_aside", "problem")
+    return {
+        "views": views["views"],
+        "set-aside": _set_aside(views),
+        "candidates": [
+            {name: found[name] for name in named} | {"policies": " ".join(item["hash"] for item in found["policies"])}
+            for found in views["candidates"]
+        ],
+        "drift": [{"hash": found["hash"]} | row for found in views["candidates"] for row in found["drift"]],
     }
 
 

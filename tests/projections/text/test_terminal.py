@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "refused-店.jsonl").write_bytes('{"店": "é"}\n'.encode())
     (path / "店").mkdir()
     (path / "店" / "客").touch()
+    shutil.copy(ROOT / "fixtures" / "errors" / "candidate.toml", path)
     (path / "店.toml").write_text('scheme = "店"\n', "utf-8")
     (policy,) = shipped("merchant-reputation")
     toml_of(with_values(policy, amount_fen_min=100_000), path / "2022-10-26.toml")
@@ -78,7 +80,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "subjects": [()],
     "status": [(), ("--store", "店.db"), ("--lang", "zh")],
     "worklist": [("changed", "--lang", "zh"), ("totals", "--lang", "zh"), ("differing", "--format", "json")],
-    "rebuild": [("--dry-run",), ("--dry-run", "--lang", "zh")],
+    "rebuild": [("--dry-run",), ("--dry-run", "--lang", "zh"), ("--policies", "店")],
     "follow": [("--once",)],
     "serve": [("--tls-certificate", "店.pem")],  # refused: otherwise it serves until it is stopped
     "token new": [("--name", "店", "--scope", "levels:read")],
@@ -116,6 +118,9 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "rules": [("--lang", "zh"), ("creator-level", "--lang", "zh", "--against", "2021"), ("店",), ("--format", "json")],
     "policies": [(), ("--format", "json")],
     "policy check": [("店.toml",)],
+    "policy shadow start": [("店.toml",), ("candidate.toml",), ("candidate.toml", "--lang", "zh")],
+    "policy shadow status": [(), ("--lang", "zh"), ("--format", "json")],
+    "policy shadow stop": [(), ("--lang", "zh")],
     "policy adopt": [("2022-10-26",), ("2022-10-26", "--lang", "zh"), ("店.toml",)],
     "policy try": [
         ("2022-10-26.toml", "--from", "2022-11", "--to", "2022-11", "--hindsight"),

@@ -583,7 +583,7 @@ def test_what_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_views_of_another_ledger_or_form_are_refused(grown_views: Views) -> None:
-    about, _, _ = control_tables(grown_views.schema)
+    about = control_tables(grown_views.schema).about
     for values, told in (
         ({"format": 99}, ", this levelbook moves form "),
         ({"ledger": "other"}, " are of another ledger; remove the "),

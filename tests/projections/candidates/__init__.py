@@ -1,0 +1,1 @@
+"""Views hold what replays give, however they came about."""
