@@ -11,6 +11,7 @@ from replay.store.base import Store
 
 if TYPE_CHECKING:
     from projections.reading.reader import Snapshot
+    from projections.text.words import Words
 
 
 class Told(NamedTuple):
@@ -146,12 +147,17 @@ class SchemePages(NamedTuple):
     """How a policy makes the score of others, where that is told beside it."""
 
 
-def formulas(pages: SchemePages, policies: Sequence[Policy]) -> str:
+def formulas(pages: SchemePages, policies: Sequence[Policy], words: "Words") -> str:
     """How the score is made under each of these versions; under one alone without its name."""
     if pages.formula is None:
         return ""
     made = {pages.formula(policy): policy.id for policy in policies}
-    return next(iter(made)) if len(made) == 1 else "; ".join(f"{name}: {formula}" for formula, name in made.items())
+    between, colon = words("and_then"), words("colon")
+    return (
+        next(iter(made))
+        if len(made) == 1
+        else between.join(f"{name}{colon}{formula}" for formula, name in made.items())
+    )
 
 
 def months_of_rows(table: str) -> Callable[[Told], list[str]]:

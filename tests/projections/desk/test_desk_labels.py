@@ -11,6 +11,7 @@ from projections.desk.schemes.facet import formulas
 from projections.desk.schemes.registry import pages_of
 from projections.http.settings import Settings
 from projections.projector.rebuild import Asked, rebuild
+from projections.text.words import Words
 from projections.views.database import open_views
 from replay.policies.catalog import shipped
 from replay.store.opening import create_store, open_store
@@ -58,8 +59,10 @@ def test_a_score_is_said_to_be_made_as_the_version_makes_it(client: TestClient) 
     assert "The score (2021: 5 S; 2022-07-19: 4 S + B), with" in shown(
         client, "/subjects/creator/gail/timeline?scheme=creator-level&lang=en"
     )
-    assert formulas(pages_of("creator-level"), shipped("creator-level")[-1:]) == "4 S + B"
-    assert formulas(pages_of("mcn-level"), shipped("mcn-level")) == ""
+    assert formulas(pages_of("creator-level"), shipped("creator-level")[-1:], Words("en", {})) == "4 S + B"
+    assert formulas(pages_of("mcn-level"), shipped("mcn-level"), Words("en", {})) == ""
+    both = formulas(pages_of("creator-level"), shipped("creator-level"), Words("zh", {}))
+    assert both == "2021：5 S；2022-07-19：4 S + B"
 
 
 def test_what_was_announced_and_never_decided_has_its_differences(client: TestClient) -> None:
