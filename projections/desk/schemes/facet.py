@@ -152,12 +152,9 @@ def formulas(pages: SchemePages, policies: Sequence[Policy], words: "Words") -> 
     if pages.formula is None:
         return ""
     made = {pages.formula(policy): policy.id for policy in policies}
-    between, colon = words("and_then"), words("colon")
-    return (
-        next(iter(made))
-        if len(made) == 1
-        else between.join(f"{name}{colon}{formula}" for formula, name in made.items())
-    )
+    if len(made) == 1:
+        return next(iter(made))
+    return words("and_then").join(f"{name}{words('colon')}{formula}" for formula, name in made.items())
 
 
 def months_of_rows(table: str) -> Callable[[Told], list[str]]:
