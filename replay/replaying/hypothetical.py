@@ -80,6 +80,8 @@ class Ways(NamedTuple):
     unreachable: tuple[NoWay, ...]
 
 
+TOO_MANY_TO_PROVE: Final = "too_many_to_prove"
+"""Why a way is none that would take more events than can be laid over a replay."""
 TIME: Final = "time_alone"
 """The kind of a way on which nothing has to happen."""
 TOGETHER: Final = "together"

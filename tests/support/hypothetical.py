@@ -1,6 +1,7 @@
 """Events laid over plain replays of known events, and what every way must hold to."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import TypeVar
 
 import msgspec
@@ -62,3 +63,12 @@ def _assert_reached(way: Way, level: str, lay: Overlay[Replay], as_of: int) -> N
     assert len(less) == len(way.asks), way
     for events in less:
         assert not reaches(lay(events, way.reached_at), level), (way, events)
+
+
+def assert_no_part_reaches(way: Way, level: str, lay: Overlay[Replay]) -> None:
+    """Of six events or fewer, none can be left out."""
+    if len(way.events) > 6:
+        return
+    for count in range(len(way.events)):
+        for part in combinations(way.events, count):
+            assert not reaches(lay(part, way.reached_at), level), (way, part)

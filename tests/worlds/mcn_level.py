@@ -18,8 +18,11 @@ from domain.events import (
     SaleSettled,
 )
 from domain.limits import DAY_MICROS
+from domain.policy import Policy
 from replay.policies.catalog import shipped
-from tests.worlds.merchant_reputation import with_values
+from tests.oracles.creator_level import creator
+from tests.worlds.creator_level import SMALL as SMALL_CREATORS
+from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
 
 AGENCIES: Final = ("mcn/a", "mcn/b", "mcn/c")
 
@@ -143,3 +146,29 @@ def _piece(pick: Random, number: int, *, liked: bool) -> tuple[str, str, Any]:
             CreditDeducted(violation=f"v-{pick.randrange(3)}", points=pick.choice((10, 39, 41))),
         )
     return agency, "credit.restored", CreditRestored(violation=f"v-{pick.randrange(3)}")
+
+
+def creator_level_of(ledger: list[Event], position: int) -> Any:
+    """What the creators' oracle says of a creator's month, as known at a position."""
+    events = [as_the_oracle_reads(event) for event in ledger]
+    parameters = {name: item.value for name, item in SMALL_CREATORS.parameters.items()}
+    version = {
+        "id": SMALL_CREATORS.id,
+        "in_force_from": SMALL_CREATORS.in_force_from,
+        "preview_from": None,
+        "parameters": parameters,
+    }
+    found: dict[str, dict[str, str | None]] = {}
+
+    def ask(subject: str, month: str) -> str | None:
+        if subject not in found:
+            far = parse_instant("2024-01-01T00:00:00+08:00")
+            told = creator(events, as_of=far, position=position, versions=[version], subject=subject)
+            found[subject] = {item["month"]: item["level"] for item in told["months"]}
+        return found[subject].get(month)
+
+    return ask
+
+
+def values_of(policy: Policy) -> dict[str, Any]:
+    return {name: item.value for name, item in policy.parameters.items() if not name.startswith("benefit_")}

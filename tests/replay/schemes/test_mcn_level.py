@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import month_of, month_text, parse_instant
+from domain.calendar import month_of, month_text
 from domain.events import (
     Event,
 )
@@ -23,43 +23,16 @@ from replay.replaying.base import Part, Policies
 from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay, ranked
 from replay.schemes.registry import answer_of
 from tests.conftest import SOAK
-from tests.oracles.creator_level import creator
 from tests.oracles.mcn_level import board, mcn
 from tests.support.contributions import assert_contributions_add_up
 from tests.worlds.creator_level import SMALL as SMALL_CREATORS
-from tests.worlds.mcn_level import AGENCIES, BEGIN, POLICIES, SMALL, world_of
+from tests.worlds.mcn_level import AGENCIES, BEGIN, POLICIES, SMALL, creator_level_of, values_of, world_of
 from tests.worlds.merchant_reputation import as_the_oracle_reads
 
 
 def replay_of(policy: Policy, ledger: list[Event], subject: str, as_of: int, position: int) -> McnReplay:
     known = [event for event in ledger if event.position <= position]
     return McnReplay(subject, known, Moment(as_of, 0, position), Policies([policy], [SMALL_CREATORS]))
-
-
-def level_of(ledger: list[Event], position: int) -> Any:
-    """What the creators' oracle says of a creator's month, as known at a position."""
-    events = [as_the_oracle_reads(event) for event in ledger]
-    parameters = {name: item.value for name, item in SMALL_CREATORS.parameters.items()}
-    version = {
-        "id": SMALL_CREATORS.id,
-        "in_force_from": SMALL_CREATORS.in_force_from,
-        "preview_from": None,
-        "parameters": parameters,
-    }
-    found: dict[str, dict[str, str | None]] = {}
-
-    def ask(subject: str, month: str) -> str | None:
-        if subject not in found:
-            far = parse_instant("2024-01-01T00:00:00+08:00")
-            told = creator(events, as_of=far, position=position, versions=[version], subject=subject)
-            found[subject] = {item["month"]: item["level"] for item in told["months"]}
-        return found[subject].get(month)
-
-    return ask
-
-
-def values_of(policy: Policy) -> dict[str, Any]:
-    return {name: item.value for name, item in policy.parameters.items() if not name.startswith("benefit_")}
 
 
 def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, position: int) -> None:
@@ -72,7 +45,7 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
             position=position,
             parameters=values_of(policy),
             subject=subject,
-            creator_level_of=level_of(ledger, position),
+            creator_level_of=creator_level_of(ledger, position),
         )
         answer = answer_of(replay)
         found = answer.standing_json() | answer.own_json()
@@ -118,7 +91,7 @@ def test_the_boards_agree(seed: int, ranks_by: str) -> None:
             position=world.position,
             parameters=values_of(SMALL),
             board=code,
-            creator_level_of=level_of(world.ledger, world.position),
+            creator_level_of=creator_level_of(world.ledger, world.position),
         )
         found = ranked([JudgedAgency(replay.subject, replay.months) for replay in replays], month, ranks_by)
         assert [(subject, item.found.settled_fen) for subject, item in found] == [
