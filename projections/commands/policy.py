@@ -244,6 +244,12 @@ def policy_adopt(
     type=click.Choice(["category", "level", "size", "tenure"]),
     help="Group what moves by this; may be given again. Default: by each.",
 )
+@click.option(
+    "--sensitivity/--no-sensitivity",
+    default=True,
+    show_default=True,
+    help="How many move where a threshold is a step lower or higher; of many records by a sample of the subjects.",
+)
 @click.option("--sample", type=int, metavar="N", help="Of so many subjects, the same ones each time. Default: of all.")
 @language_option
 @segments_option
@@ -256,6 +262,7 @@ def policy_try(
     as_of: str | None,
     hindsight: bool,
     by: tuple[str, ...],
+    sensitivity: bool,
     sample: int | None,
     lang: str,
     segments: Path | None,
@@ -277,5 +284,6 @@ def policy_try(
     with open_at(store, segments) as opened:
         trial = trial_of(opened, candidates, asked)
         with phases(named=phases_in(lang)) as told:
-            result = run_trial(opened, trial, by or GROUPINGS, segments, partial(told, "judging subjects"))
+            progress = partial(told, "judging subjects")
+            result = run_trial(opened, trial, by or GROUPINGS, segments, progress, sensitivity=sensitivity)
     trials_text.print_trial(report_json(trial, result, by or GROUPINGS), lang, as_json=format_ == "json")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,13 @@ from replay.columnar.columns import TYPES, Columns
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.columnar.segments import BUCKETS
 from replay.columnar.size import are_many
-from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.lab.judged import JudgedSide, side_of_folded, side_of_replays
+from replay.lab.sensitivity import Hanging, Sensitivity, count_moving, count_near
 from replay.lab.traits import Traits, traits_in, traits_of
 from replay.lab.trial import PolicyTrial, Sides, TrialPeriod
 from replay.replaying.base import Policies
-from replay.schemes.registry import fold_of, kinds_read, records_of
+from replay.schemes.registry import fold_each_of, kinds_read, records_of
 from replay.store.base import Store
 
 SUBJECTS_AT_ONCE: Final = 200
@@ -34,6 +35,8 @@ THREADS: Final = 2
 
 
 Made = TypeVar("Made")
+Read = Columns | list[Columns]
+"""The columns of some subjects, or a list of all."""
 
 
 class JudgedSides(NamedTuple):
@@ -52,43 +55,67 @@ class JudgedPart(NamedTuple):
     """By period."""
     now: Sequence[JudgedSides]
     """In the same way with hindsight; none where it was not asked for."""
+    hanging: Hanging | None
+    """What hangs on thresholds; None where that was not asked for."""
 
 
 class JudgesPart(NamedTuple):
     """How the subjects of a part are judged at any moment."""
 
     names: Sequence[str]
-    judge: Callable[[Moment, Policies, int | None], JudgedSide]
-    """At a moment, under some policies; verdicts are counted from an instant on."""
+    judge: Callable[[Moment, Sequence[Policies], int | None], list[JudgedSide]]
+    """At a moment, under each of some policies; verdicts are counted from an instant on."""
     traits: Callable[[Moment], Traits]
+    of: Callable[[Sequence[str]], "JudgesPart"]
+    """In the same way some of the subjects."""
 
 
 def judged_parts(
-    store: Store, trial: PolicyTrial, made: Callable[[JudgedPart], Made], segments: Path | None = None
+    store: Store,
+    trial: PolicyTrial,
+    hanging: Sensitivity | None,
+    made: Callable[[JudgedPart], Made],
+    segments: Path | None = None,
 ) -> Iterator[Made]:
     """What is made of both sides of a trial, some subjects after others: each of which any rule reads a record once.
 
     `segments` is where sealed segments lie, if not beside the store. Raises the error of the first record that cannot
     be read, as a replay of its subject does.
     """
+
+    def judged(judging: JudgesPart) -> Made:
+        return made(_judged(trial, hanging, judging))
+
     if trial.scheme.in_bulk and are_many(records_of(store, trial.scheme)):
-        return _in_bulk(LedgerColumns(store, trial.head.position, segments), trial, made)
-    return (made(_judged(trial, judging)) for judging in _plain(store, trial))
+        return _in_bulk(LedgerColumns(store, trial.head.position, segments), trial, judged)
+    return map(judged, _plain(store, trial))
 
 
-def _judged(trial: PolicyTrial, judging: JudgesPart) -> JudgedPart:
+def _judged(trial: PolicyTrial, hanging: Sensitivity | None, judging: JudgesPart) -> JudgedPart:
     """A part at every moment."""
 
     def both(sides: Sides, period: TrialPeriod) -> JudgedSides:
         moment, baseline, candidate = sides
-        before = judging.judge(moment, baseline, period.begins)
-        same = _judge_alike(baseline, candidate)
-        after = before if same else judging.judge(moment, candidate, period.begins)
-        return JudgedSides(before, after, judging.traits(moment))
+        policies = [baseline] if _judge_alike(baseline, candidate) else [baseline, candidate]
+        judged = judging.judge(moment, policies, period.begins)
+        return JudgedSides(judged[0], judged[-1], judging.traits(moment))
 
     then = [both(period.then, period) for period in trial.periods]
     now = [both(period.now, period) for period in trial.periods if period.now is not None]
-    return JudgedPart(judging.names, then, now)
+    hangs = None if hanging is None else _hanging(trial, hanging, judging, then[-1])
+    return JudgedPart(judging.names, then, now, hangs)
+
+
+def _hanging(trial: PolicyTrial, asked: Sensitivity, judging: JudgesPart, last: JudgedSides) -> Hanging:
+    """What hangs on the candidate's thresholds at the last moment."""
+    found, period = Hanging(), trial.periods[-1]
+    count_near(found, trial, asked.thresholds, last.candidate)
+    names = [name for name in judging.names if name in asked.names]
+    if names and asked.steps:
+        policies = [period.then.candidate, *(step.policies for step in asked.steps)]
+        candidate, *stepped = judging.of(names).judge(period.then.moment, policies, period.begins)
+        count_moving(found, trial, asked.steps, candidate, stepped)
+    return found
 
 
 def _judge_alike(one: Policies, other: Policies) -> bool:
@@ -104,8 +131,7 @@ def _judge_alike(one: Policies, other: Policies) -> bool:
 
 
 def _plain(store: Store, trial: PolicyTrial) -> Iterator[JudgesPart]:
-    names = (item["subject"] for item in list_subjects(store, trial.scheme.kind))
-    chosen = filter(trial.sample.holds, names)
+    chosen = iter(sorted(trial.sample.names))
     while some := list(islice(chosen, SUBJECTS_AT_ONCE)):
         yield _by_replays(store, trial, some)
 
@@ -117,68 +143,68 @@ def _by_replays(store: Store, trial: PolicyTrial, names: Sequence[str]) -> Judge
     def known(position: int) -> list[list[Event]]:
         return [judging.load(store, name, position) for name in names]
 
-    def judge(moment: Moment, policies: Policies, begins: int | None) -> JudgedSide:
-        events = zip(names, known(moment.position), strict=True)
-        return side_of_replays([judging(name, some, moment, policies) for name, some in events], begins)
+    def judge(moment: Moment, policies: Sequence[Policies], begins: int | None) -> list[JudgedSide]:
+        told = list(zip(names, known(moment.position), strict=True))
+        replays = ([judging(name, some, moment, each) for name, some in told] for each in policies)
+        return [side_of_replays(some, begins) for some in replays]
 
-    return JudgesPart(names, judge, lambda moment: traits_of(names, known(moment.position), moment.as_of))
+    return JudgesPart(
+        names,
+        judge,
+        lambda moment: traits_of(names, known(moment.position), moment.as_of),
+        partial(_by_replays, store, trial),
+    )
 
 
 # --- by columns -------------------------------------------------------------------------------------------------------
 
 
-def _in_bulk(source: LedgerColumns, trial: PolicyTrial, made: Callable[[JudgedPart], Made]) -> Iterator[Made]:
+def _in_bulk(source: LedgerColumns, trial: PolicyTrial, judged: Callable[[JudgesPart], Made]) -> Iterator[Made]:
     source.check_read(kinds_read(trial.scheme))
     if trial.scheme.folds_all:
-        yield made(_judged(trial, _of_all(source, trial)))
+        buckets = source.of_agencies()
+        # The last of them are the records of the agencies themselves.
+        yield judged(_by_columns(trial, buckets, itemgetter(-1), sorted(trial.sample.names)))
         return
 
     def of_bucket(bucket: int) -> list[Made]:
-        return [made(_judged(trial, _by_columns(columns, trial))) for columns in source.parts_of(bucket)]
+        return [judged(_of_part(trial, columns)) for columns in source.parts_of(bucket)]
 
     with ThreadPoolExecutor(THREADS) as pool:
         for some in pool.map(of_bucket, range(BUCKETS)):
             yield from some
 
 
-def _by_columns(columns: Columns, trial: PolicyTrial) -> JudgesPart:
+def _of_part(trial: PolicyTrial, columns: Columns, names: Sequence[str] | None = None) -> JudgesPart:
     """Subjects that are judged by their own records alone."""
-    names = [name for name in columns.subjects if _is_tried(name, trial)]
-    chosen = _of_subjects(columns, names)
-    fold, known = fold_of(trial.scheme.code), lru_cache(1)(partial(_upto, chosen))
+    tried = [name for name in columns.subjects if name in trial.sample.names] if names is None else names
+    own = _of_subjects(columns, tried)
+    return _by_columns(trial, own, lambda columns: columns, tried)._replace(of=partial(_of_part, trial, own))
 
-    def judge(moment: Moment, policies: Policies, begins: int | None) -> JudgedSide:
+
+def _by_columns(trial: PolicyTrial, read: Read, own_of: Callable[[Any], Columns], names: Sequence[str]) -> JudgesPart:
+    """Subjects that are judged by what is read; `own_of` gives of this their own records."""
+    fold, known = fold_each_of(trial.scheme), lru_cache(1)(partial(_upto, read))
+
+    def judge(moment: Moment, policies: Sequence[Policies], begins: int | None) -> list[JudgedSide]:
         folded = fold(known(moment.position), policies, moment)
-        return side_of_folded(folded, names, trial.scheme.replay, policies, moment, begins)
+        both = zip(folded, policies, strict=True)
+        return [side_of_folded(one, names, trial.scheme.replay, each, moment, begins) for one, each in both]
 
-    return JudgesPart(names, judge, lambda moment: traits_in(known(moment.position), names, moment.as_of))
-
-
-def _is_tried(name: str, trial: PolicyTrial) -> bool:
-    return name.startswith(f"{trial.scheme.kind}/") and trial.sample.holds(name)
-
-
-def _of_all(source: LedgerColumns, trial: PolicyTrial) -> JudgesPart:
-    """Subjects that are judged by others' records, too: all columns together, whichever of them are asked for."""
-    listed = (item["subject"] for item in list_subjects(source.store, trial.scheme.kind))
-    names = [name for name in listed if _is_tried(name, trial)]
-    buckets = source.of_agencies()
-    fold = fold_of(trial.scheme.code)
-
-    @lru_cache(1)
-    def known(position: int) -> list[Columns]:
-        return [_upto(columns, position) for columns in buckets]
-
-    def judge(moment: Moment, policies: Policies, begins: int | None) -> JudgedSide:
-        folded = fold(known(moment.position), policies, moment)
-        return side_of_folded(folded, names, trial.scheme.replay, policies, moment, begins)
-
-    # The last of them are the records of the agencies themselves.
-    return JudgesPart(names, judge, lambda moment: traits_in(known(moment.position)[-1], names, moment.as_of))
+    return JudgesPart(
+        names,
+        judge,
+        lambda moment: traits_in(own_of(known(moment.position)), names, moment.as_of),
+        partial(_by_columns, trial, read, own_of),
+    )
 
 
-def _upto(columns: Columns, position: int) -> Columns:
+def _upto(read: Read, position: int) -> Read:
     """The records up to a position; subjects and names stay as they are numbered."""
+    return _known(read, position) if isinstance(read, Columns) else [_known(columns, position) for columns in read]
+
+
+def _known(columns: Columns, position: int) -> Columns:
     known = columns.position <= position
     return columns if known.all() else _rows(columns, known)
 

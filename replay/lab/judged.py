@@ -21,8 +21,8 @@ class JudgedSide(NamedTuple):
     scores: Sequence[int | None]
     policies: Sequence[Policy]
     """The version that judges each one's period."""
-    reputation: NDArray[np.int64]
-    """A row a subject: the reputation that benefits may also need, its sum in hundredths and its days; or zeros."""
+    figures: NDArray[np.int64]
+    """A row a subject: the figures of its decision, where there is one and schemes always have as many; else zeros."""
     verdicts: Mapping[str, int]
     """How often each verdict was given in the period, on the events of them all."""
 
@@ -36,14 +36,14 @@ def side_of_replays(replays: Sequence[Replay], begins: int | None) -> JudgedSide
         [replay.standing() for replay in replays],
         [replay.score for replay in replays],
         [replay.policy for replay in replays],
-        np.array([_reputation(replay) for replay in replays], np.int64).reshape(-1, 2),
+        np.array([_figures(replay) for replay in replays], np.int64).reshape(len(replays), -1),
         _shown(verdicts),
     )
 
 
-def _reputation(replay: Replay) -> tuple[int, int]:
-    places, figures = replay.reputation_figures, replay.decided_figures
-    return (figures[places[0]], figures[places[1]]) if places is not None and figures else (0, 0)
+def _figures(replay: Replay) -> Sequence[int]:
+    count = replay.figures_decided
+    return (count and replay.decided_figures) or [0] * count
 
 
 def _shown(verdicts: Mapping[str, int]) -> dict[str, int]:
@@ -62,12 +62,11 @@ def side_of_folded(
     """Out of a compiled fold, of some subjects in their order; of one that it does not know, nothing is known."""
     known = {name: place for place, name in enumerate(folded.names)}
     places = [known[name] for name in names if name in known]
-    reputation = _reputations(folded, judging)[places]
     side = JudgedSide(
         [folded.standings[place] for place in places],
         [folded.scores[place] for place in places],
         [folded.policies[place] for place in places],
-        reputation,
+        _folded_figures(folded, judging.figures_decided)[places],
         _counted(folded, places, begins, moment.as_of),
     )
     return (
@@ -79,23 +78,19 @@ def side_of_folded(
 
 def _with_unknown(side: JudgedSide, is_known: Sequence[bool], nothing: Replay) -> JudgedSide:
     """With those in their places of which nothing is known."""
-    lacking = (nothing.standing(), nothing.score, nothing.policy, np.zeros(2, np.int64))
+    lacking = (nothing.standing(), nothing.score, nothing.policy, np.zeros(nothing.figures_decided, np.int64))
     rows = zip(*side[:4], strict=True)
-    standings, scores, policies, reputation = zip(
-        *(next(rows) if known else lacking for known in is_known), strict=True
-    )
-    return JudgedSide(standings, scores, policies, np.array(reputation, np.int64), side.verdicts)
+    standings, scores, policies, figures = zip(*(next(rows) if known else lacking for known in is_known), strict=True)
+    return JudgedSide(standings, scores, policies, np.array(figures, np.int64), side.verdicts)
 
 
-def _reputations(folded: FoldedOutcomes, replay: type[Replay]) -> NDArray[np.int64]:
+def _folded_figures(folded: FoldedOutcomes, count: int) -> NDArray[np.int64]:
     """By place."""
-    found = np.zeros((len(folded.names), 2), np.int64)
-    if replay.reputation_figures is None:
-        return found
+    found = np.zeros((len(folded.names), count), np.int64)
     starts = folded.figure_starts
     held = np.flatnonzero(starts[1:] > starts[:-1])
-    for column, figure in enumerate(replay.reputation_figures):
-        found[held, column] = folded.figures[starts[held] + figure]
+    for figure in range(count):
+        found[held, figure] = folded.figures[starts[held] + figure]
     return found
 
 

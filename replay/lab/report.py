@@ -14,7 +14,9 @@ from replay.lab.moves import MOVES, SAME
 from replay.lab.parameters import differing
 from replay.lab.running import TrialResult
 from replay.lab.sampling import SEED
+from replay.lab.sensitivity import HIGHER, LOWER, Hanging
 from replay.lab.tally import GROUPINGS, FarMover, Stand, Tally
+from replay.lab.thresholds import Threshold
 from replay.lab.trial import PolicyTrial, TrialPeriod
 from replay.policies.benefits import every_benefit
 from replay.store.record import encode_json
@@ -51,6 +53,7 @@ def report_json(trial: PolicyTrial, result: TrialResult, by: Sequence[str] = GRO
         "result": _tally_json(trial, result.then, by),
         "hindsight": None if now is None else _tally_json(trial, now, by),
         "difference": None if now is None else _difference_json(trial, result.then, now),
+        "sensitivity": None if result.hanging is None else _sensitivity_json(trial, result.thresholds, result.hanging),
     }
     return found | {"report": report_hash(found)}
 
@@ -65,7 +68,7 @@ def report_hash(report: dict[str, Any]) -> str:
 
 def _sample_json(trial: PolicyTrial) -> dict[str, Any] | None:
     sample = trial.sample
-    if sample.names is None:
+    if trial.asked.sample is None:
         return None
     return {"asked": trial.asked.sample, "subjects": sample.size, "of": sample.of, "seed": SEED}
 
@@ -242,3 +245,32 @@ def _difference_json(trial: PolicyTrial, then: Tally, now: Tally) -> dict[str, A
             for place, period in enumerate(trial.periods)
         ],
     }
+
+
+def _sensitivity_json(trial: PolicyTrial, thresholds: Sequence[Threshold], hanging: Hanging) -> dict[str, Any]:
+    """What hangs on each threshold at the last period; a step that no policy can take is null."""
+    return {
+        "period": trial.periods[-1].text,
+        "subjects": hanging.subjects,
+        "of": trial.sample.size,
+        "seed": SEED,
+        "thresholds": [
+            {
+                "parameter": threshold.parameter,
+                "path": threshold.path,
+                "value": threshold.value,
+                "step": threshold.step,
+                "within": None
+                if threshold.measure is None
+                else {side: hanging.near[place, side] for side in ("below", "above")},
+                **{way: _moving_json(hanging, place, way) for way in (LOWER, HIGHER)},
+            }
+            for place, threshold in enumerate(thresholds)
+        ],
+    }
+
+
+def _moving_json(hanging: Hanging, place: int, way: str) -> dict[str, int] | None:
+    if (place, way) not in hanging.tried:
+        return None
+    return {move: hanging.moving[place, way, move] for move in MOVES if move != SAME}

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from replay.lab.folding import JudgedPart, judged_parts
+from replay.lab.sensitivity import Hanging, sensitivity_of
 from replay.lab.tally import GROUPINGS, Tally, tally_of
+from replay.lab.thresholds import Threshold
 from replay.lab.trial import PolicyTrial
 from replay.store.base import Store
 
@@ -17,6 +19,9 @@ class TrialResult(NamedTuple):
     """By what was known at the instants of each period."""
     now: Tally | None
     """By what is known now; None where that was not asked for."""
+    thresholds: Sequence[Threshold] = ()
+    hanging: Hanging | None = None
+    """What hangs on these at the last period, by their places; None where that was not asked for."""
 
 
 Progress = Callable[[int, int], None]
@@ -29,22 +34,37 @@ def run_trial(
     by: Sequence[str] = GROUPINGS,
     segments: Path | None = None,
     progress: Progress = lambda *_: None,
+    *,
+    sensitivity: bool = False,
 ) -> TrialResult:
     """Judge both sides of a trial at all of its moments. Nothing is recorded.
 
-    `by` says by what movements are grouped; `segments` where sealed segments lie, if not beside the store.
+    `by` says by what movements are grouped; `segments` where sealed segments lie, if not beside the store;
+    `sensitivity` whether the candidate's thresholds are moved by a step, too.
     """
+    asked = sensitivity_of(store, trial) if sensitivity else None
 
-    def counted(part: JudgedPart) -> tuple[int, Tally, Tally | None]:
+    def counted(part: JudgedPart) -> _Counted:
         now = tally_of(trial, part.names, part.now, by) if trial.asked.hindsight else None
-        return len(part.names), tally_of(trial, part.names, part.then, by), now
+        return _Counted(len(part.names), tally_of(trial, part.names, part.then, by), now, part.hanging)
 
-    found = TrialResult(Tally(), Tally() if trial.asked.hindsight else None)
+    then, now, hanging = Tally(), Tally() if trial.asked.hindsight else None, None if asked is None else Hanging()
     done, total = 0, trial.sample.size
-    for subjects, then, now in judged_parts(store, trial, counted, segments):
-        found.then.add(then)
-        if found.now is not None and now is not None:
-            found.now.add(now)
-        done += subjects
+    for part in judged_parts(store, trial, asked, counted, segments):
+        then.add(part.then)
+        if now is not None and part.now is not None:
+            now.add(part.now)
+        if hanging is not None and part.hanging is not None:
+            hanging.add(part.hanging)
+        done += part.subjects
         progress(done, total)
-    return found
+    return TrialResult(then, now, () if asked is None else asked.thresholds, hanging)
+
+
+class _Counted(NamedTuple):
+    """A part of the subjects, counted."""
+
+    subjects: int
+    then: Tally
+    now: Tally | None
+    hanging: Hanging | None

@@ -15,17 +15,13 @@ SEED: Final = "levelbook-lab-1"
 class Sample(NamedTuple):
     """Which subjects of a kind are looked at."""
 
-    names: Collection[str] | None
-    """None for all."""
+    names: Collection[str]
     of: int
     """How many there are."""
 
     @property
     def size(self) -> int:
-        return self.of if self.names is None else len(self.names)
-
-    def holds(self, name: str) -> bool:
-        return self.names is None or name in self.names
+        return len(self.names)
 
 
 def sample_of(store: Store, kind: str, size: int | None) -> Sample:
@@ -36,9 +32,8 @@ def sample_of(store: Store, kind: str, size: int | None) -> Sample:
     if size is not None and size < 1:
         raise UsageError(f"--sample {size} takes no subject; give 1 or more, or leave it out for all")
     names = [item["subject"] for item in list_subjects(store, kind)]
-    if size is None or size >= len(names):
-        return Sample(None, len(names))
-    return Sample(frozenset(nsmallest(size, names, key=place_of)), len(names))
+    taken = names if size is None else nsmallest(size, names, key=place_of)
+    return Sample(frozenset(taken), len(names))
 
 
 def place_of(name: str) -> bytes:

@@ -254,7 +254,7 @@ def _count_benefits(
 def _held(stands: _Stands, side: JudgedSide, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
     """By code, who holds a benefit: as `benefits.held_benefits` says of one."""
     ranks = np.array(stands.ranks, np.int64)[numbers]
-    total, days = side.reputation.T
+    places = stands.replay.reputation_figures
     hashes = np.array([policy.hash for policy in side.policies])
     held: dict[str, NDArray[np.bool_]] = {}
     for policy in {policy.hash: policy for policy in side.policies}.values():
@@ -262,6 +262,7 @@ def _held(stands: _Stands, side: JudgedSide, numbers: NDArray[np.int64]) -> dict
         for item in every_benefit(policy):
             holds = judged & (ranks >= item["from_rank"])
             if "reputation_hundredths_min" in item:
+                total, days = (side.figures[:, place] for place in places or ())
                 holds &= (days > 0) & (total >= item["reputation_hundredths_min"] * days)
             held[item["code"]] = held.get(item["code"], False) | holds
     return held

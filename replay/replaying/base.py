@@ -34,6 +34,7 @@ from replay.replaying.values import (
     Judged,
     LevelChange,
     Made,
+    Measure,
     Standing,
     of_month,
 )
@@ -80,6 +81,13 @@ class Replay(ABC):
     """Whether its verdicts bear points that add up."""
     words: ClassVar[tuple[str, ...]]
     """The words of its verdicts, by the numbers that stand for them in columns; new ones are added at the end."""
+    figures_decided: ClassVar[int] = 0
+    """How many figures `decided_figures` has where it has any; 0 where that differs from one to another."""
+    thresholds: ClassVar[Mapping[str, Measure | None]] = MappingProxyType({})
+    """The numbers of a policy on which levels rest, as paths such as "levels/*/from_points", each with the figures that
+    are held against it; None where these are no figures of a decision."""
+    unmeasured: ClassVar[frozenset[str]] = frozenset()
+    """The states in which no figure is held against them."""
     reputation_figures: ClassVar[tuple[int, int] | None] = None
     """Where `decided_figures` has the reputation that benefits may also need: its sum in hundredths, and its days."""
 

@@ -3,7 +3,7 @@
 How they are written in answers is the business of `replay.rendering`.
 """
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from domain.calendar import month_start
 
@@ -72,6 +72,20 @@ class LevelChange(NamedTuple):
     """Of the event that caused it; None where none did."""
     judged: Judged | None = None
     """The verdict that caused it."""
+
+
+class Measure(NamedTuple):
+    """Which figures of a decision are held against a threshold: one, or a share of two, times a scale."""
+
+    numerator: int
+    """Its place among `decided_figures`; SCORE for what the scheme ranks by."""
+    denominator: int | None = None
+    scale: int = 1
+    of_level: bool = False
+    """Whether a threshold concerns only those who hold the level within which it stands."""
+
+
+SCORE: Final = -1
 
 
 class Figure(NamedTuple):

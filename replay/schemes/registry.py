@@ -3,7 +3,7 @@
 This is the one list of them. What a command needs of a scheme it asks of its record, or of `check_whole` beforehand.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -198,6 +198,16 @@ def fold_of(code: str) -> "Callable[[Any, Policies, Moment], FoldedOutcomes]":
     """What judges all subjects of some columns by a scheme at once, or of a list of all; loads the compiled rules."""
     found: Callable[[Any, Policies, Moment], FoldedOutcomes] = _in_room(code, "outcomes").fold
     return found
+
+
+def fold_each_of(scheme: Scheme) -> "Callable[[Any, Sequence[Policies], Moment], list[FoldedOutcomes]]":
+    """What does so under each of some policies; what these have in common is folded once."""
+    if scheme.folds_all:
+        found: Callable[[Any, Sequence[Policies], Moment], list[FoldedOutcomes]]
+        found = _in_room(scheme.code, "outcomes").fold_each
+        return found
+    fold = fold_of(scheme.code)
+    return lambda columns, many, moment: [fold(columns, policies, moment) for policies in many]
 
 
 def ways_of(code: str) -> "Callable[[Any, Overlay[Any]], Ways] | None":

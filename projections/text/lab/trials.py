@@ -30,6 +30,7 @@ def print_trial(report: dict[str, Any], language: str, *, as_json: bool) -> None
         click.echo(f"\n{words.trial('hindsight')}")
         _print_result(report, report["hindsight"], words)
         click.echo(f"\n{_difference_line(report['difference'], words)}")
+    _print_sensitivity(report["sensitivity"], words)
     ledger = report["ledger"]
     click.echo(f"\n{words.trial('ledger', position=ledger['position'], chain=ledger['chain'])}")
     click.echo(words.trial("report", report=report["report"]))
@@ -62,6 +63,28 @@ def _parameter_rows(report: dict[str, Any], words: Words) -> list[tuple[str, str
         (_parameter(item, words), _value(item["old"], words), _value(item["new"], words))
         for item in report["parameters"]
     ]
+
+
+def _print_sensitivity(found: dict[str, Any] | None, words: Words) -> None:
+    """The thresholds on which something hangs."""
+    if found is None or not found["thresholds"]:
+        return
+    click.echo(f"\n{words.trial('sensitivity', **found)}")
+    rows = [row for item in found["thresholds"] if (row := _threshold_row(item, words)) is not None]
+    if rows:
+        print_table((LEFT, *(RIGHT,) * 6), [tuple(words.trial_row("sensitivity_header")), *rows], indent=2)
+    else:
+        click.echo(f"  {words.trial('nothing_hangs')}")
+
+
+def _threshold_row(item: dict[str, Any], words: Words) -> tuple[str, ...] | None:
+    within = item["within"]
+    moving = [None if item[way] is None else sum(item[way].values()) for way in ("lower", "higher")]
+    near = [None, None] if within is None else [within["below"], within["above"]]
+    if not any((*moving, *near)):
+        return None
+    counts = ("-" if count is None else _count(count) for count in (*moving, *near))
+    return _parameter(item, words), _count(item["value"]), _count(item["step"]), *counts
 
 
 def _parameter(item: dict[str, Any], words: Words) -> str:

@@ -1,7 +1,8 @@
 """A creator's Firefly level replayed: points earned and redeemed, the level reached, what decided each verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 from domain.creator_firefly import account
 from domain.creator_firefly.contributions import contributed, sums_of
@@ -12,13 +13,25 @@ from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.rules.contributions import Contribution, FigureSum
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
-from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
+from replay.replaying.values import (
+    SCORE,
+    Compared,
+    DecidingEvent,
+    Effective,
+    Figure,
+    Judged,
+    LevelChange,
+    Measure,
+    Standing,
+)
 
 
 class FireflyReplay(Replay):
     """One replay of one creator."""
 
     scheme = SCHEME
+    figures_decided = 2
+    thresholds: ClassVar[Mapping[str, Measure | None]] = {"levels/*/from_points": Measure(SCORE)}
     words = tuple(map(str, VERDICTS))
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:

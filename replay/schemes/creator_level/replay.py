@@ -1,8 +1,8 @@
 """A creator's level replayed: each month's evaluation, the one that holds, and what it would take to rise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.creator_level.contributions import (
@@ -31,7 +31,7 @@ from domain.rules.contributions import Contribution, FigureSum
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Policies
 from replay.replaying.monthly import MonthlyReplay
-from replay.replaying.values import Instants, Judged, Standing
+from replay.replaying.values import Instants, Judged, Measure, Standing
 
 
 class Month(NamedTuple):
@@ -76,6 +76,13 @@ class CreatorReplay(MonthlyReplay[Month]):
     words = tuple(map(str, VERDICTS))
     reputation_figures = (5, 6)
     period_start = staticmethod(evaluation_period)
+    figures_decided = 8
+    thresholds: ClassVar[Mapping[str, Measure | None]] = {
+        "sales_bands/*/from_fen": Measure(1),
+        "behaviour_bands/*/from_percent": Measure(2, 1, 100),
+        "gates/reputation_hundredths_min": Measure(5, 6),
+        "gates/deducted_max": Measure(7),
+    }
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

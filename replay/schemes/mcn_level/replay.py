@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from domain.calendar import month_of, month_start
 from domain.events import BINDING_TYPES, Event, SaleSettled
@@ -26,7 +26,7 @@ from replay.history.timeline import RETRACTED, Moment, events_of, taking_part
 from replay.policies.benefits import BENEFIT_PREFIX
 from replay.replaying.base import Policies
 from replay.replaying.monthly import MonthlyReplay
-from replay.replaying.values import Judged, Standing
+from replay.replaying.values import SCORE, Judged, Measure, Standing
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.creator_level.replay import Month as CreatorMonth
 from replay.store.base import Store
@@ -91,6 +91,21 @@ class McnReplay(MonthlyReplay[Month]):
 
     scheme = SCHEME
     words = tuple(map(str, VERDICTS))
+    figures_decided = 17
+    thresholds: ClassVar[Mapping[str, Measure | None]] = {
+        "levels/*/from": Measure(SCORE),
+        "observation/service_min": Measure(4),
+        "observation/credit_min": Measure(1),
+        "settled_bands/*/from": Measure(7),
+        "orders_bands/*/from": Measure(8),
+        "top_creators/bands/*/from": Measure(9),
+        "live_minutes_bands/*/from": Measure(10),
+        "showcase_share_bands/*/from": Measure(11, 7, 100),
+        "showcase_creators_bands/*/from": Measure(12),
+        "good_share_bands/*/from": Measure(13, 7, 100),
+        "service_bands/*/from": Measure(14, 15),
+        "worry_free_bands/*/from": Measure(16),
+    }
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 from domain.calendar import month_of, month_start
 from domain.events import Event
@@ -17,7 +18,17 @@ from domain.rules.contributions import Contribution, FigureSum
 from replay.history.same_instant import BEFORE_OPENING
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
-from replay.replaying.values import Compared, DecidingEvent, Effective, Figure, Judged, LevelChange, Standing
+from replay.replaying.values import (
+    SCORE,
+    Compared,
+    DecidingEvent,
+    Effective,
+    Figure,
+    Judged,
+    LevelChange,
+    Measure,
+    Standing,
+)
 from replay.schemes.merchant_reputation.late import Issue, bearings_of, touched
 
 
@@ -33,6 +44,14 @@ class ReputationReplay(Replay):
     scheme = SCHEME
     has_points = True
     words = WORDS
+    thresholds: ClassVar[Mapping[str, Measure | None]] = {
+        "levels/*/from_tenths": Measure(SCORE),
+        "growth_caps/*/tenths": None,
+        "pair_cap_tenths": None,
+        "amount_fen_min": None,
+        "review_hours": None,
+    }
+    unmeasured = frozenset({"closed"})
 
     def __init__(
         self, subject: str, known: list[Event], moment: Moment, policies: Policies, opening: Account = NEW

@@ -1,8 +1,8 @@
 """A merchant's tier replayed: the tier after the last closed day, its indicators, and what changed it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 from domain.calendar import day_start, month_of
 from domain.events import Event
@@ -23,6 +23,7 @@ from domain.merchant_tier.rule import (
     NOT_OPEN,
     OPENED,
     SCHEME,
+    WHOLE,
     Account,
     Cause,
     Change,
@@ -41,7 +42,7 @@ from domain.rules.contributions import Contribution, FigureSum
 from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, LifeAct, acts_before_opening
 from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
-from replay.replaying.values import Effective, Instants, Judged, LevelChange, Standing
+from replay.replaying.values import Effective, Instants, Judged, LevelChange, Measure, Standing
 
 
 class TierReplay(Replay):
@@ -50,6 +51,20 @@ class TierReplay(Replay):
     scheme = SCHEME
     words = tuple(map(str, VERDICTS))
     period_start = staticmethod(start_of_day)
+    figures_decided = 9
+    thresholds: ClassVar[Mapping[str, Measure | None]] = {
+        "tiers/*/up/complaint_below": Measure(4, 2, WHOLE, of_level=True),
+        "tiers/*/up/product_above": Measure(6, 5, WHOLE, of_level=True),
+        "tiers/*/up/service_above": Measure(8, 7, WHOLE, of_level=True),
+        "tiers/*/down/complaint_above": Measure(4, 2, WHOLE, of_level=True),
+        "tiers/*/down/product_below": Measure(6, 5, WHOLE, of_level=True),
+        "tiers/*/down/service_below": Measure(8, 7, WHOLE, of_level=True),
+        "tiers/*/orders_limit": None,
+        "tiers/*/gmv_limit_fen": None,
+        "fast_upgrade/*": None,
+        "wait_days": None,
+        "clear_out_days": None,
+    }
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)
