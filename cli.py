@@ -73,7 +73,7 @@ ENTRIES: Final = {
     "what-if": Entry(
         REPLAY,
         "projections.commands.replay",
-        "Show where SUBJECT stands beside where it would: with events that did not happen, later, by other rules.",
+        "Show where SUBJECT stands, and where it would: with events that did not happen, later, by other rules.",
     ),
     "ways": Entry(
         REPLAY,

@@ -28,6 +28,12 @@ COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
 EXIT_NOT_ALL: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_INTERRUPTED: Final = 130
+SECTIONS: Final = {
+    "Which scheme, moment and policy": ("scheme", "as_of", "known_at", "position", "policy", "policies"),
+    "Which ledger, and how to answer": ("store", "config", "segments", "evidence", "trust", "format_", "lang"),
+}
+"""Options that many commands take, by the heading under which help lists them."""
+_SECTION_OF: Final = {name: title for title, names in SECTIONS.items() for name in names}
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -126,6 +132,18 @@ class Configurable(click.Command):
         if not ctx.resilient_parsing:
             configured.settle()
         return rest
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What only this command takes, then what many take, by what it is for."""
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            told = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if told is not None:
+                rows.setdefault(_SECTION_OF.get(option.name or "", "Options"), []).append(told)
+        for title in ("Options", *SECTIONS):
+            if title in rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows[title])
 
 
 @contextmanager

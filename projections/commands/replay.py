@@ -221,7 +221,7 @@ def what_if(
     lang: str,
     **asked: Any,
 ) -> None:
-    """Show where SUBJECT stands beside where it would: with events that did not happen, later, by other rules.
+    """Show where SUBJECT stands, and where it would: with events that did not happen, later, by other rules.
 
     Nothing of it is recorded, and all of it is marked hypothetical. Credits fall due, months close and publications
     come up to --to; events later than that take no part. Buyers whom the ledger knows are recognised where the key for
@@ -251,7 +251,7 @@ def what_if(
     "--events-of",
     type=int,
     metavar="N",
-    help="Print the events of the Nth way, a line each, for 'what-if --events -'.",
+    help="Print the events of the Nth way, a line each, as 'what-if' takes them.",
 )
 @exact_option
 @replay_options
