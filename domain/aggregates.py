@@ -32,7 +32,9 @@ class Stream:
         collected, self.pending = self.pending, []
         return collected
 
-    def _append(self, event_type: str, data: Data, *, source: str, event_id: str, at: int) -> None:
+    def _append(
+        self, event_type: str, data: Data, *, source: str, event_id: str, at: int, causation: str | None = None
+    ) -> None:
         self.version += 1
         self.pending.append(
             Event(
@@ -45,6 +47,7 @@ class Stream:
                 id=event_id,
                 type=event_type,
                 data=data,
+                causation=causation,
             )
         )
 
@@ -87,8 +90,10 @@ class PolicyBook(Stream):
     latest: dict[str, str] = field(default_factory=dict)
     """By policy id, the hash of the revision adopted last."""
 
-    def adopt(self, adoption: PolicyAdopted, *, source: str, adopted_at: int) -> bool:
+    def adopt(self, adoption: PolicyAdopted, *, source: str, adopted_at: int, causation: str | None = None) -> bool:
         """Adopt a revision; False, and nothing happens, when it is the one adopted last.
+
+        `causation` says on what ground.
 
         Raises ValueError for the policy of another scheme.
         """
@@ -96,7 +101,8 @@ class PolicyBook(Stream):
             raise ValueError(f"{self.id} takes no policy of {adoption.scheme}")
         if self.latest.get(adoption.id) == adoption.hash:
             return False
-        self._append("policy.adopted", adoption, source=source, event_id=f"{self.id}-{self.version + 1}", at=adopted_at)
+        event_id = f"{self.id}-{self.version + 1}"
+        self._append("policy.adopted", adoption, source=source, event_id=event_id, at=adopted_at, causation=causation)
         self.evolve(adoption)
         return True
 

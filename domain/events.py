@@ -463,3 +463,5 @@ class Event(NamedTuple):
     id: str
     type: str
     data: Any
+    causation: str | None = None
+    """What caused it, of what the ledger itself decides; elsewhere it is not looked at."""

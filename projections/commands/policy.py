@@ -199,24 +199,31 @@ def policy_shadow_stop(store: str, format_: str, lang: str) -> None:
 
 @command("adopt", "levelbook policy adopt 2022-10-26", of=policy)
 @click.argument("policy_name", metavar="ID[@HASH]|FILE", shell_complete=complete_policy)
+@click.option("--report", metavar="HASH", help="On which report of a trial ('policy try') it is adopted.")
 @policies_option
 @clock_option
 @language_option
 @store_options
 def policy_adopt(
-    policy_name: str, policies: Path | None, clock_behind: bool, store: str, format_: str, lang: str
+    policy_name: str,
+    report: str | None,
+    policies: Path | None,
+    clock_behind: bool,
+    store: str,
+    format_: str,
+    lang: str,
 ) -> None:
     """Record a policy revision with its whole content, so that replays use it from here on.
 
-    It is named by its id in the files, or by a .toml file.
+    It is named by its id in the files, or by a .toml file. A report is recorded as the adoption's cause.
     """
     from replay.decisions.application import Ledger
     from replay.policies.catalog import policy_json, policy_to_adopt
 
     found = policy_to_adopt(policy_name, policies)
     with open_at(store) as opened:
-        position = Ledger(opened).adopt(found, clock_behind=clock_behind)
-    policies_text.print_adopted(policy_json(found), position, lang, as_json=format_ == "json")
+        position = Ledger(opened).adopt(found, report=report, clock_behind=clock_behind)
+    policies_text.print_adopted(policy_json(found), position, report, lang, as_json=format_ == "json")
 
 
 @command("try", "levelbook policy try candidate.toml --from 2022-01 --to 2022-12", of=policy)

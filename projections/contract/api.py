@@ -18,6 +18,7 @@ from projections.contract.parts.keys import (
     texts_key,
     whole_key,
 )
+from projections.contract.parts.rules import AdoptedOn
 from projections.contract.parts.shared import OPEN, EffectiveAnswer, RevisionAnswer
 from projections.contract.parts.vocabulary import STATES, SUBJECT, one_of
 from projections.http.parameters import SCHEME_NAMES, SUBJECTS_MAX, WHEN, Query, instant
@@ -176,6 +177,7 @@ class PolicyAnswer(RevisionAnswer):
     adopted = fields.List(
         fields.Integer(), required=True, metadata={"description": "positions at which it was adopted"}
     )
+    reports = list_key(AdoptedOn, "on which report of a trial each was, where one was named")
     used = flag_key("whether replays use this revision where none is named")
 
 

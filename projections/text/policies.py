@@ -28,12 +28,20 @@ def print_policies(found: list[dict[str, Any]], language: str, *, as_json: bool)
             "scheme": words.code_beside("scheme", policy["scheme"]),
             "policy": f"{policy['id']}@{policy['hash'][:12]}",
             "in_force_from": policy["in_force_from"],
-            "adopted": "".join(words.policies("adopted", position=position) for position in policy["adopted"]),
+            "adopted": "".join(_adoptions(policy, words)),
             "unused": "" if policy["used"] else words.policies("unused"),
         }
         click.echo(words.policies("listed", **told))
         rows = [row for name, item in policy["parameters"].items() for row in _parameter_rows(name, item, words)]
         print_table((Column(least=16), Column(least=9), LEFT), rows, indent=2)
+
+
+def _adoptions(policy: dict[str, Any], words: Words) -> Iterator[str]:
+    reports = {item["position"]: item["report"] for item in policy["reports"]}
+    for position in policy["adopted"]:
+        yield words.policies("adopted", position=position)
+        if position in reports:
+            yield words.policies("adopted_on", report=reports[position][:HASH_SHOWN])
 
 
 def _parameter_rows(name: str, item: dict[str, Any], words: Words) -> Iterator[tuple[str, str, str]]:
@@ -55,13 +63,18 @@ def print_checked(policy: dict[str, Any], language: str, *, as_json: bool) -> No
     click.echo(words.policies("checked", **_named(policy, words), counts=counts))
 
 
-def print_adopted(policy: dict[str, Any], position: int | None, language: str, *, as_json: bool) -> None:
+def print_adopted(
+    policy: dict[str, Any], position: int | None, report: str | None, language: str, *, as_json: bool
+) -> None:
+    """Where a revision was adopted, None where it is the one adopted last, and the report that was named for it."""
+    on = None if position is None else report
     if as_json:
-        print_json({name: policy[name] for name in ("scheme", "id", "hash")} | {"position": position})
+        print_json({name: policy[name] for name in ("scheme", "id", "hash")} | {"position": position, "report": on})
         return
     words = Words(language, {})
     key = "adopted_before" if position is None else "adopted_now"
-    click.echo(words.policies(key, **_named(policy, words), position=position))
+    told = words.policies(key, **_named(policy, words), position=position)
+    click.echo(told if on is None else told + words.policies("adopted_on", report=on))
 
 
 def _named(policy: dict[str, Any], words: Words) -> dict[str, str]:
@@ -110,6 +123,7 @@ def _version_text(item: dict[str, Any], words: Words) -> str:
         if item[name] is not None
     ]
     adopted = [words.rule("adopted", position=position) for position in item.get("adopted", ())]
+    adopted += [words.rule("adopted_on", report=on["report"][:HASH_SHOWN]) for on in item.get("reports", ())]
     force = words.rule(f"force_{item['force']}")
     return words.rule("version", revision=_revision(item), said=words.rule("between").join([force, *dates, *adopted]))
 

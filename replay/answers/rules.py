@@ -74,7 +74,7 @@ def rules_json(at_hand: AtHand, asked: RulesAsked, language: str) -> dict[str, A
         "sections": sections_json(glance, other),
         "bases": bases_json(glance, other),
         "versions": [
-            _version_json(item.policy, known, as_of) | {"adopted": item.adopted, "used": item.used} for item in known
+            _version_json(item.policy, known, as_of) | item.adopted_json() | {"used": item.used} for item in known
         ],
     }
 

@@ -6,6 +6,7 @@ itself goes through the aggregates of `domain.aggregates` and `save`.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
@@ -20,7 +21,7 @@ from domain.version import PROGRAM_VERSION
 from replay.decisions.recorder import LedgerRecorder, RecordMapper
 from replay.errors import UsageError
 from replay.history.timeline import decisions_on, last_decisions
-from replay.policies.catalog import check_adoptable
+from replay.policies.catalog import REPORT_PREFIX, check_adoptable
 from replay.recording.own import own_source
 from replay.schemes.registry import scheme_of, schemes_of
 from replay.store.base import Store
@@ -29,6 +30,7 @@ from replay.store.opening import open_store
 from replay.store.queries import EVERYTHING
 
 DECISIONS: Final = "ledger/decisions"
+REPORT_HASH: Final = re.compile("[0-9a-f]{64}")
 STORE_VARIABLE: Final = "LEVELBOOK_STORE"
 Book = TypeVar("Book", PolicyBook, DecisionBook, Board)
 
@@ -107,21 +109,32 @@ class Ledger(Application[str]):
             book.evolve(event.data)
         return book
 
-    def adopt(self, policy: Policy, *, clock_behind: bool = False) -> int | None:
-        """Record a policy revision with its whole content: its position, or None when it is the one adopted last."""
-        return self._adopt(self.policy_book(policy.scheme), policy, clock_behind=clock_behind)
+    def adopt(self, policy: Policy, *, report: str | None = None, clock_behind: bool = False) -> int | None:
+        """Record a policy revision with its whole content: its position, or None when it is the one adopted last.
+
+        `report` is the hash of the report of a trial on which it is adopted. Raises UsageError for what is none.
+        """
+        if report is not None and not REPORT_HASH.fullmatch(report):
+            raise UsageError(
+                f"--report {report!r} is not the hash of a report: 64 digits of hexadecimal, in lower case"
+            )
+        book = self.policy_book(policy.scheme)
+        return self._adopt(book, policy, clock_behind=clock_behind, causation=report and f"{REPORT_PREFIX}{report}")
 
     def adopt_first(self, policy: Policy) -> int | None:
         """Record a policy revision where none of its version is: its position, or None where one was adopted."""
         book = self.policy_book(policy.scheme)
         return None if policy.id in book.latest else self._adopt(book, policy, clock_behind=self._clock_behind)
 
-    def _adopt(self, book: PolicyBook, policy: Policy, *, clock_behind: bool) -> int | None:
+    def _adopt(
+        self, book: PolicyBook, policy: Policy, *, clock_behind: bool, causation: str | None = None
+    ) -> int | None:
         check_adoptable(self.store, policy)
         adoption = PolicyAdopted(
             content=policy.content, hash=policy.hash, id=policy.id, program=PROGRAM_VERSION, scheme=policy.scheme
         )
-        if not book.adopt(adoption, source=own_source(self.store), adopted_at=self.store.now()):
+        source, now = own_source(self.store), self.store.now()
+        if not book.adopt(adoption, source=source, adopted_at=now, causation=causation):
             return None
         (recording,) = self.save(book, clock_behind=clock_behind)
         return int(recording.notification.id)

@@ -60,7 +60,9 @@ class RecordMapper(Mapper[str]):
         """
         event = cast(events.Event, domain_event)
         event_id = f"{event.id}-{secrets.token_hex(OWN_ID_CHANCE_BYTES)}"
-        made = own_candidate(event.originator_id, event.type, event.source, event_id, event.occurred_at, event.data)
+        made = own_candidate(
+            event.originator_id, event.type, event.source, event_id, event.occurred_at, event.data, event.causation
+        )
         return OwnEvent(event.originator_id, event.originator_version, event.type, made.event, made)
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:

@@ -5,6 +5,7 @@ a folder of policies is asked for, and so counts before what was adopted.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -48,11 +49,17 @@ DEFAULT: Final = Choice()
 _REVISION: Final = re.compile(r"(-r[0-9]+)?\.toml\Z")
 
 
+REPORT_PREFIX: Final = "report:"
+"""Begins what an adoption says it was caused by: the hash of the report of a trial."""
+
+
 class Adopted(NamedTuple):
     """A revision that the ledger adopted."""
 
     position: int
     policy: Policy
+    report: str | None = None
+    """The hash of the report of a trial on which it was adopted, where one was named."""
 
 
 def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
@@ -180,10 +187,12 @@ def adopted_policies(store: Store, scheme: str) -> list[Adopted]:
     store.check_holds(f"policy/{scheme}")
     adopted = []
     for row in rows_of_types(store, f"policy/{scheme}", ("policy.adopted",), EVERYTHING):
-        data = read_record(row.type, row.record).data
+        event = read_record(row.type, row.record)
+        data, caused = event.data, event.causation or ""
         if sha256(data.content.encode()).hexdigest() != data.hash:
             raise damaged(f"the policy adopted at position {row.position}")
-        adopted.append(Adopted(row.position, policy_of(data.content)))
+        report = caused.removeprefix(REPORT_PREFIX) if caused.startswith(REPORT_PREFIX) else None
+        adopted.append(Adopted(row.position, policy_of(data.content), report))
     return adopted
 
 
@@ -229,7 +238,7 @@ def list_policies(store: Store | None, folder: Path | None, asked: str | None) -
     """
     schemes = sorted({item.scheme for item in all_given(folder)}) if asked is None else [asked]
     return [
-        policy_json(item.policy) | {"adopted": item.adopted, "used": item.used}
+        policy_json(item.policy) | item.adopted_json() | {"used": item.used}
         for scheme in schemes
         for item in revisions(store, folder, scheme)
     ]
@@ -243,6 +252,13 @@ class Revision(NamedTuple):
     """The positions at which the ledger adopted it."""
     used: bool
     """Whether replays use it where none is named."""
+    reports: Mapping[int, str]
+    """By position, the hash of the report of a trial on which it was adopted, where one was named."""
+
+    def adopted_json(self) -> dict[str, Any]:
+        """Where it was adopted, and on which reports."""
+        reports = [{"position": position, "report": report} for position, report in self.reports.items()]
+        return {"adopted": self.adopted, "reports": reports}
 
 
 def revisions(store: Store | None, folder: Path | None, scheme: str) -> list[Revision]:
@@ -263,6 +279,7 @@ def revisions(store: Store | None, folder: Path | None, scheme: str) -> list[Rev
             policy,
             [item.position for item in adopted if item.policy.hash == policy.hash],
             current.get(policy.id) == policy.hash,
+            {item.position: item.report for item in adopted if item.policy.hash == policy.hash and item.report},
         )
         for policy in sorted(found.values(), key=lambda item: (item.in_force_from, item.id, item.hash))
     ]

@@ -18,9 +18,19 @@ def own_source_of(ledger_id: str) -> str:
     return f"{OWN_SOURCE}{ledger_id}"
 
 
-def own_candidate(stream: str, event_type: str, source: str, event_id: str, occurred_at: int, data: Data) -> Candidate:
+def own_candidate(
+    stream: str,
+    event_type: str,
+    source: str,
+    event_id: str,
+    occurred_at: int,
+    data: Data,
+    causation: str | None = None,
+) -> Candidate:
     """An event of the ledger itself, in the form of events from outside."""
     envelope = Envelope(id=event_id, source=source, specversion="1.0", subject=stream, time="", type=event_type)
+    if causation is not None:
+        envelope.causationid = causation
     return candidate(envelope, data, occurred_at, None)
 
 

@@ -51,6 +51,7 @@ def read_record(event_type: str, record: bytes) -> Event:
         id=envelope.id,
         type=event_type,
         data=data,
+        causation=None if envelope.causationid is UNSET else envelope.causationid,
     )
 
 

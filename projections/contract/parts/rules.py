@@ -32,10 +32,16 @@ class VersionAnswer(Answer):
     )
 
 
+class AdoptedOn(Answer):
+    position = whole_key("position of the adoption")
+    report = text_key("hash of the report", r"\A[0-9a-f]{64}\Z")
+
+
 class RevisionAtHand(VersionAnswer):
     adopted = fields.List(
         fields.Integer(), required=True, metadata={"description": "positions at which it was adopted"}
     )
+    reports = list_key(AdoptedOn, "on which report of a trial each was, where one was named")
     used = flag_key("whether replays use this revision where none is named")
 
 

@@ -39,13 +39,13 @@ Rules = dict[str, Any]
 
 
 def at_hand(*policies: Policy) -> AtHand:
-    return AtHand([Revision(policy, [], True) for policy in policies], NOW)
+    return AtHand([Revision(policy, [], True, {}) for policy in policies], NOW)
 
 
 def of(policy: Policy, language: str = "en", against: Policy | None = None) -> Rules:
     """A policy's rules, or those of two side by side."""
-    other = [] if against is None or against.hash == policy.hash else [Revision(against, [], False)]
-    known = [Revision(policy, [], True), *other]
+    other = [] if against is None or against.hash == policy.hash else [Revision(against, [], False, {})]
+    known = [Revision(policy, [], True, {}), *other]
     named = None if against is None else f"{against.id}@{against.hash}"
     return rules_json(AtHand(known, NOW), RulesAsked(policy=f"{policy.id}@{policy.hash}", against=named), language)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.calendar import parse_instant
+from domain.events import Event
 from domain.merchant_reputation.facts import rules_of
 from domain.merchant_reputation.rule import NEW, SCHEME, Verdict, standing
 from domain.policy import Policy, PolicyError, canonical_of, policy_of, start_of_month, terms_of
@@ -30,6 +31,9 @@ from replay.policies.document import faults_of
 from replay.policies.names import level_names
 from replay.policies.reading import read_folder, read_policy
 from replay.store.base import Store
+from replay.store.decode import read_record
+from replay.store.opening import open_store
+from replay.store.queries import EVERYTHING, rows_of_types
 from tests import ROOT
 from tests.support.making import ingest_events, paid
 from tests.support.policies import toml_of, with_faults
@@ -431,3 +435,37 @@ def orders_of_buyers(count: int) -> list[Any]:
     for number in range(count):
         told += [paid_order(f"o-{number}", NOV + number, f"b-{number}"), reviewed(f"o-{number}", NOV + number)]
     return told
+
+
+def test_an_adoption_names_the_report_that_it_rests_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "events.jsonl").write_text(json.dumps(paid("o-1")) + "\n")
+    run("ingest", "events.jsonl")
+    toml_of(REVISED, tmp_path / "revised.toml")
+    for wrong in ("AB" * 32, "ab", "g" * 64):
+        said = run("policy", "adopt", "revised.toml", "--report", wrong, status=2)
+        assert "is not the hash of a report: 64 digits of hexadecimal, in lower case" in said
+    report = "ab" * 32
+    said = run("policy", "adopt", "revised.toml", "--report", report)
+    assert said.endswith(f": adopted at position 2, on the report {report}\n")
+    again = json.loads(run("policy", "adopt", "revised.toml", "--report", "cd" * 32, "--format", "json"))
+    assert (again["position"], again["report"]) == (None, None), "nothing is recorded of one that is adopted already"
+    run("policy", "adopt", "2022-10-26")
+    found = {item["hash"]: item for item in json.loads(run("policies", "--scheme", SCHEME, "--format", "json"))}
+    assert found[REVISED.hash]["reports"] == [{"position": 2, "report": report}]
+    assert found[SHIPPED.hash]["reports"] == [] and found[SHIPPED.hash]["adopted"] == [3]
+    assert ", adopted at position 2, on the report abababababab" in run("policies", "--scheme", SCHEME)
+    assert "依据报告 abababababab" in run("policies", "--scheme", SCHEME, "--lang", "zh")
+    assert "on the report abababababab" in run("rules", SCHEME)
+    with open_store(str(tmp_path / "levelbook.db")) as store:
+        (first, _) = store_events(store)
+        assert (first.causation, first.data.hash) == (f"report:{report}", REVISED.hash)
+        told = run("event", first.source, first.id)
+    assert f"report:{report}" in told
+    run("verify")
+    run("audit")
+
+
+def store_events(store: Store) -> list[Event]:
+    rows = rows_of_types(store, f"policy/{SCHEME}", ("policy.adopted",), EVERYTHING)
+    return [read_record(row.type, row.record) for row in rows]
