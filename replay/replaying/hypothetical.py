@@ -4,12 +4,18 @@ Nothing of it is ever recorded. A way is shown only where laying its events over
 laying one unit less does not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from domain.limits import DAY_MICROS
+from domain.policy import Policy
+
 Found_co = TypeVar("Found_co", covariant=True)
+NEVER: Final = 2**62
 PROVED_EVENTS_MAX: Final = 20_000
 """Of more events than these a way is only reckoned, and not proved."""
+LOOKED_AHEAD: Final = 3_653 * DAY_MICROS
+"""So far ahead other rules are looked for."""
 
 
 class Hypothetical(NamedTuple):
@@ -59,6 +65,8 @@ class Way(NamedTuple):
     nothing but time is asked, so that an instant earlier must not reach it."""
     others_less: tuple[tuple[Hypothetical, ...], ...] = ()
     """Where several things are asked, the same with one unit less of each of the others, which must not reach it."""
+    each_alone: tuple[Need, ...] = ()
+    """Where several figures have to be met together, what each of them alone would ask."""
 
 
 class NoWay(NamedTuple):
@@ -92,6 +100,12 @@ REGISTRATION: Final = "registration"
 TIMES: Final = "times"
 VIOLATIONS: Final = "violations"
 """Units of what only ways ask for."""
+
+
+def rules_until(own: Iterable[Policy], later: Iterable[Policy]) -> int:
+    """When the first of some later versions comes into force that is not among a replay's own."""
+    known = {policy.hash for policy in own}
+    return min((policy.in_force_from for policy in later if policy.hash not in known), default=NEVER)
 
 
 def named(number: int) -> str:

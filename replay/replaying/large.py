@@ -47,7 +47,7 @@ Rows = NDArray[np.bool_] | NDArray[np.int64]
 """Some rows of columns: a mark at each, or their places."""
 TOLD_MONTHS: Final = 3
 """So many months' replays are kept: who tells of one goes on to the next."""
-_CORRECTIONS: Final = np.array([WHATS[name] for name in sorted(CORRECTION_TYPES & WHATS.keys())], np.int8)
+CORRECTIONS: Final = np.array([WHATS[name] for name in sorted(CORRECTION_TYPES & WHATS.keys())], np.int8)
 _ABOUT: Final = np.array(
     [number for name, number in WHATS.items() if name.partition(".")[0] in ("order", "review", "sale")]
     + [WHATS[name] for name in ("complaint.dismissed", "credit.deducted", "credit.restored")],
@@ -257,7 +257,7 @@ class LargeReplay(Replay):
 
     def before_corrections(self, position: int) -> LargeKnown:  # type: ignore[override]
         columns = self.columns
-        return self.known.only((columns.position <= position) | ~np.isin(columns.what, _CORRECTIONS))
+        return self.known.only((columns.position <= position) | ~np.isin(columns.what, CORRECTIONS))
 
     def look_up(self, positions: Collection[int]) -> None:
         self.events.look_up(positions)

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from domain.calendar import month_of
-from domain.limits import AMOUNT_FEN_MAX, DAY_MICROS, MINUTE_MICROS
+from domain.limits import AMOUNT_FEN_MAX, MINUTE_MICROS
 from domain.merchant_reputation.account import publication_of
 from domain.merchant_reputation.facts import KINDS, credits_of, history_of
 from domain.merchant_reputation.fewest import EntryTenths, Fewest, Placement, fewest_reviews
@@ -26,7 +26,19 @@ from domain.merchant_reputation.outlook import (
 )
 from domain.merchant_reputation.rule import NEVER, Rules, Span, State, span_at
 from domain.rules.contributions import REVIEWS
-from replay.replaying.hypothetical import PROVED_EVENTS_MAX, TIME, Hypothetical, Need, NoWay, Overlay, Way, Ways, named
+from replay.replaying.hypothetical import (
+    LOOKED_AHEAD,
+    PROVED_EVENTS_MAX,
+    TIME,
+    Hypothetical,
+    Need,
+    NoWay,
+    Overlay,
+    Way,
+    Ways,
+    named,
+    rules_until,
+)
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
 GOOD_REVIEWS: Final = "good_reviews"
@@ -34,8 +46,6 @@ REVIEWS_OF_WAITING: Final = "reviews_of_waiting_orders"
 KINDS_OF_WAYS: Final = (TIME, GOOD_REVIEWS, REVIEWS_OF_WAITING)
 _MONTHS_WATCHED: Final = 24
 """So long a level that is reached is awaited at a month's close: only credits that lower can take it away before."""
-_LOOKED_AHEAD: Final = 3_653 * DAY_MICROS
-"""So far ahead other rules are looked for."""
 
 
 class _Question(NamedTuple):
@@ -87,15 +97,9 @@ def _question(replay: ReputationReplay, lay: Overlay[ReputationReplay], level: s
     later = credits_of(history.facts, NEVER, as_of)
     found = outlook(history, later, spans, opening, (as_of, as_of + MINUTE_MICROS))
     orders = {event.position: event.data.order for event in events if event.type == "order.received"}
-    until = _rules_until(replay, lay((), as_of + _LOOKED_AHEAD))
+    until = rules_until(replay.policies.own, lay((), as_of + LOOKED_AHEAD).policies.own)
     alone = reached_alone(found, level, spans)
     return _Question(replay, level, found, alone if alone is not None and alone < until else None, until, orders)
-
-
-def _rules_until(replay: ReputationReplay, later: ReputationReplay) -> int:
-    """When the first version comes into force that the replay does not know yet."""
-    known = {policy.hash for policy in replay.policies.own}
-    return min((policy.in_force_from for policy in later.policies.own if policy.hash not in known), default=NEVER)
 
 
 def _time_alone(asked: _Question) -> Way | NoWay:

@@ -1,15 +1,15 @@
 """The tier of a large merchant: days, changes and verdicts of the compiled fold."""
 
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import day_of
 from domain.events import Event
-from domain.merchant_tier.facts import end_of, last_closed_day, spans_of
-from domain.merchant_tier.rule import SCHEME, Window
+from domain.merchant_tier.facts import end_of, history_of, last_closed_day, spans_of
+from domain.merchant_tier.rule import SCHEME, History, Window
 from domain.policy import start_of_day, terms_of
 from replay.columnar.columns import (
     COMPLAINT_DISMISSED,
@@ -23,14 +23,16 @@ from replay.columnar.columns import (
 )
 from replay.columnar.rows import rows_of_subject
 from replay.history.same_instant import BEFORE_OPENING
-from replay.history.timeline import Moment
+from replay.history.timeline import Moment, taking_part
 from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
 from replay.replaying.known import LargeKnown
-from replay.replaying.large import LargeReplay
+from replay.replaying.large import CORRECTIONS, LargeReplay
 from replay.schemes.merchant_tier.fold import fold_tier
 from replay.schemes.merchant_tier.folded import notes_of, tier_of
 from replay.schemes.merchant_tier.replay import TierReplay
+
+_ACTS: Final = (MERCHANT_ONBOARDED, MERCHANT_CLOSED, TIER_SET)
 
 
 class LargeTier(LargeReplay, TierReplay):
@@ -62,13 +64,21 @@ class LargeTier(LargeReplay, TierReplay):
         rows = rows_of_subject(self.columns, 0, self.until, MERCHANT_ONBOARDED)
         return day_of(int(self.columns.at[rows].min())) if len(rows) else None
 
+    def bearing_ahead(self) -> History:
+        columns, as_of = self.columns, self.moment.as_of
+        acts = self.with_retractions(np.isin(columns.what, _ACTS))
+        found, _ = history_of(taking_part(acts, as_of), self._terms, day_of(as_of))
+        until_then = self.known.only((columns.at <= as_of) | np.isin(columns.what, CORRECTIONS))
+        folded = fold_tier(until_then.columns, self._terms, day_of(as_of))
+        return found._replace(days=tier_of(folded, 0, day_of(as_of)).days)
+
     def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         noted = notes_of(self.columns, self._folded, 0, self.day)
         rows = self.rows_at(noted)
         return rows, np.full(len(rows), self.note_words.index(BEFORE_OPENING), np.int8)
 
     def month_told(self, month: int) -> "MonthOfTier":
-        acts = np.isin(self.columns.what, (MERCHANT_ONBOARDED, MERCHANT_CLOSED, TIER_SET))
+        acts = np.isin(self.columns.what, _ACTS)
         counted = (ORDER_PAID, ORDER_COMPLAINED, REVIEW_POSTED)
         known = self.with_retractions(acts | self.leading_to(month, counted, (COMPLAINT_DISMISSED,)))
         found = MonthOfTier(self, known)

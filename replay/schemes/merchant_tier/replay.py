@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar, Final
 
-from domain.calendar import day_start, month_of
+from domain.calendar import day_of, day_start, month_of
 from domain.events import Event
 from domain.merchant_tier.contributions import contributed, sums_of
 from domain.merchant_tier.facts import (
@@ -27,6 +27,7 @@ from domain.merchant_tier.rule import (
     Account,
     Cause,
     Change,
+    History,
     State,
     Window,
     clearing_trials,
@@ -99,6 +100,11 @@ class TierReplay(Replay):
         window_days = span_on(self.spans, self.day).rules.window_days
         sums = self.window.over(self.day - window_days + 1, self.day)
         return [self.day, self.account.since if self.is_rated else 0, *sums[1:]]
+
+    def bearing_ahead(self) -> History:
+        """Days and acts up to `as_of`, those of the open day, too."""
+        as_of = self.moment.as_of
+        return history_of(taking_part(self.known, as_of), self._terms, day_of(as_of))[0]
 
     def own_notes(self) -> dict[int, str]:
         """A closing or a notice that did nothing because the opening of the same instant stands after it."""
