@@ -144,7 +144,7 @@ def level_json(row: Level, rows: SubjectRows, telling: _Telling) -> msgspec.Raw:
         "effective": _effective_json(row),
         "stale": bool(row.stale),
         **own,
-        **view_of(row.scheme).then_json(viewed, is_stale=bool(row.stale)),
+        **view_of(row.scheme).then_json(viewed),
         "next_level_name": told.level_names.get(own["next_level"] or ""),
     }
     if told.has_points:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from projections.projector.many import Many, are_many, events_at_once
 from projections.projector.units import Units
-from projections.schemes.registry import check_views_whole, kinds_in_bulk
+from projections.schemes.registry import VIEWS, check_views_whole, kinds_in_bulk
 from projections.views.belonging import check_history, end_of_step
 from projections.views.changes import StoodAt
 from projections.views.database import Build, Views
@@ -50,13 +50,17 @@ def advance(
         most = events_at_once(store, found.position) if events_max is None else events_max
         last, chain = end_of_step(store, found, most)
         as_of = max(found.as_of, store.now() if now is None else now)
-        before, after = Moment(found.as_of, 0, found.position), Moment(as_of, 0, last)
+        before, choice = Moment(found.as_of, 0, found.position), views.choice(connection, found)
+        ends = min(view.step_end(store, choice, before, Moment(as_of, 0, last)) for view in VIEWS.values())
+        if ends < last:
+            last, chain = end_of_step(store, found, ends - found.position)
+        after = Moment(as_of, 0, last)
         windows.begin(build, found.position)
         watch = views.watch(connection, found)
-        choice = views.choice(connection, found)
         step = Step(store, connection, views.tables(build), before, after, windows, watch, choice)
         units = Units(step)
         units.see_policies(found.policies)
+        units.see_publications()
         units.see_calendar()
         events = _move_on(units)
         if watch is not None:

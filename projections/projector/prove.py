@@ -9,17 +9,18 @@ from sqlalchemy import Connection, func, select
 
 from domain.events import BINDING_TYPES
 from projections.projector.expected_rows import rows_of
-from projections.schemes.registry import VIEWS
+from projections.schemes.registry import VIEWS, view_of
 from projections.views.database import Build
 from projections.views.step import LIFE_TYPES
 from projections.views.tables import Tables
 from replay.errors import DamagedError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
-from replay.policies.catalog import DEFAULT, Choice
-from replay.schemes.registry import choose_where_given, kinds, schemes_of
+from replay.policies.catalog import DEFAULT, Choice, beside
+from replay.replaying.base import Origin
+from replay.schemes.registry import choose_where_given, kinds, lent, schemes_of
 from replay.store.base import Store
-from replay.store.queries import counts_behind, counts_of, tally
+from replay.store.queries import counts_behind, counts_of, link_at, tally
 
 SAMPLE: Final = 100
 SHOWN_MAX: Final = 20
@@ -52,7 +53,8 @@ def prove(
 
     `choice`: what the build is judged by, where not by the ledger's policies.
     """
-    moment = Moment(build.as_of, 0, build.position)
+    link = link_at(store, build.position)
+    moment = Moment(build.as_of, 0 if link is None else link.recorded_at, build.position)
     aside = {(row.subject, row.scheme) for row in connection.execute(select(tables["set_aside"]))}
     problems: list[str] = []
     unread: list[tuple[str, str, DamagedError]] = []
@@ -72,7 +74,9 @@ def prove(
                     continue
                 if not any(event.originator_id == subject for event in known):
                     continue
-                expected = rows_of(judging(subject, known, moment, policies))
+                replay = judging(subject, known, moment, policies)
+                replay.origin = Origin(lent(store), beside(choice, judging.scheme))
+                expected = rows_of(replay) | view_of(judging.scheme).expected_then(replay)
                 compared += 1
                 rows += sum(map(len, expected.values()))
                 problems += compare(connection, tables, subject, judging.scheme, expected)

@@ -170,6 +170,10 @@ class Units:
         now, then = self.step.revisions(), json.loads(judged)
         self._whole = {scheme for scheme in now if now[scheme] != then.get(scheme)}
 
+    def see_publications(self) -> None:
+        """The same where what stands does not tell what was shown earlier."""
+        self._whole |= {view.code for view in VIEWS.values() if view.is_judged_anew(self.step)}
+
     def see_calendar(self) -> None:
         """Units that change by time alone up to the step's end."""
         calendar = self.step.tables["calendar"].c

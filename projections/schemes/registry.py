@@ -22,6 +22,7 @@ from projections.schemes.mcn_level import shown as mcn_shown
 from projections.schemes.mcn_level import view as mcn_view
 from projections.schemes.mcn_level.moving import AgencyMover
 from projections.schemes.merchant_reputation import expected as reputation_expected
+from projections.schemes.merchant_reputation import issuing as reputation_issuing
 from projections.schemes.merchant_reputation import shown as reputation_shown
 from projections.schemes.merchant_reputation import then as reputation_then
 from projections.schemes.merchant_reputation.moving import ReputationMover
@@ -36,7 +37,10 @@ from projections.schemes.shared.viewed import Viewed
 from projections.views.step import Rewrite, Step
 from projections.views.tables import TABLE_NAMES, Tables
 from replay.errors import LevelbookError
+from replay.history.timeline import Moment
+from replay.policies.catalog import Choice
 from replay.schemes.registry import SCHEMES, Scheme, check_whole, kinds, schemes_of
+from replay.store.base import Store
 
 if TYPE_CHECKING:
     from projections.schemes.shared.changing import Changing, Rewriting
@@ -59,8 +63,14 @@ class View:
     """A subject as the view holds it → the keys that only its scheme's answers have: those that its replay gives."""
     period_rows: PeriodRows
     """Where stands what a period comes to."""
-    then_json: Callable[..., dict[str, Any]] = lambda _, **__: {}
+    then_json: Callable[[Viewed], dict[str, Any]] = lambda _: {}
     """A subject as the view holds it → the keys that say what was shown earlier, by what was known then."""
+    expected_then: Callable[[Any], Rows] = lambda _: {}
+    """A replay → by table, the rows that rest on what was known earlier than it knows."""
+    step_end: Callable[[Store, Choice, Moment, Moment], int] = lambda _store, _choice, _before, after: after.position
+    """A store, what judges a build, where a step begins and could end → the position where it ends."""
+    is_judged_anew: Callable[[Step], bool] = lambda _: False
+    """Whether a step has to work out every unit from nothing."""
     in_bulk: bool = True
     """Whether many records fill it from columns (`bulk.fill` of its room), or else subject by subject, after those."""
     goes_on: bool = False
@@ -87,7 +97,7 @@ VIEWS: Final[dict[str, View]] = {
     for view in (
         View(
             SCHEMES["merchant-reputation"],
-            tables=("reputation_months",),
+            tables=("reputation_months", "published_then"),
             mover=ReputationMover,
             expected=reputation_expected.rows_of,
             own_json=reputation_shown.own_json,
@@ -98,6 +108,9 @@ VIEWS: Final[dict[str, View]] = {
                 without_row=SCHEMES["merchant-reputation"].undecided,
             ),
             then_json=reputation_then.then_json,
+            expected_then=reputation_expected.rows_then,
+            step_end=reputation_issuing.step_end,
+            is_judged_anew=reputation_issuing.is_judged_anew,
             goes_on=True,
             laws=(reputation_expected.openings_equal_closings,),
         ),

@@ -97,10 +97,11 @@ class Step:
     @cached_property
     def policies(self) -> dict[str, Policies]:
         """By scheme, what judges at the step's end."""
-        chosen = self._choice
-        return {
-            code: choose_where_given(self.store, scheme.replay, self.after, chosen) for code, scheme in SCHEMES.items()
-        }
+        return {code: self.policies_at(code, self.after) for code in SCHEMES}
+
+    def policies_at(self, scheme: str, moment: Moment) -> Policies:
+        """What judges at a moment."""
+        return choose_where_given(self.store, SCHEMES[scheme].replay, moment, self._choice)
 
     def revisions(self) -> dict[str, list[list[str]]]:
         """By scheme, id and hash of the revisions that judge."""

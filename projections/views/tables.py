@@ -64,6 +64,10 @@ def _columns() -> dict[str, list[Column[Any]]]:
             *(_big("month_end"), _big("opened_at"), _flag("is_open"), _big("closed_at"), _big("closed_position")),
             _big("netting"),
         ],
+        "published_then": [
+            *(_key("subject"), _key("month"), _text("to_month")),
+            *(_big("points_tenths", null=True), _text("level", null=True)),
+        ],
         "tier_days": [
             *(_key("subject"), _key("number", text=False), _text("day"), _text("cause"), _big("cause_position")),
             *(_text("state"), _text("level", null=True), *_policy()),

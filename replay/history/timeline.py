@@ -4,6 +4,7 @@
 was known: bitemporal. No rule ever reads a recorded time.
 """
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,7 @@ from replay.store.queries import (
     event_rows_of_types,
     first_position,
     link_up_to,
+    recorded_at_each,
 )
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
@@ -246,6 +248,37 @@ def _known(store: Store, head: Head, known_at: int | None, position: int | None,
         return head.recorded_at, head.position
     link = link_up_to(store, last_known(store, known_at, 0, head.position))
     return (known_at, 0) if link is None else (link.recorded_at, link.position)
+
+
+def last_known_each(store: Store, instants: Sequence[int], high: int) -> list[int]:
+    """For each of some rising instants the last position up to another that was recorded by it; 0 before the first.
+
+    What `last_known` finds of one, found of all together: with each query the stretch of each grows smaller by many
+    times, so that a few queries do. Of a store that holds every record.
+    """
+    lows, highs = [0] * len(instants), [high] * len(instants)
+    while wanted := _between(lows, highs):
+        recorded = recorded_at_each(store, wanted)
+        for place, instant in enumerate(instants):
+            inside = [at for at in wanted if lows[place] < at <= highs[place]]
+            known = bisect_right(inside, instant, key=lambda at: recorded.get(at, instant))
+            if known:
+                lows[place] = inside[known - 1]
+            if known < len(inside):
+                highs[place] = inside[known] - 1
+    return lows
+
+
+_STRETCHES: Final = 32
+
+
+def _between(lows: Sequence[int], highs: Sequence[int]) -> list[int]:
+    """Positions that part what lies between, into stretches of one length."""
+    found: set[int] = set()
+    for low, high in {*zip(lows, highs, strict=True)}:
+        step = max((high - low) // _STRETCHES, 1)
+        found.update(range(low + step, high + 1, step))
+    return sorted(found)
 
 
 def last_known(store: Store, instant: int, low: int, high: int) -> int:

@@ -92,6 +92,15 @@ def link_up_to(store: Store, position: int) -> Head | None:
     return link if found is None or (link is not None and link.position >= found.position) else found
 
 
+def recorded_at_each(store: Store, positions: Sequence[int]) -> dict[int, int]:
+    """By position, when the record there was recorded."""
+    found: dict[int, int] = {}
+    for some in _stretches(positions):
+        sql = f"SELECT position, recorded_at FROM records WHERE position IN ({_marks(some)})"
+        found |= dict(store._query(sql, some))
+    return found
+
+
 def chain_at(store: Store, position: int) -> bytes | None:
     """The chain hash at a position; None where there is no record."""
     link = link_at(store, position)

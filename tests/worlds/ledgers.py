@@ -1,5 +1,6 @@
 """Random ledgers of every kind of subject, for tests of the views: late events, corrections, retractions, policies."""
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -158,6 +159,18 @@ class World:
             violation = f"v-{self.random.randrange(3)}"
             return self._event("credit.deducted", subject, violation=violation, points=self.random.choice((10, 60)))
         return self._event("credit.restored", subject, violation=f"v-{self.random.randrange(3)}")
+
+
+def recorded_as_they_came(seed: int) -> Iterator[dict[str, Any]]:
+    """Most events of a random ledger are learned of on their day, others late; corrections whenever."""
+    world, clock = World(seed), BEGIN
+    for day in range(0, 300, 2):
+        clock = max(clock + 1, BEGIN + (day + 1) * DAY_MICROS - 1)
+        world.now = clock if day % 3 else None
+        for made in world.events(3):
+            clock += 1
+            at = min(parse_instant(made["time"]), clock)
+            yield made | {"time": instant_text(at), "recordedtime": instant_text(clock)}
 
 
 def revised(scheme: str, number: int) -> Policy:

@@ -49,10 +49,9 @@ class GrowthAnswer(Answer):
 class PublishedThenAnswer(Answer):
     month = text_key("that of published", MONTH)
     at = instant_key("the publication: what was recorded by then takes part")
-    worked_out = flag_key("false: told from the views, of a merchant of too many records; ask with as_of")
-    points = points_key("at its close, by what was known then; null where it was not worked out", allow_none=True)
+    points = points_key("at its close, by what was known then")
     level = text_key("code, in the same way; null unless rated", allow_none=True)
-    differs = flag_key("whether people saw other points or another level than `published` says", allow_none=True)
+    differs = flag_key("whether people saw other points or another level than `published` says")
 
 
 class MonthAnswer(Answer):

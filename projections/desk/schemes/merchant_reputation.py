@@ -24,7 +24,7 @@ from projections.desk.schemes.month_replay import events_of_month, month_replay
 from replay.answers.then import KnownThen
 from replay.replaying.base import Replay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.merchant_reputation.then import publications_then
+from replay.schemes.merchant_reputation.then import Issued, publications_then
 
 _MONTHS: Final = "reputation_months"
 
@@ -54,10 +54,10 @@ def _publications(told: Told, as_of: int) -> Iterator[Mark]:
 
 def _publications_then(replay: Replay, replays_max: int) -> dict[str, Said | None]:
     assert isinstance(replay, ReputationReplay), "it is of this scheme"
-    published = replay.publications()
-    then = publications_then(replay, published, KnownThen(replay), replays_max)
-    both = zip(published, then, strict=True)
-    return {month_text(now.month): found and _said(found) for now, (found, is_known) in both if is_known}
+    issued = [Issued(item.month, item.at) for item in replay.publications()]
+    then = publications_then(replay, issued, KnownThen(replay), replays_max)
+    both = zip(issued, then, strict=True)
+    return {month_text(item.month): found and _said(found) for item, (found, is_known) in both if is_known}
 
 
 def _said(found: account.Publication) -> Said:

@@ -9,6 +9,8 @@ from domain.calendar import month_of, month_start, month_text
 from domain.merchant_reputation.account import next_publication_since
 from domain.merchant_reputation.rule import NEVER, NO_CAP, SCHEME, STATES, Account, Verdict
 from projections.schemes.merchant_reputation.rows import Judging, cause_of, judging_of, month_columns
+from projections.schemes.merchant_reputation.then_bulk import rewrite_then, then_columns
+from projections.schemes.merchant_reputation.then_rows import TABLE
 from projections.schemes.shared.bulk_rows import (
     JudgedBy,
     following,
@@ -40,6 +42,7 @@ def fill(filling: Filling) -> None:
     judged = JudgedBy(judging.terms, judging.policies)
     filling.insert("reputation_months", folded_months(folded, judged))
     filling.insert("history", folded_changes(folded, judged))
+    filling.insert(TABLE, then_columns(filling, folded, judging))
     stand(filling, folded, judging, judged)
 
 
@@ -61,6 +64,7 @@ def move(changing: Changing) -> None:
     history["number"] = changes.numbers
     since = ("number", lambda some: changes.begin[some].tolist())
     changing.rewrite(SCHEME, "history", changes, history, since, scheme=SCHEME)
+    rewrite_then(changing, changing.now, now, judging)
     stand(changing.now, now, judging, judged)
 
 

@@ -4,13 +4,16 @@ from collections import Counter
 
 from sqlalchemy import Connection, func, select
 
-from domain.calendar import month_start, month_text
-from domain.merchant_reputation.account import shown
+from domain.calendar import month_of, month_start, month_text
+from domain.merchant_reputation.account import published_months, shown
 from domain.merchant_reputation.rule import NO_CAP
+from projections.schemes.merchant_reputation.then_rows import TABLE, on_end, then_row
 from projections.schemes.shared.expected_rows import Rows, change_row, history_rows, judged
 from projections.views.tables import VERDICT_COLUMNS, Tables
+from replay.answers.then import KnownThen
 from replay.replaying.base import Replay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
+from replay.schemes.merchant_reputation.then import Issued, publications_then, seen_in
 
 
 def rows_of(replay: Replay) -> Rows:
@@ -37,6 +40,19 @@ def rows_of(replay: Replay) -> Rows:
         for change in replay.changes()
     ]
     return {"reputation_months": months, "history": history_rows(replay, changes)}
+
+
+def rows_then(replay: Replay) -> Rows:
+    """What publications showed otherwise than they would now, each replayed at its own instant where that may be."""
+    assert isinstance(replay, ReputationReplay)
+    first = min(month_of(span.rules.start) for span in replay.spans)
+    issued = [Issued(*item) for item in published_months(replay.spans, replay.moment.as_of, first)][::-1]
+    now = {item.month: seen_in(item.shown) for item in replay.publications()}
+    then = publications_then(replay, issued, KnownThen(replay), len(issued))
+    differing = {
+        item.month: found.seen for item, found in zip(issued, then, strict=True) if found.seen != now.get(item.month)
+    }
+    return {TABLE: [then_row(replay.subject, months) for months in on_end(differing)]}
 
 
 def openings_equal_closings(connection: Connection, tables: Tables) -> str | None:

@@ -14,6 +14,7 @@ from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account
 from projections.schemes.merchant_reputation.bulk import folded_changes, folded_months, stand
 from projections.schemes.merchant_reputation.rows import judging_of, published
+from projections.schemes.merchant_reputation.then_bulk import go_on_then
 from projections.schemes.shared.bulk_rows import JudgedBy, Where, lists, owners_of, starts_of
 from projections.schemes.shared.changing import Rewriting, RowsMade
 from projections.schemes.shared.filling import LATEST, Filling
@@ -57,7 +58,9 @@ def move(going: GoingOn) -> Rewriting | None:
     made.go("reputation_months", fewer, {}, ("month_end", (ends[fewer] + 1).tolist()))
     made.come.append(RowsMade("reputation_months", lists(folded_months(folded, judged))))
     _change(made, ends, folded, judged)
-    stand(filling, folded._replace(months=_whole(stored, kept, folded.months)), judging, judged)
+    whole = _whole(stored, kept, folded.months)
+    go_on_then(made, restarts, stored, whole, judging)
+    stand(filling, folded._replace(months=whole), judging, judged)
     _keep_effective(filling, np.flatnonzero(settled))
     made.stand(SCHEME, filling)
     return made

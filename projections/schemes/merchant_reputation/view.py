@@ -26,6 +26,14 @@ from projections.schemes.merchant_reputation.rows import (
     published,
 )
 from projections.schemes.merchant_reputation.running import kept_run
+from projections.schemes.merchant_reputation.then_rows import (
+    ShownOf,
+    differing_of,
+    months_to_see,
+    shown_by,
+    then_rewrites,
+    whole_rewrite,
+)
 from projections.views.step import SINCE_EVER, Rewrite, Step, calendar_rewrite, level_rewrite, numbered
 from replay.history.timeline import events_about, events_between, events_of, taking_part
 
@@ -104,15 +112,14 @@ def advance(step: Step, subject: str, restart: int) -> list[Rewrite]:
     stored = [] if restart == SINCE_EVER else _months(step, subject)
     kept = [row for row in stored if row.month_end <= restart]
     opening = account_of(kept[-1]) if kept else NEW
-    names = Names({}, {})
-    history, ahead = _history(step, subject, opening, judging, names)
+    names, events = Names({}, {}), _events(step, subject, opening, judging)
+    history, ahead = _history(step, subject, events, judging, names)
     running = go_on(begin(history, opening), judging.spans)
     found = running.run
     moved = list(changes(history, found, judging.spans, step.after.as_of, opening))
     effective = _effective_before(step, subject, restart)
     if effective is None:
-        whole = Run(found.account, found.findings, [*map(month_of_row, kept), *found.months])
-        effective = effective_of(whole, judging.spans, step.after.as_of)
+        effective = effective_of(_whole(kept, found), judging.spans, step.after.as_of)
     last = _last_kept(step, subject, opening)
     first = 0 if last is None else last.number
     publication = next_publication(found, judging.spans, step.after.as_of)
@@ -132,6 +139,7 @@ def advance(step: Step, subject: str, restart: int) -> list[Rewrite]:
             numbered(history_rows(subject, moved, judging), last),
             ("number", first),
         ),
+        *_then(step, subject, _Changed(restart, events, stored, kept, found)),
         level_rewrite(level_row(subject, found.account, effective, judging, step.after.as_of)),
         calendar_rewrite(subject, SCHEME, [*ahead, *due, *([] if publication is None else [publication])]),
     ]
@@ -158,15 +166,53 @@ def _last_kept(step: Step, subject: str, opening: Account) -> Row[Any] | None:
     return rows[-1] if rows else None
 
 
-def _history(step: Step, subject: str, opening: Account, judging: Judging, names: Names) -> tuple[History, list[int]]:
-    """The facts that a run from an opening needs, and the instants of events dated ahead."""
+def _whole(kept: Sequence[Row[Any]], found: Run) -> Run:
+    """A run with the months that are kept from before its opening."""
+    return Run(found.account, found.findings, [*map(month_of_row, kept), *found.months])
+
+
+class _Changed(NamedTuple):
+    """What was judged again of a merchant, and what stood before."""
+
+    restart: int
+    events: Sequence[Event]
+    stored: Sequence[Row[Any]]
+    kept: Sequence[Row[Any]]
+    found: Run
+
+
+def _then(step: Step, subject: str, changed: _Changed) -> list[Rewrite]:
+    """What publications showed otherwise than they would now."""
+    restart, events, stored, kept, found = changed
+    if restart == SINCE_EVER:
+        return [whole_rewrite(subject, differing_of(step, subject, events, _shown_by(step, found)))]
+    months = months_to_see(step, restart)
+    if not any(months):
+        return []
+    before = [*map(month_of_row, stored)]
+    account = before[-1].closing if before else NEW
+    shown_before, shown_now = _shown_by(step, Run(account, [], before)), _shown_by(step, _whole(kept, found))
+    return then_rewrites(step, subject, months, shown_before, shown_now)
+
+
+def _shown_by(step: Step, run: Run) -> ShownOf:
+    return shown_by(run.months, run.account.opened_at, judging_of(step).spans)
+
+
+def _events(step: Step, subject: str, opening: Account, judging: Judging) -> list[Event]:
+    """The known events that a run from an opening needs."""
     position = step.after.position
     if opening is NEW:
-        events = list(events_of(step.store, subject, position))
-    else:
-        first = min(opening.month_end, step.after.as_of) - judging.window_micros
-        window = step.windows.of(subject, first, lambda: events_between(step.store, subject, first, _LATEST, position))
-        events = window.complete(lambda orders: events_about(step.store, subject, orders, position, window.first))
+        return list(events_of(step.store, subject, position))
+    first = min(opening.month_end, step.after.as_of) - judging.window_micros
+    window = step.windows.of(subject, first, lambda: events_between(step.store, subject, first, _LATEST, position))
+    return window.complete(lambda orders: events_about(step.store, subject, orders, position, window.first))
+
+
+def _history(
+    step: Step, subject: str, events: Sequence[Event], judging: Judging, names: Names
+) -> tuple[History, list[int]]:
+    """The facts among events, and the instants of those dated ahead."""
     part, as_of = step.taking_out(subject, events), step.after.as_of
     return history_of(taking_part(part, as_of), judging.spans, as_of, names), step.ahead(part)
 

@@ -12,7 +12,7 @@ from replay.rendering.clauses import points_text
 from replay.rendering.facet import KnownAt, VerdictsAnswer
 from replay.replaying.base import Part
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.merchant_reputation.then import publications_then, published_then_json
+from replay.schemes.merchant_reputation.then import Issued, publications_then, published_then_json
 
 
 class MonthShown(NamedTuple):
@@ -66,8 +66,8 @@ class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
         published = self.replay.published
         if published is None:
             return {"published_then": None}
-        (then,) = publications_then(self.replay, [published], known, 1)
-        return {"published_then": published_then_json(published, then)}
+        (then,) = publications_then(self.replay, [Issued(published.month, published.at)], known, 1)
+        return {"published_then": published_then_json(published, then.seen)}
 
     def figures_json(self) -> dict[str, Any]:
         return {

@@ -15,13 +15,11 @@ from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NEW, SCHEME, STATES, Account, Month, Run, Verdict
 from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import (
-    EVENT_RETRACTED,
     MERCHANT_CLOSED,
     MERCHANT_ONBOARDED,
     NO_NUMBER,
     ORDER_CLEARED,
     ORDER_FLAGGED,
-    ORDER_PAID,
     ORDER_RECEIVED,
     REVIEW_POSTED,
     no_rows,
@@ -34,15 +32,13 @@ from replay.replaying.in_columns import found_in
 from replay.replaying.known import LargeKnown
 from replay.replaying.large import LargeReplay
 from replay.replaying.values import Judged, LevelChange, Standing, of_month
+from replay.schemes.merchant_reputation.bearing import bearing_from
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded, account_from, account_of
 from replay.schemes.merchant_reputation.late import Issue
 from replay.schemes.merchant_reputation.month import MonthReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
-_NEVER = 2**62
-_OF_ORDERS = [ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED]
-_READ = [*_OF_ORDERS, MERCHANT_ONBOARDED, MERCHANT_CLOSED]
 _NO_ENTRY = [verdict.value for verdict in account.NO_ENTRY]
 
 
@@ -107,27 +103,11 @@ class LargeReputation(LargeReplay, ReputationReplay):
         """
         ends = np.array([issue.month_end for issue in issues], np.int64)
         known = np.array([issue.position for issue in issues], np.int64)
-        first = np.searchsorted(ends, self._bearing_from(), "right")
+        first = np.searchsorted(ends, bearing_from(self.columns), "right")
         last = np.searchsorted(known, self.columns.position, "left")
         is_late = first < last
         begun, over = (np.bincount(places[is_late], minlength=len(issues) + 1) for places in (first, last))
         return {*np.flatnonzero(np.cumsum(begun - over)).tolist()}
-
-    def _bearing_from(self) -> NDArray[np.int64]:
-        """By row, from which instant on it bears: as `late.bearings_of` says, and of what no rule reads, never."""
-        columns = self.columns
-        begins = np.where(np.isin(columns.what, _READ), columns.at, _NEVER)
-        flags = np.flatnonzero((columns.what == ORDER_FLAGGED) | (columns.what == ORDER_CLEARED))
-        of_orders = np.flatnonzero(np.isin(columns.what, _OF_ORDERS) & np.isin(columns.key, columns.key[flags]))
-        keys, first = np.unique(columns.key[of_orders], return_index=True)
-        places, there = found_in(keys.astype(np.int64), columns.key[flags].astype(np.int64))
-        begins[flags[there]] = columns.at[of_orders[first[places[there]]]]
-        retractions = np.flatnonzero(columns.what == EVENT_RETRACTED)
-        for row in retractions[np.argsort(columns.position[retractions])].tolist():
-            named = self.rows_at([int(columns.amount[row])])
-            if len(named) and columns.position[named[0]] < columns.position[row]:
-                begins[row] = begins[named[0]]
-        return begins
 
     # --- notes --------------------------------------------------------------------------------------------------------
 

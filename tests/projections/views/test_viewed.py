@@ -45,7 +45,7 @@ def check_told(views: Views, number: int, seen: Counter[str]) -> None:
                 own = view_of(row.scheme).own_json(viewed)
                 answer = answer_of(shown := replay.shown_to(reader))
                 assert own == answer.own_json(), (row.subject, row.scheme)
-                then = view_of(row.scheme).then_json(viewed, is_stale=False)
+                then = view_of(row.scheme).then_json(viewed)
                 assert then == answer.then_json(KnownThen(shown)), (row.subject, row.scheme)
             seen[f"{row.scheme} {row.state}"] += 1
             for name in ("preview", "fast_upgrade", "clear_out", "published"):
