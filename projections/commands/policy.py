@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from projections.commands.asked import open_at
-from projections.commands.completing import complete_month, complete_policy, complete_scheme
+from projections.commands.completing import complete_month, complete_policy, complete_scheme, complete_subject
 from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     clock_option,
@@ -19,17 +19,20 @@ from projections.commands.options import (
     format_option,
     group,
     listed_options,
+    location_option,
     of_schemes_option,
     policies_option,
     store_options,
 )
 from projections.configuration.settings import SHEETS, language_option, segments_option
 from projections.terminal.progress import phases
+from projections.text import answers as answers_text
 from projections.text import policies as policies_text
 from projections.text.lab import trials as trials_text
 from projections.text.output import phases_in
 
 if TYPE_CHECKING:
+    from replay.lab.trial import PolicyTrial
     from replay.store.base import Store
 
 
@@ -258,9 +261,23 @@ def policy_adopt(
     help="How many move where a threshold is a step lower or higher; of many records by a sample of the subjects.",
 )
 @click.option("--sample", type=int, metavar="N", help="Of so many subjects, the same ones each time. Default: of all.")
+@click.option(
+    "--subject",
+    metavar="SUBJECT",
+    shell_complete=complete_subject,
+    help="In place of the report: what both sides make of SUBJECT at the last period, split by event.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="Form of the answer; html is a document to print.",
+)
 @language_option
 @segments_option
-@store_options
+@location_option
 def policy_try(
     files: tuple[Path, ...],
     scheme: str | None,
@@ -271,6 +288,7 @@ def policy_try(
     by: tuple[str, ...],
     sensitivity: bool,
     sample: int | None,
+    subject: str | None,
     lang: str,
     segments: Path | None,
     format_: str,
@@ -290,7 +308,26 @@ def policy_try(
     asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
     with open_at(store, segments) as opened:
         trial = trial_of(opened, candidates, asked)
+        if subject is not None:
+            _print_difference(opened, trial, subject, lang, format_)
+            return
         with phases(named=phases_in(lang)) as told:
             progress = partial(told, "judging subjects")
             result = run_trial(opened, trial, by or GROUPINGS, segments, progress, sensitivity=sensitivity)
-    trials_text.print_trial(report_json(trial, result, by or GROUPINGS), lang, as_json=format_ == "json")
+    report = report_json(trial, result, by or GROUPINGS)
+    if format_ == "html":
+        from projections.desk.lab.document import trial_document
+        from projections.terminal.streams import as_page
+
+        click.echo(as_page(trial_document(report, lang)))
+        return
+    trials_text.print_trial(report, lang, as_json=format_ == "json")
+
+
+def _print_difference(opened: "Store", trial: "PolicyTrial", subject: str, lang: str, format_: str) -> None:
+    """What both sides make of one subject at the last period."""
+    from replay.answers.diff import diff_json
+    from replay.lab.folding import both_replays
+
+    start, end = both_replays(opened, trial, subject)
+    answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")

@@ -24,8 +24,8 @@ from replay.lab.judged import JudgedSide, side_of_folded, side_of_replays
 from replay.lab.sensitivity import Hanging, Sensitivity, count_moving, count_near
 from replay.lab.traits import Traits, traits_in, traits_of
 from replay.lab.trial import PolicyTrial, Sides, TrialPeriod
-from replay.replaying.base import Policies
-from replay.schemes.registry import fold_each_of, kinds_read, records_of
+from replay.replaying.base import Policies, Replay
+from replay.schemes.registry import fold_each_of, judging_subject, kinds_read, lent, records_of, replay_of
 from replay.store.base import Store
 
 SUBJECTS_AT_ONCE: Final = 200
@@ -125,6 +125,17 @@ def _judge_alike(one: Policies, other: Policies) -> bool:
         for of in (one, other)
     )
     return next(sides) == next(sides)
+
+
+def both_replays(store: Store, trial: PolicyTrial, subject: str) -> tuple[Replay, Replay]:
+    """The replays of one subject at the last period: by the baseline, and by the candidate.
+
+    Raises UsageError for a subject that the scheme does not judge or the ledger does not know.
+    """
+    judging = judging_subject(store, subject, trial.scheme.code)
+    moment, baseline, candidate = trial.periods[-1].then
+    end = replay_of(lent(store), judging, subject, moment, candidate)
+    return replay_of(lent(store), judging, subject, moment, baseline, end), end
 
 
 # --- plain ------------------------------------------------------------------------------------------------------------

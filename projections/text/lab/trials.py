@@ -131,6 +131,8 @@ def _print_result(report: dict[str, Any], result: dict[str, Any], words: Words) 
         for grouping in result["groups"]:
             _print_groups(grouping, words)
     _print_rows(words, "movers", (LEFT,) * 5, [_mover_row(item, words) for item in result["movers"]])
+    if result["movers"]:
+        click.echo(f"  {words.trial('one_of_them', command=command_of(report, one=True))}")
 
 
 def _matrix_row(item: dict[str, Any], words: Words) -> tuple[str, ...]:
@@ -196,6 +198,22 @@ def _print_rows(words: Words, what: str, columns: Sequence[Column], rows: Sequen
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def command_of(report: dict[str, Any], *, one: bool = False) -> str:
+    """The command that gives a report again, its candidates in files of their ids; with `one` what both sides make of
+    one subject at one period.
+    """
+    asked, sample = report["asked"], report["sample"]
+    files = " ".join(f"{policy['id']}.toml" for policy in report["candidate"])
+    moment = f"--as-of {asked['as_of']}"
+    if asked["from"] is not None:
+        moment = f"--from {asked['from']} --to {'PERIOD' if one else asked['to']}"
+    command = f"levelbook policy try {files} --scheme {report['scheme']} {moment}"
+    if one:
+        return f"{command} --subject SUBJECT"
+    taken = "" if sample is None else f" --sample {sample['asked']}"
+    return f"{command}{taken}{' --hindsight' if asked['hindsight'] else ''}"
 
 
 def percent_text(some: int, of: int) -> str:
