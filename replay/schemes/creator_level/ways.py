@@ -64,6 +64,7 @@ class _Open(NamedTuple):
     """At the instant of the evaluation."""
     month: Month
     since: int
+    registering: tuple[Lever, ...]
 
     @property
     def days_left(self) -> range:
@@ -85,8 +86,7 @@ class _Sold(NamedTuple):
 
 def ways(replay: CreatorReplay, lay: Overlay[CreatorReplay]) -> Ways:
     """The ways of a creator from where a replay stands; `lay` lays events over that replay."""
-    registering = _registering(replay, lay)
-    months = _open_months(replay, lay, registering)
+    months = _open_months(replay, lay)
     found = next(months, None)
     if found is None:
         return Ways(None, (), (NoWay(TIME, NOT_EVALUATED),))
@@ -94,31 +94,26 @@ def ways(replay: CreatorReplay, lay: Overlay[CreatorReplay]) -> Ways:
     if wanted is None:
         return Ways(None, (), ())
     next_level, unreachable = found.month.rules.levels[wanted], tuple(_unreachable(found, wanted))
-    found_ways = [*_by_appeals_at_once(replay), *_ways_in(found, wanted, registering, _by_appeals(replay, found))]
+    found_ways = [*_by_appeals_at_once(replay), *_ways_in(found, wanted, _by_appeals(replay, found))]
     while found is not None and not _can_be_met(found):
         found = next(months, None)
         if found is not None:
-            found_ways += _ways_in(found, wanted, registering, ())
+            found_ways += _ways_in(found, wanted, ())
     return Ways(next_level, tuple(found_ways), unreachable)
 
 
-def _open_months(replay: CreatorReplay, lay: Overlay[CreatorReplay], registering: tuple[Lever, ...]) -> Iterator[_Open]:
-    """The months that are evaluated next, the open one first."""
-    as_of, events = replay.moment.as_of, [event for lever in registering for event in lever.events]
+def _open_months(replay: CreatorReplay, lay: Overlay[CreatorReplay]) -> Iterator[_Open]:
+    """The months that are evaluated next, the open one first: of who is not registered by then, with that done."""
+    as_of = replay.moment.as_of
+    registering = Hypothetical(as_of, replay.subject, "creator.registered", {})
     for month in range(month_of(as_of), month_of(as_of) + _MONTHS_MAX):
-        then = lay(events, month_start(month + 1))
+        then, levers = lay((), month_start(month + 1)), tuple[Lever, ...]()
+        if not then.begun:
+            levers = (Lever(Need(REGISTRATION, 1, TIMES), (registering,), ()),)
+            then = lay([registering], month_start(month + 1))
         if then.held is None or then.held.month != month:
             return
-        yield _Open(then, then.held, max(as_of, month_start(month)))
-
-
-def _registering(replay: CreatorReplay, lay: Overlay[CreatorReplay]) -> tuple[Lever, ...]:
-    """The registration of who is not registered by the end of the open month."""
-    as_of = replay.moment.as_of
-    if lay((), month_start(month_of(as_of) + 1)).begun:
-        return ()
-    event = Hypothetical(as_of, replay.subject, "creator.registered", {})
-    return (Lever(Need(REGISTRATION, 1, TIMES), (event,), ()),)
+        yield _Open(then, then.held, max(as_of, month_start(month)), levers)
 
 
 def _wanted(held: Month | None, rules: Rules) -> int | None:
@@ -131,13 +126,11 @@ def _wanted(held: Month | None, rules: Rules) -> int | None:
     return wanted if wanted < len(rules.levels) else None
 
 
-def _ways_in(
-    found: _Open, wanted: int, registering: tuple[Lever, ...], appeals: Sequence[tuple[Lever, ...]]
-) -> list[Way]:
+def _ways_in(found: _Open, wanted: int, appeals: Sequence[tuple[Lever, ...]]) -> list[Way]:
     """The ways of one month: each way to meet the gates with each to sell enough."""
     lifted = [()] if found.is_met(CREDIT) else appeals
     return [
-        way_by((*registering, *lifting, *scoring, *sold.levers), sold.level, found.month.at)
+        way_by((*found.registering, *lifting, *scoring, *sold.levers), sold.level, found.month.at)
         for lifting, scoring, sold in product(lifted, _by_scores(found), _by_sales(found, wanted))
     ]
 
