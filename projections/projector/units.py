@@ -168,7 +168,9 @@ class Units:
     def see_policies(self, judged: str) -> None:
         """Where other policies judge than did at the last step, every unit of the scheme is worked out anew."""
         now, then = self.step.revisions(), json.loads(judged)
-        self._whole = {scheme for scheme in now if now[scheme] != then.get(scheme)}
+        self._whole = {
+            scheme for scheme in now if now[scheme] != then.get(scheme) or self._movers[scheme].is_judged_anew()
+        }
 
     def see_publications(self) -> None:
         """The same where what stands does not tell what was shown earlier."""

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from domain.calendar import day_start
+from domain.merchant_tier.facts import last_closed_day
+from domain.policy import term_at
 from projections.schemes.merchant_tier import view
 from projections.schemes.shared.moving import Mover
 from projections.views.step import SINCE_EVER, Rewrite
@@ -9,6 +12,13 @@ from projections.views.step import SINCE_EVER, Rewrite
 
 class TierMover(Mover):
     looked_up = ("life", "history", "tier_days", "calendar")
+
+    def is_judged_anew(self) -> bool:
+        """A version that came into force judges from the first day on that closes under it; by the last day that closed
+        the rows of those are judged, too, whom time alone changes no more."""
+        terms = view.judging_of(self.step).terms
+        then, now = (last_closed_day(moment.as_of) for moment in (self.step.before, self.step.after))
+        return term_at(terms, day_start(then)) != term_at(terms, day_start(now))
 
     def orders(self, subject: str) -> Iterable[str]:
         return self.orders_named(subject) if self._has_figures(subject) else ()

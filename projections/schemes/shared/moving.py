@@ -42,6 +42,10 @@ class Mover(ABC):
         self.work = work
         self.step = work.step
 
+    def is_judged_anew(self) -> bool:
+        """Whether since the last step another version has come to judge every unit, whether it is due or not."""
+        return False
+
     def others(self) -> Collection[str]:
         """Subjects to be looked at, beside those that are touched or due."""
         return ()

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 
 from domain.calendar import instant_text
 from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.policy import Policy
 from projections.projector import many
 from projections.projector.advance import StepReport, advance
 from projections.schemes.creator_level import view as creator_view
@@ -32,6 +33,7 @@ from tests.support.making import Event, event, ingest_events, paid
 from tests.support.records import CUT, damage, some_of
 from tests.support.views import assert_same_rows, beside, empty_live, proof_of, tables_of
 from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
+from tests.worlds.merchant_reputation import with_values
 
 NEVER = 10**9
 PAUSES = (0, HOUR_MICROS, DAY_MICROS, 3 * DAY_MICROS, 11 * DAY_MICROS, 33 * DAY_MICROS)
@@ -201,6 +203,44 @@ def test_a_long_past_is_not_read_again_for_a_few_events(tmp_path: Path, monkeypa
             both.step(is_large=True)
         assert {stream.partition("/")[0] for stream in read} == {"merchant", "creator", "mcn"}
         assert proof_of(views).problems == []
+
+
+# --- versions that come into force ------------------------------------------------------------------------------------
+
+
+def later_versions(scheme: str) -> list[Policy]:
+    """Two that come into force by date: within a day, and as a year begins."""
+    dates = ("2022-10-20T10:00:00+08:00", "2023-01-01T00:00:00+08:00")
+    return [
+        with_values(revised(scheme, number), id=f"later-{number}", in_force_from=at)
+        for number, at in enumerate(dates, 1)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4 * SOAK))
+def test_a_version_that_comes_into_force_by_date_judges_whoever_nothing_happens_to(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's events and no day of an evaluation need tell of it: each step leaves what a replay says."""
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both, world = BothWays(views, seed, monkeypatch), World(seed)
+        for policy in (policy for scheme in SCHEMES for policy in later_versions(scheme)):
+            Ledger(store).adopt(policy)
+        ingest_events(store, world.events(120), tmp_path)
+        both.now += 40 * DAY_MICROS
+        seen = set[tuple[str, str]]()
+        for step in range(40):
+            if step % 4 == 0:
+                ingest_events(store, world.events(4), tmp_path)
+            both.step()
+            problems = proof_of(views).problems
+            assert problems == [], (instant_text(both.now), problems)
+            with views.reading() as connection:
+                levels = views.tables(1)["levels"].c
+                seen |= {(row.scheme, row.policy) for row in connection.execute(select(levels.scheme, levels.policy))}
+        assert {(scheme, f"later-{number}") for scheme in SCHEMES for number in (1, 2)} <= seen
 
 
 # --- gone on with from what is stored ---------------------------------------------------------------------------------
