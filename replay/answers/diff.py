@@ -56,21 +56,24 @@ def steps_between(first: Replay, last: Replay) -> list[CauseStep]:
     """
     moment = Moment(first.moment.as_of, last.moment.known_at, last.moment.position)
     again = partial(type(last), first.subject)
-    learned = _having_learned(first, last, moment)
-    corrected = learned if len(learned.known) == len(last.known) else again(last.known, moment, first.policies)
     same_policies = _hashes(first.policies) == _hashes(last.policies)
     same_time = first.moment.as_of == last.moment.as_of
+    learned = _having_learned(first, last, moment)
+    if len(learned.known) == len(last.known):
+        corrected = learned
+    else:
+        corrected = last if same_time and same_policies else again(last.known, moment, first.policies)
     moved = last if same_policies else corrected if same_time else again(last.known, last.moment, first.policies)
     runs = [first, learned, corrected, moved, last]
     return [CauseStep(name, runs[index], runs[index + 1]) for index, name in enumerate(STEPS)]
 
 
 def _having_learned(first: Replay, last: Replay, moment: Moment) -> Replay:
-    """The run that knows the ordinary events which were learned. What else is made for it is let go of again: of large
-    subjects it is much.
-    """
-    known = last.before_corrections(first.moment.position)
-    return first if len(known) == len(first.known) else type(last)(first.subject, known, moment, first.policies)
+    """The run that knows the ordinary events which were learned."""
+    position = first.moment.position
+    if last.count_before_corrections(position) == len(first.known):
+        return first
+    return type(last)(first.subject, last.before_corrections(position), moment, first.policies)
 
 
 def difference_of(start: Replay, end: Replay) -> Difference:

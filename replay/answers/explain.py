@@ -47,8 +47,9 @@ def explain_json(replay: Replay, part: Part, language: str) -> dict[str, Any]:
 
 def explain_stretch(replay: Replay, part: Part, language: str, stretch: ListedStretch) -> tuple[dict[str, Any], int]:
     """The same with a stretch of the verdicts and then the notes; and how many of these there are in all."""
+    whole = replay_json(replay, language)
     found, listed = part_stretch(replay, part, language, stretch)
-    return {**replay_json(replay, language), **found}, listed
+    return {**whole, **found}, listed
 
 
 def part_stretch(replay: Replay, part: Part, language: str, stretch: ListedStretch) -> tuple[dict[str, Any], int]:

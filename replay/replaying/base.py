@@ -334,6 +334,10 @@ class Replay(ABC):
         """What is known without the corrections behind a position, for a replay of that alone."""
         return [event for event in self.known if event.position <= position or event.type not in CORRECTION_TYPES]
 
+    def count_before_corrections(self, position: int) -> int:
+        """Of how many records that is."""
+        return len(self.before_corrections(position))
+
     def look_up(self, positions: Collection[int]) -> None:
         """Make ready what will be asked of the events at some positions."""
         del positions  # plain replays have every event in memory

@@ -1,7 +1,7 @@
 """What a large replay holds, as sequences and mappings that make a value only of what is asked for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
@@ -31,8 +31,38 @@ def within(at: NDArray[np.int64], instants: Instants | None) -> NDArray[np.bool_
     return (at >= instants.begins) & (at < instants.ends)
 
 
-def moved_in(was: Table, now: Table) -> NDArray[np.int64]:
-    """The rising positions at which two tables, whose first columns they are, hold something else."""
+class Ordered(NamedTuple):
+    """Columns of one length, and the places of their rows by rising first column."""
+
+    columns: Table
+    order: NDArray[Any]
+
+    def rows(self, begin: int, end: int) -> Table:
+        """Some of the rows, as a table."""
+        return tuple(column[self.order[begin:end]] for column in self.columns)
+
+    def cuts(self, firsts: NDArray[np.int64]) -> list[int]:
+        """The places in the order between which rows stand from one of some rising firsts up to the next."""
+        places = np.searchsorted(self.columns[0], firsts, sorter=self.order).tolist()
+        return [0, *places, len(self.order)]
+
+
+def order_of(column: NDArray[np.int64]) -> NDArray[Any]:
+    """The places of a column's numbers as they rise, in as few bytes as hold them."""
+    return np.argsort(column, kind="stable").astype(np.min_scalar_type(len(column)))
+
+
+def moved_in(was: Ordered, now: Ordered) -> NDArray[np.int64]:
+    """The rising positions at which two tables, whose first columns they are, hold something else.
+
+    A stretch after the other, so that little stands in memory twice.
+    """
+    firsts = was.columns[0][was.order[_STRETCH::_STRETCH]]
+    places = [pairwise(table.cuts(firsts)) for table in (was, now)]
+    return np.concatenate([_moved(was.rows(*before), now.rows(*after)) for before, after in zip(*places, strict=True)])
+
+
+def _moved(was: Table, now: Table) -> NDArray[np.int64]:
     positions = merged(was[0], now[0])
     before, there_before = found_in(was[0], positions)
     later, there_later = found_in(now[0], positions)

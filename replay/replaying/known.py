@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from replay.columnar.archive import open_archive
 from replay.columnar.columns import TYPES, Columns
@@ -23,6 +24,14 @@ class LargeKnown:
 
     def __len__(self) -> int:
         return len(self.columns.at)
+
+    @cached_property
+    def by_position(self) -> "tuple[NDArray[Any], NDArray[np.int64]]":
+        """The places of the rows by rising position, and the positions."""
+        from replay.replaying.in_columns import order_of
+
+        order = order_of(self.columns.position)
+        return order, self.columns.position[order]
 
     def upto(self, position: int) -> "LargeKnown":
         """What was known at an earlier position."""

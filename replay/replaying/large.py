@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from copy import copy
 from functools import cached_property
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,11 @@ from replay.replaying.in_columns import (
     MadeInColumns,
     Noted,
     NotesInColumns,
-    Table,
+    Ordered,
     found_in,
     merged,
     moved_in,
+    order_of,
     within,
 )
 from replay.replaying.known import LargeKnown
@@ -168,16 +169,21 @@ class LargeReplay(Replay):
         if after is self:
             return []
         verdicts = moved_in(self._verdict_columns, after._verdict_columns)
-        notes = moved_in((self.noted.position, self.noted.note), (after.noted.position, after.noted.note))
-        positions = merged(verdicts, notes)
+        positions = merged(verdicts, moved_in(self._note_columns, after._note_columns))
         moved = zip(positions.tolist(), self._made_at(positions), after._made_at(positions), strict=True)
         return [Differing(at, was, now) for at, was, now in moved if was != now]
 
     @property
-    def _verdict_columns(self) -> Table:
-        """Position, instant, verdict and points of every verdict, by rising position."""
-        order, verdicts = self._verdict_order, self.verdicts
-        return tuple(column[order] for column in (verdicts.position, verdicts.at, verdicts.verdict, verdicts.tenths))
+    def _verdict_columns(self) -> Ordered:
+        """Position, instant, verdict and points of every verdict."""
+        verdicts = self.verdicts
+        return Ordered((verdicts.position, verdicts.at, verdicts.verdict, verdicts.tenths), self._verdict_order)
+
+    @property
+    def _note_columns(self) -> Ordered:
+        """Position and note of every event with one."""
+        position, _, note = self.noted
+        return Ordered((position, note), np.arange(len(position)))
 
     def _made_at(self, positions: NDArray[np.int64]) -> list[Made | None]:
         """What was made of the events at some positions; None of those that are not known or bear on nothing."""
@@ -199,9 +205,9 @@ class LargeReplay(Replay):
         return int(self.verdicts.tenths[np.array(verdicts, np.int64)].sum())
 
     @cached_property
-    def _verdict_order(self) -> NDArray[np.int64]:
+    def _verdict_order(self) -> NDArray[Any]:
         """The places of the verdicts, rising by position."""
-        return np.argsort(self.verdicts.position, kind="stable")
+        return order_of(self.verdicts.position)
 
     def _has_verdict(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.isin(positions, self.verdicts.position)
@@ -230,7 +236,7 @@ class LargeReplay(Replay):
     def retracted_beyond(self) -> list[int]:
         """Positions of retracted events that have no row: no rule reads their types."""
         positions = np.array(sorted(self.retracted), np.int64)
-        return list(positions[~found_in(self._by_position[1], positions)[1]].tolist())
+        return list(positions[~found_in(self.known.by_position[1], positions)[1]].tolist())
 
     @cached_property
     def in_vain(self) -> dict[int, int | None]:
@@ -256,8 +262,14 @@ class LargeReplay(Replay):
         return {position: places[name] for position, name in names.items() if name in places}
 
     def before_corrections(self, position: int) -> LargeKnown:  # type: ignore[override]
-        columns = self.columns
-        return self.known.only((columns.position <= position) | ~np.isin(columns.what, CORRECTIONS))
+        return self.known.only(self._is_before_corrections(position))
+
+    def count_before_corrections(self, position: int) -> int:
+        return int(np.count_nonzero(self._is_before_corrections(position)))
+
+    def _is_before_corrections(self, position: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (self.columns.position <= position) | ~np.isin(self.columns.what, CORRECTIONS)
+        return found
 
     def look_up(self, positions: Collection[int]) -> None:
         self.events.look_up(positions)
@@ -339,19 +351,13 @@ class LargeReplay(Replay):
 
     def rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
         """The rows of the events at some positions; those that have none are left out."""
-        order, by_position = self._by_position
+        order, by_position = self.known.by_position
         places, found = found_in(by_position, np.array(sorted(positions), np.int64))
-        rows: NDArray[np.int64] = order[places[found]]
-        return rows
-
-    @cached_property
-    def _by_position(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        order = np.argsort(self.columns.position, kind="stable")
-        return order, self.columns.position[order]
+        return order[places[found]].astype(np.int64)
 
     def _occurred_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """When the events at some positions occurred; few have no row."""
-        order, by_position = self._by_position
+        order, by_position = self.known.by_position
         places, found = found_in(by_position, positions)
         at = np.zeros(len(positions), np.int64)
         at[found] = self.columns.at[order[places[found]]]

@@ -3,7 +3,8 @@ of them is columns alone.
 """
 
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
 
 from domain.events import Event
 from replay.history.timeline import decisions_on, event_of_row, events_of_types
@@ -19,6 +20,8 @@ from replay.store.queries import (
     tally,
 )
 
+_FEW: Final = 1_000
+"""Records looked up together, whose places in the ledger are not asked for again."""
 Lend = Callable[[], AbstractContextManager[Store]]
 """Lends a store for a while: a replay may be asked by another thread, and long after it was made."""
 
@@ -55,7 +58,7 @@ class Records:
 
     def at(self, positions: Collection[int]) -> list[Event]:
         """The events at some positions in the order of the ledger; not kept."""
-        with self._lend() as store:
+        with self._lend() as store, store.reading_once() if len(positions) > _FEW else nullcontext():
             found = list(map(event_of_row, event_rows_at(store, sorted(positions))))
         return sorted(found, key=lambda event: event.position)
 

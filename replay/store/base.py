@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
@@ -266,6 +266,10 @@ class Store(Readable):
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[None]:
         """All that is read in the block stands at one moment."""
+
+    def reading_once(self) -> AbstractContextManager[None]:
+        """What is read in the block will not be read again soon: the database need keep little of it in memory."""
+        return nullcontext()
 
     @abstractmethod
     def reader(self) -> Transaction:

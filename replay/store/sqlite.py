@@ -43,6 +43,8 @@ APPLICATION_ID: Final = 0x4C76426B
 """'LvBk' in the file's header."""
 BUSY_SECONDS: Final = 60
 _KEYS_AT_ONCE: Final = 500
+_CACHE_KIB: Final = 65_536
+_READ_ONCE_KIB: Final = 4_096
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
@@ -112,6 +114,14 @@ class SqliteStore(Store):
             yield
         finally:
             self._reader.execute("ROLLBACK")
+
+    @contextmanager
+    def reading_once(self) -> Iterator[None]:
+        self._reader.execute(f"PRAGMA cache_size = -{_READ_ONCE_KIB}")
+        try:
+            yield
+        finally:
+            self._reader.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def reader(self) -> Transaction:
         return SqliteTransaction(self._reader, self.now)
@@ -366,7 +376,7 @@ def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA wal_autocheckpoint = 10000")
     except sqlite3.Error as error:
         connection.close()

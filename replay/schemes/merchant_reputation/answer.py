@@ -77,15 +77,15 @@ class ReputationAnswer(VerdictsAnswer[ReputationReplay]):
 
     def explained_json(self, part: Part, shown: Sequence[int]) -> dict[str, Any]:
         """How the verdicts shown add up; for single events there is no balance to close."""
-        balances, begun, moved = self.replay.balances, self.replay.opening.points, self.replay.tenths_of(shown)
+        begun, moved = self.replay.opening.points, self.replay.tenths_of(shown)
         if part.event_id is not None:
             return {"adds_up": {"opening": None, "verdicts": points_text(moved, signed=True), "closing": None}}
         first, last = (shown[0], shown[-1]) if shown else (0, -1)
         if not shown and part.month is not None:
             first = sum(len(month.findings) for month in self.replay.run.months if month.month < part.month)
             last = first - 1
-        opening = balances[first - 1] if first > 0 else begun
-        closing = balances[last] if last >= 0 else begun
+        opening = self.replay.balance(first - 1) if first > 0 else begun
+        closing = self.replay.balance(last) if last >= 0 else begun
         assert closing - opening == moved, "verdicts add up to the points"
         return {
             "adds_up": {

@@ -86,11 +86,14 @@ class LargeReputation(LargeReplay, ReputationReplay):
         return dict(zip(wanted[found].tolist(), map(Verdict, numbers), strict=True))
 
     @cached_property
-    def balances(self) -> list[int]:
-        return list(np.cumsum(self.verdicts.tenths).tolist())
+    def _after_each(self) -> NDArray[np.int64]:
+        return np.cumsum(self.verdicts.tenths)
+
+    def balance(self, index: int) -> int:
+        return int(self._after_each[index])
 
     def known_by(self, position: int) -> int:
-        return int(np.searchsorted(self._by_position[1], position, "right"))
+        return int(np.searchsorted(self.known.by_position[1], position, "right"))
 
     def published_by(self, moment: Moment, policies: Policies) -> list[account.Publication]:
         spans = spans_of(terms_of(policies.own, start_of_month))

@@ -195,12 +195,11 @@ class ReputationReplay(Replay):
         return self.policy_at(min(self.events[position].occurred_at, self.moment.as_of))
 
     @cached_property
-    def balances(self) -> list[int]:
-        """The points after each finding, in tenths."""
+    def _balances(self) -> list[int]:
         return account.balances(self.run, self.opening)
 
-    def balance(self, index: int) -> int | None:
-        return self.balances[index]
+    def balance(self, index: int) -> int:
+        return self._balances[index]
 
     def contribution(self, index: int) -> Sequence[Contribution]:
         judged = self.judged[index]
