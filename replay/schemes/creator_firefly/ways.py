@@ -4,6 +4,7 @@ from typing import Final
 
 from domain.creator_firefly.account import rules_at
 from domain.creator_firefly.facts import Rules
+from domain.creator_firefly.rule import rank_of
 from domain.limits import POINTS_MAX
 from domain.rules.contributions import POINTS
 from replay.replaying.hypothetical import (
@@ -34,7 +35,8 @@ def ways(replay: FireflyReplay, lay: Overlay[FireflyReplay]) -> Ways:
     missing = rules.bounds[wanted] - then.run.account.earned
     if missing > 0:
         levers.append(_tasks(replay.subject, at, missing))
-    return Ways(rules.codes[wanted], (way_by(levers, rules.codes[wanted], at),), ())
+    level = rules.codes[rank_of(rules.bounds, then.run.account.earned + max(missing, 0))]
+    return Ways(rules.codes[wanted], (way_by(levers, level, at),), ())
 
 
 def _wanted(replay: FireflyReplay, rules: Rules) -> int | None:

@@ -109,6 +109,15 @@ def test_the_version_that_judges_the_next_instant_says_what_is_missing() -> None
     assert [(way.kind, way.asks[0].amount) for way in ways(lay((), as_of - 1), lay).ways] == [(NEW_TASKS, 2)]
 
 
+def test_what_is_known_of_the_next_instant_comes_by_itself_and_may_go_beyond_the_next_level() -> None:
+    known = begun(200)
+    later = Hypothetical(AS_OF + 1, SUBJECT, "points.earned", {"task": "later", "points": 5_000})
+    lay = laying("shipped", laid(known, [later], AS_OF + 1))
+    found = ways(lay((), AS_OF), lay)
+    assert_proved(found, lay, AS_OF)
+    assert (found.next_level, [(way.kind, way.level) for way in found.ways]) == ("firefly-3", [(TIME, "firefly-4")])
+
+
 def begun(points: int) -> list[Event]:
     """A creator who registered and earned points before."""
     registered = Hypothetical(AS_OF - 2, SUBJECT, "creator.registered", {})
