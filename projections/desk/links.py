@@ -10,13 +10,13 @@ from domain.calendar import day_of, day_start, parse_instant, shanghai_text
 ORDER: Final = (
     *("q", "kind", "id", "source", "about", "case", "alias", "subject", "before", "after", "list"),
     *("scheme", "state", "level", "period", "run", "as_of", "known_at", "position", "policy", "against"),
-    *("to_position", "month", "day", "event", "verdict", "page", "cursor", "next", "lang"),
+    *("suppose", "count", "to", "to_position", "month", "day", "event", "verdict", "page", "cursor", "next", "lang"),
 )
 """The order of parameters in a link, so that one view has one address."""
 MOMENT: Final = ("as_of", "known_at", "position", "policy")
 LEFT_OFF: Final = ("page", "after", "before", "cursor")
 """Where a list was left off: it means nothing in another list, so that no form hands it on."""
-TIMED: Final = ("as_of", "known_at")
+TIMED: Final = ("as_of", "known_at", "to")
 """What a form asks for as a day and, in a field of this name and `_time`, the time of that day."""
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MINUTES_CHARS: Final = len("12:00")

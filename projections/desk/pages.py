@@ -12,7 +12,6 @@ from domain.calendar import shanghai_text
 from projections.api.appeals import TIMES_REPLAYED
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
-from projections.contract.parts.vocabulary import VERDICTS
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk.drawing.places import FRAMES, drawing_of
@@ -21,27 +20,31 @@ from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
 from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
-from projections.desk.page import Asked, Page, PageLanguageQuery
+from projections.desk.page import (
+    AppealQuery,
+    Asked,
+    DifferencesQuery,
+    FindQuery,
+    Page,
+    PageLanguageQuery,
+    PageSchemeQuery,
+    StandingQuery,
+    SupposingQuery,
+    WhyQuery,
+)
 from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
 from projections.desk.rules_page import PAGES as RULES_PAGES
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
-from projections.desk.standing_page import all_versions, disputes_of, standing_of
+from projections.desk.standing_page import all_versions, disputes_of, standing_of, ways_of, what_if_of
 from projections.desk.timeline_page import is_long, mark_rows, timeline_of
 from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
     KINDS,
-    PERIOD,
-    SCHEME_NAMES,
-    MomentQuery,
     PathReader,
     SubjectPath,
     choice,
-    day,
-    month,
     read_query,
-    text,
-    whole,
 )
 from projections.http.problems import Problem, asked_wrongly, no_subject, no_views, not_found
 from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, Access, asker_of, note_access, require
@@ -57,7 +60,6 @@ EVENTS_MAX: Final = 500
 """So many events of a step of a difference are shown; the appeal file and the API hold all."""
 ROWS_MAX: Final = 200
 """So many changes and marks of a timeline are tabulated, the latest; all of them are drawn."""
-PAGES_MAX: Final = 100_000
 CACHED: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 TYPES: Final = {
     "desk.css": "text/css; charset=utf-8",
@@ -66,40 +68,6 @@ TYPES: Final = {
     "mark.svg": "image/svg+xml",
 }
 """The files of the desk, each with its kind."""
-
-
-class FindQuery(PageLanguageQuery):
-    q = text("The beginning of an id, or of kind/id.", longest=80)
-    kind = choice(KINDS, "Only subjects of this kind.")
-    after = text("The subject behind which the page begins.", longest=80)
-
-
-class StandingQuery(MomentQuery, PageLanguageQuery):
-    pass
-
-
-class PageSchemeQuery(StandingQuery):
-    scheme = choice(SCHEME_NAMES, "Which scheme; left out, the first that judges the subject.")
-
-
-class WhyQuery(PageSchemeQuery):
-    month = month("What was judged in this month.")
-    day = day("Where levels are evaluated by the day: this day's evaluation.")
-    event = text("Only the event of this id; of a payment or flag, its whole order.", longest=128)
-    verdict = choice(VERDICTS, "Only verdicts of this name, and no notes.")
-    page = whole("Which page of verdicts and notes.", 1, PAGES_MAX, load_default=1)
-
-
-class DifferencesQuery(PageSchemeQuery):
-    period = text("The period whose decision is compared with what is known now.", form=PERIOD)
-    run = text("As decided in this run; left out, the latest.", longest=64)
-    to_position = whole("Compared with what was known at this position; left out, with what is known now.", 1, 10**18)
-
-
-class AppealQuery(PageLanguageQuery):
-    scheme = choice(SCHEME_NAMES, "The scheme whose level is disputed.")
-    period = text("The month or day whose level is disputed.", form=PERIOD)
-    run = text("As decided in this run; left out, the latest.", longest=64)
 
 
 class AppealPath(SubjectPath):
@@ -190,7 +158,12 @@ def _standing(request: Request, asked: Asked) -> Response:
         words = words_of(asked["lang"])
         cards = [
             standing_of(
-                item, own_of(sight, subject, item), sight.moment.as_of, words, disputes_of(sight, subject, item)
+                item,
+                own_of(sight, subject, item),
+                sight.moment.as_of,
+                words,
+                disputes_of(sight, subject, item),
+                ways_of(sight, subject, item, words) if EXPLANATIONS in asker_of(request).scopes else (),
             )
             for item in told
             if item is not None
@@ -238,6 +211,13 @@ def _why(request: Request, asked: Asked) -> Response:
             is_daily=scheme_of(told.scheme).periods.unit == "day",
             **named,
         )
+
+
+def _what_if(request: Request, asked: Asked) -> Response:
+    with looking(reading_of(request), asker_of(request).reader, asked) as sight:
+        subject, told = _told(sight, asked)
+        found = what_if_of(sight, subject, told, asked)
+        return _framed(request, "what_if.html", asked, sight, told, found=found, own={"suppose", "count", "to"})
 
 
 def _differences(request: Request, asked: Asked) -> Response:
@@ -385,6 +365,7 @@ PAGES: Final = (
     Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
     Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, PageSchemeQuery),
     Page(f"{_SUBJECT}/why", _why, EXPLANATIONS, Access("explanation"), WhyQuery),
+    Page(f"{_SUBJECT}/what-if", _what_if, EXPLANATIONS, Access("what_if"), SupposingQuery),
     Page(f"{_SUBJECT}/differences", _differences, EXPLANATIONS, Access("diff"), DifferencesQuery),
     Page(f"{_SUBJECT}/appeal", _appeal, EXPLANATIONS, Access("appeal"), AppealQuery),
     Page(f"{_SUBJECT}/appeal/file.{{form}}", _appeal_file, EXPLANATIONS, Access("appeal"), AppealQuery, AppealPath),

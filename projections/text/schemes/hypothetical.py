@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projections.text.output import print_json
+from projections.text.schemes.ahead.parts import Remark, Section
 from projections.text.words import Words
 from projections.text.words.figures import amount_text
 
@@ -96,11 +97,42 @@ def ways_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
         yield "  " + words.hypothetical("way", number=number, kind=words.code("way", way["kind"]))
         yield from (f"    {line}" for line in _way_lines(way, words))
     for item in found["unreachable"]:
-        kind, why = words.code("way", item["kind"]), words.code("no_way", item["why"])
-        yield f"  {words.hypothetical('not_by')} " + words.hypothetical("unreachable", kind=kind, why=why)
+        yield "  " + _no_way_line(item, words)
     if found["unproved"]:
-        kinds = words.listed(words.code("way", kind) for kind in found["unproved"])
-        yield "  " + words.hypothetical("unproved", kinds=kinds)
+        yield "  " + _unproved_line(found["unproved"], words)
+
+
+def ways_section(found: dict[str, Any], words: Words, previewed: str | None = None) -> Section:
+    """The same for a page, a line a way; `previewed` is the version by which they are ways, where that is to come."""
+    level = found["next_level"]
+    what = words.hypothetical("no_ways") if level is None else words.hypothetical("ways", level=words.level(level))
+    title = words.hypothetical("section", what=what)
+    if previewed is not None:
+        title = words.ahead("preview_of", title=title)
+    lines = [Remark(_way_line(way, words)) for way in found["ways"]]
+    lines += [Remark(_no_way_line(item, words)) for item in found["unreachable"]]
+    if found["unproved"]:
+        lines.append(Remark(_unproved_line(found["unproved"], words), is_urgent=True))
+    return Section(title, lines)
+
+
+def _way_line(way: dict[str, Any], words: Words) -> str:
+    """What is asked, when that reaches the level, and when it counts, in one line."""
+    asks = words.listed(need_text(need, words) for need in way["asks"]) or words.code("way", way["kind"])
+    reached = words.hypothetical("reached", level=words.level(way["level"]), at=words.date(way["reached_at"]))
+    told = [asks + words("colon") + reached]
+    if way["effective_at"] is not None:
+        told.append(words.hypothetical("counts", at=words.date(way["effective_at"])))
+    return words("and_then").join(told)
+
+
+def _no_way_line(item: dict[str, Any], words: Words) -> str:
+    kind, why = words.code("way", item["kind"]), words.code("no_way", item["why"])
+    return words.hypothetical("unreachable", kind=kind, why=why)
+
+
+def _unproved_line(kinds: list[str], words: Words) -> str:
+    return words.hypothetical("unproved", kinds=words.listed(words.code("way", kind) for kind in kinds))
 
 
 def _way_lines(way: dict[str, Any], words: Words) -> Iterator[str]:

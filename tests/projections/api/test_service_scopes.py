@@ -183,6 +183,9 @@ def values(parameter: str, disputed: Disputed) -> list[str]:
         "alias": ["x"],
         "subject": ["merchant/tea-house"],
         "before": ["1"],
+        "suppose": ["good_reviews"],
+        "count": ["2"],
+        "to": ["2027-01-31", "2022-12-20"],
     }[parameter]
 
 

@@ -121,6 +121,9 @@ GIVEN = {
     "alias": "0" * 32,
     "subject": "merchant/tea-house",
     "before": "9",
+    "suppose": "good_reviews",
+    "count": "3",
+    "to": "2022-12-20T12:00:00+08:00",
 }
 """A value of every parameter that a page takes."""
 WITHOUT_FORMS = ("/evidence", "/operations", "/rules", "/boards", "/events/220")
@@ -131,7 +134,7 @@ def test_no_form_drops_a_parameter_of_the_address(client: TestClient, shown: Pag
     path = shown.path.replace("{kind}/{id}", "merchant/tea-house").replace("{board}", "comprehensive")
     path = path.replace("{recorded}", "220").replace("{scheme}", "merchant-reputation")
     for name in shown.query().fields:
-        beside = {"scheme": "merchant-tier"} if name == "day" else {}  # the one that evaluates by the day
+        beside = {"day": {"scheme": "merchant-tier"}, "to": {"as_of": "2022-12-16"}}.get(name, {})
         answer = client.get(f"{path}?{urlencode({name: GIVEN[name], **beside})}", headers=HTML)
         if answer.status_code != 200:
             assert answer.status_code in (400, 404) and name in ("run", "policy", "cursor"), answer.text

@@ -92,7 +92,10 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "explain": [(SUBJECT, "--lang", "zh"), (SUBJECT, "--lang", "zh", "--format", "json")],
     "history": [(SUBJECT, "--lang", "zh"), (SUBJECT, "--chart"), (SUBJECT, "--plot", "店-{encoding}.svg")],
     "diff": [(SUBJECT, "--as-of", "2022-11-30", "--to-as-of", "2022-12-30", "--lang", "zh")],
-    "what-if": [(SUBJECT, "--to", "2027-06-01", "--lang", "zh"), (SUBJECT, "--events", "没有.jsonl")],
+    "what-if": [
+        (SUBJECT, "--as-of", "2022-12-01", "--to", "2023-01-31", "--lang", "zh"),
+        (SUBJECT, "--events", "没有.jsonl"),
+    ],
     "ways": [(SUBJECT, "--lang", "zh"), (SUBJECT, "--events-of", "9")],
     "decide": [("merchant-reputation", "--period", "2022-11"), ("店", "--period", "2022-11")],
     "decided": [(SUBJECT,)],
