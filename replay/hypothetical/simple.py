@@ -1,13 +1,17 @@
 """Simple events to suppose of a subject, by its kind: so many of one, at one instant; each by or of something new."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from domain.limits import AMOUNT_FEN_MAX, CREDIT_POINTS_MAX, POINTS_MAX
+from replay.errors import UsageError
 from replay.replaying.hypothetical import Hypothetical
 
-COUNT_MAX: Final = 10_000
-"""So many are supposed at most."""
+COUNT_MAX: Final = 100_000_000
+"""So much is supposed at most."""
+EACH_MAX: Final = 10_000
+"""So many at most of what is an event each."""
 _ORDER_FEN: Final = 10_000
 _FEN_TO_A_YUAN: Final = 100
 Simple = Callable[[str, int, int], Iterator[Hypothetical]]
@@ -74,6 +78,11 @@ NAMES: Final = tuple(dict.fromkeys(name for simple in SIMPLE.values() for name i
 
 
 def simple_events(subject: str, name: str, count: int, at: int) -> list[Hypothetical]:
-    """The events of a name; none where it is not one of the subject's kind."""
+    """The events of a name; none where it is not one of the subject's kind. Raises UsageError for too many."""
     made = SIMPLE[subject.partition("/")[0]].get(name)
-    return [] if made is None else list(made(subject, count, at))
+    if made is None:
+        return []
+    found = list(islice(made(subject, count, at), 2 * EACH_MAX + 1))
+    if len(found) > 2 * EACH_MAX:
+        raise UsageError(f"count {count} is too many of {name}; suppose {EACH_MAX} at most")
+    return found

@@ -57,13 +57,15 @@ PAGES = {
     "why-tier": f"{SUBJECT}/why?scheme=merchant-tier&month=2022-09",
     "why-agency": "/subjects/mcn/harbour/why?month=2023-04&as_of=2023-07-10",
     "differences": f"{SUBJECT}/differences",
+    "what-if": f"{SUBJECT}/what-if?as_of=2022-12-16&suppose=good_reviews&count=3&to=2023-01-31",
+    "what-if-creator": "/subjects/creator/lin/what-if?as_of=2023-05-05&suppose=good_sales&count=20000&to=2023-06-02",
     "differences-creator": "/subjects/creator/lin/differences",
     "appeal": f"{SUBJECT}/appeal?period=2022-11",
     "operations": "/operations",
     "login": "/login",
     "error": "/subjects/merchant/nobody",
 }
-SEEN_IN_CHINESE = ("find", "standing", "timeline", "why-month", "differences", "operations")
+SEEN_IN_CHINESE = ("find", "standing", "what-if", "timeline", "why-month", "differences", "operations")
 A4_PIXELS = 1_000
 """So high is what a sheet holds, about, in the browser's pixels."""
 HEADINGS = {"en": "Find a subject", "zh": "查找主体"}
