@@ -83,12 +83,12 @@ def by_the_oracle_of_versions(
         [as_the_oracle_reads(event) for event in ledger],
         as_of=as_of,
         position=position,
-        versions=[_for_the_oracle(policy) for policy in versions],
+        versions=[for_the_oracle(policy) for policy in versions],
         subject=SUBJECT,
     )
 
 
-def _for_the_oracle(policy: Policy) -> dict[str, Any]:
+def for_the_oracle(policy: Policy) -> dict[str, Any]:
     parameters = {name: parameter.value for name, parameter in policy.parameters.items()}
     return {
         "id": policy.id,
