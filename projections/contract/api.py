@@ -287,7 +287,10 @@ class AppealAnswer(Answer):
         fields.Dict(), required=True, metadata={"description": "what was announced, each with what was known then"}
     )
     announced_difference = nested_key(
-        DiffAnswer, "from what was known when it was announced to what was decided; null without", allow_none=True
+        DiffAnswer,
+        "between what was known when it was announced last and what was decided, from the one that knew less; null"
+        " where nothing was announced",
+        allow_none=True,
     )
     decided = nested_key(
         DisputedDecision,
@@ -298,7 +301,8 @@ class AppealAnswer(Answer):
     now = fields.Dict(required=True, metadata={"description": "as known now, as an explanation of the period tells it"})
     difference = nested_key(
         DiffAnswer,
-        "from what was decided to what is known now; null without a decision; left out without decisions:read",
+        "from what was decided, or announced later by what was known then, to what is known now; null without a"
+        " decision; left out without decisions:read",
         allow_none=True,
         required=False,
     )

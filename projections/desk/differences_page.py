@@ -4,13 +4,15 @@ from typing import Any, NamedTuple
 
 from domain.calendar import shanghai_text
 from projections.desk.moment import Sight, replayed
-from replay.answers.diff import diff_json
-from replay.decisions.announced import announced_json, when_announced
+from replay.answers.diff import diff_json, difference_json
+from replay.answers.replay import asked_json
+from replay.decisions.announced import announced_of
 from replay.decisions.audit import as_decided, as_of_named, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
+from replay.rendering.facet import standing_json
 from replay.schemes.registry import choose, lent, replay_of, scheme_of
 from replay.store.base import Store
 
@@ -25,7 +27,10 @@ class Differences(NamedTuple):
     announced_difference: dict[str, Any] | None
     """From what was known when it was announced last to what was decided, or back; None where nothing was announced."""
     decided: dict[str, Any] | None
+    first: dict[str, Any]
+    """The level as decided, or as it was known at the first of two moments."""
     found: dict[str, Any]
+    """The steps to what is known at the last: from there, or from an announcement that knew more."""
     is_now: bool
     """Whether the later of the two knows all that is recorded."""
     level_names: dict[str, str]
@@ -78,11 +83,12 @@ def of_decision(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], 
         "position": decision.position,
         "outcome": outcome_of(store, decision, own),
     }
-    told_of = announced_json(store, now, then, period)
-    announced, between = told_of["announced"], told_of["announced_difference"]
+    announced = announced_of(store, now, then, period)
+    first, hindsight = asked_json(then) | standing_json(then.standing()), diff_json(announced.later_than(then), now)
     is_now = end.position == store.head().position
     names = now.level_names(language)
-    return Differences(period, announced, between, told, diff_json(then, now), is_now, names)
+    between = announced.difference and difference_json(announced.difference)
+    return Differences(period, announced.told, between, told, first, hindsight, is_now, names)
 
 
 def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], language: str) -> Differences:
@@ -92,7 +98,8 @@ def of_moments(sight: Sight, subject: str, scheme: str, asked: dict[str, Any], l
     moment = Moment(sight.moment.as_of, later.known_at, later.position)
     end = sight.reading.replay(subject, scheme, moment, sight.reader, sight.choice)
     is_now = moment.position == sight.store.head().position
-    return Differences(None, [], None, None, diff_json(start, end), is_now, end.level_names(language))
+    found = diff_json(start, end)
+    return Differences(None, [], None, None, found["from"], found, is_now, end.level_names(language))
 
 
 def _decision(
@@ -114,11 +121,11 @@ def _of_announcement(store: Store, subject: str, scheme: str, asked: dict[str, A
     if as_of is not None:
         end = Moment(as_of, later.known_at, later.position)
         now = replay_of(lent(store), judging, subject, end, choose(store, judging, end)._replace(previewed=()))
-        if events := now.announcements(period):
-            told = announced_json(store, now, None, period)["announced"]
-            then = when_announced(store, scheme, subject, as_of, (events[-1].recorded_at, events[-1].position), now)
-            is_now = end.position == store.head().position
-            return Differences(period, told, None, None, diff_json(then, now), is_now, now.level_names(language))
+        announced = announced_of(store, now, None, period)
+        if announced.difference is not None:
+            found, is_now = difference_json(announced.difference), end.position == store.head().position
+            names = now.level_names(language)
+            return Differences(period, announced.told, None, None, found["from"], found, is_now, names)
     raise UsageError(
         f"period {period} of {scheme} was neither decided nor announced for {subject}; compare two moments instead"
     )

@@ -1,10 +1,10 @@
 """An announced level beside what the rules give by what was known when it was announced."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.calendar import shanghai_text
 from domain.events import Event
-from replay.answers.diff import difference_json, difference_of
+from replay.answers.diff import Difference, difference_json, difference_of
 from replay.answers.replay import asked_json
 from replay.history.timeline import Moment
 from replay.rendering.facet import standing_json
@@ -25,12 +25,27 @@ def when_announced(
     return replay_of(lent(store), judging, subject, moment, policies, beside)
 
 
-def announced_json(store: Store, now: Replay, then: Replay | None, period: str) -> dict[str, Any]:
-    """What was announced of a period and not taken back, each with what was known then; and the step from what was
-    known when it was announced last to what was decided, or where nothing was to what is known now.
+class Announced(NamedTuple):
+    """What was announced of a period and not taken back, and the way from there to the decision, or back."""
 
-    That goes from the one that knew less: with the step from the decision to what is known now it adds up.
-    """
+    told: list[dict[str, Any]]
+    """Each announcement with what was known then."""
+    last: Replay | None
+    """By what was known at the last one."""
+    difference: Difference | None
+    """Between that and what was decided, or where nothing was what is known now: from the one that knew less."""
+
+    def json(self) -> dict[str, Any]:
+        difference = self.difference and difference_json(self.difference)
+        return {"announced": self.told, "announced_difference": difference}
+
+    def later_than(self, decided: Replay) -> Replay:
+        """From where on hindsight is told: the decision, or an announcement that knew more."""
+        return max(decided, self.last or decided, key=lambda replay: replay.moment.position)
+
+
+def announced_of(store: Store, now: Replay, then: Replay | None, period: str) -> Announced:
+    """What was announced of a period, by a replay that knows all that is known now, and one as it was decided."""
     events = now.announcements(period)
     known = [
         when_announced(
@@ -40,9 +55,9 @@ def announced_json(store: Store, now: Replay, then: Replay | None, period: str) 
     ]
     told = [_one_json(event, replay) for event, replay in zip(events, known, strict=True)]
     if not known:
-        return {"announced": told, "announced_difference": None}
+        return Announced(told, None, None)
     ends = sorted((known[-1], now if then is None else then), key=lambda replay: replay.moment.position)
-    return {"announced": told, "announced_difference": difference_json(difference_of(*ends))}
+    return Announced(told, known[-1], difference_of(*ends))
 
 
 def _one_json(event: Event, known: Replay) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from domain.events import LevelDecided
 from domain.version import PROGRAM_VERSION
 from replay.answers.diff import difference_json, difference_of
 from replay.answers.explain import bearing_on, explain_json
-from replay.decisions.announced import announced_json
+from replay.decisions.announced import announced_of
 from replay.decisions.audit import as_decided, as_known_now, outcome_of
 from replay.decisions.decide import decided_events, decision_on, moment_of
 from replay.errors import UsageError
@@ -55,9 +55,10 @@ def appeal_of(
     verdicts, notes = bearing_on(now, part)
     bearing = {now.judged[index].position for index in verdicts}.union(notes)
     decided = None if decision is None or then is None else _decided_json(store, decision, then, reader)
-    difference = None if then is None else difference_of(then, now)
-    if difference is not None:
-        bearing |= {item.position for _, moved in difference.steps for item in moved}
+    announced = announced_of(store, now, then if reader.sees_decisions else None, period.text)
+    difference = None if then is None else difference_of(announced.later_than(then), now)
+    for told in (announced.difference, difference):
+        bearing |= {item.position for _, moved in (told.steps if told else ()) for item in moved}
     found = {
         "subject": subject,
         "scheme": scheme,
@@ -65,7 +66,7 @@ def appeal_of(
         "program": PROGRAM_VERSION,
         "ledger": _ledger_json(store, now.moment),
         "level_names": now.level_names(language),
-        **announced_json(store, now, then if reader.sees_decisions else None, period.text),
+        **announced.json(),
         **({"decided": decided} if reader.sees_decisions else {}),
         "now": explain_json(now, part, language),
         **({"difference": difference and difference_json(difference)} if reader.sees_decisions else {}),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from domain.calendar import month_of, month_start, month_text
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEVER, Account, Month, Span
+from domain.merchant_reputation.rule import NEVER, Account, Span
 from domain.policy import start_of_month, terms_of
 from projections.schemes.merchant_reputation.issuing import (
     is_judged_alike,
@@ -187,15 +187,16 @@ def _records_of(columns: Columns, some: Numbers) -> Columns:
 
 def _shown_by(folded: Folded, number: int, spans: Sequence[Span]) -> ShownOf:
     """What publications show of one merchant of those that were folded."""
-    begin, end = folded.months.starts[number : number + 2].tolist()
-    return _shown_of(folded.months, slice(begin, end), int(folded.accounts[number, _OPENED_AT]), spans)
+    return _shown_of(folded.months, number, int(folded.accounts[number, _OPENED_AT]), spans)
 
 
-def _shown_of(months: _Closings, rows: slice, opened_at: int, spans: Sequence[Span]) -> ShownOf:
-    closings = [account_from(row) for row in months.closing[rows].tolist()]
-    numbers = months.month[rows].tolist()
-    found = [Month(number, item, item, range(0)) for number, item in zip(numbers, closings, strict=True)]
-    return shown_by(found, opened_at, spans)
+def _shown_of(months: _Closings, number: int, opened_at: int, spans: Sequence[Span]) -> ShownOf:
+    begin, end = months.starts[number : number + 2].tolist()
+
+    def closing(place: int) -> Account:
+        return account_from(months.closing[begin + place].tolist())
+
+    return shown_by(months.month[begin:end].tolist(), closing, opened_at, spans)
 
 
 # --- from what stood --------------------------------------------------------------------------------------------------
@@ -234,4 +235,4 @@ def _are_unknown(stands: Sequence[_Row], months: MonthsToSee) -> bool:
 def _shown_stored(months: _Closings, number: int, spans: Sequence[Span]) -> ShownOf:
     begin, end = months.starts[number : number + 2].tolist()
     opened_at = int(months.closing[end - 1, _OPENED_AT]) if end > begin else NEVER
-    return _shown_of(months, slice(begin, end), opened_at, spans)
+    return _shown_of(months, number, opened_at, spans)

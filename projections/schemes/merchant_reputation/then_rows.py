@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.events import Event
 from domain.merchant_reputation.account import Publication, Shown, shown
-from domain.merchant_reputation.rule import NEVER, NEW, Month, Span
+from domain.merchant_reputation.rule import NEVER, NEW, Account, Span
 from projections.schemes.merchant_reputation.issuing import is_judged_alike, issues_of, policies_then, unknown_of
 from projections.views.step import Rewrite, Step
 from replay.history.timeline import Moment
@@ -67,15 +67,18 @@ def differing_in(rows: Iterable[Mapping[str, Any]]) -> Differing:
     }
 
 
-def shown_by(months: Sequence[Month], opened_at: int, spans: Sequence[Span]) -> ShownOf:
-    """What publications show of a merchant by the closes of its months, the earliest first."""
+def shown_by(
+    months: Sequence[int], closing: Callable[[int], Account], opened_at: int, spans: Sequence[Span]
+) -> ShownOf:
+    """What publications show of a merchant by the closes of its months: their numbers, rising, and by the place of each
+    the account."""
     first = NEVER if opened_at == NEVER else month_of(opened_at)
 
     def shown_of(month: int) -> Shown | None:
         if month < first:
             return None
-        place = bisect_right(months, month, key=lambda item: item.month)
-        return shown(months[place - 1].closing if place else NEW, spans, month_start(month))
+        place = bisect_right(months, month)
+        return shown(closing(place - 1) if place else NEW, spans, month_start(month))
 
     return shown_of
 

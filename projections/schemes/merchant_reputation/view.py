@@ -196,7 +196,9 @@ def _then(step: Step, subject: str, changed: _Changed) -> list[Rewrite]:
 
 
 def _shown_by(step: Step, run: Run) -> ShownOf:
-    return shown_by(run.months, run.account.opened_at, judging_of(step).spans)
+    months = run.months
+    numbers = [month.month for month in months]
+    return shown_by(numbers, lambda place: months[place].closing, run.account.opened_at, judging_of(step).spans)
 
 
 def _events(step: Step, subject: str, opening: Account, judging: Judging) -> list[Event]:

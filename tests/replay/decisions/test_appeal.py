@@ -192,6 +192,10 @@ def test_an_announcement_is_held_against_what_was_known_when_it_was_made(demo: s
         found["decided"]["position"],
         "+0.0",
     ), "what knew less comes first"
+    between, difference = found["announced_difference"], found["difference"]
+    assert between["to"]["position"] == found["announced"][-1]["position"] > found["decided"]["position"]
+    assert difference["from"] == between["to"], "decided, announced, known now: by when each knew what it knew"
+    assert difference["to"]["points"] == found["now"]["points"]
 
 
 def test_a_page_escapes_what_it_shows(demo: str, tmp_path: Path) -> None:
