@@ -18,7 +18,7 @@ from replay.replaying.hypothetical import TIME, TOGETHER, Hypothetical, NoWay, O
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.creator_level.ways import APPEALS, BEST_DAYS, GOOD_SALES, SALES, SCORE_EACH_DAY, sold, ways
 from tests.conftest import SOAK
-from tests.support.hypothetical import assert_proved, laid, overlay, reaches
+from tests.support.hypothetical import assert_no_part_reaches, assert_proved, laid, overlay, reaches
 from tests.worlds.creator_level import SUBJECT, VERSIONS, by_the_oracle, candidates, open_month_of
 from tests.worlds.creator_level import world_of as closed_months_of
 
@@ -46,6 +46,10 @@ def test_every_way_is_proved_and_nothing_less_does(name: str) -> None:
         assert_confirmed_by_the_oracle(found, versions, known)
         for way in found.ways:
             assert_nothing_less_does(way, str(found.next_level), lay, world.as_of, Random(seed))
+            if SCORE_EACH_DAY not in {
+                need.figure for need in way.asks
+            }:  # of which fewer days may do, at the same score
+                assert_no_part_reaches(way, str(found.next_level), lay)
         assert_unreachable(found, lay, world.as_of)
         kinds.update({need.figure for way in found.ways for need in way.asks} | {way.kind for way in found.ways})
     assert kinds.keys() >= {SALES, GOOD_SALES, BEST_DAYS, SCORE_EACH_DAY, TOGETHER, TIME}, kinds

@@ -17,7 +17,7 @@ from replay.schemes.creator_firefly.replay import FireflyReplay
 from replay.schemes.creator_firefly.ways import NEW_TASKS, ways
 from tests.conftest import SOAK
 from tests.oracles.creator_firefly import firefly
-from tests.support.hypothetical import assert_proved, laid, overlay, reaches
+from tests.support.hypothetical import assert_no_part_reaches, assert_proved, laid, overlay, reaches
 from tests.worlds.creator_firefly import POLICIES, SHIPPED, SUBJECT, VERSIONS, in_force, ledger_of, world_of
 from tests.worlds.merchant_reputation import with_values
 
@@ -42,6 +42,7 @@ def test_the_way_is_proved_and_nothing_less_does(name: str) -> None:
             found = ways(lay((), as_of), lay)
             assert_proved(found, lay, as_of)
             for way in found.ways:
+                assert_no_part_reaches(way, str(found.next_level), lay)
                 assert by_the_oracle(name, known, way.events, way.reached_at) == way.level
                 for less in [] if way.less is None else [way.less, *way.others_less]:
                     assert by_the_oracle(name, known, less, way.reached_at) != way.level
