@@ -100,9 +100,8 @@ class _Open(NamedTuple):
 
 def ways(replay: McnReplay, lay: Overlay[McnReplay]) -> Ways:
     """The ways of an agency from where a replay stands; `lay` lays events over that replay."""
-    as_of = replay.moment.as_of
-    pending = _evaluated(lay, month_of(as_of) - 1, as_of)
-    if pending is not None and pending.month.at > as_of:
+    pending = _pending(replay, lay)
+    if pending is not None:
         wanted = _wanted(replay.held, pending.rules)
         if wanted is not None and reaches(pending.figures, pending.rules, wanted):
             return Ways(pending.rules.level_codes[wanted], (_way(pending, {}),), ())
@@ -120,26 +119,46 @@ def ways(replay: McnReplay, lay: Overlay[McnReplay]) -> Ways:
     )
 
 
+def _pending(replay: McnReplay, lay: Overlay[McnReplay]) -> _Open | None:
+    """The month that is closed and not evaluated yet."""
+    as_of = replay.moment.as_of
+    month = month_of(as_of) - 1
+    rules = _rules(replay, month)
+    return _evaluated(lay, month, rules, as_of) if evaluated_at(month, rules) > as_of else None
+
+
 def _open(replay: McnReplay, lay: Overlay[McnReplay]) -> _Open | None:
     """The month that is open, or of novices the first in which they are none any more; None where it is not judged."""
     as_of = replay.moment.as_of
-    month, closed = month_of(as_of), lay((), month_start(month_of(as_of) + 1) - 1)
+    month = month_of(as_of)
+    closed = _closed(lay, month)
     at, onboarding = closed.history.onboarded_at, tuple[Lever, ...]()
     if at is None:
         event = Hypothetical(as_of, replay.subject, "mcn.onboarded", {})
         at, onboarding = as_of, (Lever(Need(ONBOARDING, 1, TIMES), (event,), ()),)
-    novice_months = rules_of(closed.policy_at(month_start(month))).novice_months
-    found = _evaluated(lay, max(month, month_of(at) + novice_months), as_of, onboarding)
+    judged = max(month, month_of(at) + _rules(closed, month).novice_months)
+    rules = _rules(closed if judged == month else _closed(lay, judged), judged)
+    found = _evaluated(lay, judged, rules, as_of, onboarding)
     return None if found is None or found.month.found.state is State.NOVICE else found
 
 
-def _evaluated(lay: Overlay[McnReplay], month: int, as_of: int, onboarding: tuple[Lever, ...] = ()) -> _Open | None:
+def _closed(lay: Overlay[McnReplay], month: int) -> McnReplay:
+    """The replay at a month's close, which knows the version that judges it."""
+    return lay((), month_start(month + 1) - 1)
+
+
+def _rules(replay: McnReplay, month: int) -> Rules:
+    return rules_of(replay.policy_at(month_start(month)))
+
+
+def _evaluated(
+    lay: Overlay[McnReplay], month: int, rules: Rules, as_of: int, onboarding: tuple[Lever, ...] = ()
+) -> _Open | None:
     """A month as it is evaluated; None where it is not."""
-    begins = month_start(month)
-    rules = rules_of(lay((), month_start(month + 1) - 1).policy_at(begins))
     then = lay([event for lever in onboarding for event in lever.events], evaluated_at(month, rules))
     held = then.held
-    return None if held is None or held.month != month else _Open(then, held, max(as_of, begins), onboarding)
+    since = max(as_of, month_start(month))
+    return None if held is None or held.month != month else _Open(then, held, since, onboarding)
 
 
 def _wanted(held: Month | None, rules: Rules) -> int | None:
