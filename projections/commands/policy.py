@@ -11,6 +11,7 @@ import click
 
 from projections.commands.asked import open_at
 from projections.commands.completing import complete_month, complete_policy, complete_scheme, complete_subject
+from projections.commands.lab.sweep import policy_sweep
 from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     clock_option,
@@ -331,3 +332,6 @@ def _print_difference(opened: "Store", trial: "PolicyTrial", subject: str, lang:
 
     start, end = both_replays(opened, trial, subject)
     answers_text.print_answer("diff", diff_json(start, end), end, lang, as_json=format_ == "json")
+
+
+policy.add_command(policy_sweep)

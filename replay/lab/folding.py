@@ -82,10 +82,13 @@ def judged_parts(
     `segments` is where sealed segments lie, if not beside the store. Raises the error of the first record that cannot
     be read, as a replay of its subject does.
     """
+    return judging_parts(store, trial, lambda judging: made(_judged(trial, hanging, judging)), segments)
 
-    def judged(judging: JudgesPart) -> Made:
-        return made(_judged(trial, hanging, judging))
 
+def judging_parts(
+    store: Store, trial: PolicyTrial, judged: Callable[[JudgesPart], Made], segments: Path | None = None
+) -> Iterator[Made]:
+    """In the same way what is made of whatever judges a part."""
     if trial.scheme.in_bulk and are_many(records_of(store, trial.scheme)):
         return _in_bulk(LedgerColumns(store, trial.head.position, segments), trial, judged)
     return map(judged, _plain(store, trial))

@@ -1,7 +1,7 @@
 """The thresholds of a policy, and the policies that differ from it in one of them by a step."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
@@ -36,7 +36,7 @@ def thresholds_of(replay: type[Replay], policy: Policy) -> list[Threshold]:
     """Every threshold of a policy, in the order of its parameters."""
     found = []
     for name, item in policy.parameters.items():
-        for keys, names, value in _numbers(item.value):
+        for keys, names, value in numbers_in(item.value):
             pattern = "/".join((name, *names))
             measures = [measure for path, measure in replay.thresholds.items() if _is_at(pattern, path)]
             if measures:
@@ -50,7 +50,7 @@ def _is_at(place: str, pattern: str) -> bool:
     return place.count("/") == pattern.count("/") and fnmatchcase(place, pattern)
 
 
-def _numbers(value: Any) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...], int]]:
+def numbers_in(value: Any) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...], int]]:
     """Every integer within a value: by which keys it is found, how its place is named, and itself."""
     if isinstance(value, bool):
         return
@@ -58,11 +58,11 @@ def _numbers(value: Any) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...
         yield (), (), value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from (((key, *keys), (key, *names), number) for keys, names, number in _numbers(item))
+            yield from (((key, *keys), (key, *names), number) for keys, names, number in numbers_in(item))
     elif isinstance(value, list):
         for place, item in enumerate(value):
             name = str(item.get("code", place + 1)) if isinstance(item, dict) else str(place + 1)
-            yield from (((place, *keys), (name, *names), number) for keys, names, number in _numbers(item))
+            yield from (((place, *keys), (name, *names), number) for keys, names, number in numbers_in(item))
 
 
 def with_threshold(policy: Policy, threshold: Threshold, value: int) -> Policy | None:
@@ -70,9 +70,14 @@ def with_threshold(policy: Policy, threshold: Threshold, value: int) -> Policy |
     from replay.policies.document import faults_of
 
     content = json.loads(policy.content)
-    place = content
-    for key in threshold.keys[:-1]:
-        place = place[key]
-    place[threshold.keys[-1]] = value
+    with_number(content, threshold.keys, value)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return None if value < 0 or faults_of(canonical) else policy_of(canonical)
+
+
+def with_number(content: Any, keys: Sequence[str | int], value: int) -> None:
+    """Put a number in its place in a policy's JSON."""
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value

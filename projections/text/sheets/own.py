@@ -41,6 +41,29 @@ _RULES: Final = {
 }
 
 
+def print_sweep(form: str, found: Mapping[str, Any]) -> None:
+    """A row for each cell: its values, what moves, and how many stand where."""
+    named = [axis["name"] for axis in found["set"]]
+    ways = list(dict.fromkeys(way for cell in found["cells"] for way in cell["moves"] or ()))
+    stands = sorted({_place(item) for cell in found["cells"] for item in cell["levels"]})
+    columns = {**dict.fromkeys(named, "integer"), "hash": "text", "fault": "text"}
+    columns |= dict.fromkeys((*(f"moves.{way}" for way in ways), *(f"levels.{stand}" for stand in stands)), "integer")
+    rows = [
+        {
+            **cell["values"],
+            **{name: cell[name] for name in ("hash", "fault", "moves")},
+            "levels": {_place(item): item["subjects"] for item in cell["levels"]},
+        }
+        for cell in found["cells"]
+    ]
+    _print(form, rows, columns)
+
+
+def _place(item: Row) -> str:
+    """The level, or the state where there is none."""
+    return str(item["level"] or item["state"])
+
+
 def print_subjects(form: str, found: list[Row]) -> None:
     """How many events each subject has."""
     _print(form, found, _SUBJECTS)

@@ -121,6 +121,10 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "rules": [("--lang", "zh"), ("creator-level", "--lang", "zh", "--against", "2021"), ("店",), ("--format", "json")],
     "policies": [(), ("--format", "json")],
     "policy check": [("店.toml",)],
+    "policy sweep": [
+        ("店.toml", "--set", "x=1..2"),
+        ("candidate.toml", "--set", "levels.firefly-2.from_points=90..110:10", "--lang", "zh"),
+    ],
     "policy shadow start": [("店.toml",), ("candidate.toml",), ("candidate.toml", "--lang", "zh")],
     "policy shadow status": [(), ("--lang", "zh"), ("--format", "json")],
     "policy shadow stop": [(), ("--lang", "zh")],
