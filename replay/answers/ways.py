@@ -49,12 +49,13 @@ def _way_json(way: Way, names: dict[str, str]) -> dict[str, Any]:
         "level_name": names.get(way.level),
         "reached_at": shanghai_text(way.reached_at),
         "effective_at": None if way.effective_at is None else shanghai_text(way.effective_at),
+        "each_alone": [_need_json(need) for need in way.each_alone],
         "events": len(way.events),
     }
 
 
 def _no_way_json(found: NoWay) -> dict[str, Any]:
-    return {"kind": found.kind, "why": found.why}
+    return {"kind": found.kind, "why": found.why, "asks": [_need_json(need) for need in found.asks]}
 
 
 def _need_json(need: Need) -> dict[str, Any]:

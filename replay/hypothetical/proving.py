@@ -9,7 +9,7 @@ from typing import NamedTuple
 from replay.hypothetical.overlay import laid_over
 from replay.replaying.base import Replay
 from replay.replaying.hypothetical import Hypothetical, NoWay, Way
-from replay.schemes.registry import ways_of
+from replay.schemes.registry import SCHEMES, ways_of
 
 
 class Proved(NamedTuple):
@@ -23,10 +23,16 @@ class Proved(NamedTuple):
 
 
 def proved_ways(replay: Replay) -> Proved | None:
-    """The ways from where a replay stands to the next level; None of a scheme that knows none."""
+    """The ways from where a replay stands to the next level; None of a scheme that knows none.
+
+    What came after its `as_of` in truth plays no part in them, but in an agency's, which may name creators whose
+    records are read anew.
+    """
     proposing = ways_of(replay.scheme)
     if proposing is None:
         return None
+    if not SCHEMES[replay.scheme].reads_others:
+        replay = replay.with_open_future()
     found = proposing(replay, overlay_of(replay))
     held = tuple(way for way in found.ways if proved(replay, way))
     unproved = tuple(way.kind for way in found.ways if way not in held)

@@ -131,6 +131,22 @@ class Replay(ABC):
         found.known = [event for event in self.known if reader.shows(event.type)]
         return found
 
+    def with_open_future(self) -> Self:
+        """The same replay, of which nothing is known that happened after `as_of`, but for corrections.
+
+        It finds the same at `as_of`; what is laid over it later rests on nothing that came in truth.
+        """
+        known = self.known_until(self.moment.as_of)
+        if len(known) == len(self.known):
+            return self
+        found = type(self)(self.subject, known, self.moment, self.policies)
+        found.origin, found.reader = self.origin, self.reader
+        return found
+
+    def known_until(self, instant: int) -> list[Event]:
+        """What is known that had happened by an instant, and all corrections."""
+        return [event for event in self.known if event.occurred_at <= instant or event.type in CORRECTION_TYPES]
+
     @classmethod
     def streams(cls, store: Store, subject: str, position: int) -> list[str]:
         """The streams that `load` reads whole."""

@@ -261,6 +261,10 @@ class LargeReplay(Replay):
         places = self.events.places_named({*names.values()})
         return {position: places[name] for position, name in names.items() if name in places}
 
+    def known_until(self, instant: int) -> LargeKnown:  # type: ignore[override]
+        columns = self.columns
+        return self.known.only((columns.at <= instant) | np.isin(columns.what, CORRECTIONS))
+
     def before_corrections(self, position: int) -> LargeKnown:  # type: ignore[override]
         return self.known.only(self._is_before_corrections(position))
 

@@ -67,12 +67,14 @@ class WayAnswer(Answer):
     level_name = text_key("what that is called in --lang", allow_none=True)
     reached_at = instant_key("the earliest instant at which a replay with its events has the level")
     effective_at = instant_key("when it counts towards the outside; null where that is the same", allow_none=True)
+    each_alone = list_key(NeedAnswer, "where several figures have to be met together, what each alone would take")
     events = whole_key("how many events that did not happen make it up")
 
 
 class NoWayAnswer(Answer):
     kind = text_key("what is done")
     why = text_key("why the level cannot be reached so")
+    asks = list_key(NeedAnswer, "what it would take, where that can be said")
 
 
 class WaysAnswer(HypotheticalAnswer, AnyStandingAnswer):

@@ -128,7 +128,9 @@ def _way_line(way: dict[str, Any], words: Words) -> str:
 
 def _no_way_line(item: dict[str, Any], words: Words) -> str:
     kind, why = words.code("way", item["kind"]), words.code("no_way", item["why"])
-    return words.hypothetical("unreachable", kind=kind, why=why)
+    if not item["asks"]:
+        return words.hypothetical("unreachable", kind=kind, why=why)
+    return words.hypothetical("unreachable_asks", kind=kind, why=why, needs=_needs_text(item["asks"], words))
 
 
 def _unproved_line(kinds: list[str], words: Words) -> str:
@@ -136,11 +138,17 @@ def _unproved_line(kinds: list[str], words: Words) -> str:
 
 
 def _way_lines(way: dict[str, Any], words: Words) -> Iterator[str]:
-    needs = words.listed(need_text(need, words) for need in way["asks"])
+    needs = _needs_text(way["asks"], words)
     yield words.hypothetical("asks", needs=needs) if way["asks"] else words.hypothetical("asks_nothing")
+    if len(way["each_alone"]) > 1:
+        yield words.hypothetical("each_alone", needs=_needs_text(way["each_alone"], words))
     yield words.hypothetical("reached", level=words.level(way["level"]), at=way["reached_at"])
     if way["effective_at"] is not None:
         yield words.hypothetical("counts", at=way["effective_at"])
+
+
+def _needs_text(needs: list[dict[str, Any]], words: Words) -> str:
+    return words.listed(need_text(need, words) for need in needs)
 
 
 def need_text(need: dict[str, Any], words: Words) -> str:

@@ -27,7 +27,7 @@ from replay.history.timeline import Moment, taking_part
 from replay.policies.catalog import shipped
 from replay.replaying.base import COMMON_NOTES, Policies, Replay
 from replay.replaying.known import LargeKnown
-from replay.replaying.large import CORRECTIONS, LargeReplay
+from replay.replaying.large import LargeReplay
 from replay.schemes.merchant_tier.fold import fold_tier
 from replay.schemes.merchant_tier.folded import notes_of, tier_of
 from replay.schemes.merchant_tier.replay import TierReplay
@@ -65,11 +65,10 @@ class LargeTier(LargeReplay, TierReplay):
         return day_of(int(self.columns.at[rows].min())) if len(rows) else None
 
     def bearing_ahead(self) -> History:
-        columns, as_of = self.columns, self.moment.as_of
-        acts = self.with_retractions(np.isin(columns.what, _ACTS))
+        as_of = self.moment.as_of
+        acts = self.with_retractions(np.isin(self.columns.what, _ACTS))
         found, _ = history_of(taking_part(acts, as_of), self._terms, day_of(as_of))
-        until_then = self.known.only((columns.at <= as_of) | np.isin(columns.what, CORRECTIONS))
-        folded = fold_tier(until_then.columns, self._terms, day_of(as_of))
+        folded = fold_tier(self.known_until(as_of).columns, self._terms, day_of(as_of))
         return found._replace(days=tier_of(folded, 0, day_of(as_of)).days)
 
     def own_noted(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:

@@ -77,7 +77,7 @@ def test_what_the_proof_denies_is_left_out_and_named(base: Replay, monkeypatch: 
     assert told["unproved"] == ["wishing"] and told["hypothetical"] is True
     assert told["ways"][0]["asks"] == [{"figure": "good_reviews", "amount": 2, "unit": "reviews"}]
     assert told["ways"][0]["level_name"] == "Bronze Lv2" == told["next_level_name"]
-    assert told["unreachable"] == [{"kind": "time_alone", "why": "nothing_comes"}]
+    assert told["unreachable"] == [{"kind": "time_alone", "why": "nothing_comes", "asks": []}]
     assert way_at(shown, 1) == holds
     for number in (0, 2):
         with pytest.raises(UsageError, match=rf"^there is no way {number} here; 'levelbook ways' lists 1"):

@@ -15,9 +15,15 @@ from replay.store.base import Store
 from tests.conftest import SOAK
 from tests.support.supposing import grow, moment, replayed
 from tests.worlds.agencies import AgencyMoves
-from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, World
+from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
 
-SUBJECTS = {"creator-level": CREATORS, "creator-firefly": CREATORS, "mcn-level": AGENCIES}
+SUBJECTS = {
+    "merchant-reputation": MERCHANTS,
+    "merchant-tier": MERCHANTS,
+    "creator-level": CREATORS,
+    "creator-firefly": CREATORS,
+    "mcn-level": AGENCIES,
+}
 
 
 @pytest.mark.slow
