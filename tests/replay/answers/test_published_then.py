@@ -32,8 +32,8 @@ from replay.schemes.merchant_reputation.then import Issued, publications_then
 from replay.schemes.registry import replay_subject
 from replay.store.base import Store
 from tests.conftest import SOAK
-from tests.replay.schemes.test_fold import as_columns
 from tests.support.making import event, ingest_events, paid
+from tests.support.merchant_columns import as_columns
 from tests.support.replays import VERSION_LISTS, candidates
 from tests.support.views import filled
 from tests.worlds.ledgers import MERCHANTS, recorded_as_they_came
