@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from marshmallow import Schema
 from starlette.requests import Request
 
 from domain.version import PROGRAM_VERSION
@@ -27,7 +28,9 @@ EVENTS: Final = Access("events", of_scheme=False, of_subject=False)
 FOUND_MAX: Final = 200
 
 
-class SearchQuery(CursorQuery, FormQuery):
+class FoundBy(Schema):
+    """By what events are searched: by one of these, some with a source or a subject."""
+
     id = text("The id of an event.", longest=128)
     source = text("With an id: only of this source.", longest=128)
     run = text("In its place: the events of this run of decisions.", longest=64)
@@ -35,6 +38,9 @@ class SearchQuery(CursorQuery, FormQuery):
     case = text("In its place: the case that a correction names; the subject must be named, too.", longest=128)
     alias = text("In its place: the alias of a buyer; the subject must be named, too.", longest=64)
     subject = text("Only events of this subject, kind/id.", longest=80)
+
+
+class SearchQuery(FoundBy, CursorQuery, FormQuery):
     limit = limit(FOUND_MAX, 50, "events")
 
 

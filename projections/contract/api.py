@@ -190,9 +190,10 @@ class PoliciesAnswer(OfLedger):
     policies = list_key(PolicyAnswer, "the earliest version first, scheme by scheme")
 
 
-class DecisionAnswer(Answer):
+class DecisionMade(Answer):
+    """A decision, of whomever it is."""
+
     position_of_decision = whole_key("where the decision is recorded")
-    recorded_at = instant_key("when it was made")
     scheme = choice_key(SCHEME_NAMES, "the scheme that judged")
     period = text_key("the month or day")
     run = text_key("the run that decided it")
@@ -204,10 +205,14 @@ class DecisionAnswer(Answer):
     as_of = instant_key("what had happened by then took part")
     known_at = instant_key("what the run knew")
     position = whole_key("the same as a position")
+    as_decided = flag_key("whether it is the latest of its period")
+
+
+class DecisionAnswer(DecisionMade):
+    recorded_at = instant_key("when it was made")
     chain = text_key("chain hash of the ledger at that position")
     facts = text_key("digest of the records that took part")
     findings = text_key("digest of verdicts and figures")
-    as_decided = flag_key("whether it is the latest of its period")
 
 
 class DecisionsAnswer(OfLedger):

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from projections.contract.api import OfLedger, StandingOfViews
+from projections.contract.api import DecisionMade, OfLedger, StandingOfViews
 from projections.contract.parts.keys import (
     Answer,
     choice_key,
@@ -91,18 +91,8 @@ class DistributionRow(Answer):
     subjects = whole_key("how many stand so")
 
 
-class DecisionRow(OfPeriod):
-    run = text_key("the run that decided it")
-    position_of_decision = whole_key("where the decision is recorded")
-    state = choice_key(STATES, "as decided")
-    level = text_key("as decided", allow_none=True)
-    score = whole_key("as decided", allow_none=True)
-    policy = text_key("id of the policy version that judged")
-    policy_hash = text_key("its hash")
-    as_of = instant_key("what had happened by then took part")
-    known_at = instant_key("what the run knew")
-    position = whole_key("the same as a position")
-    as_decided = flag_key("whether it is the latest of its period")
+class DecisionRow(DecisionMade):
+    subject = text_key(SUBJECT)
 
 
 class LevelBrief(StandingBrief):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from domain.policy import Policy
 from projections.api.boards import read_board
-from projections.api.found_events import EVENT, EVENTS, found_events, told_event
+from projections.api.found_events import EVENT, EVENTS, FoundBy, found_events, told_event
 from projections.api.lists import WORKLIST
 from projections.api.operations import reading_of
 from projections.contract.parts.vocabulary import STATES
@@ -144,14 +144,7 @@ def places_of(found: dict[str, Any]) -> list[PlaceTwice]:
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-class EventSearchQuery(PageLanguageQuery):
-    id = text("The id of an event.", longest=128)
-    source = text("With an id: only of this source.", longest=128)
-    run = text("The events of this run of decisions.", longest=64)
-    about = text("What events are about, such as an order or a violation.", longest=300)
-    case = text("The case that a correction names.", longest=128)
-    alias = text("The alias of a buyer.", longest=64)
-    subject = text("Only events of this subject, kind/id.", longest=80)
+class EventSearchQuery(FoundBy, PageLanguageQuery):
     cursor = text("Where to go on.", longest=600)
 
 
