@@ -271,11 +271,12 @@ def ways(
     it is recorded, and all of it is marked hypothetical.
     """
     from projections.text.schemes.hypothetical import print_events, print_ways
-    from replay.answers.ways import way_at, ways_json, ways_of_replay
+    from replay.answers.ways import way_at, ways_json
+    from replay.hypothetical.proving import proved_ways
 
     with open_at(store, segments) as opened:
         now = replay_asked(opened, subject, **asked)
-        found = ways_of_replay(now)
+        found = proved_ways(now)
         answer = ways_json(now, found, lang)
     if events_of is not None:
         print_events(way_at(found, events_of))

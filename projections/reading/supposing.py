@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from projections.reading.reader import Reading
-from replay.answers.ways import ways_of_replay
 from replay.hypothetical.asking import moved_to
 from replay.hypothetical.laid import Supposed
 from replay.hypothetical.overlay import overlaid
-from replay.hypothetical.proving import Proved
+from replay.hypothetical.proving import Proved, proved_ways
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Replay
 
@@ -41,4 +40,4 @@ def supposed_beside(reading: Reading, now: Replay, supposing: Supposing, option:
 def ways_within(reading: Reading, now: Replay) -> Proved:
     """The ways from a replay, proved within the budget. Raises Problem where there is no room."""
     with reading.room(now.subject, now.scheme, now.moment.position, _TIMES_PROVED):
-        return ways_of_replay(now)
+        return proved_ways(now)

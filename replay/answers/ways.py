@@ -1,21 +1,14 @@
 """Ways to the next level as JSON: what each asks, by when it reaches the level, and why others do not."""
 
-from typing import Any, Final
+from typing import Any
 
 from domain.calendar import shanghai_text
 from replay.answers.replay import common_json
 from replay.errors import UsageError
-from replay.hypothetical.proving import Proved, proved_ways
+from replay.hypothetical.proving import Proved
 from replay.replaying.base import Replay
 from replay.replaying.hypothetical import Need, NoWay, Way
 from replay.schemes.registry import answer_of
-
-_NOTHING_PROPOSED: Final = Proved(None, (), (), ())
-
-
-def ways_of_replay(replay: Replay) -> Proved:
-    """Every way of a subject that is proved, as its scheme proposes them; none of a scheme that proposes nothing."""
-    return proved_ways(replay) or _NOTHING_PROPOSED
 
 
 def way_at(found: Proved, number: int) -> Way:

@@ -22,18 +22,15 @@ class Proved(NamedTuple):
     """The kinds of those that were proposed and do not hold."""
 
 
-def proved_ways(replay: Replay) -> Proved | None:
-    """The ways from where a replay stands to the next level; None of a scheme that knows none.
+def proved_ways(replay: Replay) -> Proved:
+    """The ways from where a replay stands to the next level.
 
     What came after its `as_of` in truth plays no part in them, but in an agency's, which may name creators whose
     records are read anew.
     """
-    proposing = ways_of(replay.scheme)
-    if proposing is None:
-        return None
     if not SCHEMES[replay.scheme].reads_others:
         replay = replay.with_open_future()
-    found = proposing(replay, overlay_of(replay))
+    found = ways_of(replay.scheme)(replay, overlay_of(replay))
     held = tuple(way for way in found.ways if proved(replay, way))
     unproved = tuple(way.kind for way in found.ways if way not in held)
     return Proved(found.next_level, held, found.unreachable, unproved)

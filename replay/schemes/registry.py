@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from domain.events import Scheme as Catalogued
@@ -210,14 +209,9 @@ def fold_each_of(scheme: Scheme) -> "Callable[[Any, Sequence[Policies], Moment],
     return lambda columns, many, moment: [fold(columns, policies, moment) for policies in many]
 
 
-def ways_of(code: str) -> "Callable[[Any, Overlay[Any]], Ways] | None":
-    """What proposes the ways of a scheme's subjects to the next level; None where nothing does."""
-    room = _room_of(code)
-    if find_spec(f"{room}.ways") is None:
-        return None
-    found: Callable[..., Ways] = import_module(f"{room}.ways").ways
-    if len(signature(found).parameters) == 1:  # reckoned from what is known alone
-        return lambda replay, _: found(replay)
+def ways_of(code: str) -> "Callable[[Any, Overlay[Any]], Ways]":
+    """What proposes the ways of a scheme's subjects to the next level."""
+    found: Callable[[Any, Overlay[Any]], Ways] = _in_room(code, "ways").ways
     return found
 
 
@@ -245,6 +239,7 @@ def check_whole(scheme: Scheme) -> None:
         "its rules at a glance": glance_file(code).is_file(),
         "a schema of its policies' parameters": has_parameters(code),
         "a place in the event catalogue": code in get_args(Catalogued),
+        "ways to its next level": find_spec(f"{_room_of(code)}.ways") is not None,
         "what it rests on": all(name in SCHEMES for name in scheme.rests_on),
     }
     missing = [name for name, found in there.items() if not found]

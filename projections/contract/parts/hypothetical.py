@@ -73,8 +73,8 @@ class WayAnswer(Answer):
 
 class NoWayAnswer(Answer):
     kind = text_key("what is done")
-    why = text_key("why the level cannot be reached so")
-    asks = list_key(NeedAnswer, "what it would take, where that can be said")
+    why = text_key("why the level cannot be reached so, or is not proved to be")
+    asks = list_key(NeedAnswer, "what it would ask, where that can be said")
 
 
 class WaysAnswer(HypotheticalAnswer, AnyStandingAnswer):

@@ -1,13 +1,20 @@
 """A way is shown only where it reaches its level, no earlier than it says, and not with one unit less."""
 
+import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from domain.calendar import parse_instant
+from domain.languages import LANGUAGES
 from domain.rules.contributions import REVIEWS
+from projections.contract.parts.hypothetical import WaysAnswer
+from projections.text.schemes.hypothetical import ways_lines
+from projections.text.words import Words
 from replay.answers.ways import way_at, ways_json
+from replay.columnar import size
 from replay.errors import UsageError
 from replay.hypothetical import proving
 from replay.hypothetical.proving import proved, proved_ways
@@ -15,8 +22,10 @@ from replay.replaying.base import Replay
 from replay.replaying.hypothetical import Hypothetical, Need, NoWay, Way, Ways
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
+from tests.conftest import SOAK
 from tests.support.making import event, paid
-from tests.support.supposing import AS_OF, OPENED, grow, moment, replayed, reviews
+from tests.support.supposing import AS_OF, OPENED, fingerprint, grow, moment, replayed, reviews
+from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
 
 DUE = parse_instant("2022-12-10T10:00:00+08:00")
 AT = AS_OF + 60_000_000
@@ -66,12 +75,40 @@ def test_time_alone_reaches_at_its_instant(store: Store, tmp_path: Path) -> None
     assert not proved(waiting, way((), None, DUE + 1)) and not proved(waiting, way((), None, DUE - 1))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("seed", range(2 * SOAK))
+def test_whatever_a_scheme_proposes_is_proved(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, large: bool
+) -> None:
+    """Out of ledgers of every kind of subject, plain and large alike; and each of what is told has its words."""
+    if large:
+        monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
+        monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    random, found = Random(seed), 0
+    grow(store, tmp_path, World(seed).events(300))
+    before = fingerprint(store)
+    for scheme in SCHEMES.values():
+        for subject in {"merchant": MERCHANTS, "creator": CREATORS, "mcn": AGENCIES}[scheme.kind]:
+            now = replayed(store, scheme, subject, moment(store, random.randrange(BEGIN, END)))
+            assert (type(now) is not scheme.replay) == large
+            shown = proved_ways(now)
+            assert shown.unproved == (), (scheme.code, subject, now.moment)
+            told = ways_json(now, shown, "en")
+            assert WaysAnswer().validate(told) == {}
+            for language in LANGUAGES:
+                lines = "\n".join(ways_lines(told, Words(language, now.level_names(language))))
+                assert not re.search(r"[a-z]_[a-z]", lines), lines
+            found += len(shown.ways)
+    assert fingerprint(store) == before
+    assert found > 10
+
+
 def test_what_the_proof_denies_is_left_out_and_named(base: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     holds, false = way(good(2), good(1)), way(good(1), good(0))._replace(kind="wishing")
     found = Ways("bronze-2", (holds, false), (NoWay("time_alone", "nothing_comes"),))
     monkeypatch.setattr(proving, "ways_of", lambda _: lambda replay, lay: found)
     shown = proved_ways(base)
-    assert shown is not None
     told = ways_json(base, shown, "en")
     assert [item["kind"] for item in told["ways"]] == ["good_reviews"]
     assert told["unproved"] == ["wishing"] and told["hypothetical"] is True
