@@ -8,6 +8,7 @@ from domain.events import Event, LevelDecided
 from projections.desk.drawing.timeline import SHADED, StateStretch, Timeline
 from projections.desk.schemes.facet import Mark, Said, Told
 from projections.desk.schemes.registry import pages_of
+from projections.schemes.registry import view_of
 from replay.decisions.audit import as_of_announced
 from replay.history.readers import Reader
 from replay.history.timeline import Moment, decisions_on, retracted_positions
@@ -168,10 +169,15 @@ def _mark_of(store: Store, event: Event) -> Mark:
 
 
 def _with_now(mark: Mark, told: Told, published: dict[str, Said | None]) -> Mark:
-    """A decision or announcement with the same level as it is known at the moment of the page."""
+    """A decision or announcement with the same level as it is known at the moment of the page, and of what is evaluated
+    by the month with its score."""
     if mark.kind == "corrected":
         return mark
     if mark.about in published:
         return mark._replace(now=published[mark.about])
+    periods = view_of(told.scheme).period_rows
+    of_period = [row for row in told.rows[periods.table] if periods.kept == "each" and row["month"] == mark.about]
+    if of_period:
+        return mark._replace(now=Said(of_period[0]["level"], of_period[0][periods.score]))
     held = [row for row in told.rows["history"] if row["from_at"] <= mark.concerns]
     return mark._replace(now=Said(held[-1]["level"] if held else None, None))

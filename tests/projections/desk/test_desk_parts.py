@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.calendar import parse_month
 from domain.languages import LANGUAGES
 from projections.desk.drawing.places import DOTS_MAX, SMALL, Drawing, drawing_of
 from projections.desk.drawing.timeline import StateStretch, Timeline
@@ -30,6 +31,7 @@ from projections.views.database import open_views
 from projections.worklist.subjects import PAGE, search
 from replay.answers.replay import replay_json
 from replay.decisions.application import Ledger
+from replay.decisions.decide import decide, period_of
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.policies.catalog import shipped
 from replay.schemes.registry import answer_of
@@ -354,6 +356,31 @@ def test_the_last_publication_is_what_is_effective(sight: Sight) -> None:
         last = drawn.points(told, sight.moment.as_of)[-1]
         assert last.score == told.level["score"] or told.level["state"] == "closed"
     assert seen > 0
+
+
+def test_a_decision_on_a_month_that_is_evaluated_stands_beside_its_score_as_known_now(
+    location: str, tmp_path: Path
+) -> None:
+    """A sale of 400 yuan was decided, 2,600 yuan are known: sales score 2 in place of 1, four times counted."""
+    create_store(location)
+    sold = {"subject": "creator/li", "good_goods": False, "channel": "live"}
+    early = event("sale.settled", "s-1", "2022-09-05T00:00:00+08:00", order="1", amount=40_000, **sold)
+    late = event("sale.settled", "s-2", "2022-09-06T00:00:00+08:00", order="2", amount=220_000, **sold)
+    opened = event("creator.registered", "r", "2022-09-01T00:00:00+08:00", subject="creator/li")
+    with open_store(location) as store:
+        ingest_events(store, [opened, early], tmp_path)
+        decide(store, "creator-level", period_of(store, "creator-level", parse_month("2022-09"), None))
+        ingest_events(store, [late], tmp_path)
+        with open_views(store, make=True) as views:
+            rebuild(views, Asked(sample=0))
+    reading = Reading(location)
+    with looking(reading, EVERYTHING_SHOWN, {}) as sight:
+        told = told_of(sight, "creator/li", "creator-level", "en")
+        assert told is not None
+        (mark,) = timeline_of(sight, "creator/li", told).marks
+    reading.close()
+    assert (mark.kind, mark.then, mark.now) == ("decided", Said(None, 4), Said(None, 8)), "gated either way"
+    assert mark.differs
 
 
 # --- searching --------------------------------------------------------------------------------------------------------
