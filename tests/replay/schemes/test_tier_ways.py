@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from domain.calendar import day_of, day_start, parse_instant
-from domain.events import Event
+from domain.events import Event, MerchantOnboarded
 from domain.limits import AMOUNT_FEN_MAX, DAY_MICROS, MINUTE_MICROS
 from domain.merchant_tier.facts import end_of
 from domain.merchant_tier.rule import Day, DayOpening, History, run, span_on
@@ -23,10 +23,11 @@ from tests.oracles.merchant_tier import tier
 from tests.support.hypothetical import laid, reaches
 from tests.support.ways import assert_proved, until
 from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
-from tests.worlds.merchant_tier import LEVELS, ODD, SHIPPED, SMALL, SUBJECT, world_of
+from tests.worlds.merchant_tier import BEGIN, LEVELS, ODD, SHIPPED, SMALL, SUBJECT, world_of
 
 WORLDS: Final = 100 * SOAK
 FAR_DAYS: Final = 40
+OPENED: Final = MerchantOnboarded(category="fresh")
 
 
 def replay_of(policy: Policy, known: Sequence[Event], as_of: int) -> TierReplay:
@@ -65,7 +66,11 @@ def policy_of(pick: Random) -> Policy:
         "reviews_share_percent": pick.choice((0, 10, 60, 100, 120)),
     }
     tiers = [level | {"up": up} | limits if "up" in level else level for level in LEVELS]
-    small = {"window_days": pick.choice((3, 4, 6)), "wait_days": pick.choice((2, 3, 5)), "clear_out_days": 5}
+    small = {
+        "window_days": pick.choice((3, 4, 6)),
+        "wait_days": pick.choice((2, 3, 5)),
+        "clear_out_days": pick.choice((5, 60)),
+    }
     return with_values(SMALL, tiers=tiers, fast_upgrade=fast, **small)
 
 
@@ -73,10 +78,14 @@ def case_of(seed: int) -> TierReplay:
     """A merchant at some instant of its life, soon after something happened."""
     pick = Random(seed)
     policy, world = policy_of(pick), world_of(seed)
-    times = [event.occurred_at for event in world.ledger]
+    ends = ("merchant.closed", "merchant.onboarded") if pick.random() < 0.8 else ()
+    told = [event for event in world.ledger if event.type not in ends]
+    if ends:  # most of the merchants are open all along
+        told.insert(0, Event(SUBJECT, 0, 0, BEGIN, 0, "urn:a", "opened", "merchant.onboarded", OPENED))
+    times = [event.occurred_at for event in told]
     day = day_of(pick.choice(times) if times and pick.random() < 0.8 else world.as_of) + pick.randrange(3)
     as_of = pick.choice((end_of(day), end_of(day), day_start(day) + DAY_MICROS // 3, end_of(day) - MINUTE_MICROS // 2))
-    return replay_of(policy, until(world.ledger, as_of), as_of)
+    return replay_of(policy, until(told, as_of), as_of)
 
 
 def assert_all_proved(replay: TierReplay, found: Ways) -> None:
