@@ -206,7 +206,7 @@ LAYERS = (
     "text",
     "worklist",
 )
-UNSEEN = ("projector", "schemes", "views")
+UNSEEN = ("candidates", "projector", "schemes", "views")
 """Those that fill and hold views, and show nothing."""
 TABLES_OF_WORDS = PROJECTIONS / "contract" / "parts" / "vocabulary.py"
 

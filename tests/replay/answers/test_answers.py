@@ -163,7 +163,7 @@ def _shape(value: Any) -> Any:
 
 def test_answers_describe_every_key(demo: str) -> None:
     described = json.loads(run("answers", "--format", "json"))
-    assert len(described) == 5 * len(SCHEMES)
+    assert len(described) == 7 * len(SCHEMES)
     keys = {item["key"] for item in described["explain merchant-reputation"]["keys"]}
     assert {
         "published.decided.restated",
