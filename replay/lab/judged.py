@@ -69,11 +69,9 @@ def side_of_folded(
         _folded_figures(folded, judging.figures_decided)[places],
         _counted(folded, places, begins, moment.as_of),
     )
-    return (
-        side
-        if len(places) == len(names)
-        else _with_unknown(side, [name in known for name in names], judging("", [], moment, policies))
-    )
+    if len(places) == len(names):
+        return side
+    return _with_unknown(side, [name in known for name in names], judging("", [], moment, policies))
 
 
 def _with_unknown(side: JudgedSide, is_known: Sequence[bool], nothing: Replay) -> JudgedSide:
@@ -96,12 +94,13 @@ def _folded_figures(folded: FoldedOutcomes, count: int) -> NDArray[np.int64]:
 
 def _counted(folded: FoldedOutcomes, places: Sequence[int], begins: int | None, as_of: int) -> dict[str, int]:
     """How often each verdict was given on the events of some subjects."""
-    verdicts = folded.verdicts
-    owners = np.repeat(np.arange(len(verdicts.starts) - 1), np.diff(verdicts.starts))
-    wanted = np.zeros(len(verdicts.starts), np.bool_)
-    wanted[np.array(folded.numbers, np.int64)[places]] = True
-    chosen = wanted[owners]
+    verdicts, masks = folded.verdicts, []
     if begins is not None:
-        chosen &= (verdicts.at >= begins) & (verdicts.at <= as_of)
-    counts = np.bincount(verdicts.verdict[chosen], minlength=len(folded.words)).tolist()
+        masks.append((verdicts.at >= begins) & (verdicts.at <= as_of))
+    if len(places) < len(verdicts.starts) - 1:  # not of all whose records were folded
+        wanted = np.zeros(len(verdicts.starts) - 1, np.bool_)
+        wanted[np.array(folded.numbers, np.int64)[places]] = True
+        masks.append(np.repeat(wanted, np.diff(verdicts.starts)))
+    told = verdicts.verdict[np.logical_and.reduce(masks)] if masks else verdicts.verdict
+    counts = np.bincount(told, minlength=len(folded.words)).tolist()
     return _shown(dict(zip(folded.words, counts, strict=True)))

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from domain.policy import Policy
+from replay.columnar.segments import bucket_of
 from replay.columnar.size import are_many
 from replay.lab.candidates import with_candidates
 from replay.lab.judged import JudgedSide
@@ -27,7 +28,7 @@ from replay.store.base import Store
 
 PLAIN_RECORDS: Final = 300_000
 """So many records are judged, under all steps together, where that is done by plain rules."""
-BULK_RECORDS: Final = 40_000_000
+BULK_RECORDS: Final = 10_000_000
 """In the same way by compiled ones."""
 LOWER: Final = "lower"
 HIGHER: Final = "higher"
@@ -82,7 +83,12 @@ def sensitivity_of(store: Store, trial: PolicyTrial) -> Sensitivity:
     records = records_of(store, trial.scheme)
     room = BULK_RECORDS if are_many(records) else PLAIN_RECORDS
     asked = trial.sample.size * room // max(1, records * len(steps))
-    return Sensitivity(thresholds, steps, frozenset(nsmallest(max(1, asked), trial.sample.names, key=place_of)))
+    return Sensitivity(thresholds, steps, frozenset(nsmallest(max(1, asked), trial.sample.names, key=_place)))
+
+
+def _place(name: str) -> tuple[int, bytes]:
+    """Bucket by bucket, which is a hash of the name, too: a sample then lies in few parts of the columns."""
+    return bucket_of(name) or 0, place_of(name)
 
 
 def _can_move(candidate: Policy, threshold: Threshold) -> bool:

@@ -51,10 +51,8 @@ def traits_in(columns: Columns, subjects: Sequence[str], as_of: int) -> Traits:
     """The same out of columns that hold what was known, of some of their subjects; of one that they lack, nothing."""
     happened = columns.at <= as_of
     records = np.bincount(columns.subject[happened], minlength=len(columns.subjects) + 1)
-    opening = (
-        happened & np.isin(columns.what, _OPENING_NUMBERS) & ~np.isin(columns.position, positions_taken_out(columns))
-    )
-    rows = np.flatnonzero(opening)
+    rows = np.flatnonzero(happened & np.isin(columns.what, _OPENING_NUMBERS))
+    rows = rows[~np.isin(columns.position[rows], positions_taken_out(columns))]
     owners, first = np.unique(columns.subject[rows], return_index=True)
     begun = np.full(len(columns.subjects) + 1, NEVER, np.int64)
     begun[owners] = columns.at[rows[first]]
