@@ -100,7 +100,7 @@ def test_a_candidate_judges_from_the_earliest_of_its_dates_and_the_first_month()
     begins = month_start(parse_month("2022-06"))
 
     def judging(begins: int | None, **dates: str | None) -> list[tuple[str, str]]:
-        told: dict[str, str | None] = {"in_force_from": "2024-01-01T00:00:00+08:00"} | dates
+        told: dict[str, str | None] = {"in_force_from": "2024-01-01T00:00:00+08:00", **dates}
         candidate = with_values(old, id="new", **told)
         found = with_candidates(Policies([old, mid]), REPUTATION, {REPUTATION.code: candidate}, begins).own
         return [(policy.id, instant_text(policy.in_force_from)[:7]) for policy in found[1:]]
