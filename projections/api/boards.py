@@ -1,7 +1,9 @@
-"""Boards as the views hold them; the policies that replays use, and the rules that they make."""
+"""Boards as the views hold them; the policies that replays use, the rules that they make, reports of their trials."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from marshmallow import INCLUDE, Schema
 from sqlalchemy import select
 from starlette.requests import Request
 
@@ -9,16 +11,25 @@ from domain.calendar import LEDGER_START, month_start, parse_month, shanghai_tex
 from domain.events import BoardRow
 from domain.policy import start_of_month, term_at, terms_of
 from domain.version import PROGRAM_VERSION
-from projections.api.operations import Asked, Reply, reading_of
+from projections.api.operations import Asked, Operation, Reply, reading_of
+from projections.contract.parts.keys import Answer, instant_key, list_key, text_key, whole_key
+from projections.contract.parts.shared import RevisionAnswer
+from projections.http.parameters import text
 from projections.http.problems import Problem
-from projections.http.scopes import asker_of
+from projections.http.scopes import TRYING, Access, asker_of
+from projections.http.settings import Settings
 from projections.reading.freshness import standing_json
+from projections.reading.trial_reports import kept_report, kept_reports, lab_folder
 from replay.answers.board import decided_json, row_json
 from replay.answers.rules import AtHand, RulesAsked, rules_json
 from replay.history.timeline import Moment
 from replay.policies.catalog import list_policies, revisions
 from replay.schemes.registry import LEADERBOARD, choose, ranking
 from replay.store.base import Store
+
+TRIED: Final = Access("trial", of_scheme=False, of_subject=False)
+"""Reports name who moves."""
+_HASH: Final = r"\A[0-9a-f]{64}\Z"
 
 
 def read_board(request: Request, asked: Asked) -> Reply:
@@ -83,3 +94,92 @@ def rules_beside(store: Store, scheme: str, asked: Asked, language: str) -> dict
 
 def _no_board(detail: str, field: str) -> Problem:
     return Problem(404, "no-such-board", "There is no such board", detail, field=field)
+
+
+# --- reports of trials ------------------------------------------------------------------------------------------------
+
+
+class ReportPath(Schema):
+    report = text("The hash of the report.", form=_HASH, required=True)
+
+
+class TriedRevision(RevisionAnswer):
+    pass
+
+
+class ReportHead(Answer):
+    report = text_key("hash by which it is named", _HASH)
+    scheme = text_key("whose levels were judged")
+    candidate = list_key(TriedRevision, "the revisions that were tried")
+    as_of = instant_key("the last moment that was judged")
+    first = text_key("the first month; null for one moment", allow_none=True, data_key="from")
+    last = text_key("the last month; null for one moment", allow_none=True, data_key="to")
+    position = whole_key("position of the ledger when it was tried")
+    subjects = whole_key("how many have a level on either side")
+    subjects_moving = whole_key("how many of them do not stand the same in some month")
+
+
+class ReportsAnswer(Answer):
+    program = text_key("version of the program")
+    reports = list_key(ReportHead, "by their hashes")
+
+
+class ReportAnswer(Answer):
+    class Meta:
+        unknown = INCLUDE
+
+    report = text_key("hash by which it is named: SHA-256 of the canonical JSON of all the rest", _HASH)
+    form = whole_key("the form of a report, whose schema is docs/reference/trial.schema.json")
+    scheme = text_key("whose levels were judged")
+    program = text_key("version of the program that tried it")
+
+
+def read_reports(request: Request, _: Asked) -> Reply:
+    """The reports that are kept."""
+    with reading_of(request).store() as store:
+        found = kept_reports(folder_of(request, store))
+    return Reply({"program": PROGRAM_VERSION, "reports": found})
+
+
+def read_report(request: Request, asked: Asked) -> Reply:
+    """One report whole."""
+    with reading_of(request).store() as store:
+        found = kept_report(folder_of(request, store), asked["report"])
+    if found is None:
+        raise no_report(asked["report"])
+    return Reply(found, found["report"], fixed=True)
+
+
+def folder_of(request: Request, store: Store) -> Path | None:
+    """Where this service finds candidates and reports."""
+    settings: Settings = request.app.state.settings
+    return lab_folder(store, settings.candidates)
+
+
+def no_report(name: str) -> Problem:
+    return Problem(404, "no-such-report", "There is no such report", f"no report {name} is kept here", field="report")
+
+
+TRIALS: Final = (
+    Operation(
+        "readReports",
+        "/v1/lab/reports",
+        read_reports,
+        TRYING,
+        TRIED,
+        "Reports of trials of policies",
+        ReportsAnswer,
+        "Those that 'levelbook policy try --save' kept in the folder of candidates.",
+    ),
+    Operation(
+        "readReport",
+        "/v1/lab/reports/{report}",
+        read_report,
+        TRYING,
+        TRIED,
+        "One report of a trial",
+        ReportAnswer,
+        "It never changes: its hash is that of its content.",
+        ReportPath,
+    ),
+)

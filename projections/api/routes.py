@@ -328,6 +328,7 @@ OPERATIONS: Final = (
     ),
     *hypothetical.OPERATIONS,
     *lists.OPERATIONS,
+    *boards.TRIALS,
     *found_events.OPERATIONS,
 )
 

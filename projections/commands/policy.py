@@ -25,7 +25,7 @@ from projections.commands.options import (
     policies_option,
     store_options,
 )
-from projections.configuration.settings import SHEETS, language_option, segments_option
+from projections.configuration.settings import SHEETS, candidates_option, language_option, segments_option
 from projections.terminal.progress import phases
 from projections.text import answers as answers_text
 from projections.text import policies as policies_text
@@ -262,6 +262,7 @@ def policy_adopt(
     help="How many move where a threshold is a step lower or higher; of many records by a sample of the subjects.",
 )
 @click.option("--sample", type=int, metavar="N", help="Of so many subjects, the same ones each time. Default: of all.")
+@click.option("--save", is_flag=True, help="Keep the report, for the API and the desk, in the folder of candidates.")
 @click.option(
     "--subject",
     metavar="SUBJECT",
@@ -278,6 +279,7 @@ def policy_adopt(
 )
 @language_option
 @segments_option
+@candidates_option
 @location_option
 def policy_try(
     files: tuple[Path, ...],
@@ -289,9 +291,11 @@ def policy_try(
     by: tuple[str, ...],
     sensitivity: bool,
     sample: int | None,
+    save: bool,
     subject: str | None,
     lang: str,
     segments: Path | None,
+    candidates: Path | None,
     format_: str,
     store: str,
 ) -> None:
@@ -299,23 +303,27 @@ def policy_try(
 
     Each month is judged by what was known when it was decided or published. Nothing is recorded.
     """
+    from projections.reading.trial_reports import keep_report, lab_folder
     from replay.lab.candidates import read_candidates
     from replay.lab.report import report_json
     from replay.lab.running import run_trial
     from replay.lab.tally import GROUPINGS
     from replay.lab.trial import AskedTrial, trial_of
 
-    candidates = read_candidates(files)
+    tried = read_candidates(files)
     asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
     with open_at(store, segments) as opened:
-        trial = trial_of(opened, candidates, asked)
+        trial = trial_of(opened, tried, asked)
         if subject is not None:
             _print_difference(opened, trial, subject, lang, format_)
             return
         with phases(named=phases_in(lang)) as told:
             progress = partial(told, "judging subjects")
             result = run_trial(opened, trial, by or GROUPINGS, segments, progress, sensitivity=sensitivity)
-    report = report_json(trial, result, by or GROUPINGS)
+        report = report_json(trial, result, by or GROUPINGS)
+        if save:
+            place = keep_report(lab_folder(opened, candidates), report)
+            click.echo(trials_text.kept_text(str(place), lang), err=True)
     if format_ == "html":
         from projections.desk.lab.document import trial_document
         from projections.terminal.streams import as_page

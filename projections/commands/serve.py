@@ -14,12 +14,19 @@ from projections.commands.options import (
     location_option,
     store_options,
 )
-from projections.configuration.settings import SHEETS, language_option, segments_option, service_options
+from projections.configuration.settings import (
+    SHEETS,
+    candidates_option,
+    language_option,
+    segments_option,
+    service_options,
+)
 
 
 @command("serve", "levelbook serve --port 8020")
 @service_options
 @segments_option
+@candidates_option
 @location_option
 @on_evidence()
 def serve(store: str, **asked: Any) -> None:
@@ -44,7 +51,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["levels:read", "explanations:read", "decisions:read", "evidence:read"]),
+    type=click.Choice(["levels:read", "explanations:read", "decisions:read", "evidence:read", "policies:try"]),
     help="What it may read; may be given several times. Default: all.",
 )
 @click.option(

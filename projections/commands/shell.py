@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from projections.commands.options import COMPLETE_VARIABLE, command, store_options
-from projections.configuration.settings import language_option, segments_option, service_options
+from projections.configuration.settings import candidates_option, language_option, segments_option, service_options
 
 
 @command("completion", "levelbook completion bash > ~/.local/share/bash-completion/completions/levelbook")
@@ -22,6 +22,7 @@ def completion(context: click.Context, /, shell: str) -> None:
 @service_options
 @language_option
 @segments_option
+@candidates_option
 @store_options
 @click.pass_context
 def config(context: click.Context, /, format_: str, **_: Any) -> None:

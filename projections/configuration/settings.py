@@ -56,6 +56,14 @@ segments_option: Final = click.option(
     metavar="DIR",
     help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
 )
+candidates_option: Final = click.option(
+    "--candidates",
+    type=click.Path(path_type=Path),
+    envvar="LEVELBOOK_CANDIDATES",
+    show_envvar=True,
+    metavar="DIR",
+    help="Where candidate policies and reports of trials lie. Default: beside an SQLite store, in STORE.lab.",
+)
 SHEETS: Final = ("csv", "parquet")
 """Forms in which the rows of lists are had."""
 FOR_PROGRAMS: Final = ("json", *SHEETS)
@@ -187,6 +195,7 @@ def settings() -> dict[str, Setting]:
     @click.command()
     @store_option
     @segments_option
+    @candidates_option
     @language_option
     @service_options
     def whole(**_: Any) -> None:
@@ -195,10 +204,10 @@ def settings() -> dict[str, Setting]:
     found = [
         Setting(_key(option), str(option.envvar), option) for option in whole.params if isinstance(option, click.Option)
     ]
-    found.insert(3, Setting("cache", CACHE_VARIABLE, None))
+    found.insert(4, Setting("cache", CACHE_VARIABLE, None))
     return {setting.key: setting for setting in found}
 
 
 def _key(option: click.Option) -> str:
-    general = {"store": "store", "segments": "segments", "lang": "language"}
+    general = {"store": "store", "segments": "segments", "candidates": "candidates", "lang": "language"}
     return general.get(str(option.name)) or f"{SERVICE}.{option.name}"

@@ -16,6 +16,7 @@ from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk.drawing.places import FRAMES, drawing_of
 from projections.desk.exporting.files import PLACE
+from projections.desk.lab.pages import PAGES as LAB_PAGES
 from projections.desk.language import language_of, words_of
 from projections.desk.links import Address, subject_path
 from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
@@ -361,6 +362,7 @@ PAGES: Final = (
     Page("/evidence", _evidence, LEVELS, None, PageLanguageQuery, Schema),
     Page("/operations", _operations, LEVELS, None, PageLanguageQuery, Schema),
     *OVERVIEW_PAGES,
+    *LAB_PAGES,
     *RULES_PAGES,
     Page(_SUBJECT, _standing, LEVELS, None, StandingQuery),
     Page(f"{_SUBJECT}/timeline", _timeline, LEVELS, None, PageSchemeQuery),

@@ -18,9 +18,10 @@ LEVELS: Final = "levels:read"
 EXPLANATIONS: Final = "explanations:read"
 DECISIONS: Final = "decisions:read"
 EVIDENCE: Final = "evidence:read"
+TRYING: Final = "policies:try"
 EVERY_SUBJECT: Final = "*"
 """In the place of a subject in the log of who asked: a list over all of them."""
-SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS, EVIDENCE)
+SCOPES: Final = (LEVELS, EXPLANATIONS, DECISIONS, EVIDENCE, TRYING)
 
 
 class Asker(NamedTuple):

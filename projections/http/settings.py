@@ -50,6 +50,8 @@ class Settings(NamedTuple):
 
     segments: Path | None = None
     """Where the sealed segments lie, if not beside the store."""
+    candidates: Path | None = None
+    """Where candidate policies and reports of trials lie, if not beside the store."""
     prefix: str = ""
     """What stands before every path where a proxy shares its name with others, such as "/levels"."""
 

@@ -34,7 +34,12 @@ from projections.text.output import phases_in
     help="Whose levels: {all}. Default: that of FILE.",
 )
 @click.option("--as-of", metavar="WHEN", help="At this moment, by what was known then. Default: now.")
-@click.option("--sample", type=int, metavar="N", help="Of so many subjects, the same ones each time. Default: of all.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of so many subjects, the same ones each time. Default: of all.",
+)
 @click.option("--yes", is_flag=True, help="Also where there are more than 100 cells.")
 @click.option(
     "--format",

@@ -206,6 +206,21 @@ _COLUMNS: Final = {
     "made": ("scheme", "verdict", "points", "at", "note", "policy", "policy_hash"),
 }
 
+
+def _lab(values: Values) -> Found:
+    return {"candidates": [item._asdict() for item in values["files"]], "reports": values["reports"]}
+
+
+def _report(values: Values) -> Found:
+    """The tables of a report of a trial."""
+    found = values["report"]
+    result = found["result"]
+    shown = {name: result[name] for name in ("matrix", "months", "movers", "benefits", "verdicts")}
+    groups = [{"by": item["by"]} | group for item in result["groups"] for group in item["groups"]]
+    parameters = [item | {side: str(item[side]) for side in ("old", "new")} for item in found["parameters"]]
+    return {**shown, "groups": groups, "parameters": parameters}
+
+
 TABLES: Final[dict[str, Callable[[Values], Found]]] = {
     "find.html": _find,
     "standing.html": _standing,
@@ -214,6 +229,8 @@ TABLES: Final[dict[str, Callable[[Values], Found]]] = {
     "differences.html": _differences,
     "rules_of.html": _rules,
     "operations.html": _operations,
+    "lab.html": _lab,
+    "lab_report.html": _report,
     "accesses.html": _accesses,
     "event.html": _event,
     "board.html": _board,

@@ -14,12 +14,16 @@ _SECTIONS: Final = ("parameters", "result", "hindsight", "sensitivity", "check")
 
 def trial_document(report: dict[str, Any], language: str) -> str:
     """The document of a report, as `report_json` gives it."""
-    t = words_of(language)
+    return templates().get_template("trial/document.html").render(scope_of(report, words_of(language))).lstrip()
+
+
+def scope_of(report: dict[str, Any], t: DeskWords) -> dict[str, Any]:
+    """What the templates of a report take."""
     present = {"hindsight": report["hindsight"], "sensitivity": report["sensitivity"]}
-    scope: dict[str, Any] = {
+    return {
         "report": report,
         "t": t,
-        "tag": LANGUAGES[language].tag,
+        "tag": LANGUAGES[t.language].tag,
         "style": style_sheet(),
         "sheet_title": _quoted(t.shared.trial("title") + " · " + t("scheme_" + report["scheme"])),
         "sheet_ledger": _quoted(f"{report['report'][:16]} · {report['ledger']['position']}"),
@@ -34,7 +38,6 @@ def trial_document(report: dict[str, Any], language: str) -> str:
         "command_of_one": command_of(report, one=True),
         "hanging": [item for item in (report["sensitivity"] or {"thresholds": []})["thresholds"] if _hangs(item)],
     }
-    return templates().get_template("trial/document.html").render(scope).lstrip()
 
 
 def _hangs(item: dict[str, Any]) -> bool:

@@ -36,6 +36,11 @@ def print_trial(report: dict[str, Any], language: str, *, as_json: bool) -> None
     click.echo(words.trial("report", report=report["report"]))
 
 
+def kept_text(place: str, language: str) -> str:
+    """Where a report is kept."""
+    return Words(language, {}).trial("kept_in", place=place)
+
+
 def _head_lines(report: dict[str, Any], words: Words) -> Iterator[str]:
     asked, sample = report["asked"], report["sample"]
     yield words.trial(

@@ -106,7 +106,7 @@ WALKED = (
 def test_no_table_of_a_page_is_passed_over(client: TestClient) -> None:
     """The lists of the worklist and of found events are those of the API."""
     named = {link.partition(".")[0] for path in SHOWN for link in files_of(page(client, path))}
-    assert set(WALKED) <= named and len(TABLES) == 10
+    assert set(WALKED) <= named and len(TABLES) == 12
 
 
 def test_long_tables_alone_are_had_as_parquet(client: TestClient) -> None:

@@ -34,7 +34,7 @@ NOW = re.compile(r'20(2[6-9]|[3-9][0-9])-[0-9-]{5}T[0-9:.]+|"lag_seconds":[0-9]+
 """What differs between two answers because time goes on."""
 PREFIX = "/audit/levels"
 PARTS = {"kind": "merchant", "id": "tea-house", "scheme": "merchant-reputation", "form": "txt"}
-PARTS |= {"board": "growth", "month": "2023-04", "recorded": "1"}
+PARTS |= {"board": "growth", "month": "2023-04", "recorded": "1", "report": "ab" * 32}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,126 @@
+"""The lab on the desk and in the API: candidates with how they are tried, reports that were kept, one of them whole."""
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html import unescape
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from projections.http.settings import Settings
+from projections.reading.trial_reports import keep_report, kept_report, lab_folder
+from replay.errors import StoreError, UsageError
+from replay.store.opening import create_store, open_store
+from tests import ROOT
+from tests.support.making import ingest_events
+from tests.support.running import run
+from tests.support.serving import serving
+from tests.worlds.ledgers import World
+
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger, and a lab beside it with a good candidate, a bad one, and a report of a trial."""
+    path = tmp_path_factory.mktemp("lab")
+    create_store(str(path / "ledger.db"))
+    with open_store(str(path / "ledger.db")) as store:
+        ingest_events(store, World(8).events(200), path)
+    run("rebuild", "--sample", "0", "--store", str(path / "ledger.db"))
+    (lab := path / "ledger.db.lab").mkdir()
+    text = (ROOT / "fixtures" / "errors" / "candidate.toml").read_text("utf-8")
+    (lab / "candidate.toml").write_text(text.replace("from_points = 100 ", "from_points = 3 "), "utf-8")
+    shutil.copy(ROOT / "fixtures" / "errors" / "broken-policy.toml", lab / "broken.toml")
+    told = run("policy", "try", str(lab / "candidate.toml"), "--save", "--store", str(path / "ledger.db"))
+    assert f"The report is kept in {lab / 'reports'}" in told
+    return path
+
+
+@pytest.fixture
+def client(folder: Path) -> Iterator[TestClient]:
+    with serving(Settings(str(folder / "ledger.db"))) as found:
+        yield found
+
+
+def report_of(folder: Path) -> str:
+    (found,) = (folder / "ledger.db.lab" / "reports").glob("*.json")
+    return found.stem
+
+
+def test_the_api_lists_reports_and_gives_one_whole(client: TestClient, folder: Path) -> None:
+    name = report_of(folder)
+    (head,) = client.get("/v1/lab/reports").json()["reports"]
+    whole = client.get(f"/v1/lab/reports/{name}")
+    assert head["report"] == name == whole.json()["report"]
+    assert whole.json() == json.loads((folder / "ledger.db.lab" / "reports" / f"{name}.json").read_text("utf-8"))
+    assert head["subjects"] == whole.json()["result"]["subjects"] and head["candidate"][0]["id"] == "candidate"
+    missing = client.get(f"/v1/lab/reports/{'ab' * 32}")
+    assert missing.status_code == 404 and missing.json()["detail"] == f"no report {'ab' * 32} is kept here"
+
+
+def test_a_report_that_was_changed_is_none(client: TestClient, folder: Path) -> None:
+    name = report_of(folder)
+    place = folder / "ledger.db.lab" / "reports" / f"{name}.json"
+    before = place.read_text("utf-8")
+    changed = json.loads(before)
+    changed["result"]["subjects_moving"] += 1
+    for text in (json.dumps(changed), "{", "[]"):
+        place.write_text(text, "utf-8")
+        assert client.get(f"/v1/lab/reports/{name}").status_code == 404
+        assert client.get("/v1/lab/reports").json()["reports"] == []
+    place.write_text(before, "utf-8")
+    assert client.get(f"/v1/lab/reports/{name}").status_code == 200
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_lab_shows_candidates_their_faults_and_how_they_are_tried(
+    client: TestClient, folder: Path, lang: str
+) -> None:
+    page = client.get(f"/lab?lang={lang}", headers=HTML).text
+    assert {"en": "<h1>Lab</h1>", "zh": "<h1>试算</h1>"}[lang] in page
+    assert "levelbook policy try candidate.toml --save" in page and "broken.toml" in page
+    assert "policy try broken.toml" not in page and str(folder) not in page
+    assert f'href="/lab/{report_of(folder)}' in page
+    client.cookies.clear()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_report_as_a_page_and_its_tables_as_files(client: TestClient, folder: Path, lang: str) -> None:
+    name = report_of(folder)
+    page = client.get(f"/lab/{name}?lang={lang}", headers=HTML)
+    whole = client.get(f"/v1/lab/reports/{name}").json()
+    assert page.status_code == 200 and name in page.text and f'href="/v1/lab/reports/{name}"' in page.text
+    links = [unescape(link) for link in re.findall(r'href="([^"]+)"', page.text)]
+    (sheet,) = [link for link in links if "matrix" in link and "csv" in link]
+    rows = list(csv.DictReader(StringIO(client.get(sheet, headers=HTML).text)))
+    assert [int(row["cells"]) for row in rows] == [cell["cells"] for cell in whole["result"]["matrix"]]
+    client.cookies.clear()
+
+
+def test_without_the_scope_nothing_of_the_lab_is_shown(folder: Path) -> None:
+    location = str(folder / "ledger.db")
+    told = run("token", "new", "--name", "x", "--scope", "levels:read", "--format", "json", "--store", location)
+    bearer = {"Authorization": f"Bearer {json.loads(told)['secret']}"}
+    with serving(Settings(location, token_required=True)) as client:
+        for path in ("/lab", f"/lab/{report_of(folder)}", "/v1/lab/reports", f"/v1/lab/reports/{report_of(folder)}"):
+            assert client.get(path, headers=bearer).status_code == 403, path
+
+
+def test_where_reports_lie(folder: Path, tmp_path: Path) -> None:
+    with open_store(str(folder / "ledger.db")) as store:
+        assert lab_folder(store, None) == folder / "ledger.db.lab" and lab_folder(store, tmp_path) == tmp_path
+        report = kept_report(lab_folder(store, None), report_of(folder))
+    assert report is not None
+    assert keep_report(tmp_path / "new", report) == tmp_path / "new" / "reports" / f"{report['report']}.json"
+    with pytest.raises(UsageError, match="where reports are kept is not said; name a folder with --candidates"):
+        keep_report(None, report)
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="the report cannot be kept in "):
+        keep_report(tmp_path / "file", report)
+    assert kept_report(tmp_path / "new", "../x") is None and kept_report(None, report["report"]) is None
