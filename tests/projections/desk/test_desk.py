@@ -62,10 +62,11 @@ PAGES = {
     "differences-creator": "/subjects/creator/lin/differences",
     "appeal": f"{SUBJECT}/appeal?period=2022-11",
     "operations": "/operations",
+    "lab": "/lab",
     "login": "/login",
     "error": "/subjects/merchant/nobody",
 }
-SEEN_IN_CHINESE = ("find", "standing", "what-if", "timeline", "why-month", "differences", "operations")
+SEEN_IN_CHINESE = ("lab", "find", "standing", "what-if", "timeline", "why-month", "differences", "operations")
 A4_PIXELS = 1_000
 """So high is what a sheet holds, about, in the browser's pixels."""
 HEADINGS = {"en": "Find a subject", "zh": "查找主体"}
