@@ -40,6 +40,11 @@ ENTRIES: Final = {
         "projections.commands.look",
         "Show one event: both times, position, hashes, who caused it, what corrects or retracts it.",
     ),
+    "find": Entry(
+        LOOK,
+        "projections.commands.look",
+        "Find events of all subjects: by id, by what they are about, by case, buyer's alias or run of decisions.",
+    ),
     "subjects": Entry(
         LOOK,
         "projections.commands.look",

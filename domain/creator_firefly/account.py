@@ -52,6 +52,10 @@ class Month(NamedTuple):
     redeemed: int
     events: int
     """How many got a verdict."""
+    begun_with: int
+    """Points earned in all by the end of the very instant at which the month begins: the month before is decided as of
+    that instant, and takes it in.
+    """
 
 
 def spans_of(terms: Iterable[Term]) -> list[Span]:
@@ -128,4 +132,11 @@ def _month(month: int, findings: Sequence[Finding], rules: Rules) -> Month:
         sum(finding.points for finding in findings if finding.verdict is verdict)
         for verdict in (Verdict.COUNTED, Verdict.REDEEMED)
     )
-    return Month(month, level, closing.earned, closing.balance, earned, redeemed, len(findings))
+    begun_with = begins_with(findings, month_start(month))
+    return Month(month, level, closing.earned, closing.balance, earned, redeemed, len(findings), begun_with)
+
+
+def begins_with(findings: Sequence[Finding], begins: int) -> int:
+    """The points earned in all by the end of the instant at which the month of some findings begins."""
+    at_once = [finding.after for finding in findings if finding.at == begins]
+    return at_once[-1].earned if at_once else findings[0].before.earned

@@ -35,8 +35,8 @@ class FoundBy(Schema):
     source = text("With an id: only of this source.", longest=128)
     run = text("In its place: the events of this run of decisions.", longest=64)
     about = text("In its place: what events are about, such as an order or a violation.", longest=300)
-    case = text("In its place: the case that a correction names; the subject must be named, too.", longest=128)
-    alias = text("In its place: the alias of a buyer; the subject must be named, too.", longest=64)
+    case = text("In its place: the case that corrections name.", longest=128)
+    alias = text("In its place: the alias of a buyer.", longest=64)
     subject = text("Only events of this subject, kind/id.", longest=80)
 
 
@@ -99,7 +99,8 @@ OPERATIONS: Final = (
         FoundEventsPage,
         "An id and a run are found in the whole ledger. What an event is about means something within one subject:"
         " without one, 10,000 subjects are looked at for a page. For a case or an alias the subject's records are read,"
-        " 100,000 for a page. `next` is null only at the end, also where a page is short or empty.",
+        " 100,000 for a page; without a subject those of the alias's merchant, and for a case, or an alias that was"
+        " erased, 250,000 of the ledger. `next` is null only at the end, also where a page is short or empty.",
         query=SearchQuery,
         example={"id": "rev-ring-1", "limit": "2"},
         listed=SheetRows(("events",)),

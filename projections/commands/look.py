@@ -109,6 +109,41 @@ def event(source: str, id_: str, store: str, format_: str, lang: str) -> None:
         ledger_text.print_event(find_event(opened, source, id_), lang, as_json=format_ == "json")
 
 
+@command("find", "levelbook find --case case-17")
+@click.option("--id", "id_", metavar="ID", help="Events with this id.")
+@click.option("--source", metavar="SOURCE", help="With --id: only of this source.")
+@click.option("--run", metavar="RUN", help="The events of this run of decisions.")
+@click.option("--about", "--order", metavar="REF", help="Events about this order, violation, or whatever they name.")
+@click.option("--case", metavar="CASE", help="Corrections that name this case.")
+@click.option("--alias", metavar="ALIAS", help="Payments of the buyer who bears this alias.")
+@click.option("--subject", metavar="SUBJECT", shell_complete=complete_subject, help="Only events of this subject.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="How many events.")
+@click.option("--cursor", metavar="TEXT", help="Where to go on, as the page before says.")
+@language_option
+@listed_options
+def find(store: str, format_: str, lang: str, id_: str | None, **asked: Any) -> None:
+    """Find events of all subjects: by id, by what they are about, by case, buyer's alias or run of decisions.
+
+    So much is looked at for a page, which may then hold few events or none, and says where to go on: cases have no
+    index. With a subject only its own records are looked at.
+    """
+    from projections.api.found_events import found_events
+    from projections.http.problems import Problem
+    from projections.text.sheets import service
+    from replay.errors import UsageError
+    from replay.history.readers import EVERYTHING_SHOWN
+
+    with open_at(store) as opened:
+        try:
+            found = found_events(opened, asked | {"id": id_}, EVERYTHING_SHOWN)
+        except Problem as problem:
+            raise UsageError(problem.detail.replace("cursor", "--cursor", 1)) from None
+    if format_ in SHEETS:
+        service.print_sheet(format_, "searchEvents", found)
+        return
+    ledger_text.print_found(found, lang, as_json=format_ == "json")
+
+
 @command("subjects", "levelbook subjects merchant")
 @click.argument("kind", required=False, shell_complete=complete_kind)
 @listed_options

@@ -139,7 +139,11 @@ VIEWS: Final[dict[str, View]] = {
             expected=firefly_expected.rows_of,
             own_json=firefly_shown.own_json,
             period_rows=PeriodRows(
-                "firefly_months", "score", "touched", without_row=SCHEMES["creator-firefly"].undecided
+                "firefly_months",
+                "score",
+                "touched",
+                next_begun_with="begun_with",
+                without_row=SCHEMES["creator-firefly"].undecided,
             ),
         ),
         View(

@@ -1,6 +1,8 @@
 """What stands in a ledger: its events, subjects and state."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,21 +26,46 @@ def print_events(found: Iterable[dict[str, Any]], language: str, *, as_json: boo
     if as_json:
         print_json_list(found)
         return
-    from projections.text.words import Words, padded
+    from projections.text.words import Words
 
     words = Words(language, {})
     for item in found:
-        event = item["event"]
-        data = [f"{words.code('field', key)}={_datum(key, value, words)}" for key, value in event["data"].items()]
-        told = {
-            "position": f"{item['position']:>9}",
-            "occurred_at": f"{item['occurred_at']:<25}",
-            "recorded_at": f"{item['recorded_at']:<32}",
-            "type": padded(words.code_beside("type", event["type"]), 18),
-            "event": f"{event['source']} {event['id']}",
-            "data": " ".join(data) + _extensions_text(item),
-        }
-        click.echo(words.ledger("event", **told) + _bearing_text(item, words) + _made_text(item, words))
+        click.echo(_event_text(item, words))
+
+
+def print_found(found: dict[str, Any], language: str, *, as_json: bool) -> None:
+    """A page of the events that were sought, each under its subject, and whether it goes on."""
+    if as_json:
+        print_json(found)
+        return
+    from projections.text.words import Words
+
+    words = Words(language, {})
+    for subject, events in groupby(found["events"], key=itemgetter("subject")):
+        click.echo(subject)
+        for item in events:
+            click.echo(_event_text(item, words))
+    if not found["events"] and found["next"] is None:
+        click.echo(words.worklist("no_event"))
+    if found["next"] is not None:
+        click.echo(words.worklist("goes_on", next=found["next"]))
+
+
+def _event_text(item: dict[str, Any], words: "Words") -> str:
+    """An event as a line."""
+    from projections.text.words import padded
+
+    event = item["event"]
+    data = [f"{words.code('field', key)}={_datum(key, value, words)}" for key, value in event["data"].items()]
+    told = {
+        "position": f"{item['position']:>9}",
+        "occurred_at": f"{item['occurred_at']:<25}",
+        "recorded_at": f"{item['recorded_at']:<32}",
+        "type": padded(words.code_beside("type", event["type"]), 18),
+        "event": f"{event['source']} {event['id']}",
+        "data": " ".join(data) + _extensions_text(item),
+    }
+    return words.ledger("event", **told) + _bearing_text(item, words) + _made_text(item, words)
 
 
 def _extensions_text(item: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ from replay.store.beside import (
 from replay.store.postgres import PostgresStore
 from replay.store.sqlite import SqliteStore
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Of the tables and `v1_…` views. 6: there are builds by candidate policies, and a shadow that is shown; what was
 published otherwise than it would be now is kept."""
 BUSY_SECONDS: Final = 60

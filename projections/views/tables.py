@@ -80,7 +80,7 @@ def _columns() -> dict[str, list[Column[Any]]]:
         ],
         "firefly_months": [
             *(_key("subject"), _key("month"), _text("level"), _big("score"), _big("balance")),
-            *(_big("earned"), _big("redeemed"), _big("events"), *_policy()),
+            *(_big("earned"), _big("redeemed"), _big("events"), *_policy(), _big("begins_at"), _big("begun_with")),
         ],
         "mcn_months": [
             *(_key("subject"), _key("month"), _text("state"), _text("level", null=True), _big("total")),
@@ -152,6 +152,7 @@ HIDDEN: Final = {
     "set_aside": ("trace",),
     "reputation_months": ("month_end", "opened_at", "is_open", "closed_at", "closed_position", "netting"),
     "tier_days": ("tier", "is_open", "cleared_out"),
+    "firefly_months": ("begins_at", "begun_with"),
 }
 """By table, the columns that no `v1_…` view shows."""
 STANDING: Final = ("position", "as_of", "program")

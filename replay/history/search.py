@@ -1,8 +1,10 @@
 """Finding events: by id, by the run that decided, by order or violation, by case and by a buyer's alias.
 
 An id and a run are found by an index in the whole ledger. What an event is about means something within one subject:
-without one, subject after subject is looked at, so many for a page. Cases and aliases have no index: a subject must be
-named, whose records are read, so many for a page. Whatever a page leaves out, it says where to go on.
+without one, subject after subject is looked at, so many for a page. Cases and aliases have no index: the records of
+the subject that is named are read, so many for a page. Without one those of the merchant whose buyer the table of
+aliases says it is; and for a case, or an alias that was erased, a stretch of the ledger, of which the database gives
+the records that could bear it. Whatever a page leaves out, it says where to go on.
 """
 
 from collections.abc import Sequence
@@ -11,19 +13,22 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain.events import CATALOGUE, SUBJECT_KINDS
+from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
 from replay.errors import UsageError
 from replay.history.browse import event_json
 from replay.history.readers import Reader
 from replay.recording.own import own_source
+from replay.store.alias_queries import merchant_of
 from replay.store.base import Store
 from replay.store.queries import EVERYTHING, event_rows_named, row_at, row_named, rows_of
 from replay.store.record import Row
-from replay.store.searching.records import rows_about_in, rows_from, streams_behind_name
+from replay.store.searching.records import rows_about_in, rows_bearing, rows_from, streams_behind_name
 
 RECORDS_AT_ONCE: Final = 100_000
 SUBJECTS_AT_ONCE: Final = 10_000
+POSITIONS_AT_ONCE: Final = 250_000
 """So much is looked at for one page."""
+_PAID: Final = "order.paid"
 
 
 class Sought(NamedTuple):
@@ -64,9 +69,12 @@ def search_events(store: Store, sought: Sought, reader: Reader, after: str | Non
         return _page(_named(store, sought, int(after or 0)), limit, lambda row: str(row.position), reader)
     if sought.subject is None and sought.about is not None:
         return _over_subjects(store, sought.about, reader, after or "", limit)
-    if sought.subject is None:
-        raise UsageError(f"{named[0]} has no index over all subjects; name the subject, too")
-    return _in_subject(store, sought, sought.subject, reader, int(after or 0), limit)
+    subject, behind = sought.subject, int(after or 0)
+    if subject is None and sought.alias is not None:
+        subject = merchant_of(store, sought.alias)
+    if subject is None:
+        return _over_ledger(store, sought, reader, behind, limit)
+    return _in_subject(store, sought, subject, reader, behind, limit)
 
 
 def _named(store: Store, sought: Sought, after: int) -> list[Row]:
@@ -111,6 +119,19 @@ def _in_subject(store: Store, sought: Sought, subject: str, reader: Reader, afte
                 break
     goes_on = looked == RECORDS_AT_ONCE or len(found) == limit
     return FoundEvents([event_json(row) for row in found], str(last) if goes_on else None)
+
+
+def _over_ledger(store: Store, sought: Sought, reader: Reader, after: int, limit: int) -> FoundEvents:
+    """Of a stretch of the ledger those that bear a case, or an alias of which nobody knows any more whose it was."""
+    end, head = after + POSITIONS_AT_ONCE, store.head().position
+    types = CORRECTION_TYPES if sought.case is not None else (_PAID,)
+    found: list[Row] = []
+    for row in rows_bearing(store, types, after, min(end, head)):
+        if reader.shows(row.type) and _fits(row, sought):
+            found.append(row)
+            if len(found) == limit:
+                return FoundEvents([event_json(row) for row in found], str(row.position))
+    return FoundEvents([event_json(row) for row in found], str(end) if end < head else None)
 
 
 def _fits(row: Row, sought: Sought) -> bool:

@@ -57,6 +57,16 @@ def first_payment(store: Store, merchant: str, alias: str) -> int | None:
     return next((int(position) for (position,) in store._query(sql, (merchant, alias))), None)
 
 
+def merchant_of(store: Store, alias: str) -> str | None:
+    """Of which merchant a buyer bears an alias; None where no row says so: it was erased, or never given, or the ledger
+    is of the version whose aliases are of no one merchant.
+    """
+    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+        return None
+    rows = store._query("SELECT merchant FROM buyers WHERE alias = ?", (alias,))
+    return next((str(merchant) for (merchant,) in rows), None)
+
+
 def unborne(store: Store) -> Iterator[str]:
     """The aliases that have a row and stand in no record."""
     rows = store._query(f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} {_PAID} ORDER BY 1")

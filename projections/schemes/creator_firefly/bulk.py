@@ -50,8 +50,9 @@ def move(changing: Changing) -> None:
 
 def _month_columns(names: list[str], folded: FireflyFolded, judged: JudgedBy) -> dict[str, Any]:
     subject, month, level, *figures = folded.months.T
-    shown = named(names, subject), texts(month, month_text), named(folded.codes, level)
-    return month_columns(*shown, figures, judged.at(instants(month, month_start)))
+    begins = instants(month, month_start)
+    shown = named(names, subject), (texts(month, month_text), begins), named(folded.codes, level)
+    return month_columns(*shown, figures, judged.at(begins))
 
 
 def _change_columns(

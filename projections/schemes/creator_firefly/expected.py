@@ -18,6 +18,8 @@ def rows_of(replay: Replay) -> Rows:
             "earned": month.earned,
             "redeemed": month.redeemed,
             "events": month.events,
+            "begins_at": month_start(month.month),
+            "begun_with": month.begun_with,
             **judged(replay, replay.policy_at(month_start(month.month))),
         }
         for month in replay.months

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from domain.calendar import month_of, month_text
-from domain.creator_firefly.account import Change, Month, level_of, rules_at
+from domain.calendar import month_of, month_start, month_text
+from domain.creator_firefly.account import Change, Month, begins_with, level_of, rules_at
 from domain.creator_firefly.facts import EARNED, READ_TYPES, REDEEMED, REGISTERED, Finding, go_on
 from domain.creator_firefly.rule import SCHEME, Account, State, Verdict
 from domain.events import Event
@@ -80,10 +80,10 @@ def _month(number: int, findings: Sequence[Finding], begun: Row[Any] | None, jud
         sum(finding.points for finding in findings if finding.verdict is verdict)
         for verdict in (Verdict.COUNTED, Verdict.REDEEMED)
     )
+    begun_with = begins_with(findings, month_start(number)) if begun is None else begun.begun_with
     had = (0, 0, 0) if begun is None else (begun.earned, begun.redeemed, begun.events)
-    return Month(
-        number, level, closing.earned, closing.balance, had[0] + earned, had[1] + redeemed, had[2] + len(findings)
-    )
+    in_month = had[0] + earned, had[1] + redeemed, had[2] + len(findings)
+    return Month(number, level, closing.earned, closing.balance, *in_month, begun_with)
 
 
 def _levels(step: Step, level: Row[Any], findings: Sequence[Finding]) -> list[Rewrite]:

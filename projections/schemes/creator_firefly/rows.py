@@ -34,18 +34,22 @@ def judging_of(step: Step) -> Judging:
 
 def month_row(subject: str, month: Month, judging: Judging) -> dict[str, Any]:
     """The close of a month, or how it stands so far."""
-    judged = judging.at(month_start(month.month))
-    return month_columns(subject, month_text(month.month), month.level, month[2:], judged)
+    begins = month_start(month.month)
+    return month_columns(subject, (month_text(month.month), begins), month.level, month[2:], judging.at(begins))
 
 
 def month_columns(
-    subject: Any, month: Any, level: Any, figures: Sequence[Any], judged: Mapping[str, Any]
+    subject: Any, month: tuple[Any, Any], level: Any, figures: Sequence[Any], judged: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A month's row, or many as columns; `figures` are the fields of a `Month` behind its level."""
-    return {"subject": subject, "month": month, "level": level, **dict(zip(_FIGURES, figures, strict=True)), **judged}
+    """A month's row, or many as columns: of the month its name and when it begins; `figures` are the fields of a
+    `Month` behind its level.
+    """
+    named = {"subject": subject, "month": month[0], "begins_at": month[1], "level": level}
+    return {**named, **dict(zip(MONTH_FIGURES, figures, strict=True)), **judged}
 
 
-_FIGURES: Final = ("score", "balance", "earned", "redeemed", "events")
+MONTH_FIGURES: Final = ("score", "balance", "earned", "redeemed", "events", "begun_with")
+"""The columns of a month's row that are the fields of a `Month` behind its level."""
 
 
 def history_row(subject: str, change: Change, judging: Judging) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from domain.calendar import parse_month
 from domain.creator_firefly.account import Month
 from domain.policy import start_of_month, terms_of
+from projections.schemes.creator_firefly.rows import MONTH_FIGURES
 from projections.schemes.shared.viewed import Viewed
 from replay.schemes.creator_firefly.answer import FireflyShown, LastChange, firefly_json
 
@@ -20,8 +21,7 @@ def own_json(viewed: Viewed) -> dict[str, Any]:
 
 
 def _month(row: dict[str, Any]) -> Month:
-    figures = row["level"], row["score"], row["balance"], row["earned"], row["redeemed"], row["events"]
-    return Month(parse_month(row["month"]), *figures)
+    return Month(parse_month(row["month"]), *(row[name] for name in ("level", *MONTH_FIGURES)))
 
 
 def _last_change(viewed: Viewed) -> LastChange | None:

@@ -15,6 +15,9 @@ class PeriodRows(NamedTuple):
     kept: Literal["each", "changed", "touched"] = "each"
     """Whether every period has a row; or each day on which something changed; or each month in which something was
     judged, so that state and level stand in the history alone."""
+    next_begun_with: str | None = None
+    """Of months that are decided as of the instant at which the next one begins, and rows that hold months to their
+    close: the column in which the next one's row holds the score at that instant, which `begins_at` names."""
     without_row: frozenset[str] = frozenset()
     """States of subjects that have no row."""
 
@@ -58,5 +61,11 @@ def outcome_in(tables: Tables, scheme: str, rows: PeriodRows, asked: PeriodNamed
     touched = tables[rows.table].alias("touched")
     month = select(func.max(touched.c.month)).where(touched.c.subject == subject, touched.c.month <= period)
     same = and_(table.c.subject == subject, table.c.month == month.correlate(asked.of).scalar_subquery())
-    score = case((history.c.state.is_not(None), func.coalesce(table.c[rows.score], 0)))
-    return OutcomeNow([(history, and_(*stands)), (table, same)], history.c.state, history.c.level, score)
+    joined, scores = [(history, and_(*stands)), (table, same)], [table.c[rows.score], 0]
+    if rows.next_begun_with is not None:
+        following = tables[rows.table].alias("following")
+        begins = following.c.begins_at == asked.of.c[asked.ends_at]
+        joined.append((following, and_(following.c.subject == subject, following.c.month > period, begins)))
+        scores.insert(0, following.c[rows.next_begun_with])
+    score = case((history.c.state.is_not(None), func.coalesce(*scores)))
+    return OutcomeNow(joined, history.c.state, history.c.level, score)

@@ -102,7 +102,7 @@ def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int, *, judges:
     keys, month_rows, change_rows = compiled(_sizes, allocates=False)(rows, months)
     out = Out(
         np.zeros((len(columns.subjects), 3), np.int64),
-        np.empty((month_rows, 8), np.int64),
+        np.empty((month_rows, 9), np.int64),
         np.empty((change_rows, 5), np.int64),
     )
     room = room_for(len(columns.subjects), len(columns.at), wanted=judges)
@@ -218,13 +218,16 @@ def _judge(
         if what == CREATOR_REGISTERED:
             account = registered(account, at)
         else:
+            earned = account.earned
             outcome, account = _take(account, is_redemption, rows.key[row], rows.amount[row], names.flags)
             if telling.room.wanted:
                 judged = _tell(telling, judged, rows, row, outcome, account, names)
             if outcome != NOT_REGISTERED:
-                closed = _begin_month(subject, months.first + here, closes, closed)
+                closed = _begin_month(subject, months.first + here, earned, closes, closed)
                 _add_to_month(closes[closed - 1], outcome, rows.amount[row])
                 _close_month(closes[closed - 1], account, _level(ladders, here, account.earned))
+                if at == months.begins[here]:
+                    closes[closed - 1, 8] = account.earned
         place = here
         if account.registered_at != NEVER and level != _level(ladders, here, account.earned):
             level = _level(ladders, here, account.earned)
@@ -301,13 +304,16 @@ def _level(ladders: Ladders, place: int, earned: int) -> int:
     return reached
 
 
-def _begin_month(subject: int, month: int, closes: Any, closed: int) -> int:
-    """How many rows of months there are, with that of a subject's month the last."""
+def _begin_month(subject: int, month: int, earned: int, closes: Any, closed: int) -> int:
+    """How many rows of months there are, with that of a subject's month the last; one that begins has so many points
+    earned before.
+    """
     if closed and closes[closed - 1, 0] == subject and closes[closed - 1, 1] == month:
         return closed
     closes[closed, 0], closes[closed, 1] = subject, month
     for place in range(2, 8):
         closes[closed, place] = 0
+    closes[closed, 8] = earned
     return closed + 1
 
 

@@ -1,6 +1,6 @@
 """Records by what they come from or are about, in whichever stream they stand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from replay.store.base import ROW_COLUMNS, Store
@@ -30,3 +30,10 @@ def rows_about_in(store: Store, streams: Sequence[str], ref: str) -> Iterator[Ro
         sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND ref = ? ORDER BY position"
         rows: Any = store._query(sql, (stream, ref))
         yield from map(Row._make, rows)
+
+
+def rows_bearing(store: Store, types: Collection[str], after: int, last: int) -> Iterator[Row]:
+    """The records of some types behind a position and up to another: the database walks through that stretch."""
+    marks = ", ".join("?" * len(types))
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? AND type IN ({marks})"
+    return map(Row._make, store._query(f"{sql} ORDER BY position", (after, last, *sorted(types))))

@@ -25,6 +25,7 @@ OF_THE_SERVICE: dict[tuple[str, ...], tuple[str, dict[str, str]]] = {
     ("worklist", "set-aside"): ("/v1/worklist/set-aside", {}),
     ("worklist", "changed", "--period", "2022-10"): ("/v1/worklist/changed", {"month": "2022-10"}),
     ("worklist", "totals"): ("/v1/levels/distribution", {}),
+    ("find", "--order", "ring-1"): ("/v1/events", {"about": "ring-1"}),
     ("decided", MERCHANT): (f"/v1/subjects/{MERCHANT}/decisions", {}),
     ("history", MERCHANT, *MOMENT): (f"/v1/subjects/{MERCHANT}/history", ASKED_MOMENT),
     ("explain", MERCHANT, *MOMENT): (f"/v1/subjects/{MERCHANT}/explanation", ASKED_MOMENT),

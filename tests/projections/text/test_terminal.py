@@ -77,6 +77,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "erase-buyer": [("店", "--reason", "客户要求"), ("--due", "--lang", "zh")],
     "events": [(SUBJECT,), (SUBJECT, "--scheme", "merchant-reputation", "--format", "json")],
     "event": [("urn:test", "pay-o-1"), ("urn:test", "pay-o-1", "--format", "json"), ("urn:test", "店")],
+    "find": [("--order", "店"), ("--case", "店", "--lang", "zh"), ("--id", "pay-o-1", "--format", "json"), ()],
     "subjects": [()],
     "status": [(), ("--store", "店.db"), ("--lang", "zh")],
     "worklist": [("changed", "--lang", "zh"), ("totals", "--lang", "zh"), ("differing", "--format", "json")],

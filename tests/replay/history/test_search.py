@@ -12,6 +12,8 @@ from replay.errors import UsageError
 from replay.history import search
 from replay.history.readers import EVERYTHING_SHOWN, HiddenError, Reader
 from replay.history.search import Sought, search_events
+from replay.recording.erase import erase_now
+from replay.store.alias_queries import merchant_of
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import rows_of_types
@@ -55,6 +57,7 @@ def test_what_is_sought_is_found_whole_in_whatever_pages(
 ) -> None:
     monkeypatch.setattr(search, "SUBJECTS_AT_ONCE", at_once)
     monkeypatch.setattr(search, "RECORDS_AT_ONCE", at_once)
+    monkeypatch.setattr(search, "POSITIONS_AT_ONCE", at_once)
     of_order = [(subject, name) for subject in SUBJECTS for name in ("pay-o-1", "flag")]
     assert found_all(store, Sought(about="o-1"), limit) == of_order
     assert found_all(store, Sought(about="o-1", subject=SUBJECTS[1]), limit) == of_order[2:4]
@@ -67,7 +70,40 @@ def test_what_is_sought_is_found_whole_in_whatever_pages(
     alias = first.record.partition(b'"buyer":"')[2].partition(b'"')[0].decode()
     paid_by = [(SUBJECTS[0], f"pay-o-{order}") for order in range(4)]
     assert found_all(store, Sought(alias=alias, subject=SUBJECTS[0]), limit) == paid_by
+    assert found_all(store, Sought(alias=alias), limit) == paid_by
+    assert found_all(store, Sought(alias=alias, subject=SUBJECTS[1]), limit) == []
+    assert found_all(store, Sought(case="案件-7"), limit) == [(SUBJECTS[2], "flag")]
+    assert found_all(store, Sought(case="案件-8"), limit) == found_all(store, Sought(alias="nobody"), limit) == []
     assert found_all(store, Sought(about="nothing"), limit) == found_all(store, Sought(id="nothing"), limit) == []
+
+
+def test_a_case_is_found_in_corrections_of_every_kind_and_subject(store: Store, tmp_path: Path) -> None:
+    """And in nothing else: not where another field, or another case, holds the same text."""
+    made = [
+        event("order.flagged", "f", subject=SUBJECTS[0], order="o-2", reason="abnormal_review", case="case-9"),
+        event("complaint.dismissed", "d", subject=SUBJECTS[1], order="o-2", case="case-9"),
+        event("event.retracted", "r", subject=SUBJECTS[0], event="pay-o-0", reason="a mistake", case="case-9"),
+        event("event.retracted", "other", subject=SUBJECTS[0], event="pay-o-0", reason="case-9"),
+        event("credit.restored", "c", subject="creator/c-1", violation="v-1", case="case-9"),
+        event("credit.restored", "longer", subject="creator/c-1", violation="case-9", case="case-90"),
+    ]
+    for retraction in made[2:4]:
+        retraction["data"]["source"] = "urn:shop-0"
+    (tmp_path / "corrected").mkdir()
+    assert ingest_events(store, made, tmp_path / "corrected")[0].recorded == len(made)
+    told = [(SUBJECTS[0], "f"), (SUBJECTS[1], "d"), (SUBJECTS[0], "r"), ("creator/c-1", "c")]
+    assert found_all(store, Sought(case="case-9")) == told
+    assert found_all(store, Sought(case="case-9", subject=SUBJECTS[0])) == [told[0], told[2]]
+
+
+def test_an_alias_that_was_erased_is_found_in_the_ledger(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = rows_of_types(store, SUBJECTS[1], ("order.paid",), 6)
+    alias = row.record.partition(b'"buyer":"')[2].partition(b'"')[0].decode()
+    with_row = found_all(store, Sought(alias=alias))
+    erase_now(store, "b-1", "asked for")
+    assert merchant_of(store, alias) is None
+    monkeypatch.setattr(search, "POSITIONS_AT_ONCE", 3)
+    assert found_all(store, Sought(alias=alias)) == with_row == [(SUBJECTS[1], f"pay-o-{each}") for each in range(4)]
 
 
 def test_what_a_run_decided_is_found_by_its_run_by_who_may_see_it(store: Store) -> None:
@@ -85,8 +121,6 @@ def test_what_a_run_decided_is_found_by_its_run_by_who_may_see_it(store: Store) 
     [
         (Sought(), "name one thing to be sought: id, run, about"),
         (Sought(id="a", case="b"), "name one thing to be sought: id, run, about"),
-        (Sought(case="b"), "case has no index over all subjects; name the subject, too"),
-        (Sought(alias="b"), "alias has no index over all subjects; name the subject, too"),
         (
             Sought(about="b", subject="nobody"),
             "there is no subject 'nobody'; name it as kind/id, such as merchant/tea-house",

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from cli import main
 from replay.errors import UsageError
+from replay.history.readers import EVERYTHING_SHOWN
+from replay.history.search import Sought, search_events
 from replay.integrity.backup import back_up
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
@@ -146,6 +148,9 @@ def test_a_store_with_one_alias_everywhere_is_read_and_not_added_to(location: st
     make_old(location, tmp_path)
     with open_store(location) as store:
         assert verify(store).problems == []
+        (alias,) = {json.loads(record)["event"]["data"]["buyer"] for record in records(store)}
+        found = search_events(store, Sought(alias=alias), EVERYTHING_SHOWN, None, 10)
+        assert [item["subject"] for item in found.events] == [*MERCHANTS[:2]] and found.next is None
         back_up(store, tmp_path / "copy.db")
         with pytest.raises(UsageError, match="was made when a buyer had one alias at all merchants"):
             erase_now(store, "b-1", "request")
