@@ -46,17 +46,20 @@ def check_number(events: Sequence[Supposed]) -> None:
 def moved_to(option: str, text: str | None, as_of: int, events: Sequence[Supposed], now: int) -> int:
     """Up to when time moves on: as asked; else to the last event, where that is later than the replay.
 
-    Raises UsageError for a malformed instant, one before the replay's, and one too far ahead.
+    Raises UsageError for a malformed instant, one before the replay's, and one too far ahead, of an event as well.
     """
-    asked = asked_instant(option, text, now)
+    asked, farthest = asked_instant(option, text, now), now + WHAT_IF_DAYS_MAX * DAY_MICROS
     if asked is None:
+        far = next((item.where for item in events if item.event.occurred_at > farthest), None)
+        if far is not None:
+            raise UsageError(f"{far} is more than ten years ahead; give it an earlier time, or leave it out")
         return max([as_of, *(item.event.occurred_at for item in events)])
     if asked < as_of:
         raise UsageError(
             f"{option} {text} is before {shanghai_text(as_of)}, where time moves on from; give a later one, or replay"
             " as of then"
         )
-    if asked > now + WHAT_IF_DAYS_MAX * DAY_MICROS:
+    if asked > farthest:
         raise UsageError(f"{option} {text} is more than ten years ahead; give an earlier one")
     return asked
 

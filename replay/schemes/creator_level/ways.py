@@ -229,7 +229,8 @@ def _by_appeals(replay: CreatorReplay, found: _Open) -> list[tuple[Lever, ...]]:
     if found.is_met(CREDIT):
         return []
     chosen = fewest_violations(_deducted(found.replay, found.month), found.month.rules.deducted_max)
-    return [] if _lift(replay, chosen) else [(_appeals(replay.subject, found.since, chosen),)]
+    at = max(found.since, replay.moment.as_of + 1)
+    return [] if _lift(replay, chosen) else [(_appeals(replay.subject, at, chosen),)]
 
 
 def _by_appeals_at_once(replay: CreatorReplay) -> list[Way]:

@@ -71,6 +71,7 @@ def test_what_cannot_be_supposed_is_refused(client: TestClient) -> None:
         ({"events": [event | {"subject": "merchant/m-2"}]}, "event 1 is of merchant/m-2"),
         ({"events": [event] * 1_001}, "events holds more than 1000 events"),
         ({"to": "2022-01-01"}, "to 2022-01-01 is before"),
+        ({"events": [event | {"time": "9999-12-31T00:00:00Z"}]}, "event 1 is more than ten years ahead"),
         ({"to": "2999-01-01"}, "to 2999-01-01 is more than ten years ahead"),
         ({"surprise": 1}, "surprise is not known"),
         ([event], "body is not a JSON object"),

@@ -45,6 +45,14 @@ def test_time_moves_on_as_far_as_it_is_told_or_the_last_event(tmp_path: Path) ->
         moved_to("--to", "2033-03-01", AS_OF, events, AS_OF)
 
 
+def test_no_event_moves_time_further_on_than_may_be_asked(tmp_path: Path) -> None:
+    far = [made | {"time": "2033-03-01T10:00:00+08:00"} for made in reviews(1)]
+    events = read_events(write_lines(tmp_path / "events.jsonl", far))
+    with pytest.raises(UsageError, match=r"events\.jsonl:1 is more than ten years ahead; give it an earlier time, or"):
+        moved_to("--to", None, AS_OF, events, AS_OF)
+    assert moved_to("--to", "2023-02-28", AS_OF, events, AS_OF) == parse_instant("2023-02-28T23:59:59.999999+08:00")
+
+
 def test_a_policy_that_nobody_adopted_judges_what_would_be(store: Store, tmp_path: Path) -> None:
     """A review is a point by the rules in force, and half a point by the candidate's."""
     grow(store, tmp_path, [OPENED, *reviews(4)])

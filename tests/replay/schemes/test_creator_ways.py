@@ -295,6 +295,18 @@ def test_an_appeal_lifts_the_gate_of_the_evaluation_that_holds() -> None:
     assert (next_level, found_ways) == ("L1", [("appeals 1", "L1", "2022-08-05"), ("", "L1", "2022-09-01")])
 
 
+def test_an_appeal_at_the_close_of_a_month_reaches_its_evaluation_and_not_the_one_before() -> None:
+    """Deducted on 30 January, which gates January and, over 30 days, February, too. At the last instant of February an
+    appeal would lift January's gate an instant before February is evaluated: made with that, it is a way.
+    """
+    lines = ("2023-01-05 creator.scored reputation 4.50", "2023-01-30 credit.deducted v-1 5")
+    known = registered(*lines, "2023-02-05 creator.scored reputation 4.50")
+    lay, at = laying(VERSIONS["shipped"], known), month_start(month_of(parse_instant("2023-03-01T00:00:00+08:00")))
+    found = ways(lay((), at - 1), lay)
+    assert_proved(found, lay, at - 1)
+    assert [(way.kind, way.level) for way in found.ways if way.reached_at == at] == [(APPEALS, "L0")]
+
+
 def test_points_that_leave_the_window_are_waited_for() -> None:
     """Deducted in August: an appeal is needed for its evaluation, and none for that of September."""
     sales = ("2022-07-02 sale.settled 30000 false", "2022-08-02 sale.settled 200000 false")
