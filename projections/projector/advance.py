@@ -90,11 +90,11 @@ def bring_to(views: Views, number: int, other: Build, windows: Windows | None = 
 
 def _move_on(units: Units) -> int:
     """Every kind of subject in turn: what a scheme rests on comes before it. How many events that took in."""
-    many = Many(units) if are_many(units) else None
-    events = units.read() if many is None else many.read()
+    many, in_sets = Many(units), are_many(units)
+    events = many.read() if in_sets else units.read()
     for kind in kinds():
-        if many is not None and kind in kinds_in_bulk():
-            many.move(kind)
+        if kind in kinds_in_bulk():
+            (many.move if in_sets else many.move_long)(kind)
         units.move_kind(kind)
     return events
 

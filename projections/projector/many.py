@@ -2,7 +2,7 @@
 
 Where each scheme of a subject goes on from what is stored, or rests, no more of its past is read than that calls for;
 of the others, where there is still more to move, all records are read and judged, as they were known before and as they
-are known now.
+are known now. In a step of few events so goes a subject of a long past alone of which what is new reaches back.
 
 What cannot be moved so goes the plain way within the same step: a subject of which a record cannot be read, one that is
 set aside in some scheme alone, and one whose past is long beside what is new of it.
@@ -17,7 +17,7 @@ from projections.projector.units import Units
 from projections.schemes.registry import going_on_in_bulk, kinds_in_bulk, moving_in_bulk, views_of
 from projections.views.step import LIFE_TYPES, Step
 from projections.views.unexpected import Unexpected, trace_of
-from replay.columnar.size import are_many_to_move, are_many_to_read
+from replay.columnar.size import are_many_to_judge, are_many_to_move, are_many_to_read
 from replay.errors import LevelbookError
 from replay.history.browse import list_subjects
 from replay.history.timeline import ANNOUNCED, Moment
@@ -109,6 +109,16 @@ class Many:
             if subject in self._touched and subject not in self.units.done:
                 self._take_in(self._touched[subject])
 
+    def move_long(self, kind: str) -> None:
+        """In a step of few events: move subjects of a long past of which what is new reaches back, each by itself."""
+        new = self.units.work.new
+        long = [name for name in self.units.reaching_back(kind) if are_many_to_judge(new[name][-1].originator_version)]
+        self._rare.update(name for name in long if any(event.type in LIFE_TYPES for event in new[name]))
+        self.step.prepare(long)
+        for subject in long:
+            if self._goes_on(subject, kind):
+                self._go_on_chunk(kind, [subject])
+
     def _subjects(self, kind: str) -> set[str]:
         found = {subject for subject in self._touched if subject.startswith(f"{kind}/")}
         return found.union(*(self.units.concerned(view.code) for view in views_of(kind)))
@@ -158,7 +168,8 @@ class Many:
                 units.recovered.append(Unexpected(subjects[0], codes[0], trace_of(error)))
             return
         if unread := {*going.unread()}:
-            self._go_on_chunk(kind, [subject for subject in subjects if subject not in unread])
+            if readable := [subject for subject in subjects if subject not in unread]:
+                self._go_on_chunk(kind, readable)
             return
         for rewriting in made:
             if rewriting is not None:
@@ -167,9 +178,12 @@ class Many:
         self._have_moved(subjects)
 
     def _have_moved(self, subjects: Sequence[str]) -> None:
+        windows = self.step.windows
         for subject in subjects:
             self.units.done.add(subject)
-            self.step.windows.let_go(subject)
+            windows.take_run(subject)  # stands where it stood
+            if subject in self._touched:
+                windows.let_go(subject)  # lacks what is new
 
     def _move_chunk(self, kind: str, subjects: Sequence[str]) -> None:
         """Move some subjects together; where that fails as nobody foresaw, they go the plain way."""

@@ -195,7 +195,7 @@ class Units:
         step, movers = self.step, [self._movers[view.code] for view in views_of(kind)]
         wanted = {mover.scheme: self._subjects(mover, kind) for mover in movers}
         step.prepare({subject for subjects in wanted.values() for subject in subjects})
-        touched = [subject for subject in self.work.touched if subject.startswith(f"{kind}/")]
+        touched = [name for name in self.work.touched if name.startswith(f"{kind}/") and name not in self.done]
         step.read_orders({(name, order) for name in touched for mover in movers for order in mover.orders(name)})
         again: dict[str, list[str]] = {}
         missed: set[str] = set()
@@ -224,6 +224,15 @@ class Units:
             levels = self.step.tables["levels"].c
             found |= {row.subject for row in self.step.rows("levels", levels.scheme == scheme)}
         return found
+
+    def reaching_back(self, kind: str) -> list[str]:
+        """The subjects of a kind of which new events bear on what nothing that is kept of them goes on with."""
+        movers = [self._movers[view.code] for view in views_of(kind)]
+        return [
+            subject
+            for subject in sorted(self.work.new)
+            if subject.startswith(f"{kind}/") and any(mover.reaches_back(subject) for mover in movers)
+        ]
 
     def count_whole(self) -> int:
         """How many units are worked out anew because other policies judge."""

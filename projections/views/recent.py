@@ -63,7 +63,8 @@ class RecentRecords:
 
     def go_on_to(self, store: Store, before: int, position: int) -> None:
         """Take in what was recorded up to a position, which never falls; what stands behind `before` is called new."""
-        if position - self._position > ROWS_MAX or self._rows > ROWS_MAX:
+        lags = before - self._position > self._rows  # what is cached costs less to read again than what it lacks
+        if lags or position - self._position > ROWS_MAX or self._rows > ROWS_MAX:
             self._let_go()
             self._position = before
         if position > self._position:
@@ -109,14 +110,16 @@ class RecentRecords:
         return subject in self._numbers
 
     def look_up(self, store: Store, orders: Orders) -> None:
-        """Cache what is known of some orders of cached subjects. Of what is new all is cached already."""
+        """Cache what is known of some orders of cached subjects. Of what is new all is cached already, as of what
+        occurred from the instant on since which all is."""
         wanted = {
             (subject, order)
             for subject, order in orders
             if self._since[subject] != BEFORE_ALL and (self._numbers[subject], order) not in self._orders
         }
         self._orders.update((self._numbers[subject], order) for subject, order in wanted)
-        self._take(read_about(store, wanted, self._before))
+        end = max((self._since[subject] for subject, _ in wanted), default=EVERYTHING)
+        self._take(read_about(store, wanted, self._before, end))
 
     def reach_back(self, store: Store, firsts: Mapping[str, int]) -> None:
         """Cache what cached subjects have from an instant on, each from its own."""

@@ -31,6 +31,11 @@ MANY_TO_READ: Final = 4_000
 """From so many on also subjects of which all that was known is then read and judged again."""
 
 
+MANY_TO_JUDGE: Final = 20_000
+"""From so many records of a subject on, what a late event or a correction has to be judged again of it is read as
+columns: an event that is read plainly costs some five times as much."""
+
+
 MANY_TO_COMPILE: Final = 60_000
 """From so many on also where the compiled rules have to be made first, which takes up to a minute."""
 
@@ -38,6 +43,11 @@ MANY_TO_COMPILE: Final = 60_000
 def are_many_to_move(count: int) -> bool:
     """Whether so many events and units that are due are worth moving in sets."""
     return count >= MANY_TO_MOVE and (count >= MANY_TO_COMPILE or is_at_hand())
+
+
+def are_many_to_judge(records: int) -> bool:
+    """Whether a subject of so many records is worth judging again from columns, as far as it has to be."""
+    return records >= MANY_TO_JUDGE and is_at_hand()
 
 
 def are_many_to_read(count: int) -> bool:

@@ -221,6 +221,8 @@ def read_since(store: Store, firsts: Mapping[str, int], position: int) -> tuple[
     return read_rows(store, sorted(sealed_rows_since(store, firsts, position), key=itemgetter(0)))
 
 
-def read_about(store: Store, orders: Collection[tuple[str, str]], position: int) -> tuple[Named, list[Unread]]:
-    """The same of the records about some subjects' orders, by (subject, order)."""
-    return read_rows(store, sorted(sealed_rows_with_refs(store, orders, position), key=itemgetter(0)))
+def read_about(
+    store: Store, orders: Collection[tuple[str, str]], position: int, end: int
+) -> tuple[Named, list[Unread]]:
+    """The same of the records about some subjects' orders, by (subject, order), that occurred before an instant."""
+    return read_rows(store, sorted(sealed_rows_with_refs(store, orders, position, end), key=itemgetter(0)))

@@ -14,6 +14,9 @@ class ReputationMover(Mover):
         known = self.step.windows.orders_running(subject)
         return [order for order in self.orders_named(subject) if order not in known]
 
+    def reaches_back(self, subject: str) -> bool:
+        return running.reaches_back(self.step, self.work.new[subject])
+
     def ready(self, subjects: Sequence[str]) -> Sequence[str]:
         return subjects
 

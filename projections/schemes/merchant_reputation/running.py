@@ -77,6 +77,14 @@ def kept_run(names: Names, running: Running, step: Step, publication: int | None
     return KeptRun(names, _let_go(running), waiting, counts, publication, _next(waiting, publication), hashes, as_of)
 
 
+def reaches_back(step: Step, events: Iterable[Event]) -> bool:
+    """Whether events bear on what no kept run goes on with: on a month that is over, or on what has been judged."""
+    month = month_start(month_of(step.after.as_of))
+    return any(
+        event.type in _REACHING_BACK or (event.type in ORDER_TYPES and event.occurred_at < month) for event in events
+    )
+
+
 def go_on_with(step: Step, subject: str, events: Sequence[Event]) -> list[Rewrite] | None:
     """What new events, and time, change of a merchant whose run is kept; None where it cannot go on, and is let go."""
     kept = step.windows.take_run(subject)

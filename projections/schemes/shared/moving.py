@@ -54,6 +54,10 @@ class Mover(ABC):
         """The orders of a touched subject whose other events have to be known to judge the new ones."""
         return ()
 
+    def reaches_back(self, subject: str) -> bool:
+        """Whether new events of a subject bear on what cannot be gone on with, so that much may be judged again."""
+        return False
+
     def ready(self, subjects: Sequence[str]) -> Sequence[str]:
         """Those of these subjects that may be gone on with; what `go_on` needs of them is read together."""
         return ()

@@ -101,6 +101,8 @@ class Grown:
             is_large, reads_whole = self.random.random() < 0.5, self.random.random() < 0.5
             self._patched.setattr(size, "MANY_TO_MOVE", 0 if is_large else NEVER)
             self._patched.setattr(size, "MANY_TO_READ", 0 if reads_whole else NEVER)
+            self._patched.setattr(size, "MANY_TO_JUDGE", 0 if self.random.random() < 0.5 else NEVER)
+            self._patched.setattr(size, "is_at_hand", lambda: True)
             moved = advance(self.views, number, self.now, self.random.choice((7, 1_000)), self.windows[number])
             assert moved.recovered == [] and moved.set_aside == 0
             if moved.build.position == self.views.store.head().position and moved.build.as_of == self.now:

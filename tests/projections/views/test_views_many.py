@@ -40,7 +40,8 @@ PAUSES = (0, HOUR_MICROS, DAY_MICROS, 3 * DAY_MICROS, 11 * DAY_MICROS, 33 * DAY_
 
 
 class BothWays:
-    """Two builds over one ledger: the live one takes large and small steps at random, the other one only small ones."""
+    """Two builds over one ledger: the live one takes large and small steps at random, and judges subjects of a long
+    past from columns or plainly; the other one takes only small ones, plainly."""
 
     def __init__(self, views: Views, seed: int, patched: pytest.MonkeyPatch) -> None:
         self.views = views
@@ -59,12 +60,15 @@ class BothWays:
         if is_large is None:
             is_large = self.random.random() < 0.5
         self.larges += is_large
-        shown = self._shown()
+        shown, judged = self._shown(), 0 if self.random.random() < 0.5 else NEVER
         self._patched.setattr(size, "MANY_TO_COMPILE", 0)
+        self._patched.setattr(size, "MANY_TO_JUDGE", judged)
+        self._patched.setattr(size, "is_at_hand", lambda: True)
         self._patched.setattr(size, "MANY_TO_MOVE", 0 if is_large else NEVER)
         self._patched.setattr(size, "MANY_TO_READ", 0 if reads_whole else NEVER)
         moved = advance(self.views, 1, self.now, windows=self.windows)
         self._patched.setattr(size, "MANY_TO_MOVE", NEVER)
+        self._patched.setattr(size, "MANY_TO_JUDGE", NEVER)
         advance(self.views, 2, self.now, windows=self.others)
         assert_same_rows(self.views)
         now = self._shown()
@@ -315,6 +319,38 @@ def test_merchants_gone_on_with_from_stored_months_stand_as_those_judged_one_by_
         follow_settled(both, store, tmp_path, seed, 40)
         assert sum(openings[::2]) > 30 and sum(openings[1::2]) > 0, openings
         assert proof_of(views).problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3 * SOAK))
+def test_long_pasts_judged_again_from_columns_stand_as_those_judged_plainly(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps of few: each late event, flag and clearing by columns or plainly at random, gone on with in between."""
+    gone_on: list[int] = []
+    real = many.Many._go_on_chunk
+
+    def noted(of: many.Many, kind: str, subjects: Any) -> None:
+        gone_on.append(len(subjects))
+        real(of, kind, subjects)
+
+    monkeypatch.setattr(many.Many, "_go_on_chunk", noted)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both, world = BothWays(views, seed, monkeypatch), (Settled, InScope)[seed % 2](seed)
+        for step in range(50):
+            world.now = both.now if both.now > BEGIN + 10 * DAY_MICROS and step % 3 else None
+            ingest_events(store, world.events(both.random.randrange(1, 12)), tmp_path)
+            assert both.step(is_large=False).recovered == []
+        assert sum(gone_on) > 20 and {*gone_on} == {1}, gone_on
+        assert proof_of(views).problems == []
+        both.windows, both.others = Windows(), Windows()
+        position = some_of(store, "merchant/m-2", ("order.paid",), store.head().position - 60)
+        with damage(tmp_path / "ledger.db", {position: CUT["a merchant's payment"][2]}):
+            for _ in range(6):
+                ingest_events(store, world.events(10), tmp_path)
+                both.step(is_large=False)
+            assert {row[0] for row in tables_of(views, 1)["set_aside"]} == {"merchant/m-2"}
 
 
 @pytest.mark.slow

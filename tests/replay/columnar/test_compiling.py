@@ -8,7 +8,13 @@ import pytest
 from replay.columnar import jit as compiling
 from replay.columnar import size
 from replay.columnar.jit import CACHE_VARIABLE, ROOMS, kept_in, sources_hash
-from replay.columnar.size import MANY_TO_COMPILE, MANY_TO_MOVE, are_many_to_move
+from replay.columnar.size import (
+    MANY_TO_COMPILE,
+    MANY_TO_JUDGE,
+    MANY_TO_MOVE,
+    are_many_to_judge,
+    are_many_to_move,
+)
 from tests import ROOT
 
 
@@ -62,5 +68,7 @@ def test_views_are_moved_in_sets_later_where_the_rules_would_have_to_be_made_fir
 ) -> None:
     monkeypatch.setattr(size, "is_at_hand", lambda: False)
     assert not are_many_to_move(MANY_TO_COMPILE - 1) and are_many_to_move(MANY_TO_COMPILE)
+    assert not are_many_to_judge(10**9)
     monkeypatch.setattr(size, "is_at_hand", lambda: True)
     assert not are_many_to_move(MANY_TO_MOVE - 1) and are_many_to_move(MANY_TO_MOVE)
+    assert not are_many_to_judge(MANY_TO_JUDGE - 1) and are_many_to_judge(MANY_TO_JUDGE)
