@@ -25,6 +25,7 @@ from replay.lab.sensitivity import Hanging, Sensitivity, count_moving, count_nea
 from replay.lab.traits import Traits, traits_in, traits_of
 from replay.lab.trial import PolicyTrial, Sides, TrialPeriod
 from replay.replaying.base import Policies, Replay
+from replay.replaying.values import Instants
 from replay.schemes.registry import fold_each_of, judging_subject, kinds_read, lent, records_of, replay_of
 from replay.store.base import Store
 
@@ -63,8 +64,8 @@ class JudgesPart(NamedTuple):
     """How the subjects of a part are judged at any moment."""
 
     names: Sequence[str]
-    judge: Callable[[Moment, Sequence[Policies], int | None], list[JudgedSide]]
-    """At a moment, under each of some policies; verdicts are counted from an instant on."""
+    judge: Callable[[Moment, Sequence[Policies], Instants | None], list[JudgedSide]]
+    """At a moment, under each of some policies; verdicts are counted in a while, or all of them."""
     traits: Callable[[Moment], Traits]
     of: Callable[[Sequence[str]], "JudgesPart"]
     """In the same way some of the subjects."""
@@ -100,7 +101,7 @@ def _judged(trial: PolicyTrial, hanging: Sensitivity | None, judging: JudgesPart
     def both(sides: Sides, period: TrialPeriod) -> JudgedSides:
         moment, baseline, candidate = sides
         policies = [baseline] if _judge_alike(baseline, candidate) else [baseline, candidate]
-        judged = judging.judge(moment, policies, period.begins)
+        judged = judging.judge(moment, policies, period.counted)
         return JudgedSides(judged[0], judged[-1], judging.traits(moment))
 
     then = [both(period.then, period) for period in trial.periods]
@@ -116,7 +117,7 @@ def _hanging(trial: PolicyTrial, asked: Sensitivity, judging: JudgesPart, last: 
     names = [name for name in judging.names if name in asked.names]
     if names and asked.steps:
         policies = [period.then.candidate, *(step.policies for step in asked.steps)]
-        candidate, *stepped = judging.of(names).judge(period.then.moment, policies, period.begins)
+        candidate, *stepped = judging.of(names).judge(period.then.moment, policies, period.counted)
         count_moving(found, trial, asked.steps, candidate, stepped)
     return found
 
@@ -157,10 +158,10 @@ def _by_replays(store: Store, trial: PolicyTrial, names: Sequence[str]) -> Judge
     def known(position: int) -> list[list[Event]]:
         return [judging.load(store, name, position) for name in names]
 
-    def judge(moment: Moment, policies: Sequence[Policies], begins: int | None) -> list[JudgedSide]:
+    def judge(moment: Moment, policies: Sequence[Policies], counted: Instants | None) -> list[JudgedSide]:
         told = list(zip(names, known(moment.position), strict=True))
         replays = ([judging(name, some, moment, each) for name, some in told] for each in policies)
-        return [side_of_replays(some, begins) for some in replays]
+        return [side_of_replays(some, counted) for some in replays]
 
     return JudgesPart(
         names,
@@ -200,10 +201,10 @@ def _by_columns(trial: PolicyTrial, read: Read, own_of: Callable[[Any], Columns]
     """Subjects that are judged by what is read; `own_of` gives of this their own records."""
     fold, known = fold_each_of(trial.scheme), lru_cache(1)(partial(_upto, read))
 
-    def judge(moment: Moment, policies: Sequence[Policies], begins: int | None) -> list[JudgedSide]:
+    def judge(moment: Moment, policies: Sequence[Policies], counted: Instants | None) -> list[JudgedSide]:
         folded = fold(known(moment.position), policies, moment)
         both = zip(folded, policies, strict=True)
-        return [side_of_folded(one, names, trial.scheme.replay, each, moment, begins) for one, each in both]
+        return [side_of_folded(one, names, trial.scheme.replay, each, moment, counted) for one, each in both]
 
     return JudgesPart(
         names,

@@ -27,11 +27,11 @@ class JudgedSide(NamedTuple):
     """How often each verdict was given in the period, on the events of them all."""
 
 
-def side_of_replays(replays: Sequence[Replay], begins: int | None) -> JudgedSide:
-    """Out of plain replays at one moment; verdicts are counted from an instant on, or all of them."""
+def side_of_replays(replays: Sequence[Replay], counted: Instants | None) -> JudgedSide:
+    """Out of plain replays at one moment; verdicts are counted in a while, or all of them."""
     verdicts: Counter[str] = Counter()
     for replay in replays:
-        verdicts.update(replay.verdict_counts(None if begins is None else Instants(begins, replay.moment.as_of + 1)))
+        verdicts.update(replay.verdict_counts(counted))
     return JudgedSide(
         [replay.standing() for replay in replays],
         [replay.score for replay in replays],
@@ -57,7 +57,7 @@ def side_of_folded(
     judging: type[Replay],
     policies: Policies,
     moment: Moment,
-    begins: int | None,
+    counted: Instants | None,
 ) -> JudgedSide:
     """Out of a compiled fold, of some subjects in their order; of one that it does not know, nothing is known."""
     known = {name: place for place, name in enumerate(folded.names)}
@@ -67,7 +67,7 @@ def side_of_folded(
         [folded.scores[place] for place in places],
         [folded.policies[place] for place in places],
         _folded_figures(folded, judging.figures_decided)[places],
-        _counted(folded, places, begins, moment.as_of),
+        _counted(folded, places, counted),
     )
     if len(places) == len(names):
         return side
@@ -92,11 +92,11 @@ def _folded_figures(folded: FoldedOutcomes, count: int) -> NDArray[np.int64]:
     return found
 
 
-def _counted(folded: FoldedOutcomes, places: Sequence[int], begins: int | None, as_of: int) -> dict[str, int]:
+def _counted(folded: FoldedOutcomes, places: Sequence[int], counted: Instants | None) -> dict[str, int]:
     """How often each verdict was given on the events of some subjects."""
     verdicts, masks = folded.verdicts, []
-    if begins is not None:
-        masks.append((verdicts.at >= begins) & (verdicts.at <= as_of))
+    if counted is not None:
+        masks.append((verdicts.at >= counted.begins) & (verdicts.at < counted.ends))
     if len(places) < len(verdicts.starts) - 1:  # not of all whose records were folded
         wanted = np.zeros(len(verdicts.starts) - 1, np.bool_)
         wanted[np.array(folded.numbers, np.int64)[places]] = True

@@ -102,7 +102,7 @@ def tally_of(trial: PolicyTrial, names: Sequence[str], periods: Sequence[JudgedS
     for period, sides in enumerate(periods):
         for side, judged in (("baseline", sides.baseline), ("candidate", sides.candidate)):
             found.verdicts.update({(period, side, word): count for word, count in judged.verdicts.items()})
-        _count_benefits(found, period, stands, sides, before[period], after[period])
+        _count_benefits(found, period, stands, sides, before[period], after[period], moved.way[period] >= 0)
     found.movers = _movers(names, periods, stands, before, after, moved)
     return found
 
@@ -242,13 +242,15 @@ def _count_benefits(
     sides: JudgedSides,
     before: NDArray[np.int64],
     after: NDArray[np.int64],
+    decided: NDArray[np.bool_],
 ) -> None:
+    """Of the subjects with a cell."""
     was, now = _held(stands, sides.baseline, before), _held(stands, sides.candidate, after)
     nobody = np.zeros(len(before), np.bool_)
     for code in was.keys() | now.keys():
         one, other = was.get(code, nobody), now.get(code, nobody)
         for what, held in (("kept", one & other), ("gained", other & ~one), ("lost", one & ~other)):
-            found.benefits[period, code, what] += int(held.sum())
+            found.benefits[period, code, what] += int((held & decided).sum())
 
 
 def _held(stands: _Stands, side: JudgedSide, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:

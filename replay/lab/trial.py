@@ -13,6 +13,7 @@ from replay.lab.sampling import Sample, sample_of
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies
 from replay.replaying.periods import Period
+from replay.replaying.values import Instants, of_month
 from replay.schemes.registry import Scheme, check_whole, choose
 from replay.store.base import Head, Store
 
@@ -45,11 +46,16 @@ class TrialPeriod(NamedTuple):
     text: str
     """The month; of one moment, its instant."""
     begins: int | None
-    """The beginning of the month, from which on its verdicts are counted; None: all up to the moment."""
+    """The beginning of the month; None of one moment."""
     then: Sides
     """Known at the instant at which the period was decided or published."""
     now: Sides | None
     """Known now, where hindsight was asked for."""
+
+    @property
+    def counted(self) -> Instants | None:
+        """Within which verdicts are counted: the month, which some schemes judge days after it; None: all of them."""
+        return None if self.begins is None else of_month(month_of(self.begins))
 
 
 class PolicyTrial(NamedTuple):
@@ -151,11 +157,20 @@ def _month(store: Store, scheme: Scheme, choice: Choice, head: Head, month: int)
     """A month as the scheme decides it; in schemes that are decided by the day, its last day.
 
     Both sides are judged as of the baseline's instants: another calendar of publications would tell what was known
-    apart, and not what the rules make of it.
+    apart, and not what the rules make of it. That calendar is what was known of it, too: a version that was adopted
+    later moves no publication that has been.
     """
+    found = _month_as_known(store, scheme, choice, _known_at(store, month_start(month + 1) - 1, head), month)
+    while (put_off := _month_as_known(store, scheme, choice, _known_at(store, found.due, head), month)).due > found.due:
+        found = put_off
+    return found
+
+
+def _month_as_known(store: Store, scheme: Scheme, choice: Choice, known: Moment, month: int) -> Period:
+    """In the same way by the policies that were known at a moment."""
 
     def policy_at(begins: int, last: int) -> Policy:
-        own = choose(store, scheme.replay, Moment(last, head.recorded_at, head.position), choice).own
+        own = choose(store, scheme.replay, known._replace(as_of=last), choice).own
         return term_at(terms_of(own, scheme.replay.period_start), begins).policy
 
     is_daily = scheme.periods.unit == "day"

@@ -29,7 +29,6 @@ from tests.support.trying import (
     LAST,
     MONTHS,
     Tried,
-    as_of_of,
     known_by,
     position_at,
     replayed,
@@ -64,7 +63,7 @@ def check_month(store: Store, made: Tried, tally: Tally, period: int, position: 
     pairs = [(stand_of(before[name]), stand_of(after[name])) for name in before]
     decided = [pair for pair in pairs if not {pair[0][0], pair[1][0]} <= made.scheme.undecided]
     assert cells_of(tally, period) == Counter(decided)
-    counted = Instants(month_start(month), as_of_of(made.scheme, month) + 1)
+    counted = Instants(month_start(month), month_start(month + 1))
     for side, replays in (("baseline", before), ("candidate", after)):
         verdicts: Counter[str] = Counter()
         for replay in replays.values():
@@ -75,6 +74,8 @@ def check_month(store: Store, made: Tried, tally: Tally, period: int, position: 
     benefits: Counter[tuple[str, str]] = Counter()
     for name in before:
         was, now = held(before[name]), held(after[name])
+        if {before[name].standing().state, after[name].standing().state} <= made.scheme.undecided:
+            continue
         for what, codes in (("kept", was & now), ("gained", now - was), ("lost", was - now)):
             benefits.update((code, what) for code in codes)
     assert {key[1:]: n for key, n in tally.benefits.items() if key[0] == period and n} == dict(benefits)
