@@ -20,6 +20,11 @@ ENTRIES: Final = {
         "projections.commands.record",
         "Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).",
     ),
+    "convert": Entry(
+        RECORD,
+        "projections.commands.mapping.convert",
+        "Print the events that the rows of FILEs give by MAPPING, as 'ingest' takes them, one a line.",
+    ),
     "erase-buyer": Entry(
         RECORD,
         "projections.commands.record",

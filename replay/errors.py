@@ -19,6 +19,10 @@ class FaultyPolicy(LevelbookError):
     """A policy file that cannot be used; a line for each fault."""
 
 
+class FaultyMapping(LevelbookError):
+    """A mapping file that cannot be used; a line for each fault."""
+
+
 class NoStoreError(UsageError):
     """There is no store where one was named."""
 

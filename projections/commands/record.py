@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from projections.commands.asked import open_at
+from projections.commands.mapping.options import map_option, query_options
 from projections.commands.options import (
     EXIT_INTERRUPTED,
     EXIT_NOT_ALL,
@@ -18,13 +19,18 @@ from projections.configuration.settings import language_option
 from projections.text import intake as intake_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from replay.intake.ingest import Ingest
     from replay.intake.rejects import Rejects
     from replay.intake.targets import Target
+    from replay.parsing.lines import Block
 
 
-@command("ingest", "levelbook ingest orders.jsonl reviews.jsonl.gz")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(readable=False))
+@command("ingest", "levelbook ingest orders.jsonl reviews.jsonl.gz\n  levelbook ingest --map orders.toml orders.csv")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(readable=False))
+@map_option
+@query_options
 @click.option(
     "--backfill", is_flag=True, help="Record each event as learned at its recordedtime, all files in that order."
 )
@@ -71,18 +77,16 @@ if TYPE_CHECKING:
 @click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
 @language_option
 @store_options
-def ingest(files: tuple[str, ...], **asked: Any) -> None:
+def ingest(files: tuple[str, ...], mapping: Path | None, from_: str | None, query: str | None, **asked: Any) -> None:
     """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
 
     Makes the store when there is none, with the first line that is recorded, and says so. A refused line never stops
     the rest: it is reported, and written with its reason to the rejects file, which can be mended and ingested again.
-    Only of a backfill all is recorded or nothing. The same file twice changes nothing.
+    Only of a backfill all is recorded or nothing. The same file twice changes nothing. With --map, FILEs are tables
+    (CSV, Parquet, Arrow, JSON Lines; folders, globs, packed), or the rows are those of --query.
     """
-    from replay.parsing.lines import check_files
-
-    what = ToIngest(files, **asked)
+    what = ToIngest(*_sources(mapping, files, from_, query), mapping is not None, **asked)
     _check_asked(what)
-    check_files(files)
     ended, stopped_by = _ingested(what)
     intake_text.print_ended(ended, what.lang, as_json=what.as_json)
     if isinstance(stopped_by, KeyboardInterrupt):
@@ -98,6 +102,10 @@ class ToIngest(NamedTuple):
     """What was asked of `ingest`: an option each, by its name."""
 
     files: tuple[str, ...]
+    read: "Callable[[str], Iterator[Block]]"
+    """Makes blocks of a file."""
+    is_mapped: bool
+    """Whether it reads rows of tables, by a mapping."""
     backfill: bool
     late: bool
     skip_refused: bool
@@ -116,6 +124,26 @@ class ToIngest(NamedTuple):
     @property
     def as_json(self) -> bool:
         return self.format_ == "json"
+
+
+def _sources(
+    mapping: Path | None, files: tuple[str, ...], url: str | None, query: str | None
+) -> "tuple[tuple[str, ...], Callable[[str], Iterator[Block]]]":
+    """Which files are read, and how. Raises UsageError where none is named, or what only a mapping reads."""
+    from replay.errors import UsageError
+    from replay.parsing.lines import blocks, check_files
+
+    if mapping is not None:
+        from replay.mapping.asking import to_read
+
+        asked = to_read(mapping, files, url, query)
+        return asked.names, asked.read
+    if url is not None or query is not None:
+        raise UsageError("--from and --query name rows, of which a mapping makes events; give --map MAPPING with them")
+    if not files:
+        raise UsageError("no FILE is named; name files of events, '-' for standard input, or tables with --map")
+    check_files(files)
+    return files, blocks
 
 
 def _check_asked(what: ToIngest) -> None:
@@ -146,7 +174,14 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
         run = _ingest_into(target, refused, watch, what)
         stopped_by = _run_to_its_end(run, refused, what)
         ended = intake_text.Ended(
-            run.counts, refused.path, refused.left_out, watch.head, target.made, what.dry_run, target.due
+            run.counts,
+            refused.path,
+            refused.left_out,
+            watch.head,
+            target.made,
+            what.dry_run,
+            target.due,
+            what.is_mapped,
         )
     return ended, stopped_by
 
@@ -162,6 +197,7 @@ def _ingest_into(target: "Target", refused: "Rejects", watch: intake_text.Ingest
         clock_behind=what.clock_behind,
         refusals_max=what.refusals_max,
         undocumented=Undocumented(what.extensions),
+        read=what.read,
     )
 
 

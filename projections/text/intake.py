@@ -35,6 +35,8 @@ class Ended(NamedTuple):
     dry_run: bool
     due: "Due"
     """What became of the erasures of buyers that were due."""
+    is_mapped: bool = False
+    """Whether rows of tables were read, by a mapping."""
 
 
 def print_ended(ended: Ended, language: str, *, as_json: bool) -> None:
@@ -49,7 +51,7 @@ def print_ended(ended: Ended, language: str, *, as_json: bool) -> None:
     tell_due(ended.due, words)
     if ended.rejects is not None:
         if ended.counts.refused > ended.left_out:
-            click.echo(words.intake("rejects", file=ended.rejects))
+            click.echo(words.intake("rejected_rows" if ended.is_mapped else "rejects", file=ended.rejects))
         if ended.left_out:
             click.echo(words.intake("too_long", count=ended.left_out, file=ended.rejects))
 

@@ -72,7 +72,8 @@ class Backfill:
                 entries = list(self._dated_of(file_number, block))
                 first = block.block.first_line
                 pending = [entry.line_number - first for entry in entries]
-                self._durable.read(file_number, block.block.name, len(block.block.lines), pending)
+                lines = block.block.last_line - first + 1
+                self._durable.read(file_number, block.block.name, lines, pending)
                 self._counts.held_back += len(entries)
                 yield from entries
 
@@ -118,7 +119,7 @@ class Backfill:
             self._outcomes.taken()
             return
         self._counts.held_back -= 1
-        self._outcomes.refused(entry.line.where, refusal, entry.line.raw)
+        self._outcomes.refused(entry.line.where, entry.line.told(refusal), entry.line.raw)
 
     def _recorded(self, settled: _Settled, done: Appended) -> None:
         """Count a batch that is committed, and acknowledge how far each file is durable by it."""

@@ -4,7 +4,7 @@ Everything up to an acknowledged line survives a crash. Ingesting is idempotent:
 crash left out, because what is known changes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from replay.intake.backfill import Backfill
@@ -13,7 +13,7 @@ from replay.intake.parallel import DecodedBlock, decoded, decoded_with_help
 from replay.intake.rejects import Rejects
 from replay.intake.targets import Target
 from replay.parsing.envelope import Undocumented
-from replay.parsing.lines import STANDARD_INPUT, BrokenInput, blocks
+from replay.parsing.lines import STANDARD_INPUT, Block, BrokenInput, blocks
 from replay.parsing.refusals import Refusal
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
@@ -21,7 +21,7 @@ from replay.store.base import Head, Transaction
 
 
 class Ingest:
-    """One run over several files."""
+    """One run over several files; `read` makes blocks of one: of lines as they are, or of rows by a mapping."""
 
     def __init__(
         self,
@@ -32,12 +32,14 @@ class Ingest:
         clock_behind: bool = False,
         refusals_max: int = REFUSALS_MAX,
         undocumented: Undocumented = Undocumented.REFUSE,
+        read: Callable[[str], Iterator[Block]] = blocks,
     ) -> None:
         self._target = target
         self._outcomes = Outcomes(rejects, watcher, refusals_max)
         self._watcher = watcher
         self._clock_behind = clock_behind
         self._undocumented = undocumented
+        self._read = read
         self._head: Head | None = None
 
     @property
@@ -70,7 +72,7 @@ class Ingest:
         try:
             is_file = name != STANDARD_INPUT and Path(name).is_file()
             decode = decoded_with_help if is_file else decoded
-            for block in decode(blocks(name), self._undocumented):
+            for block in decode(self._read(name), self._undocumented):
                 self.counts.passed_over += block.passed_over
                 self.counts.cut += sum(item.cut for item in block.candidates)
                 yield block
@@ -96,8 +98,7 @@ class Ingest:
         except TooManyRefused as stop:
             self._outcomes.acknowledge(stop.where, head)
             raise
-        last = block.block.first_line + len(block.block.lines) - 1
-        self._outcomes.acknowledge(f"{block.block.name}:{last}", head)
+        self._outcomes.acknowledge(f"{block.block.name}:{block.block.last_line}", head)
 
     def _settle(
         self, block: DecodedBlock, found: int | tuple[str, Refusal, bytes], refused: dict[int, Refusal]
@@ -107,6 +108,6 @@ class Ingest:
             self._outcomes.refused(*found)
         elif found in refused:
             line = block.line(found)
-            self._outcomes.refused(line.where, refused[found], line.raw)
+            self._outcomes.refused(line.where, line.told(refused[found]), line.raw)
         else:
             self._outcomes.taken()

@@ -10,7 +10,7 @@ from replay.errors import StoreError
 from replay.parsing.envelope import Undocumented
 from replay.parsing.lines import Block, BrokenInput, is_passed_over
 from replay.parsing.parse import read_line
-from replay.parsing.refusals import Listing, Reason, Refusal, RefusalError
+from replay.parsing.refusals import Columns, Listing, Reason, Refusal, RefusalError, told_of_row
 from replay.processes import second_core
 from replay.store.record import Candidate
 
@@ -25,10 +25,16 @@ class Line(NamedTuple):
     number: int
     raw: bytes
     candidate: Candidate
+    columns: Columns
+    """Of an event that a row gave: what it is made of."""
 
     @property
     def where(self) -> str:
         return f"{self.name}:{self.number}"
+
+    def told(self, refusal: Refusal) -> Refusal:
+        """A refusal of the line in terms of the row that it comes from, if it does."""
+        return told_of_row(refusal, self.columns)
 
 
 class DecodedBlock(NamedTuple):
@@ -38,13 +44,16 @@ class DecodedBlock(NamedTuple):
     """The lines of the block that the candidates stand on."""
     refused: list[tuple[str, Refusal, bytes]]
     """Where, why, and the line itself."""
+    refused_indexes: list[int]
+    """The lines of the block that these stand on."""
     passed_over: int
 
     def line(self, number: int) -> Line:
         """The line of one of the candidates."""
         index = self.indexes[number]
         block = self.block
-        return Line(block.name, block.first_line + index, _stripped(block.lines[index]), self.candidates[number])
+        candidate = self.candidates[number]
+        return Line(block.name, block.number(index), block.raw(index), candidate, block.columns(index))
 
     def in_order(self) -> Iterator[int | tuple[str, Refusal, bytes]]:
         """What the lines hold, in their order: the number of a candidate, or where and why there is none, and the line.
@@ -54,10 +63,9 @@ class DecodedBlock(NamedTuple):
         if not self.refused:
             yield from range(len(self.candidates))
             return
-        first = self.block.first_line
         at: list[tuple[int, int | tuple[str, Refusal, bytes]]] = []
         at += zip(self.indexes, range(len(self.candidates)), strict=True)
-        at += [(int(found[0].rpartition(":")[2]) - first, found) for found in self.refused]
+        at += zip(self.refused_indexes, self.refused, strict=True)
         yield from (found for _, found in sorted(at, key=itemgetter(0)))
 
 
@@ -118,17 +126,26 @@ def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
 
 
 def _assembled(block: Block, outcomes: list[Outcome]) -> DecodedBlock:
-    candidates, indexes, refused = [], [], []
+    candidates, indexes, refused, refused_indexes = [], [], [], []
     for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, int):
-            continue
-        if len(outcome) == len(Refusal._fields):
-            refusal = _from_marshalled(*outcome)
-            refused.append((f"{block.name}:{block.first_line + index}", refusal, _stripped(block.lines[index])))
-        else:
+        refusal = _refusal_of(block, index, outcome)
+        if refusal is not None:
+            refused.append((f"{block.name}:{block.number(index)}", refusal, block.raw(index)))
+            refused_indexes.append(index)
+        elif not isinstance(outcome, int):
             candidates.append(Candidate._make(outcome))
             indexes.append(index)
-    return DecodedBlock(block, candidates, indexes, refused, len(outcomes) - len(candidates) - len(refused))
+    passed_over = len(outcomes) - len(candidates) - len(refused)
+    return DecodedBlock(block, candidates, indexes, refused, refused_indexes, passed_over)
+
+
+def _refusal_of(block: Block, index: int, outcome: Outcome) -> Refusal | None:
+    """Why a line holds no candidate, if that is a fault: as it was found, or of the row that gave none."""
+    if isinstance(outcome, int):
+        return block.refused(index)
+    if len(outcome) != len(Refusal._fields):
+        return None
+    return told_of_row(_from_marshalled(*outcome), block.columns(index))
 
 
 def _as_marshalled(refusal: Refusal) -> Outcome:

@@ -25,11 +25,12 @@ class Form(Enum):
 
 _UNPACK: Final = "unpack it, and ingest what is in it"
 _EXPORT: Final = "export it as JSON Lines, one event a line"
+_MAP: Final = "give --map MAPPING, which says what its columns mean ('levelbook map new FILE' proposes one)"
 _RECODE: Final = "save it as UTF-8"
 _MAGIC: Final = (
-    (b"PAR1", "a Parquet file", _EXPORT),
-    (b"ARROW1", "an Arrow file", _EXPORT),
-    (b"\xff\xff\xff\xff", "an Arrow stream", _EXPORT),
+    (b"PAR1", "a Parquet file", _MAP),
+    (b"ARROW1", "an Arrow file", _MAP),
+    (b"\xff\xff\xff\xff", "an Arrow stream", _MAP),
     (b"ORC", "an ORC file", _EXPORT),
     (b"Obj\x01", "an Avro file", _EXPORT),
     (b"SQLite format 3\x00", "an SQLite database", _EXPORT),
@@ -95,9 +96,7 @@ def _form_of_text(text: bytes) -> Form | str:
     if first.startswith(b"{") and not _is_whole(first) and others[0].startswith((b'"', b"}")):
         return "holds an object over several lines; write one event a line, for example by: jq -c ."
     if _is_table(first, others[0]):
-        return (
-            f"is a table of separated values (CSV); {_EXPORT}, for example by a script that writes a JSON object a row"
-        )
+        return f"is a table of separated values (CSV); {_MAP}"
     return Form.LINES
 
 

@@ -10,16 +10,17 @@ import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 
 from domain.limits import BATCH_LINES_MAX, LINE_BYTES_MAX
 from replay.errors import UsageError
 from replay.parsing.arrays import Elements
 from replay.parsing.forms import UTF8_MARK, Form, form_of, is_enough
+from replay.parsing.refusals import Columns, Refusal
 
 BLOCK_BYTES: Final = 1 << 20
 STANDARD_INPUT: Final = "-"
@@ -27,14 +28,56 @@ REFUSED_MARK: Final = b"# refused: "
 """Begins a line of a rejects file that says why the next one was refused; the intake passes it over."""
 
 
+class RowsBehind(Protocol):
+    """The rows of a table whose events the lines of a block are: none, one or several a row."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Of the row that each line comes from."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last row."""
+
+    def raw(self, index: int) -> bytes:
+        """The row of a line as it is kept where it is refused."""
+
+    def refused(self, index: int) -> Refusal | None:
+        """Why a row gave no event in the place of this line, where that is a fault."""
+
+    def columns(self, index: int) -> Columns:
+        """What the row has in the columns of which the event of a line is made."""
+
+
 class Block(NamedTuple):
-    """Consecutive whole lines of one file, without their line ends."""
+    """Consecutive whole lines of one file, without their line ends; or those made of consecutive rows."""
 
     name: str
     first_line: int
     lines: list[bytes]
     read_bytes: int
     """Bytes taken from the file as it lies on the disk, for a progress bar."""
+    origin: RowsBehind | None = None
+
+    @property
+    def last_line(self) -> int:
+        return self.first_line + len(self.lines) - 1 if self.origin is None else self.origin.last
+
+    def number(self, index: int) -> int:
+        """The number in the file of the line, or row, that a line of the block is, or comes from."""
+        return self.first_line + index if self.origin is None else self.origin.numbers[index]
+
+    def raw(self, index: int) -> bytes:
+        """What a line was in the file, without its line end."""
+        if self.origin is not None:
+            return self.origin.raw(index)
+        return self.lines[index].removesuffix(b"\r")
+
+    def columns(self, index: int) -> Columns:
+        return {} if self.origin is None else self.origin.columns(index)
+
+    def refused(self, index: int) -> Refusal | None:
+        return None if self.origin is None else self.origin.refused(index)
 
 
 class BrokenInput(Exception):

@@ -1,8 +1,13 @@
 """Refusals: why a line was not recorded. Each has a name, and a fixture that produces it."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+Columns = Mapping[str, str]
+"""Of an event that a row of a table gave: by field (`data.amount`), the columns it is made of, and what is in them."""
+_FIELD: Final = re.compile(r"(?:^|; |and |\()((?:data\.)?[a-z_]+)(?=:| and id:)")
 
 
 class Reason(StrEnum):
@@ -36,6 +41,10 @@ class Reason(StrEnum):
     BACKFILL_UNDATED = "backfill_undated"
     BACKFILL_FUTURE = "backfill_future"
     BACKFILL_LATE = "backfill_late"
+    NOT_MAPPED = "not_mapped"
+    NOT_EXACT = "not_exact"
+    COLUMN_EMPTY = "column_empty"
+    ROW_SHAPE = "row_shape"
 
 
 class Listing(NamedTuple):
@@ -66,6 +75,15 @@ class Refusal(NamedTuple):
                 message = message.replace(found.whole, found.short)
         listed.update(self.listings)
         return message
+
+
+def told_of_row(refusal: Refusal, columns: Columns) -> Refusal:
+    """A refusal with the columns and values of the fields that it names; of an event that no row gave as it is."""
+    fields = _FIELD.findall(refusal.message)
+    found = dict.fromkeys(columns[field] for field in fields if columns.get(field))
+    if not found:
+        return refusal
+    return refusal._replace(message=f"{refusal.message} (in the row: {', '.join(found)})")
 
 
 class RefusalError(Exception):

@@ -81,6 +81,10 @@ class Words:
         """The words of what was sent in."""
         return str(self._words["intake"][key]).format_map(values)
 
+    def mapping(self, key: str, **values: Any) -> str:
+        """What is said of rows that are read by a mapping."""
+        return str(self._words["mapping"][key]).format_map(values)
+
     def tokens(self, key: str, **values: Any) -> str:
         """The words of the service's tokens, and of who asked by them."""
         return str(self._words["tokens"][key]).format_map(values)

@@ -63,9 +63,8 @@ def test_every_argument_and_option_can_be_asked_about(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    has_one_form = name in ("demo", "openapi", "serve", "completion", "receipts", "refute") or name.startswith(
-        "witness "
-    )
+    in_one_form = ("demo", "openapi", "serve", "completion", "receipts", "refute", "convert")
+    has_one_form = name in in_one_form or name.startswith("witness ")
     assert f"--{'help' if has_one_form else 'format'}" in completed(*name.split(), "--")
     for option in COMMANDS[name].params:
         if isinstance(option, click.Option) and not option.is_flag:

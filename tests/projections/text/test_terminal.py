@@ -51,6 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "店" / "客").touch()
     shutil.copy(ROOT / "fixtures" / "errors" / "candidate.toml", path)
     (path / "店.toml").write_text('scheme = "店"\n', "utf-8")
+    (path / "店-map.toml").write_text(MAP, "utf-8")
+    (path / "店.csv").write_text("号,店\n1,m-1\n客,m-1\n", "utf-8")
     (policy,) = shipped("merchant-reputation")
     toml_of(with_values(policy, amount_fen_min=100_000), path / "2022-10-26.toml")
     with pytest.MonkeyPatch.context() as patch:
@@ -62,6 +64,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+MAP = """format = "csv"
+source = "urn:test"
+zone = "Asia/Shanghai"
+[[event]]
+type = "merchant.closed"
+subject = "merchant/{店}"
+id = "{号}"
+time = "2022-11-01 10:00"
+"""
 SUBJECT = "merchant/m-1"
 ASKED: dict[str, list[tuple[str, ...]]] = {
     "ingest": [
@@ -70,6 +81,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         ("店.jsonl",),
         ("refused-店.jsonl", "--lang", "zh"),
     ],
+    "convert": [("店-map.toml", "店.csv"), ("店-map.toml", "没有.csv"), ("店.toml", "店.csv", "--lang", "zh")],
     "verify": [(), ("--lang", "zh")],
     "seal": [(), ("--lang", "zh")],
     "head": [()],

@@ -317,9 +317,8 @@ def test_a_backfill_of_long_lines_is_bounded_in_bytes(
     """Blanks around an event cost memory while it waits to be sorted: a run is bounded in bytes too."""
     for module, name in ((sorting, "SORT_BYTES"), (sorting, "SPILL_BYTES"), (backfill, "BATCH_BYTES")):
         monkeypatch.setattr(module, name, 4_000)
-    entries = [
-        sorting.SortedLine(n, 0, n, decoding.Line("f", n, b" " * 1_000, read_line(line(paid("o-1"))))) for n in range(9)
-    ]
+    candidate = read_line(line(paid("o-1")))
+    entries = [sorting.SortedLine(n, 0, n, decoding.Line("f", n, b" " * 1_000, candidate, {})) for n in range(9)]
     assert [len(batch) for batch in sorting.batches(iter(entries), 100, 4_000)] == [4, 4, 1]
     file = tmp_path / "long.jsonl"
     file.write_bytes(b"".join(line(dated(f"o-{n}", "2022-01-01T00:00:00Z")) + b" " * 2_000 + b"\n" for n in range(20)))

@@ -1,0 +1,1 @@
+"""Commands that read tables of others by a mapping file."""

@@ -1,0 +1,80 @@
+"""Tables of Parquet and Arrow files as rows of texts: what is null is empty, numbers are written exactly."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from replay.mapping.document import Mapping
+from replay.mapping.rows import Batch, RowTable, check_columns
+from replay.mapping.unpacking import Unpacked, copied
+from replay.parsing.lines import BrokenInput, printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def arrow_table(mapping: Mapping, name: str, source: Unpacked, size: int, stack: ExitStack) -> RowTable:
+    """The table in a Parquet or Arrow file; only the columns that events are made of are read.
+
+    Raises BrokenInput where it is no such file, or has other columns.
+    """
+    import pyarrow as pa
+
+    stream = source.stream if source.stream.seekable() else copied(name, source.stream, stack)
+    try:
+        columns, batches = (_parquet if mapping.format == "parquet" else _arrow)(mapping, name, stream, size)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BrokenInput(f"{printable(name)} cannot be read as {mapping.format}: {error}") from None
+    return RowTable(columns, _rows_of(name, mapping.format, columns, batches, source))
+
+
+def texts_of(column: Any) -> list[str]:
+    """The values of a column as texts. A float is the shortest decimal that names it; a zoned time is in UTC."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+    found: list[str] = pc.fill_null(column.cast(pa.string()), "").to_pylist()
+    return found
+
+
+def _parquet(mapping: Mapping, name: str, stream: Any, size: int) -> tuple[list[str], Iterator["pa.RecordBatch"]]:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(stream)
+    check_columns(mapping, file.schema_arrow.names, name)
+    return mapping.columns, file.iter_batches(size, columns=mapping.columns)
+
+
+def _arrow(mapping: Mapping, name: str, stream: Any, size: int) -> tuple[list[str], Iterator["pa.RecordBatch"]]:
+    import pyarrow as pa
+
+    start = stream.read(len(b"ARROW1"))
+    stream.seek(0)
+    if start == b"ARROW1":
+        file = pa.ipc.open_file(stream)
+        check_columns(mapping, file.schema.names, name)
+        found = (file.get_batch(number) for number in range(file.num_record_batches))
+    else:
+        reader = pa.ipc.open_stream(stream)
+        check_columns(mapping, reader.schema.names, name)
+        found = iter(reader)
+    parts = (batch.slice(at, size) for batch in found for at in range(0, batch.num_rows, size))
+    return mapping.columns, parts
+
+
+def _rows_of(
+    name: str, form: str, columns: list[str], batches: Iterator["pa.RecordBatch"], source: Unpacked
+) -> Iterator[Batch]:
+    import pyarrow as pa
+
+    try:
+        for batch in batches:
+            texts = [texts_of(batch.column(batch.schema.get_field_index(column))) for column in columns]
+            yield Batch(list(zip(*texts, strict=True)), {}, source.read_bytes())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise BrokenInput(f"{printable(name)} cannot be read as {form} to its end: {error}") from None

@@ -1,0 +1,125 @@
+"""Files as bytes: packed ones unpacked, by what they are and not by their names; folders and globs as their files."""
+
+import bz2
+import gzip
+import io
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from glob import has_magic
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple, cast
+
+from replay.errors import UsageError
+from replay.parsing.lines import BLOCK_BYTES, STANDARD_INPUT, BrokenInput, printable
+
+_MAGIC_BYTES: Final = 4
+
+
+class Unpacked(NamedTuple):
+    """A file that can be read."""
+
+    stream: BinaryIO
+    read_bytes: Callable[[], int]
+    """How many bytes were taken of it as it lies on the disk, for a progress bar."""
+
+
+def files_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The files that are named: of a folder those in it by name, hidden ones left out; of a glob those that fit it.
+
+    Raises UsageError for a folder or glob without any.
+    """
+    found: list[str] = []
+    for name in names:
+        some = _files_in(name)
+        if not some:
+            raise UsageError(f"{printable(name)} names no file; check the path")
+        found += some
+    return tuple(found)
+
+
+def opened(name: str, stack: ExitStack) -> Unpacked:
+    """A file, `-` being standard input; what is packed with gzip, bzip2 or zstd is unpacked.
+
+    Raises BrokenInput where that cannot be done to its end: of such a file nothing is given.
+    """
+    raw = sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
+    seekable = raw.seekable()
+    magic = cast(Any, raw).peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
+    unpack = next((unpack for first, unpack in _PACKED if magic.startswith(first)), None)
+    if unpack is None:
+        return Unpacked(raw, raw.tell if seekable else lambda: 0)
+    whole = raw if seekable else copied(name, raw, stack)
+    for _ in _chunks(name, unpack(whole)):
+        pass  # once to its end: its checksum comes last, and a record is for ever
+    whole.seek(0)
+    return Unpacked(unpack(whole), whole.tell)
+
+
+def copied(name: str, stream: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """A copy of a stream in a temporary file, which can be read in any order."""
+    copy: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
+    copy.writelines(_chunks(name, stream))
+    copy.seek(0)
+    return copy
+
+
+@contextmanager
+def read_to_its_end(name: str) -> Iterator[None]:
+    """Raises BrokenInput for what is raised where a file is damaged or goes away."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise BrokenInput(
+            f"{printable(name)} cannot be read to its end: {error}; mend the file and ingest it again"
+        ) from error
+
+
+def _chunks(name: str, stream: BinaryIO) -> Iterator[bytes]:
+    with read_to_its_end(name):
+        while chunk := stream.read(BLOCK_BYTES):
+            yield chunk
+
+
+def _files_in(name: str) -> list[str]:
+    if name == STANDARD_INPUT:
+        return [name]
+    if Path(name).is_dir():
+        inside = sorted(entry.name for entry in os.scandir(name) if entry.is_file() and entry.name[0] != ".")
+        return [str(Path(name) / entry) for entry in inside]
+    if has_magic(name) and not Path(name).exists():
+        return sorted(str(found) for found in _fitting(name) if found.is_file())
+    return [name]
+
+
+def _fitting(pattern: str) -> Iterator[Path]:
+    path = Path(pattern)
+    return Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+
+
+def _of_zstd(stream: BinaryIO) -> BinaryIO:
+    import pyarrow as pa
+
+    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(_KeptOpen(stream), "r"), "zstd"))
+
+
+class _KeptOpen:
+    """A stream that pyarrow, which closes what it has read, does not close."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read = stream.read
+
+    def close(self) -> None:
+        pass
+
+
+_PACKED: Final[tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...]] = (
+    (b"\x1f\x8b", lambda stream: cast(BinaryIO, gzip.open(stream))),
+    (b"BZh", lambda stream: cast(BinaryIO, bz2.open(stream))),
+    (b"\x28\xb5\x2f\xfd", _of_zstd),
+)
