@@ -16,6 +16,7 @@ from projections.contract.lists import (
     DistributionAnswer,
     SetAsidePage,
     SubjectsPage,
+    TotalsAnswer,
 )
 from projections.contract.parts.vocabulary import STATES
 from projections.http.cursors import cursor_of, values_of
@@ -34,17 +35,20 @@ from projections.http.parameters import (
 )
 from projections.http.scopes import DECISIONS, LEVELS, Access
 from projections.reading.freshness import standing_json
-from projections.worklist.answers import LISTS, decisions_page_json, distribution_json, worklist_json
+from projections.worklist.answers import LISTS, decisions_page_json, distribution_json, totals_json, worklist_json
 from projections.worklist.looking import Filters
 from projections.worklist.subjects import SEARCH_CHARS_MAX, search
 
 WORKLIST: Final = Access("worklist", of_scheme=False, of_subject=False)
 
 
-class ListQuery(ViewQuery, CursorQuery, FormQuery):
+class FilterQuery(ViewQuery, FormQuery):
     scheme = choice(SCHEME_NAMES, "Only rows of this scheme.")
     state = choice(STATES, "Only rows in which a subject is in this state, as decided or as known now.")
     level = text("Only rows in which this level stands, by its code.", longest=64)
+
+
+class ListQuery(FilterQuery, CursorQuery):
     limit = limit(LIMIT_MAX, 500, "rows")
 
 
@@ -62,8 +66,12 @@ class SubjectsQuery(ViewQuery, CursorQuery, FormQuery):
     limit = limit(LIMIT_MAX, 100, "subjects")
 
 
-class PlainFormQuery(ViewQuery, FormQuery):
-    pass
+class DistributionQuery(FilterQuery):
+    period = text("As it was at the close of this month or day; left out, as it stands.", form=PERIOD)
+
+
+class TotalsQuery(FilterQuery):
+    period = text("Only periods of this month or day, and what changed in it.", form=PERIOD)
 
 
 def filters_of(asked: Asked) -> Filters:
@@ -85,11 +93,18 @@ def read_all_decisions(request: Request, asked: Asked) -> Reply:
         return Reply(decisions_page_json(at, store, filters_of(asked), asked.get("cursor"), asked["limit"]))
 
 
-def read_distribution(request: Request, _: Asked) -> Reply:
+def read_distribution(request: Request, asked: Asked) -> Reply:
     """How many subjects stand where."""
     reading = reading_of(request)
     with reading.store() as store, reading.snapshot() as at:
-        return Reply(distribution_json(at, store))
+        return Reply(distribution_json(at, store, filters_of(asked)))
+
+
+def read_totals(request: Request, asked: Asked) -> Reply:
+    """How many rows each list has."""
+    reading = reading_of(request)
+    with reading.store() as store, reading.snapshot() as at:
+        return Reply(totals_json(at, store, filters_of(asked)))
 
 
 def read_subjects(request: Request, asked: Asked) -> Reply:
@@ -141,8 +156,9 @@ OPERATIONS: Final = (
         None,
         "How many subjects stand in which state and level of each scheme",
         DistributionAnswer,
-        "Counted in one walk through an index: under half a second for a million levels.",
-        query=PlainFormQuery,
+        "Counted in one walk through an index: under half a second for a million levels. At the close of a period it is"
+        " counted by the histories; only those are counted that had come to a level or a state by then.",
+        query=DistributionQuery,
         listed=SheetRows(("rows",)),
     ),
     Operation(
@@ -156,6 +172,20 @@ OPERATIONS: Final = (
         "Scheme by scheme, from the latest period back. `next` is null only at the end, also where a page is short.",
         query=PeriodListQuery,
         example={"limit": "2"},
+        listed=SheetRows(("rows",)),
+    ),
+    Operation(
+        "readTotals",
+        "/v1/worklist/totals",
+        read_totals,
+        DECISIONS,
+        WORKLIST,
+        "How many rows each list has, scheme by scheme",
+        TotalsAnswer,
+        "Of each scheme the latest 100,000 decisions and announcements are looked at: where there are more, `whole` is"
+        " false, and a period narrows it.",
+        query=TotalsQuery,
+        example={"period": "2022-11"},
         listed=SheetRows(("rows",)),
     ),
     Operation(

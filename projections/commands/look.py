@@ -183,13 +183,13 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     announced   announced levels that were not decided so
     changed     levels that changed in a month
     set-aside   levels that could not be worked out
-    totals      how many subjects stand in which state and level
+    totals      how many are on each list, and how many subjects stand in which state and level
     """
     from projections.commands.asked import listed_period
     from projections.http.problems import Problem
     from projections.text import views as views_text
     from projections.text.sheets import service
-    from projections.worklist.answers import distribution_json, worklist_json
+    from projections.worklist.answers import distribution_json, totals_json, worklist_json
     from projections.worklist.looking import Filters, snapshot_beside
     from replay.errors import UsageError
     from replay.schemes.registry import scheme_of
@@ -200,7 +200,9 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
         listed_period(list_, asked["period"])
     with open_at(store) as opened, snapshot_beside(opened) as at:
         if list_ == TOTALS:
-            found = distribution_json(at, opened)
+            counted = totals_json(at, opened, Filters(**asked), looked_at=None)
+            counts = {"changed_in": counted["changed_in"], "counts": counted["rows"]}
+            found = {**distribution_json(at, opened, Filters(**asked)), **counts}
         else:
             try:
                 found = worklist_json(at, opened, list_, Filters(**asked), cursor, limit)
@@ -209,7 +211,7 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     if format_ in SHEETS:
         service.print_sheet(format_, service.WORKLISTS[list_], found)
     elif list_ == TOTALS:
-        views_text.print_distribution(found, lang, as_json=format_ == "json")
+        views_text.print_totals(found, lang, as_json=format_ == "json")
     else:
         views_text.print_worklist(found, lang, as_json=format_ == "json")
 

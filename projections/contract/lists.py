@@ -130,8 +130,24 @@ class SetAsidePage(WorklistPage):
 
 
 class DistributionAnswer(StandingOfViews):
+    period = text_key("at the close of this month or day; null: as it stands", allow_none=True)
     rows = list_key(DistributionRow, "by scheme, level and state")
     total = whole_key("levels of all schemes together")
+
+
+class TotalsRow(Answer):
+    scheme = choice_key(SCHEME_NAMES, "the scheme that judged")
+    differing = whole_key("decisions that would come out otherwise now; null to who may not see them", allow_none=True)
+    announced = whole_key("announced levels that were not decided so; null in the same way", allow_none=True)
+    whole = flag_key("false: only the latest decisions and announcements were looked at; there may be more")
+    changed = whole_key("levels and states that changed in the month or day of `changed_in`")
+    set_aside = whole_key("levels that could not be worked out")
+
+
+class TotalsAnswer(StandingOfViews):
+    period = text_key("only of this month or day; null for all", allow_none=True)
+    changed_in = text_key("the period, or where none was named the month in which the views stand")
+    rows = list_key(TotalsRow, "scheme by scheme")
 
 
 class DecisionsPage(StandingOfViews):

@@ -29,7 +29,7 @@ from projections.http.scopes import (
 from projections.http.token_store import Keeping
 from projections.reading.freshness import freshness
 from projections.text.words.levels import shipped_level_names
-from projections.worklist.answers import LISTS, distribution_json, worklist_json
+from projections.worklist.answers import LISTS, distribution_json, totals_json, worklist_json
 from projections.worklist.looking import Filters
 from replay.errors import UsageError
 from replay.history.search import Sought
@@ -37,10 +37,11 @@ from replay.policies.catalog import adopted_policies, shipped_revisions
 from replay.schemes.registry import LEADERBOARD, ranking
 
 ROWS: Final = 100
+TOTALS: Final = "totals"
 
 
 class WorklistQuery(PageLanguageQuery):
-    list = choice(LISTS, "Which list.")
+    list = choice((*LISTS, TOTALS), "Which list.")
     scheme = choice(SCHEME_NAMES, "Only rows of this scheme.")
     state = choice(STATES, "Only rows in which a subject is in this state.")
     level = text("Only rows in which this level stands, by its code.", longest=64)
@@ -49,27 +50,32 @@ class WorklistQuery(PageLanguageQuery):
 
 
 def worklist(request: Request, asked: Asked) -> Response:
-    """A page of a list, and the totals beneath it."""
-    reader = asker_of(request).reader
-    names = [name for name, found in LISTS.items() if reader.sees_decisions or not found.tells_decisions]
+    """A page of a list, or the totals of all."""
+    tells = asker_of(request).reader.sees_decisions
+    names = [name for name, found in LISTS.items() if tells or not found.tells_decisions]
     name = asked.get("list") or names[0]
-    if LISTS[name].tells_decisions:
+    if tells if name == TOTALS else LISTS[name].tells_decisions:
         require(request, DECISIONS)
         note_access(request, WORKLIST, asked)
     filters = Filters(*(asked.get(field) for field in Filters._fields))
     reading = reading_of(request)
     with reading.store() as store, reading.snapshot() as at:
-        found = worklist_json(at, store, name, filters, asked.get("cursor"), ROWS)
-        totals = distribution_json(at, store)
+        if name == TOTALS:
+            found = totals_json(at, store, filters, tells_decisions=tells)
+            found["distribution"] = distribution_json(at, store, filters)
+        else:
+            found = worklist_json(at, store, name, filters, asked.get("cursor"), ROWS)
         standing, behind = at.standing, freshness(at.standing, store.now())
     here = address_of(request)
     same = filters._asdict()
-    if LISTS[name].of_month:
+    if name != TOTALS and LISTS[name].of_month:
         same["month"] = same.pop("period")
-    values: dict[str, Any] = {"name": name, "names": names, "found": found, "totals": totals}
+    values: dict[str, Any] = {"name": name, "names": [*names, TOTALS], "found": found, "tells": tells}
     values |= {"schemes": SCHEME_NAMES, "states": STATES, "standing": standing, "behind": behind}
     values |= {"level_names": shipped_level_names(asked["lang"])}
-    return rendered(request, "worklist.html", **values, as_api=here.now(f"/v1/worklist/{name}", lang=None, **same))
+    values["as_api"] = here.now(f"/v1/worklist/{name}", lang=None, **same)
+    values["as_distribution"] = here.now("/v1/levels/distribution", lang=None, **same)
+    return rendered(request, "worklist.html", **values)
 
 
 # --- boards -----------------------------------------------------------------------------------------------------------

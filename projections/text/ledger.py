@@ -30,7 +30,7 @@ def print_events(found: Iterable[dict[str, Any]], language: str, *, as_json: boo
 
     words = Words(language, {})
     for item in found:
-        click.echo(_event_text(item, words))
+        click.echo(_event_text(item, words) + _bearing_text(item, words) + _made_text(item, words))
 
 
 def print_found(found: dict[str, Any], language: str, *, as_json: bool) -> None:
@@ -65,7 +65,7 @@ def _event_text(item: dict[str, Any], words: "Words") -> str:
         "event": f"{event['source']} {event['id']}",
         "data": " ".join(data) + _extensions_text(item),
     }
-    return words.ledger("event", **told) + _bearing_text(item, words) + _made_text(item, words)
+    return words.ledger("event", **told)
 
 
 def _extensions_text(item: dict[str, Any]) -> str:

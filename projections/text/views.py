@@ -284,19 +284,27 @@ def print_worklist(found: dict[str, Any], language: str, *, as_json: bool) -> No
         click.echo(f"  {words.worklist('goes_on', next=found['next'])}")
 
 
-def print_distribution(found: dict[str, Any], language: str, *, as_json: bool) -> None:
-    """How many subjects stand where."""
+def print_totals(found: dict[str, Any], language: str, *, as_json: bool) -> None:
+    """How many rows each list has, scheme by scheme, and how many subjects stand where."""
     if as_json:
         print_json(found)
         return
     words = Words(language, {})
-    click.echo(words.worklist("totals", total=f"{found['total']:,}"))
+    click.echo(words.worklist("counts", period=found["period"] or words.worklist("all_periods")))
     click.echo(f"  {words.worklist('stands', **found)}")
+    print_table((LEFT,) * 5, [_count_cells(row, found["changed_in"], words) for row in found["counts"]], indent=2)
+    at = words.worklist("at_close", period=found["period"]) if found["period"] else ""
+    click.echo(words.worklist("totals", total=f"{found['total']:,}") + at)
     rows = [
         (f"{row['subjects']:,}", words.code("scheme", row["scheme"]), _standing(row["scheme"], row, words))
         for row in found["rows"]
     ]
     print_table((RIGHT, LEFT, LEFT), rows, indent=2)
+
+
+def _count_cells(row: dict[str, Any], changed_in: str, words: Words) -> tuple[str, ...]:
+    counted = [words.worklist(f"counted_{name}", count=f"{row[name]:,}", changed_in=changed_in) for name in _COUNTED]
+    return words.code("scheme", row["scheme"]), *counted
 
 
 def _standing(scheme: str, found: dict[str, Any] | None, words: Words) -> str:
@@ -337,4 +345,5 @@ def _set_aside(row: dict[str, Any], words: Words) -> tuple[str, ...]:
     return row["subject"], words.code("scheme", row["scheme"]), told
 
 
+_COUNTED = ("differing", "announced", "changed", "set_aside")
 _CELLS = {"differing": _differing, "announced": _announced, "changed": _changed, "set-aside": _set_aside}

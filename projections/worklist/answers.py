@@ -8,9 +8,10 @@ from projections.http.cursors import cursor_of, values_of
 from projections.http.parameters import wrong
 from projections.reading.freshness import standing_json
 from projections.reading.reader import Snapshot
-from projections.worklist.changed import distribution, levels_changed, levels_set_aside
+from projections.worklist.changed import levels_changed, levels_set_aside
 from projections.worklist.differing import announcements_differing, decisions_differing, decisions_made
-from projections.worklist.looking import Filters, Key, ListPage
+from projections.worklist.looking import LOOKED_AT, Filters, Key, ListPage
+from projections.worklist.totals import distribution, totals
 from replay.store.base import Store
 
 
@@ -57,7 +58,22 @@ def _listed(at: Snapshot, listed: WorkList, filters: Filters, cursor: str | None
     return {"period": filters.period, "rows": list(found.rows), "next": following}
 
 
-def distribution_json(at: Snapshot, store: Store) -> dict[str, Any]:
-    """How many subjects stand where, in all schemes."""
-    rows = distribution(at)
-    return {**standing_json(at.standing, store), "rows": rows, "total": sum(row["subjects"] for row in rows)}
+def distribution_json(at: Snapshot, store: Store, filters: Filters) -> dict[str, Any]:
+    """How many subjects stand where, in all schemes or those that are asked for."""
+    rows = distribution(at, filters)
+    total = sum(row["subjects"] for row in rows)
+    return {**standing_json(at.standing, store), "period": filters.period, "rows": rows, "total": total}
+
+
+def totals_json(
+    at: Snapshot,
+    store: Store,
+    filters: Filters,
+    *,
+    tells_decisions: bool = True,
+    looked_at: int | None = LOOKED_AT,
+) -> dict[str, Any]:
+    """How many rows each list has; of no more than so many decisions of a scheme, or of all."""
+    found = totals(at, filters, tells_decisions=tells_decisions, looked_at=looked_at)
+    told = {"period": filters.period, "changed_in": found.changed_in, "rows": found.rows}
+    return {**standing_json(at.standing, store), **told}

@@ -21,6 +21,7 @@ from projections.worklist.looking import LOOKED_AT, Filters, Key, ListPage
 from replay.history.timeline import RETRACTED
 from replay.schemes.registry import SCHEMES, scheme_of
 
+_SUBJECTS_AT_ONCE: Final = 500
 _PERIOD_CHARS: Final = {"month": len("2022-11"), "day": len("2022-11-05")}
 _BEHIND_A_MONTH: Final = "."
 """Sorts behind the dash that stands between a month and its day."""
@@ -39,16 +40,42 @@ def decisions_differing(
     at: Snapshot, filters: Filters, after: Key | None, limit: int, looked_at: int = LOOKED_AT
 ) -> ListPage:
     """The decisions that would come out otherwise now."""
-    return _page(at, Listed("decisions", _differing, _differing_json), filters, after, limit, looked_at)
+    return _page(at, _DIFFERING, filters, after, limit, looked_at)
 
 
 def announcements_differing(
     at: Snapshot, filters: Filters, after: Key | None, limit: int, looked_at: int = LOOKED_AT
 ) -> ListPage:
     """The announced levels that were not decided so; what was retracted was never announced."""
-    found = _page(at, Listed("announced", _announced, _announced_json), filters, after, limit, looked_at)
+    found = _page(at, _ANNOUNCED, filters, after, limit, looked_at)
     gone = _retracted(at, {row["subject"] for row in found.rows})
     return found._replace(rows=[row for row in found.rows if row["position"] not in gone])
+
+
+class Counted(NamedTuple):
+    """How many rows of a scheme a list has."""
+
+    rows: int
+    is_whole: bool
+    """Whether all of the scheme's were looked at."""
+
+
+def decisions_counted(at: Snapshot, scheme: str, filters: Filters, looked_at: int | None) -> Counted:
+    """How many decisions would come out otherwise now, of the latest so many, or of all."""
+    wanted, ends = _stretch(at, _DIFFERING, scheme, filters, None, looked_at)
+    found = wanted.with_only_columns(at.tables["decisions"].c.position).subquery()
+    return Counted(at.connection.execute(select(func.count()).select_from(found)).scalar_one(), ends is None)
+
+
+def announcements_counted(at: Snapshot, scheme: str, filters: Filters, looked_at: int | None) -> Counted:
+    """How many announced levels were not decided so."""
+    wanted, ends = _stretch(at, _ANNOUNCED, scheme, filters, None, looked_at)
+    columns = at.tables["announced"].c
+    rows = list(at.connection.execute(wanted.with_only_columns(columns.subject, columns.position)))
+    gone = set[int]()
+    for start in range(0, len(rows), _SUBJECTS_AT_ONCE):
+        gone |= _retracted(at, {row.subject for row in rows[start : start + _SUBJECTS_AT_ONCE]})
+    return Counted(sum(row.position not in gone for row in rows), ends is None)
 
 
 def decisions_made(at: Snapshot, filters: Filters, after: Key | None, limit: int) -> ListPage:
@@ -62,17 +89,9 @@ def _page(at: Snapshot, listed: Listed, filters: Filters, after: Key | None, lim
     rows: list[Any] = []
     for scheme in codes[first:]:
         source = at.tables[listed.table].c
-        place = tuple_(source.period, source.position)
-        where = [source.scheme == scheme, *_of_month(source.period, filters.period)]
-        if after is not None and after[0] == scheme:
-            where.append(place < tuple_(*after[1:]))
+        behind = after[1:] if after is not None and after[0] == scheme else None
+        wanted, ends = _stretch(at, listed, scheme, filters, behind, looked_at)
         order = (source.period.desc(), source.position.desc())
-        ends = at.connection.execute(
-            select(source.period, source.position).where(*where).order_by(*order).offset(looked_at - 1).limit(1)
-        ).first()
-        wanted = listed.query(at.tables, scheme, filters).where(*where)
-        if ends is not None:
-            wanted = wanted.where(place >= tuple_(*ends))
         rows += at.connection.execute(wanted.order_by(*order).limit(limit + 1 - len(rows)))
         if len(rows) > limit:
             last = rows[limit - 1]
@@ -80,6 +99,27 @@ def _page(at: Snapshot, listed: Listed, filters: Filters, after: Key | None, lim
         if ends is not None:
             return ListPage([listed.told(row) for row in rows], (scheme, *ends))
     return ListPage([listed.told(row) for row in rows], None)
+
+
+def _stretch(
+    at: Snapshot, listed: Listed, scheme: str, filters: Filters, after: Key | None, looked_at: int | None
+) -> tuple[Select[Any], Any]:
+    """The wanted rows of a scheme behind a place, in no order, and at which row they end since so many were looked at:
+    None at the end, and where there is no bound.
+    """
+    source = at.tables[listed.table].c
+    place = tuple_(source.period, source.position)
+    where = [source.scheme == scheme, *_of_month(source.period, filters.period)]
+    if after is not None:
+        where.append(place < tuple_(*after))
+    wanted = listed.query(at.tables, scheme, filters).where(*where)
+    if looked_at is None:
+        return wanted, None
+    order = (source.period.desc(), source.position.desc())
+    ends = at.connection.execute(
+        select(source.period, source.position).where(*where).order_by(*order).offset(looked_at - 1).limit(1)
+    ).first()
+    return (wanted, None) if ends is None else (wanted.where(place >= tuple_(*ends)), ends)
 
 
 def _with(source: FromClause, now: OutcomeNow, *where: ColumnElement[bool]) -> FromClause:
@@ -239,3 +279,7 @@ def _retracted(at: Snapshot, subjects: Collection[str]) -> set[int]:
     for row in at.connection.execute(query):
         by_subject.setdefault(row.subject, []).append((row.position, row.value))
     return {target for found in by_subject.values() for target in standing_retractions(found)}
+
+
+_DIFFERING: Final = Listed("decisions", _differing, _differing_json)
+_ANNOUNCED: Final = Listed("announced", _announced, _announced_json)

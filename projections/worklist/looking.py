@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from domain.calendar import day_start, month_start, parse_day, parse_month
 from projections.reading.freshness import ViewsStanding
 from projections.reading.reader import Snapshot
 from projections.views.belonging import check_belongs
@@ -33,6 +34,15 @@ class ListPage(NamedTuple):
     rows: Sequence[dict[str, Any]]
     next: Key | None
     """None at the end: then nothing was left out."""
+
+
+def bounds_of(period: str) -> tuple[int, int]:
+    """When a month, or a day, begins, and when it is over."""
+    if len(period) > len("2022-11"):
+        day = parse_day(period)
+        return day_start(day), day_start(day + 1)
+    month = parse_month(period)
+    return month_start(month), month_start(month + 1)
 
 
 @contextmanager

@@ -66,15 +66,21 @@ def search_events(store: Store, sought: Sought, reader: Reader, after: str | Non
         rows = rows_from(store, f"{own_source(store)}:{sought.run}", after or "", limit + 1)
         return _page(rows, limit, lambda row: row.event_id, reader)
     if sought.id is not None:
-        return _page(_named(store, sought, int(after or 0)), limit, lambda row: str(row.position), reader)
+        return _page(_named(store, sought, _position(after)), limit, lambda row: str(row.position), reader)
     if sought.subject is None and sought.about is not None:
         return _over_subjects(store, sought.about, reader, after or "", limit)
-    subject, behind = sought.subject, int(after or 0)
+    subject, behind = sought.subject, _position(after)
     if subject is None and sought.alias is not None:
         subject = merchant_of(store, sought.alias)
     if subject is None:
         return _over_ledger(store, sought, reader, behind, limit)
     return _in_subject(store, sought, subject, reader, behind, limit)
+
+
+def _position(after: str | None) -> int:
+    if after is not None and not (after.isascii() and after.isdigit()):
+        raise UsageError(f"this page does not go on behind {after!r}: that is a place in another search")
+    return int(after or 0)
 
 
 def _named(store: Store, sought: Sought, after: int) -> list[Row]:

@@ -139,3 +139,21 @@ def test_parquet_is_not_written_to_a_terminal(location: str) -> None:
     words = ["subjects", "--store", location, "--format", "parquet"]
     program = f"import contextlib\nwith contextlib.suppress(SystemExit): from cli import main; main({words!r})"
     assert told in " ".join(on_terminal(program, stdout=True, stderr=False).stderr.split())
+
+
+def test_events_that_are_found_stand_under_their_subjects_page_by_page(location: str) -> None:
+    found = printed(location, "find", "--order", "ring-1")
+    assert found.exit_code == 0 and found.stdout.splitlines()[0] == MERCHANT
+    assert "rev-ring-1" in found.stdout and "order.flagged" in found.stdout and "case" in found.stdout
+    every = json.loads(printed(location, "find", "--order", "ring-1", "--format", "json").stdout)
+    cases = {item["event"]["data"]["case"] for item in every["events"] if "case" in item["event"]["data"]}
+    for case in cases:
+        of_case = json.loads(printed(location, "find", "--case", case, "--format", "json").stdout)["events"]
+        assert {item["event"]["data"]["case"] for item in of_case} == {case} and len(of_case) > 1
+    first = printed(location, "find", "--case", *cases, "--limit", "1")
+    assert "--cursor" in first.stdout and len(first.stdout.splitlines()) == 3
+    nothing = printed(location, "find", "--case", "no-such-case", "--lang", "zh")
+    assert nothing.exit_code == 0 and nothing.stdout == "账本中没有这样的事件\n"
+    wrong = printed(location, "find", "--case", *cases, "--cursor", "x")
+    assert wrong.exit_code == 2 and "--cursor is none that this service gave" in wrong.output
+    assert "name one thing to be sought" in printed(location, "find").output

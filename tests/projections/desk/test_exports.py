@@ -23,6 +23,7 @@ SHOWN = (
     "/?q=tea",
     "/worklist",
     "/worklist?list=changed&period=2022-11",
+    "/worklist?list=totals",
     "/boards",
     "/boards/comprehensive?month=2023-04",
     "/events?id=rev-ring-1",

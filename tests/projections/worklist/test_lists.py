@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from domain.calendar import month_of, month_text, parse_day, parse_month
+from domain.calendar import month_of, month_text, parse_day, parse_month, shanghai_text
 from fixtures.demo import MERCHANT, PERIOD
 from projections.projector.advance import advance
 from projections.projector.rebuild import Asked, rebuild
 from projections.reading.reader import Snapshot
 from projections.views.database import open_views
-from projections.worklist.answers import distribution_json, worklist_json
-from projections.worklist.changed import levels_changed
+from projections.worklist.answers import distribution_json, totals_json, worklist_json
+from projections.worklist.changed import levels_changed, levels_set_aside
 from projections.worklist.differing import announcements_differing, decisions_differing, decisions_made
-from projections.worklist.looking import Filters, snapshot_beside
+from projections.worklist.looking import Filters, bounds_of, snapshot_beside
 from replay.decisions.audit import Selection, audit_json
 from replay.decisions.decide import decide, period_of
 from replay.history.timeline import Asked as Asking
@@ -302,8 +302,65 @@ def test_levels_that_changed_are_those_of_the_histories(disputed: Store) -> None
 
 def test_how_many_stand_where(disputed: Store) -> None:
     with snapshot_beside(disputed) as at:
-        found = distribution_json(at, disputed)
+        found = distribution_json(at, disputed, EVERYTHING)
         levels = list(at.connection.execute(select(at.tables["levels"])))
     counted = Counter((row.scheme, row.state, row.level) for row in levels)
     assert {(row["scheme"], row["state"], row["level"]): row["subjects"] for row in found["rows"]} == counted
     assert found["total"] == len(levels) > 4
+
+
+def test_how_many_stood_where_at_a_periods_close_is_what_replays_then_give(disputed: Store) -> None:
+    """As known now: of each subject that had come to a level or a state by then."""
+    with snapshot_beside(disputed) as at:
+        subjects = list(at.connection.execute(select(at.tables["levels"].c.subject, at.tables["levels"].c.scheme)))
+        for period in ("2022-10", "2022-11", "2022-11-22", "2023-03"):
+            _, over = bounds_of(period)
+            moment = Asking(as_of=shanghai_text(over - 1))
+            counted: Counter[tuple[str, str, str | None]] = Counter()
+            for subject, scheme in subjects:
+                replay = replay_subject(disputed, subject, resolve(disputed, moment), scheme)
+                if replay.changes():
+                    counted[(scheme, replay.standing().state, replay.standing().level)] += 1
+            found = distribution_json(at, disputed, Filters(period=period))
+            assert {(row["scheme"], row["state"], row["level"]): row["subjects"] for row in found["rows"]} == counted
+            assert found["total"] == counted.total() > 2
+
+
+FILTERS = (
+    *(EVERYTHING, Filters("merchant-reputation"), Filters(state="rated"), Filters(level="bronze-1")),
+    *(Filters(period="2022-11"), Filters("merchant-tier", period="2022-11-22"), Filters("creator-level", "gated")),
+    Filters("merchant-reputation", "rated", "bronze-2", "2022-11"),
+)
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_totals_count_what_the_lists_list_under_the_same_filters(disputed: Store, filters: Filters) -> None:
+    with snapshot_beside(disputed) as at:
+        found = totals_json(at, disputed, filters, looked_at=None)
+        expected: dict[str, Counter[str]] = {
+            "differing": Counter(row["scheme"] for row in all_rows(decisions_differing, at, filters)),
+            "announced": Counter(row["scheme"] for row in all_rows(announcements_differing, at, filters)),
+            "set_aside": Counter(row["scheme"] for row in all_rows(levels_set_aside, at, filters)),
+        }
+        month = filters._replace(period=found["changed_in"])
+        expected["changed"] = Counter(row["scheme"] for row in all_rows(levels_changed, at, month))
+        schemes = [filters.scheme] if filters.scheme else list(SCHEMES)
+        assert [row["scheme"] for row in found["rows"]] == schemes
+        for row in found["rows"]:
+            assert row["whole"] and {name: row[name] for name in expected} == {
+                name: counted[row["scheme"]] for name, counted in expected.items()
+            }
+        for row in distribution_json(at, disputed, filters)["rows"]:
+            asked = (filters.scheme, filters.state, filters.level)
+            assert all(
+                value in (None, row[name]) for name, value in zip(("scheme", "state", "level"), asked, strict=True)
+            )
+
+
+def test_totals_say_where_not_all_was_looked_at_and_tell_no_decisions_to_who_may_not_see_them(disputed: Store) -> None:
+    with snapshot_beside(disputed) as at:
+        (few,) = totals_json(at, disputed, Filters(REPUTATION), looked_at=1)["rows"]
+        (whole,) = totals_json(at, disputed, Filters(REPUTATION))["rows"]
+        assert not few["whole"] and whole["whole"] and few["differing"] <= 1 <= whole["differing"]
+        (hidden,) = totals_json(at, disputed, Filters(REPUTATION), tells_decisions=False)["rows"]
+        assert (hidden["differing"], hidden["announced"]) == (None, None) and hidden["changed"] == whole["changed"]

@@ -130,3 +130,11 @@ def test_what_a_run_decided_is_found_by_its_run_by_who_may_see_it(store: Store) 
 def test_what_cannot_be_sought_is_refused(store: Store, sought: Sought, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         search_events(store, sought, EVERYTHING_SHOWN, None, 10)
+
+
+@pytest.mark.parametrize("sought", [Sought(id="flag"), Sought(case="b"), Sought(about="o-1", subject=SUBJECTS[0])])
+def test_a_place_in_another_search_is_refused(store: Store, sought: Sought) -> None:
+    place = search_events(store, Sought(about="o-1"), EVERYTHING_SHOWN, None, 1).next
+    assert place == SUBJECTS[0]
+    with pytest.raises(UsageError, match="does not go on behind 'merchant/m-1': that is a place in another search"):
+        search_events(store, sought, EVERYTHING_SHOWN, place, 1)
