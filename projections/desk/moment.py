@@ -135,6 +135,8 @@ def _from_views(sight: Sight, views: Snapshot, subject: str, scheme: str, langua
     aside = _set_aside(views, tables, subject, scheme)
     history = rows("history", "number")
     told = {"levels": found, "history": history, periods.table: rows(periods.table, periods.order)}
+    if (then := pages_of(scheme).drawn.then_rows) is not None:
+        told[then.table] = rows(then.table, then.order)
     replay = scheme_of(scheme).replay
     return Told(scheme, told, policies, replay.level_names_of(policies, language), replay.assumed_of(policies), aside)
 

@@ -38,7 +38,7 @@ from projections.desk.rules_page import PAGES as RULES_PAGES
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, disputes_of, standing_of, ways_of, what_if_of
-from projections.desk.timeline_page import is_long, mark_rows, timeline_of
+from projections.desk.timeline_page import mark_rows, timeline_of
 from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
     KINDS,
@@ -175,8 +175,7 @@ def _standing(request: Request, asked: Asked) -> Response:
 def _timeline(request: Request, asked: Asked) -> Response:
     with looking(reading_of(request), asker_of(request).reader, asked) as sight:
         subject, told = _told(sight, asked)
-        again = sight.views is None or not is_long(sight.store, subject)
-        timeline = timeline_of(sight, subject, told, partial(replayed, sight, subject, told.scheme) if again else None)
+        timeline = timeline_of(sight, subject, told, partial(replayed, sight, subject, told.scheme))
         drawings = [drawn for frame in FRAMES if (drawn := drawing_of(timeline, frame)) is not None]
         return _framed(
             request,

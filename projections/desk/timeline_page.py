@@ -18,9 +18,7 @@ from replay.store.decode import read_record
 from replay.store.queries import length_of, rows_of_types
 
 SCANNED_EVENTS: Final = 20_000
-"""Longer streams are not walked for announcements and corrections, for which there is no index; nor replayed for what
-was published by what was known then.
-"""
+"""Longer streams are not walked for announcements and corrections, for which there is no index."""
 REPLAYED_EVENTS: Final = 200_000
 """So many events are replayed again for publications on which something bears that was learned behind them."""
 
@@ -55,8 +53,8 @@ class Glance(NamedTuple):
 def timeline_of(sight: Viewpoint, subject: str, told: Told, replayed: Callable[[], Replay] | None = None) -> Timeline:
     """The timeline of one subject in one scheme; without decisions for a reader who may not see them.
 
-    `replayed` gives its replay at the same moment, from which is told what was published then; without it that is left
-    unsaid.
+    Of what the views do not tell, `replayed` gives its replay at the same moment, from which is told what was published
+    then; without it that is left unsaid.
     """
     own, as_of = pages_of(told.scheme).drawn, sight.moment.as_of
     is_searched = not is_long(sight.store, subject)
@@ -97,6 +95,9 @@ def _published(told: Told, as_of: int, replayed: Callable[[], Replay] | None) ->
     if own.publications is None or own.publications_then is None:
         return []
     marks = [*own.publications(told, as_of)]
+    if told.set_aside is None and own.then_rows is not None and own.then_rows.table in told.rows:
+        otherwise = own.then_rows.read(told.rows[own.then_rows.table])
+        return [mark._replace(then=otherwise.get(mark.about, mark.now)) for mark in marks]
     if not marks or replayed is None or told.set_aside is not None:
         return [mark._replace(is_then_known=False) for mark in marks]
     replay = replayed()

@@ -52,7 +52,7 @@ def announcements_differing(
     return found._replace(rows=[row for row in found.rows if row["position"] not in gone])
 
 
-class Counted(NamedTuple):
+class ListCount(NamedTuple):
     """How many rows of a scheme a list has."""
 
     rows: int
@@ -60,14 +60,14 @@ class Counted(NamedTuple):
     """Whether all of the scheme's were looked at."""
 
 
-def decisions_counted(at: Snapshot, scheme: str, filters: Filters, looked_at: int | None) -> Counted:
+def decisions_counted(at: Snapshot, scheme: str, filters: Filters, looked_at: int | None) -> ListCount:
     """How many decisions would come out otherwise now, of the latest so many, or of all."""
     wanted, ends = _stretch(at, _DIFFERING, scheme, filters, None, looked_at)
     found = wanted.with_only_columns(at.tables["decisions"].c.position).subquery()
-    return Counted(at.connection.execute(select(func.count()).select_from(found)).scalar_one(), ends is None)
+    return ListCount(at.connection.execute(select(func.count()).select_from(found)).scalar_one(), ends is None)
 
 
-def announcements_counted(at: Snapshot, scheme: str, filters: Filters, looked_at: int | None) -> Counted:
+def announcements_counted(at: Snapshot, scheme: str, filters: Filters, looked_at: int | None) -> ListCount:
     """How many announced levels were not decided so."""
     wanted, ends = _stretch(at, _ANNOUNCED, scheme, filters, None, looked_at)
     columns = at.tables["announced"].c
@@ -75,7 +75,7 @@ def announcements_counted(at: Snapshot, scheme: str, filters: Filters, looked_at
     gone = set[int]()
     for start in range(0, len(rows), _SUBJECTS_AT_ONCE):
         gone |= _retracted(at, {row.subject for row in rows[start : start + _SUBJECTS_AT_ONCE]})
-    return Counted(sum(row.position not in gone for row in rows), ends is None)
+    return ListCount(sum(row.position not in gone for row in rows), ends is None)
 
 
 def decisions_made(at: Snapshot, filters: Filters, after: Key | None, limit: int) -> ListPage:

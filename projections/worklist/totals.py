@@ -7,7 +7,7 @@ from sqlalchemy import and_, func, or_, select
 from domain.calendar import month_of, month_text
 from projections.reading.reader import Snapshot
 from projections.worklist.changed import changed_by_scheme, set_aside_by_scheme
-from projections.worklist.differing import Counted, announcements_counted, decisions_counted
+from projections.worklist.differing import ListCount, announcements_counted, decisions_counted
 from projections.worklist.looking import LOOKED_AT, Filters, bounds_of
 from replay.schemes.registry import SCHEMES
 
@@ -42,7 +42,7 @@ def totals(
     return Totals(changed_in, rows)
 
 
-def _counts(differing: Counted | None, announced: Counted | None) -> dict[str, Any]:
+def _counts(differing: ListCount | None, announced: ListCount | None) -> dict[str, Any]:
     return {
         "differing": None if differing is None else differing.rows,
         "announced": None if announced is None else announced.rows,

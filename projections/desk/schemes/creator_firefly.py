@@ -39,6 +39,7 @@ FIREFLY: Final = SchemePages(
         _bands,
         publications=None,
         publications_then=None,
+        then_rows=None,
         corrections=("redemption.cancelled", "event.retracted"),
         is_stepped=False,
         is_ranked=False,

@@ -33,6 +33,7 @@ CREATOR: Final = SchemePages(
         _bands,
         publications=None,
         publications_then=None,
+        then_rows=None,
         corrections=("credit.restored", "event.retracted"),
         is_stepped=True,
         is_ranked=False,

@@ -107,6 +107,16 @@ class Periods(NamedTuple):
     """The months of which there is something to explain, the latest first."""
 
 
+class ThenRows(NamedTuple):
+    """Where the views hold what publications showed otherwise when they came."""
+
+    table: str
+    order: str
+    """The column by which it stands in order."""
+    read: Callable[[list[dict[str, Any]]], dict[str, Said | None]]
+    """By period what they showed then, None where that was nothing; all others showed what they would now."""
+
+
 class Drawn(NamedTuple):
     """A scheme on the timeline."""
 
@@ -119,6 +129,8 @@ class Drawn(NamedTuple):
     publications_then: Callable[[Replay, int], dict[str, Said | None]] | None
     """By period what they showed by what was known then, None where that was nothing; with so many more replays at
     most: periods that would take more are left out."""
+    then_rows: ThenRows | None
+    """The same where the views tell it: of all of them, without a replay."""
     corrections: tuple[str, ...]
     """The types of events that correct what moved its level."""
     is_stepped: bool

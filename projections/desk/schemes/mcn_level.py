@@ -37,6 +37,7 @@ MCN: Final = SchemePages(
         _bands,
         publications=None,
         publications_then=None,
+        then_rows=None,
         corrections=("credit.restored", "event.retracted"),
         is_stepped=True,
         is_ranked=False,

@@ -1,7 +1,7 @@
 """A merchant's reputation on the pages: points of months, publications, and months explained from their opening."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from domain.calendar import month_start, month_text, parse_month
 from domain.merchant_reputation import account
@@ -17,10 +17,12 @@ from projections.desk.schemes.facet import (
     Point,
     Said,
     SchemePages,
+    ThenRows,
     Told,
     months_of_rows,
 )
 from projections.desk.schemes.month_replay import events_of_month, month_replay
+from projections.schemes.merchant_reputation.then_rows import TABLE, differing_in
 from replay.answers.then import KnownThen
 from replay.replaying.base import Replay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
@@ -60,6 +62,11 @@ def _publications_then(replay: Replay, replays_max: int) -> dict[str, Said | Non
     return {month_text(item.month): found and _said(found) for item, (found, is_known) in both if is_known}
 
 
+def _then_in(rows: list[dict[str, Any]]) -> dict[str, Said | None]:
+    found = differing_in(rows)
+    return {month_text(month): then and Said(then.level, then.points_tenths) for month, then in found.items()}
+
+
 def _said(found: account.Publication) -> Said:
     return Said(found.shown.level, found.shown.points_tenths)
 
@@ -82,6 +89,7 @@ REPUTATION: Final = SchemePages(
         _bands,
         _publications,
         _publications_then,
+        ThenRows(TABLE, "month", _then_in),
         corrections=("order.flagged", "order.cleared", "event.retracted"),
         is_stepped=False,
         is_ranked=False,

@@ -29,6 +29,7 @@ TIER: Final = SchemePages(
         _bands,
         publications=None,
         publications_then=None,
+        then_rows=None,
         corrections=("complaint.dismissed", "event.retracted"),
         is_stepped=True,
         is_ranked=True,
