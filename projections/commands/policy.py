@@ -312,6 +312,7 @@ def policy_try(
 
     tried = read_candidates(files)
     asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
+    groupings = tuple(dict.fromkeys(by)) or GROUPINGS  # each once: twice would be counted twice
     with open_at(store, segments) as opened:
         trial = trial_of(opened, tried, asked)
         if subject is not None:
@@ -319,8 +320,8 @@ def policy_try(
             return
         with phases(named=phases_in(lang)) as told:
             progress = partial(told, "judging subjects")
-            result = run_trial(opened, trial, by or GROUPINGS, segments, progress, sensitivity=sensitivity)
-        report = report_json(trial, result, by or GROUPINGS)
+            result = run_trial(opened, trial, groupings, segments, progress, sensitivity=sensitivity)
+        report = report_json(trial, result, groupings)
         if save:
             place = keep_report(lab_folder(opened, candidates), report)
             click.echo(trials_text.kept_text(str(place), lang), err=True)

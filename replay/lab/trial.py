@@ -103,7 +103,8 @@ def _of_moment(store: Store, asked: AskedTrial, present: Present, sides: "partia
     """One moment: without a date the present, by all that is known."""
     moment = resolve(store, Asked(asked.as_of, None, None), present)
     now = Moment(moment.as_of, present.head.recorded_at, present.head.position)
-    then = _known_at(store, moment.as_of, present.head) if asked.as_of is not None else now
+    found = _known_at(store, moment.as_of, present.head) if asked.as_of is not None else now
+    then = now if found.position == now.position else found  # all that is known is said in one way
     return TrialPeriod(
         shanghai_text(moment.as_of), None, sides(then, None), sides(now, None) if asked.hindsight else None
     )

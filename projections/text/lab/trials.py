@@ -56,7 +56,7 @@ def _head_lines(report: dict[str, Any], words: Words) -> Iterator[str]:
     if sample is not None:
         yield words.trial("sample", **sample)
     if not report["result"]["cells"]:
-        yield words.trial("nothing_known")
+        yield words.trial("nothing_known" if report["hindsight"] is None else "nobody")
 
 
 def _revision(policy: dict[str, Any]) -> str:
@@ -209,6 +209,8 @@ def command_of(report: dict[str, Any], *, one: bool = False) -> str:
     """The command that gives a report again, its candidates in files of their ids; with `one` what both sides make of
     one subject at one period.
     """
+    from replay.lab.tally import GROUPINGS
+
     asked, sample = report["asked"], report["sample"]
     files = " ".join(f"{policy['id']}.toml" for policy in report["candidate"])
     moment = f"--as-of {asked['as_of']}"
@@ -217,8 +219,12 @@ def command_of(report: dict[str, Any], *, one: bool = False) -> str:
     command = f"levelbook policy try {files} --scheme {report['scheme']} {moment}"
     if one:
         return f"{command} --subject SUBJECT"
-    taken = "" if sample is None else f" --sample {sample['asked']}"
-    return f"{command}{taken}{' --hindsight' if asked['hindsight'] else ''}"
+    if sample is not None:
+        command += f" --sample {sample['asked']}"
+    if asked["by"] != list(GROUPINGS):
+        command += "".join(f" --by {grouping}" for grouping in asked["by"])
+    hindsight = " --hindsight" if asked["hindsight"] else ""
+    return f"{command}{hindsight}{' --no-sensitivity' if report['sensitivity'] is None else ''}"
 
 
 def percent_text(some: int, of: int) -> str:

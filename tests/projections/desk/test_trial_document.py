@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from random import Random
 
@@ -10,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from domain.calendar import parse_instant
 from projections.desk.lab.document import trial_document
+from projections.text.lab.trials import command_of
 from replay.lab.report import report_hash
 from replay.store.opening import create_store, open_store
 from tests import ROOT
@@ -66,6 +68,36 @@ def test_a_document_needs_nothing_else(language: str, folder: Path) -> None:
         assert all(mover["subject"] in page for mover in found["movers"])
     if language == "zh":
         assert "规则试算" in page and "Trial" not in page
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--as-of", "2023-01-10", "--no-sensitivity"),
+        (*MONTHS, "--by", "size", "--by", "level", "--sample", "2", "--hindsight"),
+    ],
+)
+def test_the_command_of_a_report_gives_it_again(options: tuple[str, ...], folder: Path) -> None:
+    report = json.loads(tried(folder, "creator-level", *options, "--format", "json"))
+    program, *command = shlex.split(command_of(report))
+    assert program == "levelbook"
+    file = str(folder / "creator-level.toml")
+    asked = [file if word == "tried.toml" else word for word in command]
+    assert json.loads(run(*asked, "--store", str(folder / "ledger.db"), "--format", "json")) == report
+
+
+def test_a_grouping_that_is_given_twice_counts_once(folder: Path) -> None:
+    once, twice = (
+        tried(folder, "creator-level", *MONTHS, *("--by", "level") * times, "--format", "json") for times in (1, 2)
+    )
+    assert once == twice
+
+
+def test_nobody_who_is_judged_is_said_to_be_so(folder: Path) -> None:
+    for options, said in (((), "or their records came later"), (("--hindsight",), "Nobody is judged under either")):
+        told = tried(folder, "mcn-level", "--from", "2020-06", "--to", "2020-06", *options, "--lang", "en")
+        assert said in told
 
 
 def test_one_subject_is_told_by_event(folder: Path) -> None:
