@@ -92,17 +92,17 @@ ENTRIES: Final = {
     ),
     "rules": Entry(
         REPLAY,
-        "projections.commands.policy",
+        "projections.commands.policies.policy",
         "Show the rules of SCHEME at a glance, or of all: levels, benefits, limits, caps, gates, bands, calendar.",
     ),
     "policies": Entry(
         REPLAY,
-        "projections.commands.policy",
+        "projections.commands.policies.policy",
         "List the policies that replays use: versions, revisions, each parameter with its value, status and source.",
     ),
     "policy": Entry(
         REPLAY,
-        "projections.commands.policy",
+        "projections.commands.policies.policy",
         "Check a policy file; adopt a revision, so that it can be used again for ever; keep a shadow by a candidate.",
     ),
     "decide": Entry(

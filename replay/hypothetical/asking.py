@@ -68,7 +68,7 @@ def candidate(path: Path, scheme: str) -> Policy:
     """The policy in a file, to judge by though nobody adopted it. Raises UsageError for one of another scheme."""
     found = read_policy(path)
     if found.scheme != scheme:
-        raise UsageError(f"{path} holds a policy of {found.scheme}; name one of {scheme}, which is asked for")
+        raise UsageError(f"{path} holds a policy of {found.scheme}; name a policy of {scheme}")
     return found
 
 

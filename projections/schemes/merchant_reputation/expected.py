@@ -1,19 +1,21 @@
 """The rows that an independent replay of `merchant-reputation` gives: what its view must hold."""
 
 from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from domain.calendar import month_of, month_start, month_text
 from domain.merchant_reputation.account import published_months, shown
 from domain.merchant_reputation.rule import NO_CAP
-from projections.schemes.merchant_reputation.then_rows import TABLE, on_end, then_row
 from projections.schemes.shared.expected_rows import Rows, change_row, history_rows, judged
 from projections.views.tables import VERDICT_COLUMNS, Tables
 from replay.answers.then import KnownThen
 from replay.replaying.base import Replay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.merchant_reputation.then import Issued, publications_then, seen_in
+from replay.schemes.merchant_reputation.then import Displayed, Issued, publications_then, seen_in
 
 
 def rows_of(replay: Replay) -> Rows:
@@ -52,7 +54,18 @@ def rows_then(replay: Replay) -> Rows:
     differing = {
         item.month: found.seen for item, found in zip(issued, then, strict=True) if found.seen != now.get(item.month)
     }
-    return {TABLE: [then_row(replay.subject, months) for months in on_end(differing)]}
+    return {"published_then": _months_on_end(replay.subject, differing)}
+
+
+def _months_on_end(subject: str, differing: Mapping[int, Displayed | None]) -> list[dict[str, Any]]:
+    """A row for each run of months on end that showed the same."""
+    found = []
+    for (then, _), some in groupby(enumerate(sorted(differing)), lambda item: (differing[item[1]], item[1] - item[0])):
+        months = [month_text(month) for _, month in some]
+        points, level = then or (None, None)
+        spanned = {"month": months[0], "to_month": months[-1]}
+        found.append({"subject": subject, **spanned, "points_tenths": points, "level": level})
+    return found
 
 
 def openings_equal_closings(connection: Connection, tables: Tables) -> str | None:

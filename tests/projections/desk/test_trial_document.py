@@ -114,6 +114,7 @@ def test_one_subject_is_told_by_event(folder: Path) -> None:
         (("--from", "2023-02", "--to", "2023-01"), "--from 2023-02 is after --to 2023-01"),
         (("--from", "2020-05", "--to", "2020-07"), "--from 2020-05 is before 2020-06, when levels begin"),
         (("--to", "2999-01"), "2999-01 of merchant-reputation is not due before"),
+        (("--to", "2999-01"), "; end with an earlier month (--to)"),
         (
             ("--from", "2022"),
             "--from '2022' is not of the form YYYY-MM, or does not exist in the calendar; give a month",

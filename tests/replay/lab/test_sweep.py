@@ -1,6 +1,7 @@
 """Each cell of a sweep is what single replays give under its own candidate, whatever else is in the grid."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
@@ -145,17 +146,17 @@ def test_the_grid_is_every_combination_and_what_no_policy_can_have_is_told() -> 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (("default_tenths",), r"is not NAME=FROM\.\.TO:STEP, whole numbers such as default_tenths=5\.\.9:1"),
-        (("default_tenths=1.5..2",), r"is not NAME=FROM\.\.TO:STEP"),
+        (("default_tenths",), "is not NAME=FROM..TO:STEP, whole numbers such as default_tenths=5..9:1"),
+        (("default_tenths=1.5..2",), "is not NAME=FROM..TO:STEP"),
         (("default_tenths=9..5",), "holds no value: FROM is not after TO, and STEP is 1 or more"),
         (("default_tenths=5..9:0",), "holds no value"),
-        (("default=5..9",), r"has no whole number 'default'; it has .*, …"),
+        (("default=5..9",), "has no whole number 'default'; it has "),
         (("levels=5..9",), "has no whole number 'levels'"),
         (("default_tenths=5..6", "default_tenths=7..8"), "is given 2 times; give it once, with a range"),
     ],
 )
 def test_settings_that_fit_nothing(settings: tuple[str, ...], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=re.escape(said)):
         axes_of(shipped("merchant-reputation")[-1], settings)
 
 
@@ -165,7 +166,9 @@ def test_many_cells_are_judged_only_when_they_are_wanted() -> None:
     with pytest.raises(UsageError, match="the grid has 101 cells, which may take long; --yes judges more than 100"):
         check_count(axes, wanted=False)
     assert check_count(axes, wanted=True) == 101
-    with pytest.raises(UsageError, match=r"the grid has 1,000,000 cells; no more than 10,000 are judged"):
+    with pytest.raises(
+        UsageError, match=r"no more than 10,000 are judged: take longer steps"
+    ):
         check_count(axes_of(policy, ("default_tenths=1..1000", "pair_cap_tenths=1..1000")), wanted=True)
 
 

@@ -11,7 +11,6 @@ import click
 
 from projections.commands.asked import open_at
 from projections.commands.completing import complete_month, complete_policy, complete_scheme, complete_subject
-from projections.commands.lab.sweep import policy_sweep
 from projections.commands.naming import NamingSchemes
 from projections.commands.options import (
     clock_option,
@@ -25,6 +24,7 @@ from projections.commands.options import (
     policies_option,
     store_options,
 )
+from projections.commands.policies.sweep import policy_sweep
 from projections.configuration.settings import SHEETS, candidates_option, language_option, segments_option
 from projections.terminal.progress import phases
 from projections.text import answers as answers_text
