@@ -128,7 +128,7 @@ def _take(step: "Step", ledger: Path, words: "Words") -> None:
 def _serve(ledger: str, port: int, language: str) -> None:
     """The views are brought to the ledger's head, then the desk is served until it is stopped."""
     from fixtures.demo import MERCHANT, PERIOD, SCHEME
-    from projections.desk.links import Address, subject_path
+    from projections.desk.framing.links import Address, subject_path
     from projections.http.settings import Settings
     from projections.projector.follow import follow
     from projections.server.serve import serve

@@ -227,7 +227,7 @@ def what_if(
     come up to --to; events later than that take no part. Buyers whom the ledger knows are recognised where the key for
     buyers is at hand, and are new ones elsewhere.
     """
-    from projections.text.schemes.hypothetical import print_what_if
+    from projections.text.lab.hypothetical import print_what_if
     from replay.answers.what_if import what_if_json
     from replay.hypothetical.asking import candidate, key_at_hand, moved_to, read_events
     from replay.hypothetical.overlay import overlaid
@@ -270,7 +270,7 @@ def ways(
     Each is proved by laying its events over the replay: it reaches the level, and one unit less does not. Nothing of
     it is recorded, and all of it is marked hypothetical.
     """
-    from projections.text.schemes.hypothetical import print_events, print_ways
+    from projections.text.lab.hypothetical import print_events, print_ways
     from replay.answers.ways import way_at, ways_json
     from replay.hypothetical.proving import proved_ways
 

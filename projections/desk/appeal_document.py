@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from domain.languages import LANGUAGES
 from projections.desk.drawing.places import FRAMES, drawing_of
-from projections.desk.language import words_of
-from projections.desk.rendering import in_ascii, style_sheet, templates
+from projections.desk.framing.language import words_of
+from projections.desk.framing.rendering import in_ascii, style_sheet, templates
 from projections.desk.schemes.facet import told_by
 from projections.desk.schemes.registry import pages_of
 from projections.desk.timeline_page import Glance, timeline_of

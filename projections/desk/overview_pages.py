@@ -13,8 +13,8 @@ from projections.api.found_events import EVENT, EVENTS, FoundBy, found_events, t
 from projections.api.lists import WORKLIST
 from projections.api.operations import reading_of
 from projections.contract.parts.vocabulary import STATES
-from projections.desk.page import Asked, Page, PageLanguageQuery
-from projections.desk.rendering import address_of, rendered
+from projections.desk.framing.page import Asked, Page, PageLanguageQuery
+from projections.desk.framing.rendering import address_of, rendered
 from projections.http.parameters import BOARD, PERIOD, SCHEME_NAMES, RecordPath, choice, month, text, whole
 from projections.http.scopes import (
     DECISIONS,

@@ -16,12 +16,9 @@ from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk.drawing.places import FRAMES, drawing_of
 from projections.desk.exporting.files import PLACE
-from projections.desk.lab.pages import PAGES as LAB_PAGES
-from projections.desk.language import language_of, words_of
-from projections.desk.links import Address, subject_path
-from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
-from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
-from projections.desk.page import (
+from projections.desk.framing.language import language_of, words_of
+from projections.desk.framing.links import Address, subject_path
+from projections.desk.framing.page import (
     AppealQuery,
     Asked,
     DifferencesQuery,
@@ -33,7 +30,10 @@ from projections.desk.page import (
     SupposingQuery,
     WhyQuery,
 )
-from projections.desk.rendering import NOT_KEPT, address_of, asset_bytes, rendered
+from projections.desk.framing.rendering import NOT_KEPT, address_of, asset_bytes, rendered
+from projections.desk.lab.pages import PAGES as LAB_PAGES
+from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
+from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
 from projections.desk.rules_page import PAGES as RULES_PAGES
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of

@@ -5,16 +5,16 @@ from typing import Any, Final, NamedTuple
 
 from domain.limits import MINUTE_MICROS
 from domain.policy import Policy
-from projections.desk.language import DeskWords, words_of
+from projections.desk.framing.language import DeskWords, words_of
 from projections.desk.moment import Sight, replayed
 from projections.desk.schemes.facet import SchemePages, Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.timeline_page import is_long
 from projections.reading.disputes import Dispute, claims_on, disputed
 from projections.reading.supposing import Supposing, supposed_beside, ways_within
+from projections.text.lab.hypothetical import ways_section
 from projections.text.schemes.ahead.parts import Section
 from projections.text.schemes.ahead.registry import sections_ahead
-from projections.text.schemes.hypothetical import ways_section
 from replay.answers.ways import ways_json
 from replay.answers.what_if import what_if_json
 from replay.hypothetical.laid import supposed

@@ -4,8 +4,8 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_month
 from projections.api.replays import part_of
+from projections.desk.framing.rendering import verdict_name
 from projections.desk.moment import Sight, replayed
-from projections.desk.rendering import verdict_name
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
 from projections.reading.reader import revisions_of

@@ -23,8 +23,8 @@ from projections.commands.completing import complete_decided
 from projections.contract.answers import SCHEMAS, describe
 from projections.contract.parts.vocabulary import NOTES, STATES, SUBJECT, VERDICTS, VOCABULARIES, one_of
 from projections.contract.schemes.registry import ANSWERS, answers_of
-from projections.desk.language import words_of
-from projections.desk.rendering import has_points, score_text
+from projections.desk.framing.language import words_of
+from projections.desk.framing.rendering import has_points, score_text
 from projections.desk.schemes.registry import PAGES, pages_of
 from projections.http.problems import Problem
 from projections.reading.point_reads import Level

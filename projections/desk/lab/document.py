@@ -4,8 +4,8 @@ import json
 from typing import Any, Final
 
 from domain.languages import LANGUAGES
-from projections.desk.language import DeskWords, words_of
-from projections.desk.rendering import in_ascii, style_sheet, templates
+from projections.desk.framing.language import DeskWords, words_of
+from projections.desk.framing.rendering import in_ascii, style_sheet, templates
 from projections.text.lab.trials import command_of, group_name, percent_text
 
 _SECTIONS: Final = ("parameters", "result", "hindsight", "sensitivity", "check")

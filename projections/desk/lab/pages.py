@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from projections.api.boards import TRIED, ReportPath, folder_of, no_report
 from projections.api.operations import reading_of
+from projections.desk.framing.language import words_of
+from projections.desk.framing.page import Asked, Page, PageLanguageQuery
+from projections.desk.framing.rendering import rendered
 from projections.desk.lab.document import scope_of
-from projections.desk.language import words_of
-from projections.desk.page import Asked, Page, PageLanguageQuery
-from projections.desk.rendering import rendered
 from projections.http.scopes import TRYING
 from projections.reading.trial_reports import candidate_files, kept_report, kept_reports
 from replay.policies.catalog import revisions

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from projections.desk.drawing.letters import Labels, chart_lines, letters_for
-from projections.desk.language import words_of
+from projections.desk.framing.language import words_of
 from projections.desk.schemes.facet import Told, told_by
 from projections.desk.timeline_page import Glance, timeline_of
 from projections.text.words.figures import score_text

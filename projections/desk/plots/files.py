@@ -5,8 +5,8 @@ from typing import Final
 
 from projections.desk.drawing.places import drawing_of
 from projections.desk.drawing.timeline import Timeline
-from projections.desk.language import words_of
-from projections.desk.rendering import drawing_style, templates
+from projections.desk.framing.language import words_of
+from projections.desk.framing.rendering import drawing_style, templates
 from projections.desk.schemes.facet import Told
 from replay.errors import UsageError
 

@@ -1,1 +1,1 @@
-"""What is printed of the lab: trials of policies."""
+"""What is printed of what could be: trials of policies, what if, and ways to the next level."""

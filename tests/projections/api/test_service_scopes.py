@@ -22,7 +22,7 @@ from domain.events import LevelDecided
 from fixtures.demo import story
 from projections.api.operations import Operation
 from projections.api.routes import OPERATIONS
-from projections.desk.page import Page
+from projections.desk.framing.page import Page
 from projections.desk.pages import FILES, PAGES
 from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, SCOPES, TRYING
 from projections.http.settings import Settings

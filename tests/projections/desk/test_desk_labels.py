@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from projections.desk.drawing.places import SMALL, WIDE, Frame
-from projections.desk.language import words_of
+from projections.desk.framing.language import words_of
 from projections.desk.schemes.facet import formulas
 from projections.desk.schemes.registry import pages_of
 from projections.http.settings import Settings

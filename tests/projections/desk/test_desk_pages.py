@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from projections.desk import timeline_page as timeline
-from projections.desk.links import LEFT_OFF, Address
-from projections.desk.page import Page
+from projections.desk.framing.links import LEFT_OFF, Address
+from projections.desk.framing.page import Page
 from projections.desk.pages import PAGES
 from projections.http.settings import Settings
 from projections.http.token_store import open_keeping

@@ -13,11 +13,11 @@ from domain.calendar import parse_month
 from domain.languages import LANGUAGES
 from projections.desk.drawing.places import DOTS_MAX, SMALL, Drawing, drawing_of
 from projections.desk.drawing.timeline import StateStretch, Timeline
-from projections.desk.language import preferred, words_of
-from projections.desk.links import Address, PickedInstant, picked
+from projections.desk.framing.language import preferred, words_of
+from projections.desk.framing.links import Address, PickedInstant, picked
+from projections.desk.framing.rendering import brief_text, tidy_text
 from projections.desk.moment import Sight, looking, own_of, told_of
 from projections.desk.moment import replayed as replayed_at
-from projections.desk.rendering import brief_text, tidy_text
 from projections.desk.schemes.facet import Band, Mark, Point, Said, Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.standing_page import all_versions, standing_of

@@ -12,7 +12,7 @@ from domain.events import CATALOGUE
 from domain.languages import LANGUAGES
 from domain.rules.comparison import Comparison
 from projections.contract.parts.vocabulary import NOTES, VERDICTS
-from projections.desk.language import words_of
+from projections.desk.framing.language import words_of
 from projections.http.problems import NOT_WRITTEN_DOWN, UNAVAILABLE
 from projections.text.words import Words
 from projections.text.words.codes import code_name

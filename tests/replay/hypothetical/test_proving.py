@@ -11,7 +11,7 @@ from domain.calendar import parse_instant
 from domain.languages import LANGUAGES
 from domain.rules.contributions import REVIEWS
 from projections.contract.parts.hypothetical import WaysAnswer
-from projections.text.schemes.hypothetical import ways_lines
+from projections.text.lab.hypothetical import ways_lines
 from projections.text.words import Words
 from replay.answers.ways import way_at, ways_json
 from replay.columnar import size

@@ -166,9 +166,7 @@ def test_many_cells_are_judged_only_when_they_are_wanted() -> None:
     with pytest.raises(UsageError, match="the grid has 101 cells, which may take long; --yes judges more than 100"):
         check_count(axes, wanted=False)
     assert check_count(axes, wanted=True) == 101
-    with pytest.raises(
-        UsageError, match=r"no more than 10,000 are judged: take longer steps"
-    ):
+    with pytest.raises(UsageError, match=r"no more than 10,000 are judged: take longer steps"):
         check_count(axes_of(policy, ("default_tenths=1..1000", "pair_cap_tenths=1..1000")), wanted=True)
 
 

@@ -17,8 +17,8 @@ from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
 from projections.desk.exporting.files import exported
 from projections.desk.exporting.tables import LONG
-from projections.desk.language import COOKIE, DeskWords, language_of, words_of
-from projections.desk.links import Address, picked, subject_path
+from projections.desk.framing.language import COOKIE, DeskWords, language_of, words_of
+from projections.desk.framing.links import Address, picked, subject_path
 from projections.desk.schemes.facet import formulas
 from projections.desk.schemes.registry import pages_of
 from projections.http.authentication import SESSION_COOKIE
