@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from projections.commands.options import Commands, Entry
+from projections.commands.asking.options import Commands, Entry
 
 RECORD: Final = "Record"
 LOOK: Final = "Look at what is recorded"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projections.commands.completing import (
+from projections.commands.asking.completing import (
     complete_board,
     complete_decided,
     complete_month,
     complete_scheme,
     complete_subject,
 )
-from projections.commands.options import (
+from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     clock_option,
     command,
@@ -31,7 +31,7 @@ from projections.text.output import phases_in
 
 if TYPE_CHECKING:
     from replay.store.base import Store
-from projections.commands.asked import AskedPeriod, month_asked, on_evidence, open_at, period_option
+from projections.commands.asking.asked import AskedPeriod, month_asked, on_evidence, open_at, period_option
 
 
 @command("decide", "levelbook decide merchant-reputation --period 2022-11")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projections.commands.completing import complete_type
-from projections.commands.options import (
+from projections.commands.asking.completing import complete_type
+from projections.commands.asking.options import (
     Commands,
     command,
     format_option,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projections.commands.options import (
+from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     clock_option,
     command,
@@ -22,7 +22,7 @@ from projections.text.output import phases_in
 
 if TYPE_CHECKING:
     from replay.integrity.verify import Verified
-from projections.commands.asked import open_at
+from projections.commands.asking.asked import open_at
 
 
 @command("verify", "levelbook verify --head $(cat head-of-november.txt)")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from projections.commands.completing import (
+from projections.commands.asking.completing import (
     complete_kind,
     complete_month,
     complete_scheme,
     complete_subject,
     complete_type,
 )
-from projections.commands.options import (
+from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     command,
     listed_options,
@@ -27,7 +27,7 @@ from projections.text import ledger as ledger_text
 
 if TYPE_CHECKING:
     pass
-from projections.commands.asked import moment_asked, on_evidence, open_at
+from projections.commands.asking.asked import moment_asked, on_evidence, open_at
 
 TOTALS: Final = "totals"
 WORKLISTS: Final = ("differing", "announced", "changed", "set-aside", TOTALS)
@@ -185,7 +185,7 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     set-aside   levels that could not be worked out
     totals      how many are on each list, and how many subjects stand in which state and level
     """
-    from projections.commands.asked import listed_period
+    from projections.commands.asking.asked import listed_period
     from projections.http.problems import Problem
     from projections.text import views as views_text
     from projections.text.sheets import service

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from projections.commands.asked import open_at
-from projections.commands.mapping.options import map_option, query_options
-from projections.commands.options import (
+from projections.commands.asking.asked import open_at
+from projections.commands.asking.options import (
     EXIT_INTERRUPTED,
     EXIT_NOT_ALL,
     clock_option,
     command,
     store_options,
 )
+from projections.commands.mapping.options import map_option, query_options
 from projections.configuration.settings import language_option
 from projections.text import intake as intake_text
 

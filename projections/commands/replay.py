@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from projections.commands.completing import complete_month, complete_policy, complete_subject
-from projections.commands.options import (
+from projections.commands.asking.completing import complete_month, complete_policy, complete_subject
+from projections.commands.asking.options import (
     command,
     drawing_options,
     exact_option,
@@ -22,7 +22,7 @@ from projections.text import answers as answers_text
 if TYPE_CHECKING:
     from replay.replaying.base import Replay
     from replay.store.base import Store
-from projections.commands.asked import day_asked, month_asked, on_evidence, open_at, replay_asked
+from projections.commands.asking.asked import day_asked, month_asked, on_evidence, open_at, replay_asked
 
 
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from projections.commands.asked import on_evidence, open_at
-from projections.commands.completing import complete_subject
-from projections.commands.options import (
+from projections.commands.asking.asked import on_evidence, open_at
+from projections.commands.asking.completing import complete_subject
+from projections.commands.asking.options import (
     command,
     group,
     listed_options,

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from projections.commands.options import COMPLETE_VARIABLE, command, store_options
+from projections.commands.asking.options import COMPLETE_VARIABLE, command, store_options
 from projections.configuration.settings import candidates_option, language_option, segments_option, service_options
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projections.commands.completing import complete_scheme, complete_subject
-from projections.commands.options import (
+from projections.commands.asking.completing import complete_scheme, complete_subject
+from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     command,
     stopping,
@@ -20,7 +20,7 @@ from projections.text.output import phases_in
 if TYPE_CHECKING:
     from projections.candidates.shadow import ShadowStopped
     from projections.projector.advance import StepReport
-from projections.commands.asked import open_at
+from projections.commands.asking.asked import open_at
 
 
 @command("rebuild", "levelbook rebuild --dry-run")

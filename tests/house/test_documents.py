@@ -13,7 +13,7 @@ from docs.generated import pages
 from domain.events import CATALOGUE
 from domain.policy import Policy
 from projections.api.openapi import specification
-from projections.commands import options
+from projections.commands.asking import options
 from projections.contract.events import event_schema
 from projections.desk.pages import PAGES
 from projections.projector import follow, verify

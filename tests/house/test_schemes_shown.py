@@ -19,7 +19,7 @@ from cli import main
 from domain.events import CATALOGUE
 from domain.rules.contributions import LINES
 from projections.api.levels import check_judges, row_json
-from projections.commands.completing import complete_decided
+from projections.commands.asking.completing import complete_decided
 from projections.contract.answers import SCHEMAS, describe
 from projections.contract.parts.vocabulary import NOTES, STATES, SUBJECT, VERDICTS, VOCABULARIES, one_of
 from projections.contract.schemes.registry import ANSWERS, answers_of

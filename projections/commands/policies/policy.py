@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projections.commands.asked import open_at
-from projections.commands.completing import complete_month, complete_policy, complete_scheme, complete_subject
-from projections.commands.naming import NamingSchemes
-from projections.commands.options import (
+from projections.commands.asking.asked import open_at
+from projections.commands.asking.completing import complete_month, complete_policy, complete_scheme, complete_subject
+from projections.commands.asking.naming import NamingSchemes
+from projections.commands.asking.options import (
     clock_option,
     command,
     example,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from projections.commands.asked import open_at
-from projections.commands.completing import complete_scheme
-from projections.commands.naming import NamingSchemes
-from projections.commands.options import EXIT_INTERRUPTED, command, location_option
+from projections.commands.asking.asked import open_at
+from projections.commands.asking.completing import complete_scheme
+from projections.commands.asking.naming import NamingSchemes
+from projections.commands.asking.options import EXIT_INTERRUPTED, command, location_option
 from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
 from projections.text.lab import sweeps as sweeps_text

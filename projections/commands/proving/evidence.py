@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from projections.commands.asked import AskedPeriod, open_at, opened_evidence, period_option
-from projections.commands.completing import complete_subject
-from projections.commands.options import EXIT_NOT_ALL, command, format_option, scheme_option, store_options
+from projections.commands.asking.asked import AskedPeriod, open_at, opened_evidence, period_option
+from projections.commands.asking.completing import complete_subject
+from projections.commands.asking.options import EXIT_NOT_ALL, command, format_option, scheme_option, store_options
 from projections.configuration.settings import language_option
 from projections.terminal.progress import progress as progress_of
 from projections.text.output import phases_in

@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import click
 
-from projections.commands.asked import open_at
-from projections.commands.options import EXIT_NOT_ALL, command, location_option
+from projections.commands.asking.asked import open_at
+from projections.commands.asking.options import EXIT_NOT_ALL, command, location_option
 from projections.commands.proving.trust import trust_option
 from projections.configuration.settings import language_option
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cli import main
 from docs.generated import pages
-from projections.commands.options import Commands
+from projections.commands.asking.options import Commands
 from replay.store.location import masked
 from replay.store.opening import create_store, open_store
 from tests import ROOT

@@ -17,8 +17,8 @@ from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner
 
 from cli import main
-from projections.commands.completing import SUBJECTS_MAX
-from projections.commands.options import COMPLETE_VARIABLE
+from projections.commands.asking.completing import SUBJECTS_MAX
+from projections.commands.asking.options import COMPLETE_VARIABLE
 from projections.terminal.shells import ANSWER_SECONDS, PLACES, ColonsInBash
 from replay.store.opening import create_store, open_store
 from tests.support.commands import commands

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from projections.commands.completing import complete_policy, complete_scheme
-from projections.commands.naming import NamingSchemes
+from projections.commands.asking.completing import complete_policy, complete_scheme
+from projections.commands.asking.naming import NamingSchemes
 from projections.configuration.settings import (
     FOR_PROGRAMS,
     Decorator,

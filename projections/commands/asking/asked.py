@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from projections.commands.completing import complete_month
-from projections.commands.naming import NamingSchemes
+from projections.commands.asking.completing import complete_month
+from projections.commands.asking.naming import NamingSchemes
 
 if TYPE_CHECKING:
     from replay.evidence.checking import CheckedEvidence
