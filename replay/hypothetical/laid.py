@@ -77,13 +77,13 @@ def line_of(event: Hypothetical, number: int) -> bytes:
 
 
 def laid(store: Store, events: Sequence[Supposed], as_of: int, known_at: int, key: bytes | None) -> Laid:
-    """Those up to an instant as they would be recorded, behind the ledger's head and in the order of their times.
+    """Those up to an instant as they would be recorded, behind the ledger's head and in the order in which they come.
 
     With the key for buyers those are recognised whom the ledger knows. Raises UsageError for an event that is recorded,
     or named twice.
     """
     _check_new(store, events)
-    some = sorted((item.event for item in events if item.event.occurred_at <= as_of), key=lambda one: one.occurred_at)
+    some = [item.event for item in events if item.event.occurred_at <= as_of]
     buyers = dict.fromkeys((item.stream, item.buyer) for item in some if item.buyer is not None)
     known = _recognised(store, buyers, key)
     aliases = {buyer: f"{number:032x}" for number, buyer in enumerate(buyers)} | known

@@ -31,7 +31,7 @@ def proved_ways(replay: Replay) -> Proved:
     if not SCHEMES[replay.scheme].reads_others:
         replay = replay.with_open_future()
     found = ways_of(replay.scheme)(replay, overlay_of(replay))
-    held = tuple(way for way in found.ways if proved(replay, way))
+    held = tuple(way for way in found.ways if proved(replay, way, found.next_level))
     unproved = tuple(way.kind for way in found.ways if way not in held)
     return Proved(found.next_level, held, found.unreachable, unproved)
 
@@ -41,13 +41,16 @@ def overlay_of(replay: Replay) -> Callable[[Sequence[Hypothetical], int], Replay
     return lambda events, as_of: laid_over(replay, events, as_of)
 
 
-def proved(replay: Replay, way: Way) -> bool:
-    """Whether a way reaches its level, no earlier than it says, and not with one unit less of anything it asks."""
+def proved(replay: Replay, way: Way, next_level: str | None = None) -> bool:
+    """Whether a way reaches its level, and the next one no earlier than it says nor with one unit less of anything.
 
-    def reaches(events: Sequence[Hypothetical], as_of: int) -> bool:
-        return reached(laid_over(replay, events, as_of), way.level)
+    The way's own level may stand above the next one; without that it is the next one.
+    """
 
-    if not reaches(way.events, way.reached_at) or reaches(way.events, way.reached_at - 1):
+    def reaches(events: Sequence[Hypothetical], as_of: int, level: str = next_level or way.level) -> bool:
+        return reached(laid_over(replay, events, as_of), level)
+
+    if not reaches(way.events, way.reached_at, way.level) or reaches(way.events, way.reached_at - 1):
         return False
     less = () if way.less is None else (way.less, *way.others_less)
     return not any(reaches(events, way.reached_at) for events in less)

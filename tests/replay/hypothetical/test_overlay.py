@@ -53,7 +53,7 @@ def test_laid_over_is_as_recorded(
             as_of = random.randrange(BEGIN, END + YEAR)
             base = replayed(store, scheme, subject, moment(store, as_of))
             assert (type(base) is not scheme.replay) == large
-            drawn = sorted([*world.events(60), *moves.events(20)], key=lambda made: parse_instant(made["time"]))
+            drawn = [*world.events(60), *moves.events(20)]
             events = [made for made in bearing(base, drawn) if parse_instant(made["time"]) <= as_of]
             before = fingerprint(store)
             found = overlaid(base, read(events), as_of, key_of(store))
@@ -135,6 +135,17 @@ def test_a_good_review_is_a_point(store: Store, tmp_path: Path) -> None:
     assert found.moment == base.moment
     assert laid_over(base, events, at - 1).standing() == ("unrated", None, 0), "what is later takes no part"
     assert base.standing() == ("unrated", None, 0)
+
+
+def test_what_is_taken_back_stands_before_it_whatever_their_times(store: Store, tmp_path: Path) -> None:
+    """As it would be recorded: a retraction names what comes before it, though it bears an earlier time."""
+    grow(store, tmp_path, [OPENED])
+    base = replayed(store, SCHEMES["merchant-reputation"], "merchant/m-1", moment(store, AS_OF))
+    review = reviews(1)
+    taken_back = retraction("taken-back", "rev-o-0") | {"time": "2022-06-01T10:00:00+08:00"}
+    told = [overlaid(base, read(events), AS_OF).standing().points_tenths for events in (review, [*review, taken_back])]
+    assert told == [10, 0]
+    assert overlaid(base, read([taken_back, *review]), AS_OF).standing().points_tenths == 10
 
 
 def test_time_that_moves_on_makes_a_credit_fall_due(store: Store, tmp_path: Path) -> None:

@@ -65,6 +65,13 @@ def test_two_reviews_reach_fifty_one_points_and_one_does_not(base: Replay) -> No
     assert not proved(base, way(good(2), good(1), others_less=(good(2),))), "less of another thing reaches it, too"
 
 
+def test_a_way_beyond_the_next_level_is_none_where_less_reaches_that(base: Replay) -> None:
+    """201 points are bronze-3: of 152 reviews one less is bronze-2 as before, which two bring."""
+    beyond = way(good(152), good(151), level="bronze-3")
+    assert proved(base, beyond) and not proved(base, beyond, "bronze-2")
+    assert proved(base, way(good(2), good(1)), "bronze-2")
+
+
 def test_time_alone_reaches_at_its_instant(store: Store, tmp_path: Path) -> None:
     received = event("order.received", "rec", "2022-11-25T10:00:00+08:00", order="last")
     early = event("order.received", "rec-2", "2022-11-24T10:00:00+08:00", order="last-2")
