@@ -15,10 +15,11 @@ from replay.lab.parameters import differing
 from replay.lab.running import TrialResult
 from replay.lab.sampling import SEED
 from replay.lab.sensitivity import HIGHER, LOWER, Hanging
-from replay.lab.tally import GROUPINGS, FarMover, Stand, Tally
+from replay.lab.tally import GROUPINGS, LIMIT_WAYS, FarMover, Stand, Tally
 from replay.lab.thresholds import Threshold
 from replay.lab.trial import PolicyTrial, TrialPeriod
 from replay.policies.benefits import every_benefit
+from replay.policies.names import level_names
 from replay.store.record import encode_json
 
 FORM: Final = 1
@@ -48,6 +49,7 @@ def report_json(trial: PolicyTrial, result: TrialResult, by: Sequence[str] = GRO
         "sample": _sample_json(trial),
         "baseline": [_policy_json(policy) for policy in _baseline_policies(trial)],
         "candidate": [_policy_json(policy) for policy in trial.candidates.values()],
+        "levels": _levels_json(trial),
         "parameters": [item for policy in trial.candidates.values() for item in _parameters_json(trial, policy)],
         "periods": [_period_json(period) for period in trial.periods],
         "result": _tally_json(trial, result.then, by),
@@ -75,6 +77,19 @@ def _sample_json(trial: PolicyTrial) -> dict[str, Any] | None:
 
 def _policy_json(policy: Policy) -> dict[str, Any]:
     return {"scheme": policy.scheme, "id": policy.id, "hash": policy.hash}
+
+
+def _levels_json(trial: PolicyTrial) -> list[dict[str, str]]:
+    """What the levels of both sides are called: as the candidate has it, where it calls one by more than its code."""
+    named: dict[str, dict[str, str]] = {}
+    for policy in (*_baseline_policies(trial), *trial.candidates.values()):
+        if policy.scheme == trial.scheme.code:
+            codes = trial.scheme.replay.level_codes(policy)
+            names = {language: level_names(policy, codes, language) for language in LANGUAGES}
+            for code in codes:
+                called = {language: names[language][code] for language in LANGUAGES if names[language][code] != code}
+                named[code] = {**dict.fromkeys(LANGUAGES, code), **named.get(code, {}), **called}
+    return [{"level": code, **names} for code, names in named.items()]
 
 
 def _baseline_policies(trial: PolicyTrial) -> list[Policy]:
@@ -128,6 +143,7 @@ def _tally_json(trial: PolicyTrial, tally: Tally, by: Sequence[str]) -> dict[str
         ],
         "months": [_month_json(trial, tally, place) for place in range(len(trial.periods))],
         "benefits": _benefits_json(trial, tally),
+        "limits": _limits_json(tally),
         "verdicts": _verdicts_json(tally),
         "groups": [{"by": grouping, "groups": _groups_json(tally, grouping)} for grouping in by],
         "movers": [_mover_json(trial, mover) for mover in tally.movers],
@@ -171,6 +187,12 @@ def _benefits_json(trial: PolicyTrial, tally: Tally) -> list[dict[str, Any]]:
         {"benefit": code, **names, **{what: counts[code, what] for what in ("kept", "gained", "lost")}}
         for code, names in named.items()
     ]
+
+
+def _limits_json(tally: Tally) -> list[dict[str, Any]]:
+    """Each daily limit: in how many cells it is the same, higher, lower, newly set and set no more."""
+    names = sorted({name for name, _ in tally.limits})
+    return [{"limit": name, **{way: tally.limits[name, way] for way in LIMIT_WAYS}} for name in names]
 
 
 def _verdicts_json(tally: Tally) -> list[dict[str, Any]]:

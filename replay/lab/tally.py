@@ -4,7 +4,7 @@ A cell is a subject at a moment that has a decision under either side. Tallies o
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Final, NamedTuple
@@ -25,6 +25,8 @@ from replay.replaying.values import Standing
 
 GROUPINGS: Final = ("category", "level", "size", "tenure")
 MOVERS_SHOWN: Final = 20
+LIMIT_WAYS: Final = ("same", "higher", "lower", "gained", "lost")
+"""What becomes of a limit: the last two where one side sets none, since it gives no level; no limit is the highest."""
 NO_RANK: Final = -(2**31)
 _TENS: Final = 10 ** np.arange(19)
 
@@ -70,6 +72,8 @@ class Tally:
     """By period, side ("baseline" or "candidate") and word."""
     benefits: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     """By period and code: "kept", "gained" or "lost"."""
+    limits: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Cells by daily limit and what becomes of it, one of LIMIT_WAYS."""
     groups: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Cells by grouping, group and way."""
     grouped: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -81,7 +85,7 @@ class Tally:
     """The largest, in order."""
 
     def add(self, other: "Tally") -> None:
-        for name in ("cells", "verdicts", "benefits", "groups", "grouped"):
+        for name in ("cells", "verdicts", "benefits", "limits", "groups", "grouped"):
             getattr(self, name).update(getattr(other, name))
         self.subjects += other.subjects
         self.moving += other.moving
@@ -98,6 +102,7 @@ def tally_of(trial: PolicyTrial, names: Sequence[str], periods: Sequence[JudgedS
     after = np.stack([stands.numbers_of(item.candidate) for item in periods])
     moved = stands.moved(before, after)
     _count_cells(found, stands, before, after, moved)
+    _count_limits(found, stands, before, after, moved)
     _count_groups(found, trial, by, periods, stands, before, moved)
     for period, sides in enumerate(periods):
         for side, judged in (("baseline", sides.baseline), ("candidate", sides.candidate)):
@@ -125,6 +130,8 @@ class _Stands:
         self.places: list[Rung] = []
         self.ranks: list[int] = []
         """By number, the rank by which benefits are held; NO_RANK for none."""
+        self.limits: list[Mapping[str, int | None]] = []
+        """By number, the daily limits that stand there."""
 
     def numbers_of(self, side: JudgedSide) -> NDArray[np.int64]:
         found = [self._number(standing, policy) for standing, policy in zip(side.standings, side.policies, strict=True)]
@@ -137,6 +144,7 @@ class _Stands:
             self.places.append(Rung(standing.state, standing.level, tuple(self.replay.level_codes(policy))))
             rank = self.replay.entitling_rank(policy, standing)
             self.ranks.append(NO_RANK if rank is None else rank)
+            self.limits.append(self.replay.limits(policy, standing))
         return self.numbers[key]
 
     def stand(self, number: int) -> Stand:
@@ -268,6 +276,30 @@ def _held(stands: _Stands, side: JudgedSide, numbers: NDArray[np.int64]) -> dict
                 holds &= (days > 0) & (total >= item["reputation_hundredths_min"] * days)
             held[item["code"]] = held.get(item["code"], False) | holds
     return held
+
+
+def _count_limits(
+    found: Tally, stands: _Stands, before: NDArray[np.int64], after: NDArray[np.int64], moved: Moved
+) -> None:
+    """What becomes of the daily limits of those with a cell."""
+    size = len(stands.places)
+    pairs, counts = np.unique((before * size + after)[moved.way >= 0], return_counts=True)
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        was, now = (stands.limits[number] for number in divmod(pair, size))
+        for name in was.keys() | now.keys():
+            found.limits[name, limit_way(name, was, now)] += count
+
+
+def limit_way(name: str, was: Mapping[str, int | None], now: Mapping[str, int | None]) -> str:
+    """What becomes of a limit that one side sets at least: one of LIMIT_WAYS."""
+    if name not in was:
+        return "gained"
+    if name not in now:
+        return "lost"
+    one, other = was[name], now[name]
+    if one == other:
+        return "same"
+    return "higher" if one is not None and (other is None or other > one) else "lower"
 
 
 # --- movers -----------------------------------------------------------------------------------------------------------

@@ -122,6 +122,11 @@ class Replay(ABC):
         """By which rank benefits are held: that of the level; None for none."""
         return None if standing.level is None else cls.level_codes(policy).index(standing.level)
 
+    @classmethod
+    def limits(cls, policy: Policy, standing: Standing) -> Mapping[str, int | None]:
+        """The daily limits that a level sets, by name; None for one without limit. Nothing where levels set none."""
+        return {}
+
     def shown_to(self, reader: Reader) -> Self:
         """The same replay as a reader may see it: no rule reads a decision, so that leaving them out changes nothing
         but what is shown of them.

@@ -6,7 +6,8 @@ from typing import Any, Final
 from domain.languages import LANGUAGES
 from projections.desk.framing.language import DeskWords, words_of
 from projections.desk.framing.rendering import in_ascii, style_sheet, templates
-from projections.text.lab.trials import command_of, group_name, percent_text
+from projections.text.lab.trials import LIMIT_COLUMNS, command_of, group_name, level_names_in, percent_text
+from projections.text.words import Words
 
 _SECTIONS: Final = ("parameters", "result", "hindsight", "sensitivity", "check")
 """Those that a report may lack are left out with it."""
@@ -19,6 +20,7 @@ def trial_document(report: dict[str, Any], language: str) -> str:
 
 def scope_of(report: dict[str, Any], t: DeskWords) -> dict[str, Any]:
     """What the templates of a report take."""
+    words = Words(t.language, level_names_in(report, t.language))
     present = {"hindsight": report["hindsight"], "sensitivity": report["sensitivity"]}
     return {
         "report": report,
@@ -28,8 +30,9 @@ def scope_of(report: dict[str, Any], t: DeskWords) -> dict[str, Any]:
         "sheet_title": _quoted(t.shared.trial("title") + " · " + t("scheme_" + report["scheme"])),
         "sheet_ledger": _quoted(f"{report['report'][:16]} · {report['ledger']['position']}"),
         "sections": [(name, t.shared.trial(f"section_{name}")) for name in _SECTIONS if present.get(name, report)],
-        "stand": lambda found: _stand(found, t),
-        "group": lambda name, by: group_name(name, by, t.shared),
+        "stand": lambda found: _stand(found, words),
+        "group": lambda name, by: group_name(name, by, words),
+        "limit_columns": LIMIT_COLUMNS,
         "percent": percent_text,
         "value": lambda found: (
             t.shared.trial("no_parameter") if found is None else json.dumps(found, ensure_ascii=False)
@@ -46,8 +49,8 @@ def _hangs(item: dict[str, Any]) -> bool:
     return any(counts)
 
 
-def _stand(found: dict[str, Any], t: DeskWords) -> str:
-    return t.shared.state(found["state"]) if found["level"] is None else t.shared.level(found["level"])
+def _stand(found: dict[str, Any], words: Words) -> str:
+    return words.state(found["state"]) if found["level"] is None else words.level(found["level"])
 
 
 def _quoted(text: str) -> str:

@@ -13,13 +13,14 @@ from projections.text.words import Words
 HASH_SHOWN: Final = 12
 ROWS_SHOWN: Final = 20
 RANKED_FROM: Final = 30
+LIMIT_COLUMNS: Final = ("higher", "lower", "gained", "lost", "same")
 
 
 def print_trial(report: dict[str, Any], language: str, *, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    words = Words(language, {})
+    words = Words(language, level_names_in(report, language))
     for line in _head_lines(report, words):
         click.echo(line)
     _print_rows(words, "parameters", (LEFT, LEFT, LEFT), _parameter_rows(report, words))
@@ -34,6 +35,11 @@ def print_trial(report: dict[str, Any], language: str, *, as_json: bool) -> None
     ledger = report["ledger"]
     click.echo(f"\n{words.trial('ledger', position=ledger['position'], chain=ledger['chain'])}")
     click.echo(words.trial("report", report=report["report"]))
+
+
+def level_names_in(report: dict[str, Any], language: str) -> dict[str, str]:
+    """What the report's levels are called, by their codes; reports that were kept before they had names say nothing."""
+    return {item["level"]: item[language] for item in report.get("levels", ())}
 
 
 def kept_text(place: str, language: str) -> str:
@@ -126,6 +132,12 @@ def _print_result(report: dict[str, Any], result: dict[str, Any], words: Words) 
         if item["gained"] or item["lost"]
     ]
     _print_rows(words, "benefits", (LEFT, RIGHT, RIGHT, RIGHT), benefits)
+    limits = [
+        (words.code("limit", item["limit"]), *(_count(item[way]) for way in LIMIT_COLUMNS))
+        for item in result["limits"]
+        if any(item[way] for way in LIMIT_COLUMNS[:-1])
+    ]
+    _print_rows(words, "limits", (LEFT, *(RIGHT,) * len(LIMIT_COLUMNS)), limits)
     verdicts = [
         (words.code("verdict", item["verdict"]), _count(item["baseline"]), _count(item["candidate"]))
         for item in result["verdicts"]

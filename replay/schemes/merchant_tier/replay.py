@@ -45,6 +45,9 @@ from replay.history.timeline import Moment, taking_part
 from replay.replaying.base import Part, Policies, Replay
 from replay.replaying.values import Effective, Instants, Judged, LevelChange, Measure, Standing
 
+_LIMITS: Final = {"orders": "orders_limit", "gmv_fen": "gmv_limit_fen"}
+"""By the names that answers give them, the daily limits of a tier."""
+
 
 class TierReplay(Replay):
     """One replay of one merchant."""
@@ -125,6 +128,11 @@ class TierReplay(Replay):
     @classmethod
     def level_codes(cls, policy: Policy) -> Sequence[str]:
         return codes_of(policy)
+
+    @classmethod
+    def limits(cls, policy: Policy, standing: Standing) -> Mapping[str, int | None]:
+        found = (tier for tier in policy.parameters["tiers"].value if tier["code"] == standing.level)
+        return {name: tier.get(limit) for tier in found for name, limit in _LIMITS.items()}
 
     @property
     def is_rated(self) -> bool:

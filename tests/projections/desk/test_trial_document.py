@@ -94,6 +94,23 @@ def test_a_grouping_that_is_given_twice_counts_once(folder: Path) -> None:
     assert once == twice
 
 
+def test_levels_are_called_as_beside_the_candidate(folder: Path, tmp_path: Path) -> None:
+    """By names that any page must escape."""
+    codes = "abcde"
+    (tmp_path / "names").mkdir()
+    named = "".join(f'{code} = "<b>Spark</b>"\n' for code in codes)
+    (tmp_path / "names" / "en.toml").write_text(f"[levels]\n{named}", "utf-8")
+    file = tmp_path / "tried.toml"
+    file.write_text((folder / "merchant-reputation.toml").read_text("utf-8"), "utf-8")
+    asked = ("policy", "try", str(file), "--store", str(folder / "ledger.db"), *MONTHS, "--lang", "en", "--hindsight")
+    report = json.loads(run(*asked, "--format", "json"))
+    called = {item["level"]: item["en"] for item in report["levels"]}
+    assert {called[code] for code in codes} == {"<b>Spark</b>"} and called["bronze-1"] == "Bronze Lv1"
+    assert re.search(r"<b>Spark</b> \([a-e]\)", run(*asked))
+    page = run(*asked, "--format", "html")
+    assert re.search(r"&lt;b&gt;Spark&lt;/b&gt; \([a-e]\)", page) and "<b>Spark" not in page
+
+
 def test_nobody_who_is_judged_is_said_to_be_so(folder: Path) -> None:
     for options, said in (((), "or their records came later"), (("--hindsight",), "Nobody is judged under either")):
         told = tried(folder, "mcn-level", "--from", "2020-06", "--to", "2020-06", *options, "--lang", "en")

@@ -2,6 +2,7 @@
 that are adopted later move no publication that has been.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from domain.calendar import parse_instant
 from replay.decisions.application import Ledger
 from replay.lab.report import report_json
 from replay.lab.running import run_trial
+from replay.lab.tally import limit_way
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES, Scheme
@@ -85,3 +87,43 @@ def test_a_calendar_that_is_adopted_later_moves_no_publication_that_has_been(led
     after = trial(ledger, SCHEMES["merchant-reputation"], "2022-10", "2022-12").periods
     assert [period.then.moment for period in after] == [period.then.moment for period in before]
     assert before[0].then.moment.known_at == parse_instant("2022-11-16T12:00:00+08:00")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "way"),
+    [
+        ({"orders": 50}, {"orders": 50}, "same"),
+        ({"orders": None}, {"orders": None}, "same"),
+        ({"orders": 50}, {"orders": 51}, "higher"),
+        ({"orders": 50}, {"orders": None}, "higher"),
+        ({"orders": 50}, {"orders": 49}, "lower"),
+        ({"orders": None}, {"orders": 50}, "lower"),
+        ({}, {"orders": None}, "gained"),
+        ({"orders": None}, {}, "lost"),
+    ],
+)
+def test_what_becomes_of_a_limit(was: dict[str, int | None], now: dict[str, int | None], way: str) -> None:
+    assert limit_way("orders", was, now) == way
+
+
+def test_limits_change_where_nobody_moves(ledger: Store, tmp_path: Path) -> None:
+    """One merchant stays in its tier, whose limit of orders the candidate takes away, and of sales halves."""
+    told = [at_once("merchant.onboarded", "1", "2022-08-01T00:00:00+08:00", "merchant/m", category="fresh")]
+    learn(ledger, told, tmp_path)
+    (shown,) = shipped("merchant-tier")
+    tiers = json.loads(json.dumps(shown.parameters["tiers"].value))
+    (initial,) = (tier for tier in tiers if tier["code"] == "LV1")
+    del initial["orders_limit"]
+    initial["gmv_limit_fen"] //= 2
+    made = trial_of(
+        ledger,
+        {"merchant-tier": with_values(shown, id="tried", tiers=tiers)},
+        AskedTrial("merchant-tier", "2022-08", "2022-09"),
+    )
+    result = report_json(made, run_trial(ledger, made))["result"]
+    assert result["moving"] == 0 and result["cells"] == 2
+    nothing = {"same": 0, "higher": 0, "lower": 0, "gained": 0, "lost": 0}
+    assert result["limits"] == [
+        {"limit": "gmv_fen", **nothing, "lower": 2},
+        {"limit": "orders", **nothing, "higher": 2},
+    ]
