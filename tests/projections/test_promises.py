@@ -60,7 +60,7 @@ PROMISES = (
     Promise(
         "preview: what would meet them",
         *(*LIN, "preview.diagnosis.level_without_gates", "L4"),
-        *("the scores come to L4, and there is no level while a gate is not met", "按得分为 L4"),
+        *("once all are met, L4 by these scores", "全部通过后按得分为 L4"),
     ),
     Promise(
         "preview: benefits lost",

@@ -66,7 +66,7 @@ def _end_lines(end: dict[str, Any], words: Words) -> Iterator[str]:
     key = "effective" if effective["since"] is not None else "effective_never"
     yield words.hypothetical(key, standing=words.standing(effective), since=effective["since"])
     nothing = words("nothing")
-    dates = {name: at or nothing for name, at in end["next_dates"].items()}
+    dates = {name: nothing if at is None else words.date(at) for name, at in end["next_dates"].items()}
     yield words.hypothetical("next_dates", evaluation=dates["evaluation"], publication=dates["publication"])
 
 
@@ -94,7 +94,7 @@ def ways_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     yield _headline(found, what, words)
     yield f"  {words.hypothetical('now')}{words('colon')}{words.standing(found)}"
     for number, way in enumerate(found["ways"], 1):
-        yield "  " + words.hypothetical("way", number=number, kind=words.code("way", way["kind"]))
+        yield "  " + words.hypothetical("way", number=number, what=_what_text(way, words))
         yield from (f"    {line}" for line in _way_lines(way, words))
     for item in found["unreachable"]:
         yield "  " + _no_way_line(item, words)
@@ -118,7 +118,7 @@ def ways_section(found: dict[str, Any], words: Words, previewed: str | None = No
 
 def _way_line(way: dict[str, Any], words: Words) -> str:
     """What is asked, when that reaches the level, and when it counts, in one line."""
-    asks = words.listed(need_text(need, words) for need in way["asks"]) or words.code("way", way["kind"])
+    asks = _needs_text(way["asks"], words) or words.code("way", way["kind"])
     reached = words.hypothetical("reached", level=words.level(way["level"]), at=words.date(way["reached_at"]))
     told = [asks + words("colon") + reached]
     if way["effective_at"] is not None:
@@ -138,13 +138,25 @@ def _unproved_line(kinds: list[str], words: Words) -> str:
 
 
 def _way_lines(way: dict[str, Any], words: Words) -> Iterator[str]:
-    needs = _needs_text(way["asks"], words)
-    yield words.hypothetical("asks", needs=needs) if way["asks"] else words.hypothetical("asks_nothing")
+    if _is_named(way):
+        yield words.hypothetical("asks", needs=_needs_text(way["asks"], words))
     if len(way["each_alone"]) > 1:
         yield words.hypothetical("each_alone", needs=_needs_text(way["each_alone"], words))
-    yield words.hypothetical("reached", level=words.level(way["level"]), at=way["reached_at"])
+    yield words.hypothetical("reached", level=words.level(way["level"]), at=words.date(way["reached_at"]))
     if way["effective_at"] is not None:
-        yield words.hypothetical("counts", at=way["effective_at"])
+        yield words.hypothetical("counts", at=words.date(way["effective_at"]))
+
+
+def _is_named(way: dict[str, Any]) -> bool:
+    """Whether a way is called something beside what it asks for."""
+    return [need["figure"] for need in way["asks"]] not in ([], [way["kind"]])
+
+
+def _what_text(way: dict[str, Any], words: Words) -> str:
+    """What a way is called: by the one thing that it asks for, or by its kind."""
+    if way["asks"] and not _is_named(way):
+        return _needs_text(way["asks"], words)
+    return words.code("way", way["kind"])
 
 
 def _needs_text(needs: list[dict[str, Any]], words: Words) -> str:
@@ -153,5 +165,4 @@ def _needs_text(needs: list[dict[str, Any]], words: Words) -> str:
 
 def need_text(need: dict[str, Any], words: Words) -> str:
     """What a way asks for, in people's units."""
-    amount = amount_text(need["amount"], need["unit"])
-    return words.hypothetical("need", figure=words.needed(need["figure"]), amount=amount)
+    return words.need(need["figure"], need["amount"], amount_text(need["amount"], need["unit"]))

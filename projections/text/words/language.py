@@ -102,8 +102,8 @@ class Words:
         return list(self._words["ahead"][key])
 
     def date(self, at: str) -> str:
-        """An instant of an answer as people read it, or a day."""
-        return at.replace("T", " ").removesuffix("+08:00").removesuffix(":00")
+        """An instant of an answer as people read it, to the minute, or a day."""
+        return at.replace("T", " ")[: len("2022-12-16 12:00")]
 
     def naming(self, level_names: dict[str, str]) -> Self:
         """The same words, with what levels are called."""
@@ -137,10 +137,14 @@ class Words:
         """What a figure is called that events add to."""
         return str(self._words["figures"][name])
 
-    def needed(self, name: str) -> str:
-        """What a way to a level asks for is called: as what is done, or as a figure."""
-        found = self.code("way", name)
-        return found if found != name else str(self._words["figures"].get(name, self.code("figure", name)))
+    def need(self, name: str, amount: int, told: str) -> str:
+        """So much of what a way to a level asks for, as what is done, or as a figure; `told` is the amount as text."""
+        sentences: dict[str, str] = self._words["needs"]
+        if name in sentences:
+            return sentences[f"{name}_one" if amount == 1 and f"{name}_one" in sentences else name].format(amount=told)
+        return self.hypothetical(
+            "need", figure=self._words["figures"].get(name, self.code("figure", name)), amount=told
+        )
 
     def sum_line(self, name: str) -> str:
         """Where a part of such a figure comes from, or which bound cuts it."""

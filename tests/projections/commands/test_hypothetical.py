@@ -71,6 +71,18 @@ def test_what_would_be_is_told_in_words_and_marked(ledger: Path) -> None:
     assert "假设：升至" in chinese.splitlines()[0]
 
 
+def test_a_way_is_told_once_and_its_instants_to_the_minute(ledger: Path) -> None:
+    """What it asks for is not said again where it is called by that."""
+    asked = ("ways", "creator/lin", "--as-of", "2023-05-05")
+    told = run(*asked, "--scheme", "creator-firefly", "--lang", "en")
+    assert "way 1: 100 points of new tasks\n    reaches Firefly-2 (firefly-2) at 2023-05-06 00:00\n" in told
+    assert "asks" not in told
+    several = run(*asked, "--lang", "en")
+    assert "way 1: several things together\n    asks: a reputation of 4.21 on every day left, ¥" in several
+    found = json.loads(run(*asked, "--format", "json"))
+    assert found["ways"][0]["reached_at"] == "2023-06-01T00:00:00+08:00"
+
+
 def test_what_is_not_proved_is_said_not_shown(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proving, "proved", lambda *_: False)
     told = run("ways", "merchant/tea-house", "--as-of", "2023-05-05")

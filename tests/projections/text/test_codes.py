@@ -151,3 +151,19 @@ def test_every_problem_that_the_service_tells_has_a_name() -> None:
     told = {*PROBLEM.findall(code), UNAVAILABLE, NOT_WRITTEN_DOWN}
     assert len(told) > 20
     assert [kind for kind in sorted(told) if code_name("zh", "problem", kind) == kind] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_that_ways_ask_for_is_told_in_a_sentence(language: str) -> None:
+    """One of it, or several; what names a figure alone is told by the figure."""
+    words = Words(language, {})
+    table = tomllib.loads((ROOT / f"projections/text/words/{language}.toml").read_text("utf-8"))["needs"]
+    ways = tomllib.loads((ROOT / f"projections/text/words/names/{language}.toml").read_text("utf-8"))["way"]
+    called_otherwise = {"fast_upgrade", "orders_and_reviews", "time_alone", "together"}
+    assert {name.removesuffix("_one") for name in table} == ways.keys() - called_otherwise
+    for name in table:
+        told = words.need(name.removesuffix("_one"), 1 if name.endswith("_one") else 23, "23")
+        assert told == table[name].format(amount="23")
+    assert Words("en", {}).need("good_reviews", 1, "1") == "1 good review of a new order"
+    assert Words("en", {}).need("complaint_rate", 1, "1") == "1 for the complaint rate"
+    assert Words("zh", {}).need("good_reviews", 1, "1") == "新订单的好评 1 个"

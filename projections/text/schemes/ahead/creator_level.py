@@ -47,7 +47,8 @@ def _next(diagnosis: Found, words: Words) -> Section:
     if isinstance(diagnosis["share_needed"], int):
         moves.append(words("move_share", percent=diagnosis["share_needed"]))
     told = words.ahead("or").join(moves) or words("move_none")
-    lines.append(Remark(words.ahead("to_level", level=words.level(diagnosis["next_level"]), moves=told)))
+    key = "to_level_beyond" if diagnosis["gates_not_met"] else "to_level"
+    lines.append(Remark(words.ahead(key, level=words.level(diagnosis["next_level"]), moves=told)))
     return Section(words.ahead("next"), lines)
 
 
