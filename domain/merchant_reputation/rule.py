@@ -53,7 +53,7 @@ class Verdict(IntEnum):
     @property
     def word(self) -> str:
         """As it is written outside of the rules."""
-        return self.name.lower()
+        return WORDS[self]
 
 
 NOTHING: Final = 0
@@ -80,7 +80,7 @@ _COUNTED: Final = Verdict.COUNTED
 _COUNT_IT: Final = (_COUNTED, 0, 0)
 _VERDICTS: Final = (_COUNTED, *Verdict)
 """By their numbers; 0 is none's."""
-WORDS: Final = ("", *(verdict.word for verdict in Verdict))
+WORDS: Final = ("", *(verdict.name.lower() for verdict in Verdict))
 """In the same way."""
 
 

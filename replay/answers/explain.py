@@ -63,14 +63,16 @@ def part_stretch(replay: Replay, part: Part, language: str, stretch: ListedStret
         listed, noted_listed = bearing_on(replay, part, stretch.verdict).verdicts, []
     end = stretch.start + stretch.length
     shown = listed[stretch.start : end]
-    notes = noted_listed[max(stretch.start - len(listed), 0) : max(end - len(listed), 0)]
+    noted_shown = noted_listed[max(stretch.start - len(listed), 0) : max(end - len(listed), 0)]
+    verdicts = [_verdict_json(replay, index) for index in shown]
+    notes = [_note_json(replay, position) for position in noted_shown]
     return {
         "part": _part_json(replay, part),
         **answer_of(replay).explained_json(part, of_part),
         "sums": [] if part.event_id is not None else sums_json(replay.sums(part), answer_of(replay).period_text),
-        "verdicts": [_verdict_json(replay, index) for index in shown],
-        "notes": [_note_json(replay, position) for position in notes],
-        "clauses": _clauses(replay, part, shown, notes, language),
+        "verdicts": verdicts,
+        "notes": notes,
+        "clauses": _clauses(replay, part, verdicts, notes, language),
     }, len(listed) + len(noted_listed)
 
 
@@ -199,15 +201,15 @@ def _policy_json(policy: Policy) -> dict[str, Any]:
 
 
 def _clauses(
-    replay: Replay, part: Part, shown: Sequence[int], noted: Sequence[int], language: str
+    replay: Replay,
+    part: Part,
+    verdicts: Sequence[dict[str, Any]],
+    notes: Sequence[dict[str, Any]],
+    language: str,
 ) -> list[dict[str, Any]]:
     """The clauses that the rules, verdicts and notes rest on, once for each policy that judged by them."""
-    named = replay.rules_shown(part)
-    for index in shown:
-        told, place = replay.teller(index)
-        named.append((told.judged[place].verdict, told.policy_of(place)))
-    for position in noted:
-        told = replay.teller_of_note(position)
-        named.append((told.notes[position], told.policy_of_note(position)))
-    used = {(name, policy.hash): policy for name, policy in named}
+    judging = {policy.hash: policy for policy in (*replay.policies.own, *replay.policies.beside)}
+    used = {(name, policy.hash): policy for name, policy in replay.rules_shown(part)}
+    for key, told in (("verdict", verdicts), ("note", notes)):
+        used |= {(item[key], item["policy_hash"]): judging[item["policy_hash"]] for item in told}
     return [clause_json(policy, name, language) for (name, _), policy in used.items()]

@@ -23,6 +23,8 @@ _CAUSES: Final[dict[str, tuple[str, ...]]] = {
     BEFORE_OPENING: (_OPENING,),
 }
 """By verdict or note, what would have had to stand before."""
+LACKING: Final = frozenset(_CAUSES)
+"""The verdicts and notes that what lacks its cause may have."""
 _ALL: Final = frozenset(name for names in _CAUSES.values() for name in names)
 _About = tuple[str, str, str | None, int]
 """Whose event of which type it is, about which order or creator, and its instant."""
@@ -38,11 +40,11 @@ class Causes:
                 self._places[_about(event, event.type, event.occurred_at)].append(event.position)
 
     def after(self, event: Event, made: str, at: int) -> int | None:
-        """The position of the first cause behind an event, at the instant at which that got a verdict or note.
+        """The position of the first cause behind an event, at the instant at which that got one of the LACKING.
 
         None where it lacks none.
         """
-        found = [self._first(event, name, at) for name in _CAUSES.get(made, ())]
+        found = [self._first(event, name, at) for name in _CAUSES[made]]
         return next((position for position in found if position is not None), None)
 
     def opens_after(self, event: Event) -> bool:

@@ -19,7 +19,7 @@ from domain.policy import Policy, start_of_month
 from domain.rules.contributions import Contribution, FigureSum
 from replay.history.in_vain import retractions_in_vain
 from replay.history.readers import EVERYTHING_SHOWN, Reader
-from replay.history.same_instant import Causes
+from replay.history.same_instant import LACKING, Causes
 from replay.history.timeline import RETRACTED, Moment, events_of, retracted_positions
 from replay.policies.catalog import Choice
 from replay.policies.names import level_names
@@ -266,7 +266,7 @@ class Replay(ABC):
 
         The event is named by its position, with its verdict or note and the instant of that.
         """
-        return self.causes.after(self.events[position], made, at)
+        return self.causes.after(self.events[position], made, at) if made in LACKING else None
 
     @cached_property
     def causes(self) -> Causes:

@@ -38,10 +38,12 @@ class LargeKnown:
         return LargeKnown(self.only(self.columns.position <= position).columns, self.records.upto(position))
 
     def only(self, kept: "NDArray[np.bool_]") -> "LargeKnown":
-        """The same without some rows."""
-        if kept.all():
+        """The same without some rows; where only the last ones go, nothing is copied."""
+        count = int(kept.sum())
+        if count == len(kept):
             return self
-        arrays = [getattr(self.columns, name)[kept] for name in TYPES]
+        rows = slice(count) if kept[:count].all() else kept
+        arrays = [getattr(self.columns, name)[rows] for name in TYPES]
         return LargeKnown(Columns._make([*arrays, *self.columns[len(TYPES) :]]), self.records)
 
 

@@ -1,17 +1,15 @@
 """Texts in columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from projections.terminal.tables import cells
 
 
 def table(header: list[str], rows: list[list[str]], tails: list[str], last: str = "") -> Iterator[str]:
     """Columns as wide as what stands in them; figures to the right, and a tail of any width."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(map(cells, column)) for column in columns]
-    for row, tail in zip([header, *rows], [last, *tails], strict=True):
-        padded = [_pad(cell, width, index) for index, (cell, width) in enumerate(zip(row, widths, strict=True))]
-        yield f"{'  '.join(padded)}  {tail}".rstrip()
+    columns = [_as_wide(column, index) for index, column in enumerate(zip(header, *rows, strict=True))]
+    for row, tail in zip(zip(*columns, strict=True), [last, *tails], strict=True):
+        yield f"{'  '.join(row)}  {tail}".rstrip()
 
 
 def padded(text: str, width: int) -> str:
@@ -19,6 +17,12 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 
 
-def _pad(text: str, width: int, index: int) -> str:
-    is_figure = index > 0 and text[:1] in "+-0123456789"
-    return " " * (width - cells(text)) + text if is_figure else padded(text, width)
+def _as_wide(column: Sequence[str], index: int) -> list[str]:
+    """The texts of a column, each as wide as the widest."""
+    taken = [*map(cells, column)]
+    width = max(taken)
+    blanks = (" " * (width - own) for own in taken)
+    return [
+        blank + text if index > 0 and text[:1] in "+-0123456789" else text + blank
+        for text, blank in zip(column, blanks, strict=True)
+    ]
