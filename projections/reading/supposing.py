@@ -10,6 +10,7 @@ from replay.hypothetical.overlay import overlaid
 from replay.hypothetical.proving import Proved, proved_ways
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Replay
+from replay.replaying.hypothetical import PROVED_EVENTS_MAX
 
 _TIMES_PROVED: Final = 2
 """So many replays stand beside the one that ways lead from: one is made while the one before it goes."""
@@ -37,7 +38,7 @@ def supposed_beside(reading: Reading, now: Replay, supposing: Supposing, option:
         return overlaid(now, supposing.events, until, None, supposing.choice)
 
 
-def ways_within(reading: Reading, now: Replay) -> Proved:
-    """The ways from a replay, proved within the budget. Raises Problem where there is no room."""
+def ways_within(reading: Reading, now: Replay, events_max: int = PROVED_EVENTS_MAX) -> Proved:
+    """The ways from a replay, of no more events than that proved within the budget. Raises Problem without room."""
     with reading.room(now.subject, now.scheme, now.moment.position, _TIMES_PROVED):
-        return proved_ways(now)
+        return proved_ways(now, events_max)

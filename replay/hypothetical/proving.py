@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from replay.hypothetical.overlay import laid_over
 from replay.replaying.base import Replay
-from replay.replaying.hypothetical import Hypothetical, NoWay, Way
+from replay.replaying.hypothetical import PROVED_EVENTS_MAX, TOO_MANY_TO_PROVE, Hypothetical, NoWay, Way
 from replay.schemes.registry import SCHEMES, ways_of
 
 
@@ -22,8 +22,8 @@ class Proved(NamedTuple):
     """The kinds of those that were proposed and do not hold."""
 
 
-def proved_ways(replay: Replay) -> Proved:
-    """The ways from where a replay stands to the next level.
+def proved_ways(replay: Replay, events_max: int = PROVED_EVENTS_MAX) -> Proved:
+    """The ways from where a replay stands to the next level; those of more than so many events are only told of.
 
     What came after its `as_of` in truth plays no part in them, but in an agency's, which may name creators whose
     records are read anew.
@@ -31,9 +31,11 @@ def proved_ways(replay: Replay) -> Proved:
     if not SCHEMES[replay.scheme].reads_others:
         replay = replay.with_open_future()
     found = ways_of(replay.scheme)(replay, overlay_of(replay))
-    held = tuple(way for way in found.ways if proved(replay, way, found.next_level))
-    unproved = tuple(way.kind for way in found.ways if way not in held)
-    return Proved(found.next_level, held, found.unreachable, unproved)
+    tried = [way for way in found.ways if len(way.events) <= events_max]
+    long = [NoWay(way.kind, TOO_MANY_TO_PROVE, way.asks) for way in found.ways if len(way.events) > events_max]
+    held = tuple(way for way in tried if proved(replay, way, found.next_level))
+    unproved = tuple(way.kind for way in tried if way not in held)
+    return Proved(found.next_level, held, (*long, *found.unreachable), unproved)
 
 
 def overlay_of(replay: Replay) -> Callable[[Sequence[Hypothetical], int], Replay]:

@@ -19,7 +19,7 @@ from replay.errors import UsageError
 from replay.hypothetical import proving
 from replay.hypothetical.proving import proved, proved_ways
 from replay.replaying.base import Replay
-from replay.replaying.hypothetical import Hypothetical, Need, NoWay, Way, Ways
+from replay.replaying.hypothetical import TOO_MANY_TO_PROVE, Hypothetical, Need, NoWay, Way, Ways
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
 from tests.conftest import SOAK
@@ -70,6 +70,14 @@ def test_a_way_beyond_the_next_level_is_none_where_less_reaches_that(base: Repla
     beyond = way(good(152), good(151), level="bronze-3")
     assert proved(base, beyond) and not proved(base, beyond, "bronze-2")
     assert proved(base, way(good(2), good(1)), "bronze-2")
+
+
+def test_a_way_of_more_events_than_are_laid_is_only_told_of(base: Replay) -> None:
+    full, told = proved_ways(base), proved_ways(base, 3)
+    (reviewed,) = full.ways
+    assert proved_ways(base, len(reviewed.events)) == full and len(reviewed.events) == 4
+    assert not told.ways and not told.unproved
+    assert told.unreachable == (NoWay(reviewed.kind, TOO_MANY_TO_PROVE, reviewed.asks), *full.unreachable)
 
 
 def test_time_alone_reaches_at_its_instant(store: Store, tmp_path: Path) -> None:
