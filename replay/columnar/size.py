@@ -31,9 +31,9 @@ MANY_TO_READ: Final = 4_000
 """From so many on also subjects of which all that was known is then read and judged again."""
 
 
-MANY_TO_JUDGE: Final = 20_000
-"""From so many records of a subject on, what a late event or a correction has to be judged again of it is read as
-columns: an event that is read plainly costs some five times as much."""
+MANY_TO_JUDGE: Final = 50_000
+"""From so many records of a subject on, what a late event or a correction has judged again of it is read as columns: to
+read and judge so many plainly takes about as long as that and loading the compiled rules."""
 
 
 MANY_TO_COMPILE: Final = 60_000
