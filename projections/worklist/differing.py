@@ -174,7 +174,7 @@ def _made_json(row: Any) -> dict[str, Any]:
 
 def _differing(tables: Tables, scheme: str, filters: Filters) -> Select[Any]:
     found, aside, rows = tables["decisions"], tables["set_aside"], view_of(scheme).period_rows
-    now = outcome_in(tables, scheme, rows, PeriodNamed(found, "period", "as_of"))
+    now = outcome_in(tables, scheme, rows, PeriodNamed(found, "period", found.c.as_of))
     is_aside = (aside.c.subject == found.c.subject) & (aside.c.scheme == found.c.scheme)
     same_without_row = and_(now.state.is_(None), found.c.state.in_(sorted(rows.without_row)))
     differs = or_(
@@ -212,8 +212,8 @@ def _differing_json(row: Any) -> dict[str, Any]:
 
 def _announced(tables: Tables, scheme: str, filters: Filters) -> Select[Any]:
     found, decided = tables["announced"], tables["decisions"].alias("decided")
-    unit = scheme_of(scheme).periods.unit
-    now = outcome_in(tables, scheme, view_of(scheme).period_rows, PeriodNamed(found, "period", "ends_at"))
+    unit, rows = scheme_of(scheme).periods.unit, view_of(scheme).period_rows
+    now = outcome_in(tables, scheme, rows, PeriodNamed(found, "period", rows.as_of(found.c.ends_at)))
     has_period = func.length(found.c.period) == _PERIOD_CHARS[unit]
     not_as_decided = found.c.level.is_distinct_from(decided.c.level)
     not_as_now = found.c.level.is_distinct_from(now.level)

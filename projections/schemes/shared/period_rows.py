@@ -21,14 +21,18 @@ class PeriodRows(NamedTuple):
     without_row: frozenset[str] = frozenset()
     """States of subjects that have no row."""
 
+    def as_of(self, over: ColumnElement[int]) -> ColumnElement[int]:
+        """As of when a period is decided, by the instant at which it is over, where the history tells its level."""
+        return over if self.next_begun_with is not None else over - 1
+
 
 class PeriodNamed(NamedTuple):
     """The columns by which rows of another table name a period."""
 
     of: Table
     period: str
-    ends_at: str
-    """The instant at which it is evaluated."""
+    as_of: ColumnElement[int]
+    """As of which instant it is decided."""
 
 
 class OutcomeNow(NamedTuple):
@@ -55,7 +59,7 @@ def outcome_in(tables: Tables, scheme: str, rows: PeriodRows, asked: PeriodNamed
         score = case((table.c.level.is_not(None), table.c[rows.score]))
         return OutcomeNow([(table, same)], table.c.state, table.c.level, score)
     history, before = (tables["history"].alias(name) for name in ("standing", "before"))
-    of_scheme = (before.c.subject == subject, before.c.scheme == scheme, before.c.from_at <= asked.of.c[asked.ends_at])
+    of_scheme = (before.c.subject == subject, before.c.scheme == scheme, before.c.from_at <= asked.as_of)
     last = select(func.max(before.c.number)).where(*of_scheme).correlate(asked.of)
     stands = (history.c.subject == subject, history.c.scheme == scheme, history.c.number == last.scalar_subquery())
     touched = tables[rows.table].alias("touched")
@@ -64,7 +68,7 @@ def outcome_in(tables: Tables, scheme: str, rows: PeriodRows, asked: PeriodNamed
     joined, scores = [(history, and_(*stands)), (table, same)], [table.c[rows.score], 0]
     if rows.next_begun_with is not None:
         following = tables[rows.table].alias("following")
-        begins = following.c.begins_at == asked.of.c[asked.ends_at]
+        begins = following.c.begins_at == asked.as_of
         joined.append((following, and_(following.c.subject == subject, following.c.month > period, begins)))
         scores.insert(0, following.c[rows.next_begun_with])
     score = case((history.c.state.is_not(None), func.coalesce(*scores)))

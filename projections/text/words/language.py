@@ -135,16 +135,15 @@ class Words:
 
     def added_figure(self, name: str) -> str:
         """What a figure is called that events add to."""
-        return str(self._words["figures"][name])
+        found = self.code("added", name)
+        return found if found != name else self.code("figure", name)
 
     def need(self, name: str, amount: int, told: str) -> str:
         """So much of what a way to a level asks for, as what is done, or as a figure; `told` is the amount as text."""
         sentences: dict[str, str] = self._words["needs"]
         if name in sentences:
             return sentences[f"{name}_one" if amount == 1 and f"{name}_one" in sentences else name].format(amount=told)
-        return self.hypothetical(
-            "need", figure=self._words["figures"].get(name, self.code("figure", name)), amount=told
-        )
+        return self.hypothetical("need", figure=self.added_figure(name), amount=told)
 
     def sum_line(self, name: str) -> str:
         """Where a part of such a figure comes from, or which bound cuts it."""

@@ -11,7 +11,7 @@ import pytest
 from domain.events import CATALOGUE
 from domain.languages import LANGUAGES
 from domain.rules.comparison import Comparison
-from projections.contract.parts.vocabulary import NOTES, VERDICTS
+from projections.contract.parts.vocabulary import FIGURES, NOTES, VERDICTS
 from projections.desk.framing.language import words_of
 from projections.http.problems import NOT_WRITTEN_DOWN, UNAVAILABLE
 from projections.text.words import Words
@@ -167,3 +167,17 @@ def test_all_that_ways_ask_for_is_told_in_a_sentence(language: str) -> None:
     assert Words("en", {}).need("good_reviews", 1, "1") == "1 good review of a new order"
     assert Words("en", {}).need("complaint_rate", 1, "1") == "1 for the complaint rate"
     assert Words("zh", {}).need("good_reviews", 1, "1") == "新订单的好评 1 个"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_figure_that_events_add_to_has_a_name(language: str) -> None:
+    """Of its own, or that of the figure of answers with the same code."""
+    words = Words(language, {})
+    named = {figure: words.added_figure(figure) for figure in FIGURES}
+    assert not [name for name in named.values() if "_" in name]
+    if language in OTHERS:
+        assert not [figure for figure, name in named.items() if figure == name]
+    table = tomllib.loads((ROOT / f"projections/text/words/names/{language}.toml").read_text("utf-8"))
+    assert table["added"].keys() <= {*FIGURES}
+    assert not [code for code, name in table["added"].items() if table["figure"].get(code) == name]
+    assert (words.added_figure("score") == words.code("figure", "score")) is False

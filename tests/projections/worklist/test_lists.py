@@ -256,6 +256,33 @@ def test_the_announcements_that_differ_are_those_that_an_audit_finds(location: s
             assert row["decided"]["level"] != row["announced"]
 
 
+def test_an_announced_level_is_held_against_what_a_period_is_decided_as_of(location: str, tmp_path: Path) -> None:
+    """Of what happens at the very instant that ends a month, a reputation takes in nothing, Firefly points all."""
+    at, creator = "2022-12-01T00:00:00+08:00", {"subject": "creator/li"}
+    made = [
+        event("merchant.onboarded", "open", "2022-09-01T00:00:00+08:00", category="fresh"),
+        paid("o-1", "2022-11-30T10:00:00+08:00"),
+        event("review.posted", "good", at, order="o-1", quality=5),
+        event("creator.registered", "r", "2022-09-01T00:00:00+08:00", **creator),
+        event("points.earned", "p", at, task="t-1", points=100, **creator),
+    ]
+    told = (("merchant/m-1", REPUTATION, (None, "bronze-1")), ("creator/li", FIREFLY, ("firefly-1", "firefly-2")))
+    for subject, scheme, levels in told:
+        for level in levels:
+            announced = {"subject": subject, "scheme": scheme, "period": "2022-11", "level": level}
+            made.append(event("level.announced", f"{scheme}-{level}", "2022-12-20T00:00:00+08:00", **announced))
+    create_store(location)
+    with open_store(location) as store:
+        assert ingest_events(store, made, tmp_path)[0].recorded == len(made)
+        with open_views(store, make=True) as views:
+            rebuild(views, Asked(sample=0))
+        by_audit = {(row["scheme"], row["announced"]) for row in audit_json(store, Selection())["announced"]}
+        with snapshot_beside(store) as snapshot:
+            rows = all_rows(announcements_differing, snapshot)
+    assert {(row["scheme"], row["announced"]) for row in rows} == by_audit
+    assert by_audit == {(REPUTATION, "bronze-1"), (FIREFLY, "firefly-1")}
+
+
 # --- the dispute ------------------------------------------------------------------------------------------------------
 
 
