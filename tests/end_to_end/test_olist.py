@@ -15,6 +15,8 @@ from domain.calendar import parse_instant
 from fixtures import olist
 from replay.history.timeline import Asked, Moment, resolve
 from replay.integrity.verify import verify
+from replay.mapping.asking import to_read
+from replay.parsing.parse import read_line
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.registry import replay_subject
 from replay.store.base import Store
@@ -62,6 +64,17 @@ def test_every_event_is_recorded_once(olist_store: Store, olist_lines: str, tmp_
     again, _ = ingest_files(olist_store, [olist_lines], tmp_path / "rejects.jsonl")
     assert (again.recorded, again.known, again.refused) == (0, sum(expected.values()), 0)
     assert verify(olist_store).problems == []
+
+
+@pytest.mark.slow
+def test_a_mapping_and_a_query_make_the_same_events_of_the_files(olist_lines: str) -> None:
+    """In the same order and canonical form, without a line of Python."""
+    files = [str(FOLDER / name) for name in olist.COLUMNS]
+    read = to_read(ROOT / "fixtures" / "olist.toml", files, None, str(ROOT / "fixtures" / "olist.sql"))
+    mapped = [line for name in read.names for block in read.read(name) for line in block.lines]
+    expected = Path(olist_lines).read_bytes().splitlines()
+    assert len(mapped) == len(expected) == 33_005
+    assert [read_line(line) for line in mapped] == [read_line(line) for line in expected]
 
 
 def test_sums_come_out_whole(olist_store: Store) -> None:
