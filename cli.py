@@ -25,6 +25,11 @@ ENTRIES: Final = {
         "projections.commands.mapping.convert",
         "Print the events that the rows of FILEs give by MAPPING, as 'ingest' takes them, one a line.",
     ),
+    "map": Entry(
+        RECORD,
+        "projections.commands.mapping.maps",
+        "Propose a mapping file for tables of others; check how one fits a file's columns.",
+    ),
     "erase-buyer": Entry(
         RECORD,
         "projections.commands.record",

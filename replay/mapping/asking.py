@@ -1,13 +1,17 @@
 """What a command was asked to read by a mapping: files, or a query; all is checked before anything is read."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from replay.errors import UsageError
 from replay.mapping.document import QUERY, Mapping, read_mapping
 from replay.mapping.mapped import blocks_of, blocks_of_query
-from replay.mapping.queries import RowQuery
+from replay.mapping.queries import RowQuery, query_table
+from replay.mapping.rows import RowTable
+from replay.mapping.tables import table_of
 from replay.mapping.unpacking import files_of
 from replay.parsing.lines import STANDARD_INPUT, Block, check_files
 
@@ -19,6 +23,9 @@ class ToRead(NamedTuple):
     names: tuple[str, ...]
     """Of files, or of the one that holds the query."""
     read: Callable[[str], Iterator[Block]]
+    """Makes blocks of one."""
+    table: Callable[[str, int, ExitStack], RowTable]
+    """The rows of one as they are, in batches of so many."""
 
 
 def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None) -> ToRead:
@@ -33,7 +40,7 @@ def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None
             raise UsageError(f"no FILE is named; name the files whose rows {mapping.name} takes, or '-'")
         names = files_of(files)
         check_files(names)
-        return ToRead(mapping, names, lambda name: blocks_of(mapping, name))
+        return ToRead(mapping, names, partial(blocks_of, mapping), partial(table_of, mapping))
     if mapping.format != QUERY:
         raise UsageError(f"{mapping.name} takes rows of files in the format {mapping.format}; --query needs: query")
     check_files((query,))
@@ -42,4 +49,9 @@ def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None
     tables = files_of(files) if files else ()
     check_files(tables)
     asked = RowQuery(query, url, tables)
-    return ToRead(mapping, (query,), lambda _: blocks_of_query(mapping, asked))
+    return ToRead(
+        mapping,
+        (query,),
+        lambda _: blocks_of_query(mapping, asked),
+        lambda _, rows, stack: query_table(mapping, asked, rows, stack),
+    )

@@ -82,6 +82,12 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         ("refused-店.jsonl", "--lang", "zh"),
     ],
     "convert": [("店-map.toml", "店.csv"), ("店-map.toml", "没有.csv"), ("店.toml", "店.csv", "--lang", "zh")],
+    "map new": [("店.csv",), ("没有.csv",)],
+    "map check": [
+        ("店-map.toml", "店.csv", "--lang", "zh"),
+        ("店-map.toml", "店.csv", "--format", "json"),
+        ("店.toml",),
+    ],
     "verify": [(), ("--lang", "zh")],
     "seal": [(), ("--lang", "zh")],
     "head": [()],
