@@ -34,7 +34,7 @@ _UNKNOWN: Final = "?"
 _TIME: Final = re.compile(r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}[T ]?.*")
 
 
-class Sample(NamedTuple):
+class SampledTable(NamedTuple):
     """The form of a file, and its first rows."""
 
     keys: dict[str, str]
@@ -61,7 +61,7 @@ def proposal(name: str) -> str:
     return "\n".join([*head, *events]) + "\n"
 
 
-def _sample(name: str) -> Sample:
+def _sample(name: str) -> SampledTable:
     with ExitStack() as stack:
         source = opened(name, stack)
         head = source.stream.read(SAMPLE_BYTES)
@@ -88,23 +88,25 @@ def _decoded(name: str, head: bytes) -> tuple[str, str]:
     raise BrokenInput(f"{printable(name)} is no text that is known; save it as UTF-8")
 
 
-def _sample_of_values(encoding: str, text: str) -> Sample:
+def _sample_of_values(encoding: str, text: str) -> SampledTable:
     first = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row][: SAMPLE_ROWS + 1]
     keys = {"format": "tsv"} if delimiter == "\t" else {"format": "csv"}
     keys |= {"encoding": encoding} if encoding != "utf-8" else {}
     keys |= {"delimiter": delimiter} if delimiter not in (",", "\t") else {}
-    return Sample(keys, rows[0], [row for row in rows[1:] if len(row) == len(rows[0])])
+    return SampledTable(keys, rows[0], [row for row in rows[1:] if len(row) == len(rows[0])])
 
 
-def _sample_of_lines(text: str) -> Sample:
+def _sample_of_lines(text: str) -> SampledTable:
     found = [msgspec.json.decode(line, type=dict) for line in text.splitlines()[:SAMPLE_ROWS] if line.strip()]
     columns = list(dict.fromkeys(key for row in found for key in row))
-    return Sample({"format": "jsonl"}, columns, [[str(row.get(column) or "") for column in columns] for row in found])
+    return SampledTable(
+        {"format": "jsonl"}, columns, [[str(row.get(column) or "") for column in columns] for row in found]
+    )
 
 
-def _sample_of_arrow(name: str, whole: io.BytesIO) -> Sample:
+def _sample_of_arrow(name: str, whole: io.BytesIO) -> SampledTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -117,7 +119,7 @@ def _sample_of_arrow(name: str, whole: io.BytesIO) -> Sample:
         raise BrokenInput(f"{printable(name)} cannot be read: {error}") from None
     table = table.slice(0, SAMPLE_ROWS)
     texts = [texts_of(table.column(column)) for column in table.column_names]
-    return Sample(
+    return SampledTable(
         {"format": "parquet" if is_parquet else "arrow"},
         table.column_names,
         [list(row) for row in zip(*texts, strict=True)],
@@ -131,7 +133,7 @@ def _arrow_table(whole: io.BytesIO) -> Any:
     return opens(whole).read_all()
 
 
-def _roles(sample: Sample) -> dict[str, str]:
+def _roles(sample: SampledTable) -> dict[str, str]:
     """The columns that look like something, by what they look like; `?` for what none looks like."""
     found: dict[str, str] = {}
     for column in sample.columns:
@@ -142,7 +144,7 @@ def _roles(sample: Sample) -> dict[str, str]:
     return found
 
 
-def _may_be(role: str, sample: Sample, column: str) -> bool:
+def _may_be(role: str, sample: SampledTable, column: str) -> bool:
     """Whether a column whose name says that it is a time holds times."""
     if role not in ("received", "paid", "answered", "at"):
         return True
@@ -151,7 +153,7 @@ def _may_be(role: str, sample: Sample, column: str) -> bool:
     return bool(values) and all(_TIME.fullmatch(value) for value in values)
 
 
-def _paid(sample: Sample, roles: dict[str, str]) -> list[str]:
+def _paid(sample: SampledTable, roles: dict[str, str]) -> list[str]:
     if "amount" not in roles:
         return []
     values = dict(zip(sample.columns, zip(*sample.rows, strict=True), strict=False)).get(roles["amount"], ())
