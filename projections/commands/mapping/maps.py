@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from projections.commands.asking.options import EXIT_NOT_ALL, command, format_option, group
 from projections.commands.mapping.options import query_options
-from projections.commands.options import EXIT_NOT_ALL, command, format_option, group
 from projections.configuration.settings import language_option
 
 
