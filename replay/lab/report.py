@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from domain.calendar import shanghai_text
 from domain.languages import LANGUAGES
-from domain.policy import Policy
+from domain.policy import Policy, term_at, terms_of
 from domain.version import PROGRAM_VERSION
 from replay.lab.moves import MOVES, SAME
 from replay.lab.parameters import differing
@@ -20,6 +20,7 @@ from replay.lab.thresholds import Threshold
 from replay.lab.trial import PolicyTrial, TrialPeriod
 from replay.policies.benefits import every_benefit
 from replay.policies.names import level_names
+from replay.schemes.registry import SCHEMES
 from replay.store.record import encode_json
 
 FORM: Final = 1
@@ -106,9 +107,12 @@ def _baseline_policies(trial: PolicyTrial) -> list[Policy]:
 
 def _parameters_json(trial: PolicyTrial, candidate: Policy) -> list[dict[str, Any]]:
     """The values that differ from the version that judges the last period: old and new; null for none."""
-    last = trial.periods[-1].then.baseline
+    period = trial.periods[-1]
+    last, month = period.then.baseline, period.counted
     versions = [item for item in (*last.own, *last.beside) if item.scheme == candidate.scheme]
-    judging = max(versions, key=lambda policy: policy.in_force_from)
+    # Agencies are judged days after their month, when a version may be in force that does not judge it.
+    within = period.then.moment.as_of if month is None else month.ends - 1
+    judging = term_at(terms_of(versions, SCHEMES[candidate.scheme].replay.period_start), within).policy
     return [{"scheme": candidate.scheme, **item._asdict()} for item in differing(judging, candidate)]
 
 

@@ -14,13 +14,13 @@ from replay.lab.report import report_json
 from replay.lab.running import run_trial
 from replay.lab.tally import limit_way
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
-from replay.policies.catalog import shipped
+from replay.policies.catalog import Choice, shipped
 from replay.schemes.registry import SCHEMES, Scheme
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import Event, event
 from tests.worlds.merchant_reputation import with_values
-from tests.worlds.trials import late_ledger, learn
+from tests.worlds.trials import folder_of, late_ledger, learn
 
 MIDNIGHT = "2022-12-01T00:00:00+08:00"
 """It belongs to December; of November it is the instant as of which creators are judged."""
@@ -127,3 +127,18 @@ def test_limits_change_where_nobody_moves(ledger: Store, tmp_path: Path) -> None
         {"limit": "gmv_fen", **nothing, "lower": 2},
         {"limit": "orders", **nothing, "higher": 2},
     ]
+
+
+def test_a_version_that_came_in_after_the_month_is_not_what_a_candidate_changes(ledger: Store, tmp_path: Path) -> None:
+    """Agencies of December are judged on 3 January, a day after another version came in."""
+    learn(ledger, [at_once("mcn.onboarded", "1", "2022-08-01T00:00:00+08:00", "mcn/a")], tmp_path)
+    (shown,) = shipped("mcn-level")
+    early = with_values(shown, id="early", in_force_from="2020-01-01T00:00:00Z", novice_months=2)
+    late = with_values(shown, id="late", in_force_from="2023-01-02T00:00:00+08:00", novice_months=4)
+    candidate = with_values(shown, id="tried", novice_months=3)
+    creators = shipped("creator-level")
+    choice = Choice(folder=folder_of([early, late, *creators], tmp_path / "policies"))
+    for month, old in (("2022-12", 2), ("2023-01", 4)):
+        made = trial_of(ledger, {"mcn-level": candidate}, AskedTrial("mcn-level", month, month), choice)
+        (found,) = report_json(made, run_trial(ledger, made))["parameters"]
+        assert (found["parameter"], found["old"], found["new"]) == ("novice_months", old, 3)
