@@ -4,18 +4,19 @@ What holds at the moment comes from the history of the level, as the views hold 
 replayed for this. Levels and states are compared, not scores: a restated score may leave a level what it was.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 
 from domain.calendar import parse_instant
 from projections.reading.reader import Snapshot
-from replay.decisions.audit import as_of_announced
+from projections.views.step import standing_retractions
+from replay.decisions.audit import as_of_announced, as_of_named
 from replay.history.readers import Reader
-from replay.history.timeline import Moment, decisions_on, events_of_types, retracted_positions
+from replay.history.timeline import RETRACTED, Moment, decisions_on, events_of_types, retracted_positions
 from replay.store.base import Store
-from replay.store.queries import length_of, tally
+from replay.store.queries import length_of
 
 SEARCHED_EVENTS: Final = 20_000
 """Announcements are looked for in streams of so many records: no index finds them."""
@@ -89,8 +90,7 @@ def disputes_in(views: Snapshot, store: Store, subjects: Sequence[str], reader: 
             Claim(row.subject, row.scheme, row.period, row.as_of, "decided", row.state, row.level, row.position)
             for row in rows
         )
-    for subject in subjects if tally(store).get(_SAID_BY[0]) else ():
-        claims += _announced(store, subject, None, views.standing.position)
+    claims += _announced_in(views, store, subjects)
     by_level: dict[tuple[str, str], list[Claim]] = {}
     for claim in claims:
         if claim.as_of <= views.standing.as_of:
@@ -113,15 +113,37 @@ def _latest(claims: Iterable[Claim]) -> list[Claim]:
     return list({(claim.subject, claim.scheme, claim.period): claim for claim in claims}.values())
 
 
-def _announced(store: Store, subject: str, scheme: str | None, position: int) -> list[Claim]:
-    """The announcements that stand, of one scheme or of all; none of a stream that is too long to be searched."""
+def _announced_in(views: Snapshot, store: Store, subjects: Sequence[str]) -> Iterator[Claim]:
+    """The announcements on some subjects that stand, as the views hold them."""
+    table, gone = views.tables["announced"], retracted_in(views, subjects)
+    query = select(table).where(table.c.subject.in_(subjects)).order_by(table.c.position)
+    for row in views.connection.execute(query):
+        as_of = as_of_named(store, row.scheme, row.period)
+        if row.position not in gone and as_of is not None:
+            yield Claim(row.subject, row.scheme, row.period, as_of, "announced", None, row.level, row.position)
+
+
+def retracted_in(views: Snapshot, subjects: Collection[str]) -> set[int]:
+    """The positions of what known retractions take out of some subjects."""
+    life = views.tables["life"].c
+    query = select(life.subject, life.position, life.value).where(
+        life.subject.in_(sorted(subjects)), life.type == RETRACTED
+    )
+    by_subject: dict[str, list[tuple[int, int]]] = {}
+    for row in views.connection.execute(query):
+        by_subject.setdefault(row.subject, []).append((row.position, row.value))
+    return {target for found in by_subject.values() for target in standing_retractions(found)}
+
+
+def _announced(store: Store, subject: str, scheme: str, position: int) -> list[Claim]:
+    """The announcements of a scheme that stand; none of a stream that is too long to be searched."""
     if length_of(store, subject) > SEARCHED_EVENTS:
         return []
     events = list(events_of_types(store, subject, _SAID_BY, position))
     gone = retracted_positions(events)
     claims = []
     for event in events:
-        if event.type != _SAID_BY[0] or event.position in gone or scheme not in (None, event.data.scheme):
+        if event.type != _SAID_BY[0] or event.position in gone or event.data.scheme != scheme:
             continue
         as_of = as_of_announced(store, event.data)
         if as_of is not None:

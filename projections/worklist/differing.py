@@ -6,19 +6,18 @@ decision, or which no run decided, from either. Both are read from the latest pe
 scheme at a time, by an index; for one page no more than so many are looked at, and it says where to go on.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, not_, or_, select, tuple_
 
 from domain.calendar import shanghai_text
+from projections.reading.disputes import retracted_in
 from projections.reading.reader import Snapshot
 from projections.schemes.registry import view_of
 from projections.schemes.shared.period_rows import OutcomeNow, PeriodNamed, outcome_in
-from projections.views.step import standing_retractions
 from projections.views.tables import Tables
 from projections.worklist.looking import LOOKED_AT, Filters, Key, ListPage
-from replay.history.timeline import RETRACTED
 from replay.schemes.registry import SCHEMES, scheme_of
 
 _SUBJECTS_AT_ONCE: Final = 500
@@ -48,7 +47,7 @@ def announcements_differing(
 ) -> ListPage:
     """The announced levels that were not decided so; what was retracted was never announced."""
     found = _page(at, _ANNOUNCED, filters, after, limit, looked_at)
-    gone = _retracted(at, {row["subject"] for row in found.rows})
+    gone = retracted_in(at, {row["subject"] for row in found.rows})
     return found._replace(rows=[row for row in found.rows if row["position"] not in gone])
 
 
@@ -74,7 +73,7 @@ def announcements_counted(at: Snapshot, scheme: str, filters: Filters, looked_at
     rows = list(at.connection.execute(wanted.with_only_columns(columns.subject, columns.position)))
     gone = set[int]()
     for start in range(0, len(rows), _SUBJECTS_AT_ONCE):
-        gone |= _retracted(at, {row.subject for row in rows[start : start + _SUBJECTS_AT_ONCE]})
+        gone |= retracted_in(at, {row.subject for row in rows[start : start + _SUBJECTS_AT_ONCE]})
     return ListCount(sum(row.position not in gone for row in rows), ends is None)
 
 
@@ -267,18 +266,6 @@ def _announced_json(row: Any) -> dict[str, Any]:
         "now": now,
         "is_period": bool(row.has_period),
     }
-
-
-def _retracted(at: Snapshot, subjects: Collection[str]) -> set[int]:
-    """The positions of what known retractions take out of some subjects."""
-    life = at.tables["life"].c
-    query = select(life.subject, life.position, life.value).where(
-        life.subject.in_(sorted(subjects)), life.type == RETRACTED
-    )
-    by_subject: dict[str, list[tuple[int, int]]] = {}
-    for row in at.connection.execute(query):
-        by_subject.setdefault(row.subject, []).append((row.position, row.value))
-    return {target for found in by_subject.values() for target in standing_retractions(found)}
 
 
 _DIFFERING: Final = Listed("decisions", _differing, _differing_json)

@@ -13,6 +13,8 @@ from domain.calendar import month_of, month_text, parse_day, parse_month, shangh
 from fixtures.demo import MERCHANT, PERIOD
 from projections.projector.advance import advance
 from projections.projector.rebuild import Asked, rebuild
+from projections.reading.disputes import claims_on, disputes_in
+from projections.reading.disputes import disputed as not_borne_out
 from projections.reading.reader import Snapshot
 from projections.views.database import open_views
 from projections.worklist.answers import distribution_json, totals_json, worklist_json
@@ -21,6 +23,7 @@ from projections.worklist.differing import announcements_differing, decisions_di
 from projections.worklist.looking import Filters, bounds_of, snapshot_beside
 from replay.decisions.audit import Selection, audit_json
 from replay.decisions.decide import decide, period_of
+from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Asked as Asking
 from replay.history.timeline import resolve
 from replay.policies.catalog import shipped
@@ -254,6 +257,30 @@ def test_the_announcements_that_differ_are_those_that_an_audit_finds(location: s
     for row in rows:
         if row["is_period"] and row["decided"] is not None and row["decided"]["period"] == row["period"]:
             assert row["decided"]["level"] != row["announced"]
+
+
+def test_disputes_of_many_subjects_are_those_that_each_ones_records_tell(location: str, tmp_path: Path) -> None:
+    """Find reads what was announced from the views, a page of one subject from its records."""
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [*World(1).events(150), *announced_all()], tmp_path)
+        for scheme in (REPUTATION, FIREFLY):
+            decide(store, scheme, period_of(store, scheme, parse_month("2022-11"), None), None)
+        with open_views(store, make=True) as views:
+            rebuild(views, Asked(sample=0))
+        with snapshot_beside(store) as at:
+            moment = resolve(store, Asking(position=at.standing.position))._replace(as_of=at.standing.as_of)
+            units = list(at.connection.execute(select(at.tables["levels"].c.subject, at.tables["levels"].c.scheme)))
+            expected = []
+            for subject, scheme in units:
+                claims = claims_on(store, subject, scheme, moment, EVERYTHING_SHOWN)
+                past = at.tables["history"]
+                rows = select(past).where(past.c.subject == subject, past.c.scheme == scheme).order_by(past.c.number)
+                history = [dict(row._mapping) for row in at.connection.execute(rows)]
+                expected += not_borne_out(claims, history)
+            found = disputes_in(at, store, sorted({subject for subject, _ in units}), EVERYTHING_SHOWN)
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
+    assert sum(dispute.claim.kind == "announced" for dispute in found) > 5
 
 
 def test_an_announced_level_is_held_against_what_a_period_is_decided_as_of(location: str, tmp_path: Path) -> None:
