@@ -21,13 +21,10 @@ from replay.hypothetical.laid import supposed
 from replay.hypothetical.simple import SIMPLE, simple_events
 from replay.policies.catalog import Choice
 from replay.replaying.base import Policies, Replay
-from replay.replaying.hypothetical import PROVED_EVENTS_MAX
 from replay.schemes.registry import scheme_of, weight_under
 
 WAYS_EVENTS_MAX: Final = 2_000
 """On so many events a replay may rest whose ways are proved while a page of several cards is made."""
-_WAY_EVENTS_MAX: Final = 500
-"""So many events one of these ways may ask for: of more it is only told of."""
 
 
 class SchemeCard(NamedTuple):
@@ -102,20 +99,18 @@ def ways_of(sight: Sight, subject: str, told: Told, words: DeskWords) -> Sequenc
     if told.set_aside is not None or weight > WAYS_EVENTS_MAX or is_long(sight.store, subject):
         return ()
     replay = replayed(sight, subject, told.scheme)
-    found = _ways_from(sight, replay, told, words, _WAY_EVENTS_MAX)
+    found = _ways_from(sight, replay, told, words)
     for policy in replay.policies.previewed:
         choice = Choice(f"{policy.id}@{policy.hash}")
         then = sight.reading.replay(replay.subject, replay.scheme, sight.moment, sight.reader, choice)
-        told_then = ways_json(then, ways_within(sight.reading, then, _WAY_EVENTS_MAX), words.language)
+        told_then = ways_json(then, ways_within(sight.reading, then), words.language)
         names = words.shared.naming(told.level_names).naming(then.level_names(words.language))
         found.append(ways_section(told_then, names, policy.id))
     return found
 
 
-def _ways_from(
-    sight: Sight, replay: Replay, told: Told, words: DeskWords, events_max: int = PROVED_EVENTS_MAX
-) -> list[Section]:
-    found = ways_json(replay, ways_within(sight.reading, replay, events_max), words.language)
+def _ways_from(sight: Sight, replay: Replay, told: Told, words: DeskWords) -> list[Section]:
+    found = ways_json(replay, ways_within(sight.reading, replay), words.language)
     return [ways_section(found, words.shared.naming(told.level_names))]
 
 

@@ -10,8 +10,9 @@ from replay.hypothetical.overlay import overlaid
 from replay.hypothetical.proving import Proved, proved_ways
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Replay
-from replay.replaying.hypothetical import PROVED_EVENTS_MAX
 
+WAY_EVENTS_MAX: Final = 500
+"""Ways of so many events at most are proved while somebody waits; of longer ones it is told what they ask."""
 _TIMES_PROVED: Final = 2
 """So many replays stand beside the one that ways lead from: one is made while the one before it goes."""
 
@@ -38,7 +39,7 @@ def supposed_beside(reading: Reading, now: Replay, supposing: Supposing, option:
         return overlaid(now, supposing.events, until, None, supposing.choice)
 
 
-def ways_within(reading: Reading, now: Replay, events_max: int = PROVED_EVENTS_MAX) -> Proved:
+def ways_within(reading: Reading, now: Replay, events_max: int = WAY_EVENTS_MAX) -> Proved:
     """The ways from a replay, of no more events than that proved within the budget. Raises Problem without room."""
     with reading.room(now.subject, now.scheme, now.moment.position, _TIMES_PROVED):
         return proved_ways(now, events_max)

@@ -6,11 +6,11 @@ from typing import Final
 
 from domain.limits import AMOUNT_FEN_MAX, CREDIT_POINTS_MAX, POINTS_MAX
 from replay.errors import UsageError
-from replay.replaying.hypothetical import Hypothetical
+from replay.replaying.hypothetical import Hypothetical, named
 
 COUNT_MAX: Final = 100_000_000
 """So much is supposed at most."""
-EACH_MAX: Final = 10_000
+EACH_MAX: Final = 500
 """So many at most of what is an event each."""
 _ORDER_FEN: Final = 10_000
 _FEN_TO_A_YUAN: Final = 100
@@ -22,7 +22,7 @@ def _reviews(stars: int) -> Simple:
     """Reviews of the description and the service, each of an order of 100 yuan by somebody new."""
 
     def made(subject: str, count: int, at: int) -> Iterator[Hypothetical]:
-        for name in _names(count):
+        for name in _names(count, at):
             paid = {"order": name, "buyer": name, "amount": _ORDER_FEN}
             yield Hypothetical(at, subject, "order.paid", paid)
             yield Hypothetical(at, subject, "review.posted", {"order": name, "quality": stars, "service": stars})
@@ -31,20 +31,20 @@ def _reviews(stars: int) -> Simple:
 
 
 def _complaints(subject: str, count: int, at: int) -> Iterator[Hypothetical]:
-    for name in _names(count):
+    for name in _names(count, at):
         yield Hypothetical(at, subject, "order.complained", {"order": name})
 
 
 def _good_sales(subject: str, yuan: int, at: int) -> Iterator[Hypothetical]:
     """Sales of good goods by the showcase that come to so many yuan."""
     for number, amount in enumerate(_parts(yuan * _FEN_TO_A_YUAN, AMOUNT_FEN_MAX), 1):
-        sale = {"order": f"supposed-{number}", "amount": amount, "good_goods": True, "channel": "showcase"}
+        sale = {"order": named(at, number), "amount": amount, "good_goods": True, "channel": "showcase"}
         yield Hypothetical(at, subject, "sale.settled", sale)
 
 
 def _points(subject: str, points: int, at: int) -> Iterator[Hypothetical]:
     for number, part in enumerate(_parts(points, POINTS_MAX), 1):
-        yield Hypothetical(at, subject, "points.earned", {"task": f"supposed-{number}", "points": part})
+        yield Hypothetical(at, subject, "points.earned", {"task": named(at, number), "points": part})
 
 
 def _credit(event_type: str) -> Simple:
@@ -52,14 +52,14 @@ def _credit(event_type: str) -> Simple:
 
     def made(subject: str, points: int, at: int) -> Iterator[Hypothetical]:
         for number, part in enumerate(_parts(points, CREDIT_POINTS_MAX), 1):
-            violation = {"violation": f"supposed-{number}"} if event_type == "credit.deducted" else {}
+            violation = {"violation": named(at, number)} if event_type == "credit.deducted" else {}
             yield Hypothetical(at, subject, event_type, violation | {"points": part})
 
     return made
 
 
-def _names(count: int) -> Iterator[str]:
-    return (f"supposed-{number}" for number in range(1, count + 1))
+def _names(count: int, at: int) -> Iterator[str]:
+    return (named(at, number) for number in range(1, count + 1))
 
 
 def _parts(amount: int, most: int) -> Iterator[int]:

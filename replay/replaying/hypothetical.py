@@ -108,9 +108,12 @@ def rules_until(own: Iterable[Policy], later: Iterable[Policy]) -> int:
     return min((policy.in_force_from for policy in later if policy.hash not in known), default=NEVER)
 
 
-def named(number: int) -> str:
-    """What an order or a task is called that did not happen."""
-    return f"hypothetical-{number}"
+def named(at: int, what: int | str) -> str:
+    """What an order, a task or a creator is called that is supposed at an instant.
+
+    Who records such events and asks again later is told of others: what is supposed never bears their names.
+    """
+    return f"hypothetical-{at}-{what}"
 
 
 class Lever(NamedTuple):

@@ -62,6 +62,6 @@ def _earned(subject: str, at: int, points: int) -> tuple[Hypothetical, ...]:
     """New tasks that come to so many points: several where one cannot bring as many."""
     each = [min(POINTS_MAX, points - begun) for begun in range(0, points, POINTS_MAX)]
     return tuple(
-        Hypothetical(at, subject, "points.earned", {"task": named(number), "points": some})
+        Hypothetical(at, subject, "points.earned", {"task": named(at, number), "points": some})
         for number, some in enumerate(each, 1)
     )

@@ -183,7 +183,7 @@ def sold(subject: str, at: int, fen: int, *, good_goods: bool) -> tuple[Hypothet
             at,
             subject,
             "sale.settled",
-            {"order": named(number), "amount": amount, "good_goods": good_goods, "channel": "live"},
+            {"order": named(at, number), "amount": amount, "good_goods": good_goods, "channel": "live"},
         )
         for number, amount in enumerate(amounts, 1)
     )

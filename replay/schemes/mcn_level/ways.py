@@ -273,10 +273,10 @@ def _events(found: _Open, kind: str, amount: int) -> Iterator[Hypothetical]:
         yield from _scored(found, amount)
     elif kind == SHOWCASE_CREATORS:
         for number in range(1, amount + 1):
-            yield _bound(found, named(number))
-            yield _sold(found, named(number), 1, 0, in_showcase=True)
+            yield _bound(found, named(found.since, number))
+            yield _sold(found, named(found.since, number), 1, 0, in_showcase=True)
     else:
-        creator = f"hypothetical-{kind}"
+        creator = named(found.since, kind)
         yield _bound(found, creator)
         yield from _by_one(found, creator, kind, amount)
 
@@ -316,7 +316,7 @@ def _sold(
 ) -> Hypothetical:
     channel = "showcase" if in_showcase else "live"
     sale = {
-        "order": named(number),
+        "order": named(found.since, number),
         "amount": fen,
         "good_goods": good_goods,
         "channel": channel,

@@ -158,7 +158,7 @@ def _reviewed_orders(asked: _Question, found: Fewest) -> tuple[Hypothetical, ...
         event
         for placement in found.placements
         for number, _ in zip(numbers, range(placement.reviews), strict=False)
-        for event in _reviewed_order(asked.replay.subject, placement, named(number), rules)
+        for event in _reviewed_order(asked.replay.subject, placement, named(placement.at, number), rules)
     )
 
 

@@ -221,10 +221,11 @@ def _events(asked: _Asked, day: int, least: Least, plain: int) -> tuple[Hypothet
     at, subject = asked.instant_on(day), asked.subject
     events = []
     for number in range(least.orders):
+        name = named(at, number + 1)
         amount = min((least.gmv_fen + number) // least.orders or plain, AMOUNT_FEN_MAX)
-        paid = {"order": named(number + 1), "buyer": named(number + 1), "amount": amount}
+        paid = {"order": name, "buyer": name, "amount": amount}
         events.append(Hypothetical(at, subject, "order.paid", paid))
         if number < least.reviews:
-            review = {"order": named(number + 1), "quality": 5, "service": 5}
+            review = {"order": name, "quality": 5, "service": 5}
             events.append(Hypothetical(at, subject, "review.posted", review))
     return tuple(events)

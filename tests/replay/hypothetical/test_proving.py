@@ -1,5 +1,6 @@
 """A way is shown only where it reaches its level, no earlier than it says, and not with one unit less."""
 
+import json
 import re
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from replay.answers.ways import way_at, ways_json
 from replay.columnar import size
 from replay.errors import UsageError
 from replay.hypothetical import proving
+from replay.hypothetical.laid import line_of
 from replay.hypothetical.proving import proved, proved_ways
 from replay.replaying.base import Replay
 from replay.replaying.hypothetical import TOO_MANY_TO_PROVE, Hypothetical, Need, NoWay, Way, Ways
@@ -29,6 +31,7 @@ from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, Worl
 
 DUE = parse_instant("2022-12-10T10:00:00+08:00")
 AT = AS_OF + 60_000_000
+THREE = {"review.posted": {"quality": 3}}
 
 
 @pytest.fixture
@@ -63,6 +66,16 @@ def test_two_reviews_reach_fifty_one_points_and_one_does_not(base: Replay) -> No
     assert not proved(base, way(good(2), good(1), level="bronze-3")), "it reaches another level"
     assert not proved(base, way(good(2), good(1), level="nowhere"))
     assert not proved(base, way(good(2), good(1), others_less=(good(2),))), "less of another thing reaches it, too"
+
+
+def test_what_a_way_asked_for_may_have_been_recorded_since(store: Store, base: Replay, tmp_path: Path) -> None:
+    """Two reviews reach bronze-2; recorded with three stars they bring nothing, and two others still do."""
+    (asked,) = proved_ways(base).ways
+    made = [json.loads(line_of(item, number)) for number, item in enumerate(asked.events)]
+    grow(store, tmp_path, [item | {"data": {**item["data"], **THREE.get(item["type"], {})}} for item in made])
+    later = replayed(store, SCHEMES["merchant-reputation"], "merchant/m-1", moment(store, AS_OF + 3_600_000_000))
+    found = proved_ways(later)
+    assert (found.unproved, [item.asks for item in found.ways]) == ((), [asked.asks])
 
 
 def test_a_way_beyond_the_next_level_is_none_where_less_reaches_that(base: Replay) -> None:
