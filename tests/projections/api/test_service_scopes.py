@@ -176,7 +176,7 @@ def values(parameter: str, disputed: Disputed) -> list[str]:
         "page": ["1"],
         "format": ["csv"],
         "state": ["rated"],
-        "list": ["differing", "announced", "changed"],
+        "list": ["differing", "announced", "changed", "totals"],
         "id": ["rev-ring-1", "merchant-reputation 2022-11"],
         "source": ["urn:demo:shop"],
         "about": ["ring-1", "merchant-reputation 2022-11"],

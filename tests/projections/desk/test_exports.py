@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
+from functools import partial
 from html import unescape
 from io import BytesIO, StringIO
 from typing import Any
@@ -11,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
+from projections.desk import overview_pages
 from projections.desk.exporting.tables import TABLES
 from projections.http.settings import Settings
+from projections.worklist.answers import totals_json
 from tests.support.disputes import disputed_ledger
 from tests.support.serving import serving
 
@@ -161,3 +164,14 @@ def test_a_table_that_a_page_has_not_is_not_found(path: str, client: TestClient)
     answer = client.get(path)
     assert answer.status_code == 404 and answer.json()["type"] == "urn:levelbook:problem:no-such-page"
     assert client.get(path, headers=HTML).status_code == 404
+
+
+def test_totals_say_that_there_may_be_more_where_not_all_was_looked_at(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = page(client, "/worklist?list=totals&lang=en")
+    monkeypatch.setattr(overview_pages, "totals_json", partial(totals_json, looked_at=1))
+    part = page(client, "/worklist?list=totals&lang=en")
+    client.cookies.clear()
+    assert "at least <a" in part and "only the latest 100,000 decisions" in part
+    assert "at least" not in whole and "only the latest" not in whole
