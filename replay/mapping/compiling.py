@@ -96,6 +96,8 @@ class _Compiler:
         )
 
     def _attribute(self, name: str, template: Template) -> Maker:
+        if name in _NEEDED and name not in _INSTANTS:
+            return self._needed_text(name, template)
         text = self._text(name, template)
         if name in _INSTANTS:
             text = _instant(name, template, text, self._mapping.zone, self._at)
@@ -109,10 +111,19 @@ class _Compiler:
         if kind.nullable:
             made = _or_null(text)
         elif kind.required:
-            made = _needed(name, value, text)
+            made = self._needed_text(name, value)
         if kind.kind == NUMBER:
             return _whole(name, value, made, self._at)
         return _flag(name, value, made, self._at) if kind.kind == FLAG else made
+
+    def _needed_text(self, name: str, template: Template) -> Maker:
+        """A text that must be there: mostly one column as it is, between fixed texts, made in one step."""
+        found = template.placeholders
+        if len(found) != 1 or found[0] != Placeholder(found[0].column):
+            return _needed(name, template, self._text(name, template))
+        at = template.parts.index(found[0])
+        before, after = ("".join(map(str, part)) for part in (template.parts[:at], template.parts[at + 1 :]))
+        return _between(name, found[0].column, self._at[found[0].column], before, after)
 
     def _text(self, name: str, template: Template) -> Callable[[Row], str]:
         """The text of a template; empty when all of its columns are."""
@@ -202,6 +213,15 @@ def _needed(name: str, template: Template, text: Callable[[Row], Any]) -> Maker:
         raise _empty(name, columns)
 
     return need
+
+
+def _between(name: str, column: str, at: int, before: str, after: str) -> Maker:
+    def between(row: Row) -> str:
+        if value := row[at]:
+            return f"{before}{value}{after}"
+        raise _empty(name, [column])
+
+    return between
 
 
 def _or_left_out(text: Callable[[Row], str]) -> Maker:

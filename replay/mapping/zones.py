@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ _TIME: Final = re.compile(
     r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})(?:[Tt]|\x20+)([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?"
     r"(?:\.([0-9]{1,9}))?\x20?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_MINUTE: Final = len("2022-11-01T10:02")
 FORM: Final = "YYYY-MM-DD HH:MM[:SS[.fraction]] (or with / and T), with or without an offset"
 
 
@@ -53,11 +55,17 @@ def with_offset(text: str, zone: Zone) -> str:
 
 
 def _offset_at(plain: str, zone: ZoneInfo) -> str:
+    return _offset_in(plain[:_MINUTE], zone)
+
+
+@lru_cache(65_536)
+def _offset_in(minute: str, zone: ZoneInfo) -> str:
+    """The offset in a minute, within which no clock is changed."""
     try:
-        moment = datetime.fromisoformat(plain).replace(tzinfo=zone)
+        moment = datetime.fromisoformat(minute).replace(tzinfo=zone)
     except ValueError as error:
         raise ValueError(f"does not exist in the calendar ({error})") from None
     first = moment.utcoffset()
     if first != moment.replace(fold=1).utcoffset():
         raise ValueError(f"exists twice or not at all in {zone.key}, where clocks are changed; give it an offset")
-    return moment.isoformat()[len(plain) :]
+    return moment.isoformat()[len("2022-11-01T10:02:00") :]
