@@ -257,22 +257,18 @@ def test_a_refusal_of_the_ledger_names_columns_too(store: Store, tmp_path: Path)
         assert 'yuan = "1' in refusal.message and 'order = "o-1"' in refusal.message
 
 
-def report(store: Store, path: str, rejects: Path, *, dry_run: bool, backfill: bool) -> tuple[Any, ...]:
+def report(store: Store, path: str, rejects: Path, *, dry_run: bool) -> tuple[Any, ...]:
     """What a run says: its counts, every refusal with its place, and the rejects file."""
     rejects.unlink(missing_ok=True)
     watch, refused = Silent(), Rejects(rejects)
     real = LedgerTarget(store, Appender(store.identity.id, key_of(store)))
     if dry_run:
         with real.trial() as target:
-            counts = _run(Ingest(target, refused, watch, read=partial(blocks_of, mapping())), path, backfill)
+            counts = Ingest(target, refused, watch, read=partial(blocks_of, mapping())).run([path])
     else:
-        counts = _run(Ingest(real, refused, watch, read=partial(blocks_of, mapping())), path, backfill)
+        counts = Ingest(real, refused, watch, read=partial(blocks_of, mapping())).run([path])
     refused.close()
     return counts, watch.refusals, rejects.read_bytes() if rejects.exists() else None
-
-
-def _run(run: Ingest, path: str, backfill: bool) -> Counts:
-    return run.backfill([path], late=False, skip_refused=True) if backfill else run.run([path])
 
 
 def mutated(chance: random.Random, content: bytes) -> bytes:
@@ -295,10 +291,7 @@ def test_a_dry_run_reports_what_the_real_run_reports(store: Store, tmp_path: Pat
     for number in range(200):
         path = tmp_path / "orders.csv"
         path.write_bytes(mutated(chance, separated(rows_of(6 + number % 30)).encode()))
-        dry, real = (
-            report(store, str(path), tmp_path / "rejects.jsonl", dry_run=dry_run, backfill=False)
-            for dry_run in (True, False)
-        )
+        dry, real = (report(store, str(path), tmp_path / "rejects.jsonl", dry_run=dry_run) for dry_run in (True, False))
         assert dry == real
         refused += real[0].refused
         broken += len(real[0].broken_files)
