@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.limits import LINE_BYTES_MAX
+from replay.intake.durable import Durable
 from replay.intake.ingest import Ingest
 from replay.intake.outcomes import Counts
-from replay.intake.parallel import decode_block
+from replay.intake.parallel import BLOCKS_BEFORE_HELP, decode_block
 from replay.intake.rejects import Rejects
 from replay.intake.targets import LedgerTarget
+from replay.mapping import mapped
 from replay.mapping.document import Mapping
 from replay.mapping.mapped import blocks_of
 from replay.parsing.lines import BrokenInput
@@ -296,3 +298,28 @@ def test_a_dry_run_reports_what_the_real_run_reports(store: Store, tmp_path: Pat
         refused += real[0].refused
         broken += len(real[0].broken_files)
     assert refused > 100 and broken > 10
+
+
+def test_a_row_is_durable_once_all_of_its_events_are() -> None:
+    durable = Durable()
+    durable.read(0, "f:row", 3, [0, 0, 2])
+    assert list(durable.news()) == []
+    durable.done(0, 1)
+    assert list(durable.news()) == [], "one of its two events is recorded"
+    durable.done(0, 1)
+    assert list(durable.news()) == ["f:row:2"], "the second row gave none"
+    durable.done(0, 3)
+    assert list(durable.news()) == ["f:row:3"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
+def test_many_blocks_of_rows_are_backfilled_by_two_processes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "BATCH_LINES_MAX", 10)
+    by = mapping(event=[event | {"recordedtime": event["time"]} for event in DOCUMENT["event"]])
+    path = write_table(tmp_path / "orders.csv", ROWS)
+    assert len(list(blocks_of(by, path))) == 12 > BLOCKS_BEFORE_HELP
+    counts, watch = ingest_files(store, [path], tmp_path / "rejects.jsonl", read=partial(blocks_of, by), backfill=True)
+    assert (counts.recorded, counts.refused, watch.refusals) == (len(plain_events(ROWS)), 0, [])
