@@ -76,10 +76,14 @@ def _replaced(
         return versions
     if begins is None:
         return [candidate]
-    start = scheme.replay.period_start
-    since = min(begins, *(start(instant) for instant in _dates(candidate)))
-    before = [term for term in terms_of(versions, start) if term.begins < since]
+    since = judges_since(candidate, scheme, begins)
+    before = [term for term in terms_of(versions, scheme.replay.period_start) if term.begins < since]
     return [*(_judging_from(term.policy, term.begins) for term in before), _judging_from(candidate, since)]
+
+
+def judges_since(candidate: Policy, scheme: Scheme, begins: int) -> int:
+    """From which instant on a candidate of a scheme judges, in a trial whose first period begins at another."""
+    return min(begins, *(scheme.replay.period_start(instant) for instant in _dates(candidate)))
 
 
 def _dates(candidate: Policy) -> list[int]:

@@ -10,6 +10,7 @@ from domain.calendar import shanghai_text
 from domain.languages import LANGUAGES
 from domain.policy import Policy, term_at, terms_of
 from domain.version import PROGRAM_VERSION
+from replay.lab.candidates import judges_since
 from replay.lab.moves import MOVES, SAME
 from replay.lab.parameters import differing
 from replay.lab.running import TrialResult
@@ -49,7 +50,7 @@ def report_json(trial: PolicyTrial, result: TrialResult, by: Sequence[str] = GRO
         },
         "sample": _sample_json(trial),
         "baseline": [_policy_json(policy) for policy in _baseline_policies(trial)],
-        "candidate": [_policy_json(policy) for policy in trial.candidates.values()],
+        "candidate": [_candidate_json(trial, policy) for policy in trial.candidates.values()],
         "levels": _levels_json(trial),
         "parameters": [item for policy in trial.candidates.values() for item in _parameters_json(trial, policy)],
         "periods": [_period_json(period) for period in trial.periods],
@@ -78,6 +79,13 @@ def _sample_json(trial: PolicyTrial) -> dict[str, Any] | None:
 
 def _policy_json(policy: Policy) -> dict[str, Any]:
     return {"scheme": policy.scheme, "id": policy.id, "hash": policy.hash}
+
+
+def _candidate_json(trial: PolicyTrial, candidate: Policy) -> dict[str, Any]:
+    """Of one moment it judges all there is, so that there is no instant to tell."""
+    begins = trial.periods[0].begins
+    since = None if begins is None else judges_since(candidate, SCHEMES[candidate.scheme], begins)
+    return {**_policy_json(candidate), "judges_since": since if since is None else shanghai_text(since)}
 
 
 def _levels_json(trial: PolicyTrial) -> list[dict[str, str]]:

@@ -52,7 +52,7 @@ def _head_lines(report: dict[str, Any], words: Words) -> Iterator[str]:
     yield words.trial(
         "heading",
         scheme=words.code_beside("scheme", report["scheme"]),
-        candidates=words.listed(map(_revision, report["candidate"])),
+        candidates=words.listed(_candidate(item, words) for item in report["candidate"]),
         baseline=words.listed(map(_revision, report["baseline"])),
     )
     if asked["from"] is None:
@@ -67,6 +67,11 @@ def _head_lines(report: dict[str, Any], words: Words) -> Iterator[str]:
 
 def _revision(policy: dict[str, Any]) -> str:
     return f"{policy['id']}@{policy['hash'][:HASH_SHOWN]}"
+
+
+def _candidate(policy: dict[str, Any], words: Words) -> str:
+    since = policy.get("judges_since")
+    return _revision(policy) + (words.trial("judges_since", since=since) if since else "")
 
 
 def _parameter_rows(report: dict[str, Any], words: Words) -> list[tuple[str, str, str]]:

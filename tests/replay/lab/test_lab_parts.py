@@ -8,7 +8,7 @@ import pytest
 
 from domain.calendar import instant_text, month_start, parse_instant, parse_month
 from replay.history.timeline import Moment
-from replay.lab.candidates import with_candidates
+from replay.lab.candidates import judges_since, with_candidates
 from replay.lab.moves import DOWN, GAINED, LOST, OTHER, SAME, UP, LevelMove, Rung, move_between
 from replay.lab.parameters import differing
 from replay.lab.running import run_trial
@@ -103,6 +103,7 @@ def test_a_candidate_judges_from_the_earliest_of_its_dates_and_the_first_month()
         told: dict[str, str | None] = {"in_force_from": "2024-01-01T00:00:00+08:00", **dates}
         candidate = with_values(old, id="new", **told)
         found = with_candidates(Policies([old, mid]), REPUTATION, {REPUTATION.code: candidate}, begins).own
+        assert begins is None or found[-1].in_force_from == judges_since(candidate, REPUTATION, begins) + 1
         return [(policy.id, instant_text(policy.in_force_from)[:7]) for policy in found[1:]]
 
     # Instants are told in UTC, an instant into the month of Shanghai.
