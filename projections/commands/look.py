@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
+from projections.commands.asking.asked import moment_asked, on_evidence, open_at
 from projections.commands.asking.completing import (
     complete_kind,
     complete_month,
@@ -25,12 +26,9 @@ from projections.commands.asking.options import (
 from projections.configuration.settings import SHEETS, language_option
 from projections.text import ledger as ledger_text
 
-if TYPE_CHECKING:
-    pass
-from projections.commands.asking.asked import moment_asked, on_evidence, open_at
-
 TOTALS: Final = "totals"
-WORKLISTS: Final = ("differing", "announced", "changed", "set-aside", TOTALS)
+DISTRIBUTION: Final = "distribution"
+WORKLISTS: Final = ("differing", "announced", "changed", "set-aside", TOTALS, DISTRIBUTION)
 
 
 @command("events", "levelbook events merchant/tea-house --order ring-1 --scheme merchant-reputation")
@@ -179,11 +177,12 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     """List what an auditor has to look at, of all subjects, out of the views: LIST says what.
 
     \b
-    differing   decisions that would come out otherwise now
-    announced   announced levels that were not decided so
-    changed     levels that changed in a month
-    set-aside   levels that could not be worked out
-    totals      how many are on each list, and how many subjects stand in which state and level
+    differing     decisions that would come out otherwise now
+    announced     announced levels that were not decided so
+    changed       levels that changed in a month
+    set-aside     levels that could not be worked out
+    totals        how many are on each list; and the distribution, but in CSV and Parquet
+    distribution  how many subjects stand in which state and level
     """
     from projections.commands.asking.asked import listed_period
     from projections.http.problems import Problem
@@ -200,9 +199,12 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
         listed_period(list_, asked["period"])
     with open_at(store) as opened, snapshot_beside(opened) as at:
         if list_ == TOTALS:
-            counted = totals_json(at, opened, Filters(**asked), looked_at=None)
-            counts = {"changed_in": counted["changed_in"], "counts": counted["rows"]}
-            found = {**distribution_json(at, opened, Filters(**asked)), **counts}
+            found = counted = totals_json(at, opened, Filters(**asked), looked_at=None)
+            if format_ not in SHEETS:
+                counts = {"changed_in": counted["changed_in"], "counts": counted["rows"]}
+                found = {**distribution_json(at, opened, Filters(**asked)), **counts}
+        elif list_ == DISTRIBUTION:
+            found = distribution_json(at, opened, Filters(**asked))
         else:
             try:
                 found = worklist_json(at, opened, list_, Filters(**asked), cursor, limit)
@@ -212,6 +214,8 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
         service.print_sheet(format_, service.WORKLISTS[list_], found)
     elif list_ == TOTALS:
         views_text.print_totals(found, lang, as_json=format_ == "json")
+    elif list_ == DISTRIBUTION:
+        views_text.print_distribution(found, lang, as_json=format_ == "json")
     else:
         views_text.print_worklist(found, lang, as_json=format_ == "json")
 

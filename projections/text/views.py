@@ -293,6 +293,18 @@ def print_totals(found: dict[str, Any], language: str, *, as_json: bool) -> None
     click.echo(words.worklist("counts", period=found["period"] or words.worklist("all_periods")))
     click.echo(f"  {words.worklist('stands', **found)}")
     print_table((LEFT,) * 5, [_count_cells(row, found["changed_in"], words) for row in found["counts"]], indent=2)
+    _print_distribution(found, words)
+
+
+def print_distribution(found: dict[str, Any], language: str, *, as_json: bool) -> None:
+    """How many subjects stand where."""
+    if as_json:
+        print_json(found)
+        return
+    _print_distribution(found, Words(language, {}))
+
+
+def _print_distribution(found: dict[str, Any], words: Words) -> None:
     at = words.worklist("at_close", period=found["period"]) if found["period"] else ""
     click.echo(words.worklist("totals", total=f"{found['total']:,}") + at)
     rows = [

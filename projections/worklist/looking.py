@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_start, month_start, parse_day, parse_month
+from projections.http.parameters import wrong
 from projections.reading.freshness import ViewsStanding
 from projections.reading.reader import Snapshot
 from projections.views.belonging import check_belongs
@@ -37,11 +38,14 @@ class ListPage(NamedTuple):
 
 
 def bounds_of(period: str) -> tuple[int, int]:
-    """When a month, or a day, begins, and when it is over."""
-    if len(period) > len("2022-11"):
-        day = parse_day(period)
-        return day_start(day), day_start(day + 1)
-    month = parse_month(period)
+    """When a month, or a day, begins, and when it is over. Raises Problem for one that the calendar has not."""
+    try:
+        if len(period) > len("2022-11"):
+            day = parse_day(period)
+            return day_start(day), day_start(day + 1)
+        month = parse_month(period)
+    except ValueError as error:
+        raise wrong("period", f"{period!r} {error}") from None
     return month_start(month), month_start(month + 1)
 
 

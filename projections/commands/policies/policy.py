@@ -304,12 +304,15 @@ def policy_try(
     Each month is judged by what was known when it was decided or published. Nothing is recorded.
     """
     from projections.reading.trial_reports import keep_report, lab_folder
+    from replay.errors import UsageError
     from replay.lab.candidates import read_candidates
     from replay.lab.report import report_json
     from replay.lab.running import run_trial
     from replay.lab.tally import GROUPINGS
     from replay.lab.trial import AskedTrial, trial_of
 
+    if subject is not None and (save or format_ == "html"):
+        raise UsageError("--subject shows one subject in place of a report; leave out --save and --format html")
     tried = read_candidates(files)
     asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
     groupings = tuple(dict.fromkeys(by)) or GROUPINGS  # each once: twice would be counted twice

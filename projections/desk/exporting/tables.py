@@ -215,10 +215,10 @@ def _report(values: Values) -> Found:
     """The tables of a report of a trial."""
     found = values["report"]
     result = found["result"]
-    shown = {name: result[name] for name in ("matrix", "months", "movers", "benefits", "verdicts")}
+    shown = {name: result[name] for name in ("matrix", "months", "movers", "benefits")}
     groups = [{"by": item["by"]} | group for item in result["groups"] for group in item["groups"]]
     parameters = [item | {side: str(item[side]) for side in ("old", "new")} for item in found["parameters"]]
-    return {**shown, "groups": groups, "parameters": parameters}
+    return {**shown, "verdict-counts": result["verdicts"], "groups": groups, "parameters": parameters}
 
 
 TABLES: Final[dict[str, Callable[[Values], Found]]] = {

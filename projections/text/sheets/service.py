@@ -13,7 +13,8 @@ WORKLISTS: Final = {
     "announced": "readAnnounced",
     "changed": "readChanged",
     "set-aside": "readSetAside",
-    "totals": "readDistribution",
+    "totals": "readTotals",
+    "distribution": "readDistribution",
 }
 """By the name of a list, the operation of the service that gives it."""
 MADE: Final = dict.fromkeys(("made.verdict", "made.points", "made.note", "made.policy", "made.policy_hash"), "text")

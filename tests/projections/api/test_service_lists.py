@@ -232,8 +232,22 @@ def test_the_command_gives_the_rows_of_the_service(location: str, client: TestCl
         CliRunner().invoke(main, ["worklist", "totals", "--store", location, "--format", "json"]).stdout
     )
     assert totals["rows"] == answer(client, "/v1/levels/distribution")["rows"]
+    for words in (["totals"], ["distribution"]):
+        text = CliRunner().invoke(main, ["worklist", *words, "--store", location]).stdout
+        assert f"{totals['rows'][0]['subjects']:,}" in text, words
     with open_store(location):
         wrong = CliRunner().invoke(main, ["worklist", "changed", "--store", location, "--cursor", "x"])
     assert wrong.exit_code == 2 and "--cursor is none that this service gave" in wrong.output
     wrong = CliRunner().invoke(main, ["worklist", "changed", "--store", location, "--period", "2022-11-05"])
     assert wrong.exit_code == 2 and "--period '2022-11-05'" in wrong.output
+
+
+@pytest.mark.parametrize("path", ["/v1/worklist/totals", "/v1/levels/distribution", "/worklist"])
+def test_a_day_that_the_calendar_has_not_is_said_to_be_none(client: TestClient, path: str) -> None:
+    asked = {"list": "totals"} if path == "/worklist" else {}
+    found = client.get(path, params=asked | {"period": "2022-02-30"})
+    assert found.status_code == 400
+    assert (
+        found.json()["detail"] == "period '2022-02-30' does not exist in the calendar (day is out of range for month)"
+    )
+    assert client.get(path, params=asked | {"period": "2022-02-28"}).status_code == 200

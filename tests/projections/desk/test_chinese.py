@@ -140,7 +140,7 @@ ASKED = (
     "event urn:demo:shop settle-lin-4-1",
     "policies",
     "rules",
-    *(f"worklist {name}" for name in ("differing", "announced", "changed", "set-aside", "totals")),
+    *(f"worklist {name}" for name in ("differing", "announced", "changed", "set-aside", "totals", "distribution")),
     "appeal merchant/tea-house --scheme merchant-reputation --period 2022-11",
     "appeal creator/lin --scheme creator-level --period 2023-04",
     "leaderboard comprehensive --month 2023-04",

@@ -100,6 +100,10 @@ def test_a_report_as_a_page_and_its_tables_as_files(client: TestClient, folder: 
     (sheet,) = [link for link in links if "matrix" in link and "csv" in link]
     rows = list(csv.DictReader(StringIO(client.get(sheet, headers=HTML).text)))
     assert [int(row["cells"]) for row in rows] == [cell["cells"] for cell in whole["result"]["matrix"]]
+    tables = [link for link in links if "/table/" in link]
+    assert len(tables) == 14 and any("verdict-counts.csv" in link for link in tables)
+    for link in tables:
+        assert client.get(link, headers=HTML).status_code == 200, link
     client.cookies.clear()
 
 

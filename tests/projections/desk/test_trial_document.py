@@ -140,6 +140,8 @@ def test_one_subject_is_told_by_event(folder: Path) -> None:
         (("--scheme", "merchant-tier"), "is a policy of merchant-reputation, on which no level of merchant-tier rests"),
         (("--scheme", "nothing"), "there is no scheme 'nothing'"),
         (("--subject", "creator/c-1"), "merchant-reputation does not judge creator/c-1"),
+        (("--subject", "merchant/m-1", "--save"), "--subject shows one subject in place of a report; leave out"),
+        (("--subject", "merchant/m-1", "--format", "html"), "in place of a report; leave out --save and --format html"),
     ],
 )
 def test_what_is_no_trial_is_refused(options: tuple[str, ...], said: str, folder: Path) -> None:

@@ -98,7 +98,12 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "find": [("--order", "店"), ("--case", "店", "--lang", "zh"), ("--id", "pay-o-1", "--format", "json"), ()],
     "subjects": [()],
     "status": [(), ("--store", "店.db"), ("--lang", "zh")],
-    "worklist": [("changed", "--lang", "zh"), ("totals", "--lang", "zh"), ("differing", "--format", "json")],
+    "worklist": [
+        ("changed", "--lang", "zh"),
+        ("totals", "--lang", "zh"),
+        ("distribution",),
+        ("differing", "--format", "json"),
+    ],
     "rebuild": [("--dry-run",), ("--dry-run", "--lang", "zh"), ("--policies", "店")],
     "follow": [("--once",)],
     "serve": [("--tls-certificate", "店.pem")],  # refused: otherwise it serves until it is stopped
