@@ -30,7 +30,6 @@ from projections.http.parameters import (
     ViewQuery,
     choice,
     limit,
-    month,
     text,
 )
 from projections.http.scopes import DECISIONS, LEVELS, Access
@@ -56,8 +55,8 @@ class PeriodListQuery(ListQuery):
     period = text("Only periods of this month, or of schemes that decide by the day of this day.", form=PERIOD)
 
 
-class MonthListQuery(ListQuery):
-    month = month("The month in which levels changed; left out, that in which the views stand.")
+class ChangedListQuery(ListQuery):
+    period = text("The month or day of the changes; left out, the month in which the views stand.", form=PERIOD)
 
 
 class SubjectsQuery(ViewQuery, CursorQuery, FormQuery):
@@ -75,8 +74,7 @@ class TotalsQuery(FilterQuery):
 
 
 def filters_of(asked: Asked) -> Filters:
-    period = asked.get("period") or asked.get("month")
-    return Filters(asked.get("scheme"), asked.get("state"), asked.get("level"), period)
+    return Filters(*(asked.get(name) for name in Filters._fields))
 
 
 def read_worklist(name: str, request: Request, asked: Asked) -> Reply:
@@ -223,11 +221,11 @@ OPERATIONS: Final = (
         _of("changed"),
         LEVELS,
         None,
-        "Levels and states that changed in a month",
+        "Levels and states that changed in a month, or on a day",
         ChangedPage,
         "As known now, the latest first.",
-        query=MonthListQuery,
-        example={"limit": "2", "month": "2022-12"},
+        query=ChangedListQuery,
+        example={"limit": "2", "period": "2022-12"},
         listed=SheetRows(("rows",)),
     ),
     Operation(

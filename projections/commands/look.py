@@ -179,7 +179,7 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     \b
     differing     decisions that would come out otherwise now
     announced     announced levels that were not decided so
-    changed       levels that changed in a month
+    changed       levels that changed in a month or on a day
     set-aside     levels that could not be worked out
     totals        how many are on each list; and the distribution, but in CSV and Parquet
     distribution  how many subjects stand in which state and level
@@ -196,7 +196,7 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
     if asked["scheme"] is not None:
         scheme_of(asked["scheme"])
     if asked["period"] is not None:
-        listed_period(list_, asked["period"])
+        listed_period(asked["period"])
     with open_at(store) as opened, snapshot_beside(opened) as at:
         if list_ == TOTALS:
             found = counted = totals_json(at, opened, Filters(**asked), looked_at=None)

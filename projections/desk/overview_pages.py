@@ -68,8 +68,6 @@ def worklist(request: Request, asked: Asked) -> Response:
         standing, behind = at.standing, freshness(at.standing, store.now())
     here = address_of(request)
     same = filters._asdict()
-    if name != TOTALS and LISTS[name].of_month:
-        same["month"] = same.pop("period")
     values: dict[str, Any] = {"name": name, "names": [*names, TOTALS], "found": found, "tells": tells}
     values |= {"schemes": SCHEME_NAMES, "states": STATES, "standing": standing, "behind": behind}
     values |= {"level_names": shipped_level_names(asked["lang"])}

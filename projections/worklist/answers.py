@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import month_of, month_text
 from projections.http.cursors import cursor_of, values_of
-from projections.http.parameters import wrong
 from projections.reading.freshness import standing_json
 from projections.reading.reader import Snapshot
 from projections.worklist.changed import levels_changed, levels_set_aside
@@ -22,7 +21,7 @@ class WorkList(NamedTuple):
     key: tuple[type, ...]
     tells_decisions: bool
     of_month: bool = False
-    """Whether it is of one month: where none is named, of that in which the views stand."""
+    """Whether it is of one period: where none is named, of the month in which the views stand."""
 
 
 LISTS: Final = {
@@ -50,8 +49,6 @@ def decisions_page_json(at: Snapshot, store: Store, filters: Filters, cursor: st
 def _listed(at: Snapshot, listed: WorkList, filters: Filters, cursor: str | None, limit: int) -> dict[str, Any]:
     if listed.of_month and filters.period is None:
         filters = filters._replace(period=month_text(month_of(at.standing.as_of)))
-    if listed.of_month and filters.period is not None and len(filters.period) > len("2022-11"):
-        raise wrong("period", f"{filters.period} is a day, and this list is of a month; name the month")
     after = None if cursor is None else tuple(values_of(cursor, *listed.key))
     found = listed.read(at, filters, after, limit)
     following = None if found.next is None else cursor_of(*found.next)

@@ -1,4 +1,4 @@
-"""Levels that changed in a month, and those that are set aside."""
+"""Levels that changed in a month or on a day, and those that are set aside."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from projections.worklist.looking import Filters, Key, ListPage, bounds_of
 
 
 def levels_changed(at: Snapshot, filters: Filters, after: Key | None, limit: int) -> ListPage:
-    """The changes of level or state in a month as known now, the latest first; the month must be named."""
+    """The changes of level or state in a month, or on a day, as known now, the latest first; it must be named."""
     past = at.tables["history"]
     place = tuple_(past.c.from_at, past.c.subject, past.c.scheme, past.c.number)
     query = _changed(at, filters)

@@ -128,9 +128,9 @@ def month_asked(text: str, option: str = "--month") -> int:
         raise UsageError(f"{option} {text!r} {error}; give a month such as 2022-11") from None
 
 
-def listed_period(name: str, text: str) -> None:
-    """Raises UsageError for what is no month, nor a day where a list knows days."""
-    if len(text) > len("2022-11") and name != "changed":
+def listed_period(text: str) -> None:
+    """Raises UsageError for what is no month, nor a day."""
+    if len(text) > len("2022-11"):
         day_asked(text, "--period")
     else:
         month_asked(text, "--period")

@@ -101,7 +101,7 @@ def test_an_event_of_each_type_and_each_thing_made_of_one_has_a_page(location: s
 def test_pages_go_on_where_the_one_before_ended(client: TestClient) -> None:
     for path, asked in (
         ("/v1/decisions", {}),
-        ("/v1/worklist/changed", {"month": "2022-11"}),
+        ("/v1/worklist/changed", {"period": "2022-11"}),
         ("/v1/subjects", {}),
         ("/v1/events", {"about": "ring-1"}),
     ):
@@ -238,16 +238,17 @@ def test_the_command_gives_the_rows_of_the_service(location: str, client: TestCl
     with open_store(location):
         wrong = CliRunner().invoke(main, ["worklist", "changed", "--store", location, "--cursor", "x"])
     assert wrong.exit_code == 2 and "--cursor is none that this service gave" in wrong.output
-    wrong = CliRunner().invoke(main, ["worklist", "changed", "--store", location, "--period", "2022-11-05"])
-    assert wrong.exit_code == 2 and "--period '2022-11-05'" in wrong.output
+    wrong = CliRunner().invoke(main, ["worklist", "changed", "--store", location, "--period", "2022-11-31"])
+    assert wrong.exit_code == 2 and "--period '2022-11-31' does not exist" in wrong.output
 
 
-@pytest.mark.parametrize("path", ["/v1/worklist/totals", "/v1/levels/distribution", "/worklist"])
+@pytest.mark.parametrize(
+    "path", ["/v1/worklist/totals", "/v1/levels/distribution", "/v1/worklist/changed", "/worklist"]
+)
 def test_a_day_that_the_calendar_has_not_is_said_to_be_none(client: TestClient, path: str) -> None:
     asked = {"list": "totals"} if path == "/worklist" else {}
     found = client.get(path, params=asked | {"period": "2022-02-30"})
     assert found.status_code == 400
-    assert (
-        found.json()["detail"] == "period '2022-02-30' does not exist in the calendar (day is out of range for month)"
-    )
+    said = "period '2022-02-30' does not exist in the calendar (day is out of range for month)"
+    assert found.json()["detail"] == said
     assert client.get(path, params=asked | {"period": "2022-02-28"}).status_code == 200

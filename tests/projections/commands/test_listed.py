@@ -23,7 +23,7 @@ OF_THE_SERVICE: dict[tuple[str, ...], tuple[str, dict[str, str]]] = {
     ("worklist", "differing"): ("/v1/worklist/differing", {}),
     ("worklist", "announced"): ("/v1/worklist/announced", {}),
     ("worklist", "set-aside"): ("/v1/worklist/set-aside", {}),
-    ("worklist", "changed", "--period", "2022-10"): ("/v1/worklist/changed", {"month": "2022-10"}),
+    ("worklist", "changed", "--period", "2022-10"): ("/v1/worklist/changed", {"period": "2022-10"}),
     ("worklist", "totals"): ("/v1/worklist/totals", {}),
     ("worklist", "distribution", "--period", "2022-11"): ("/v1/levels/distribution", {"period": "2022-11"}),
     ("find", "--order", "ring-1"): ("/v1/events", {"about": "ring-1"}),

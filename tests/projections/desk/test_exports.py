@@ -175,3 +175,16 @@ def test_totals_say_that_there_may_be_more_where_not_all_was_looked_at(
     client.cookies.clear()
     assert "at least <a" in part and "only the latest 100,000 decisions" in part
     assert "at least" not in whole and "only the latest" not in whole
+
+
+def test_under_a_day_the_totals_link_to_the_list_of_that_day(client: TestClient) -> None:
+    first = client.get("/v1/worklist/changed?period=2022-11").json()["rows"][-1]
+    day, scheme = first["at"][:10], first["scheme"]
+    listed = client.get(f"/v1/worklist/changed?period={day}&scheme={scheme}").json()["rows"]
+    assert listed and {row["at"][:10] for row in listed} == {day}
+    totals = page(client, f"/worklist?list=totals&lang=en&scheme={scheme}&period={day}")
+    found = re.search(rf'href="([^"]*list=changed[^"]*scheme={scheme}[^"]*)"[^>]*>(\d+)</a>', totals)
+    assert found is not None and int(found[2]) == len(listed)
+    shown = page(client, unescape(found[1]))
+    client.cookies.clear()
+    assert shown.count('<th scope="row" class="figure">') == len(listed)

@@ -396,8 +396,10 @@ def test_totals_count_what_the_lists_list_under_the_same_filters(disputed: Store
             "announced": Counter(row["scheme"] for row in all_rows(announcements_differing, at, filters)),
             "set_aside": Counter(row["scheme"] for row in all_rows(levels_set_aside, at, filters)),
         }
-        month = filters._replace(period=found["changed_in"])
-        expected["changed"] = Counter(row["scheme"] for row in all_rows(levels_changed, at, month))
+        changed_in = filters._replace(period=found["changed_in"])
+        listed = worklist_json(at, disputed, "changed", changed_in, None, 1000)
+        assert listed["period"] == found["changed_in"] and listed["next"] is None
+        expected["changed"] = Counter(row["scheme"] for row in listed["rows"])
         schemes = [filters.scheme] if filters.scheme else list(SCHEMES)
         assert [row["scheme"] for row in found["rows"]] == schemes
         for row in found["rows"]:
