@@ -80,8 +80,16 @@ def drop_beside(views: Views, name: str) -> CandidateBuild:
         found = named(candidates(views, connection), name)
         if found.build.role == SHADOW:
             raise UsageError(f"{name} is kept as a shadow; 'levelbook policy shadow stop' removes it")
-        views.drop_build(connection, found.build.build)
+        remove(views, connection, found.build.build)
         return found
+
+
+def remove(views: Views, connection: Connection, number: int) -> None:
+    """Remove a build by candidate policies; the `v1_…` views let go of its tables first where they show it."""
+    if views.shown_shadow(connection) == number:
+        views.note(connection, number, phase="")
+        views.show(connection, views.live(connection).build)
+    views.drop_build(connection, number)
 
 
 def begin(views: Views, policies: Sequence[Policy], role: str) -> tuple[int, bool]:
@@ -97,7 +105,7 @@ def begin(views: Views, policies: Sequence[Policy], role: str) -> tuple[int, boo
         if found is not None and found.build.program == PROGRAM_VERSION and not problems_of(views.store, found.build):
             return found.build.build, True
         if found is not None:  # by another version of the program, or of another history
-            views.drop_build(connection, found.build.build)
+            remove(views, connection, found.build.build)
         number = max((build.build for build in views.builds(connection)), default=0) + 1
         views.add_build(connection, new_build(views, connection, number, role, choice=Choice(given=tuple(policies))))
         note_candidates(views, connection, number, policies)
@@ -105,7 +113,10 @@ def begin(views: Views, policies: Sequence[Policy], role: str) -> tuple[int, boo
 
 
 def bring_beside(views: Views, number: int) -> tuple[CandidateBuild, list[Counted]]:
-    """The build at the moment of the live one, ready, and which levels differ; brought there as often as it takes."""
+    """The build at the moment of the live one, ready, and which levels differ; brought there as often as it takes.
+
+    Raises UsageError where it stands later than the live one: 'levelbook rebuild --back' has made an earlier one live.
+    """
     for _ in range(TRIES):
         with views.reading() as connection:
             live = views.live(connection)
@@ -114,6 +125,11 @@ def bring_beside(views: Views, number: int) -> tuple[CandidateBuild, list[Counte
             made, live = views.build(connection, number), views.live(connection)
             if made[2:4] == live[2:4]:
                 return _ready(views, connection, number, live), counted(views, connection, live.build, number)
+            if made.position > live.position or made.as_of > live.as_of:
+                raise UsageError(
+                    "the build by these policies stands later than the live views; 'levelbook follow' brings them on,"
+                    " then try again"
+                )
     raise StoreError("the live views move on faster than another build can be brought to them; try again")
 
 

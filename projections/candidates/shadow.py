@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from domain.calendar import day_of, day_text
 from domain.policy import Policy
-from projections.candidates.building import begin, bring_beside
+from projections.candidates.building import begin, bring_beside, remove
 from projections.candidates.drift import forget_drift, note_drift
 from projections.projector.advance import bring_to
 from projections.projector.fill import Progress, fill
@@ -57,10 +57,7 @@ def stop(views: Views) -> CandidateBuild | None:
         found = shadow(views, connection)
         if found is None:
             return None
-        live = views.live(connection)
-        views.note(connection, found.build.build, phase="")  # so that the views let go of its tables
-        views.show(connection, live.build)
-        views.drop_build(connection, found.build.build)
+        remove(views, connection, found.build.build)
         forget_drift(views, connection, found.hash)
         return found
 
@@ -68,7 +65,8 @@ def stop(views: Views) -> CandidateBuild | None:
 class ShadowStopped(NamedTuple):
     """A shadow that could not be moved on."""
 
-    candidate: CandidateBuild
+    candidate: CandidateBuild | None
+    """None where it cannot even be read which one is kept."""
     problem: str
     """Why it is set aside from here on."""
 
@@ -82,24 +80,34 @@ class Keeper:
         self._windows = Windows()
         self._noted = ""
         """The hash and day of which the drift is noted."""
+        self._unread = ""
+        """Why it could not be read which shadow is kept, as told."""
 
     def keep(self, live: Build) -> None:
         """Bring the shadow, if there is one, to where the live build stands.
 
         What goes wrong sets it aside; where only the database cannot be used just now, the next step goes on with it.
         """
-        with self._views.reading() as connection:
-            found = shadow(self._views, connection)
-        if found is None or found.build.phase != READY or found.problem is not None:
-            return
+        found = None
         try:
-            made = bring_to(self._views, found.build.build, live, self._windows)
-            check_history(self._views.store, made)  # one that stands later was left alone
-            self._note_drift(found, live)
+            with self._views.reading() as connection:
+                found = shadow(self._views, connection)
+            if found is not None and found.build.phase == READY and found.problem is None:
+                self._bring(found, live)
+            self._unread = ""
         except (NotExaminedError, OSError, MemoryError):
             return
         except Exception as error:
-            self._set_aside(found, f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
+            if found is None:
+                self._tell_unread(problem)
+            else:
+                self._set_aside(found, problem)
+
+    def _bring(self, found: CandidateBuild, live: Build) -> None:
+        made = bring_to(self._views, found.build.build, live, self._windows)
+        check_history(self._views.store, made)  # one that stands later was left alone
+        self._note_drift(found, live)
 
     def _note_drift(self, found: CandidateBuild, live: Build) -> None:
         noted = f"{found.hash} {day_text(day_of(live.as_of))}"
@@ -115,7 +123,18 @@ class Keeper:
         self._noted = noted
 
     def _set_aside(self, found: CandidateBuild, problem: str) -> None:
+        """Note and tell why a shadow is not kept; nothing of one that was stopped or made anew in the meantime."""
         self._windows = Windows()
-        self._told(ShadowStopped(found, problem))
-        with suppress(StoreError), self._views.moving() as connection:  # else the next step finds the same
-            note_problem(self._views, connection, found.build.build, problem)
+        with suppress(StoreError):  # else the next step finds the same
+            with self._views.moving() as connection:
+                now = shadow(self._views, connection)
+                if now is None or (now.build.build, now.hash) != (found.build.build, found.hash):
+                    return
+                note_problem(self._views, connection, found.build.build, problem)
+            self._told(ShadowStopped(found, problem))
+
+    def _tell_unread(self, problem: str) -> None:
+        """Tell once that it cannot be read which shadow is kept: each step finds the same."""
+        if problem != self._unread:
+            self._unread = problem
+            self._told(ShadowStopped(None, problem))

@@ -244,10 +244,10 @@ def print_dropped(found: "CandidateBuild | None", language: str, *, as_json: boo
     click.echo(words.views("no_shadow") if told is None else words.views("candidate_removed", hash=told))
 
 
-def print_shadow_stopped(found: "CandidateBuild", problem: str, language: str, *, as_json: bool) -> None:
+def print_shadow_stopped(found: "CandidateBuild | None", problem: str, language: str, *, as_json: bool) -> None:
     """That a shadow cannot be moved on, while following goes on."""
     if as_json:
-        print_json({"shadow": found.hash, "problem": problem})
+        print_json({"shadow": None if found is None else found.hash, "problem": problem})
     else:
         click.echo(Words(language, {}).views("shadow_stopped", problem=problem))
 
