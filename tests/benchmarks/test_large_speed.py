@@ -208,6 +208,22 @@ def test_a_small_merchant(made: Made, compare: Compare) -> None:
     )
 
 
+@pytest.mark.parametrize(("subject", "count"), [("merchant/m-0", EVENTS), ("merchant/m-1", SMALL_EVENTS)])
+def test_what_if(made: Made, compare: Compare, subject: str, count: int, tmp_path: Path) -> None:
+    """An order that is paid and reviewed on the day after the last of all."""
+    at, data = BEGIN + timedelta(days=30 * MONTHS + 1), {"order": "supposed"}
+    paid = event(subject, "supposed", at, "order.paid", data | {"buyer": "supposed", "amount": 9_900})
+    reviewed = event(subject, "supposed-review", at, "review.posted", data | {"quality": 5})
+    write(tmp_path / "supposed.jsonl", iter((paid, reviewed)))
+    compare(
+        f"what-if of a merchant of {count:,} events, whole process, against its replay",
+        lambda: command("what-if", "--store", str(made.sealed), subject, "--events", str(tmp_path / "supposed.jsonl")),
+        lambda: command("replay", "--store", str(made.sealed), subject),
+        aim="1.2",
+        rounds=5,
+    )
+
+
 def test_why_on_a_desk_that_has_loaded_its_loops_where_no_views_stand(made: Made, benchmark: BenchmarkFixture) -> None:
     times: list[float] = []
     page = f"/subjects/merchant/m-0/why?month={MONTH}&position={made.head - CORRECTIONS}"

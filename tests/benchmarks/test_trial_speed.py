@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -21,7 +22,7 @@ from replay.columnar.archive import Archive
 from replay.columnar.columns import Columns, no_rows
 from replay.columnar.segments import BUCKETS
 from replay.history.timeline import Moment
-from replay.lab import folding
+from replay.lab import folding, sweep
 from replay.lab.candidates import with_candidates
 from replay.lab.folding import JudgedPart
 from replay.lab.sampling import Sample
@@ -43,6 +44,7 @@ FIRST: Final = parse_month("2022-01")
 ROUNDS: Final = 3
 TWO_AIM: Final = 2.2
 MONTHS_AIM: Final = 30
+CELLS: Final = (10, 25, 50)
 
 
 class Segments:
@@ -114,6 +116,28 @@ def seconds_of(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+def swept(segments: Segments, trial: PolicyTrial, cells: int) -> None:
+    policies = [with_values(CANDIDATE, id=f"cell-{cell}", pair_cap_tenths=20 + cell) for cell in range(cells)]
+    found = folding._in_bulk(segments, trial, lambda part: sweep._counted(trial, part, policies))  # type: ignore[arg-type]
+    assert all(len(some) == cells for some in found)
+
+
+def test_a_sweep_is_linear(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("swept")
+    make_segments(folder, EVENTS // 10, MERCHANTS // 10, seed=7)
+    segments = Segments(folder)
+    trial = trial_over(segments, 0)
+    swept(segments, trial, 1)
+    works = {cells: partial(swept, segments, trial, cells) for cells in CELLS}
+    times = {cells: median([seconds_of(work) for _ in range(ROUNDS)]) for cells, work in works.items()}
+    each = {cells: taken / cells * 1000 for cells, taken in times.items()}
+    print(
+        f"\na sweep over {EVENTS // 10:,} events, by cells: "
+        + ", ".join(f"{cells}: {times[cells]:.2f} s ({each[cells]:.0f} ms each)" for cells in CELLS)
+        + "; aim: linear within a fifth"
+    )
 
 
 @pytest.mark.parametrize(("months", "aim"), [(0, TWO_AIM), (24, MONTHS_AIM)])
