@@ -5,7 +5,6 @@ from hashlib import sha256
 from heapq import nsmallest
 from typing import Final, NamedTuple
 
-from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.store.base import Store
 
@@ -25,12 +24,7 @@ class Sample(NamedTuple):
 
 
 def sample_of(store: Store, kind: str, size: int | None) -> Sample:
-    """So many of the subjects that the ledger knows of a kind; all of them where they are no more.
-
-    Raises UsageError for a sample of none.
-    """
-    if size is not None and size < 1:
-        raise UsageError(f"--sample {size} takes no subject; give 1 or more, or leave it out for all")
+    """So many of the subjects that the ledger knows of a kind; all of them where they are no more."""
     names = [item["subject"] for item in list_subjects(store, kind)]
     taken = names if size is None else nsmallest(size, names, key=place_of)
     return Sample(frozenset(taken), len(names))

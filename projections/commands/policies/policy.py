@@ -261,7 +261,12 @@ def policy_adopt(
     show_default=True,
     help="How many move where a threshold is a step lower or higher; of many records by a sample of the subjects.",
 )
-@click.option("--sample", type=int, metavar="N", help="Of so many subjects, the same ones each time. Default: of all.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of so many subjects, the same ones each time. Default: of all.",
+)
 @click.option("--save", is_flag=True, help="Keep the report, for the API and the desk, in the folder of candidates.")
 @click.option(
     "--subject",

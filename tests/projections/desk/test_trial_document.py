@@ -136,7 +136,7 @@ def test_one_subject_is_told_by_event(folder: Path) -> None:
             ("--from", "2022"),
             "--from '2022' is not of the form YYYY-MM, or does not exist in the calendar; give a month",
         ),
-        (("--sample", "0"), "--sample 0 takes no subject; give 1 or more, or leave it out for all"),
+        (("--sample", "0"), "0 is not in the range x>=1"),
         (("--scheme", "merchant-tier"), "is a policy of merchant-reputation, on which no level of merchant-tier rests"),
         (("--scheme", "nothing"), "there is no scheme 'nothing'"),
         (("--subject", "creator/c-1"), "merchant-reputation does not judge creator/c-1"),
