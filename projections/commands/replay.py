@@ -249,7 +249,7 @@ def what_if(
 @click.argument("subject", shell_complete=complete_subject)
 @click.option(
     "--events-of",
-    type=int,
+    type=click.IntRange(min=1),
     metavar="N",
     help="Print the events of the Nth way, a line each, as 'what-if' takes them.",
 )
