@@ -1,5 +1,6 @@
 """The pages of the desk: for each what it takes, who may read it, and from which model it is made."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -37,7 +38,14 @@ from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
 from projections.desk.rules_page import PAGES as RULES_PAGES
 from projections.desk.schemes.facet import Told
 from projections.desk.schemes.registry import pages_of
-from projections.desk.standing_page import all_versions, disputes_of, standing_of, ways_of, what_if_of
+from projections.desk.standing_page import (
+    all_versions,
+    disputes_of,
+    shows_ways,
+    standing_of,
+    ways_or_why_not,
+    what_if_of,
+)
 from projections.desk.timeline_page import mark_rows, timeline_of
 from projections.desk.why_page import names_of, verdicts_of, why_of
 from projections.http.parameters import (
@@ -52,6 +60,7 @@ from projections.http.scopes import DECISIONS, EVIDENCE, EXPLANATIONS, LEVELS, A
 from projections.http.settings import Settings
 from projections.projector.status import operations_of
 from projections.reading.freshness import freshness
+from projections.text.schemes.ahead.parts import Section
 from projections.worklist import subjects as find
 from replay.errors import UsageError
 from replay.history.timeline import has_subject
@@ -164,12 +173,20 @@ def _standing(request: Request, asked: Asked) -> Response:
                 sight.moment.as_of,
                 words,
                 disputes_of(sight, subject, item),
-                ways_of(sight, subject, item, words) if EXPLANATIONS in asker_of(request).scopes else (),
+                _ways(request, sight, subject, item, asked),
             )
             for item in told
             if item is not None
         ]
         return _framed(request, "standing.html", asked, sight, None, cards=cards, versions_of=all_versions)
+
+
+def _ways(request: Request, sight: Sight, subject: str, told: Told, asked: Asked) -> Sequence[Section]:
+    """The ways of a card to whom explanations are shown, written down as where the API is asked for them."""
+    if EXPLANATIONS not in asker_of(request).scopes or not shows_ways(sight, subject, told):
+        return ()
+    note_access(request, Access("ways"), asked | {"scheme": told.scheme})
+    return ways_or_why_not(sight, subject, told, words_of(asked["lang"]))
 
 
 def _timeline(request: Request, asked: Asked) -> Response:

@@ -10,9 +10,10 @@ from projections.desk.moment import Sight, replayed
 from projections.desk.schemes.facet import SchemePages, Told
 from projections.desk.schemes.registry import pages_of
 from projections.desk.timeline_page import is_long
+from projections.http.problems import Problem
 from projections.reading.disputes import Dispute, claims_on, disputed
 from projections.reading.supposing import Supposing, supposed_beside, ways_within
-from projections.text.lab.hypothetical import ways_section
+from projections.text.lab.hypothetical import ways_not_now, ways_section
 from projections.text.schemes.ahead.parts import Section
 from projections.text.schemes.ahead.registry import sections_ahead
 from replay.answers.ways import ways_json
@@ -90,14 +91,24 @@ def what_if_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any]) ->
     return WhatIf(answer, sections, tuple(SIMPLE[subject.partition("/")[0]]))
 
 
-def ways_of(sight: Sight, subject: str, told: Told, words: DeskWords) -> Sequence[Section]:
-    """The ways to the next level, and to that under a version that can be previewed; none of a subject of more events
-    than a page of many cards waits for, nor of one that is set aside.
+def shows_ways(sight: Sight, subject: str, told: Told) -> bool:
+    """Whether a card has ways: not of a subject of more events than a page of many cards waits for, nor of one that is
+    set aside.
     """
-    scheme = scheme_of(told.scheme)
-    weight = weight_under(sight.store, scheme.replay, subject, sight.moment.position)
-    if told.set_aside is not None or weight > WAYS_EVENTS_MAX or is_long(sight.store, subject):
-        return ()
+    weight = weight_under(sight.store, scheme_of(told.scheme).replay, subject, sight.moment.position)
+    return told.set_aside is None and weight <= WAYS_EVENTS_MAX and not is_long(sight.store, subject)
+
+
+def ways_or_why_not(sight: Sight, subject: str, told: Told, words: DeskWords) -> Sequence[Section]:
+    """The ways to the next level; where there is no room to replay for them, a section that says so."""
+    try:
+        return _ways_of(sight, subject, told, words)
+    except Problem:
+        return [ways_not_now(words.shared.naming(told.level_names))]
+
+
+def _ways_of(sight: Sight, subject: str, told: Told, words: DeskWords) -> Sequence[Section]:
+    """The ways to the next level, and to that under each version that can be previewed."""
     replay = replayed(sight, subject, told.scheme)
     found = _ways_from(sight, replay, told, words)
     for policy in replay.policies.previewed:

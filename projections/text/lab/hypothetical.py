@@ -116,6 +116,11 @@ def ways_section(found: dict[str, Any], words: Words, previewed: str | None = No
     return Section(title, lines)
 
 
+def ways_not_now(words: Words) -> Section:
+    """In the place of ways: that they are not worked out, for want of room."""
+    return Section(words.hypothetical("section", what=words.hypothetical("ways_not_now")))
+
+
 def _way_line(way: dict[str, Any], words: Words) -> str:
     """What is asked, when that reaches the level, and when it counts, in one line."""
     asks = _needs_text(way["asks"], words) or words.code("way", way["kind"])
