@@ -10,8 +10,8 @@ from replay.replaying.hypothetical import Hypothetical, named
 
 COUNT_MAX: Final = 100_000_000
 """So much is supposed at most."""
-EACH_MAX: Final = 500
-"""So many at most of what is an event each."""
+EVENTS_MAX: Final = 1_000
+"""So many events of a name are supposed at most: of reviews, which bring an order each, half as many."""
 _ORDER_FEN: Final = 10_000
 _FEN_TO_A_YUAN: Final = 100
 Simple = Callable[[str, int, int], Iterator[Hypothetical]]
@@ -82,7 +82,7 @@ def simple_events(subject: str, name: str, count: int, at: int) -> list[Hypothet
     made = SIMPLE[subject.partition("/")[0]].get(name)
     if made is None:
         return []
-    found = list(islice(made(subject, count, at), 2 * EACH_MAX + 1))
-    if len(found) > 2 * EACH_MAX:
-        raise UsageError(f"count {count} is too many of {name}; suppose {EACH_MAX} at most")
+    found = list(islice(made(subject, count, at), EVENTS_MAX + 1))
+    if len(found) > EVENTS_MAX:
+        raise UsageError(f"count {count} of {name} takes more than {EVENTS_MAX} events; suppose less at a time")
     return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.limits import CREDIT_POINTS_MAX, POINTS_MAX
 from replay.errors import UsageError
 from replay.hypothetical.laid import supposed
 from replay.hypothetical.overlay import laid_over
@@ -24,8 +25,22 @@ def test_each_kind_of_subject_has_some_and_each_is_well_formed() -> None:
                 made = simple_events(f"{kind}/x", name, count, NEXT)
                 assert len(supposed(made)) == len(made) > 0 and {item.subject for item in made} == {f"{kind}/x"}
     assert simple_events("mcn/x", "good_reviews", 3, NEXT) == []
-    with pytest.raises(UsageError, match=r"^count 501 is too many of good_reviews; suppose 500 at most"):
-        simple_events("merchant/x", "good_reviews", 501, NEXT)
+
+
+@pytest.mark.parametrize(
+    ("subject", "name", "most"),
+    [
+        ("merchant/x", "good_reviews", 500),
+        ("merchant/x", "complaints", 1_000),
+        ("creator/x", "points", 1_000 * POINTS_MAX),
+        ("mcn/x", "credit_granted", 1_000 * CREDIT_POINTS_MAX),
+    ],
+)
+def test_what_bounds_them_is_how_many_events_they_take(subject: str, name: str, most: int) -> None:
+    assert len(simple_events(subject, name, most, NEXT)) == 1_000
+    message = rf"^count {most + 1} of {name} takes more than 1000 events; suppose less at a time$"
+    with pytest.raises(UsageError, match=message):
+        simple_events(subject, name, most + 1, NEXT)
 
 
 def test_they_bring_what_they_say(store: Store, tmp_path: Path) -> None:
