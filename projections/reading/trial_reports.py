@@ -2,11 +2,12 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from replay.errors import LevelbookError, StoreError, UsageError
-from replay.lab.report import report_hash
+from replay.lab.report import FORM, report_hash
 from replay.policies.reading import read_policy
 from replay.store.base import Store
 from replay.store.beside import beside
@@ -14,8 +15,17 @@ from replay.store.sqlite import SqliteStore
 
 REPORTS: Final = "reports"
 REPORT_BYTES_MAX: Final = 50_000_000
+REPORTS_MAX: Final = 200
 HASH: Final = re.compile("[0-9a-f]{64}")
 CANDIDATES_MAX: Final = 200
+
+
+class _Stamp(NamedTuple):
+    """What tells a file that was written anew from the one that was read."""
+
+    size: int
+    mtime_ns: int
+    inode: int
 
 
 class CandidateFile(NamedTuple):
@@ -35,14 +45,18 @@ def lab_folder(store: Store, named: Path | None) -> Path | None:
 
 
 def keep_report(folder: Path | None, report: dict[str, Any]) -> Path:
-    """Write a report down under its hash. Raises UsageError where there is no folder, StoreError where it cannot be."""
+    """Write a report down under its hash. Raises UsageError where there is no folder or it is too large, StoreError
+    where it cannot be written.
+    """
     if folder is None:
         raise UsageError("where reports are kept is not said; name a folder with --candidates")
-    place = folder / REPORTS / f"{report['report']}.json"
+    place, text = folder / REPORTS / f"{report['report']}.json", json.dumps(report, ensure_ascii=False)
+    if len(text.encode()) > REPORT_BYTES_MAX:
+        raise UsageError(f"the report is larger than {REPORT_BYTES_MAX} bytes, and could not be shown; group by less")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_suffix(".part")
-        part.write_text(json.dumps(report, ensure_ascii=False), "utf-8")
+        part.write_text(text, "utf-8")
         part.replace(place)
     except OSError as error:
         raise StoreError(f"the report cannot be kept in {place.parent}: {error.strerror}") from None
@@ -50,25 +64,50 @@ def keep_report(folder: Path | None, report: dict[str, Any]) -> Path:
 
 
 def kept_reports(folder: Path | None) -> list[dict[str, Any]]:
-    """The heads of the reports that are kept, by their hashes: what was tried over what, and how many moved."""
-    if folder is None or not (folder / REPORTS).is_dir():
+    """The heads of the reports that are kept, by their hashes: what was tried over what, and how many moved.
+
+    Of more than 200, those written last.
+    """
+    if folder is None:
         return []
-    names = sorted(path.stem for path in (folder / REPORTS).glob("*.json") if HASH.fullmatch(path.stem))
-    found = (kept_report(folder, name) for name in names)
-    return [_head(report) for report in found if report is not None]
+    files = ((path, _stamp_of(path)) for path in (folder / REPORTS).glob("*.json") if HASH.fullmatch(path.stem))
+    stamped = [(path, stamp) for path, stamp in files if stamp is not None]
+    latest = sorted(stamped, key=lambda item: (item[1].mtime_ns, item[0].stem))[-REPORTS_MAX:]
+    found = (_head_at(path, stamp) for path, stamp in sorted(latest))
+    return [dict(head) for head in found if head is not None]
 
 
 def kept_report(folder: Path | None, name: str) -> dict[str, Any] | None:
     """A report by its hash; None where there is none, or what lies there is not what the hash says."""
     if folder is None or not HASH.fullmatch(name):
         return None
+    place = folder / REPORTS / f"{name}.json"
+    return None if _stamp_of(place) is None else _report_at(place)
+
+
+def _stamp_of(place: Path) -> _Stamp | None:
+    """None of a file that is not there, or too large to be read."""
     try:
-        raw = (folder / REPORTS / f"{name}.json").read_bytes()
-        report: Any = json.loads(raw) if len(raw) <= REPORT_BYTES_MAX else None
-    except (OSError, ValueError, RecursionError):
+        found = place.stat()
+    except OSError:
         return None
-    is_whole = isinstance(report, dict) and report.get("report") == name == report_hash(report)
+    return _Stamp(found.st_size, found.st_mtime_ns, found.st_ino) if found.st_size <= REPORT_BYTES_MAX else None
+
+
+def _report_at(place: Path) -> dict[str, Any] | None:
+    try:
+        report: Any = json.loads(place.read_bytes())
+        is_whole = report["report"] == place.stem == report_hash(report) and report["form"] == FORM
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        return None
     return report if is_whole else None
+
+
+@lru_cache(maxsize=2 * REPORTS_MAX)
+def _head_at(place: Path, _: _Stamp) -> dict[str, Any] | None:
+    """The head of a report, read once for as long as its file is the same."""
+    report = _report_at(place)
+    return None if report is None else _head(report)
 
 
 def _head(report: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from projections.http.settings import Settings
-from projections.reading.trial_reports import keep_report, kept_report, lab_folder
+from projections.reading import trial_reports
+from projections.reading.trial_reports import keep_report, kept_report, kept_reports, lab_folder
 from replay.errors import StoreError, UsageError
+from replay.lab.report import FORM, report_hash
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.support.making import ingest_events
@@ -128,3 +131,51 @@ def test_where_reports_lie(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the report cannot be kept in "):
         keep_report(tmp_path / "file", report)
     assert kept_report(tmp_path / "new", "../x") is None and kept_report(None, report["report"]) is None
+
+
+def test_a_report_is_read_again_only_when_its_file_is_another(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = kept_report(folder / "ledger.db.lab", report_of(folder))
+    assert report is not None
+    place = keep_report(tmp_path, report)
+    (head,) = kept_reports(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(trial_reports, "_report_at", lambda _: pytest.fail("read again"))
+        assert kept_reports(tmp_path) == [head]
+    place.write_text(place.read_text("utf-8").replace('"position"', '"Position"', 1), "utf-8")
+    assert kept_reports(tmp_path) == [] and kept_report(tmp_path, report["report"]) is None
+
+
+def test_what_is_no_report_or_too_large_or_of_another_form_is_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = kept_report(folder / "ledger.db.lab", report_of(folder))
+    assert report is not None
+    other = {**report, "form": FORM + 1}
+    other["report"] = report_hash(other)
+    place = keep_report(tmp_path, other)
+    for number, text in enumerate(("[]", "{}", "3", "{")):
+        (place.parent / f"{number:064}.json").write_text(text, "utf-8")
+    assert kept_reports(tmp_path) == [] and kept_report(tmp_path, str(other["report"])) is None
+    keep_report(tmp_path, report)
+    assert [head["report"] for head in kept_reports(tmp_path)] == [report["report"]]
+    monkeypatch.setattr(trial_reports, "REPORT_BYTES_MAX", 100)
+    assert kept_reports(tmp_path) == [] and kept_report(tmp_path, report["report"]) is None
+    with pytest.raises(UsageError, match="the report is larger than 100 bytes, and could not be shown; group by less"):
+        keep_report(tmp_path, report)
+
+
+def test_of_many_reports_those_written_last_are_listed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = kept_report(folder / "ledger.db.lab", report_of(folder))
+    assert report is not None
+    names = []
+    for number in range(3):
+        made = {**report, "program": f"{number}"}
+        made["report"] = report_hash(made)
+        os.utime(keep_report(tmp_path, made), ns=(number, number))
+        names.append(made["report"])
+    monkeypatch.setattr(trial_reports, "REPORTS_MAX", 2)
+    assert [head["report"] for head in kept_reports(tmp_path)] == sorted(names[1:])
