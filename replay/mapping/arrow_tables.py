@@ -8,6 +8,7 @@ from replay.mapping.document import Mapping
 from replay.mapping.rows import Batch, RowTable, check_columns
 from replay.mapping.unpacking import Unpacked, copied
 from replay.parsing.lines import BrokenInput, printable
+from replay.parsing.strict_json import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,13 +24,28 @@ def arrow_table(mapping: Mapping, name: str, source: Unpacked, size: int, stack:
     stream = source.stream if source.stream.seekable() else copied(name, source.stream, stack)
     try:
         columns, batches = (_parquet if mapping.format == "parquet" else _arrow)(mapping, name, stream, size)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, UnicodeError, OSError) as error:
         raise BrokenInput(f"{printable(name)} cannot be read as {mapping.format}: {error}") from None
     return RowTable(columns, _rows_of(name, mapping.format, columns, batches, source))
 
 
-def texts_of(column: Any) -> list[str]:
-    """The values of a column as texts. A float is the shortest decimal that names it; a zoned time is in UTC."""
+def texts_of(file: str, name: str, column: Any) -> list[str]:
+    """The values of a file's column as texts. A float is the shortest decimal that names it; a zoned time is in UTC.
+
+    Raises BrokenInput for values that are no texts, and for texts that are not UTF-8.
+    """
+    import pyarrow as pa
+
+    try:
+        return _texts(column)
+    except UnicodeError:
+        told = "holds texts that are not UTF-8; write the file with texts in UTF-8"
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        told = f"holds values of the type {column.type}, which are no texts; write the file with a text in each"
+    raise BrokenInput(f"{printable(file)}: column {shown(name)} {told}")
+
+
+def _texts(column: Any) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -74,7 +90,7 @@ def _rows_of(
 
     try:
         for batch in batches:
-            texts = [texts_of(batch.column(batch.schema.get_field_index(column))) for column in columns]
+            texts = [texts_of(name, column, batch.column(batch.schema.get_field_index(column))) for column in columns]
             yield Batch(list(zip(*texts, strict=True)), {}, source.read_bytes())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise BrokenInput(f"{printable(name)} cannot be read as {form} to its end: {error}") from None

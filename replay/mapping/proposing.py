@@ -5,6 +5,7 @@ import io
 import json
 import re
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -71,9 +72,11 @@ def _sample(name: str) -> SampledTable:
     if not head.strip():
         raise BrokenInput(f"{printable(name)} is empty; give a file with a header and some rows")
     encoding, text = _decoded(name, head)
+    if not text.strip():
+        raise BrokenInput(f"{printable(name)} has no whole line in its first {len(head)} bytes; give a header and rows")
     if text.lstrip().startswith("{"):
-        return _sample_of_lines(text)
-    return _sample_of_values(encoding, text)
+        return _sample_of_lines(name, text)
+    return _sample_of_values(name, encoding, text)
 
 
 def _decoded(name: str, head: bytes) -> tuple[str, str]:
@@ -88,22 +91,34 @@ def _decoded(name: str, head: bytes) -> tuple[str, str]:
     raise BrokenInput(f"{printable(name)} is no text that is known; save it as UTF-8")
 
 
-def _sample_of_values(encoding: str, text: str) -> SampledTable:
+def _sample_of_values(name: str, encoding: str, text: str) -> SampledTable:
     first = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row][: SAMPLE_ROWS + 1]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        rows = list(islice(filter(None, reader), SAMPLE_ROWS + 1))
+    except csv.Error as error:
+        raise BrokenInput(f"{printable(name)}:line:{reader.line_num} cannot be read: {error}; mend the file") from None
     keys = {"format": "tsv"} if delimiter == "\t" else {"format": "csv"}
     keys |= {"encoding": encoding} if encoding != "utf-8" else {}
     keys |= {"delimiter": delimiter} if delimiter not in (",", "\t") else {}
     return SampledTable(keys, rows[0], [row for row in rows[1:] if len(row) == len(rows[0])])
 
 
-def _sample_of_lines(text: str) -> SampledTable:
-    found = [msgspec.json.decode(line, type=dict) for line in text.splitlines()[:SAMPLE_ROWS] if line.strip()]
+def _sample_of_lines(name: str, text: str) -> SampledTable:
+    lines = enumerate(text.split("\n")[:SAMPLE_ROWS], 1)
+    found = [_object_of(name, number, line) for number, line in lines if line.strip()]
     columns = list(dict.fromkeys(key for row in found for key in row))
     return SampledTable(
         {"format": "jsonl"}, columns, [[str(row.get(column) or "") for column in columns] for row in found]
     )
+
+
+def _object_of(name: str, number: int, line: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BrokenInput(f"{printable(name)}:line:{number} is no JSON object: {error}; mend the file") from None
 
 
 def _sample_of_arrow(name: str, whole: io.BytesIO) -> SampledTable:
@@ -115,10 +130,10 @@ def _sample_of_arrow(name: str, whole: io.BytesIO) -> SampledTable:
     is_parquet = whole.getvalue().startswith(b"PAR1")
     try:
         table = pq.read_table(whole) if is_parquet else _arrow_table(whole)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeError, OSError) as error:
         raise BrokenInput(f"{printable(name)} cannot be read: {error}") from None
     table = table.slice(0, SAMPLE_ROWS)
-    texts = [texts_of(table.column(column)) for column in table.column_names]
+    texts = [texts_of(name, *both) for both in zip(table.column_names, table.columns, strict=True)]
     return SampledTable(
         {"format": "parquet" if is_parquet else "arrow"},
         table.column_names,

@@ -55,8 +55,12 @@ def query_table(mapping: Mapping, query: RowQuery, rows: int, stack: ExitStack) 
 
 
 def _text_of(file: str) -> str:
+    with Path(file).open("rb") as stream:
+        content = stream.read(QUERY_BYTES_MAX + 1)
+    if len(content) > QUERY_BYTES_MAX:
+        raise UsageError(f"the query {printable(file)} is longer than {QUERY_BYTES_MAX} bytes; make it shorter")
     try:
-        return Path(file).read_bytes()[:QUERY_BYTES_MAX].decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"the query {printable(file)} is not UTF-8; save it as UTF-8") from None
 
@@ -127,19 +131,19 @@ def _fetched(cursor: Any, size: int, where: str) -> Iterator[_Found]:
 def _of_sqlite(
     mapping: Mapping, query: RowQuery, text: str, size: int, stack: ExitStack
 ) -> tuple[list[str], Iterator[_Found]]:
-    helper = stack.enter_context(second_core(_serve))
+    process = stack.enter_context(second_core(_serve))
     tables = [(_table_name(name), name) for name in query.tables]
-    helper.send_bytes(marshal.dumps((query.url, tables, mapping.encoding, mapping.delimiter, text, size)))
-    batches = _received(helper, query.file)
+    process.send_bytes(marshal.dumps((query.url, tables, mapping.encoding, mapping.delimiter, text, size)))
+    batches = _received(process, query.file)
     columns = [str(name) for name in next(batches)]
     return columns, batches
 
 
-def _received(helper: Connection, name: str) -> Iterator[Any]:
+def _received(process: Connection, name: str) -> Iterator[Any]:
     """What the process says: the columns, batches of rows, and at the end nothing."""
     while True:
         try:
-            fault, found = marshal.loads(helper.recv_bytes())
+            fault, found = marshal.loads(process.recv_bytes())
         except (EOFError, OSError):
             raise BrokenInput(f"{printable(name)}: the process that asks SQLite was ended from outside") from None
         if fault:

@@ -8,6 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from replay.mapping.document import Mapping, mapping_of
 
 COLUMNS = ["order", "shop", "buyer", "yuan", "kind", "paid at", "received at", "note"]
@@ -92,3 +95,12 @@ def separated(rows: Iterable[Cells], delimiter: str = ",", end: str = "\n") -> s
 def write_table(path: Path, rows: Iterable[Cells]) -> str:
     path.write_text(separated(rows), "utf-8", newline="")
     return str(path)
+
+
+def write_arrow(table: pa.Table, path: str, form: str) -> None:
+    """A Parquet or Arrow file of a table."""
+    if form == "parquet":
+        pq.write_table(table, path)
+        return
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)

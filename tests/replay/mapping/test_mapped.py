@@ -29,7 +29,17 @@ from replay.recording.append import Appender
 from replay.store.base import Store
 from replay.store.buyers import key_of
 from tests.support.making import Silent, ingest_files, line, records
-from tests.support.tables import COLUMNS, DOCUMENT, Cells, mapping, plain_events, rows_of, separated, write_table
+from tests.support.tables import (
+    COLUMNS,
+    DOCUMENT,
+    Cells,
+    mapping,
+    plain_events,
+    rows_of,
+    separated,
+    write_arrow,
+    write_table,
+)
 
 ROWS = rows_of(60)
 
@@ -217,6 +227,22 @@ def test_what_is_no_such_file_is_named(form: str, tmp_path: Path) -> None:
     (tmp_path / "orders").write_bytes(PLAIN)
     with pytest.raises(BrokenInput, match=f"cannot be read as {form}"):
         next(blocks_of(mapping(format=form), str(tmp_path / "orders")))
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_texts_of_columns_that_are_no_texts_are_named(form: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "orders")
+    gbk = pa.array(["甲".encode("gbk")] * len(ROWS)).view(pa.string())
+    for column, values, told in (
+        ("buyer", gbk, "texts that are not UTF-8; write the file with texts in UTF-8"),
+        ("kind", pa.array([["a"]] * len(ROWS)), "string>, which are no texts"),
+    ):
+        table = pa.table(dict(zip(COLUMNS, zip(*ROWS, strict=True), strict=True)))
+        at = COLUMNS.index(column)
+        write_arrow(table.set_column(at, column, values), path, form)
+        with pytest.raises(BrokenInput) as refused:
+            list(blocks_of(mapping(format=form), path))
+        assert str(refused.value).startswith(f'{path}: column "{column}" holds ') and told in str(refused.value)
 
 
 def ingest_rows(store: Store, names: list[str], rejects: Path, **options: Any) -> tuple[Counts, Silent]:

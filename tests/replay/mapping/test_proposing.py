@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import FaultyMapping
 from replay.mapping.asking import ToRead
 from replay.mapping.document import mapping_of
 from replay.mapping.mapped import blocks_of
-from replay.mapping.proposing import proposal
+from replay.mapping.proposing import SAMPLE_BYTES, proposal
 from replay.mapping.surveying import DISTINCT_MAX, UNMAPPED_MAX, SurveyedColumn, survey
 from replay.mapping.tables import table_of
 from replay.parsing.lines import BrokenInput
-from tests.support.tables import mapping, rows_of, separated, write_table
+from tests.support.tables import mapping, rows_of, separated, write_arrow, write_table
 
 HEADER = [
     "order_id",
@@ -53,12 +52,8 @@ def written(folder: Path, form: str) -> Path:
         "jsonl": "".join(json.dumps(row) + "\n" for row in objects).encode(),
     }
     path = folder / "orders"
-    if form == "parquet":
-        pq.write_table(pa.Table.from_pylist(objects), path)
-    elif form == "arrow":
-        table = pa.Table.from_pylist(objects)
-        with pa.ipc.new_file(path, table.schema) as writer:
-            writer.write_table(table)
+    if form in ("parquet", "arrow"):
+        write_arrow(pa.Table.from_pylist(objects), str(path), form)
     else:
         path.write_bytes(contents[form])
     return path
@@ -87,12 +82,37 @@ def test_what_no_column_looks_like_has_to_be_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b" \n", "is empty"), (b"\xff\xff\xff", "is no text that is known"), (b"PAR1x", "cannot be read")],
+    [
+        (b" \n", "is empty"),
+        (b"\xff\xff\xff", "is no text that is known"),
+        (b"PAR1x", "t cannot be read: "),
+        (b"\xef\xbb\xbf", "has no whole line in its first 3 bytes; give a header and rows"),
+        (b"\xff\xfe\n\0", "has no whole line in its first 4 bytes"),
+        (b"a" * SAMPLE_BYTES, f"has no whole line in its first {SAMPLE_BYTES} bytes"),
+        (b'a,b\n1,"' + b"2\n" * SAMPLE_BYTES, r"t:line:\d+ cannot be read: field larger than field limit"),
+        (b'{"a": 1}\n{"a": ', "t:line:2 is no JSON object: "),
+        (b'{"a": 1}\n\n[1]\n', "t:line:3 is no JSON object: "),
+        (b'{"a": ' * 9_999, "t:line:1 is no JSON object: "),
+    ],
 )
 def test_what_is_no_table_is_told(content: bytes, told: str, tmp_path: Path) -> None:
     (tmp_path / "t").write_bytes(content)
     with pytest.raises(BrokenInput, match=told):
         proposal(str(tmp_path / "t"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_column_that_holds_no_texts_is_told(form: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "t")
+    for values in (pa.array([{"b": 1}]), pa.array(["甲".encode("gbk")]).view(pa.string())):
+        write_arrow(pa.table({"a": values}), path, form)
+        with pytest.raises(BrokenInput, match='t: column "a" holds '):
+            proposal(path)
+
+
+def test_lines_of_objects_end_at_line_feeds_alone(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('{"a": "x\u2028y\x85"}\r\n{"b": 1}\n', "utf-8")
+    assert tomllib.loads(proposal(str(tmp_path / "t")))["columns"] == ["a", "b"]
 
 
 def test_a_survey_counts_what_columns_hold_and_what_is_not_mapped(tmp_path: Path) -> None:

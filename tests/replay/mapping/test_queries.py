@@ -13,7 +13,7 @@ from replay.errors import FaultyMapping, UsageError
 from replay.intake.parallel import decode_block
 from replay.mapping.asking import to_read
 from replay.mapping.mapped import blocks_of_query
-from replay.mapping.queries import RowQuery
+from replay.mapping.queries import QUERY_BYTES_MAX, RowQuery
 from replay.parsing.lines import STANDARD_INPUT, BrokenInput
 from tests.support.tables import COLUMNS, mapping, plain_events, rows_of, write_table
 
@@ -139,6 +139,16 @@ def test_what_is_asked_must_fit_together(tmp_path: Path, monkeypatch: pytest.Mon
     asked = to_read(Path("query.toml"), (), "x.db", "q.sql")
     with pytest.raises(UsageError, match="is not UTF-8; save it as UTF-8"):
         list(asked.read("q.sql"))
+
+
+def test_a_query_that_is_too_long_is_not_cut(tmp_path: Path) -> None:
+    """What is cut off may be the very condition that rows are chosen by."""
+    whole = TEXT.replace("ORDER BY 1", "--").ljust(QUERY_BYTES_MAX)
+    asked = RowQuery(written(tmp_path, whole), database(tmp_path))
+    assert len(events_of(asked)) == len(EXPECTED)
+    written(tmp_path, whole + "\nLIMIT 1")
+    with pytest.raises(UsageError, match=r"orders\.sql is longer than 1048576 bytes; make it shorter"):
+        events_of(asked)
 
 
 def test_folders_and_globs_are_their_files(tmp_path: Path) -> None:
