@@ -6,6 +6,7 @@ What a scheme proposes and the proof denies is a fault of the program: it is lef
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from domain.calendar import month_of, month_start
 from replay.hypothetical.overlay import laid_over
 from replay.replaying.base import Replay
 from replay.replaying.hypothetical import PROVED_EVENTS_MAX, TOO_MANY_TO_PROVE, Hypothetical, NoWay, Way
@@ -44,7 +45,8 @@ def overlay_of(replay: Replay) -> Callable[[Sequence[Hypothetical], int], Replay
 
 
 def proved(replay: Replay, way: Way, next_level: str | None = None) -> bool:
-    """Whether a way reaches its level, and the next one no earlier than it says nor with one unit less of anything.
+    """Whether a way reaches its level, and the next one no earlier than it says nor with one unit less of anything; and
+    whether it counts towards the outside when the way says so.
 
     The way's own level may stand above the next one; without that it is the next one.
     """
@@ -55,10 +57,30 @@ def proved(replay: Replay, way: Way, next_level: str | None = None) -> bool:
     if not reaches(way.events, way.reached_at, way.level) or reaches(way.events, way.reached_at - 1):
         return False
     less = () if way.less is None else (way.less, *way.others_less)
-    return not any(reaches(events, way.reached_at) for events in less)
+    return not any(reaches(events, way.reached_at) for events in less) and _is_effective(replay, way)
+
+
+def _is_effective(replay: Replay, way: Way) -> bool:
+    """Whether a way's level counts from its instant on, where it names one, and not an instant earlier.
+
+    What months bring that closed before it was reached may count already.
+    """
+    if way.effective_at is None:
+        return True
+
+    def counts(as_of: int) -> bool:
+        found = laid_over(replay, way.events, as_of)
+        return _is_at_least(found, found.effective().level, way.level)
+
+    month_ends = month_start(month_of(way.reached_at) + 1) - 1
+    return counts(way.effective_at) and (not counts(way.effective_at - 1) or counts(month_ends))
 
 
 def reached(replay: Replay, level: str) -> bool:
     """Whether a replay stands at a level or above it."""
-    codes, found = replay.level_codes(replay.policy), replay.standing().level
+    return _is_at_least(replay, replay.standing().level, level)
+
+
+def _is_at_least(replay: Replay, found: str | None, level: str) -> bool:
+    codes = replay.level_codes(replay.policy)
     return found is not None and level in codes and found in codes and codes.index(found) >= codes.index(level)

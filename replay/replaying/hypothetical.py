@@ -59,7 +59,8 @@ class Way(NamedTuple):
     reached_at: int
     """The earliest instant at which a replay with the events has the level: the `as_of` of the proof."""
     effective_at: int | None
-    """When it counts towards the outside; None where the scheme has no other instant than `reached_at`."""
+    """When it counts towards the outside; None where the scheme has no other instant than `reached_at`, and where
+    other rules judge before it would."""
     less: tuple[Hypothetical, ...] | None
     """The same with one unit less of the first thing asked, which must not reach the level at `reached_at`; None where
     nothing but time is asked, so that an instant earlier must not reach it."""

@@ -66,7 +66,10 @@ class WayAnswer(Answer):
     level = text_key("code of the level that it reaches")
     level_name = text_key("what that is called in --lang", allow_none=True)
     reached_at = instant_key("the earliest instant at which a replay with its events has the level")
-    effective_at = instant_key("when it counts towards the outside; null where that is the same", allow_none=True)
+    effective_at = instant_key(
+        "when it counts towards the outside; null where that is the same, and where other rules judge before it would",
+        allow_none=True,
+    )
     each_alone = list_key(NeedAnswer, "where several figures have to be met together, what each alone would take")
     events = whole_key("how many events that did not happen make it up")
 

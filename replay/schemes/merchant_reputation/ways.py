@@ -109,17 +109,26 @@ def _time_alone(asked: _Question) -> Way | NoWay:
             return NoWay(TIME, "rules_change")
         return NoWay(TIME, "too_little_comes" if came else "nothing_comes")
     effective_at = _effective(asked, asked.alone)
-    return Way(TIME, (), asked.level, (), asked.alone, effective_at, None)
+    return Way(TIME, (), asked.level, (), asked.alone, _told(effective_at), None)
 
 
 def _effective(asked: _Question, reached_at: int, done: Sequence[Coming] = ()) -> int | None:
-    """When the first month is published at whose close the level holds that is reached at an instant."""
+    """When the first month is published at whose close the level holds that is reached at an instant; NEVER where
+    other rules judge by then, so that nothing can be said, and None where it does not hold.
+    """
     begins = month_of(reached_at)
     for month in range(begins, begins + _MONTHS_WATCHED):
         publication = publication_of(month, asked.spans)
+        if publication.at >= asked.until:
+            return NEVER
         if reaches(at_close(asked.found, month, asked.spans, done), asked.level, publication.span):
             return publication.at
     return None
+
+
+def _told(effective_at: int | None) -> int | None:
+    """What a way says of it."""
+    return None if effective_at == NEVER else effective_at
 
 
 def _good_reviews(asked: _Question) -> Way | NoWay:
@@ -141,7 +150,7 @@ def _good_reviews(asked: _Question) -> Way | NoWay:
     if effective_at is None:
         return NoWay(GOOD_REVIEWS, "credits_lower", needs)
     events = _reviewed_orders(asked, found)
-    return Way(GOOD_REVIEWS, needs, asked.level, events, found.reached_at, effective_at, events[:-2])
+    return Way(GOOD_REVIEWS, needs, asked.level, events, found.reached_at, _told(effective_at), events[:-2])
 
 
 def _why_never(asked: _Question) -> str:
@@ -194,7 +203,7 @@ def _reviews_of_waiting(asked: _Question) -> Way | NoWay:
         return NoWay(REVIEWS_OF_WAITING, "credits_lower", needs)
     names = [asked.orders[review.position] for review in done]
     events = tuple(_review(asked.replay.subject, found.begins, name, asked.span.rules) for name in names)
-    return Way(REVIEWS_OF_WAITING, needs, asked.level, events, found.begins, effective_at, events[:-1])
+    return Way(REVIEWS_OF_WAITING, needs, asked.level, events, found.begins, _told(effective_at), events[:-1])
 
 
 def _why_not(asked: _Question) -> str | None:

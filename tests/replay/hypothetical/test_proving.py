@@ -68,6 +68,25 @@ def test_two_reviews_reach_fifty_one_points_and_one_does_not(base: Replay) -> No
     assert not proved(base, way(good(2), good(1), others_less=(good(2),))), "less of another thing reaches it, too"
 
 
+def test_it_counts_from_the_instant_on_that_is_said(base: Replay) -> None:
+    """January, at whose end the two reviews are done, closes a second later; February is published on 16 March."""
+    reached, march = way(good(2), good(1)), parse_instant("2023-03-16T12:00:00+08:00")
+    assert proved(base, reached._replace(effective_at=march))
+    assert not proved(base, reached._replace(effective_at=march - 1)), "it does not count yet"
+    assert not proved(base, reached._replace(effective_at=march + 1)), "it counts already"
+
+
+def test_what_counts_already_by_an_earlier_month_denies_no_way(store: Store, tmp_path: Path) -> None:
+    """December closes with 51 points and is published in January; a bad review then takes the level, which counts all the same."""
+    bad = event("review.posted", "bad", "2023-01-20T10:00:00+08:00", order="worst", quality=1)
+    grow(store, tmp_path, [OPENED, *reviews(51), paid("worst"), bad])
+    at = parse_instant("2023-01-25T10:00:00+08:00")
+    fallen = replayed(store, SCHEMES["merchant-reputation"], "merchant/m-1", moment(store, at))
+    assert fallen.standing().level != fallen.effective().level == "bronze-2"
+    found = proved_ways(fallen)
+    assert found.unproved == () and [item.kind for item in found.ways] == ["good_reviews"]
+
+
 def test_what_a_way_asked_for_may_have_been_recorded_since(store: Store, base: Replay, tmp_path: Path) -> None:
     """Two reviews reach bronze-2; recorded with three stars they bring nothing, and two others still do."""
     (asked,) = proved_ways(base).ways

@@ -123,11 +123,12 @@ CASES: Final = {
 }
 
 
-def found_ways(told: list[Told], policy: Policy) -> Ways:
+def found_ways(told: list[Told], *policies: Policy) -> Ways:
     known = recorded(enumerate(sorted([opened(OCT), *told], key=lambda item: item.at)))
 
     def lay(events: Sequence[Hypothetical], as_of: int) -> ReputationReplay:
-        return ReputationReplay(SUBJECT, laid(known, events, as_of), Moment(as_of, 0, 10**6), Policies([policy]))
+        own = Policies([policy for policy in policies if policy.in_force_from <= as_of])
+        return ReputationReplay(SUBJECT, laid(known, events, as_of), Moment(as_of, 0, 10**6), own)
 
     return ways(lay((), AS_OF), lay)
 
@@ -145,6 +146,18 @@ def test_a_case_by_hand(name: str) -> None:
         )
     expected = {item[0]: (*item[:2], *(str(parse_instant(text)) for text in item[2:])) for item in case.found}
     assert by_kind == expected
+
+
+@pytest.mark.parametrize(
+    ("begins", "effective_at"),
+    [("2022-12-10T00:00:00+08:00", None), (NEXT, None), ("2022-12-16T12:00:00.000001+08:00", NEXT)],
+)
+def test_of_a_publication_under_other_rules_no_date_is_given(begins: str, effective_at: str | None) -> None:
+    """A review at once is the first point; November is published on 16 December, when ten points may be asked for."""
+    later = with_values(SHIPPED, in_force_from=begins, levels=levels(100))
+    (way,) = found_ways([], SHIPPED, later).ways
+    assert (way.kind, way.reached_at) == ("good_reviews", SOON)
+    assert way.effective_at == (None if effective_at is None else parse_instant(effective_at))
 
 
 def test_a_level_far_above_is_reckoned_and_not_proved() -> None:
