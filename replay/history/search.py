@@ -7,6 +7,7 @@ aliases says it is; and for a case, or an alias that was erased, a stretch of th
 the records that could bear it. Whatever a page leaves out, it says where to go on.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -78,7 +79,7 @@ def search_events(store: Store, sought: Sought, reader: Reader, after: str | Non
 
 
 def _position(after: str | None) -> int:
-    if after is not None and not (after.isascii() and after.isdigit()):
+    if after is not None and re.fullmatch("[0-9]{1,18}", after) is None:
         raise UsageError(f"this page does not go on behind {after!r}: that is a place in another search")
     return int(after or 0)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from domain.policy import Policy
 from replay.columnar.segments import bucket_of
-from replay.columnar.size import are_many
+from replay.columnar.size import MANY_RECORDS_TO_COMPILE
 from replay.lab.candidates import with_candidates
 from replay.lab.judged import JudgedSide
 from replay.lab.moves import SAME, Rung, move_between
@@ -27,9 +27,10 @@ from replay.schemes.registry import records_of
 from replay.store.base import Store
 
 PLAIN_RECORDS: Final = 300_000
-"""So many records are judged, under all steps together, where that is done by plain rules."""
+"""So many records are judged, under all steps together, where that may be done by plain rules: whether compiled ones
+are at hand changes no sample."""
 BULK_RECORDS: Final = 10_000_000
-"""In the same way by compiled ones."""
+"""In the same way of so many records that compiled ones always do it."""
 LOWER: Final = "lower"
 HIGHER: Final = "higher"
 
@@ -81,7 +82,7 @@ def sensitivity_of(store: Store, trial: PolicyTrial) -> Sensitivity:
     thresholds = [item for item in thresholds_of(trial.scheme.replay, candidate) if _can_move(candidate, item)]
     steps = list(_steps(trial, candidate, thresholds))
     records = records_of(store, trial.scheme)
-    room = BULK_RECORDS if are_many(records) else PLAIN_RECORDS
+    room = BULK_RECORDS if records >= MANY_RECORDS_TO_COMPILE else PLAIN_RECORDS
     asked = trial.sample.size * room // max(1, records * len(steps))
     return Sensitivity(thresholds, steps, frozenset(nsmallest(max(1, asked), trial.sample.names, key=_place)))
 

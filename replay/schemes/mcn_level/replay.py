@@ -106,6 +106,7 @@ class McnReplay(MonthlyReplay[Month]):
         "service_bands/*/from": Measure(14, 15),
         "worry_free_bands/*/from": Measure(16),
     }
+    unmeasured = frozenset({str(State.NOVICE)})
 
     def __init__(self, subject: str, known: list[Event], moment: Moment, policies: Policies) -> None:
         super().__init__(subject, known, moment, policies)

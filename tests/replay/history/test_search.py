@@ -138,3 +138,12 @@ def test_a_place_in_another_search_is_refused(store: Store, sought: Sought) -> N
     assert place == SUBJECTS[0]
     with pytest.raises(UsageError, match="does not go on behind 'merchant/m-1': that is a place in another search"):
         search_events(store, sought, EVERYTHING_SHOWN, place, 1)
+
+
+@pytest.mark.parametrize("place", ["", "9" * 19, "9" * 30, "1\n", "-1", "\u0661"])
+def test_a_forged_place_is_refused(store: Store, place: str) -> None:
+    """The largest that a database can hold has 19 digits."""
+    for sought in (Sought(id="flag"), Sought(case="b"), Sought(about="o-1", subject=SUBJECTS[0])):
+        with pytest.raises(UsageError, match="that is a place in another search"):
+            search_events(store, sought, EVERYTHING_SHOWN, place, 1)
+        assert search_events(store, sought, EVERYTHING_SHOWN, "9" * 18, 1).events == []

@@ -77,7 +77,7 @@ def test_it_counts_from_the_instant_on_that_is_said(base: Replay) -> None:
 
 
 def test_what_counts_already_by_an_earlier_month_denies_no_way(store: Store, tmp_path: Path) -> None:
-    """December closes with 51 points and is published in January; a bad review then takes the level, which counts all the same."""
+    """December closes with 51 points, published in January; the level counts though a bad review then takes it."""
     bad = event("review.posted", "bad", "2023-01-20T10:00:00+08:00", order="worst", quality=1)
     grow(store, tmp_path, [OPENED, *reviews(51), paid("worst"), bad])
     at = parse_instant("2023-01-25T10:00:00+08:00")

@@ -9,22 +9,25 @@ from random import Random
 import pytest
 
 from domain.policy import Policy
+from replay.columnar import size
 from replay.lab import folding, sensitivity, thresholds
 from replay.lab.moves import SAME, Rung, move_between
 from replay.lab.report import report_json
 from replay.lab.running import run_trial
 from replay.lab.sensitivity import HIGHER, LOWER, sensitivity_of
 from replay.lab.thresholds import Threshold, with_threshold
-from replay.policies.catalog import Choice
+from replay.lab.trial import AskedTrial, trial_of
+from replay.policies.catalog import Choice, shipped
 from replay.policies.reading import read_folder
 from replay.replaying.base import Replay
 from replay.replaying.values import SCORE
 from replay.schemes.registry import SCHEMES, Scheme
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
+from tests.support.making import event
 from tests.support.trying import ALL, BEGINS, IDS, MONTHS, Tried, known_by, position_at, replayed, tried
 from tests.worlds.merchant_reputation import with_values
-from tests.worlds.trials import folder_of, late_ledger
+from tests.worlds.trials import folder_of, late_ledger, learn
 
 
 @pytest.fixture
@@ -112,8 +115,7 @@ def test_in_bulk_the_same_hangs(scheme: Scheme, ledger: Store, tmp_path: Path, m
     late_ledger(ledger, 3, tmp_path, 400)
     made = tried(ledger, scheme, 1, tmp_path)
     plain = report_json(made.trial, run_trial(ledger, made.trial, sensitivity=True))
-    for module in (folding, sensitivity):
-        monkeypatch.setattr(module, "are_many", lambda _: True)
+    monkeypatch.setattr(folding, "are_many", lambda _: True)
     assert report_json(made.trial, run_trial(ledger, made.trial, sensitivity=True)) == plain
 
 
@@ -129,3 +131,37 @@ def test_of_many_records_some_subjects_are_asked(
     assert some.names < whole.names and some.steps and len(some.names) == 1
     report = report_json(made.trial, run_trial(ledger, made.trial, sensitivity=True))["sensitivity"]
     assert report["subjects"] <= 1 and report["of"] == len(whole.names)
+
+
+def test_whether_loops_are_at_hand_changes_no_sample(
+    ledger: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late_ledger(ledger, 3, tmp_path, 400)
+    made = tried(ledger, SCHEMES["creator-level"], 1, tmp_path)
+
+    def asked(records: int, at_hand: bool) -> frozenset[str]:
+        monkeypatch.setattr(sensitivity, "records_of", lambda *_: records)
+        monkeypatch.setattr(size, "is_at_hand", lambda: at_hand)
+        return sensitivity_of(ledger, made.trial).names
+
+    for records in (size.MANY_RECORDS, size.MANY_RECORDS_TO_COMPILE):
+        assert asked(records, False) == asked(records, True)
+    assert asked(size.MANY_RECORDS, True) < asked(100, True) == made.trial.sample.names
+
+
+def test_a_novice_is_near_no_threshold(ledger: Store, tmp_path: Path) -> None:
+    """Onboarded in December, with the 80 points of credit that are needed: a novice until January, none in February."""
+    known = {"subject": "mcn/a-1", "recordedtime": "2022-12-07T10:00:00+08:00"}
+    joined = event("mcn.onboarded", "joined", "2022-12-05T10:00:00+08:00", **known)
+    lost = event("credit.deducted", "lost", "2022-12-06T10:00:00+08:00", violation="v", points=40, **known)
+    learn(ledger, [joined, lost], tmp_path)
+    (candidate,) = shipped("mcn-level")
+
+    def near(month: str) -> dict[str, int]:
+        trial = trial_of(ledger, {"mcn-level": candidate}, AskedTrial("mcn-level", month, month))
+        result = run_trial(ledger, trial, sensitivity=True)
+        assert result.hanging is not None
+        return {result.thresholds[place].path: count for (place, _), count in result.hanging.near.items() if count}
+
+    assert near("2022-12") == near("2023-01") == {}
+    assert near("2023-02")["credit_min"] == 1
