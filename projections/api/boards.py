@@ -181,5 +181,6 @@ TRIALS: Final = (
         ReportAnswer,
         "It never changes: its hash is that of its content.",
         ReportPath,
+        example={"report": "0" * 64},
     ),
 )
