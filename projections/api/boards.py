@@ -103,14 +103,10 @@ class ReportPath(Schema):
     report = text("The hash of the report.", form=_HASH, required=True)
 
 
-class TriedRevision(RevisionAnswer):
-    pass
-
-
 class ReportHead(Answer):
     report = text_key("hash by which it is named", _HASH)
     scheme = text_key("whose levels were judged")
-    candidate = list_key(TriedRevision, "the revisions that were tried")
+    candidate = list_key(RevisionAnswer, "the revisions that were tried")
     as_of = instant_key("the last moment that was judged")
     first = text_key("the first month; null for one moment", allow_none=True, data_key="from")
     last = text_key("the last month; null for one moment", allow_none=True, data_key="to")

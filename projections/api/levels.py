@@ -303,7 +303,10 @@ async def sent_json(request: Request) -> Any:
         read += piece
         if len(read) > BODY_BYTES_MAX:
             raise Problem(
-                413, "too-much", "The body is too long", f"the body is over {BODY_BYTES_MAX} bytes; ask in parts"
+                413,
+                "too-much",
+                "The body is too long",
+                f"the body is over {BODY_BYTES_MAX} bytes; name fewer of what it lists",
             )
     try:
         return msgspec.json.decode(read)

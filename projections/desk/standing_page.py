@@ -74,6 +74,8 @@ class WhatIf(NamedTuple):
     """The ways to the next level."""
     names: Sequence[str]
     """What can be supposed by its name."""
+    is_partial: bool
+    """Whether something was asked, but neither a time nor what happens and how many of it."""
 
 
 def what_if_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any]) -> WhatIf:
@@ -88,7 +90,8 @@ def what_if_of(sight: Sight, subject: str, told: Told, asked: dict[str, Any]) ->
         later = sum(item.event.occurred_at > found.moment.as_of for item in events)
         answer = what_if_json(replay, found, len(events) - later, later, language)
     sections = _ways_from(sight, replay, told, words)
-    return WhatIf(answer, sections, tuple(SIMPLE[subject.partition("/")[0]]))
+    is_partial = answer is None and (name is not None or count is not None)
+    return WhatIf(answer, sections, tuple(SIMPLE[subject.partition("/")[0]]), is_partial)
 
 
 def shows_ways(sight: Sight, subject: str, told: Told) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -130,6 +131,17 @@ def candidate_files(folder: Path | None) -> list[CandidateFile]:
     if folder is None or not folder.is_dir():
         return []
     return [_candidate(path) for path in sorted(folder.glob("*.toml"))[:CANDIDATES_MAX]]
+
+
+def named_candidates(files: Sequence[Path], folder: Path | None) -> list[Path]:
+    """Where files lie: as named, else, of a bare name, in the folder of candidates where one there has it."""
+    return [_named_candidate(file, folder) for file in files]
+
+
+def _named_candidate(file: Path, folder: Path | None) -> Path:
+    if folder is None or file.exists() or file.name != str(file) or not (folder / file).exists():
+        return file
+    return folder / file
 
 
 def _candidate(path: Path) -> CandidateFile:

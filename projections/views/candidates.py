@@ -45,10 +45,12 @@ def candidates(views: Views, connection: Connection) -> list[CandidateBuild]:
     table = views.candidates
     kept = {row.build: row for row in connection.execute(select(table))}
     return [
-        CandidateBuild(build, row.hash, tuple(map(policy_of, json.loads(row.policies))), row.problem)
-        for build in views.builds(connection)
-        if build.role in (BESIDE, SHADOW) and (row := kept[build.build]) is not None
+        _candidate(build, kept[build.build]) for build in views.builds(connection) if build.role in (BESIDE, SHADOW)
     ]
+
+
+def _candidate(build: Build, row: Any) -> CandidateBuild:
+    return CandidateBuild(build, row.hash, tuple(map(policy_of, json.loads(row.policies))), row.problem)
 
 
 def shadow(views: Views, connection: Connection) -> CandidateBuild | None:

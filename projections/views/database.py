@@ -40,7 +40,7 @@ from replay.store.sqlite import SqliteStore
 
 FORMAT: Final = 7
 """Of the tables and `v1_…` views. 6: there are builds by candidate policies, and a shadow that is shown; what was
-published otherwise than it would be now is kept."""
+published otherwise than it would be now is kept. 7: a Firefly month says when, and with how many points, it begins."""
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 _READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")

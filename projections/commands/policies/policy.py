@@ -307,8 +307,9 @@ def policy_try(
     """Try candidate policies beside those in use, over the same history: who moves, from where to where.
 
     Each month is judged by what was known when it was decided or published. Nothing is recorded.
+    A FILE that is not here is looked for in the folder of candidates.
     """
-    from projections.reading.trial_reports import keep_report, lab_folder
+    from projections.reading.trial_reports import keep_report, lab_folder, named_candidates
     from replay.errors import UsageError
     from replay.lab.candidates import read_candidates
     from replay.lab.report import report_json
@@ -318,10 +319,10 @@ def policy_try(
 
     if subject is not None and (save or format_ == "html"):
         raise UsageError("--subject shows one subject in place of a report; leave out --save and --format html")
-    tried = read_candidates(files)
     asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
     groupings = tuple(dict.fromkeys(by)) or GROUPINGS  # each once: twice would be counted twice
     with open_at(store, segments) as opened:
+        tried = read_candidates(named_candidates(files, lab_folder(opened, candidates)))
         trial = trial_of(opened, tried, asked)
         if subject is not None:
             _print_difference(opened, trial, subject, lang, format_)

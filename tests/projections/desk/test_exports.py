@@ -188,3 +188,14 @@ def test_under_a_day_the_totals_link_to_the_list_of_that_day(client: TestClient)
     shown = page(client, unescape(found[1]))
     client.cookies.clear()
     assert shown.count('<th scope="row" class="figure">') == len(listed)
+
+
+@pytest.mark.parametrize("asked", ["count=1", "suppose=good_reviews"])
+def test_what_if_asks_for_what_is_missing(client: TestClient, asked: str) -> None:
+    said = "Give the time to which it moves on; or what is supposed, and how many of it."
+    shown = page(client, f"{TEA_HOUSE}/what-if?lang=en&{asked}")
+    assert said in shown and "Hypothetical.</strong>" in shown and 'id="beside"' not in shown
+    for other in ("", "&suppose=good_reviews&count=1"):
+        assert said not in page(client, f"{TEA_HOUSE}/what-if?lang=en{other}")
+    assert "以下为假设。</strong>" in page(client, f"{TEA_HOUSE}/what-if?lang=zh")
+    client.cookies.clear()

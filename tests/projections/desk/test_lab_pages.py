@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from html import unescape
@@ -91,6 +92,25 @@ def test_the_lab_shows_candidates_their_faults_and_how_they_are_tried(
     assert "policy try broken.toml" not in page and str(folder) not in page
     assert f'href="/lab/{report_of(folder)}' in page
     client.cookies.clear()
+
+
+def test_the_command_on_the_page_runs_as_printed(
+    client: TestClient, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = client.get("/lab?lang=en", headers=HTML).text
+    (printed,) = re.findall(r"<code>levelbook (policy try [^<]*)</code>", page)
+    shutil.copytree(folder, tmp_path / "copy")
+    location, named = str(tmp_path / "copy" / "ledger.db"), ("policy", "try", "elsewhere.toml")
+    monkeypatch.chdir(tmp_path)
+    told = run(*shlex.split(unescape(printed)), "--store", location)
+    assert f"report is kept in {tmp_path / 'copy' / 'ledger.db.lab'}" in told
+    (tmp_path / "other").mkdir()
+    shutil.copy(folder / "ledger.db.lab" / "candidate.toml", tmp_path / "other" / "elsewhere.toml")
+    options = ("--store", location, "--candidates", str(tmp_path / "other"))
+    assert "elsewhere.toml" in run(*named, "--store", location, status=2)
+    assert "Trial of" in run(*named, *options)
+    shutil.copy(ROOT / "fixtures" / "errors" / "broken-policy.toml", tmp_path / "elsewhere.toml")
+    assert "elsewhere.toml" in run(*named, *options, status=1), "what lies here goes first"
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
