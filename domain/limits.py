@@ -27,6 +27,8 @@ CREDIT_POINTS_MAX: Final = 1_000
 LIVE_MINUTES_MAX: Final = 1_440
 POINTS_MAX: Final = 1_000_000
 """Of one task or redemption."""
+SCORE_MAX: Final = 500
+"""The best score of a creator, in hundredths: of a day, or of the reputation."""
 STARS_MAX: Final = 5
 
 SECOND_MICROS: Final = 1_000_000

@@ -5,12 +5,9 @@ hundredths, shares in percent.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
 
 from domain.creator_level.rule import Figures, Rules, decide
-
-SCORE_MAX: Final = 500
-"""The best score of a day."""
+from domain.limits import SCORE_MAX
 
 
 def level_after(figures: Figures, rules: Rules, fen: int, *, good_goods: bool) -> int:

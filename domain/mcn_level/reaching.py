@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Final
 
-from domain.limits import AMOUNT_FEN_MAX
+from domain.limits import AMOUNT_FEN_MAX, SCORE_MAX
 from domain.mcn_level.rule import Figures, Rules, State, evaluate
 from domain.rules.bands import Band
 
@@ -41,8 +41,6 @@ COUNTED: Final = (ORDERS, WORRY_FREE, SHOWCASE_CREATORS)
 """What takes an event each, or two."""
 ANY: Final = 2**62
 """More than there can be of anything."""
-SCORE_MAX: Final = 500
-"""The best reputation."""
 Amounts = dict[str, int]
 """By kind, how much is done of it."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from domain.policy import Policy, terms_of
 from replay.errors import UsageError
 from replay.policies.reading import read_policy
-from replay.replaying.base import Policies, Replay
+from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, Scheme, scheme_of
 
 Candidates = Mapping[str, Policy]
@@ -97,6 +97,6 @@ def _judging_from(policy: Policy, begins: int) -> Policy:
     return replace(policy, in_force_from=begins + 1, recalculates_from=None)
 
 
-def level_codes(replay: type[Replay], policy: Policy) -> tuple[str, ...]:
-    """The codes of a policy's levels, the lowest first."""
-    return tuple(replay.level_codes(policy))
+def revision_json(policy: Policy) -> dict[str, str]:
+    """Which revision of a policy was tried, or stood beside one that was."""
+    return {"scheme": policy.scheme, "id": policy.id, "hash": policy.hash}

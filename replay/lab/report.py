@@ -10,7 +10,7 @@ from domain.calendar import shanghai_text
 from domain.languages import LANGUAGES
 from domain.policy import Policy, term_at, terms_of
 from domain.version import PROGRAM_VERSION
-from replay.lab.candidates import judges_since
+from replay.lab.candidates import judges_since, revision_json
 from replay.lab.moves import MOVES, SAME
 from replay.lab.parameters import differing
 from replay.lab.running import TrialResult
@@ -49,7 +49,7 @@ def report_json(trial: PolicyTrial, result: TrialResult, by: Sequence[str] = GRO
             "known_at": shanghai_text(trial.head.recorded_at),
         },
         "sample": _sample_json(trial),
-        "baseline": [_policy_json(policy) for policy in _baseline_policies(trial)],
+        "baseline": [revision_json(policy) for policy in _baseline_policies(trial)],
         "candidate": [_candidate_json(trial, policy) for policy in trial.candidates.values()],
         "levels": _levels_json(trial),
         "parameters": [item for policy in trial.candidates.values() for item in _parameters_json(trial, policy)],
@@ -77,15 +77,11 @@ def _sample_json(trial: PolicyTrial) -> dict[str, Any] | None:
     return {"asked": trial.asked.sample, "subjects": sample.size, "of": sample.of, "seed": SEED}
 
 
-def _policy_json(policy: Policy) -> dict[str, Any]:
-    return {"scheme": policy.scheme, "id": policy.id, "hash": policy.hash}
-
-
 def _candidate_json(trial: PolicyTrial, candidate: Policy) -> dict[str, Any]:
     """Of one moment it judges all there is, so that there is no instant to tell."""
     begins = trial.periods[0].begins
     since = None if begins is None else judges_since(candidate, SCHEMES[candidate.scheme], begins)
-    return {**_policy_json(candidate), "judges_since": since if since is None else shanghai_text(since)}
+    return {**revision_json(candidate), "judges_since": since if since is None else shanghai_text(since)}
 
 
 def _levels_json(trial: PolicyTrial) -> list[dict[str, str]]:

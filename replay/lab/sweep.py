@@ -17,7 +17,7 @@ from domain.calendar import shanghai_text
 from domain.policy import Policy, policy_of
 from domain.version import PROGRAM_VERSION
 from replay.errors import UsageError
-from replay.lab.candidates import with_candidates
+from replay.lab.candidates import revision_json, with_candidates
 from replay.lab.folding import JudgedSides, JudgesPart, judging_parts
 from replay.lab.moves import MOVES
 from replay.lab.running import Progress
@@ -150,22 +150,29 @@ def run_sweep(
 
     Where it is interrupted, what it gives is of the subjects that were judged by then, under every cell.
     """
-    counts = [None if cell.policy is None else CellCount() for cell in cells]
-    done, total, interrupted = 0, trial.sample.size, False
+    result = SweepResult([None if cell.policy is None else CellCount() for cell in cells], 0, interrupted=False)
 
     def counted(part: JudgesPart) -> tuple[int, list[CellCount]]:
         return len(part.names), _counted(trial, part, [cell.policy for cell in cells if cell.policy is not None])
 
     try:
         for subjects, found in judging_parts(store, trial, counted, segments):
-            for count, more in zip((count for count in counts if count is not None), found, strict=True):
-                count.moves.update(more.moves)
-                count.stands.update(more.stands)
-            done += subjects
-            progress(done, total)
+            result = _with_part(result, subjects, found)  # at once: an interrupt may come anywhere
+            progress(result.subjects, trial.sample.size)
     except KeyboardInterrupt:
-        interrupted = True
-    return SweepResult(counts, done, interrupted)
+        return result._replace(interrupted=True)
+    return result
+
+
+def _with_part(result: SweepResult, subjects: int, found: Sequence[CellCount]) -> SweepResult:
+    """A result, and beside it that of a part of the subjects; the first stays as it is."""
+    more = iter(found)
+    counts = [None if count is None else _sum(count, next(more)) for count in result.counts]
+    return result._replace(counts=counts, subjects=result.subjects + subjects)
+
+
+def _sum(one: CellCount, other: CellCount) -> CellCount:
+    return CellCount(one.moves + other.moves, one.stands + other.stands)
 
 
 def _counted(trial: PolicyTrial, part: JudgesPart, policies: Sequence[Policy]) -> list[CellCount]:
@@ -202,8 +209,8 @@ def sweep_json(
         "program": PROGRAM_VERSION,
         "as_of": shanghai_text(moment.as_of),
         "position": moment.position,
-        "policy": _revision(policy),
-        "baseline": [_revision(item) for item in own],
+        "policy": revision_json(policy),
+        "baseline": [revision_json(item) for item in own],
         "set": [
             {"name": axis.name, "from": axis.values[0], "to": axis.values[-1], "step": axis.values.step}
             for axis in axes
@@ -213,10 +220,6 @@ def sweep_json(
         "interrupted": result.interrupted,
         "cells": [_cell_json(axes, *both) for both in zip(cells, result.counts, strict=True)],
     }
-
-
-def _revision(policy: Policy) -> dict[str, str]:
-    return {"scheme": policy.scheme, "id": policy.id, "hash": policy.hash}
 
 
 def _cell_json(axes: Sequence[SweepAxis], cell: SweepCell, count: CellCount | None) -> dict[str, Any]:

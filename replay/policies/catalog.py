@@ -72,10 +72,14 @@ def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: in
         return [_named(choice.policy, _latest(store, scheme, choice, position), known)]
     current = _current(store, scheme, choice, position)
     if not current:
-        raise UsageError(
-            f"{choice.folder} holds no policy of {scheme}; name a folder that does, or leave out --policies"
-        )
+        raise UsageError(_none_in(choice, scheme))
     return [policy for policy in current if policy.in_force_from <= as_of] or current[:1]
+
+
+def _none_in(choice: Choice, scheme: str) -> str:
+    if choice.given:
+        return f"the candidates hold no policy of {scheme}; ask for a scheme that they have one of"
+    return f"{choice.folder} holds no policy of {scheme}; name a folder that does, or leave out --policies"
 
 
 def previewed(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:

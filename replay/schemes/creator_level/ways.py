@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from domain.calendar import day_of, day_start, month_of, month_start
 from domain.creator_level.facts import hundredths
-from domain.creator_level.reaching import SCORE_MAX, best_days, fewest_violations, least_sales, least_score, level_after
+from domain.creator_level.reaching import best_days, fewest_violations, least_sales, least_score, level_after
 from domain.creator_level.rule import Rules, is_gated, level_of
-from domain.limits import AMOUNT_FEN_MAX
+from domain.limits import AMOUNT_FEN_MAX, SCORE_MAX
 from domain.rules.contributions import DAYS, FEN, HUNDREDTHS
 from replay.replaying.hypothetical import (
     REGISTRATION,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start
-from domain.limits import AMOUNT_FEN_MAX, CREDIT_POINTS_MAX, LIVE_MINUTES_MAX
+from domain.limits import AMOUNT_FEN_MAX, CREDIT_POINTS_MAX, LIVE_MINUTES_MAX, SCORE_MAX
 from domain.mcn_level.facts import evaluated_at, last_scores, rules_of
 from domain.mcn_level.reaching import (
     COUNTED,
@@ -19,7 +19,6 @@ from domain.mcn_level.reaching import (
     ORDERS,
     REPUTATION,
     ROWS,
-    SCORE_MAX,
     SHOWCASE_CREATORS,
     SOLD,
     WORRY_FREE,

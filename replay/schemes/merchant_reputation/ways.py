@@ -30,6 +30,7 @@ from replay.replaying.hypothetical import (
     LOOKED_AHEAD,
     PROVED_EVENTS_MAX,
     TIME,
+    TOO_MANY_TO_PROVE,
     Hypothetical,
     Need,
     NoWay,
@@ -144,7 +145,7 @@ def _good_reviews(asked: _Question) -> Way | NoWay:
         return NoWay(GOOD_REVIEWS, "comes_by_itself")
     needs = (Need(GOOD_REVIEWS, found.reviews, REVIEWS),)
     if 2 * found.reviews > PROVED_EVENTS_MAX:
-        return NoWay(GOOD_REVIEWS, "too_many_to_prove", needs)
+        return NoWay(GOOD_REVIEWS, TOO_MANY_TO_PROVE, needs)
     done = [Coming(placement.at, placement.reviews * asked.worth.review) for placement in found.placements]
     effective_at = _effective(asked, found.reached_at, done)
     if effective_at is None:
@@ -196,7 +197,7 @@ def _reviews_of_waiting(asked: _Question) -> Way | NoWay:
     if wanted * worth.review > found.account.cap - found.account.growth:
         return NoWay(REVIEWS_OF_WAITING, "growth_cap", needs)
     if wanted > PROVED_EVENTS_MAX:
-        return NoWay(REVIEWS_OF_WAITING, "too_many_to_prove", needs)
+        return NoWay(REVIEWS_OF_WAITING, TOO_MANY_TO_PROVE, needs)
     done = [Coming(found.begins, worth.review, position) for position in found.waiting[:wanted]]
     effective_at = _effective(asked, found.begins, done)
     if effective_at is None:

@@ -32,6 +32,7 @@ from replay.replaying.hypothetical import (
     LOOKED_AHEAD,
     PROVED_EVENTS_MAX,
     TIME,
+    TOO_MANY_TO_PROVE,
     Hypothetical,
     Need,
     NoWay,
@@ -203,7 +204,7 @@ def _way_of(asked: _Asked, kind: str, day: int, least: Least | None, each_alone:
     )
     asks = tuple(need for need in needs if need.amount)
     if least.orders + least.reviews > PROVED_EVENTS_MAX:
-        return NoWay(kind, "too_many_to_prove", asks)
+        return NoWay(kind, TOO_MANY_TO_PROVE, asks)
     less = (
         least._replace(orders=least.orders - 1, reviews=min(least.reviews, least.orders - 1)),
         least._replace(reviews=least.reviews - 1),

@@ -13,9 +13,9 @@ from domain.calendar import parse_instant
 from domain.policy import Policy
 from replay.errors import UsageError
 from replay.history.timeline import Moment
-from replay.lab import folding
+from replay.lab import folding, sweep
 from replay.lab.moves import Rung, move_between
-from replay.lab.sweep import SweepResult, axes_of, cells_of, check_count, run_sweep, sweep_json
+from replay.lab.sweep import CellCount, SweepResult, axes_of, cells_of, check_count, run_sweep, sweep_json
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.policies.catalog import Choice, shipped
 from replay.replaying.base import Replay
@@ -125,6 +125,31 @@ def test_an_interrupted_sweep_tells_of_the_subjects_that_were_judged(
             for name in names
             if after[name].standing().state not in SCHEMES[policy.scheme].undecided
         )
+
+
+def test_an_interrupt_while_a_part_is_added_leaves_it_out_of_every_cell(
+    ledger: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "SUBJECTS_AT_ONCE", 1)
+    policy = revised("creator-firefly", 2)
+    cells = list(cells_of(policy, axes_of(policy, SETTINGS["creator-firefly"])))
+    trial = trial_of(ledger, {policy.scheme: policy}, AskedTrial(as_of=AS_OF))
+
+    def stop(done: int, _: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    expected = run_sweep(ledger, trial, cells, progress=stop)
+    plain, added = sweep._sum, list[CellCount]()
+
+    def add(one: CellCount, other: CellCount) -> CellCount:
+        added.append(other)
+        if len(added) == 3 * sum(cell.policy is not None for cell in cells) - 1:  # amid the third part
+            raise KeyboardInterrupt
+        return plain(one, other)
+
+    monkeypatch.setattr(sweep, "_sum", add)
+    assert run_sweep(ledger, trial, cells) == expected
 
 
 def test_the_grid_is_every_combination_and_what_no_policy_can_have_is_told() -> None:

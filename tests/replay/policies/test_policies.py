@@ -328,6 +328,9 @@ def test_a_folder_takes_the_place_of_files_and_adoptions(store: Store, tmp_path:
     assert [name for name, counts in marked.items() if counts] == [other.hash]
     with pytest.raises(UsageError, match=re.escape("; name a folder that does, or leave out --policies")):
         versions(store, "creator-level", Choice(folder=tmp_path), LONG_AFTER, 0)
+    assert versions(store, SCHEME, Choice(given=(other,)), LONG_AFTER, 0) == [other]
+    with pytest.raises(UsageError, match="the candidates hold no policy of creator-level; ask for"):
+        versions(store, "creator-level", Choice(given=(other,)), LONG_AFTER, 0)
 
 
 def test_the_commands_check_adopt_and_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
