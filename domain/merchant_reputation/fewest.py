@@ -170,7 +170,7 @@ def _placed(rooms: Sequence[MonthRoom], missing: int, worth: EntryTenths) -> tup
     rest = missing - alone - worth.review * sum(plain)
     tried = product(*(_further(room, worth) for room in rooms))
     enough = (more for more in tried if sum(one.growth for one in more) >= rest)
-    best = min(enough, key=lambda more: sum(one.reviews for one in more))
+    best = min(enough, key=lambda more: (sum(one.reviews for one in more), [-one.reviews for one in more]))
     return _placements(rooms, [count + one.reviews for count, one in zip(plain, best, strict=True)])
 
 

@@ -62,11 +62,11 @@ def read_supposed(line: bytes, where: str) -> Supposed:
 
 
 def line_of(event: Hypothetical, number: int) -> bytes:
-    """An event as a line of the interchange, its id from a number."""
+    """An event as a line of the interchange, its id from its instant and a number, so that it may be recorded."""
     return encode_json(
         {
             "specversion": "1.0",
-            "id": f"what-if-{number}",
+            "id": f"what-if-{event.occurred_at}-{number}",
             "source": SOURCE,
             "type": event.type,
             "subject": event.subject,

@@ -62,8 +62,6 @@ OUT_OF_REACH: Final = "out_of_reach"
 BY_THEIR_OWN_WAYS: Final = "by_their_own_ways"
 MOVES_CREATORS: Final = "moves_creators"
 """Creators' own levels would move with it, so that it is reckoned only."""
-NEWCOMER: Final = "hypothetical"
-"""Whose reputation counts where nobody has any."""
 UNITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(SOLD, FEN),
     **dict.fromkeys((ORDERS, WORRY_FREE), ORDERS_UNIT),
@@ -330,8 +328,9 @@ def _scored(found: _Open, hundredths: int) -> Iterator[Hypothetical]:
     """
     scores = last_scores(found.replay.history, found.month.month)
     if not scores:
-        yield _bound(found, NEWCOMER)
-        scores = {NEWCOMER: 0}
+        newcomer = named(found.since, REPUTATION)
+        yield _bound(found, newcomer)
+        scores = {newcomer: 0}
     for creator, score in sorted(scores.items(), key=lambda item: (item[1], item[0])):
         better = min(SCORE_MAX - score, hundredths)
         hundredths -= better

@@ -97,6 +97,12 @@ def test_what_a_way_asked_for_may_have_been_recorded_since(store: Store, base: R
     assert (found.unproved, [item.asks for item in found.ways]) == ((), [asked.asks])
 
 
+def test_lines_of_another_instant_bear_other_ids() -> None:
+    (one, *_), (other, *_) = good(1), good(1, AT + 1)
+    ids = [json.loads(line_of(made, number))["id"] for made, number in ((one, 1), (one, 2), (other, 1))]
+    assert ids == [f"what-if-{AT}-1", f"what-if-{AT}-2", f"what-if-{AT + 1}-1"]
+
+
 def test_a_way_beyond_the_next_level_is_none_where_less_reaches_that(base: Replay) -> None:
     """201 points are bronze-3: of 152 reviews one less is bronze-2 as before, which two bring."""
     beyond = way(good(152), good(151), level="bronze-3")

@@ -207,3 +207,7 @@ def test_an_agency_of_which_nothing_is_known_joins_first() -> None:
     assert_proved(found, lay, at)
     (way,) = found.ways
     assert shown(way) == "onboarding 1 reputation 420 -> V1 2023-08-03"
+    since = parse_instant("2023-07-01T00:00:00+08:00")
+    assert [event.data["creator"] for event in way.events if event.type == "creator.bound"] == [
+        f"hypothetical-{since}-reputation"
+    ]
