@@ -186,7 +186,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     """
     elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config", "token new", "token revoke"}
     elsewhere |= {"policy check", "policy shadow start", "policy sweep", "checkpoint", "receipts", "witness collect"}
-    elsewhere |= {"convert", "policy try", "policy shadow status", "policy shadow stop"}
+    elsewhere |= {"convert", "map check", "policy try", "policy shadow status", "policy shadow stop"}
     told = {name: command for name, command in commands() if not isinstance(command, click.Group)}
     speaking = {name for name, command in told.items() if any(option.name == "lang" for option in command.params)}
     assert {
