@@ -128,9 +128,13 @@ def fewest(figures: Figures, rules: Rules, wanted: int, count_max: int = ANY) ->
 
 
 def _reduced(asked: Amounts, figures: Figures, rules: Rules, wanted: int) -> Amounts:
-    """Of each the least that suffices with all others, one after another."""
-    for kind in asked:
-        others = with_amounts(figures, {name: amount for name, amount in asked.items() if name != kind})
+    """Of each the least that suffices with all others, one after another, and nothing of what these do without."""
+    for kind in tuple(asked):
+        rest = {name: amount for name, amount in asked.items() if name != kind}
+        others = with_amounts(figures, rest)
+        if reaches(others, rules, wanted):
+            asked = rest
+            continue
         found = least(kind, others, rules, wanted)
         assert found is not None, "as much of it as there was suffices"
         asked = {**asked, kind: found}

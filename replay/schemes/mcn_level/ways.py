@@ -180,20 +180,27 @@ def _told(found: _Open, lay: Overlay[McnReplay], wanted: int) -> Iterator[Way | 
     told = [_proposed(found, lay, _added(asked, {kind: amount}), kind) for kind, amount in alone.items()]
     yield from told
     if not any(isinstance(item, Way) for item in told):
-        yield _together(found, lay, asked, wanted)
+        yield from _together(found, lay, asked, wanted, bool(alone))
     for kind in ROWS:
         if kind not in alone and (kind not in SOLD or not alone.keys() & SOLD.keys()):
             yield NoWay(kind, NOT_ENOUGH)
     yield _by_creators(figures, found.rules, wanted)
 
 
-def _together(found: _Open, lay: Overlay[McnReplay], asked: Amounts, wanted: int) -> Way | NoWay:
-    """The fewest rows that bring the level where no single one does, of what can be proved."""
+def _together(
+    found: _Open, lay: Overlay[McnReplay], asked: Amounts, wanted: int, one_does: bool
+) -> Iterator[Way | NoWay]:
+    """The fewest rows that bring the level where no single one does that can be proved, of what can be; nothing where a
+    single one does as well, which is told of by itself.
+    """
     figures = with_amounts(found.figures, asked)
     together = fewest(figures, found.rules, wanted, PROVED_EVENTS_MAX // (len(COUNTED) + 1))
-    if together is None:
+    if together is None and not one_does:
         together = fewest(figures, found.rules, wanted)
-    return NoWay(TOGETHER, NOT_ENOUGH) if together is None else _proposed(found, lay, _added(asked, together), TOGETHER)
+    if together is None and not one_does:
+        yield NoWay(TOGETHER, NOT_ENOUGH)
+    if together is not None and len(together) > 1:
+        yield _proposed(found, lay, _added(asked, together), TOGETHER)
 
 
 def _alone(figures: Figures, rules: Rules, wanted: int) -> Amounts:

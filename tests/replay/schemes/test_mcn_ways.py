@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from domain.calendar import day_of, day_text, parse_instant
+from domain.calendar import day_of, day_text, parse_instant, parse_month
 from domain.events import CreatorNamed, CreatorScored, CreditDeducted, Event, NoData, SaleSettled
 from domain.limits import AMOUNT_FEN_MAX
-from domain.mcn_level.reaching import CREDIT, REPUTATION, SOLD
+from domain.mcn_level.facts import rules_of
+from domain.mcn_level.reaching import CREDIT, REPUTATION, SOLD, fewest
+from domain.mcn_level.rule import Figures, Rules, evaluate
 from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.replaying.base import Policies
 from replay.replaying.hypothetical import TIME, TOGETHER, Hypothetical, Need, NoWay, Overlay, Way, Ways
+from replay.schemes.mcn_level import ways as mcn_ways
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.mcn_level.ways import ONBOARDING, ways
 from tests.conftest import SOAK
@@ -183,6 +186,35 @@ def test_each_row_that_alone_brings_the_next_level_is_told_with_the_least_of_it(
         NoWay("reputation", "not_enough_points"),
         NoWay("top_creators", "by_their_own_ways", (Need("top_creators", 30, "creators"),)),
     )
+
+
+def test_the_fewest_ask_for_nothing_that_the_others_do_without() -> None:
+    """The July of above: good sales by showcase and orders would do it together, and 100,000 orders alone."""
+    fen = 2_000_000 * YUAN
+    july = Figures(parse_month("2023-07"), 4, 120, fen, fen, 0, 1, 0, 1, 0, 0, 420, 1)
+    rules = rules_of(POLICIES["shipped"])
+    assert evaluate(july, rules).total == 426
+    assert fewest(july, rules, rules.level_codes.index("V3")) == {"orders": 99_999}
+
+
+@pytest.mark.parametrize("together", [None, {"orders": 99_999}])
+def test_where_one_row_does_it_that_nobody_can_prove_nothing_is_told_of_several(
+    monkeypatch: pytest.MonkeyPatch, together: dict[str, int] | None
+) -> None:
+    """What can be proved of several is looked for once: it is nothing, or what one does."""
+    looked = list[int]()
+
+    def found(figures: Figures, rules: Rules, wanted: int, count_max: int = -1) -> dict[str, int] | None:
+        looked.append(count_max)
+        return together
+
+    monkeypatch.setattr(mcn_ways, "fewest", found)
+    monkeypatch.setattr(mcn_ways, "PROVED_EVENTS_MAX", 0)
+    lines = [sold("2023-06-05", "o-1", 100_000, "showcase"), sold("2023-07-05", "o-2", 2_000_000, "showcase")]
+    told = asked("2023-07-10", *lines)[2]
+    assert told.ways == () and TOGETHER not in {item.kind for item in told.unreachable}
+    assert sum(item.why == "too_many_to_prove" for item in told.unreachable) == 5
+    assert looked == [0]
 
 
 def test_where_no_row_does_it_the_fewest_do_together() -> None:
