@@ -236,7 +236,7 @@ def _by_creators(figures: Figures, rules: Rules, wanted: int) -> NoWay:
 def _proposed(found: _Open, lay: Overlay[McnReplay], asked: Amounts, kind: str) -> Way | NoWay:
     """A way, where it can be proved and moves no creator's own level."""
     needs = tuple(Need(name, amount, UNITS[name]) for name, amount in asked.items())
-    if sum(_events_of(name, amount) for name, amount in asked.items()) > PROVED_EVENTS_MAX:
+    if sum(_events_of(found, name, amount) for name, amount in asked.items()) > PROVED_EVENTS_MAX:
         return NoWay(kind, TOO_MANY_TO_PROVE, needs)
     way = _way(found, asked)
     if REPUTATION in asked:
@@ -255,11 +255,11 @@ def _way(found: _Open, asked: Amounts) -> Way:
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-def _events_of(kind: str, amount: int) -> int:
+def _events_of(found: _Open, kind: str, amount: int) -> int:
     """About how many events something takes."""
     largest = {**dict.fromkeys(SOLD, AMOUNT_FEN_MAX), LIVE_MINUTES: LIVE_MINUTES_MAX, CREDIT: CREDIT_POINTS_MAX}
     if kind == REPUTATION:
-        return 0
+        return len(_bettered(last_scores(found.replay.history, found.month.month), amount)) or 2
     return (2 if kind == SHOWCASE_CREATORS else 1) * -(-amount // largest.get(kind, 1))
 
 
@@ -338,10 +338,17 @@ def _scored(found: _Open, hundredths: int) -> Iterator[Hypothetical]:
         newcomer = named(found.since, REPUTATION)
         yield _bound(found, newcomer)
         scores = {newcomer: 0}
+    for creator, score in _bettered(scores, hundredths):
+        data = {"score": "reputation", "value": f"{score // 100}.{score % 100:02d}"}
+        yield Hypothetical(found.close, f"creator/{creator}", "creator.scored", data)
+
+
+def _bettered(scores: Mapping[str, int], hundredths: int) -> list[tuple[str, int]]:
+    """The creators whose scores are made better, and what these are then."""
+    found = []
     for creator, score in sorted(scores.items(), key=lambda item: (item[1], item[0])):
         better = min(SCORE_MAX - score, hundredths)
         hundredths -= better
         if better:
-            value = f"{(score + better) // 100}.{(score + better) % 100:02d}"
-            data = {"score": "reputation", "value": value}
-            yield Hypothetical(found.close, f"creator/{creator}", "creator.scored", data)
+            found.append((creator, score + better))
+    return found

@@ -153,6 +153,17 @@ def test_without_enough_service_the_reputation_is_asked_for() -> None:
     assert asked("2023-06-10", score="4.05")[:2] == ("V1", {REPUTATION: "reputation 15 -> V1 2023-07-03"})
 
 
+def test_scores_are_counted_before_they_are_laid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one creator's score is one event."""
+    for most in (0, 1):
+        monkeypatch.setattr(mcn_ways, "PROVED_EVENTS_MAX", most)
+        told = asked("2023-06-10", score="4.05")[2]
+        assert len(told.ways) == most
+    monkeypatch.setattr(mcn_ways, "PROVED_EVENTS_MAX", 0)
+    needs = (Need(REPUTATION, 15, "hundredths"),)
+    assert asked("2023-06-10", score="4.05")[2].unreachable == (NoWay(REPUTATION, "too_many_to_prove", needs),)
+
+
 def test_without_enough_credit_it_is_granted() -> None:
     """120 - 45 = 75; 80 is needed."""
     lost = event(ONE[0], "2023-06-05", "credit.deducted", CreditDeducted(violation="v", points=45))
