@@ -131,7 +131,10 @@ def test_a_build_beside_that_stands_later_than_the_live_one_is_said_to(store: St
         build_beside(views, asked)
         with views.moving() as connection:
             views.switch(connection, 1)
-        with pytest.raises(UsageError, match="stands later than the live views; 'levelbook follow' brings them on"):
+        with pytest.raises(
+            UsageError,
+            match="the build by these policies stands later than the live views; 'levelbook follow' brings them on",
+        ):
             build_beside(views, asked)
         advance(views, 1)
         built = build_beside(views, asked)

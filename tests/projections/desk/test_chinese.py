@@ -159,7 +159,7 @@ ASKED = (
     "policy adopt 2022-10-26",
 )
 NO_WORDS = {
-    *("head", "subjects", "openapi", "completion", "answers"),
+    *("head", "subjects", "openapi", "completion", "answers", "map new"),
     *("key new", "key show", "key rotate", "witness new", "witness keys", "witness add", "witness request"),
     *("serve", "witness serve"),
 }
