@@ -75,10 +75,12 @@ def test_a_request_that_names_two_hosts_is_refused(client: TestClient) -> None:
 @pytest.mark.slow
 def test_no_parameter_of_any_route_takes_a_control_character(client: TestClient) -> None:
     tried = 0
+    sending = {item.path for item in OPERATIONS if item.body is not None}
     for told in (*OPERATIONS, *PAGES):
+        ask = partial(client.post, json={"events": []}) if told.path in sending else client.get
         for name, field in told.query().fields.items():
             for sent in ("a%00b", "%1b%5B31m", "a%0Ab", "%C2%85") if isinstance(field, fields.String) else ():
-                answer = client.get(f"{told.path.format_map(PARTS)}?{name}={sent}")
+                answer = ask(f"{told.path.format_map(PARTS)}?{name}={sent}")
                 assert answer.status_code == 400 and answer.json()["field"] == name, (told.path, name, answer.text)
                 tried += 1
     assert tried > 200
@@ -143,7 +145,8 @@ def links_of(text: str) -> set[str]:
 @pytest.mark.slow
 def test_behind_a_prefix_every_link_leads_back_into_it(disputed: str) -> None:
     with serving(Settings(disputed, prefix=PREFIX)) as client:
-        pages = [page.path.format_map(PARTS) for page in PAGES if "{form}" not in page.path]
+        kept = [page.path for page in PAGES if "{form}" not in page.path and "{report}" not in page.path]
+        pages = [path.format_map(PARTS) for path in kept]
         seen: set[str] = set()
         for path in (*pages, "/docs", "/login", "/nothing", "/subjects/merchant/tea-house/why?month=2022-11"):
             answer = client.get(PREFIX + path, headers=HTML)
