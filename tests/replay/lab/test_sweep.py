@@ -201,7 +201,7 @@ def test_the_command_tells_how_many_cells_there_are_and_gives_each_form(ledger: 
     head = ledger.head()
     text = run(*asked, "--store", ledger.location)
     assert text.startswith("5 cells\n") and "levels.firefly-2.from_points" in text
-    assert "格" in run(*asked, "--lang", "zh", "--store", ledger.location)
+    assert "种组合" in run(*asked, "--lang", "zh", "--store", ledger.location)
     told = run(*asked, "--format", "json", "--store", ledger.location)
     found = json.loads(told[told.index("{") :])
     assert [cell["values"]["levels.firefly-2.from_points"] for cell in found["cells"]] == [1, 3, 5, 7, 9]
