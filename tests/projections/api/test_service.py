@@ -530,7 +530,7 @@ def test_ready_means_that_the_views_are_fresh(ledger: str) -> None:
     with serving(Settings(ledger, ready_lag_seconds=10**6)) as client:
         assert get(client, "/readyz") == {"status": "ready"}
         assert get(client, "/healthz") == {"status": "alive"}
-    time.sleep(1.1)
+    time.sleep(2)  # whole seconds: more than one
     with serving(Settings(ledger, ready_lag_seconds=1)) as client:
         assert "events behind" in get(client, "/readyz", 503)["why"]
     with serving(Settings("/nowhere/ledger.db")) as client:
