@@ -6,7 +6,7 @@ from typing import Final
 
 from domain.limits import AMOUNT_FEN_MAX, CREDIT_POINTS_MAX, POINTS_MAX
 from replay.errors import UsageError
-from replay.replaying.hypothetical import Hypothetical, named
+from replay.replaying.hypothetical import Hypothetical, in_parts, named
 
 COUNT_MAX: Final = 100_000_000
 """So much is supposed at most."""
@@ -37,13 +37,13 @@ def _complaints(subject: str, count: int, at: int) -> Iterator[Hypothetical]:
 
 def _good_sales(subject: str, yuan: int, at: int) -> Iterator[Hypothetical]:
     """Sales of good goods by the showcase that come to so many yuan."""
-    for number, amount in enumerate(_parts(yuan * _FEN_TO_A_YUAN, AMOUNT_FEN_MAX), 1):
+    for number, amount in enumerate(in_parts(yuan * _FEN_TO_A_YUAN, AMOUNT_FEN_MAX), 1):
         sale = {"order": named(at, number), "amount": amount, "good_goods": True, "channel": "showcase"}
         yield Hypothetical(at, subject, "sale.settled", sale)
 
 
 def _points(subject: str, points: int, at: int) -> Iterator[Hypothetical]:
-    for number, part in enumerate(_parts(points, POINTS_MAX), 1):
+    for number, part in enumerate(in_parts(points, POINTS_MAX), 1):
         yield Hypothetical(at, subject, "points.earned", {"task": named(at, number), "points": part})
 
 
@@ -51,7 +51,7 @@ def _credit(event_type: str) -> Simple:
     """Credit points, of new violations where they are deducted."""
 
     def made(subject: str, points: int, at: int) -> Iterator[Hypothetical]:
-        for number, part in enumerate(_parts(points, CREDIT_POINTS_MAX), 1):
+        for number, part in enumerate(in_parts(points, CREDIT_POINTS_MAX), 1):
             violation = {"violation": named(at, number)} if event_type == "credit.deducted" else {}
             yield Hypothetical(at, subject, event_type, violation | {"points": part})
 
@@ -60,12 +60,6 @@ def _credit(event_type: str) -> Simple:
 
 def _names(count: int, at: int) -> Iterator[str]:
     return (named(at, number) for number in range(1, count + 1))
-
-
-def _parts(amount: int, most: int) -> Iterator[int]:
-    while amount > 0:
-        yield min(amount, most)
-        amount -= most
 
 
 SIMPLE: Final[dict[str, dict[str, Simple]]] = {

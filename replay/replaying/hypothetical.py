@@ -4,7 +4,7 @@ Nothing of it is ever recorded. A way is shown only where laying its events over
 laying one unit less does not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from domain.limits import DAY_MICROS
@@ -115,6 +115,11 @@ def named(at: int, what: int | str) -> str:
     Who records such events and asks again later is told of others: what is supposed never bears their names.
     """
     return f"hypothetical-{at}-{what}"
+
+
+def in_parts(amount: int, most: int) -> Iterator[int]:
+    """An amount in parts of which none is over the most that there can be; of nothing none."""
+    return (min(most, amount - begun) for begun in range(0, amount, most))
 
 
 class Lever(NamedTuple):

@@ -15,6 +15,7 @@ from replay.replaying.hypothetical import (
     Need,
     Overlay,
     Ways,
+    in_parts,
     named,
     way_by,
 )
@@ -60,8 +61,7 @@ def _tasks(subject: str, at: int, missing: int) -> Lever:
 
 def _earned(subject: str, at: int, points: int) -> tuple[Hypothetical, ...]:
     """New tasks that come to so many points: several where one cannot bring as many."""
-    each = [min(POINTS_MAX, points - begun) for begun in range(0, points, POINTS_MAX)]
     return tuple(
         Hypothetical(at, subject, "points.earned", {"task": named(at, number), "points": some})
-        for number, some in enumerate(each, 1)
+        for number, some in enumerate(in_parts(points, POINTS_MAX), 1)
     )

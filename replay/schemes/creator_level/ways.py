@@ -28,6 +28,7 @@ from replay.replaying.hypothetical import (
     Overlay,
     Way,
     Ways,
+    in_parts,
     named,
     way_by,
 )
@@ -177,7 +178,6 @@ def _sales(found: _Open, kind: str, fen: int) -> Lever:
 
 def sold(subject: str, at: int, fen: int, *, good_goods: bool) -> tuple[Hypothetical, ...]:
     """Sales that come to so many fen: several where one cannot be as large."""
-    amounts = [min(AMOUNT_FEN_MAX, fen - begun) for begun in range(0, fen, AMOUNT_FEN_MAX)]
     return tuple(
         Hypothetical(
             at,
@@ -185,7 +185,7 @@ def sold(subject: str, at: int, fen: int, *, good_goods: bool) -> tuple[Hypothet
             "sale.settled",
             {"order": named(at, number), "amount": amount, "good_goods": good_goods, "channel": "live"},
         )
-        for number, amount in enumerate(amounts, 1)
+        for number, amount in enumerate(in_parts(fen, AMOUNT_FEN_MAX), 1)
     )
 
 

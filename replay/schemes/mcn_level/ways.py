@@ -46,6 +46,7 @@ from replay.replaying.hypothetical import (
     Overlay,
     Way,
     Ways,
+    in_parts,
     named,
     way_by,
 )
@@ -271,7 +272,7 @@ def _brought(found: _Open, kind: str, amount: int) -> tuple[tuple[Hypothetical, 
 
 def _events(found: _Open, kind: str, amount: int) -> Iterator[Hypothetical]:
     if kind == CREDIT:
-        for points in _parts(amount, CREDIT_POINTS_MAX):
+        for points in in_parts(amount, CREDIT_POINTS_MAX):
             yield Hypothetical(found.close, found.replay.subject, "credit.granted", {"points": points})
     elif kind == REPUTATION:
         yield from _scored(found, amount)
@@ -288,20 +289,15 @@ def _events(found: _Open, kind: str, amount: int) -> Iterator[Hypothetical]:
 def _by_one(found: _Open, creator: str, kind: str, amount: int) -> Iterator[Hypothetical]:
     """What a creator who is newly bound sells or shows."""
     if kind == LIVE_MINUTES:
-        for minutes in _parts(amount, LIVE_MINUTES_MAX):
+        for minutes in in_parts(amount, LIVE_MINUTES_MAX):
             yield Hypothetical(found.since, f"creator/{creator}", "live.held", {"minutes": minutes})
     elif kind in SOLD:
         in_showcase, good = SOLD[kind]
-        for number, fen in enumerate(_parts(amount, AMOUNT_FEN_MAX), 1):
+        for number, fen in enumerate(in_parts(amount, AMOUNT_FEN_MAX), 1):
             yield _sold(found, creator, number, fen, in_showcase=in_showcase, good_goods=good)
     else:
         for number in range(1, amount + 1):
             yield _sold(found, creator, number, 0, worry_free=kind == WORRY_FREE)
-
-
-def _parts(amount: int, most: int) -> list[int]:
-    """An amount in parts of which none is over the most that there can be."""
-    return [min(most, amount - begun) for begun in range(0, amount, most)]
 
 
 def _bound(found: _Open, creator: str) -> Hypothetical:
