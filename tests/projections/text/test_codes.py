@@ -28,6 +28,7 @@ from tests import ROOT
 OTHERS = [language for language in LANGUAGES if language != "en"]
 POLICIES = [policy for scheme in SCHEMES for policy in shipped(scheme)]
 PROBLEM = re.compile(r"""Problem\(\s*[0-9]{3},\s*"([a-z-]+)""")
+ACCESS = re.compile(r"""Access\(\s*"([a-z_]+)\"""")
 
 
 def rules_bases(language: str = "en") -> list[dict[str, Any]]:
@@ -146,11 +147,24 @@ def test_a_mean_of_hundredths_is_shown_out_of_five_rounded_once_and_beside_its_e
     assert [fraction_text(mean(*found)) for found in ((1_246, 3), (415, 1))] == ["1,246 / 300", ""]
 
 
+def found_in_code(sought: re.Pattern[str]) -> set[str]:
+    """What a pattern finds in the sources of the projections."""
+    return {code for file in (ROOT / "projections").rglob("*.py") for code in sought.findall(file.read_text("utf-8"))}
+
+
 def test_every_problem_that_the_service_tells_has_a_name() -> None:
-    code = "\n".join(file.read_text("utf-8") for file in (ROOT / "projections").rglob("*.py"))
-    told = {*PROBLEM.findall(code), UNAVAILABLE, NOT_WRITTEN_DOWN}
+    told = {*found_in_code(PROBLEM), UNAVAILABLE, NOT_WRITTEN_DOWN}
     assert len(told) > 20
     assert [kind for kind in sorted(told) if code_name("zh", "problem", kind) == kind] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_all_that_is_written_down_of_who_asked_has_a_name(language: str) -> None:
+    """The command `accesses` and the page of them read it from different words."""
+    noted, words = found_in_code(ACCESS), words_of(language)
+    assert len(noted) > 10
+    assert [what for what in sorted(noted) if code_name(language, "asked", what) == what] == []
+    assert [what for what in sorted(noted) if words(f"asked_{what}") == what] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
