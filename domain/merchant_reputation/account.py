@@ -21,13 +21,12 @@ from domain.merchant_reputation.rule import (
     Finding,
     History,
     Rules,
-    Run,
     Span,
     State,
     Verdict,
-    span_at,
     standing,
 )
+from domain.merchant_reputation.running import Run, span_at
 
 
 class Shown(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from domain.merchant_reputation.rule import Month
+from domain.merchant_reputation.running import Month
 from domain.rules.contributions import IN_PERIOD, OPENING, TENTHS, Contribution, FigureSum, SumLine, summed
 
 UNITS: Final[Mapping[str, str]] = {"points": TENTHS}

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, get_args
 
 from domain.calendar import parse_instant
-from domain.events import Event, OrderFlagged, OrderKind
+from domain.events import Event, OrderFlagged
+from domain.fields import OrderKind
 from domain.limits import HOUR_MICROS
 from domain.merchant_reputation.rule import (
     BEFORE_ALL,
@@ -23,8 +24,8 @@ from domain.merchant_reputation.rule import (
     History,
     Rules,
     Span,
-    span_at,
 )
+from domain.merchant_reputation.running import span_at
 from domain.policy import Policy, Term
 
 KINDS: Final = get_args(OrderKind)

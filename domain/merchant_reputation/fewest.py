@@ -19,7 +19,8 @@ from math import gcd
 from typing import Final, NamedTuple
 
 from domain.merchant_reputation.outlook import Coming, Outlook, bound_of, entering, grown
-from domain.merchant_reputation.rule import Account, Span, span_at
+from domain.merchant_reputation.rule import Account, Span
+from domain.merchant_reputation.running import span_at
 
 MONTHS_MAX: Final = 120
 """So far ahead a level is looked for."""

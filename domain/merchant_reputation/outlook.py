@@ -22,14 +22,12 @@ from domain.merchant_reputation.rule import (
     Rules,
     Span,
     Verdict,
-    begin,
     begin_month,
     fall_due,
-    go_on,
     level_of,
-    span_at,
     take,
 )
+from domain.merchant_reputation.running import begin, go_on, span_at
 
 
 class Coming(NamedTuple):

@@ -6,7 +6,8 @@ from typing import Final
 from domain.calendar import day_of
 from domain.events import Event
 from domain.merchant_tier.facts import FIGURES, ReadingTerm, count_event
-from domain.merchant_tier.rule import Rules, Window
+from domain.merchant_tier.running import Window
+from domain.merchant_tier.values import Rules
 from domain.rules.contributions import (
     COMPLAINTS,
     DAYS_BEFORE,

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_start, parse_instant
 from domain.events import Event
-from domain.merchant_tier.rule import (
+from domain.merchant_tier.values import (
     CLOSED,
     NEVER,
     NO_LIMIT,

@@ -8,7 +8,7 @@ c / (o + n), which is under its bound from n = ⌊c / bound⌋ + 1 − o on; wit
 from typing import NamedTuple
 
 from domain.limits import AMOUNT_FEN_MAX
-from domain.merchant_tier.rule import WHOLE, Bounds, Day, Rules, Tier
+from domain.merchant_tier.values import WHOLE, Bounds, Day, Rules, Tier
 
 
 class Least(NamedTuple):

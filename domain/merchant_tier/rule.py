@@ -11,153 +11,30 @@ nothing changes nothing again.
 over arrays of the same shape; causes and states are numbers there and get their names outside.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from enum import StrEnum
-from itertools import accumulate
 from typing import Final, NamedTuple
 
-from domain.rules.comparison import Comparison, Trial
-
-SCHEME: Final = "merchant-tier"
-NEVER: Final = 2**62
-NO_TIER: Final = -1
-NO_LIMIT: Final = -1
-WHOLE: Final = 10_000
-"""A hundred percent, in hundredths of a percent."""
-
-
-class State(StrEnum):
-    """Whether there is a tier: the first that applies."""
-
-    NOT_ONBOARDED = "not_onboarded"
-    OUT_OF_SCOPE = "out_of_scope"
-    CLEARED_OUT = "cleared_out"
-    CLOSED = "closed"
-    RATED = "rated"
-
-
-class Cause(StrEnum):
-    """What set or changed a tier."""
-
-    OPENED = "opened"
-    NOTICE = "notice"
-    UPGRADE = "upgrade"
-    DOWNGRADE = "downgrade"
-    FAST_UPGRADE = "fast_upgrade"
-    CLOSED = "closed"
-    CLEARED_OUT = "cleared_out"
-
-
-STATES: Final = tuple(State)
-CAUSES: Final = tuple(Cause)
-"""By the number that stands for it in the rule."""
-NO_CAUSE: Final = -1
-OPENED: Final = 0
-NOTICE: Final = 1
-UPGRADE: Final = 2
-DOWNGRADE: Final = 3
-FAST_UPGRADE: Final = 4
-CLOSED: Final = 5
-CLEARED_OUT: Final = 6
-
-
-class Act(NamedTuple):
-    """An opening, a notice or a closing: `day` is the Shanghai day on which it acts."""
-
-    day: int
-    position: int
-    cause: int
-    tier: int = NO_TIER
-    """Of a notice: the tier that it gives."""
-
-
-class Day(NamedTuple):
-    """The figures of one day, or sums over several."""
-
-    day: int
-    orders: int = 0
-    gmv_fen: int = 0
-    complaints: int = 0
-    reviews: int = 0
-    product_good: int = 0
-    service_rated: int = 0
-    service_good: int = 0
-
-
-class History(NamedTuple):
-    """One merchant's days that have figures, and what acts on its tier, each in order."""
-
-    days: list[Day]
-    acts: list[Act]
-    onboarded: bool
-    in_scope: bool
-
-
-class Bounds(NamedTuple):
-    """The values of one direction: complaint, product and service, in hundredths of a percent."""
-
-    complaint: int
-    product: int
-    service: int
-
-
-class Tier(NamedTuple):
-    """What a policy says of one tier."""
-
-    rises: bool
-    up: Bounds
-    falls: bool
-    down: Bounds
-    orders_limit: int
-    """NO_LIMIT for none."""
-    gmv_limit_fen: int
-
-
-class Rules(NamedTuple):
-    """A policy's parameters as the rules read them."""
-
-    start_day: int
-    initial_tier: int
-    window_days: int
-    wait_days: int
-    limit_share_percent: int
-    reviews_share_percent: int
-    clear_out_days: int
-    tiers: tuple[Tier, ...]
-
-
-class Span(NamedTuple):
-    """Whole days that are judged under the same rules, from the day `begins` to the next span."""
-
-    begins: int
-    rules: Rules
-    codes: tuple[str, ...]
-    """What its tiers are called."""
-
-
-class Account(NamedTuple):
-    """Where a merchant stands after a day: all that the next day needs of the past beside the figures."""
-
-    tier: int = NO_TIER
-    since: int = NEVER
-    """The day of the last notice or change, *c*."""
-    lowest_since: int = NEVER
-    """The day on which the tier became the lowest, *z*; NEVER when it is another."""
-    fast_day: int = NEVER
-    """The first day since then on which the merchant did what a fast upgrade asks of one day."""
-    open: bool = False
-    cleared_out: bool = False
-
-
-NOT_OPEN: Final = Account()
-
-
-class DayOpening(NamedTuple):
-    """The account at the close of a day, from which later days can be stepped."""
-
-    day: int
-    account: Account
+from domain.merchant_tier.values import (
+    CLEARED_OUT,
+    CLOSED,
+    DOWNGRADE,
+    FAST_UPGRADE,
+    NEVER,
+    NO_CAUSE,
+    NOT_OPEN,
+    OPENED,
+    STATES,
+    UPGRADE,
+    WHOLE,
+    Account,
+    Act,
+    Bounds,
+    Day,
+    History,
+    Rules,
+    Span,
+    State,
+)
 
 
 class Move(NamedTuple):
@@ -168,63 +45,6 @@ class Move(NamedTuple):
     before: Account
     after: Account
     position: int
-
-
-class Change(NamedTuple):
-    """A move with the name of its cause."""
-
-    day: int
-    cause: Cause
-    before: Account
-    after: Account
-    position: int = 0
-
-
-class Run(NamedTuple):
-    """All that a run gives."""
-
-    account: Account
-    changes: list[Change]
-    next_day: int = NEVER
-    """The first day after the last one at whose close something can be different through time alone."""
-
-
-# --- the run ----------------------------------------------------------------------------------------------------------
-
-
-class Window:
-    """Sums of the daily figures over any days."""
-
-    def __init__(self, figures: Sequence[Day]) -> None:
-        columns = list(zip(*figures, strict=True)) if figures else [()] * len(Day._fields)
-        self.days: Sequence[int] = columns[0]
-        self.sums = [list(accumulate(column, initial=0)) for column in columns[1:]]
-        """By figure, the sum over all days before the one at each place."""
-
-    def over(self, first: int, last: int) -> Day:
-        """The sums from one day to another, both included."""
-        return sums_between(last, self.sums, bisect_right(self.days, first - 1), bisect_right(self.days, last))
-
-
-def run(history: History, spans: Sequence[Span], last_day: int, opening: DayOpening | None = None) -> Run:
-    """Step a merchant to the close of a day: from nothing, or from the account at an earlier day's close.
-
-    What acted before the start acts at it. Figures are asked for as far back as the window reaches.
-    """
-    start = spans[0].rules.start_day
-    if not history.in_scope:
-        return Run(NOT_OPEN, [], start if last_day < start else NEVER)
-    if opening is None:
-        opening = DayOpening(start - 1, NOT_OPEN)
-    window = Window(history.days)
-    account, moves, next_day = step(window.days, window.sums, history.acts, spans, last_day, *opening)
-    changes = [Change(move.day, CAUSES[move.cause], *move[2:]) for move in moves]
-    return Run(account, changes, next_day)
-
-
-def span_on(spans: Sequence[Span], day: int) -> Span:
-    """The span that holds a day; the first begins before all."""
-    return spans[span_place(spans, day)]
 
 
 # --- the rule ---------------------------------------------------------------------------------------------------------
@@ -491,56 +311,3 @@ def state_of(history: History, account: Account) -> State:
 def state_after(account: Account) -> State:
     """The first state that applies to who is onboarded and in scope, as every merchant is that moves."""
     return STATES[state_number(True, True, account)]
-
-
-# --- what was compared ------------------------------------------------------------------------------------------------
-
-
-def trials(day: int, account: Account, window: Window, rules: Rules) -> list[Trial]:
-    """What `evaluate` tried at the close of a day, in order, with every figure that it compared."""
-    tier = rules.tiers[account.tier]
-    figures = window.over(day - rules.window_days + 1, day)
-    decided = evaluate(day, account, figures, rules)
-    better = indicators(figures, ("<", ">", ">"), tier.up) if tier.rises else []
-    waited = Comparison("days_since_change", day - account.since, 1, ">=", rules.wait_days)
-    if not waited.met:
-        fast = window.over(account.fast_day, account.fast_day) if account.fast_day <= day else window.over(day, day)
-        asked = [*better, *fast_day_comparisons(fast, tier, rules)] if better else []
-        since = Comparison("days_since_change", day - account.since, 1, ">", 0)
-        return [Trial(Cause.FAST_UPGRADE, [since, *asked], decided == FAST_UPGRADE)]
-    worse = indicators(figures, (">", "<", "<"), tier.down) if tier.falls else []
-    upgrade = Trial(Cause.UPGRADE, [waited, *better], decided == UPGRADE)
-    return [upgrade, Trial(Cause.DOWNGRADE, [waited, *worse], decided == DOWNGRADE)]
-
-
-def clearing_trials(day: int, account: Account, rules: Rules) -> list[Trial]:
-    """Whether a merchant in the lowest tier is cleared out at the close of a day, once that has moved its tier."""
-    if not account.open or account.tier != 0:
-        return []
-    lowest = Comparison("days_in_lowest_tier", day - account.lowest_since, 1, ">=", rules.clear_out_days)
-    return [Trial(Cause.CLEARED_OUT, [lowest], lowest.met)]
-
-
-def indicators(figures: Day, relations: tuple[str, str, str], bounds: Bounds) -> list[Comparison]:
-    """The three indicators held against the values of one direction."""
-    fractions = (
-        ("complaint_rate", figures.complaints, figures.orders),
-        ("product_rate", figures.product_good, figures.reviews),
-        ("service_rate", figures.service_good, figures.service_rated),
-    )
-    return [
-        Comparison(what, numerator, denominator, relation, bound, WHOLE)
-        for (what, numerator, denominator), relation, bound in zip(fractions, relations, bounds, strict=True)
-    ]
-
-
-def fast_day_comparisons(figures: Day, tier: Tier, rules: Rules) -> list[Comparison]:
-    """What a fast upgrade asks of one day, held against the tier's limits."""
-    _, product, service = indicators(figures, ("<", ">", ">"), tier.up)
-    return [
-        Comparison("orders_of_day", figures.orders, 1, ">=", rules.limit_share_percent * tier.orders_limit, 100),
-        Comparison("gmv_fen_of_day", figures.gmv_fen, 1, ">=", rules.limit_share_percent * tier.gmv_limit_fen, 100),
-        Comparison("reviews_share_of_day", figures.reviews, figures.orders, ">=", rules.reviews_share_percent, 100),
-        product._replace(what="product_rate_of_day"),
-        service._replace(what="service_rate_of_day"),
-    ]

@@ -3,7 +3,10 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.merchant_tier.rule import NEVER, Account, Rules, Window, does_fast_day, indicators, with_fast_day
+from domain.merchant_tier.compared import indicators
+from domain.merchant_tier.rule import does_fast_day, with_fast_day
+from domain.merchant_tier.running import Window
+from domain.merchant_tier.values import NEVER, Account, Rules
 
 
 class WhyUnchanged(StrEnum):

@@ -75,7 +75,7 @@ def events(
     from replay.history.browse import Chosen, list_events
     from replay.history.readers import EVERYTHING_SHOWN
     from replay.policies.catalog import Choice
-    from replay.schemes.registry import replay_subject
+    from replay.schemes.replaying import replay_subject
 
     with open_at(store) as opened:
         moment = moment_asked(opened, as_of, known_at, position)

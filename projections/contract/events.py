@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from domain.calendar import INSTANT_PATTERN
-from domain.events import CATALOGUE, ID_PATTERN
+from domain.events import CATALOGUE
 from domain.extensions import DOCUMENTED_EXTENSIONS
+from domain.fields import ID_PATTERN
 from domain.limits import INTEGER_DIGITS_MAX
 from replay.errors import UsageError
 from replay.parsing.envelope import RECEIVED

@@ -13,7 +13,8 @@ from replay.errors import UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.rendering.facet import standing_json
-from replay.schemes.registry import choose, lent, replay_of, scheme_of
+from replay.schemes.registry import choose, scheme_of
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 
 

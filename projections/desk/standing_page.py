@@ -22,7 +22,8 @@ from replay.hypothetical.laid import supposed
 from replay.hypothetical.simple import SIMPLE, simple_events
 from replay.policies.catalog import Choice
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import scheme_of, weight_under
+from replay.schemes.registry import scheme_of
+from replay.schemes.replaying import weight_under
 
 WAYS_EVENTS_MAX: Final = 2_000
 """On so many events a replay may rest whose ways are proved while a page of several cards is made."""

@@ -18,7 +18,8 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.policies.catalog import DEFAULT, Choice, beside
 from replay.replaying.base import Origin
-from replay.schemes.registry import choose_where_given, kinds, lent, schemes_of
+from replay.schemes.registry import choose_where_given, kinds, schemes_of
+from replay.schemes.replaying import lent
 from replay.store.base import Store
 from replay.store.queries import counts_behind, counts_of, link_at, tally
 

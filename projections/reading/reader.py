@@ -35,7 +35,8 @@ from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import choose, judging_subject, peak_under, replay_of, scheme_of, weight_under
+from replay.schemes.registry import choose, judging_subject, scheme_of
+from replay.schemes.replaying import peak_under, replay_of, weight_under
 from replay.store.base import Store
 from replay.store.beside import OpenedFile, examining_mode
 from replay.store.sqlite import SqliteStore

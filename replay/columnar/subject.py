@@ -24,7 +24,7 @@ from replay.columnar.segments import (
     names_in,
 )
 from replay.store.base import Store
-from replay.store.queries import sealed_rows_of_streams, sealed_rows_since, sealed_rows_with_refs
+from replay.store.searching.across import sealed_rows_of_streams, sealed_rows_since, sealed_rows_with_refs
 
 if TYPE_CHECKING:
     import numpy as np

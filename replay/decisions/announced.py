@@ -9,7 +9,8 @@ from replay.answers.replay import asked_json
 from replay.history.timeline import Moment
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Replay
-from replay.schemes.registry import choose, lent, replay_of, scheme_of
+from replay.schemes.registry import choose, scheme_of
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 
 

@@ -19,7 +19,8 @@ from replay.history.timeline import Moment, event_at, has_subject
 from replay.rendering.clauses import points_text
 from replay.replaying.base import Part, Replay
 from replay.replaying.periods import Period
-from replay.schemes.registry import choose, lent, replay_of, scheme_of
+from replay.schemes.registry import choose, scheme_of
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import chain_at
 

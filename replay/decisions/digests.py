@@ -14,7 +14,8 @@ from domain.events import NEVER_READ, LevelDecided
 from domain.keys import stream_key
 from replay.replaying.base import Replay
 from replay.replaying.outcomes import UNDIGESTED, SubjectOutcome
-from replay.schemes.registry import answer_of, plain_of, scheme_of
+from replay.schemes.registry import answer_of, scheme_of
+from replay.schemes.replaying import plain_of
 from replay.store.base import Store
 from replay.store.key_chains import KeyState, key_states, state_by_records
 from replay.store.queries import records_at

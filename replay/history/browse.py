@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from domain.calendar import shanghai_text
-from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
+from domain.events import CATALOGUE, CORRECTION_TYPES
+from domain.fields import SUBJECT_KINDS
 from replay.errors import UsageError, damaged
 from replay.history.in_vain import retracting_nothing
 from replay.history.readers import Reader
@@ -15,18 +16,9 @@ from replay.history.timeline import RETRACTED, Moment, has_subject, retracted_po
 from replay.store.alias_queries import waiting
 from replay.store.base import Store
 from replay.store.decode import read_record
-from replay.store.queries import (
-    chain_at,
-    first_subject,
-    link_at,
-    row_named,
-    rows_about,
-    rows_of,
-    rows_of_types,
-    subjects_between,
-    tally,
-)
+from replay.store.queries import chain_at, link_at, rows_about, rows_of, rows_of_types, tally
 from replay.store.record import Row, leaf_hash, linked
+from replay.store.searching.across import first_subject, row_named, subjects_between
 
 _FLAGS: Final = ("order.flagged", "order.cleared")
 CORRECTED_BY: Final = {

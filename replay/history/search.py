@@ -14,15 +14,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain.events import CATALOGUE, CORRECTION_TYPES, SUBJECT_KINDS
+from domain.events import CATALOGUE, CORRECTION_TYPES
+from domain.fields import SUBJECT_KINDS
 from replay.errors import UsageError
 from replay.history.browse import event_json
 from replay.history.readers import Reader
 from replay.recording.own import own_source
 from replay.store.alias_queries import merchant_of
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, event_rows_named, row_at, row_named, rows_of
+from replay.store.queries import EVERYTHING, row_at, rows_of
 from replay.store.record import Row
+from replay.store.searching.across import event_rows_named, row_named
 from replay.store.searching.records import rows_about_in, rows_bearing, rows_from, streams_behind_name
 
 RECORDS_AT_ONCE: Final = 100_000

@@ -10,8 +10,8 @@ from replay.hypothetical.laid import Supposed
 from replay.replaying.base import Replay
 from replay.schemes.registry import SCHEMES, Scheme
 from replay.store.base import Store
-from replay.store.queries import row_named
 from replay.store.record import Candidate
+from replay.store.searching.across import row_named
 
 _CREATOR = "creator/"
 

@@ -20,7 +20,8 @@ from replay.columnar.encoding import Named, Numbers, named_of
 from replay.hypothetical.laid import Laid
 from replay.store.alias_queries import first_payment
 from replay.store.base import Store
-from replay.store.queries import Name, places_of, places_with_refs
+from replay.store.queries import Name
+from replay.store.searching.across import places_of, places_with_refs
 
 _Pair = tuple[str, str]
 """A stream, and the name of an order, violation, task or redemption in it, or the alias of a buyer."""

@@ -10,7 +10,8 @@ from replay.policies.catalog import Choice
 from replay.replaying.base import Origin, Policies, Replay
 from replay.replaying.hypothetical import Hypothetical
 from replay.replaying.records import Lend
-from replay.schemes.registry import SCHEMES, choose, known_of, large_of
+from replay.schemes.registry import SCHEMES, choose
+from replay.schemes.replaying import known_of, large_of
 from replay.store.base import Store
 
 

@@ -26,7 +26,8 @@ from replay.lab.traits import Traits, traits_in, traits_of
 from replay.lab.trial import PolicyTrial, Sides, TrialPeriod
 from replay.replaying.base import Policies, Replay
 from replay.replaying.values import Instants
-from replay.schemes.registry import fold_each_of, judging_subject, kinds_read, lent, records_of, replay_of
+from replay.schemes.registry import fold_each_of, judging_subject, kinds_read, records_of
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 
 SUBJECTS_AT_ONCE: Final = 200

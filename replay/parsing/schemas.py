@@ -13,8 +13,9 @@ import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields
 from msgspec import inspect
 
-from domain.events import CATALOGUE, ID_PATTERN
+from domain.events import CATALOGUE
 from domain.extensions import Extension
+from domain.fields import ID_PATTERN
 from domain.limits import EXTENSIONS_MAX, KEY_CHARS_MAX
 from replay.parsing.envelope import ATTRIBUTES, EXTENSION_NAME, RECEIVED
 from replay.parsing.refusals import Listing, Reason, listing

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from marshmallow import fields, validate
 
-from domain.events import Scheme
+from domain.fields import Scheme
 from replay.policies.benefits import BENEFIT_PREFIX
 from replay.policies.names_within import faults_within, without_names
 from replay.policies.parameters.fields import ID, BenefitParameter, Instant, Strict, names_by_code

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from replay.store.base import Transaction
-from replay.store.queries import Place, places_at_instant, places_of, places_with_refs
 from replay.store.record import Candidate
+from replay.store.searching.across import Place, places_at_instant, places_of, places_with_refs
 
 RETRACTION: Final = "event.retracted"
 OPENING: Final = "merchant.onboarded"

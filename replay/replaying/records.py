@@ -9,16 +9,8 @@ from typing import Final
 from domain.events import Event
 from replay.history.timeline import decisions_on, event_of_row, events_of_types
 from replay.store.base import Store
-from replay.store.queries import (
-    Name,
-    event_rows_at,
-    event_rows_named,
-    length_at,
-    places_named,
-    places_of,
-    places_of_type,
-    tally,
-)
+from replay.store.queries import Name, event_rows_at, length_at, places_of_type, tally
+from replay.store.searching.across import event_rows_named, places_named, places_of
 
 _FEW: Final = 1_000
 """Records looked up together, whose places in the ledger are not asked for again."""

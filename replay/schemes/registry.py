@@ -4,16 +4,14 @@ This is the one list of them. What a command needs of a scheme it asks of its re
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from domain.events import Scheme as Catalogued
+from domain.fields import Scheme as Catalogued
 from domain.languages import LANGUAGES
 from domain.policy import Policy
-from replay.columnar.size import ROWS_TO_AN_EVENT, are_many
 from replay.errors import LevelbookError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment, has_subject
@@ -32,10 +30,9 @@ from replay.rendering.clauses import clauses_file
 from replay.rendering.facet import SchemeAnswer
 from replay.rendering.glance.form import OwnRules
 from replay.rendering.glance.texts import Texts, glance_file
-from replay.replaying.base import Origin, Policies, Replay
+from replay.replaying.base import Policies, Replay
 from replay.replaying.hypothetical import Overlay, Ways
 from replay.replaying.periods import Daily, Monthly, first_of_the_next
-from replay.replaying.records import Lend
 from replay.schemes.creator_firefly import glance as creator_firefly_glance
 from replay.schemes.creator_firefly import replay as creator_firefly
 from replay.schemes.creator_firefly.answer import FireflyAnswer
@@ -52,7 +49,6 @@ from replay.schemes.merchant_tier import glance as merchant_tier_glance
 from replay.schemes.merchant_tier import replay as tier
 from replay.schemes.merchant_tier.answer import TierAnswer
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, length_at, length_of
 
 if TYPE_CHECKING:
     from replay.replaying.outcomes import FoldedOutcomes
@@ -195,7 +191,7 @@ def kinds_read(scheme: Scheme) -> set[str]:
 
 def fold_of(code: str) -> "Callable[[Any, Policies, Moment], FoldedOutcomes]":
     """What judges all subjects of some columns by a scheme at once, or of a list of all; loads the compiled rules."""
-    found: Callable[[Any, Policies, Moment], FoldedOutcomes] = _in_room(code, "outcomes").fold
+    found: Callable[[Any, Policies, Moment], FoldedOutcomes] = in_room(code, "outcomes").fold
     return found
 
 
@@ -203,7 +199,7 @@ def fold_each_of(scheme: Scheme) -> "Callable[[Any, Sequence[Policies], Moment],
     """What does so under each of some policies; what these have in common is folded once."""
     if scheme.folds_all:
         found: Callable[[Any, Sequence[Policies], Moment], list[FoldedOutcomes]]
-        found = _in_room(scheme.code, "outcomes").fold_each
+        found = in_room(scheme.code, "outcomes").fold_each
         return found
     fold = fold_of(scheme.code)
     return lambda columns, many, moment: [fold(columns, policies, moment) for policies in many]
@@ -211,7 +207,7 @@ def fold_each_of(scheme: Scheme) -> "Callable[[Any, Sequence[Policies], Moment],
 
 def ways_of(code: str) -> "Callable[[Any, Overlay[Any]], Ways]":
     """What proposes the ways of a scheme's subjects to the next level."""
-    found: Callable[[Any, Overlay[Any]], Ways] = _in_room(code, "ways").ways
+    found: Callable[[Any, Overlay[Any]], Ways] = in_room(code, "ways").ways
     return found
 
 
@@ -219,7 +215,7 @@ def _room_of(code: str) -> str:
     return SCHEMES[code].replay.__module__.rpartition(".")[0]
 
 
-def _in_room(code: str, module: str) -> Any:
+def in_room(code: str, module: str) -> Any:
     """A module of a scheme's room that is heavy to load."""
     return import_module(f"{_room_of(code)}.{module}")
 
@@ -248,128 +244,6 @@ def check_whole(scheme: Scheme) -> None:
             f"the scheme {code} is registered and not whole, so that nothing was begun: missing are"
             f" {'; '.join(missing)}. Add them, or take it out of replay/schemes/registry.py"
         )
-
-
-def replay_subject(
-    store: Store,
-    subject: str,
-    moment: Moment,
-    scheme: str | None = None,
-    choice: Choice = DEFAULT,
-    beside: Replay | None = None,
-) -> Replay:
-    """Replay a subject at a moment, under the policies in force at its `as_of` or the one that was chosen.
-
-    `beside` is another replay of the subject, as in `replay_of`. Raises UsageError for a subject that no scheme judges
-    or the ledger does not know, and for a policy that is not there; LevelbookError for a scheme that is not whole.
-    """
-    judging = judging_subject(store, subject, scheme)
-    check_whole(SCHEMES[judging.scheme])
-    policies = choose(store, judging, moment, choice)
-    return replay_of(lent(store), judging, subject, moment, policies, beside, choice)
-
-
-def lent(store: Store) -> Lend:
-    """Lends a store that stays open for as long as anything is asked of what it was lent to."""
-    return lambda: nullcontext(store)
-
-
-def replay_of(
-    lend: Lend,
-    judging: type[Replay],
-    subject: str,
-    moment: Moment,
-    policies: Policies,
-    beside: Replay | None = None,
-    choice: Choice = DEFAULT,
-) -> Replay:
-    """The replay of a subject: of few records plain, of many by compiled rules over columns.
-
-    `beside` is another replay of it out of the same store: where that knows as much or more, nothing is read again.
-    By `choice` the policies were chosen, and those of earlier moments are.
-
-    Which of the two is a matter of all records that it rests on, also those behind the moment, so that replays of one
-    subject at several moments are of one kind. Both give the same answers.
-    """
-    found = _replayed(lend, judging, subject, moment, policies, beside)
-    found.origin = Origin(lend, choice)
-    return found
-
-
-def _replayed(
-    lend: Lend, judging: type[Replay], subject: str, moment: Moment, policies: Policies, beside: Replay | None
-) -> Replay:
-    with lend() as store:
-        if not _is_large(store, judging, subject):
-            return judging(subject, judging.load(store, subject, moment.position), moment, policies)
-    from replay.replaying.known import LargeKnown
-
-    known: Any = None if beside is None else beside.known
-    if isinstance(known, LargeKnown) and beside is not None and _serves(beside, moment.position):
-        assert beside.subject == subject, "it is a replay of the same subject"
-        known = known.upto(moment.position)
-    else:
-        known = known_of(judging.scheme)(lend, subject, moment.position, lambda: large_of(judging).load_loops())
-    found: Replay = large_of(judging)(subject, known, moment, policies)
-    return found
-
-
-def _serves(beside: Replay, position: int) -> bool:
-    """Whether what a large replay knows says what was known at a position: of several subjects it says so only at its
-    own, for earlier there may have been fewer.
-    """
-    if SCHEMES[beside.scheme].reads_others:
-        return beside.moment.position == position
-    return beside.moment.position >= position
-
-
-def known_of(scheme: str) -> Any:
-    """What reads the columns of a large subject of a scheme."""
-    if SCHEMES[scheme].reads_others:
-        return _in_room(scheme, "known").known_of
-    return import_module("replay.replaying.known").known_of
-
-
-def large_of(judging: type[Replay]) -> Any:
-    """The scheme's replay of a large subject."""
-    return _in_room(judging.scheme, "large").Large
-
-
-def weight_under(store: Store, judging: type[Replay], subject: str, position: int) -> int:
-    """On how many events in memory a replay up to a position would rest, of every stream that it reads."""
-    records = sum(length_at(store, stream, position) for stream in judging.streams(store, subject, position))
-    return records // ROWS_TO_AN_EVENT if _is_large(store, judging, subject) else records
-
-
-def peak_under(store: Store, judging: type[Replay], subject: str, position: int) -> int:
-    """The memory of how many events it takes, about, to make a replay: of many records, more than it then rests on.
-
-    Measured of a million records: 320 MB where they are sealed, 600 MB where not, for a second process reads those.
-    """
-    streams = judging.streams(store, subject, position)
-    records = sum(length_at(store, stream, position) for stream in streams)
-    if not _is_large(store, judging, subject):
-        return records
-    from replay.columnar.archive import open_archive
-
-    last = min(open_archive(store, store.segments_path()).position, position)
-    sealed = sum(length_at(store, stream, last) for stream in streams)
-    return sealed // 3 + (records - sealed) * 3 // 5
-
-
-def _is_large(store: Store, judging: type[Replay], subject: str) -> bool:
-    if not SCHEMES[judging.scheme].large:
-        return False
-    return are_many(sum(length_of(store, stream) for stream in judging.streams(store, subject, EVERYTHING)))
-
-
-def plain_of(store: Store, found: Replay) -> Replay:
-    """The same replay with every event in memory, whatever its size."""
-    judging = SCHEMES[found.scheme].replay
-    if type(found) is judging:
-        return found
-    known = judging.load(store, found.subject, found.moment.position)
-    return judging(found.subject, known, found.moment, found.policies)
 
 
 def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:

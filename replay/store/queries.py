@@ -5,12 +5,11 @@ they are read by the million; those of whole records are a Row each. The table o
 buyers have `alias_queries`.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from domain.events import BINDING_TYPES
 from replay.errors import damaged
-from replay.store.base import ROW_COLUMNS, Head, Readable, Store, Transaction
+from replay.store.base import ROW_COLUMNS, Head, Readable, Store
 from replay.store.record import Row
 
 EVENT_COLUMNS: Final = "stream, position, version, type, source, event_id, occurred_at, recorded_at, record"
@@ -19,10 +18,9 @@ EVERYTHING: Final = 2**62
 BEFORE_ALL: Final = -(2**62)
 """A position before every other, those too that stand before the first."""
 _NAMES_AT_ONCE: Final = 500
-_EVENTS_SQL: Final = f"SELECT {EVENT_COLUMNS} FROM records"
+EVENTS_SQL: Final = f"SELECT {EVENT_COLUMNS} FROM records"
 _SEALED_SQL: Final = "SELECT position, stream, type, occurred_at, record FROM records"
-_NAMED_SQL: Final = "position, stream, type, occurred_at, record, source, event_id"
-_ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records"
+ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records"
 
 Rows = Iterator[tuple[Any, ...]]
 Name = tuple[str, str, str]
@@ -34,7 +32,7 @@ Name = tuple[str, str, str]
 
 def plain_rows(store: Store, after: int, last: int) -> Rows:
     """The columns of `Row` of the records behind a position and up to another."""
-    return store._query(f"{_ROWS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+    return store._query(f"{ROWS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
 
 
 def sealed_rows(store: Store, after: int, last: int) -> Rows:
@@ -50,29 +48,29 @@ def sealed_rows_of(store: Store, stream: str, after: int, last: int) -> Rows:
 
 def event_rows_of_types_between(store: Store, types: Collection[str], after: int, last: int) -> Rows:
     """Rows of EVENT_COLUMNS of the records of some types behind a position and up to another, in order of position."""
-    sql = f"{_EVENTS_SQL} WHERE position > ? AND position <= ? AND type IN ({_marks(types)}) ORDER BY position"
+    sql = f"{EVENTS_SQL} WHERE position > ? AND position <= ? AND type IN ({marks(types)}) ORDER BY position"
     return store._query(sql, (after, last, *sorted(types)))
 
 
 def event_rows(store: Store, after: int, last: int) -> Rows:
     """Rows of EVENT_COLUMNS of the records behind a position and up to another."""
-    return store._query(f"{_EVENTS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+    return store._query(f"{EVENTS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
 
 
 def row_at(store: Store, position: int) -> Row | None:
     """The record at a position of the ledger; None where there is none."""
-    return next(map(Row._make, list(store._query(f"{_ROWS_SQL} WHERE position = ?", (position,)))), None)
+    return next(map(Row._make, list(store._query(f"{ROWS_SQL} WHERE position = ?", (position,)))), None)
 
 
 def event_row_at(store: Store, position: int) -> tuple[Any, ...]:
     """The row of EVENT_COLUMNS at a position of the ledger."""
-    return next(store._query(f"{_EVENTS_SQL} WHERE position = ?", (position,)))
+    return next(store._query(f"{EVENTS_SQL} WHERE position = ?", (position,)))
 
 
 def event_rows_at(store: Store, positions: Sequence[int]) -> Rows:
     """The rows of EVENT_COLUMNS at some positions, in no order."""
-    for some in _stretches(positions):
-        yield from store._query(f"{_EVENTS_SQL} WHERE position IN ({_marks(some)})", some)
+    for some in stretches(positions):
+        yield from store._query(f"{EVENTS_SQL} WHERE position IN ({marks(some)})", some)
 
 
 def link_at(store: Store, position: int) -> Head | None:
@@ -95,8 +93,8 @@ def link_up_to(store: Store, position: int) -> Head | None:
 def recorded_at_each(store: Store, positions: Sequence[int]) -> dict[int, int]:
     """By position, when the record there was recorded."""
     found: dict[int, int] = {}
-    for some in _stretches(positions):
-        sql = f"SELECT position, recorded_at FROM records WHERE position IN ({_marks(some)})"
+    for some in stretches(positions):
+        sql = f"SELECT position, recorded_at FROM records WHERE position IN ({marks(some)})"
         found |= dict(store._query(sql, some))
     return found
 
@@ -116,8 +114,8 @@ def chains_from(store: Store, position: int, last: int) -> dict[int, bytes]:
 
 def records_at(store: Store, positions: Sequence[int]) -> Rows:
     """(position, record), in no order."""
-    for some in _stretches(positions):
-        sql = f"SELECT position, record FROM records WHERE position IN ({_marks(some)})"
+    for some in stretches(positions):
+        sql = f"SELECT position, record FROM records WHERE position IN ({marks(some)})"
         yield from store._query(sql, some)
 
 
@@ -135,7 +133,7 @@ def stream_at(store: Store, position: int) -> str | None:
 
 def notifications(store: Store, first: int, last: int, topics: Sequence[str], limit: int) -> Rows:
     """(stream, version, type, record, position) from a position up to another, of some types or of all."""
-    chosen = f" AND type IN ({_marks(topics)})" if topics else ""
+    chosen = f" AND type IN ({marks(topics)})" if topics else ""
     return store._query(
         "SELECT stream, version, type, record, position FROM records"
         f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
@@ -183,7 +181,7 @@ def lengths_of(store: Store, streams: Collection[str]) -> dict[str, int]:
     """By stream, its last version; none for a stream without a record."""
     length = "(SELECT max(version) FROM records AS r WHERE r.stream = wanted.stream)"
     found: dict[str, int] = {}
-    for some in _stretches(sorted(streams)):
+    for some in stretches(sorted(streams)):
         values = ", ".join(["(CAST(? AS TEXT))"] * len(some))
         sql = f"WITH wanted (stream) AS (VALUES {values}) SELECT stream, {length} FROM wanted"
         found |= {stream: version for stream, version in store._query(sql, some) if version is not None}
@@ -232,7 +230,7 @@ def count_between(store: Store, stream: str, first: int, end: int) -> int:
 
 def rows_of(store: Store, stream: str, after: int = 0, last: int = EVERYTHING, ref: str | None = None) -> Iterator[Row]:
     """A stream's records behind a position and up to another, of one ref or of all, in order of version."""
-    sql, about = f"{_ROWS_SQL} WHERE stream = ? AND position > ? AND position <= ?", () if ref is None else (ref,)
+    sql, about = f"{ROWS_SQL} WHERE stream = ? AND position > ? AND position <= ?", () if ref is None else (ref,)
     sql += " AND ref = ?" if about else ""
     return map(Row._make, store._query(f"{sql} ORDER BY version", (stream, after, last, *about)))
 
@@ -241,50 +239,50 @@ def rows_of_types(
     store: Store, stream: str, types: Collection[str], position: int, *, latest_first: bool = False
 ) -> Iterator[Row]:
     """A stream's records of some types up to a position, in order of version."""
-    sql = f"{_ROWS_SQL} WHERE stream = ? AND position <= ? AND type IN ({_marks(types)}) ORDER BY version"
+    sql = f"{ROWS_SQL} WHERE stream = ? AND position <= ? AND type IN ({marks(types)}) ORDER BY version"
     order = " DESC" if latest_first else ""
     return map(Row._make, store._query(sql + order, (stream, position, *sorted(types))))
 
 
 def rows_about(store: Store, stream: str, ref: str) -> Iterator[Row]:
     """A stream's records of one ref, in order of position."""
-    return map(Row._make, store._query(f"{_ROWS_SQL} WHERE stream = ? AND ref = ? ORDER BY position", (stream, ref)))
+    return map(Row._make, store._query(f"{ROWS_SQL} WHERE stream = ? AND ref = ? ORDER BY position", (stream, ref)))
 
 
 def refs_of_types(store: Store, stream: str, types: Collection[str], position: int) -> list[str]:
     """The different refs of a stream's records of some types up to a position."""
-    sql = f"SELECT DISTINCT ref FROM records WHERE stream = ? AND type IN ({_marks(types)}) AND position <= ?"
+    sql = f"SELECT DISTINCT ref FROM records WHERE stream = ? AND type IN ({marks(types)}) AND position <= ?"
     return [ref for (ref,) in store._query(sql, (stream, *types, position))]
 
 
 def event_rows_of(store: Store, stream: str, position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS up to a position, in order of version."""
-    return store._query(f"{_EVENTS_SQL} WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
+    return store._query(f"{EVENTS_SQL} WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
 
 
 def event_rows_behind(store: Store, stream: str, version: int, position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS behind a version and up to a position, in order of version."""
-    sql = f"{_EVENTS_SQL} WHERE stream = ? AND version > ? AND position <= ? ORDER BY version"
+    sql = f"{EVENTS_SQL} WHERE stream = ? AND version > ? AND position <= ? ORDER BY version"
     return store._query(sql, (stream, version, position))
 
 
 def event_rows_of_types(store: Store, stream: str, types: Collection[str], position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS of some types up to a position, in order of version."""
-    sql = f"{_EVENTS_SQL} WHERE stream = ? AND position <= ? AND type IN ({_marks(types)}) ORDER BY version"
+    sql = f"{EVENTS_SQL} WHERE stream = ? AND position <= ? AND type IN ({marks(types)}) ORDER BY version"
     return store._query(sql, (stream, position, *sorted(types)))
 
 
 def event_rows_between(store: Store, stream: str, first: int, end: int, position: int) -> Rows:
     """Those of a stream's up to a position that occurred from one instant on and before another."""
-    sql = f"{_EVENTS_SQL} WHERE stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
+    sql = f"{EVENTS_SQL} WHERE stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
     return store._query(sql, (stream, first, end, position))
 
 
 def event_rows_about(store: Store, stream: str, refs: Collection[str], position: int, end: int) -> Rows:
     """Those of a stream's up to a position that are of one of these refs and occurred before an instant."""
     # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
-    for some in _stretches(sorted(refs)):
-        sql = f"{_EVENTS_SQL} WHERE stream = ? AND ref IN ({_marks(some)}) AND position <= ? AND +occurred_at < ?"
+    for some in stretches(sorted(refs)):
+        sql = f"{EVENTS_SQL} WHERE stream = ? AND ref IN ({marks(some)}) AND position <= ? AND +occurred_at < ?"
         yield from store._query(sql, (stream, *some, position, end))
 
 
@@ -292,7 +290,7 @@ def event_rows_of_decisions(store: Store, stream: str, scheme: str, position: in
     """Those of the decisions on a subject in a scheme, up to a position, in order of version."""
     # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
     return store._query(
-        f"{_EVENTS_SQL} WHERE stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ?"
+        f"{EVENTS_SQL} WHERE stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ?"
         " ORDER BY version",
         (stream, f"{scheme} ", f"{scheme}!", position),
     )
@@ -307,7 +305,7 @@ def event_rows_of_last_decisions(store: Store, streams: Collection[str], scheme:
     columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS.split(", "))
     condition = f"r.stream = wanted.stream AND r.ref = {last} AND r.type = 'level.decided'"
     names = [(stream,) for stream in streams]
-    return _wanted(store, ("stream",), names, columns, condition, f"{scheme} ", f"{scheme} {period}")
+    return rows_wanted(store, ("stream",), names, columns, condition, f"{scheme} ", f"{scheme} {period}")
 
 
 def event_rows_of_decisions_on(store: Store, streams: Collection[str], scheme: str, period: str | None) -> Rows:
@@ -316,18 +314,18 @@ def event_rows_of_decisions_on(store: Store, streams: Collection[str], scheme: s
     refs = (f"{scheme} ", f"{scheme}!") if period is None else (f"{scheme} {period}",)
     named = "r.ref > ? AND r.ref < ?" if period is None else "r.ref = ?"
     condition = f"r.stream = wanted.stream AND {named} AND r.type = 'level.decided'"
-    return _wanted(store, ("stream",), [(stream,) for stream in streams], columns, condition, *refs)
+    return rows_wanted(store, ("stream",), [(stream,) for stream in streams], columns, condition, *refs)
 
 
 def streams_behind(store: Store, position: int, types_left_out: Collection[str]) -> set[str]:
     """The streams of the records behind a position but those of some types."""
-    sql = f"SELECT DISTINCT stream FROM records WHERE position > ? AND type NOT IN ({_marks(types_left_out)})"
+    sql = f"SELECT DISTINCT stream FROM records WHERE position > ? AND type NOT IN ({marks(types_left_out)})"
     return {stream for (stream,) in store._query(sql, (position, *sorted(types_left_out)))}
 
 
 def all_rows_of_type(store: Store, event_type: str, last: int) -> Iterator[Row]:
     """The records of one type in all streams, up to a position and in its order: by a walk through the ledger."""
-    sql = f"{_ROWS_SQL} WHERE type = ? AND position <= ? ORDER BY position"
+    sql = f"{ROWS_SQL} WHERE type = ? AND position <= ? ORDER BY position"
     return map(Row._make, store._query(sql, (event_type, last)))
 
 
@@ -346,175 +344,7 @@ def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *,
     )
 
 
-# --- across streams, by index
-
-
-def event_rows_named(store: Store, event_id: str, position: int) -> Rows:
-    """The rows of EVENT_COLUMNS of an id up to a position: a step in the index for each source of the ledger."""
-    step = "SELECT min(source) FROM records WHERE source > "
-    return store._query(
-        f"WITH RECURSIVE s (source) AS (SELECT min(source) FROM records UNION ALL"
-        f" SELECT ({step} s.source) FROM s WHERE s.source IS NOT NULL)"
-        f" SELECT {_of_r(EVENT_COLUMNS)} FROM s CROSS JOIN records AS r"
-        " WHERE r.source = s.source AND r.event_id = ? AND r.position <= ? ORDER BY r.position",
-        (event_id, position),
-    )
-
-
-def row_named(store: Store, source: str, event_id: str) -> Row | None:
-    """The record of an event; None where the ledger holds none."""
-    found = store._query(f"{_ROWS_SQL} WHERE source = ? AND event_id = ?", (source, event_id))
-    return next(map(Row._make, list(found)), None)
-
-
-def subjects_between(store: Store, first: str, end: str) -> Rows:
-    """The streams whose names stand between two, each with its last version: one step in the index a stream."""
-    step = "SELECT min(stream) FROM records WHERE stream > {} AND stream < ?"
-    return store._query(
-        f"WITH RECURSIVE s (stream) AS ({step.format('?')} UNION ALL"
-        f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL)"
-        " SELECT s.stream, (SELECT max(version) FROM records AS r WHERE r.stream = s.stream)"
-        " FROM s WHERE s.stream IS NOT NULL",
-        (first, end, end),
-    )
-
-
-def first_subject(store: Store, first: str, end: str) -> str | None:
-    """The first stream whose name is `first` or stands behind it, and stands before `end`."""
-    sql = "SELECT min(stream) FROM records WHERE stream >= ? AND stream < ?"
-    ((found,),) = store._query(sql, (first, end))
-    return None if found is None else str(found)
-
-
-def binding_rows(store: Store, creator: str, position: int) -> Rows:
-    """(type, record) of the bindings of a creator, of whichever agency, up to a position and in its order."""
-    # Types as text in the statement: the index holds the rows of these alone.
-    types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
-    sql = f"SELECT type, record FROM records WHERE ref = ? AND type IN ({types}) AND position <= ? ORDER BY position"
-    return store._query(sql, (creator, position))
-
-
-def sealed_rows_of_bindings(store: Store, creators: Collection[str], position: int) -> Rows:
-    """What segments are made of, source and id, of the bindings of some creators up to a position, in no order."""
-    types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
-    condition = f"r.ref = wanted.ref AND r.type IN ({types}) AND r.position <= ?"
-    return _wanted(store, ("ref",), [(creator,) for creator in creators], _of_r(_NAMED_SQL), condition, position)
-
-
-def sealed_rows_of_retractions(store: Store, names: Collection[Name], position: int) -> Rows:
-    """The same of the retractions up to a position that name some events of their streams."""
-    wanted = [(stream, f"{source} {event_id}") for stream, source, event_id in names]
-    condition = f"{_SAME_REF} AND r.type = 'event.retracted' AND r.position <= ?"
-    return _wanted(store, ("stream", "ref"), wanted, _of_r(_NAMED_SQL), condition, position)
-
-
-class Retraction(NamedTuple):
-    """A record of that kind, by its columns."""
-
-    position: int
-    stream: str
-    source: str
-    event_id: str
-    ref: str
-    recorded_at: int
-
-    @property
-    def name(self) -> Name:
-        return self.stream, self.source, self.event_id
-
-    @property
-    def named(self) -> Name:
-        source, _, event_id = self.ref.partition(" ")
-        return self.stream, source, event_id
-
-
-def latest_retractions(store: Store, at_most: int) -> list[Retraction]:
-    """The last retractions of a ledger, the latest first. Only where it has their index."""
-    rows = store._query(
-        "SELECT position, stream, source, event_id, ref, recorded_at FROM records WHERE type = 'event.retracted'"
-        " ORDER BY recorded_at DESC, position DESC LIMIT ?",
-        (at_most,),
-    )
-    return list(map(Retraction._make, rows))
-
-
-def places_named(readable: Readable, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """By source and id, where those of some events stand that are recorded, of whichever stream and type."""
-    same = "r.source = wanted.source AND r.event_id = wanted.event_id"
-    rows = _wanted(readable, ("source", "event_id"), names, "r.source, r.event_id, r.position", same)
-    return {(source, event_id): position for source, event_id, position in rows}
-
-
-def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
-    """Where those of some events stand that are recorded and that a retraction can name; found by index."""
-    same = "r.source = wanted.source AND r.event_id = wanted.event_id AND r.stream = wanted.stream"
-    rows = _wanted(
-        readable,
-        ("stream", "source", "event_id"),
-        names,
-        "r.stream, r.source, r.event_id, r.position",
-        f"{same} AND r.type <> 'level.decided'",
-    )
-    return {(stream, source, event_id): position for stream, source, event_id, position in rows}
-
-
-def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Rows:
-    """Rows of EVENT_COLUMNS and the ref, of records up to a position, by pairs of a stream and a ref."""
-    return _wanted(
-        store, ("stream", "ref"), wanted, f"{_of_r(EVENT_COLUMNS)}, r.ref", f"{_SAME_REF} AND r.position <= ?", position
-    )
-
-
-def sealed_rows_of_streams(store: Store, streams: Collection[str], position: int) -> Rows:
-    """What segments are made of, of the records of some streams up to a position, in no order."""
-    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
-    same = "r.stream = wanted.stream AND r.position <= ?"
-    return _wanted(store, ("stream",), [(stream,) for stream in streams], columns, same, position)
-
-
-def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) -> Rows:
-    """The same of each stream's records from an instant on, by stream."""
-    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
-    same = "r.stream = wanted.stream AND r.occurred_at >= CAST(wanted.first AS BIGINT) AND r.position <= ?"
-    wanted = [(stream, str(first)) for stream, first in firsts.items()]
-    return _wanted(store, ("stream", "first"), wanted, columns, same, position)
-
-
-def sealed_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int, end: int) -> Rows:
-    """The same of the records of some pairs of a stream and a ref that occurred before an instant."""
-    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
-    # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
-    condition = f"{_SAME_REF} AND r.position <= ? AND +r.occurred_at < ?"
-    return _wanted(store, ("stream", "ref"), wanted, columns, condition, position, end)
-
-
-class Place(NamedTuple):
-    """Where a record stands, when its event occurred, and its type."""
-
-    position: int
-    occurred_at: int
-    type: str
-
-
-def places_with_refs(
-    transaction: Transaction, wanted: Collection[tuple[str, str]]
-) -> Iterator[tuple[tuple[str, str], Place]]:
-    """The places of the records of some pairs of a stream and a ref, each with its pair."""
-    columns = "r.stream, r.ref, r.position, r.occurred_at, r.type"
-    for stream, ref, *place in _wanted(transaction, ("stream", "ref"), wanted, columns, _SAME_REF):
-        yield (stream, ref), Place(*place)
-
-
-def places_at_instant(transaction: Transaction, stream: str, occurred_at: int) -> list[Place]:
-    """The places of a stream's events of one instant."""
-    sql = "SELECT position, occurred_at, type FROM records WHERE stream = ? AND occurred_at = ?"
-    return list(map(Place._make, transaction._query(sql, (stream, occurred_at))))
-
-
-_SAME_REF: Final = "r.stream = wanted.stream AND r.ref = wanted.ref"
-
-
-def _wanted(
+def rows_wanted(
     readable: Readable,
     names: Sequence[str],
     wanted: Collection[tuple[str, ...]],
@@ -524,8 +354,8 @@ def _wanted(
 ) -> Rows:
     """Columns of the records `r` that fit one of the wanted rows of text, found by index."""
     first = f"({', '.join(['CAST(? AS TEXT)'] * len(names))})"
-    other = f"({_marks(names)})"
-    for some in _stretches(sorted(wanted)):
+    other = f"({marks(names)})"
+    for some in stretches(sorted(wanted)):
         values = ", ".join([first] + [other] * (len(some) - 1))
         # A cross join keeps SQLite from going through all records, for which it would make an index of the names.
         yield from readable._query(
@@ -535,17 +365,17 @@ def _wanted(
         )
 
 
-def _of_r(columns: str) -> str:
+def of_r(columns: str) -> str:
     return ", ".join(f"r.{name}" for name in columns.split(", "))
 
 
-def _stretches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def stretches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Items in stretches of as many as one statement takes."""
     for start in range(0, len(items), _NAMES_AT_ONCE):
         yield items[start : start + _NAMES_AT_ONCE]
 
 
-def _marks(values: Collection[Any]) -> str:
+def marks(values: Collection[Any]) -> str:
     return ", ".join("?" * len(values))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.merchant_reputation.facts import history_of, spans_of
-from domain.merchant_reputation.rule import Fact, run
+from domain.merchant_reputation.rule import Fact
+from domain.merchant_reputation.running import run
 from domain.policy import start_of_month, terms_of
 from replay.history.timeline import events_of, taking_part
 from replay.policies.catalog import shipped

@@ -10,7 +10,8 @@ from typing import get_args
 import pytest
 
 from domain.calendar import parse_day, parse_instant, parse_month
-from domain.events import CATALOGUE, Scheme
+from domain.events import CATALOGUE
+from domain.fields import Scheme
 from projections.http.settings import Settings
 from projections.projector.advance import retry
 from projections.projector.follow import follow
@@ -31,7 +32,8 @@ from replay.policies.parameters.finding import parameters_of
 from replay.rendering.clauses import clauses
 from replay.replaying.base import Policies
 from replay.schemes.creator_level.replay import CreatorReplay
-from replay.schemes.registry import SCHEMES, check_whole, kinds, replay_subject, scheme_of, schemes_of
+from replay.schemes.registry import SCHEMES, check_whole, kinds, scheme_of, schemes_of
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests import ROOT
 from tests.support.imports import graph_of_modules, sources

@@ -9,7 +9,8 @@ from replay.history.timeline import Moment
 from replay.hypothetical.laid import Supposed, read_supposed
 from replay.policies.catalog import DEFAULT
 from replay.replaying.base import Replay
-from replay.schemes.registry import Scheme, choose, lent, replay_of
+from replay.schemes.registry import Scheme, choose
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
 from tests.support.making import Event, event, ingest_events, line, paid, records

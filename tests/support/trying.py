@@ -11,7 +11,8 @@ from replay.lab.tally import Stand
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.policies.catalog import Choice
 from replay.replaying.base import Replay
-from replay.schemes.registry import SCHEMES, Scheme, replay_subject
+from replay.schemes.registry import SCHEMES, Scheme
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests.worlds.merchant_reputation import with_values
 from tests.worlds.trials import folder_of, version

@@ -20,14 +20,15 @@ from domain.events import (
     NoData,
     OrderCorrected,
     OrderFlagged,
-    OrderKind,
     OrderNamed,
     OrderPaid,
     ReviewPosted,
 )
+from domain.fields import OrderKind
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation.facts import KINDS, history_of, spans_of
-from domain.merchant_reputation.rule import SCHEME, Finding, Run, Standing, State, Verdict, run, span_at, standing
+from domain.merchant_reputation.rule import SCHEME, Finding, Standing, State, Verdict, standing
+from domain.merchant_reputation.running import Run, run, span_at
 from domain.policy import Policy, policy_of, start_of_month, terms_of
 from replay.history.timeline import RETRACTED, taking_part
 from replay.policies.catalog import shipped

@@ -112,7 +112,7 @@ def replay_asked(
 ) -> "Replay":
     from replay.history.timeline import Asked, resolve
     from replay.policies.catalog import Choice
-    from replay.schemes.registry import replay_subject
+    from replay.schemes.replaying import replay_subject
 
     moment = resolve(store, Asked(as_of, known_at, position), present, option)
     return replay_subject(store, subject, moment, scheme, Choice(policy, policies), beside)

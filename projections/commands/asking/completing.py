@@ -41,7 +41,7 @@ def complete_decided(_: click.Context, __: str) -> Iterable[str]:
 @_quiet
 def complete_subject(context: click.Context, incomplete: str) -> Iterator[str]:
     """The subjects of the ledger that the command line, the environment or a file names."""
-    from domain.events import SUBJECT_KINDS
+    from domain.fields import SUBJECT_KINDS
     from projections.configuration.defaults import Configured
     from replay.history.browse import subjects_that_begin
     from replay.store.opening import open_store
@@ -85,7 +85,7 @@ def complete_type(_: click.Context, __: str) -> Iterable[str]:
 
 @_quiet
 def complete_kind(_: click.Context, __: str) -> Iterable[str]:
-    from domain.events import SUBJECT_KINDS
+    from domain.fields import SUBJECT_KINDS
 
     return SUBJECT_KINDS
 

@@ -20,7 +20,7 @@ from domain.merchant_reputation import rule as reputation
 from domain.merchant_reputation.account import NOTES as REPUTATION_NOTES
 from domain.merchant_tier import contributions as tier_contributions
 from domain.merchant_tier import facts as tier_facts
-from domain.merchant_tier import rule as tier
+from domain.merchant_tier import values as tier
 from domain.rules import contributions as shared_contributions
 from replay.history.same_instant import BEFORE_OPENING
 from replay.replaying.base import COMMON_NOTES

@@ -6,7 +6,8 @@ from typing import Any, Final
 from domain.calendar import month_start, month_text, parse_month
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEVER, Account, Month, Run
+from domain.merchant_reputation.rule import NEVER, Account
+from domain.merchant_reputation.running import Month, Run
 from domain.policy import Policy, start_of_month, terms_of
 from projections.desk.schemes.facet import (
     Band,

@@ -20,9 +20,10 @@ from projections.schemes.merchant_reputation.rows import account_of
 from replay.history.timeline import RETRACTED, Moment, event_at, events_about, events_between
 from replay.schemes.merchant_reputation.month import MonthReplay, bears_from
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.registry import weight_under
+from replay.schemes.replaying import weight_under
 from replay.store.base import Store
-from replay.store.queries import count_between, places_of
+from replay.store.queries import count_between
+from replay.store.searching.across import places_of
 
 if TYPE_CHECKING:
     from projections.reading.reader import Snapshot

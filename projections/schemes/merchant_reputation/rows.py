@@ -9,7 +9,8 @@ from sqlalchemy import Row
 from domain.calendar import month_start, month_text, parse_month
 from domain.merchant_reputation.account import Change, EffectivePublication, last_published, shown
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account, Finding, Month, Span, State, Verdict
+from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account, Finding, Span, State, Verdict
+from domain.merchant_reputation.running import Month
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from projections.views.rows import change_columns, level_columns
 from projections.views.step import Step, judged_by

@@ -14,19 +14,8 @@ from domain.calendar import month_of, month_start
 from domain.events import Event
 from domain.merchant_reputation.account import later_changes
 from domain.merchant_reputation.facts import FLAG_TYPES, LIFE_TYPES, ORDER_TYPES, Names, facts_of
-from domain.merchant_reputation.rule import (
-    RECEIVED,
-    SCHEME,
-    Account,
-    Credit,
-    Fact,
-    Finding,
-    Month,
-    Run,
-    Running,
-    go_on,
-    open_pages,
-)
+from domain.merchant_reputation.rule import RECEIVED, SCHEME, Account, Credit, Fact, Finding
+from domain.merchant_reputation.running import Month, Run, Running, go_on, open_pages
 from projections.schemes.merchant_reputation.rows import (
     effective_in,
     history_rows,

@@ -7,7 +7,8 @@ from typing import Any
 from domain.calendar import month_text, parse_month
 from domain.merchant_reputation.account import Publication, publications
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEW, Account, Month, Run, Span
+from domain.merchant_reputation.rule import NEW, Account, Span
+from domain.merchant_reputation.running import Month, Run
 from domain.policy import Policy, Term, start_of_month, terms_of
 from projections.schemes.merchant_reputation.rows import account_in
 from projections.schemes.shared.viewed import Viewed

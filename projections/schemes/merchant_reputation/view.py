@@ -13,7 +13,8 @@ from domain.calendar import month_of, month_start, month_text
 from domain.events import Event
 from domain.merchant_reputation.account import EffectivePublication, changes, effective_of, next_publication
 from domain.merchant_reputation.facts import FLAG_TYPES, LIFE_TYPES, ORDER_TYPES, Names, history_of
-from domain.merchant_reputation.rule import NEW, REVIEWED, SCHEME, Account, History, Run, begin, go_on, span_at
+from domain.merchant_reputation.rule import NEW, REVIEWED, SCHEME, Account, History
+from domain.merchant_reputation.running import Run, begin, go_on, span_at
 from projections.schemes.merchant_reputation.rows import (
     Judging,
     account_of,

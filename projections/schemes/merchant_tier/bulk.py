@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from domain.calendar import day_start, day_text
 from domain.merchant_tier.facts import end_of, last_closed_day
-from domain.merchant_tier.rule import CAUSES, NEVER, SCHEME, STATES, State, span_place
+from domain.merchant_tier.rule import span_place
+from domain.merchant_tier.values import CAUSES, NEVER, SCHEME, STATES, State
 from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, Judging, day_columns, judging_of
 from projections.schemes.shared.bulk_rows import (
     JudgedBy,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from domain.calendar import day_of, parse_day
 from domain.merchant_tier.facts import end_of, last_closed_day
-from domain.merchant_tier.rule import NEVER, SCHEME
+from domain.merchant_tier.values import NEVER, SCHEME
 from projections.schemes.merchant_tier.bulk import figures_columns, folded_changes, folded_days, stand
 from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, Judging, judging_of
 from projections.schemes.shared.bulk_rows import JudgedBy, instants, lists, owners_of, starts_of

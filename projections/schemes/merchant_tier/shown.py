@@ -5,7 +5,9 @@ from typing import Any
 
 from domain.calendar import parse_day
 from domain.merchant_tier.facts import last_closed_day, spans_of
-from domain.merchant_tier.rule import Account, Cause, Day, Span, State, Window, fast_day_again, span_on
+from domain.merchant_tier.rule import fast_day_again
+from domain.merchant_tier.running import Window, span_on
+from domain.merchant_tier.values import Account, Cause, Day, Span, State
 from domain.policy import Policy, start_of_day, terms_of
 from projections.schemes.shared.viewed import Viewed
 from projections.views.tables import DAY_FIGURES

@@ -13,25 +13,9 @@ from sqlalchemy import Row
 from domain.calendar import day_of, day_start, day_text, parse_day
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, history_of, last_closed_day, spans_of
-from domain.merchant_tier.rule import (
-    NEVER,
-    NOT_OPEN,
-    SCHEME,
-    Account,
-    Change,
-    Day,
-    DayOpening,
-    History,
-    Run,
-    Span,
-    State,
-    Window,
-    fast_day_again,
-    run,
-    span_on,
-    state_after,
-    state_of,
-)
+from domain.merchant_tier.rule import fast_day_again, state_after, state_of
+from domain.merchant_tier.running import Change, Run, Window, run, span_on
+from domain.merchant_tier.values import NEVER, NOT_OPEN, SCHEME, Account, Day, DayOpening, History, Span, State
 from domain.policy import Policy, Term, start_of_day, term_at, terms_of
 from projections.views.rows import JUDGED, change_columns, level_columns
 from projections.views.step import (

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from domain.calendar import parse_instant, parse_month
-from domain.events import ID_PATTERN
+from domain.fields import ID_PATTERN
 from domain.policy import STATUSES
 
 TENTHS_MAX: Final = 10**6

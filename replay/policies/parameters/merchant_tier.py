@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from domain.events import CATEGORY_PATTERN, Tier
+from domain.fields import CATEGORY_PATTERN, Tier
 from replay.policies.parameters.fields import BOUND_TENTHS_MAX, Instant, Strict, Whole, parameter
 
 

@@ -9,7 +9,7 @@ from replay.columnar.subject import columns_of_rows, subject_columns, subjects_c
 from replay.replaying.known import LargeKnown
 from replay.replaying.records import Lend, Records
 from replay.store.base import Store
-from replay.store.queries import sealed_rows_of_bindings, sealed_rows_of_retractions
+from replay.store.searching.across import sealed_rows_of_bindings, sealed_rows_of_retractions
 
 
 def known_of(

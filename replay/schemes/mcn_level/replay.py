@@ -31,7 +31,8 @@ from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.creator_level.replay import Month as CreatorMonth
 from replay.store.base import Store
 from replay.store.decode import read_record
-from replay.store.queries import binding_rows, refs_of_types, rows_about
+from replay.store.queries import refs_of_types, rows_about
+from replay.store.searching.across import binding_rows
 
 
 class Month(NamedTuple):

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from domain.calendar import month_of, month_start, month_text, parse_instant, shanghai_text
 from domain.merchant_reputation import account
-from domain.merchant_reputation.rule import NEVER, NO_CAP, Account, Month, Span, begin_month, span_at, standing
+from domain.merchant_reputation.rule import NEVER, NO_CAP, Account, Span, begin_month, standing
+from domain.merchant_reputation.running import Month, span_at
 from domain.policy import Term, term_at
 from replay.rendering.ahead import next_dates_json
 from replay.rendering.clauses import points_text

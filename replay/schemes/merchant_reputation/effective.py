@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from domain.calendar import day_of, month_of, month_of_day, month_start
 from domain.merchant_reputation.account import published_months
-from domain.merchant_reputation.rule import NEVER, NEW, STATES, Account, Span, State, level_of, span_at, state_of
+from domain.merchant_reputation.rule import NEVER, NEW, STATES, Account, Span, State, level_of, state_of
+from domain.merchant_reputation.running import span_at
 from replay.columnar.jit import compiled
 from replay.schemes.merchant_reputation.fold import table_of
 from replay.schemes.merchant_reputation.folded import Folded, FoldedMonths

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FoldedMonths(NamedTuple):
-    """Every month in which something happened, by subject and in order: `domain.merchant_reputation.rule.Month`."""
+    """Every month in which something happened, by subject and in order: `domain.merchant_reputation.running.Month`."""
 
     starts: "NDArray[np.int64]"
     """As in Verdicts."""

@@ -12,7 +12,8 @@ from domain.calendar import month_of
 from domain.events import Event
 from domain.merchant_reputation import account
 from domain.merchant_reputation.facts import spans_of
-from domain.merchant_reputation.rule import NEW, SCHEME, STATES, Account, Month, Run, Verdict
+from domain.merchant_reputation.rule import NEW, SCHEME, STATES, Account, Verdict
+from domain.merchant_reputation.running import Month, Run
 from domain.policy import start_of_month, terms_of
 from replay.columnar.columns import (
     MERCHANT_CLOSED,

@@ -1,8 +1,8 @@
 """The compiled loop of `fold`: what it reads and writes, and the loop around the rule's functions.
 
-`run` of `domain.merchant_reputation.rule` goes the same way over lists. Nothing here decides: a verdict, an account and
-a level come from the functions of the rule alone. Arrays are not tested for their bounds, and a sum beyond 64 bits is
-silent: what could lead there is refused while rows are laid out, or bounded by `domain.limits` and the schemas of
+`run` of `domain.merchant_reputation.running` goes the same way over lists. Nothing here decides: a verdict, an account
+and a level come from the functions of the rule alone. Arrays are not tested for their bounds, and a sum beyond 64 bits
+is silent: what could lead there is refused while rows are laid out, or bounded by `domain.limits` and the schemas of
 policies.
 """
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from domain.merchant_reputation.account import Publication
-from domain.merchant_reputation.rule import BEFORE_ALL, NEW, Account, Span, Verdict, run
+from domain.merchant_reputation.rule import BEFORE_ALL, NEW, Account, Span, Verdict
+from domain.merchant_reputation.running import run
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 
 

@@ -12,7 +12,8 @@ from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.merchant_reputation import account
 from domain.merchant_reputation.contributions import contributed, sums_of
 from domain.merchant_reputation.facts import FLAG_TYPES, codes_of, history_of, spans_of
-from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Month, Verdict, run
+from domain.merchant_reputation.rule import NEW, RECEIVED, SCHEME, WORDS, Account, Finding, Verdict
+from domain.merchant_reputation.running import Month, run
 from domain.policy import Policy, start_of_month, term_at, terms_of
 from domain.rules.contributions import Contribution, FigureSum
 from replay.history.same_instant import BEFORE_OPENING

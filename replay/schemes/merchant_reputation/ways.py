@@ -24,7 +24,8 @@ from domain.merchant_reputation.outlook import (
     reached_alone,
     reaches,
 )
-from domain.merchant_reputation.rule import NEVER, Rules, Span, State, span_at
+from domain.merchant_reputation.rule import NEVER, Rules, Span, State
+from domain.merchant_reputation.running import span_at
 from domain.rules.contributions import REVIEWS
 from replay.replaying.hypothetical import (
     LOOKED_AHEAD,

@@ -4,22 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import day_of, day_text, shanghai_text
-from domain.merchant_tier.rule import (
-    NO_LIMIT,
-    Account,
-    Bounds,
-    Cause,
-    Change,
-    Day,
-    Rules,
-    Span,
-    State,
-    Tier,
-    Window,
-    fast_day_comparisons,
-    indicators,
-    span_on,
-)
+from domain.merchant_tier.compared import fast_day_comparisons, indicators
+from domain.merchant_tier.running import Change, Window, span_on
+from domain.merchant_tier.values import NO_LIMIT, Account, Bounds, Cause, Day, Rules, Span, State, Tier
 from domain.rules.comparison import Comparison
 from replay.errors import UsageError
 from replay.rendering.ahead import next_dates_json

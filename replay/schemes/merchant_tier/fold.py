@@ -26,22 +26,8 @@ from domain.merchant_tier.facts import (
     readings_of,
     spans_of,
 )
-from domain.merchant_tier.rule import (
-    CLOSED,
-    NEVER,
-    NOT_OPEN,
-    NOTICE,
-    OPENED,
-    STEPPING,
-    Account,
-    Act,
-    Move,
-    Rules,
-    fast_day_again,
-    span_place,
-    state_number,
-    step,
-)
+from domain.merchant_tier.rule import STEPPING, Move, fast_day_again, span_place, state_number, step
+from domain.merchant_tier.values import CLOSED, NEVER, NOT_OPEN, NOTICE, OPENED, Account, Act, Rules
 from domain.policy import Term
 from replay.columnar.columns import (
     COMPLAINT_DISMISSED,
@@ -65,13 +51,13 @@ class TierFolded(NamedTuple):
     figure_days: NDArray[np.int64]
     figures: NDArray[np.int64]
     """A row for each subject and day with figures, in order, days after the last one too; columns in the order of
-    `domain.merchant_tier.rule.Day`."""
+    `domain.merchant_tier.values.Day`."""
     moves: NDArray[np.void]
     """By subject in order: records of `Moved`."""
     accounts: NDArray[np.void]
-    """By subject: records of `domain.merchant_tier.rule.Account` after the last day."""
+    """By subject: records of `domain.merchant_tier.values.Account` after the last day."""
     states: NDArray[np.int8]
-    """By subject: the place in `domain.merchant_tier.rule.STATES`."""
+    """By subject: the place in `domain.merchant_tier.values.STATES`."""
     next_days: NDArray[np.int64]
     """By subject: the first later day at whose close something can be different without anything new being recorded."""
     verdicts: Verdicts | None = None
@@ -86,7 +72,7 @@ class NumberedMove(NamedTuple):
     cause: int
     position: int
     state: int
-    """After it: the place in `domain.merchant_tier.rule.STATES`."""
+    """After it: the place in `domain.merchant_tier.values.STATES`."""
     before: Account
     after: Account
 
@@ -104,7 +90,7 @@ class TierOpenings(NamedTuple):
     days: NDArray[np.int64]
     """At whose close its account stands."""
     accounts: NDArray[np.void]
-    """By subject: records of `domain.merchant_tier.rule.Account`, of which `fast_day` is found again."""
+    """By subject: records of `domain.merchant_tier.values.Account`, of which `fast_day` is found again."""
     starts: NDArray[np.int64]
     """By subject, where its figures begin; one more for the end."""
     figure_days: Any
@@ -321,7 +307,7 @@ def _cause_of(what: int) -> int:
 
 
 def _sum(figures: Any, sums: Any) -> None:
-    """Sum figures up as `domain.merchant_tier.rule.Window` does."""
+    """Sum figures up as `domain.merchant_tier.running.Window` does."""
     for place in range(len(figures)):
         for figure in range(FIGURES):
             sums[figure, place + 1] = sums[figure, place] + figures[place, figure]

@@ -3,7 +3,8 @@
 from typing import Final, NamedTuple
 
 from domain.calendar import day_start
-from domain.merchant_tier.rule import CAUSES, STATES, Account, Change, Day, Run, State
+from domain.merchant_tier.running import Change, Run
+from domain.merchant_tier.values import CAUSES, STATES, Account, Day, State
 from replay.columnar.columns import WHATS, Columns
 from replay.columnar.rows import part_of, rows_of_subject
 from replay.history.same_instant import ACT_TYPES, BEFORE_OPENING, LifeAct, acts_before_opening

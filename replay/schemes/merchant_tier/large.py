@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from domain.calendar import day_of
 from domain.events import Event
 from domain.merchant_tier.facts import end_of, history_of, last_closed_day, spans_of
-from domain.merchant_tier.rule import SCHEME, History, Window
+from domain.merchant_tier.running import Window
+from domain.merchant_tier.values import SCHEME, History
 from domain.policy import start_of_day, terms_of
 from replay.columnar.columns import (
     COMPLAINT_DISMISSED,

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from domain.calendar import day_start
 from domain.merchant_tier.facts import last_closed_day, spans_of
-from domain.merchant_tier.rule import STATES, State, span_on
+from domain.merchant_tier.running import span_on
+from domain.merchant_tier.values import STATES, State
 from domain.policy import start_of_day, term_at, terms_of
 from replay.columnar.columns import Columns
 from replay.history.timeline import Moment

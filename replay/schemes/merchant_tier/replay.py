@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from domain.calendar import day_of, day_start, month_of
 from domain.events import Event
+from domain.merchant_tier.compared import clearing_trials, trials
 from domain.merchant_tier.contributions import contributed, sums_of
 from domain.merchant_tier.facts import (
     VERDICTS,
@@ -19,24 +20,10 @@ from domain.merchant_tier.facts import (
     readings_of,
     spans_of,
 )
-from domain.merchant_tier.rule import (
-    NOT_OPEN,
-    OPENED,
-    SCHEME,
-    WHOLE,
-    Account,
-    Cause,
-    Change,
-    History,
-    State,
-    Window,
-    clearing_trials,
-    run,
-    span_on,
-    state_of,
-    trials,
-)
+from domain.merchant_tier.rule import state_of
+from domain.merchant_tier.running import Change, Window, run, span_on
 from domain.merchant_tier.unchanged import Unchanged, reasons, remembered
+from domain.merchant_tier.values import NOT_OPEN, OPENED, SCHEME, WHOLE, Account, Cause, History, State
 from domain.policy import Policy, start_of_day, term_at, terms_of
 from domain.rules.comparison import Trial
 from domain.rules.contributions import Contribution, FigureSum

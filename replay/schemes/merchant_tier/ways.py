@@ -11,22 +11,10 @@ from domain.calendar import day_of, day_start
 from domain.limits import AMOUNT_FEN_MAX, MINUTE_MICROS
 from domain.merchant_tier.facts import end_of
 from domain.merchant_tier.least import Least, least_fast_day, least_in_window, of_each
-from domain.merchant_tier.rule import (
-    Account,
-    Bounds,
-    Day,
-    DayOpening,
-    History,
-    Rules,
-    Span,
-    Tier,
-    Window,
-    acted,
-    run,
-    span_on,
-    takes_effect,
-)
+from domain.merchant_tier.rule import acted, takes_effect
+from domain.merchant_tier.running import Window, run, span_on
 from domain.merchant_tier.unchanged import remembered
+from domain.merchant_tier.values import Account, Bounds, Day, DayOpening, History, Rules, Span, Tier
 from domain.rules.contributions import FEN, ORDERS, REVIEWS
 from replay.replaying.hypothetical import (
     LOOKED_AHEAD,

@@ -1,1 +1,1 @@
-"""Statements by which records are sought over all streams, some at a time: each says from where to where it looked."""
+"""Statements over many streams: those that seek over all of them some at a time, and those with an index for it."""

@@ -8,7 +8,8 @@ from fixtures.demo import HARBOUR, LIN, MERCHANT
 from projections.http.settings import Settings
 from replay.columnar import size
 from replay.history.timeline import Asked, resolve
-from replay.schemes.registry import SCHEMES, replay_subject
+from replay.schemes.registry import SCHEMES
+from replay.schemes.replaying import replay_subject
 from replay.store.opening import open_store
 from tests.support.running import run
 from tests.support.serving import demo_ledger, serving

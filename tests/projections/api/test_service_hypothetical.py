@@ -15,7 +15,7 @@ from projections.http.settings import Settings
 from replay.history.timeline import Asked, resolve
 from replay.hypothetical.laid import read_supposed
 from replay.hypothetical.overlay import overlaid
-from replay.schemes.registry import replay_subject
+from replay.schemes.replaying import replay_subject
 from replay.store.buyers import key_of
 from replay.store.opening import open_store
 from tests.support.making import records

@@ -18,7 +18,8 @@ from projections.reading.budget import Budget
 from replay.history.timeline import events_of
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.registry import kinds, schemes_of, weight_under
+from replay.schemes.registry import kinds, schemes_of
+from replay.schemes.replaying import weight_under
 from replay.store.base import Store
 from replay.store.opening import open_store
 from tests.support.making import ingest_events

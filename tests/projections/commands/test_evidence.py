@@ -18,7 +18,7 @@ from fixtures.demo import MERCHANT, story
 from replay.decisions.decide import decide, decided_events, period_of
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.store.opening import create_store, open_store
-from replay.store.queries import row_named
+from replay.store.searching.across import row_named
 from tests.support.making import event, ingest_events
 from tests.support.seals import checkpointed, trust_text
 

@@ -15,7 +15,7 @@ from projections.reading.budget import Budget
 from replay.columnar import size
 from replay.columnar.seal import seal
 from replay.schemes.merchant_reputation.replay import ReputationReplay
-from replay.schemes.registry import peak_under, weight_under
+from replay.schemes.replaying import peak_under, weight_under
 from replay.store.base import Store
 from tests.support.making import ingest_events, paid
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from domain.calendar import day_of, parse_instant
-from domain.merchant_tier.rule import NEVER
+from domain.merchant_tier.values import NEVER
 from projections.reading.freshness import Judges, ViewsStanding
 from projections.schemes.registry import view_of
 from projections.schemes.shared.viewed import Viewed
@@ -17,7 +17,8 @@ from projections.views.rows import rows_through
 from replay.answers.then import KnownThen
 from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.timeline import Asked, resolve
-from replay.schemes.registry import answer_of, replay_subject
+from replay.schemes.registry import answer_of
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events, paid

@@ -15,7 +15,8 @@ from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import resolve
-from replay.schemes.registry import kinds, replay_subject, schemes_of
+from replay.schemes.registry import kinds, schemes_of
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests.support.making import Event, event, ingest_events
 from tests.support.views import assert_same_rows, empty_live, filled, proof_of, tables_of

@@ -27,7 +27,8 @@ from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Asked as Asking
 from replay.history.timeline import resolve
 from replay.policies.catalog import shipped
-from replay.schemes.registry import SCHEMES, answer_of, replay_subject
+from replay.schemes.registry import SCHEMES, answer_of
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.support.disputes import disputed_ledger

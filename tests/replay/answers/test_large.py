@@ -28,7 +28,8 @@ from replay.replaying.in_columns import JudgedInColumns
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_tier.replay import TierReplay
-from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
+from replay.schemes.registry import SCHEMES, Scheme, choose
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
 from tests.conftest import SOAK

@@ -29,7 +29,7 @@ from replay.schemes.merchant_reputation.large import LargeReputation
 from replay.schemes.merchant_reputation.late import Issue, Reach, touched
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.merchant_reputation.then import Issued, publications_then
-from replay.schemes.registry import replay_subject
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events, paid

@@ -20,7 +20,7 @@ from eventsourcing.persistence import IntegrityError
 from cli import main
 from domain.calendar import parse_day, parse_month
 from domain.events import DecisionsRun, LevelDecided
-from domain.merchant_reputation import rule as reputation
+from domain.merchant_reputation.rule import take
 from fixtures.demo import HARBOUR, LIN, MERCHANT, story
 from replay.columnar import size
 from replay.decisions import decide as deciding
@@ -218,12 +218,11 @@ def test_an_announced_level_that_is_neither_decided_nor_replayed_is_told(demo: s
 @pytest.mark.slow
 def test_other_arithmetic_is_told_from_other_facts(demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     decide_everything()
-    taken = reputation.take
 
     def generous(fact: Any, settled: int, account: Any, book: Any, rules: Any) -> Any:
-        return taken(fact, settled, account, book, rules._replace(pair_cap_tenths=rules.pair_cap_tenths + 10))
+        return take(fact, settled, account, book, rules._replace(pair_cap_tenths=rules.pair_cap_tenths + 10))
 
-    monkeypatch.setattr(reputation, "take", generous)
+    monkeypatch.setattr("domain.merchant_reputation.running.take", generous)
     found = ask("audit", "--scheme", "merchant-reputation", status=1)
     by_subject = {item["subject"]: item for item in found["decisions"]}
     assert by_subject[MERCHANT]["outcome"] == "other_arithmetic"

@@ -28,7 +28,8 @@ from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Moment, has_subject
 from replay.proving.trust import parse_trust
 from replay.replaying.base import Part
-from replay.schemes.registry import SCHEMES, Scheme, choose, lent, replay_of
+from replay.schemes.registry import SCHEMES, Scheme, choose
+from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import link_up_to

@@ -23,7 +23,7 @@ from replay.history.timeline import Asked, resolve
 from replay.policies.catalog import shipped
 from replay.proving.notes import ED25519_TIMED, SigningKey
 from replay.proving.trust import parse_trust
-from replay.schemes.registry import replay_subject
+from replay.schemes.replaying import replay_subject
 from replay.sealing.trusted import read_trust
 from replay.store.opening import create_store, open_store
 from replay.store.record import leaf_hash

@@ -17,7 +17,8 @@ from replay.lab.thresholds import thresholds_of, with_threshold
 from replay.lab.trial import AskedTrial, trial_of
 from replay.policies.catalog import Choice, shipped
 from replay.replaying.base import Policies
-from replay.schemes.registry import SCHEMES, Scheme, replay_subject
+from replay.schemes.registry import SCHEMES, Scheme
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.support.trying import ALL, IDS, stand_of

@@ -30,7 +30,8 @@ from replay.policies.document import faults_of
 from replay.policies.names import benefit_names, level_names, shipped_names
 from replay.policies.reading import read_folder, read_policy
 from replay.replaying.base import Part, Policies, Replay
-from replay.schemes.registry import SCHEMES, replay_subject
+from replay.schemes.registry import SCHEMES
+from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests import ROOT
 from tests.conftest import SOAK

@@ -24,7 +24,7 @@ from replay.policies.catalog import Choice
 from replay.recording import erase as erasing
 from replay.recording.erase import DueErasure, erase_at_month_end, erase_due, erase_now
 from replay.replaying.base import Part
-from replay.schemes.registry import replay_subject
+from replay.schemes.replaying import replay_subject
 from replay.store.alias_queries import waiting
 from replay.store.base import Store, Transaction
 from replay.store.buyers import KEY_VARIABLE

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from domain.calendar import month_of, month_start
 from domain.events import CORRECTION_TYPES, Event
 from domain.merchant_reputation.account import changes
-from domain.merchant_reputation.rule import Account, History, run
+from domain.merchant_reputation.rule import Account, History
+from domain.merchant_reputation.running import run
 from domain.policy import Policy
 from replay.answers.diff import STEPS, diff_json, steps_between
 from replay.answers.explain import explain_json

@@ -25,7 +25,9 @@ from domain.limits import DAY_MICROS
 from domain.mcn_level.facts import Sums
 from domain.merchant_tier.facts import end_of, last_closed_day
 from domain.merchant_tier.facts import history_of as tier_history_of
-from domain.merchant_tier.rule import CAUSES, NEVER, STATES, Account, Change, Day, run, state_after, state_of
+from domain.merchant_tier.rule import state_after, state_of
+from domain.merchant_tier.running import Change, run
+from domain.merchant_tier.values import CAUSES, NEVER, STATES, Account, Day
 from domain.policy import Policy, start_of_day, start_of_month, term_at, terms_of
 from replay.columnar.rows import in_order, rows_of
 from replay.history.same_instant import BEFORE_OPENING

@@ -21,7 +21,8 @@ from domain.events import (
 )
 from domain.limits import DAY_MICROS
 from domain.merchant_tier.facts import end_of
-from domain.merchant_tier.rule import Cause, DayOpening, State, run
+from domain.merchant_tier.running import run
+from domain.merchant_tier.values import Cause, DayOpening, State
 from domain.policy import Policy
 from replay.answers.explain import explain_json
 from replay.errors import UsageError

@@ -11,7 +11,8 @@ from domain.calendar import day_of, day_start, parse_instant
 from domain.events import Event, MerchantOnboarded
 from domain.limits import AMOUNT_FEN_MAX, DAY_MICROS, MINUTE_MICROS
 from domain.merchant_tier.facts import end_of
-from domain.merchant_tier.rule import Day, DayOpening, History, run, span_on
+from domain.merchant_tier.running import run, span_on
+from domain.merchant_tier.values import Day, DayOpening, History
 from domain.policy import Policy
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies

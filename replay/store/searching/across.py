@@ -1,0 +1,174 @@
+"""The queries on records of many streams at once, each by an index: by names, refs, streams and bindings."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from domain.events import BINDING_TYPES
+from replay.store.base import Readable, Store, Transaction
+from replay.store.queries import EVENT_COLUMNS, ROWS_SQL, Name, Rows, of_r, rows_wanted
+from replay.store.record import Row
+
+_NAMED_SQL: Final = "position, stream, type, occurred_at, record, source, event_id"
+_SAME_REF: Final = "r.stream = wanted.stream AND r.ref = wanted.ref"
+
+
+def event_rows_named(store: Store, event_id: str, position: int) -> Rows:
+    """The rows of EVENT_COLUMNS of an id up to a position: a step in the index for each source of the ledger."""
+    step = "SELECT min(source) FROM records WHERE source > "
+    return store._query(
+        f"WITH RECURSIVE s (source) AS (SELECT min(source) FROM records UNION ALL"
+        f" SELECT ({step} s.source) FROM s WHERE s.source IS NOT NULL)"
+        f" SELECT {of_r(EVENT_COLUMNS)} FROM s CROSS JOIN records AS r"
+        " WHERE r.source = s.source AND r.event_id = ? AND r.position <= ? ORDER BY r.position",
+        (event_id, position),
+    )
+
+
+def row_named(store: Store, source: str, event_id: str) -> Row | None:
+    """The record of an event; None where the ledger holds none."""
+    found = store._query(f"{ROWS_SQL} WHERE source = ? AND event_id = ?", (source, event_id))
+    return next(map(Row._make, list(found)), None)
+
+
+def subjects_between(store: Store, first: str, end: str) -> Rows:
+    """The streams whose names stand between two, each with its last version: one step in the index a stream."""
+    step = "SELECT min(stream) FROM records WHERE stream > {} AND stream < ?"
+    return store._query(
+        f"WITH RECURSIVE s (stream) AS ({step.format('?')} UNION ALL"
+        f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL)"
+        " SELECT s.stream, (SELECT max(version) FROM records AS r WHERE r.stream = s.stream)"
+        " FROM s WHERE s.stream IS NOT NULL",
+        (first, end, end),
+    )
+
+
+def first_subject(store: Store, first: str, end: str) -> str | None:
+    """The first stream whose name is `first` or stands behind it, and stands before `end`."""
+    sql = "SELECT min(stream) FROM records WHERE stream >= ? AND stream < ?"
+    ((found,),) = store._query(sql, (first, end))
+    return None if found is None else str(found)
+
+
+def binding_rows(store: Store, creator: str, position: int) -> Rows:
+    """(type, record) of the bindings of a creator, of whichever agency, up to a position and in its order."""
+    # Types as text in the statement: the index holds the rows of these alone.
+    types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    sql = f"SELECT type, record FROM records WHERE ref = ? AND type IN ({types}) AND position <= ? ORDER BY position"
+    return store._query(sql, (creator, position))
+
+
+def sealed_rows_of_bindings(store: Store, creators: Collection[str], position: int) -> Rows:
+    """What segments are made of, source and id, of the bindings of some creators up to a position, in no order."""
+    types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    condition = f"r.ref = wanted.ref AND r.type IN ({types}) AND r.position <= ?"
+    return rows_wanted(store, ("ref",), [(creator,) for creator in creators], of_r(_NAMED_SQL), condition, position)
+
+
+def sealed_rows_of_retractions(store: Store, names: Collection[Name], position: int) -> Rows:
+    """The same of the retractions up to a position that name some events of their streams."""
+    wanted = [(stream, f"{source} {event_id}") for stream, source, event_id in names]
+    condition = f"{_SAME_REF} AND r.type = 'event.retracted' AND r.position <= ?"
+    return rows_wanted(store, ("stream", "ref"), wanted, of_r(_NAMED_SQL), condition, position)
+
+
+class Retraction(NamedTuple):
+    """A record of that kind, by its columns."""
+
+    position: int
+    stream: str
+    source: str
+    event_id: str
+    ref: str
+    recorded_at: int
+
+    @property
+    def name(self) -> Name:
+        return self.stream, self.source, self.event_id
+
+    @property
+    def named(self) -> Name:
+        source, _, event_id = self.ref.partition(" ")
+        return self.stream, source, event_id
+
+
+def latest_retractions(store: Store, at_most: int) -> list[Retraction]:
+    """The last retractions of a ledger, the latest first. Only where it has their index."""
+    rows = store._query(
+        "SELECT position, stream, source, event_id, ref, recorded_at FROM records WHERE type = 'event.retracted'"
+        " ORDER BY recorded_at DESC, position DESC LIMIT ?",
+        (at_most,),
+    )
+    return list(map(Retraction._make, rows))
+
+
+def places_named(readable: Readable, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """By source and id, where those of some events stand that are recorded, of whichever stream and type."""
+    same = "r.source = wanted.source AND r.event_id = wanted.event_id"
+    rows = rows_wanted(readable, ("source", "event_id"), names, "r.source, r.event_id, r.position", same)
+    return {(source, event_id): position for source, event_id, position in rows}
+
+
+def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
+    """Where those of some events stand that are recorded and that a retraction can name; found by index."""
+    same = "r.source = wanted.source AND r.event_id = wanted.event_id AND r.stream = wanted.stream"
+    rows = rows_wanted(
+        readable,
+        ("stream", "source", "event_id"),
+        names,
+        "r.stream, r.source, r.event_id, r.position",
+        f"{same} AND r.type <> 'level.decided'",
+    )
+    return {(stream, source, event_id): position for stream, source, event_id, position in rows}
+
+
+def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Rows:
+    """Rows of EVENT_COLUMNS and the ref, of records up to a position, by pairs of a stream and a ref."""
+    return rows_wanted(
+        store, ("stream", "ref"), wanted, f"{of_r(EVENT_COLUMNS)}, r.ref", f"{_SAME_REF} AND r.position <= ?", position
+    )
+
+
+def sealed_rows_of_streams(store: Store, streams: Collection[str], position: int) -> Rows:
+    """What segments are made of, of the records of some streams up to a position, in no order."""
+    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    same = "r.stream = wanted.stream AND r.position <= ?"
+    return rows_wanted(store, ("stream",), [(stream,) for stream in streams], columns, same, position)
+
+
+def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) -> Rows:
+    """The same of each stream's records from an instant on, by stream."""
+    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    same = "r.stream = wanted.stream AND r.occurred_at >= CAST(wanted.first AS BIGINT) AND r.position <= ?"
+    wanted = [(stream, str(first)) for stream, first in firsts.items()]
+    return rows_wanted(store, ("stream", "first"), wanted, columns, same, position)
+
+
+def sealed_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int, end: int) -> Rows:
+    """The same of the records of some pairs of a stream and a ref that occurred before an instant."""
+    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
+    condition = f"{_SAME_REF} AND r.position <= ? AND +r.occurred_at < ?"
+    return rows_wanted(store, ("stream", "ref"), wanted, columns, condition, position, end)
+
+
+class Place(NamedTuple):
+    """Where a record stands, when its event occurred, and its type."""
+
+    position: int
+    occurred_at: int
+    type: str
+
+
+def places_with_refs(
+    transaction: Transaction, wanted: Collection[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], Place]]:
+    """The places of the records of some pairs of a stream and a ref, each with its pair."""
+    columns = "r.stream, r.ref, r.position, r.occurred_at, r.type"
+    for stream, ref, *place in rows_wanted(transaction, ("stream", "ref"), wanted, columns, _SAME_REF):
+        yield (stream, ref), Place(*place)
+
+
+def places_at_instant(transaction: Transaction, stream: str, occurred_at: int) -> list[Place]:
+    """The places of a stream's events of one instant."""
+    sql = "SELECT position, occurred_at, type FROM records WHERE stream = ? AND occurred_at = ?"
+    return list(map(Place._make, transaction._query(sql, (stream, occurred_at))))
