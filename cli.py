@@ -223,7 +223,12 @@ ENTRIES: Final = {
     "backup": Entry(
         OPERATE,
         "projections.commands.keep",
-        "Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.",
+        "Copy the ledger into a new SQLite store at FILE, or in a folder, while others write, and verify the copy.",
+    ),
+    "restore": Entry(
+        OPERATE,
+        "projections.commands.keep",
+        "Bring the ledger of BACKUP, or of the latest of a folder of backups, into an empty place, and verify it.",
     ),
     "config": Entry(
         OPERATE,

@@ -1,4 +1,4 @@
-"""Commands that keep a ledger sound: verify, seal, note its head, sign checkpoints of it, back it up."""
+"""Commands that keep a ledger sound: verify, seal, note its head, sign checkpoints of it, back it up, restore it."""
 
 import sys
 from functools import partial
@@ -11,6 +11,7 @@ from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     clock_option,
     command,
+    format_option,
     group,
     store_options,
 )
@@ -95,23 +96,73 @@ def head(store: str, format_: str) -> None:
         checks_text.print_head(opened.head(), opened.identity.id, as_json=format_ == "json")
 
 
-@command("backup", "levelbook backup ledger-2022-11-30.db")
-@click.argument("file", type=click.Path(path_type=Path))
+@command("backup", "levelbook backup --to /srv/backups --keep 14")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="In place of FILE: a folder of backups, each named by ledger, position and time, its hash beside it.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="With --to: remove those of this ledger that --to made there, but for the latest N. Default: remove none.",
+)
 @language_option
 @store_options
-def backup(file: Path, store: str, format_: str, lang: str) -> None:
-    """Copy the ledger into a new SQLite store at FILE while others write, and verify the copy.
+def backup(file: Path | None, folder: Path | None, keep: int | None, store: str, format_: str, lang: str) -> None:
+    """Copy the ledger into a new SQLite store at FILE, or in a folder, while others write, and verify the copy.
 
     The key for buyers is not copied: keep it elsewhere. Exit status 1 when the copy is sound, and something in the
-    store itself could hide records from its readers.
+    store itself could hide records from its readers; then none of a folder is removed.
     """
+    from projections.upkeep.left_out import left_out
+    from replay.errors import UsageError
     from replay.integrity.backup import back_up
+    from replay.integrity.backup_folder import back_up_into
 
+    if (file is None) is (folder is None):
+        raise UsageError("a backup goes to one place: name a FILE, or a folder of backups with --to")
+    if keep is not None and folder is None:
+        raise UsageError("--keep says how many backups of a folder stay; name the folder with --to")
     with open_at(store) as opened, progress_of("copying", opened.head().position, phases_in(lang)) as progress:
-        result = back_up(opened, file, progress)
-    checks_text.print_backup(file, result, lang, as_json=format_ == "json")
+        if folder is None:
+            assert file is not None
+            result = back_up(opened, file, progress)
+            checks_text.print_backup(file, result, lang, as_json=format_ == "json")
+        else:
+            made = back_up_into(opened, folder, keep, progress)
+            result = made.found
+            checks_text.print_backup_in_folder(made, keep, left_out(opened), lang, as_json=format_ == "json")
     if result.source_problems:
         sys.exit(EXIT_NOT_ALL)
+
+
+@command("restore", "levelbook restore /srv/backups --into restored.db")
+@click.argument("backup", type=click.Path(path_type=Path))
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(readable=False),
+    metavar="PATH|URL",
+    help="A SQLite file that is not there yet, or the postgresql:// URL of a database without a ledger.",
+)
+@language_option
+@format_option
+def restore(backup: Path, into: str, format_: str, lang: str) -> None:
+    """Bring the ledger of BACKUP, or of the latest of a folder of backups, into an empty place, and verify it.
+
+    So a ledger also moves from one database to the other. It is there whole or not at all: whatever ends a restore,
+    the same command begins again or finishes it. Keys are in no backup: bring them back from their copies.
+    """
+    from replay.integrity.restore import restore as run
+
+    with phases(named=phases_in(lang)) as told:
+        result = run(backup, into, told)
+    checks_text.print_restored(into, result, lang, as_json=format_ == "json")
 
 
 @command("checkpoint", "levelbook checkpoint > latest.checkpoint")

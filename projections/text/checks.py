@@ -8,14 +8,18 @@ import click
 
 if TYPE_CHECKING:
     from projections.projector.verify import Derived, Outcome
+    from projections.upkeep.left_out import LeftOut
     from replay.columnar.seal import Sealed
     from replay.integrity.backup import BackedUp
+    from replay.integrity.backup_folder import InFolder
     from replay.integrity.kept import Check
+    from replay.integrity.restore import Restored
     from replay.integrity.verify import Verified
     from replay.sealing.checkpoint import MadeCheckpoint
     from replay.sealing.keys import ShownKeys
     from replay.store.base import Head
 from projections.text.output import print_json, print_json_list, words_in
+from replay.store.location import masked
 
 
 def head_text(head: "Head") -> str:
@@ -130,6 +134,45 @@ def print_backup(file: Path, result: "BackedUp", language: str, *, as_json: bool
     click.echo(words.checks("copied", records=result.records, file=file, head=head_text(result.head)))
     for problem in result.source_problems:
         click.echo(words.checks("of_the_store", problem=problem))
+
+
+def print_backup_in_folder(
+    made: "InFolder", keep: int | None, left: "list[LeftOut]", language: str, *, as_json: bool
+) -> None:
+    """A backup of a folder, what was removed there, and what there is of the ledger that no backup holds."""
+    path, found = made.file.path, made.found
+    if as_json:
+        told = {"file": str(path), "sha256": made.hash, "records": found.records, "head": head_text(found.head)}
+        told |= {"kept": made.kept, "removed": [str(gone) for gone in made.removed]}
+        left_json = [item._asdict() for item in left]
+        print_json({**told, "left_out": left_json, "source_problems": found.source_problems})
+        return
+    print_backup(path, found, language, as_json=False)
+    words = words_in(language)
+    for gone in made.removed:
+        click.echo(words.checks("backup_removed", file=gone))
+    if keep is not None and found.source_problems:
+        click.echo(words.checks("no_backup_removed"))
+    click.echo(words.checks("backups_kept", folder=path.parent, kept=made.kept, hash=made.hash))
+    for what, where in left:
+        click.echo(words.checks("left_out", what=words.checks(f"left_{what}"), where=where))
+
+
+def print_restored(into: str, result: "Restored", language: str, *, as_json: bool) -> None:
+    where = masked(into)
+    if as_json:
+        found: dict[str, Any] = {"into": where, "backup": str(result.backup), "sha256": result.hash}
+        found["ledger"] = result.ledger
+        found |= {"records": result.records, "head": head_text(result.head), "stood_there": result.stood_there}
+        print_json({**found, "seals_unchecked": result.seals_unchecked})
+        return
+    words = words_in(language)
+    key = "stood_there" if result.stood_there else "restored"
+    told = {"records": result.records, "head": head_text(result.head)}
+    click.echo(words.checks(key, into=where, backup=result.backup, **told))
+    if result.seals_unchecked is not None:
+        click.echo(words.checks("seals_unchecked", why=result.seals_unchecked))
+    click.echo(words.checks("not_restored"))
 
 
 def print_checkpoint(made: "MadeCheckpoint", language: str, *, as_json: bool) -> None:

@@ -37,7 +37,6 @@ from replay.schema.versions import (
     KEY_CHAINS,
     LOG_TREE,
     ONE_ALIAS_EVERYWHERE,
-    SCHEMA_VERSION,
     STREAM_CHAINS,
 )
 
@@ -253,12 +252,12 @@ def sqlite_statements(version: int) -> list[str]:
     return [*_made(SQLiteDialect(), tables(version)), *SQLITE_GUARDS.values()]
 
 
-def postgres_statements() -> list[str]:
-    """The statements that make an empty PostgreSQL store in the schema that is searched first."""
+def postgres_statements(version: int) -> list[str]:
+    """The statements that make an empty PostgreSQL store of a schema version in the schema that is searched first."""
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
     return [
-        *_made(PGDialect(), tables(SCHEMA_VERSION)),  # type: ignore[no-untyped-call]
+        *_made(PGDialect(), tables(version)),  # type: ignore[no-untyped-call]
         POSTGRES_GUARD_FUNCTION,
         *postgres_guard_statements(POSTGRES_GUARDS),
     ]

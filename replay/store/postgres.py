@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from replay.store.base import (
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
+    Identity,
     Known,
     Store,
     Transaction,
@@ -314,26 +315,32 @@ class PostgresTransaction(Transaction):
 
 def create_postgres(location: str) -> bool:
     """Make an empty store in the schema `levelbook` unless there is one, in one transaction; whether it was made."""
-    from replay.schema.tables import postgres_statements
     from replay.store.buyers import key_from_environment, no_key
 
-    connection = _connect(location)
-    try:
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-            if connection.execute("SELECT to_regclass('levelbook.ledger')").fetchone() != (None,):
-                return False
-            key = key_from_environment() or no_key()
-            connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
-            for statement in postgres_statements():
-                connection.execute(statement.encode())
-            identity = new_identity(key, _now(connection))
-            connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
-    except psycopg.Error as error:
-        raise _failure(masked(location), error) from error
-    finally:
-        connection.close()
-    return True
+    with made_in_postgres(location, lambda now: new_identity(key_from_environment() or no_key(), now)) as made:
+        return made is not None
+
+
+@contextmanager
+def made_in_postgres(location: str, identity_at: Callable[[int], Identity]) -> Iterator[PostgresTransaction | None]:
+    """The transaction in which an empty store was made, committed at the end of the block; None where there is one.
+
+    `identity_at` gives the ledger's identity at an instant.
+    """
+    from replay.schema.tables import postgres_statements
+
+    name = masked(location)
+    with closing(_connect(location)) as connection, _failures_named(name), connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+        if connection.execute("SELECT to_regclass('levelbook.ledger')").fetchone() != (None,):
+            yield None
+            return
+        identity = identity_at(_now(connection))
+        connection.execute(pgsql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(pgsql.Identifier(SCHEMA)))
+        for statement in postgres_statements(identity.version):
+            connection.execute(statement.encode())
+        connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
+        yield PostgresTransaction(connection, name)
 
 
 @contextmanager

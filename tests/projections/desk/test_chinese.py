@@ -153,6 +153,7 @@ ASKED = (
     "follow --once",
     "retry",
     "backup copy.db",
+    "backup --to . --keep 1",
     "erase-buyer --due",
     "token list",
     "accesses",
@@ -186,6 +187,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     """
     elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config", "token new", "token revoke"}
     elsewhere |= {"policy check", "policy shadow start", "policy sweep", "checkpoint", "receipts", "witness collect"}
+    elsewhere |= {"restore"}
     elsewhere |= {"convert", "map check", "policy try", "policy shadow status", "policy shadow stop"}
     told = {name: command for name, command in commands() if not isinstance(command, click.Group)}
     speaking = {name for name, command in told.items() if any(option.name == "lang" for option in command.params)}
@@ -219,6 +221,8 @@ def test_what_keeps_a_ledger_speaks_chinese(tmp_path: Path, monkeypatch: pytest.
         ("checkpoint", "levelbook/"),
         ("checkpoint", "没有任何入账"),
         ("receipts sent.jsonl", ""),
+        ("backup --to .", "买家密钥，缺之则不能再入账：levelbook.db.key"),
+        ("restore . --into again.db", "条记录已在 again.db，已校验"),
         ("policy adopt 2022-10-26", "最近采用的已是此修订"),
     )
     for asked, words in said:

@@ -1,0 +1,1 @@
+"""What keeps an installation: what lies beside a ledger, and how one of an earlier version is brought up to date."""
