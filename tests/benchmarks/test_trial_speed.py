@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from domain.calendar import month_start, month_text, parse_month
 from domain.limits import DAY_MICROS, HOUR_MICROS
@@ -32,6 +33,7 @@ from replay.policies.catalog import shipped
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, fold_of
 from replay.store.base import Head
+from tests.benchmarks.conftest import Compare
 from tests.benchmarks.making_segments import LEDGER, make_segments
 from tests.worlds.merchant_reputation import with_values
 
@@ -124,15 +126,22 @@ def swept(segments: Segments, trial: PolicyTrial, cells: int) -> None:
     assert all(len(some) == cells for some in found)
 
 
-def test_a_sweep_is_linear(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_sweep_is_linear(tmp_path_factory: pytest.TempPathFactory, benchmark: BenchmarkFixture) -> None:
     folder = tmp_path_factory.mktemp("swept")
     make_segments(folder, EVENTS // 10, MERCHANTS // 10, seed=7)
     segments = Segments(folder)
     trial = trial_over(segments, 0)
     swept(segments, trial, 1)
     works = {cells: partial(swept, segments, trial, cells) for cells in CELLS}
-    times = {cells: median([seconds_of(work) for _ in range(ROUNDS)]) for cells, work in works.items()}
-    each = {cells: taken / cells * 1000 for cells, taken in times.items()}
+    taken: dict[int, list[float]] = {cells: [] for cells in CELLS}
+
+    def one_round() -> None:
+        for cells, work in works.items():
+            taken[cells].append(seconds_of(work))
+
+    benchmark.pedantic(one_round, rounds=ROUNDS)  # type: ignore[no-untyped-call]
+    times = {cells: median(some) for cells, some in taken.items()}
+    each = {cells: seconds / cells * 1000 for cells, seconds in times.items()}
     print(
         f"\na sweep over {EVENTS // 10:,} events, by cells: "
         + ", ".join(f"{cells}: {times[cells]:.2f} s ({each[cells]:.0f} ms each)" for cells in CELLS)
@@ -141,15 +150,13 @@ def test_a_sweep_is_linear(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.mark.parametrize(("months", "aim"), [(0, TWO_AIM), (24, MONTHS_AIM)])
-def test_two_policies_against_one_fold(months: int, aim: float, segments: Segments) -> None:
+def test_two_policies_against_one_fold(months: int, aim: float, segments: Segments, compare: Compare) -> None:
     trial = trial_over(segments, months)
-    ones, twos = [], []
-    for _ in range(ROUNDS if not months else 1):
-        ones.append(seconds_of(lambda: folded(segments)))
-        twos.append(seconds_of(lambda: tried(segments, trial)))
-    one, two = median(ones), median(twos)
-    print(
-        f"\ntwo policies over {EVENTS:,} events, {months or 'no'} months: {two:.2f} s, one fold {one:.2f} s,"
-        f" ratio {two / one:.2f}, aim {aim}"
+    compare(
+        f"two policies over {EVENTS:,} events, {months or 'no'} months, against one fold",
+        lambda: tried(segments, trial),
+        lambda: folded(segments),
+        aim=f"{aim}",
+        rounds=1 if months else ROUNDS,
     )
     assert tried(segments, trial).moving > 0

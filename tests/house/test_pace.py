@@ -1,5 +1,6 @@
 """What is not marked slow is quick, and who makes it slow is told."""
 
+import ast
 import re
 
 import pytest
@@ -58,3 +59,15 @@ def test_make_check_runs_all_but_the_slow_ones_and_watches() -> None:
     assert rule is not None
     assert '-m "not slow"' in rule[1]
     assert '"not slow"' in (ROOT / "tests" / "conftest.py").read_text("utf-8")
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    """One that asks for no fixture of the benchmarks is skipped there, without a word."""
+    unasked = [
+        f"{path.name}: {function.name}"
+        for path in sorted((ROOT / "tests" / "benchmarks").glob("test_*.py"))
+        for function in ast.parse(path.read_text("utf-8")).body
+        if isinstance(function, ast.FunctionDef) and function.name.startswith("test_")
+        if not {"benchmark", "compare"} & {argument.arg for argument in function.args.args}
+    ]
+    assert unasked == []
