@@ -345,13 +345,12 @@ class LargeReplay(Replay):
         """Of the orders and violations that some rows are about, the positions of everything."""
         columns = self.columns
         is_about = np.isin(columns.what, _ABOUT)
-        keys = self.subject_keys
+        keys = self.subject_keys_of(slice(None))
         return list(columns.position[is_about & np.isin(keys, np.unique(keys[rows[is_about[rows]]]))].tolist())
 
-    @property
-    def subject_keys(self) -> NDArray[np.int64]:
-        """By row, what it is about in whose stream: a number for each order, violation or creator; -1 for none."""
-        return self.columns.subject.astype(np.int64) << 32 | self.columns.key
+    def subject_keys_of(self, rows: Rows | slice) -> NDArray[np.int64]:
+        """Of some rows, what each is about in whose stream: a number an order, violation or creator; -1 for none."""
+        return self.columns.subject[rows].astype(np.int64) << 32 | self.columns.key[rows]
 
     def rows_at(self, positions: Collection[int]) -> NDArray[np.int64]:
         """The rows of the events at some positions; those that have none are left out."""

@@ -42,7 +42,8 @@ class Records:
 
     def look_up(self, positions: Collection[int]) -> None:
         """Look up many at once that will be asked for."""
-        self._found |= {event.position: event for event in self.at({*positions} - self._found.keys())}
+        wanted = {position for position in positions if position not in self._found}
+        self._found |= {event.position: event for event in self.at(wanted)}
 
     def let_go(self) -> None:
         """Keep none of those that were looked up."""

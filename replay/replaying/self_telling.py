@@ -1,5 +1,7 @@
 """Large replays that tell of every verdict themselves: their columns hold all that led to each."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,4 +42,8 @@ class SelfTelling(LargeReplay):
         self.events.let_go()
         instants = of_month(month)
         judged = self.verdicts.position[self.verdicts_in(instants, None)].tolist()
-        self.events.look_up([*judged, *self.notes_in(instants, None)])
+        self.events.look_up([*judged, *self.notes_in(instants, None), *self.read_beside(judged)])
+
+    def read_beside(self, judged: Sequence[int]) -> list[int]:
+        """The positions of other events that are read where some verdicts are told."""
+        return []

@@ -1,7 +1,7 @@
 """Replays of large subjects answer what the plain ones do, whatever is sealed and whatever is asked."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.calendar import parse_month
+from domain.events import Event
 from replay.answers.diff import diff_json
 from replay.answers.explain import ListedStretch, explain_json, explain_stretch, made_beside
 from replay.answers.history import history_json
@@ -25,6 +26,7 @@ from replay.history.timeline import Moment, decisions_on
 from replay.policies.catalog import DEFAULT, Choice, shipped
 from replay.replaying.base import Part, Replay
 from replay.replaying.in_columns import JudgedInColumns
+from replay.replaying.records import Records
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_tier.replay import TierReplay
@@ -39,6 +41,7 @@ from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, Worl
 
 WORLDS = range(4 * SOAK)
 EVENTS = 400
+REFUNDS = 40
 MOVES = 60
 MOMENTS = 4
 Asked = tuple[Moment, Choice]
@@ -94,6 +97,40 @@ def test_what_one_replay_has_read_serves_another_that_knows_less(
     read.clear()
     replays(store, scheme, "merchant/m-1", [(earlier, DEFAULT), (later, DEFAULT)])
     assert read == [earlier.position, later.position], "who knows less serves nobody who knows more"
+
+
+def test_what_a_month_of_an_agency_tells_is_read_together(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each refund names a sale of a month before: many of them are read as one."""
+    day = {"subject": "creator/c-1", "time": "2022-10-20T00:00:00Z"}
+    events = [
+        event("mcn.onboarded", "onboarded", subject="mcn/a-1", time="2022-09-01T00:00:00Z"),
+        event("creator.registered", "registered", subject="creator/c-1", time="2022-09-01T00:00:00Z"),
+        event("creator.bound", "bound", subject="mcn/a-1", time="2022-09-02T00:00:00Z", creator="c-1"),
+    ]
+    for n in range(REFUNDS):
+        sale, later = {"order": f"s-{n}"}, {**day, "time": "2022-11-20T00:00:00Z"}
+        events.append(event("sale.settled", f"sold-{n}", **day, **sale, amount=500, good_goods=True, channel="live"))
+        events.append(event("sale.refunded", f"back-{n}", **later, **sale, amount=100))
+    ingest_events(store, events, tmp_path)
+    monkeypatch.setattr(size, "MANY_RECORDS_TO_COMPILE", 0)
+    monkeypatch.setattr(size, "MANY_RECORDS", 0)
+    head = store.head()
+    asked = [(Moment(END, head.recorded_at, head.position), DEFAULT)]
+    (found,) = replays(store, SCHEMES["mcn-level"], "mcn/a-1", asked)
+    reads = list[int]()
+    at = Records.at
+
+    def counted(records: Records, positions: Collection[int]) -> list[Event]:
+        reads.append(len(positions))
+        return at(records, positions)
+
+    monkeypatch.setattr(Records, "at", counted)
+    told = explain_json(found, Part(parse_month("2022-11")), "en")
+    refunded = [verdict["contribution"] for verdict in told["verdicts"] if "back-" in verdict["event"]]
+    assert len(refunded) == REFUNDS and all(refunded)
+    assert sum(reads) >= 2 * REFUNDS and len(reads) < REFUNDS // 4
 
 
 @pytest.mark.slow
