@@ -155,6 +155,11 @@ ENTRIES: Final = {
         "projections.commands.views",
         "Take up again what is set aside, of SUBJECTs or all. Exit status 1 when something stays aside.",
     ),
+    "export": Entry(
+        SHOW,
+        "projections.commands.export",
+        "Export the SQL views, or those named (v1_levels or levels), as files for others, all of one moment.",
+    ),
     "serve": Entry(
         SHOW,
         "projections.commands.serve",

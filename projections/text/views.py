@@ -1,4 +1,4 @@
-"""What the commands about views print: rebuilds, steps of following, status, units set aside, and lists out of them."""
+"""What the commands about views print: rebuilds, steps of following, units set aside, lists out of them, exports."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,7 @@ from projections.text.words import Words
 from projections.views.candidates import candidate_json
 
 if TYPE_CHECKING:
+    from projections.exporting.export import ExportReport
     from projections.projector.advance import Retried, StepReport
     from projections.projector.compare import LevelDifference
     from projections.projector.prove import Proof
@@ -261,6 +262,47 @@ def _print_aside(found: dict[str, Any], words: Words) -> None:
         click.echo(words.views("unexpected", unexpected=found["unexpected"]))
     if found["set_aside"]:
         click.echo(words.views("take_up"))
+
+
+# --- exports --------------------------------------------------------------------------------------------------------
+
+
+def print_export(report: "ExportReport", place: str, language: str, *, as_json: bool) -> None:
+    """Where it lies, of which moment it is, and what of it was written."""
+    if as_json:
+        print_json(export_json(report, place))
+        return
+    words, made = Words(language, {}), report.manifest
+    told: dict[str, Any] = {"place": place, "number": made.number, "position": made.position, "as_of": made.as_of}
+    if not report.is_new:
+        click.echo(words.exports("unchanged", **told))
+        return
+    kind = words.exports("increment" if made.because is None else f"because_{made.because}")
+    rows = sum(table.rows for table in made.tables)
+    click.echo(words.exports("made", **told, rows=rows, views=len(made.tables), kind=kind))
+    size = sum(file.bytes for file in report.written)
+    stay = len(made.named_files()) - len(report.written)
+    click.echo(words.exports("files", written=len(report.written), bytes=size, stay=stay, removed=report.removed))
+    click.echo(words.exports("goes_on", cursor=f"{made.feed.name}.{made.feed.number}"))
+
+
+def export_json(report: "ExportReport", place: str) -> dict[str, Any]:
+    """The same for programs; the files stand in the manifest."""
+    made = report.manifest
+    return {
+        "place": place,
+        "is_new": report.is_new,
+        "number": made.number,
+        "kind": made.kind,
+        "because": made.because,
+        "position": made.position,
+        "as_of": made.as_of,
+        "feed": f"{made.feed.name}.{made.feed.number}",
+        "rows": {table.view: table.rows for table in made.tables},
+        "files_written": len(report.written),
+        "bytes_written": sum(file.bytes for file in report.written),
+        "files_removed": report.removed,
+    }
 
 
 # --- lists over all subjects ------------------------------------------------------------------------------------------

@@ -199,6 +199,7 @@ LAYERS = (
     "configuration",
     "contract",
     "desk",
+    "exporting",
     "http",
     "reading",
     "server",

@@ -84,6 +84,13 @@ def complete_type(_: click.Context, __: str) -> Iterable[str]:
 
 
 @_quiet
+def complete_view(_: click.Context, __: str) -> Iterable[str]:
+    from projections.exporting.columns import exported_views
+
+    return exported_views()
+
+
+@_quiet
 def complete_kind(_: click.Context, __: str) -> Iterable[str]:
     from domain.fields import SUBJECT_KINDS
 

@@ -69,6 +69,10 @@ class Words:
         """The words of the views: how they stand, move and are built anew."""
         return str(self._words["views"][key]).format_map(values)
 
+    def exports(self, key: str, **values: Any) -> str:
+        """The words of exports."""
+        return str(self._words["exports"][key]).format_map(values)
+
     def checks(self, key: str, **values: Any) -> str:
         """The words of what keeps a ledger sound."""
         return str(self._words["checks"][key]).format_map(values)

@@ -151,6 +151,7 @@ ASKED = (
     "seal",
     "rebuild --dry-run --seed 1",
     "follow --once",
+    "export --to exported",
     "retry",
     "backup copy.db",
     "backup --to . --keep 1",

@@ -107,6 +107,12 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     ],
     "rebuild": [("--dry-run",), ("--dry-run", "--lang", "zh"), ("--policies", "店")],
     "follow": [("--once",)],
+    "export": [
+        ("levels", "--to", "店-{encoding}"),
+        ("--to", "店-{encoding}", "--lang", "zh"),
+        ("店", "--to", "店-{encoding}"),
+        ("--to", "店-{encoding}", "--format", "json"),
+    ],
     "serve": [("--tls-certificate", "店.pem")],  # refused: otherwise it serves until it is stopped
     "token new": [("--name", "店", "--scope", "levels:read")],
     "token list": [(), ("--lang", "zh")],

@@ -1,11 +1,9 @@
 """kill -9 at any moment of following and of rebuilding: nothing is skipped, nothing doubled, nothing begun again."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -27,6 +25,7 @@ from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK
 from tests.support.disks import small_disk
+from tests.support.killing import killed
 from tests.support.making import ingest_events
 from tests.support.views import empty_live, proof_of, tables_of
 from tests.worlds.ledgers import World
@@ -34,22 +33,6 @@ from tests.worlds.ledgers import World
 pytestmark = pytest.mark.kills
 
 KILLS = 20 * SOAK
-
-
-def killed(work: Callable[[], None], after_seconds: float) -> bool:
-    """Do some work in a process of its own and kill it after a while: whether it was killed before it was done."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # this process's threads hold none of what the child uses
-        child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    time.sleep(after_seconds)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
 
 
 def opened(location: str, work: Callable[[Views], object]) -> Callable[[], None]:

@@ -1,0 +1,1 @@
+"""The views as files for others: Parquet or CSV of one moment, and a manifest that is switched last."""

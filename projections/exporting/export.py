@@ -1,0 +1,233 @@
+"""An export: files of the views at one moment, then the manifest that names them, then what no manifest names goes."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import msgspec
+
+from domain.calendar import shanghai_text
+from domain.version import PROGRAM_VERSION
+from projections.exporting.going_on import CONTINUED, is_at_rest, why_full
+from projections.exporting.making import FilesOfViews, Progress
+from projections.exporting.manifest import (
+    FORM,
+    MANIFEST,
+    ExportedBuild,
+    ExportedChanges,
+    ExportedFeed,
+    ExportedFile,
+    ExportManifest,
+    FileForm,
+    kept_name,
+    read_manifest,
+    written_manifest,
+)
+from projections.exporting.parts import LEVELS
+from projections.exporting.places import ExportPlace
+from projections.exporting.reading import ViewReader
+from projections.exporting.writing import FileWriter
+from projections.views.belonging import check_history
+from projections.views.changes import last_number
+from projections.views.database import FORMAT, Build, Views
+from projections.views.definitions import check_definitions
+from replay.errors import LevelbookError, StoreError, UsageError
+
+KEEP: Final = 3
+"""How many manifests stay, with their files, where nothing else is asked for."""
+
+
+class ExportAsked(NamedTuple):
+    """What is to be exported."""
+
+    views: tuple[str, ...]
+    form: FileForm = "parquet"
+    full: bool = False
+    """Whether every file is written, also one that lies there."""
+    keep: int = KEEP
+
+
+class ExportReport(NamedTuple):
+    """What an export came to."""
+
+    manifest: ExportManifest
+    """The one that counts now."""
+    is_new: bool
+    """False: nothing had changed since it was written."""
+    written: list[ExportedFile]
+    removed: int
+    """Files that no kept manifest tells of any more."""
+
+
+class StandingManifest(NamedTuple):
+    """The manifest that counts, and its bytes."""
+
+    manifest: ExportManifest
+    content: bytes
+
+
+def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progress = lambda *_: None) -> ExportReport:
+    """Export views to a place, going on from what lies there where that can be.
+
+    Whatever ends it, whoever opens the manifest finds every file that it names. Raises UsageError where another
+    ledger's export lies there, StoreError where the place cannot be used or another export was in it, OtherHistory
+    where the views are not of their ledger.
+    """
+    check_definitions(views)
+    with place.alone():
+        before = _last(views, place)
+        kept = None if before is None else before.manifest
+        sizes, _ = tidied(place, kept, None)
+        try:
+            made, written = _made(_Begun(views, place, asked, kept, sizes), progress)
+        except BaseException:  # once the manifest is being put nothing is taken away: that one may count already
+            with suppress(LevelbookError):
+                tidied(place, kept, None)
+            raise
+        if kept is not None and made.kind == "increment" and _says_the_same(kept, made):
+            return ExportReport(kept, False, [], 0)
+        _switch(place, before, made)
+        _, removed = tidied(place, made, asked.keep)
+        return ExportReport(made, True, written, removed)
+
+
+def _last(views: Views, place: ExportPlace) -> StandingManifest | None:
+    content = place.read(MANIFEST)
+    if content is None:
+        return None
+    found = read_manifest(content, f"{place.shown}/{MANIFEST}")
+    if found.ledger != views.store.identity.id:
+        raise UsageError(
+            f"an export of another ledger lies in {place.shown} ({found.ledger}): nothing was written; name another"
+            " place"
+        )
+    return StandingManifest(found, content)
+
+
+def tidied(place: ExportPlace, manifest: ExportManifest | None, keep: int | None) -> tuple[dict[str, int], int]:
+    """Remove what no manifest names: the one that counts, and those before it, or only so many of them.
+
+    The sizes of what stays, by name, and how many files went.
+    """
+    sizes = place.sizes()
+    named: set[str] = set()
+    if manifest is not None:
+        named = {file.path for file in manifest.named_files()} | {kept_name(manifest.number)}
+        first = 1 if keep is None else manifest.number - keep + 1
+        names = {kept_name(number) for number in range(max(first, 1), manifest.number)} & sizes.keys()
+        for name in sorted(names):
+            with suppress(UsageError):
+                older = read_manifest(place.read(name) or b"", name)
+                named |= {name, *(file.path for file in older.named_files())}
+    for name in sizes.keys() - named:
+        place.remove(name)
+    return {name: size for name, size in sizes.items() if name in named}, len(sizes.keys() - named)
+
+
+class _Begun(NamedTuple):
+    """What an export begins with."""
+
+    views: Views
+    place: ExportPlace
+    asked: ExportAsked
+    before: ExportManifest | None
+    sizes: dict[str, int]
+    """By name, of the files that lie in the place."""
+
+
+def _made(begun: _Begun, progress: Progress) -> tuple[ExportManifest, list[ExportedFile]]:
+    """Every file of an export, put, and the manifest that is to name them; and which files were written."""
+    views, place, asked, before, sizes = begun
+    known = [] if before is None or asked.full else before.named_files()
+    there = {file.path: file for file in known if sizes.get(file.path) == file.bytes}
+    with FileWriter(place, asked.form, there) as writer:
+        with views.reading() as connection:
+            live = views.live(connection)
+            check_history(views.store, live)
+            draft = _draft(begun, live, last_number(connection, views.changes))
+            base = before if draft.because is None else None
+            at_rest = base is not None and is_at_rest(base, draft)
+            reader = ViewReader(connection, views.schema)
+            files = FilesOfViews(reader, writer, base, at_rest=at_rest, progress=progress)
+            tables = [files.view(view) for view in asked.views]
+            changes = list(_changes(begun, draft, files))
+        told = [] if before is None or not _goes_on_feed(begun, draft) else before.changes
+        made = msgspec.structs.replace(
+            draft,
+            tables=[table() for table in tables],
+            changes=[*told, *(item() for item in changes)][-asked.keep :],
+        )
+    return made, writer.written
+
+
+def _draft(begun: _Begun, live: Build, number: int) -> ExportManifest:
+    """The manifest without what it tells of."""
+    views, before, asked = begun.views, begun.before, begun.asked
+    moved_at, policies = shanghai_text(live.moved_at), json.loads(live.policies)
+    draft = ExportManifest(
+        form=FORM,
+        number=1 if before is None else before.number + 1,
+        kind="full",
+        because="first",
+        made_at=shanghai_text(views.store.now()),
+        program=PROGRAM_VERSION,
+        ledger=views.store.identity.id,
+        position=live.position,
+        chain=live.chain,
+        as_of=shanghai_text(live.as_of),
+        views=ExportedBuild(live.build, FORMAT, live.program, moved_at, policies),
+        feed=ExportedFeed(views.feed, number),
+        files=asked.form,
+        tables=[],
+        changes=[],
+    )
+    if before is None:
+        return draft
+    why = why_full(before, draft, views.store, begun.sizes) or ("asked" if asked.full else None)
+    return msgspec.structs.replace(draft, kind="increment" if why is None else "full", because=why)
+
+
+def _goes_on_feed(begun: _Begun, draft: ExportManifest) -> bool:
+    """Whether who holds the levels of the manifest before can take over what the feed tells behind it."""
+    before = begun.before
+    had = before is not None and any(table.view == LEVELS for table in before.tables)
+    return had and LEVELS in begun.asked.views and draft.because in CONTINUED
+
+
+def _changes(begun: _Begun, draft: ExportManifest, files: FilesOfViews) -> Iterator[Callable[[], ExportedChanges]]:
+    """What the feed tells behind the manifest before, where there is any such thing."""
+    before = begun.before
+    if before is not None and _goes_on_feed(begun, draft) and draft.feed.number > before.feed.number:
+        yield files.changes(draft.views.build, before.feed.number, draft.feed.number)
+
+
+def _says_the_same(before: ExportManifest, made: ExportManifest) -> bool:
+    """Whether nothing has changed but when it was looked."""
+    names = ("number", "kind", "because", "made_at", "program")
+    return before == msgspec.structs.replace(made, **{name: getattr(before, name) for name in names})
+
+
+def _switch(place: ExportPlace, before: StandingManifest | None, made: ExportManifest) -> None:
+    """Let a manifest count, once every file that it names is there whole.
+
+    Raises StoreError where one is not, or where another export has put its manifest since this one began.
+    """
+    place.settle()
+    sizes = place.sizes()
+    missing = [file.path for file in made.named_files() if sizes.get(file.path) != file.bytes]
+    if missing:
+        raise StoreError(
+            f"{len(missing)} files of the export to {place.shown} were taken away or changed while it ran, such as"
+            f" {missing[0]}: the manifest was left as it was; let nobody else write there, and export again"
+        )
+    content = written_manifest(made)
+    place.put(kept_name(made.number), content)
+    place.settle()
+    if place.read(MANIFEST) != (None if before is None else before.content):
+        raise StoreError(
+            f"another export has put its manifest into {place.shown} since this one began: that one counts; let only"
+            " one export run there at a time, and export again"
+        )
+    place.put(MANIFEST, content)
+    place.settle()

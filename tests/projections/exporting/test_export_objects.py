@@ -1,0 +1,107 @@
+"""Exports to the storage of objects, by a server of S3 on this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow.fs import FileSystem, LocalFileSystem
+
+from projections.exporting.export import ExportAsked, export
+from projections.exporting.naming import place_named
+from projections.exporting.objects import masked_url
+from projections.projector.advance import advance
+from projections.views.database import Views, open_views
+from replay.errors import StoreError, UsageError
+from replay.store.opening import open_store
+from tests.support.exports import held, shown
+from tests.support.making import ingest_events
+from tests.support.serving import demo_ledger
+from tests.worlds.ledgers import World
+
+SOME = ("v1_levels", "v1_history", "v1_set_aside")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Where the server listens."""
+    found = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield f"{host}:{port}"
+    found.stop()
+
+
+@pytest.fixture
+def url(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A prefix of a bucket, with keys in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    told = f"scheme=http&endpoint_override={server}&region=us-east-1"
+    files, _ = FileSystem.from_uri(f"s3://levels/?{told}&allow_bucket_creation=true")
+    files.create_dir("levels")
+    return f"s3://levels/daily?{told}"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Views]:
+    demo_ledger(str(tmp_path / "ledger.db"), tmp_path)
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store) as opened:
+        yield opened
+
+
+def copied(url: str, folder: Path) -> Path:
+    """What lies below a prefix, as a folder."""
+    files, prefix = FileSystem.from_uri(url)
+    pa.fs.copy_files(prefix, str(folder), source_filesystem=files, destination_filesystem=LocalFileSystem())
+    return folder
+
+
+@pytest.mark.slow
+def test_an_export_to_s3_is_the_export_to_a_folder(demo: Views, url: str, tmp_path: Path) -> None:
+    place = place_named(url)
+    expected = {view: rows for view, rows in shown(demo).items() if view in SOME}
+    for number in (1, 2, 3):
+        report = export(demo, place, ExportAsked(SOME, keep=2, full=True))
+        found = copied(url, tmp_path / f"copy-{number}")
+        assert held(found) == expected
+        assert len(list((found / "manifests").iterdir())) == min(number, 2)
+    assert export(demo, place, ExportAsked(SOME)).is_new is False
+    place.put("v1_levels/" + "0" * 32 + ".parquet", b"left by one that was killed")
+    events = World(8).events(20)
+    ingest_events(demo.store, events, tmp_path)
+    while advance(demo, report.manifest.views.build).build.position < demo.store.head().position:
+        pass
+    assert export(demo, place, ExportAsked(SOME)).manifest.kind == "increment"
+    found = copied(url, tmp_path / "last")
+    assert held(found) == {view: rows for view, rows in shown(demo).items() if view in SOME}
+    assert not (found / "v1_levels" / ("0" * 32 + ".parquet")).exists()
+
+
+def test_what_names_no_storage_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match=" is neither a folder nor storage of objects that exports go to; give a path"):
+        place_named("ftp://host/levels")
+    with pytest.raises(UsageError, match=" names no bucket; write s3://BUCKET/PREFIX"):
+        place_named("s3://?region=us-east-1")
+    with pytest.raises(UsageError, match=" names no storage of objects: "):
+        place_named("s3://levels/x?nothing=such")
+    with pytest.raises(UsageError, match=" names no folder of this machine; write file:///PATH, or the path alone"):
+        place_named("file://elsewhere/levels")
+    assert place_named("file:///tmp/a%20b").shown == "/tmp/a b"
+
+
+def test_no_key_is_shown() -> None:
+    assert (
+        masked_url("s3://key:secret@levels/daily?access_key=a&region=us-east-1")
+        == "s3://***@levels/daily?region=us-east-1"
+    )
+    assert masked_url("s3://levels/daily?secret_key=a") == "s3://levels/daily"
+
+
+@pytest.mark.slow
+def test_storage_that_cannot_be_used_is_named(demo: Views, url: str) -> None:
+    with pytest.raises(
+        StoreError, match=r" cannot be read or written: .*; the export that stood there stands: see to "
+    ):
+        export(demo, place_named(url.replace("//levels/", "//no-such-bucket/")), ExportAsked(SOME))
