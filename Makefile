@@ -8,11 +8,13 @@ export PYTHONDONTWRITEBYTECODE =
 READY := $(VENV)/.ready
 # The browser that the tests of the audit desk drive; empty: they are left out.
 BROWSER ?= /usr/bin/chromium
-# How many processes run the tests, a file at a time each; 0: one, without helpers.
+# How many processes run the tests, a file at a time each in the order of their names, in which long files come early
+# and short ones last, so that none waits long for another at the end; 0: one, without helpers.
 WORKERS ?= 2
+SHARED := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What make test looks at before the tests; empty, where somebody else has.
 LINT ?= lint
-# Markers of tests that are left out, such as "slow or kills".
+# Markers of tests that are left out, such as "slow or kills or postgres".
 LEFT_OUT ?=
 
 .PHONY: help demo check test shells go lint docs bench soak clean
@@ -46,10 +48,10 @@ docs: $(READY)
 
 # What takes long is marked so; what is not and takes longer than it should, is told at the end.
 check: lint
-	LEVELBOOK_BROWSER= $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
+	LEVELBOOK_BROWSER= $(BIN)/python -m pytest -m "not slow" $(SHARED)
 
 test: $(READY) $(LINT) shells go $(BROWSER)
-	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest $(if $(LEFT_OUT),-m "not ($(LEFT_OUT))") -n $(WORKERS) --dist loadfile
+	LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest $(if $(LEFT_OUT),-m "not ($(LEFT_OUT))") $(SHARED)
 
 # The shells that complete the command. Where they cannot be installed, their tests are left out.
 shells:

@@ -84,7 +84,7 @@ def postgres_location(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> 
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a store may be made: a path, or the URL of an empty database."""
     if request.param == "sqlite":

@@ -339,7 +339,7 @@ def test_the_shipped_growth_caps_are_reached_and_rise_with_the_level() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
-@settings(max_examples=500 * SOAK)
+@settings(max_examples=200 * SOAK)
 @given(world=worlds())
 def test_the_oracle_agrees(policy: Policy, world: World) -> None:
     assert_the_oracle_agrees(policy, world.ledger, world.as_of, world.position)
@@ -347,7 +347,7 @@ def test_the_oracle_agrees(policy: Policy, world: World) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(world=worlds(), policy=st.sampled_from(tuple(POLICIES.values())))
 def test_tenths_add_up_to_the_points(world: World, policy: Policy) -> None:
     standing, findings = judge(policy, known_of(world.ledger, world.position), world.as_of)
@@ -357,7 +357,7 @@ def test_tenths_add_up_to_the_points(world: World, policy: Policy) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(world=worlds(), policy=st.sampled_from(tuple(POLICIES.values())))
 def test_an_earlier_replay_is_a_prefix_of_a_later_one(world: World, policy: Policy) -> None:
     known = known_of(world.ledger, world.position)
@@ -368,7 +368,7 @@ def test_an_earlier_replay_is_a_prefix_of_a_later_one(world: World, policy: Poli
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(world=worlds(), data=st.data())
 def test_only_positions_and_times_order_the_events(world: World, data: st.DataObject) -> None:
     """Retractions alone must stand in the order of the ledger, in which a replay reads them."""

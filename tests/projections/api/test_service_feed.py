@@ -97,7 +97,7 @@ def going_on(views: Views, folder: Path, seed: int) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_a_copy_by_pages_and_feed_equals_the_levels(seed: int, tmp_path: Path) -> None:
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:

@@ -25,7 +25,7 @@ from tests.conftest import SOAK
 from tests.support.making import ingest_events
 from tests.support.seals import checkpointed
 
-EXAMPLES = 12 * SOAK
+EXAMPLES = 6 * SOAK
 """Requests of each kind for each operation."""
 TOO_LONG = 413
 """What refuses a body that is too long, before anything else may be wrong in it."""

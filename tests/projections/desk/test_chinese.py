@@ -16,6 +16,7 @@ from projections.contract.parts.vocabulary import NOTES, STATES, VERDICTS
 from projections.http.settings import Settings
 from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES
+from replay.store.opening import open_store
 from tests.support.commands import commands
 from tests.support.disputes import disputed_ledger
 from tests.support.making import event, line
@@ -42,6 +43,8 @@ HALF_WIDTH = re.compile(
 )
 """A sign of English in a sentence of Chinese."""
 LINK = re.compile(r'href="(/[^"]*)"')
+NOT_WALKED = re.compile(r"/(v1|static|docs|openapi|logout)|[^?]*\.(csv|json|parquet|svg)(\?|$)|.*lang=en")
+"""What links lead to beside Chinese pages: what programs read, and English."""
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +80,10 @@ def in_chinese(path: str) -> str:
 
 
 def shape(path: str) -> tuple[str, tuple[str, ...]]:
-    """What makes two addresses pages of one kind about one subject and scheme."""
+    """What makes two addresses pages of one kind about one subject and scheme; all records are of one kind."""
     place, _, query = path.partition("?")
-    asked = [item for item in query.split("&") if item]
+    place = re.sub(r"^/events/\d+$", "/events/N", place)
+    asked = [item for item in query.split("&") if item and not item.startswith("lang=")]
     kept = [item if item.startswith("scheme=") else item.partition("=")[0] for item in asked]
     return place, tuple(sorted(kept))
 
@@ -94,17 +98,23 @@ def walked(client: TestClient, begin: list[str]) -> Iterator[tuple[str, str]]:
             continue
         yield path, answer.text
         for link in map(unescape, LINK.findall(answer.text)):
-            if "lang=en" in link or re.match(r"/(v1|static|docs|openapi|logout)", link):
-                continue
-            if shape(link) not in known:
+            if shape(link) not in known and not NOT_WALKED.match(link):
                 known.add(shape(link))
                 waiting.append(link)
 
 
+def of_each_type(ledger: str) -> list[int]:
+    """The first and the last record of each type of event."""
+    with open_store(ledger) as store:
+        sql = "SELECT min(position), max(position) FROM records GROUP BY type"
+        return sorted({position for ends in store._query(sql) for position in ends})
+
+
 @pytest.mark.slow
-def test_no_code_stands_alone_on_a_chinese_page(client: TestClient) -> None:
+def test_no_code_stands_alone_on_a_chinese_page(client: TestClient, ledger: str) -> None:
     begin = ["/", "/operations", "/evidence", "/nowhere", "/subjects/merchant/none", "/?after=%00"]
     begin += [f"/subjects/{subject}" for subject in SUBJECTS]
+    begin += [f"/events/{position}" for position in of_each_type(ledger)]
     found = {}
     pages = 0
     for path, text in walked(client, begin):

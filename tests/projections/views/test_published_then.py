@@ -118,7 +118,7 @@ class Grown:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_views_keep_what_was_published_however_they_are_moved(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ from tests.support.records import CUT, damage, some_of
 from tests.support.views import ALL, assert_same_rows, empty_live, filled, grown, proof_of, tables_of
 from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
 
-SEEDS = range(12 * SOAK)
+SEEDS = range(6 * SOAK)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_views_hold_what_replays_give_however_the_ledger_grows(seed: int, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_views_hold_what_replays_give_when_events_come_as_they_occur(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,7 +397,7 @@ def test_a_second_of_a_kind_says_so(grown_views: Views) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_a_build_filled_in_bulk_holds_the_rows_of_one_filled_subject_by_subject(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

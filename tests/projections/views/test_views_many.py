@@ -90,7 +90,7 @@ class BothWays:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6 * SOAK))
+@pytest.mark.parametrize("seed", range(4 * SOAK))
 def test_steps_of_many_leave_what_steps_of_few_leave(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,7 +322,7 @@ def test_merchants_gone_on_with_from_stored_months_stand_as_those_judged_one_by_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_long_pasts_judged_again_from_columns_stand_as_those_judged_plainly(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -424,7 +424,7 @@ def follow_in_scope(both: BothWays, store: Store, folder: Path, seed: int, steps
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6 * SOAK))
+@pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_tiers_gone_on_with_from_stored_figures_stand_as_those_stepped_one_by_one(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

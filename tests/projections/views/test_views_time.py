@@ -62,7 +62,7 @@ def assert_as_from_nothing(views: Views) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_views_hold_what_replays_give_while_time_passes_by_itself(seed: int, tmp_path: Path) -> None:
     """Months close, levels are published, credits fall due, days and observations end: with and without events."""
     create_store(str(tmp_path / "ledger.db"))

@@ -31,6 +31,7 @@ from replay.schemes.registry import SCHEMES, answer_of
 from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
+from tests.conftest import SOAK
 from tests.support.disputes import disputed_ledger
 from tests.support.making import Event, event, ingest_events, paid
 from tests.support.views import proof_of
@@ -88,7 +89,7 @@ def differing_by_views(at: Snapshot, **options: Any) -> set[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_the_decisions_that_differ_are_those_that_an_audit_finds(location: str, seed: int, tmp_path: Path) -> None:
     """Whether the views were built after everything or followed it, and in whatever pages they are read."""
     world = World(seed)

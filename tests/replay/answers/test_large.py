@@ -39,7 +39,7 @@ from tests.support.making import event, ingest_events, paid
 from tests.worlds.agencies import OTHERS, AgencyMoves
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
 
-WORLDS = range(4 * SOAK)
+WORLDS = range(2 * SOAK)
 EVENTS = 400
 REFUNDS = 40
 MOVES = 60

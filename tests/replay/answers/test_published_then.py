@@ -61,7 +61,7 @@ def by_itself(versions: list[Policy], known: list[Event], published: Publication
 
 
 @pytest.mark.slow
-@settings(max_examples=400 * SOAK)
+@settings(max_examples=150 * SOAK)
 @given(world=worlds(), versions=VERSION_LISTS, delays=DELAYS)
 def test_every_publication_as_known_then_is_a_replay_at_its_instant(
     world: World, versions: list[Policy], delays: list[int]
@@ -87,7 +87,7 @@ def test_every_publication_as_known_then_is_a_replay_at_its_instant(
 
 
 @pytest.mark.slow
-@settings(max_examples=400 * SOAK)
+@settings(max_examples=150 * SOAK)
 @given(world=worlds(), versions=VERSION_LISTS, delays=DELAYS)
 def test_columns_say_what_was_published_then_as_events_do(
     world: World, versions: list[Policy], delays: list[int]

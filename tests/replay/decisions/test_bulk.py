@@ -34,7 +34,7 @@ IN_BULK = [scheme for scheme in SCHEMES.values() if scheme.in_bulk]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", IN_BULK, ids=[scheme.code for scheme in IN_BULK])
-@pytest.mark.parametrize("seed", range(3 * SOAK))
+@pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_decisions_in_bulk_are_those_of_plain_replays(seed: int, scheme: Scheme, store: Store, tmp_path: Path) -> None:
     """At random moments of a random ledger with a revision adopted in between, sealed to some position or not."""
     pick, world = Random(seed), World(seed)

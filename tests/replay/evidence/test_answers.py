@@ -44,7 +44,7 @@ DAYS = (19_310, 19_350)
 """2022-11-14 and 2022-12-24."""
 MOMENTS = 3
 SUBJECTS = {"merchant": MERCHANTS, "creator": CREATORS, "mcn": AGENCIES}
-WORLDS = range(1, 14 * SOAK)
+WORLDS = range(1, 1 + 5 * SOAK)
 MONTHS = ("2022-10", "2022-11", "2023-01")
 
 
@@ -55,7 +55,7 @@ def test_every_answer_is_the_ledgers_own(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", WORLDS)
 def test_every_answer_is_the_ledgers_own_in_random_worlds(tmp_path: Path, seed: int) -> None:
-    """Three merchants, four creators and two agencies in all their schemes, in each of thirteen worlds."""
+    """Three merchants, four creators and two agencies in all their schemes, in each world."""
     assert compare(tmp_path, seed, MOMENTS) == PAIRS
 
 

@@ -59,7 +59,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@settings(max_examples=600 * SOAK)
+@settings(max_examples=250 * SOAK)
 @given(made=events())
 def test_a_schema_accepts_what_the_intake_accepts(made: dict[str, Any]) -> None:
     found = refusal(made)

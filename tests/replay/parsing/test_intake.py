@@ -67,7 +67,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500 * SOAK)
+@settings(max_examples=600 * SOAK)
 @given(raw=mutated())
 def test_what_the_fast_reader_accepts_the_careful_one_accepts_alike(raw: bytes) -> None:
     fast = read_fast(raw)
@@ -81,7 +81,7 @@ def test_what_the_fast_reader_accepts_the_careful_one_accepts_alike(raw: bytes) 
 
 
 @pytest.mark.slow
-@settings(max_examples=500 * SOAK)
+@settings(max_examples=200 * SOAK)
 @given(raws=st.lists(mutated() | st.binary(max_size=60), max_size=6))
 def test_every_line_is_recorded_refused_or_passed_over(raws: list[bytes]) -> None:
     block = Block("f", 1, b"\n".join(raws).split(b"\n"), 0)

@@ -225,7 +225,7 @@ def test_each_verdict_says_what_decided_it(world: World) -> None:
 @pytest.mark.parametrize("name", VERSIONS)
 def test_what_events_contribute_adds_up_to_the_points(name: str) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(300 * SOAK):
+    for seed in range(120 * SOAK):
         world = world_of(seed)
         replay = replay_of(name, ledger_of(world), world.as_of, world.position)
         seen += assert_contributions_add_up(replay, month_of)

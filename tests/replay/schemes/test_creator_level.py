@@ -77,7 +77,7 @@ def assert_the_oracle_agrees(versions: Sequence[Policy], ledger: list[Event], as
 
 @pytest.mark.slow
 @pytest.mark.parametrize("versions", VERSIONS.values(), ids=list(VERSIONS))
-@settings(max_examples=600 * SOAK)
+@settings(max_examples=250 * SOAK)
 @given(seed=st.integers(0, 2**32))
 def test_the_oracle_agrees(versions: list[Policy], seed: int) -> None:
     world = world_of(seed)
@@ -88,6 +88,9 @@ def test_the_oracle_agrees(versions: list[Policy], seed: int) -> None:
 @pytest.mark.slow
 def test_the_worlds_reach_every_state_level_and_verdict() -> None:
     seen: Counter[tuple[str, str]] = Counter()
+    verdicts = ("counted", "unknown_order", "duplicate_order", "replaced", "lifted", "not_used")
+    wanted = {(name, word) for name in VERSIONS for word in (*State, *(f"L{n}" for n in range(8)), *verdicts)}
+    wanted |= {(name, "preview") for name in VERSIONS if name != "small"}
     for seed in range(1_500):
         world = world_of(seed)
         for name, versions in VERSIONS.items():
@@ -96,15 +99,12 @@ def test_the_worlds_reach_every_state_level_and_verdict() -> None:
             seen.update((name, month.level or "none") for month in replay.months)
             seen.update((name, judged.verdict) for judged in replay.judged)
             seen[name, "preview"] += answer_of(replay).own_json()["preview"] is not None
-    for name in VERSIONS:
-        assert {state for state in State if not seen[name, state]} == set(), name
-        assert {f"L{n}" for n in range(8) if not seen[name, f"L{n}"]} == set(), name
-        assert seen[name, "preview"] or name == "small"
-        for verdict in ("counted", "unknown_order", "duplicate_order", "replaced", "lifted", "not_used"):
-            assert seen[name, verdict], (name, verdict)
+        if not (wanted := wanted - (+seen).keys()):
+            break
+    assert wanted == set()
 
 
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), versions=st.sampled_from(list(VERSIONS.values())))
 def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, versions: list[Policy]) -> None:
     """Under the same versions: months evaluated stay as they are, whatever comes later but corrections."""
@@ -117,7 +117,7 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, versions: list[P
     assert before.months == [month for month in after.months if month.month < month_of(world.earlier)]
 
 
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), versions=st.sampled_from(list(VERSIONS.values())))
 def test_an_explanation_shows_the_gates_and_scores_that_decided(seed: int, versions: list[Policy]) -> None:
     world = world_of(seed)
@@ -147,7 +147,7 @@ def test_an_explanation_shows_the_gates_and_scores_that_decided(seed: int, versi
 @pytest.mark.parametrize("versions", VERSIONS.values(), ids=list(VERSIONS))
 def test_what_events_contribute_adds_up_to_the_figures_and_the_score(versions: list[Policy]) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(500 * SOAK):
+    for seed in range(200 * SOAK):
         world = world_of(seed)
         replay = replay_of(versions, world.ledger, world.as_of, world.position)
         seen += assert_contributions_add_up(replay, month_of)

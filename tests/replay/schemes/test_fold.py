@@ -105,7 +105,7 @@ def merged(told: Sequence[World]) -> list[Event]:
 
 
 @pytest.mark.slow
-@settings(max_examples=400 * SOAK)
+@settings(max_examples=150 * SOAK)
 @given(told=st.lists(worlds(), min_size=1, max_size=3), versions=VERSION_LISTS)
 def test_the_compiled_loop_gives_what_replays_give(told: list[World], versions: list[Policy]) -> None:
     ledger, as_of = merged(told), told[0].as_of
@@ -120,7 +120,7 @@ def test_the_compiled_loop_gives_what_replays_give(told: list[World], versions: 
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(told=st.lists(worlds(), min_size=1, max_size=3), versions=VERSION_LISTS, places=st.lists(st.integers(-1, 5)))
 def test_from_an_opening_the_loop_gives_what_it_gives_from_nothing(
     told: list[World], versions: list[Policy], places: list[int]

@@ -27,7 +27,7 @@ from tests.support.contributions import assert_contributions_add_up
 from tests.support.replays import INSTANTS, VERSION_LISTS, candidates, replay_of
 from tests.worlds.merchant_reputation import LONG_AFTER, NOV, OCT, SUBJECT, World, flagged, known_of, worlds
 
-EXAMPLES = 400 * SOAK
+EXAMPLES = 150 * SOAK
 
 
 @st.composite

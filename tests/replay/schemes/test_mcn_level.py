@@ -67,7 +67,7 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
-@settings(max_examples=350 * SOAK)
+@settings(max_examples=150 * SOAK)
 @given(seed=st.integers(0, 2**32))
 def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
     world = world_of(seed)
@@ -75,7 +75,7 @@ def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=250 * SOAK)
+@settings(max_examples=100 * SOAK)
 @given(seed=st.integers(0, 2**32), ranks_by=st.sampled_from(["total", "growth"]))
 def test_the_boards_agree(seed: int, ranks_by: str) -> None:
     world = world_of(seed)
@@ -106,6 +106,9 @@ def replay_rules() -> Any:
 @pytest.mark.slow
 def test_the_worlds_reach_every_state_level_and_verdict() -> None:
     seen: Counter[tuple[str, str]] = Counter()
+    verdicts = ("counted", "not_bound", "lifted", "unknown_order", "duplicate_order", "not_held")
+    wanted = {(name, word) for name in POLICIES for word in (*State, *verdicts)}
+    wanted |= {("small", word) for word in (*(f"V{n}" for n in range(1, 6)), "by two")}
     for seed in range(700):
         world = world_of(seed)
         for name, policy in POLICIES.items():
@@ -116,12 +119,9 @@ def test_the_worlds_reach_every_state_level_and_verdict() -> None:
                 seen.update((name, judged.verdict) for judged in replay.judged)
                 ranks = [month.found.level for month in replay.months if month.level]
                 seen[name, "by two"] += any(abs(one - other) > 1 for one, other in pairwise(ranks))
-    for name in POLICIES:
-        assert {state for state in State if not seen[name, state]} == set(), name
-        for verdict in ("counted", "not_bound", "lifted", "unknown_order", "duplicate_order", "not_held"):
-            assert seen[name, verdict], (name, verdict)
-    assert {f"V{n}" for n in range(1, 6) if not seen["small", f"V{n}"]} == set()
-    assert seen["small", "by two"]
+        if not (wanted := wanted - (+seen).keys()):
+            break
+    assert wanted == set()
 
 
 @settings(max_examples=150 * SOAK)
@@ -164,7 +164,7 @@ def test_an_explanation_adds_up_to_the_total_and_names_the_creators(seed: int, p
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
 def test_what_events_contribute_adds_up_to_the_figures_and_the_scores(policy: Policy) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(400 * SOAK):
+    for seed in range(100 * SOAK):
         world = world_of(seed)
         for subject in AGENCIES:
             replay = replay_of(policy, world.ledger, subject, world.as_of, world.position)

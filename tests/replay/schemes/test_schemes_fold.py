@@ -99,7 +99,7 @@ def merchants(ledger: list[Event], number: int) -> list[Event]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("versions", TIER_VERSIONS.values(), ids=list(TIER_VERSIONS))
-@pytest.mark.parametrize("seed", range(8 * SOAK))
+@pytest.mark.parametrize("seed", range(4 * SOAK))
 def test_tiers_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
     ledger = many(tier_worlds.world_of, range(seed * 20, seed * 20 + 20), merchants)
     pick = Random(seed)
@@ -283,7 +283,7 @@ def creators(ledger: list[Event], number: int) -> list[Event]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("versions", CREATOR_VERSIONS.values(), ids=list(CREATOR_VERSIONS))
-@pytest.mark.parametrize("seed", range(10 * SOAK))
+@pytest.mark.parametrize("seed", range(4 * SOAK))
 def test_creators_folded_equal_plain_replays(versions: list[Policy], seed: int) -> None:
     ledger = many(creator_level_worlds.world_of, range(seed * 20, seed * 20 + 20), creators)
     pick = Random(seed)
@@ -406,7 +406,7 @@ def agencies(ledger: list[Event], number: int) -> list[Event]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("versions", MCN_VERSIONS.values(), ids=list(MCN_VERSIONS))
-@pytest.mark.parametrize("seed", range(12 * SOAK))
+@pytest.mark.parametrize("seed", range(5 * SOAK))
 def test_what_creators_add_to_agencies_equals_plain_replays(versions: list[Policy], seed: int) -> None:
     """The streams lie in three buckets, agencies and creators mixed."""
     ledger = many(mcn_level_worlds.world_of, range(seed * 8, seed * 8 + 8), agencies)

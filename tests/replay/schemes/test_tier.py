@@ -67,7 +67,7 @@ def assert_the_oracle_agrees(policy: Policy, ledger: list[Event], as_of: int, po
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
-@settings(max_examples=500 * SOAK)
+@settings(max_examples=200 * SOAK)
 @given(seed=st.integers(0, 2**32))
 def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
     world = world_of(seed)
@@ -78,6 +78,8 @@ def test_the_oracle_agrees(policy: Policy, seed: int) -> None:
 @pytest.mark.slow
 def test_the_worlds_reach_every_state_tier_and_cause() -> None:
     seen: Counter[tuple[str, str]] = Counter()
+    words = (*State, *map(str, Cause), *(f"LV{n}" for n in range(8)), "two down")
+    wanted = {(name, word) for name in POLICIES for word in words} - {("shipped", str(Cause.FAST_UPGRADE))}
     for seed in range(1_500):
         world = world_of(seed)
         for name, policy in POLICIES.items():
@@ -87,17 +89,13 @@ def test_the_worlds_reach_every_state_tier_and_cause() -> None:
             seen.update((name, replay.code_of(change.after)) for change in replay.run.changes if change.after.open)
             for one, other in pairwise(replay.run.changes):
                 seen[name, "two down"] += one.cause is other.cause is Cause.DOWNGRADE
-    for name in POLICIES:
-        assert {state for state in State if not seen[name, state]} == set(), name
-        assert {cause for cause in Cause if not seen[name, cause]} <= (
-            {Cause.FAST_UPGRADE} if name == "shipped" else set()
-        )
-        assert {f"LV{n}" for n in range(8) if not seen[name, f"LV{n}"]} == set(), name
-        assert seen[name, "two down"], name
+        if not (wanted := wanted - (+seen).keys()):
+            break
+    assert wanted == set()
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
 def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) -> None:
     world = world_of(seed)
@@ -106,7 +104,7 @@ def test_an_earlier_as_of_is_a_prefix_of_a_later_one(seed: int, policy: Policy) 
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())), data=st.data())
 def test_days_chained_from_an_opening_equal_one_run(seed: int, policy: Policy, data: st.DataObject) -> None:
     world = world_of(seed)
@@ -121,7 +119,7 @@ def test_days_chained_from_an_opening_equal_one_run(seed: int, policy: Policy, d
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())))
 def test_an_explanation_says_which_rule_decided(seed: int, policy: Policy) -> None:
     """Of what was tried, the rule that moved the tier fired, and all that it asks was met."""
@@ -152,7 +150,7 @@ def replay_of_versions(policies: list[Policy], ledger: list[Event], as_of: int) 
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), day=st.sampled_from(["2022-09-01", "2022-09-10", "2022-10-01"]))
 def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> None:
     world = world_of(seed)
@@ -163,7 +161,7 @@ def test_a_version_that_says_the_same_changes_nothing(seed: int, day: str) -> No
         assert (two.run[:2], two.standing()) == (one.run[:2], one.standing())
 
 
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32))
 def test_days_before_a_version_stay_as_they_were_judged(seed: int) -> None:
     world = world_of(seed)
@@ -204,7 +202,7 @@ def test_a_version_looks_again_at_the_days_since_the_last_change() -> None:
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
 def test_what_events_contribute_adds_up_to_the_indicators(policy: Policy) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(400 * SOAK):
+    for seed in range(150 * SOAK):
         world = world_of(seed)
         replay = replay_of(policy, world.ledger, world.as_of, world.position)
         seen += assert_contributions_add_up(replay, day_of, replay.spans[-1].rules.window_days)
@@ -224,7 +222,7 @@ def test_what_events_contribute_adds_up_to_the_indicators(policy: Policy) -> Non
 
 
 @pytest.mark.slow
-@settings(max_examples=300 * SOAK)
+@settings(max_examples=120 * SOAK)
 @given(seed=st.integers(0, 2**32), policy=st.sampled_from(list(POLICIES.values())), data=st.data())
 def test_any_day_is_explained_by_the_events_of_its_window(seed: int, policy: Policy, data: st.DataObject) -> None:
     """Its rows add up to its indicators, and it says why nothing changed, or what did."""
