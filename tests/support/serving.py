@@ -1,6 +1,7 @@
 """A service over a ledger, for tests."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def demo_ledger(location: str, folder: Path, *, with_views: bool = True) -> None
         if with_views:
             with open_views(store, make=True) as views:
                 rebuild(views, Asked(sample=0))
+
+
+def form_of(address: str) -> tuple[str, ...]:
+    """What makes two addresses one route with the same parameters, whatever their values and whichever the record."""
+    place, _, query = address.partition("?")
+    names = {item.partition("=")[0] for item in query.split("&")}
+    return re.sub(r"/events/\d+", "/events/N", place), *sorted(names)
+
+
+def one_of_each_form(addresses: Iterable[str]) -> list[str]:
+    """Of thousands of links of pages those that are worth a request each."""
+    return sorted({form_of(address): address for address in sorted(addresses)}.values())
 
 
 @contextmanager

@@ -34,8 +34,9 @@ from replay.decisions import decide
 from replay.errors import StoreError
 from replay.history.readers import EVERYTHING_SHOWN, HiddenError, Reader
 from replay.store.opening import create_store, open_store
+from tests.conftest import SOAK
 from tests.support.making import ingest_events
-from tests.support.serving import serving
+from tests.support.serving import form_of, one_of_each_form, serving
 
 LEVEL = "zz-decided-9"
 SCORE = 987_654_321
@@ -257,12 +258,6 @@ def noted_after(keeping: Keeping, number: int) -> list[NotedAccess]:
     return [item for item in reversed(latest) if item.number > number]
 
 
-def parameters_of(link: str) -> tuple[str, ...]:
-    """What makes two addresses one route with the same parameters, whatever their values."""
-    place, _, query = link.partition("?")
-    return place, *sorted(item.partition("=")[0] for item in query.split("&"))
-
-
 ALL: tuple[Told, ...] = (*OPERATIONS, *PAGES)
 NOTED_MAX = 50
 
@@ -324,10 +319,15 @@ def test_every_route_is_behind_its_scope(
 def test_a_table_as_a_file_is_under_the_scope_of_its_page_and_written_down(
     client: TestClient, keeping: Keeping, disputed: Disputed
 ) -> None:
-    headers, links = bearer(keeping, SCOPES), dict[str, Page]()
+    """Of each page with the same parameters once; `make soak` gives these every value."""
+    headers, links, known = bearer(keeping, SCOPES), dict[str, Page](), set[tuple[str, ...]]()
     for told in PAGES:
         for place in places_of(told, disputed):
             for query in queries_of(told, place, disputed):
+                form = form_of(f"{place}?{urlencode(query)}")
+                if SOAK == 1 and form in known and "list" not in query:
+                    continue
+                known.add(form)
                 text = asked_of(client, told, place, query, headers).text
                 links |= {unescape(link): told for link in re.findall(r'href="([^"]*/table/[^"]+)"', text)}
     assert {told.path for told in links.values()} >= {"/", "/boards/{board}", "/subjects/{kind}/{id}/differences"}
@@ -335,7 +335,7 @@ def test_a_table_as_a_file_is_under_the_scope_of_its_page_and_written_down(
     without = {scope: bearer(keeping, tuple(other for other in SCOPES if other != scope)) for scope in SCOPES}
     for link in links:
         assert told_in(client.get(link, headers=hidden).content, link, disputed) == [], link
-    for link in {parameters_of(link): link for link in links}.values():
+    for link in one_of_each_form(links):
         told = links[link]
         assert client.get(link, headers=without[told.scope]).status_code == 403, link
         before = last_noted(keeping)

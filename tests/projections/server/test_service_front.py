@@ -25,7 +25,7 @@ from replay.store.opening import create_store, open_store
 from tests.support.disputes import disputed_ledger
 from tests.support.making import ingest_events, paid
 from tests.support.running import run
-from tests.support.serving import serving
+from tests.support.serving import one_of_each_form, serving
 
 TLS = Path(__file__).parent / "tls"
 HTML = {"Accept": "text/html"}
@@ -153,7 +153,7 @@ def test_behind_a_prefix_every_link_leads_back_into_it(disputed: str) -> None:
             assert answer.status_code == (404 if path == "/nothing" else 200), answer.text
             seen |= links_of(answer.text)
         assert len(seen) > 60 and [link for link in seen if not link.startswith(f"{PREFIX}/")] == []
-        for link in sorted(seen):
+        for link in one_of_each_form(seen):
             expected = 405 if link.endswith("/logout") else 404 if "/nothing" in link else 200
             assert client.get(link, headers=HTML).status_code == expected, link
         assert 'aria-current="page"' in client.get(f"{PREFIX}/operations", headers=HTML).text
