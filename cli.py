@@ -235,6 +235,11 @@ ENTRIES: Final = {
         "projections.commands.keep",
         "Bring the ledger of BACKUP, or of the latest of a folder of backups, into an empty place, and verify it.",
     ),
+    "doctor": Entry(
+        OPERATE,
+        "projections.commands.doctor",
+        "Look at the installation of a ledger part by part, and say what to do about what is not as it should be.",
+    ),
     "config": Entry(
         OPERATE,
         "projections.commands.shell",

@@ -61,13 +61,20 @@ def status_beside(store: Store) -> dict[str, Any] | None:
         return {**nothing, "problems": [str(error)]}
 
 
-def shadow_beside(store: Store) -> dict[str, Any] | None:
-    """The shadow of the views beside a ledger, with the drift of its last day; None where there is none."""
+def passing_beside(store: Store) -> dict[str, Any]:
+    """What goes on beside the live views of a ledger: the rebuild that is under way, and the shadow with the drift of
+    its last day; None for each that there is not.
+    """
     if not has_views(store):
-        return None
+        return {"rebuild": None, "shadow": None}
     with open_views(store, only_read=True) as views:
+        with views.reading() as connection:
+            build = views.in_role(connection, BUILDING)
         found = shadow_status(views)
-    return None if found is None else found | {"drift": _last_day(found["drift"])}
+    return {
+        "rebuild": None if build is None else _rebuild_json(build, store.now()),
+        "shadow": None if found is None else found | {"drift": _last_day(found["drift"])},
+    }
 
 
 def views_status(views: Views) -> dict[str, Any]:

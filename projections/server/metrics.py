@@ -1,24 +1,16 @@
-"""What is measured of the service, as Prometheus reads it: requests, how long they take, how fresh the views are."""
+"""What is measured of the service, as Prometheus reads it: requests and how long they take, and what stands behind."""
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from projections.http.problems import Problem
-from projections.projector.status import shadow_beside
-from projections.reading.freshness import freshness
-from projections.reading.reader import Reading
-from replay.errors import LevelbookError
+from projections.server.standing import Standing
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where several processes of a service add up what they measure."""
@@ -49,44 +41,6 @@ class Measures:
         self._refused.labels(str(status)).inc()
 
 
-class _ViewsLag(Collector):
-    """Where the views stand, looked at when it is asked."""
-
-    def __init__(self, reading: Reading, streams: int) -> None:
-        self._reading = reading
-        self._streams = streams
-
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("levelbook_streams", "Open streams of changes of this process", self._streams)
-        with self._reading.store() as store:
-            position = store.head().position
-            yield GaugeMetricFamily("levelbook_ledger_position", "Position of the ledger", position)
-            try:
-                with self._reading.snapshot() as at:
-                    standing = at.standing
-            except (Problem, LevelbookError):
-                return
-            lag = freshness(standing, store.now())
-        yield GaugeMetricFamily("levelbook_views_position", "Position of the views", standing.position)
-        yield GaugeMetricFamily("levelbook_views_lag_events", "Events not taken in yet", lag["lag_events"])
-        yield GaugeMetricFamily("levelbook_views_lag_seconds", "Seconds from as_of to now", lag["lag_seconds"])
-        with suppress(LevelbookError), self._reading.store() as store:
-            yield from _of_shadow(shadow_beside(store), standing.position)
-
-
-def _of_shadow(found: dict[str, Any] | None, position: int) -> Iterator[Metric]:
-    """How a shadow is kept, and how many levels differed when that was last counted; nothing without one."""
-    if found is None:
-        return
-    yield GaugeMetricFamily("levelbook_shadow_lag_events", "Events behind the views", position - found["position"])
-    stopped = int(found["problem"] is not None)
-    yield GaugeMetricFamily("levelbook_shadow_stopped", "Whether the shadow is set aside", stopped)
-    differing = GaugeMetricFamily("levelbook_shadow_differing", "Levels that differ, by the day", labels=["scheme"])
-    for row in found["drift"]:
-        differing.add_metric([row["scheme"]], row["differ"])
-    yield differing
-
-
 def routes() -> list[Route]:
     return [Route("/metrics", _metrics)]
 
@@ -99,6 +53,6 @@ def _metrics(request: Request) -> Response:
     else:
         summed = measures.registry
     now = CollectorRegistry()
-    now.register(_ViewsLag(request.app.state.reading, len(request.app.state.streams)))
+    now.register(Standing(request.app.state.reading, len(request.app.state.streams)))
     text = generate_latest(summed) + generate_latest(now)
     return Response(text, 200, {"Cache-Control": "no-store"}, "text/plain; version=0.0.4; charset=utf-8")

@@ -59,7 +59,8 @@ _DAMAGED: Final = ("malformed", "not a database", "no such table", "no such colu
 _UNDEFINED: Final = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column."""
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
-_LOCKS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C764203, "check": 0x4C764204}
+RIGHTS: Final = {"follow": 0x4C764201, "rebuild": 0x4C764202, "making": 0x4C764203, "check": 0x4C764204}
+"""Each right to work on the views: PostgreSQL's number of its lock. With SQLite it is a file's that bears its name."""
 
 
 class DamagedViews(StoreError):
@@ -171,7 +172,7 @@ class Views:
         busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
         if self._path is None:
             with self._failures_named(), self._engine.connect() as connection:
-                if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCKS[work]})")).scalar_one():
+                if not connection.execute(text(f"SELECT pg_try_advisory_lock({RIGHTS[work]})")).scalar_one():
                     raise busy
                 connection.commit()
 
@@ -184,7 +185,7 @@ class Views:
                     yield check
                 finally:
                     with suppress(SQLAlchemyError):  # the right ends with the connection at the latest
-                        connection.execute(text(f"SELECT pg_advisory_unlock({_LOCKS[work]})"))
+                        connection.execute(text(f"SELECT pg_advisory_unlock({RIGHTS[work]})"))
             return
         with locked(beside(self._path, f".{work}"), busy):
             yield lambda: None
@@ -334,7 +335,7 @@ def _check(views: Views, make: bool) -> None:
             if views.schema is None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCKS['making']})"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({RIGHTS['making']})"))
                 make_schema(connection, views.schema)
             about.metadata.create_all(connection)
             row: Row[Any] | None = connection.execute(select(about)).first()

@@ -72,27 +72,40 @@ def kept_alone() -> Iterator[None]:
 def is_at_hand() -> bool:
     """Whether compiled loops need not be made first: this process has made some, or they are kept."""
     folder = kept_in()
-    return compiled.cache_info().currsize > 0 or (folder is not None and any(folder.rglob("*.nbi")))
+    return compiled.cache_info().currsize > 0 or (folder is not None and is_kept_at(folder))
 
 
 @cache
 def kept_in() -> Path | None:
-    """The folder of the loops that these very sources were compiled to; None where nothing can be kept.
+    """The folder of the loops that these very sources were compiled to, made; None where nothing can be kept."""
+    if max(source.stat().st_ctime for source in _sources(_ROOT)) > STARTED - SETTLED_SECONDS:
+        return None  # what is on the disk may not be what this process has read
+    try:
+        folder = place_of_kept()
+        if folder is None:
+            return None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
-    LEVELBOOK_CACHE names the place of such folders; left empty, nothing is kept.
+
+def place_of_kept() -> Path | None:
+    """Where such a folder is, or would be; None where nothing is to be kept.
+
+    LEVELBOOK_CACHE names the place of such folders; left empty, nothing is kept. Raises OSError and RuntimeError where
+    sources cannot be read, or nobody has a home.
     """
     named = os.environ.get(CACHE_VARIABLE)
     if named == "":
         return None
     base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "levelbook"
-    if max(source.stat().st_ctime for source in _sources(_ROOT)) > STARTED - SETTLED_SECONDS:
-        return None  # what is on the disk may not be what this process has read
-    try:
-        folder = base / f"compiled-{sources_hash()[:32]}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    return folder if os.access(folder, os.W_OK) else None
+    return base / f"compiled-{sources_hash()[:32]}"
+
+
+def is_kept_at(folder: Path) -> bool:
+    """Whether compiled loops are kept in a folder."""
+    return any(folder.rglob("*.nbi"))
 
 
 def sources_hash(root: Path = _ROOT) -> str:

@@ -32,9 +32,7 @@ def adopt_used_by_views(store: Store, as_of: int) -> int:
     for _ in range(TRIES):
         if store.head().position == 0:
             return as_of
-        missing = [
-            policy for policy in _used(store, as_of) if policy.id not in ledger.policy_book(policy.scheme).latest
-        ]
+        missing = not_adopted(store, as_of, ledger)
         try:
             adopt_all(ledger, missing)
             return min((at for at in _beginnings() if at > as_of), default=EVERYTHING)
@@ -47,6 +45,12 @@ def adopt_used_by_views(store: Store, as_of: int) -> int:
                 f" ({error}); let one who may write run 'levelbook policy adopt' for each"
             ) from error
     raise StoreError(f"the policies of {store.name} are adopted by other processes again and again; try again")
+
+
+def not_adopted(store: Store, as_of: int, ledger: Ledger | None = None) -> list[Policy]:
+    """What views judge by at an instant, and the ledger does not hold yet in any revision."""
+    ledger = ledger or Ledger(store)
+    return [policy for policy in _used(store, as_of) if policy.id not in ledger.policy_book(policy.scheme).latest]
 
 
 def _used(store: Store, as_of: int) -> list[Policy]:

@@ -199,6 +199,7 @@ LAYERS = (
     "configuration",
     "contract",
     "desk",
+    "doctor",
     "exporting",
     "http",
     "reading",
@@ -207,7 +208,7 @@ LAYERS = (
     "text",
     "worklist",
 )
-UNSEEN = ("candidates", "projector", "schemes", "views")
+UNSEEN = ("candidates", "projector", "schemes", "upkeep", "views")
 """Those that fill and hold views, and show nothing."""
 TABLES_OF_WORDS = PROJECTIONS / "contract" / "parts" / "vocabulary.py"
 

@@ -77,6 +77,10 @@ class Words:
         """The words of what keeps a ledger sound."""
         return str(self._words["checks"][key]).format_map(values)
 
+    def doctor(self, key: str, **values: Any) -> str:
+        """The words of what is found of an installation."""
+        return str(self._words["doctor"][key]).format_map(values)
+
     def erasures(self, key: str, **values: Any) -> str:
         """The words of erasures of buyers."""
         return str(self._words["erasures"][key]).format_map(values)

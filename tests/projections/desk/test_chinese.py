@@ -155,6 +155,7 @@ ASKED = (
     "appeal creator/lin --scheme creator-level --period 2023-04",
     "leaderboard comprehensive --month 2023-04",
     "status",
+    "doctor",
     "verify",
     "verify --list",
     "ingest --dry-run sent.jsonl",

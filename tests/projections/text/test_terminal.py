@@ -88,6 +88,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         ("店-map.toml", "店.csv", "--format", "json"),
         ("店.toml",),
     ],
+    "doctor": [("--lang", "zh"), ("--store", "店.db"), ("--format", "json")],
     "verify": [(), ("--lang", "zh")],
     "seal": [(), ("--lang", "zh")],
     "head": [()],

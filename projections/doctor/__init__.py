@@ -1,0 +1,1 @@
+"""What keeps an installation from running: each part looked at by itself. Nothing is written."""
