@@ -33,6 +33,7 @@ from projections.desk.framing.page import (
 )
 from projections.desk.framing.rendering import NOT_KEPT, address_of, asset_bytes, rendered
 from projections.desk.lab.pages import PAGES as LAB_PAGES
+from projections.desk.lab.pages import try_candidate
 from projections.desk.moment import Sight, check_subject, has_policy, looking, own_of, replayed, schemes_of, told_of
 from projections.desk.overview_pages import PAGES as OVERVIEW_PAGES
 from projections.desk.rules_page import PAGES as RULES_PAGES
@@ -86,7 +87,11 @@ class AppealPath(SubjectPath):
 
 def routes() -> list[BaseRoute]:
     """What the service mounts behind the routes of the API."""
-    return [*(_route(page) for page in (*PAGES, *FILES)), Route("/static/{name}", _asset)]
+    return [
+        *(_route(page) for page in (*PAGES, *FILES)),
+        Route("/lab", try_candidate, methods=["POST"]),
+        Route("/static/{name}", _asset),
+    ]
 
 
 def error_page(request: Request, problem: Problem) -> Response:

@@ -144,7 +144,7 @@ def _decisions(sight: Viewpoint, subject: str, scheme: str) -> Iterator[Mark]:
         decision: LevelDecided = event.data
         as_of = parse_instant(decision.as_of)
         if as_of <= sight.moment.as_of:
-            said = Said(decision.level, decision.score)
+            said = Said.of(decision.state, decision.level, decision.score)
             yield Mark("decided", event.recorded_at, as_of, decision.period, decision.run, said)
 
 
@@ -179,6 +179,7 @@ def _with_now(mark: Mark, told: Told, published: dict[str, Said | None]) -> Mark
     periods = view_of(told.scheme).period_rows
     of_period = [row for row in told.rows[periods.table] if periods.kept == "each" and row["month"] == mark.about]
     if of_period:
-        return mark._replace(now=Said(of_period[0]["level"], of_period[0][periods.score]))
+        row = of_period[0]
+        return mark._replace(now=Said.of(row["state"], row["level"], row[periods.score]))
     held = [row for row in told.rows["history"] if row["from_at"] <= mark.concerns]
-    return mark._replace(now=Said(held[-1]["level"] if held else None, None))
+    return mark._replace(now=Said.of(held[-1]["state"], held[-1]["level"], None) if held else Said(None, None))

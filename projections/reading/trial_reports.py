@@ -11,7 +11,7 @@ from replay.errors import LevelbookError, StoreError, UsageError
 from replay.lab.report import FORM, report_hash
 from replay.policies.reading import read_policy
 from replay.store.base import Store
-from replay.store.beside import beside
+from replay.store.beside import beside, draft_beside, sync
 from replay.store.sqlite import SqliteStore
 
 REPORTS: Final = "reports"
@@ -56,9 +56,11 @@ def keep_report(folder: Path | None, report: dict[str, Any]) -> Path:
         raise UsageError(f"the report is larger than {REPORT_BYTES_MAX} bytes, and could not be shown; group by less")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(".part")
-        part.write_text(text, "utf-8")
-        part.replace(place)
+        draft = draft_beside(place)
+        draft.write_text(text, "utf-8")
+        sync(draft)
+        draft.replace(place)
+        sync(place.parent)
     except OSError as error:
         raise StoreError(f"the report cannot be kept in {place.parent}: {error.strerror}") from None
     return place

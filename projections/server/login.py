@@ -1,7 +1,6 @@
 """Signing in with a browser: a token is exchanged for a session, which a cookie stands for."""
 
 from typing import Final
-from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,13 +9,11 @@ from starlette.routing import Route
 
 from projections.desk import pages as desk
 from projections.http.authentication import SESSION_COOKIE, Askers, ShownSecret, now, session_in
+from projections.http.forms import check_same_origin, read_form
 from projections.http.problems import Problem
 from projections.http.settings import prefix_of
 from projections.http.token_store import SESSION_MICROS
-from projections.server.guard import host_header, name_of
 
-FORM_BYTES_MAX: Final = 4_096
-FIELDS_MAX: Final = 10
 PATH: Final = "/login"
 
 
@@ -33,8 +30,8 @@ async def _form(request: Request) -> Response:
 
 
 async def _begin(request: Request) -> Response:
-    _check_same_origin(request)
-    form = await _read_form(request)
+    check_same_origin(request)
+    form = await read_form(request)
     page = safe_page(form.get("next", "/"), prefix_of(request.scope))
     askers: Askers = request.app.state.askers
     token = await run_in_threadpool(askers.keeping().token_of, form.get("token", "").strip())
@@ -48,7 +45,7 @@ async def _begin(request: Request) -> Response:
 
 
 async def _end(request: Request) -> Response:
-    _check_same_origin(request)
+    check_same_origin(request)
     askers: Askers = request.app.state.askers
     secret = session_in(request.headers.get("cookie", ""))
     if secret:
@@ -76,26 +73,3 @@ def _set_cookie(request: Request, response: Response, secret: str, seconds: int)
         samesite="strict",
         secure=secure,
     )
-
-
-def _check_same_origin(request: Request) -> None:
-    """Raises Problem for a form that another site sent."""
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    _, _, origin = request.headers.get("origin", f"://{request.headers.get('host', '')}").partition("://")
-    if site not in ("same-origin", "none") or origin.lower() != request.headers.get("host", "").lower():
-        here = name_of(host_header(request.scope))
-        detail = f"the form was sent from another site than {here}; sign in on the service's own page"
-        raise Problem(403, "other-site", "Sent from another site", detail, field="Origin")
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    read = bytearray()
-    async for piece in request.stream():
-        read += piece
-        if len(read) > FORM_BYTES_MAX:
-            raise Problem(413, "too-much", "The form is too long", f"the form is over {FORM_BYTES_MAX} bytes")
-    try:
-        found = parse_qs(read.decode("latin-1"), max_num_fields=FIELDS_MAX)
-    except ValueError:
-        raise Problem(400, "wrong-form", "The form cannot be read", f"it has over {FIELDS_MAX} fields") from None
-    return {name: values[0] for name, values in found.items()}

@@ -33,6 +33,8 @@ SECTIONS: Final = {
     "Which ledger, and how to answer": ("store", "config", "segments", "evidence", "trust", "format_", "lang"),
 }
 """Options that many commands take, by the heading under which help lists them."""
+_LANGUAGE: Final = "levelbook.language"
+"""Where the language of the answer stands, for whoever tells an error."""
 _SECTION_OF: Final = {name: title for title, names in SECTIONS.items() for name in names}
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -111,12 +113,27 @@ class Commands(click.Group):
             message, status = f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_FAILED
         except KeyboardInterrupt:
             message, status = "interrupted", EXIT_INTERRUPTED
-        click.echo(f"Error: {message}", err=True)
+        click.echo(_told(message, ctx.meta.get(_LANGUAGE)), err=True)
         sys.exit(status)
+
+
+def _told(message: str, language: str | None) -> str:
+    """An error in the language of the command that was called, where it has words in it; else in English."""
+    if language is None or language == "en":
+        return f"Error: {message}"
+    from projections.text.output import words_in
+
+    words = words_in(language)
+    told = words.error(message)
+    return f"Error: {message}" if told is None else words("error", told=told)
 
 
 class Configurable(click.Command):
     """A command whose options can be set in files, too, where it works on a store."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta[_LANGUAGE] = ctx.params.get("lang")
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if all(option.name != "config" for option in self.params):

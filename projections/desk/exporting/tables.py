@@ -200,7 +200,19 @@ _EXPLAINED: Final = ("verdicts", "notes")
 _WHOLE: Final = ("number", "token")
 _PLACE: Final = ("rank", "subject", "score", "settled", "level")
 _COLUMNS: Final = {
-    "marks": ("kind", "at", "concerns", "about", "event", "then.level", "then.score", "now.level", "now.score"),
+    "marks": (
+        "kind",
+        "at",
+        "concerns",
+        "about",
+        "event",
+        "then.level",
+        "then.score",
+        "then.state",
+        "now.level",
+        "now.score",
+        "now.state",
+    ),
     "places": ("rank", *(f"{side}.{name}" for side in ("decided", "now") for name in _PLACE)),
     "accesses": ("number", "at", "token", "what", "subject", "scheme", "name"),
     "made": ("scheme", "verdict", "points", "at", "note", "policy", "policy_hash"),

@@ -60,6 +60,13 @@ class Said(NamedTuple):
     level: str | None
     score: int | None
     """None where none was named."""
+    state: str | None = None
+    """Why there was no level, such as gated; None where a level was told, or only that there was none."""
+
+    @classmethod
+    def of(cls, state: str, level: str | None, score: int | None) -> "Said":
+        """A level, or the state that stands in its place."""
+        return cls(level, score, state if level is None else None)
 
 
 class Mark(NamedTuple):

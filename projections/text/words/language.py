@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any, Final, Self
 
 from projections.text.words.codes import code_name
+from projections.text.words.error_words import error_text
 from projections.text.words.figures import amount_text, figure_text, fraction_text, held_text, money_text, value_text
 
 
@@ -189,6 +190,10 @@ class Words:
         if found["what"] == "stars":
             values |= {"bound": self.code("stars", found["bound"])}
         return str(self._words["compared"][found["what"]]).format_map(values)
+
+    def error(self, text: str) -> str | None:
+        """What an error says; None where it has no words but the English ones."""
+        return error_text(self.language, text)
 
     def code(self, kind: str, code: str) -> str:
         """What a code of a kind, such as `verdict`, is called."""

@@ -7,6 +7,7 @@ is empty, these tests are left out.
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -76,6 +77,8 @@ HEADINGS = {"en": "Find a subject", "zh": "查找主体"}
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("desk")
     disputed_ledger(str(folder / "ledger.db"), folder)
+    (lab := folder / "ledger.db.lab").mkdir()
+    shutil.copy(ROOT / "domain" / "merchant_reputation" / "policies" / "2022-10-26.toml", lab / "candidate.toml")
     return str(folder / "ledger.db")
 
 
@@ -433,3 +436,23 @@ def test_who_signs_in_is_led_back_to_the_page(browser: Browser, desk: str, ledge
     page.click("text=Sign out")
     page.wait_for_url("**/login")
     context.close()
+
+
+@pytest.mark.slow
+def test_a_candidate_is_tried_by_hand(window: Desk) -> None:
+    page = window.page
+    window.open("/lab?lang=en")
+    page.fill("#from", "2022-11")
+    page.fill("#to", "2022-11")
+    page.check("#hindsight")
+    page.click("form.fields button")
+    page.wait_for_url("**/lab/*", timeout=60_000)
+    assert page.inner_text("h1").startswith("Trial") and "2022-11" in window.text()
+    assert findings_of(page) == []
+    window.open("/lab?lang=en")
+    page.fill("#from", "2022-12")
+    page.fill("#to", "2022-11")
+    page.click("form.fields button")
+    assert "from 2022-12 is after to 2022-11" in page.inner_text('[role="alert"]')
+    assert page.input_value("#from") == "2022-12", "the form stands as it was sent"
+    window.wrong = [text for text in window.wrong if "400 (Bad Request)" not in text]

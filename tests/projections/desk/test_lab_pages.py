@@ -9,16 +9,19 @@ import shutil
 from collections.abc import Iterator
 from html import unescape
 from io import StringIO
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from projections.http.settings import Settings
-from projections.reading import trial_reports
+from projections.http.token_store import open_keeping
+from projections.reading import trial_reports, trying
 from projections.reading.trial_reports import keep_report, kept_report, kept_reports, lab_folder
 from replay.errors import StoreError, UsageError
 from replay.lab.report import FORM, report_hash
+from replay.store.beside import locked
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.support.making import ingest_events
@@ -128,6 +131,108 @@ def test_a_report_as_a_page_and_its_tables_as_files(client: TestClient, folder: 
     for link in tables:
         assert client.get(link, headers=HTML).status_code == 200, link
     client.cookies.clear()
+
+
+ASKED = {"candidate": "candidate.toml", "from": "2022-11", "to": "2022-12", "by": "level", "sample": "5"}
+
+
+@pytest.mark.slow
+def test_the_form_tries_a_candidate_as_the_command_does(client: TestClient, folder: Path) -> None:
+    lab = folder / "ledger.db.lab"
+    before = {*(lab / "reports").iterdir()}
+    sent = {**ASKED, "scheme": "", "hindsight": "yes", "sensitivity": "yes"}
+    with open_store(str(folder / "ledger.db")) as store, open_keeping(store) as keeping:
+        noted = len(keeping.accesses(None))
+        answer = client.post("/lab?lang=en", data=sent, headers=HTML)
+        assert [item.what for item in keeping.accesses(None)[noted:]] == ["trial"]
+    assert answer.status_code == 303, answer.text
+    page = client.get(answer.headers["Location"], headers=HTML)
+    assert page.status_code == 200 and "2022-11" in page.text and 'lang="en"' in page.text
+    (kept,) = {*(lab / "reports").iterdir()} - before
+    options = ("--from", "2022-11", "--to", "2022-12", "--by", "level", "--sample", "5", "--hindsight")
+    location = str(folder / "ledger.db")
+    told = run("policy", "try", str(lab / "candidate.toml"), *options, "--format", "json", "--store", location)
+    assert json.loads(told)["report"] == kept.stem and answer.headers["Location"] == f"/lab/{kept.stem}?lang=en"
+    kept.unlink()
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "said"),
+    [
+        ({"to": "2022-10"}, 400, "from 2022-11 is after to 2022-10"),
+        ({"to": "2022-13"}, 400, "to has another form"),
+        ({"to": "2999-01"}, 400, "is not due before"),
+        ({"candidate": "none.toml"}, 400, "candidate &#39;none.toml&#39; is no file in the folder of candidates"),
+        ({"candidate": "../candidate.toml"}, 400, "candidate has another form"),
+        ({"candidate": "broken.toml"}, 400, "broken.toml: "),
+        ({"scheme": "creator-level", "candidate": "candidate.toml"}, 400, "on which no level of creator-level rests"),
+        ({"sample": "0"}, 400, "sample must be from 1 to 1000000"),
+        ({"other": "1"}, 400, "other is not known; known here are candidate, scheme, from"),
+    ],
+)
+def test_what_cannot_be_tried_is_said_beside_the_form_as_it_was_sent(
+    client: TestClient, folder: Path, changed: dict[str, str], status: int, said: str
+) -> None:
+    answer = client.post("/lab?lang=en", data=ASKED | changed, headers=HTML)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+    assert 'name="from" type="month" value="2022-11"' in answer.text and str(folder) not in answer.text
+    client.cookies.clear()
+
+
+def test_a_large_trial_is_left_to_the_command(folder: Path) -> None:
+    with open_store(str(folder / "ledger.db")) as store:
+        records = store.head().position
+    with serving(Settings(str(folder / "ledger.db"), replay_events=2 * records - 1)) as client:
+        answer = client.post("/lab?lang=zh", data=ASKED, headers=HTML)
+        command = "levelbook policy try candidate.toml --from 2022-11 --to 2022-12 --by level --sample 5 --save"
+        assert answer.status_code == 422 and command in answer.text
+        asked = f"共需评定 {2 * records} 条记录（每个时点各计一次），而本服务每次至多重算 {2 * records - 1} 条"
+        assert asked in answer.text
+        small = client.post("/lab", data=ASKED | {"to": "2022-11"}, headers=HTML)
+        assert small.status_code == 303, "one month is not"
+    (folder / "ledger.db.lab" / "reports" / f"{small.headers['Location'][len('/lab/') :][:64]}.json").unlink()
+
+
+def test_one_trial_goes_on_at_a_time_and_not_for_ever(
+    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locked(folder / "ledger.db.lab" / ".trial", RuntimeError("nobody else has it")):
+        busy = client.post("/lab?lang=en", data=ASKED, headers=HTML)
+    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "10")
+    assert "another trial is under way, and there is one at a time" in busy.text
+    monkeypatch.setattr(trying, "TRIAL_SECONDS", 0)
+    late = client.post("/lab?lang=en", data=ASKED, headers=HTML)
+    assert late.status_code == 422 and "the trial took longer than 0 s and was ended, nothing was kept" in late.text
+    client.cookies.clear()
+
+
+def ended(_: Connection) -> None:
+    """The process of a trial that somebody killed."""
+    os._exit(9)
+
+
+def test_a_trial_whose_process_was_killed_keeps_nothing(
+    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {*(folder / "ledger.db.lab" / "reports").iterdir()}
+    monkeypatch.setattr(trying, "serve_trial", ended)
+    answer = client.post("/lab", data=ASKED)
+    assert answer.status_code == 503
+    assert "the process of the trial ended before it was done; nothing was kept" in answer.json()["detail"]
+    assert {*(folder / "ledger.db.lab" / "reports").iterdir()} == before
+
+
+def test_no_other_site_and_no_other_scope_can_have_anything_tried(client: TestClient, folder: Path) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.post("/lab", data=ASKED, headers=HTML | headers).status_code == 403
+    location = str(folder / "ledger.db")
+    scopes = ("levels:read", "explanations:read", "decisions:read", "evidence:read")
+    made = [word for scope in scopes for word in ("--scope", scope)]
+    told = run("token", "new", "--name", "y", *made, "--format", "json", "--store", location)
+    with serving(Settings(location, token_required=True)) as other:
+        bearer = {"Authorization": f"Bearer {json.loads(told)['secret']}"}
+        assert other.post("/lab", data=ASKED, headers=bearer).status_code == 403
+        assert other.post("/lab", data=ASKED).status_code == 401
 
 
 def test_without_the_scope_nothing_of_the_lab_is_shown(folder: Path) -> None:
