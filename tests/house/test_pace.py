@@ -1,7 +1,11 @@
 """What is not marked slow is quick, and who makes it slow is told."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +28,13 @@ pace.QUICK_SECONDS_MAX = {seconds}
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long")
     config.pluginmanager.register(pace.Pace())
+"""
+MAKE = """#!/bin/sh
+case "$*" in
+    lint) echo "fine" ;;
+    *LEFT_OUT=*) echo "3 passed, 1 deselected in 1.00s" ;;
+    test*) echo "FAILED tests/test_a.py::test_b - assert 1"; echo "1 failed, 2 passed in 2.00s (0:00:02)"; exit 2 ;;
+esac
 """
 
 
@@ -71,3 +82,26 @@ def test_make_bench_runs_every_benchmark() -> None:
         if not {"benchmark", "compare"} & {argument.arg for argument in function.args.args}
     ]
     assert unasked == []
+
+
+def test_what_ci_runs_ends_with_how_long_each_step_took_and_which_tests_failed(tmp_path: Path) -> None:
+    """Where a step fails the others are run, too."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    for name, text in (("make", MAKE), ("python3.13", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o700)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(
+        ["bash", tmp_path / ".ci" / "run"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    closing = (
+        r"--- style and types: \d+ s, ended with 0\n"
+        r"--- all tests: \d+ s, ended with 2\n"
+        r"FAILED tests/test_a\.py::test_b - assert 1\n"
+        r"1 failed, 2 passed in 2\.00s \(0:00:02\)\n"
+        r"--- quick tests on Python 3\.13: \d+ s, ended with 0\n"
+        r"3 passed, 1 deselected in 1\.00s\n\Z"
+    )
+    assert re.search(closing, ended.stdout), ended.stdout

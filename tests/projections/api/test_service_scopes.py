@@ -333,10 +333,9 @@ def test_a_table_as_a_file_is_under_the_scope_of_its_page_and_written_down(
     assert {told.path for told in links.values()} >= {"/", "/boards/{board}", "/subjects/{kind}/{id}/differences"}
     hidden = bearer(keeping, (LEVELS, EXPLANATIONS))
     without = {scope: bearer(keeping, tuple(other for other in SCOPES if other != scope)) for scope in SCOPES}
-    for link in links:
-        assert told_in(client.get(link, headers=hidden).content, link, disputed) == [], link
-    for link in one_of_each_form(links):
+    for link in one_of_each_form(links) if SOAK == 1 else links:
         told = links[link]
+        assert told_in(client.get(link, headers=hidden).content, link, disputed) == [], link
         assert client.get(link, headers=without[told.scope]).status_code == 403, link
         before = last_noted(keeping)
         assert client.get(link, headers=headers).status_code == 200, link
