@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LEVELS: Final = "v1_levels"
 FILE_ROWS: Final = 500_000
 """A part of more rows is several files."""
+ONE_FILE_ROWS: Final = 20_000
+"""So few rows stand in one file, whatever their dates: hundreds of small files would be read slowly."""
 RANGE_ROWS: Final = 100_000
 """So many levels stand together at most: more than a subject has."""
 DATES: Final = ("from_at", "month", "day", "period")
@@ -35,7 +37,7 @@ def parts_of(tables: Iterable["pa.Table"], schema: "pa.Schema") -> Iterator[File
 
     table = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
     dated = next((name for name in DATES if name in schema.names), None)
-    if dated is None or not table.num_rows:
+    if dated is None or table.num_rows <= ONE_FILE_ROWS:
         yield from _cut({}, table)
         return
     keys = {name: table[name] for name in ("scheme",) if name in schema.names} | {"month": _months(table[dated])}

@@ -85,13 +85,15 @@ def test_what_is_exported_in_steps_is_what_the_views_show(
 ) -> None:
     """Increments at random moments, and a copy that takes over what their manifests tell of changes."""
     monkeypatch.setattr(parts, "RANGE_ROWS", 4)
+    monkeypatch.setattr(parts, "ONE_FILE_ROWS", 5)
     create_store(str(tmp_path / "ledger.db"))
     with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as opened:
         _kept_up(opened, tmp_path, seed, 140 if SOAK == 1 else 1_000)
 
 
 @pytest.mark.slow
-def test_the_same_on_both_databases(views: Views, tmp_path: Path) -> None:
+def test_the_same_on_both_databases(views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "ONE_FILE_ROWS", 0)
     _kept_up(views, tmp_path, 5, 50)
 
 
@@ -128,6 +130,7 @@ def test_only_ranges_and_months_that_changed_are_written(
     demo: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "RANGE_ROWS", 3)
+    monkeypatch.setattr(parts, "ONE_FILE_ROWS", 10)
     place = tmp_path / "out"
     exported(demo, place)
     with demo.moving() as connection:
