@@ -240,6 +240,11 @@ ENTRIES: Final = {
         "projections.commands.doctor",
         "Look at the installation of a ledger part by part, and say what to do about what is not as it should be.",
     ),
+    "upgrade": Entry(
+        OPERATE,
+        "projections.commands.keep",
+        "Bring a ledger of an earlier version, and its views, up to this one; the same command goes on after a kill.",
+    ),
     "config": Entry(
         OPERATE,
         "projections.commands.shell",

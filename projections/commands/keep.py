@@ -165,6 +165,34 @@ def restore(backup: Path, into: str, format_: str, lang: str) -> None:
     checks_text.print_restored(into, result, lang, as_json=format_ == "json")
 
 
+@command("upgrade", "levelbook upgrade --dry-run")
+@click.option("--dry-run", is_flag=True, help="Tell what there is to do, and change nothing.")
+@click.option("--ledger-only", is_flag=True, help="Leave the views: where on PostgreSQL another role owns them.")
+@click.option("--sample", type=click.IntRange(0), default=100, show_default=True, help="Subjects of a kind to replay.")
+@language_option
+@segments_option
+@store_options
+def upgrade(
+    dry_run: bool, ledger_only: bool, sample: int, segments: Path | None, store: str, format_: str, lang: str
+) -> None:
+    """Bring a ledger of an earlier version, and its views, up to this one; the same command goes on after a kill.
+
+    No record changes: missing tables, indexes and chains of keys are added. Views of an earlier form are removed, and
+    made and proved anew; meanwhile there are none. Stop 'follow' and 'serve' before, and make a backup.
+    """
+    from projections.projector.rebuild import Asked
+    from projections.upkeep.upgrade import needed
+    from projections.upkeep.upgrade import upgrade as run
+
+    as_json = format_ == "json"
+    with open_at(store) as opened:
+        found = needed(opened, ledger_only=ledger_only)
+        if not dry_run:
+            with phases("events", phases_in(lang)) as told:
+                run(opened, found, Asked(sample=sample, segments=segments), told)
+        checks_text.print_needed(found, lang, done=not dry_run, as_json=as_json)
+
+
 @command("checkpoint", "levelbook checkpoint > latest.checkpoint")
 @clock_option
 @language_option

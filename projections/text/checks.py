@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from projections.projector.verify import Derived, Outcome
     from projections.upkeep.left_out import LeftOut
+    from projections.upkeep.upgrade import Needed
     from replay.columnar.seal import Sealed
     from replay.integrity.backup import BackedUp
     from replay.integrity.backup_folder import InFolder
@@ -173,6 +174,32 @@ def print_restored(into: str, result: "Restored", language: str, *, as_json: boo
     if result.seals_unchecked is not None:
         click.echo(words.checks("seals_unchecked", why=result.seals_unchecked))
     click.echo(words.checks("not_restored"))
+
+
+def print_needed(found: "Needed", language: str, *, done: bool, as_json: bool) -> None:
+    """What an upgrade has done, or would do."""
+    ledger = found.ledger
+    if as_json:
+        told: dict[str, Any] = {"done": done, **ledger._asdict(), "older_form": found.older_form}
+        told |= {"candidates": found.candidates, "views": found.views, "stays_older": found.stays_older}
+        print_json(told)
+        return
+    words = words_in(language)
+    listed = {
+        "lacked_tables": ledger.tables and {"names": words.listed(ledger.tables)},
+        "lacked_indexes": ledger.indexes and {"names": words.listed(ledger.indexes)},
+        "lacked_chains": ledger.unchained and {"count": ledger.unchained},
+        "older_views": found.views and found.older_form is not None and {"form": found.older_form},
+        "begun_views": found.views and found.older_form is None and {"form": 0},
+        "older_candidates": found.views and found.candidates and {"count": found.candidates},
+    }
+    said = [words.checks(key, **values) for key, values in listed.items() if isinstance(values, dict)]
+    for line in said:
+        click.echo(words.checks("upgraded" if done else "to_upgrade", what=line))
+    if found.stays_older:
+        click.echo(words.checks("stays_older"))
+    elif not said:
+        click.echo(words.checks("up_to_date"))
 
 
 def print_checkpoint(made: "MadeCheckpoint", language: str, *, as_json: bool) -> None:

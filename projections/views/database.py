@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, Table, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Table, insert, inspect, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.policy import policy_of
@@ -115,6 +115,20 @@ class Views:
 
     def _failures_named(self) -> AbstractContextManager[None]:
         return failures_named(partial(_failure, self.store.name))
+
+    def form(self) -> int:
+        """Of which form they are. Raises UsageError where they are of another ledger."""
+        with self.reading() as connection:
+            columns = {column["name"] for column in inspect(connection).get_columns("about", schema=self.schema)}
+            ledger, form = connection.execute(select(self.about.c.ledger, self.about.c.format)).one()
+            if "feed" in columns:
+                self.feed = connection.execute(select(self.about.c.feed)).scalar_one()
+        if ledger != self.store.identity.id:
+            raise UsageError(
+                f"the views beside {self.store.name} are of another ledger; remove {self.place},"
+                " then 'levelbook rebuild'"
+            )
+        return int(form)
 
     def tables(self, build: int) -> Tables:
         return tables_of(build, self.schema)
@@ -300,18 +314,7 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
     """
     if not make and not has_views(store):
         raise UsageError(f"{store.name} has no views yet; 'levelbook rebuild' makes them")
-    if isinstance(store, SqliteStore):
-        path = views_path(store)
-        if make:
-            make_private(path, store.path)
-        mode = examining_mode(path) if only_read else "rw"
-        pragmas = _READING_PRAGMAS if only_read else _PRAGMAS
-        engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas, mode=mode)
-        views = Views(store, engine, None, path, mode=mode)
-    else:
-        assert isinstance(store, PostgresStore)
-        engine = postgres_engine(store.location, application="levelbook-views", busy_seconds=BUSY_SECONDS)
-        views = Views(store, engine, POSTGRES_SCHEMA, None)
+    views = open_place(store, make=make, only_read=only_read)
     try:
         with views._failures_named():
             _check(views, make)
@@ -321,8 +324,22 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
     return views
 
 
+def open_place(store: Store, *, make: bool = False, only_read: bool = False) -> Views:
+    """Whatever lies where the views of a ledger do, of any form; nobody has looked at it."""
+    if isinstance(store, SqliteStore):
+        path = views_path(store)
+        if make:
+            make_private(path, store.path)
+        mode = examining_mode(path) if only_read else "rw"
+        pragmas = _READING_PRAGMAS if only_read else _PRAGMAS
+        engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas, mode=mode)
+        return Views(store, engine, None, path, mode=mode)
+    assert isinstance(store, PostgresStore)
+    engine = postgres_engine(store.location, application="levelbook-views", busy_seconds=BUSY_SECONDS)
+    return Views(store, engine, POSTGRES_SCHEMA, None)
+
+
 def _check(views: Views, make: bool) -> None:
-    about = views.about
     with views._engine.connect() as connection:
         there = inspect(connection).has_table("about", schema=views.schema)
     if not there and not make:
@@ -337,26 +354,22 @@ def _check(views: Views, make: bool) -> None:
             else:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({RIGHTS['making']})"))
                 make_schema(connection, views.schema)
-            about.metadata.create_all(connection)
-            row: Row[Any] | None = connection.execute(select(about)).first()
-            if row is None:
-                ledger, feed = views.store.identity.id, secrets.token_hex(FEED_BYTES)
-                connection.execute(insert(about).values(one=1, ledger=ledger, format=FORMAT, feed=feed))
+            make_place(views, connection)
             connection.commit()
-    with views.reading() as connection:
-        columns = {column["name"] for column in inspect(connection).get_columns("about", schema=views.schema)}
-        ledger, form = connection.execute(select(about.c.ledger, about.c.format)).one()
-        if "feed" in columns:
-            views.feed = connection.execute(select(about.c.feed)).scalar_one()
-    if ledger != views.store.identity.id:
-        raise UsageError(
-            f"the views beside {views.store.name} are of another ledger; remove {views.place}, then 'levelbook rebuild'"
-        )
+    form = views.form()
     if form != FORMAT:
-        raise UsageError(
-            f"the views of {views.store.name} have form {form}, this levelbook moves form {FORMAT};"
-            f" remove {views.place}, then 'levelbook rebuild'"
-        )
+        what = "'levelbook upgrade' makes them anew" if form < FORMAT else "use the levelbook that made them"
+        found = f"the views of {views.store.name} have form {form}"
+        raise UsageError(f"{found}, this levelbook moves form {FORMAT}; {what}")
+
+
+def make_place(views: Views, connection: Connection) -> None:
+    """The empty tables that tell of builds, unless they are there, for the ledger beside them."""
+    about = views.about
+    about.metadata.create_all(connection)
+    if connection.execute(select(about)).first() is None:
+        ledger, feed = views.store.identity.id, secrets.token_hex(FEED_BYTES)
+        connection.execute(insert(about).values(one=1, ledger=ledger, format=FORMAT, feed=feed))
 
 
 def make_schema(connection: Connection, schema: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from replay.schema.triggers import POSTGRES_GUARDS, SQLITE_GUARDS
-from replay.schema.versions import LATER_INDEXES, LATER_TABLES
+from replay.schema.versions import ERASURES_DUE, LATER_CHECKS, LATER_INDEXES, LATER_TABLES
 
 
 class NamedObject(NamedTuple):
@@ -68,9 +68,24 @@ def definition_problems(found: Definitions, expected: Definitions) -> list[str]:
     ]
 
 
+def as_first_made(found: Definitions, expected: Definitions) -> Definitions:
+    """What is expected of a store of version 1: the first of them did not hold records to LATER_CHECKS."""
+    table, checks = NamedObject("table", "records", "records"), [f"CHECK ({check})" for check in LATER_CHECKS]
+    without = expected[table]
+    for check in checks:
+        without = without.replace(f", {check}", "")
+    plain = {check.replace("(", "").replace(")", "") for check in checks}
+    kept = {
+        named: definition
+        for named, definition in expected.items()
+        if named in found or (named.kind, named.table) != ("constraint", "records") or definition not in plain
+    }
+    return kept | ({table: without} if found.get(table) == without else {})
+
+
 def _may_be_missing(named: NamedObject, found: Definitions) -> bool:
     """Whether stores of earlier versions lack it: an index, or a table with all that belongs to it."""
-    if named.table in LATER_TABLES:
+    if named.table in (ERASURES_DUE, *LATER_TABLES):
         return NamedObject("table", named.table, named.table) not in found
     return named.name in LATER_INDEXES
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import psycopg
 
-from replay.schema.definitions import definition_problems
+from replay.schema.definitions import as_first_made, definition_problems
 from replay.schema.postgres_catalog import catalog, expected_guards, expected_tables
 from replay.schema.tables import AccessPath, paths, tables
 from replay.schema.triggers import POSTGRES_GUARDS, POSTGRES_REFUSAL
-from replay.schema.versions import LATER_TABLES
+from replay.schema.versions import LATER_TABLES, ONE_ALIAS_EVERYWHERE
 
 SCHEMA: Final = "levelbook"
 SEED_BITS: Final = 62
@@ -36,7 +36,8 @@ _BY_INDEX: Final = frozenset({"enable_indexscan", "enable_indexonlyscan"})
 def definitions_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str]:
     """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     guards = expected_guards(POSTGRES_GUARDS, "refuse_change", POSTGRES_REFUSAL, SCHEMA)
-    return definition_problems(catalog(connection, SCHEMA), expected_tables(tables(version), SCHEMA) | guards)
+    found, expected = catalog(connection, SCHEMA), expected_tables(tables(version), SCHEMA) | guards
+    return definition_problems(found, as_first_made(found, expected) if version == ONE_ALIAS_EVERYWHERE else expected)
 
 
 def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str]:

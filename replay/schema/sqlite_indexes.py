@@ -6,8 +6,15 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from replay.schema.definitions import SQLITE_SQL, definition_problems, made_in_sqlite, sqlite_definitions
+from replay.schema.definitions import (
+    SQLITE_SQL,
+    as_first_made,
+    definition_problems,
+    made_in_sqlite,
+    sqlite_definitions,
+)
 from replay.schema.tables import AccessPath, paths, sqlite_statements
+from replay.schema.versions import ONE_ALIAS_EVERYWHERE
 
 SHOWN_MAX: Final = 5
 
@@ -15,7 +22,8 @@ SHOWN_MAX: Final = 5
 def definitions_differ(connection: sqlite3.Connection, version: int) -> list[str]:
     """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     found = sqlite_definitions(connection.execute(SQLITE_SQL))
-    return definition_problems(found, made_in_sqlite(sqlite_statements(version)))
+    expected = made_in_sqlite(sqlite_statements(version))
+    return definition_problems(found, as_first_made(found, expected) if version == ONE_ALIAS_EVERYWHERE else expected)
 
 
 def rows_differ(connection: sqlite3.Connection) -> list[str]:

@@ -217,12 +217,16 @@ class Transaction(Readable):
         may not.
         """
         missing = [name for name in LATER_TABLES if not self.has_table(name)]
-        if missing:
-            self._make_tables(missing)
+        self.make_tables(missing)
+
+    def make_tables(self, names: Sequence[str]) -> None:
+        """Make some tables that stores of earlier versions lack. Raises StoreError where this role may not."""
+        if names:
+            self._make_tables(names)
 
     @abstractmethod
     def _make_tables(self, names: Sequence[str]) -> None:
-        """Make some of LATER_TABLES."""
+        """Make tables by their names."""
 
     @abstractmethod
     def may_erase(self) -> bool:
@@ -427,6 +431,14 @@ def not_kept(found: str) -> StoreError:
     return StoreError(
         f"the database does not do what it was told: {found}. Nothing of this was recorded; a trigger or rule stands on"
         " a table of the store: 'levelbook verify' names it. Remove it, then try again"
+    )
+
+
+def lacks_table(name: str, text: str) -> StoreError:
+    """The error where a store has no table of a name, as a database says it in `text`."""
+    return StoreError(
+        f"{name} lacks a table ({text}): where an earlier version made it, 'levelbook upgrade' adds what is missing;"
+        " else 'levelbook verify' names it"
     )
 
 

@@ -24,6 +24,7 @@ from replay.store.base import (
     checkpoint_running,
     identity_of,
     identity_row,
+    lacks_table,
     new_identity,
 )
 from replay.store.beside import first_line
@@ -390,4 +391,6 @@ def _failure(name: str, error: psycopg.Error) -> StoreError:
         return StoreError(
             f"{name} was held by another process for {LOCK_SECONDS} s: nothing more was recorded; try again"
         )
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return lacks_table(name, first_line(error))
     return StoreError(f"{name} cannot be used: {first_line(error)}")

@@ -24,6 +24,7 @@ from replay.store.base import (
     checkpoint_running,
     identity_of,
     identity_row,
+    lacks_table,
     new_identity,
 )
 from replay.store.beside import (
@@ -409,4 +410,6 @@ def _failure(name: str, error: sqlite3.Error) -> StoreError | UsageError:
         return StoreError(
             f"{name} was held by another process for {BUSY_SECONDS} s: nothing more was recorded; try again"
         )
+    if "no such table" in text:
+        return lacks_table(name, text)
     return StoreError(f"{name} cannot be used: {text}")

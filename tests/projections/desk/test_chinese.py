@@ -166,6 +166,7 @@ ASKED = (
     "retry",
     "backup copy.db",
     "backup --to . --keep 1",
+    "upgrade",
     "erase-buyer --due",
     "token list",
     "accesses",

@@ -1,0 +1,1 @@
+"""What keeps an installation: upgrades of ledgers that earlier versions made."""
