@@ -18,6 +18,8 @@ from domain.limits import INTEGER_DIGITS_MAX, NESTING_MAX
 from domain.texts import invisible_character
 
 STATUSES: Final = ("published", "reposted", "assumed")
+HASH_SHOWN: Final = 12
+"""So many digits of a hash tell revisions apart for people."""
 _TOO_EXACT: Final = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{7}")
 _DAY: Final = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -67,7 +69,7 @@ class Policy:
     @property
     def revision(self) -> str:
         """As a revision is named: ID@HASH, the hash shortened."""
-        return f"{self.id}@{self.hash[:12]}"
+        return f"{self.id}@{self.hash[:HASH_SHOWN]}"
 
     @property
     def assumed(self) -> list[str]:

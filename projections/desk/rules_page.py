@@ -8,10 +8,11 @@ from marshmallow import Schema
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.policy import HASH_SHOWN
 from projections.api.boards import rules_beside
 from projections.api.operations import reading_of
 from projections.desk.framing.page import Asked, Page, PageLanguageQuery
-from projections.desk.framing.rendering import HASH_SHOWN, rendered
+from projections.desk.framing.rendering import rendered
 from projections.http.parameters import SCHEME_NAMES, WHEN, RulesPath, instant, text
 from projections.http.scopes import LEVELS
 from replay.answers.rules import differs

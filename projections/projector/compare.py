@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, and_, or_, select
 
+from domain.policy import HASH_SHOWN
 from projections.views.database import Build
 from projections.views.tables import Tables
 
@@ -59,7 +60,7 @@ def _reason(
     if aside:
         return SET_ASIDE, "the live view had set the subject aside"
     if before is not None and after is not None and before["policy_hash"] != after["policy_hash"]:
-        names = [f"{row['policy']}@{row['policy_hash'][:12]}" for row in (before, after)]
+        names = [f"{row['policy']}@{row['policy_hash'][:HASH_SHOWN]}" for row in (before, after)]
         return POLICY, f"judged by {names[1]}, not {names[0]}"
     if old_program != new_program:
         return PROGRAM, f"worked out by levelbook {new_program}; the live view was begun by {old_program}"

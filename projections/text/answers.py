@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from domain.policy import HASH_SHOWN
 from projections.text.output import print_json
 from projections.text.schemes.ahead.registry import ahead_lines
 from projections.text.schemes.registry import evaluation_lines, own_lines
@@ -130,11 +131,12 @@ def diff_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
 
 def _asked_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     """What makes a replay the same for ever, and what in it nobody published."""
-    policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
+    policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:HASH_SHOWN]}")
     yield f"  {policy}" + ("" if found["in_force"] else words("because", named=words("reconstruction")))
     if len(found["policies"]) > 1:
         names = words.listed(
-            f"{words.code('scheme', item['scheme'])} {item['id']}@{item['hash'][:12]}" for item in found["policies"]
+            f"{words.code('scheme', item['scheme'])} {item['id']}@{item['hash'][:HASH_SHOWN]}"
+            for item in found["policies"]
         )
         yield "  " + words("versions", names=names)
     yield "  " + words("clocks", **found)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from domain.policy import HASH_SHOWN
 from projections.text.answers import diff_lines, explain_lines
 from projections.text.words import Words
 
@@ -74,7 +75,7 @@ def _decided_lines(found: dict[str, Any], words: Words) -> Iterator[str]:
     yield words.standing(decided)
     yield words.appeal("run", **decided)
     yield words.appeal("decided_at", **decided)
-    yield words("policy", policy=f"{decided['policy']}@{decided['policy_hash'][:12]}")
+    yield words("policy", policy=f"{decided['policy']}@{decided['policy_hash'][:HASH_SHOWN]}")
     reproduced = decided["outcome"] == "reproduced"
     yield (
         words.appeal("reproduced")

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from domain.policy import HASH_SHOWN
+
 if TYPE_CHECKING:
     from projections.text.words import Words
     from replay.decisions.decide import RunOutcome
@@ -20,7 +22,7 @@ def print_board(found: dict[str, Any], language: str, *, as_json: bool) -> None:
     words = Words(language, {})
     names = {"board": words.code("board", found["board"]), "ranks_by": words.code("figure", found["ranks_by"])}
     click.echo(words.decision("board", **found | names))
-    policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:12]}")
+    policy = words("policy", policy=f"{found['policy']}@{found['policy_hash'][:HASH_SHOWN]}")
     click.echo(f"  {policy}" + ("" if found["in_force"] else words("because", named=words("reconstruction"))))
     click.echo(f"  {words('clocks', **found)}")
     if found["asked_known_at"] is not None:
@@ -75,7 +77,7 @@ def print_decisions(found: list[dict[str, Any]], language: str, *, as_json: bool
     words = Words(language, {})
     for item in found:
         since = "" if item["as_decided"] else words.decision("decided_again")
-        policy = f"{item['policy']}@{item['policy_hash'][:12]}"
+        policy = f"{item['policy']}@{item['policy_hash'][:HASH_SHOWN]}"
         scheme = words.code_beside("scheme", item["scheme"])
         standing = decided_text(item["scheme"], item, words)
         told = item | {"scheme": scheme, "policy": policy, "standing": standing, "since": since}

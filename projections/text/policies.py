@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import click
 
+from domain.policy import HASH_SHOWN
 from projections.terminal.tables import LEFT, Column, print_table
 from projections.text.output import print_json
 from projections.text.words import Words
 from replay.answers.rules import differs
 
-HASH_SHOWN: Final = 12
 _OF_OTHER: Final = "- "
 _OF_SHOWN: Final = "+ "
 _OF_BOTH: Final = "  "
@@ -26,7 +26,7 @@ def print_policies(found: list[dict[str, Any]], language: str, *, as_json: bool)
     for policy in found:
         told = {
             "scheme": words.code_beside("scheme", policy["scheme"]),
-            "policy": f"{policy['id']}@{policy['hash'][:12]}",
+            "policy": f"{policy['id']}@{policy['hash'][:HASH_SHOWN]}",
             "in_force_from": policy["in_force_from"],
             "adopted": "".join(_adoptions(policy, words)),
             "unused": "" if policy["used"] else words.policies("unused"),

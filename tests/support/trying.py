@@ -68,7 +68,7 @@ def position_at(store: Store, instant: int) -> int:
     return int(next(iter(store._query("SELECT count(*) FROM records WHERE recorded_at <= ?", (instant,))))[0])
 
 
-def replayed(store: Store, scheme: Scheme, month: int, choice: Choice, position: int) -> dict[str, Replay]:
+def replays_of(store: Store, scheme: Scheme, month: int, choice: Choice, position: int) -> dict[str, Replay]:
     """By subject, its own replay."""
     moment = Moment(as_of_of(scheme, month), 0, position)
     subjects = [

@@ -16,7 +16,7 @@ def until(known: Iterable[Event], as_of: int) -> list[Event]:
     return [event for event in known if event.occurred_at <= as_of or event.type in CORRECTION_TYPES]
 
 
-def assert_proved(way: Way, lay: Lay, begins: int, before: int) -> None:
+def assert_way_proved(way: Way, lay: Lay, begins: int, before: int) -> None:
     """That a way does what it says: from `begins` on its events lie, and `before` it the level is not reached."""
     assert all(event.occurred_at >= begins for event in way.events)
     assert reaches(lay(way.events, way.reached_at), way.level), "it reaches the level"

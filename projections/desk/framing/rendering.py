@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from domain.calendar import month_text, shanghai_text
 from domain.languages import LANGUAGES
-from domain.policy import Policy
+from domain.policy import HASH_SHOWN, Policy
 from domain.rules.comparison import decimal_text
 from domain.version import PROGRAM_VERSION
 from projections.desk.exporting.files import exported
@@ -36,7 +36,6 @@ from replay.schemes.registry import scheme_of
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)\+08:00")
 _VARIABLE: Final = re.compile(r"--([a-z-]+): ([^;]+);")
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
-HASH_SHOWN: Final = 12
 OK: Final = 200
 _MONTH_SECONDS: Final = 30 * 86_400
 

@@ -8,6 +8,7 @@ from projections.desk.framing.language import DeskWords, words_of
 from projections.desk.framing.rendering import in_ascii, style_sheet, templates
 from projections.text.lab.trials import LIMIT_COLUMNS, command_of, group_name, level_names_in, percent_text
 from projections.text.words import Words
+from replay.lab.report import RANKED_FROM
 
 _SECTIONS: Final = ("parameters", "result", "hindsight", "sensitivity", "check")
 """Those that a report may lack are left out with it."""
@@ -33,6 +34,7 @@ def scope_of(report: dict[str, Any], t: DeskWords) -> dict[str, Any]:
         "stand": lambda found: _stand(found, words),
         "group": lambda name, by: group_name(name, by, words),
         "limit_columns": LIMIT_COLUMNS,
+        "ranked_from": RANKED_FROM,
         "percent": percent_text,
         "value": lambda found: (
             t.shared.trial("no_parameter") if found is None else json.dumps(found, ensure_ascii=False)

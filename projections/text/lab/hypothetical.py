@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from domain.policy import HASH_SHOWN
 from projections.text.output import print_json
 from projections.text.schemes.ahead.parts import Remark, Section
 from projections.text.words import Words
@@ -61,7 +62,7 @@ def _headline(found: dict[str, Any], what: str, words: Words) -> str:
 
 
 def _end_lines(end: dict[str, Any], words: Words) -> Iterator[str]:
-    yield words.hypothetical("as_of", as_of=end["as_of"], policy=f"{end['policy']}@{end['policy_hash'][:12]}")
+    yield words.hypothetical("as_of", as_of=end["as_of"], policy=f"{end['policy']}@{end['policy_hash'][:HASH_SHOWN]}")
     effective = end["effective"]
     key = "effective" if effective["since"] is not None else "effective_never"
     yield words.hypothetical(key, standing=words.standing(effective), since=effective["since"])

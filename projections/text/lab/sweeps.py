@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from domain.policy import HASH_SHOWN
 from projections.terminal.tables import LEFT, RIGHT, print_table
 from projections.text.output import print_json
 from projections.text.sheets import own
@@ -31,7 +32,7 @@ def print_sweep(found: dict[str, Any], language: str, form: str) -> None:
 
 def _print_text(found: dict[str, Any], words: Words) -> None:
     policy = found["policy"]
-    told = found | {"policy": f"{policy['id']}@{policy['hash'][:12]}"}
+    told = found | {"policy": f"{policy['id']}@{policy['hash'][:HASH_SHOWN]}"}
     click.echo(words.trial("sweep_heading", **told | {"scheme": words.code_beside("scheme", found["scheme"])}))
     if found["interrupted"]:
         click.echo(words.trial("sweep_interrupted", **found))

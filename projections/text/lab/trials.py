@@ -6,13 +6,12 @@ from typing import Any, Final
 
 import click
 
+from domain.policy import HASH_SHOWN
 from projections.terminal.tables import LEFT, RIGHT, Column, print_table
 from projections.text.output import print_json
 from projections.text.words import Words
 
-HASH_SHOWN: Final = 12
 ROWS_SHOWN: Final = 20
-RANKED_FROM: Final = 30
 LIMIT_COLUMNS: Final = ("higher", "lower", "gained", "lost", "same")
 
 
@@ -174,6 +173,8 @@ def _print_months(result: dict[str, Any], words: Words) -> None:
 
 
 def _print_groups(grouping: dict[str, Any], words: Words) -> None:
+    from replay.lab.report import RANKED_FROM
+
     click.echo(f"\n{words.trial('groups', by=words.code('grouping', grouping['by']))}")
     columns = (LEFT, RIGHT, RIGHT, RIGHT, RIGHT)
     for is_ranked in (True, False):

@@ -403,3 +403,9 @@ def test_any_day_of_a_tier_can_be_asked_on_the_page_and_of_the_service(client: T
     assert refused.status_code == 400 and "does not exist in the calendar" in refused.text
     months = client.get(f"/v1{TEA_HOUSE}/explanation?day=2022-09-10")
     assert months.status_code == 400 and "not evaluated by the day" in months.text
+
+
+def test_a_level_that_an_event_tells_bears_its_name(client: TestClient) -> None:
+    (announced,) = rows_of(page(client, "/events/220?lang=zh"), "bronze-2")
+    assert "铜Lv2 bronze-2" in announced
+    client.cookies.clear()

@@ -127,6 +127,8 @@ def test_a_report_as_a_page_and_its_tables_as_files(client: TestClient, folder: 
     rows = list(csv.DictReader(StringIO(client.get(sheet, headers=HTML).text)))
     assert [int(row["cells"]) for row in rows] == [cell["cells"] for cell in whole["result"]["matrix"]]
     tables = [link for link in links if "/table/" in link]
+    named = re.findall(r"<dt>([^<]+)</dt><dd><p class=\"hint files\">", page.text)
+    assert len({*named}) == 7, "each table is named beside its links"
     assert len(tables) == 14 and any("verdict-counts.csv" in link for link in tables)
     for link in tables:
         assert client.get(link, headers=HTML).status_code == 200, link

@@ -25,7 +25,7 @@ from replay.schemes.registry import SCHEMES, Scheme
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import event
-from tests.support.trying import ALL, BEGINS, IDS, MONTHS, Tried, known_by, position_at, replayed, tried
+from tests.support.trying import ALL, BEGINS, IDS, MONTHS, Tried, known_by, position_at, replays_of, tried
 from tests.worlds.merchant_reputation import with_values
 from tests.worlds.trials import folder_of, late_ledger, learn
 
@@ -69,7 +69,7 @@ def test_a_step_is_a_trial_of_its_own(
         assert found is not None and result.thresholds
         last, number = MONTHS[-1], 0
         position = position_at(ledger, known_by(scheme, last))
-        replays = replayed(ledger, scheme, last, made.after, position)
+        replays = replays_of(ledger, scheme, last, made.after, position)
         out = scheme.undecided | scheme.replay.unmeasured
         judged = [replay for replay in replays.values() if replay.standing().state not in out]
         for place, threshold in enumerate(result.thresholds):
@@ -87,7 +87,7 @@ def test_a_step_is_a_trial_of_its_own(
                     continue
                 number += 1
                 choice = with_candidate(made, other, tmp_path / f"step-{seed}-{number}")
-                stepped = replayed(ledger, scheme, last, choice, position)
+                stepped = replays_of(ledger, scheme, last, choice, position)
                 ways = Counter(way_between(replays[name], stepped[name]) for name in replays)
                 del ways[SAME]
                 assert {move: n for (at, to, move), n in found.moving.items() if (at, to) == (place, way)} == ways

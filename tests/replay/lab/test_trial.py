@@ -31,7 +31,7 @@ from tests.support.trying import (
     Tried,
     known_by,
     position_at,
-    replayed,
+    replays_of,
     stand_of,
     tried,
 )
@@ -58,8 +58,8 @@ def cells_of(tally: Tally, period: int) -> Counter[tuple[Stand, Stand]]:
 def check_month(store: Store, made: Tried, tally: Tally, period: int, position: int) -> int:
     """Holds one month's cells, verdicts and benefits against single replays; how many subjects move in it."""
     month = MONTHS[period]
-    before = replayed(store, made.scheme, month, made.before, position)
-    after = replayed(store, made.scheme, month, made.after, position)
+    before = replays_of(store, made.scheme, month, made.before, position)
+    after = replays_of(store, made.scheme, month, made.after, position)
     pairs = [(stand_of(before[name]), stand_of(after[name])) for name in before]
     decided = [pair for pair in pairs if not {pair[0][0], pair[1][0]} <= made.scheme.undecided]
     assert cells_of(tally, period) == Counter(decided)

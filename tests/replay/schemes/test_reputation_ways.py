@@ -26,7 +26,7 @@ from tests import ROOT
 from tests.conftest import SOAK
 from tests.oracles.merchant_reputation import reputation
 from tests.support.hypothetical import laid, reaches
-from tests.support.ways import assert_proved, first_reached, until
+from tests.support.ways import assert_way_proved, first_reached, until
 from tests.worlds.merchant_reputation import (
     NOV,
     OCT,
@@ -132,7 +132,7 @@ def assert_all_proved(replay: ReputationReplay, found: Ways) -> None:
     begins = replay.moment.as_of + MINUTE_MICROS
     for way in found.ways:
         assert way.level == found.next_level and not reaches(replay, way.level)
-        assert_proved(way, lambda events, at: then(replay, events, at), begins, way.reached_at - 1)
+        assert_way_proved(way, lambda events, at: then(replay, events, at), begins, way.reached_at - 1)
         level = then(replay, way.events, way.reached_at).standing().level
         assert by_the_oracle(replay, way.events, way.reached_at) == level
         assert_effective(replay, way)

@@ -22,7 +22,7 @@ from replay.schemes.merchant_tier.ways import FAST_UPGRADE, ORDERS_AND_REVIEWS, 
 from tests.conftest import SOAK
 from tests.oracles.merchant_tier import tier
 from tests.support.hypothetical import laid, reaches
-from tests.support.ways import assert_proved, until
+from tests.support.ways import assert_way_proved, until
 from tests.worlds.merchant_reputation import as_the_oracle_reads, with_values
 from tests.worlds.merchant_tier import BEGIN, LEVELS, ODD, SHIPPED, SMALL, SUBJECT, world_of
 
@@ -94,7 +94,7 @@ def assert_all_proved(replay: TierReplay, found: Ways) -> None:
     for way in found.ways:
         assert way.level == found.next_level and not reaches(replay, way.level)
         assert end_of(day_of(way.reached_at)) == way.reached_at
-        assert_proved(way, lambda events, at: then(replay, events, at), begins, way.reached_at - DAY_MICROS)
+        assert_way_proved(way, lambda events, at: then(replay, events, at), begins, way.reached_at - DAY_MICROS)
         assert not reaches(then(replay, way.events, way.reached_at - 1), way.level)
         level = then(replay, way.events, way.reached_at).standing().level
         if len(way.events) < 200:

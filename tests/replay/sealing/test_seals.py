@@ -51,7 +51,7 @@ def assert_as_specified(store: Store, seal: Seal) -> None:
     assert seal.record == records(store)[seal.position - 1] and seal.size < seal.position
 
 
-def assert_proved(store: Store, seal: Seal) -> None:
+def assert_seal_proved(store: Store, seal: Seal) -> None:
     """Every key that the ledger ever has is proved by a seal: present as it was then, or absent."""
     then = oracle_heads(records(store)[: seal.size])
     for key in (*oracle_heads(records(store)), "stream merchant/nobody", "bindings nobody"):
@@ -77,7 +77,7 @@ def test_every_seal_of_a_random_ledger_says_and_proves_what_is_specified(
     for seal in made:
         assert_as_specified(store, seal)
         assert seal_at(store, seal.position) == seal
-        assert_proved(store, seal)
+        assert_seal_proved(store, seal)
 
 
 def test_records_and_growth_are_proved_at_every_size(store: Store, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_what_is_recorded_while_a_seal_is_made_stands_below_it_and_is_not_sealed
     assert again.size == seal.position
     for found in (seal, again):
         assert_as_specified(store, found)
-        assert_proved(store, found)
+        assert_seal_proved(store, found)
 
 
 @pytest.mark.parametrize("without", [(), ("log_tree", "heads", "head_buckets", "checkpoints", "cosignatures")])

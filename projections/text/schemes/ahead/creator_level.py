@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from domain.creator_level.rule import SCHEME
+from domain.policy import HASH_SHOWN
 from projections.text.schemes.ahead.parts import (
     Found,
     Remark,
@@ -57,7 +58,7 @@ def _preview(preview: Found, words: Words) -> Iterator[Section]:
     policy, present = preview["policy"], preview["present"]
     levels = words.ahead("preview_levels", present=words.standing(present), expected=words.standing(preview))
     starts = words.ahead("preview_starts", policy=policy, at=words.date(preview["takes_effect"]))
-    versions = f"{policy}@{preview['policy_hash'][:12]}", present["policy"]
+    versions = f"{policy}@{preview['policy_hash'][:HASH_SHOWN]}", present["policy"]
     told = words.ahead("preview_rules", scheme=SCHEME, policy=policy, against=present["policy"])
     rules = Remark(told, rules=versions)
     yield Section(words.ahead("preview"), [Remark(starts), Remark(levels), rules])
