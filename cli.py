@@ -245,6 +245,11 @@ ENTRIES: Final = {
         "projections.commands.keep",
         "Bring a ledger of an earlier version, and its views, up to this one; the same command goes on after a kill.",
     ),
+    "grants": Entry(
+        OPERATE,
+        "projections.commands.grants",
+        "Print the SQL that gives roles of PostgreSQL the rights on a ledger that their tasks need, and no more.",
+    ),
     "config": Entry(
         OPERATE,
         "projections.commands.shell",

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from projections.projector.verify import Derived, Outcome
     from projections.upkeep.left_out import LeftOut
-    from projections.upkeep.upgrade import Needed
+    from projections.upkeep.upgrade import ToUpgrade
     from replay.columnar.seal import Sealed
     from replay.integrity.backup import BackedUp
     from replay.integrity.backup_folder import InFolder
@@ -176,7 +176,7 @@ def print_restored(into: str, result: "Restored", language: str, *, as_json: boo
     click.echo(words.checks("not_restored"))
 
 
-def print_needed(found: "Needed", language: str, *, done: bool, as_json: bool) -> None:
+def print_needed(found: "ToUpgrade", language: str, *, done: bool, as_json: bool) -> None:
     """What an upgrade has done, or would do."""
     ledger = found.ledger
     if as_json:

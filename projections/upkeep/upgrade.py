@@ -19,7 +19,7 @@ CHAINING: Final = "chaining the keys of records"
 Progress = Callable[[str, int, int], None]
 
 
-class Needed(NamedTuple):
+class ToUpgrade(NamedTuple):
     """What an installation needs to be of this version."""
 
     ledger: Lacking
@@ -42,10 +42,10 @@ class Needed(NamedTuple):
         return any(self.ledger) or self.views
 
 
-def needed(store: Store, *, ledger_only: bool = False) -> Needed:
+def needed(store: Store, *, ledger_only: bool = False) -> ToUpgrade:
     """What there is to do; changes nothing. Raises UsageError for views of a later version."""
     if ledger_only:
-        return Needed(lacking(store), None, 0, False, store.identity.version == ONE_ALIAS_EVERYWHERE)
+        return ToUpgrade(lacking(store), None, 0, False, store.identity.version == ONE_ALIAS_EVERYWHERE)
     older = older_views(store)
     without_live = False
     if older is None and has_views(store) and store.head().position:
@@ -53,10 +53,10 @@ def needed(store: Store, *, ledger_only: bool = False) -> Needed:
             without_live = not has_live(views)
     stays = store.identity.version == ONE_ALIAS_EVERYWHERE
     form, candidates = (None, 0) if older is None else older
-    return Needed(lacking(store), form, candidates, without_live, stays)
+    return ToUpgrade(lacking(store), form, candidates, without_live, stays)
 
 
-def upgrade(store: Store, found: Needed, asked: Asked, progress: Progress) -> Report | None:
+def upgrade(store: Store, found: ToUpgrade, asked: Asked, progress: Progress) -> Report | None:
     """Do what is needed: how the views were made, where they were."""
     complete(store, lambda done: progress(CHAINING, done, found.ledger.unchained))
     if not found.views:

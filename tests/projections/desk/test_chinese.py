@@ -175,7 +175,7 @@ ASKED = (
 NO_WORDS = {
     *("head", "subjects", "openapi", "completion", "answers", "map new"),
     *("key new", "key show", "key rotate", "witness new", "witness keys", "witness add", "witness request"),
-    *("serve", "witness serve"),
+    *("serve", "witness serve", "grants"),
 }
 """What they print is copied or read by programs, or a log."""
 

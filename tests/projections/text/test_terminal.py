@@ -93,6 +93,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "seal": [(), ("--lang", "zh")],
     "head": [()],
     "backup": [("店-{encoding}.db",), ("店-zh-{encoding}.db", "--lang", "zh"), ("--to", "店-{encoding}")],
+    "grants": [("--writer", "w"), ("--writer", "店")],
     "upgrade": [("--dry-run",), ("--dry-run", "--lang", "zh"), ("--dry-run", "--format", "json")],
     "restore": [("店", "--into", "店-{encoding}.new.db"), ("events.jsonl", "--into", "x", "--lang", "zh")],
     "erase-buyer": [("店", "--reason", "客户要求"), ("--due", "--lang", "zh")],

@@ -18,12 +18,43 @@ from replay.store.opening import create_store, open_store
 from replay.witnessing.kept import Grade, new_witness
 from tests import ROOT
 from tests.support.making import ingest_events, paid, records, write_lines
+from tests.support.running import run
 from tests.support.serving import serving
 from tests.support.signed import keep_checkpoint, log_keys, request, sealed_size
 from tests.worlds.ledgers import World
 
 PAGE = (ROOT / "docs" / "how-to" / "postgresql.md").read_text("utf-8")
 OWNER = "levelbook_owner"
+
+
+def plain(sql: str) -> list[str]:
+    """Statements without layout, remarks and the making of roles."""
+    bare = " ".join(re.sub(r"--.*", "", sql).split())
+    return [text.strip() for text in bare.split(";") if text.strip() and "CREATE ROLE" not in text]
+
+
+def test_the_command_prints_what_that_page_says() -> None:
+    writer, others = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    roles = [
+        word for task in ("reader", "auditor", "follower", "service") for word in (f"--{task}", f"levelbook_{task}")
+    ]
+    assert plain(run("grants", *roles)) == plain(others)
+    printed, told = plain(run("grants", "--writer", "levelbook_writer")), plain(writer)
+    rights = {(right, table) for sql in told for right, table in rights_of(sql)}
+    assert {pair for sql in printed for pair in rights_of(sql)} == rights and len(rights) > 20
+    for words, wrong in (
+        ((), "no role is named; give one for each task, such as --follower"),
+        (("--writer", "W"), "is no plain name of a role; give one of small letters"),
+        (("--reader", "r"), "who reads views is given rights by the role that makes them"),
+    ):
+        assert wrong in CliRunner().invoke(main, ["grants", *words]).output
+
+
+def rights_of(sql: str) -> list[tuple[str, str]]:
+    """Each right of a GRANT with each table."""
+    found = re.fullmatch(r"GRANT (.*) ON (.*) TO .*", sql)
+    assert found is not None, sql
+    return [(right, table) for right in found[1].split(", ") for table in found[2].split(", ")]
 
 
 class Granted(NamedTuple):
