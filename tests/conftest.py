@@ -1,9 +1,10 @@
 """Stores to test on: every test that asks for `location` runs on SQLite and on a real PostgreSQL."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -91,6 +92,19 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "ledger.db")
     url: str = request.getfixturevalue("postgres_location")
     return url
+
+
+def by_turns(seeds: Iterable[int]) -> list[Any]:
+    """Values of `location` and `seed`: seeds on either database by turns, where SQL is not the point of a law.
+
+    `make soak` tries each on both.
+    """
+    both = (("sqlite", ()), ("postgres", (pytest.mark.postgres,)))
+    return [
+        pytest.param(database, seed, marks=marks)
+        for number, seed in enumerate(seeds)
+        for database, marks in (both if SOAK > 1 else both[number % 2 :][:1])
+    ]
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from replay.schemes.registry import SCHEMES as ALL_SCHEMES
 from replay.schemes.registry import choose_where_given
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
+from tests.conftest import by_turns
 from tests.support.making import ingest_events
 from tests.support.views import ALL, empty_live, grown, tables_of
 from tests.worlds.ledgers import BEGIN, END, SCHEMES, World, revised
@@ -104,7 +105,7 @@ def views(store: Store, world: World, tmp_path: Path) -> Iterator[Views]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(("location", "seed"), by_turns([1, 2, 3, 4, 5]), indirect=["location"])
 def test_shadow_and_live_after_random_steps(store: Store, tmp_path: Path, seed: int) -> None:
     """Also across adoptions: what the candidate is not about follows the ledger."""
     scheme = ALL_SCHEMES[SCHEMES[seed % len(SCHEMES)]].code

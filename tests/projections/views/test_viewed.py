@@ -20,7 +20,7 @@ from replay.history.timeline import Asked, resolve
 from replay.schemes.registry import answer_of
 from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid
 from tests.support.views import empty_live, filled, grown
 
@@ -54,7 +54,7 @@ def check_told(views: Views, number: int, seen: Counter[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_views_that_were_moved_step_by_step_tell_what_replays_tell(store: Store, tmp_path: Path, seed: int) -> None:
     seen: Counter[str] = Counter()
     with open_views(store, make=True) as views:

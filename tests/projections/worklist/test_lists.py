@@ -31,7 +31,7 @@ from replay.schemes.registry import SCHEMES, answer_of
 from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.disputes import disputed_ledger
 from tests.support.making import Event, event, ingest_events, paid
 from tests.support.views import proof_of
@@ -89,7 +89,7 @@ def differing_by_views(at: Snapshot, **options: Any) -> set[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_the_decisions_that_differ_are_those_that_an_audit_finds(location: str, seed: int, tmp_path: Path) -> None:
     """Whether the views were built after everything or followed it, and in whatever pages they are read."""
     world = World(seed)
@@ -141,7 +141,7 @@ def points_of(pick: Random, number: int) -> list[Event]:
     return made
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(3)), indirect=["location"])
 def test_points_of_the_very_instant_that_ends_a_month_count_in_its_decision(
     location: str, seed: int, tmp_path: Path
 ) -> None:
@@ -231,7 +231,7 @@ def announced_all() -> list[Event]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2)), indirect=["location"])
 def test_the_announcements_that_differ_are_those_that_an_audit_finds(location: str, seed: int, tmp_path: Path) -> None:
     """An audit leaves out those that come out so now, whatever was decided; the list does not."""
     create_store(location)

@@ -34,7 +34,7 @@ from replay.schemes.registry import SCHEMES, Scheme, choose
 from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.queries import link_at
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid
 from tests.worlds.agencies import OTHERS, AgencyMoves
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
@@ -50,7 +50,7 @@ SUBJECTS = {"merchant": MERCHANTS, "creator": CREATORS, "mcn": AGENCIES}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", WORLDS)
+@pytest.mark.parametrize(("location", "seed"), by_turns(WORLDS), indirect=["location"])
 def test_a_large_replay_answers_what_the_plain_one_does(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -31,7 +31,7 @@ from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.merchant_reputation.then import Issued, publications_then
 from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid
 from tests.support.merchant_columns import as_columns
 from tests.support.replays import VERSION_LISTS, candidates
@@ -128,7 +128,7 @@ def published_at(store: Store, subject: str, published: dict[str, Any]) -> dict[
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 @pytest.mark.parametrize("engine", ["plain", "large"])
 def test_in_a_ledger_both_engines_say_what_was_published_then(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, engine: str

@@ -25,7 +25,7 @@ from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import SCHEMES, Scheme, adopted_then
 from replay.store.base import Store
 from replay.store.queries import link_at
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import ingest_events
 from tests.worlds.ledgers import BEGIN, World, revised
 
@@ -34,7 +34,7 @@ IN_BULK = [scheme for scheme in SCHEMES.values() if scheme.in_bulk]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", IN_BULK, ids=[scheme.code for scheme in IN_BULK])
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_decisions_in_bulk_are_those_of_plain_replays(seed: int, scheme: Scheme, store: Store, tmp_path: Path) -> None:
     """At random moments of a random ledger with a revision adopted in between, sealed to some position or not."""
     pick, world = Random(seed), World(seed)
@@ -138,7 +138,7 @@ def audited_both_ways(store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[in
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_boards_in_bulk_are_those_of_plain_replays(
     seed: int, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from replay.schemes.registry import SCHEMES, Scheme, choose
 from replay.store.base import Store
 from replay.store.queries import rows_of
 from replay.store.record import leaf_hash, reference
+from tests.conftest import by_turns
 from tests.support.making import ingest_events
 from tests.worlds.ledgers import World
 
@@ -60,7 +61,7 @@ def test_facts_are_over_the_chains_of_the_keys_that_were_read(store: Store, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(4)), indirect=["location"])
 def test_no_record_is_read_but_by_a_key_of_the_replay(seed: int, store: Store, tmp_path: Path) -> None:
     ingest_events(store, World(seed).events(300), tmp_path)
     for scheme in SCHEMES.values():

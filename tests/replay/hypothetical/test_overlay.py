@@ -19,7 +19,7 @@ from replay.replaying.hypothetical import Hypothetical
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
 from replay.store.buyers import key_of
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import Event, event, paid
 from tests.support.supposing import AS_OF, OPENED, fingerprint, grow, moment, read, replayed, reviews
 from tests.worlds.agencies import AgencyMoves
@@ -33,7 +33,7 @@ TOLD_OF_THE_RECORD = {"known_at", "position", "learned_at", "asked_known_at", "r
 
 @pytest.mark.slow
 @pytest.mark.parametrize("large", [False, True])
-@pytest.mark.parametrize("seed", WORLDS)
+@pytest.mark.parametrize(("location", "seed"), by_turns(WORLDS), indirect=["location"])
 def test_laid_over_is_as_recorded(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, large: bool
 ) -> None:

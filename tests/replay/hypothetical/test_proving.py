@@ -24,7 +24,7 @@ from replay.replaying.base import Replay
 from replay.replaying.hypothetical import TOO_MANY_TO_PROVE, Hypothetical, Need, NoWay, Way, Ways
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import event, paid
 from tests.support.supposing import AS_OF, OPENED, fingerprint, grow, moment, replayed, reviews
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
@@ -130,7 +130,7 @@ def test_time_alone_reaches_at_its_instant(store: Store, tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("large", [False, True])
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_whatever_a_scheme_proposes_is_proved(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, large: bool
 ) -> None:

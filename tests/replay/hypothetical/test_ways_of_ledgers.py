@@ -12,7 +12,7 @@ from replay.columnar import size
 from replay.hypothetical.proving import Proved, proved_ways
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.supposing import grow, moment, replayed
 from tests.worlds.agencies import AgencyMoves
 from tests.worlds.ledgers import AGENCIES, BEGIN, CREATORS, END, MERCHANTS, World
@@ -27,7 +27,7 @@ SUBJECTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_ways_are_proved_and_the_same_of_either_kind_of_replay(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

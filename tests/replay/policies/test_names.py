@@ -34,7 +34,7 @@ from replay.schemes.registry import SCHEMES
 from replay.schemes.replaying import replay_subject
 from replay.store.base import Store
 from tests import ROOT
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid
 from tests.support.policies import toml_of, with_faults
 from tests.support.views import proof_of
@@ -153,7 +153,7 @@ def moment_of(store: Store) -> Moment:
     return Moment(END, head.recorded_at, head.position)
 
 
-@pytest.mark.parametrize("seed", range(6 * SOAK))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(6 * SOAK)), indirect=["location"])
 def test_old_and_new_revisions_judge_every_random_world_the_same(store: Store, tmp_path: Path, seed: int) -> None:
     ingest_events(store, World(seed).events(250), tmp_path)
     moment, compared = moment_of(store), 0
