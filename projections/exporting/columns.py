@@ -130,7 +130,7 @@ def arrow_array(kind: Kind, values: Sequence[Any]) -> "pa.Array":
         case Kind.TEXT:
             return pa.array(values, pa.string())
         case Kind.TRUTH:
-            return pa.array([None if value is None else bool(value) for value in values], pa.bool_())
+            return pa.array(values).cast(pa.bool_())  # SQLite gives numbers
         case Kind.DAY:
             return pa.array(values, pa.string()).cast(pa.date32())
         case Kind.INSTANT:

@@ -10,7 +10,8 @@ from projections.exporting.columns import FileColumn, arrow_array, arrow_schema,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_AT_ONCE: Final = 50_000
+ROWS_AT_ONCE: Final = 2_000
+"""So few that they stay in the processor's cache between the database and Arrow: more are read half as fast."""
 _CURSOR: Final = "levelbook_export"
 
 
