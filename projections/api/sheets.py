@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from marshmallow import Schema, fields
 
+from replay.extras import need
+
 CSV_TYPE: Final = "text/csv; charset=utf-8; header=present"
 PARQUET_TYPE: Final = "application/vnd.apache.parquet"
 FORMS: Final = {"text/csv": "csv", PARQUET_TYPE: "parquet"}
@@ -88,6 +90,7 @@ def csv_of(rows: Iterable[Mapping[str, Any]], moment: Mapping[str, Any], columns
 
 def parquet_of(rows: Sequence[Mapping[str, Any]], moment: Mapping[str, Any], columns: Mapping[str, str]) -> bytes:
     """Rows as Parquet, with the same columns of the same types whatever stands in them; an object is JSON."""
+    need(("pyarrow",), "Parquet")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

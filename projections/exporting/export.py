@@ -33,6 +33,7 @@ from projections.views.changes import last_number
 from projections.views.database import FORMAT, Build, Views
 from projections.views.definitions import check_definitions
 from replay.errors import LevelbookError, StoreError, UsageError
+from replay.extras import FAST, need
 
 KEEP: Final = 3
 """How many manifests stay, with their files, where nothing else is asked for."""
@@ -74,6 +75,7 @@ def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progr
     ledger's export lies there, StoreError where the place cannot be used or another export was in it, OtherHistory
     where the views are not of their ledger.
     """
+    need(FAST, "an export")
     check_definitions(views)
     with place.alone():
         before = _last(views, place)

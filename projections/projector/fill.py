@@ -17,6 +17,7 @@ from projections.schemes.registry import kinds_in_bulk
 from projections.views.database import Build, Views
 from projections.views.step import Step
 from replay.errors import NotSealedError
+from replay.extras import FAST, need
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.schemes.registry import kinds
@@ -121,6 +122,7 @@ class Ready(NamedTuple):
 
 
 def _reader(views: Views, build: Build, segments: Path | None) -> "BulkReader":
+    need(FAST, "going on with a rebuild that was begun over columns ('levelbook rebuild --abort' removes it)")
     from projections.projector.bulk_source import BulkReader
 
     return BulkReader(views.store, build.position, build.as_of, segments)

@@ -25,6 +25,7 @@ from projections.views.belonging import check_belongs, problems_of
 from projections.views.database import BUILDING, FORMER, LIVE, READY, Build, Views
 from projections.views.step import Step
 from projections.views.tables import TABLE_NAMES
+from replay.columnar.size import can_compile
 from replay.decisions.adopt import adopt_used_by_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.history.browse import list_subjects
@@ -172,7 +173,7 @@ def new_build(
     else:
         moment = Moment(as_of, 0, position)
         policies = Step(store, connection, views.tables(number), moment, moment, choice=choice).policies_json()
-    cursor = first_cursor(schemes, in_bulk=position >= RECORDS_BEFORE_BULK)
+    cursor = first_cursor(schemes, in_bulk=position >= RECORDS_BEFORE_BULK and can_compile())
     return Build(
         build=number,
         role=role,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from replay.errors import LevelbookError, StoreError, UsageError
-from replay.lab.report import FORM, report_hash
+from replay.extras import FAST, need
 from replay.policies.reading import read_policy
 from replay.store.base import Store
 from replay.store.beside import beside, draft_beside, sync
@@ -98,6 +98,9 @@ def _stamp_of(place: Path) -> _Stamp | None:
 
 
 def _report_at(place: Path) -> dict[str, Any] | None:
+    need(FAST, "a report of a trial")  # whose form the lab knows, which judges by columns
+    from replay.lab.report import FORM, report_hash
+
     try:
         report: Any = json.loads(place.read_bytes())
         is_whole = report["report"] == place.stem == report_hash(report) and report["form"] == FORM

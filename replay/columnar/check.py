@@ -22,7 +22,8 @@ from replay.columnar.segments import (
     misfit,
     names_in,
 )
-from replay.errors import DamagedError
+from replay.errors import DamagedError, NotExaminedError
+from replay.extras import FAST, missing_of
 from replay.store.base import Store
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ def check_archive(store: Store, folder: Path, progress: Progress = lambda _: Non
     """
     if not (folder / MANIFEST).exists():
         return None
+    missing = missing_of(FAST)
+    if missing:
+        raise NotExaminedError(
+            f"the segments in {folder} cannot be compared without {' and '.join(missing)}, which this installation of"
+            " Levelbook lacks: pip install 'levelbook[fast]', then verify again"
+        )
     try:
         archive = open_archive(store, folder)
     except DamagedError as error:

@@ -23,6 +23,7 @@ from replay.columnar.segments import (
     write_segment,
 )
 from replay.errors import StoreError, UsageError
+from replay.extras import FAST, need
 from replay.store.base import Store
 from replay.store.beside import locked
 from replay.store.queries import chain_at
@@ -62,10 +63,11 @@ def segments_folder(store: Store, named: Path | None) -> Path:
 def seal(store: Store, folder: Path, progress: Progress = lambda _: None) -> Sealed:
     """Seal what the ledger holds as this begins, while others write.
 
-    Raises StoreError when another seal runs or the disk is full, DamagedError when what is sealed is missing, was
-    changed or does not fit the store, also where nothing is new, and when a record cannot be read. What a generation
-    has added stays whatever comes after it.
+    Raises NotInstalled without what columns take, StoreError when another seal runs or the disk is full,
+    DamagedError when what is sealed is missing, was changed or does not fit the store, also where nothing is new, and
+    when a record cannot be read. What a generation has added stays whatever comes after it.
     """
+    need(FAST, "sealing")
     head = store.head()
     if not folder.parent.is_dir():
         raise UsageError(f"the folder {folder.parent} for the segments does not exist; make it first")

@@ -3,9 +3,11 @@
 Plain rules begin at once. Compiled ones first load numpy and what was compiled, and then judge a thousand times faster.
 """
 
+from functools import cache
 from typing import Final
 
 from replay.columnar.jit import is_at_hand
+from replay.extras import FAST, missing_of
 
 MANY_RECORDS: Final = 100_000
 """From so many records on, they are read as columns and judged by compiled rules."""
@@ -13,9 +15,15 @@ MANY_RECORDS_TO_COMPILE: Final = 500_000
 """From so many on also where the compiled rules have to be made first."""
 
 
+@cache
+def can_compile() -> bool:
+    """Whether this installation has what compiled rules and columns take; without it all is plain."""
+    return not missing_of(FAST)
+
+
 def are_many(records: int) -> bool:
     """Whether so many records are worth loading the compiled rules for."""
-    return records >= MANY_RECORDS and (records >= MANY_RECORDS_TO_COMPILE or is_at_hand())
+    return can_compile() and records >= MANY_RECORDS and (records >= MANY_RECORDS_TO_COMPILE or is_at_hand())
 
 
 ROWS_TO_AN_EVENT: Final = 5
@@ -42,12 +50,12 @@ MANY_TO_COMPILE: Final = 60_000
 
 def are_many_to_move(count: int) -> bool:
     """Whether so many events and units that are due are worth moving in sets."""
-    return count >= MANY_TO_MOVE and (count >= MANY_TO_COMPILE or is_at_hand())
+    return can_compile() and count >= MANY_TO_MOVE and (count >= MANY_TO_COMPILE or is_at_hand())
 
 
 def are_many_to_judge(records: int) -> bool:
     """Whether a subject of so many records is worth judging again from columns, as far as it has to be."""
-    return records >= MANY_TO_JUDGE and is_at_hand()
+    return can_compile() and records >= MANY_TO_JUDGE and is_at_hand()
 
 
 def are_many_to_read(count: int) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.limits import ALIAS_HEX_CHARS
+from replay.extras import missing_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,10 +59,10 @@ def count_without_row(borne: BorneAliases, rows: BorneAliases) -> int | None:
     every alias stands under one stream and has at most one row, which is of that stream; and no row is without a
     record. None where it is not, or where that is not known.
     """
+    if not (borne.are_usual and rows.are_usual) or missing_of(("numpy",)):
+        return None
     import numpy as np
 
-    if not (borne.are_usual and rows.are_usual):
-        return None
     both = borne.then(rows)
     is_row = np.arange(len(both.of)) >= len(borne.of)
     pairs = _sorted(both, is_row)

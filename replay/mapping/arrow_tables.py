@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from replay.extras import need
 from replay.mapping.document import Mapping
 from replay.mapping.rows import Batch, RowTable, check_columns
 from replay.mapping.unpacking import Unpacked, copied
@@ -19,6 +20,7 @@ def arrow_table(mapping: Mapping, name: str, source: Unpacked, size: int, stack:
 
     Raises BrokenInput where it is no such file, or has other columns.
     """
+    need(("pyarrow",), f"a table of the format {mapping.format}")
     import pyarrow as pa
 
     stream = source.stream if source.stream.seekable() else copied(name, source.stream, stack)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from replay.extras import need
 from replay.mapping.unpacking import opened
 from replay.parsing.lines import BrokenInput, printable
 
@@ -122,6 +123,7 @@ def _object_of(name: str, number: int, line: str) -> dict[str, Any]:
 
 
 def _sample_of_arrow(name: str, whole: io.BytesIO) -> SampledTable:
+    need(("pyarrow",), "a Parquet or Arrow file")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from replay.errors import UsageError
+from replay.extras import need
 from replay.parsing.lines import BLOCK_BYTES, STANDARD_INPUT, BrokenInput, printable
 
 _MAGIC_BYTES: Final = 4
@@ -101,6 +102,7 @@ def _fitting(pattern: str) -> Iterator[Path]:
 
 
 def _of_zstd(stream: BinaryIO) -> BinaryIO:
+    need(("pyarrow",), "a file packed by zstd")
     import pyarrow as pa
 
     return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(_KeptOpen(stream), "r"), "zstd"))

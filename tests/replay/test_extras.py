@@ -1,10 +1,12 @@
 """Packages that an installation may do without: each is of an extra, and who needs one is told which."""
 
 import sys
+import tomllib
 
 import pytest
 
-from replay.extras import NotInstalled, missing_of, need
+from replay.extras import EXTRA_OF, NotInstalled, missing_of, need
+from tests import ROOT
 
 
 def test_what_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,3 +19,9 @@ def test_what_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch
         "sealing takes pyarrow, which this installation of Levelbook lacks: pip install 'levelbook[fast]' adds it"
     )
     assert refused.value.exit_status == 2
+
+
+def test_each_package_is_one_of_its_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for package, extra in EXTRA_OF.items():
+        assert any(asked.startswith(package) for asked in extras[extra]), package

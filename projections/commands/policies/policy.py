@@ -311,6 +311,9 @@ def policy_try(
     """
     from projections.reading.trial_reports import keep_report, lab_folder, named_candidates
     from replay.errors import UsageError
+    from replay.extras import FAST, need
+
+    need(FAST, "a trial of policies")
     from replay.lab.candidates import read_candidates
     from replay.lab.report import report_json
     from replay.lab.running import run_trial

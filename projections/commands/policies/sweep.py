@@ -69,6 +69,9 @@ def policy_sweep(
     How many cells there are is said before any is judged. Interrupted, it prints what was judged by then. Nothing is
     recorded.
     """
+    from replay.extras import FAST, need
+
+    need(FAST, "a sweep of policies")
     from replay.lab.sweep import axes_of, cells_of, check_count, run_sweep, sweep_json
     from replay.lab.trial import AskedTrial, trial_of
     from replay.policies.reading import read_policy
