@@ -13,9 +13,8 @@ from typing import Final, NamedTuple
 from projections.http.problems import Problem
 from projections.reading.trial_reports import keep_report
 from replay.errors import LevelbookError, StoreError
+from replay.extras import FAST, need
 from replay.lab.candidates import read_candidates
-from replay.lab.report import report_json
-from replay.lab.running import run_trial
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.processes import second_core
 from replay.store.base import Store
@@ -90,6 +89,10 @@ def serve_trial(connection: Connection) -> None:
 
 def _kept(wanted: WantedTrial) -> str:
     with open_store(wanted.location, wanted.segments) as store:
+        need(FAST, "a trial of policies")
+        from replay.lab.report import report_json
+        from replay.lab.running import run_trial
+
         trial = _trial_of(store, wanted)
         result = run_trial(store, trial, wanted.by, wanted.segments, sensitivity=wanted.sensitivity)
         report = report_json(trial, result, wanted.by)

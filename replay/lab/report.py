@@ -16,9 +16,9 @@ from replay.lab.parameters import differing
 from replay.lab.running import TrialResult
 from replay.lab.sampling import SEED
 from replay.lab.sensitivity import HIGHER, LOWER, Hanging
-from replay.lab.tally import GROUPINGS, LIMIT_WAYS, FarMover, Stand, Tally
+from replay.lab.tally import LIMIT_WAYS, FarMover, Stand, Tally
 from replay.lab.thresholds import Threshold
-from replay.lab.trial import PolicyTrial, TrialPeriod
+from replay.lab.trial import GROUPINGS, PolicyTrial, TrialPeriod
 from replay.policies.benefits import every_benefit
 from replay.policies.names import level_names
 from replay.schemes.registry import SCHEMES

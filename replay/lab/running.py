@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from replay.lab.folding import JudgedPart, judged_parts
 from replay.lab.sensitivity import Hanging, sensitivity_of
-from replay.lab.tally import GROUPINGS, Tally, tally_of
+from replay.lab.tally import Tally, tally_of
 from replay.lab.thresholds import Threshold
-from replay.lab.trial import PolicyTrial
+from replay.lab.trial import GROUPINGS, PolicyTrial
 from replay.store.base import Store
 
 

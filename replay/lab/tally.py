@@ -23,7 +23,6 @@ from replay.policies.benefits import every_benefit
 from replay.replaying.base import Replay
 from replay.replaying.values import Standing
 
-GROUPINGS: Final = ("category", "level", "size", "tenure")
 MOVERS_SHOWN: Final = 20
 LIMIT_WAYS: Final = ("same", "higher", "lower", "gained", "lost")
 """What becomes of a limit: the last two where one side sets none, since it gives no level; no limit is the highest."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.calendar import LEDGER_START, day_of, month_of, month_start, month_text, parse_month, shanghai_text
 from domain.policy import Policy, term_at, terms_of
@@ -16,6 +16,8 @@ from replay.replaying.periods import Period
 from replay.replaying.values import Instants, of_month
 from replay.schemes.registry import Scheme, check_whole, choose
 from replay.store.base import Head, Store
+
+GROUPINGS: Final = ("category", "level", "size", "tenure")
 
 
 class AskedTrial(NamedTuple):

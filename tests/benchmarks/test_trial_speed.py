@@ -27,8 +27,8 @@ from replay.lab import folding, sweep
 from replay.lab.candidates import with_candidates
 from replay.lab.folding import JudgedPart
 from replay.lab.sampling import Sample
-from replay.lab.tally import GROUPINGS, Tally, tally_of
-from replay.lab.trial import AskedTrial, PolicyTrial, Sides, TrialPeriod
+from replay.lab.tally import Tally, tally_of
+from replay.lab.trial import GROUPINGS, AskedTrial, PolicyTrial, Sides, TrialPeriod
 from replay.policies.catalog import shipped
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, fold_of

@@ -106,8 +106,8 @@ def test_without_any_extra_the_ledger_and_replays_work_and_answer_alike(lean: Pa
     ):
         asked = ("levelbook", *words, "--store", store, "--format", "json")
         assert run_installed(lean, demo, *asked) == run_from_sources(demo, *asked), words
-    for words in (("follow", "--once"), ("rebuild", "--sample", "2"), ("verify",), ("audit",), ("status",)):
-        run_installed(lean, demo, "levelbook", *words, "--store", store)
+    for line in ("follow --once", "rebuild --sample 2", "verify", "audit", "status"):
+        run_installed(lean, demo, "levelbook", *line.split(), "--store", store)
     told = json.loads(run_installed(lean, demo, "levelbook", "doctor", "--store", store, "--format", "json"))
     (plain,) = [item for item in told["findings"] if item["found"] == "plain"]
     assert plain["figures"] == {"names": "numba, numpy, pyarrow"}
@@ -142,7 +142,7 @@ def test_without_any_extra_the_service_answers(lean: Path, demo: Path) -> None:
         tried.bind(("127.0.0.1", 0))
         port = tried.getsockname()[1]
     run_installed(lean, demo, "levelbook", "rebuild", "--sample", "0", "--store", store)
-    command = [lean / "levelbook", "serve", "--store", store, "--port", str(port)]
+    command = [str(lean / "levelbook"), "serve", "--store", store, "--port", str(port)]
     with subprocess.Popen(command, cwd=demo, stderr=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 60

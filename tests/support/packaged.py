@@ -25,7 +25,7 @@ SOURCES: Final = ("cli.py", "domain", "replay", "projections", "fixtures", "pypr
 
 def built(kind: str, sources: Path, folder: Path) -> Path:
     """The wheel or sdist of a tree of sources, made in `folder`."""
-    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", folder, sources]
+    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", str(folder), str(sources)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
     (made,) = folder.iterdir()
@@ -51,8 +51,8 @@ def environment_of(wheel: Path, folder: Path, extras: Sequence[str] = ()) -> Pat
             target = site / part.name
             if not target.exists():
                 target.symlink_to(part)
-    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet"]
-    subprocess.run([*pip, "--no-index", "--no-deps", "--no-compile", wheel], check=True, env=_outside())
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
+    subprocess.run([*pip, "--no-index", "--no-deps", "--no-compile", str(wheel)], check=True, env=_outside())
     return folder / "bin"
 
 

@@ -317,8 +317,7 @@ def policy_try(
     from replay.lab.candidates import read_candidates
     from replay.lab.report import report_json
     from replay.lab.running import run_trial
-    from replay.lab.tally import GROUPINGS
-    from replay.lab.trial import AskedTrial, trial_of
+    from replay.lab.trial import GROUPINGS, AskedTrial, trial_of
 
     if subject is not None and (save or format_ == "html"):
         raise UsageError("--subject shows one subject in place of a report; leave out --save and --format html")

@@ -23,8 +23,7 @@ from projections.http.settings import Settings, prefix_of
 from projections.reading.trial_reports import candidate_files, kept_report, kept_reports
 from projections.reading.trying import TOO_LARGE, TOO_LONG, UNDER_WAY, WantedTrial, check_trial, tried
 from replay.errors import UsageError
-from replay.lab.tally import GROUPINGS
-from replay.lab.trial import AskedTrial
+from replay.lab.trial import GROUPINGS, AskedTrial
 from replay.policies.catalog import revisions
 from replay.schemes.registry import SCHEMES
 from replay.store.base import Store

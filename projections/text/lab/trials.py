@@ -227,7 +227,7 @@ def command_of(report: dict[str, Any], *, one: bool = False) -> str:
     """The command that gives a report again, its candidates in files of their ids; with `one` what both sides make of
     one subject at one period.
     """
-    from replay.lab.tally import GROUPINGS
+    from replay.lab.trial import GROUPINGS
 
     asked, sample = report["asked"], report["sample"]
     files = " ".join(f"{policy['id']}.toml" for policy in report["candidate"])
