@@ -8,6 +8,7 @@ import click
 from projections.commands.asking.asked import on_evidence, open_at
 from projections.commands.asking.completing import complete_subject
 from projections.commands.asking.options import (
+    USUAL_SEARCH,
     command,
     group,
     listed_options,
@@ -34,9 +35,12 @@ def serve(store: str, **asked: Any) -> None:
 
     Ends with status 0 on SIGTERM or SIGINT. Beyond this machine whoever asks must show a token.
     """
+    import gc
+
     from projections.http.settings import Settings
     from projections.server.serve import serve as run
 
+    gc.set_threshold(*USUAL_SEARCH)  # what answers leave behind goes while they are given
     run(Settings(store, **asked))
 
 

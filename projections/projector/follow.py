@@ -12,6 +12,7 @@ from domain.calendar import instant_text
 from domain.limits import DAY_MICROS, SECOND_MICROS
 from projections.projector.advance import StepReport, advance
 from projections.projector.rebuild import Asked, rebuild
+from projections.schemes.loading import loops_when_idle
 from projections.schemes.registry import check_views_whole
 from projections.views.belonging import check_clock, check_history
 from projections.views.database import Build, Views, has_live
@@ -86,7 +87,7 @@ def follow(
     check_definitions(views)
     store.index_later()
     windows, clock = Windows(), _Clock(store)
-    with views.alone("follow") as check_alone, _seldom_collected():
+    with views.alone("follow") as check_alone, _seldom_collected(), loops_when_idle() as idle:
         while store.head().position == 0 and not stopped():
             if not stay:
                 return
@@ -122,6 +123,7 @@ def follow(
             elif not stay:
                 return
             else:
+                idle(head)
                 time.sleep(IDLE_SECONDS)
 
 

@@ -5,20 +5,21 @@ of the others, where there is still more to move, all records are read and judge
 are known now. In a step of few events so goes a subject of a long past alone of which what is new reaches back.
 
 What cannot be moved so goes the plain way within the same step: a subject of which a record cannot be read, one that is
-set aside in some scheme alone, and one whose past is long beside what is new of it.
+set aside in some scheme alone, and one whose past is long beside what is new of it. Of the latter those are read as
+columns, each by itself, whose life events or retractions ask for all of it.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from domain.events import BINDING_TYPES
+from domain.events import BINDING_TYPES, Event
 from projections.projector.units import Units
 from projections.schemes.registry import going_on_in_bulk, kinds_in_bulk, moving_in_bulk, views_of
 from projections.views.step import LIFE_TYPES, Step
 from projections.views.unexpected import Unexpected, trace_of
 from replay.columnar.size import are_many_to_judge, are_many_to_move, are_many_to_read
-from replay.errors import LevelbookError
+from replay.errors import DamagedError, LevelbookError
 from replay.history.browse import list_subjects
 from replay.history.timeline import ANNOUNCED, Moment
 from replay.store.base import Store
@@ -69,8 +70,10 @@ class Many:
         self.units = units
         self.step = units.step
         self._touched: dict[str, Touched] = {}
-        self._rare: set[str] = set()
-        """The subjects of which a life event or a retraction is new."""
+        self._rare: dict[str, list[Event]] = {}
+        """By subject, its new life events and retractions."""
+        self._bearing: dict[str, list[Event] | None] = {}
+        """By subject, what these bear on; None where that cannot be read."""
         self._reads_whole = are_many_to_read(_count(units))
         """Whether subjects that do not go on from what is stored are moved in sets, too."""
         self._held: dict[Moment, Slots] = {}
@@ -81,8 +84,7 @@ class Many:
         step, units = self.step, self.units
         after, last = step.before.position, step.after.position
         rare = list(event_rows_of_types_between(step.store, _KEPT_TYPES, after, last))
-        units.keep_events(rare)
-        self._rare.update(row[0] for row in rare if row[3] in LIFE_TYPES)
+        self._note_rare(units.keep_events(rare))
         found, in_bulk = streams_touched(step.store, after, last), kinds_in_bulk()
         for item in found:
             if item.stream.partition("/")[0] in in_bulk:
@@ -106,18 +108,39 @@ class Many:
             for some in _chunks(many, lengths):
                 self._move_chunk(kind, some)
         for subject in wanted:
-            if subject in self._touched and subject not in self.units.done:
-                self._take_in(self._touched[subject])
+            item = self._touched.get(subject)
+            if item is None or subject in self.units.done:
+                continue
+            if subject in self._rare and are_many_to_judge(item.version):
+                self._move_whole(kind, subject)
+            if subject not in self.units.done:
+                self._take_in(item)
 
     def move_long(self, kind: str) -> None:
         """In a step of few events: move subjects of a long past of which what is new reaches back, each by itself."""
         new = self.units.work.new
         long = [name for name in self.units.reaching_back(kind) if are_many_to_judge(new[name][-1].originator_version)]
-        self._rare.update(name for name in long if any(event.type in LIFE_TYPES for event in new[name]))
+        self._note_rare({name: new[name] for name in long})
         self.step.prepare(long)
         for subject in long:
             if self._goes_on(subject, kind):
                 self._go_on_chunk(kind, [subject])
+            elif subject in self._rare:
+                self._move_whole(kind, subject)
+
+    def _note_rare(self, new: dict[str, list[Event]]) -> None:
+        for subject, events in new.items():
+            if rare := [event for event in events if event.type in LIFE_TYPES]:
+                self._rare[subject] = rare
+
+    def _bearing_of(self, subject: str) -> list[Event] | None:
+        """What the new life events and retractions of a subject bear on; None where that cannot be read."""
+        if subject not in self._bearing:
+            try:
+                self._bearing[subject] = self.step.touched(self._rare.get(subject, []))
+            except LevelbookError:
+                self._bearing[subject] = None  # the plain way says why
+        return self._bearing[subject]
 
     def _subjects(self, kind: str) -> set[str]:
         found = {subject for subject in self._touched if subject.startswith(f"{kind}/")}
@@ -130,19 +153,24 @@ class Many:
     def _goes_on(self, subject: str, kind: str) -> bool:
         """Whether every scheme of a subject goes on from what is stored, or rests."""
         units, views = self.units, views_of(kind)
-        if subject in self._rare or any((subject, view.code) in units.work.aside for view in views):
+        if self._is_partly_aside(subject, kind) or any(units.is_fresh(view.code, subject) for view in views):
             return False
-        if any(units.is_fresh(view.code, subject) for view in views):
+        resting = [view for view in views if self.step.state(subject, view.code) in view.resting]
+        if any((subject, view.code) in units.work.due for view in resting):
             return False
-        return all(
-            (subject, view.code) not in units.work.due
-            if self.step.state(subject, view.code) in view.resting
-            else view.goes_on
-            for view in views
-        )
+        if not all(view.goes_on for view in views if view not in resting):
+            return False
+        bearing = self._bearing_of(subject)
+        if bearing is None:
+            return False
+        asks_for_all = {name for view in views for name in view.anew} | (LIFE_TYPES if resting else set())
+        return not any(event.type in asks_for_all for event in bearing)
+
+    def _is_partly_aside(self, subject: str, kind: str) -> bool:
+        return any((subject, view.code) in self.units.work.aside for view in views_of(kind))
 
     def _is_for_sets(self, subject: str, kind: str, lengths: dict[str, int]) -> bool:
-        if any((subject, view.code) in self.units.work.aside for view in views_of(kind)):
+        if self._is_partly_aside(subject, kind):
             return False
         new = self._touched[subject].records if subject in self._touched else 0
         is_long = lengths[subject] > max(LONG_PAST, NEW_SHARE * new)
@@ -158,7 +186,8 @@ class Many:
         from projections.schemes.shared.going_on import GoingOn
 
         units, step, codes = self.units, self.step, [view.code for view in views_of(kind) if view.goes_on]
-        going = GoingOn(step, subjects, units.work.due, self._slots)
+        bearing = {subject: self._bearing_of(subject) or [] for subject in subjects if subject in self._rare}
+        going = GoingOn(step, subjects, units.work.due, self._slots, bearing)
         try:
             made = [going_on_in_bulk(code)(going) for code in codes]
         except (OSError, MemoryError):
@@ -186,16 +215,38 @@ class Many:
                 windows.let_go(subject)  # lacks what is new
 
     def _move_chunk(self, kind: str, subjects: Sequence[str]) -> None:
-        """Move some subjects together; where that fails as nobody foresaw, they go the plain way."""
+        """Move some subjects together."""
+        step = self.step
+        recent = step.windows.recent(step.before.position)
+        recent.go_on_to(step.store, step.before.position, step.after.position)
+        self._move_columns(kind, recent.read(step.store, subjects).columns)
+
+    def _move_whole(self, kind: str, subject: str) -> None:
+        """Move one subject of a long past, all of whose records are read, out of sealed segments where there are any.
+
+        Where these or a record cannot be read it goes the plain way, which rests on the store alone and says why.
+        """
+        from replay.columnar.archive import open_archive
+        from replay.columnar.subject import subject_columns
+
+        if self._is_partly_aside(subject, kind):
+            return
+        store = self.step.store
+        try:
+            archive = open_archive(store, store.segments_path())
+            columns = subject_columns(store, archive, subject, self.step.after.position)
+        except DamagedError:
+            return
+        self._move_columns(kind, columns)
+
+    def _move_columns(self, kind: str, columns: "Columns") -> None:
+        """Move the subjects of some columns; where that fails as nobody foresaw, they go the plain way."""
         from projections.schemes.shared.changing import Changing
 
         units, step = self.units, self.step
-        recent = step.windows.recent(step.before.position)
-        recent.go_on_to(step.store, step.before.position, step.after.position)
-        found = recent.read(step.store, subjects)
         codes = [view.code for view in views_of(kind)]
-        fresh = {code: {name for name in found.columns.subjects if units.is_fresh(code, name)} for code in codes}
-        changing = Changing(step, found.columns, fresh, self._slots)
+        fresh = {code: {name for name in columns.subjects if units.is_fresh(code, name)} for code in codes}
+        changing = Changing(step, columns, fresh, self._slots)
         try:
             for code in codes:
                 moving_in_bulk(code)(changing)
@@ -204,13 +255,13 @@ class Many:
             raise
         except Exception as error:
             if not isinstance(error, LevelbookError):
-                units.recovered.append(Unexpected(subjects[0], codes[0], trace_of(error)))
+                units.recovered.append(Unexpected(columns.subjects[0], codes[0], trace_of(error)))
             return
         write(step, changing)
         for (code, subject), month in changing.changed.items():
             units.work.note_changed(code, subject, month)
-        units.moved += len(codes) * len(found.columns.subjects)
-        self._have_moved(found.columns.subjects)
+        units.moved += len(codes) * len(columns.subjects)
+        self._have_moved(columns.subjects)
 
     def _slots(self, moment: Moment) -> "Slots":
         from projections.schemes.shared.changing import known_by

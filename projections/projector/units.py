@@ -80,10 +80,11 @@ class Units:
                 except LevelbookError as error:
                     self.put_aside_subject(subject, events[0].position, error)
 
-    def keep_events(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Keep the rare ones among events."""
+    def keep_events(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Event]]:
+        """Keep the rare ones among events, which it gives by subject."""
         new = self._by_subject(rows)
         keep(self.step, (event for events in new.values() for event in events))
+        return new
 
     def _by_subject(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Event]]:
         new: dict[str, list[Event]] = defaultdict(list)

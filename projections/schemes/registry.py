@@ -78,6 +78,9 @@ class View:
     resting: Collection[str | None] = ()
     """States in which no event changes a unit but those that the views keep by subject, or time; going on passes over
     units in them."""
+    anew: Collection[str] = ()
+    """Types of events behind which nothing that is stored is gone on with: whether there is anything to judge may be
+    otherwise."""
     laws: tuple[Callable[[Connection, Tables], str | None], ...] = ()
     """What must hold of all its rows → what is wrong."""
     across: Callable[[Step], list[Rewrite]] | None = None
@@ -123,6 +126,7 @@ VIEWS: Final[dict[str, View]] = {
             period_rows=PeriodRows("tier_days", "tier", "changed", without_row=SCHEMES["merchant-tier"].undecided),
             goes_on=True,
             resting=tier_view.WITHOUT_FIGURES,
+            anew=("merchant.onboarded",),
         ),
         View(
             SCHEMES["creator-level"],
@@ -189,6 +193,15 @@ def going_on_in_bulk(scheme: str) -> "Callable[[GoingOn], Rewriting | None]":
     """What goes on with many units of a view at once; it gives None where a record cannot be read."""
     found: Callable[[GoingOn], Rewriting | None] = import_module(f"{_room(scheme)}.going_on").move
     return found
+
+
+def load_bulk() -> None:
+    """Load what moves many units at once, which is heavy."""
+    for view in VIEWS.values():
+        if view.in_bulk:
+            bulk_of(view.code)
+        if view.goes_on:
+            going_on_in_bulk(view.code)
 
 
 def kinds_in_bulk() -> list[str]:

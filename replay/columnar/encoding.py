@@ -174,6 +174,8 @@ class _Texts:
         """The texts of these rows, null where there is none."""
         import pyarrow as pa
 
+        if not self._parts:
+            return pa.nulls(len(rows), pa.string())
         places = self._places[rows]
         return pa.concat_arrays([pa.array([], pa.string()), *self._parts]).take(pa.array(places, mask=places < 0))
 

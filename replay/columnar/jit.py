@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from threading import get_ident
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from replay import STARTED
 
@@ -42,8 +42,28 @@ def compiled(loop: Callable[..., Any], *rule: Callable[..., Any], allocates: boo
         # Handing tuples of many arrays to a function costs more than most functions of a rule do.
         register_jitable(forceinline=True)(function)
     options: dict[str, Any] = {"nogil": True, "_nrt": allocates, "cache": folder is not None}
-    made: Callable[..., Any] = njit(**options)(loop)
-    return made
+    made: Any = njit(**options)(loop)
+    if folder is not None:
+        _load_alone(made)
+    found: Callable[..., Any] = made
+    return found
+
+
+def _load_alone(dispatcher: Any) -> None:
+    """Load a loop that is kept without what compiling would need, which numba loads before: a third of a replay's time.
+
+    Machine code needs the runtime alone; whatever is compiled later loads the rest first, as ever.
+    """
+    from numba.core.runtime import nrt
+
+    cache, runtime = dispatcher._cache, cast(Any, nrt).rtsys
+
+    def load_overload(signature: Any, context: Any) -> Any:
+        runtime.initialize(context)
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(signature, context)
+
+    cache.load_overload = load_overload
 
 
 class NotKept(Exception):

@@ -116,12 +116,20 @@ def needed(names: "pa.Table", texts: "pa.Array") -> "pa.Table":
     return names.filter(pc.or_(pc.is_in(names["name"], value_set=texts), pa.array(last)))
 
 
+_FEW_NAMES: Final = 20_000
+
+
 def names_of(names: "pa.Table") -> tuple[list[str], list[str], list[str]]:
     """The subjects, creators and categories in a bucket's table of names, each by number."""
-    lists = []
-    for kind in (SUBJECT, CREATOR, TEXT):
-        lists.append(_of_kind(names, kind)["name"].to_pylist())
-    return lists[0], lists[1], lists[2]
+    lists: dict[int, list[str]] = {SUBJECT: [], CREATOR: [], TEXT: []}
+    if len(names) <= _FEW_NAMES:  # what filters tables takes longer to load than these take to walk through
+        for kind, name in zip(names["kind"].to_pylist(), names["name"].to_pylist(), strict=True):
+            if kind in lists:
+                lists[kind].append(name)
+    else:
+        for kind in lists:
+            lists[kind] = _of_kind(names, kind)["name"].to_pylist()
+    return lists[SUBJECT], lists[CREATOR], lists[TEXT]
 
 
 class _Found(NamedTuple):

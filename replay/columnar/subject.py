@@ -152,12 +152,9 @@ def _of_bucket(archive: Archive, wanted: list[str], tail: Named | None, position
 
 def _numbers_of(few: "pa.Table", subjects: Sequence[str]) -> dict[str, int]:
     """By name, the numbers of those subjects of a bucket of which something is sealed."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    wanted = pc.and_(pc.equal(few["kind"], SUBJECT), pc.is_in(few["name"], value_set=pa.array(subjects, pa.string())))
-    rows = few.filter(wanted)
-    return dict(zip(rows["name"].to_pylist(), rows["number"].to_pylist(), strict=True))
+    wanted = {*subjects}
+    rows = zip(*(few[name].to_pylist() for name in ("kind", "name", "number")), strict=True)
+    return {name: number for kind, name, number in rows if kind == SUBJECT and name in wanted}
 
 
 def _sealed(archive: Archive, bucket: int, subjects: list[int], position: int) -> Iterator[_Arrays]:

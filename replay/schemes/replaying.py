@@ -9,6 +9,7 @@ from replay.history.timeline import Moment
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Origin, Policies, Replay
 from replay.replaying.records import Lend
+from replay.schemes.loading import loaded_beside
 from replay.schemes.registry import SCHEMES, check_whole, choose, in_room, judging_subject
 from replay.store.base import Store
 from replay.store.queries import EVERYTHING, length_at, length_of
@@ -73,7 +74,9 @@ def _replayed(
         assert beside.subject == subject, "it is a replay of the same subject"
         known = known.upto(moment.position)
     else:
-        known = known_of(judging.scheme)(lend, subject, moment.position, lambda: large_of(judging).load_loops())
+        large, read = large_of(judging), known_of(judging.scheme)
+        with loaded_beside(large.load_loops) as loaded:
+            known = read(lend, subject, moment.position, loaded)
     found: Replay = large_of(judging)(subject, known, moment, policies)
     return found
 

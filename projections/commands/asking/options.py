@@ -1,5 +1,7 @@
 """What the commands share: errors as one clear line and an exit status, options, help that ends with an example."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -23,6 +25,10 @@ from projections.configuration.settings import (
 )
 from projections.terminal.streams import prepare_streams
 
+NEW_OBJECTS_BEFORE_SEARCH: Final = 200_000
+"""Cycles of references are looked for after so many: what a command loads and tells stays as long as it does, and to
+look through that again and again takes a seventh of a short one's time, and a fifth of a long one's."""
+USUAL_SEARCH: Final = gc.get_threshold()
 COMPLETE_VARIABLE: Final = "_LEVELBOOK_COMPLETE"
 """The variable by which a shell asks for completions."""
 EXIT_NOT_ALL: Final = 1
@@ -80,6 +86,8 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         prepare_streams()
+        gc.set_threshold(NEW_OBJECTS_BEFORE_SEARCH)
+        atexit.register(gc.freeze)  # all of it goes with the process: nobody need look through it for cycles
         if COMPLETE_VARIABLE in os.environ:
             from projections.terminal.shells import answer_in_time
 

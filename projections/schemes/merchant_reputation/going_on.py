@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import month_of, month_start, month_text, parse_month
+from domain.merchant_reputation.facts import FLAG_TYPES, LIFE_TYPES, ORDER_TYPES
 from domain.merchant_reputation.rule import NO_CAP, SCHEME, Account
 from projections.schemes.merchant_reputation.bulk import folded_changes, folded_months, stand
 from projections.schemes.merchant_reputation.rows import judging_of, published
@@ -71,16 +72,19 @@ def _restarts(going: GoingOn) -> Numbers:
     new, found = going.new, going.due(SCHEME, LATEST)
     rows = np.flatnonzero(np.isin(new.what, _ORDERED))
     np.minimum.at(found, new.stream[rows], new.at[rows])
+    for subject, event in going.bearing((*ORDER_TYPES, *LIFE_TYPES)):
+        found[subject] = min(found[subject], event.occurred_at)
     flagged = orders_in(new, np.flatnonzero(np.isin(new.what, _FLAGS)))
+    flagged |= {(event.originator_id, event.data.order) for _, event in going.bearing(FLAG_TYPES)}
     if flagged:
         numbers = {subject: number for number, subject in enumerate(going.subjects)}
         about = going.about(flagged)
         rows = np.flatnonzero(np.isin(about.what, _ORDERED))
         names = about.name.take(rows).to_pylist()
         for stream, name, at in zip(about.stream[rows].tolist(), names, about.at[rows].tolist(), strict=True):
-            subject = about.streams[stream]
-            if (subject, name) in flagged:
-                found[numbers[subject]] = min(found[numbers[subject]], at)
+            name_of = about.streams[stream]
+            if (name_of, name) in flagged:
+                found[numbers[name_of]] = min(found[numbers[name_of]], at)
     return np.where(found < LATEST, np.minimum(found, going.step.after.as_of), LATEST)
 
 

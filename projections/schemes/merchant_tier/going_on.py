@@ -14,7 +14,7 @@ from domain.calendar import day_of, parse_day
 from domain.merchant_tier.facts import end_of, last_closed_day
 from domain.merchant_tier.values import NEVER, SCHEME
 from projections.schemes.merchant_tier.bulk import figures_columns, folded_changes, folded_days, stand
-from projections.schemes.merchant_tier.view import WITHOUT_FIGURES, Judging, judging_of
+from projections.schemes.merchant_tier.view import ACT_TYPES, WITHOUT_FIGURES, Judging, judging_of
 from projections.schemes.shared.bulk_rows import JudgedBy, instants, lists, owners_of, starts_of
 from projections.schemes.shared.changing import Rewriting, RowsGone, RowsMade, known_by
 from projections.schemes.shared.filling import LATEST
@@ -39,7 +39,8 @@ def move(going: GoingOn) -> Rewriting | None:
     concerned = np.flatnonzero(firsts <= last_day + 1)
     names = [going.subjects[number] for number in concerned.tolist()]
     firsts, added = firsts[concerned], added.renumbered(concerned, len(going.subjects))
-    rests = _rest(step, names, firsts, added)
+    acting = {event.originator_id for _, event in going.bearing(ACT_TYPES)}
+    rests = _rest(step, names, firsts, added) & np.array([name not in acting for name in names], np.bool_)
     stepped = np.flatnonzero(~rests)
     made = Rewriting(step, [names[number] for number in stepped.tolist()])
     back = np.where(rests, last_day + 1, firsts - judging_of(step).reach_days - 1)
@@ -98,6 +99,8 @@ def _firsts(going: GoingOn, added: _Days) -> Numbers:
     NEVER where none is."""
     step, found = going.step, np.full(len(going.subjects), NEVER)
     np.minimum.at(found, added.subject, added.day)
+    for subject, event in going.bearing(ACT_TYPES):  # one to come is looked at as its day closes
+        found[subject] = min(found[subject], day_of(event.occurred_at), last_closed_day(step.after.as_of) + 1)
     due = going.due(SCHEME, LATEST)
     timed = np.flatnonzero(due < LATEST)
     found[timed] = np.minimum(found[timed], instants(due[timed], day_of))

@@ -3,7 +3,7 @@
 Read are their new records, and no more of the others than these call for.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from domain.events import Event
 from projections.schemes.shared.filling import Filling
 from projections.views.recent import Orders, RecentRecords, orders_in
 from projections.views.step import LIFE_TYPES, SUBJECTS_AT_ONCE, Step, batched
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class GoingOn:
-    """Some subjects in one step of which no life event and no retraction is new, and no other policies judge."""
+    """Some subjects in one step in which no other policies judge."""
 
     def __init__(
         self,
@@ -33,12 +34,15 @@ class GoingOn:
         subjects: Sequence[str],
         due: Mapping[tuple[str, str], int],
         slots: "Callable[[Moment], Slots]",
+        bearing: Mapping[str, Sequence[Event]],
     ) -> None:
-        """`due` says by subject and scheme at which instant time alone changes it."""
+        """`due` says by subject and scheme at which instant time alone changes it; `bearing` by subject what its new
+        life events and retractions bear on: these events themselves, and what is taken out or brought back."""
         self.step = step
         self.subjects = [*subjects]
         self._due = due
         self._slots = slots
+        self._bearing = bearing
         self._recent: RecentRecords = step.windows.recent(step.before.position)
         self._recent.go_on_to(step.store, step.before.position, step.after.position)
         self.new = self._recent.new_of(self.subjects)
@@ -51,6 +55,13 @@ class GoingOn:
     def due(self, scheme: str, never: int) -> NDArray[np.int64]:
         """By subject, the instant at which time alone changes it; `never` where that is after the step."""
         return np.array([self._due.get((subject, scheme), never) for subject in self.subjects], np.int64)
+
+    def bearing(self, types: Collection[str]) -> Iterator[tuple[int, Event]]:
+        """What new life events and retractions bear on, of some types, each with the number of its subject."""
+        for place, subject in enumerate(self.subjects):
+            for event in self._bearing.get(subject, ()):
+                if event.type in types:
+                    yield place, event
 
     def about(self, orders: Orders) -> Named:
         """What is known of the subjects that some orders are of: of these orders everything. Those of which a record
@@ -74,16 +85,22 @@ class GoingOn:
         return self.filling_from(columns)
 
     def of_orders(self, subjects: Collection[str], whats: Collection[int]) -> Columns:
-        """What is known, of events of some types, about the orders of which some subjects' new ones are, with all
-        retractions. Those of which a record cannot be read are left out."""
-        among = np.array([subject in subjects for subject in self.subjects], np.bool_)
+        """What is known, of events of some types, about the orders of which some subjects' new ones are, and those that
+        retractions take out or bring back, with all retractions. Those of which a record cannot be read are left out.
+        """
+        wanted = {*subjects}
+        among = np.array([subject in wanted for subject in self.subjects], np.bool_)
         rows = np.flatnonzero(np.isin(self.new.what, [*whats]) & among[self.new.stream])
-        named = self.about(orders_in(self.new, rows))
+        moved = [event for place, event in self.bearing(WHATS.keys()) if among[place] and WHATS[event.type] in whats]
+        orders = {(event.originator_id, event.data.order) for event in moved}
+        named = self.about(orders_in(self.new, rows) | orders)
         codes = named.name.dictionary_encode().indices.fill_null(-1).to_numpy()
-        orders = named.stream.astype(np.int64) << 32 | codes
+        keys = named.stream.astype(np.int64) << 32 | codes
         read = np.isin(named.what, [*whats])
-        asked = np.unique(orders[read & (named.position > self.step.before.position)])
-        return self._with_retractions(chosen(named, np.flatnonzero(read & np.isin(orders, asked))))
+        places = np.array([event.position for event in moved], np.int64)
+        is_moved = (named.position > self.step.before.position) | np.isin(named.position, places)
+        asked = np.unique(keys[read & is_moved])
+        return self._with_retractions(chosen(named, np.flatnonzero(read & np.isin(keys, asked))))
 
     def life(self, subjects: Sequence[str]) -> Columns:
         """The rare events of some subjects, as the views keep them."""

@@ -37,6 +37,15 @@ LOADING = (
     "loaded = [loop.py_func.__module__ for loop in made if loop.overloads]\n"
     "print(json.dumps([looked_for, len(made), loaded]))\n"
 )
+COMPILING_LATER = (
+    SETTLED + "import json, sys\n"
+    "from replay.schemes.creator_firefly.large import Large\n"
+    "Large.load_loops()\n"
+    "from numba import njit\n"
+    "lacked = 'numba.np.linalg' not in sys.modules\n"
+    "def twice(number):\n found = [number]\n found.append(number)\n return sum(found)\n"
+    "print(json.dumps([lacked, njit(twice)(21)]))\n"
+)
 SERVING = (
     SETTLED + "import sys\n"
     "from projections.server import loops, serve\n"
@@ -122,6 +131,11 @@ def test_what_is_kept_is_loaded_and_nothing_compiled(kept: Path) -> None:
     assert {*looked_for} == {scheme.code for scheme in SCHEMES.values() if scheme.large}
     assert len(loaded) == 2 < made and {*loaded} == {"replay.schemes.creator_firefly.fold"}
     assert files(kept) == before
+
+
+@pytest.mark.slow
+def test_kept_loops_are_loaded_without_what_compiling_needs_and_others_are_compiled_later(kept: Path) -> None:
+    assert python(COMPILING_LATER, kept) == [True, 42]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Steps that move subjects in sets leave what steps that move them one by one leave, row for row."""
 
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,7 @@ from projections.views import recent
 from projections.views.database import BUILDING, Views, open_views
 from projections.views.readahead import Windows
 from replay.columnar import size
+from replay.columnar.seal import seal
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.schemes.merchant_reputation.fold import fold_reputation
@@ -279,6 +281,25 @@ class InScope(Settled):
     CATEGORY = "fresh"
 
 
+class Restless(InScope):
+    """Merchants that close, open again, are set to tiers, and have what happened to them retracted, all of it often."""
+
+    def _one(self) -> Event:
+        if len(self._made) <= len(self.NAMES):
+            return super()._one()
+        chance, subject = self.random.random(), self.random.choice(self.NAMES)
+        if chance < 0.2:
+            made = self._retraction()
+        elif chance < 0.25:
+            made = self._event("merchant.closed", subject)
+        elif chance < 0.3:
+            made = self._event("merchant.tier_set", subject, level=f"LV{self.random.randrange(8)}")
+        else:
+            made = self._of_merchant(subject)
+        self._made.append(made)
+        return made
+
+
 def openings_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """From here on, how many merchants were gone on with from a stored month, and how many that have none, by turns."""
     found: list[int] = []
@@ -351,6 +372,66 @@ def test_long_pasts_judged_again_from_columns_stand_as_those_judged_plainly(
                 ingest_events(store, world.events(10), tmp_path)
                 both.step(is_large=False)
             assert {row[0] for row in tables_of(views, 1)["set_aside"]} == {"merchant/m-2"}
+
+
+class Taken:
+    """Which ways merchants go of which a life event or a retraction is new."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gone_on: Counter[str] = Counter()
+        self.whole = 0
+        go_on, whole = many.Many._go_on_chunk, many.Many._move_whole
+
+        def going_on(of: many.Many, kind: str, subjects: Any) -> None:
+            go_on(of, kind, subjects)
+            for subject in of.units.done & {*subjects} & of._rare.keys():
+                self.gone_on.update({event.type for event in of._bearing_of(subject) or []})
+
+        def moved_whole(of: many.Many, kind: str, subject: str) -> None:
+            whole(of, kind, subject)
+            self.whole += subject in of.units.done
+
+        monkeypatch.setattr(many.Many, "_go_on_chunk", going_on)
+        monkeypatch.setattr(many.Many, "_move_whole", moved_whole)
+
+
+def follow_restless(both: BothWays, store: Store, folder: Path, seed: int, steps: int) -> None:
+    """In steps of few and of many; sealed now and then, so that what is read whole comes out of segments, too."""
+    world = Restless(seed)
+    for step in range(steps):
+        if step in (3, 24):
+            Ledger(store).adopt(revised("merchant-tier", step))
+        if step % 9 == 5:
+            store.named_segments = folder / "segments"
+            seal(store, store.named_segments)
+        world.now = both.now if seed % 2 and both.now > BEGIN + 10 * DAY_MICROS else None
+        ingest_events(store, world.events(both.random.randrange(1, 20)), folder)
+        assert both.step().recovered == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6 * SOAK))
+def test_life_events_and_retractions_are_gone_on_with_or_judged_from_columns_as_they_are_plainly(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken(monkeypatch)
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        both = BothWays(views, seed, monkeypatch)
+        follow_restless(both, store, tmp_path, seed, 40)
+        assert {"merchant.closed", "merchant.tier_set", "order.paid"} <= taken.gone_on.keys(), taken.gone_on
+        assert "merchant.onboarded" not in taken.gone_on and taken.whole > 0
+        assert proof_of(views).problems == []
+
+
+@pytest.mark.slow
+def test_life_events_and_retractions_are_on_both_databases(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken(monkeypatch)
+    with open_views(store, make=True) as views:
+        follow_restless(BothWays(views, 8, monkeypatch), store, tmp_path, 8, 20)
+        assert taken.gone_on and taken.whole > 0 and proof_of(views).problems == []
 
 
 @pytest.mark.slow
