@@ -59,6 +59,7 @@ def test_a_backup_says_whose_it_is_and_bears_its_hash(store: Store, folder: Path
         assert copy.head() == store.head() and verify(copy).problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("seconds")
 def test_the_latest_stay_and_nothing_of_others_goes(store: Store, folder: Path, tmp_path: Path) -> None:
     others = ["notes.txt", "levelbook-0-1-2.db", "ledger.db", "levelbook-00000000-000000000001-20200101T000000Z.db"]

@@ -122,6 +122,7 @@ def test_what_was_restored_is_gone_on_with(whole: str, elsewhere: str, tmp_path:
     run("verify-evidence", file, "--trust", str(trust))
 
 
+@pytest.mark.slow
 def test_a_restore_never_overwrites(whole: str, elsewhere: str, tmp_path: Path) -> None:
     copy = backed_up(whole, tmp_path / "copy.db")
     assert not restore(copy, elsewhere).stood_there
