@@ -7,7 +7,6 @@ from threading import Event, Thread
 from typing import Final
 
 from replay.columnar.jit import NotKept, is_at_hand, kept_alone
-from replay.processes import begun
 
 END_SECONDS: Final = 5
 """How long the end of a process waits for what is being loaded: one scheme's loops, and the compiler itself."""
@@ -22,6 +21,8 @@ def loaded_beside(load: Callable[[], None]) -> Iterator[Callable[[], None]]:
 
     Gives what waits for them, and compiles those that are not kept: never the thread, for an interrupt must end that.
     """
+    from replay.processes import begun  # no replay of few records needs what it imports
+
     if not is_at_hand():
         yield load
         return
