@@ -18,7 +18,7 @@ ENTRIES: Final = {
     "ingest": Entry(
         RECORD,
         "projections.commands.record",
-        "Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).",
+        "Record events from FILEs of CloudEvents JSON Lines (folders, globs, packed, '-' for standard input).",
     ),
     "convert": Entry(
         RECORD,
@@ -29,6 +29,16 @@ ENTRIES: Final = {
         RECORD,
         "projections.commands.mapping.maps",
         "Propose a mapping file for tables of others; check how one fits a file's columns.",
+    ),
+    "consume": Entry(
+        RECORD,
+        "projections.commands.consume",
+        "Record events from topics of Kafka: CloudEvents, structured, binary, in batches; rows by --map; an --outbox.",
+    ),
+    "asyncapi": Entry(
+        RECORD,
+        "projections.commands.describe",
+        "Print the AsyncAPI document of the events that are recorded, with JSON Schemas, for those who send them.",
     ),
     "erase-buyer": Entry(
         RECORD,

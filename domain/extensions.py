@@ -8,6 +8,11 @@ from domain.limits import EXTENSION_CHARS_MAX, EXTENSION_NAME_CHARS_MAX, MEDIA_T
 
 DOCUMENTED_EXTENSIONS: Final = (
     "dataref",
+    "deprecated",
+    "deprecationfrom",
+    "deprecationmigration",
+    "deprecationsunset",
+    "expirytime",
     "partitionkey",
     "sampledrate",
     "sequence",
@@ -18,6 +23,16 @@ DOCUMENTED_EXTENSIONS: Final = (
     "tracestate",
 )
 """The extension attributes that CloudEvents documents: recorded beside the event, no part of its content."""
+ASKED_ABOUT: Final = {
+    **dict.fromkeys(
+        ("authclaims", "authid", "authtype"), "says who caused the event, and what is recorded is kept for ever"
+    ),
+    **dict.fromkeys(
+        ("datacategory", "dataclassification", "dataregulation"),
+        "says how the data must be protected, of which the ledger knows nothing",
+    ),
+}
+"""Documented, too, and not recorded unless somebody says so: why."""
 EXTENSION_NAME_PATTERN: Final = rf"[a-z0-9]{{1,{EXTENSION_NAME_CHARS_MAX}}}"
 """How CloudEvents names an attribute."""
 

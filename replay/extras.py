@@ -8,7 +8,9 @@ from replay.errors import UsageError
 
 FAST: Final = ("numba", "numpy", "pyarrow")
 """What works on many records at a time: rules compiled over columns, segments, Parquet."""
-EXTRA_OF: Final = dict.fromkeys(FAST, "fast")
+KAFKA: Final = "confluent_kafka"
+"""The client by which topics are read."""
+EXTRA_OF: Final = dict.fromkeys(FAST, "fast") | {KAFKA: "kafka"}
 """By package, the extra of Levelbook that installs it."""
 
 

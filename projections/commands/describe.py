@@ -54,6 +54,14 @@ def openapi() -> None:
     output_text.print_json(specification())
 
 
+@command("asyncapi", "levelbook asyncapi > events.json")
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the events that are recorded, with JSON Schemas, for those who send them."""
+    from projections.contract.asyncapi import asyncapi_document
+
+    output_text.print_json(asyncapi_document())
+
+
 @command("demo", "levelbook demo --serve")
 @click.option(
     "--folder",

@@ -12,6 +12,9 @@ from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     clock_option,
     command,
+    existing_option,
+    extensions_option,
+    refusals_option,
     store_options,
 )
 from projections.commands.mapping.options import map_option, query_options
@@ -40,34 +43,15 @@ if TYPE_CHECKING:
 @clock_option
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded, known and refused; record nothing.")
 @click.option("--skip-refused", is_flag=True, help="With --backfill: record the rest of the run for good without them.")
-@click.option(
-    "--existing",
-    is_flag=True,
-    envvar="LEVELBOOK_EXISTING",
-    show_envvar=True,
-    help="Never make a new ledger.",
-)
-@click.option(
-    "--refusals-max",
-    type=click.IntRange(0),
-    default=1_000,
-    show_default=True,
-    metavar="N",
-    help="Stop when N lines in a row are refused; 0 sets no bound.",
-)
+@existing_option
+@refusals_option
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Where refused lines go. Default: rejects-<time>.jsonl beside the store (PostgreSQL: here), made when needed.",
 )
-@click.option(
-    "--extensions",
-    type=click.Choice(["refuse", "keep", "drop"]),
-    default="refuse",
-    show_default=True,
-    help="Extension attributes that CloudEvents does not document.",
-)
+@extensions_option
 @click.option(
     "--receipts",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -78,7 +62,7 @@ if TYPE_CHECKING:
 @language_option
 @store_options
 def ingest(files: tuple[str, ...], mapping: Path | None, from_: str | None, query: str | None, **asked: Any) -> None:
-    """Record events from FILEs of CloudEvents JSON Lines ('-' is standard input, gzip is unpacked).
+    """Record events from FILEs of CloudEvents JSON Lines (folders, globs, packed, '-' for standard input).
 
     Makes the store when there is none, with the first line that is recorded, and says so. A refused line never stops
     the rest: it is reported, and written with its reason to the rejects file, which can be mended and ingested again.
@@ -132,6 +116,7 @@ def _sources(
     """Which files are read, and how. Raises UsageError where none is named, or what only a mapping reads."""
     from replay.errors import UsageError
     from replay.parsing.lines import blocks, check_files
+    from replay.parsing.unpacking import files_of
 
     if mapping is not None:
         from replay.mapping.asking import to_read
@@ -142,8 +127,9 @@ def _sources(
         raise UsageError("--from and --query name rows, of which a mapping makes events; give --map MAPPING with them")
     if not files:
         raise UsageError("no FILE is named; name files of events, '-' for standard input, or tables with --map")
-    check_files(files)
-    return files, blocks
+    names = files_of(files)
+    check_files(names)
+    return names, blocks
 
 
 def _check_asked(what: ToIngest) -> None:

@@ -10,7 +10,7 @@ import click
 from domain.calendar import shanghai_text
 from projections.text.output import print_json
 from projections.text.words import Words
-from replay.parsing.lines import printable
+from replay.parsing.unpacking import printable
 
 if TYPE_CHECKING:
     from replay.evidence.checking import CheckedEvidence, EvidenceRefused

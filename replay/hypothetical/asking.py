@@ -9,7 +9,8 @@ from domain.policy import Policy
 from replay.errors import UsageError
 from replay.history.timeline import asked_instant
 from replay.hypothetical.laid import Supposed, read_supposed
-from replay.parsing.lines import BrokenInput, blocks, check_files, is_passed_over
+from replay.parsing.lines import blocks, check_files, is_passed_over
+from replay.parsing.unpacking import BrokenInput
 from replay.policies.reading import read_policy
 from replay.store.base import Store
 from replay.store.buyers import key_of

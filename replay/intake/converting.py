@@ -6,8 +6,9 @@ from typing import Protocol
 
 from replay.intake.parallel import decoded, decoded_with_help
 from replay.intake.rejects import Rejects
-from replay.parsing.lines import STANDARD_INPUT, Block, BrokenInput
+from replay.parsing.lines import Block
 from replay.parsing.refusals import Refusal
+from replay.parsing.unpacking import STANDARD_INPUT, BrokenInput
 from replay.processes import rare_cycle_search
 
 

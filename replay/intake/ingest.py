@@ -13,8 +13,9 @@ from replay.intake.parallel import DecodedBlock, decoded, decoded_with_help
 from replay.intake.rejects import Rejects
 from replay.intake.targets import Target
 from replay.parsing.envelope import Undocumented
-from replay.parsing.lines import STANDARD_INPUT, Block, BrokenInput, blocks
+from replay.parsing.lines import Block, blocks
 from replay.parsing.refusals import Refusal
+from replay.parsing.unpacking import STANDARD_INPUT, BrokenInput
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
 from replay.store.base import Head, Transaction

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from replay.errors import StoreError
 from replay.parsing.envelope import Undocumented
-from replay.parsing.lines import Block, BrokenInput, is_passed_over
+from replay.parsing.lines import Block, is_passed_over
 from replay.parsing.parse import read_line
 from replay.parsing.refusals import Columns, Listing, Reason, Refusal, RefusalError, told_of_row
+from replay.parsing.unpacking import BrokenInput
 from replay.processes import second_core
 from replay.store.record import Candidate
 

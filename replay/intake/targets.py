@@ -8,7 +8,7 @@ from typing import Protocol
 
 from replay.errors import NoStoreError, UsageError
 from replay.intake.dry_run import DryRun, key_for_none, scratch_above
-from replay.parsing.lines import printable
+from replay.parsing.unpacking import printable
 from replay.recording.append import Appended, Appender, Stamper
 from replay.recording.erase import Due, scrubbed, take_due
 from replay.store.base import EMPTY, Head, Store, Transaction, refuse_one_alias_everywhere

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from replay.extras import need
 from replay.mapping.document import Mapping
 from replay.mapping.rows import Batch, RowTable, check_columns
-from replay.mapping.unpacking import Unpacked, copied
-from replay.parsing.lines import BrokenInput, printable
 from replay.parsing.strict_json import shown
+from replay.parsing.unpacking import BrokenInput, Unpacked, copied, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,8 +12,8 @@ from replay.mapping.mapped import blocks_of, blocks_of_query
 from replay.mapping.queries import RowQuery, query_table
 from replay.mapping.rows import RowTable
 from replay.mapping.tables import table_of
-from replay.mapping.unpacking import files_of
-from replay.parsing.lines import STANDARD_INPUT, Block, check_files
+from replay.parsing.lines import Block, check_files
+from replay.parsing.unpacking import STANDARD_INPUT, files_of
 
 
 class ToRead(NamedTuple):

@@ -16,7 +16,7 @@ from replay.errors import FaultyMapping, UsageError
 from replay.mapping.kinds import FLAG, NUMBER, TEXT, fields_of
 from replay.mapping.texts import Condition, Template, parse_condition, parse_template
 from replay.mapping.zones import Zone, zone_of
-from replay.parsing.lines import printable
+from replay.parsing.unpacking import printable
 
 QUERY: Final = "query"
 FORMATS: Final = ("csv", "tsv", "parquet", "arrow", "jsonl", QUERY)

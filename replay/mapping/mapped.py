@@ -12,8 +12,9 @@ from replay.mapping.document import Mapping
 from replay.mapping.queries import RowQuery, query_table
 from replay.mapping.rows import Batch, RowTable, Unreadable
 from replay.mapping.tables import table_of
-from replay.parsing.lines import Block, printable
+from replay.parsing.lines import Block
 from replay.parsing.refusals import Columns, Refusal, RefusalError
+from replay.parsing.unpacking import printable
 
 _NO_EVENT: Final = -1
 

@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from replay.extras import need
-from replay.mapping.unpacking import opened
-from replay.parsing.lines import BrokenInput, printable
+from replay.parsing.unpacking import BrokenInput, opened, printable
 
 SAMPLE_BYTES: Final = 1 << 18
 SAMPLE_ROWS: Final = 200

@@ -21,10 +21,9 @@ from replay.errors import UsageError
 from replay.mapping.compiling import Row
 from replay.mapping.document import Mapping
 from replay.mapping.rows import Batch, RowTable, Unreadable, check_columns
-from replay.mapping.unpacking import opened
-from replay.parsing.lines import BrokenInput, printable
 from replay.parsing.refusals import Reason, Refusal
 from replay.parsing.strict_json import shown
+from replay.parsing.unpacking import BrokenInput, opened, printable
 from replay.processes import second_core
 from replay.store.location import is_postgres, masked
 

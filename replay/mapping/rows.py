@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from replay.mapping.compiling import Row
 from replay.mapping.document import Mapping
-from replay.parsing.lines import BrokenInput, printable
 from replay.parsing.refusals import Refusal
 from replay.parsing.strict_json import shown
+from replay.parsing.unpacking import BrokenInput, printable
 
 
 class Unreadable(NamedTuple):

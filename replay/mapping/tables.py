@@ -14,10 +14,10 @@ from replay.mapping.arrow_tables import arrow_table
 from replay.mapping.compiling import Row
 from replay.mapping.document import Mapping
 from replay.mapping.rows import Batch, RowTable, Unreadable, check_columns
-from replay.mapping.unpacking import Unpacked, opened, read_to_its_end
-from replay.parsing.lines import REFUSED_MARK, BrokenInput, is_passed_over, printable
+from replay.parsing.lines import REFUSED_MARK, is_passed_over
 from replay.parsing.refusals import Reason, Refusal, RefusalError
 from replay.parsing.strict_json import OddNumber, parse_unchecked, shown
+from replay.parsing.unpacking import BrokenInput, Unpacked, opened, printable, read_to_its_end
 
 FIELD_CHARS_MAX: Final = 1 << 17
 """So long may one value be: an unclosed quote takes in no more."""
@@ -120,10 +120,11 @@ def _json_rows(mapping: Mapping, source: Unpacked) -> _Read:
             text = f"found a line of more than {LINE_BYTES_MAX} bytes; leave out what no event needs"
             yield Unreadable(Refusal(Reason.LINE_TOO_LONG, text), b"")
         else:
-            yield None if is_passed_over(line) else _json_row(mapping, line.rstrip(b"\r\n"))
+            yield None if is_passed_over(line) else json_row(mapping, line.rstrip(b"\r\n"))
 
 
-def _json_row(mapping: Mapping, line: bytes) -> Row | Unreadable:
+def json_row(mapping: Mapping, line: bytes) -> Row | Unreadable:
+    """The values of a flat JSON object in the order of the columns that a mapping names; or why it is none."""
     try:
         found = parse_unchecked(line)
         for key in found:

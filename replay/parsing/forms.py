@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: lines of JSON, a JSON array, gzip; or else named once and refused whole.
+"""What a file is, by its first bytes: lines of JSON or a JSON array; or else named once and refused whole.
 
 An archive whose members are read as lines loses the first event of each to the header before it, and in a backfill
 that can never be mended: so the first bytes decide, before anything is recorded.
@@ -20,7 +20,6 @@ class Form(Enum):
 
     LINES = "JSON Lines"
     ARRAY = "a JSON array"
-    GZIP = "gzip"
 
 
 _UNPACK: Final = "unpack it, and ingest what is in it"
@@ -37,6 +36,7 @@ _MAGIC: Final = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file", _EXPORT),
     (b"%PDF-", "a PDF", _EXPORT),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
+    (b"\x1f\x8b", "packed with gzip", _UNPACK),
     (b"BZh", "packed with bzip2", _UNPACK),
     (b"\xfd7zXZ\x00", "packed with xz", _UNPACK),
     (b"\x04\x22\x4d\x18", "packed with lz4", _UNPACK),
@@ -53,7 +53,6 @@ _MAGIC: Final = (
 _UNMARKED: Final = re.compile(rb"[\[{]\x00\x00\x00|\x00\x00\x00[\[{]|[\[{]\x00|\x00[\[{]")
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _SHEET: Final = re.compile(rb"\[Content_Types\]\.xml|xl/|word/|mimetype")
-_GZIP: Final = b"\x1f\x8b"
 _SEPARATORS: Final = (b",", b";", b"\t", b"|")
 
 
@@ -70,8 +69,6 @@ def is_enough(head: bytes) -> bool:
 
 def form_of(head: bytes) -> Form | str:
     """What a file can be read as, or what else it is and what to do, for a message after the file's name."""
-    if head.startswith(_GZIP):
-        return Form.GZIP
     if head.startswith(_ZIP):
         return f"is {'a sheet or document of Office' if _SHEET.search(head) else 'a zip archive'}; " + (
             _EXPORT if _SHEET.search(head) else _UNPACK

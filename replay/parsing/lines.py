@@ -1,29 +1,34 @@
-"""Lines of files, of standard input and of gzip files, and elements of JSON arrays, in blocks of bounded size.
+"""Lines of files, of standard input and of packed files, and elements of JSON arrays, in blocks of bounded size.
 
 A block is what was there to read, up to a megabyte: whole lines. A pipe that delivers one line gets
 that line acknowledged without waiting for more. However long a line is, no more of it than the limit
 is held in memory.
 """
 
-import gzip
 import os
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, Protocol, cast
+from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from domain.limits import BATCH_LINES_MAX, LINE_BYTES_MAX
 from replay.errors import UsageError
 from replay.parsing.arrays import Elements
 from replay.parsing.forms import UTF8_MARK, Form, form_of, is_enough
 from replay.parsing.refusals import Columns, Refusal
+from replay.parsing.unpacking import (
+    BLOCK_BYTES,
+    STANDARD_INPUT,
+    BrokenInput,
+    packing_of,
+    printable,
+    read_to_its_end,
+    unpacked,
+)
 
-BLOCK_BYTES: Final = 1 << 20
-STANDARD_INPUT: Final = "-"
 REFUSED_MARK: Final = b"# refused: "
 """Begins a line of a rejects file that says why the next one was refused; the intake passes it over."""
 
@@ -80,10 +85,6 @@ class Block(NamedTuple):
         return None if self.origin is None else self.origin.refused(index)
 
 
-class BrokenInput(Exception):
-    """A file is of a form that is not read, or ends or fails in the middle; what was read before stands."""
-
-
 def check_files(names: tuple[str, ...]) -> None:
     """Raises UsageError for the first name that cannot be read, before anything is recorded."""
     if names.count(STANDARD_INPUT) > 1:
@@ -103,9 +104,9 @@ def check_files(names: tuple[str, ...]) -> None:
 
 
 def blocks(name: str) -> Iterator[Block]:
-    """The blocks of one file, `-` being standard input; gzip is unpacked, arrays give their elements.
+    """The blocks of one file, `-` being standard input; gzip, bzip2 and zstd are unpacked, arrays give their elements.
 
-    Raises BrokenInput when the file is of a form that is not read, or cannot be read to its end; of a gzip file
+    Raises BrokenInput when the file is of a form that is not read, or cannot be read to its end; of a packed file
     nothing is given then, because what stood before may be damaged too.
     """
     with ExitStack() as stack:
@@ -127,28 +128,22 @@ def is_passed_over(line: bytes) -> bool:
     return len(line) <= LINE_BYTES_MAX and (not line.strip() or line.startswith(REFUSED_MARK))
 
 
-def printable(name: str) -> str:
-    """A file's name for messages: control characters and broken encodings are escaped."""
-    return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode()
-
-
-def _opened(name: str, raw: BinaryIO, stack: ExitStack, *, unpacked: bool = False) -> tuple[Form, Iterator[bytes]]:
+def _opened(name: str, raw: BinaryIO, stack: ExitStack, *, was_packed: bool = False) -> tuple[Form, Iterator[bytes]]:
     """What a file is read as, and its bytes without a byte order mark."""
-    start = raw.tell() if raw.seekable() else 0
+    start = raw.tell() if raw.seekable() and not was_packed else 0
     chunks = _chunks(name, raw)
     head = b""
     for chunk in chunks:
         head += chunk
         if is_enough(head):
             break
+    unpack = packing_of(head)
+    if unpack is not None and not was_packed:
+        whole = _whole(chain([head], chunks), raw, start, stack)
+        return _opened(name, stack.enter_context(unpacked(name, whole, unpack)), stack, was_packed=True)
     form = form_of(head)
-    if form is Form.GZIP and not unpacked:
-        packed = _whole(chain([head], chunks), raw, start, stack)
-        _check_gzip(name, packed)
-        return _opened(name, cast(BinaryIO, stack.enter_context(gzip.open(packed))), stack, unpacked=True)
-    if not isinstance(form, Form) or form is Form.GZIP:
-        found = "is packed with gzip twice; unpack it" if form is Form.GZIP else form
-        raise BrokenInput(f"{printable(name)} {'unpacked ' * unpacked}{found}; nothing of it was taken in")
+    if not isinstance(form, Form):
+        raise BrokenInput(f"{printable(name)} {'unpacked ' * was_packed}{form}; nothing of it was taken in")
     return form, chain([head.removeprefix(UTF8_MARK)], chunks)
 
 
@@ -161,15 +156,6 @@ def _whole(chunks: Iterator[bytes], raw: BinaryIO, start: int, stack: ExitStack)
     copy.writelines(chunks)
     copy.seek(0)
     return copy
-
-
-def _check_gzip(name: str, raw: BinaryIO) -> None:
-    """Unpack once for the checksum at the end: what it denies must not be recorded for ever."""
-    start = raw.tell()
-    with gzip.open(raw) as stream:
-        for _ in _chunks(name, stream):
-            pass
-    raw.seek(start)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -200,12 +186,8 @@ def _elements(name: str, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
         )
 
 
-def _chunks(name: str, stream: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+def _chunks(name: str, stream: BinaryIO) -> Iterator[bytes]:
     read = getattr(stream, "read1", stream.read)
-    try:
+    with read_to_its_end(name):
         while chunk := read(BLOCK_BYTES):
             yield chunk
-    except (OSError, EOFError, zlib.error) as error:
-        raise BrokenInput(
-            f"{printable(name)} cannot be read to its end: {error}; mend the file and ingest it again"
-        ) from error

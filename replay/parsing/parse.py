@@ -107,11 +107,25 @@ def _known_type(value: dict[str, Any]) -> str:
 def _refuse_faults(value: dict[str, Any], kept: dict[str, Any], event_type: str) -> None:
     from replay.parsing.schemas import data_schema, envelope_schema, extension_faults, faults
 
+    _refuse_data_elsewhere(value, event_type)
     found = faults(envelope_schema(), value) + extension_faults(kept)
     data = value.get("data", {})
     if type(data) is dict:
         found += faults(data_schema(event_type), data, "data.")
     _raise(found)
+
+
+def _refuse_data_elsewhere(value: dict[str, Any], event_type: str) -> None:
+    """Where `dataref` says that the data of an event, which its type needs, lies elsewhere: nothing is fetched."""
+    from replay.parsing.strict_json import shown
+
+    needed = [field.encode_name for field in msgspec.structs.fields(CATALOGUE[event_type].data) if field.required]
+    if needed and "dataref" in value and not value.get("data"):
+        raise RefusalError(
+            Reason.MISSING_FIELD,
+            f"data: is missing, and dataref says that it lies at {shown(value['dataref'])}; the ledger fetches nothing:"
+            f" send the event with its data ({', '.join(needed)}) in it",
+        )
 
 
 def _raise(found: "list[Fault]") -> None:

@@ -14,7 +14,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from msgspec import inspect
 
 from domain.events import CATALOGUE
-from domain.extensions import Extension
+from domain.extensions import ASKED_ABOUT, Extension
 from domain.fields import ID_PATTERN
 from domain.limits import EXTENSIONS_MAX, KEY_CHARS_MAX
 from replay.parsing.envelope import ATTRIBUTES, EXTENSION_NAME, RECEIVED
@@ -125,6 +125,12 @@ def _unknown_field(schema: EventSchema, name: str, prefix: str) -> Fault:
     short = name if ID_FORM.fullmatch(name) else shown(name)
     near = get_close_matches(name[:KEY_CHARS_MAX], schema.fields, n=1)
     of_envelope = schema.fields.keys() >= ATTRIBUTES
+    if of_envelope and name in ASKED_ABOUT:
+        return Fault(
+            Reason.UNKNOWN_FIELD,
+            f"{name}: is an extension attribute that {ASKED_ABOUT[name]}; leave it out, or ingest with --extensions"
+            " keep to record it, or --extensions drop",
+        )
     if of_envelope and not near and EXTENSION_NAME.fullmatch(name):
         return Fault(
             Reason.UNKNOWN_FIELD,

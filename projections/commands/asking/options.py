@@ -230,6 +230,28 @@ listed_format_option = click.option(
 clock_option = click.option(
     "--clock-behind", is_flag=True, help="Go on although the clock stands over 5 s behind the last record."
 )
+existing_option = click.option(
+    "--existing",
+    is_flag=True,
+    envvar="LEVELBOOK_EXISTING",
+    show_envvar=True,
+    help="Never make a new ledger.",
+)
+refusals_option = click.option(
+    "--refusals-max",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Stop when N in a row are refused; 0 sets no bound.",
+)
+extensions_option = click.option(
+    "--extensions",
+    type=click.Choice(["refuse", "keep", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="Extension attributes that CloudEvents does not document.",
+)
 
 
 def _scheme(default: str) -> Decorator:

@@ -24,7 +24,8 @@ def map_new(file: str) -> None:
     """
     from replay.errors import UsageError
     from replay.mapping.proposing import proposal
-    from replay.parsing.lines import BrokenInput, check_files
+    from replay.parsing.lines import check_files
+    from replay.parsing.unpacking import BrokenInput
 
     check_files((file,))
     try:
@@ -49,7 +50,7 @@ def map_check(
     from projections.text.mapping.columns import print_surveys
     from replay.mapping.asking import to_read
     from replay.mapping.surveying import Survey, survey
-    from replay.parsing.lines import BrokenInput
+    from replay.parsing.unpacking import BrokenInput
 
     asked = to_read(mapping, files, from_, query)
     found: dict[str, Survey | str] = {}

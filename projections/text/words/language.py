@@ -90,6 +90,10 @@ class Words:
         """The words of what was sent in."""
         return str(self._words["intake"][key]).format_map(values)
 
+    def consuming(self, key: str, **values: Any) -> str:
+        """What is said of topics that are consumed."""
+        return str(self._words["consuming"][key]).format_map(values)
+
     def mapping(self, key: str, **values: Any) -> str:
         """What is said of rows that are read by a mapping."""
         return str(self._words["mapping"][key]).format_map(values)

@@ -63,7 +63,7 @@ def test_every_argument_and_option_can_be_asked_about(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    in_one_form = ("demo", "openapi", "serve", "completion", "receipts", "refute", "convert", "map new")
+    in_one_form = ("demo", "asyncapi", "openapi", "serve", "completion", "receipts", "refute", "convert", "map new")
     has_one_form = name in in_one_form or name.startswith("witness ")
     assert f"--{'help' if has_one_form else 'format'}" in completed(*name.split(), "--")
     for option in COMMANDS[name].params:

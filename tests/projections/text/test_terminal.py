@@ -82,6 +82,10 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         ("refused-店.jsonl", "--lang", "zh"),
     ],
     "convert": [("店-map.toml", "店.csv"), ("店-map.toml", "没有.csv"), ("店.toml", "店.csv", "--lang", "zh")],
+    "consume": [
+        ("--servers", "127.0.0.1:9", "--topic", "店", "--map", "没有.toml"),
+        ("--servers", "127.0.0.1:9", "--topic", "店", "--properties", "没有.properties", "--lang", "zh"),
+    ],
     "map new": [("店.csv",), ("没有.csv",)],
     "map check": [
         ("店-map.toml", "店.csv", "--lang", "zh"),
@@ -171,6 +175,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     ],
     "leaderboard": [("comprehensive", "--month", "2023-05"), ("店", "--month", "2023-05")],
     "answers": [(), ("events",)],
+    "asyncapi": [()],
     "openapi": [()],
     "completion": [("bash",), ("zsh",), ("fish",)],
     "config": [("--store", "店.db"), ("--lang", "zh"), ("--format", "json"), ("--config", "店.toml")],

@@ -23,8 +23,8 @@ from replay.intake.targets import LedgerTarget
 from replay.mapping import mapped
 from replay.mapping.document import Mapping
 from replay.mapping.mapped import blocks_of
-from replay.parsing.lines import BrokenInput
 from replay.parsing.parse import read_line
+from replay.parsing.unpacking import BrokenInput
 from replay.recording.append import Appender
 from replay.store.base import Store
 from replay.store.buyers import key_of

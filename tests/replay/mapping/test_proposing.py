@@ -16,7 +16,7 @@ from replay.mapping.mapped import blocks_of
 from replay.mapping.proposing import SAMPLE_BYTES, proposal
 from replay.mapping.surveying import DISTINCT_MAX, UNMAPPED_MAX, SurveyedColumn, survey
 from replay.mapping.tables import table_of
-from replay.parsing.lines import BrokenInput
+from replay.parsing.unpacking import BrokenInput
 from tests.support.tables import mapping, rows_of, separated, write_arrow, write_table
 
 HEADER = [

@@ -14,7 +14,7 @@ from replay.intake.parallel import decode_block
 from replay.mapping.asking import to_read
 from replay.mapping.mapped import blocks_of_query
 from replay.mapping.queries import QUERY_BYTES_MAX, RowQuery
-from replay.parsing.lines import STANDARD_INPUT, BrokenInput
+from replay.parsing.unpacking import STANDARD_INPUT, BrokenInput
 from tests.support.tables import COLUMNS, mapping, plain_events, rows_of, write_table
 
 ROWS = rows_of(40)
@@ -158,7 +158,7 @@ def test_folders_and_globs_are_their_files(tmp_path: Path) -> None:
     with pytest.raises(FaultyMapping):
         to_read(tmp_path / "m.toml", made, None, None)
     (tmp_path / "m.toml").unlink()
-    from replay.mapping.unpacking import files_of
+    from replay.parsing.unpacking import files_of
 
     assert files_of([str(tmp_path)]) == tuple(sorted(made))
     assert files_of([str(tmp_path / "*.csv")]) == (str(tmp_path / ".hidden.csv"), *sorted(made))

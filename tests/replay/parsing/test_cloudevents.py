@@ -12,7 +12,7 @@ from msgspec import inspect
 from cli import main
 from domain.calendar import instant_text
 from domain.events import Envelope
-from domain.extensions import DOCUMENTED_EXTENSIONS
+from domain.extensions import ASKED_ABOUT, DOCUMENTED_EXTENSIONS
 from domain.limits import EXTENSIONS_MAX
 from replay.history.browse import find_event
 from replay.intake import parallel as decoding
@@ -96,6 +96,32 @@ def test_extension_attributes_that_are_not_documented(store: Store, tmp_path: Pa
     assert kept.content_hash == dropped.content_hash
     ingest_events(store, [made], tmp_path, undocumented=Undocumented.KEEP)
     assert verify(store).problems == []
+
+
+def test_data_that_lies_elsewhere_is_not_fetched_and_refused_by_name() -> None:
+    made = paid("o-1") | {"dataref": "https://shop.example/o-1"}
+    for elsewhere in (
+        {name: made[name] for name in made if name != "data"},
+        made | {"data": None},
+        made | {"data": {}},
+    ):
+        with pytest.raises(
+            RefusalError, match=r'data: is missing, and dataref says that it lies at "https://shop.example/o-1"; the'
+        ):
+            read_line(line(elsewhere))
+    assert read_line(line(made)).extensions == b'{"dataref":"https://shop.example/o-1"}'
+    closed = event("merchant.closed", "c-1") | {"dataref": "x", "data": None}
+    assert read_line(line(closed)).extensions == b'{"dataref":"x"}', "its type has no data that could lie elsewhere"
+
+
+@pytest.mark.parametrize("name", ASKED_ABOUT)
+def test_extensions_that_should_not_be_kept_by_themselves_say_why(name: str) -> None:
+    made = GO | {name: "app_user"}
+    with pytest.raises(RefusalError, match=rf"{name}: is an extension attribute that says .*; leave it out, or ingest"):
+        read_line(line(made))
+    assert read_line(line(made), Undocumented.DROP) == read_line(line(GO))
+    kept = read_line(line(made), Undocumented.KEEP).extensions
+    assert kept is not None and b'"%b":"app_user"' % name.encode() in kept
 
 
 def test_a_second_process_decodes_by_the_same_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli import main
 from domain.limits import LINE_BYTES_MAX
 from replay.parsing.arrays import Elements
-from replay.parsing.lines import BrokenInput, blocks
+from replay.parsing.lines import blocks
+from replay.parsing.unpacking import BrokenInput
 from replay.store.base import Store
 from tests import ROOT
 from tests.conftest import SOAK
@@ -81,15 +84,12 @@ def arrow(make: Callable[[io.BytesIO, pa.Schema], pa.ipc.RecordBatchStreamWriter
 OTHERS: dict[str, tuple[bytes, str]] = {
     "tar": (archived("w:"), "is a tar archive; unpack it"),
     "old-tar": (old_tar(), "is a tar archive"),
-    "tar.bz2": (archived("w:bz2"), "is packed with bzip2; unpack it"),
     "zip": (zipped("a.jsonl"), "is a zip archive; unpack it"),
     "xlsx": (zipped("[Content_Types].xml"), "is a sheet or document of Office; export it as JSON Lines"),
     "parquet": (parquet(), "is a Parquet file; give --map MAPPING"),
     "arrow": (arrow(pa.ipc.new_file), "is an Arrow file"),
     "arrow-stream": (arrow(pa.ipc.new_stream), "is an Arrow stream"),
-    "bzip2": (bz2.compress(LINES), "is packed with bzip2"),
     "xz": (lzma.compress(LINES), "is packed with xz"),
-    "zstd": (b"\x28\xb5\x2f\xfd" + LINES, "is packed with zstd"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + LINES, "is a 7z archive"),
     "sqlite": (database(), "is an SQLite database"),
     "pdf": (b"%PDF-1.7\n" + LINES, "is a PDF"),
@@ -115,6 +115,56 @@ def test_a_file_that_is_something_else_is_named_once_and_refused_whole(name: str
         list(blocks(str(path)))
     assert f"given.jsonl {'unpacked ' * packed}{told}" in str(caught.value)
     assert str(caught.value).endswith("; nothing of it was taken in")
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "zstd": lambda content: bytes(pa.compress(content, codec="zstd", asbytes=True)),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_what_is_packed_is_unpacked_once_and_to_its_end_before_anything_is_given(name: str, tmp_path: Path) -> None:
+    pack, path = PACKED[name], tmp_path / "given.jsonl"
+
+    def read(content: bytes) -> list[bytes]:
+        path.write_bytes(content)
+        return [found for block in blocks(str(path)) for found in block.lines]
+
+    assert read(pack(LINES)) == LINES.splitlines()
+    assert read(pack(b"\xef\xbb\xbf" + json.dumps(EVENTS).encode())) == [line(made) for made in EVENTS]
+    for other, packed in PACKED.items():
+        with pytest.raises(BrokenInput, match=f"given.jsonl unpacked is packed with {other}; unpack it"):
+            read(pack(packed(LINES)))
+    with pytest.raises(BrokenInput, match=r"given.jsonl cannot be read to its end: .*; mend the file"):
+        read(pack(LINES * 400)[:-9])
+    with pytest.raises(BrokenInput, match=r"given.jsonl unpacked is a tar archive; unpack it"):
+        read(pack(archived("w:")))
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_packed_pipe_is_unpacked(name: str) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, PACKED[name](LINES))
+    os.close(writer)
+    assert [found for block in blocks(f"/dev/fd/{reader}") for found in block.lines] == LINES.splitlines()
+    os.close(reader)
+
+
+def test_folders_and_globs_of_packed_lines_are_ingested(location: str, tmp_path: Path) -> None:
+    folder = tmp_path / "days"
+    folder.mkdir()
+    for number, (name, pack) in enumerate(PACKED.items()):
+        (folder / f"{number}.jsonl.{name}").write_bytes(pack(line(EVENTS[number]) + b"\n"))
+    (folder / ".hidden").write_bytes(b"x")
+    for named, recorded, known in ((f"{folder}/[01]*", 2, 0), (str(folder), 1, 2)):
+        done = CliRunner().invoke(main, ["ingest", named, "--store", location, "--format", "json"])
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert (found["recorded"], found["known"], found["refused"]) == (recorded, known, 0)
+    done = CliRunner().invoke(main, ["ingest", f"{folder}/none*", "--store", location])
+    assert done.exit_code == 2 and "names no file; check the path" in done.output
 
 
 def test_what_is_refused_whole_stops_nothing_else(store: Store, tmp_path: Path) -> None:

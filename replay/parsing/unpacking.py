@@ -15,9 +15,16 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from replay.errors import UsageError
 from replay.extras import need
-from replay.parsing.lines import BLOCK_BYTES, STANDARD_INPUT, BrokenInput, printable
 
+STANDARD_INPUT: Final = "-"
+BLOCK_BYTES: Final = 1 << 20
 _MAGIC_BYTES: Final = 4
+Unpack = Callable[[BinaryIO], BinaryIO]
+"""Makes a stream of what a packed one holds."""
+
+
+class BrokenInput(Exception):
+    """A file is of a form that is not read, or ends or fails in the middle; what was read before stands."""
 
 
 class Unpacked(NamedTuple):
@@ -50,14 +57,33 @@ def opened(name: str, stack: ExitStack) -> Unpacked:
     raw = sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
     seekable = raw.seekable()
     magic = cast(Any, raw).peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
-    unpack = next((unpack for first, unpack in _PACKED if magic.startswith(first)), None)
+    unpack = packing_of(magic)
     if unpack is None:
         return Unpacked(raw, raw.tell if seekable else lambda: 0)
     whole = raw if seekable else copied(name, raw, stack)
+    return Unpacked(unpacked(name, whole, unpack), whole.tell)
+
+
+def packing_of(head: bytes) -> Unpack | None:
+    """How a file that begins so is unpacked; None where it is not packed in a way that is read."""
+    return next((unpack for first, unpack in _PACKED if head.startswith(first)), None)
+
+
+def unpacked(name: str, whole: BinaryIO, unpack: Unpack) -> BinaryIO:
+    """What a packed file holds, from where it stands; it has to be seekable.
+
+    Unpacked once to its end before: its checksum comes last, and a record is for ever. Raises BrokenInput.
+    """
+    start = whole.tell()
     for _ in _chunks(name, unpack(whole)):
-        pass  # once to its end: its checksum comes last, and a record is for ever
-    whole.seek(0)
-    return Unpacked(unpack(whole), whole.tell)
+        pass
+    whole.seek(start)
+    return unpack(whole)
+
+
+def printable(name: str) -> str:
+    """A file's name for messages: control characters and broken encodings are escaped."""
+    return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode()
 
 
 def copied(name: str, stream: BinaryIO, stack: ExitStack) -> BinaryIO:
@@ -120,7 +146,7 @@ class _KeptOpen:
         pass
 
 
-_PACKED: Final[tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...]] = (
+_PACKED: Final[tuple[tuple[bytes, Unpack], ...]] = (
     (b"\x1f\x8b", lambda stream: cast(BinaryIO, gzip.open(stream))),
     (b"BZh", lambda stream: cast(BinaryIO, bz2.open(stream))),
     (b"\x28\xb5\x2f\xfd", _of_zstd),

@@ -1,0 +1,1 @@
+"""What is said of topics that are consumed."""

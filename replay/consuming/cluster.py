@@ -1,0 +1,112 @@
+"""The brokers: who they are, how one connects, and what their errors mean. Imports the client where it is there."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Final, NamedTuple
+
+from replay.errors import LevelbookError, UsageError
+from replay.extras import KAFKA, need
+
+OURS: Final = {
+    "bootstrap.servers": "--servers",
+    "group.id": "--group",
+    "auto.offset.reset": "--from-beginning, and what is said when messages are gone",
+    "enable.auto.commit": "what is recorded: offsets follow it",
+    "enable.auto.offset.store": "what is recorded: offsets follow it",
+    "enable.partition.eof": "--once",
+    "partition.assignment.strategy": "how partitions are taken over here",
+    "group.protocol": "how partitions are taken over here",
+    "plugin.library.paths": "nobody: no library is loaded by a file of properties",
+}
+"""Properties that a file cannot set, and what settles them."""
+_LINE: Final = re.compile(r"\s*([a-z0-9._]+)\s*=\s*(.*?)\s*")
+_REFUSING: Final = (
+    "_AUTHENTICATION",
+    "_SSL",
+    "SASL_AUTHENTICATION_FAILED",
+    "UNSUPPORTED_SASL_MECHANISM",
+    "ILLEGAL_SASL_STATE",
+    "TOPIC_AUTHORIZATION_FAILED",
+    "GROUP_AUTHORIZATION_FAILED",
+    "CLUSTER_AUTHORIZATION_FAILED",
+    "INVALID_GROUP_ID",
+    "FENCED_INSTANCE_ID",
+)
+_AWAY: Final = ("_ALL_BROKERS_DOWN", "_TRANSPORT", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE", "_WAIT_COORD")
+
+
+class BrokerError(LevelbookError):
+    """The brokers refuse what is asked of them, or have lost what was to be consumed."""
+
+    exit_status: ClassVar[int] = 3
+
+
+class Cluster(NamedTuple):
+    """Brokers, and how to connect to them."""
+
+    servers: str
+    properties: Mapping[str, str]
+    """As the client's library names them: security.protocol, sasl.username."""
+
+    def configuration(self, on_error: Callable[[Any], None], **own: Any) -> dict[str, Any]:
+        """For a client of the library, which logs nothing by itself."""
+        quiet = logging.getLogger("levelbook.kafka")
+        quiet.addHandler(logging.NullHandler())
+        quiet.propagate = False
+        named = {name.replace("_", "."): value for name, value in own.items()}
+        return {**self.properties, "bootstrap.servers": self.servers, "error_cb": on_error, "logger": quiet, **named}
+
+
+def client() -> ModuleType:
+    """The client's library. Raises NotInstalled."""
+    need([KAFKA], "reading topics of Kafka")
+    import confluent_kafka
+
+    found: ModuleType = confluent_kafka
+    return found
+
+
+def read_properties(path: Path | None) -> dict[str, str]:
+    """The properties in a file, one NAME=VALUE a line, `#` before remarks. Raises UsageError."""
+    if path is None:
+        return {}
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the properties {path} cannot be read: {error}; name a file of NAME=VALUE lines") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise UsageError(f"{path}:{number}: is no property; write NAME=VALUE, as in security.protocol=SASL_SSL")
+        if (settled := OURS.get(match[1])) is not None:
+            raise UsageError(f"{path}:{number}: {match[1]} cannot be set there; it is settled by {settled}")
+        found[match[1]] = match[2]
+    return found
+
+
+def is_refusal(error: Any) -> bool:
+    """Whether the brokers refuse, so that waiting would change nothing."""
+    return _is_one_of(error, _REFUSING) or bool(error.fatal())
+
+
+def is_away(error: Any) -> bool:
+    """Whether no broker can be reached now."""
+    return _is_one_of(error, _AWAY)
+
+
+def _is_one_of(error: Any, names: tuple[str, ...]) -> bool:
+    kinds = client().KafkaError
+    return error.code() in {getattr(kinds, name) for name in names}
+
+
+def refused_by_brokers(error: Any) -> BrokerError:
+    return BrokerError(
+        f"the brokers refuse: {error.str()}; mend the rights, or the properties of the client, and start again: what"
+        " was acknowledged is recorded"
+    )

@@ -1,0 +1,169 @@
+"""Messages of which something was refused: kept with the reasons, durably, before the group's offset passes them.
+
+Each is kept at least once: one that comes again after a crash may be kept again.
+"""
+
+import os
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+from replay.consuming.cluster import BrokerError, Cluster, client
+from replay.consuming.messages import TopicMessage
+from replay.errors import StoreError, UsageError
+from replay.parsing.refusals import Refusal
+from replay.store.beside import open_private, sync
+from replay.store.location import is_postgres
+from replay.store.record import encode_json
+
+FILE_NAME: Final = "dead-letters.jsonl"
+HEADER_PREFIX: Final = "levelbook_"
+"""Begins the headers that a dead letter has beside its own."""
+_WAIT_SECONDS: Final = 0.2
+_LINE_END: Final = b"\n"
+
+
+class DeadLetter(NamedTuple):
+    """A message, and why something of it is not recorded."""
+
+    message: TopicMessage
+    refusals: list[Refusal]
+
+
+class DeadLetters(Protocol):
+    """Where they are kept."""
+
+    @property
+    def place(self) -> str: ...
+
+    def keep(self, letters: Sequence[DeadLetter], stopped: Callable[[], bool]) -> bool:
+        """Keep them; whether they are safe, which they are not where it was asked to stop before."""
+
+    def close(self) -> None: ...
+
+
+def letters_beside(location: str) -> Path:
+    """Where they go unless something is named: beside an SQLite store, else in the working folder."""
+    return Path(FILE_NAME) if is_postgres(location) else Path(location).parent / FILE_NAME
+
+
+class DeadLetterFile:
+    """A line of JSON each, at the end of a private file. Raises UsageError at once where none can be made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if not path.name or (path.exists() and not path.is_file()):
+            raise UsageError(f"'{path}' is not the name of a file; name one for dead letters with --dead-letter-file")
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError:
+            raise UsageError(
+                f"no file of dead letters can be made in the folder {path.parent}; name another with --dead-letter-file"
+            ) from None
+
+    @property
+    def place(self) -> str:
+        return str(self._path)
+
+    def keep(self, letters: Sequence[DeadLetter], stopped: Callable[[], bool]) -> bool:
+        lines = b"".join(encode_json(as_json(letter)) + _LINE_END for letter in letters)
+        try:
+            is_new = not self._path.exists()
+            with os.fdopen(open_private(self._path, os.O_RDWR | os.O_APPEND), "r+b") as file:
+                file.write((b"" if _ends_whole(file.fileno()) else _LINE_END) + lines)
+                file.flush()
+                os.fsync(file.fileno())
+            if is_new:
+                sync(self._path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"the dead letters {self._path} cannot be written: {error.strerror or error}; their messages come"
+                " again. Make space, then start again"
+            ) from error
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class DeadLetterTopic:
+    """A topic, whose messages are those refused, as they were, with headers that say where they come from and why."""
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self.place = topic
+        self._kafka = client()
+        self._failure: Any = None
+        # A letter is larger than its message by its reasons.
+        own = {"enable_idempotence": True, "message_max_bytes": 16 << 20}
+        try:
+            self._producer = self._kafka.Producer(cluster.configuration(lambda _: None, **own))
+        except (self._kafka.KafkaException, ValueError) as error:
+            raise UsageError(f"no dead letter can be sent: {error}; mend --servers or the properties") from None
+
+    def keep(self, letters: Sequence[DeadLetter], stopped: Callable[[], bool]) -> bool:
+        for letter in letters:
+            message = letter.message
+            self._producer.produce(
+                self.place,
+                message.value,
+                message.key,
+                headers=[*message.headers, *_reasons(letter)],
+                on_delivery=self._delivered,
+            )
+        while self._producer.flush(_WAIT_SECONDS):
+            if stopped():
+                return False
+        if self._failure is not None:
+            raise BrokerError(
+                f"the topic of dead letters {self.place} takes none: {self._failure.str()}; mend it, and start again:"
+                " its messages come again"
+            )
+        return True
+
+    def close(self) -> None:
+        self._producer.purge()
+        self._producer.flush(0)
+
+    def _delivered(self, error: Any, _: Any) -> None:
+        self._failure = self._failure or error
+
+
+def as_json(letter: DeadLetter) -> dict[str, Any]:
+    """A letter as a line of a file has it; bytes that are no text are {"base64": …}."""
+    message = letter.message
+    return {
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "reasons": [{"reason": str(refusal.reason), "message": refusal.message} for refusal in letter.refusals],
+        "key": _shown(message.key),
+        "headers": [[name, _shown(value)] for name, value in message.headers],
+        "value": _shown(message.value),
+    }
+
+
+def _reasons(letter: DeadLetter) -> list[tuple[str, bytes]]:
+    message = letter.message
+    told = {
+        "topic": message.topic,
+        "partition": str(message.partition),
+        "offset": str(message.offset),
+        "reason": str(letter.refusals[0].reason),
+        "message": "; ".join(refusal.message for refusal in letter.refusals[:8]),
+    }
+    return [(HEADER_PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in told.items()]
+
+
+def _shown(value: bytes | None) -> str | dict[str, str] | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(value or b"").decode()}
+
+
+def _ends_whole(handle: int) -> bool:
+    """Whether what stands in a file ends with a line end, as it does not where a write was cut off."""
+    size = os.fstat(handle).st_size
+    return size == 0 or os.pread(handle, 1, size - 1) == _LINE_END
