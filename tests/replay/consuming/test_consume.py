@@ -61,6 +61,7 @@ def ids(location: str) -> list[str]:
         return [event_id for (event_id,) in store._query("SELECT event_id FROM records ORDER BY position")]
 
 
+@pytest.mark.slow
 def test_messages_are_recorded_once_and_then_their_offsets_are_committed(
     consume: Consume, brokers: Brokers, topic: str, location: str
 ) -> None:
@@ -84,6 +85,7 @@ def test_messages_are_recorded_once_and_then_their_offsets_are_committed(
     assert (whole["messages"], whole["recorded"], whole["known"]) == (9, 0, 8)
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_kept_and_stops_nothing_else(
     consume: Consume, brokers: Brokers, topic: str, location: str, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_what_is_refused_is_kept_and_stops_nothing_else(
     assert brokers.committed(topic, f"of-{topic}", 2)[0] == 4
 
 
+@pytest.mark.slow
 def test_a_topic_of_dead_letters_holds_the_messages_as_they_were(
     consume: Consume, brokers: Brokers, topic: str, location: str
 ) -> None:
@@ -323,6 +326,7 @@ def test_brokers_that_refuse_end_the_run(reader: Any, brokers: Brokers, topic: s
             other.next(1)
 
 
+@pytest.mark.slow
 def test_messages_that_are_gone_are_told_and_not_passed_over(reader: Any, brokers: Brokers, topic: str) -> None:
     brokers.send(topic, GOOD[0])
     brokers.sent()
@@ -401,6 +405,7 @@ def test_properties_are_read_and_what_would_break_the_promise_is_refused(tmp_pat
         DeadLetterTopic(Cluster("localhost:1", {"no.such": "x"}), "dead")
 
 
+@pytest.mark.slow
 def test_the_group_is_called_after_the_ledger(consume: Consume, location: str, brokers: Brokers, topic: str) -> None:
     words = ("consume", "--servers", brokers.servers, "--topic", topic, "--store", location, "--once")
     refused = CliRunner().invoke(main, words)
