@@ -190,6 +190,11 @@ ENTRIES: Final = {
         "projections.commands.serve",
         "List who asked the service for explanations, of SUBJECT or all: when, by which token, for what.",
     ),
+    "deliver": Entry(
+        SHOW,
+        "projections.commands.deliver",
+        "Send each change of a level to webhooks and topics of Kafka, at least once and in order.",
+    ),
     "verify": Entry(
         PROVE,
         "projections.commands.keep",

@@ -44,6 +44,8 @@ class FeedPage(NamedTuple):
     is_last: bool
     behind: str
     """The cursor behind every change that there was, of whatever scheme."""
+    source: str
+    """The ledger, as events name it."""
 
 
 async def read_changes(request: Request, asked: Asked) -> Reply | Response:
@@ -73,7 +75,16 @@ class _Streaming(Response):
 
 
 def read_page(reading: Reading, after: str | None, asked: Asked) -> FeedPage:
-    """The changes behind a cursor, in one moment of the views. Raises Problem for a cursor of another feed."""
+    """The changes behind a cursor that were asked for. Raises Problem for a cursor of another feed."""
+    scheme = asked.get("scheme")
+    return page_behind(reading, after, () if scheme is None else (scheme,), asked["limit"])
+
+
+def page_behind(reading: Reading, after: str | None, schemes: Collection[str], limit: int) -> FeedPage:
+    """The changes behind a cursor, of these schemes or of all, in one moment of the views.
+
+    Raises Problem for a cursor of another feed.
+    """
     with reading.store() as store, reading.snapshot() as at:
         number = number_of(reading, after)
         last = last_number(at.connection, reading.changes)
@@ -87,13 +98,13 @@ def read_page(reading: Reading, after: str | None, asked: Asked) -> FeedPage:
             .select_from(changes.outerjoin(levels, same).outerjoin(aside, is_aside))
             .where(changes.c.number > number)
             .order_by(changes.c.number)
-            .limit(asked["limit"])
+            .limit(limit)
         )
-        if asked.get("scheme") is not None:
-            query = query.where(changes.c.scheme == asked["scheme"])
+        if schemes:
+            query = query.where(changes.c.scheme.in_(schemes))
         rows = at.connection.execute(query).all()
         feed, source = reading.views().feed, f"urn:levelbook:{store.identity.id}"
-        is_last = len(rows) < asked["limit"]
+        is_last = len(rows) < limit
         cursor = f"{feed}.{last if is_last else rows[-1][2]}"
         return FeedPage(
             standing_json(at.standing, store),
@@ -101,6 +112,7 @@ def read_page(reading: Reading, after: str | None, asked: Asked) -> FeedPage:
             cursor,
             is_last,
             f"{feed}.{last}",
+            source,
         )
 
 

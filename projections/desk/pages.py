@@ -13,6 +13,7 @@ from domain.calendar import shanghai_text
 from projections.api.appeals import TIMES_REPLAYED
 from projections.api.levels import check_judges
 from projections.api.operations import reading_of
+from projections.delivering.status import deliveries_told
 from projections.desk import appeal_page as appeals
 from projections.desk import differences_page as differences
 from projections.desk.drawing.places import FRAMES, drawing_of
@@ -158,8 +159,9 @@ def _find(request: Request, asked: Asked) -> Response:
 
 def _operations(request: Request, _: Asked) -> Response:
     settings: Settings = request.app.state.settings
-    found = operations_of(reading_of(request), needs_token=settings.needs_token)
-    return rendered(request, "operations.html", **found)
+    reading = reading_of(request)
+    found = operations_of(reading, needs_token=settings.needs_token)
+    return rendered(request, "operations.html", **found, deliveries=deliveries_told(reading))
 
 
 # --- a subject --------------------------------------------------------------------------------------------------------

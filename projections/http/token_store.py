@@ -6,44 +6,25 @@ random bits, which nobody finds by trying, however fast the hash.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, inspect, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
 
 from projections.http.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tables, make_tables
-from replay.errors import BusyError, DamagedError, StoreError, UsageError
+from projections.http.own_tables import BUSY_SECONDS, Home, OwnTables, file_of, is_made, make_place
+from replay.errors import DamagedError, StoreError, UsageError
 from replay.store.base import Store
-from replay.store.beside import (
-    Failure,
-    OpenedFile,
-    beside,
-    end_engine,
-    examining_mode,
-    failures_named,
-    make_private,
-    postgres_engine,
-    reading_mode,
-    sqlite_engine,
-)
-from replay.store.postgres import PostgresStore
-from replay.store.queries import has_table
+from replay.store.beside import examining_mode, reading_mode
 from replay.store.sqlite import SqliteStore
 
-BUSY_SECONDS: Final = 10
-HELD_SECONDS: Final = 1
-"""How long nobody waits again after it was seen that another process holds the tables."""
-_HELD: Final = ("database is locked", "lock timeout")
+HOME: Final = Home("what the service keeps", ".service", POSTGRES_SCHEMA, "levelbook-service", "accesses")
 TOKEN_BYTES: Final = 32
 TOKEN_BEGINS: Final = "levelbook_"
 SESSION_MICROS: Final = 12 * 3_600 * 1_000_000
 """How long a browser stays signed in."""
-_MAY_NOT: Final = ("readonly database", "permission denied", "read-only transaction")
 
 
 class Token(NamedTuple):
@@ -68,25 +49,14 @@ class NotedAccess(NamedTuple):
     scheme: str | None
 
 
-class HeldError(BusyError):
-    """Another process holds the service's own tables."""
-
-
-class Keeping:
+class Keeping(OwnTables):
     """The service's own tables, open; from any thread."""
 
-    def __init__(self, store: Store, engine: Engine, schema: str | None, file: OpenedFile | None = None) -> None:
-        self._name = store.name
-        self._engine = engine
-        self._schema = schema
-        self._file = file
-        self._held_until = 0.0
-        self._tokens, self._sessions, self._accesses = kept_tables(schema)
-
-    def is_there(self) -> bool:
-        """Whether the tables were made."""
-        with self._reading() as connection:
-            return inspect(connection).has_table("accesses", schema=self._schema)
+    def __init__(
+        self, store: Store, *, mode: str = "rw", pragmas: Sequence[str] = (), busy_seconds: float = BUSY_SECONDS
+    ) -> None:
+        super().__init__(HOME, store, mode=mode, pragmas=pragmas, busy_seconds=busy_seconds)
+        self._tokens, self._sessions, self._accesses = kept_tables(self._schema)
 
     def make(self) -> None:
         """Make the tables unless they are there. Raises StoreError where that may not be done."""
@@ -101,10 +71,6 @@ class Keeping:
                 " Let who made the ledger run 'levelbook token new', and this one be granted what"
                 " docs/how-to/postgresql.md says"
             ) from error
-
-    def is_current(self) -> bool:
-        """Whether what is read is what stands there now; a file may have been replaced."""
-        return self._file is None or self._file.is_current()
 
     def problems(self) -> list[str]:
         """What is defined otherwise than this version makes it: it could swallow or alter what is written down."""
@@ -219,15 +185,6 @@ class Keeping:
         with self._reading() as connection:
             return [NotedAccess(*row) for row in connection.execute(query)]
 
-    def close(self) -> None:
-        end_engine(self._engine)
-
-    def __enter__(self) -> "Keeping":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _add(self, connection: Connection, table: Table, values: dict[str, Any]) -> Any:
         """Add a row and read it back: its key. Raises StoreError where a trigger or rule swallowed or altered it."""
         (key,) = table.primary_key
@@ -244,45 +201,11 @@ class Keeping:
         if connection.execute(select(*table.primary_key).where(which).limit(1)).first() is not None:
             raise self._not_kept(f"a row of {table.name} that was ended is still there")
 
-    def _run_deferred(self, connection: Connection) -> None:
-        """Let what PostgreSQL would do only at the commit happen now, so that reading back sees it."""
-        if self._schema is not None:
-            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-
     def _not_kept(self, found: str) -> StoreError:
         return StoreError(
             f"what the service keeps beside {self._name} is not written as it was told: {found}. A trigger or rule"
             " stands on a table: 'levelbook verify' names it; remove it, then try again"
         )
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._failures_named(), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._failures_named(), self._engine.connect() as connection:
-            if self._schema is None:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            if not self.is_current():
-                raise StoreError(
-                    f"what the service keeps, beside {self._name}, was removed or replaced: nothing was written"
-                )
-            connection.commit()
-
-    @contextmanager
-    def _failures_named(self) -> Iterator[None]:
-        """Raises HeldError where another process holds the tables; at once, where that was seen a moment ago."""
-        if monotonic() < self._held_until:
-            raise _held(self._name)
-        try:
-            with failures_named(partial(_failure, self._name)):
-                yield
-        except HeldError:
-            self._held_until = monotonic() + HELD_SECONDS
-            raise
 
 
 def open_keeping(store: Store, *, make_file: bool = True, busy_seconds: float = BUSY_SECONDS) -> Keeping:
@@ -298,14 +221,12 @@ def open_keeping(store: Store, *, make_file: bool = True, busy_seconds: float = 
                 f"what the service keeps, {path}, was removed: put it back; or make tokens anew, by"
                 " 'levelbook token new'"
             )
-        try:
-            make_private(path, store.path)
-        except OSError as error:
-            raise StoreError(f"what the service keeps, {path}, cannot be written: {error.strerror}") from error
-        pragmas = ("journal_mode = WAL", "synchronous = NORMAL")
-        keeping = _in_file(store, path, reading_mode(path), pragmas, busy_seconds)
+        make_place(HOME, store)
+        mode = reading_mode(path)
+        pragmas = ("journal_mode = WAL", "synchronous = NORMAL") if mode == "rw" else ()
+        keeping = Keeping(store, mode=mode, pragmas=pragmas, busy_seconds=busy_seconds)
     else:
-        keeping = _in_schema(store, busy_seconds)
+        keeping = Keeping(store, busy_seconds=busy_seconds)
     try:
         keeping.make()
     except BaseException:
@@ -318,11 +239,8 @@ def find_keeping(store: Store) -> Keeping | None:
     """The service's own tables, only to be read; None where there are none. Makes nothing, and changes nothing."""
     if not is_kept(store):
         return None
-    if isinstance(store, SqliteStore):
-        path = service_path(store)
-        keeping = _in_file(store, path, examining_mode(path), ("query_only = ON",), BUSY_SECONDS)
-    else:
-        keeping = _in_schema(store, BUSY_SECONDS)
+    mode = examining_mode(service_path(store)) if isinstance(store, SqliteStore) else "rw"
+    keeping = Keeping(store, mode=mode, pragmas=("query_only = ON",) if mode == "rw" else ())
     try:
         there = keeping.is_there()
     except BaseException:
@@ -336,9 +254,7 @@ def find_keeping(store: Store) -> Keeping | None:
 
 def is_kept(store: Store) -> bool:
     """Whether there is a place in which a service keeps what is its own."""
-    if isinstance(store, SqliteStore):
-        return service_path(store).exists()
-    return has_table(store, POSTGRES_SCHEMA, "accesses")
+    return is_made(HOME, store)
 
 
 def no_token(number: int) -> UsageError:
@@ -346,18 +262,7 @@ def no_token(number: int) -> UsageError:
 
 
 def service_path(store: SqliteStore) -> Path:
-    return beside(store.path, ".service")
-
-
-def _in_file(store: SqliteStore, path: Path, mode: str, pragmas: Sequence[str], busy_seconds: float) -> Keeping:
-    engine = sqlite_engine(path, busy_seconds=busy_seconds, pragmas=pragmas if mode == "rw" else (), mode=mode)
-    return Keeping(store, engine, None, OpenedFile(path, mode))
-
-
-def _in_schema(store: Store, busy_seconds: float) -> Keeping:
-    assert isinstance(store, PostgresStore)
-    engine = postgres_engine(store.location, application="levelbook-service", busy_seconds=busy_seconds)
-    return Keeping(store, engine, POSTGRES_SCHEMA)
+    return file_of(HOME, store)
 
 
 def _hash(secret: str) -> str:
@@ -367,18 +272,3 @@ def _hash(secret: str) -> str:
 def _token(row: Any) -> Token:
     scopes = frozenset(row.scopes.split())
     return Token(row.number, row.name, scopes, row.per_minute, row.made_at, row.revoked_at)
-
-
-def _held(name: str) -> HeldError:
-    return HeldError(
-        f"what the service keeps beside {name} is held by another process, which is writing to it or never ended; ask"
-        " again in a moment; where it stays so, find that process and end it"
-    )
-
-
-def _failure(name: str, found: Failure) -> StoreError:
-    if any(words in found.text for words in _HELD):
-        return _held(name)
-    is_refused = any(words in found.text for words in _MAY_NOT)
-    more = "; docs/how-to/postgresql.md has the rights that each role needs" if is_refused else ""
-    return StoreError(f"what the service keeps beside {name} cannot be used: {found.text}{more}")

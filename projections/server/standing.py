@@ -1,6 +1,6 @@
 """What metrics tell of the ledger and its views: where they stand, what waits, what checks found. Read when asked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from domain.calendar import parse_instant
 from domain.limits import SECOND_MICROS
 from domain.version import PROGRAM_VERSION
+from projections.delivering.status import deliveries_status
 from projections.http.problems import Problem
 from projections.projector.status import passing_beside
 from projections.reading.freshness import freshness
@@ -52,6 +53,8 @@ class Standing(Collector):
             yield from shown
         with suppress(LevelbookError), self._reading.store() as store:
             yield from _of_passing(passing_beside(store), at.standing.position)
+        with suppress(Problem, LevelbookError):
+            yield from _of_deliveries(deliveries_status(self._reading) or [])
 
 
 def _of_views(at: Snapshot, store: Store) -> Iterator[Metric]:
@@ -73,6 +76,22 @@ def _of_views(at: Snapshot, store: Store) -> Iterator[Metric]:
         told.add_metric([scheme], count)
         faults.add_metric([scheme], unexpected)
     yield from (told, faults)
+
+
+def _of_deliveries(found: list[dict[str, Any]]) -> Iterator[Metric]:
+    """How far each endpoint is, and whether it fails; nothing where there is none."""
+    told: dict[str, tuple[str, Callable[[dict[str, Any]], int | None]]] = {
+        "delivery_behind": ("Levels whose last change has not arrived", lambda row: row["behind"]),
+        "delivery_arrived": ("Messages that arrived", lambda row: row["delivered"]),
+        "delivery_failing_seconds": ("For how long it fails; 0 if it does not", lambda row: row["failing_seconds"]),
+        "delivery_disabled": ("Whether it is tried no more", lambda row: int(row["state"] == "disabled")),
+    }
+    for name, (about, value_of) in told.items() if found else ():
+        figures = GaugeMetricFamily(f"levelbook_{name}", about, labels=["endpoint", "kind"])
+        for row in found:
+            if (value := value_of(row)) is not None:
+                figures.add_metric([row["endpoint"], row["kind"]], value)
+        yield figures
 
 
 def _of_checks(store: Store) -> Iterator[Metric]:

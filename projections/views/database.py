@@ -8,13 +8,12 @@ that was live before may be kept to switch back to.
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, insert, inspect, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.policy import policy_of
 from projections.views.changes import LevelWatch, StoodAt, note_switch
@@ -26,6 +25,7 @@ from replay.store.base import Store
 from replay.store.beside import (
     Failure,
     OpenedFile,
+    advisory_lock,
     beside,
     end_engine,
     examining_mode,
@@ -185,21 +185,13 @@ class Views:
         """
         busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
         if self._path is None:
-            with self._failures_named(), self._engine.connect() as connection:
-                if not connection.execute(text(f"SELECT pg_try_advisory_lock({RIGHTS[work]})")).scalar_one():
-                    raise busy
-                connection.commit()
+            with self._failures_named(), advisory_lock(self._engine, RIGHTS[work], busy) as check:
 
-                def check() -> None:
+                def check_named() -> None:
                     with self._failures_named():
-                        connection.execute(text("SELECT 1"))
-                        connection.commit()
+                        check()
 
-                try:
-                    yield check
-                finally:
-                    with suppress(SQLAlchemyError):  # the right ends with the connection at the latest
-                        connection.execute(text(f"SELECT pg_advisory_unlock({RIGHTS[work]})"))
+                yield check_named
             return
         with locked(beside(self._path, f".{work}"), busy):
             yield lambda: None

@@ -219,6 +219,31 @@ def end_engine(engine: "Engine") -> None:
     engine.dispose()
 
 
+@contextmanager
+def advisory_lock(engine: "Engine", number: int, busy: Exception) -> Iterator[Callable[[], None]]:
+    """Hold a lock of PostgreSQL's. Raises `busy` where another process holds it.
+
+    What it gives fails as the database does once the lock is lost: it ends with its connection.
+    """
+    from sqlalchemy import text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with engine.connect() as connection:
+        if not connection.execute(text(f"SELECT pg_try_advisory_lock({number})")).scalar_one():
+            raise busy
+        connection.commit()
+
+        def check() -> None:
+            connection.execute(text("SELECT 1"))
+            connection.commit()
+
+        try:
+            yield check
+        finally:
+            with suppress(SQLAlchemyError):  # the lock ends with the connection at the latest
+                connection.execute(text(f"SELECT pg_advisory_unlock({number})"))
+
+
 class Failure(NamedTuple):
     """An error of a database."""
 

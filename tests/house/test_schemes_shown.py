@@ -198,6 +198,7 @@ LAYERS = (
     "commands",
     "configuration",
     "contract",
+    "delivering",
     "desk",
     "doctor",
     "exporting",

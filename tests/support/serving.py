@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.testclient import TestClient
 
@@ -16,6 +17,8 @@ from replay.store.opening import create_store, open_store
 from tests.support.making import ingest_events
 
 BASE = "http://127.0.0.1:8020"
+Copied = dict[tuple[str, str], dict[str, Any]]
+"""Levels by subject and scheme, as a copy of them holds them."""
 
 
 def demo_ledger(location: str, folder: Path, *, with_views: bool = True) -> None:
@@ -45,3 +48,12 @@ def serving(settings: Settings) -> Iterator[TestClient]:
     """A client of the service as one process runs it."""
     with TestClient(application(settings), base_url=BASE, follow_redirects=False) as client:
         yield client
+
+
+def shown_levels(client: TestClient) -> Copied:
+    """Every level that the service shows."""
+    answer = client.get("/v1/levels?limit=1000")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["next"] is None
+    return {(row["subject"], row["scheme"]): row for row in found["levels"]}

@@ -11,15 +11,17 @@ from domain.limits import DAY_MICROS, HOUR_MICROS
 from projections.projector.advance import advance
 from projections.projector.fill import fill
 from projections.projector.prove import Proof, prove
-from projections.projector.rebuild import new_build
+from projections.projector.rebuild import Asked, new_build, rebuild, switch_back
 from projections.views.database import LIVE, READY, Build, Views
 from projections.views.readahead import Windows
 from projections.views.tables import TABLE_NAMES
+from replay.decisions.application import Ledger
 from tests.support.making import ingest_events
-from tests.worlds.ledgers import BEGIN, END, World
+from tests.worlds.ledgers import BEGIN, END, SCHEMES, World, revised
 
 ALL = 10**9
 """A sample of everything."""
+TURNS = 14
 
 
 def empty_live(views: Views, as_of: int = BEGIN) -> None:
@@ -70,6 +72,27 @@ def grown(views: Views, folder: Path, seed: int, count: int) -> Iterator[int]:
         ):
             pass
         yield now
+
+
+def going_on(views: Views, folder: Path, seed: int) -> Iterator[None]:
+    """A ledger and its calendar that go on, with policies adopted, and builds that are switched to and fro."""
+    random, world, now = Random(seed), World(seed), BEGIN
+    for turn in range(TURNS):
+        place = folder / f"events-{turn}"
+        place.mkdir()
+        ingest_events(views.store, world.events(random.randrange(1, 25)), place)
+        if random.random() < 0.2:
+            Ledger(views.store).adopt(revised(SCHEMES[turn % 4], turn + seed))
+        now += random.choice((0, 1, 11, 33)) * DAY_MICROS
+        with views.reading() as connection:
+            live = views.live(connection).build
+        while advance(views, live, now).build.position < views.store.head().position:
+            pass
+        if turn >= TURNS - 3:
+            rebuild(views, Asked(sample=0))
+            if random.random() < 0.5:
+                switch_back(views)
+        yield
 
 
 def assert_same_rows(views: Views) -> None:

@@ -139,9 +139,15 @@ def _operations(values: Values) -> Found:
     vain = ledger["retract_nothing"]
     return {
         **({} if views is None else _of_views(views)),
+        "deliveries": _deliveries(values["deliveries"]),
         "retract-nothing": vain["latest"] if vain else [],
         "types": [{"type": name, "records": count} for name, count in ledger["types"].items()],
     }
+
+
+def _deliveries(deliveries: Row | None) -> list[Row]:
+    found = [] if deliveries is None else deliveries["endpoints"]
+    return [{**row, "schemes": " ".join(row["schemes"])} for row in found]
 
 
 def _of_views(views: Row) -> Found:

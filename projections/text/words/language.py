@@ -102,6 +102,10 @@ class Words:
         """The words of the service's tokens, and of who asked by them."""
         return str(self._words["tokens"][key]).format_map(values)
 
+    def deliveries(self, key: str, **values: Any) -> str:
+        """The words of what is sent to others, and where."""
+        return str(self._words["deliveries"][key]).format_map(values)
+
     def hypothetical(self, key: str, **values: Any) -> str:
         """The words of what could be."""
         return str(self._words["hypothetical"][key]).format_map(values)

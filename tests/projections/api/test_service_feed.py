@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,26 +14,20 @@ from sqlalchemy import func, select, update
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from domain.limits import DAY_MICROS
 from projections.api import feed
 from projections.http import streams
 from projections.http.problems import Problem
 from projections.http.settings import Settings
-from projections.projector.advance import advance
 from projections.projector.rebuild import Asked, rebuild, switch_back
-from projections.views.database import Views, open_views
-from replay.decisions.application import Ledger
+from projections.views.database import open_views
 from replay.errors import StoreError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events
-from tests.support.serving import serving
-from tests.support.views import empty_live
-from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
-
-TURNS = 14
-Copied = dict[tuple[str, str], dict[str, Any]]
+from tests.support.serving import Copied, serving, shown_levels
+from tests.support.views import empty_live, going_on
+from tests.worlds.ledgers import World
 
 
 def get(client: TestClient, path: str, **headers: str) -> Any:
@@ -69,33 +62,6 @@ def take_over(client: TestClient, copy: Copied, cursor: str, limit: int = 3) -> 
             return cursor
 
 
-def shown(client: TestClient) -> Copied:
-    found = get(client, "/v1/levels?limit=1000")
-    assert found["next"] is None
-    return {(row["subject"], row["scheme"]): row for row in found["levels"]}
-
-
-def going_on(views: Views, folder: Path, seed: int) -> Iterator[None]:
-    """A ledger and its calendar that go on, with policies adopted, and builds that are switched to and fro."""
-    random, world, now = Random(seed), World(seed), BEGIN
-    for turn in range(TURNS):
-        place = folder / f"events-{turn}"
-        place.mkdir()
-        ingest_events(views.store, world.events(random.randrange(1, 25)), place)
-        if random.random() < 0.2:
-            Ledger(views.store).adopt(revised(SCHEMES[turn % 4], turn + seed))
-        now += random.choice((0, 1, 11, 33)) * DAY_MICROS
-        with views.reading() as connection:
-            live = views.live(connection).build
-        while advance(views, live, now).build.position < views.store.head().position:
-            pass
-        if turn >= TURNS - 3:
-            rebuild(views, Asked(sample=0))
-            if random.random() < 0.5:
-                switch_back(views)
-        yield
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2 * SOAK))
 def test_a_copy_by_pages_and_feed_equals_the_levels(seed: int, tmp_path: Path) -> None:
@@ -109,13 +75,13 @@ def test_a_copy_by_pages_and_feed_equals_the_levels(seed: int, tmp_path: Path) -
             for _ in range(5):
                 next(world)
                 cursor = take_over(client, from_feed, cursor)
-                assert from_feed == shown(client)
+                assert from_feed == shown_levels(client)
             by_pages, feed_cursor = pages_of_levels(client, world)
             for _ in world:
                 cursor = take_over(client, from_feed, cursor)
-                assert from_feed == shown(client)
+                assert from_feed == shown_levels(client)
             take_over(client, by_pages, feed_cursor, limit=1000)
-            assert by_pages == shown(client) == from_feed and len(by_pages) > 8
+            assert by_pages == shown_levels(client) == from_feed and len(by_pages) > 8
 
 
 @pytest.mark.slow
@@ -135,14 +101,14 @@ def test_the_feed_is_the_same_on_both_databases(store: Store, tmp_path: Path) ->
             assert first["source"] == f"urn:levelbook:{store.identity.id}"
             assert first["subject"] == first["data"]["subject"]
             cursor = take_over(client, copy, f"{views.feed}.0")
-            assert copy == shown(client)
+            assert copy == shown_levels(client)
             only = get(client, "/v1/changes?scheme=merchant-tier")
             assert {item["data"]["scheme"] for item in only["changes"]} == {"merchant-tier"}
             assert only["next"] == cursor
             for _ in world:
                 pass
             take_over(client, copy, cursor)
-            assert copy == shown(client)
+            assert copy == shown_levels(client)
             assert client.get(f"/v1/changes?after={views.feed}.99999").status_code == 410
             level = get(client, "/v1/levels?limit=1")["levels"][0]
             alone = get(client, f"/v1/subjects/{level['subject']}/levels/{level['scheme']}")

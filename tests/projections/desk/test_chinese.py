@@ -169,6 +169,9 @@ ASKED = (
     "upgrade",
     "erase-buyer --due",
     "token list",
+    "deliver list",
+    "deliver status",
+    "deliver run --once",
     "accesses",
     "policy adopt 2022-10-26",
 )
@@ -202,6 +205,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     elsewhere |= {"policy check", "policy shadow start", "policy sweep", "checkpoint", "receipts", "witness collect"}
     elsewhere |= {"restore"}
     elsewhere |= {"consume", "convert", "map check", "policy try", "policy shadow status", "policy shadow stop"}
+    elsewhere |= {f"deliver {name}" for name in ("add", "remove", "enable", "rotate", "test")}
     told = {name: command for name, command in commands() if not isinstance(command, click.Group)}
     speaking = {name for name, command in told.items() if any(option.name == "lang" for option in command.params)}
     assert {

@@ -18,8 +18,9 @@ from replay.store.opening import create_store, open_store
 from replay.witnessing.kept import Grade, new_witness
 from tests import ROOT
 from tests.support.making import ingest_events, paid, records, write_lines
+from tests.support.receiving import receiving
 from tests.support.running import run
-from tests.support.serving import serving
+from tests.support.serving import serving, shown_levels
 from tests.support.signed import keep_checkpoint, log_keys, request, sealed_size
 from tests.worlds.ledgers import World
 
@@ -216,3 +217,26 @@ def test_a_service_notes_accesses_and_can_change_nothing(granted: Granted) -> No
         *("UPDATE levelbook_service.tokens SET revoked_at = NULL", "TRUNCATE levelbook_service.accesses"),
         "ALTER TABLE levelbook_service.accesses DISABLE TRIGGER USER",
     )
+
+
+@pytest.mark.slow
+def test_who_delivers_keeps_its_secrets_from_who_serves(granted: Granted) -> None:
+    page = (ROOT / "docs" / "how-to" / "webhooks.md").read_text("utf-8")
+    before, after = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    owners = as_role(OWNER, granted.location)
+    with receiving() as receiver, psycopg.connect(owners, autocommit=True) as connection:
+        connection.execute(before.encode())
+        granted.run("levelbook_deliverer", "deliver", "add", receiver.url, "--allow-private", "--allow-http")
+        connection.execute(after.encode())
+        granted.run("levelbook_follower", "rebuild", "--sample", "0")
+        granted.run("levelbook_deliverer", "deliver", "run", "--once")
+        with serving(Settings(as_role("levelbook_service", granted.location))) as client:
+            assert receiver.levels == shown_levels(client) != {}
+            assert "levelbook_delivery_behind{" in client.get("/metrics").text
+    tables = "levelbook_deliveries.secrets", "levelbook_deliveries.progress"
+    granted.refuses("levelbook_service", f"SELECT * FROM {tables[0]}", f"DELETE FROM {tables[1]}")
+    granted.refuses(
+        "levelbook_deliverer", "INSERT INTO levelbook.tally DEFAULT VALUES", "DELETE FROM levelbook.records"
+    )
+    with psycopg.connect(granted.location, autocommit=True) as connection:
+        connection.execute(b"DROP OWNED BY levelbook_deliverer CASCADE; DROP ROLE levelbook_deliverer")
