@@ -18,15 +18,13 @@ from replay.lab.sampling import SEED
 from replay.lab.sensitivity import HIGHER, LOWER, Hanging
 from replay.lab.tally import LIMIT_WAYS, FarMover, Stand, Tally
 from replay.lab.thresholds import Threshold
-from replay.lab.trial import GROUPINGS, PolicyTrial, TrialPeriod
+from replay.lab.trial import GROUPINGS, RANKED_FROM, PolicyTrial, TrialPeriod
 from replay.policies.benefits import every_benefit
 from replay.policies.names import level_names
 from replay.schemes.registry import SCHEMES
 from replay.store.record import encode_json
 
 FORM: Final = 1
-RANKED_FROM: Final = 30
-"""Groups of fewer subjects are listed, and not ranked."""
 
 
 def report_json(trial: PolicyTrial, result: TrialResult, by: Sequence[str] = GROUPINGS) -> dict[str, Any]:

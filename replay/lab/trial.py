@@ -18,6 +18,8 @@ from replay.schemes.registry import Scheme, check_whole, choose
 from replay.store.base import Head, Store
 
 GROUPINGS: Final = ("category", "level", "size", "tenure")
+RANKED_FROM: Final = 30
+"""Groups of fewer subjects are listed, and not ranked."""
 
 
 class AskedTrial(NamedTuple):

@@ -8,7 +8,7 @@ from projections.desk.framing.language import DeskWords, words_of
 from projections.desk.framing.rendering import in_ascii, style_sheet, templates
 from projections.text.lab.trials import LIMIT_COLUMNS, command_of, group_name, level_names_in, percent_text
 from projections.text.words import Words
-from replay.lab.report import RANKED_FROM
+from replay.lab.trial import RANKED_FROM
 
 _SECTIONS: Final = ("parameters", "result", "hindsight", "sensitivity", "check")
 """Those that a report may lack are left out with it."""

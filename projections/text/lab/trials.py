@@ -173,7 +173,7 @@ def _print_months(result: dict[str, Any], words: Words) -> None:
 
 
 def _print_groups(grouping: dict[str, Any], words: Words) -> None:
-    from replay.lab.report import RANKED_FROM
+    from replay.lab.trial import RANKED_FROM
 
     click.echo(f"\n{words.trial('groups', by=words.code('grouping', grouping['by']))}")
     columns = (LEFT, RIGHT, RIGHT, RIGHT, RIGHT)
