@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from projections.candidates.shadow import start
-from projections.http.settings import Settings
+from projections.http.settings import Settings, check_settings
 from projections.projector.rebuild import Asked, rebuild
 from projections.views.database import open_views
 from replay.store.opening import create_store, open_store
@@ -135,10 +136,21 @@ def test_the_container_is_nobodys_root_and_copies_what_is_built() -> None:
     copied = {name for line in re.findall(r"(?m)^COPY (?!--)(.*) \S+$", text) for name in line.split()}
     assert {"cli.py", "domain", "replay", "projections", "fixtures", "pyproject.toml", "README.md", "LICENSE"} == copied
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_container_starts_as_it_is_and_its_health_is_asked_by_a_name_that_it_answers_to() -> None:
+    text = CONTAINERFILE.read_text("utf-8")
     (asked,) = re.findall(r"(?m)^CMD (\[.*\])$", text)
     name, *options = json.loads(asked)
-    there = {option for parameter in dict(commands())[name].params for option in parameter.opts}
-    assert {option for option in options if option.startswith("--")} <= there
+    (url,) = re.findall(r"(?m)^ +CMD \[.*urlopen\('([^']+)'", text)
+    guide = (ROOT / "docs" / "how-to" / "container.md").read_text("utf-8")
+    (other,) = re.findall(r"`serve (--[^`]*?) …`", guide)
+    for given in (options, other.split()):
+        parsed = dict(commands())[name].make_context(name, ["--store", "ledger.db", *given]).params
+        settings = Settings(**{field: parsed[field] for field in Settings._fields if field in parsed})
+        check_settings(settings)
+        assert urlsplit(url).hostname in settings.hosts and urlsplit(url).port == settings.port, given
+        assert settings.is_https and settings.needs_token
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
