@@ -117,7 +117,8 @@ def backup(file: Path | None, folder: Path | None, keep: int | None, store: str,
     """Copy the ledger into a new SQLite store at FILE, or in a folder, while others write, and verify the copy.
 
     The key for buyers is not copied: keep it elsewhere. Exit status 1 when the copy is sound, and something in the
-    store itself could hide records from its readers; then none of a folder is removed.
+    store itself could hide records from its readers: then none of a folder is removed; or when backups there hold more
+    than the ledger does: these stay.
     """
     from projections.upkeep.left_out import left_out
     from replay.errors import UsageError
@@ -128,6 +129,7 @@ def backup(file: Path | None, folder: Path | None, keep: int | None, store: str,
         raise UsageError("a backup goes to one place: name a FILE, or a folder of backups with --to")
     if keep is not None and folder is None:
         raise UsageError("--keep says how many backups of a folder stay; name the folder with --to")
+    beyond: list[Path] = []
     with open_at(store) as opened, progress_of("copying", opened.head().position, phases_in(lang)) as progress:
         if folder is None:
             assert file is not None
@@ -135,9 +137,9 @@ def backup(file: Path | None, folder: Path | None, keep: int | None, store: str,
             checks_text.print_backup(file, result, lang, as_json=format_ == "json")
         else:
             made = back_up_into(opened, folder, keep, progress)
-            result = made.found
+            result, beyond = made.found, made.beyond
             checks_text.print_backup_in_folder(made, keep, left_out(opened), lang, as_json=format_ == "json")
-    if result.source_problems:
+    if result.source_problems or beyond:
         sys.exit(EXIT_NOT_ALL)
 
 

@@ -145,6 +145,7 @@ def print_backup_in_folder(
     if as_json:
         told = {"file": str(path), "sha256": made.hash, "records": found.records, "head": head_text(found.head)}
         told |= {"kept": made.kept, "removed": [str(gone) for gone in made.removed]}
+        told["beyond"] = [str(beyond) for beyond in made.beyond]
         left_json = [item._asdict() for item in left]
         print_json({**told, "left_out": left_json, "source_problems": found.source_problems})
         return
@@ -154,6 +155,8 @@ def print_backup_in_folder(
         click.echo(words.checks("backup_removed", file=gone))
     if keep is not None and found.source_problems:
         click.echo(words.checks("no_backup_removed"))
+    for beyond in made.beyond:
+        click.echo(words.checks("backup_beyond", file=beyond, position=found.head.position))
     click.echo(words.checks("backups_kept", folder=path.parent, kept=made.kept, hash=made.hash))
     for what, where in left:
         click.echo(words.checks("left_out", what=words.checks(f"left_{what}"), where=where))

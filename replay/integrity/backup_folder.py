@@ -29,9 +29,9 @@ _LEFT: Final = re.compile(rf"\.{{1,2}}{_NAME}(\.sha256)?\.new.*")
 class BackupFile(NamedTuple):
     """A backup of a folder, by what its name says."""
 
+    position: int
     made: str
     """When: in UTC, to the second."""
-    position: int
     ledger: str
     """The first eight digits of its ledger's id."""
     path: Path
@@ -47,6 +47,8 @@ class InFolder(NamedTuple):
     kept: int
     """Backups of the ledger that are there now."""
     removed: list[Path]
+    beyond: list[Path]
+    """Backups of the ledger that end behind this one: they hold records that it does not, and stay."""
 
 
 def back_up_into(
@@ -54,7 +56,9 @@ def back_up_into(
 ) -> InFolder:
     """Make a backup in a folder, and remove those of the same ledger that are beyond the latest `keep`.
 
-    The one just made stays whatever its time says; where the store that it was made from is not sound, none is removed.
+    The one just made stays whatever its time says, and so do those that end behind it: a ledger that lost its tail, or
+    was restored from an older backup, has perhaps no other whole copy. Where the store that it was made from is not
+    sound, none is removed.
     Raises UsageError where there is no such folder, StoreError where another backup is being made there.
     """
     if not folder.is_dir():
@@ -62,24 +66,31 @@ def back_up_into(
     busy = StoreError(f"another backup is being made in {folder}: nothing was made by this one; wait for it")
     with locked(folder / LOCK, busy):
         _remove_left(folder)
-        file = _named(store, folder)
-        whole = folder / f".{file.path.name}.new"
+        ledger, made = store.identity.id[:8], _made_at(store, folder)
+        whole = folder / f".{_name(ledger, 0, made)}.new"
         found = back_up(store, whole, progress)
+        position = found.head.position
+        file = BackupFile(position, made, ledger, folder / _name(ledger, position, made))
         hashed = hash_of(whole)
         _write_hash(file.path, hashed)
         whole.rename(file.path)
         sync(folder)
         removed = [] if keep is None or found.source_problems else _remove_old(folder, file, keep)
-        return InFolder(file, found, hashed, len(_of_ledger(folder, file.ledger)), removed)
+        left = _of_ledger(folder, ledger)
+        beyond = [backup.path for backup in left if backup.position > position]
+        return InFolder(file, found, hashed, len(left), removed, beyond)
 
 
 def backups_in(folder: Path) -> list[BackupFile]:
-    """The backups of a folder that were made there and stand with their hashes, the earliest first."""
+    """The backups of a folder that were made there and stand with their hashes, in the order of their positions.
+
+    A clock that went wrong does not make an older ledger the latest: of equal positions alone the time decides.
+    """
     found = []
     for path in folder.iterdir():
         named = _FILE.fullmatch(path.name)
         if named and beside(path, HASH_SUFFIX).is_file():
-            found.append(BackupFile(named[3], int(named[2]), named[1], path))
+            found.append(BackupFile(int(named[2]), named[3], named[1], path))
     return sorted(found)
 
 
@@ -114,14 +125,16 @@ def hash_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _named(store: Store, folder: Path) -> BackupFile:
-    """A name that is not taken; the position that it says is the one that is read again when the copy is made."""
-    ledger, position = store.identity.id[:8], store.head().position
+def _name(ledger: str, position: int, made: str) -> str:
+    return f"levelbook-{ledger}-{position:012d}-{made}.db"
+
+
+def _made_at(store: Store, folder: Path) -> str:
+    """The second of a backup that is about to be made. Raises UsageError where the ledger has one of it."""
     made = datetime.fromtimestamp(store.now() // SECOND_MICROS, UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = folder / f"levelbook-{ledger}-{position:012d}-{made}.db"
-    if path.exists():
+    for path in folder.glob(f"levelbook-{store.identity.id[:8]}-*-{made}.db"):
         raise UsageError(f"{path} exists; a backup never overwrites, make it again in a second")
-    return BackupFile(made, position, ledger, path)
+    return made
 
 
 def _write_hash(path: Path, hashed: str) -> None:
@@ -151,7 +164,8 @@ def _of_ledger(folder: Path, ledger: str) -> list[BackupFile]:
 
 def _remove_old(folder: Path, made: BackupFile, keep: int) -> list[Path]:
     """The backup before its hash: what a kill leaves then is removed as a hash without one."""
-    others = [backup for backup in _of_ledger(folder, made.ledger) if backup != made]
+    found = _of_ledger(folder, made.ledger)
+    others = [backup for backup in found if backup != made and backup.position <= made.position]
     removed = [backup.path for backup in (others[: -(keep - 1)] if keep > 1 else others)]
     for path in removed:
         path.unlink()

@@ -9,10 +9,13 @@ from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from replay.errors import StoreError, UsageError
+from replay.integrity import backup_folder
+from replay.integrity.backup import BackedUp, back_up
 from replay.integrity.backup_folder import HASH_SUFFIX, LOCK, back_up_into, backups_in, latest_in
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
@@ -83,6 +86,51 @@ def test_the_one_just_made_stays_though_a_clock_went_back(
     monkeypatch.setattr(type(store), "now", lambda _: 1_600_000_000_000_000)
     second = back_up_into(store, folder, 1)
     assert second.removed == [first.file.path] and backups_in(folder) == [second.file]
+
+
+@pytest.mark.usefixtures("seconds")
+def test_what_holds_more_than_the_ledger_stays_and_is_the_latest(store: Store, folder: Path, tmp_path: Path) -> None:
+    """The tail is cut; the clock has gone on, so that what was made last is whole by the clock alone."""
+    ingest_events(store, [paid("o-1")], tmp_path)
+    short = back_up_into(store, folder, None)
+    ingest_events(store, [paid("o-2"), paid("o-3")], tmp_path)
+    whole = back_up_into(store, folder, None)
+    restore(short.file.path, str(tmp_path / "cut.db"))
+    with open_store(str(tmp_path / "cut.db")) as cut:
+        made = back_up_into(cut, folder, 1)
+    assert made.removed == [short.file.path] and made.beyond == [whole.file.path] and made.kept == 2
+    assert backups_in(folder) == [made.file, whole.file] and latest_in(folder) == whole.file.path
+
+
+@pytest.mark.usefixtures("seconds")
+def test_a_backup_is_named_after_its_own_head(
+    store: Store, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something is recorded between the look at the store and the copy."""
+    ingest_events(store, [paid("o-1")], tmp_path)
+
+    def later(*asked: Any) -> BackedUp:
+        ingest_events(store, [paid("o-2")], tmp_path)
+        return back_up(*asked)
+
+    monkeypatch.setattr(backup_folder, "back_up", later)
+    made = back_up_into(store, folder, None)
+    assert (made.file.position, backups_in(folder)) == (2, [made.file])
+
+
+@pytest.mark.slow
+def test_the_command_tells_of_backups_that_hold_more(folder: Path, tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+        whole = f"levelbook-{store.identity.id[:8]}-000000000002-20200101T000000Z.db"
+    for name in (whole, whole + HASH_SUFFIX):
+        (folder / name).touch()
+    asked = ("backup", "--to", str(folder), "--keep", "1", "--store", str(tmp_path / "ledger.db"))
+    told = json.loads(run(*asked, "--format", "json", status=1))
+    assert (told["beyond"], told["removed"]) == ([str(folder / whole)], [])
+    time.sleep(1.01)  # names go by the second
+    assert "ends at position 1, and stays: " in run(*asked, status=1)
 
 
 def test_where_the_store_is_not_sound_none_goes(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
