@@ -32,9 +32,9 @@ def retry_after_micros(value: str | None, now: int) -> int | None:
         return min(int(text[:9]) * SECOND_MICROS, ASKED_MICROS_MAX)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        seconds = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, ArithmeticError, LookupError, TypeError):  # whatever it stumbles over, the receiver wrote it
         return None
-    seconds = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
     return min(max(seconds * SECOND_MICROS - now, 0), ASKED_MICROS_MAX)
 
 

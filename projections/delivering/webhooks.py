@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse
 from threading import Timer
 from time import monotonic
 from typing import Final, NamedTuple
@@ -59,7 +59,7 @@ class WebhookSender:
         (message,) = messages
         try:
             return self._posted(message, secrets, now)
-        except (OSError, HTTPException) as error:
+        except Exception as error:  # what a receiver writes, or does, is a failure of this endpoint alone
             self.close()
             self._turn += 1
             return Sent(problem=_told(error))
@@ -181,7 +181,7 @@ def _is_read(answer: HTTPResponse) -> bool:
     """Read no more of an answer than may be; whether that was all of it, and the connection can be used again."""
     try:
         answer.read(ANSWER_BYTES_MAX)
-    except (OSError, HTTPException):
+    except Exception:
         return False  # its status has come
     return answer.isclosed() and not answer.will_close
 

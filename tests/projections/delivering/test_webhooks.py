@@ -31,6 +31,7 @@ from tests.support.receiving import Answer, receiving
 DATA = {"subject": "merchant/店", "scheme": "merchant-tier", "level": None}
 MESSAGE = Message("3fa9-0-7", "levelbook.level.changed", "2022-12-01T00:00:00+08:00", DATA, 7, "urn:levelbook:x")
 SECRET = new_secret()
+BEYOND_DATES = ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +999999999999")
 QUICK = Patience(connect=1, answer=0.3, whole=0.6)
 
 
@@ -238,8 +239,41 @@ def test_what_a_receiver_asks_for_is_understood_and_bounded() -> None:
     assert retry_after_micros("Mon, 30 Nov 2026 12:00:30 GMT", at) == 30 * SECOND_MICROS
     assert retry_after_micros("Mon, 30 Nov 2026 11:00:00 GMT", at) == 0
     assert retry_after_micros("99999999999999999999", at) == DAY_MICROS
-    for nothing in (None, "", "-1", "soon", "１", "Mon, 99 Nov 2026 11:00:00 GMT"):
+    for nothing in (None, "", "-1", "soon", "１", "Mon, 99 Nov 2026 11:00:00 GMT", *BEYOND_DATES):
         assert retry_after_micros(nothing, at) is None
+
+
+@pytest.mark.parametrize("value", BEYOND_DATES)
+def test_nothing_that_a_receiver_writes_escapes(value: str) -> None:
+    with receiving(lambda _: Answer(503, {"Retry-After": value})) as receiver:
+        assert sent(receiver.url) == Sent(problem="the endpoint answered 503")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 999999999999999999999 x\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"\xff\x00\r\n\r\n",
+        b"HTTP/1.1 500 \xff\r\nRetry-After: \xff\xfe\r\nContent-Length: -7\r\n\r\n",
+        b"HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n\xff",
+        b"HTTP/1.1 200 x\r\nContent-Length: 9999999999999999999999999999\r\n\r\nx",
+        b"HTTP/1.1 500 x\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    ],
+)
+def test_an_answer_of_any_bytes_comes_to_something(answer: bytes) -> None:
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve)
+        thread.start()
+        found = sent(f"http://127.0.0.1:{server.getsockname()[1]}/", patience=QUICK)
+        thread.join()
+    assert (found.arrived == 1) == (answer.startswith(b"HTTP/1.1 200 x")) and found.asked_micros is None
 
 
 def test_an_endpoint_is_given_up_after_days_and_some_attempts() -> None:
