@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from projections.exporting.changes import CHANGES, change_columns_of_files, changes_behind, subjects_behind
 from projections.exporting.columns import FileColumn, arrow_schema, file_columns, order_of
 from projections.exporting.manifest import ExportedChanges, ExportedColumn, ExportedFile, ExportedView, ExportManifest
-from projections.exporting.parts import LEVELS, FilePart, parts_of, ranges_of
+from projections.exporting.parts import LEVELS, FilePart, parts_of, ranges_of, whole_of
 from projections.exporting.reading import ViewReader
 from projections.exporting.writing import FileWriter
 
@@ -51,8 +51,7 @@ class FilesOfViews:
     def changes(self, build: int, after: int, upto: int) -> Callable[[], ExportedChanges]:
         """Begin to write what the feed tells behind a number."""
         schema = arrow_schema(change_columns_of_files())
-        (part,) = parts_of(changes_behind(self._reader, build, after), schema)
-        file = self._writer.put(CHANGES, part)
+        file = self._writer.put(CHANGES, whole_of(changes_behind(self._reader, build, after), schema))
         return lambda: ExportedChanges(after, upto, file.result())
 
     def _before(self, view: str) -> ExportedView | None:

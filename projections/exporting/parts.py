@@ -31,11 +31,16 @@ class FilePart(NamedTuple):
     table: "pa.Table"
 
 
-def parts_of(tables: Iterable["pa.Table"], schema: "pa.Schema") -> Iterator[FilePart]:
-    """All rows of a view in parts; one without rows where there are none."""
+def whole_of(tables: Iterable["pa.Table"], schema: "pa.Schema") -> FilePart:
+    """All rows in one part, however many they are."""
     import pyarrow as pa
 
-    table = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
+    return FilePart({}, pa.concat_tables([schema.empty_table(), *tables]).combine_chunks())
+
+
+def parts_of(tables: Iterable["pa.Table"], schema: "pa.Schema") -> Iterator[FilePart]:
+    """All rows of a view in parts; one without rows where there are none."""
+    table = whole_of(tables, schema).table
     dated = next((name for name in DATES if name in schema.names), None)
     if dated is None or table.num_rows <= ONE_FILE_ROWS:
         yield from _cut({}, table)

@@ -149,6 +149,21 @@ def test_only_ranges_and_months_that_changed_are_written(
 
 
 @pytest.mark.slow
+def test_what_the_feed_tells_is_one_file_however_long(
+    demo_on_sqlite: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "FILE_ROWS", 2)
+    place = tmp_path / "out"
+    exported(demo_on_sqlite, place)
+    units = [row[:2] for row in shown(demo_on_sqlite)["v1_levels"]][:5]
+    with demo_on_sqlite.moving() as connection:
+        live = demo_on_sqlite.live(connection)
+        number(connection, demo_on_sqlite.changes, units, StoodAt(live.position, live.as_of))
+    (change,) = exported(demo_on_sqlite, place).manifest.changes
+    assert change.file.rows == len(units) == 5 and held(place) == shown(demo_on_sqlite)
+
+
+@pytest.mark.slow
 def test_an_export_begins_anew_and_says_why(
     demo_on_sqlite: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
