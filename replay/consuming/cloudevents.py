@@ -7,7 +7,7 @@ import msgspec
 from replay.consuming.messages import TopicMessage
 from replay.parsing.arrays import Elements
 from replay.parsing.refusals import Reason, Refusal, RefusalError
-from replay.parsing.strict_json import shown
+from replay.parsing.strict_json import readable, shown
 from replay.store.record import encode_json
 
 ATTRIBUTE_PREFIX: Final = "ce_"
@@ -79,7 +79,11 @@ def _binary(value: bytes | None, attributes: list[tuple[str, bytes | None]], med
 
 
 def whole_json(value: bytes) -> bytes:
-    """A value that is one JSON value and nothing behind it, or it could add attributes to its event."""
+    """A value that is one JSON value and nothing behind it, or it could add attributes to its event.
+
+    Raises RefusalError for any other, for what is no UTF-8, and for nesting over the limit.
+    """
+    readable(value)
     try:
         _json_decoder.decode(value)
     except msgspec.DecodeError as error:

@@ -5,6 +5,7 @@ value, the rest as headers, the aggregate's id as the key. The time is a column 
 not when its event happened, and is another time when it sends the row again.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from replay.consuming.cloudevents import BLANKS, header_text, whole_json
 from replay.consuming.messages import EventsOf, TopicMessage
 from replay.parsing.refusals import Reason, Refusal, RefusalError
-from replay.parsing.strict_json import shown
+from replay.parsing.strict_json import readable, shown
 from replay.store.record import encode_json
 
 _COLUMNS: Final = ("id", "aggregatetype", "aggregateid", "type", "time")
@@ -21,6 +22,9 @@ _WRAPPED: Final = {"schema", "payload"}
 _NEW: Final = ("c", "r")
 _GONE: Final = ("d", "t")
 _NULL: Final = b"null"
+_NESTING_MAX: Final = 32
+"""How deep a message may be nested, with the schema of its rows, which is deeper than any event."""
+_NUMBER: Final = re.compile(rb"-?[0-9]+")
 Row = dict[str, bytes]
 """The values of a row as JSON, by column."""
 _row_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -32,6 +36,7 @@ def outbox_of(source: str) -> EventsOf:
     def events_in(message: TopicMessage) -> list[bytes | Refusal]:
         if message.value is None:
             return []
+        readable(message.value, _NESTING_MAX)
         row = _routed(message, message.value) if message.header("id") is not None else _row(message.value)
         return [] if row is None else [_event(source, row)]
 
@@ -97,8 +102,10 @@ def _value(value: bytes) -> Any:
 
 def _text(value: bytes | None) -> str:
     """A column as text, as which ids that are numbers are written; empty where there is none."""
-    found = None if value is None else _value(value)
-    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    if value is None or _NUMBER.fullmatch(value):
+        return (value or b"").decode()
+    found = _value(value)
+    return found if isinstance(found, str) else ""
 
 
 def _event(source: str, row: Row) -> bytes:

@@ -35,15 +35,20 @@ def parse_object(line: bytes) -> dict[str, Any]:
 
 def parse_unchecked(line: bytes) -> dict[str, Any]:
     """The same whatever characters its texts hold, for an object of whose texts only some are recorded."""
-    text = _decode(line)
-    _check_nesting(text)
-    value = _load(text)
+    value = _load(readable(line))
     if not isinstance(value, dict):
         raise RefusalError(
             Reason.NOT_AN_OBJECT,
             f"found {shown(value)}, which is not a JSON object; write one event a line, as {{...}}",
         )
     return value
+
+
+def readable(value: bytes, nesting_max: int = NESTING_MAX) -> str:
+    """JSON as text that any reader survives, not read yet: UTF-8, and no deeper than so. Raises RefusalError."""
+    text = _decode(value)
+    _check_nesting(text, nesting_max)
+    return text
 
 
 def shown(value: object) -> str:
@@ -69,15 +74,15 @@ def _decode(line: bytes) -> str:
         ) from None
 
 
-def _check_nesting(text: str) -> None:
+def _check_nesting(text: str, nesting_max: int) -> None:
     depth = 0
     for token in _STRUCTURE.finditer(text):
         mark = token.group()[0]
         depth += (mark in "{[") - (mark in "}]")
-        if depth > NESTING_MAX:
+        if depth > nesting_max:
             raise RefusalError(
                 Reason.NESTED_TOO_DEEP,
-                f"found nesting deeper than {NESTING_MAX} at column {token.start() + 1};"
+                f"found nesting deeper than {nesting_max} at column {token.start() + 1};"
                 " no event needs more than 2, write the data flat",
             )
 

@@ -19,6 +19,8 @@ from replay.parsing.refusals import Reason
 from replay.store.record import Candidate
 from tests.support.making import Event, event, line, paid
 
+DEEP = b"[" * 30_000 + b"]" * 30_000
+"""So deep that readers of JSON which call themselves give up."""
 PAID = paid("o-1")
 CLOSED = {name: value for name, value in event("merchant.closed", "c-1").items() if name != "data"}
 Header = tuple[str, bytes | None]
@@ -109,6 +111,10 @@ def test_a_batch_gives_its_events_and_says_which_elements_are_none() -> None:
             Reason.NOT_JSON,
             "data: the message's value is not JSON",
         ),
+        (message(DEEP, *binary(PAID).headers), Reason.NESTED_TOO_DEEP, "found nesting deeper than 8 at column 9"),
+        (message(b'{"order":"\xff"}', *binary(PAID).headers), Reason.NOT_UTF8, "found byte 0xff at column 11"),
+        (message(b'{"data":' + DEEP + b"}", STRUCTURED), Reason.NESTED_TOO_DEEP, "found nesting deeper than 8"),
+        (message(b'[{"id":"\xff"}]', BATCHED), Reason.NOT_UTF8, "found byte 0xff at column 8"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(found: TopicMessage, reason: Reason, told: str) -> None:
@@ -188,6 +194,13 @@ def test_rows_taken_out_of_an_outbox_are_passed_over(found: TopicMessage) -> Non
         (routed(b'{},"id":"b"'), Reason.NOT_JSON, "data: the message's value is not JSON"),
         (routed(line(PAYLOAD | {"amount": 1.5})), Reason.WRONG_TYPE, "data.amount: found 1.5"),
         (routed(line(PAYLOAD), aggregatetype=b"shop"), Reason.WRONG_FORM, "subject: found"),
+        (message(b'{"op":' + DEEP + b"}"), Reason.NESTED_TOO_DEEP, "found nesting deeper than 32 at column 38"),
+        (message(b'{"id":"\xff"}'), Reason.NOT_UTF8, "found byte 0xff at column 8"),
+        (message(line(ROW | {"payload": DEEP.decode()})), Reason.NESTED_TOO_DEEP, "found nesting deeper than 8"),
+        (message(line(ROW | {"payload": "[" * 9})), Reason.NESTED_TOO_DEEP, "found nesting deeper than 8"),
+        (routed(DEEP), Reason.NESTED_TOO_DEEP, "found nesting deeper than 32"),
+        (routed(b'{"schema":"\xff"}'), Reason.NOT_UTF8, "found byte 0xff at column 12"),
+        (routed(line(PAYLOAD), id=b'"' + DEEP), Reason.WRONG_FORM, "id: found"),
     ],
 )
 def test_what_is_no_row_of_an_outbox_is_refused_with_a_reason(found: TopicMessage, reason: Reason, told: str) -> None:
