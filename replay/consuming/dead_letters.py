@@ -21,6 +21,8 @@ from replay.store.record import encode_json
 FILE_NAME: Final = "dead-letters.jsonl"
 HEADER_PREFIX: Final = "levelbook_"
 """Begins the headers that a dead letter has beside its own."""
+_CLIENT_BYTES_MAX: Final = 1_000_000_000
+"""The most that the client allows a message to be, so that the topic alone says what is too large for it."""
 _WAIT_SECONDS: Final = 0.2
 _LINE_END: Final = b"\n"
 
@@ -94,9 +96,8 @@ class DeadLetterTopic:
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self.place = topic
         self._kafka = client()
-        self._failure: Any = None
-        # A letter is larger than its message by its reasons.
-        own = {"enable_idempotence": True, "message_max_bytes": 16 << 20}
+        self._failure: BrokerError | None = None
+        own = {"enable_idempotence": True, "message_max_bytes": _CLIENT_BYTES_MAX}
         try:
             self._producer = self._kafka.Producer(cluster.configuration(lambda _: None, **own))
         except (self._kafka.KafkaException, ValueError) as error:
@@ -104,30 +105,57 @@ class DeadLetterTopic:
 
     def keep(self, letters: Sequence[DeadLetter], stopped: Callable[[], bool]) -> bool:
         for letter in letters:
-            message = letter.message
-            self._producer.produce(
-                self.place,
-                message.value,
-                message.key,
-                headers=[*message.headers, *_reasons(letter)],
-                on_delivery=self._delivered,
-            )
+            while not self._hand_over(letter):
+                self._producer.poll(_WAIT_SECONDS)
+                if stopped():
+                    return False
         while self._producer.flush(_WAIT_SECONDS):
             if stopped():
                 return False
         if self._failure is not None:
-            raise BrokerError(
-                f"the topic of dead letters {self.place} takes none: {self._failure.str()}; mend it, and start again:"
-                " its messages come again"
-            )
+            raise self._failure
         return True
 
     def close(self) -> None:
         self._producer.purge()
         self._producer.flush(0)
 
-    def _delivered(self, error: Any, _: Any) -> None:
-        self._failure = self._failure or error
+    def _hand_over(self, letter: DeadLetter) -> bool:
+        """Give a letter to the client; False while its queue is full. Raises BrokerError."""
+        message = letter.message
+        try:
+            self._producer.produce(
+                self.place,
+                message.value,
+                message.key,
+                headers=[*message.headers, *_reasons(letter)],
+                on_delivery=lambda error, _: self._delivered(error, letter),
+            )
+        except BufferError:
+            return False
+        except self._kafka.KafkaException as error:
+            raise self._not_taken(error.args[0], letter) from None
+        return True
+
+    def _delivered(self, error: Any, letter: DeadLetter) -> None:
+        if error is not None and self._failure is None:
+            self._failure = self._not_taken(error, letter)
+
+    def _not_taken(self, error: Any, letter: DeadLetter) -> BrokerError:
+        message = letter.message
+        if error.code() != self._kafka.KafkaError.MSG_SIZE_TOO_LARGE:
+            return BrokerError(
+                f"the topic of dead letters {self.place} takes none: {error.str()}; mend it, and start again:"
+                " its messages come again"
+            )
+        more = _size_of(_reasons(letter))
+        size = len(message.key or b"") + len(message.value or b"") + _size_of(message.headers) + more
+        return BrokerError(
+            f"the topic of dead letters {self.place} takes no message as large as the letter of {message.where}: found"
+            f" {size} bytes, {more} of them its reasons; let it take messages that are {more} bytes larger than those"
+            f" of {message.topic} (max.message.bytes), or keep letters in a file, and start again: its messages come"
+            " again"
+        )
 
 
 def as_json(letter: DeadLetter) -> dict[str, Any]:
@@ -154,6 +182,10 @@ def _reasons(letter: DeadLetter) -> list[tuple[str, bytes]]:
         "message": "; ".join(refusal.message for refusal in letter.refusals[:8]),
     }
     return [(HEADER_PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in told.items()]
+
+
+def _size_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
+    return sum(len(name.encode()) + len(value or b"") for name, value in headers)
 
 
 def _shown(value: bytes | None) -> str | dict[str, str] | None:

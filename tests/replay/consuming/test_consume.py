@@ -26,7 +26,7 @@ from replay.errors import StoreError, UsageError
 from replay.intake.outcomes import TooManyRefused
 from replay.intake.targets import LedgerTarget
 from replay.integrity.verify import verify
-from replay.parsing.refusals import Refusal
+from replay.parsing.refusals import Reason, Refusal
 from replay.recording.append import Appender
 from replay.store.base import Head, Store
 from replay.store.buyers import key_of
@@ -445,6 +445,40 @@ def test_a_topic_of_dead_letters_that_takes_none_is_told_and_nothing_is_committe
     done = consume("--dead-letter-topic", f"{topic}-dead", status=3)
     assert done["messages"] == 0 and "; mend it, and start again: its messages" in done["told"]
     assert brokers.committed(topic, f"of-{topic}", 2) == {0: 0, 1: 0}
+
+
+def test_letters_are_sent_through_a_queue_that_holds_fewer(brokers: Brokers, topic: str) -> None:
+    dead = f"{topic}-dead"
+    brokers.topic(dead, 1)
+    letters = DeadLetterTopic(Cluster(brokers.servers, {"queue.buffering.max.messages": "2"}), dead)
+    refused = [DeadLetter(TopicMessage("t", 0, number, b"k", b"x"), [NOT_JSON]) for number in range(7)]
+    assert letters.keep(refused, lambda: False)
+    letters.close()
+    assert len(brokers.messages(dead, 7)) == 7
+    nowhere = DeadLetterTopic(Cluster("127.0.0.1:9", {"queue.buffering.max.messages": "2"}), topic)
+    assert not nowhere.keep(refused, lambda: True), "it was asked to stop while the queue was full"
+    nowhere.close()
+
+
+def test_a_letter_that_is_too_large_for_its_topic_is_told_by_how_much(brokers: Brokers, topic: str) -> None:
+    letters = DeadLetterTopic(Cluster(brokers.servers, {}), topic)
+    letter = DeadLetter(TopicMessage("t", 0, 7, b"k", b"x" * 100, (("trace", None),)), [NOT_JSON])
+    brokers.refuse(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
+    more = sum(map(len, ("levelbook_topic", "t", "levelbook_partition", "0", "levelbook_offset", "7")))
+    more += sum(map(len, ("levelbook_reason", "not_json", "levelbook_message", NOT_JSON.message)))
+    told = (
+        f"letter of t/0:7: found {106 + more} bytes, {more} of them its reasons; let it take messages that are {more}"
+    )
+    with pytest.raises(BrokerError, match=f"{topic} takes no message as large as the {told} bytes larger than those"):
+        letters.keep([letter], lambda: False)
+    letters.close()
+    unnamable = DeadLetterTopic(Cluster(brokers.servers, {}), "x" * 600)
+    with pytest.raises(BrokerError, match=r"takes none: .*; mend it, and start again: its messages come again"):
+        unnamable.keep([letter], lambda: False)
+    unnamable.close()
+
+
+NOT_JSON = Refusal(Reason.NOT_JSON, "found no valid JSON")
 
 
 def started(brokers: Brokers, topic: str, location: str, folder: Path, *words: str) -> "subprocess.Popen[bytes]":
