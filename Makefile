@@ -82,7 +82,7 @@ bench: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
 soak: $(READY) shells go $(BROWSER)
-	LEVELBOOK_SOAK=10 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
+	LEVELBOOK_SOAK=20 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
 
 clean:
 	rm -rf .venv .venv-* .screenshots levelbook-demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
