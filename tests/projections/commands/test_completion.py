@@ -51,7 +51,7 @@ def ledger(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def test_commands_and_options_are_offered() -> None:
-    assert completed("re") == ["rebuild", "receipts", "refute", "replay", "retry"]
+    assert completed("re") == ["rebuild", "receipts", "refute", "replay", "restore", "retry"]
     assert completed("token", "") == ["list", "new", "revoke"]
     assert completed("serve", "--tls") == ["--tls-certificate", "--tls-key", "--tls-by-proxy"]
     assert completed("replay", "--lang", "") == ["en", "zh"]
@@ -63,7 +63,18 @@ def test_every_argument_and_option_can_be_asked_about(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    in_one_form = ("demo", "asyncapi", "openapi", "serve", "completion", "receipts", "refute", "convert", "map new")
+    in_one_form = (
+        "demo",
+        "asyncapi",
+        "openapi",
+        "grants",
+        "serve",
+        "completion",
+        "receipts",
+        "refute",
+        "convert",
+        "map new",
+    )
     has_one_form = name in in_one_form or name.startswith("witness ")
     assert f"--{'help' if has_one_form else 'format'}" in completed(*name.split(), "--")
     for option in COMMANDS[name].params:
@@ -211,7 +222,7 @@ def test_a_shell_completes_by_the_script_that_is_printed_for_it(shell: str, ledg
     assert shell != "zsh" or printed.output.startswith("#compdef levelbook\n")
     script = tmp_path / "script"
     script.write_text(printed.output)
-    assert in_shell(shell, script, "re") == ["rebuild", "receipts", "refute", "replay", "retry"]
+    assert in_shell(shell, script, "re") == ["rebuild", "receipts", "refute", "replay", "restore", "retry"]
     assert in_shell(shell, script, "replay", "merchant/tea-") == ["merchant/tea-house", "merchant/tea-stall"]
     assert in_shell(shell, script, "replay", "merchant/tea-house", "--sch") == ["--scheme"]
     assert in_shell(shell, script, "replay", "x", "--scheme", "merchant-r") == ["merchant-reputation"]
