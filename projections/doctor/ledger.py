@@ -9,7 +9,8 @@ from projections.doctor.observations import FAIL, OK, WARN, Observation, Observa
 from projections.views.location import has_views
 from replay.decisions.adopt import not_adopted
 from replay.integrity.kept import UNSOUND, kept
-from replay.schema.versions import LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE
+from replay.recording.completing import lacking
+from replay.schema.versions import ERASURES_DUE, ONE_ALIAS_EVERYWHERE
 from replay.store.base import Store
 from replay.store.beside import reading_mode
 from replay.store.sqlite import SqliteStore
@@ -26,13 +27,14 @@ def store_found(store: Store) -> Observations:
         yield Observation(check, FAIL, "altered", {"name": name, "count": len(problems), "problem": problems[0]})
     if store.identity.version == ONE_ALIAS_EVERYWHERE:
         yield Observation(check, WARN, "one_alias", {"name": name})
-    missing = [table for table in LATER_TABLES if not store.has_table(table)]
-    missing += [index for index in LATER_INDEXES if not store.has_index(index)]
-    if missing:
-        yield Observation(check, WARN, "of_earlier", {"name": name, "missing": ", ".join(missing)})
+    found = lacking(store)
+    is_unusable = ERASURES_DUE in found.tables  # nothing can be recorded
+    if (found.tables or found.indexes) and not found.was_robbed:
+        lacks = {"name": name, "missing": ", ".join([*found.tables, *found.indexes])}
+        yield Observation(check, FAIL if is_unusable else WARN, "of_earlier", lacks)
     if isinstance(store, SqliteStore) and reading_mode(store.path) != "rw":
         yield Observation(check, WARN, "only_read", {"name": name})
-    if not problems:
+    if not problems and not is_unusable:
         told = {"name": name, "records": store.head().position, "bytes": store.size_bytes()}
         yield Observation(check, OK, "fits", told)
 

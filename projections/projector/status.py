@@ -57,7 +57,7 @@ def status_beside(store: Store) -> dict[str, Any] | None:
             return views_status(views)
     except LevelbookError as error:
         nothing: dict[str, Any] = {"live": None, "views": [], "set_aside": [], "rebuild": None, "former": None}
-        nothing["candidates"] = []
+        nothing |= {"unexpected": 0, "candidates": []}
         return {**nothing, "problems": [str(error)]}
 
 

@@ -7,6 +7,7 @@ comes after a kill goes on from there.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from replay.errors import StoreError
 from replay.recording.chaining import chain_keys, unchained
 from replay.schema.versions import ERASURES_DUE, LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE
 from replay.store.base import Store
@@ -19,6 +20,11 @@ class Lacking(NamedTuple):
     indexes: list[str]
     unchained: int
     """Records whose keys are not chained yet."""
+
+    @property
+    def was_robbed(self) -> bool:
+        """Whether the one table is missing that no earlier version lacked alone: somebody removed it."""
+        return self.tables == [ERASURES_DUE]
 
 
 def lacking(store: Store) -> Lacking:
@@ -34,9 +40,15 @@ def lacking(store: Store) -> Lacking:
 def complete(store: Store, progress: Callable[[int], None] = lambda _: None) -> Lacking:
     """Add what a ledger lacks: what that was. `progress` gets how many records were chained.
 
-    Raises StoreError where this role may not make tables.
+    Raises StoreError where this role may not make tables, and where one was removed.
     """
     found = lacking(store)
+    if found.was_robbed:
+        raise StoreError(
+            f"{store.name} lacks the table {ERASURES_DUE} and no other: no version made it so, somebody removed it, and"
+            " with it the requests to erase buyers. Nothing was added; restore a backup elsewhere, or the table"
+            " with its rows, and look who did it"
+        )
     if found.tables:
         with store.writing() as transaction:
             transaction.make_tables([name for name in found.tables if not transaction.has_table(name)])

@@ -85,8 +85,11 @@ def as_first_made(found: Definitions, expected: Definitions) -> Definitions:
 
 def _may_be_missing(named: NamedObject, found: Definitions) -> bool:
     """Whether stores of earlier versions lack it: an index, or a table with all that belongs to it."""
-    if named.table in (ERASURES_DUE, *LATER_TABLES):
-        return NamedObject("table", named.table, named.table) not in found
+    missing = [name for name in (ERASURES_DUE, *LATER_TABLES) if NamedObject("table", name, name) not in found]
+    if named.table == ERASURES_DUE:
+        return missing[0] == ERASURES_DUE and len(missing) > 1  # where it alone is missing, somebody removed it
+    if named.table in LATER_TABLES:
+        return named.table in missing
     return named.name in LATER_INDEXES
 
 

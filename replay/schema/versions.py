@@ -6,7 +6,7 @@ SCHEMA_VERSION: Final = 2
 ONE_ALIAS_EVERYWHERE: Final = 1
 """Stores of this version gave a buyer one alias at all merchants; they are read and no longer appended to."""
 ERASURES_DUE: Final = "erasures_due"
-"""A table that the first stores of version 2 lack, until they are upgraded."""
+"""A table that the first stores of version 2 lack, with all LATER_TABLES, until they are upgraded."""
 LATER_CHECKS: Final = ("position > 0", "version > 0")
 """What records are held to by their table since version 1 was first made."""
 STREAM_CHAINS: Final = "stream_chains"

@@ -6,7 +6,7 @@ Both stand outside the chain: rows go, and no record changes. Receipts and seals
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from replay.schema.versions import ONE_ALIAS_EVERYWHERE
+from replay.schema.versions import ERASURES_DUE, ONE_ALIAS_EVERYWHERE
 from replay.store.base import AliasRow, Store, Transaction, not_kept
 
 _PAID: Final = "FROM records WHERE type = 'order.paid'"
@@ -80,6 +80,8 @@ def alias_rows(store: Store) -> Iterator[AliasRow]:
 
 def asked_for_nobody(store: Store) -> Iterator[int]:
     """When the requests were asked for whose buyer has no alias, the earliest first."""
+    if not store.has_table(ERASURES_DUE):
+        return iter(())
     nobody = "NOT EXISTS (SELECT 1 FROM buyers WHERE key = d.key)"
     rows = store._query(f"SELECT asked_at FROM erasures_due AS d WHERE {nobody} ORDER BY asked_at")
     return (asked_at for (asked_at,) in rows)
@@ -93,7 +95,9 @@ def copied_tables(version: int) -> dict[str, tuple[str, ...]]:
 
 
 def table_rows(store: Store, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The rows of a whole table, by columns."""
+    """The rows of a whole table, by columns; none where an earlier version did not make it yet."""
+    if not store.has_table(table):
+        return iter(())
     return store._query(f"SELECT {', '.join(columns)} FROM {table}")
 
 
@@ -105,7 +109,7 @@ def put_rows(transaction: Transaction, table: str, columns: Sequence[str], rows:
 
 def waiting(store: Store) -> Waiting:
     """The requests that are kept, as they stand now."""
-    if store.identity.version == ONE_ALIAS_EVERYWHERE:
+    if not store.has_table(ERASURES_DUE):
         return Waiting(0, None, 0)
     sql = "SELECT count(*), min(due_at), count(CASE WHEN due_at <= ? THEN 1 END) FROM erasures_due"
     ((kept, earliest, overdue),) = store._query(sql, (store.now(),))

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from replay.errors import StoreError, UsageError
-from replay.schema.versions import LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.schema.versions import ERASURES_DUE, LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
 from replay.store.record import CHAIN_START, Row, encode_json
 
 KEY_BYTES: Final = 32
@@ -217,6 +217,9 @@ class Transaction(Readable):
         may not.
         """
         missing = [name for name in LATER_TABLES if not self.has_table(name)]
+        is_first = missing and not self.has_table(ERASURES_DUE)
+        if is_first and identity_of(self.execute(IDENTITY_SQL), "the store").version != ONE_ALIAS_EVERYWHERE:
+            missing.append(ERASURES_DUE)  # later its absence would be somebody's doing
         self.make_tables(missing)
 
     def make_tables(self, names: Sequence[str]) -> None:

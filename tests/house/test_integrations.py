@@ -225,6 +225,8 @@ def test_every_alert_says_what_is_and_what_to_do() -> None:
         assert set(rule["annotations"]) == {"summary", "do"} and rule["labels"]["severity"] in ("page", "ticket")
         for call in re.findall(r"'levelbook ([a-z -]+?)(?: --[^']*)?'", rule["annotations"]["do"]):
             assert call in known, call
+    (unusable,) = [rule["annotations"]["do"] for rule in rules() if rule["alert"] == "LevelbookViewsUnusable"]
+    assert "'levelbook upgrade'" in unusable, "views of an earlier form are what there is after a new version came"
 
 
 def test_the_dashboard_has_a_panel_a_place() -> None:

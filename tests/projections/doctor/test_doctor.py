@@ -32,7 +32,10 @@ from projections.views.candidates import note_problem, shadow
 from projections.views.database import open_views
 from replay.columnar.jit import place_of_kept
 from replay.columnar.seal import seal, segments_folder
+from replay.errors import StoreError
 from replay.integrity.kept import SOUND, UNSOUND, Audit, Check, keep
+from replay.integrity.verify import verify
+from replay.recording.completing import complete
 from replay.store import postgres
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
@@ -40,6 +43,7 @@ from replay.store.opening import create_store, open_store
 from replay.store.running.rights import files_held
 from replay.store.sqlite import SqliteStore
 from tests.support.disks import small_disk
+from tests.support.earlier import KEY, put_back
 from tests.support.making import event, ingest_events, paid
 from tests.support.running import run
 from tests.worlds.ledgers import revised
@@ -195,6 +199,31 @@ def test_a_store_of_an_earlier_version_lacks_tables(ledger: str) -> None:
     schema = "levelbook." if ledger.startswith("postgres") else ""
     execute(ledger, f"DROP TABLE {schema}cosignatures")
     assert examined(ledger)["store", "of_earlier"] == WARN
+    assert "'levelbook upgrade' as who may make tables" in run("doctor", "--store", ledger)
+
+
+def test_a_ledger_in_which_nothing_can_be_recorded_until_it_is_upgraded_fails(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    put_back("store-2-first", location)
+    found = examined(location)
+    assert found["store", "of_earlier"] == FAIL and ("store", "fits") not in found
+    assert "'levelbook upgrade' as who may make tables" in run("doctor", "--store", location, status=1)
+
+
+def test_requests_to_erase_that_were_removed_are_no_earlier_version(ledger: str) -> None:
+    """One table alone is missing: verify names it, the doctor fails, and no upgrade makes an empty one."""
+    schema = "levelbook." if ledger.startswith("postgres") else ""
+    execute(ledger, f"DROP TABLE {schema}erasures_due")
+    found = examined(ledger)
+    assert found["store", "altered"] == FAIL and ("store", "of_earlier") not in found
+    with open_store(ledger) as store:
+        assert "the table erasures_due is missing" in verify(store).problems
+        with pytest.raises(StoreError, match="lacks the table erasures_due and no other: no version made it so, some"):
+            complete(store)
+    assert "the table erasures_due is missing" in run("verify", "--store", ledger, status=1)
+    run("upgrade", "--store", ledger, status=3)
 
 
 def test_a_clock_behind_the_last_record_is_named(
