@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from projections.doctor.deliveries import deliveries_found
 from projections.doctor.derived import segments_found, views_found
 from projections.doctor.keys import buyer_key_found, signing_key_found
 from projections.doctor.ledger import checks_found, clock_found, policies_found, store_found
@@ -53,6 +54,7 @@ def _of_store(clock: Callable[[], int]) -> dict[str, Callable[[Store], Observati
         "policies": policies_found,
         "segments": segments_found,
         "views": views_found,
+        "deliveries": deliveries_found,
         "working": working_found,
         "checks": checks_found,
     }

@@ -11,7 +11,7 @@ from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE, key_of
 from replay.store.evidence.announced import announcements
 
-_OTHERS: Final = 0o077
+OTHERS: Final = 0o077
 """The rights of everybody but the owner."""
 
 
@@ -37,4 +37,4 @@ def _hidden(check: str, variable: str, path: Path | None) -> Observations:
         return
     mode = S_IMODE(path.stat().st_mode)
     told = {"path": str(path), "mode": f"{mode:04o}"}
-    yield Observation(check, WARN, "open", told) if mode & _OTHERS else Observation(check, OK, "kept", told)
+    yield Observation(check, WARN, "open", told) if mode & OTHERS else Observation(check, OK, "kept", told)

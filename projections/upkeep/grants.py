@@ -10,7 +10,8 @@ from replay.schema.versions import ERASURES_DUE, LATER_TABLES
 from replay.store.postgres import CHECKS_SCHEMA, SCHEMA
 
 SERVICE: Final = "levelbook_service"
-TASKS: Final = ("writer", "reader", "auditor", "follower", "service")
+DELIVERIES: Final = "levelbook_deliveries"
+TASKS: Final = ("writer", "reader", "auditor", "follower", "service", "deliverer")
 _CHAINS: Final = ("stream_chains", "key_chains")
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -26,10 +27,11 @@ def _on(schema: str, *tables: str) -> str:
     return ", ".join(f"{schema}.{table}" for table in tables)
 
 
-_READING: Final = ("reader", "auditor", "follower", "service")
+_READING: Final = ("reader", "auditor", "follower", "service", "deliverer")
+_VIEWING: Final = ("reader", "auditor", "service", "deliverer")
 GRANTS: Final = (
     # Who makes a schema for another role has to be of it.
-    Grant("GRANT {roles} TO CURRENT_USER", ("auditor", "follower")),
+    Grant("GRANT {roles} TO CURRENT_USER", ("auditor", "follower", "deliverer")),
     Grant(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {{roles}}", ("writer", *_READING)),
     Grant(f"GRANT SELECT, INSERT ON {_on(SCHEMA, 'records', 'buyers', *LATER_TABLES)} TO {{roles}}", ("writer",)),
     Grant(f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.tally TO {{roles}}", ("writer",)),
@@ -38,10 +40,10 @@ GRANTS: Final = (
     Grant(f"CREATE SCHEMA {VIEWS} AUTHORIZATION {{roles}}", ("follower",)),
     Grant(f"GRANT INSERT ON {_on(SCHEMA, 'records', *_CHAINS)} TO {{roles}}", ("follower",)),
     Grant(f"GRANT INSERT, UPDATE ON {SCHEMA}.tally TO {{roles}}", ("follower",)),
-    Grant(f"GRANT USAGE ON SCHEMA {VIEWS} TO {{roles}}", ("reader", "auditor", "service")),
+    Grant(f"GRANT USAGE ON SCHEMA {VIEWS} TO {{roles}}", _VIEWING),
     Grant(
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {{follower}} IN SCHEMA {VIEWS} GRANT SELECT ON TABLES TO {{roles}}",
-        ("reader", "auditor", "service"),
+        _VIEWING,
     ),
     Grant(f"CREATE SCHEMA {CHECKS_SCHEMA} AUTHORIZATION {{roles}}", ("auditor",)),
     Grant(f"GRANT USAGE ON SCHEMA {SERVICE} TO {{roles}}", ("auditor", "service")),
@@ -50,8 +52,14 @@ GRANTS: Final = (
     Grant(f"GRANT SELECT, INSERT, DELETE ON {SERVICE}.sessions TO {{roles}}", ("service",)),
     Grant(f"GRANT SELECT, INSERT ON {SERVICE}.accesses TO {{roles}}", ("service",)),
     Grant(f"GRANT USAGE ON SEQUENCE {SERVICE}.accesses_number_seq TO {{roles}}", ("service",)),
+    Grant(f"CREATE SCHEMA {DELIVERIES} AUTHORIZATION {{roles}}", ("deliverer",)),
 )
 """In the order in which they have to be run."""
+ONCE_DELIVERED: Final = (
+    Grant(f"GRANT USAGE ON SCHEMA {DELIVERIES} TO {{roles}}", ("service",)),
+    Grant(f"GRANT SELECT ON {_on(DELIVERIES, 'endpoints', 'progress')} TO {{roles}}", ("service",)),
+)
+"""Those on tables that the first 'levelbook deliver add' makes; the secrets are not among these."""
 
 
 def statements(named: Mapping[str, str]) -> Iterator[str]:
@@ -64,11 +72,21 @@ def statements(named: Mapping[str, str]) -> Iterator[str]:
             raise UsageError(
                 f"--{task} {name!r} is no plain name of a role; give one of small letters, digits and underscores"
             )
-    if "follower" not in named and named.keys() & {"reader", "auditor", "service"}:
+    if "follower" not in named and named.keys() & set(_VIEWING):
         raise UsageError(
             "who reads views is given rights by the role that makes them; name that one with --follower, too"
         )
-    for sql, tasks in GRANTS:
+    yield from _with_names(GRANTS, named)
+
+
+def later_statements(named: Mapping[str, str]) -> Iterator[str]:
+    """Those that can be run only once there is an endpoint; none without a role that delivers."""
+    if "deliverer" in named:
+        yield from _with_names(ONCE_DELIVERED, named)
+
+
+def _with_names(grants: tuple[Grant, ...], named: Mapping[str, str]) -> Iterator[str]:
+    for sql, tasks in grants:
         roles = ", ".join(named[task] for task in tasks if task in named)
         if roles:
             yield sql.format(roles=roles, follower=named.get("follower"))

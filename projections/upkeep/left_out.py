@@ -15,6 +15,7 @@ _FILES: Final = {
     "buyer_key": ".key",
     "signing_key": ".signing",
     "service": ".service",
+    "deliveries": ".deliveries",
     "checks": ".checks",
     "lab": ".lab",
     "segments": ".segments",
@@ -23,6 +24,7 @@ _FILES: Final = {
 """By what it is, how a file or folder beside a SQLite ledger is called behind its name."""
 _TABLES: Final = {
     "service": ("levelbook_service", "accesses"),
+    "deliveries": ("levelbook_deliveries", "endpoints"),
     "checks": ("levelbook_checks", "checks"),
     "views": ("levelbook_views", "about"),
 }

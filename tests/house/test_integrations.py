@@ -56,10 +56,13 @@ def unit(path: Path) -> dict[str, list[tuple[str, str]]]:
 def test_a_unit_calls_a_command_that_there_is_and_is_hardened(path: Path) -> None:
     service = unit(path)["Service"]
     (start_line,) = [value for key, value in service if key == "ExecStart"]
-    program, name, *options = start_line.split()
+    program, *words = start_line.split()
     assert program == "/opt/levelbook/bin/levelbook"
-    there = {option for parameter in dict(commands())[name].params for option in parameter.opts}
-    assert {option.partition("=")[0] for option in options} <= there
+    options = [word for word in words if word.startswith("--")]
+    command = dict(commands())[" ".join(words[: len(words) - len(options)])]
+    assert {option.partition("=")[0] for option in options} <= {name for asked in command.params for name in asked.opts}
+    asked = [option.partition("=")[0] for option in options]
+    assert all(set(parameter.opts) & set(asked) for parameter in command.params if parameter.required)
     held = dict(service)
     assert held["ProtectSystem"] == "strict" and held["NoNewPrivileges"] == "yes" and held["User"] == "levelbook"
     assert held["CapabilityBoundingSet"] == "" and held["StateDirectoryMode"] == "0700"
@@ -68,8 +71,8 @@ def test_a_unit_calls_a_command_that_there_is_and_is_hardened(path: Path) -> Non
 
 def test_units_differ_in_what_they_run_alone() -> None:
     """Whoever hardens one hardens all."""
-    assert len(UNITS) >= 2
-    own = {"ExecStart", "RestartPreventExitStatus", "TimeoutStopSec", "LimitNOFILE"}
+    assert {path.stem for path in UNITS} == {f"levelbook-{name}" for name in ("consume", "deliver", "follow", "serve")}
+    own = {"ExecStart", "RestartPreventExitStatus", "TimeoutStopSec", "LimitNOFILE", "WorkingDirectory"}
     shared = [[line for line in unit(path)["Service"] if line[0] not in own] for path in UNITS]
     assert all(lines == shared[0] for lines in shared) and len(shared[0]) > 25
 
@@ -169,6 +172,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     run("verify", "--store", location)
     run("audit", "--store", location, status=1)  # what was announced there was never decided
     run("rebuild", "--dry-run", "--sample", "0", "--store", location)
+    run("deliver", "add", "http://127.0.0.1:1/", "--allow-private", "--allow-http", "--store", location)
     with serving(Settings(location)) as client:
         client.get("/v1/levels")
         client.get("/v1/levels", headers={"Host": "evil.example"})

@@ -19,6 +19,7 @@ from domain.calendar import instant_text
 from domain.limits import DAY_MICROS
 from domain.version import PROGRAM_VERSION
 from projections.candidates.shadow import start
+from projections.delivering.deliveries import open_deliveries
 from projections.doctor import derived, machine
 from projections.doctor.examine import examine
 from projections.doctor.machine import SPARE_BYTES
@@ -322,6 +323,25 @@ def sealed_at(location: str, folder: Path) -> Path:
     with open_store(location, folder) as store:
         seal(store, segments_folder(store, folder))
     return folder
+
+
+def test_deliveries_that_fail_or_ended_are_named_and_their_secrets_hidden(shown: str) -> None:
+    assert examined(shown)["deliveries", "none"] == OK
+    options = ("--allow-private", "--allow-http", "--store", shown, "--format", "json")
+    names = [json.loads(run("deliver", "add", f"http://127.0.0.1:{port}/", *options))["endpoint"] for port in (1, 2)]
+    assert examined(shown)["deliveries", "go"] == OK
+    with open_store(shown) as store, open_deliveries(store) as kept:
+        kept.failed(names[0], 1, 2, "away", None)
+        kept.failed(names[1], 1, 2, "gone", 3)
+    found = examined(shown)
+    assert (
+        found["deliveries", "failing"] == found["deliveries", "disabled"] == WARN and ("deliveries", "go") not in found
+    )
+    told = run("doctor", "--store", shown)
+    assert f"endpoints that fail: {names[0]}\n" in told and f"endpoints that are tried no more: {names[1]}\n" in told
+    if not shown.startswith("postgres"):
+        Path(f"{shown}.deliveries").chmod(0o644)
+        assert examined(shown)["deliveries", "open"] == WARN
 
 
 def test_segments_are_held_against_their_hashes_and_their_ledger(

@@ -196,10 +196,11 @@ def test_the_command_tells_what_is_in_no_backup(location: str, folder: Path, tmp
         ingest_events(store, [paid("o-1")], tmp_path)
     run("rebuild", "--sample", "0", "--store", location)
     run("token", "new", "--name", "w", "--store", location)
+    run("deliver", "add", "http://127.0.0.1:1/", "--allow-private", "--allow-http", "--store", location)
     run("verify", "--store", location)
     told = json.loads(run("backup", "--to", str(folder), "--keep", "1", "--store", location, "--format", "json"))
     assert (told["kept"], told["removed"], told["source_problems"]) == (1, [], [])
-    assert [item["what"] for item in told["left_out"]] == ["buyer_key", "service", "checks", "views"]
+    assert [item["what"] for item in told["left_out"]] == ["buyer_key", "service", "deliveries", "checks", "views"]
     again = run("restore", str(folder), "--into", str(tmp_path / "new.db"), "--format", "json")
     found = json.loads(again)
     assert (found["sha256"], found["head"], found["stood_there"]) == (told["sha256"], told["head"], False)

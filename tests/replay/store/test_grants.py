@@ -51,6 +51,21 @@ def test_the_command_prints_what_that_page_says() -> None:
         assert wrong in CliRunner().invoke(main, ["grants", *words]).output
 
 
+def test_the_command_prints_what_the_guide_of_webhooks_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "webhooks.md").read_text("utf-8")
+    before, after = (plain(block) for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL))
+    tasks = ("follower", "service", "deliverer")
+    text = run("grants", *(word for task in tasks for word in (f"--{task}", f"levelbook_{task}")))
+    now, _, later = text.partition("-- once 'levelbook deliver add' has made its tables:\n")
+    assert plain(later.replace("-- ", "")) == after and len(after) == 2
+    alone = plain(run("grants", "--follower", "levelbook_follower", "--deliverer", "levelbook_deliverer"))
+    of_it = [re.sub(r"\b(TO|GRANT) levelbook_follower, ", r"\1 ", sql) for sql in alone]
+    asked = [sql for sql in of_it if sql.endswith("levelbook_deliverer") or sql.startswith("GRANT levelbook_deliverer")]
+    already = "GRANT SELECT ON ALL TABLES IN SCHEMA levelbook_views TO levelbook_deliverer"
+    assert [sql for sql in before if sql != already] == asked, "but for what there is already when it comes later"
+    assert all(any(sql.split(" TO ")[0] == other.split(" TO ")[0] for other in plain(now)) for sql in asked[1:])
+
+
 def rights_of(sql: str) -> list[tuple[str, str]]:
     """Each right of a GRANT with each table."""
     found = re.fullmatch(r"GRANT (.*) ON (.*) TO .*", sql)
