@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from domain.limits import BATCH_LINES_MAX
 from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     clock_option,
@@ -56,11 +57,11 @@ if TYPE_CHECKING:
 @click.option("--dead-letter-topic", metavar="TOPIC", help="Send refused messages there, in place of a file.")
 @click.option(
     "--batch",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(1, BATCH_LINES_MAX),
     default=1_000,
     show_default=True,
     metavar="N",
-    help="How many messages are recorded at a time at most.",
+    help="How many messages are recorded at a time at most; 16 MB of them are enough.",
 )
 @click.option("--once", is_flag=True, help="Stop at the end of the topics. Default: stay up until stopped.")
 @click.option("--from-beginning", is_flag=True, help="Read all that is there again; what is known changes nothing.")

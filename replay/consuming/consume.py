@@ -4,7 +4,7 @@ A message that comes again, after a crash or when partitions change hands, is kn
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from domain.limits import BATCH_LINES_MAX
 from replay.consuming.dead_letters import DeadLetter, DeadLetters
@@ -17,9 +17,6 @@ from replay.parsing.refusals import Refusal
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
 from replay.store.base import Head, Transaction
-
-MESSAGES_MAX: Final = BATCH_LINES_MAX
-"""So many messages are recorded at a time at most."""
 
 
 class Messages(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from replay.consuming.cluster import BrokerError, Cluster, client
-from replay.consuming.messages import TopicMessage
+from replay.consuming.messages import TopicMessage, size_of
 from replay.errors import StoreError, UsageError
 from replay.parsing.refusals import Refusal
 from replay.store.beside import open_private, sync
@@ -148,12 +148,11 @@ class DeadLetterTopic:
                 f"the topic of dead letters {self.place} takes none: {error.str()}; mend it, and start again:"
                 " its messages come again"
             )
-        more = _size_of(_reasons(letter))
-        size = len(message.key or b"") + len(message.value or b"") + _size_of(message.headers) + more
+        more = size_of(_reasons(letter))
         return BrokerError(
             f"the topic of dead letters {self.place} takes no message as large as the letter of {message.where}: found"
-            f" {size} bytes, {more} of them its reasons; let it take messages that are {more} bytes larger than those"
-            f" of {message.topic} (max.message.bytes), or keep letters in a file, and start again: its messages come"
+            f" {message.size + more} bytes, {more} of them its reasons; let it take messages that are {more} bytes"
+            f" larger than those of {message.topic} (max.message.bytes), or keep letters in a file, and start again: its messages come"
             " again"
         )
 
@@ -182,10 +181,6 @@ def _reasons(letter: DeadLetter) -> list[tuple[str, bytes]]:
         "message": "; ".join(refusal.message for refusal in letter.refusals[:8]),
     }
     return [(HEADER_PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in told.items()]
-
-
-def _size_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
-    return sum(len(name.encode()) + len(value or b"") for name, value in headers)
 
 
 def _shown(value: bytes | None) -> str | dict[str, str] | None:

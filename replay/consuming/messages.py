@@ -21,12 +21,22 @@ class TopicMessage(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
     @property
+    def size(self) -> int:
+        """Its bytes: of key, value and headers."""
+        return len(self.key or b"") + len(self.value or b"") + size_of(self.headers)
+
+    @property
     def where(self) -> str:
         return f"{self.topic}/{self.partition}:{self.offset}"
 
     def header(self, name: str) -> bytes | None:
         """What the first header of this name holds, in any case of letters; None where there is none."""
         return next((value for found, value in self.headers if found.lower() == name), None)
+
+
+def size_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
+    """How many bytes these are."""
+    return sum(len(name.encode()) + len(value or b"") for name, value in headers)
 
 
 Reading = Callable[[Sequence[TopicMessage]], Block]

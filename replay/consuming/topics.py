@@ -14,6 +14,8 @@ from replay.errors import UsageError
 
 LOOK_SECONDS: Final = 0.2
 """How long messages are waited for before it is looked whether to stop."""
+READ_BYTES: Final = 16 << 20
+"""So many bytes of messages end a batch, however few they are."""
 ASK_SECONDS: Final = 30.0
 """How long brokers may take to say which offsets are committed."""
 
@@ -34,6 +36,9 @@ class ClusterWatcher(Protocol):
 
     def back(self) -> None:
         """One is reached again."""
+
+    def late(self, problem: str) -> None:
+        """A batch took longer than the group waits: its partitions go to others, or are taken over anew."""
 
 
 class Reached(NamedTuple):
@@ -81,17 +86,22 @@ class TopicReader:
         self._consumer.subscribe([*self._asked.topics], on_assign=self._take_over, on_revoke=self._give_up)
 
     def next(self, count: int) -> list[TopicMessage]:
-        """The next messages, no more than so many; none where none came in time. Raises BrokerError."""
+        """The next messages, no more than so many, and none behind READ_BYTES; none where none came in time.
+
+        Raises BrokerError.
+        """
         found: list[TopicMessage] = []
+        size = 0
         message = self._consumer.poll(LOOK_SECONDS)
         while message is not None:
             error = message.error()
             if error is None:
                 found.append(_as_ours(message))
+                size += found[-1].size
                 self._ended.discard((message.topic(), message.partition()))
             else:
                 self._look_at(error, message)
-            message = self._consumer.poll(0) if len(found) < count else None
+            message = self._consumer.poll(0) if len(found) < count and size < READ_BYTES else None
         self._raise_failure()
         if found:
             self._reached()
@@ -167,6 +177,8 @@ class TopicReader:
                 f"the topic {place[0]} has gone while it was consumed ({error.str()}); what was acknowledged is"
                 " recorded"
             )
+        elif error.code() == kinds._MAX_POLL_EXCEEDED:
+            self._watcher.late(error.str())
         else:
             self._told(error)
 

@@ -104,6 +104,9 @@ class ConsumeWatch:
     def back(self) -> None:
         self._tell(self._words.consuming("back"))
 
+    def late(self, problem: str) -> None:
+        self._tell(self._words.consuming("late", problem=problem))
+
     def acknowledged(self, messages: "Sequence[TopicMessage]", head: "Head") -> None:
         self.head = head
         if not self._acknowledge:

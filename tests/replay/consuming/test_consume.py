@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from confluent_kafka import KafkaError
 
 from cli import main
+from projections.text.topics.consuming import ConsumeWatch
 from replay.consuming.cloudevents import events_in
 from replay.consuming.cluster import OURS, BrokerError, Cluster, read_properties
 from replay.consuming.consume import Consumption
@@ -159,6 +160,9 @@ class Told:
 
     def back(self) -> None:
         self.done.append("back")
+
+    def late(self, problem: str) -> None:
+        self.done.append(f"late: {problem}")
 
 
 class Script:
@@ -324,6 +328,38 @@ def test_brokers_that_refuse_end_the_run(reader: Any, brokers: Brokers, topic: s
         other._told(KafkaError(code, "who are you"))
         with pytest.raises(BrokerError, match="the brokers refuse: who are you"):
             other.next(1)
+
+
+def test_large_messages_end_a_batch_before_it_is_full(
+    reader: Any, brokers: Brokers, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replay.consuming.topics.READ_BYTES", 1_000)
+    for _ in range(6):
+        brokers.send(topic, b"x" * 300, ("h", b"x" * 99), key=b"k" * 100)
+    brokers.sent()
+    found = reader(Told())
+    found.begin(lambda: False)
+    taken: list[int] = []
+    while sum(taken) < 6:
+        taken.append(len(some(found)))
+    assert max(taken) == 2, "the second is the first that reaches the bound"
+
+
+def test_a_batch_that_took_longer_than_the_group_waits_is_told(
+    brokers: Brokers, topic: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    properties = {"session.timeout.ms": "1000", "max.poll.interval.ms": "1000", "heartbeat.interval.ms": "300"}
+    watch = ConsumeWatch("en", acknowledge=False, answers_json=False)
+    found = TopicReader(Cluster(brokers.servers, properties), Subscription((topic,), f"of-{topic}", False), watch)
+    found.begin(lambda: False)
+    last = time.monotonic() + 20
+    while not found.at_end:
+        assert found.next(1) == [] and time.monotonic() < last
+    time.sleep(2)
+    while not (told := capsys.readouterr().err):
+        assert found.next(1) == [] and time.monotonic() < last
+    found.close()
+    assert told.startswith("a batch took longer than the group waits for its member (Application maximum poll interval")
 
 
 @pytest.mark.slow
