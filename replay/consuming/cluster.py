@@ -35,6 +35,24 @@ _REFUSING: Final = (
     "INVALID_GROUP_ID",
     "FENCED_INSTANCE_ID",
 )
+_PASSING: Final = (
+    "LEADER_NOT_AVAILABLE",
+    "NOT_LEADER_FOR_PARTITION",
+    "BROKER_NOT_AVAILABLE",
+    "REPLICA_NOT_AVAILABLE",
+    "FENCED_LEADER_EPOCH",
+    "UNKNOWN_LEADER_EPOCH",
+    "OFFSET_NOT_AVAILABLE",
+    "KAFKA_STORAGE_ERROR",
+    "REQUEST_TIMED_OUT",
+    "NETWORK_EXCEPTION",
+    "REBALANCE_IN_PROGRESS",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+    "COORDINATOR_NOT_AVAILABLE",
+    "NOT_COORDINATOR",
+    "UNSTABLE_OFFSET_COMMIT",
+)
+"""What brokers answer while they change their places; the client asks again."""
 _AWAY: Final = ("_ALL_BROKERS_DOWN", "_TRANSPORT", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE", "_WAIT_COORD")
 
 
@@ -98,6 +116,11 @@ def is_refusal(error: Any) -> bool:
 def is_away(error: Any) -> bool:
     """Whether no broker can be reached now."""
     return _is_one_of(error, _AWAY)
+
+
+def is_passing(error: Any) -> bool:
+    """Whether asking again is all that it takes."""
+    return is_away(error) or _is_one_of(error, _PASSING)
 
 
 def _is_one_of(error: Any, names: tuple[str, ...]) -> bool:

@@ -152,8 +152,8 @@ class DeadLetterTopic:
         return BrokerError(
             f"the topic of dead letters {self.place} takes no message as large as the letter of {message.where}: found"
             f" {message.size + more} bytes, {more} of them its reasons; let it take messages that are {more} bytes"
-            f" larger than those of {message.topic} (max.message.bytes), or keep letters in a file, and start again: its messages come"
-            " again"
+            f" larger than those of {message.topic} (max.message.bytes), or keep letters in a file, and"
+            " start again: its messages come again"
         )
 
 

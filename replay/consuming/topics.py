@@ -8,7 +8,15 @@ lost, and nothing goes on by itself.
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from replay.consuming.cluster import BrokerError, Cluster, client, is_away, is_refusal, refused_by_brokers
+from replay.consuming.cluster import (
+    BrokerError,
+    Cluster,
+    client,
+    is_away,
+    is_passing,
+    is_refusal,
+    refused_by_brokers,
+)
 from replay.consuming.messages import TopicMessage
 from replay.errors import UsageError
 
@@ -179,6 +187,12 @@ class TopicReader:
             )
         elif error.code() == kinds._MAX_POLL_EXCEEDED:
             self._watcher.late(error.str())
+        elif place[0] and place[1] >= 0 and not is_refusal(error) and not is_passing(error):
+            self._failure = BrokerError(
+                f"{place[0]}/{place[1]}: what lies at the offset {message.offset()} cannot be read ({error.str()}), and"
+                " nothing behind it is, so that none is passed over. Mend it, or find out what is lost and set the"
+                f" offset of the group {self._asked.group} behind it; what was acknowledged is recorded"
+            )
         else:
             self._told(error)
 
@@ -187,10 +201,10 @@ class TopicReader:
         try:
             found = consumer.committed(partitions, timeout=ASK_SECONDS) if partitions else []
         except self._kafka.KafkaException as error:
-            self._failure = BrokerError(
-                f"the brokers do not say which offsets the group {self._asked.group} has committed ({_text_of(error)});"
-                " start again when they do: what was acknowledged is recorded"
-            )
+            self._failure = self._not_told(_text_of(error))
+            return
+        if unknown := [partition for partition in found if partition.error is not None]:
+            self._failure = self._not_told(f"{unknown[0].topic}/{unknown[0].partition}: {unknown[0].error.str()}")
             return
         for partition in found:
             place = (partition.topic, partition.partition)
@@ -201,6 +215,12 @@ class TopicReader:
         self._assigned = {(partition.topic, partition.partition) for partition in found}
         self._ended.clear()
         consumer.assign(found)
+
+    def _not_told(self, why: str) -> BrokerError:
+        return BrokerError(
+            f"the brokers do not say which offsets the group {self._asked.group} has committed ({why}); start again"
+            " when they do: what was acknowledged is recorded"
+        )
 
     def _give_up(self, consumer: Any, partitions: list[Any]) -> None:
         """What was read of them is recorded and committed, for nothing is read ahead of that."""

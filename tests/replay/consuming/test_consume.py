@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import confluent_kafka
@@ -396,6 +397,41 @@ def test_a_topic_that_goes_and_offsets_that_are_not_told_end_the_run(reader: Any
         other.next(1)
 
 
+def test_a_partition_whose_offset_is_not_told_is_not_read_from_the_beginning(reader: Any) -> None:
+    found = reader(Told())
+    found._take_over(Unsure(), [confluent_kafka.TopicPartition("t", number) for number in range(2)])
+    with pytest.raises(BrokerError, match=r"has committed \(t/1: loading\); start again when they do: what was acknow"):
+        found.next(1)
+
+
+@pytest.mark.parametrize("code", [KafkaError._BAD_MSG, KafkaError._NOT_IMPLEMENTED, KafkaError.INVALID_MSG])
+def test_a_message_that_cannot_be_read_ends_the_run_and_is_not_passed_over(reader: Any, code: int) -> None:
+    found = reader(Told())
+    found._look_at(KafkaError(code, "broken"), Nowhere())
+    with pytest.raises(
+        BrokerError, match=r"t/0: what lies at the offset 17 cannot be read \(broken\), and nothing behind it is, so"
+    ):
+        found.next(1)
+
+
+def test_errors_that_pass_are_waited_for(reader: Any) -> None:
+    found = reader(Told())
+    for code in (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.KAFKA_STORAGE_ERROR, KafkaError._TRANSPORT):
+        found._look_at(KafkaError(code, "moving"), Nowhere())
+    assert found.next(1) == []
+
+
+class Unsure:
+    """A client whose brokers say of one of two partitions alone what is committed."""
+
+    def committed(self, partitions: list[Any], timeout: float) -> list[Any]:
+        errors = (None, KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, "loading"))
+        return [SimpleNamespace(topic="t", partition=n, offset=-1001, error=error) for n, error in enumerate(errors)]
+
+    def assign(self, partitions: list[Any]) -> None:
+        raise AssertionError(f"{partitions} are read")
+
+
 class Nowhere:
     """What the client hands on with an error of a topic."""
 
@@ -404,6 +440,9 @@ class Nowhere:
 
     def partition(self) -> int:
         return 0
+
+    def offset(self) -> int:
+        return 17
 
 
 class Mute:
