@@ -1,8 +1,10 @@
 """What is derived from a ledger: its sealed segments and its views, whether they are of it, and how far behind."""
 
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
+from domain.limits import DAY_MICROS
 from projections.doctor.observations import FAIL, OK, WARN, Observation, Observations
 from projections.projector.status import status_beside
 from projections.views.database import open_views
@@ -20,12 +22,12 @@ STALLED_SECONDS: Final = 300
 """A rebuild that has not moved for so long is nobody's."""
 
 
-def segments_found(store: Store) -> Observations:
-    """Whether the segments are of this ledger, some of their files by hash, and how much is not sealed."""
+def segments_found(store: Store, clock: Callable[[], int]) -> Observations:
+    """Whether the segments are of this ledger, some files by hash, others each day, and how much is not sealed."""
     check, head = "segments", store.head().position
     archive = open_archive(store, store.segments_path())
     files = [file for generation in archive.manifest.generations for file in generation.files]
-    looked_at = Random(archive.position).sample(files, min(len(files), FILES_LOOKED_AT))
+    looked_at = Random(f"{archive.position} {clock() // DAY_MICROS}").sample(files, min(len(files), FILES_LOOKED_AT))
     for file in looked_at:
         check_segment(archive.folder, file)
     told = {"position": archive.position, "behind": head - archive.position, "files": len(looked_at)}

@@ -52,7 +52,7 @@ def _of_store(clock: Callable[[], int]) -> dict[str, Callable[[Store], Observati
         "buyer_key": buyer_key_found,
         "signing_key": signing_key_found,
         "policies": policies_found,
-        "segments": segments_found,
+        "segments": partial(segments_found, clock=clock),
         "views": views_found,
         "deliveries": deliveries_found,
         "working": working_found,

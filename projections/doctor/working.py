@@ -9,7 +9,7 @@ from replay.columnar.seal import LOCK
 from replay.store.base import Store
 from replay.store.beside import beside
 from replay.store.postgres import APPEND_LOCK, BACKFILL_LOCK, CHECKPOINT_LOCK
-from replay.store.running.rights import files_held, numbers_held
+from replay.store.running.rights import files_held, numbers_held, sees_all_processes
 from replay.store.sqlite import SqliteStore
 
 
@@ -20,7 +20,10 @@ def working_found(store: Store) -> Observations:
         yield Observation("working", OK, "unknown", {})
         return
     told = {"names": ", ".join(sorted(held))}
-    if has_views(store) and "follow" not in held:
+    is_nobodys = has_views(store) and "follow" not in held
+    if isinstance(store, SqliteStore) and (is_nobodys or not held) and not sees_all_processes():
+        yield Observation("working", OK, "unseen", told)
+    elif is_nobodys:
         yield Observation("working", WARN, "nobody_follows", told)
     elif held:
         yield Observation("working", OK, "held", told)

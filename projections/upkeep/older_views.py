@@ -25,6 +25,12 @@ class OlderViews(NamedTuple):
     """How many builds by candidate policies they hold."""
 
 
+def has_begun_place(store: Store) -> bool:
+    """Whether a place for views was begun, and never made whole."""
+    with open_place(store, only_read=True) as views, views.reading() as connection:
+        return not inspect(connection).has_table("about", schema=views.schema)
+
+
 def older_views(store: Store) -> OlderViews | None:
     """What lies beside a ledger in an earlier form; None where its views are of this one, or where there are none.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from projections.projector.rebuild import Asked, Report, rebuild
-from projections.upkeep.older_views import clear_older, older_views
+from projections.upkeep.older_views import clear_older, has_begun_place, older_views
 from projections.views.database import has_live, open_views
 from projections.views.location import has_views
 from replay.recording.completing import Lacking, complete, lacking
@@ -49,11 +49,15 @@ def needed(store: Store, *, ledger_only: bool = False) -> ToUpgrade:
     older = older_views(store)
     without_live = False
     if older is None and has_views(store) and store.head().position:
-        with open_views(store, make=True) as views:
-            without_live = not has_live(views)
+        without_live = has_begun_place(store) or not _has_live(store)
     stays = store.identity.version == ONE_ALIAS_EVERYWHERE
     form, candidates = (None, 0) if older is None else older
     return ToUpgrade(lacking(store), form, candidates, without_live, stays)
+
+
+def _has_live(store: Store) -> bool:
+    with open_views(store, only_read=True) as views:
+        return has_live(views)
 
 
 def upgrade(store: Store, found: ToUpgrade, asked: Asked, progress: Progress) -> Report | None:

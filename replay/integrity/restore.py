@@ -5,16 +5,18 @@ stands under its name; in PostgreSQL the copy is one transaction.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from replay.errors import NoStoreError, StoreError, UsageError
 from replay.integrity.backup import copy_ledger, make_copy
 from replay.integrity.backup_folder import check_hash, latest_in
 from replay.integrity.verify import Verified, verify
+from replay.store.alias_queries import copied_tables, table_rows
 from replay.store.base import Store, not_kept
 from replay.store.beside import beside, locked, sync
 from replay.store.location import is_postgres, refuse_broken_text, refuse_unknown_scheme
@@ -76,19 +78,47 @@ def _stands_there(source: Store, into: str) -> bool:
     """
     if not is_postgres(into):
         refuse_unknown_scheme(into)
-        for suffix in _SIDES:
-            if not Path(into).exists() and beside(Path(into), suffix).exists():
-                raise UsageError(
-                    f"{beside(Path(into), suffix)} was left by another database, which would be read into what is"
-                    " restored; move it away, with the file that it is of, or name another place"
-                )
+        _refuse_left(Path(into).resolve())
     try:
         with open_store(into) as there:
-            if (there.identity, there.head()) == (source.identity, source.head()):
-                return True
-            raise _taken(there.name)
+            if (there.identity, there.head()) != (source.identity, source.head()):
+                raise _taken(there.name)
+            if other := _differing(source, there):
+                raise UsageError(
+                    f"{there.name} holds this ledger already, but other rows of {other} than the backup, which are no"
+                    " part of its records; a restore never overwrites, name an empty place with --into"
+                )
+            return True
     except NoStoreError:
         return False
+
+
+def _refuse_left(path: Path) -> None:
+    """Raises UsageError for what another database left beside a place, which is no link, where no file stands."""
+    for suffix in _SIDES:
+        if not path.exists() and beside(path, suffix).exists():
+            raise UsageError(
+                f"{beside(path, suffix)} was left by another database, which would be read into what is"
+                " restored; move it away, with the file that it is of, or name another place"
+            )
+
+
+def _differing(source: Store, there: Store) -> str | None:
+    """Which of the tables outside the chain that a copy takes over holds other rows there."""
+    for table, columns in copied_tables(source.identity.version).items():
+        if _sum(table_rows(source, table, columns)) != _sum(table_rows(there, table, columns)):
+            return table
+    return None
+
+
+def _sum(rows: Iterator[tuple[Any, ...]]) -> tuple[int, int]:
+    """How many rows, and the sum of their hashes: the same in whichever order a database gives them."""
+    count = total = 0
+    for row in rows:
+        plain = tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+        count += 1
+        total += int.from_bytes(sha256(repr(plain).encode()).digest())
+    return count, total
 
 
 def _taken(name: str) -> UsageError:
@@ -96,15 +126,15 @@ def _taken(name: str) -> UsageError:
 
 
 def _into_sqlite(source: Store, into: str, progress: Callable[[int], None]) -> None:
-    path = Path(into)
+    path = Path(into).resolve()
     check_folder(path)
-    path = path.resolve()
     draft = path.with_name(f".{path.name}.restoring")
     busy = StoreError(f"another restore into {path} is under way: nothing was done by this one; wait for it")
     with locked(beside(draft, ".lock"), busy):
         remove_draft(draft)  # of one that was killed
         try:
             make_copy(source, draft, progress)
+            _refuse_left(path)  # meanwhile others may have made something
             os.link(draft, path)
             sync(path.parent)
         except FileExistsError:

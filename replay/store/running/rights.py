@@ -12,6 +12,9 @@ from replay.store.base import Store
 
 LOCKS: Final = Path("/proc/locks")
 """Where Linux lists the locks on files."""
+PROCESSES: Final = Path("/proc/self/ns/pid")
+_ALL_PROCESSES: Final = 4026531836
+"""What Linux numbers the namespace in which every process is seen; elsewhere the list has not all locks."""
 _HELD_SQL: Final = (
     "SELECT CAST(objid AS BIGINT) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -36,6 +39,14 @@ def files_held(paths: Mapping[str, Path], listed: Path = LOCKS) -> set[str] | No
             if str(path.stat().st_ino) in numbers:
                 held.add(name)
     return held
+
+
+def sees_all_processes(namespace: Path = PROCESSES) -> bool:
+    """Whether the locks of every process on this machine are listed here: in a container those of others are not."""
+    try:
+        return namespace.stat().st_ino == _ALL_PROCESSES
+    except OSError:
+        return False
 
 
 def numbers_held(store: Store, numbers: Mapping[str, int]) -> set[str]:

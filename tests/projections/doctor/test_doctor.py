@@ -9,6 +9,7 @@ import time
 import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from domain.version import PROGRAM_VERSION
 from projections.candidates.shadow import start
 from projections.delivering.deliveries import open_deliveries
 from projections.doctor import derived, machine
+from projections.doctor.derived import segments_found
 from projections.doctor.examine import examine
 from projections.doctor.machine import SPARE_BYTES
 from projections.doctor.observations import FAIL, OK, WARN, Observation, looked
@@ -41,7 +43,7 @@ from replay.store import postgres
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
-from replay.store.running.rights import files_held
+from replay.store.running.rights import files_held, sees_all_processes
 from replay.store.sqlite import SqliteStore
 from tests.support.disks import small_disk
 from tests.support.earlier import KEY, put_back
@@ -362,6 +364,23 @@ def test_segments_are_held_against_their_hashes_and_their_ledger(
     assert examined(ledger, folder)["segments", "error"] == FAIL
 
 
+def test_each_day_other_files_are_held_against_their_hashes(
+    ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, looked_at = tmp_path / "segments", list[str]()
+    monkeypatch.setattr(derived, "check_segment", lambda _, file: looked_at.append(file.name))
+    monkeypatch.setattr(derived, "FILES_LOOKED_AT", 1)
+    for number in range(4):
+        with open_store(ledger) as store:
+            ingest_events(store, [paid(f"sealed-{number}")], tmp_path)
+            seal(store, folder, lambda _: None)
+    for days in range(9):
+        for _ in range(2):
+            with open_store(ledger, folder) as store:
+                assert [item.status for item in segments_found(store, partial(int, days * DAY_MICROS))] == [OK]
+    assert looked_at[::2] == looked_at[1::2] and len(set(looked_at)) > 1, looked_at
+
+
 def test_many_records_that_are_not_sealed_are_named(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived, "MANY_RECORDS", 2)
     assert examined(ledger)["segments", "unsealed"] == WARN
@@ -455,6 +474,17 @@ def test_a_system_that_lists_no_locks_says_nothing(tmp_path: Path, on_file: str,
     assert files_held({"a": tmp_path}, tmp_path / "none") is None
     monkeypatch.setattr("projections.doctor.working.files_held", lambda paths: files_held(paths, tmp_path / "none"))
     assert examined(on_file)["working", "unknown"] == OK
+
+
+def test_in_a_container_nobody_is_not_said_of_others(
+    shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not sees_all_processes(tmp_path) and not sees_all_processes(tmp_path / "none")
+    monkeypatch.setattr("projections.doctor.working.sees_all_processes", lambda: sees_all_processes(tmp_path))
+    of_server = shown.startswith("postgres")
+    assert examined(shown)["working", "nobody_follows" if of_server else "unseen"] == (WARN if of_server else OK)
+    with open_store(shown) as store, open_views(store) as views, views.alone("follow"):
+        assert examined(shown)["working", "held"] == OK
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------

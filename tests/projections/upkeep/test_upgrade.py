@@ -25,7 +25,7 @@ from replay.recording import chaining
 from replay.recording.completing import lacking
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.location import is_postgres
-from replay.store.opening import open_store
+from replay.store.opening import create_store, open_store
 from tests.support.earlier import EARLIER, KEY, put_back
 from tests.support.making import ingest_events, paid, records
 from tests.support.running import run
@@ -115,6 +115,20 @@ def test_the_first_of_version_2_says_that_it_must_be_upgraded_before_anything_is
         with store.writing() as transaction:
             transaction.make_later_tables()
         assert lacking(store).tables == [] and store.definition_problems() == []
+
+
+def test_what_is_to_be_done_is_found_by_reading_alone(tmp_path: Path) -> None:
+    """A place for views that was begun, in which there are none yet."""
+    location, views = str(tmp_path / "ledger.db"), tmp_path / "ledger.db.views"
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+    views.touch(0o600)
+    assert json.loads(run("upgrade", "--dry-run", "--format", "json", "--store", location))["views"]
+    assert views.stat().st_size == 0 and not list(tmp_path.glob("ledger.db.views-*"))
+    run("upgrade", "--store", location)
+    assert views.stat().st_size > 0
+    assert not json.loads(run("upgrade", "--dry-run", "--format", "json", "--store", location))["views"]
 
 
 def test_views_of_a_later_version_are_left_alone(location: str) -> None:

@@ -29,6 +29,7 @@ from replay.store.evidence.checkpoints import add_cosignature
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from tests.conftest import KEY, SOAK
+from tests.support.aliases import change
 from tests.support.making import ingest_events, paid
 from tests.support.running import run
 from tests.worlds.ledgers import World
@@ -171,6 +172,42 @@ def test_what_another_database_left_is_not_read_into_it(tmp_path: Path) -> None:
         pytest.raises(StoreError, match="is under way: nothing was done by this one"),
     ):
         restore(copy, str(tmp_path / "free.db"))
+
+
+def test_what_was_left_beside_the_end_of_a_link_is_not_read_into_it(tmp_path: Path, monkeypatch: Any) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    copy = backed_up(str(tmp_path / "ledger.db"), tmp_path / "copy.db")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "far" / "end.db")
+    left = tmp_path / "far" / "end.db-wal"
+    left.write_bytes(b"left")
+    with pytest.raises(UsageError, match=r"far/end\.db-wal was left by another database, which would be read into wh"):
+        restore(copy, str(tmp_path / "link.db"))
+    left.unlink()
+
+    def meanwhile(*asked: Any) -> Verified:
+        left.write_bytes(b"left")
+        return backup.make_copy(*asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "make_copy", meanwhile)
+        with pytest.raises(UsageError, match=r"far/end\.db-wal was left by another database, which would be read into"):
+            restore(copy, str(tmp_path / "link.db"))
+    assert not (tmp_path / "far" / "end.db").exists()
+    left.unlink()
+    assert not restore(copy, str(tmp_path / "link.db")).stood_there and (tmp_path / "far" / "end.db").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["buyers", "erasures_due"])
+def test_what_stands_there_is_the_backup_with_its_aliases_and_requests_alone(
+    table: str, whole: str, elsewhere: str, tmp_path: Path
+) -> None:
+    copy = backed_up(whole, tmp_path / "copy.db")
+    restore(copy, elsewhere)
+    change(elsewhere, [(f"DELETE FROM {table} WHERE key IN (SELECT key FROM erasures_due)", ())])
+    with pytest.raises(UsageError, match=f"holds this ledger already, but other rows of {table} than the backup, whi"):
+        restore(copy, elsewhere)
 
 
 def test_a_copy_that_is_another_is_told(
