@@ -71,6 +71,7 @@ class _Streaming(Response):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         with streams.opened(asker_of(self._request).token, shown_by(scope)) as stream:
             told = _stream(self._request, stream, self._first, self._asked)
+            scope["levelbook.is_stream"] = True  # how long it lasts says nothing of how fast the service is
             await StreamingResponse(told, media_type=EVENT_STREAM, headers=headers)(scope, receive, send)
 
 

@@ -101,7 +101,8 @@ class Guard:
         finally:
             if body is not None:
                 body.end()
-            self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
+            if "levelbook.is_stream" not in scope:
+                self._measures.answered(scope.get("levelbook.operation", "page"), status, perf_counter() - began)
 
     async def _admit(self, scope: Scope) -> None:
         """Find the caller. Raises Problem for one who may not ask anything."""

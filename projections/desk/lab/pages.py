@@ -97,6 +97,7 @@ def command_of(given: Mapping[str, str]) -> str:
 
 async def try_candidate(request: Request) -> Response:
     """What the form asks for, tried; then its report. What cannot be tried here is said beside the form."""
+    request.scope["levelbook.operation"] = "tryOnPage"  # measured by itself: a replay of many takes its time
     require(request, TRYING)
     check_same_origin(request)
     form = await read_form(request)

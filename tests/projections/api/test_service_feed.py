@@ -186,9 +186,12 @@ def test_a_stream_is_begun_where_it_broke_off_and_so_many_are_served(
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             assert (answer.headers["Cache-Control"], answer.text) == ("no-store", "retry: 2000\n\n")
             assert asked == [f"{views.feed}.1"]
+            assert 'operation="readChanges"' not in client.get("/metrics").text, "how long it lasted is not measured"
             monkeypatch.setattr(streams, "STREAMS_MAX", 0)
             refused = client.get("/v1/changes", headers=resumed)
             assert refused.status_code == 503 and refused.json()["type"].endswith("too-many-streams")
+            told = client.get("/metrics").text
+            assert 'levelbook_request_seconds_count{operation="readChanges",status="503"} 1.0' in told
             assert "this process serves 0 streams already" in refused.json()["detail"]
 
 

@@ -227,6 +227,7 @@ def test_a_trial_whose_process_was_killed_keeps_nothing(
 def test_no_other_site_and_no_other_scope_can_have_anything_tried(client: TestClient, folder: Path) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         assert client.post("/lab", data=ASKED, headers=HTML | headers).status_code == 403
+    assert 'levelbook_request_seconds_count{operation="tryOnPage",status="403"}' in client.get("/metrics").text
     location = str(folder / "ledger.db")
     scopes = ("levels:read", "explanations:read", "decisions:read", "evidence:read")
     made = [word for scope in scopes for word in ("--scope", scope)]
