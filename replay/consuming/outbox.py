@@ -53,20 +53,28 @@ def _routed(message: TopicMessage, value: bytes) -> Row:
 
 
 def _header(name: str, value: bytes | None) -> str:
-    """A header as text, without the quotes that a JSON converter gives it."""
+    """A header, or the key, as text, without the quotes and the schema that a JSON converter gives it."""
     text = header_text(name, value)
-    found = _value(text.encode()) if text.startswith('"') else text
-    return found if isinstance(found, str) else text
+    if not text.startswith(('"', "{")):
+        return text
+    readable(text.encode(), _NESTING_MAX)
+    content = _unwrapped(text.encode())
+    return _text(content) or ("" if content == _NULL else text)
 
 
 def _row(value: bytes) -> Row | None:
     """The row of the table; None where it was taken away, as rows of an outbox are."""
-    row = _object(_unwrapped(value))
-    if "op" not in row or "after" not in row:
+    content = _unwrapped(value)
+    if content.strip(BLANKS) == _NULL:
+        return None
+    row = _object(content)
+    if "op" not in row or "aggregateid" in row:
         return row
     done = _value(row["op"])
     if done in _GONE:
         return None
+    if "after" not in row:
+        return row
     if done not in _NEW:
         raise RefusalError(
             Reason.WRONG_FORM,

@@ -140,6 +140,11 @@ def quoted(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def wrapped(value: Any) -> bytes:
+    """As the converter of Kafka Connect leaves it that puts a schema beside everything."""
+    return quoted({"schema": {"type": "string", "optional": True}, "payload": value})
+
+
 @pytest.mark.parametrize(
     "found",
     [
@@ -154,6 +159,9 @@ def quoted(value: Any) -> bytes:
         routed(line(PAYLOAD), key=quoted("m-1"), id=quoted("pay-o-1"), type=quoted("order.paid")),
         routed(line(PAYLOAD), topic="any", key=None, aggregatetype=b"merchant", aggregateid=b"m-1"),
         routed(line(PAYLOAD), type=b"", eventType=b"order.paid"),
+        routed(line(PAYLOAD), key=wrapped("m-1"), id=wrapped("pay-o-1"), type=wrapped("order.paid")),
+        routed(line(PAYLOAD), aggregateid=wrapped(None), time=wrapped(PAID["time"])),
+        message(line(ROW | {"op": "d", "payload": PAYLOAD})),
     ],
 )
 def test_an_outbox_is_read_as_rows_and_as_its_router_leaves_it(found: TopicMessage) -> None:
@@ -161,8 +169,14 @@ def test_an_outbox_is_read_as_rows_and_as_its_router_leaves_it(found: TopicMessa
 
 
 def test_an_id_of_an_outbox_that_is_a_number_is_the_text_of_it() -> None:
-    (made,), _, _ = taken(message(line(ROW | {"id": 7, "payload": PAYLOAD})), OUTBOX)
-    assert made.event_id == "7"
+    long = 10**30 + 7
+    for number in (7, long):
+        for found in (
+            message(line(ROW | {"id": number, "payload": PAYLOAD})),
+            routed(line(PAYLOAD), id=wrapped(number)),
+        ):
+            (made,), _, _ = taken(found, OUTBOX)
+            assert made.event_id == str(number)
 
 
 def test_an_event_of_an_outbox_may_have_no_payload() -> None:
@@ -171,7 +185,16 @@ def test_an_event_of_an_outbox_may_have_no_payload() -> None:
         assert taken(message(line(found)), OUTBOX) == ([read_line(line(CLOSED))], [], 0)
 
 
-@pytest.mark.parametrize("found", [message(None), message(line({"before": ROW, "after": None, "op": "d"}))])
+@pytest.mark.parametrize(
+    "found",
+    [
+        message(None),
+        message(line({"before": ROW, "after": None, "op": "d"})),
+        message(line({"before": ROW, "op": "d"})),
+        message(line({"schema": None, "payload": {"op": "t", "ts_ms": 1}})),
+        message(line({"schema": None, "payload": None})),
+    ],
+)
 def test_rows_taken_out_of_an_outbox_are_passed_over(found: TopicMessage) -> None:
     assert taken(found, OUTBOX) == ([], [], 1)
 
@@ -198,6 +221,7 @@ def test_rows_taken_out_of_an_outbox_are_passed_over(found: TopicMessage) -> Non
         (message(b'{"id":"\xff"}'), Reason.NOT_UTF8, "found byte 0xff at column 8"),
         (message(line(ROW | {"payload": DEEP.decode()})), Reason.NESTED_TOO_DEEP, "found nesting deeper than 8"),
         (message(line(ROW | {"payload": "[" * 9})), Reason.NESTED_TOO_DEEP, "found nesting deeper than 8"),
+        (routed(line(PAYLOAD), id=b'{"schema":' + DEEP), Reason.NESTED_TOO_DEEP, "found nesting deeper than 32"),
         (routed(DEEP), Reason.NESTED_TOO_DEEP, "found nesting deeper than 32"),
         (routed(b'{"schema":"\xff"}'), Reason.NOT_UTF8, "found byte 0xff at column 12"),
         (routed(line(PAYLOAD), id=b'"' + DEEP), Reason.WRONG_FORM, "id: found"),
