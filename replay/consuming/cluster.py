@@ -19,6 +19,8 @@ OURS: Final = {
     "enable.partition.eof": "--once",
     "partition.assignment.strategy": "how partitions are taken over here",
     "group.protocol": "how partitions are taken over here",
+    "isolation.level": "what is read: messages of transactions that were not committed never are",
+    "transactional.id": "nobody: nothing is sent in a transaction",
     "plugin.library.paths": "nobody: no library is loaded by a file of properties",
 }
 """Properties that a file cannot set, and what settles them."""

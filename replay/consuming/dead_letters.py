@@ -56,6 +56,7 @@ class DeadLetterFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._stands = False
         if not path.name or (path.exists() and not path.is_file()):
             raise UsageError(f"'{path}' is not the name of a file; name one for dead letters with --dead-letter-file")
         try:
@@ -72,13 +73,13 @@ class DeadLetterFile:
     def keep(self, letters: Sequence[DeadLetter], stopped: Callable[[], bool]) -> bool:
         lines = b"".join(encode_json(as_json(letter)) + _LINE_END for letter in letters)
         try:
-            is_new = not self._path.exists()
             with os.fdopen(open_private(self._path, os.O_RDWR | os.O_APPEND), "r+b") as file:
                 file.write((b"" if _ends_whole(file.fileno()) else _LINE_END) + lines)
                 file.flush()
                 os.fsync(file.fileno())
-            if is_new:
+            if not self._stands:  # a process that was killed may have made the file, and not synced its folder
                 sync(self._path.parent)
+                self._stands = True
         except OSError as error:
             raise StoreError(
                 f"the dead letters {self._path} cannot be written: {error.strerror or error}; their messages come"

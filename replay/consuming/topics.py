@@ -147,6 +147,10 @@ class TopicReader:
             return False
         if found.error is not None and is_refusal(found.error):
             raise refused_by_brokers(found.error)
+        if found.error is not None and is_passing(found.error):
+            self._told_away(found.error)
+            self._consumer.poll(LOOK_SECONDS)
+            return False
         if found.error is not None:
             raise UsageError(f"the brokers have no topic {topic} ({found.error.str()}); check --topic and --servers")
         self._reached()
@@ -156,7 +160,11 @@ class TopicReader:
         """What the client's library says by itself, or of a call."""
         if is_refusal(error):
             self._failure = self._failure or refused_by_brokers(error)
-        elif is_away(error) and not self._is_away:
+        elif is_away(error):
+            self._told_away(error)
+
+    def _told_away(self, error: Any) -> None:
+        if not self._is_away:
             self._is_away = True
             self._watcher.away(error.str())
 

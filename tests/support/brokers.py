@@ -72,6 +72,10 @@ class Brokers:
             self._cluster, ctypes.c_int16(request), len(errors), (ctypes.c_int * len(errors))(*errors)
         )
 
+    def trouble(self, topic: str, error: int) -> None:
+        """Tell of a topic this error to whoever asks for it; 0 tells of it again."""
+        self._library.rd_kafka_mock_topic_set_error(self._cluster, topic.encode(), error)
+
     def committed(self, topic: str, group: str, partitions: int) -> dict[int, int]:
         """The offsets that a group has committed, by partition; 0 where none."""
         consumer = self._consumer(group)

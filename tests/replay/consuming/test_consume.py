@@ -421,6 +421,20 @@ def test_errors_that_pass_are_waited_for(reader: Any) -> None:
     assert found.next(1) == []
 
 
+def test_a_topic_that_has_no_leader_yet_is_waited_for(reader: Any, brokers: Brokers, topic: str) -> None:
+    told, asked = Told(), []
+
+    def stopped() -> bool:
+        asked.append(told.done.copy())
+        if len(asked) == 3:
+            brokers.trouble(topic, 0)
+        return False
+
+    brokers.trouble(topic, KafkaError.LEADER_NOT_AVAILABLE)
+    reader(told).begin(stopped)
+    assert asked == [[], ["away"], ["away"]] and told.done == ["away", "back"]
+
+
 class Unsure:
     """A client whose brokers say of one of two partitions alone what is committed."""
 
@@ -464,6 +478,7 @@ def test_properties_are_read_and_what_would_break_the_promise_is_refused(tmp_pat
     path = tmp_path / "client.properties"
     path.write_text("# remark\n\n security.protocol = SASL_SSL \nsasl.password=a=b c\n")
     assert read_properties(path) == {"security.protocol": "SASL_SSL", "sasl.password": "a=b c"}
+    assert {"isolation.level", "transactional.id"} < OURS.keys()
     for name in OURS:
         path.write_text(f"\n{name}=x\n")
         with pytest.raises(UsageError, match=f":2: {name} cannot be set there; it is settled by"):
@@ -508,6 +523,18 @@ def test_dead_letters_that_cannot_be_written_are_told(tmp_path: Path, monkeypatc
         match=r"the dead letters .* cannot be written: No space left on device; their messages come again. Make",
     ):
         letters.keep([DeadLetter(TopicMessage("t", 0, 0, None, b"x"), [])], lambda: False)
+
+
+def test_the_folder_is_synced_at_the_first_letters_of_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("replay.consuming.dead_letters.sync", synced.append)
+    (tmp_path / "dead.jsonl").write_bytes(b"{}\n")
+    letters = DeadLetterFile(tmp_path / "dead.jsonl")
+    for _ in range(2):
+        letters.keep([DeadLetter(TopicMessage("t", 0, 0, None, b"x"), [NOT_JSON])], lambda: False)
+    assert synced == [tmp_path]
 
 
 @pytest.mark.slow
