@@ -72,6 +72,7 @@ class TopicReader:
         self._ended: set[tuple[str, int]] = set()
         self._begun: set[tuple[str, int]] = set()
         self._next: dict[tuple[str, int], int] = {}
+        self._found: list[TopicMessage] = []
         own = {"group_id": asked.group, "auto_offset_reset": "error", "enable_partition_eof": True}
         own |= {"enable_auto_commit": False, "enable_auto_offset_store": False}
         try:
@@ -98,29 +99,34 @@ class TopicReader:
 
         Raises BrokerError.
         """
-        found: list[TopicMessage] = []
+        self._found = []
         size = 0
         message = self._consumer.poll(LOOK_SECONDS)
         while message is not None:
             error = message.error()
             if error is None:
-                found.append(_as_ours(message))
-                size += found[-1].size
+                self._found.append(_as_ours(message))
+                size += self._found[-1].size
                 self._ended.discard((message.topic(), message.partition()))
             else:
                 self._look_at(error, message)
-            message = self._consumer.poll(0) if len(found) < count and size < READ_BYTES else None
+            message = self._consumer.poll(0) if len(self._found) < count and size < READ_BYTES else None
         self._raise_failure()
-        if found:
+        if self._found:
             self._reached()
-        return found
+        return self._found
 
     def commit(self, messages: Sequence[TopicMessage]) -> None:
-        """Say that these are recorded, or kept. Where brokers do not hear it they come again, and change nothing."""
-        for message in messages:
-            self._next[message.topic, message.partition] = message.offset + 1
-        moved = {(message.topic, message.partition) for message in messages}
-        offsets = [self._kafka.TopicPartition(*place, self._next[place]) for place in sorted(moved)]
+        """Say that these are recorded, or kept. Where brokers do not hear it they come again, and change nothing.
+
+        Of partitions that others have now nothing is said: they may be further, or read the same again.
+        """
+        moved = {(message.topic, message.partition): message.offset + 1 for message in messages}
+        moved = {place: offset for place, offset in moved.items() if place in (self._assigned or ())}
+        if not moved:
+            return
+        self._next |= moved
+        offsets = [self._kafka.TopicPartition(*place, offset) for place, offset in sorted(moved.items())]
         try:
             heard = self._consumer.commit(offsets=offsets, asynchronous=False)
         except self._kafka.KafkaException as error:
@@ -132,7 +138,7 @@ class TopicReader:
         self._raise_failure()
 
     def reached(self) -> list[Reached]:
-        """How far each partition of which something was consumed is recorded."""
+        """How far each partition that this member has, and of which something was consumed, is recorded."""
         return [Reached(*place, offset, self._behind(place, offset)) for place, offset in sorted(self._next.items())]
 
     def close(self) -> None:
@@ -221,6 +227,7 @@ class TopicReader:
                 partition.offset = self._kafka.OFFSET_BEGINNING
             self._begun.add(place)
         self._assigned = {(partition.topic, partition.partition) for partition in found}
+        self._next = {place: offset for place, offset in self._next.items() if place in self._assigned}
         self._ended.clear()
         consumer.assign(found)
 
@@ -231,7 +238,9 @@ class TopicReader:
         )
 
     def _give_up(self, consumer: Any, partitions: list[Any]) -> None:
-        """What was read of them is recorded and committed, for nothing is read ahead of that."""
+        """What was read of them before is recorded and committed; what is being read is left to whom they go to."""
+        gone = {(partition.topic, partition.partition) for partition in partitions}
+        self._found = [message for message in self._found if (message.topic, message.partition) not in gone]
         self._assigned = None
         self._ended.clear()
 

@@ -364,6 +364,79 @@ def test_a_batch_that_took_longer_than_the_group_waits_is_told(
 
 
 @pytest.mark.slow
+def test_offsets_of_a_partition_that_went_to_another_member_are_left_to_it(
+    reader: Any, brokers: Brokers, topic: str
+) -> None:
+    first, second = reader(Told()), reader(Told())
+    first.begin(lambda: False)
+    last = time.monotonic() + 40
+    while not first.at_end:
+        assert first.next(10) == [] and time.monotonic() < last
+    for partition in (0, 1):
+        brokers.send(topic, b"x", partition=partition)
+    brokers.sent()
+    second.begin(lambda: False)
+    for _ in range(10):
+        second.next(10)  # it joins, and the first is told to give up, behind the messages that it has not taken yet
+    seen: dict[TopicReader, list[TopicMessage]] = {first: [], second: []}
+    while sum(map(len, seen.values())) < 2:
+        for each, messages in seen.items():
+            new = each.next(10)
+            assert {(message.topic, message.partition) for message in new} <= (each._assigned or set())
+            each.commit(new)
+            messages.extend(new)
+        assert time.monotonic() < last
+    assert [len(messages) for messages in seen.values()] == [1, 1], "each has one partition"
+    assert brokers.committed(topic, f"of-{topic}", 2) == {0: 1, 1: 1}
+    others = seen[second]
+    first.commit([others[0]._replace(offset=7)])
+    assert brokers.committed(topic, f"of-{topic}", 2) == {0: 1, 1: 1}
+    assert [each.partition for each in first.reached()] == [seen[first][0].partition]
+
+
+def test_messages_of_a_partition_that_goes_while_they_are_read_are_left_to_whom_it_goes(reader: Any) -> None:
+    found = reader(Told())
+    real, found._consumer = found._consumer, Going(found)
+    assert [message.partition for message in found.next(10)] == [1]
+    found._consumer = real
+
+
+class Going:
+    """A client that hands on a message of two partitions each, and then takes the first partition away."""
+
+    def __init__(self, told: TopicReader) -> None:
+        self._told = told
+        self._left = [0, 1]
+
+    def poll(self, seconds: float) -> Any:
+        if self._left:
+            return Read(self._left.pop(0))
+        self._told._give_up(self, [confluent_kafka.TopicPartition("t", 0)])
+        return None
+
+
+class Read:
+    """A message as the client hands it on."""
+
+    def __init__(self, partition: int) -> None:
+        self._partition = partition
+
+    def partition(self) -> int:
+        return self._partition
+
+    def topic(self) -> str:
+        return "t"
+
+    def offset(self) -> int:
+        return 0
+
+    def error(self) -> None:
+        return None
+
+    key = value = headers = error
+
+
+@pytest.mark.slow
 def test_messages_that_are_gone_are_told_and_not_passed_over(reader: Any, brokers: Brokers, topic: str) -> None:
     brokers.send(topic, GOOD[0])
     brokers.sent()
