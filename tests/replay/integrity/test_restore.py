@@ -206,8 +206,10 @@ def test_what_stands_there_is_the_backup_with_its_aliases_and_requests_alone(
     copy = backed_up(whole, tmp_path / "copy.db")
     restore(copy, elsewhere)
     change(elsewhere, [(f"DELETE FROM {table} WHERE key IN (SELECT key FROM erasures_due)", ())])
-    with pytest.raises(UsageError, match=f"holds this ledger already, but other rows of {table} than the backup, whi"):
+    with pytest.raises(UsageError, match=r"holds this ledger already, but other rows of ") as refused:
         restore(copy, elsewhere)
+    assert f" {table} than the backup" in str(refused.value)
+    assert " than the backup, which are no part of its records; a restore never overwrites, name" in str(refused.value)
 
 
 def test_a_copy_that_is_another_is_told(
