@@ -72,6 +72,10 @@ class Brokers:
             self._cluster, ctypes.c_int16(request), len(errors), (ctypes.c_int * len(errors))(*errors)
         )
 
+    def refuse_no_more(self, request: int) -> None:
+        """Answer requests of a kind as they are meant again."""
+        self._library.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(request))
+
     def trouble(self, topic: str, error: int) -> None:
         """Tell of a topic this error to whoever asks for it; 0 tells of it again."""
         self._library.rd_kafka_mock_topic_set_error(self._cluster, topic.encode(), error)

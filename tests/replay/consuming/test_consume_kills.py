@@ -10,12 +10,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from replay.integrity.verify import verify
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK
-from tests.support.brokers import Brokers
+from tests.support.brokers import OFFSET_COMMIT, Brokers
 from tests.support.making import line, paid
 
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
@@ -72,6 +73,10 @@ class Lives:
             found.add((letter["partition"], letter["offset"]))
         return found
 
+    def recorded(self) -> int:
+        with open_store(self._location) as store:
+            return store.head().position
+
     def check(self) -> int:
         """Each event at most once, and everything behind a committed offset recorded or kept; how many are recorded."""
         committed = self._brokers.committed(self._topic, self._group, PARTITIONS)
@@ -84,6 +89,22 @@ class Lives:
             for number, event_id in enumerate(self.sent[partition][:offset]):
                 assert event_id in there if event_id else (partition, number) in kept, (partition, number)
         return len(recorded)
+
+
+def killed_between_record_and_commit(lives: Lives, brokers: Brokers) -> int:
+    """A process records while the group's offsets are not taken, and is killed; how many events are recorded."""
+    before, last = lives.recorded(), time.monotonic() + 60
+    brokers.refuse(OFFSET_COMMIT, *[KafkaError.COORDINATOR_LOAD_IN_PROGRESS] * 10_000)
+    process = lives.start()
+    while lives.recorded() == before:
+        assert time.monotonic() < last
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    brokers.refuse_no_more(OFFSET_COMMIT)
+    found = lives.check()
+    assert found > before
+    return found
 
 
 def test_a_run_that_is_killed_at_any_moment_loses_and_doubles_nothing(
@@ -102,11 +123,14 @@ def test_a_run_that_is_killed_at_any_moment_loses_and_doubles_nothing(
         process.kill()
         process.communicate()
         progress.append(lives.check())
+    lives.send(MESSAGES_A_LIFE)
+    progress.append(killed_between_record_and_commit(lives, brokers))
     out, _ = lives.start("--once", "--format", "json").communicate(timeout=120)
     ended: dict[str, Any] = json.loads(out)
+    assert ended["known"] > 0, "what was recorded and not committed comes again"
     assert ended["refused"] <= len(lives.letters())
     events = [event_id for part in lives.sent for event_id in part if event_id]
     assert lives.check() == len(events)
     assert brokers.committed(topic, f"of-{topic}", PARTITIONS) == dict(enumerate(map(len, lives.sent)))
     with capsys.disabled():
-        print(f"\n{KILLS} kills; recorded after each: {progress}; of {len(events)} events")
+        print(f"\n{KILLS} kills, and one before a commit; recorded after each: {progress}; of {len(events)} events")
