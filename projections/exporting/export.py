@@ -27,6 +27,7 @@ from projections.exporting.manifest import (
 from projections.exporting.parts import LEVELS
 from projections.exporting.places import ExportPlace
 from projections.exporting.reading import ViewReader
+from projections.exporting.tidying import StandingManifest, Tidied, tidied
 from projections.exporting.writing import FileWriter
 from projections.views.belonging import check_history
 from projections.views.changes import last_number
@@ -59,13 +60,8 @@ class ExportReport(NamedTuple):
     written: list[ExportedFile]
     removed: int
     """Files that no kept manifest tells of any more."""
-
-
-class StandingManifest(NamedTuple):
-    """The manifest that counts, and its bytes."""
-
-    manifest: ExportManifest
-    content: bytes
+    left: str | None = None
+    """Why such files were left where they are."""
 
 
 def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progress = lambda *_: None) -> ExportReport:
@@ -80,18 +76,16 @@ def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progr
     with place.alone():
         before = _last(views, place)
         kept = None if before is None else before.manifest
-        sizes, _ = tidied(place, kept, None)
         try:
-            made, written = _made(_Begun(views, place, asked, kept, sizes), progress)
+            made, written = _made(_Begun(views, place, asked, kept, tidied(place, before, None).sizes), progress)
         except BaseException:  # once the manifest is being put nothing is taken away: that one may count already
             with suppress(LevelbookError):
-                tidied(place, kept, None)
+                tidied(place, before, None)
             raise
         if kept is not None and made.kind == "increment" and _says_the_same(kept, made):
             return ExportReport(kept, False, [], 0)
-        _switch(place, before, made)
-        _, removed = tidied(place, made, asked.keep)
-        return ExportReport(made, True, written, removed)
+        after = _tidied_behind(place, _switch(place, before, made), asked.keep)
+        return ExportReport(made, True, written, after.removed, after.left)
 
 
 def _last(views: Views, place: ExportPlace) -> StandingManifest | None:
@@ -105,26 +99,6 @@ def _last(views: Views, place: ExportPlace) -> StandingManifest | None:
             " place"
         )
     return StandingManifest(found, content)
-
-
-def tidied(place: ExportPlace, manifest: ExportManifest | None, keep: int | None) -> tuple[dict[str, int], int]:
-    """Remove what no manifest names: the one that counts, and those before it, or only so many of them.
-
-    The sizes of what stays, by name, and how many files went.
-    """
-    sizes = place.sizes()
-    named: set[str] = set()
-    if manifest is not None:
-        named = {file.path for file in manifest.named_files()} | {kept_name(manifest.number)}
-        first = 1 if keep is None else manifest.number - keep + 1
-        names = {kept_name(number) for number in range(max(first, 1), manifest.number)} & sizes.keys()
-        for name in sorted(names):
-            with suppress(UsageError):
-                older = read_manifest(place.read(name) or b"", name)
-                named |= {name, *(file.path for file in older.named_files())}
-    for name in sizes.keys() - named:
-        place.remove(name)
-    return {name: size for name, size in sizes.items() if name in named}, len(sizes.keys() - named)
 
 
 class _Begun(NamedTuple):
@@ -210,26 +184,34 @@ def _says_the_same(before: ExportManifest, made: ExportManifest) -> bool:
     return before == msgspec.structs.replace(made, **{name: getattr(before, name) for name in names})
 
 
-def _switch(place: ExportPlace, before: StandingManifest | None, made: ExportManifest) -> None:
+def _switch(place: ExportPlace, before: StandingManifest | None, made: ExportManifest) -> StandingManifest:
     """Let a manifest count, once every file that it names is there whole.
 
     Raises StoreError where one is not, or where another export has put its manifest since this one began.
     """
     place.settle()
-    sizes = place.sizes()
-    missing = [file.path for file in made.named_files() if sizes.get(file.path) != file.bytes]
+    lying = place.files()
+    missing = [f.path for f in made.named_files() if f.path not in lying or lying[f.path].bytes != f.bytes]
     if missing:
         raise StoreError(
             f"{len(missing)} files of the export to {place.shown} were taken away or changed while it ran, such as"
             f" {missing[0]}: the manifest was left as it was; let nobody else write there, and export again"
         )
-    content = written_manifest(made)
-    place.put(kept_name(made.number), content)
-    place.settle()
     if place.read(MANIFEST) != (None if before is None else before.content):
         raise StoreError(
             f"another export has put its manifest into {place.shown} since this one began: that one counts; let only"
             " one export run there at a time, and export again"
         )
-    place.put(MANIFEST, content)
-    place.settle()
+    content = written_manifest(made)
+    for name in (kept_name(made.number), MANIFEST):
+        place.put(name, content)
+        place.settle()
+    return StandingManifest(made, content)
+
+
+def _tidied_behind(place: ExportPlace, standing: StandingManifest, keep: int) -> Tidied:
+    """The export counts by now, whatever becomes of what lies beside it."""
+    try:
+        return tidied(place, standing, keep)
+    except LevelbookError as error:
+        return Tidied({}, 0, str(error))

@@ -1,15 +1,18 @@
 """Where an export lies in the storage of objects, through Arrow: S3 and what Arrow reaches by the same calls.
 
 An object appears whole when it is closed. Nothing there is held alone: whoever exports looks once more, before the
-manifest is put, whether it is the one that was begun with.
+manifest is put and before anything is taken away, whether it is the one that was begun with, and leaves what another
+export may have put of late.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from projections.exporting.places import is_ours
+from domain.limits import DAY_MICROS
+from projections.exporting.places import PlacedFile, is_ours
 from replay.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 SCHEMES: Final = ("s3", "gs", "abfs", "abfss")
 """Storage whose objects appear whole."""
+YOUNG_NS: Final = DAY_MICROS * 1_000
+"""An export takes less: what was put before is of none that is at work."""
 
 
 def names_objects(place: str) -> bool:
@@ -38,8 +43,9 @@ def masked_url(url: str) -> str:
 class ObjectPlace:
     """A prefix of a bucket."""
 
-    def __init__(self, files: "FileSystem", prefix: str, shown: str) -> None:
-        self._files = files
+    def __init__(self, files: "FileSystem", prefix: str, shown: str, now_ns: Callable[[], int] = time.time_ns) -> None:
+        """`now_ns`: nanoseconds since 1970, by a clock that is not a day from that of the storage."""
+        self._files, self._now_ns = files, now_ns
         self._prefix = prefix.rstrip("/")
         self.shown = shown
 
@@ -63,17 +69,22 @@ class ObjectPlace:
     def settle(self) -> None:
         """An object that was closed stays."""
 
-    def sizes(self) -> dict[str, int]:
+    def files(self) -> dict[str, PlacedFile]:
         from pyarrow.fs import FileSelector, FileType
 
         with self._failures_named():
             selector = FileSelector(self._prefix, allow_not_found=True, recursive=True)
             infos: list[Any] = self._files.get_file_info(selector)
-        found = {info.path[len(self._prefix) + 1 :]: info.size for info in infos if info.type is FileType.File}
-        return {name: size for name, size in found.items() if is_ours(name)}
+        found = {info.path[len(self._prefix) + 1 :]: info for info in infos if info.type is FileType.File}
+        young_from = self._now_ns() - YOUNG_NS
+        return {
+            name: PlacedFile(info.size, info.mtime_ns is None or info.mtime_ns > young_from)
+            for name, info in found.items()
+            if is_ours(name)
+        }
 
     def remove(self, name: str) -> None:
-        with self._failures_named():
+        with self._failures_named(), suppress(FileNotFoundError):
             self._files.delete_file(self._path(name))
 
     def _path(self, name: str) -> str:

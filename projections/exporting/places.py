@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from projections.exporting.manifest import KEPT, MANIFEST
 from replay.errors import StoreError, UsageError
@@ -18,6 +18,14 @@ _OURS: Final = re.compile(
     rf"|{KEPT}/\.?[0-9]{{9}}\.json(?:\.[0-9a-f]{{8}}\.new)?|\.{re.escape(MANIFEST)}\.[0-9a-f]{{8}}\.new"
 )
 """Names that exports give, and their drafts: nothing else in a place is ever removed."""
+
+
+class PlacedFile(NamedTuple):
+    """A file that lies there."""
+
+    bytes: int
+    is_young: bool
+    """Whether another export may be putting it just now."""
 
 
 class ExportPlace(Protocol):
@@ -39,8 +47,8 @@ class ExportPlace(Protocol):
     def settle(self) -> None:
         """Wait until everything that was put will stay."""
 
-    def sizes(self) -> dict[str, int]:
-        """By name, the bytes of every file that an export may have put there, but for the manifest."""
+    def files(self) -> dict[str, PlacedFile]:
+        """By name, every file that an export may have put there, but for the manifest."""
 
     def remove(self, name: str) -> None:
         """Take away a file, if it is there."""
@@ -101,11 +109,12 @@ class FolderPlace:
             while self._unsettled:
                 sync(self._unsettled.pop())
 
-    def sizes(self) -> dict[str, int]:
+    def files(self) -> dict[str, PlacedFile]:
+        """None is young: the folder is held alone."""
         with self._failures_named():
-            files = [path for path in self._folder.rglob("*") if path.is_file()]
-            found = {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
-        return {name: size for name, size in found.items() if is_ours(name)}
+            names = [path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*")]
+            ours = [name for name in names if is_ours(name) and (self._folder / name).is_file()]
+            return {name: PlacedFile((self._folder / name).stat().st_size, False) for name in ours}
 
     def remove(self, name: str) -> None:
         with self._failures_named():

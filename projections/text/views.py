@@ -284,6 +284,8 @@ def print_export(report: "ExportReport", place: str, language: str, *, as_json: 
     stay = len(made.named_files()) - len(report.written)
     click.echo(words.exports("files", written=len(report.written), bytes=size, stay=stay, removed=report.removed))
     click.echo(words.exports("goes_on", cursor=f"{made.feed.name}.{made.feed.number}"))
+    if report.left is not None:
+        click.echo(words.exports("left", problem=report.left), err=True)
 
 
 def export_json(report: "ExportReport", place: str) -> dict[str, Any]:
@@ -302,6 +304,7 @@ def export_json(report: "ExportReport", place: str) -> dict[str, Any]:
         "files_written": len(report.written),
         "bytes_written": sum(file.bytes for file in report.written),
         "files_removed": report.removed,
+        "files_left": report.left,
     }
 
 

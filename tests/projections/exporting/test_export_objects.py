@@ -1,5 +1,6 @@
 """Exports to the storage of objects, by a server of S3 on this machine."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 
 from projections.exporting.export import ExportAsked, export
 from projections.exporting.naming import place_named
-from projections.exporting.objects import masked_url
+from projections.exporting.objects import YOUNG_NS, ObjectPlace, masked_url
 from projections.projector.advance import advance
 from projections.views.database import Views, open_views
 from replay.errors import StoreError, UsageError
@@ -20,6 +21,7 @@ from tests.support.making import ingest_events
 from tests.support.serving import demo_ledger
 from tests.worlds.ledgers import World
 
+LEFT = f"v1_levels/{'0' * 32}.parquet"
 SOME = ("v1_levels", "v1_history", "v1_set_aside")
 
 
@@ -68,7 +70,7 @@ def test_an_export_to_s3_is_the_export_to_a_folder(demo: Views, url: str, tmp_pa
         assert held(found) == expected
         assert len(list((found / "manifests").iterdir())) == min(number, 2)
     assert export(demo, place, ExportAsked(SOME)).is_new is False
-    place.put("v1_levels/" + "0" * 32 + ".parquet", b"left by one that was killed")
+    place.put(LEFT, b"left by one that was killed")
     events = World(8).events(20)
     ingest_events(demo.store, events, tmp_path)
     while advance(demo, report.manifest.views.build).build.position < demo.store.head().position:
@@ -76,7 +78,13 @@ def test_an_export_to_s3_is_the_export_to_a_folder(demo: Views, url: str, tmp_pa
     assert export(demo, place, ExportAsked(SOME)).manifest.kind == "increment"
     found = copied(url, tmp_path / "last")
     assert held(found) == {view: rows for view, rows in shown(demo).items() if view in SOME}
-    assert not (found / "v1_levels" / ("0" * 32 + ".parquet")).exists()
+    assert (found / LEFT).exists(), "it may be of an export that is at work"
+    files, path = FileSystem.from_uri(url)
+    later = ObjectPlace(files, path, "a day later", lambda: time.time_ns() + 2 * YOUNG_NS)
+    assert export(demo, later, ExportAsked(SOME, keep=1, full=True)).left is None
+    found = copied(url, tmp_path / "later")
+    assert held(found) == {view: rows for view, rows in shown(demo).items() if view in SOME}
+    assert not (found / LEFT).exists() and len(list((found / "manifests").iterdir())) == 1
 
 
 def test_what_names_no_storage_is_refused(url: str) -> None:
