@@ -7,7 +7,6 @@ again, under the same id. A failure holds its endpoint, and no other.
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from http import HTTPStatus
-from itertools import islice
 from random import Random
 from typing import Final, NamedTuple
 
@@ -21,6 +20,7 @@ from projections.delivering.topics import TopicSender
 from projections.delivering.webhooks import WebhookSender
 from projections.http.problems import Problem
 from projections.reading.reader import Reading
+from replay.errors import LevelbookError
 
 PAGE: Final = 500
 """Changes that are in memory at a time, of each endpoint."""
@@ -108,17 +108,15 @@ class Courier:
         return None
 
     def _sent(self, found: Delivery, messages: Sequence[Message], page: FeedPage) -> CourierTurn:
-        if self._sender is None:
-            self._sender = self._sender_of(found.endpoint)
         feed, _, last = page.cursor.partition(".")
-        secrets = self._deliveries.secrets(self._name, self._now())
-        progress, waiting = found.progress, iter(messages)
-        while some := list(islice(waiting, self._sender.at_once)):
+        progress, waiting = found.progress, list(messages)
+        while waiting:
             if self._stopped():
                 return CourierTurn.MORE
-            sent = self._sender.send(some, secrets, self._now())
+            sent = self._attempted(found.endpoint, waiting)
+            del waiting[: sent.arrived]
             if sent.arrived:
-                number = some[sent.arrived - 1].number
+                number = messages[len(messages) - len(waiting) - 1].number
                 if not self._deliveries.arrived(self._name, feed, number, sent.arrived, self._now()):
                     return CourierTurn.REMOVED
                 progress = Progress(self._name, feed=feed, number=number)
@@ -127,6 +125,19 @@ class Courier:
         if (progress.feed, progress.number) != (feed, int(last)):
             self._deliveries.looked(self._name, feed, int(last))
         return CourierTurn.CAUGHT_UP if page.is_last else CourierTurn.MORE
+
+    def _attempted(self, endpoint: Endpoint, waiting: Sequence[Message]) -> Sent:
+        """Send the first of some messages. What an endpoint's sender stumbles over is a failure of this endpoint."""
+        now = self._now()
+        secrets = self._deliveries.secrets(self._name, now)
+        try:
+            if self._sender is None:
+                self._sender = self._sender_of(endpoint)
+            return self._sender.send(waiting[: self._sender.at_once], secrets, now)
+        except LevelbookError as error:
+            return Sent(problem=str(error))
+        except Exception as error:
+            return Sent(problem=f"nothing can be sent to it: {type(error).__name__}: {error}")
 
     def _failed(self, before: Progress, sent: Sent) -> CourierTurn:
         """Note when to try again; or that it is not tried again, and tell it."""

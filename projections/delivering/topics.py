@@ -20,15 +20,26 @@ from replay.errors import UsageError
 AT_ONCE: Final = 500
 FLUSH_SECONDS = 30.0
 REACH_SECONDS: Final = 10
-_OURS: Final = ("bootstrap.servers", "enable.idempotence", "acks", "message.timeout.ms")
-"""What keeps order and loses nothing is not for a file to change."""
+_OURS: Final = (
+    *("bootstrap.servers", "metadata.broker.list", "enable.idempotence", "acks", "request.required.acks"),
+    *("message.timeout.ms", "delivery.timeout.ms", "delivery.report.only.error"),
+)
+"""What keeps order and loses nothing is not for a file to change, by whichever of its names."""
 
 
 def check_topic(endpoint: Endpoint) -> None:
-    """Raises UsageError where Kafka's library is not here, or properties are not what they must be."""
-    _library()
-    if endpoint.kafka_config is not None:
-        properties_in(Path(endpoint.kafka_config))
+    """Raises UsageError where Kafka's library is not here, or does not take the properties."""
+    kafka = _library()
+    sender = TopicSender(endpoint)
+    try:
+        sender.open()
+    except (kafka.KafkaException, TypeError, ValueError) as error:
+        raise UsageError(
+            f"the properties in {endpoint.kafka_config} are not taken by Kafka's library: {_said(error)}; correct them"
+            " (callbacks have no place there)"
+        ) from None
+    finally:
+        sender.close()
 
 
 class TopicSender:
@@ -46,7 +57,7 @@ class TopicSender:
         kafka = _library()
         reports: dict[int, str | None] = {}
         try:
-            producer = self._open()
+            producer = self.open()
             for place, message in enumerate(messages):
                 if message.type == BEGAN_ANEW:  # a topic has no place for what is of no subject
                     reports[place] = None
@@ -59,7 +70,7 @@ class TopicSender:
                     on_delivery=partial(_report, reports, place),
                 )
             producer.flush(FLUSH_SECONDS)
-        except (kafka.KafkaException, BufferError) as error:
+        except (kafka.KafkaException, BufferError, TypeError, ValueError) as error:
             self.close()
             return Sent(problem=f"Kafka did not take it: {_said(error)}")
         return self._came_to(messages, reports)
@@ -68,7 +79,7 @@ class TopicSender:
         """Whether the topic is there; nothing is put into it, for its records are levels."""
         kafka = _library()
         try:
-            found = self._open().list_topics(self._target.topic, REACH_SECONDS).topics[self._target.topic]
+            found = self.open().list_topics(self._target.topic, REACH_SECONDS).topics[self._target.topic]
         except kafka.KafkaException as error:
             return Sent(problem=f"Kafka cannot be reached: {_said(error)}")
         if found.error is not None:
@@ -82,7 +93,8 @@ class TopicSender:
             self._producer.flush(0)
             self._producer = None
 
-    def _open(self) -> Any:
+    def open(self) -> Any:
+        """The library's producer; raises what the library raises where it does not take the properties."""
         if self._producer is None:
             own = {
                 "bootstrap.servers": self._target.brokers,
@@ -118,9 +130,9 @@ def _library() -> Any:
 
 
 def properties_in(path: Path) -> dict[str, str]:
-    """The properties in a file, `name=value` a line, '#' before what is no property. Raises UsageError, OSError."""
+    """The properties in a file, `name=value` a line, '#' before what is no property. Raises UsageError."""
     found = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(_text_in(path).splitlines(), 1):
         name, equals, value = (part.strip() for part in line.partition("="))
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -133,6 +145,16 @@ def properties_in(path: Path) -> dict[str, str]:
             )
         found[name] = value
     return found
+
+
+def _text_in(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"the properties in {path} cannot be read: {why}; see to the file, or add the topic anew"
+        ) from None
 
 
 def _headers(message: Message) -> list[tuple[str, bytes]]:

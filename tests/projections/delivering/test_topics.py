@@ -12,6 +12,7 @@ import pytest
 from projections.delivering.couriers import CourierTurn
 from projections.delivering.endpoints import new_endpoint, new_id
 from projections.delivering.messages import Message
+from projections.delivering.running import Deliverer
 from projections.delivering.sending import Sent
 from projections.delivering.topics import TopicSender, check_topic, properties_in
 from projections.http.settings import Settings
@@ -20,6 +21,7 @@ from replay.errors import UsageError
 from replay.store.base import Store
 from tests.support.delivering import Round, rounds
 from tests.support.kafka import Cluster, cluster
+from tests.support.receiving import receiving
 from tests.support.serving import serving, shown_levels
 from tests.support.views import going_on
 
@@ -126,6 +128,64 @@ def test_properties_are_taken_but_not_those_that_keep_order(tmp_path: Path) -> N
     path.write_text("a=b\nacks\n")
     with pytest.raises(UsageError, match="properties:2 is no property of Kafka: name=value is needed, or"):
         check_topic(topic_at("b:1", path))
+
+
+ALIASES = (
+    "metadata.broker.list=b:1",
+    "delivery.timeout.ms=1",
+    "delivery.report.only.error=true",
+    "request.required.acks=0",
+)
+
+
+@pytest.mark.parametrize("line", ALIASES)
+def test_properties_that_keep_order_are_refused_by_every_name(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "kafka.properties"
+    path.write_text(f"{line}\n")
+    with pytest.raises(UsageError, match=r"properties:1 sets .*, which deliveries set themselves"):
+        check_topic(topic_at("b:1", path))
+
+
+@pytest.mark.parametrize("line", ["no.such=1", "on_delivery=x", "error_cb=x", "security.protocol=none", "linger.ms=x"])
+def test_properties_that_the_library_does_not_take_are_refused_at_once(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "kafka.properties"
+    path.write_text(f"{line}\n")
+    with pytest.raises(UsageError, match=r"the properties in .* are not taken by Kafka's library: .*; correct them"):
+        check_topic(topic_at("b:1", path))
+
+
+@pytest.mark.slow
+def test_properties_that_are_spoilt_later_are_a_failure_of_their_endpoint_alone(
+    round_: tuple[Round, Views], tmp_path: Path
+) -> None:
+    """Others go on, whatever becomes of the files."""
+    here, views = round_
+    for _ in islice(going_on(views, tmp_path, 2), 5):
+        pass
+    expected = {}
+    for number, (spoilt, said) in enumerate(
+        (
+            (None, "the properties in "),
+            (b"\xff", "the properties in "),
+            (b"no property", str(tmp_path)),
+            (b"on_delivery=x", "Kafka did not take it: "),
+            (b"no.such=1", "Kafka did not take it: "),
+        )
+    ):
+        path = tmp_path / f"{number}.properties"
+        if spoilt is not None:
+            path.write_bytes(spoilt)
+        made = topic_at("127.0.0.1:1", path)
+        expected[here.keep(made._replace(url=f"{made.url}-{number}"))] = said
+    with receiving() as receiver:
+        other = here.add(receiver)
+        running = Deliverer(here.deliveries, here.reading, once=True, give_up_days=5, told=here.told.append)
+        assert running.run(lambda: False) == dict.fromkeys(expected, CourierTurn.FAILED) | {
+            other: CourierTurn.CAUGHT_UP
+        }
+        assert receiver.levels != {}
+    for name, said in expected.items():
+        assert str(here.deliveries.named(name).progress.problem).startswith(said)
 
 
 def test_without_the_library_a_topic_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
