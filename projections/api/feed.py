@@ -87,7 +87,7 @@ def page_behind(reading: Reading, after: str | None, schemes: Collection[str], l
     Raises Problem for a cursor of another feed.
     """
     with reading.store() as store, reading.snapshot() as at:
-        number = number_of(reading, after)
+        number = number_of(at.feed, after)
         last = last_number(at.connection, reading.changes)
         if number > last:
             raise _gone()
@@ -104,7 +104,7 @@ def page_behind(reading: Reading, after: str | None, schemes: Collection[str], l
         if schemes:
             query = query.where(changes.c.scheme.in_(schemes))
         rows = at.connection.execute(query).all()
-        feed, source = reading.views().feed, f"urn:levelbook:{store.identity.id}"
+        feed, source = at.feed, f"urn:levelbook:{store.identity.id}"
         is_last = len(rows) < limit
         cursor = f"{feed}.{last if is_last else rows[-1][2]}"
         return FeedPage(
@@ -117,14 +117,14 @@ def page_behind(reading: Reading, after: str | None, schemes: Collection[str], l
         )
 
 
-def number_of(reading: Reading, cursor: str | None) -> int:
-    """The number that a cursor stands behind; 0 for the beginning."""
+def number_of(feed: str, cursor: str | None) -> int:
+    """The number that a cursor of a feed stands behind; 0 for the beginning."""
     if cursor is None:
         return 0
-    feed, _, number = cursor.partition(".")
+    name, _, number = cursor.partition(".")
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
         raise wrong("after", "is no cursor of this feed; leave it out to begin anew")
-    if feed != reading.views().feed:
+    if name != feed:
         raise _gone()
     return int(number)
 
@@ -175,9 +175,8 @@ def look_for_streams(reading: Reading, askers: Askers, shown: Collection[ShownSe
     """What all open streams wait for: the last change, and whose token or session has ended."""
     with reading.store() as store, reading.snapshot() as at:
         standing = standing_json(at.standing, store)
-        feed = reading.views().feed
         number = at.standing.number
-    return Look(feed, number, standing, frozenset(item for item in shown if not askers.holds(item)))
+    return Look(at.feed, number, standing, frozenset(item for item in shown if not askers.holds(item)))
 
 
 def _told(event: dict[str, Any]) -> bytes:

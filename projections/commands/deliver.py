@@ -97,7 +97,7 @@ def add(
         progress = Progress(made.id)
         if from_now:
             with reading.snapshot() as at:
-                progress = progress._replace(feed=reading.views().feed, number=at.standing.number)
+                progress = progress._replace(feed=at.feed, number=at.standing.number)
         with open_deliveries(opened) as deliveries:
             deliveries.add(made, progress, secret)
     deliveries_text.print_added(made, own, lang, as_json=format_ == "json")

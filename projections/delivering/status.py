@@ -34,16 +34,15 @@ def deliveries_status(reading: Reading) -> list[dict[str, Any]] | None:
         found = deliveries.all()
     try:
         with reading.snapshot() as at:
-            feed = reading.views().feed
-            return [_status(item, now, _behind(reading, at, feed, item)) for item in found]
+            return [_status(item, now, _behind(reading, at, item)) for item in found]
     except Problem:  # there are no views: nobody can say how far behind they are
         return [_status(item, now, None) for item in found]
 
 
-def _behind(reading: Reading, at: Snapshot, feed: str, delivery: Delivery) -> int:
+def _behind(reading: Reading, at: Snapshot, delivery: Delivery) -> int:
     """Of how many levels the last change has not arrived."""
     changes = reading.changes
-    begun = max(delivery.progress.number, 0) if delivery.progress.feed == feed else 0
+    begun = max(delivery.progress.number, 0) if delivery.progress.feed == at.feed else 0
     query = select(func.count()).select_from(changes).where(changes.c.number > begun)
     if delivery.endpoint.schemes:
         query = query.where(changes.c.scheme.in_(delivery.endpoint.schemes))

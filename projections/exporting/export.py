@@ -121,7 +121,8 @@ def _made(begun: _Begun, progress: Progress) -> tuple[ExportManifest, list[Expor
         with views.reading() as connection:
             live = views.live(connection)
             check_history(views.store, live)
-            draft = _draft(begun, live, last_number(connection, views.changes))
+            feed = ExportedFeed(views.feed_in(connection), last_number(connection, views.changes))
+            draft = _draft(begun, live, feed)
             base = before if draft.because is None else None
             at_rest = base is not None and is_at_rest(base, draft)
             reader = ViewReader(connection, views.schema)
@@ -137,7 +138,7 @@ def _made(begun: _Begun, progress: Progress) -> tuple[ExportManifest, list[Expor
     return made, writer.written
 
 
-def _draft(begun: _Begun, live: Build, number: int) -> ExportManifest:
+def _draft(begun: _Begun, live: Build, feed: ExportedFeed) -> ExportManifest:
     """The manifest without what it tells of."""
     views, before, asked = begun.views, begun.before, begun.asked
     moved_at, policies = shanghai_text(live.moved_at), json.loads(live.policies)
@@ -153,7 +154,7 @@ def _draft(begun: _Begun, live: Build, number: int) -> ExportManifest:
         chain=live.chain,
         as_of=shanghai_text(live.as_of),
         views=ExportedBuild(live.build, FORMAT, live.program, moved_at, policies),
-        feed=ExportedFeed(views.feed, number),
+        feed=feed,
         files=asked.form,
         tables=[],
         changes=[],

@@ -61,6 +61,8 @@ class Snapshot(NamedTuple):
     build: Build
     tables: Tables
     standing: ViewsStanding
+    feed: str
+    """What the feed of changes is called: another name once the views were made again from nothing."""
 
 
 class Reading:
@@ -101,7 +103,7 @@ class Reading:
                     self._history.check(store, live.position, live.chain)
                     head = store.head().position
                 standing = ViewsStanding(live.build, live.position, live.as_of, live.chain, live.policies, number, head)
-                yield Snapshot(connection, live, views.tables(live.build), standing)
+                yield Snapshot(connection, live, views.tables(live.build), standing, views.feed_in(connection))
         except BusyError:
             raise  # the views are whole: opened anew they would only take more connections
         except StoreError:

@@ -122,7 +122,7 @@ class Views:
             columns = {column["name"] for column in inspect(connection).get_columns("about", schema=self.schema)}
             ledger, form = connection.execute(select(self.about.c.ledger, self.about.c.format)).one()
             if "feed" in columns:
-                self.feed = connection.execute(select(self.about.c.feed)).scalar_one()
+                self.feed = self.feed_in(connection)
         if ledger != self.store.identity.id:
             raise UsageError(
                 f"the views beside {self.store.name} are of another ledger; remove {self.place},"
@@ -224,6 +224,10 @@ class Views:
         if found is None:
             raise UsageError(f"{self.store.name} has no views yet; 'levelbook rebuild' makes them")
         return found
+
+    def feed_in(self, connection: Connection) -> str:
+        """What the feed of changes is called at a moment; other processes may make the views again meanwhile."""
+        return str(connection.execute(select(self.about.c.feed)).scalar_one())
 
     def watch(self, connection: Connection, build: Build) -> LevelWatch | None:
         """What notes the changes of a build's levels; None unless it is live."""

@@ -59,4 +59,4 @@ def snapshot_beside(store: Store) -> Iterator[Snapshot]:
             check_belongs(store, live)
             number, head = last_number(connection, views.changes), store.head().position
             standing = ViewsStanding(live.build, live.position, live.as_of, live.chain, live.policies, number, head)
-            yield Snapshot(connection, live, views.tables(live.build), standing)
+            yield Snapshot(connection, live, views.tables(live.build), standing, views.feed_in(connection))
