@@ -5,13 +5,15 @@ again, under the same id. A failure holds its endpoint, and no other.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from projections.api.feed import FeedPage, page_behind
-from projections.delivering.attempts import delay_micros, is_given_up
+from projections.delivering.attempts import ASKED_MICROS_MAX, delay_micros, is_given_up
 from projections.delivering.deliveries import Deliveries
 from projections.delivering.endpoints import KAFKA, Delivery, Endpoint, Progress
 from projections.delivering.messages import Message, began_anew, message_of
@@ -66,23 +68,31 @@ class Courier:
         stopped: Callable[[], bool] = lambda: False,
         told: Callable[[Happened], None] = lambda _: None,
         sender: Callable[[Endpoint], Sender] = sender_of,
+        reads: AbstractContextManager[Any] | None = None,
     ) -> None:
+        """`reads`: held while the feed is read."""
         self._name, self._deliveries, self._reading = name, deliveries, reading
         self._give_up_days, self._random, self._now = give_up_days, random, now
         self._stopped, self._told, self._sender_of = stopped, told, sender
+        self._reads = nullcontext() if reads is None else reads
         self._sender: Sender | None = None
+        self._unwritten: Callable[[], bool] | None = None
+        """What came of an attempt and could not be written down: nothing is sent before it is."""
 
     def turn(self) -> CourierTurn:
         """Send a page of changes, or what of it can be sent now.
 
         Raises StoreError where it cannot be written down or read, Problem where there are no views.
         """
+        if self._unwritten is not None:
+            self._write(self._unwritten)
         found = self._deliveries.of(self._name)
         if found is None:
             return CourierTurn.REMOVED
         if found.progress.disabled_at is not None:
             return CourierTurn.DISABLED
-        if (found.progress.due_at or 0) > self._now():
+        now = self._now()
+        if now < (found.progress.due_at or 0) <= now + ASKED_MICROS_MAX:  # what is due later was set by a wrong clock
             return CourierTurn.WAITS
         page = self._page(found)
         if page is None:
@@ -99,13 +109,23 @@ class Courier:
 
     def _page(self, found: Delivery) -> FeedPage | None:
         """What lies behind the cursor; None where the feed begins anew, which is noted."""
-        try:
-            return page_behind(self._reading, found.progress.cursor, found.endpoint.schemes, PAGE)
-        except Problem as problem:
-            if problem.status != HTTPStatus.GONE:
-                raise
-        self._deliveries.begin_anew(self._name, self._reading.views().feed)
+        with self._reads:
+            try:
+                return page_behind(self._reading, found.progress.cursor, found.endpoint.schemes, PAGE)
+            except Problem as problem:
+                if problem.status != HTTPStatus.GONE:
+                    raise
+            with self._reading.snapshot() as at:
+                feed = at.feed
+        self._deliveries.begin_anew(self._name, feed)
         return None
+
+    def _write(self, write: Callable[[], bool]) -> bool:
+        """Write down what came of an attempt, now or before anything else is sent; whether there was what to note."""
+        self._unwritten = write
+        is_there = write()
+        self._unwritten = None
+        return is_there
 
     def _sent(self, found: Delivery, messages: Sequence[Message], page: FeedPage) -> CourierTurn:
         feed, _, last = page.cursor.partition(".")
@@ -117,7 +137,8 @@ class Courier:
             del waiting[: sent.arrived]
             if sent.arrived:
                 number = messages[len(messages) - len(waiting) - 1].number
-                if not self._deliveries.arrived(self._name, feed, number, sent.arrived, self._now()):
+                note = partial(self._deliveries.arrived, self._name, feed, number, sent.arrived, self._now())
+                if not self._write(note):
                     return CourierTurn.REMOVED
                 progress = Progress(self._name, feed=feed, number=number)
             if sent.problem is not None:
@@ -146,7 +167,10 @@ class Courier:
         given_up = is_given_up(failures, since, now, self._give_up_days)
         due = now + delay_micros(failures, self._random, sent.asked_micros)
         is_disabled = sent.is_gone or given_up
-        self._deliveries.failed(self._name, since, due, problem, now if is_disabled else None)
+        disabled_at = now if is_disabled else None
+        note = partial(self._deliveries.failed, self._name, before.failures, since, due, problem, disabled_at)
+        if not self._write(note):  # enabled meanwhile, and so tried again at once; or removed
+            return CourierTurn.FAILED
         if is_disabled:
             self._told(Happened("disabled", self._name, problem))
         elif failures == 1:

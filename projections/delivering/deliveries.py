@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
 from projections.delivering.endpoints import Delivery, Endpoint, Progress
 from projections.delivering.tables import POSTGRES_SCHEMA, delivery_tables
@@ -161,16 +161,18 @@ class Deliveries(OwnTables):
         """The feed of the views begins anew, under another name."""
         return self._update(name, feed=feed, number=-1, begun=self._progress.c.begun + 1)
 
-    def failed(self, name: str, since: int, due_at: int, problem: str, disabled_at: int | None) -> bool:
-        """An attempt failed; when the next one may be, or that there is none."""
-        failures = self._progress.c.failures + 1
-        noted = {"failing_since": since, "due_at": due_at, "problem": problem, "disabled_at": disabled_at}
-        return self._update(name, failures=failures, **noted)
+    def failed(self, name: str, failures: int, since: int, due_at: int, problem: str, disabled_at: int | None) -> bool:
+        """An attempt failed, after so many failures in a row; when the next one may be, or that there is none.
 
-    def _update(self, name: str, **values: Any) -> bool:
+        False where there are not so many any more: the endpoint was enabled, or removed, meanwhile.
+        """
+        noted = {"failing_since": since, "due_at": due_at, "problem": problem, "disabled_at": disabled_at}
+        return self._update(name, self._progress.c.failures == failures, failures=failures + 1, **noted)
+
+    def _update(self, name: str, *where: ColumnElement[bool], **values: Any) -> bool:
         with self._writing() as connection:
-            changed = connection.execute(update(self._progress).where(self._progress.c.endpoint == name).values(values))
-            return bool(changed.rowcount)
+            mine = update(self._progress).where(self._progress.c.endpoint == name, *where)
+            return bool(connection.execute(mine.values(values)).rowcount)
 
     def _found(self, name: str | None = None) -> list[Delivery]:
         endpoints, progress = self._endpoints, self._progress

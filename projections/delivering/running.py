@@ -6,7 +6,7 @@ because the views or their own tables cannot be read just now is tried again; wh
 
 from collections.abc import Callable
 from random import Random
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Semaphore, Thread
 from time import monotonic, sleep
 from typing import Final
 
@@ -19,6 +19,10 @@ from replay.errors import LevelbookError
 LOOK_SECONDS: Final = 0.2
 """How often it is looked for changes and endpoints: a part of the time from a change to its message."""
 AGAIN_SECONDS: Final = 1.0
+AGAIN_SECONDS_MAX: Final = 60.0
+"""So long it is waited at most where what is kept, or the views, cannot be used: it doubles."""
+READING_AT_ONCE: Final = 8
+"""So many endpoints read ledger and views at the same time: each takes connections."""
 STOP_SECONDS: Final = 10
 """How long requests under way may take when it is stopped. What has not arrived by then is sent again."""
 RESTING: Final = (CourierTurn.DISABLED, CourierTurn.WAITS, CourierTurn.FAILED)
@@ -74,7 +78,9 @@ class Deliverer:
         self._threads: dict[str, Thread] = {}
         self._ended: dict[str, CourierTurn] = {}
         self._faults: list[BaseException] = []
-        self._said = ""
+        self._said: dict[str, str] = {}
+        """What each endpoint waits for; that of the look by no name."""
+        self._reads = Semaphore(READING_AT_ONCE)
 
     def run(self, stopped: Callable[[], bool]) -> dict[str, CourierTurn]:
         """Deliver. Gives how each endpoint stood at its end. Raises StoreError where another process delivers."""
@@ -96,14 +102,18 @@ class Deliverer:
         """See where the feed stands, and that every endpoint has its thread."""
         try:
             with self._reading.snapshot() as at:
-                self._news.seen((self._reading.views().feed, at.standing.number))
+                self._news.seen((at.feed, at.standing.number))
             names = [found.endpoint.id for found in self._deliveries.all()]
         except (Problem, LevelbookError) as error:
-            self._say(error)
+            if self._once:
+                raise
+            self._say("", error)
             return
+        self._said.pop("", None)
         for name in names:
             thread = self._threads.get(name)
             if thread is None or not (thread.is_alive() or self._once):
+                self._ended[name] = CourierTurn.MORE  # until a turn says otherwise it has not got everything
                 self._threads[name] = Thread(target=self._bring, args=(name,), name=f"deliver-{name}", daemon=True)
                 self._threads[name].start()
 
@@ -118,27 +128,31 @@ class Deliverer:
             now=self._now,
             stopped=self._news.stopping.is_set,
             told=self._told,
+            reads=self._reads,
         )
+        failures = 0
         try:
             while not self._news.stopping.is_set():
-                if self._turned(name, courier):
-                    return
+                try:
+                    if self._turned(name, courier):
+                        return
+                    failures = 0
+                except (Problem, LevelbookError) as error:
+                    if self._once:
+                        raise
+                    self._say(name, error)
+                    self._news.stopping.wait(min(AGAIN_SECONDS * 2 ** min(failures, 10), AGAIN_SECONDS_MAX))
+                    failures += 1
         except BaseException as fault:
             self._faults.append(fault)
         finally:
             courier.close()
 
     def _turned(self, name: str, courier: Courier) -> bool:
-        """Let an endpoint have a turn; whether that was its last."""
+        """Let an endpoint have a turn; whether that was its last. Raises Problem, LevelbookError where it has none."""
         place = self._news.place
-        try:
-            turn = courier.turn()
-        except (Problem, LevelbookError) as error:
-            if self._once:
-                raise
-            self._say(error)
-            self._news.stopping.wait(AGAIN_SECONDS)
-            return False
+        turn = courier.turn()
+        self._said.pop(name, None)
         self._ended[name] = turn
         if turn is CourierTurn.REMOVED or (self._once and turn is not CourierTurn.MORE):
             return True
@@ -149,14 +163,16 @@ class Deliverer:
         return False
 
     def _now(self) -> int:
-        with self._reading.store() as store:
+        with self._reads, self._reading.store() as store:
             return store.now()
 
-    def _say(self, error: Exception) -> None:
-        """Tell what is waited for, once."""
-        if str(error) != self._said:
-            self._said = str(error)
-            self._told(Happened("waiting", "", self._said))
+    def _say(self, name: str, error: Exception) -> None:
+        """Tell what is waited for, once for all who wait for it, and again where it had come to an end."""
+        problem = str(error)
+        is_told = problem in list(self._said.values())
+        self._said[name] = problem
+        if not is_told:
+            self._told(Happened("waiting", "", problem))
 
     def _stop(self) -> None:
         self._news.stop()

@@ -45,7 +45,7 @@ class Round:
         self.deliveries.add(made, Progress(made.id, **progress), new_secret() if made.kind == WEBHOOK else None)
         return made.id
 
-    def courier(self, name: str, give_up_days: int = 5) -> Courier:
+    def courier(self, name: str, give_up_days: int = 5, **options: Any) -> Courier:
         made = Courier(
             name,
             self.deliveries,
@@ -54,6 +54,7 @@ class Round:
             random=Random(1),
             now=lambda: self.now,
             told=self.told.append,
+            **options,
         )
         self._couriers.append(made)
         return made

@@ -20,7 +20,6 @@ from projections.delivering.endpoints import Progress
 from projections.delivering.running import Deliverer
 from projections.delivering.status import deliveries_status, deliveries_told
 from projections.http.settings import Settings
-from projections.reading.reader import Reading
 from projections.views.database import Views
 from replay.errors import StoreError, UsageError
 from replay.store.base import Store
@@ -144,8 +143,6 @@ def test_views_that_were_made_again_from_nothing_begin_anew(store: Store, tmp_pa
         before, count = receiver.levels, len(receiver.accepted)
         with views.moving() as connection:  # as another process makes them again, under a feed of another name
             connection.execute(views.about.update().values(feed="another"))
-        here.reading.close()
-        here.reading = Reading(store.location)
         here.bring_all(name)
         again = receiver.accepted[count:]
         assert b'"levelbook.feed.began"' in again[0].body and receiver.levels == before
