@@ -150,8 +150,20 @@ def test_properties_that_keep_order_are_refused_by_every_name(line: str, tmp_pat
 def test_properties_that_the_library_does_not_take_are_refused_at_once(line: str, tmp_path: Path) -> None:
     path = tmp_path / "kafka.properties"
     path.write_text(f"{line}\n")
-    with pytest.raises(UsageError, match=r"the properties in .* are not taken by Kafka's library: .*; correct them"):
+    with pytest.raises(UsageError, match=r"the properties in .* are not taken by Kafka's library: ") as found:
         check_topic(topic_at("b:1", path))
+    assert str(found.value).endswith("; correct them (callbacks have no place there)")
+
+
+def test_properties_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "kafka.properties"
+    for why in ("No such file or directory", "it is not UTF-8"):
+        with pytest.raises(UsageError) as found:
+            check_topic(topic_at("b:1", path))
+        assert str(found.value) == (
+            f"the properties in {path} cannot be read: {why}; see to the file, or add the topic anew"
+        )
+        path.write_bytes(b"\xff")
 
 
 @pytest.mark.slow
