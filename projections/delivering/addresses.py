@@ -6,13 +6,20 @@ was: a name that leads elsewhere a moment later changes nothing.
 
 import socket
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
 Resolve = Callable[[str, int], Sequence[str]]
 """The addresses of a name. Raises OSError where there is none."""
 _UNICAST: Final = IPv6Network("2000::/3")
 """All of IPv6 that is routed between networks; what translates IPv4 by other prefixes is not."""
+
+_OF_CLOUDS: Final = (
+    *(ip_network("100.100.100.200/32"), ip_network("192.0.0.192/32")),
+    *(ip_network("fd00:ec2::/32"), ip_network("fd20:ce::254/128")),
+)
+"""Where clouds answer with credentials, in networks that are private otherwise."""
+METADATA: Final = "of a cloud's metadata"
 
 
 class SafeAddresses(NamedTuple):
@@ -54,6 +61,8 @@ def _kind_of_4(address: IPv4Address) -> str | None:
     for kind in ("unspecified", "loopback", "link_local", "multicast", "reserved"):
         if getattr(address, f"is_{kind}"):
             return kind.replace("_", "-")
+    if _is_of_cloud(address):
+        return METADATA
     return None if address.is_global else "private"
 
 
@@ -67,6 +76,12 @@ def _kind_of_6(address: IPv6Address) -> str | None:
     for kind in ("unspecified", "loopback", "link_local", "multicast"):
         if getattr(address, f"is_{kind}"):
             return kind.replace("_", "-")
+    if _is_of_cloud(address):
+        return METADATA
     if address.is_private and not address.is_reserved:
         return "private"
     return None if address in _UNICAST and address.is_global else "reserved"
+
+
+def _is_of_cloud(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _OF_CLOUDS)

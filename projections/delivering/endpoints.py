@@ -14,6 +14,7 @@ KAFKA: Final = "kafka"
 URL_CHARS_MAX: Final = 2_000
 _ID_BYTES: Final = 4
 _PORTS: Final = {"http": 80, "https": 443}
+_PORT_MAX: Final = 65_535
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _BROKER: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
@@ -142,6 +143,8 @@ def http_target(url: str) -> HttpTarget:
             "the URL of an endpoint has a user, a password or a fragment in it, which no request would bear;"
             " leave them out: receivers know a request by its signature"
         )
+    if port == 0:
+        raise UsageError("the URL of an endpoint has port 0, on which nobody listens; give the receiver's, or none")
     path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     return HttpTarget(parts.scheme == "https", parts.hostname, port or _PORTS[parts.scheme], parts.netloc, path)
 
@@ -149,12 +152,16 @@ def http_target(url: str) -> HttpTarget:
 def topic_target(url: str) -> TopicTarget:
     """The parts of a topic's URL, `kafka://broker:port,broker:port/topic`. Raises UsageError for what is none."""
     brokers, _, topic = url.removeprefix("kafka://").partition("/")
-    if not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")) or not _TOPIC.fullmatch(topic):
+    if not all(_is_broker(broker) for broker in brokers.split(",")) or not _TOPIC.fullmatch(topic):
         raise UsageError(
             "the URL of a topic has another form: give kafka://broker:9092/topic, several brokers with a comma between"
             " them; what else Kafka needs stands in the file of --kafka-config"
         )
     return TopicTarget(brokers, topic)
+
+
+def _is_broker(text: str) -> bool:
+    return _BROKER.fullmatch(text) is not None and 1 <= int(text.rpartition(":")[2]) <= _PORT_MAX
 
 
 def _named(parts: SplitResult) -> str:

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
+from select import POLLIN, poll
 from threading import Timer
 from time import monotonic
 from typing import Final, NamedTuple
@@ -39,6 +40,8 @@ class Patience(NamedTuple):
 
 
 PATIENCE: Final = Patience()
+_BROKEN: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""How a connection breaks before any of an answer has come."""
 
 
 class WebhookSender:
@@ -75,31 +78,42 @@ class WebhookSender:
             self._connection = None
 
     def _posted(self, message: Message, secrets: Sequence[str], now: int) -> Sent:
-        if monotonic() - self._made_at > self._patience.kept:
+        if self._connection is not None and (
+            monotonic() - self._made_at > self._patience.kept or not _is_at_rest(self._connection.sock)
+        ):
             self.close()
         with _Cut(self._patience.whole) as cut:
-            if self._connection is None:
-                problem = self._connect(cut)
-                if problem is not None:
-                    return Sent(problem=problem)
-            connection = self._connection
-            assert connection is not None
-            cut.watch(connection.sock)
-            at_s, body = now // 1_000_000, message.body
-            headers = {
-                "Host": self._target.authority,
-                "Content-Type": "application/json",
-                "User-Agent": f"levelbook/{PROGRAM_VERSION}",
-                "webhook-id": message.id,
-                "webhook-timestamp": str(at_s),
-                "webhook-signature": signatures(secrets, message.id, at_s, body),
-            }
-            connection.request("POST", self._target.path, body, headers)
-            with connection.getresponse() as answer:
-                cut.check()  # a head that was cut off is none, though it began well
-                found = _meaning(answer, now)
-                if not _is_read(answer):
+            if self._connection is not None:
+                try:
+                    return self._exchanged(cut, message, secrets, now)
+                except _BROKEN:  # closed while it was at rest: the request has met nobody, and is made once anew
                     self.close()
+                    cut.check()
+            problem = self._connect(cut)
+            if problem is not None:
+                return Sent(problem=problem)
+            return self._exchanged(cut, message, secrets, now)
+
+    def _exchanged(self, cut: "_Cut", message: Message, secrets: Sequence[str], now: int) -> Sent:
+        """Send a message over the connection, and take its answer."""
+        connection = self._connection
+        assert connection is not None
+        cut.watch(connection.sock)
+        at_s, body = now // 1_000_000, message.body
+        headers = {
+            "Host": self._target.authority,
+            "Content-Type": "application/json",
+            "User-Agent": f"levelbook/{PROGRAM_VERSION}",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(at_s),
+            "webhook-signature": signatures(secrets, message.id, at_s, body),
+        }
+        connection.request("POST", self._target.path, body, headers)
+        with connection.getresponse() as answer:
+            cut.check()  # a head that was cut off is none, though it began well
+            found = _meaning(answer, now)
+            if not _is_read(answer):
+                self.close()
         if found.problem is not None:
             self._turn += 1
         return found
@@ -133,6 +147,13 @@ class WebhookSender:
         connection.sock = made
         self._connection, self._made_at = connection, monotonic()
         return None
+
+
+def _is_at_rest(connection: socket.socket) -> bool:
+    """Whether nothing has come over a connection, not even its end."""
+    looked = poll()
+    looked.register(connection, POLLIN)
+    return not looked.poll(0)
 
 
 class _Cut:

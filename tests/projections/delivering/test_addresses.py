@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.delivering.addresses import SafeAddresses, chosen, kind_of
+from projections.delivering.addresses import METADATA, SafeAddresses, chosen, kind_of
 
 PUBLIC = ("93.184.215.14", "1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "2002:0101:0101::1")
 OTHERS = {
@@ -32,6 +32,12 @@ OTHERS = {
     "64:ff9b::10.0.0.1": "reserved",
     "::10.0.0.1": "reserved",
     "2001:db8::1": "private",
+    "100.100.100.200": METADATA,
+    "::ffff:100.100.100.200": METADATA,
+    "192.0.0.192": METADATA,
+    "fd00:ec2::254": METADATA,
+    "fd00:ec2::23": METADATA,
+    "fd20:ce::254": METADATA,
 }
 
 

@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -59,6 +60,68 @@ def sent(url: str, **options: object) -> Sent:
         sender.close()
 
 
+class Authority:
+    """An authority of one's own, with a certificate of a name."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.file = folder / "ca.pem"
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._own = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+        self.file.write_bytes(self._certificate("authority", self._key, is_authority=True))
+        key = ec.generate_private_key(ec.SECP256R1())
+        chain = folder / f"{name}.pem"
+        chain.write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + self._certificate(name, key)
+        )
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(chain)
+
+    def _certificate(self, name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool = False) -> bytes:
+        at = datetime.now(UTC)
+        try:
+            named: x509.GeneralName = x509.IPAddress(ip_address(name))
+        except ValueError:
+            named = x509.DNSName(name)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+            .issuer_name(self._own)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(at - timedelta(days=1))
+            .not_valid_after(at + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([named]), critical=False)
+        )
+        return made.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[Authority]:
+    yield Authority(tmp_path, "receiver.example")
+
+
+@contextmanager
+def closing(tls: ssl.SSLContext | None) -> Iterator[tuple[int, list[bytes]]]:
+    """Answers one request on each connection as if it were kept, then closes it."""
+    came: list[bytes] = []
+
+    def serve() -> None:
+        for _ in range(3):
+            connection, _ = server.accept()
+            with connection if tls is None else tls.wrap_socket(connection, server_side=True) as opened:
+                came.append(opened.recv(65_536))
+                while b'"data"' not in came[-1]:
+                    came[-1] += opened.recv(65_536)
+                opened.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], came
+        thread.join(5)
+
+
 def test_a_request_is_accepted_by_the_library_of_the_standard() -> None:
     other = new_secret()
     with receiving() as receiver:
@@ -78,6 +141,31 @@ def test_a_request_is_accepted_by_the_library_of_the_standard() -> None:
         Webhook(other).verify(one.body, dict(one.headers))
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(one.body + b" ", dict(one.headers))
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_a_receiver_that_closes_a_connection_at_rest_fails_nothing(
+    is_late: bool, is_tls: bool, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it closes while the request is on its way, so that no look at the connection could tell."""
+    with closing(authority.context if is_tls else None) as (port, came):
+        url = f"https://receiver.example:{port}/" if is_tls else f"http://127.0.0.1:{port}/"
+        target = endpoint(url, authority.file if is_tls else None)
+        sender = WebhookSender(target, lambda *_: ["127.0.0.1"])
+        if is_late:
+            monkeypatch.setattr("projections.delivering.webhooks._is_at_rest", lambda _: True)
+        for _ in range(3):
+            assert sender.send([MESSAGE], [SECRET], now()) == Sent(1)
+            time.sleep(0.05)
+        sender.close()
+    assert [request.count(b"webhook-id: 3fa9-0-7") for request in came] == [1, 1, 1]
+
+
+def test_a_new_connection_that_breaks_is_not_tried_twice() -> None:
+    with receiving(lambda _: None) as receiver:
+        assert sent(receiver.url).problem == "the endpoint broke off (RemoteDisconnected)"
+        assert len(receiver.got) == 1
 
 
 @pytest.mark.parametrize("status", [301, 307, 308])
@@ -153,47 +241,6 @@ def test_a_name_that_leads_elsewhere_after_it_was_looked_at_changes_nothing() ->
         assert (
             found.problem is not None and "which is loopback: nothing is sent there; --allow-private" in found.problem
         )
-
-
-class Authority:
-    """An authority of one's own, with a certificate of a name."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.file = folder / "ca.pem"
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._own = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
-        self.file.write_bytes(self._certificate("authority", self._key, is_authority=True))
-        key = ec.generate_private_key(ec.SECP256R1())
-        chain = folder / f"{name}.pem"
-        chain.write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + self._certificate(name, key)
-        )
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(chain)
-
-    def _certificate(self, name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool = False) -> bytes:
-        at = datetime.now(UTC)
-        try:
-            named: x509.GeneralName = x509.IPAddress(ip_address(name))
-        except ValueError:
-            named = x509.DNSName(name)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
-            .issuer_name(self._own)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(at - timedelta(days=1))
-            .not_valid_after(at + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([named]), critical=False)
-        )
-        return made.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Iterator[Authority]:
-    yield Authority(tmp_path, "receiver.example")
 
 
 def test_a_certificate_must_be_of_the_name_and_of_an_authority_that_is_trusted(authority: Authority) -> None:
@@ -307,6 +354,10 @@ def test_a_secret_of_a_file_is_taken_where_it_is_one(tmp_path: Path) -> None:
         ("https://[::1]/", "::1 is loopback: nothing is sent there"),
         ("https://169.254.169.254/", "169.254.169.254 is link-local: nothing is sent there; give an address of the"),
         ("kafka://broker/levels", "the URL of a topic has another form: give kafka://broker:9092/topic"),
+        ("https://x.example:0/", "the URL of an endpoint has port 0, on which nobody listens; give the receiver's"),
+        ("https://[fd00:ec2::254]/", "fd00:ec2::254 is of a cloud's metadata: nothing is sent there"),
+        ("kafka://broker:0/levels", "the URL of a topic has another form: give kafka://broker:9092/topic"),
+        ("kafka://broker:65536/levels", "the URL of a topic has another form: give kafka://broker:9092/topic"),
         ("kafka://broker:9092/", "the URL of a topic has another form: give kafka://broker:9092/topic"),
         ("kafka://broker:9092/levels", "a topic holds the levels of one scheme, for its key is the subject"),
     ],
