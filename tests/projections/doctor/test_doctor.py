@@ -333,8 +333,8 @@ def test_deliveries_that_fail_or_ended_are_named_and_their_secrets_hidden(shown:
     names = [json.loads(run("deliver", "add", f"http://127.0.0.1:{port}/", *options))["endpoint"] for port in (1, 2)]
     assert examined(shown)["deliveries", "go"] == OK
     with open_store(shown) as store, open_deliveries(store) as kept:
-        kept.failed(names[0], 1, 2, "away", None)
-        kept.failed(names[1], 1, 2, "gone", 3)
+        kept.failed(names[0], 0, 1, 2, "away", None)
+        kept.failed(names[1], 0, 1, 2, "gone", 3)
     found = examined(shown)
     assert (
         found["deliveries", "failing"] == found["deliveries", "disabled"] == WARN and ("deliveries", "go") not in found
