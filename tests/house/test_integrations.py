@@ -67,6 +67,7 @@ def test_a_unit_calls_a_command_that_there_is_and_is_hardened(path: Path) -> Non
     assert held["ProtectSystem"] == "strict" and held["NoNewPrivileges"] == "yes" and held["User"] == "levelbook"
     assert held["CapabilityBoundingSet"] == "" and held["StateDirectoryMode"] == "0700"
     assert "2" in held["RestartPreventExitStatus"].split()
+    assert "LEVELBOOK_STORE" in [value.partition("=")[0] for key, value in service if key == "Environment"]
 
 
 def test_units_differ_in_what_they_run_alone() -> None:

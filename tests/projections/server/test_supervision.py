@@ -1,7 +1,6 @@
-"""The units of docs/how-to/supervise.md: commands that there are, started again for the statuses where that helps."""
+"""The units of systemd: started again for the statuses where that helps."""
 
 import re
-import shlex
 import socket
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import click
 import psycopg
 import pytest
 
@@ -24,30 +22,17 @@ from projections.views.belonging import OtherHistory
 from replay.errors import StoreError, UsageError
 from replay.store.location import is_postgres
 from tests import ROOT
-from tests.support.commands import commands
 from tests.support.serving import demo_ledger
 
-PAGE = (ROOT / "docs" / "how-to" / "supervise.md").read_text("utf-8")
+UNITS = ROOT / "integrations" / "systemd"
 
 
 def unit(name: str) -> ConfigParser:
-    """A unit as the page shows it."""
-    (text,) = re.findall(rf"```ini\n# {re.escape(name)}\n(.*?)```", PAGE, re.DOTALL)
-    found = ConfigParser(interpolation=None)
+    """A unit; of a key that stands several times the last."""
+    found = ConfigParser(interpolation=None, strict=False)
     found.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their capitals
-    found.read_string(text)
+    found.read_string((UNITS / name).read_text("utf-8"))
     return found
-
-
-@pytest.mark.parametrize("name", ["follow", "serve"])
-def test_a_unit_starts_a_command_that_there_is_and_names_the_store(name: str) -> None:
-    service = unit(f"levelbook-{name}.service")["Service"]
-    program, command, *options = shlex.split(service["ExecStart"])
-    assert (program.rpartition("/")[2], command) == ("levelbook", name)
-    found = dict(commands())[command]
-    found.make_context(command, options)
-    variables = {parameter.envvar for parameter in found.params if isinstance(parameter, click.Option)}
-    assert service["Environment"].partition("=")[0] in variables
 
 
 @pytest.mark.parametrize("name", ["follow", "serve"])
