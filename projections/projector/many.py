@@ -102,16 +102,18 @@ class Many:
         for some in _chunks([subject for subject in wanted if self._goes_on(subject, kind)], new):
             self._go_on_chunk(kind, some)
         left = [subject for subject in wanted if subject not in self.units.done]
+        many: list[str] = []
         if self._reads_whole:
             lengths |= lengths_of(self.step.store, [subject for subject in left if subject not in lengths])
             many = [subject for subject in left if subject in lengths and self._is_for_sets(subject, kind, lengths)]
             for some in _chunks(many, lengths):
                 self._move_chunk(kind, some)
+        tried = {*many}
         for subject in wanted:
             item = self._touched.get(subject)
             if item is None or subject in self.units.done:
                 continue
-            if subject in self._rare and are_many_to_judge(item.version):
+            if subject in self._rare and subject not in tried and are_many_to_judge(item.version):
                 self._move_whole(kind, subject)
             if subject not in self.units.done:
                 self._take_in(item)
