@@ -71,7 +71,7 @@ def _kind_of_6(address: IPv6Address) -> str | None:
     for held in inner:
         if held is not None and (kind := _kind_of_4(held)) is not None:
             return kind
-    if address.ipv4_mapped is not None:
+    if address.ipv4_mapped is not None or address.sixtofour is not None:  # Pythons differ in whether these are global
         return None
     for kind in ("unspecified", "loopback", "link_local", "multicast"):
         if getattr(address, f"is_{kind}"):

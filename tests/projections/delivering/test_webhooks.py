@@ -60,6 +60,13 @@ def sent(url: str, **options: object) -> Sent:
         sender.close()
 
 
+def _usage(is_authority: bool) -> x509.KeyUsage:
+    """What later Pythons ask of a certificate."""
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only")
+    others = dict.fromkeys((*names, "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=True, key_cert_sign=is_authority, crl_sign=is_authority, **others)
+
+
 class Authority:
     """An authority of one's own, with a certificate of a name."""
 
@@ -92,6 +99,9 @@ class Authority:
             .not_valid_after(at + timedelta(days=1))
             .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
             .add_extension(x509.SubjectAlternativeName([named]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(_usage(is_authority), critical=True)
         )
         return made.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
 
