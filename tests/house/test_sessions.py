@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests import ROOT
-from tests.support.sessions import Shown, fits, run, shown_in
+from tests.support.sessions import AHEAD_SECONDS, Shown, fits, run, shown_in
 
 TUTORIALS = (ROOT / "docs" / "tutorials").glob("*.md")
 HOW_TO = [page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if shown_in(page)]
@@ -53,6 +54,12 @@ def _once(english: Shown, chinese: Shown) -> list[Shown]:
         return [english, chinese]
     assert english.output == chinese.output, f"{english.command} is shown otherwise in Chinese"
     return [english]
+
+
+def test_the_clock_of_a_session_is_ahead(tmp_path: Path) -> None:
+    (tmp_path / "now.py").write_text("import time\nprint(int(time.time()), time.time_ns() // 10**9)\n")
+    (printed,) = run([Shown("python now.py", "")], tmp_path)
+    assert all(0 <= int(found) - AHEAD_SECONDS - int(time.time()) < 60 for found in printed.split())
 
 
 def test_a_page_that_shows_something_else_is_noticed(tmp_path: Path) -> None:

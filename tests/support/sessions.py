@@ -12,11 +12,20 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 MARK: Final = "== end of a command =="
 SHOWN_PORT: Final = "8020"
 TIMEOUT_SECONDS: Final = 300
+# The clock of a session is ahead by this: what a page shows must hold in later months, too.
+AHEAD_SECONDS: Final = 45 * 24 * 3600
+_LATER: Final = f"""\
+import time
+_read, _read_ns = time.time, time.time_ns
+time.time = lambda: _read() + {AHEAD_SECONDS}
+time.time_ns = lambda: _read_ns() + {AHEAD_SECONDS} * 10**9
+"""
 _OUTPUT: Final = r"(?:    (?!\$ ).*\n|\n+(?=    (?!\$ )))*"
 _SHOWN: Final = re.compile(rf"^    \$ (.*(?:\n    >.*)*)\n({_OUTPUT})", re.MULTILINE)
 _NOT_RUN: Final = ("source .venv/bin/activate",)
@@ -54,16 +63,19 @@ def run(shown: list[Shown], folder: Path) -> list[str]:
         script += [_runnable(command.replace(SHOWN_PORT, port), port), f"__s=$?; echo; echo '{MARK}'; (exit $__s)"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LEVELBOOK_")}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=folder,
-        env=environment | {"LC_ALL": "C.UTF-8", "COLUMNS": "160", "XDG_CONFIG_HOME": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    with TemporaryDirectory() as clock:
+        (Path(clock) / "sitecustomize.py").write_text(_LATER)
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(script)],
+            cwd=folder,
+            env=environment
+            | {"LC_ALL": "C.UTF-8", "COLUMNS": "160", "XDG_CONFIG_HOME": str(folder), "PYTHONPATH": clock},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
     return [part.replace(port, SHOWN_PORT) for part in done.stdout.split(f"\n{MARK}\n")[:-1]]
 
 
