@@ -10,7 +10,9 @@ FAST: Final = ("numba", "numpy", "pyarrow")
 """What works on many records at a time: rules compiled over columns, segments, Parquet."""
 KAFKA: Final = "confluent_kafka"
 """The client by which topics are read."""
-EXTRA_OF: Final = dict.fromkeys(FAST, "fast") | {KAFKA: "kafka"}
+OTEL: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+"""What makes spans of work, and sends them."""
+EXTRA_OF: Final = dict.fromkeys(FAST, "fast") | {KAFKA: "kafka"} | dict.fromkeys(OTEL, "otel")
 """By package, the extra of Levelbook that installs it."""
 
 

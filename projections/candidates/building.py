@@ -32,6 +32,7 @@ from projections.views.candidates import (
 from projections.views.database import BESIDE, READY, SHADOW, Build, Views
 from replay.errors import StoreError, UsageError
 from replay.policies.catalog import Choice
+from replay.tracing import span
 
 TRIES: Final = 100
 
@@ -65,7 +66,7 @@ def build_beside(views: Views, asked: AskedBeside, progress: Progress = lambda *
     """
     check_views_whole()
     views.store.index_later()
-    with views.alone("rebuild"):
+    with views.alone("rebuild"), span("rebuild"):
         number, resumed = begin(views, asked.policies, BESIDE)
         fill(views, number, progress, asked.segments)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed

@@ -17,6 +17,7 @@ from projections.commands.asking.options import (
     refusals_option,
     stopping,
     store_options,
+    traced,
 )
 from projections.commands.mapping.options import map_option
 from projections.configuration.settings import language_option
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 @click.option("--acknowledge", is_flag=True, help="Print TOPIC/PARTITION:OFFSET once all up to it is safe.")
 @language_option
 @store_options
+@traced
 def consume(**asked: Any) -> None:
     """Record events from topics of Kafka: CloudEvents, structured, binary, in batches; rows by --map; an --outbox.
 

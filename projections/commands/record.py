@@ -16,6 +16,7 @@ from projections.commands.asking.options import (
     extensions_option,
     refusals_option,
     store_options,
+    traced,
 )
 from projections.commands.mapping.options import map_option, query_options
 from projections.configuration.settings import language_option
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 @click.option("--acknowledge", is_flag=True, help="Print FILE:LINE once all up to it is safe (stderr with json).")
 @language_option
 @store_options
+@traced
 def ingest(files: tuple[str, ...], mapping: Path | None, from_: str | None, query: str | None, **asked: Any) -> None:
     """Record events from FILEs of CloudEvents JSON Lines (folders, globs, packed, '-' for standard input).
 

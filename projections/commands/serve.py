@@ -19,6 +19,7 @@ from projections.configuration.settings import (
     SHEETS,
     candidates_option,
     language_option,
+    otel_option,
     segments_option,
     service_options,
 )
@@ -28,6 +29,7 @@ from projections.configuration.settings import (
 @service_options
 @segments_option
 @candidates_option
+@otel_option
 @location_option
 @on_evidence()
 def serve(store: str, **asked: Any) -> None:

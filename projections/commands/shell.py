@@ -5,7 +5,13 @@ from typing import Any
 import click
 
 from projections.commands.asking.options import COMPLETE_VARIABLE, command, store_options
-from projections.configuration.settings import candidates_option, language_option, segments_option, service_options
+from projections.configuration.settings import (
+    candidates_option,
+    language_option,
+    otel_option,
+    segments_option,
+    service_options,
+)
 
 
 @command("completion", "levelbook completion bash > ~/.local/share/bash-completion/completions/levelbook")
@@ -21,6 +27,7 @@ def completion(context: click.Context, /, shell: str) -> None:
 @command("config", "levelbook config --format json")
 @service_options
 @language_option
+@otel_option
 @segments_option
 @candidates_option
 @store_options

@@ -12,6 +12,7 @@ from projections.commands.asking.options import (
     command,
     stopping,
     store_options,
+    traced,
 )
 from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
@@ -40,6 +41,7 @@ from projections.commands.asking.asked import open_at
 @language_option
 @segments_option
 @store_options
+@traced
 def rebuild(
     schemes: tuple[str, ...],
     dry_run: bool,
@@ -95,6 +97,7 @@ def rebuild(
 @click.option("--once", is_flag=True, help="Stop at the ledger's head. Default: stay up until stopped.")
 @language_option
 @store_options
+@traced
 def follow(once: bool, store: str, format_: str, lang: str) -> None:
     """Move the views on by new events, and with the calendar. Makes them when there are none yet.
 

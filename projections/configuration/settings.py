@@ -97,6 +97,15 @@ language_option: Final = click.option(
 )
 
 
+otel_option: Final = click.option(
+    "--otel",
+    is_flag=True,
+    envvar="LEVELBOOK_OTEL",
+    show_envvar=True,
+    help="Export spans of the work by OpenTelemetry, whither the variables OTEL_… say.",
+)
+
+
 class Seconds(click.FloatRange):
     """A time within bounds. What is no number, `nan`, is neither below nor above any, and is refused by itself."""
 
@@ -197,6 +206,7 @@ def settings() -> dict[str, Setting]:
     @segments_option
     @candidates_option
     @language_option
+    @otel_option
     @service_options
     def whole(**_: Any) -> None:
         """Bears every option that sets something."""
@@ -209,5 +219,5 @@ def settings() -> dict[str, Setting]:
 
 
 def _key(option: click.Option) -> str:
-    general = {"store": "store", "segments": "segments", "candidates": "candidates", "lang": "language"}
+    general = {"store": "store", "segments": "segments", "candidates": "candidates", "lang": "language", "otel": "otel"}
     return general.get(str(option.name)) or f"{SERVICE}.{option.name}"

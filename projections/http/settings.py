@@ -52,6 +52,8 @@ class Settings(NamedTuple):
     """Where the sealed segments lie, if not beside the store."""
     candidates: Path | None = None
     """Where candidate policies and reports of trials lie, if not beside the store."""
+    otel: bool = False
+    """Whether spans of requests are exported."""
     prefix: str = ""
     """What stands before every path where a proxy shares its name with others, such as "/levels"."""
 

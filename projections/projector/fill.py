@@ -21,6 +21,7 @@ from replay.extras import FAST, need
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.schemes.registry import kinds
+from replay.tracing import span
 
 if TYPE_CHECKING:
     from projections.projector.bulk_source import BulkReader
@@ -52,26 +53,34 @@ def fill(views: Views, number: int, progress: Progress = lambda *_: None, segmen
     while True:
         with views.reading() as connection:
             build = views.build(connection, number)
-            if build.phase != FILLING:
-                return
-            progress(FILLING, build.done, build.total)
-            cursor: Cursor = json.loads(build.parts)
+        if build.phase != FILLING:
+            return
+        progress(FILLING, build.done, build.total)
+        cursor: Cursor = json.loads(build.parts)
+        with span("rebuild part", {"levelbook.stage": cursor["stage"]}) as tell:
             ready = Ready()
             if cursor["bulk"] and cursor["stage"] in (KEPT, BUCKETS):
                 reader = reader or _reader(views, build, segments)
-                ready = _made_ready(build_step(views, connection, build), reader, cursor)
-        with views.moving() as connection:
-            done, after = _fill_part(build_step(views, connection, build), cursor, ready)
-            cursor |= _cursor_after(cursor, after)
-            phase = CATCHING_UP if cursor["stage"] is None else FILLING
-            views.note(
-                connection,
-                number,
-                parts=json.dumps(cursor),
-                done=build.done + done,
-                phase=phase,
-                moved_at=views.store.now(),
-            )
+                with views.reading() as connection:
+                    ready = _made_ready(build_step(views, connection, build), reader, cursor)
+            tell({"levelbook.events": _move_on(views, build, cursor, ready)})
+
+
+def _move_on(views: Views, build: Build, cursor: Cursor, ready: "Ready") -> int:
+    """Fill the part that a cursor stands at, and note where the next one begins: how many events it rests on."""
+    with views.moving() as connection:
+        done, after = _fill_part(build_step(views, connection, build), cursor, ready)
+        cursor |= _cursor_after(cursor, after)
+        phase = CATCHING_UP if cursor["stage"] is None else FILLING
+        views.note(
+            connection,
+            build.build,
+            parts=json.dumps(cursor),
+            done=build.done + done,
+            phase=phase,
+            moved_at=views.store.now(),
+        )
+    return done
 
 
 def build_step(views: Views, connection: Connection, build: Build) -> Step:

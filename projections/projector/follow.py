@@ -21,6 +21,7 @@ from projections.views.readahead import Windows
 from replay.decisions.adopt import adopt_used_by_views
 from replay.errors import StoreError
 from replay.store.base import Store
+from replay.tracing import span
 
 IDLE_SECONDS: Final = 0.05
 """How long to wait before looking again when nothing is new: a part of the time from append to visible."""
@@ -115,7 +116,7 @@ def follow(
                 head = store.head().position
             due = next_at is not None and next_at <= now
             if head != live.position or due or now >= live.as_of + FRESH_MICROS:
-                moved = advance(views, live.build, now, windows=windows)
+                moved = _step(views, live, now, windows)
                 told(moved)
                 beside(moved.build)
                 if moved.build.position >= head and not stay:
@@ -125,6 +126,20 @@ def follow(
             else:
                 idle(head)
                 time.sleep(IDLE_SECONDS)
+
+
+def _step(views: Views, live: Build, now: int, windows: Windows) -> StepReport:
+    with span("follow step", {"levelbook.build": live.build, "levelbook.from_position": live.position}) as tell:
+        moved = advance(views, live.build, now, windows=windows)
+        tell(
+            {
+                "levelbook.position": moved.build.position,
+                "levelbook.events": moved.events,
+                "levelbook.units": moved.units,
+                "levelbook.set_aside": moved.set_aside,
+            }
+        )
+    return moved
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.policies.catalog import DEFAULT, Choice
 from replay.schemes.registry import SCHEMES, kinds
+from replay.tracing import span
 
 PROVING: Final = "proving"
 PROVED: Final = "proved"
@@ -78,7 +79,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
     """
     check_views_whole()
     views.store.index_later()
-    with views.alone("rebuild"):
+    with views.alone("rebuild"), span("rebuild") as tell:
         build, resumed = _begin(views, asked)
         if not asked.dry_run:
             adopt_used_by_views(views.store, views.store.now())
@@ -92,6 +93,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
             _switch(views, build)
         with views.reading() as connection:
             done = views.build(connection, build)
+        tell({"levelbook.build": done.build, "levelbook.position": done.position, "levelbook.resumed": resumed})
         return Report(done, proof, seed, compared_with, found, not_compared, not asked.dry_run, resumed)
 
 
@@ -214,12 +216,13 @@ def _take_over(views: Views, connection: Connection, build: Build, schemes: tupl
 
 def _catch_up(views: Views, number: int, progress: Progress) -> None:
     """Move the new build on to the ledger's head."""
-    while True:
-        moved = advance(views, number)
-        head = views.store.head().position
-        progress(CATCHING_UP, moved.build.position, head)
-        if moved.build.position >= head:
-            break
+    with span("rebuild catching up"):
+        while True:
+            moved = advance(views, number)
+            head = views.store.head().position
+            progress(CATCHING_UP, moved.build.position, head)
+            if moved.build.position >= head:
+                break
     _note_phase(views, number, PROVING)
 
 
@@ -230,7 +233,7 @@ def _note_phase(views: Views, number: int, phase: str) -> None:
 
 def prove_build(views: Views, number: int, sample: int, seed: int, progress: Progress) -> Proof:
     """Hold a build against independent replays under its own policies. Raises LevelbookError where it does not hold."""
-    with views.reading() as connection:
+    with span("rebuild proving"), views.reading() as connection:
         build = views.build(connection, number)
         proof = prove(
             views.store,

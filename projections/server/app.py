@@ -28,6 +28,8 @@ from projections.server import login, metrics, probes
 from projections.server.guard import Guard, wants_page
 from projections.server.loops import LoopLoader
 from projections.server.metrics import Measures
+from projections.server.traced import Traced
+from replay import tracing
 from replay.errors import LevelbookError
 
 
@@ -43,6 +45,8 @@ def application(
 
     @asynccontextmanager
     async def living(_: Starlette) -> AsyncIterator[None]:
+        if settings.otel:
+            tracing.begin()
         watch = None if lost is None else LedgerWatch(reading, settings.lost_seconds, lost)
         app.state.loops = LoopLoader(reading)
         yield
@@ -51,10 +55,13 @@ def application(
             watch.end()
         reading.close()
         askers.close()
+        if settings.otel:
+            tracing.end()
 
     app = Starlette(
         routes=_routes(),
         middleware=[
+            *([Middleware(Traced)] if settings.otel else []),
             Middleware(Guard, settings=settings, askers=askers, measures=measures),
             Middleware(Again, reading=reading),
         ],

@@ -27,6 +27,7 @@ from replay.errors import LevelbookError, StoreError, UsageError
 from replay.store.base import Store
 from replay.store.location import masked
 from replay.store.opening import open_store
+from replay.tracing import check as check_tracing
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -63,6 +64,8 @@ def serve(settings: Settings) -> None:
     from granian.server import Server
 
     check_settings(settings)
+    if settings.otel:
+        check_tracing()
     check_views_whole()
     with open_store(settings.store) as store:
         name = masked(store.location)

@@ -3,7 +3,7 @@
 A message that comes again, after a crash or when partitions change hands, is known and changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from domain.limits import BATCH_LINES_MAX
@@ -17,6 +17,7 @@ from replay.parsing.refusals import Refusal
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
 from replay.store.base import Head, Transaction
+from replay.tracing import TRACEPARENT, About, span
 
 
 class Messages(Protocol):
@@ -72,10 +73,18 @@ class Consumption:
         with rare_cycle_search():
             while not stopped():
                 messages = self._messages.next(batch)
-                if messages and not self._take(messages, stopped):
+                if messages and not self._consume(messages, stopped):
                     return
                 if once and not messages and self._messages.at_end:
                     return
+
+    def _consume(self, messages: Sequence[TopicMessage], stopped: Callable[[], bool]) -> bool:
+        about: About = {"messaging.system": "kafka", "messaging.batch.message_count": len(messages)}
+        with span("consume batch", about, kind="consumer", links=_parents_of(messages)) as tell:
+            before = self.dead_letters
+            done = self._take(messages, stopped)
+            tell({"levelbook.dead_letters": self.dead_letters - before})
+        return done
 
     def _take(self, messages: Sequence[TopicMessage], stopped: Callable[[], bool]) -> bool:
         """Record a batch, keep what is refused of it, then commit its offsets; whether that was done to its end."""
@@ -126,3 +135,9 @@ class Consumption:
                     " the topic or its form may be another than was meant. All are among the dead letters"
                     f" ({self._letters.place}); --refusals-max N sets another bound, 0 none",
                 )
+
+
+def _parents_of(messages: Sequence[TopicMessage]) -> Iterator[str]:
+    """What senders that trace their work put beside messages."""
+    found = (message.header(TRACEPARENT) for message in messages)
+    return (parent.decode("latin-1") for parent in found if parent is not None)

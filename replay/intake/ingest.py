@@ -19,6 +19,7 @@ from replay.parsing.unpacking import STANDARD_INPUT, BrokenInput
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
 from replay.store.base import Head, Transaction
+from replay.tracing import span
 
 
 class Ingest:
@@ -49,7 +50,7 @@ class Ingest:
 
     def run(self, names: Sequence[str]) -> Counts:
         """Record the files one after another, at the ledger's clock."""
-        with rare_cycle_search():
+        with rare_cycle_search(), span("ingest", {"levelbook.files": len(names)}):
             for name in names:
                 for block in self._decoded(name):
                     self._take(block)
@@ -61,7 +62,7 @@ class Ingest:
         With `late`, what is earlier than the last record is recorded at the end, at the ledger's clock. With
         `skip_refused`, all lines but the refused ones are recorded.
         """
-        with rare_cycle_search():
+        with rare_cycle_search(), span("backfill", {"levelbook.files": len(names)}):
             run = Backfill(self._target, self._outcomes, self._clock, late=late, skip_refused=skip_refused)
             run.run(names, self._decoded)
         return self.counts

@@ -16,6 +16,7 @@ from replay.store.buyers import key_of
 from replay.store.location import is_postgres, masked
 from replay.store.opening import create_store, open_store
 from replay.store.record import Candidate
+from replay.tracing import parents_in, span
 
 Clock = Callable[[Transaction], Stamper]
 """What gives the records of a transaction their times."""
@@ -61,12 +62,21 @@ class LedgerTarget:
         self.due = Due()
 
     def record(self, candidates: Sequence[Candidate], clock: Clock, check: Check = no_check) -> Appended:
-        with self._store.append() as transaction:
-            stamper = clock(transaction)
-            # A receipt is learned now, and would make all later lines of a backfill late.
-            due = take_due(transaction, self._appender, stamper, may_erase=not self._backfilling)
-            done = self._appender.append(transaction, candidates, stamper)
-            check(done)
+        with span("record batch", links=parents_in(each.extensions for each in candidates)) as tell:
+            with self._store.append() as transaction:
+                stamper = clock(transaction)
+                # A receipt is learned now, and would make all later lines of a backfill late.
+                due = take_due(transaction, self._appender, stamper, may_erase=not self._backfilling)
+                done = self._appender.append(transaction, candidates, stamper)
+                check(done)
+            tell(
+                {
+                    "levelbook.recorded": done.recorded,
+                    "levelbook.known": done.known,
+                    "levelbook.refused": len(done.refused),
+                    "levelbook.position": done.head.position,
+                }
+            )
         self.due = self.due.then(scrubbed(self._store, due))
         return done
 

@@ -82,9 +82,9 @@ def test_the_sdist_gives_the_same_wheel(sources: Path, wheel: Path, tmp_path: Pa
 
 @pytest.mark.slow
 def test_no_package_of_an_extra_is_asked_for_without_it(wheel: Path) -> None:
-    assert not needed_by(wheel, ()) & {*FAST, "confluent-kafka"}
+    assert not needed_by(wheel, ()) & {*FAST, "confluent-kafka", "opentelemetry-sdk", "protobuf"}
     assert {*FAST} <= needed_by(wheel, ("fast",)) <= needed_by(wheel, ("all",))
-    assert "confluent-kafka" in needed_by(wheel, ("all",))
+    assert {"confluent-kafka", "opentelemetry-sdk"} <= needed_by(wheel, ("all",))
 
 
 @pytest.mark.slow
@@ -133,6 +133,8 @@ def test_what_an_extra_is_needed_for_names_it(lean: Path, demo: Path) -> None:
         where = () if words[0] == "map" else ("--store", store)
         told = run_installed(lean, demo, "levelbook", *words, *where, status=2)
         assert "which this installation of Levelbook lacks: pip install 'levelbook[fast]' adds it" in told, words
+    told = run_installed(lean, demo, "levelbook", "follow", "--once", "--otel", "--store", store, status=2)
+    assert "lacks: pip install 'levelbook[otel]' adds it" in told
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Packages that an installation may do without: each is of an extra, and who needs one is told which."""
 
+import re
 import sys
 import tomllib
 
@@ -24,4 +25,4 @@ def test_what_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch
 def test_each_package_is_one_of_its_extra() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     for package, extra in EXTRA_OF.items():
-        assert any(asked.startswith(package.replace("_", "-")) for asked in extras[extra]), package
+        assert any(asked.startswith(re.sub("[._]", "-", package)) for asked in extras[extra]), package

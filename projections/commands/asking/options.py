@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,6 +21,7 @@ from projections.configuration.settings import (
     Decorator,
     config_option,
     language_option,
+    otel_option,
     segments_option,
     store_option,
 )
@@ -285,6 +287,20 @@ policy_option = click.option(
 exact_option = click.option(
     "--exact", is_flag=True, help="Show the exact fraction beside each rounded figure; JSON always has it."
 )
+
+
+def traced(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that exports spans of its work where it is asked to."""
+
+    @otel_option
+    @wraps(command)
+    def run(*args: Any, otel: bool, **asked: Any) -> Any:
+        from replay.tracing import exporting
+
+        with exporting() if otel else nullcontext():
+            return command(*args, **asked)
+
+    return run
 
 
 def location_option(command: Callable[..., Any]) -> Callable[..., Any]:
