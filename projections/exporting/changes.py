@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from projections.exporting.columns import FileColumn, Kind, file_columns
-from projections.exporting.parts import LEVELS
-from projections.exporting.reading import ViewReader
+from projections.exporting.parts import LEVELS, in_order
+from projections.exporting.reading import RowsAsked, ViewReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,6 +19,7 @@ _OWN: Final = (
     FileColumn("as_of", "as_of", Kind.INSTANT, False),
     FileColumn("gone", "gone", Kind.TRUTH, False),
 )
+_ORDER: Final = ("number",)
 
 
 def change_columns_of_files() -> tuple[FileColumn, ...]:
@@ -27,24 +28,25 @@ def change_columns_of_files() -> tuple[FileColumn, ...]:
     return (*_OWN, *level)
 
 
-def changes_behind(reader: ViewReader, build: int, number: int) -> Iterator["pa.Table"]:
+def changes_behind(reader: ViewReader, number: int) -> Iterator["pa.Table"]:
     """What changed behind a number of the feed, in order."""
-    levels, aside = (reader.named(f"b{build}_{name}") for name in ("levels", "set_aside"))
     columns = change_columns_of_files()
     shown = {"gone": "l.subject IS NULL", "stale": "CASE WHEN l.subject IS NOT NULL THEN a.reason IS NOT NULL END"}
     shown |= {item.name: f"c.{item.name}" for item in _OWN if item.name != "gone"}
-    named = ", ".join(shown.get(item.name, f"l.{item.name}") for item in columns)
+    named = ", ".join(f"{shown.get(item.name, f'l.{item.name}')} AS {item.name}" for item in columns)
     same = "{0}.subject = c.subject AND {0}.scheme = c.scheme"
     sql = (
-        f"SELECT {named} FROM {reader.named('changes')} AS c LEFT JOIN {levels} AS l ON {same.format('l')}"
-        f" LEFT JOIN {aside} AS a ON {same.format('a')} WHERE c.number > {reader.sign} ORDER BY c.number"
+        f"(SELECT {named} FROM {reader.named('changes')} AS c"
+        f" LEFT JOIN {reader.of_build('levels')} AS l ON {same.format('l')}"
+        f" LEFT JOIN {reader.of_build('set_aside')} AS a ON {same.format('a')}) AS changed"
     )
-    yield from reader.asked(sql, [number], columns)
+    for table in reader.asked(RowsAsked(sql, columns, _ORDER, "number", number + 1), CHANGES):
+        yield in_order(table, _ORDER)
 
 
 def subjects_behind(reader: ViewReader, number: int) -> Iterator[str]:
-    """The subjects of which a level changed behind a number."""
-    sql = f"SELECT DISTINCT subject FROM {reader.named('changes')} WHERE number > {reader.sign}"
-    subject = FileColumn("subject", "subject", Kind.TEXT, False)
-    for table in reader.asked(sql, [number], [subject]):
+    """The subjects of which a level changed behind a number, each as often as one did."""
+    columns = [item for item in _OWN if item.name in ("number", "subject")]
+    rows = RowsAsked(reader.named(CHANGES), columns, _ORDER, "number", number + 1)
+    for table in reader.asked(rows, CHANGES):
         yield from table["subject"].to_pylist()

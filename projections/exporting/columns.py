@@ -121,24 +121,31 @@ def arrow_schema(columns: Sequence[FileColumn]) -> "pa.Schema":
     return pa.schema([pa.field(item.shown, arrow_type(item.kind), item.is_nullable) for item in columns])
 
 
-def arrow_array(kind: Kind, values: Sequence[Any]) -> "pa.Array":
-    """Values as a database gives them, as files hold them."""
+def read_type(kind: Kind) -> "pa.DataType":
+    """As what a database's values are read, before they are what files hold."""
+    import pyarrow as pa
+
+    match kind:
+        case Kind.TEXT | Kind.DAY:
+            return pa.string()
+        case Kind.TRUTH:
+            return pa.bool_()
+    return pa.int64()
+
+
+def arrow_array(kind: Kind, read: "pa.Array") -> "pa.Array":
+    """Values as they were read (`read_type`), as files hold them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     match kind:
-        case Kind.TEXT:
-            return pa.array(values, pa.string())
-        case Kind.TRUTH:
-            return pa.array(values).cast(pa.bool_())  # SQLite gives numbers
         case Kind.DAY:
-            return pa.array(values, pa.string()).cast(pa.date32())
+            return read.cast(pa.date32())
         case Kind.INSTANT:
-            return pa.array(values, pa.int64()).view(arrow_type(kind))
+            return read.view(arrow_type(kind))
         case Kind.NUMBERED_DAY:
-            days = pa.array(values, pa.int64())
-            return pc.if_else(pc.less(days, NEVER), days, None).cast(pa.int32()).view(pa.date32())
+            return pc.if_else(pc.less(read, NEVER), read, None).cast(pa.int32()).view(pa.date32())
         case Kind.POINTS:
-            whole = pa.array(values, pa.int64()).cast(pa.decimal128(POINTS_DIGITS, 0))
+            whole = read.cast(pa.decimal128(POINTS_DIGITS, 0))
             return pa.Array.from_buffers(arrow_type(kind), len(whole), whole.buffers())
-    return pa.array(values, pa.int64())
+    return read

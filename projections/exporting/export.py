@@ -125,7 +125,7 @@ def _made(begun: _Begun, progress: Progress) -> tuple[ExportManifest, list[Expor
             draft = _draft(begun, live, feed)
             base = before if draft.because is None else None
             at_rest = base is not None and is_at_rest(base, draft)
-            reader = ViewReader(connection, views.schema)
+            reader = ViewReader(connection, views.schema, live.build)
             files = FilesOfViews(reader, writer, base, at_rest=at_rest, progress=progress)
             tables = [files.view(view) for view in asked.views]
             changes = list(_changes(begun, draft, files))
@@ -176,7 +176,7 @@ def _changes(begun: _Begun, draft: ExportManifest, files: FilesOfViews) -> Itera
     """What the feed tells behind the manifest before, where there is any such thing."""
     before = begun.before
     if before is not None and _goes_on_feed(begun, draft) and draft.feed.number > before.feed.number:
-        yield files.changes(draft.views.build, before.feed.number, draft.feed.number)
+        yield files.changes(before.feed.number, draft.feed.number)
 
 
 def _says_the_same(before: ExportManifest, made: ExportManifest) -> bool:

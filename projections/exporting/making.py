@@ -44,14 +44,15 @@ class FilesOfViews:
         elif view == LEVELS:
             files = list(self._levels(before))
         else:
-            parts = parts_of(self._read(self._reader.rows(view)), arrow_schema(file_columns(view)))
+            rows = self._read(self._reader.rows(view))
+            parts = parts_of(rows, arrow_schema(file_columns(view)), order_in_files(view))
             files = [self._writer.put(view, part) for part in parts]
         return lambda: _exported_view(view, [_file(item) for item in files])
 
-    def changes(self, build: int, after: int, upto: int) -> Callable[[], ExportedChanges]:
+    def changes(self, after: int, upto: int) -> Callable[[], ExportedChanges]:
         """Begin to write what the feed tells behind a number."""
         schema = arrow_schema(change_columns_of_files())
-        file = self._writer.put(CHANGES, whole_of(changes_behind(self._reader, build, after), schema))
+        file = self._writer.put(CHANGES, whole_of(changes_behind(self._reader, after), schema))
         return lambda: ExportedChanges(after, upto, file.result())
 
     def _before(self, view: str) -> ExportedView | None:
@@ -65,7 +66,7 @@ class FilesOfViews:
             for part in self._range("", None):
                 yield self._writer.put(LEVELS, part)
             return
-        touched = sorted(subjects_behind(self._reader, self._base.feed.number))
+        touched = sorted({*subjects_behind(self._reader, self._base.feed.number)})
         for file in before.files:
             first, end = file.part["subjects_from"] or "", file.part["subjects_before"]
             place = bisect_left(touched, first)
@@ -77,7 +78,7 @@ class FilesOfViews:
 
     def _range(self, first: str, end: str | None) -> Iterator[FilePart]:
         rows = self._read(self._reader.rows(LEVELS, (first, end)))
-        return ranges_of(rows, arrow_schema(file_columns(LEVELS)), first, end)
+        return ranges_of(rows, arrow_schema(file_columns(LEVELS)), order_in_files(LEVELS), first, end)
 
     def _read(self, tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
         for table in tables:
@@ -91,10 +92,14 @@ def _file(awaited: Awaited) -> ExportedFile:
 
 
 def _exported_view(view: str, files: Sequence[ExportedFile]) -> ExportedView:
-    columns = file_columns(view)
-    shown = {item.name: item.shown for item in columns}
-    order = [shown[name] for name in order_of(view)]
-    return ExportedView(view, sum(file.rows for file in files), order, told_columns(columns), list(files))
+    columns = told_columns(file_columns(view))
+    return ExportedView(view, sum(file.rows for file in files), order_in_files(view), columns, list(files))
+
+
+def order_in_files(view: str) -> list[str]:
+    """By which columns of files the rows of a view are ordered."""
+    shown = {item.name: item.shown for item in file_columns(view)}
+    return [shown[name] for name in order_of(view)]
 
 
 def told_columns(columns: Sequence[FileColumn]) -> list[ExportedColumn]:

@@ -3,7 +3,7 @@
 What is dated changes mostly at its end, so that an increment leaves the months before as they are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from domain.calendar import SHANGHAI_MICROS, month_of_day, month_text
@@ -38,9 +38,26 @@ def whole_of(tables: Iterable["pa.Table"], schema: "pa.Schema") -> FilePart:
     return FilePart({}, pa.concat_tables([schema.empty_table(), *tables]).combine_chunks())
 
 
-def parts_of(tables: Iterable["pa.Table"], schema: "pa.Schema") -> Iterator[FilePart]:
-    """All rows of a view in parts; one without rows where there are none."""
-    table = whole_of(tables, schema).table
+def in_order(table: "pa.Table", order: Sequence[str]) -> "pa.Table":
+    """Rows ordered by columns that no two have in common; texts by their bytes. Most tables lie so already."""
+    return table if _is_in_order(table, order) else table.sort_by([(name, "ascending") for name in order])
+
+
+def _is_in_order(table: "pa.Table", order: Sequence[str]) -> bool:
+    import pyarrow.compute as pc
+
+    if not order or table.num_rows < 2:
+        return True
+    columns = [(table[name].slice(0, table.num_rows - 1), table[name].slice(1)) for name in reversed(order)]
+    rises = pc.less(*columns[0])
+    for before, behind in columns[1:]:
+        rises = pc.or_(pc.less(before, behind), pc.and_(pc.equal(before, behind), rises))
+    return bool(pc.all(rises).as_py())
+
+
+def parts_of(tables: Iterable["pa.Table"], schema: "pa.Schema", order: Sequence[str]) -> Iterator[FilePart]:
+    """All rows of a view in parts, ordered; one without rows where there are none."""
+    table = in_order(whole_of(tables, schema).table, order).combine_chunks()
     dated = next((name for name in DATES if name in schema.names), None)
     if dated is None or table.num_rows <= ONE_FILE_ROWS:
         yield from _cut({}, table)
@@ -93,14 +110,19 @@ def _months(column: Any) -> Any:
     return pa.chunked_array([texts.take(encoded.indices)])
 
 
-def ranges_of(tables: Iterable["pa.Table"], schema: "pa.Schema", first: str, before: str | None) -> Iterator[FilePart]:
-    """Levels of subjects from one up to before another, in ranges that leave no gap between them."""
+def ranges_of(
+    tables: Iterable["pa.Table"], schema: "pa.Schema", order: Sequence[str], first: str, before: str | None
+) -> Iterator[FilePart]:
+    """Levels of subjects from one up to before another, in ranges that leave no gap between them.
+
+    Subjects rise from table to table.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     held = schema.empty_table()
     for table in tables:
-        held = pa.concat_tables([held, table])
+        held = pa.concat_tables([held, in_order(table, order)])
         while held.num_rows > RANGE_ROWS:
             end = held["subject"][RANGE_ROWS]
             cut = pc.index(held["subject"], end).as_py()
