@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from docs.view_columns import about
 from domain.events import CATALOGUE
 from domain.languages import LANGUAGES
 from projections.api.openapi import specification
@@ -159,8 +160,8 @@ def _view_columns() -> Iterator[str]:
     for view, _ in view_statements(1, None):
         assert view.removeprefix("v1_") not in INTERNAL
         yield from (f"## {view}", "")
-        rows = [(f"`{name}`", *_type(column)) for name, column in columns_of(view).items()]
-        yield from _table(("column", "type", "may be null"), rows)
+        rows = [(f"`{name}`", *_type(column), about(view, name)) for name, column in columns_of(view).items()]
+        yield from _table(("column", "type", "may be null", "what it is"), rows)
 
 
 def _type(column: Any) -> tuple[str, str]:
