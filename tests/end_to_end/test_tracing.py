@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from tests import ROOT
 from tests.support.brokers import cluster
 from tests.support.making import Event, event, line, paid, write_lines
 from tests.support.running import run
+from tests.support.served import Served, served
 from tests.support.serving import demo_ledger
 from tests.support.spans import OPENTELEMETRY, Collector, collecting
 
@@ -147,26 +147,14 @@ def test_batches_of_topics_are_linked_to_what_their_senders_traced(
 def test_each_request_is_a_span_below_who_asked(collector: Collector, tmp_path: Path) -> None:
     store = str(tmp_path / "ledger.db")
     demo_ledger(store, tmp_path)
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        port = tried.getsockname()[1]
-    serve = [sys.executable, "-m", "cli", "serve", "--store", store, "--port", str(port)]
-    place = {"PYTHONPATH": str(ROOT), "LEVELBOOK_OTEL": "1"}
-    with subprocess.Popen(serve, cwd=tmp_path, env=os.environ | place, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            wait_for(port, process)
-            for _ in range(2):  # the second time it is told out of memory, before any route
-                ask(port, "/v1/subjects/merchant/tea-house/levels", PARENT)
-            ask(port, "/v1/subjects/merchant/tea-house/explanation?event=rev-ring-1")
-            ask(port, "/subjects/merchant/tea-house/why")
-            ask(port, "/v1/subjects/merchant/nobody-knows/levels?nothing=there", "rubbish")
-            ask(port, "/tea-house")
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-            told = process.stderr.read()
-        finally:
-            process.kill()
+    with served(store, environment={"LEVELBOOK_OTEL": "1"}) as service:
+        for _ in range(2):  # the second time it is told out of memory, before any route
+            ask(service, "/v1/subjects/merchant/tea-house/levels", PARENT)
+        ask(service, "/v1/subjects/merchant/tea-house/explanation?event=rev-ring-1")
+        ask(service, "/subjects/merchant/tea-house/why")
+        ask(service, "/v1/subjects/merchant/nobody-knows/levels?nothing=there", "rubbish")
+        ask(service, "/tea-house")
+        told = service.end()
     assert told.count("\n") == 1, told
     of_subject = "GET /v1/subjects/{kind}/{id}/levels"
     below = [span for span in collector.named(of_subject) if span.trace == TRACE]
@@ -185,21 +173,10 @@ def test_each_request_is_a_span_below_who_asked(collector: Collector, tmp_path: 
     shown_nowhere(collector, "tea-house", "rev-ring-1", "nobody-knows", "nothing", str(tmp_path))
 
 
-def wait_for(port: int, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/healthz"):
-                return
-        except OSError:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.05)
-
-
-def ask(port: int, path: str, parent: str | None = None) -> None:
+def ask(service: Served, path: str, parent: str | None = None) -> None:
     headers = {} if parent is None else {"traceparent": parent}
     try:
-        with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers=headers)) as answer:
+        with urlopen(Request(f"{service.url}{path}", headers=headers)) as answer:
             answer.read()
     except HTTPError as problem:
         problem.close()
