@@ -37,6 +37,13 @@ from projections.commands.asking.asked import open_at
 )
 @click.option("--drop", metavar="HASH", help="Remove the build by candidate policies that HASH names.")
 @click.option("--sample", type=click.IntRange(0), default=100, show_default=True, help="Subjects of a kind to replay.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes judge a ledger of many records beside the one that writes.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Which sample. Default: a random one, which the report names.")
 @language_option
 @segments_option
@@ -50,6 +57,7 @@ def rebuild(
     policies: Path | None,
     drop: str | None,
     sample: int,
+    workers: int,
     seed: int | None,
     segments: Path | None,
     store: str,
@@ -87,7 +95,7 @@ def rebuild(
                 made = build_beside(views, given, progress)
             views_text.print_beside(made.candidate, made.counted, made.proof, lang, as_json=as_json)
         else:
-            asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments)
+            asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments, workers)
             with phases("events", phases_in(lang)) as progress:
                 report = building.rebuild(views, asked, progress)
             views_text.print_rebuilt(report, lang, as_json=as_json)

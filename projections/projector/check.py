@@ -14,13 +14,14 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, Table, and_, not_, or_, select
 
 from projections.projector.advance import advance
-from projections.projector.fill import Progress, build_step, fill
+from projections.projector.fill import Progress, fill
 from projections.projector.many import FEW_AT_ONCE
 from projections.projector.rebuild import new_build
 from projections.views.belonging import check_belongs
 from projections.views.database import CHECKING, Build, Views, scratch_views
 from projections.views.definitions import views_differ
 from projections.views.indexes import indexes_differ
+from projections.views.step import build_step
 from projections.views.tables import TABLE_NAMES
 from replay.errors import NotExaminedError
 

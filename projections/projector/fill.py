@@ -6,25 +6,23 @@ in bulk: merchants and creators in parts of what is sealed and what follows it, 
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING, Any, Final
 
 from projections.projector.units import Units
 from projections.schemes.registry import kinds_in_bulk
 from projections.views.database import Build, Views
-from projections.views.step import Step
+from projections.views.step import Step, build_step
 from replay.errors import NotSealedError
 from replay.extras import FAST, need
 from replay.history.browse import list_subjects
-from replay.history.timeline import Moment
 from replay.schemes.registry import kinds
 from replay.tracing import span
 
 if TYPE_CHECKING:
-    from projections.projector.bulk_source import BulkReader
+    from projections.projector.bulk import BulkReader, Judges, Ready
     from replay.columnar.encoding import Unread
 
 FILLING: Final = "filling"
@@ -40,37 +38,52 @@ OTHERS: Final = "others"
 Progress = Callable[[str, int, int], None]
 """Told a phase, how much is done, and of how much."""
 Cursor = dict[str, Any]
-"""Which schemes are filled, or all; the stage; behind what in the stage; and whether in bulk."""
+"""Which schemes are filled, or all; the stage; behind what in the stage, or which parts are left in it; and whether in
+bulk."""
 
 
 def first_cursor(schemes: Sequence[str], *, in_bulk: bool) -> Cursor:
     return {"schemes": schemes, "stage": KEPT, "after": "", "bulk": in_bulk}
 
 
-def fill(views: Views, number: int, progress: Progress = lambda *_: None, segments: Path | None = None) -> None:
-    """Fill what is not filled yet of a build."""
+def fill(
+    views: Views,
+    number: int,
+    progress: Progress = lambda *_: None,
+    segments: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """Fill what is not filled yet of a build, by this process, or where more `workers` judge with these beside it."""
     reader: BulkReader | None = None
-    while True:
-        with views.reading() as connection:
-            build = views.build(connection, number)
-        if build.phase != FILLING:
-            return
-        progress(FILLING, build.done, build.total)
-        cursor: Cursor = json.loads(build.parts)
-        with span("rebuild part", {"levelbook.stage": cursor["stage"]}) as tell:
-            ready = Ready()
-            if cursor["bulk"] and cursor["stage"] in (KEPT, BUCKETS):
-                reader = reader or _reader(views, build, segments)
-                with views.reading() as connection:
-                    ready = _made_ready(build_step(views, connection, build), reader, cursor)
-            tell({"levelbook.events": _move_on(views, build, cursor, ready)})
+    judges: Judges | None = None
+    with ExitStack() as held:
+        while True:
+            with views.reading() as connection:
+                build = views.build(connection, number)
+            if build.phase != FILLING:
+                return
+            progress(FILLING, build.done, build.total)
+            cursor: Cursor = json.loads(build.parts)
+            with span("rebuild part", {"levelbook.stage": cursor["stage"]}) as tell:
+                unread: Sequence[Unread] = ()
+                ready: Ready | None = None
+                if cursor["bulk"] and cursor["stage"] in (KEPT, BUCKETS):
+                    reader = reader or _reader(views, build, segments)
+                    if cursor["stage"] == KEPT:
+                        unread = _unread(reader, cursor)
+                    else:
+                        judges = judges or held.enter_context(_judging(views, number, reader, cursor, workers))
+                        with views.reading() as connection:
+                            ready = judges(build_step(views, connection, build), _left(cursor))
+                tell({"levelbook.events": _move_on(views, build, cursor, ready, unread)})
 
 
-def _move_on(views: Views, build: Build, cursor: Cursor, ready: "Ready") -> int:
+def _move_on(views: Views, build: Build, cursor: Cursor, ready: "Ready | None", unread: "Sequence[Unread]") -> int:
     """Fill the part that a cursor stands at, and note where the next one begins: how many events it rests on."""
     with views.moving() as connection:
-        done, after = _fill_part(build_step(views, connection, build), cursor, ready)
-        cursor |= _cursor_after(cursor, after)
+        step = build_step(views, connection, build)
+        done, further = _fill_part(step, cursor, unread) if ready is None else _write(step, cursor, ready)
+        cursor |= _next_stage(cursor) if further is None else further
         phase = CATCHING_UP if cursor["stage"] is None else FILLING
         views.note(
             connection,
@@ -83,17 +96,8 @@ def _move_on(views: Views, build: Build, cursor: Cursor, ready: "Ready") -> int:
     return done
 
 
-def build_step(views: Views, connection: Connection, build: Build) -> Step:
-    """A step that moves a build nowhere, for work at its moment."""
-    moment = Moment(build.as_of, 0, build.position)
-    choice = views.choice(connection, build)
-    return Step(views.store, connection, views.tables(build.build), moment, moment, choice=choice)
-
-
-def _cursor_after(cursor: Cursor, after: str | None) -> Cursor:
-    """Where to go on: further in the stage, or at the beginning of the next; no stage at the end."""
-    if after is not None:
-        return {"after": after}
+def _next_stage(cursor: Cursor) -> Cursor:
+    """The beginning of the next stage; no stage at the end."""
     stages = _stages(in_bulk=cursor["bulk"])
     following = stages.index(cursor["stage"]) + 1
     return {"stage": stages[following] if following < len(stages) else None, "after": ""}
@@ -117,58 +121,74 @@ def _kinds_singly() -> list[str]:
 # --- in bulk ----------------------------------------------------------------------------------------------------------
 
 
-class Ready(NamedTuple):
-    """What was worked out before the transaction of a part, which then only writes."""
-
-    unread: "Sequence[Unread]" = ()
-    """Records that cannot be read."""
-    rows: "Sequence[tuple[str, dict[str, list[Any]]]]" = ()
-    """By table, its columns by name."""
-    records: int = 0
-    """How many records the rows rest on."""
-    following: str | None = None
-    """Where the next part begins."""
-
-
 def _reader(views: Views, build: Build, segments: Path | None) -> "BulkReader":
     need(FAST, "going on with a rebuild that was begun over columns ('levelbook rebuild --abort' removes it)")
-    from projections.projector.bulk_source import BulkReader
+    from projections.projector.bulk import BulkReader
 
     return BulkReader(views.store, build.position, build.as_of, segments)
 
 
-def _made_ready(step: Step, reader: "BulkReader", cursor: Cursor) -> Ready:
-    """The part that a cursor stands at.
+def _unread(reader: "BulkReader", cursor: Cursor) -> "Sequence[Unread]":
+    """The records that cannot be read.
 
-    Where so many records must be sealed first and one of them cannot be read, the cursor turns to plain filling.
+    Where so many must be sealed first and one of them cannot be read, the cursor turns to plain filling.
     """
-    from projections.projector.bulk import rows_of_part
+    try:
+        return reader.unread()
+    except NotSealedError:
+        cursor["bulk"] = False
+        return ()
 
-    if cursor["stage"] == KEPT:
-        try:
-            return Ready(unread=reader.unread())
-        except NotSealedError:
-            cursor["bulk"] = False
-            return Ready()
-    columns, following = reader.part(cursor["after"])
-    rows = rows_of_part(step, columns, reader.slots, cursor["schemes"])
-    return Ready((), rows, len(columns.at), following)
+
+def _judging(
+    views: Views, number: int, reader: "BulkReader", cursor: Cursor, workers: int
+) -> "AbstractContextManager[Judges]":
+    """What judges the parts that are left of a build: this process, or some beside it."""
+    from projections.projector.bulk import made_ready
+    from projections.projector.workers import beside
+
+    def here(step: Step, begins: Sequence[str]) -> "Ready":
+        return made_ready(step, reader, reader.slots, cursor["schemes"], begins[0])
+
+    return nullcontext(here) if workers == 1 else beside(views, number, reader, cursor["schemes"], workers, here)
+
+
+def _left(cursor: Cursor) -> list[str]:
+    """Where the next part begins of each bucket that is not filled yet."""
+    from replay.columnar.ledger_columns import BEGINS
+
+    left: list[str] | None = cursor.get("left")
+    if left is not None:
+        return left
+    # A build begun by an earlier program has filled all before one place.
+    after: str = cursor["after"]
+    return [after, *BEGINS[int(after.partition("/")[0]) + 1 :]] if after else BEGINS
+
+
+def _write(step: Step, cursor: Cursor, ready: "Ready") -> tuple[int, Cursor | None]:
+    """Write a part that was made ready: how many events it rests on, and which parts are left; None at the end."""
+    from projections.schemes.shared.bulk_rows import insert_rows
+
+    for table, rows in ready.rows:
+        insert_rows(step.connection, step.tables[table], rows)
+    following = [] if ready.following is None else [ready.following]
+    left = _left(cursor)
+    place = left.index(ready.begin)
+    left = [*left[:place], *following, *left[place + 1 :]]
+    return ready.records, {"left": left} if left else None
 
 
 # --- a part -----------------------------------------------------------------------------------------------------------
 
 
-def _fill_part(step: Step, cursor: Cursor, ready: Ready) -> tuple[int, str | None]:
-    """Fill the part behind a cursor: how many events it rests on, and the cursor after it; None at the stage's end."""
+def _fill_part(step: Step, cursor: Cursor, unread: "Sequence[Unread]") -> tuple[int, Cursor | None]:
+    """Fill the part behind a cursor: how many events it rests on, and the place after it; None at the stage's end."""
     stage, after, schemes = cursor["stage"], cursor["after"], cursor["schemes"]
+    if stage == KEPT and not cursor["bulk"]:
+        return 0, _keep_part(step, after, schemes)
     if stage == KEPT:
-        return 0, _keep_in_bulk(step, schemes, ready.unread) if cursor["bulk"] else _keep_part(step, after, schemes)
-    if stage == BUCKETS:
-        from projections.schemes.shared.bulk_rows import insert_rows
-
-        for table, rows in ready.rows:
-            insert_rows(step.connection, step.tables[table], rows)
-        return ready.records, ready.following
+        _keep_in_bulk(step, schemes, unread)
+        return 0, None
     units = Units(step)
     if stage == BOARDS:
         units.fill_across()
@@ -183,20 +203,21 @@ def _fill_part(step: Step, cursor: Cursor, ready: Ready) -> tuple[int, str | Non
     )
     for item in some:
         units.fill(item["subject"], schemes)
-    return sum(item["events"] for item in some), some[-1]["subject"] if len(some) == SUBJECTS_AT_ONCE else None
+    further = {"after": some[-1]["subject"]} if len(some) == SUBJECTS_AT_ONCE else None
+    return sum(item["events"] for item in some), further
 
 
-def _keep_part(step: Step, after: str, schemes: Sequence[str]) -> str | None:
-    """Keep the rare events behind a cursor."""
+def _keep_part(step: Step, after: str, schemes: Sequence[str]) -> Cursor | None:
+    """Keep the rare events behind a place."""
     if schemes:
         return None  # taken over from the live build
     first = int(after or 0)
     last = min(first + RECORDS_AT_ONCE, step.after.position)
     Units(step).keep(first, last)
-    return None if last == step.after.position else str(last)
+    return None if last == step.after.position else {"after": str(last)}
 
 
-def _keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]") -> str | None:
+def _keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]") -> None:
     """Set aside whose records cannot be read, and keep the rare events of kinds not filled in bulk."""
     units = Units(step)
     for record in unread:
@@ -207,4 +228,3 @@ def _keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]"
                 units.keep_subject(item["subject"])
         units.keep_decisions(kinds_in_bulk())
         units.keep_announced(kinds_in_bulk())
-    return None

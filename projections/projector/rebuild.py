@@ -17,13 +17,13 @@ from sqlalchemy import Connection, insert, select
 from domain.version import PROGRAM_VERSION
 from projections.projector.advance import advance
 from projections.projector.compare import LevelDifference, differences
-from projections.projector.fill import CATCHING_UP, FILLING, Progress, build_step, fill, first_cursor
+from projections.projector.fill import CATCHING_UP, FILLING, Progress, fill, first_cursor
 from projections.projector.prove import SAMPLE, Proof, prove
 from projections.projector.units import Units
 from projections.schemes.registry import check_views_whole, view_of
 from projections.views.belonging import check_belongs, problems_of
 from projections.views.database import BUILDING, FORMER, LIVE, READY, Build, Views
-from projections.views.step import Step
+from projections.views.step import Step, build_step
 from projections.views.tables import TABLE_NAMES
 from replay.columnar.size import can_compile
 from replay.decisions.adopt import adopt_used_by_views
@@ -54,6 +54,8 @@ class Asked(NamedTuple):
     """Which ones: chosen at random where left out."""
     segments: Path | None = None
     """Where the sealed segments lie; beside a SQLite ledger where left out."""
+    workers: int = 1
+    """How many processes judge many records beside the one that writes; 1: that one alone."""
 
 
 class Report(NamedTuple):
@@ -83,7 +85,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
         build, resumed = _begin(views, asked)
         if not asked.dry_run:
             adopt_used_by_views(views.store, views.store.now())
-        fill(views, build, progress, asked.segments)
+        fill(views, build, progress, asked.segments, asked.workers)
         _catch_up(views, build, progress)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
         proof = prove_build(views, build, asked.sample, seed, progress)

@@ -27,6 +27,7 @@ from domain.events import (
 )
 from domain.policy import Policy
 from projections.views.changes import LevelWatch, Unit, units_of
+from projections.views.database import Build, Views
 from projections.views.readahead import Windows
 from projections.views.tables import Tables
 from replay.columnar.columns import WHATS
@@ -389,3 +390,10 @@ def calendar_rewrite(subject: str, scheme: str, instants: Iterable[int]) -> Rewr
     next_at = min(instants, default=None)
     rows = [] if next_at is None else [{"subject": subject, "scheme": scheme, "next_at": next_at}]
     return Rewrite("calendar", {"subject": subject, "scheme": scheme}, rows)
+
+
+def build_step(views: Views, connection: Connection, build: Build) -> Step:
+    """A step that moves a build nowhere, for work at its moment."""
+    moment = Moment(build.as_of, 0, build.position)
+    choice = views.choice(connection, build)
+    return Step(views.store, connection, views.tables(build.build), moment, moment, choice=choice)

@@ -14,6 +14,8 @@ from replay.columnar.segments import BUCKETS
 from replay.errors import UsageError
 from replay.store.base import Store
 
+BEGINS: Final = [f"{bucket}/0" for bucket in range(BUCKETS)]
+"""Where the first part of each bucket begins."""
 TAIL_RECORDS_MAX: Final = 4_000_000
 """A longer stretch behind the sealed records is sealed first: it would not fit into memory."""
 
@@ -23,7 +25,7 @@ class BulkPart(NamedTuple):
 
     columns: Columns
     following: str | None
-    """Where the next part begins; None behind the last one."""
+    """Where the next part of the same bucket begins; None behind its last one."""
 
 
 class LedgerColumns:
@@ -32,14 +34,14 @@ class LedgerColumns:
     def __init__(self, store: Store, position: int, named: Path | None = None) -> None:
         self.store = store
         self._position = position
-        self._named = named
+        self.named = named
         self._parts: Iterator[BulkPart] = iter(())
         self._reached: str | None = None
         """Where the next one of these begins."""
 
     @cached_property
     def _archive(self) -> Archive:
-        store, folder = self.store, self._named or self.store.segments_path()
+        store, folder = self.store, self.named or self.store.segments_path()
         archive = open_archive(store, folder)
         if self._position - archive.position > TAIL_RECORDS_MAX:
             if folder is None:
@@ -77,14 +79,21 @@ class LedgerColumns:
         return part
 
     def parts(self, begin: str) -> Iterator[BulkPart]:
-        """The parts from one on: where it begins, as the part before it says, or nothing for the first."""
-        bucket, first = map(int, begin.split("/")) if begin else (0, 0)
-        while bucket < BUCKETS:
-            for part in self._archive.parts(bucket, self._tail, first=first, rows=PART_ROWS):
-                place = (bucket, part.end) if part.end is not None else (bucket + 1, 0)
-                following = f"{place[0]}/{place[1]}" if place[0] < BUCKETS else None
-                yield BulkPart(part.columns, following)
-            bucket, first = bucket + 1, 0
+        """The parts of one bucket from one on: one of BEGINS, or where it begins as the part before it says."""
+        bucket, first = map(int, begin.split("/"))
+        for part in self._archive.parts(bucket, self._tail, first=first, rows=PART_ROWS):
+            yield BulkPart(part.columns, None if part.end is None else f"{bucket}/{part.end}")
+
+    def tail_of(self, begin: str) -> Tail:
+        """What is not sealed of the bucket that a part is of: with it, another process need not read it."""
+        bucket = int(begin.partition("/")[0])
+        parts = self._tail.parts
+        return Tail(self._position, {bucket: parts[bucket]} if bucket in parts else {}, [])
+
+    def with_tail(self, tail: Tail) -> None:
+        """Take this for what is not sealed."""
+        self._tail = tail
+        self._reached = None
 
     def parts_of(self, bucket: int) -> Iterator[Columns]:
         """The parts of one bucket: threads may read different buckets side by side once `unread` was asked."""

@@ -102,10 +102,12 @@ def assert_same_rows(views: Views) -> None:
         assert found[name] == rows, name
 
 
-def filled(views: Views, number: int, role: str, as_of: int = END, progress: Any = lambda *_: None) -> Build:
-    """A build filled at the ledger's head and an instant."""
+def filled(
+    views: Views, number: int, role: str, as_of: int = END, progress: Any = lambda *_: None, **how: Any
+) -> Build:
+    """A build filled at the ledger's head and an instant; `how` is what else `fill` takes."""
     with views.moving() as connection:
         build = new_build(views, connection, number, role)._replace(as_of=as_of)
         views.add_build(connection, build)
-    fill(views, number, progress)
+    fill(views, number, progress, **how)
     return build

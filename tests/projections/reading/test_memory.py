@@ -26,7 +26,7 @@ from projections.views.database import Views, open_views
 from replay.errors import StoreError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
-from tests.conftest import SOAK
+from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events
 from tests.support.serving import serving
 from tests.support.views import empty_live
@@ -227,7 +227,7 @@ def going_on(views: Views, folder: Path, seed: int) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
 def test_what_is_remembered_is_what_is_read(
     seed: int, store: Store, tmp_path: Path, readings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 
 from cli import main
 from domain.limits import DAY_MICROS, HOUR_MICROS
-from projections.projector import bulk_source as bulk_reader
+from projections.projector import bulk as bulk_reader
 from projections.projector import rebuild as building
 from projections.projector.advance import advance, retry
 from projections.projector.compare import DEFECT
@@ -441,7 +441,8 @@ def test_small_parts_hold_the_same_rows_and_a_killed_rebuild_goes_on_behind_any_
         build = filled(views, 1, LIVE)
         monkeypatch.setattr(building, "RECORDS_BEFORE_BULK", 0)
         monkeypatch.setattr(ledger_columns, "PART_ROWS", 1)
-        parts = list(bulk_reader.BulkReader(store, build.position, build.as_of, None).parts(""))
+        reader = bulk_reader.BulkReader(store, build.position, build.as_of, None)
+        parts = [part for begin in ledger_columns.BEGINS for part in reader.parts(begin)]
         assert len(parts) > segments.BUCKETS and parts[-1].following is None
         told = 0
 
