@@ -20,7 +20,7 @@ from projections.commands.asking.options import (
     traced,
 )
 from projections.commands.mapping.options import map_option
-from projections.configuration.settings import language_option
+from projections.configuration.settings import kafka_options, language_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,16 +35,7 @@ if TYPE_CHECKING:
 
 @command("consume", "levelbook consume --servers kafka-1:9092,kafka-2:9092 --topic orders")
 @click.option("--topic", "topics", multiple=True, required=True, metavar="TOPIC", help="Which topic; may be repeated.")
-@click.option("--servers", required=True, metavar="HOST:PORT,…", help="Where brokers are asked for the others.")
-@click.option(
-    "--group", metavar="NAME", help="Whose offsets count: one group a ledger. Default: levelbook-<id of the ledger>."
-)
-@click.option(
-    "--properties",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="How to connect, NAME=VALUE a line, as librdkafka names it: security.protocol, sasl.username.",
-)
+@kafka_options
 @map_option
 @click.option(
     "--outbox", metavar="SOURCE", help="Read rows of an outbox, as Debezium sends them; SOURCE is their source."
@@ -96,9 +87,9 @@ class ToConsume(NamedTuple):
     """What was asked of `consume`: an option each, by its name."""
 
     topics: tuple[str, ...]
-    servers: str
-    group: str | None
-    properties: Path | None
+    kafka_servers: str | None
+    kafka_group: str | None
+    kafka_properties: Path | None
     mapping: Path | None
     outbox: str | None
     dead_letter_file: Path | None
@@ -126,14 +117,20 @@ def _consumed(what: ToConsume) -> "tuple[Consumed, BaseException | None]":
     from replay.consuming.cluster import Cluster, client, read_properties
     from replay.consuming.consume import Consumption
     from replay.consuming.topics import Subscription, TopicReader
+    from replay.errors import UsageError
     from replay.intake.targets import target_at
     from replay.parsing.envelope import Undocumented
 
     client()
     reading = _reading(what)
-    cluster = Cluster(what.servers, read_properties(what.properties))
+    if what.kafka_servers is None:
+        raise UsageError(
+            "nobody says where brokers are; give --servers HOST:PORT,…, or set LEVELBOOK_KAFKA_SERVERS or"
+            " kafka.servers in levelbook.toml"
+        )
+    cluster = Cluster(what.kafka_servers, read_properties(what.kafka_properties))
     watch = ConsumeWatch(what.lang, acknowledge=what.acknowledge, answers_json=what.as_json)
-    group = what.group or _group_of(what.store)
+    group = what.kafka_group or _group_of(what.store)
     with (
         stopping() as stopped,
         target_at(what.store, watch.made, dry_run=False, existing=what.existing) as target,

@@ -11,7 +11,7 @@ import click
 from projections.commands.asking.asked import open_at
 from projections.commands.asking.completing import complete_scheme
 from projections.commands.asking.options import EXIT_NOT_ALL, command, group, stopping, store_options
-from projections.configuration.settings import language_option
+from projections.configuration.settings import deliver_options, language_option
 
 if TYPE_CHECKING:
     from projections.delivering.couriers import Happened
@@ -48,7 +48,12 @@ def deliver() -> None:
 @click.option(
     "--ca-file", type=FILE, metavar="FILE", help="PEM: the authority of its certificate, in place of the machine's."
 )
-@click.option("--kafka-config", type=FILE, metavar="FILE", help="Of a topic: properties of librdkafka, name=value.")
+@click.option(
+    "--properties",
+    type=FILE,
+    metavar="FILE",
+    help="Of a topic: how to connect, NAME=VALUE a line, as librdkafka names it.",
+)
 @language_option
 @store_options
 def add(
@@ -59,7 +64,7 @@ def add(
     allow_private: bool,
     allow_http: bool,
     ca_file: Path | None,
-    kafka_config: Path | None,
+    properties: Path | None,
     store: str,
     format_: str,
     lang: str,
@@ -85,7 +90,7 @@ def add(
             allow_private=allow_private,
             allow_http=allow_http,
             ca_file=None if ca_file is None else str(ca_file.absolute()),
-            kafka_config=None if kafka_config is None else str(kafka_config.absolute()),
+            properties=None if properties is None else str(properties.absolute()),
             made_at=opened.now(),
         )
         if made.kind == KAFKA:
@@ -214,13 +219,7 @@ def test(endpoint: str, store: str, format_: str, lang: str) -> None:
 
 @command("run", "levelbook deliver run --once", of=deliver)
 @click.option("--once", is_flag=True, help="Stop when each endpoint has had its turn. Default: stay up until stopped.")
-@click.option(
-    "--give-up-days",
-    type=click.IntRange(1, 365),
-    default=5,
-    show_default=True,
-    help="An endpoint that failed for so long is disabled.",
-)
+@deliver_options
 @language_option
 @store_options
 def run(once: bool, give_up_days: int, store: str, format_: str, lang: str) -> None:

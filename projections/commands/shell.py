@@ -7,6 +7,8 @@ import click
 from projections.commands.asking.options import COMPLETE_VARIABLE, command, store_options
 from projections.configuration.settings import (
     candidates_option,
+    deliver_options,
+    kafka_options,
     language_option,
     otel_option,
     segments_option,
@@ -26,6 +28,8 @@ def completion(context: click.Context, /, shell: str) -> None:
 
 @command("config", "levelbook config --format json")
 @service_options
+@kafka_options
+@deliver_options
 @language_option
 @otel_option
 @segments_option
@@ -35,7 +39,8 @@ def completion(context: click.Context, /, shell: str) -> None:
 def config(context: click.Context, /, format_: str, **_: Any) -> None:
     """Show each setting, its value and what set it: a flag, a variable, which file, or nothing (the default).
 
-    The flags of 'serve' and the others are taken to see what would count. Passwords are masked.
+    The flags of 'serve', 'consume', 'deliver run' and the others are taken, to see what would count. Passwords are
+    masked.
     """
     from projections.configuration.defaults import Configured
     from projections.text.configuration import print_configuration

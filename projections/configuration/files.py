@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from projections.configuration.settings import DEFAULT_STORE, SERVICE, Setting, settings
+from projections.configuration.settings import DEFAULT_STORE, SERVICE, TABLES, Setting, settings
 from replay.errors import UsageError
 from replay.store.location import holds_password, is_postgres, masked, refuse_unknown_scheme
 
@@ -136,8 +136,8 @@ def _read(path: Path, place: str) -> SettingsFile:
 
 def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in tables.items():
-        if name == SERVICE and isinstance(value, dict):
-            yield from ((f"{SERVICE}.{inner}", found) for inner, found in value.items())
+        if name in TABLES and isinstance(value, dict):
+            yield from ((f"{name}.{inner}", found) for inner, found in value.items())
         else:
             yield name, value
 

@@ -1,6 +1,7 @@
 """The settings: each is an option, a variable and a key of `levelbook.toml`, described once.
 
-A key is named as its option is, but for `language` (`--lang`); those of the service stand in the table `service`.
+A key is named as its option is, but for `language` (`--lang`); what only one work takes stands in a table of its own:
+`service`, `kafka`, `deliver`.
 """
 
 import math
@@ -18,6 +19,10 @@ from domain.languages import LANGUAGES
 DEFAULT_STORE: Final = "levelbook.db"
 CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
 SERVICE: Final = "service"
+KAFKA: Final = "kafka"
+DELIVER: Final = "deliver"
+TABLES: Final = (SERVICE, KAFKA, DELIVER)
+"""The tables of a file."""
 SECONDS_MAX: Final = 3_600
 """The longest that anybody on a connection is waited for."""
 LAG_SECONDS_MAX: Final = 31_536_000
@@ -186,6 +191,44 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda made, option: option(made), reversed(_SERVICE_OPTIONS), command)
 
 
+def _kafka(flag: str, **described: Any) -> Decorator:
+    name = f"{KAFKA}_{flag.removeprefix('--')}"
+    return click.option(flag, name, envvar=f"LEVELBOOK_{name.upper()}", show_envvar=True, **described)
+
+
+_KAFKA_OPTIONS: Final = (
+    _kafka("--servers", metavar="HOST:PORT,…", help="Where brokers are asked for the others."),
+    _kafka(
+        "--group",
+        metavar="NAME",
+        help="Whose offsets count: one group a ledger. Default: levelbook-<id of the ledger>.",
+    ),
+    _kafka(
+        "--properties",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="How to connect, NAME=VALUE a line, as librdkafka names it: security.protocol, sasl.username.",
+    ),
+)
+
+
+def kafka_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """From where topics are consumed."""
+    return reduce(lambda made, option: option(made), reversed(_KAFKA_OPTIONS), command)
+
+
+deliver_options: Final = click.option(
+    "--give-up-days",
+    type=click.IntRange(1, 365),
+    default=5,
+    envvar="LEVELBOOK_DELIVER_GIVE_UP_DAYS",
+    show_default=True,
+    show_envvar=True,
+    help="An endpoint that failed for so long is disabled.",
+)
+"""How changes are delivered."""
+
+
 class Setting(NamedTuple):
     """One thing that can be set."""
 
@@ -208,6 +251,8 @@ def settings() -> dict[str, Setting]:
     @language_option
     @otel_option
     @service_options
+    @kafka_options
+    @deliver_options
     def whole(**_: Any) -> None:
         """Bears every option that sets something."""
 
@@ -219,5 +264,8 @@ def settings() -> dict[str, Setting]:
 
 
 def _key(option: click.Option) -> str:
+    name = str(option.name)
     general = {"store": "store", "segments": "segments", "candidates": "candidates", "lang": "language", "otel": "otel"}
-    return general.get(str(option.name)) or f"{SERVICE}.{option.name}"
+    if name.startswith(f"{KAFKA}_"):
+        return f"{KAFKA}.{name.removeprefix(f'{KAFKA}_')}"
+    return general.get(name) or f"{DELIVER if name == 'give_up_days' else SERVICE}.{name}"

@@ -32,7 +32,7 @@ class Endpoint(NamedTuple):
     allow_http: bool
     ca_file: str | None
     """Authorities that its certificate may be of, in place of those that the machine trusts."""
-    kafka_config: str | None
+    properties: str | None
     """A file of librdkafka's properties."""
     made_at: int
 
@@ -107,7 +107,7 @@ def new_endpoint(
     allow_private: bool,
     allow_http: bool,
     ca_file: str | None,
-    kafka_config: str | None,
+    properties: str | None,
     made_at: int,
 ) -> Endpoint:
     """An endpoint of a URL. Raises UsageError for one that nothing can be sent to, or that is not allowed."""
@@ -117,7 +117,7 @@ def new_endpoint(
             f"the URL of an endpoint is of 1 to {URL_CHARS_MAX} ASCII characters without blanks; this one is not:"
             " write other letters as a URL has them (%E5%BA%97, xn--…)"
         )
-    made = Endpoint(new_id(), kind, url, schemes, allow_private, allow_http, ca_file, kafka_config, made_at)
+    made = Endpoint(new_id(), kind, url, schemes, allow_private, allow_http, ca_file, properties, made_at)
     if kind == KAFKA:
         _check_topic(made)
     else:
@@ -155,7 +155,7 @@ def topic_target(url: str) -> TopicTarget:
     if not all(_is_broker(broker) for broker in brokers.split(",")) or not _TOPIC.fullmatch(topic):
         raise UsageError(
             "the URL of a topic has another form: give kafka://broker:9092/topic, several brokers with a comma between"
-            " them; what else Kafka needs stands in the file of --kafka-config"
+            " them; what else Kafka needs stands in the file of --properties"
         )
     return TopicTarget(brokers, topic)
 
@@ -170,8 +170,8 @@ def _named(parts: SplitResult) -> str:
 
 def _check_webhook(made: Endpoint) -> None:
     target = http_target(made.url)
-    if made.kafka_config is not None:
-        raise UsageError("--kafka-config is of topics; leave it out for a webhook")
+    if made.properties is not None:
+        raise UsageError("--properties is of topics; leave it out for a webhook")
     if not target.is_https and not made.allow_http:
         raise UsageError(
             "a webhook by http:// is read and altered by whoever is between; give https://, or --allow-http where"
@@ -200,5 +200,5 @@ def _check_topic(made: Endpoint) -> None:
     if made.ca_file is not None or made.allow_http or made.allow_private:
         raise UsageError(
             "--ca-file, --allow-http and --allow-private are of webhooks; what a topic needs stands in the file of"
-            " --kafka-config"
+            " --properties"
         )

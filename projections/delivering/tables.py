@@ -35,7 +35,7 @@ def delivery_tables(schema: str | None) -> DeliveryTables:
         Column("allow_private", Integer, nullable=False),
         Column("allow_http", Integer, nullable=False),
         Column("ca_file", TEXT),
-        Column("kafka_config", TEXT),
+        Column("properties", TEXT),
         Column("made_at", BIG, nullable=False),
     )
     progress = Table(

@@ -35,7 +35,7 @@ def check_topic(endpoint: Endpoint) -> None:
         sender.open()
     except (kafka.KafkaException, TypeError, ValueError) as error:
         raise UsageError(
-            f"the properties in {endpoint.kafka_config} are not taken by Kafka's library: {_said(error)}; correct them"
+            f"the properties in {endpoint.properties} are not taken by Kafka's library: {_said(error)}; correct them"
             " (callbacks have no place there)"
         ) from None
     finally:
@@ -49,7 +49,7 @@ class TopicSender:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._target = topic_target(endpoint.url)
-        self._config = {} if endpoint.kafka_config is None else properties_in(Path(endpoint.kafka_config))
+        self._config = {} if endpoint.properties is None else properties_in(Path(endpoint.properties))
         self._producer: Any = None
 
     def send(self, messages: Sequence[Message], secrets: Sequence[str], now: int) -> Sent:

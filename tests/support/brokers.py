@@ -96,10 +96,11 @@ class Brokers:
         assert found
 
     def messages(self, topic: str, count: int) -> list[Any]:
-        """The first messages of partition 0."""
+        """So many messages of all partitions, those of each in their order."""
         consumer = self._consumer("reader")
         try:
-            consumer.assign([TopicPartition(topic, 0, confluent_kafka.OFFSET_BEGINNING)])
+            partitions = consumer.list_topics(topic, timeout=_WAIT_SECONDS).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, n, confluent_kafka.OFFSET_BEGINNING) for n in partitions])
             found: list[Any] = []
             while len(found) < count:
                 got: Sequence[Any] = consumer.consume(count - len(found), _WAIT_SECONDS)

@@ -35,7 +35,7 @@ class Round:
             allow_private=True,
             allow_http=True,
             ca_file=None,
-            kafka_config=None,
+            properties=None,
             made_at=BEGIN + len(self.deliveries.all()),
         )
         return self.keep(made, **progress)

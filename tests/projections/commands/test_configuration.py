@@ -130,14 +130,18 @@ def test_every_setting_can_stand_in_a_file_and_reaches_the_command(usual: Path, 
     (tmp_path / "there").touch()
     wanted = {key: another(setting, tmp_path) for key, setting in settings().items()}
     general = [f"{key} = {toml(value)}" for key, value in wanted.items() if "." not in key]
-    service = [f"{key.partition('.')[2]} = {toml(value)}" for key, value in wanted.items() if "." in key]
-    written(usual, "\n".join([*general, "[service]", *service]))
+    tables = [f"{key} = {toml(value)}" for key, value in wanted.items() if "." in key]
+    written(usual, "\n".join([*general, *tables]))
     found = in_force()
     assert {key: row[:2] for key, row in found.items()} == {key: (value, "file") for key, value in wanted.items()}
     assert os.environ.pop(CACHE_VARIABLE) == wanted["cache"], "who compiles reads the variable"
-    context = COMMANDS["serve"].make_context("serve", [])
-    os.environ.pop(CACHE_VARIABLE)
-    served = {key: context.params[key.partition(".")[2]] for key in wanted if "." in key}
+    served: dict[str, Any] = {}
+    for name, table in (("serve", "service"), ("consume", "kafka"), ("deliver run", "deliver")):
+        context = COMMANDS[name].make_context(name, ["--topic", "orders"] if name == "consume" else [])
+        os.environ.pop(CACHE_VARIABLE)
+        own = {key: settings()[key].option for key in wanted if key.startswith(f"{table}.")}
+        served |= {key: context.params[str(option.name)] for key, option in own.items() if option is not None}
+    assert served.keys() == {key for key in wanted if "." in key}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in served.items()}
     assert {key: str(value) for key, value in plain.items()} == {key: str(wanted[key]) for key in plain}
     told = run("serve", "--help")
@@ -172,6 +176,8 @@ def test_what_is_not_of_its_type_is_refused_by_file_and_key(key: str, usual: Pat
         ("store = 'mysql://host'", "  store: the store 'mysql:…' is neither a path nor a postgresql:// URL"),
         ('store = "a\\u0000b"', "  store: holds characters that are not printed; give a name without them"),
         ("service = 3", "  service: sets nothing; "),
+        ("[kafka]\nserver = 'k:9092'", "  kafka.server: sets nothing; is kafka.servers meant?"),
+        ("[deliver]\ngive_up_days = 0", "  deliver.give_up_days: 0 is not in the range 1<=x<=365."),
         ('"a\\n" = 3', "  'a\\n': sets nothing; "),
     ],
 )
@@ -211,6 +217,14 @@ def test_a_value_that_only_its_command_can_judge_is_told_with_its_file(usual: Pa
     run("status", status=2)
     told = " ".join(run("serve", status=2).split())
     assert f"does not exist. It stands in {usual}, as service.tls_key." in told
+
+
+def test_where_brokers_are_is_set_once_for_all_or_asked_for(usual: Path) -> None:
+    told = run("consume", "--topic", "orders", status=2)
+    assert "nobody says where brokers are; give --servers HOST:PORT,…, or set LEVELBOOK_KAFKA_SERVERS or kafka" in told
+    written(usual, "[kafka]\nservers = 'kafka:9092'\n")
+    told = run("consume", "--topic", "orders", status=2)  # goes on, and asks after which ledger the group is called
+    assert "nobody says" not in told and "after whose id the group is called" in told
 
 
 def test_help_reads_no_file(usual: Path) -> None:
@@ -282,7 +296,7 @@ def test_a_number_out_of_bounds_is_refused_by_name_wherever_it_is_set(
                 set_to.setenv(option.envvar, value)
                 assert f"Invalid value for '{option.opts[0]}'" in run("config", status=2), value
     for value in ("nan", "inf", "-inf", "0", "-1", "9" * 30, "''"):
-        written(usual, f"[service]\n{key.removeprefix('service.')} = {value}\n")
+        written(usual, f"{key} = {value}\n")
         assert f"  {key}: " in run("config", status=2), value
 
 

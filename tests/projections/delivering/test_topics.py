@@ -19,8 +19,8 @@ from projections.http.settings import Settings
 from projections.views.database import Views
 from replay.errors import UsageError
 from replay.store.base import Store
+from tests.support.brokers import Brokers, cluster
 from tests.support.delivering import Round, rounds
-from tests.support.kafka import Cluster, cluster
 from tests.support.receiving import receiving
 from tests.support.serving import serving, shown_levels
 from tests.support.views import going_on
@@ -36,7 +36,7 @@ def topic_at(brokers: str, config: Path | None = None) -> Any:
         allow_private=False,
         allow_http=False,
         ca_file=None,
-        kafka_config=None if config is None else str(config),
+        properties=None if config is None else str(config),
         made_at=0,
     )
 
@@ -47,7 +47,7 @@ def message(number: int, subject: str, kind: str = "changed") -> Message:
 
 
 @pytest.fixture(scope="module")
-def kafka() -> Iterator[Cluster]:
+def kafka() -> Iterator[Brokers]:
     with cluster() as found:
         yield found
 
@@ -59,22 +59,22 @@ def round_(store: Store) -> Iterator[tuple[Round, Views]]:
 
 
 @pytest.mark.slow
-def test_records_are_keyed_by_subject_and_gone_levels_are_tombstones(kafka: Cluster) -> None:
-    sender = TopicSender(topic_at(kafka.brokers))
+def test_records_are_keyed_by_subject_and_gone_levels_are_tombstones(kafka: Brokers) -> None:
+    sender = TopicSender(topic_at(kafka.servers))
     began = Message("e-1-0", "levelbook.feed.began", "2022-12-01T00:00:00+08:00", {}, 0, "urn:l:x")
     sent = [began, message(1, "merchant/店"), message(2, "merchant/b"), message(3, "merchant/b", "gone")]
     assert sender.tried(sent[1], [], 0) == Sent(1)
     assert sender.send(sent, [], 0) == Sent(4)
     sender.close()
-    records = kafka.records(TOPIC, 3)
-    assert sorted((record.key, record.value is None) for record in records) == [
+    records = kafka.messages(TOPIC, 3)
+    assert sorted((record.key().decode(), record.value() is None) for record in records) == [
         ("merchant/b", False),
         ("merchant/b", True),
         ("merchant/店", False),
     ]
-    first = next(record for record in records if record.key == "merchant/店")
-    assert first.value is not None and json.loads(first.value) == sent[1].data
-    assert first.headers == {
+    first = next(record for record in records if record.key().decode() == "merchant/店")
+    assert first.value() is not None and json.loads(first.value()) == sent[1].data
+    assert {name: value.decode() for name, value in first.headers()} == {
         "ce_specversion": "1.0",
         "ce_id": "e-0-1",
         "ce_source": "urn:l:x",
@@ -86,10 +86,10 @@ def test_records_are_keyed_by_subject_and_gone_levels_are_tombstones(kafka: Clus
 
 
 @pytest.mark.slow
-def test_a_compacted_topic_ends_with_the_levels(kafka: Cluster, round_: tuple[Round, Views], tmp_path: Path) -> None:
+def test_a_compacted_topic_ends_with_the_levels(kafka: Brokers, round_: tuple[Round, Views], tmp_path: Path) -> None:
     here, views = round_
     topic = f"{TOPIC}-{new_id()}"
-    made = topic_at(kafka.brokers)._replace(url=f"kafka://{kafka.brokers}/{topic}")
+    made = topic_at(kafka.servers)._replace(url=f"kafka://{kafka.servers}/{topic}")
     name = here.keep(made)
     for turn, _ in enumerate(going_on(views, tmp_path, 2)):
         if turn % 4 == 3:
@@ -97,10 +97,10 @@ def test_a_compacted_topic_ends_with_the_levels(kafka: Cluster, round_: tuple[Ro
     here.bring_all(name)
     count = here.deliveries.named(name).progress.delivered
     compacted: dict[str, Any] = {}
-    for record in kafka.records(topic, count):
-        compacted.pop(record.key, None)
-        if record.value is not None:
-            compacted[record.key] = json.loads(record.value)
+    for record in kafka.messages(topic, count):
+        compacted.pop(record.key().decode(), None)
+        if record.value() is not None:
+            compacted[record.key().decode()] = json.loads(record.value())
     with serving(Settings(here.store.location)) as client:
         levels = shown_levels(client)
     assert compacted == {subject: row for (subject, scheme), row in levels.items() if scheme == TIER} != {}

@@ -47,7 +47,7 @@ def endpoint(url: str, ca_file: Path | None = None, *, allow_private: bool = Tru
         allow_private=allow_private,
         allow_http=url.startswith("http:"),
         ca_file=None if ca_file is None else str(ca_file),
-        kafka_config=None,
+        properties=None,
         made_at=0,
     )
 
@@ -380,14 +380,14 @@ def test_an_endpoint_that_nothing_may_be_sent_to_is_refused(url: str, why: str) 
 
 def test_what_is_not_of_its_kind_is_refused(tmp_path: Path) -> None:
     def refused(url: str, *schemes: str, **asked: object) -> str:
-        options = {"allow_private": False, "allow_http": False, "ca_file": None, "kafka_config": None, "made_at": 0}
+        options = {"allow_private": False, "allow_http": False, "ca_file": None, "properties": None, "made_at": 0}
         with pytest.raises(UsageError) as caught:
             new_endpoint(url, schemes, **(options | asked))  # type: ignore[arg-type]
         return str(caught.value)
 
     assert "a webhook by http:// is read and altered by whoever is between" in refused("http://x.example/")
     assert "--ca-file is of https; a webhook by http://" in refused("http://x.example/", allow_http=True, ca_file="a")
-    assert "--kafka-config is of topics; leave it out" in refused("https://x.example/", kafka_config="a")
+    assert "--properties is of topics; leave it out" in refused("https://x.example/", properties="a")
     topic = "kafka://b:9092/t"
     assert "--ca-file, --allow-http and --allow-private are of webhooks" in refused(topic, "merchant-tier", ca_file="a")
     assert "a topic holds the levels of one scheme" in refused(topic, "merchant-tier", "creator-level")
