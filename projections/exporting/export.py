@@ -118,14 +118,15 @@ def _made(begun: _Begun, progress: Progress) -> tuple[ExportManifest, list[Expor
     known = [] if before is None or asked.full else before.named_files()
     there = {file.path: file for file in known if sizes.get(file.path) == file.bytes}
     with FileWriter(place, asked.form, there) as writer:
-        with views.reading() as connection:
+        with views.reading_by_two() as connections:
+            connection = connections[0]
             live = views.live(connection)
             check_history(views.store, live)
             feed = ExportedFeed(views.feed_in(connection), last_number(connection, views.changes))
             draft = _draft(begun, live, feed)
             base = before if draft.because is None else None
             at_rest = base is not None and is_at_rest(base, draft)
-            reader = ViewReader(connection, views.schema, live.build)
+            reader = ViewReader(connections, views.schema, live.build)
             files = FilesOfViews(reader, writer, base, at_rest=at_rest, progress=progress)
             tables = [files.view(view) for view in asked.views]
             changes = list(_changes(begun, draft, files))

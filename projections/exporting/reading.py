@@ -1,27 +1,34 @@
 """The rows of a view as Arrow tables, made of lines that the database itself writes.
 
 A row that comes through Python as a tuple costs several microseconds, most of them for objects that nobody keeps. So
-the database is asked for blocks of lines, and Arrow reads these, in a thread of its own while the next block is made.
+the database is asked for blocks of lines, and Arrow reads these: blocks of SQLite by two connections in two threads,
+those of PostgreSQL in threads beside the one connection.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from projections.exporting.columns import FileColumn, file_columns, order_of
-from projections.exporting.lines import COPIED, EDGE, JSON_ARRAYS, LineForm, table_of
+from projections.exporting.lines import COPIED, EDGE, JSON_ARRAYS, table_of
 from projections.views.tables import CONTRACT, TABLE_NAMES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    Making = Callable[[], pa.Table]
+
 BLOCK_ROWS: Final = 20_000
+THREADS: Final = 2
 AHEAD: Final = 2
-"""So many blocks wait at most to be read by Arrow: memory is bounded."""
+"""So many blocks wait at most to be taken: memory is bounded."""
 _LEAST_NUMBER: Final = -(2**63)
 _ROWID: Final = "rowid"
 _DRIFT: Final = "shadow_drift"
@@ -44,10 +51,13 @@ class RowsAsked(NamedTuple):
 
 
 class ViewReader:
-    """Reads the views of a build through one connection, and so at one moment."""
+    """Reads the views of a build through connections that all read one snapshot."""
 
-    def __init__(self, connection: Connection, schema: str | None, build: int) -> None:
-        self._driver: Any = connection.connection.driver_connection
+    def __init__(self, connections: Sequence[Connection], schema: str | None, build: int) -> None:
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        """Connections of the driver that nobody is using."""
+        for connection in connections:
+            self._idle.put(connection.connection.driver_connection)
         self._schema = schema
         self._build = build
 
@@ -74,8 +84,8 @@ class ViewReader:
 
     def asked(self, rows: RowsAsked, view: str) -> Iterator["pa.Table"]:
         """Rows in tables of some. Raises DamagedViews for what a column cannot hold; `view` says where."""
-        blocks, form = (self._json_blocks(rows), JSON_ARRAYS) if self._schema is None else (self._copied(rows), COPIED)
-        yield from _read_beside(blocks, form, rows.columns, view)
+        tables = self._made_by_sqlite(rows, view) if self._schema is None else self._copied(rows, view)
+        yield from _made_beside(tables)
 
     def _whole(self, view: str) -> tuple[str, str, Any]:
         """Out of what all rows of a view are read, by which key and from where on.
@@ -91,47 +101,61 @@ class ViewReader:
             return self.named(view), "position", _LEAST_NUMBER
         return self.named(view), "subject", ""
 
-    def _json_blocks(self, rows: RowsAsked) -> Iterator[bytes]:
-        """Blocks of JSON arrays, a line each, made by SQLite while Python waits."""
+    def _made_by_sqlite(self, rows: RowsAsked, view: str) -> Iterator["Making"]:
+        """Tables of blocks of JSON arrays, a line each."""
         key, source = rows.key, rows.source
         cells = ", ".join((EDGE, *(item.name for item in rows.columns), EDGE))
         before, values = ("", ()) if rows.before is None else (f" AND {key} < ?", (rows.before,))
         begin, sign = rows.first, ">="
         while True:
             some = f"SELECT {key} AS k FROM {source} WHERE {key} {sign} ?{before} ORDER BY k LIMIT {BLOCK_ROWS}"
-            (end,) = self._driver.execute(f"SELECT max(k) FROM ({some})", (begin, *values)).fetchone()
+            end = self._value(f"SELECT max(k) FROM ({some})", (begin, *values))
             if end is None:
                 return
-            (block,) = self._driver.execute(
+            block = (
                 f"SELECT CAST(group_concat(json_array({cells}), char(10)) AS BLOB) FROM {source}"
-                f" WHERE {key} {sign} ? AND {key} <= ?",
-                (begin, end),
-            ).fetchone()
-            yield block
+                f" WHERE {key} {sign} ? AND {key} <= ?"
+            )
+            yield partial(self._read, block, (begin, end), rows.columns, view)
             begin, sign = end, ">"
 
-    def _copied(self, rows: RowsAsked) -> Iterator[bytes]:
-        """Blocks of lines of CSV, which PostgreSQL's server writes."""
+    def _read(self, sql: str, values: tuple[Any, ...], columns: Sequence[FileColumn], view: str) -> "pa.Table":
+        return table_of(self._value(sql, values), JSON_ARRAYS, columns, view)
+
+    def _value(self, sql: str, values: tuple[Any, ...]) -> Any:
+        """The one value that a statement of SQLite gives; Python waits without holding up its other threads."""
+        with self._lent() as driver:
+            return driver.execute(sql, values).fetchone()[0]
+
+    def _copied(self, rows: RowsAsked, view: str) -> Iterator["Making"]:
+        """Tables of blocks of lines of CSV, which PostgreSQL's server writes."""
         key, values = rows.key, [rows.first] if rows.before is None else [rows.first, rows.before]
         before = "" if rows.before is None else f" AND {key} < %s"
         where, values = ("", []) if key == _ROWID else (f" WHERE {key} >= %s{before}", values)
         ordered = f" ORDER BY {', '.join(rows.order)}" if rows.order else ""
         cells = ", ".join((EDGE, *(item.name for item in rows.columns), EDGE))
         sql = f"COPY (SELECT {cells} FROM {rows.source}{where}{ordered}) TO STDOUT (FORMAT csv)"
-        with self._driver.cursor() as cursor, cursor.copy(sql, values) as copy:
+        with self._lent() as driver, driver.cursor() as cursor, cursor.copy(sql, values) as copy:
             lines = iter(copy)
             while some := list(islice(lines, BLOCK_ROWS)):
-                yield b"".join(some)
+                yield partial(table_of, b"".join(some), COPIED, rows.columns, view)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Any]:
+        """A connection of the driver; where all are in use, the first that is given back."""
+        driver = self._idle.get()
+        try:
+            yield driver
+        finally:
+            self._idle.put(driver)
 
 
-def _read_beside(
-    blocks: Iterable[bytes], form: LineForm, columns: Sequence[FileColumn], view: str
-) -> Iterator["pa.Table"]:
-    """Blocks as tables, in their order, read by a thread while the next ones are made."""
+def _made_beside(tables: Iterable["Making"]) -> Iterator["pa.Table"]:
+    """Tables in their order, each made by a thread while the next ones are begun."""
     waiting: deque[Future[pa.Table]] = deque()
-    with ThreadPoolExecutor(1) as thread:
-        for block in blocks:
-            waiting.append(thread.submit(table_of, block, form, columns, view))
+    with ThreadPoolExecutor(THREADS) as threads:
+        for making in tables:
+            waiting.append(threads.submit(making))
             if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
         while waiting:

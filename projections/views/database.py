@@ -44,6 +44,7 @@ published otherwise than it would be now is kept. 7: a Firefly month says when, 
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 _READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")
+_COMMITS: Final = "PRAGMA data_version"
 FEED_BYTES: Final = 6
 """Views made again from nothing count changes anew: their feed has another name, chosen at random."""
 LIVE: Final = "live"
@@ -146,6 +147,25 @@ class Views:
             finally:
                 if self._file is not None:
                     self._file.check_unchanged("the file of the views")
+
+    @contextmanager
+    def reading_by_two(self) -> Iterator[list[Connection]]:
+        """One snapshot by two connections; by one where the views moved just then, and on PostgreSQL.
+
+        SQLite tells a connection whether any other has committed since it was last asked.
+        """
+        if self.schema is not None:
+            with self.reading() as connection:
+                yield [connection]
+            return
+        with self._failures_named(), self._engine.connect() as second:
+            before = second.exec_driver_sql(_COMMITS).scalar_one()
+            with self.reading() as connection:
+                second.exec_driver_sql("BEGIN")
+                for one in (connection, second):
+                    one.execute(select(self.about.c.format)).one()  # from here on its snapshot stays
+                is_same = second.exec_driver_sql(_COMMITS).scalar_one() == before
+                yield [connection, second] if is_same else [connection]
 
     @contextmanager
     def moving(self) -> Iterator[Connection]:

@@ -131,6 +131,7 @@ COLUMNS = tuple(item for item in file_columns("v1_history") if item.name in ("su
 ROWS = st.lists(st.tuples(TEXTS, TEXTS | st.none(), st.integers(-(2**63), 2**63 - 1) | st.none(), st.booleans()))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(ROWS.filter(bool))
 def test_arrow_reads_what_sqlite_writes(rows: list[tuple[Any, ...]]) -> None:
@@ -146,6 +147,7 @@ def test_arrow_reads_what_sqlite_writes(rows: list[tuple[Any, ...]]) -> None:
     assert rows_in(table_of(block, JSON_ARRAYS, COLUMNS, "some"), COLUMNS) == rows
 
 
+@pytest.mark.slow
 def test_rows_are_found_wherever_they_lie_and_stand_in_order(
     views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
