@@ -240,6 +240,11 @@ ENTRIES: Final = {
         "projections.commands.keep",
         "Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.",
     ),
+    "archive": Entry(
+        OPERATE,
+        "projections.commands.keep",
+        "Let sealed records leave the store for compressed segments in files, from which they are read as before.",
+    ),
     "backup": Entry(
         OPERATE,
         "projections.commands.keep",

@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,10 +20,14 @@ from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import checks as checks_text
 from projections.text.output import phases_in
+from replay.store.base import RECORDS_VARIABLE
 
 if TYPE_CHECKING:
     from replay.integrity.verify import Verified
 from projections.commands.asking.asked import open_at
+
+POSITION_MAX: Final = 2**62
+DAYS_MAX: Final = 36_500
 
 
 @command("verify", "levelbook verify --head $(cat head-of-november.txt)")
@@ -86,6 +90,60 @@ def seal(segments: Path | None, store: str, format_: str, lang: str) -> None:
         folder = segments_folder(opened, segments)
         result = run(opened, folder, progress)
     checks_text.print_sealed(folder, result, lang, as_json=format_ == "json")
+
+
+@command("archive", "levelbook archive --older-than 400")
+@click.option(
+    "--below",
+    type=click.IntRange(1, POSITION_MAX),
+    metavar="POSITION",
+    help="Only records below this position.",
+)
+@click.option(
+    "--older-than",
+    type=click.IntRange(0, DAYS_MAX),
+    metavar="DAYS",
+    help="Only records that were recorded so many days ago.",
+)
+@click.option(
+    "--into",
+    "folder",
+    type=click.Path(path_type=Path),
+    envvar=RECORDS_VARIABLE,
+    show_envvar=True,
+    metavar="DIR",
+    help="The folder of the segments. Default: beside an SQLite store, in STORE.records.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would leave, and change nothing.")
+@click.option("--compact", is_flag=True, help="Then write the store anew, so that the disk gets back what is free.")
+@language_option
+@store_options
+def archive(folder: Path | None, store: str, format_: str, lang: str, **asked: Any) -> None:
+    """Let sealed records leave the store for compressed segments in files, from which they are read as before.
+
+    Only what the newest seal of 'levelbook checkpoint' is over leaves, while others read and write. A segment is on the
+    disk and was read back before any byte goes from the store. Segments are no derived data: the records in them stand
+    nowhere else. A backup holds these records, too.
+    """
+    from replay.archiving.archive import archive as run
+    from replay.archiving.archive import records_folder
+    from replay.archiving.limit import archive_limit
+    from replay.store.leaving.segments import store_bytes_of_records
+
+    as_json = format_ == "json"
+    with open_at(store) as opened:
+        place = records_folder(opened, folder)
+        limit = archive_limit(opened, asked["below"], asked["older_than"])
+        if asked["dry_run"]:
+            records, raw_bytes = store_bytes_of_records(opened, limit.last)
+            checks_text.print_to_archive(place, limit, records, raw_bytes, lang, as_json=as_json)
+            return
+        with progress_of("archiving", limit.last, phases_in(lang)) as progress:
+            result = run(opened, place, limit, progress)
+        if asked["compact"]:
+            opened.compact()
+        store_bytes = opened.size_bytes()
+    checks_text.print_archived(place, limit, result, store_bytes, lang, compact=asked["compact"], as_json=as_json)
 
 
 @command("head", "levelbook head >> heads.txt")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from projections.projector.verify import Derived, Outcome
     from projections.upkeep.left_out import LeftOut
     from projections.upkeep.upgrade import ToUpgrade
+    from replay.archiving.archive import ArchivedRecords
+    from replay.archiving.limit import ArchiveLimit
     from replay.columnar.seal import Sealed
     from replay.integrity.backup import BackedUp
     from replay.integrity.backup_folder import InFolder
@@ -124,6 +126,40 @@ def print_sealed(folder: Path, result: "Sealed", language: str, *, as_json: bool
     each = words.checks("sealed_each", bytes=result.bytes / result.rows) if result.rows else ""
     key = "sealed" if sealed else "nothing_to_seal"
     click.echo(words.checks(key, folder=folder, sealed=sealed, each=each, **result._asdict()))
+
+
+def print_to_archive(
+    folder: Path, limit: "ArchiveLimit", records: int, raw_bytes: int, language: str, *, as_json: bool
+) -> None:
+    """What would leave: how many records, and their bytes."""
+    found = {"records": records, "position": limit.last, "sealed": limit.sealed, "raw_bytes": raw_bytes}
+    if as_json:
+        print_json({"folder": str(folder), "dry_run": True, **found})
+        return
+    words = words_in(language)
+    click.echo(words.checks("to_archive" if records else "nothing_to_archive", folder=folder, **found))
+
+
+def print_archived(
+    folder: Path,
+    limit: "ArchiveLimit",
+    result: "ArchivedRecords",
+    store_bytes: int,
+    language: str,
+    *,
+    compact: bool,
+    as_json: bool,
+) -> None:
+    """What has left, and what the store takes now."""
+    records = result.position - result.before
+    found = {"records": records, "sealed": limit.sealed, **result._asdict(), "store_bytes": store_bytes}
+    if as_json:
+        print_json({"folder": str(folder), "dry_run": False, "compact": compact, **found})
+        return
+    words = words_in(language)
+    each = result.file_bytes / records if records else 0.0
+    click.echo(words.checks("archived" if records else "nothing_to_archive", folder=folder, each=each, **found))
+    click.echo(words.checks("compacted" if compact else "not_compacted", store_bytes=store_bytes))
 
 
 def print_backup(file: Path, result: "BackedUp", language: str, *, as_json: bool) -> None:

@@ -120,7 +120,7 @@ class LedgerRecorder(ApplicationRecorder):
         """The records of one stream in order of version."""
         last, at_most = (EVERYTHING if given is None else given for given in (lte, limit))
         rows = versions_of(self._store, originator_id, gt or 0, last, at_most, latest_first=desc)
-        return [StoredEvent(*row) for row in rows]
+        return [StoredEvent(*event) for *event, _ in rows]
 
     def select_notifications(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from replay.blocks.reading import Blocks
 from replay.recording.conflicts import EARLIER
 from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Head, Identity, Known, Store, Transaction
 from replay.store.buyers import key_from_environment, no_key
@@ -67,8 +68,15 @@ class _Tried(Transaction):
     def has_table_sql(self) -> str:  # type: ignore[override]
         return self._scratch.has_table_sql
 
+    @property
+    def blocks(self) -> Blocks:  # type: ignore[override]
+        return self._scratch.blocks
+
     def _make_tables(self, names: Sequence[str]) -> None:
         self._scratch._make_tables(names)
+
+    def let_records_leave(self) -> None:
+        self._scratch.let_records_leave()
 
     def run_deferred(self) -> None:
         self._scratch.run_deferred()
@@ -112,6 +120,9 @@ class _Layered(_Tried):
 
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         return self._store.find(keys) | super().find(keys)
+
+    def whole(self, known: Known) -> Known:
+        return self._store.whole(known)
 
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
         return [*super().aliases(keys), *self._store.aliases(keys)]

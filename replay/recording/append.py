@@ -105,6 +105,7 @@ class Appender:
         same = item.content_hash == known.content_hash
         if same and item.buyer is None:
             return None
+        known = transaction.whole(known)
         event = recorded_event(known)
         alias, merchant = event["data"].get("buyer"), event.get("subject")
         if same and not isinstance(alias, str):

@@ -8,7 +8,12 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from replay.schema.triggers import POSTGRES_GUARDS, SQLITE_GUARDS
+from replay.schema.triggers import (
+    POSTGRES_GUARDS,
+    POSTGRES_GUARDS_OF_ARCHIVED,
+    SQLITE_GUARDS,
+    SQLITE_GUARDS_OF_ARCHIVED,
+)
 from replay.schema.versions import ERASURES_DUE, LATER_CHECKS, LATER_INDEXES, LATER_TABLES
 
 
@@ -25,7 +30,7 @@ Definitions = Mapping[NamedObject, str]
 SQLITE_SQL: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
 _SQLITE_STATISTICS: Final = ("sqlite_stat", "sqlite_sequence")
 """Tables that SQLite makes by itself; they change no answer."""
-_GUARDS: Final = SQLITE_GUARDS.keys() | POSTGRES_GUARDS.keys()
+_GUARDS: Final = {*SQLITE_GUARDS, *POSTGRES_GUARDS, *SQLITE_GUARDS_OF_ARCHIVED, *POSTGRES_GUARDS_OF_ARCHIVED}
 
 
 def sqlite_definitions(rows: Iterable[tuple[str, str, str, str]]) -> dict[NamedObject, str]:

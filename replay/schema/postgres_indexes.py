@@ -6,10 +6,18 @@ from typing import Any, Final
 
 import psycopg
 
-from replay.schema.definitions import as_first_made, definition_problems
+from replay.schema.archived import is_archived, record_segments
+from replay.schema.definitions import NamedObject, as_first_made, definition_problems
 from replay.schema.postgres_catalog import catalog, expected_guards, expected_tables
 from replay.schema.tables import AccessPath, paths, tables
-from replay.schema.triggers import POSTGRES_GUARDS, POSTGRES_REFUSAL
+from replay.schema.triggers import (
+    GUARD_OF_RECORDS,
+    POSTGRES_GUARDS,
+    POSTGRES_GUARDS_OF_ARCHIVED,
+    POSTGRES_REFUSAL,
+    POSTGRES_REFUSAL_BUT_OF_BYTES,
+    REFUSE_BUT_OF_BYTES,
+)
 from replay.schema.versions import LATER_TABLES, ONE_ALIAS_EVERYWHERE
 
 SCHEMA: Final = "levelbook"
@@ -37,7 +45,17 @@ def definitions_differ(connection: "psycopg.Connection[Any]", version: int) -> l
     """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     guards = expected_guards(POSTGRES_GUARDS, "refuse_change", POSTGRES_REFUSAL, SCHEMA)
     found, expected = catalog(connection, SCHEMA), expected_tables(tables(version), SCHEMA) | guards
+    if is_archived(connection.execute(f"SELECT schema_version FROM {SCHEMA}.ledger".encode()).fetchall()):
+        expected |= _expected_of_archived()
     return definition_problems(found, as_first_made(found, expected) if version == ONE_ALIAS_EVERYWHERE else expected)
+
+
+def _expected_of_archived() -> dict[NamedObject, str]:
+    """What a store has from which records have left, more and otherwise."""
+    more = expected_guards(POSTGRES_GUARDS_OF_ARCHIVED, "refuse_change", POSTGRES_REFUSAL, SCHEMA)
+    of_records = {GUARD_OF_RECORDS: POSTGRES_GUARDS[GUARD_OF_RECORDS]}
+    otherwise = expected_guards(of_records, REFUSE_BUT_OF_BYTES, POSTGRES_REFUSAL_BUT_OF_BYTES, SCHEMA)
+    return expected_tables([record_segments], SCHEMA) | more | otherwise
 
 
 def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str]:

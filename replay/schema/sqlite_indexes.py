@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
+from replay.schema.archived import SCHEMA_VERSION_SQL, archived_sqlite_statements, is_archived
 from replay.schema.definitions import (
     SQLITE_SQL,
     as_first_made,
@@ -22,7 +23,8 @@ SHOWN_MAX: Final = 5
 def definitions_differ(connection: sqlite3.Connection, version: int) -> list[str]:
     """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     found = sqlite_definitions(connection.execute(SQLITE_SQL))
-    expected = made_in_sqlite(sqlite_statements(version))
+    archived = is_archived(connection.execute(SCHEMA_VERSION_SQL).fetchall())
+    expected = made_in_sqlite([*sqlite_statements(version), *(archived_sqlite_statements() if archived else ())])
     return definition_problems(found, as_first_made(found, expected) if version == ONE_ALIAS_EVERYWHERE else expected)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
+
 
 def _appended_only(table: str, broken: str, refusal: str) -> dict[str, str]:
     """The guards of a table to which rows are only added, and none of which `broken` is true."""
@@ -103,6 +105,47 @@ POSTGRES_GUARDS: Final = {
 }
 """By name, the table, what is refused, and whether for each row or statement."""
 
+_OTHER_COLUMNS: Final = (
+    *("position", "stream", "version", "type", "source", "event_id", "ref"),
+    *("occurred_at", "recorded_at", "content_hash", "chain"),
+)
+_ARCHIVED_UP_TO: Final = f"(SELECT coalesce(max(last), 0) FROM {RECORD_SEGMENTS})"
+_BYTES_LEAVE: Final = (
+    f"OLD.position <= {{archived}} AND length(OLD.record) > {ALIAS_BYTES} AND length(NEW.record) IN (0, {ALIAS_BYTES})"
+)
+_BYTES_LEAVE_SQLITE: Final = " AND ".join(
+    [_BYTES_LEAVE.format(archived=_ARCHIVED_UP_TO), *(f"NEW.{name} IS OLD.{name}" for name in _OTHER_COLUMNS)]
+)
+SQLITE_GUARDS_OF_ARCHIVED: Final = {
+    "records_never_updated": f"""CREATE TRIGGER records_never_updated BEFORE UPDATE ON records
+    WHEN NOT ({_BYTES_LEAVE_SQLITE})
+    BEGIN SELECT RAISE(ABORT, 'records are append only: UPDATE is refused'); END""",
+    **_appended_only(
+        RECORD_SEGMENTS,
+        f"NEW.first <> {_ARCHIVED_UP_TO} + 1 OR NEW.last < NEW.first\n"
+        "      OR NEW.last > (SELECT coalesce(max(position), 0) FROM records)",
+        "segments of records are append only: this one does not follow the last one",
+    ),
+}
+"""In a store from which records have left, the guards that are others than SQLITE_GUARDS, and more than these.
+
+Of a record that stands in a segment its bytes may go, once, and nothing else may change.
+"""
+
+POSTGRES_GUARDS_OF_ARCHIVED: Final = {
+    f"{RECORD_SEGMENTS}_never_changed": (RECORD_SEGMENTS, "UPDATE OR DELETE", "ROW"),
+    f"{RECORD_SEGMENTS}_never_truncated": (RECORD_SEGMENTS, "TRUNCATE", "STATEMENT"),
+}
+GUARD_OF_RECORDS: Final = "records_never_changed"
+_SAME_OTHERWISE: Final = " AND ".join(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in _OTHER_COLUMNS)
+_ARCHIVED_UP_TO_POSTGRES: Final = _ARCHIVED_UP_TO.replace(RECORD_SEGMENTS, f"levelbook.{RECORD_SEGMENTS}")
+POSTGRES_REFUSAL_BUT_OF_BYTES: Final = (
+    f" BEGIN IF TG_OP = 'UPDATE' THEN IF {_BYTES_LEAVE.format(archived=_ARCHIVED_UP_TO_POSTGRES)}"
+    f" AND {_SAME_OTHERWISE} THEN RETURN NEW; END IF; END IF;"
+    " RAISE EXCEPTION '% are append only: % is refused', TG_TABLE_NAME, TG_OP; END "
+)
+REFUSE_BUT_OF_BYTES: Final = "refuse_change_but_of_bytes"
+
 POSTGRES_GUARD_FUNCTION: Final = (
     f"CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $${POSTGRES_REFUSAL}$$"
 )
@@ -114,16 +157,17 @@ _GRANTED_ALIKE: Final = """DO $$ DECLARE given record; BEGIN
   END LOOP; END $$"""
 
 
-def postgres_guard_statements(guards: Mapping[str, tuple[str, str, str]]) -> list[str]:
+def postgres_guard_statements(guards: Mapping[str, tuple[str, str, str]], function: str = "refuse_change") -> list[str]:
     """The statements that make guards, which call a function that is there."""
     made = [
-        f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {each} EXECUTE FUNCTION refuse_change()"
+        f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()"
         for name, (table, events, each) in guards.items()
     ]
     # ALWAYS: also in sessions that act as a replica, where ordinary triggers sleep.
     return made + [f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for name, (table, _, _) in guards.items()]
 
 
-def as_records_granted(table: str) -> str:
-    """A statement that gives the roles which may read or append records the same rights on a table."""
-    return _GRANTED_ALIKE.replace("{table}", table)
+def as_records_granted(table: str, *, only_read: bool = False) -> str:
+    """A statement that gives the roles which may read or append records the same rights on a table, or that to read."""
+    statement = _GRANTED_ALIKE.replace("{table}", table)
+    return statement.replace("'SELECT', 'INSERT'", "'SELECT'") if only_read else statement

@@ -5,6 +5,9 @@ from typing import Final
 SCHEMA_VERSION: Final = 2
 ONE_ALIAS_EVERYWHERE: Final = 1
 """Stores of this version gave a buyer one alias at all merchants; they are read and no longer appended to."""
+ARCHIVED: Final = 3
+"""Of this version is the form of a store of version 2 some of whose records have left it: programs that look for them
+in it alone refuse it. The ledger is the same, and says 2 of itself."""
 ERASURES_DUE: Final = "erasures_due"
 """A table that the first stores of version 2 lack, with all LATER_TABLES, until they are upgraded."""
 LATER_CHECKS: Final = ("position > 0", "version > 0")
@@ -18,6 +21,10 @@ CHECKPOINTS: Final = "checkpoints"
 COSIGNATURES: Final = "cosignatures"
 LATER_TABLES: Final = (STREAM_CHAINS, KEY_CHAINS, LOG_TREE, HEADS, HEAD_BUCKETS, CHECKPOINTS, COSIGNATURES)
 """Tables that stores made by earlier versions lack until decisions or checkpoints first ask for what they hold."""
+RECORD_SEGMENTS: Final = "record_segments"
+"""A table that only a store has from which records have left."""
+ALIAS_BYTES: Final = 16
+"""What stays of a payment's record that left the store: its buyer's alias. Of any other, nothing."""
 INDEX_OF_RETRACTIONS: Final = "records_by_retraction"
 LATER_INDEXES: Final = {
     "records_by_time": "(stream, occurred_at)",

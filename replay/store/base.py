@@ -4,6 +4,7 @@ Statements are written once, with `?` for parameters; a database with another si
 store stands in `queries` and `alias_queries`.
 """
 
+import os
 import secrets
 from abc import ABC, abstractmethod
 from bisect import bisect_right
@@ -17,11 +18,24 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from replay.errors import StoreError, UsageError
-from replay.schema.versions import ERASURES_DUE, LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION
+from replay.blocks.form import RecordSegment
+from replay.blocks.reading import Blocks
+from replay.errors import StoreError, UsageError, damaged
+from replay.schema.versions import (
+    ALIAS_BYTES,
+    ARCHIVED,
+    ERASURES_DUE,
+    LATER_INDEXES,
+    LATER_TABLES,
+    ONE_ALIAS_EVERYWHERE,
+    RECORD_SEGMENTS,
+    SCHEMA_VERSION,
+)
 from replay.store.record import CHAIN_START, Row, encode_json
 
 KEY_BYTES: Final = 32
+RECORDS_VARIABLE: Final = "LEVELBOOK_RECORDS"
+"""Of the environment: the folder of the records that have left a store, in the place of the one that it names."""
 ROW_COLUMNS: Final = ", ".join(Row._fields)
 
 
@@ -118,10 +132,46 @@ class Readable(ABC):
 
     has_table_sql: str
     """Asks for a row where the store has a table of a name."""
+    blocks: Blocks
+    """Where records lie that have left the store."""
 
     @abstractmethod
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows as they are read. For this room alone: what others ask has a name in `queries`."""
+
+    def _records(self, columns: str, condition: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Columns of records, `position` and `record` among them, those whole that have left the store.
+
+        `condition` is what stands behind FROM records.
+        """
+        return self._whole(columns, self._query(f"SELECT {columns} FROM records {condition}", parameters))
+
+    def _whole(self, columns: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Rows of such columns, each with its record, wherever that lies. This is the one place where it is fetched.
+
+        Raises DamagedError where a record has left the store and cannot be had.
+        """
+        names = [name.rpartition(".")[2] for name in columns.split(", ")]
+        at, body = names.index("position"), names.index("record")
+        for row in rows:
+            if len(row[body]) > ALIAS_BYTES:
+                yield row
+            else:
+                yield (*row[:body], self._fetched(row[at], row[body]), *row[body + 1 :])
+
+    def _fetched(self, position: int, left: bytes) -> bytes:
+        """A record that has left the store, given what it left behind."""
+        record = self.blocks.record_at(position, self.record_segments)
+        if left and b'"buyer":"%b"' % bytes(left).hex().encode() not in record:
+            raise damaged(f"the record at position {position}, which bears another alias than the store says,")
+        return record
+
+    def record_segments(self) -> list[RecordSegment]:
+        """The segments in which records lie that have left the store, in order; each goes on where one ends."""
+        if not self.has_table(RECORD_SEGMENTS):
+            return []
+        sql = f"SELECT {', '.join(RecordSegment._fields)} FROM {RECORD_SEGMENTS} ORDER BY last"
+        return list(map(RecordSegment._make, self._query(sql)))
 
     def has_table(self, name: str) -> bool:
         """Whether the store has a table, as those of earlier versions may not."""
@@ -146,7 +196,13 @@ class Transaction(Readable):
 
     @abstractmethod
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-        """The records that bear one of these (source, id)."""
+        """The records that bear one of these (source, id); of one that has left the store, what it left behind."""
+
+    def whole(self, known: Known) -> Known:
+        """The same with its record, wherever that lies."""
+        if len(known.record) > ALIAS_BYTES:
+            return known
+        return known._replace(record=self._fetched(known.position, known.record))
 
     @abstractmethod
     def versions(self, streams: Sequence[str]) -> dict[str, int]:
@@ -230,6 +286,13 @@ class Transaction(Readable):
     @abstractmethod
     def _make_tables(self, names: Sequence[str]) -> None:
         """Make tables by their names."""
+
+    @abstractmethod
+    def let_records_leave(self) -> None:
+        """Make the table of their segments and the guards that let bytes go, and say so by the store's version.
+
+        Raises StoreError where this role may not.
+        """
 
     @abstractmethod
     def may_erase(self) -> bool:
@@ -321,6 +384,10 @@ class Store(Readable):
         """Leave nothing of deleted rows in the files of the store; False when something may be left."""
 
     @abstractmethod
+    def compact(self) -> None:
+        """Give back to the disk what the tables no longer take. Writes them anew: others wait meanwhile."""
+
+    @abstractmethod
     def has_index(self, name: str) -> bool:
         """Whether there is an index of a name; those made by earlier versions lack LATER_INDEXES."""
 
@@ -346,6 +413,17 @@ class Store(Readable):
 
     def check_holds(self, stream: str) -> None:
         """Raises UsageError where only some records of a stream are there."""
+
+    @abstractmethod
+    def records_path(self) -> Path | None:
+        """Where records lie that leave the store: in the folder that RECORDS_VARIABLE names, else beside an SQLite
+        store; None elsewhere.
+        """
+
+    def _blocks_at(self, place: str) -> Path:
+        """The folder in which segments of records lie that the store says to be at a place."""
+        folder = Path(place) if place and RECORDS_VARIABLE not in os.environ else self.records_path()
+        return folder or Path()
 
     named_segments: Path | None = None
     """The folder of the sealed segments where it was named."""
@@ -413,12 +491,13 @@ def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
     if len(rows) != 1:
         raise UsageError(f"{name} is not a Levelbook store: it names no ledger")
     ledger_id, version, created_at, check = rows[0]
-    if version not in (ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION):
+    if version not in (ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION, ARCHIVED):
         raise UsageError(
-            f"{name} has schema version {version}, this levelbook reads versions {ONE_ALIAS_EVERYWHERE} and"
-            f" {SCHEMA_VERSION}; use the levelbook that made it or a newer one"
+            f"{name} has schema version {version}, this levelbook reads versions {ONE_ALIAS_EVERYWHERE} to"
+            f" {ARCHIVED}; use the levelbook that made it or a newer one"
         )
-    return Identity(ledger_id, created_at, check, version)
+    # Of a store from which records have left, the ledger is what it was, and so is the start of its chain.
+    return Identity(ledger_id, created_at, check, min(version, SCHEMA_VERSION))
 
 
 IDENTITY_SQL: Final = "SELECT id, schema_version, created_at, key_check FROM ledger"

@@ -150,8 +150,8 @@ def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes
 
 def unchained_rows(readable: Readable, after: int, at_most: int) -> list[Row]:
     """The records that follow a position, so many at most."""
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? ORDER BY position LIMIT ?"
-    return list(map(Row._make, readable._query(sql, (after, at_most))))
+    rows = readable._records(ROW_COLUMNS, "WHERE position > ? ORDER BY position LIMIT ?", (after, at_most))
+    return list(map(Row._make, rows))
 
 
 def stream_chain_rows(readable: Readable, first: int) -> Iterator[tuple[int, bytes]]:
@@ -221,8 +221,8 @@ def _states_beside(
 def _folded(store: Store, key: str, state: KeyState, after: int, last: int) -> KeyState:
     """The state of a key, gone on with over its records behind a position and up to another."""
     condition, parameters = _condition(key)
-    sql = f"SELECT position, record FROM records WHERE {condition} AND position > ? AND position <= ? ORDER BY position"
-    for position, body in store._query(sql, (*parameters, after, last)):
+    sql = f"WHERE {condition} AND position > ? AND position <= ? ORDER BY position"
+    for position, body in store._records("position, record", sql, (*parameters, after, last)):
         state = state.then(position, leaf_hash(body))
     return state
 
@@ -232,8 +232,8 @@ def records_of_key(store: Store, key: str, last: int) -> Iterator[tuple[int, byt
     condition, parameters = _condition(key)
     # In a stream versions and positions rise together, and versions have the index.
     order = "version" if key.startswith(_STREAM) else "position"
-    sql = f"SELECT position, record FROM records WHERE {condition} AND position <= ? ORDER BY {order}"
-    return store._query(sql, (*parameters, last))
+    sql = f"WHERE {condition} AND position <= ? ORDER BY {order}"
+    return store._records("position, record", sql, (*parameters, last))
 
 
 def state_by_records(store: Store, key: str, last: int) -> KeyState:

@@ -10,9 +10,12 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql as pgsql
 
+from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
+from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
     IDENTITY_SQL,
+    RECORDS_VARIABLE,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -62,7 +65,10 @@ class PostgresStore(Store):
     """An open PostgreSQL store: one connection for reading, one for appending."""
 
     has_table_sql = _HAS_TABLE
-    alias_sql = "convert_from(record, 'UTF8')::json #>> '{event,data,buyer}'"
+    alias_sql = (
+        f"CASE WHEN length(record) <= {ALIAS_BYTES} THEN encode(record, 'hex')"
+        " ELSE convert_from(record, 'UTF8')::json #>> '{event,data,buyer}' END"
+    )
 
     def __init__(self, location: str) -> None:
         self.name = masked(location)
@@ -74,6 +80,7 @@ class PostgresStore(Store):
         try:
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
             self.identity = identity_of(rows, self.name)
+            self.blocks = Blocks(self.identity.id, self._blocks_at)
         except psycopg.errors.UndefinedTable:
             with self._reader:
                 raise _not_seen(self._reader, self.name) from None
@@ -103,7 +110,7 @@ class PostgresStore(Store):
         writer = self._connected_writer()
         with _failures_named(self.name), writer.transaction():
             writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-            yield PostgresTransaction(writer, self.name)
+            yield PostgresTransaction(writer, self.name, self.blocks)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -112,7 +119,7 @@ class PostgresStore(Store):
             yield
 
     def reader(self) -> Transaction:
-        return PostgresTransaction(self._reader, self.name)
+        return PostgresTransaction(self._reader, self.name, self.blocks)
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
@@ -207,6 +214,10 @@ class PostgresStore(Store):
             self._reader.execute("VACUUM buyers, erasures_due")
         return not warnings
 
+    def compact(self) -> None:
+        with _failures_named(self.name):
+            self._connected_writer().execute("VACUUM FULL records")
+
     def has_index(self, name: str) -> bool:
         sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"
         return bool(list(self._query(sql, (SCHEMA, name))))
@@ -216,6 +227,10 @@ class PostgresStore(Store):
 
     def signing_path(self) -> Path | None:
         return None
+
+    def records_path(self) -> Path | None:
+        named = os.environ.get(RECORDS_VARIABLE)
+        return Path(named) if named else None
 
     def segments_path(self) -> Path | None:
         return self.named_segments
@@ -242,9 +257,10 @@ class PostgresTransaction(Transaction):
 
     has_table_sql = _HAS_TABLE
 
-    def __init__(self, connection: psycopg.Connection, name: str) -> None:
+    def __init__(self, connection: psycopg.Connection, name: str, blocks: Blocks) -> None:
         self._connection = connection
         self._name = name
+        self.blocks = blocks
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _failures_named(self._name):
@@ -273,6 +289,18 @@ class PostgresTransaction(Transaction):
                 f"{self._name} was made before there were the tables {', '.join(names)}, and this role may not make"
                 f" them ({first_line(error)}); run the same once as the role that made the ledger: whoever may record"
                 " is given the rights on them"
+            ) from error
+
+    def let_records_leave(self) -> None:
+        from replay.schema.archived import archived_postgres_statements
+
+        try:
+            for statement in archived_postgres_statements():
+                self._connection.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise StoreError(
+                f"{self._name} is to be archived for the first time, and this role may not change its tables"
+                f" ({first_line(error)}): nothing was changed. Run it as the role that made the ledger"
             ) from error
 
     def may_erase(self) -> bool:
@@ -341,7 +369,7 @@ def made_in_postgres(location: str, identity_at: Callable[[int], Identity]) -> I
         for statement in postgres_statements(identity.version):
             connection.execute(statement.encode())
         connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
-        yield PostgresTransaction(connection, name)
+        yield PostgresTransaction(connection, name, Blocks(identity.id, Path))  # from a new one nothing has left
 
 
 @contextmanager

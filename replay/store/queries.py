@@ -18,9 +18,8 @@ EVERYTHING: Final = 2**62
 BEFORE_ALL: Final = -(2**62)
 """A position before every other, those too that stand before the first."""
 _NAMES_AT_ONCE: Final = 500
-EVENTS_SQL: Final = f"SELECT {EVENT_COLUMNS} FROM records"
-_SEALED_SQL: Final = "SELECT position, stream, type, occurred_at, record FROM records"
-ROWS_SQL: Final = f"SELECT {ROW_COLUMNS} FROM records"
+SEALED_COLUMNS: Final = "position, stream, type, occurred_at, record"
+"""What segments are made of."""
 
 Rows = Iterator[tuple[Any, ...]]
 Name = tuple[str, str, str]
@@ -32,45 +31,45 @@ Name = tuple[str, str, str]
 
 def plain_rows(store: Store, after: int, last: int) -> Rows:
     """The columns of `Row` of the records behind a position and up to another."""
-    return store._query(f"{ROWS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+    return store._records(ROW_COLUMNS, "WHERE position > ? AND position <= ? ORDER BY position", (after, last))
 
 
 def sealed_rows(store: Store, after: int, last: int) -> Rows:
     """(position, stream, type, occurred_at, record): what segments are made of, and no more."""
-    return store._query(f"{_SEALED_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+    return store._records(SEALED_COLUMNS, "WHERE position > ? AND position <= ? ORDER BY position", (after, last))
 
 
 def sealed_rows_of(store: Store, stream: str, after: int, last: int) -> Rows:
     """The same of the versions of a stream behind one up to another, in their order."""
-    sql = f"{_SEALED_SQL} WHERE stream = ? AND version > ? AND version <= ? ORDER BY version"
-    return store._query(sql, (stream, after, last))
+    sql = "WHERE stream = ? AND version > ? AND version <= ? ORDER BY version"
+    return store._records(SEALED_COLUMNS, sql, (stream, after, last))
 
 
 def event_rows_of_types_between(store: Store, types: Collection[str], after: int, last: int) -> Rows:
     """Rows of EVENT_COLUMNS of the records of some types behind a position and up to another, in order of position."""
-    sql = f"{EVENTS_SQL} WHERE position > ? AND position <= ? AND type IN ({marks(types)}) ORDER BY position"
-    return store._query(sql, (after, last, *sorted(types)))
+    sql = f"WHERE position > ? AND position <= ? AND type IN ({marks(types)}) ORDER BY position"
+    return store._records(EVENT_COLUMNS, sql, (after, last, *sorted(types)))
 
 
 def event_rows(store: Store, after: int, last: int) -> Rows:
     """Rows of EVENT_COLUMNS of the records behind a position and up to another."""
-    return store._query(f"{EVENTS_SQL} WHERE position > ? AND position <= ? ORDER BY position", (after, last))
+    return store._records(EVENT_COLUMNS, "WHERE position > ? AND position <= ? ORDER BY position", (after, last))
 
 
 def row_at(store: Store, position: int) -> Row | None:
     """The record at a position of the ledger; None where there is none."""
-    return next(map(Row._make, list(store._query(f"{ROWS_SQL} WHERE position = ?", (position,)))), None)
+    return next(map(Row._make, list(store._records(ROW_COLUMNS, "WHERE position = ?", (position,)))), None)
 
 
 def event_row_at(store: Store, position: int) -> tuple[Any, ...]:
     """The row of EVENT_COLUMNS at a position of the ledger."""
-    return next(store._query(f"{EVENTS_SQL} WHERE position = ?", (position,)))
+    return next(store._records(EVENT_COLUMNS, "WHERE position = ?", (position,)))
 
 
 def event_rows_at(store: Store, positions: Sequence[int]) -> Rows:
     """The rows of EVENT_COLUMNS at some positions, in no order."""
     for some in stretches(positions):
-        yield from store._query(f"{EVENTS_SQL} WHERE position IN ({marks(some)})", some)
+        yield from store._records(EVENT_COLUMNS, f"WHERE position IN ({marks(some)})", some)
 
 
 def link_at(store: Store, position: int) -> Head | None:
@@ -115,8 +114,7 @@ def chains_from(store: Store, position: int, last: int) -> dict[int, bytes]:
 def records_at(store: Store, positions: Sequence[int]) -> Rows:
     """(position, record), in no order."""
     for some in stretches(positions):
-        sql = f"SELECT position, record FROM records WHERE position IN ({marks(some)})"
-        yield from store._query(sql, some)
+        yield from store._records("position, record", f"WHERE position IN ({marks(some)})", some)
 
 
 def place_at(store: Store, position: int) -> tuple[str, str]:
@@ -134,9 +132,9 @@ def stream_at(store: Store, position: int) -> str | None:
 def notifications(store: Store, first: int, last: int, topics: Sequence[str], limit: int) -> Rows:
     """(stream, version, type, record, position) from a position up to another, of some types or of all."""
     chosen = f" AND type IN ({marks(topics)})" if topics else ""
-    return store._query(
-        "SELECT stream, version, type, record, position FROM records"
-        f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
+    return store._records(
+        "stream, version, type, record, position",
+        f"WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
         (first, last, *topics, limit),
     )
 
@@ -230,23 +228,23 @@ def count_between(store: Store, stream: str, first: int, end: int) -> int:
 
 def rows_of(store: Store, stream: str, after: int = 0, last: int = EVERYTHING, ref: str | None = None) -> Iterator[Row]:
     """A stream's records behind a position and up to another, of one ref or of all, in order of version."""
-    sql, about = f"{ROWS_SQL} WHERE stream = ? AND position > ? AND position <= ?", () if ref is None else (ref,)
+    sql, about = "WHERE stream = ? AND position > ? AND position <= ?", () if ref is None else (ref,)
     sql += " AND ref = ?" if about else ""
-    return map(Row._make, store._query(f"{sql} ORDER BY version", (stream, after, last, *about)))
+    return map(Row._make, store._records(ROW_COLUMNS, f"{sql} ORDER BY version", (stream, after, last, *about)))
 
 
 def rows_of_types(
     store: Store, stream: str, types: Collection[str], position: int, *, latest_first: bool = False
 ) -> Iterator[Row]:
     """A stream's records of some types up to a position, in order of version."""
-    sql = f"{ROWS_SQL} WHERE stream = ? AND position <= ? AND type IN ({marks(types)}) ORDER BY version"
+    sql = f"WHERE stream = ? AND position <= ? AND type IN ({marks(types)}) ORDER BY version"
     order = " DESC" if latest_first else ""
-    return map(Row._make, store._query(sql + order, (stream, position, *sorted(types))))
+    return map(Row._make, store._records(ROW_COLUMNS, sql + order, (stream, position, *sorted(types))))
 
 
 def rows_about(store: Store, stream: str, ref: str) -> Iterator[Row]:
     """A stream's records of one ref, in order of position."""
-    return map(Row._make, store._query(f"{ROWS_SQL} WHERE stream = ? AND ref = ? ORDER BY position", (stream, ref)))
+    return map(Row._make, store._records(ROW_COLUMNS, "WHERE stream = ? AND ref = ? ORDER BY position", (stream, ref)))
 
 
 def refs_of_types(store: Store, stream: str, types: Collection[str], position: int) -> list[str]:
@@ -257,41 +255,41 @@ def refs_of_types(store: Store, stream: str, types: Collection[str], position: i
 
 def event_rows_of(store: Store, stream: str, position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS up to a position, in order of version."""
-    return store._query(f"{EVENTS_SQL} WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
+    return store._records(EVENT_COLUMNS, "WHERE stream = ? AND position <= ? ORDER BY version", (stream, position))
 
 
 def event_rows_behind(store: Store, stream: str, version: int, position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS behind a version and up to a position, in order of version."""
-    sql = f"{EVENTS_SQL} WHERE stream = ? AND version > ? AND position <= ? ORDER BY version"
-    return store._query(sql, (stream, version, position))
+    sql = "WHERE stream = ? AND version > ? AND position <= ? ORDER BY version"
+    return store._records(EVENT_COLUMNS, sql, (stream, version, position))
 
 
 def event_rows_of_types(store: Store, stream: str, types: Collection[str], position: int) -> Rows:
     """A stream's rows of EVENT_COLUMNS of some types up to a position, in order of version."""
-    sql = f"{EVENTS_SQL} WHERE stream = ? AND position <= ? AND type IN ({marks(types)}) ORDER BY version"
-    return store._query(sql, (stream, position, *sorted(types)))
+    sql = f"WHERE stream = ? AND position <= ? AND type IN ({marks(types)}) ORDER BY version"
+    return store._records(EVENT_COLUMNS, sql, (stream, position, *sorted(types)))
 
 
 def event_rows_between(store: Store, stream: str, first: int, end: int, position: int) -> Rows:
     """Those of a stream's up to a position that occurred from one instant on and before another."""
-    sql = f"{EVENTS_SQL} WHERE stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
-    return store._query(sql, (stream, first, end, position))
+    sql = "WHERE stream = ? AND occurred_at >= ? AND occurred_at < ? AND position <= ?"
+    return store._records(EVENT_COLUMNS, sql, (stream, first, end, position))
 
 
 def event_rows_about(store: Store, stream: str, refs: Collection[str], position: int, end: int) -> Rows:
     """Those of a stream's up to a position that are of one of these refs and occurred before an instant."""
     # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
     for some in stretches(sorted(refs)):
-        sql = f"{EVENTS_SQL} WHERE stream = ? AND ref IN ({marks(some)}) AND position <= ? AND +occurred_at < ?"
-        yield from store._query(sql, (stream, *some, position, end))
+        sql = f"WHERE stream = ? AND ref IN ({marks(some)}) AND position <= ? AND +occurred_at < ?"
+        yield from store._records(EVENT_COLUMNS, sql, (stream, *some, position, end))
 
 
 def event_rows_of_decisions(store: Store, stream: str, scheme: str, position: int) -> Rows:
     """Those of the decisions on a subject in a scheme, up to a position, in order of version."""
     # A decision's ref is "<scheme> <period>"; '!' is the character after the blank.
-    return store._query(
-        f"{EVENTS_SQL} WHERE stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ?"
-        " ORDER BY version",
+    return store._records(
+        EVENT_COLUMNS,
+        "WHERE stream = ? AND ref > ? AND ref < ? AND type = 'level.decided' AND position <= ? ORDER BY version",
         (stream, f"{scheme} ", f"{scheme}!", position),
     )
 
@@ -325,8 +323,8 @@ def streams_behind(store: Store, position: int, types_left_out: Collection[str])
 
 def all_rows_of_type(store: Store, event_type: str, last: int) -> Iterator[Row]:
     """The records of one type in all streams, up to a position and in its order: by a walk through the ledger."""
-    sql = f"{ROWS_SQL} WHERE type = ? AND position <= ? ORDER BY position"
-    return map(Row._make, store._query(sql, (event_type, last)))
+    sql = "WHERE type = ? AND position <= ? ORDER BY position"
+    return map(Row._make, store._records(ROW_COLUMNS, sql, (event_type, last)))
 
 
 def places_of_type(store: Store, stream: str, event_type: str, position: int) -> Rows:
@@ -336,9 +334,10 @@ def places_of_type(store: Store, stream: str, event_type: str, position: int) ->
 
 
 def versions_of(store: Store, stream: str, after: int, last: int, limit: int, *, latest_first: bool) -> Rows:
-    """(stream, version, type, record) of a stream's versions behind one and up to another."""
-    return store._query(
-        "SELECT stream, version, type, record FROM records WHERE stream = ? AND version > ? AND version <= ?"
+    """(stream, version, type, record, position) of a stream's versions behind one and up to another."""
+    return store._records(
+        "stream, version, type, record, position",
+        "WHERE stream = ? AND version > ? AND version <= ?"
         f" ORDER BY version {'DESC' if latest_first else 'ASC'} LIMIT ?",
         (stream, after, last, limit),
     )
@@ -358,11 +357,12 @@ def rows_wanted(
     for some in stretches(sorted(wanted)):
         values = ", ".join([first] + [other] * (len(some) - 1))
         # A cross join keeps SQLite from going through all records, for which it would make an index of the names.
-        yield from readable._query(
+        rows = readable._query(
             f"WITH wanted ({', '.join(names)}) AS (VALUES {values})"
             f" SELECT {columns} FROM wanted CROSS JOIN records AS r WHERE {condition}",
             (*(part for row in some for part in row), *parameters),
         )
+        yield from readable._whole(columns, rows) if "r.record" in columns.split(", ") else rows
 
 
 def of_r(columns: str) -> str:

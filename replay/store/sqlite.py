@@ -10,9 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
+from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
     IDENTITY_SQL,
+    RECORDS_VARIABLE,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -55,7 +58,10 @@ class SqliteStore(Store):
 
     application_id: ClassVar[int] = APPLICATION_ID
     has_table_sql = _HAS_TABLE
-    alias_sql = "json_extract(CAST(record AS TEXT), '$.event.data.buyer')"
+    alias_sql = (
+        f"CASE WHEN length(record) <= {ALIAS_BYTES} THEN lower(hex(record))"
+        " ELSE json_extract(CAST(record AS TEXT), '$.event.data.buyer') END"
+    )
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -71,6 +77,7 @@ class SqliteStore(Store):
             self._reader.execute("PRAGMA query_only = ON")
             _check_header(self._reader, self.name, self.application_id)
             self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
+            self.blocks = Blocks(self.identity.id, self._blocks_at)
         except sqlite3.Error as error:
             self._reader.close()
             raise _failure(self.name, error) from error
@@ -94,7 +101,7 @@ class SqliteStore(Store):
         try:
             writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
             writer.execute("BEGIN IMMEDIATE")
-            yield SqliteTransaction(writer, self.now)
+            yield SqliteTransaction(writer, self.now, self.blocks)
             if not self.is_current():  # nobody would find what is written into a file that stands there no more
                 raise StoreError(
                     f"the ledger's file {self.name} was removed or replaced since it was opened: the last batch was not"
@@ -125,7 +132,7 @@ class SqliteStore(Store):
             self._reader.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def reader(self) -> Transaction:
-        return SqliteTransaction(self._reader, self.now)
+        return SqliteTransaction(self._reader, self.now, self.blocks)
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
@@ -190,6 +197,14 @@ class SqliteStore(Store):
             raise _failure(self.name, error) from error
         return not busy
 
+    def compact(self) -> None:
+        writer = self._writer = self._writer or _connect(self.path)
+        try:
+            writer.execute("VACUUM")
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise _failure(self.name, error) from error
+
     def has_index(self, name: str) -> bool:
         return bool(list(self._query("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))))
 
@@ -198,6 +213,10 @@ class SqliteStore(Store):
 
     def signing_path(self) -> Path:
         return beside(self.path, ".signing")
+
+    def records_path(self) -> Path | None:
+        named = os.environ.get(RECORDS_VARIABLE)
+        return Path(named) if named else beside(self.path, ".records")
 
     def segments_path(self) -> Path | None:
         return self.named_segments or beside(self.path, ".segments")
@@ -220,9 +239,10 @@ class SqliteTransaction(Transaction):
 
     has_table_sql = _HAS_TABLE
 
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int]) -> None:
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int], blocks: Blocks) -> None:
         self._connection = connection
         self._clock = clock
+        self.blocks = blocks
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, parameters).fetchall()
@@ -240,6 +260,12 @@ class SqliteTransaction(Transaction):
         from replay.schema.tables import later_sqlite_statements
 
         for statement in later_sqlite_statements(names):
+            self._connection.execute(statement)
+
+    def let_records_leave(self) -> None:
+        from replay.schema.archived import archived_sqlite_statements
+
+        for statement in archived_sqlite_statements():
             self._connection.execute(statement)
 
     def may_erase(self) -> bool:

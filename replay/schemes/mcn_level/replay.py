@@ -288,7 +288,7 @@ def _is_top(found: CreatorMonth | None, rules: Rules) -> bool:
 
 
 def _bindings_of(store: Store, creator: str, position: int) -> list[Event]:
-    return [read_record(event_type, record) for event_type, record in binding_rows(store, creator, position)]
+    return [read_record(event_type, record) for event_type, record, _ in binding_rows(store, creator, position)]
 
 
 def _retractions(store: Store, event: Event, position: int) -> list[Event]:

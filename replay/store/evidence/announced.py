@@ -24,11 +24,8 @@ class Announcement(NamedTuple):
 
 def announcements(readable: Readable) -> list[Announcement]:
     """All of them, the earliest first."""
-    sql = f"SELECT position, record FROM records WHERE stream = '{KEYS_STREAM}' ORDER BY version"
-    return [
-        Announcement(position, read_record(ANNOUNCED, bytes(record)).data)
-        for position, record in list(readable._query(sql))
-    ]
+    rows = readable._records("position, record", f"WHERE stream = '{KEYS_STREAM}' ORDER BY version")
+    return [Announcement(position, read_record(ANNOUNCED, bytes(record)).data) for position, record in list(rows)]
 
 
 def in_force(made: list[Announcement], size: int) -> Announcement | None:

@@ -58,8 +58,8 @@ def highest_level(readable: Readable) -> int:
 
 def leaves_between(readable: Readable, after: int, last: int) -> list[bytes]:
     """The leaf hashes of the records behind a position and up to another."""
-    sql = "SELECT record FROM records WHERE position > ? AND position <= ? ORDER BY position"
-    return [leaf_hash(record) for (record,) in readable._query(sql, (after, last))]
+    sql = "WHERE position > ? AND position <= ? ORDER BY position"
+    return [leaf_hash(record) for _, record in readable._records("position, record", sql, (after, last))]
 
 
 def add_nodes(transaction: Transaction, nodes: Sequence[LogNode]) -> None:

@@ -10,7 +10,8 @@ from replay.store.decode import read_record
 
 HEADS_STREAM: Final = "ledger/heads"
 SEALED: Final = "heads.sealed"
-_SEALS: Final = f"SELECT position, version, record FROM records WHERE stream = '{HEADS_STREAM}'"
+_COLUMNS: Final = "position, version, record"
+_OF_SEALS: Final = f"WHERE stream = '{HEADS_STREAM}'"
 
 
 class Seal(NamedTuple):
@@ -31,18 +32,18 @@ class Seal(NamedTuple):
 
 def latest_seal(readable: Readable) -> Seal | None:
     """The last seal; None where there is none yet."""
-    rows = list(readable._query(f"{_SEALS} ORDER BY version DESC LIMIT 1"))
+    rows = list(readable._records(_COLUMNS, f"{_OF_SEALS} ORDER BY version DESC LIMIT 1"))
     return _seal(rows[0]) if rows else None
 
 
 def seals(readable: Readable) -> Iterator[Seal]:
     """All seals, the earliest first."""
-    return map(_seal, list(readable._query(f"{_SEALS} ORDER BY version")))
+    return map(_seal, list(readable._records(_COLUMNS, f"{_OF_SEALS} ORDER BY version")))
 
 
 def seal_at(readable: Readable, position: int) -> Seal:
     """The seal that stands at a position. Raises UsageError where none does."""
-    rows = list(readable._query(f"{_SEALS} AND position = ?", (position,)))
+    rows = list(readable._records(_COLUMNS, f"{_OF_SEALS} AND position = ?", (position,)))
     if not rows:
         raise UsageError(f"no seal of the heads stands at position {position}; 'levelbook checkpoint' makes them")
     return _seal(rows[0])

@@ -4,29 +4,30 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
-from replay.store.base import Readable, Store, Transaction
-from replay.store.queries import EVENT_COLUMNS, ROWS_SQL, Name, Rows, of_r, rows_wanted
+from replay.store.base import ROW_COLUMNS, Readable, Store, Transaction
+from replay.store.queries import EVENT_COLUMNS, SEALED_COLUMNS, Name, Rows, of_r, rows_wanted
 from replay.store.record import Row
 
-_NAMED_SQL: Final = "position, stream, type, occurred_at, record, source, event_id"
+_NAMED_COLUMNS: Final = f"{SEALED_COLUMNS}, source, event_id"
 _SAME_REF: Final = "r.stream = wanted.stream AND r.ref = wanted.ref"
 
 
 def event_rows_named(store: Store, event_id: str, position: int) -> Rows:
     """The rows of EVENT_COLUMNS of an id up to a position: a step in the index for each source of the ledger."""
     step = "SELECT min(source) FROM records WHERE source > "
-    return store._query(
+    rows = store._query(
         f"WITH RECURSIVE s (source) AS (SELECT min(source) FROM records UNION ALL"
         f" SELECT ({step} s.source) FROM s WHERE s.source IS NOT NULL)"
         f" SELECT {of_r(EVENT_COLUMNS)} FROM s CROSS JOIN records AS r"
         " WHERE r.source = s.source AND r.event_id = ? AND r.position <= ? ORDER BY r.position",
         (event_id, position),
     )
+    return store._whole(EVENT_COLUMNS, rows)
 
 
 def row_named(store: Store, source: str, event_id: str) -> Row | None:
     """The record of an event; None where the ledger holds none."""
-    found = store._query(f"{ROWS_SQL} WHERE source = ? AND event_id = ?", (source, event_id))
+    found = store._records(ROW_COLUMNS, "WHERE source = ? AND event_id = ?", (source, event_id))
     return next(map(Row._make, list(found)), None)
 
 
@@ -50,25 +51,25 @@ def first_subject(store: Store, first: str, end: str) -> str | None:
 
 
 def binding_rows(store: Store, creator: str, position: int) -> Rows:
-    """(type, record) of the bindings of a creator, of whichever agency, up to a position and in its order."""
+    """(type, record, position) of the bindings of a creator, of whichever agency, up to a position and in its order."""
     # Types as text in the statement: the index holds the rows of these alone.
     types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
-    sql = f"SELECT type, record FROM records WHERE ref = ? AND type IN ({types}) AND position <= ? ORDER BY position"
-    return store._query(sql, (creator, position))
+    sql = f"WHERE ref = ? AND type IN ({types}) AND position <= ? ORDER BY position"
+    return store._records("type, record, position", sql, (creator, position))
 
 
 def sealed_rows_of_bindings(store: Store, creators: Collection[str], position: int) -> Rows:
     """What segments are made of, source and id, of the bindings of some creators up to a position, in no order."""
     types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
     condition = f"r.ref = wanted.ref AND r.type IN ({types}) AND r.position <= ?"
-    return rows_wanted(store, ("ref",), [(creator,) for creator in creators], of_r(_NAMED_SQL), condition, position)
+    return rows_wanted(store, ("ref",), [(creator,) for creator in creators], of_r(_NAMED_COLUMNS), condition, position)
 
 
 def sealed_rows_of_retractions(store: Store, names: Collection[Name], position: int) -> Rows:
     """The same of the retractions up to a position that name some events of their streams."""
     wanted = [(stream, f"{source} {event_id}") for stream, source, event_id in names]
     condition = f"{_SAME_REF} AND r.type = 'event.retracted' AND r.position <= ?"
-    return rows_wanted(store, ("stream", "ref"), wanted, of_r(_NAMED_SQL), condition, position)
+    return rows_wanted(store, ("stream", "ref"), wanted, of_r(_NAMED_COLUMNS), condition, position)
 
 
 class Retraction(NamedTuple):
@@ -130,14 +131,14 @@ def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], posi
 
 def sealed_rows_of_streams(store: Store, streams: Collection[str], position: int) -> Rows:
     """What segments are made of, of the records of some streams up to a position, in no order."""
-    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    columns = of_r(SEALED_COLUMNS)
     same = "r.stream = wanted.stream AND r.position <= ?"
     return rows_wanted(store, ("stream",), [(stream,) for stream in streams], columns, same, position)
 
 
 def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) -> Rows:
     """The same of each stream's records from an instant on, by stream."""
-    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    columns = of_r(SEALED_COLUMNS)
     same = "r.stream = wanted.stream AND r.occurred_at >= CAST(wanted.first AS BIGINT) AND r.position <= ?"
     wanted = [(stream, str(first)) for stream, first in firsts.items()]
     return rows_wanted(store, ("stream", "first"), wanted, columns, same, position)
@@ -145,7 +146,7 @@ def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) ->
 
 def sealed_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int, end: int) -> Rows:
     """The same of the records of some pairs of a stream and a ref that occurred before an instant."""
-    columns = "r.position, r.stream, r.type, r.occurred_at, r.record"
+    columns = of_r(SEALED_COLUMNS)
     # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
     condition = f"{_SAME_REF} AND r.position <= ? AND +r.occurred_at < ?"
     return rows_wanted(store, ("stream", "ref"), wanted, columns, condition, position, end)

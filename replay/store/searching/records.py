@@ -9,8 +9,8 @@ from replay.store.record import Row
 
 def rows_from(store: Store, source: str, after: str, limit: int) -> list[Row]:
     """The first records of a source whose ids stand behind one, in the order of their ids."""
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE source = ? AND event_id > ? ORDER BY event_id LIMIT ?"
-    return list(map(Row._make, store._query(sql, (source, after, limit))))
+    sql = "WHERE source = ? AND event_id > ? ORDER BY event_id LIMIT ?"
+    return list(map(Row._make, store._records(ROW_COLUMNS, sql, (source, after, limit))))
 
 
 def streams_behind_name(store: Store, after: str, end: str, limit: int) -> list[str]:
@@ -27,13 +27,13 @@ def streams_behind_name(store: Store, after: str, end: str, limit: int) -> list[
 def rows_about_in(store: Store, streams: Sequence[str], ref: str) -> Iterator[Row]:
     """The records about a ref in some streams, stream by stream in the order given."""
     for stream in streams:
-        sql = f"SELECT {ROW_COLUMNS} FROM records WHERE stream = ? AND ref = ? ORDER BY position"
-        rows: Any = store._query(sql, (stream, ref))
+        sql = "WHERE stream = ? AND ref = ? ORDER BY position"
+        rows: Any = store._records(ROW_COLUMNS, sql, (stream, ref))
         yield from map(Row._make, rows)
 
 
 def rows_bearing(store: Store, types: Collection[str], after: int, last: int) -> Iterator[Row]:
     """The records of some types behind a position and up to another: the database walks through that stretch."""
     marks = ", ".join("?" * len(types))
-    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? AND type IN ({marks})"
-    return map(Row._make, store._query(f"{sql} ORDER BY position", (after, last, *sorted(types))))
+    sql = f"WHERE position > ? AND position <= ? AND type IN ({marks})"
+    return map(Row._make, store._records(ROW_COLUMNS, f"{sql} ORDER BY position", (after, last, *sorted(types))))

@@ -203,7 +203,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     """
     elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config", "token new", "token revoke"}
     elsewhere |= {"policy check", "policy shadow start", "policy sweep", "checkpoint", "receipts", "witness collect"}
-    elsewhere |= {"restore"}
+    elsewhere |= {"restore", "archive"}
     elsewhere |= {"consume", "convert", "map check", "policy try", "policy shadow status", "policy shadow stop"}
     elsewhere |= {f"deliver {name}" for name in ("add", "remove", "enable", "rotate", "test")}
     told = {name: command for name, command in commands() if not isinstance(command, click.Group)}
@@ -237,6 +237,9 @@ def test_what_keeps_a_ledger_speaks_chinese(tmp_path: Path, monkeypatch: pytest.
         ("key new", "log levelbook/"),
         ("checkpoint", "levelbook/"),
         ("checkpoint", "没有任何入账"),
+        ("archive --dry-run", "待归档到"),
+        ("archive", "条记录已移出存储"),
+        ("archive --compact", "没有可归档的内容"),
         ("receipts sent.jsonl", ""),
         ("backup --to .", "买家密钥，缺之则不能再入账：levelbook.db.key"),
         ("restore . --into again.db", "条记录已在 again.db，已校验"),

@@ -95,6 +95,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "doctor": [("--lang", "zh"), ("--store", "店.db"), ("--format", "json")],
     "verify": [(), ("--lang", "zh")],
     "seal": [(), ("--lang", "zh")],
+    "archive": [("--dry-run",), ("--into", "店", "--lang", "zh")],
     "head": [()],
     "backup": [("店-{encoding}.db",), ("店-zh-{encoding}.db", "--lang", "zh"), ("--to", "店-{encoding}")],
     "grants": [("--writer", "w"), ("--writer", "店")],

@@ -1,0 +1,1 @@
+"""Archiving: records that a seal is over leave the store for compressed segments in files."""

@@ -1,0 +1,236 @@
+"""Records leave a store, a segment after another.
+
+A segment is written to a passing name, brought to the disk, read back record by record and held against the chain of
+the ledger; then it is written down in the store, and only then the bytes go from there, some thousand at a time. A kill
+at any moment leaves each record in the store, in a segment that is written down, or in both: who comes next goes on.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from replay.archiving.limit import ArchiveLimit
+from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, SUFFIX, Leaving, RecordSegment, packed, prefix
+from replay.blocks.reading import Blocks, misfit
+from replay.errors import StoreError, UsageError, damaged
+from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
+from replay.store.base import RECORDS_VARIABLE, Store, refuse_one_alias_everywhere
+from replay.store.beside import draft_beside, locked, open_private, sync
+from replay.store.leaving.segments import (
+    add_segment,
+    archived_up_to,
+    first_still_there,
+    let_go,
+    types_and_records,
+)
+from replay.store.queries import chain_at
+from replay.store.record import leaf_hash, linked
+
+GO_AT_ONCE: Final = 5_000
+"""Records whose bytes go in one transaction: others who record wait no longer."""
+LOCK: Final = "archive.lock"
+PAID: Final = "order.paid"
+Progress = Callable[[int], None]
+
+
+class ArchivedRecords(NamedTuple):
+    """What archiving has done: records behind `before` up to `position` stand in segments now and did not."""
+
+    before: int
+    position: int
+    segments: int
+    """How many there are now."""
+    raw_bytes: int
+    """Of the records that left now."""
+    file_bytes: int
+    """Of the segments that they went into."""
+
+
+class _Stretch(NamedTuple):
+    """Records that become a segment."""
+
+    records: list[Leaving]
+    leaves: list[bytes]
+    left_behind: list[tuple[bytes, int]]
+    """What stays of each in the store, and its position."""
+
+
+def records_folder(store: Store, named: Path | None) -> Path:
+    """Where the records of a store go: into the folder that was named, else beside an SQLite store.
+
+    Raises UsageError where none was named and there is no place beside the store.
+    """
+    folder = named or store.records_path()
+    if folder is None:
+        raise UsageError(
+            "the records of a PostgreSQL store need a folder to go to; name it by --into or LEVELBOOK_RECORDS"
+        )
+    return folder
+
+
+def archive(store: Store, folder: Path, limit: ArchiveLimit, progress: Progress = lambda _: None) -> ArchivedRecords:
+    """Let the records up to a limit leave the store, while others read and write.
+
+    Raises UsageError for a store in which buyers have one alias everywhere, StoreError where another run is at it or
+    the disk is full, DamagedError where a record does not fit its chain or what was written is not what is read: then
+    nothing of that segment has left. What was archived before stays so.
+    """
+    refuse_one_alias_everywhere(store.identity, store.name)
+    if not folder.parent.is_dir():
+        raise UsageError(f"the folder {folder.parent} for archived records does not exist; make it first")
+    is_beside = RECORDS_VARIABLE not in os.environ and folder == store.records_path()
+    place = "" if is_beside else str(folder.resolve())
+    raw_bytes = file_bytes = 0
+    with _failures_named(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        busy = StoreError(f"another run archives into {folder}; wait for it, there is one at a time")
+        with locked(folder / LOCK, busy):
+            _begin(store)
+            remove_unlisted(store, folder)
+            _go_on(store)
+            before = after = archived_up_to(store)
+            while after < limit.last:
+                stretch = _read(store, after, limit.last)
+                segment = _written(store, folder, place, stretch)
+                with store.append() as transaction:
+                    add_segment(transaction, segment)
+                _let_go(store, stretch.left_behind)
+                after = segment.last
+                raw_bytes += sum(len(item.record) for item in stretch.records)
+                file_bytes += segment.file_bytes
+                progress(after)
+    return ArchivedRecords(before, after, len(store.record_segments()), raw_bytes, file_bytes)
+
+
+def remove_unlisted(store: Store, folder: Path) -> None:
+    """Remove what a run that was killed left in a folder: files of this ledger that the store does not name."""
+    listed = {segment.file_name(store.identity.id) for segment in store.record_segments()}
+    begins = prefix(store.identity.id)
+    for path in folder.iterdir():
+        is_draft = path.name.startswith(f".{begins}") and path.name.endswith(".new")
+        is_segment = path.name.startswith(begins) and path.name.endswith(SUFFIX)
+        if is_draft or (is_segment and path.name not in listed):
+            path.unlink()
+
+
+def _begin(store: Store) -> None:
+    """Make the table of segments, and the guards that let bytes go, where a store is archived for the first time."""
+    if store.has_table(RECORD_SEGMENTS):
+        return
+    with store.append() as transaction:
+        if not transaction.has_table(RECORD_SEGMENTS):
+            transaction.let_records_leave()
+
+
+def _go_on(store: Store) -> None:
+    """Let the bytes go of records that a run which was killed had brought into a segment."""
+    last = archived_up_to(store)
+    first = first_still_there(store, last)
+    while first is not None and first <= last:
+        end = min(first + GO_AT_ONCE - 1, last)
+        rows = types_and_records(store, first - 1, end)
+        kept = [(_left_behind(event_type, record, at), at, record) for at, _, event_type, _, record in rows]
+        for _, position, record in kept:
+            if store.blocks.record_at(position, store.record_segments) != record:
+                segment = next(found for found in store.record_segments() if found.last >= position)
+                raise misfit(store.blocks.path_of(segment), f"holds another record for position {position}")
+        _let_go(store, [(left, position) for left, position, _ in kept])
+        first = end + 1
+
+
+def _read(store: Store, after: int, last: int) -> _Stretch:
+    """The next records, as many as a segment takes. Raises DamagedError where one does not fit its chain."""
+    chain = chain_at(store, after) if after else store.identity.chain_start
+    found = _Stretch([], [], [])
+    size, rows = 0, types_and_records(store, after, min(last, after + RECORDS_MAX))
+    for position, stream, event_type, link, record in rows:
+        leaf = leaf_hash(record)
+        if chain is None or position != after + len(found.records) + 1 or linked(chain, leaf) != link:
+            raise damaged(f"the ledger at position {after + len(found.records) + 1}, which does not fit its chain,")
+        chain, size = link, size + len(record)
+        if size > RAW_BYTES_MAX and found.records:
+            break
+        found.records.append(Leaving(position, stream, record))
+        found.leaves.append(leaf)
+        found.left_behind.append((_left_behind(event_type, record, position), position))
+    if not found.records:
+        raise damaged(f"the ledger, where position {after + 1} is missing,")
+    return found
+
+
+class _Buyer(msgspec.Struct):
+    buyer: str
+
+
+class _Payment(msgspec.Struct):
+    data: _Buyer
+
+
+class _PaidRecord(msgspec.Struct):
+    event: _Payment
+
+
+_paid: Final = msgspec.json.Decoder(_PaidRecord)
+
+
+def _left_behind(event_type: str, record: bytes, position: int) -> bytes:
+    """What stays of a record in the store: of a payment the alias of its buyer, by which the database finds it."""
+    if event_type != PAID:
+        return b""
+    try:
+        alias = _paid.decode(record).event.data.buyer
+        found = bytes.fromhex(alias)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        raise damaged(f"the record at position {position}") from None
+    if found.hex() != alias or len(found) != ALIAS_BYTES:
+        raise damaged(f"the record at position {position}, whose alias is of another form than this ledger gives,")
+    return found
+
+
+def _written(store: Store, folder: Path, place: str, stretch: _Stretch) -> RecordSegment:
+    """A segment that is on the disk and was read back, record by record, against the leaf hashes."""
+    segment, pieces = packed(stretch.records, place)
+    path = folder / segment.file_name(store.identity.id)
+    draft = draft_beside(path)
+    try:
+        with open(draft, "wb", opener=open_private) as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync(folder)
+    finally:
+        draft.unlink(missing_ok=True)
+    _read_back(store, folder, segment, stretch.leaves)
+    return segment
+
+
+def _read_back(store: Store, folder: Path, segment: RecordSegment, leaves: Sequence[bytes]) -> None:
+    written = Blocks(store.identity.id, lambda _: folder)
+    for position, leaf in enumerate(leaves, segment.first):
+        if leaf_hash(written.record_at(position, lambda: [segment])) != leaf:
+            raise misfit(written.path_of(segment), f"gives another record for position {position} than was written")
+
+
+def _let_go(store: Store, left_behind: Sequence[tuple[bytes, int]]) -> None:
+    for start in range(0, len(left_behind), GO_AT_ONCE):
+        with store.append() as transaction:
+            let_go(transaction, left_behind[start : start + GO_AT_ONCE])
+
+
+@contextmanager
+def _failures_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"the disk of {folder} is full: what was archived before is whole, everything else is still in the"
+                " store; make space and archive again"
+            ) from error
+        raise StoreError(f"records cannot be archived into {folder}: {error.strerror or error}") from error

@@ -1,0 +1,140 @@
+"""Single records out of record segments, by position.
+
+What is read is checked: a directory by its hash in the store, a block by its hash in the directory, a record by the
+position that it bears. Blocks that were read last are kept, as many as a whole segment has.
+"""
+
+import os
+import weakref
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from replay.blocks.form import ENTRY, LINE_END, RAW_BYTES_MAX, RecordSegment, ranks_of
+from replay.errors import DamagedError, damaged
+
+KEPT_BYTES: Final = RAW_BYTES_MAX + 4 * 2**20
+"""Of records: all of the segment that a walk goes through, and some others beside it."""
+OPEN_MAX: Final = 16
+Listing = Callable[[], Sequence[RecordSegment]]
+"""Gives the segments of the store, in order."""
+
+
+def misfit(path: Path, found: str) -> DamagedError:
+    """A file of records that is not what the store says: it holds what stands nowhere else."""
+    return DamagedError(
+        f"the file of archived records {path} {found}: these records stand nowhere else in this ledger. Bring the file"
+        " back from a copy of its folder, or restore a backup, which holds all records; where the folder was moved,"
+        " name it by LEVELBOOK_RECORDS"
+    )
+
+
+class OpenSegment:
+    """A record segment that is read."""
+
+    def __init__(self, path: Path, segment: RecordSegment) -> None:
+        self.segment = segment
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._file)
+            size = os.fstat(self._file).st_size
+            if size != segment.file_bytes:
+                raise misfit(path, f"has {size} bytes, the ledger says {segment.file_bytes}")
+            index = self._read(segment.ranks_at, segment.file_bytes - segment.ranks_at)
+        except FileNotFoundError:
+            raise misfit(path, "is missing") from None
+        except OSError as error:
+            raise misfit(path, f"cannot be read ({error.strerror or error})") from None
+        directory = index[segment.directory_at - segment.ranks_at :]
+        if sha256(directory).digest() != segment.hash:
+            raise misfit(path, "was changed: the SHA-256 of its directory is not the one in the ledger")
+        self._entries = list(ENTRY.iter_unpack(directory))
+        self._firsts = [first for _, _, first, _ in self._entries]
+        self._ranks = ranks_of(index[: segment.directory_at - segment.ranks_at])
+
+    def place(self, position: int) -> tuple[int, int]:
+        """The block of a record, and its number in it."""
+        rank = self._ranks[position - self.segment.first]
+        block = bisect_right(self._firsts, rank) - 1
+        return block, rank - self._firsts[block]
+
+    def block(self, number: int) -> list[bytes]:
+        """The records of a block. Raises DamagedError where its bytes are not those that were written."""
+        import zstandard
+
+        at, length, _, hashed = self._entries[number]
+        try:
+            frame = self._read(at, length)
+        except OSError as error:
+            raise misfit(self._path, f"cannot be read ({error.strerror or error})") from None
+        if sha256(frame).digest() != hashed:
+            raise misfit(self._path, f"was changed: the SHA-256 of its block {number} is not the one in its directory")
+        return zstandard.ZstdDecompressor().decompress(frame).split(LINE_END)[:-1]
+
+    def _read(self, at: int, length: int) -> bytes:
+        found = b""
+        while len(found) < length and (some := os.pread(self._file, length - len(found), at + len(found))):
+            found += some
+        return found
+
+
+class Blocks:
+    """The records of a ledger that have left its store."""
+
+    def __init__(self, ledger_id: str, folder: Callable[[str], Path]) -> None:
+        """`folder` gives the folder for the place that a segment names."""
+        self._ledger_id, self._folder = ledger_id, folder
+        self._segments: Sequence[RecordSegment] = ()
+        self._lasts: list[int] = []
+        self._open: OrderedDict[int, OpenSegment] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self._kept_bytes = 0
+
+    def record_at(self, position: int, listing: Listing) -> bytes:
+        """The record at a position. Raises DamagedError where no segment holds it, or its file is not as it was."""
+        opened = self._opened(self._segment_of(position, listing))
+        block, number = opened.place(position)
+        records = self._block(opened, block)
+        record = records[number] if number < len(records) else b""
+        if b',"position":%d,"recorded_at":"' % position not in record:
+            path = self.path_of(opened.segment)
+            raise misfit(path, f"was changed: it gives another record for position {position}")
+        return record
+
+    def path_of(self, segment: RecordSegment) -> Path:
+        """Where the file of a segment lies."""
+        return self._folder(segment.place) / segment.file_name(self._ledger_id)
+
+    def _segment_of(self, position: int, listing: Listing) -> RecordSegment:
+        if not self._lasts or position > self._lasts[-1]:
+            self._segments = listing()
+            self._lasts = [segment.last for segment in self._segments]
+        number = bisect_left(self._lasts, position)
+        if number == len(self._lasts) or self._segments[number].first > position:
+            raise damaged(f"the record at position {position}, which stands in no segment,")
+        return self._segments[number]
+
+    def _opened(self, segment: RecordSegment) -> OpenSegment:
+        found = self._open.get(segment.last)
+        if found is None:
+            found = self._open[segment.last] = OpenSegment(self.path_of(segment), segment)
+            if len(self._open) > OPEN_MAX:
+                self._open.popitem(last=False)
+        return found
+
+    def _block(self, opened: OpenSegment, number: int) -> list[bytes]:
+        key = (opened.segment.last, number)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        self._kept[key] = found = opened.block(number)
+        self._kept_bytes += sum(map(len, found))
+        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= sum(map(len, oldest))
+        return found

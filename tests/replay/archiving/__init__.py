@@ -1,0 +1,1 @@
+"""Records that leave a store for segments in files."""

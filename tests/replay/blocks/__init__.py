@@ -1,0 +1,1 @@
+"""Record segments: their form, and how they are read."""
