@@ -177,7 +177,7 @@ def _reading(what: ToConsume) -> "Reading":
         raise UsageError("--map and --outbox each say what a message holds; give one of them")
     if what.mapping is not None:
         from replay.consuming.rows import rows_by
-        from replay.mapping.document import read_mapping
+        from replay.mapping.language.document import read_mapping
 
         return rows_by(read_mapping(what.mapping))
     return reading_by(events_in if what.outbox is None else outbox_of(what.outbox))

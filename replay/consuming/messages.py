@@ -50,7 +50,7 @@ def reading_by(events_of: EventsOf) -> Reading:
 
     def read(messages: Sequence[TopicMessage]) -> Block:
         origin = MessageLines(messages, events_of)
-        return Block("", 0, origin.lines, 0, origin)
+        return Block("", 0, [], 0, origin)
 
     return read
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from domain.limits import LINE_BYTES_MAX
 from replay.consuming.messages import Reading, TopicMessage, too_long
 from replay.errors import UsageError
-from replay.mapping.compiling import Row, compiled
-from replay.mapping.document import Mapping
-from replay.mapping.mapped import MappedRows
+from replay.mapping.language.compiling import Row, compiled
+from replay.mapping.language.document import Mapping
+from replay.mapping.mapped_rows import MappedRows
 from replay.mapping.rows import Batch, Unreadable
 from replay.mapping.tables import LINES, json_row
 from replay.parsing.lines import Block
@@ -26,7 +26,7 @@ def rows_by(mapping: Mapping) -> Reading:
         unreadable = {index: row for index, row in enumerate(found) if isinstance(row, Unreadable)}
         rows = [None if isinstance(row, Unreadable) else row for row in found]
         origin = MappedRows(mapping.columns, mapping.columns, events, Batch(rows, unreadable, 0), 0)
-        return Block("", 0, origin.lines, 0, origin)
+        return Block("", 0, [], 0, origin)
 
     return read
 

@@ -1,7 +1,7 @@
 """Blocks of lines → candidates and refusals, on a second core once a file is long."""
 
 import marshal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -106,9 +106,13 @@ def decoded_with_help(
         raise broken
 
 
-def decode_block(block: Block, undocumented: Undocumented = Undocumented.REFUSE) -> DecodedBlock:
-    """Decode a block in this process."""
-    return _assembled(block, _outcomes(block.lines, undocumented))
+def decode_block(
+    block: Block, undocumented: Undocumented = Undocumented.REFUSE, of: Sequence[int] | None = None
+) -> DecodedBlock:
+    """Decode a block in this process, or some of its lines."""
+    if of is None:
+        return _assembled(block, _outcomes(block.lines, undocumented))
+    return _assembled(block, _outcomes([block.lines[index] for index in of], undocumented), of)
 
 
 Outcome = tuple[object, ...] | int
@@ -126,9 +130,9 @@ def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
     return found
 
 
-def _assembled(block: Block, outcomes: list[Outcome]) -> DecodedBlock:
+def _assembled(block: Block, outcomes: list[Outcome], of: Sequence[int] | None = None) -> DecodedBlock:
     candidates, indexes, refused, refused_indexes = [], [], [], []
-    for index, outcome in enumerate(outcomes):
+    for index, outcome in zip(range(len(outcomes)) if of is None else of, outcomes, strict=True):
         refusal = _refusal_of(block, index, outcome)
         if refusal is not None:
             refused.append((f"{block.name}:{block.number(index)}", refusal, block.raw(index)))

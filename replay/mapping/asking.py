@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from replay.errors import UsageError
-from replay.mapping.document import QUERY, Mapping, read_mapping
+from replay.mapping.language.document import QUERY, Mapping, read_mapping
 from replay.mapping.mapped import blocks_of, blocks_of_query
 from replay.mapping.queries import RowQuery, query_table
 from replay.mapping.rows import RowTable
@@ -28,8 +28,8 @@ class ToRead(NamedTuple):
     """The rows of one as they are, in batches of so many."""
 
 
-def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None) -> ToRead:
-    """What is to be read by the mapping in a file. Raises UsageError, FaultyMapping."""
+def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None, *, proving: bool = False) -> ToRead:
+    """What is to be read by the mapping in a file, and with `proving`, proven. Raises UsageError, FaultyMapping."""
     mapping = read_mapping(path)
     if query is None and (url is not None or mapping.format == QUERY):
         raise UsageError(
@@ -40,7 +40,7 @@ def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None
             raise UsageError(f"no FILE is named; name the files whose rows {mapping.name} takes, or '-'")
         names = files_of(files)
         check_files(names)
-        return ToRead(mapping, names, partial(blocks_of, mapping), partial(table_of, mapping))
+        return ToRead(mapping, names, partial(blocks_of, mapping, proving=proving), partial(table_of, mapping))
     if mapping.format != QUERY:
         raise UsageError(f"{mapping.name} takes rows of files in the format {mapping.format}; --query needs: query")
     check_files((query,))
@@ -52,6 +52,6 @@ def to_read(path: Path, files: Sequence[str], url: str | None, query: str | None
     return ToRead(
         mapping,
         (query,),
-        lambda _: blocks_of_query(mapping, asked),
+        lambda _: blocks_of_query(mapping, asked, proving=proving),
         lambda _, rows, stack: query_table(mapping, asked, rows, stack),
     )

@@ -1,122 +1,106 @@
 """Rows by a mapping as blocks of lines, which the intake reads as it reads lines of a file."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.limits import BATCH_LINES_MAX
-from replay.mapping.compiling import MappedEvent, Row, compiled
-from replay.mapping.document import Mapping
+from replay.extras import missing_of
+from replay.mapping.language.compiling import compiled
+from replay.mapping.language.document import Mapping
+from replay.mapping.mapped_rows import MappedRows
 from replay.mapping.queries import RowQuery, query_table
-from replay.mapping.rows import Batch, RowTable, Unreadable
+from replay.mapping.rows import Batch, RowTable
 from replay.mapping.tables import table_of
 from replay.parsing.lines import Block
-from replay.parsing.refusals import Columns, Refusal, RefusalError
-from replay.parsing.unpacking import printable
+from replay.parsing.unpacking import BrokenInput, printable
+from replay.processes import begun
 
-_NO_EVENT: Final = -1
+if TYPE_CHECKING:
+    from replay.mapping.mapped_columns import MappedColumns
+
+BLOCKS_AHEAD: Final = 2
+"""Blocks that are made at once, beside the reading of the next."""
+BATCHES_BEFORE_COLUMNS: Final = 2
+"""Batches of a table that is read as rows that are made into lines row by row: what columns take has to be loaded."""
 
 
-def blocks_of(mapping: Mapping, name: str) -> Iterator[Block]:
+def blocks_of(mapping: Mapping, name: str, *, proving: bool = False, by_column: bool = True) -> Iterator[Block]:
     """The events of a file's rows, in their order; rows count from 1, below the header where there is one.
 
-    All events of a row are in one block. A row that gives none is a blank line there. Raises BrokenInput.
+    All events of a row are in one block. A row that gives none is a blank line there. With `proving`, lines that were
+    made a column at a time are such as the intake's reader takes. Raises BrokenInput.
     """
     with ExitStack() as stack:
-        table = table_of(mapping, name, BATCH_LINES_MAX // len(mapping.events), stack)
-        yield from mapped(mapping, name, table)
+        table = table_of(mapping, name, _rows(mapping), stack, by_column=by_column and can_use_columns())
+        yield from mapped(mapping, name, table, proving=proving, by_column=by_column)
 
 
-def blocks_of_query(mapping: Mapping, query: RowQuery) -> Iterator[Block]:
+def blocks_of_query(
+    mapping: Mapping, query: RowQuery, *, proving: bool = False, by_column: bool = True
+) -> Iterator[Block]:
     """The same of the rows of a query, which count from 1."""
     with ExitStack() as stack:
-        table = query_table(mapping, query, BATCH_LINES_MAX // len(mapping.events), stack)
-        yield from mapped(mapping, query.file, table)
+        table = query_table(mapping, query, _rows(mapping), stack)
+        yield from mapped(mapping, query.file, table, proving=proving, by_column=by_column)
 
 
-def mapped(mapping: Mapping, name: str, table: RowTable) -> Iterator[Block]:
-    """The events of a table's rows as blocks."""
+def mapped(
+    mapping: Mapping, name: str, table: RowTable, *, proving: bool = False, by_column: bool = True
+) -> Iterator[Block]:
+    """The events of a table's rows as blocks; those of its first rows, and all without `by_column`, row by row."""
+    made = _made(mapping, name, table, proving=proving, by_column=by_column and can_use_columns())
+    return _ahead(made) if proving else (make() for make in made)
+
+
+def _made(
+    mapping: Mapping, name: str, table: RowTable, *, proving: bool, by_column: bool
+) -> Iterator[Callable[[], Block]]:
+    """What makes the blocks, one behind the other; any of them may be made in another thread."""
     events = compiled(mapping, table.columns)
+    in_columns: Callable[[Batch, int], MappedColumns | None] | None = None
     first = 1
-    for batch in table.batches:
-        origin = MappedRows(mapping.columns, table.columns, events, batch, first)
-        yield Block(f"{printable(name)}:row", first, origin.lines, batch.read_bytes, origin)
-        first = origin.last + 1
+    for number, batch in enumerate(table.batches):
+        if in_columns is None and by_column and (batch.columns is not None or number >= BATCHES_BEFORE_COLUMNS):
+            from replay.mapping.columnwise.events import column_events
+            from replay.mapping.mapped_columns import ColumnWay
+
+            way = ColumnWay(mapping.columns, table.columns, events, column_events(mapping, proving=proving))
+            in_columns = way.mapped
+
+        def make(batch: Batch = batch, first: int = first, in_columns: Any = in_columns) -> Block:
+            found: MappedColumns | None = None if in_columns is None else in_columns(batch, first)
+            origin = found or MappedRows(mapping.columns, table.columns, events, batch, first)
+            return Block(f"{printable(name)}:row", first, [], batch.read_bytes, origin, found if proving else None)
+
+        yield make
+        first += len(batch.rows)
 
 
-class MappedRows:
-    """The lines that consecutive rows give, and which row each comes from."""
+def _ahead(made: Iterator[Callable[[], Block]]) -> Iterator[Block]:
+    """Blocks that threads make while those before them are written: Arrow works beside Python."""
+    begun_blocks: deque[Future[Block]] = deque()
+    broken: BrokenInput | None = None
+    try:
+        for make in made:
+            begun_blocks.append(begun(make))
+            if len(begun_blocks) > BLOCKS_AHEAD:
+                yield begun_blocks.popleft().result()
+    except BrokenInput as error:
+        broken = error
+    for block in begun_blocks:
+        yield block.result()
+    if broken is not None:
+        raise broken
 
-    def __init__(
-        self, named: list[str], columns: list[str], events: list[MappedEvent], batch: Batch, first: int
-    ) -> None:
-        self._named = named
-        self._columns = columns
-        self._events = events
-        self._batch = batch
-        self._first = first
-        self._refused: dict[int, Refusal] = {}
-        self._numbers: list[int] = []
-        self.lines: list[bytes] = []
-        self._which: list[int] = []
-        """Of each line, the event of the mapping that it is."""
-        for number, row in enumerate(batch.rows, first):
-            self._take(number, row)
 
-    @property
-    def numbers(self) -> list[int]:
-        return self._numbers
+def can_use_columns() -> bool:
+    """Whether this installation has what it takes to make lines a column at a time."""
+    return not missing_of(("numpy", "pyarrow"))
 
-    @property
-    def last(self) -> int:
-        return self._first + len(self._batch.rows) - 1
 
-    def raw(self, index: int) -> bytes:
-        """A JSON object, which is read again by the same mapping; what no event is made of is left out."""
-        at = self._numbers[index] - self._first
-        row = self._batch.rows[at]
-        if row is None:
-            return self._batch.unreadable[at].raw
-        named = {column: row[self._columns.index(column)] for column in self._named}
-        return msgspec.json.encode({column: value for column, value in named.items() if value})
-
-    def refused(self, index: int) -> Refusal | None:
-        return self._refused.get(index)
-
-    def columns(self, index: int) -> Columns:
-        row = self._batch.rows[self._numbers[index] - self._first]
-        if row is None or self._which[index] == _NO_EVENT:
-            return {}
-        return self._events[self._which[index]].told_of(dict(zip(self._columns, row, strict=True)))
-
-    def _take(self, number: int, row: Row | None) -> None:
-        found = len(self.lines)
-        if row is None:
-            self._refuse(number, self._batch.unreadable.get(number - self._first))
-        else:
-            for which, event in enumerate(self._events):
-                self._make(number, which, event, row)
-        if len(self.lines) == found:
-            self._add(number, _NO_EVENT, b"")
-
-    def _make(self, number: int, which: int, event: MappedEvent, row: Row) -> None:
-        try:
-            line = event.line(row)
-        except RefusalError as error:
-            self._refused[len(self.lines)] = error.refusal
-            self._add(number, _NO_EVENT, b"")
-            return
-        if line:
-            self._add(number, which, line)
-
-    def _refuse(self, number: int, found: Unreadable | None) -> None:
-        if found is not None:
-            self._refused[len(self.lines)] = found.refusal
-            self._add(number, _NO_EVENT, b"")
-
-    def _add(self, number: int, which: int, line: bytes) -> None:
-        self._numbers.append(number)
-        self._which.append(which)
-        self.lines.append(line)
+def _rows(mapping: Mapping) -> int:
+    """So many rows have at most as many events as a batch has lines."""
+    return BATCH_LINES_MAX // len(mapping.events)

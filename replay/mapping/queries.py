@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from replay.errors import UsageError
-from replay.mapping.compiling import Row
-from replay.mapping.document import Mapping
+from replay.mapping.language.compiling import Row
+from replay.mapping.language.document import Mapping
 from replay.mapping.rows import Batch, RowTable, Unreadable, check_columns
 from replay.parsing.refusals import Reason, Refusal
 from replay.parsing.strict_json import shown

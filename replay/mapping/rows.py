@@ -1,14 +1,17 @@
 """A table as it is read, whatever it lies in: columns, and batches of rows of texts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from replay.mapping.compiling import Row
-from replay.mapping.document import Mapping
+from replay.mapping.language.compiling import Row
+from replay.mapping.language.document import Mapping
 from replay.parsing.refusals import Refusal
 from replay.parsing.strict_json import shown
 from replay.parsing.unpacking import BrokenInput, printable
+
+if TYPE_CHECKING:
+    from replay.mapping.columnwise.composed import Columns
 
 
 class Unreadable(NamedTuple):
@@ -21,9 +24,11 @@ class Unreadable(NamedTuple):
 class Batch(NamedTuple):
     """Consecutive rows; None for one that is blank, or is not readable."""
 
-    rows: list[Row | None]
+    rows: Sequence[Row | None]
     unreadable: dict[int, Unreadable]
     read_bytes: int
+    columns: "Columns | None" = None
+    """The columns that events are made of, where the rows were read as such and are all readable."""
 
 
 class RowTable(NamedTuple):

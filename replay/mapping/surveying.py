@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from replay.mapping.asking import ToRead
-from replay.mapping.document import Mapping
+from replay.mapping.language.document import Mapping
+from replay.mapping.language.texts import Placeholder, Template, scaled
+from replay.mapping.language.zones import with_offset
 from replay.mapping.rows import RowTable
-from replay.mapping.texts import Placeholder, Template, scaled
-from replay.mapping.zones import with_offset
 
 ROWS: Final = 1_000
 """Rows that are looked at together."""

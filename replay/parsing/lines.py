@@ -8,7 +8,7 @@ is held in memory.
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -37,6 +37,10 @@ class RowsBehind(Protocol):
     """The rows of a table whose events the lines of a block are: none, one or several a row."""
 
     @property
+    def lines(self) -> list[bytes]:
+        """An event each, or blank."""
+
+    @property
     def numbers(self) -> Sequence[int]:
         """Of the row that each line comes from."""
 
@@ -54,15 +58,36 @@ class RowsBehind(Protocol):
         """What the row has in the columns of which the event of a line is made."""
 
 
+class ProvenLines(Protocol):
+    """Lines of rows of which it is told without reading them that the reader takes them; others may be among them."""
+
+    @property
+    def row_by_row(self) -> Sequence[int]:
+        """The lines that are not proven."""
+
+    @property
+    def without_event(self) -> int:
+        """How many of the others are blank, because their rows have no event."""
+
+    def text_without(self, left_out: Collection[int]) -> tuple[memoryview, int]:
+        """The lines that are not blank, each with its line end, and how many; some are left out."""
+
+
 class Block(NamedTuple):
     """Consecutive whole lines of one file, without their line ends; or those made of consecutive rows."""
 
     name: str
     first_line: int
-    lines: list[bytes]
+    as_read: list[bytes]
+    """None of a block that is made of rows."""
     read_bytes: int
     """Bytes taken from the file as it lies on the disk, for a progress bar."""
     origin: RowsBehind | None = None
+    proven: ProvenLines | None = None
+
+    @property
+    def lines(self) -> list[bytes]:
+        return self.as_read if self.origin is None else self.origin.lines
 
     @property
     def last_line(self) -> int:

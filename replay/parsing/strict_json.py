@@ -141,12 +141,17 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _check_text(text: str) -> None:
+def check_whole(text: str) -> None:
+    """Raises RefusalError for half a character, which no UTF-8 has."""
     if found := _SURROGATE.search(text):
         raise RefusalError(
             Reason.LONE_SURROGATE,
             f"found half a character (U+{ord(found.group()):04X}) in {shown(text)}; write the whole character",
         )
+
+
+def _check_text(text: str) -> None:
+    check_whole(text)
     if found := _CONTROL.search(text):
         raise RefusalError(
             Reason.CONTROL_CHARACTER,

@@ -33,6 +33,8 @@ class Unpacked(NamedTuple):
     stream: BinaryIO
     read_bytes: Callable[[], int]
     """How many bytes were taken of it as it lies on the disk, for a progress bar."""
+    bytes_on_disk: int | None = None
+    """None of a pipe, of which nobody knows what is still to come."""
 
 
 def files_of(names: Sequence[str]) -> tuple[str, ...]:
@@ -59,9 +61,13 @@ def opened(name: str, stack: ExitStack) -> Unpacked:
     magic = cast(Any, raw).peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
     unpack = packing_of(magic)
     if unpack is None:
-        return Unpacked(raw, raw.tell if seekable else lambda: 0)
+        return Unpacked(raw, raw.tell, _size(raw)) if seekable else Unpacked(raw, lambda: 0)
     whole = raw if seekable else copied(name, raw, stack)
-    return Unpacked(unpacked(name, whole, unpack), whole.tell)
+    return Unpacked(unpacked(name, whole, unpack), whole.tell, _size(whole))
+
+
+def _size(whole: BinaryIO) -> int:
+    return os.fstat(whole.fileno()).st_size
 
 
 def packing_of(head: bytes) -> Unpack | None:

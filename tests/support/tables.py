@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replay.mapping.document import Mapping, mapping_of
+from replay.mapping.language.document import Mapping, mapping_of
 
 COLUMNS = ["order", "shop", "buyer", "yuan", "kind", "paid at", "received at", "note"]
 KINDS = {"ordinary": "normal", "福袋": "lucky_bag"}

@@ -31,12 +31,12 @@ def convert(
     from replay.intake.rejects import Rejects
     from replay.mapping.asking import to_read
 
-    asked = to_read(mapping, files, from_, query)
+    asked = to_read(mapping, files, from_, query, proving=True)
     watch = ConvertWatch(lang)
     kept = None if rejects is None else Rejects(rejects)
     try:
         for lines in converted(asked.names, asked.read, watch, kept):
-            click.echo(lines, nl=False)
+            sys.stdout.buffer.write(lines)
     finally:
         if kept is not None:
             kept.close()

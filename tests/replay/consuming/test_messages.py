@@ -13,7 +13,7 @@ from replay.consuming.outbox import outbox_of
 from replay.consuming.rows import rows_by
 from replay.errors import UsageError
 from replay.intake.parallel import decode_block
-from replay.mapping.document import read_mapping
+from replay.mapping.language.document import read_mapping
 from replay.parsing.parse import read_line
 from replay.parsing.refusals import Reason
 from replay.store.record import Candidate

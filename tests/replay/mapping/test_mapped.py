@@ -21,7 +21,7 @@ from replay.intake.parallel import BLOCKS_BEFORE_HELP, decode_block
 from replay.intake.rejects import Rejects
 from replay.intake.targets import LedgerTarget
 from replay.mapping import mapped
-from replay.mapping.document import Mapping
+from replay.mapping.language.document import Mapping
 from replay.mapping.mapped import blocks_of
 from replay.parsing.parse import read_line
 from replay.parsing.unpacking import BrokenInput
@@ -206,12 +206,14 @@ def test_a_json_row_may_leave_columns_out_and_have_no_others(tmp_path: Path) -> 
     long = rows[1] | {"note": "x" * LINE_BYTES_MAX}
     more: list[dict[str, Any]] = [rows[1] | {"phone": "1"}, rows[2] | {"yuan": 129.90}, rows[2] | {"shop": ["m"]}]
     more += [long, rows[1]]
-    (tmp_path / "orders.jsonl").write_bytes(b"".join(line(row) + b"\n" for row in [short, *more]))
+    half = line(rows[2]).replace(b'"o-', b'"\\ud800o-')
+    (tmp_path / "orders.jsonl").write_bytes(b"".join(line(row) + b"\n" for row in [short, *more]) + half + b"\n")
     found = refusals_in(mapping(format="jsonl"), tmp_path / "orders.jsonl")
     assert [(where, text[:40]) for where, text in found] == [
         (":row:2", 'row_shape: found a column "phone", of wh'),
         (":row:4", 'row_shape: column shop: found ["m"], whi'),
         (":row:5", "line_too_long: found a line of more than"),
+        (":row:7", "lone_surrogate: found half a character ("),
     ]
 
 

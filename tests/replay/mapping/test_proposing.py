@@ -11,7 +11,7 @@ import pytest
 
 from replay.errors import FaultyMapping
 from replay.mapping.asking import ToRead
-from replay.mapping.document import mapping_of
+from replay.mapping.language.document import mapping_of
 from replay.mapping.mapped import blocks_of
 from replay.mapping.proposing import SAMPLE_BYTES, proposal
 from replay.mapping.surveying import DISTINCT_MAX, UNMAPPED_MAX, SurveyedColumn, survey

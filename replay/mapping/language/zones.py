@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-_OFFSET: Final = re.compile(r"[+-](?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9]")
-_TIME: Final = re.compile(
+OFFSET: Final = re.compile(r"[+-](?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9]")
+TIME: Final = re.compile(
     r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})(?:[Tt]|\x20+)([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?"
     r"(?:\.([0-9]{1,9}))?\x20?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
@@ -26,7 +26,7 @@ def zone_of(name: str) -> Zone:
     """The zone of a name such as "Asia/Shanghai" or "+08:00". Raises ValueError for another."""
     if name in ("Z", "UTC"):
         return Zone("Z", None)
-    if _OFFSET.fullmatch(name):
+    if OFFSET.fullmatch(name):
         return Zone(name, None)
     try:
         return Zone(name, ZoneInfo(name))
@@ -41,7 +41,7 @@ def with_offset(text: str, zone: Zone) -> str:
 
     Whether the day exists is left to whoever reads the instant, but where a zone has to be asked.
     """
-    found = _TIME.fullmatch(text)
+    found = TIME.fullmatch(text)
     if found is None:
         raise ValueError(f"is not of the form {FORM}")
     year, _, month, day, hour, minute, second, fraction, offset = found.groups()
@@ -55,11 +55,11 @@ def with_offset(text: str, zone: Zone) -> str:
 
 
 def _offset_at(plain: str, zone: ZoneInfo) -> str:
-    return _offset_in(plain[:_MINUTE], zone)
+    return offset_in(plain[:_MINUTE], zone)
 
 
 @lru_cache(65_536)
-def _offset_in(minute: str, zone: ZoneInfo) -> str:
+def offset_in(minute: str, zone: ZoneInfo) -> str:
     """The offset in a minute, within which no clock is changed."""
     try:
         moment = datetime.fromisoformat(minute).replace(tzinfo=zone)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.calendar import parse_instant
-from replay.mapping.zones import with_offset, zone_of
+from replay.mapping.language.zones import with_offset, zone_of
 
 SHANGHAI = zone_of("Asia/Shanghai")
 BERLIN = zone_of("Europe/Berlin")

@@ -13,9 +13,9 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from domain.events import CATALOGUE
 from replay.errors import FaultyMapping, UsageError
-from replay.mapping.kinds import FLAG, NUMBER, TEXT, fields_of
-from replay.mapping.texts import Condition, Template, parse_condition, parse_template
-from replay.mapping.zones import Zone, zone_of
+from replay.mapping.language.kinds import FLAG, NUMBER, TEXT, fields_of
+from replay.mapping.language.texts import Condition, Template, parse_condition, parse_template
+from replay.mapping.language.zones import Zone, zone_of
 from replay.parsing.unpacking import printable
 
 QUERY: Final = "query"
@@ -42,6 +42,17 @@ class EventMapping(NamedTuple):
     data: dict[str, Value]
     when: Condition | None
 
+    @property
+    def columns(self) -> list[str]:
+        """Every column that it is made of, in the order in which they are first named."""
+        found: dict[str, None] = {}
+        for template in (*self.attributes.values(), *self.data.values()):
+            if isinstance(template, Template):
+                found |= dict.fromkeys(template.columns)
+        if self.when is not None:
+            found[self.when.column] = None
+        return list(found)
+
 
 class Mapping(NamedTuple):
     """A mapping that can be used."""
@@ -60,14 +71,7 @@ class Mapping(NamedTuple):
     @property
     def columns(self) -> list[str]:
         """Every column that an event is made of, in the order in which they are first named."""
-        found: dict[str, None] = {}
-        for event in self.events:
-            for template in (*event.attributes.values(), *event.data.values()):
-                if isinstance(template, Template):
-                    found |= dict.fromkeys(template.columns)
-            if event.when is not None:
-                found[event.when.column] = None
-        return list(found)
+        return list(dict.fromkeys(column for event in self.events for column in event.columns))
 
 
 def read_mapping(path: Path) -> Mapping:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.mapping.texts import (
+from replay.mapping.language.texts import (
     Condition,
     Placeholder,
     Template,

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from replay.mapping.document import EventMapping, Mapping, Value
-from replay.mapping.kinds import FLAG, NUMBER, FieldKind, fields_of
-from replay.mapping.texts import NUMBER as DECIMAL
-from replay.mapping.texts import Condition, Placeholder, Template, scaled
-from replay.mapping.zones import Zone, with_offset
+from replay.mapping.language.document import EventMapping, Mapping, Value
+from replay.mapping.language.kinds import FLAG, NUMBER, FieldKind, fields_of
+from replay.mapping.language.texts import NUMBER as DECIMAL
+from replay.mapping.language.texts import Condition, Placeholder, Template, scaled
+from replay.mapping.language.zones import Zone, with_offset
 from replay.parsing.refusals import Columns, Reason, RefusalError
 from replay.parsing.strict_json import shown
 
@@ -21,12 +21,14 @@ Row = Sequence[str]
 Maker = Callable[[Row], Any]
 """What a field becomes of a row; None where it is left out. Raises RefusalError, naming column and value."""
 
-_ORDERED: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
-_INSTANTS: Final = ("time", "recordedtime")
-_NEEDED: Final = ("source", "subject", "id", "time")
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
-_FLAGS: Final = {"true": True, "false": False}
+ORDERED: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
+INSTANTS: Final = ("time", "recordedtime")
+NEEDED: Final = ("source", "subject", "id", "time")
+WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+FLAGS: Final = {"true": True, "false": False}
 _encode: Final = msgspec.json.encode
+BEGINNING: Final = {"specversion": "1.0"}
+"""What every event has before all else."""
 
 
 class MappedEvent(NamedTuple):
@@ -51,7 +53,7 @@ class MappedEvent(NamedTuple):
         """The event of a row as a line; empty where the row has none. Raises RefusalError."""
         if self.when is not None and not self.when(row):
             return b""
-        event: dict[str, Any] = {"specversion": "1.0", "type": self.type}
+        event: dict[str, Any] = BEGINNING | {"type": self.type}
         for name, make in self.attributes:
             value = make(row)
             if value is not None:
@@ -66,6 +68,11 @@ class MappedEvent(NamedTuple):
 
 
 _NULL: Final = object()
+
+
+def encoded_text(text: str) -> str:
+    """What stands between the quotes of a string of JSON."""
+    return _encode(text)[1:-1].decode()
 
 
 def compiled(mapping: Mapping, columns: Sequence[str]) -> list[MappedEvent]:
@@ -96,12 +103,12 @@ class _Compiler:
         )
 
     def _attribute(self, name: str, template: Template) -> Maker:
-        if name in _NEEDED and name not in _INSTANTS:
+        if name in NEEDED and name not in INSTANTS:
             return self._needed_text(name, template)
         text = self._text(name, template)
-        if name in _INSTANTS:
+        if name in INSTANTS:
             text = _instant(name, template, text, self._mapping.zone, self._at)
-        return _needed(name, template, text) if name in _NEEDED else _or_left_out(text)
+        return _needed(name, template, text) if name in NEEDED else _or_left_out(text)
 
     def _field(self, name: str, value: Value, kind: FieldKind) -> Maker:
         if not isinstance(value, Template):
@@ -143,8 +150,8 @@ class _Compiler:
 
     def _when(self, when: Condition) -> Callable[[Row], bool]:
         value: Callable[[Row], str] = itemgetter(self._at[when.column])
-        if when.operator in _ORDERED:
-            return _in_order(when, value)
+        if when.operator in ORDERED:
+            return in_order(when, value)
         compare, wanted = eq if when.operator == "==" else ne, when.value
         return lambda row: compare(value(row), wanted)
 
@@ -257,7 +264,7 @@ def _whole(name: str, template: Template, made: Maker, at: dict[str, int]) -> Ma
         text = made(row)
         if text is None or text is _NULL:
             return text
-        if _WHOLE.fullmatch(text):
+        if WHOLE.fullmatch(text):
             return int(text)
         hint = "" if any(part.times for part in template.placeholders) else "; {column|x100} makes fen of yuan"
         raise RefusalError(
@@ -272,7 +279,7 @@ def _flag(name: str, template: Template, made: Maker, at: dict[str, int]) -> Mak
         text = made(row)
         if text is None or text is _NULL:
             return text
-        if (known := _FLAGS.get(text.lower())) is not None:
+        if (known := FLAGS.get(text.lower())) is not None:
             return known
         raise RefusalError(
             Reason.WRONG_TYPE,
@@ -283,8 +290,8 @@ def _flag(name: str, template: Template, made: Maker, at: dict[str, int]) -> Mak
     return flag
 
 
-def _in_order(when: Condition, value: Callable[[Row], str]) -> Callable[[Row], bool]:
-    compare, bound = _ORDERED[when.operator], Decimal(when.value)
+def in_order(when: Condition, value: Callable[[Row], str]) -> Callable[[Row], bool]:
+    compare, bound = ORDERED[when.operator], Decimal(when.value)
 
     def hold(row: Row) -> bool:
         text = value(row)

@@ -7,8 +7,8 @@ import pytest
 
 from domain.events import CATALOGUE
 from replay.errors import FaultyMapping, UsageError
-from replay.mapping.document import mapping_of, read_mapping
-from replay.mapping.kinds import FLAG, NUMBER, fields_of
+from replay.mapping.language.document import mapping_of, read_mapping
+from replay.mapping.language.kinds import FLAG, NUMBER, fields_of
 from tests.support.tables import COLUMNS, DOCUMENT, mapping
 
 PAID = DOCUMENT["event"][0]
