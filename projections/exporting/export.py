@@ -126,10 +126,10 @@ def _made(begun: _Begun, progress: Progress) -> tuple[ExportManifest, list[Expor
             draft = _draft(begun, live, feed)
             base = before if draft.because is None else None
             at_rest = base is not None and is_at_rest(base, draft)
-            reader = ViewReader(connections, views.schema, live.build)
-            files = FilesOfViews(reader, writer, base, at_rest=at_rest, progress=progress)
-            tables = [files.view(view) for view in asked.views]
-            changes = list(_changes(begun, draft, files))
+            with ViewReader(connections, views.schema, live.build) as reader:
+                files = FilesOfViews(reader, writer, base, at_rest=at_rest, progress=progress)
+                tables = [files.view(view) for view in asked.views]
+                changes = list(_changes(begun, draft, files))
         told = [] if before is None or not _goes_on_feed(begun, draft) else before.changes
         made = msgspec.structs.replace(
             draft,

@@ -6,7 +6,7 @@ those of PostgreSQL in threads beside the one connection.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -60,6 +60,18 @@ class ViewReader:
             self._idle.put(connection.connection.driver_connection)
         self._schema = schema
         self._build = build
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._begun: Generator[Making, None, None] | None = None
+        """What is being read, or was read last."""
+
+    def __enter__(self) -> "ViewReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing goes on behind it, whatever ended it: the connections are free."""
+        self._threads.shutdown(cancel_futures=True)
+        if self._begun is not None:
+            self._begun.close()
 
     def named(self, view: str) -> str:
         """A view or table as statements name it."""
@@ -83,9 +95,18 @@ class ViewReader:
         yield from self.asked(RowsAsked(source, columns, order, key, first), view)
 
     def asked(self, rows: RowsAsked, view: str) -> Iterator["pa.Table"]:
-        """Rows in tables of some. Raises DamagedViews for what a column cannot hold; `view` says where."""
-        tables = self._made_by_sqlite(rows, view) if self._schema is None else self._copied(rows, view)
-        yield from _made_beside(tables)
+        """Rows in tables of some, in their order, each made by a thread while the next ones are begun.
+
+        One statement at a time is read. Raises DamagedViews for what a column cannot hold; `view` says where.
+        """
+        self._begun = self._made_by_sqlite(rows, view) if self._schema is None else self._copied(rows, view)
+        waiting: deque[Future[pa.Table]] = deque()
+        for making in self._begun:
+            waiting.append(self._threads.submit(making))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
     def _whole(self, view: str) -> tuple[str, str, Any]:
         """Out of what all rows of a view are read, by which key and from where on.
@@ -101,7 +122,7 @@ class ViewReader:
             return self.named(view), "position", _LEAST_NUMBER
         return self.named(view), "subject", ""
 
-    def _made_by_sqlite(self, rows: RowsAsked, view: str) -> Iterator["Making"]:
+    def _made_by_sqlite(self, rows: RowsAsked, view: str) -> Generator["Making", None, None]:
         """Tables of blocks of JSON arrays, a line each."""
         key, source = rows.key, rows.source
         cells = ", ".join((EDGE, *(item.name for item in rows.columns), EDGE))
@@ -127,7 +148,7 @@ class ViewReader:
         with self._lent() as driver:
             return driver.execute(sql, values).fetchone()[0]
 
-    def _copied(self, rows: RowsAsked, view: str) -> Iterator["Making"]:
+    def _copied(self, rows: RowsAsked, view: str) -> Generator["Making", None, None]:
         """Tables of blocks of lines of CSV, which PostgreSQL's server writes."""
         key, values = rows.key, [rows.first] if rows.before is None else [rows.first, rows.before]
         before = "" if rows.before is None else f" AND {key} < %s"
@@ -148,15 +169,3 @@ class ViewReader:
             yield driver
         finally:
             self._idle.put(driver)
-
-
-def _made_beside(tables: Iterable["Making"]) -> Iterator["pa.Table"]:
-    """Tables in their order, each made by a thread while the next ones are begun."""
-    waiting: deque[Future[pa.Table]] = deque()
-    with ThreadPoolExecutor(THREADS) as threads:
-        for making in tables:
-            waiting.append(threads.submit(making))
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -1,5 +1,6 @@
 """Rows come out of a database as blocks of lines, and stand in files as they stand in the views."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -12,8 +13,11 @@ from sqlalchemy import delete, insert, text, update
 
 from projections.exporting import parts, reading
 from projections.exporting.columns import Kind, file_columns
+from projections.exporting.export import ExportAsked, export
 from projections.exporting.lines import COPIED, JSON_ARRAYS, LineForm, table_of
+from projections.exporting.places import FolderPlace
 from projections.views.database import DamagedViews, Views, open_views
+from replay.errors import StoreError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.support.exports import exported, held, manifest_in, rows_in, shown
@@ -203,6 +207,30 @@ def test_what_is_no_value_of_its_column_is_named(
     end = "): nothing was exported; 'levelbook rebuild' makes the views anew from the ledger"
     assert str(raised.value).endswith(end)
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_an_export_that_fails_half_way_leaves_its_connections_well(
+    views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing goes on behind it, and what went wrong is told, not what came of it."""
+    monkeypatch.setattr(reading, "BLOCK_ROWS", 1)
+    put(views, "history", histories(40))
+    asked = ExportAsked(("v1_history",))
+    for stop in (StoreError("the disk is full"), KeyboardInterrupt()):
+        told = iter([None] * 3)
+
+        def stopped(*_: Any, told: Iterator[None] = told, stop: BaseException = stop) -> None:
+            if next(told, stop) is stop:
+                raise stop
+
+        before = threading.active_count()
+        with pytest.raises(type(stop)) as raised:
+            export(views, FolderPlace(tmp_path / "out"), asked, stopped)
+        assert raised.value is stop and threading.active_count() == before
+        with views.reading() as connection:
+            assert views.live(connection).build == 1
+    export(views, FolderPlace(tmp_path / "out"), asked)
+    assert held(tmp_path / "out")["v1_history"] == shown(views)["v1_history"]
 
 
 @pytest.mark.parametrize("form", [JSON_ARRAYS, COPIED])
