@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from projections.exporting.export import ExportAsked, export
 from projections.exporting.lines import COPIED, JSON_ARRAYS, LineForm, table_of
 from projections.exporting.places import FolderPlace
 from projections.views.database import DamagedViews, Views, open_views
+from projections.views.tables import TABLE_NAMES
 from replay.errors import StoreError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
@@ -238,3 +240,28 @@ def test_truths_are_read_of_either_database(form: LineForm) -> None:
     (truth,) = (item for item in file_columns("v1_shadow_levels") if item.kind is Kind.TRUTH)
     block = "\n".join(f"0,{value},0" for value in (form.true, form.null, form.false)).encode()
     assert table_of(block, form, [truth], "v1_shadow_levels")["differs"].to_pylist() == [True, None, False]
+
+
+@pytest.mark.postgres
+def test_a_role_that_may_read_views_alone_exports_them(postgres_location: str, tmp_path: Path) -> None:
+    """No table of a build is named to the server but by the views."""
+    create_store(postgres_location)
+    with open_store(postgres_location) as store, open_views(store, make=True) as opened:
+        empty_live(opened)
+        put(opened, "history", histories(5))
+        put(opened, "levels", levels(["merchant/a"]))
+        expected = shown(opened)
+    with psycopg.connect(postgres_location, autocommit=True) as owner:
+        owner.execute("CREATE ROLE reads_views LOGIN")
+        owner.execute("GRANT USAGE ON SCHEMA levelbook, levelbook_views TO reads_views")
+        owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA levelbook, levelbook_views TO reads_views")
+        for name in TABLE_NAMES:
+            owner.execute(f"REVOKE SELECT ON levelbook_views.b1_{name} FROM reads_views".encode())
+    try:
+        reads = postgres_location.replace("//postgres:", "//reads_views:", 1)
+        with open_store(reads) as store, open_views(store, only_read=True) as opened:
+            exported(opened, tmp_path / "out")
+        assert held(tmp_path / "out") == expected
+    finally:
+        with psycopg.connect(postgres_location, autocommit=True) as owner:
+            owner.execute("DROP OWNED BY reads_views; DROP ROLE reads_views")
