@@ -114,6 +114,7 @@ class ToConsume(NamedTuple):
 def _consumed(what: ToConsume) -> "tuple[Consumed, BaseException | None]":
     """Consume what was asked: how far it came, and what stopped it, if an error did."""
     from projections.text.topics.consuming import Consumed, ConsumeWatch
+    from projections.upkeep.noting import NotedReader
     from replay.consuming.cluster import Cluster, client, read_properties
     from replay.consuming.consume import Consumption
     from replay.consuming.topics import Subscription, TopicReader
@@ -137,8 +138,9 @@ def _consumed(what: ToConsume) -> "tuple[Consumed, BaseException | None]":
         closing(_letters(what, cluster)) as letters,
         closing(TopicReader(cluster, Subscription(what.topics, group, what.from_beginning), watch)) as reader,
     ):
+        noted = NotedReader(reader, group, what.store, watch.not_noted)
         run = Consumption(
-            reader,
+            noted,
             reading,
             target,
             letters,
@@ -148,6 +150,7 @@ def _consumed(what: ToConsume) -> "tuple[Consumed, BaseException | None]":
             undocumented=Undocumented(what.extensions),
         )
         stopped_by = _run_to_its_end(run, reader, stopped, what)
+        noted.note()
         ended = Consumed(run, reader.reached(), group, letters.place, watch.head, target.made, target.due)
     return ended, stopped_by
 

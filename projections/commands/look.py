@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -25,6 +25,9 @@ from projections.commands.asking.options import (
 )
 from projections.configuration.settings import SHEETS, language_option
 from projections.text import ledger as ledger_text
+
+if TYPE_CHECKING:
+    from replay.store.base import Store
 
 TOTALS: Final = "totals"
 DISTRIBUTION: Final = "distribution"
@@ -226,8 +229,9 @@ def worklist(list_: str, limit: int, cursor: str | None, store: str, format_: st
 def status(store: str, format_: str, lang: str) -> None:
     """Show where the ledger stands, and its views: head, records by type, size; lag, what is set aside, a rebuild.
 
-    Exit status 1 when a level could not be worked out and is set aside, and when the views cannot be used: they are of
-    another history of the ledger, stand later than its clock, or are damaged.
+    And how far topics of Kafka are consumed. Exit status 1 when a level could not be worked out and is set aside, and
+    when the views cannot be used: they are of another history of the ledger, stand later than its clock, or are
+    damaged.
     """
     from projections.views.location import has_views
     from replay.history.browse import status as look
@@ -239,6 +243,19 @@ def status(store: str, format_: str, lang: str) -> None:
             from projections.projector.status import status_beside
 
             views = status_beside(opened)
-    ledger_text.print_status(found, views, lang, as_json=format_ == "json")
+        consumed = _consumed(opened)
+    ledger_text.print_status(found, views, consumed, lang, as_json=format_ == "json")
     if views is not None and (views["set_aside"] or views["problems"]):
         sys.exit(EXIT_NOT_ALL)
+
+
+def _consumed(opened: "Store") -> list[dict[str, Any]]:
+    """How far topics are consumed; what cannot be read of that is told, and is no fault of the ledger."""
+    from projections.upkeep.consumed import consumed_status
+    from replay.errors import LevelbookError
+
+    try:
+        return consumed_status(opened)
+    except LevelbookError as error:
+        click.echo(f"Warning: {error}", err=True)
+        return []

@@ -16,6 +16,7 @@ from projections.http.problems import Problem
 from projections.projector.status import passing_beside
 from projections.reading.freshness import freshness
 from projections.reading.reader import Reading, Snapshot
+from projections.upkeep.consumed import consumed_status
 from projections.views.database import FORMAT
 from replay.errors import LevelbookError
 from replay.integrity.kept import SOUND, UNSOUND, Audit, Check, kept
@@ -43,6 +44,8 @@ class Standing(Collector):
             yield gauge("ledger_position", "Position of the ledger", store.head().position)
             with suppress(LevelbookError):
                 yield from _of_checks(store)
+            with suppress(LevelbookError):
+                yield from _of_consuming(consumed_status(store))
             try:
                 with self._reading.snapshot() as at:
                     shown = [*_of_views(at, store)]
@@ -92,6 +95,19 @@ def _of_deliveries(found: list[dict[str, Any]]) -> Iterator[Metric]:
             if (value := value_of(row)) is not None:
                 figures.add_metric([row["endpoint"], row["kind"]], value)
         yield figures
+
+
+def _of_consuming(found: list[dict[str, Any]]) -> Iterator[Metric]:
+    """How far topics are consumed; nothing where none is."""
+    labels = ("group", "topic", "partition")
+    behind = GaugeMetricFamily("levelbook_consume_behind", "Offsets that lie behind what is recorded", labels=labels)
+    noted = GaugeMetricFamily("levelbook_consume_noted_seconds", "Seconds since that was noted", labels=labels)
+    for row in found:
+        place = [str(row[label]) for label in labels]
+        noted.add_metric(place, row["noted_seconds_ago"])
+        if row["behind"] is not None:
+            behind.add_metric(place, row["behind"])
+    yield from (behind, noted) if found else ()
 
 
 def _of_checks(store: Store) -> Iterator[Metric]:

@@ -151,10 +151,12 @@ def print_subjects(found: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         click.echo(f"{item['events']:>10}  {item['subject']}")
 
 
-def print_status(found: dict[str, Any], views: dict[str, Any] | None, language: str, *, as_json: bool) -> None:
-    """The state of a ledger and of its views, None where there are none."""
+def print_status(
+    found: dict[str, Any], views: dict[str, Any] | None, consumed: list[dict[str, Any]], language: str, *, as_json: bool
+) -> None:
+    """The state of a ledger, of its views, None where there are none, and how far topics are consumed."""
     if as_json:
-        print_json(found | {"views": views})
+        print_json(found | {"views": views, "consumed": consumed})
         return
     from projections.text.words import Words, padded
 
@@ -173,6 +175,11 @@ def print_status(found: dict[str, Any], views: dict[str, Any] | None, language: 
         from projections.text.views import print_views
 
         print_views(views, words)
+    for row in consumed:
+        place = f"{row['topic']}/{row['partition']}:{row['next_offset']}"
+        key = "noted_unknown" if row["behind"] is None else "noted"
+        told = {"group": row["group"], "where": place, "count": row["behind"], "seconds": row["noted_seconds_ago"]}
+        click.echo(words.consuming(key, **told))
 
 
 def _retract_nothing_lines(found: dict[str, Any] | None, words: "Words") -> Iterator[str]:

@@ -16,6 +16,7 @@ _FILES: Final = {
     "signing_key": ".signing",
     "service": ".service",
     "deliveries": ".deliveries",
+    "consuming": ".consuming",
     "checks": ".checks",
     "lab": ".lab",
     "segments": ".segments",
@@ -25,6 +26,7 @@ _FILES: Final = {
 _TABLES: Final = {
     "service": ("levelbook_service", "accesses"),
     "deliveries": ("levelbook_deliveries", "endpoints"),
+    "consuming": ("levelbook_consuming", "progress"),
     "checks": ("levelbook_checks", "checks"),
     "views": ("levelbook_views", "about"),
 }

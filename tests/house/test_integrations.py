@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from projections.candidates.shadow import start
 from projections.http.settings import Settings, check_settings
 from projections.projector.rebuild import Asked, rebuild
+from projections.upkeep.consumed import PartitionNote, open_consumed
 from projections.views.database import open_views
 from replay.store.opening import create_store, open_store
 from tests import ROOT
@@ -170,6 +171,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         ingest_events(store, World(8).events(300), folder)
         rebuild(views, Asked(sample=0))
         start(views, revised("creator-firefly", 6))
+        with open_consumed(store) as consumed:
+            consumed.note([PartitionNote("g", "orders", 0, 7, 1, store.now())])
     run("verify", "--store", location)
     run("audit", "--store", location, status=1)  # what was announced there was never decided
     run("rebuild", "--dry-run", "--sample", "0", "--store", location)

@@ -107,6 +107,9 @@ class ConsumeWatch:
     def late(self, problem: str) -> None:
         self._tell(self._words.consuming("late", problem=problem))
 
+    def not_noted(self, problem: str) -> None:
+        self._tell(self._words.consuming("not_noted", problem=problem))
+
     def acknowledged(self, messages: "Sequence[TopicMessage]", head: "Head") -> None:
         self.head = head
         if not self._acknowledge:

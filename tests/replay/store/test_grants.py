@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from cli import main
 from projections.http.settings import Settings
 from projections.server import serve
+from projections.upkeep.consumed import PartitionNote, consumed_status, open_consumed
+from replay.errors import StoreError
 from replay.proving.notes import parse_signatures
 from replay.store.opening import create_store, open_store
 from replay.witnessing.kept import Grade, new_witness
@@ -255,3 +257,26 @@ def test_who_delivers_keeps_its_secrets_from_who_serves(granted: Granted) -> Non
     )
     with psycopg.connect(granted.location, autocommit=True) as connection:
         connection.execute(b"DROP OWNED BY levelbook_deliverer CASCADE; DROP ROLE levelbook_deliverer")
+
+
+@pytest.mark.slow
+def test_who_writes_may_be_let_note_how_far_topics_are_consumed(granted: Granted) -> None:
+    page = (ROOT / "docs" / "how-to" / "kafka.md").read_text("utf-8")
+    (sql,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    writer, service = (as_role(f"levelbook_{name}", granted.location) for name in ("writer", "service"))
+    with psycopg.connect(as_role(OWNER, granted.location), autocommit=True) as connection:
+        connection.execute(re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)[0].encode())
+    with open_store(writer) as store:
+        with pytest.raises(StoreError, match=r"what is kept of consuming beside .* cannot be used: permission denied"):
+            open_consumed(store)
+        with psycopg.connect(as_role(OWNER, granted.location), autocommit=True) as connection:
+            connection.execute(sql.encode())
+        with open_consumed(store) as kept:
+            kept.note([PartitionNote("g", "orders", 0, 7, 1, store.now())])
+    with open_store(service) as store:
+        (shown,) = consumed_status(store)
+    assert (shown["next_offset"], shown["behind"]) == (7, 1)
+    granted.refuses("levelbook_service", "DELETE FROM levelbook_consuming.progress")
+    granted.refuses("levelbook_writer", "DELETE FROM levelbook.records")
+    with psycopg.connect(granted.location, autocommit=True) as connection:
+        connection.execute(b"DROP OWNED BY levelbook_writer CASCADE; DROP ROLE levelbook_writer")
