@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from projections.configuration.settings import language_of_locale
 from projections.configuration.settings import settings as settings_of_the_program
 from replay.sealing.keys import NEXT_VARIABLE, SIGNING_VARIABLE
-from replay.store.base import Store
+from replay.store.base import RECORDS_VARIABLE, Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
 from tests.support.pace import Pace
@@ -60,7 +60,7 @@ def nobodys_ledger(nobodys_settings: Path, monkeypatch: pytest.MonkeyPatch) -> N
             monkeypatch.delenv(setting.variable, raising=False)
     monkeypatch.delenv("LEVELBOOK_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(nobodys_settings))
-    for variable in (KEY_VARIABLE, SIGNING_VARIABLE, NEXT_VARIABLE):
+    for variable in (KEY_VARIABLE, SIGNING_VARIABLE, NEXT_VARIABLE, RECORDS_VARIABLE):
         monkeypatch.delenv(variable, raising=False)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from projections.doctor.deliveries import deliveries_found
 from projections.doctor.derived import segments_found, views_found
 from projections.doctor.keys import buyer_key_found, signing_key_found
-from projections.doctor.ledger import checks_found, clock_found, policies_found, store_found
+from projections.doctor.ledger import archived_found, checks_found, clock_found, policies_found, store_found
 from projections.doctor.machine import disk_found, loops_found, versions_found, zones_found
 from projections.doctor.observations import WARN, Observation, Observations, looked
 from projections.doctor.working import working_found
@@ -52,6 +52,7 @@ def _of_store(clock: Callable[[], int]) -> dict[str, Callable[[Store], Observati
         "buyer_key": buyer_key_found,
         "signing_key": signing_key_found,
         "policies": policies_found,
+        "archived": archived_found,
         "segments": partial(segments_found, clock=clock),
         "views": views_found,
         "deliveries": deliveries_found,

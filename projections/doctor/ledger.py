@@ -39,6 +39,15 @@ def store_found(store: Store) -> Observations:
         yield Observation(check, OK, "fits", told)
 
 
+def archived_found(store: Store) -> Observations:
+    """Whether the files of records that left the store are there, of their sizes, with the directories written down."""
+    segments = store.record_segments()
+    for segment in segments:
+        store.blocks.check(segment)
+    told = {"segments": len(segments), "position": segments[-1].last if segments else 0}
+    yield Observation("archived", OK, "there" if segments else "none", told)
+
+
 def clock_found(store: Store, clock: Callable[[], int]) -> Observations:
     """The ledger's clock against the last record, and against the machine's where they are two."""
     check, head, now, here = "clock", store.head(), store.now(), clock()

@@ -37,6 +37,7 @@ class OpenSegment:
 
     def __init__(self, path: Path, segment: RecordSegment) -> None:
         self.segment = segment
+        self.first, self.last = segment.first, segment.last
         self._path = path
         try:
             self._file = os.open(path, os.O_RDONLY)
@@ -58,7 +59,7 @@ class OpenSegment:
 
     def place(self, position: int) -> tuple[int, int]:
         """The block of a record, and its number in it."""
-        rank = self._ranks[position - self.segment.first]
+        rank = self._ranks[position - self.first]
         block = bisect_right(self._firsts, rank) - 1
         return block, rank - self._firsts[block]
 
@@ -91,19 +92,26 @@ class Blocks:
         self._segments: Sequence[RecordSegment] = ()
         self._lasts: list[int] = []
         self._open: OrderedDict[int, OpenSegment] = OrderedDict()
+        self._latest: OpenSegment | None = None
         self._kept: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
         self._kept_bytes = 0
 
     def record_at(self, position: int, listing: Listing) -> bytes:
         """The record at a position. Raises DamagedError where no segment holds it, or its file is not as it was."""
-        opened = self._opened(self._segment_of(position, listing))
+        opened = self._latest
+        if opened is None or not opened.first <= position <= opened.last:
+            opened = self._latest = self._opened(self._segment_of(position, listing))
         block, number = opened.place(position)
-        records = self._block(opened, block)
+        records = self._kept.get((opened.last, block)) or self._block(opened, block)
         record = records[number] if number < len(records) else b""
         if b',"position":%d,"recorded_at":"' % position not in record:
             path = self.path_of(opened.segment)
             raise misfit(path, f"was changed: it gives another record for position {position}")
         return record
+
+    def check(self, segment: RecordSegment) -> None:
+        """Look at the file of a segment, but at no record. Raises DamagedError where it is not as it was written."""
+        OpenSegment(self.path_of(segment), segment)
 
     def path_of(self, segment: RecordSegment) -> Path:
         """Where the file of a segment lies."""
@@ -127,12 +135,8 @@ class Blocks:
         return found
 
     def _block(self, opened: OpenSegment, number: int) -> list[bytes]:
-        key = (opened.segment.last, number)
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-            return found
-        self._kept[key] = found = opened.block(number)
+        """A block that is not kept; of those that are, the first that was read goes first."""
+        found = self._kept[opened.last, number] = opened.block(number)
         self._kept_bytes += sum(map(len, found))
         while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
             _, oldest = self._kept.popitem(last=False)

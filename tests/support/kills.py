@@ -23,6 +23,7 @@ import psycopg
 
 import cli
 from projections.projector import check, fill, follow, many, rebuild, status
+from replay.archiving import archive as archiving
 from replay.columnar import archive, seal
 from replay.columnar import check as archive_check
 from replay.decisions import audit, outcomes
@@ -43,9 +44,11 @@ SECRET: Final = "5b" * 32
 KILLS_A_CHECK: Final = 18
 ATTEMPTS_A_KILL: Final = 20
 CHILD_SECONDS_MAX: Final = 120
-IMPORTED: Final = (archive, archive_check, audit, backup, check, checkpoint, follow, ingest, look, rebuild, status)
+IMPORTED: Final = (
+    *(archive, archive_check, archiving, audit, backup, check, checkpoint, follow, ingest, look, rebuild, status),
+)
 """What the commands import when they begin, here once for all children."""
-COMMANDS: Final = ("ingest", "follow", "rebuild", "seal", "decide", "checkpoint", "backup")
+COMMANDS: Final = ("ingest", "follow", "rebuild", "seal", "decide", "checkpoint", "archive", "backup")
 MONTHS: Final = ("2022-10", "2022-11", "2022-12", "2023-01", "2023-02", "2023-03", "2023-04", "2023-05")
 
 
@@ -174,10 +177,12 @@ class Life:
     def _prepare(self, command: str) -> str | None:
         """Give a command something to do; the command that is to run beside it, if any is."""
         beside = self.random.choice((None, "follow" if command == "ingest" else "ingest"))
-        if command in {"ingest", "follow", "seal", "checkpoint"}:
+        if command in {"ingest", "follow", "seal", "checkpoint", "archive"}:
             self._more()
-        if command in {"follow", "seal", "checkpoint"}:
+        if command in {"follow", "seal", "checkpoint", "archive"}:
             self._finish("ingest")
+        if command == "archive":
+            self._finish("checkpoint")
         if beside == "ingest":
             self._more()
         return beside
@@ -200,6 +205,7 @@ class Life:
             "seal": ("seal", "--segments", str(self.folder / "segments")),
             "decide": ("decide", *self._period),
             "checkpoint": ("checkpoint",),
+            "archive": ("archive", "--into", str(self.folder / "records")),
             "backup": ("backup", str(self._name("backup", ".db"))),
         }
         return self._run(words[command])

@@ -45,6 +45,7 @@ from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
 from replay.store.running.rights import files_held, sees_all_processes
 from replay.store.sqlite import SqliteStore
+from tests.support.archived import archived, sealed, small_segments
 from tests.support.disks import small_disk
 from tests.support.earlier import KEY, put_back
 from tests.support.making import event, ingest_events, paid
@@ -362,6 +363,21 @@ def test_segments_are_held_against_their_hashes_and_their_ledger(
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"ledger": "', '"ledger": "another-'))
     assert examined(ledger, folder)["segments", "error"] == FAIL
+
+
+def test_files_of_records_that_left_are_looked_for(
+    ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch, 2)
+    assert examined(ledger)["archived", "none"] == OK
+    with open_store(ledger) as store:
+        sealed(store)
+        archived(store, tmp_path / "records")
+        path = store.blocks.path_of(store.record_segments()[0])
+    assert examined(ledger)["archived", "there"] == OK
+    path.unlink()
+    assert examined(ledger)["archived", "error"] == FAIL
+    assert f"the file of archived records {path} is missing" in run("doctor", "--store", ledger, status=1)
 
 
 def test_each_day_other_files_are_held_against_their_hashes(
