@@ -41,6 +41,8 @@ MANY_AT_ONCE: Final = 500_000
 """How many events a step takes in at most, where few wait and where many do."""
 CHUNK_RECORDS: Final = 250_000
 """About so many records are held at a time."""
+CHUNK_SUBJECTS: Final = 5_000
+"""So many subjects at most are moved together: of those that time alone changes more is read than is new."""
 LONG_PAST: Final = 50_000
 NEW_SHARE: Final = 100
 """A past of more records than this, and than so many times those that are new, is not read again for these."""
@@ -189,7 +191,7 @@ class Many:
 
         units, step, codes = self.units, self.step, [view.code for view in views_of(kind) if view.goes_on]
         bearing = {subject: self._bearing_of(subject) or [] for subject in subjects if subject in self._rare}
-        going = GoingOn(step, subjects, units.work.due, self._slots, bearing)
+        going = GoingOn(step, subjects, units.work, self._slots, bearing)
         try:
             made = [going_on_in_bulk(code)(going) for code in codes]
         except (OSError, MemoryError):
@@ -204,9 +206,14 @@ class Many:
             return
         for rewriting in made:
             if rewriting is not None:
-                write(step, rewriting)
+                self._write(rewriting)
         units.moved += len(codes) * len(subjects)
         self._have_moved(subjects)
+
+    def _write(self, rewriting: "Rewriting") -> None:
+        write(self.step, rewriting)
+        for (code, subject), month in rewriting.changed.items():
+            self.units.work.note_changed(code, subject, month)
 
     def _have_moved(self, subjects: Sequence[str]) -> None:
         windows = self.step.windows
@@ -259,9 +266,7 @@ class Many:
             if not isinstance(error, LevelbookError):
                 units.recovered.append(Unexpected(columns.subjects[0], codes[0], trace_of(error)))
             return
-        write(step, changing)
-        for (code, subject), month in changing.changed.items():
-            units.work.note_changed(code, subject, month)
+        self._write(changing)
         units.moved += len(codes) * len(columns.subjects)
         self._have_moved(columns.subjects)
 
@@ -285,13 +290,13 @@ class Many:
 
 
 def _chunks(subjects: Sequence[str], lengths: dict[str, int]) -> Iterator[list[str]]:
-    """Subjects in order, in stretches of so many records."""
+    """Subjects in order, in stretches of so many records or subjects."""
     some: list[str] = []
     held = 0
     for subject in subjects:
         some.append(subject)
         held += lengths[subject]
-        if held >= CHUNK_RECORDS:
+        if held >= CHUNK_RECORDS or len(some) == CHUNK_SUBJECTS:
             yield some
             some, held = [], 0
     if some:

@@ -135,6 +135,8 @@ VIEWS: Final[dict[str, View]] = {
             expected=creator_expected.rows_of,
             own_json=creator_shown.own_json,
             period_rows=PeriodRows("creator_months", "score", without_row=SCHEMES["creator-level"].undecided),
+            goes_on=True,
+            anew=("creator.registered",),
         ),
         View(
             SCHEMES["creator-firefly"],
@@ -149,6 +151,8 @@ VIEWS: Final[dict[str, View]] = {
                 next_begun_with="begun_with",
                 without_row=SCHEMES["creator-firefly"].undecided,
             ),
+            goes_on=True,
+            anew=("creator.registered",),
         ),
         View(
             SCHEMES["mcn-level"],

@@ -32,15 +32,13 @@ _CAUSES: Final = [POLICY, OPENED, str(Verdict.COUNTED)]
 
 
 def fill(filling: Filling) -> None:
-    judging, subjects = judging_of(filling.step), filling.of_kind("creator")
-    names = filling.columns.subjects
+    judging, names = judging_of(filling.step), filling.columns.subjects
     folded = fold_firefly(filling.columns, judging.terms, filling.as_of)
     judged = JudgedBy(judging.terms, judging.policies)
     starts = starts_of(folded.changes[:, 0], len(names))
-    filling.insert("firefly_months", _month_columns(names, folded, judged))
-    filling.insert("history", _change_columns(names, folded, starts, judged))
-    filling.insert("levels", _level_columns(names, folded, starts, subjects, judging, judged, filling.as_of))
-    filling.calendar(SCHEME, subjects, _ahead(filling)[subjects])
+    filling.insert("firefly_months", columns_of_months(names, folded, judged))
+    filling.insert("history", change_columns_of(names, folded, starts, judged, np.zeros(len(names), np.int64)))
+    stand(filling, folded, starts, judging, judged, np.full(len(names), LATEST))
 
 
 def move(changing: Changing) -> None:
@@ -48,20 +46,41 @@ def move(changing: Changing) -> None:
     changing.rewrite_each(SCHEME, fill)
 
 
-def _month_columns(names: list[str], folded: FireflyFolded, judged: JudgedBy) -> dict[str, Any]:
+def stand(
+    filling: Filling,
+    folded: FireflyFolded,
+    starts: NDArray[np.int64],
+    judging: Judging,
+    judged: JudgedBy,
+    since: NDArray[np.int64],
+) -> None:
+    """Where creators stand, and when they next change. `starts` says by subject where its changes begin; of who has
+    none, `since` when the level is what it is, or LATEST."""
+    subjects, names = filling.of_kind("creator"), filling.columns.subjects
+    since = since.copy()
+    changed = np.flatnonzero(np.diff(starts))
+    since[changed] = folded.changes[starts[changed + 1] - 1, 1]
+    levels = _level_columns(names, folded, since, subjects, judging, judged, filling.as_of)
+    filling.insert("levels", levels)
+    filling.calendar(SCHEME, subjects, _ahead(filling)[subjects])
+
+
+def columns_of_months(names: list[str], folded: FireflyFolded, judged: JudgedBy) -> dict[str, Any]:
+    """The rows of months."""
     subject, month, level, *figures = folded.months.T
     begins = instants(month, month_start)
     shown = named(names, subject), (texts(month, month_text), begins), named(folded.codes, level)
     return month_columns(*shown, figures, judged.at(begins))
 
 
-def _change_columns(
-    names: list[str], folded: FireflyFolded, starts: NDArray[np.int64], judged: JudgedBy
+def change_columns_of(
+    names: list[str], folded: FireflyFolded, starts: NDArray[np.int64], judged: JudgedBy, kept: NDArray[np.int64]
 ) -> dict[str, Any]:
+    """The rows of the level's history, by subject behind so many that are kept; numbered as if none were."""
     subject, at, level, earned, position = folded.changes.T
     numbers = numbers_of(starts)
     # A policy may come first, too: it then has no position.
-    causes = np.where(position == BY_POLICY, 0, np.where(numbers == 0, 1, 2))
+    causes = np.where(position == BY_POLICY, 0, np.where(numbers + kept[subject] == 0, 1, 2))
     columns = change_columns(
         (named(names, subject), [SCHEME] * len(at)),
         at,
@@ -75,7 +94,7 @@ def _change_columns(
 def _level_columns(
     names: list[str],
     folded: FireflyFolded,
-    starts: NDArray[np.int64],
+    since: NDArray[np.int64],
     subjects: NDArray[np.int64],
     judging: Judging,
     judged: JudgedBy,
@@ -86,13 +105,10 @@ def _level_columns(
     codes = texts(earned, lambda points: rules.codes[rank_of(rules.bounds, points)])
     levels = where(registered, codes)
     states = named([str(State.NOT_REGISTERED), str(State.RATED)], registered.astype(np.int64))
-    changed = starts[subjects + 1] > starts[subjects]
-    since = np.full(len(subjects), LATEST)
-    since[changed] = folded.changes[starts[subjects[changed] + 1] - 1, 1]
     return level_columns(
         (named(names, subjects), [SCHEME] * len(subjects)),
         (states, levels, earned),
-        (states, levels, nullable(since, LATEST)),
+        (states, levels, nullable(since[subjects], LATEST)),
         judged.at(np.full(len(subjects), as_of)),
     )
 

@@ -1,106 +1,86 @@
-"""Points that lie behind all that was judged of a creator go on from what is stored: its past is not read again."""
+"""Many creators' points gone on with from the close of a stored month: what lies before is neither read nor judged
+again, but for what names a task or redemption that is named later, too.
 
-from collections.abc import Sequence
-from typing import Any, Final
+What `from_stored` does for one of them where its new points lie behind all others, this does for all with their
+columns, wherever they lie.
+"""
 
-from sqlalchemy import Row
+from functools import cache
+from typing import Final
 
-from domain.calendar import month_of, month_start, month_text
-from domain.creator_firefly.account import Change, Month, begins_with, level_of, rules_at
-from domain.creator_firefly.facts import EARNED, READ_TYPES, REDEEMED, REGISTERED, Finding, go_on
-from domain.creator_firefly.rule import SCHEME, Account, State, Verdict
-from domain.events import Event
-from projections.schemes.creator_firefly.rows import Judging, history_row, judging_of, month_row
-from projections.views.step import Rewrite, Step, level_rewrite, numbered
-from replay.history.timeline import RETRACTED
-from replay.store.queries import EVERYTHING, event_rows_between
+import numpy as np
 
-_POINTS: Final = (EARNED, REDEEMED)
+from domain.calendar import month_of, month_start, month_text, parse_month
+from domain.creator_firefly.facts import READ_TYPES
+from domain.creator_firefly.rule import SCHEME
+from projections.schemes.creator_firefly.bulk import change_columns_of, columns_of_months, stand
+from projections.schemes.creator_firefly.rows import judging_of
+from projections.schemes.shared.bulk_rows import JudgedBy, instants, lists, starts_of
+from projections.schemes.shared.changing import Rewriting, RowsMade
+from projections.schemes.shared.filling import LATEST
+from projections.schemes.shared.going_on import GoingOn
+from projections.schemes.shared.histories import change_histories, kept_histories
+from projections.schemes.shared.stored import Numbers, Reads, stored_rows
+from projections.views.recent import orders_in
+from projections.views.step import LIFE_TYPES
+from replay.columnar.columns import POINTS_EARNED, POINTS_REDEEMED, REDEMPTION_CANCELLED
+from replay.schemes.creator_firefly.fold import FireflyOpenings, fold_firefly, from_nothing
+
+_POINTS: Final = (POINTS_EARNED, POINTS_REDEEMED)
+_CANCELLED: Final = "redemption.cancelled"
 
 
-def go_on_from_stored(step: Step, subject: str, events: Sequence[Event]) -> list[Rewrite] | None:
-    """What new events change of a creator; None where they ask for more than its stored account."""
-    level = step.level(subject, SCHEME)
-    if level is None or level.state != State.RATED or any(event.type == RETRACTED for event in events):
+def move(going: GoingOn) -> Rewriting | None:
+    """What a step changes of many creators; None where a record cannot be read."""
+    step, judging = going.step, judging_of(going.step)
+    restarts = _restarts(going)
+    if going.unread():
         return None
-    points = [event for event in events if event.type in READ_TYPES]
-    if not points:
-        return []
-    if not _lie_behind(step, subject, points):
+    concerned = np.flatnonzero(restarts < LATEST)
+    made = Rewriting(step, [going.subjects[subject] for subject in concerned.tolist()])
+    months = instants(restarts[concerned], month_of)
+    begins = instants(months, month_start)
+    filling = going.filling(made.subjects, begins, _POINTS, LIFE_TYPES)
+    if filling is None:
         return None
-    registration = next(event for event in step.life(subject) if event.type == REGISTERED)
-    names = {event.data.task if event.type == EARNED else event.data.redemption for event in points}
-    about = [event for event in step.about(subject, names) if event.position <= step.before.position]
-    since = (registration.occurred_at, registration.position)
-    earlier = [
-        event
-        for event in step.taking_out(subject, about)
-        if event.type in READ_TYPES and (event.type not in _POINTS or (event.occurred_at, event.position) > since)
-    ]
-    months = step.rows_of("firefly_months", subject, "month")
-    before = Account(registration.occurred_at, level.score, months[-1].balance if months else 0)
-    ordered = sorted(points, key=lambda event: (event.occurred_at, event.position))
-    findings = go_on(before, earlier, ordered).findings
-    return [*_months(step, subject, findings, months), *_levels(step, level, findings)]
+    openings = _openings(made, months, begins)
+    folded = fold_firefly(filling.columns, judging.terms, filling.as_of, openings=openings)
+    judged = JudgedBy(judging.terms, judging.policies)
+    everyone, firsts = np.arange(len(begins)), [month_text(month) for month in months.tolist()]
+    made.go("firefly_months", everyone, {}, ("month", firsts))
+    made.come.append(RowsMade("firefly_months", lists(columns_of_months(made.subjects, folded, judged))))
+    kept = kept_histories(made, SCHEME, begins)
+    starts = starts_of(folded.changes[:, 0], len(begins))
+    change_histories(made, SCHEME, kept, change_columns_of(made.subjects, folded, starts, judged, kept.counts), starts)
+    stand(filling, folded, starts, judging, judged, kept.last["from_at"])
+    made.stand(SCHEME, filling)
+    return made
 
 
-def _lie_behind(step: Step, subject: str, points: Sequence[Event]) -> bool:
-    """Whether these are points that have occurred, and from the first of them on nothing else that is read is known and
-    no other rules begin to judge."""
-    as_of = step.after.as_of
-    if any(event.type not in _POINTS or event.occurred_at > as_of for event in points):
-        return False
-    first = min(event.occurred_at for event in points)
-    if any(first < span.begins <= as_of for span in judging_of(step).spans):
-        return False
-    rows = event_rows_between(step.store, subject, first, EVERYTHING, step.before.position)
-    return not any(row[3] in READ_TYPES for row in rows)
+def _restarts(going: GoingOn) -> Numbers:
+    """By subject, the earliest instant at which what becomes of points may be otherwise, none after the step; LATEST
+    where none is."""
+    new, found = going.new, going.due(SCHEME, LATEST)
+    rows = np.flatnonzero(np.isin(new.what, _POINTS))
+    np.minimum.at(found, new.stream[rows], new.at[rows])
+    cancelled = orders_in(new, np.flatnonzero(new.what == REDEMPTION_CANCELLED))
+    for subject, event in going.bearing(READ_TYPES):
+        if event.type == _CANCELLED:
+            cancelled.add((event.originator_id, event.data.redemption))
+        else:
+            found[subject] = min(found[subject], event.occurred_at)
+    going.reach(found, cancelled, (POINTS_REDEEMED,))
+    return np.where(found < LATEST, np.minimum(found, going.step.after.as_of), LATEST)
 
 
-def _months(step: Step, subject: str, findings: Sequence[Finding], stored: Sequence[Row[Any]]) -> list[Rewrite]:
-    """The months of the findings: the first of them may have begun before."""
-    judging, rewrites = judging_of(step), []
-    for number in sorted({month_of(finding.at) for finding in findings}):
-        some = [finding for finding in findings if month_of(finding.at) == number]
-        begun = [row for row in stored if row.month == month_text(number)]
-        made = _month(number, some, begun[0] if begun else None, judging)
-        rewrites.append(
-            Rewrite(
-                "firefly_months", {"subject": subject, "month": month_text(number)}, [month_row(subject, made, judging)]
-            )
-        )
-    return rewrites
+def _openings(made: Rewriting, months: Numbers, begins: Numbers) -> FireflyOpenings:
+    """By subject, what it had at the close of the last month that is stored before one."""
+    rows = stored_rows(made.step, "firefly_months", made.subjects, _CLOSE)
+    order = np.flatnonzero(rows["month"] < months[rows["subject"]])
+    order = order[np.argsort(rows["month"][order], kind="stable")]  # of a subject's the last is what stays
+    openings, whose = from_nothing(len(months))._replace(begins=begins), rows["subject"][order]
+    openings.earned[whose], openings.balance[whose] = rows["score"][order], rows["balance"][order]
+    return openings
 
 
-def _month(number: int, findings: Sequence[Finding], begun: Row[Any] | None, judging: Judging) -> Month:
-    closing = findings[-1].after
-    level = level_of(closing, rules_at(judging.spans, findings[-1].at))
-    assert level is not None, "the creator is registered"
-    earned, redeemed = (
-        sum(finding.points for finding in findings if finding.verdict is verdict)
-        for verdict in (Verdict.COUNTED, Verdict.REDEEMED)
-    )
-    begun_with = begins_with(findings, month_start(number)) if begun is None else begun.begun_with
-    had = (0, 0, 0) if begun is None else (begun.earned, begun.redeemed, begun.events)
-    in_month = had[0] + earned, had[1] + redeemed, had[2] + len(findings)
-    return Month(number, level, closing.earned, closing.balance, *in_month, begun_with)
-
-
-def _levels(step: Step, level: Row[Any], findings: Sequence[Finding]) -> list[Rewrite]:
-    """The level with its points, and its history where it changed."""
-    judging, changes = judging_of(step), []
-    code = level.level
-    for finding in findings:
-        after = level_of(finding.after, rules_at(judging.spans, finding.at))
-        if after is not None and after != code:
-            changes.append(Change(finding.at, code, after, finding.after.earned, finding.position))
-            code = after
-    shown = {"level": code, "effective_level": code, "score": findings[-1].after.earned}
-    since = {"effective_since": changes[-1].at} if changes else {}
-    rewrites = [level_rewrite(dict(level._mapping) | shown | since | judging.at(step.after.as_of))]
-    if changes:
-        past = [row for row in step.rows_of("history", level.subject, "number") if row.scheme == SCHEME]
-        rows = numbered([history_row(level.subject, change, judging) for change in changes], past[-1])
-        keys = {"subject": level.subject, "scheme": SCHEME}
-        rewrites.append(Rewrite("history", keys, rows, ("number", past[-1].number)))
-    return rewrites
+_CLOSE: Final[Reads] = {"month": cache(parse_month), "score": int, "balance": int}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from domain.creator_firefly import account
 from domain.creator_firefly.facts import EARNED, READ_TYPES, REDEEMED, run_of
 from domain.creator_firefly.rule import SCHEME
-from projections.schemes.creator_firefly import going_on
+from projections.schemes.creator_firefly import from_stored
 from projections.schemes.creator_firefly.rows import history_row, judging_of, level_row, month_row
 from projections.schemes.shared.moving import Mover
 from projections.views.step import Rewrite, calendar_rewrite, level_rewrite, numbered
@@ -28,7 +28,7 @@ class FireflyMover(Mover):
     def go_on(self, subject: str) -> list[Rewrite] | None:
         if self.due(subject) is not None:
             return None
-        return going_on.go_on_from_stored(self.step, subject, self.work.new.get(subject, []))
+        return from_stored.go_on_from_stored(self.step, subject, self.work.new.get(subject, []))
 
     def work_out(self, subject: str, fresh: bool) -> list[Rewrite] | None:
         concerned = fresh or self.due(subject) is not None

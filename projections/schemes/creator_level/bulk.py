@@ -1,5 +1,6 @@
 """The view of `creator-level` filled from columns, by the compiled folds, and what creators add to agencies."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,8 +21,8 @@ from projections.schemes.shared.bulk_rows import (
     texts,
     where,
 )
-from projections.schemes.shared.changing import Changing
-from projections.schemes.shared.filling import Filling
+from projections.schemes.shared.changing import Changing, Rewriting
+from projections.schemes.shared.filling import LATEST, Filling
 from projections.schemes.shared.moving import SINCE_FIRST_MONTH
 from projections.views.monthly_rows import EVALUATION
 from projections.views.rows import JUDGED, change_columns, level_columns
@@ -48,19 +49,44 @@ class EvaluatedColumns(NamedTuple):
     changes: NDArray[np.bool_]
     """Whether state or level are others than by the evaluation before."""
 
+    def change_starts(self) -> NDArray[np.int64]:
+        """By creator, where its changes begin among all; one more for the end."""
+        return np.searchsorted(np.flatnonzero(self.changes), self.starts)
+
+
+class CreatorOpenings(NamedTuple):
+    """From where on creators' months are worked out, and what stood before, all by subject."""
+
+    months: NDArray[np.int64]
+    """The first that is."""
+    levels: list[str | None]
+    """Of the evaluation before it; None where there is none, or a gate was not met."""
+    since: NDArray[np.int64]
+    """When state and level became those; LATEST where there was no evaluation."""
+
 
 def fill(filling: Filling) -> None:
+    count = len(filling.columns.subjects)
+    openings = CreatorOpenings(np.full(count, SINCE_FIRST_MONTH, np.int64), [None] * count, np.full(count, LATEST))
+    evaluated = fill_from(filling, filling.slots(), openings)
+    filling.insert("history", change_columns_of(evaluated))
+
+
+def fill_from(filling: Filling, slots: Slots, openings: CreatorOpenings) -> EvaluatedColumns:
+    """Fill all tables but that of histories, of each creator from a month on."""
     judging, subjects = judging_of(filling.step), filling.of_kind("creator")
     folded = fold_creators(filling.columns, judging.terms, filling.as_of)
+    found = folded.evaluations
+    folded = folded._replace(evaluations=found[found["month"] >= openings.months[found["subject"]]])
     judged = JudgedBy(judging.terms, judging.policies)
-    filling.insert("creator_figures", _figures_columns(filling, folded))
-    filling.insert("mcn_parts", _parts_columns(filling, filling.slots()))
-    evaluated = _evaluated(filling.columns.subjects, folded, judging, judged)
+    filling.insert("creator_figures", _figures_columns(filling, folded, openings))
+    filling.insert("mcn_parts", _parts_columns(filling, slots, openings))
+    evaluated = _evaluated(filling.columns.subjects, folded, judging, judged, openings)
     filling.insert("creator_months", evaluated.columns)
-    filling.insert("history", _change_columns(evaluated))
-    filling.insert("levels", _level_columns(filling, folded, evaluated, subjects, judged))
+    filling.insert("levels", _level_columns(filling, folded, evaluated, subjects, judged, openings))
     next_month = month_start(month_of(filling.as_of) + 1)
     filling.calendar(SCHEME, subjects, np.minimum(next_month, _registered_ahead(filling)[subjects]))
+    return evaluated
 
 
 def move(changing: Changing) -> None:
@@ -68,12 +94,17 @@ def move(changing: Changing) -> None:
     changed = changing.rewrite_each(SCHEME, fill)
     for number in np.flatnonzero(changing.fresh[SCHEME]).tolist():
         changing.note_changed(SCHEME, changing.subjects[number], SINCE_FIRST_MONTH)
+    note_months(changing, changed)
+
+
+def note_months(made: Rewriting, changed: Mapping[str, set[tuple[Any, ...]]]) -> None:
+    """Agencies may see the months changed of which rows differ, given by table by their keys."""
     for subject, month in changed["creator_figures"]:
-        changing.note_changed(SCHEME, subject, month)
+        made.note_changed(SCHEME, subject, month)
     for subject, month in changed["creator_months"]:
-        changing.note_changed(SCHEME, subject, parse_month(month))
+        made.note_changed(SCHEME, subject, parse_month(month))
     for _, month, creator in changed["mcn_parts"]:
-        changing.note_changed(SCHEME, f"creator/{creator}", month)
+        made.note_changed(SCHEME, f"creator/{creator}", month)
 
 
 def _registered_ahead(filling: Filling) -> NDArray[np.int64]:
@@ -85,7 +116,9 @@ def _registered_ahead(filling: Filling) -> NDArray[np.int64]:
 # --- evaluations ------------------------------------------------------------------------------------------------------
 
 
-def _evaluated(names: list[str], folded: CreatorFolded, judging: Judging, judged: JudgedBy) -> EvaluatedColumns:
+def _evaluated(
+    names: list[str], folded: CreatorFolded, judging: Judging, judged: JudgedBy, openings: CreatorOpenings
+) -> EvaluatedColumns:
     found = folded.evaluations
     subject, month = found["subject"], found["month"]
     by_policy = [judging.rules[policy.hash] for policy in judging.policies]
@@ -109,12 +142,15 @@ def _evaluated(names: list[str], folded: CreatorFolded, judging: Judging, judged
         1
     ]
     changes[1:] = (subject[1:] != subject[:-1]) | (gated[1:] != gated[:-1]) | (codes[1:] != codes[:-1])
+    for number in np.flatnonzero((openings.since < LATEST) & (np.diff(starts) > 0)).tolist():
+        changes[starts[number]] = columns["level"][starts[number]] != openings.levels[number]
     return EvaluatedColumns(columns, instants(month, lambda month: month_start(month + 1)), starts, changes)
 
 
-def _change_columns(evaluated: EvaluatedColumns) -> dict[str, Any]:
+def change_columns_of(evaluated: EvaluatedColumns) -> dict[str, Any]:
+    """The rows of the histories of levels; numbered as if nothing came before them."""
     rows = np.flatnonzero(evaluated.changes)
-    starts, at = np.searchsorted(rows, evaluated.starts), evaluated.at[rows]
+    starts, at = evaluated.change_starts(), evaluated.at[rows]
     kept = {name: named(evaluated.columns[name], rows) for name in ("subject", "state", "level", *JUDGED)}
     columns = change_columns(
         (kept["subject"], [SCHEME] * len(rows)),
@@ -127,7 +163,12 @@ def _change_columns(evaluated: EvaluatedColumns) -> dict[str, Any]:
 
 
 def _level_columns(
-    filling: Filling, folded: CreatorFolded, evaluated: EvaluatedColumns, subjects: NDArray[np.int64], judged: JudgedBy
+    filling: Filling,
+    folded: CreatorFolded,
+    evaluated: EvaluatedColumns,
+    subjects: NDArray[np.int64],
+    judged: JudgedBy,
+    openings: CreatorOpenings,
 ) -> dict[str, Any]:
     """Where creators stand by their last evaluation, or by whether they are registered."""
     ends = evaluated.starts[subjects + 1]
@@ -136,12 +177,13 @@ def _level_columns(
     otherwise = {"state": named(_UNEVALUATED, registered), "level": None, "score": None}
     otherwise |= judged.at(np.full(len(subjects), filling.as_of))
     found = {name: _of_last(evaluated.columns[name], last, values) for name, values in otherwise.items()}
-    changed = np.flatnonzero(evaluated.changes)
-    since = _of_last(evaluated.at[changed], np.searchsorted(changed, last, side="right") - 1, None)
+    since, starts = openings.since.copy(), evaluated.change_starts()
+    changed = np.flatnonzero(np.diff(starts))
+    since[changed] = evaluated.at[np.flatnonzero(evaluated.changes)[starts[changed + 1] - 1]]
     return level_columns(
         (named(filling.columns.subjects, subjects), [SCHEME] * len(subjects)),
         (found["state"], found["level"], found["score"]),
-        (found["state"], found["level"], since),
+        (found["state"], found["level"], nullable(since[subjects], LATEST)),
         {name: found[name] for name in JUDGED},
     )
 
@@ -161,7 +203,7 @@ def _of_last(values: Any, rows: NDArray[np.int64], otherwise: list[Any] | None) 
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-def _figures_columns(filling: Filling, folded: CreatorFolded) -> dict[str, Any]:
+def _figures_columns(filling: Filling, folded: CreatorFolded, openings: CreatorOpenings) -> dict[str, Any]:
     """Figures of every closed month that has any, or in which anything took part."""
     closed = folded.months < month_of(filling.as_of)
     keys = _keys(folded.subjects[closed], folded.months[closed])
@@ -171,8 +213,9 @@ def _figures_columns(filling: Filling, folded: CreatorFolded) -> dict[str, Any]:
     events[np.searchsorted(found, counted)] = counts
     figures[:, -1] = NONE
     figures[np.searchsorted(found, keys)] = folded.figures[closed]
-    kept = (events > 0) | figures[:, :-1].any(axis=1)
-    subjects, months = found[kept] >> _MONTH_BITS, (found[kept] & _MONTH_MASK) - _MONTHS_BEFORE
+    subjects, months = found >> _MONTH_BITS, (found & _MONTH_MASK) - _MONTHS_BEFORE
+    kept = ((events > 0) | figures[:, :-1].any(axis=1)) & (months >= openings.months[subjects])
+    subjects, months = subjects[kept], months[kept]
     *sums, last = figures[kept].T
     as_columns: Any = Figures._make([months, *sums])
     return figures_columns(named(filling.columns.subjects, subjects), events[kept], as_columns, nullable(last, NONE))
@@ -203,9 +246,12 @@ def _counts(filling: Filling, end: int) -> tuple[NDArray[np.int64], NDArray[np.i
     return np.unique(_keys(columns.subject[rows], months), return_counts=True)
 
 
-def _parts_columns(filling: Filling, slots: Slots) -> dict[str, Any]:
+def _parts_columns(filling: Filling, slots: Slots, openings: CreatorOpenings) -> dict[str, Any]:
     parts = fold_parts(filling.columns, slots, filling.as_of)
-    rows = (parts.months < month_of(filling.as_of)) & parts.figures.any(axis=1)
+    firsts = dict(zip(filling.columns.subjects, openings.months.tolist(), strict=True))
+    first = np.array([firsts.get(f"creator/{name}", SINCE_FIRST_MONTH) for name in slots.creators], np.int64)
+    closed = (parts.months < month_of(filling.as_of)) & (parts.months >= first[parts.creators])
+    rows = closed & parts.figures.any(axis=1)
     return {
         "mcn": named(slots.agencies, parts.agencies[rows]),
         "month": parts.months[rows],

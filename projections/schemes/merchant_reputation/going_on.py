@@ -20,12 +20,13 @@ from projections.schemes.shared.bulk_rows import JudgedBy, Where, lists, owners_
 from projections.schemes.shared.changing import Rewriting, RowsMade
 from projections.schemes.shared.filling import LATEST, Filling
 from projections.schemes.shared.going_on import GoingOn
-from projections.schemes.shared.stored import HISTORY, Numbers, Reads, count_before, stored_rows
+from projections.schemes.shared.histories import change_histories, kept_histories
+from projections.schemes.shared.stored import Numbers, Reads, count_before, stored_rows
 from projections.views.recent import orders_in
 from projections.views.step import Step
 from replay.columnar.columns import ORDER_CLEARED, ORDER_FLAGGED, ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED
 from replay.schemes.merchant_reputation.fold import fold_reputation, new_accounts
-from replay.schemes.merchant_reputation.folded import Folded, FoldedMonths
+from replay.schemes.merchant_reputation.folded import FoldedMonths
 from replay.store.queries import BEFORE_ALL
 
 _ORDERED: Final = (ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED)
@@ -58,7 +59,8 @@ def move(going: GoingOn) -> Rewriting | None:
     fewer = np.flatnonzero(kept < np.diff(stored.starts))
     made.go("reputation_months", fewer, {}, ("month_end", (ends[fewer] + 1).tolist()))
     made.come.append(RowsMade("reputation_months", lists(folded_months(folded, judged))))
-    _change(made, ends, folded, judged)
+    kept_levels = kept_histories(made, SCHEME, ends)
+    change_histories(made, SCHEME, kept_levels, folded_changes(folded, judged), folded.changes.starts)
     whole = _whole(stored, kept, folded.months)
     go_on_then(made, restarts, stored, whole, judging)
     stand(filling, folded._replace(months=whole), judging, judged)
@@ -76,15 +78,7 @@ def _restarts(going: GoingOn) -> Numbers:
         found[subject] = min(found[subject], event.occurred_at)
     flagged = orders_in(new, np.flatnonzero(np.isin(new.what, _FLAGS)))
     flagged |= {(event.originator_id, event.data.order) for _, event in going.bearing(FLAG_TYPES)}
-    if flagged:
-        numbers = {subject: number for number, subject in enumerate(going.subjects)}
-        about = going.about(flagged)
-        rows = np.flatnonzero(np.isin(about.what, _ORDERED))
-        names = about.name.take(rows).to_pylist()
-        for stream, name, at in zip(about.stream[rows].tolist(), names, about.at[rows].tolist(), strict=True):
-            name_of = about.streams[stream]
-            if (name_of, name) in flagged:
-                found[numbers[name_of]] = min(found[numbers[name_of]], at)
+    going.reach(found, flagged, _ORDERED)
     return np.where(found < LATEST, np.minimum(found, going.step.after.as_of), LATEST)
 
 
@@ -171,24 +165,3 @@ def _whole(stored: _Stored, kept: Numbers, made: FoldedMonths) -> FoldedMonths:
     month = np.concatenate([stored.month[rows].astype(np.int32), made.month])[order]
     closing = np.concatenate([stored.closing[rows], made.closing])[order]
     return made._replace(starts=starts_of(whose[order], len(kept)), month=month, closing=closing)
-
-
-# --- the history of levels --------------------------------------------------------------------------------------------
-
-
-def _change(made: Rewriting, ends: Numbers, folded: Folded, judged: JudgedBy) -> None:
-    """The level's history from the openings on; what is kept of it ends where that begins."""
-    still = "(to_at IS NULL OR to_at >= {})", int(ends.min(initial=LATEST))  # what ended before is kept
-    rows = stored_rows(made.step, "history", made.subjects, HISTORY, ("scheme = {}", SCHEME), still)
-    whose, number, is_kept = rows["subject"], rows["number"], rows["from_at"] < ends[rows["subject"]]
-    kept = np.zeros(len(ends), np.int64)
-    np.maximum.at(kept, whose[is_kept], number[is_kept] + 1)
-    fewer = np.unique(whose[~is_kept])
-    made.go("history", fewer, {"scheme": SCHEME}, ("number", kept[fewer].tolist()))
-    columns = folded_changes(folded, judged)
-    columns["number"] = columns["number"] + kept[owners_of(folded.changes.starts)]
-    made.come.append(RowsMade("history", lists(columns)))
-    begins, some = np.full(len(kept), LATEST), np.flatnonzero(np.diff(folded.changes.starts))
-    begins[some] = folded.changes.at[folded.changes.starts[some]]
-    ended = np.flatnonzero(is_kept & (number == kept[whose] - 1) & (rows["to_at"] != begins[whose]))
-    made.end_rows(SCHEME, whose[ended], number[ended], begins[whose[ended]])

@@ -37,15 +37,23 @@ def insert_rows(connection: Connection, table: Table, columns: dict[str, Values]
 
 
 def rows_of_subjects(
-    connection: Connection, table: Table, names: Sequence[str], subjects: Sequence[str], *where: Where
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    subjects: Sequence[str],
+    *where: Where,
+    column: str = "subject",
 ) -> list[tuple[Any, ...]]:
-    """Some columns of the rows of some subjects, as the driver gives them: many, and none made an object of its own."""
+    """Some columns of the rows of some subjects, as the driver gives them: many, and none made an object of its own.
+
+    Whose a row is, is told by `column`.
+    """
     target = table.name if table.schema is None else f"{table.schema}.{table.name}"
     is_postgres = connection.dialect.name == "postgresql"
     mark, conditions = "%s" if is_postgres else "?", "".join(f" AND {condition}" for condition, _ in where)
     found: list[Any] = []
     for some in batched(subjects, SUBJECTS_AT_ONCE):
-        whose = "subject = ANY({})" if is_postgres else f"subject IN ({', '.join(['{}'] * len(some))})"
+        whose = f"{column} = ANY({{}})" if is_postgres else f"{column} IN ({', '.join(['{}'] * len(some))})"
         sql = f"SELECT {', '.join(names)} FROM {target} WHERE {whose}{conditions}".replace("{}", mark)
         values = ([*some],) if is_postgres else tuple(some)
         found += connection.exec_driver_sql(sql, (*values, *(value for _, value in where))).all()

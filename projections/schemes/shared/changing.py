@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from replay.schemes.mcn_level.fold import Slots
 
 
+Values = dict[str, list[Any]]
+"""Rows as columns by name."""
+
+
 class RowsGone(NamedTuple):
     """Rows that go: of each subject, and where a column is named only those with its value or a greater one."""
 
@@ -117,6 +121,20 @@ class Rewriting:
         ends = [None if at == LATEST else at for at in instants.tolist()]
         self.set.append(RowsSet("history", keys, "to_at", ends))
 
+    def rewrite_rows(
+        self, table: str, before: Values, after: Values, anew: Collection[str] = ()
+    ) -> set[tuple[Any, ...]]:
+        """Of rows that stood and rows that stand now, as columns by name, those go and come that differ, each by
+        itself: their keys. `anew` are subjects of which all rows go and come, whatever stood."""
+        key = [column.name for column in self.step.tables[table].primary_key]
+        then, now = (dict(zip(_rows(rows, key), _rows(rows, [*after]), strict=True)) for rows in (before, after))
+        whose = key.index("subject" if "subject" in key else "creator")
+        come = [of for of in now if of[whose] in anew or then.get(of) != now[of]]
+        gone = [of for of in then if of[whose] not in anew and then[of] != now.get(of)]
+        self.gone.append(RowsGone(table, _columns(key, gone)))
+        self.come.append(RowsMade(table, _columns(list(after), [now[of] for of in come])))
+        return {*gone, *come}
+
     def note_changed(self, scheme: str, subject: str, month: int) -> None:
         """What rests on a subject may see it changed from a month on."""
         self.changed[scheme, subject] = min(month, self.changed.get((scheme, subject), month))
@@ -185,22 +203,16 @@ class Changing(Rewriting):
         self.now.prepared = [(name, after[name]) for name in _STANDING]
         return {name: self._rewrite_each(scheme, name, before[name], after[name]) for name in after.keys() - _STANDING}
 
-    def _rewrite_each(
-        self, scheme: str, table: str, before: dict[str, list[Any]], after: dict[str, list[Any]]
-    ) -> set[tuple[Any, ...]]:
+    def _rewrite_each(self, scheme: str, table: str, before: Values, after: Values) -> set[tuple[Any, ...]]:
         key = [column.name for column in self.step.tables[table].primary_key]
-        then, now = (dict(zip(_rows(rows, key), _rows(rows), strict=True)) for rows in (before, after))
-        whose = key.index("subject" if "subject" in key else "creator")
         fresh = [self.subjects[number] for number in np.flatnonzero(self.fresh[scheme]).tolist()]
-        anew = {*fresh} if "subject" in key else {subject.partition("/")[2] for subject in fresh}
-        come = [of for of in now if of[whose] in anew or then.get(of) != now[of]]
-        gone = [of for of in then if of[whose] not in anew and then[of] != now.get(of)]
-        whole: dict[str, list[Any]] = {key[whose]: sorted(anew)}
+        by_subject = "subject" in key
+        anew = {*fresh} if by_subject else {subject.partition("/")[2] for subject in fresh}
+        whole: dict[str, list[Any]] = {"subject" if by_subject else "creator": sorted(anew)}
         if "scheme" in key:
             whole["scheme"] = [scheme] * len(anew)
-        self.gone += [RowsGone(table, whole), RowsGone(table, _columns(key, gone))]
-        self.come.append(RowsMade(table, _columns(list(after), [now[of] for of in come])))
-        return {*gone, *come}
+        self.gone.append(RowsGone(table, whole))
+        return self.rewrite_rows(table, before, after, anew)
 
 
 _STANDING: Final = ("levels", "calendar")

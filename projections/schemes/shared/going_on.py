@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from domain.events import Event
 from projections.schemes.shared.filling import Filling
+from projections.schemes.shared.moving import Work
 from projections.views.recent import Orders, RecentRecords, orders_in
 from projections.views.step import LIFE_TYPES, SUBJECTS_AT_ONCE, Step, batched
-from replay.columnar.columns import EVENT_RETRACTED, WHATS, Columns
+from replay.columnar.columns import WHATS, Columns
 from replay.columnar.encoding import Named, chosen
 from replay.columnar.numbering import names_schema, number
 from replay.columnar.reading import joined
@@ -32,15 +33,15 @@ class GoingOn:
         self,
         step: Step,
         subjects: Sequence[str],
-        due: Mapping[tuple[str, str], int],
+        work: Work,
         slots: "Callable[[Moment], Slots]",
         bearing: Mapping[str, Sequence[Event]],
     ) -> None:
-        """`due` says by subject and scheme at which instant time alone changes it; `bearing` by subject what its new
-        life events and retractions bear on: these events themselves, and what is taken out or brought back."""
+        """`work` is what the step brings, but for the subjects' new events; `bearing` says by subject what its new life
+        events and retractions bear on: these events themselves, and what is taken out or brought back."""
         self.step = step
         self.subjects = [*subjects]
-        self._due = due
+        self.work = work
         self._slots = slots
         self._bearing = bearing
         self._recent: RecentRecords = step.windows.recent(step.before.position)
@@ -54,7 +55,7 @@ class GoingOn:
 
     def due(self, scheme: str, never: int) -> NDArray[np.int64]:
         """By subject, the instant at which time alone changes it; `never` where that is after the step."""
-        return np.array([self._due.get((subject, scheme), never) for subject in self.subjects], np.int64)
+        return np.array([self.work.due.get((subject, scheme), never) for subject in self.subjects], np.int64)
 
     def bearing(self, types: Collection[str]) -> Iterator[tuple[int, Event]]:
         """What new life events and retractions bear on, of some types, each with the number of its subject."""
@@ -69,9 +70,30 @@ class GoingOn:
         self._recent.look_up(self.step.store, {pair for pair in orders if self._recent.has(pair[0])})
         return self._recent.rows(sorted({subject for subject, _ in orders if self._recent.has(subject)}))
 
-    def filling(self, subjects: Sequence[str], firsts: NDArray[np.int64], ordered: Collection[int]) -> Filling | None:
-        """Some subjects' records from an instant on, each from its own, all others about the orders that these name
-        (types are given that name one), and all retractions. None where one cannot be read."""
+    def reach(self, found: NDArray[np.int64], orders: Orders, whats: Collection[int]) -> None:
+        """Of the subjects that some orders are of, lower an instant to the earliest at which an event of some types
+        about one of these occurred."""
+        if not orders:
+            return
+        numbers = {subject: number for number, subject in enumerate(self.subjects)}
+        about = self.about(orders)
+        rows = np.flatnonzero(np.isin(about.what, [*whats]))
+        names = about.name.take(pa.array(rows)).to_pylist()
+        for stream, name, at in zip(about.stream[rows].tolist(), names, about.at[rows].tolist(), strict=True):
+            subject = about.streams[stream]
+            if (subject, name) in orders:
+                found[numbers[subject]] = min(found[numbers[subject]], at)
+
+    def filling(
+        self,
+        subjects: Sequence[str],
+        firsts: NDArray[np.int64],
+        ordered: Collection[int],
+        life: Collection[str] = (RETRACTED,),
+    ) -> Filling | None:
+        """Some subjects' records from an instant on, each from its own, all others about the orders, violations, tasks
+        and redemptions that these name (types are given that name one), and all retractions, or all of other rare types
+        besides. None where one cannot be read."""
         recent, store = self._recent, self.step.store
         recent.reach_back(store, dict(zip(subjects, firsts.tolist(), strict=True)))
         if not all(map(recent.has, subjects)):
@@ -81,8 +103,7 @@ class GoingOn:
         recent.look_up(store, orders_in(named, rows))
         if not all(map(recent.has, subjects)):
             return None
-        columns = self._with_retractions(recent.rows(subjects))
-        return self.filling_from(columns)
+        return self.filling_from(self._with_life(recent.rows(subjects), life))
 
     def of_orders(self, subjects: Collection[str], whats: Collection[int]) -> Columns:
         """What is known, of events of some types, about the orders of which some subjects' new ones are, and those that
@@ -100,7 +121,7 @@ class GoingOn:
         places = np.array([event.position for event in moved], np.int64)
         is_moved = (named.position > self.step.before.position) | np.isin(named.position, places)
         asked = np.unique(keys[read & is_moved])
-        return self._with_retractions(chosen(named, np.flatnonzero(read & np.isin(keys, asked))))
+        return self._with_life(chosen(named, np.flatnonzero(read & np.isin(keys, asked))), (RETRACTED,))
 
     def life(self, subjects: Sequence[str]) -> Columns:
         """The rare events of some subjects, as the views keep them."""
@@ -110,10 +131,10 @@ class GoingOn:
         """Columns to be filled from, as they are known at the step's end."""
         return Filling(self.step, columns, partial(self._slots, self.step.after))
 
-    def _with_retractions(self, named: Named) -> Columns:
-        """The records with all retractions of their subjects, as the views keep them."""
-        kept = chosen(named, np.flatnonzero(named.what != EVENT_RETRACTED))
-        return _numbered(joined([kept, self._life(named.streams, (RETRACTED,))]))
+    def _with_life(self, named: Named, types: Collection[str]) -> Columns:
+        """The records with all rare events of these types of their subjects, as the views keep them."""
+        others = chosen(named, np.flatnonzero(~np.isin(named.what, [WHATS[name] for name in types])))
+        return _numbered(joined([others, self._life(named.streams, types)]))
 
     def _life(self, subjects: Sequence[str], types: Collection[str]) -> Named:
         numbers = {subject: number for number, subject in enumerate(subjects)}

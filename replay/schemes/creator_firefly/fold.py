@@ -37,6 +37,7 @@ from replay.columnar.columns import (
 from replay.columnar.jit import compiled
 from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, rows_of
 from replay.replaying.verdicts import WRITING, Room, Verdicts, room_for, write_verdict, written_in
+from replay.store.queries import BEFORE_ALL
 
 UNREACHED: Final = 2**62
 """A bound beyond all points, for levels that a version does not have."""
@@ -90,11 +91,35 @@ class Telling(NamedTuple):
     movements: Movements
 
 
-def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int, *, judges: bool = False) -> FireflyFolded:
+class FireflyOpenings(NamedTuple):
+    """The accounts that points are judged from, by subject: as they stand when a month begins."""
+
+    begins: NDArray[np.int64]
+    """When that is. Of what occurred before, columns need know no more than the registration and whatever names a task
+    or redemption that is named later, too; none of it is judged."""
+    earned: NDArray[np.int64]
+    balance: NDArray[np.int64]
+
+
+def from_nothing(count: int) -> FireflyOpenings:
+    """So many accounts of whom all is judged."""
+    return FireflyOpenings(np.full(count, BEFORE_ALL), np.zeros(count, np.int64), np.zeros(count, np.int64))
+
+
+def fold_firefly(
+    columns: Columns,
+    terms: Sequence[Term],
+    as_of: int,
+    *,
+    judges: bool = False,
+    openings: FireflyOpenings | None = None,
+) -> FireflyFolded:
     """Judge every creator's points, by what the columns know, up to an instant.
 
-    `judges`: with the verdict on every event.
+    `judges`: with the verdict on every event. `openings`: from accounts that stood before, none of them after `as_of`;
+    months and changes are those from there on.
     """
+    openings = from_nothing(len(columns.subjects)) if openings is None else openings
     months = months_between(int(columns.at.min()) if len(columns.at) else as_of, month_of(as_of))
     rules = [rules_of(term_at(terms, begins).policy) for begins in months.begins[:-1].tolist()]
     codes = list(dict.fromkeys(code for item in rules for code in item.codes))
@@ -110,7 +135,7 @@ def fold_firefly(columns: Columns, terms: Sequence[Term], as_of: int, *, judges:
     told = keys if judges else 0
     names = Names(np.zeros(keys, np.int8), *(np.zeros(told, np.int64) for _ in Names._fields[1:]))
     folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of, *WRITING, allocates=False)
-    closed, changed, judged = folding(rows, months, ladders, as_of, names, out, Telling(room, movements))
+    closed, changed, judged = folding(rows, openings, months, ladders, as_of, names, out, Telling(room, movements))
     if closed < 0:
         raise ValueError("columns are not sorted by (subject, at, position)")
     return FireflyFolded(
@@ -156,7 +181,14 @@ class Out(NamedTuple):
 
 
 def _fold(
-    rows: Rows, months: Months, ladders: Ladders, as_of: int, names: Names, out: Out, telling: Telling
+    rows: Rows,
+    openings: FireflyOpenings,
+    months: Months,
+    ladders: Ladders,
+    as_of: int,
+    names: Names,
+    out: Out,
+    telling: Telling,
 ) -> tuple[int, int, int]:
     """How many months, changes and verdicts were written; negative for rows that are not in order."""
     if not in_order(rows):
@@ -167,7 +199,19 @@ def _fold(
         accounts[subject, 0] = NEVER
         if rows.judged[subject]:
             account, closed, changed, judged = _judge(
-                rows, subject, months, ladders, as_of, names, closes, closed, changes, changed, telling, judged
+                rows,
+                subject,
+                openings,
+                months,
+                ladders,
+                as_of,
+                names,
+                closes,
+                closed,
+                changes,
+                changed,
+                telling,
+                judged,
             )
             accounts[subject, 0], accounts[subject, 1] = account.registered_at, account.earned
             accounts[subject, 2] = account.balance
@@ -192,6 +236,7 @@ def _sizes(rows: Rows, months: Months) -> tuple[int, int, int]:
 def _judge(
     rows: Rows,
     subject: int,
+    openings: FireflyOpenings,
     months: Months,
     ladders: Ladders,
     as_of: int,
@@ -204,9 +249,13 @@ def _judge(
     judged: int,
 ) -> tuple[Account, int, int, int]:
     """Judge a creator's rows: the account, and how many months, changes and verdicts are written now."""
-    account, level, place = Account(NEVER, 0, 0), NO_LEVEL, 0
     _read_cancellations(rows, subject, names)
-    for row in range(rows.begins[subject], rows.begins[subject + 1]):
+    first, account = _read_before(rows, subject, openings, names)
+    level, place = NO_LEVEL, 0
+    if account.registered_at != NEVER:
+        place = place_of(months, openings.begins[subject]) - 1
+        level = _level(ladders, place, account.earned)
+    for row in range(first, rows.begins[subject + 1]):
         at, what = rows.at[row], rows.what[row]
         if at > as_of:
             break
@@ -235,6 +284,19 @@ def _judge(
     level, changed = _enter(subject, level, place, place_of(months, as_of), account, months, ladders, changes, changed)
     _forget(rows, subject, names)
     return account, closed, changed, judged
+
+
+def _read_before(rows: Rows, subject: int, openings: FireflyOpenings, names: Names) -> tuple[int, Account]:
+    """Mark what was met since the registration and before the opening: the first row behind that, and the account."""
+    account, row = Account(NEVER, 0, 0), rows.begins[subject]
+    while row < rows.begins[subject + 1] and rows.at[row] < openings.begins[subject]:
+        what = rows.what[row]
+        if what == CREATOR_REGISTERED and not rows.retracted[row]:
+            account = registered(account, rows.at[row])
+        elif what in _READ and account.registered_at != NEVER and not rows.retracted[row]:
+            names.flags[rows.key[row]] |= _REDEMPTION if what == POINTS_REDEEMED else _TASK
+        row += 1
+    return row, Account(account.registered_at, openings.earned[subject], openings.balance[subject])
 
 
 def _read_cancellations(rows: Rows, subject: int, names: Names) -> None:
@@ -334,6 +396,6 @@ def _write_change(subject: int, at: int, position: int, level: int, earned: int,
 
 
 _PARTS: Final = (
-    *(_judge, _read_cancellations, _forget, _take, _tell, _enter, _level),
+    *(_judge, _read_before, _read_cancellations, _forget, _take, _tell, _enter, _level),
     *(_begin_month, _add_to_month, _close_month, _write_change),
 )

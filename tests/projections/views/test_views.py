@@ -22,7 +22,7 @@ from projections.projector.fill import fill
 from projections.projector.follow import follow
 from projections.projector.prove import prove
 from projections.projector.rebuild import Asked, abort, rebuild, switch_back
-from projections.schemes.creator_firefly import going_on as firefly_going_on
+from projections.schemes.creator_firefly import from_stored as firefly_from_stored
 from projections.schemes.merchant_reputation import running as reputation_running
 from projections.schemes.merchant_tier import view as tier_view
 from projections.views import database as viewing
@@ -78,7 +78,11 @@ def test_views_hold_what_replays_give_when_events_come_as_they_occur(
 ) -> None:
     """Runs go on from step to step and figures are added to the open day, and a build from nothing is the same."""
     went_on: Counter[str] = Counter()
-    ways = ((reputation_running, "go_on_with"), (tier_view, "add_to_open_day"), (firefly_going_on, "go_on_from_stored"))
+    ways = (
+        (reputation_running, "go_on_with"),
+        (tier_view, "add_to_open_day"),
+        (firefly_from_stored, "go_on_from_stored"),
+    )
     for module, name in ways:
         monkeypatch.setattr(module, name, counting(getattr(module, name), went_on))
     create_store(str(tmp_path / "ledger.db"))

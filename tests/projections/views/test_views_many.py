@@ -2,26 +2,23 @@
 
 from collections import Counter
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from domain.calendar import instant_text
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import Policy
 from projections.projector import many
-from projections.projector.advance import StepReport, advance
 from projections.schemes.creator_level import view as creator_view
 from projections.schemes.merchant_reputation import bulk as reputation_bulk
 from projections.schemes.merchant_reputation import going_on
 from projections.schemes.merchant_tier import going_on as tier_going_on
 from projections.schemes.merchant_tier import view as tier_view
 from projections.views import recent
-from projections.views.database import BUILDING, Views, open_views
+from projections.views.database import open_views
 from projections.views.readahead import Windows
-from replay.columnar import size
 from replay.columnar.seal import seal
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
@@ -31,64 +28,13 @@ from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import event_rows_behind
 from tests.conftest import SOAK
+from tests.support import both_ways
+from tests.support.both_ways import BothWays
 from tests.support.making import Event, event, ingest_events, paid
 from tests.support.records import CUT, damage, some_of
-from tests.support.views import assert_same_rows, beside, empty_live, proof_of, tables_of
+from tests.support.views import proof_of, tables_of
 from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
 from tests.worlds.merchant_reputation import with_values
-
-NEVER = 10**9
-PAUSES = (0, HOUR_MICROS, DAY_MICROS, 3 * DAY_MICROS, 11 * DAY_MICROS, 33 * DAY_MICROS)
-
-
-class BothWays:
-    """Two builds over one ledger: the live one takes large and small steps at random, and judges subjects of a long
-    past from columns or plainly; the other one takes only small ones, plainly."""
-
-    def __init__(self, views: Views, seed: int, patched: pytest.MonkeyPatch) -> None:
-        self.views = views
-        self.random = Random(seed)
-        self.windows, self.others = Windows(), Windows()
-        self.now = BEGIN
-        self.larges = self.changes = 0
-        self._patched = patched
-        empty_live(views)
-        beside(views, 2, BUILDING)
-
-    def step(self, is_large: bool | None = None) -> StepReport:
-        """One step of both, over some time; they hold the same, and the live one's changes tell what it shows anew."""
-        self.now += self.random.choice(PAUSES)
-        reads_whole = is_large or self.larges % 3 > 0
-        if is_large is None:
-            is_large = self.random.random() < 0.5
-        self.larges += is_large
-        shown, judged = self._shown(), 0 if self.random.random() < 0.5 else NEVER
-        self._patched.setattr(size, "MANY_TO_COMPILE", 0)
-        self._patched.setattr(size, "MANY_TO_JUDGE", judged)
-        self._patched.setattr(size, "is_at_hand", lambda: True)
-        self._patched.setattr(size, "MANY_TO_MOVE", 0 if is_large else NEVER)
-        self._patched.setattr(size, "MANY_TO_READ", 0 if reads_whole else NEVER)
-        moved = advance(self.views, 1, self.now, windows=self.windows)
-        self._patched.setattr(size, "MANY_TO_MOVE", NEVER)
-        self._patched.setattr(size, "MANY_TO_JUDGE", NEVER)
-        advance(self.views, 2, self.now, windows=self.others)
-        assert_same_rows(self.views)
-        now = self._shown()
-        assert self._told() == {unit for unit in shown.keys() | now.keys() if shown.get(unit) != now.get(unit)}
-        return moved
-
-    def _shown(self) -> dict[tuple[str, str], tuple[Any, ...]]:
-        prefix = "" if self.views.schema is None else f"{self.views.schema}."
-        with self.views.reading() as connection:
-            rows = connection.execute(text(f"SELECT * FROM {prefix}v1_levels")).all()
-        return {(row.subject, row.scheme): tuple(row) for row in rows}
-
-    def _told(self) -> set[tuple[str, str]]:
-        changes = self.views.changes.c
-        with self.views.reading() as connection:
-            rows = connection.execute(select(self.views.changes).where(changes.number > self.changes)).all()
-        self.changes = max([self.changes, *(row.number for row in rows)])
-        return {(row.subject, row.scheme) for row in rows}
 
 
 @pytest.mark.slow
@@ -522,7 +468,7 @@ def test_tiers_gone_on_with_from_stored_figures_stand_as_those_stepped_one_by_on
 @pytest.mark.slow
 def test_tiers_do_on_both_databases(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, hours = FromStored(monkeypatch), (0, HOUR_MICROS, HOUR_MICROS, 9 * HOUR_MICROS)
-    monkeypatch.setitem(globals(), "PAUSES", hours)  # so that a step finds a day open that another one has looked at
+    monkeypatch.setattr(both_ways, "PAUSES", hours)  # so that a step finds a day open that another one has looked at
     with open_views(store, make=True) as views:
         both = BothWays(views, 7, monkeypatch)
         both.now += 50 * DAY_MICROS
