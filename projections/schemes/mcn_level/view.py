@@ -1,16 +1,16 @@
 """The view of `mcn-level` and of the boards: months from the parts that creators add, kept before they are bounded."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from domain.calendar import month_of, month_start, month_text, parse_month
 from domain.events import BINDING_TYPES, Event
-from domain.mcn_level.facts import History, Sums, evaluated_at, figures_of, held_at_close, history_of, rules_of
+from domain.mcn_level.facts import History, evaluated_at, figures_of, held_at_close, history_of, rules_of
 from domain.mcn_level.rule import SCHEME, Evaluation, Rules, State, evaluate
 from domain.policy import Policy, Term, start_of_month, term_at, terms_of
 from projections.schemes.creator_level.view import Judging as CreatorJudging
-from projections.schemes.creator_level.view import bindings_of
 from projections.schemes.creator_level.view import judging_of as creators_judging_of
+from projections.schemes.mcn_level.known import AgenciesKnown
 from projections.views.monthly_rows import EvaluatedRow, UnevaluatedStanding, monthly_rewrites
 from projections.views.step import Rewrite, Step, calendar_rewrite, judged_by
 from replay.history.timeline import taking_part
@@ -61,27 +61,25 @@ def months_of(step: Step, subject: str, touched: Sequence[Event]) -> list[int]:
     return months
 
 
-def months_in(step: Step, subject: str, rewrites: Sequence[Rewrite], first_month: int) -> set[str]:
+def months_in(known: AgenciesKnown, subject: str, rewrites: Sequence[Rewrite], first_month: int) -> set[str]:
     """The months whose boards may come out otherwise: those that were and those that are now."""
-    table = step.tables["mcn_months"].c
-    before = step.rows("mcn_months", table.subject == subject, table.month >= month_text(first_month))
+    before = {row["month"] for row in known.months[subject] if row["month"] >= month_text(first_month)}
     after = [row for rewrite in rewrites if rewrite.table == "mcn_months" for row in rewrite.rows]
-    return {row.month for row in before} | {row["month"] for row in after}
+    return before | {row["month"] for row in after}
 
 
-def advance(step: Step, subject: str, first_month: int) -> list[Rewrite]:
+def advance(step: Step, subject: str, first_month: int, known: AgenciesKnown) -> list[Rewrite]:
     """An agency's months from one on, judged again from the parts that are kept."""
     judging = judging_of(step)
     life = taking_part(step.life(subject), step.after.as_of)
-    history = _history(step, subject, life, first_month)
-    table = step.tables["mcn_months"].c
-    kept = step.rows("mcn_months", table.subject == subject, table.month < month_text(first_month), order="month")
-    rows = {parse_month(row.month): dict(row._mapping) for row in kept}
-    levels = _creator_levels(step, history.slots, first_month)
+    history = _history(step, subject, life, known)
+    kept = [row for row in known.months[subject] if row["month"] < month_text(first_month)]
+    rows = {parse_month(row["month"]): row for row in kept}
     for month in _due_months(step, history, judging):
         if month >= first_month:
             policy, rules = judging.at(month)
-            top = sum(1 for name in held_at_close(history, month) if _is_top(levels.get((name, month)), rules, judging))
+            held = held_at_close(history, month)
+            top = sum(1 for name in held if _is_top(known.levels.get((name, month)), rules, judging))
             found = evaluate(figures_of(history, month, top, rules), rules)
             rows[month] = month_row(subject, found, policy, rules, judging)
     evaluated = [EvaluatedRow(evaluated_at(month, judging.at(month)[1]), rows[month]) for month in sorted(rows)]
@@ -104,41 +102,13 @@ def _judged(judging: Judging, policy: Policy) -> dict[str, Any]:
     return judged_by(judging.policies, policy) | {"assumed": judging.assumed}
 
 
-def _history(step: Step, subject: str, life: Sequence[Event], first_month: int) -> History:
+def _history(step: Step, subject: str, life: Sequence[Event], known: AgenciesKnown) -> History:
     """The agency as its rules read it, from what is kept of its creators; sums from a month on."""
-    table, parts = step.tables["bindings"].c, step.tables["mcn_parts"].c
-    creators = {row.creator for row in step.rows("bindings", table.mcn == subject)}
-    bindings = [event for event in bindings_of(step, creators) if event.occurred_at <= step.after.as_of]
-    events = sorted([*life, *bindings], key=lambda event: (event.occurred_at, event.position))
+    bindings = [event for name in known.creators[subject] for event in known.bindings[name]]
+    occurred = [event for event in bindings if event.occurred_at <= step.after.as_of]
+    events = sorted([*life, *occurred], key=lambda event: (event.occurred_at, event.position))
     history, _ = history_of(events, subject)
-    sums = {
-        (row.creator, row.month): Sums(*list(row)[3:])
-        for row in step.rows("mcn_parts", parts.mcn == subject, parts.month >= first_month)
-    }
-    return history._replace(sums=sums, reputation=_reputation(step, history.slots))
-
-
-def _reputation(step: Step, creators: Collection[str]) -> dict[str, list[tuple[int, int]]]:
-    """By creator, the last value of each month that has one, dated by the month's beginning."""
-    table = step.tables["creator_figures"].c
-    subjects = [f"creator/{name}" for name in creators]
-    found: dict[str, list[tuple[int, int]]] = {}
-    for row in step.rows(
-        "creator_figures", table.subject.in_(subjects), table.last_reputation.is_not(None), order="month"
-    ):
-        name = row.subject.partition("/")[2]
-        found.setdefault(name, []).append((month_start(row.month), row.last_reputation))
-    return found
-
-
-def _creator_levels(
-    step: Step, creators: Collection[str], first_month: int
-) -> dict[tuple[str, int], tuple[str, str | None]]:
-    """By creator and month, the policy that judged and the level."""
-    table = step.tables["creator_months"].c
-    subjects = [f"creator/{name}" for name in creators]
-    rows = step.rows("creator_months", table.subject.in_(subjects), table.month >= month_text(first_month))
-    return {(row.subject.partition("/")[2], parse_month(row.month)): (row.policy_hash, row.level) for row in rows}
+    return history._replace(sums=known.sums[subject], reputation=known.reputation)
 
 
 def _is_top(found: tuple[str, str | None] | None, rules: Rules, judging: Judging) -> bool:
