@@ -88,6 +88,7 @@ def archive(store: Store, folder: Path, limit: ArchiveLimit, progress: Progress 
     raw_bytes = file_bytes = 0
     with _failures_named(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
+        sync(folder.parent)  # that its name is there after a power cut
         busy = StoreError(f"another run archives into {folder}; wait for it, there is one at a time")
         with locked(folder / LOCK, busy):
             _begin(store)
@@ -195,7 +196,13 @@ def _left_behind(event_type: str, record: bytes, position: int) -> bytes:
 def _written(store: Store, folder: Path, place: str, stretch: _Stretch) -> RecordSegment:
     """A segment that is on the disk and was read back, record by record, against the leaf hashes."""
     segment, pieces = packed(stretch.records, place)
-    path = folder / segment.file_name(store.identity.id)
+    _make_durable(folder / segment.file_name(store.identity.id), pieces)
+    _read_back(store, folder, segment, stretch.leaves)
+    return segment
+
+
+def _make_durable(path: Path, pieces: Sequence[bytes]) -> None:
+    """Write a file that is whole under its name, after a power cut too, or is not there."""
     draft = draft_beside(path)
     try:
         with open(draft, "wb", opener=open_private) as file:
@@ -203,11 +210,9 @@ def _written(store: Store, folder: Path, place: str, stretch: _Stretch) -> Recor
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        sync(folder)
+        sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
-    _read_back(store, folder, segment, stretch.leaves)
-    return segment
 
 
 def _read_back(store: Store, folder: Path, segment: RecordSegment, leaves: Sequence[bytes]) -> None:

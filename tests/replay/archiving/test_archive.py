@@ -18,6 +18,7 @@ from domain.calendar import shanghai_text
 from replay.archiving import archive as archiving
 from replay.archiving.archive import archive, records_folder
 from replay.archiving.limit import MICROS_A_DAY, ArchiveLimit, archive_limit
+from replay.blocks.form import prefix
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
@@ -248,6 +249,37 @@ def test_a_store_of_one_alias_everywhere_is_left_as_it_is(tmp_path: Path, monkey
     assert not (tmp_path / "records").exists()
 
 
+def test_what_was_free_is_given_back_and_nothing_else_changes(location: str, folder: Path, tmp_path: Path) -> None:
+    made(location, tmp_path, 1, 300)
+    with open_store(location) as store:
+        rows, before = contents(store), store.size_bytes()
+        archived(store, folder)
+        store.compact()
+        assert store.size_bytes() < before
+        assert contents(store) == rows and verify(store).problems == []
+    with open_store(location) as store:
+        assert ingest_events(store, [paid("more")], tmp_path)[0].recorded == 1
+
+
+def test_what_a_killed_run_left_goes_and_what_is_of_another_ledger_stays(
+    location: str, folder: Path, tmp_path: Path
+) -> None:
+    made(location, tmp_path, 1, 60)
+    folder.mkdir()
+    with open_store(location) as store:
+        mine, other = prefix(store.identity.id), prefix("0" * 32)
+        left = [
+            f".{mine}000000000001-000000000002.00.jsonl.zst.00000000.new",
+            f"{mine}000000000001-000000000002.00.jsonl.zst",
+        ]
+        stays = [f".{other}x.jsonl.zst.00000000.new", f"{other}x.jsonl.zst", f"{mine}notes.txt"]
+        for name in (*left, *stays):
+            (folder / name).touch()
+        archived(store, folder)
+        found = {path.name for path in folder.iterdir()}
+        assert not found & {*left} and {*stays} < found
+
+
 def test_a_folder_is_needed_where_none_is_beside(postgres_location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     create_store(postgres_location)
     with open_store(postgres_location) as store:
@@ -432,9 +464,9 @@ def test_what_is_read_back_otherwise_than_it_was_written_leaves_nothing(
         sync = beside.sync
 
         def spoil(path: Path) -> None:
-            (newest,) = [found for found in path.glob("*.zst") if "-000000000050-" in found.name]
-            content = newest.read_bytes()
-            newest.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
+            for newest in path.glob("*-000000000050-*.zst"):
+                content = newest.read_bytes()
+                newest.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
             sync(path)
 
         monkeypatch.setattr(archiving, "sync", spoil)
@@ -493,7 +525,7 @@ def test_a_full_disk_is_told(location: str, folder: Path, tmp_path: Path, monkey
 
 # --- kills ------------------------------------------------------------------------------------------------------------
 
-STEPS = ("remove_unlisted", "packed", "sync", "_read_back", "add_segment", "let_go")
+STEPS = ("sync", "remove_unlisted", "packed", "_make_durable", "_read_back", "add_segment", "let_go")
 """What is done in this order for each segment."""
 
 
