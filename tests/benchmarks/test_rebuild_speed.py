@@ -78,6 +78,18 @@ def test_a_rebuild_against_a_bare_insert_of_its_rows(sealed: Path, tmp_path: Pat
     )
 
 
+def test_a_rebuild_by_two_processes_beside_the_writing_one(sealed: Path, compare: Compare) -> None:
+    """By one process against two that judge, and the one that writes; without the sample of replays, which is equal."""
+    words = ("rebuild", "--store", str(sealed), "--sample", "0")
+    compare(
+        f"rebuild of {LINES:,} events from segments, by one process, against two workers",
+        lambda: command(*words),
+        lambda: command(*words, "--workers", "2"),
+        aim="at least 1.7",
+        before=lambda: without_views(sealed),
+    )
+
+
 def test_kept_loops_begin_to_judge(compare: Compare) -> None:
     """A process that imports numpy and numba and folds nothing by a kept loop, against one that imports numpy."""
     script = (
