@@ -15,16 +15,21 @@ from projections.api.feed import GONE
 from projections.delivering.endpoints import Endpoint, topic_target
 from projections.delivering.messages import BEGAN_ANEW, Message
 from projections.delivering.sending import Sent
+from replay.consuming.cluster import OURS_ALWAYS, read_properties
 from replay.errors import UsageError
 
 AT_ONCE: Final = 500
 FLUSH_SECONDS = 30.0
 REACH_SECONDS: Final = 10
-_OURS: Final = (
-    *("bootstrap.servers", "metadata.broker.list", "enable.idempotence", "acks", "request.required.acks"),
-    *("message.timeout.ms", "delivery.timeout.ms", "delivery.report.only.error"),
+_KEPT: Final = "how levels are delivered: in order, and none is lost"
+_OURS: Final = OURS_ALWAYS | dict.fromkeys(
+    (
+        *("enable.idempotence", "acks", "request.required.acks"),
+        *("message.timeout.ms", "delivery.timeout.ms", "delivery.report.only.error"),
+    ),
+    _KEPT,
 )
-"""What keeps order and loses nothing is not for a file to change, by whichever of its names."""
+"""What is not for a file to change, by each of its names."""
 
 
 def check_topic(endpoint: Endpoint) -> None:
@@ -49,7 +54,8 @@ class TopicSender:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._target = topic_target(endpoint.url)
-        self._config = {} if endpoint.properties is None else properties_in(Path(endpoint.properties))
+        named = None if endpoint.properties is None else Path(endpoint.properties)
+        self._config = read_properties(named, _OURS)
         self._producer: Any = None
 
     def send(self, messages: Sequence[Message], secrets: Sequence[str], now: int) -> Sent:
@@ -127,34 +133,6 @@ def _library() -> Any:
             " of a webhook"
         ) from None
     return confluent_kafka
-
-
-def properties_in(path: Path) -> dict[str, str]:
-    """The properties in a file, `name=value` a line, '#' before what is no property. Raises UsageError."""
-    found = {}
-    for number, line in enumerate(_text_in(path).splitlines(), 1):
-        name, equals, value = (part.strip() for part in line.partition("="))
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if not (name and equals):
-            raise UsageError(f"{path}:{number} is no property of Kafka: name=value is needed, or '#' before a comment")
-        if name in _OURS:
-            raise UsageError(
-                f"{path}:{number} sets {name}, which deliveries set themselves, so that nothing is lost or out of"
-                " order; take the line out"
-            )
-        found[name] = value
-    return found
-
-
-def _text_in(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(
-            f"the properties in {path} cannot be read: {why}; see to the file, or add the topic anew"
-        ) from None
 
 
 def _headers(message: Message) -> list[tuple[str, bytes]]:

@@ -10,8 +10,15 @@ from typing import Any, ClassVar, Final, NamedTuple
 from replay.errors import LevelbookError, UsageError
 from replay.extras import KAFKA, need
 
+OURS_ALWAYS: Final = {
+    "bootstrap.servers": "--servers, or the address of a topic",
+    "metadata.broker.list": "--servers, or the address of a topic",
+    "transactional.id": "nobody: nothing is sent in a transaction",
+    "plugin.library.paths": "nobody: no library is loaded by a file of properties",
+}
+"""Properties that no file can set, by each of their names, and what settles them."""
 OURS: Final = {
-    "bootstrap.servers": "--servers",
+    **OURS_ALWAYS,
     "group.id": "--group",
     "auto.offset.reset": "--from-beginning, and what is said when messages are gone",
     "enable.auto.commit": "what is recorded: offsets follow it",
@@ -20,10 +27,8 @@ OURS: Final = {
     "partition.assignment.strategy": "how partitions are taken over here",
     "group.protocol": "how partitions are taken over here",
     "isolation.level": "what is read: messages of transactions that were not committed never are",
-    "transactional.id": "nobody: nothing is sent in a transaction",
-    "plugin.library.paths": "nobody: no library is loaded by a file of properties",
 }
-"""Properties that a file cannot set, and what settles them."""
+"""Those that a file cannot set for whoever consumes."""
 _LINE: Final = re.compile(r"\s*([a-z0-9._]+)\s*=\s*(.*?)\s*")
 _REFUSING: Final = (
     "_AUTHENTICATION",
@@ -89,14 +94,15 @@ def client() -> ModuleType:
     return found
 
 
-def read_properties(path: Path | None) -> dict[str, str]:
-    """The properties in a file, one NAME=VALUE a line, `#` before remarks. Raises UsageError."""
+def read_properties(path: Path | None, ours: Mapping[str, str] = OURS) -> dict[str, str]:
+    """The properties in a file, one NAME=VALUE a line, `#` before remarks; none of `ours`. Raises UsageError."""
     if path is None:
         return {}
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the properties {path} cannot be read: {error}; name a file of NAME=VALUE lines") from None
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"the properties {path} cannot be read: {why}; name a file of NAME=VALUE lines") from None
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -104,7 +110,7 @@ def read_properties(path: Path | None) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None:
             raise UsageError(f"{path}:{number}: is no property; write NAME=VALUE, as in security.protocol=SASL_SSL")
-        if (settled := OURS.get(match[1])) is not None:
+        if (settled := ours.get(match[1])) is not None:
             raise UsageError(f"{path}:{number}: {match[1]} cannot be set there; it is settled by {settled}")
         found[match[1]] = match[2]
     return found

@@ -113,7 +113,8 @@ def test_a_start_that_is_killed_goes_on_and_is_shown_only_when_whole(location: s
         ingest_events(store, World(8).events(EVENTS), tmp_path)
         rebuild(views, Asked(sample=0))
     while True:
-        milliseconds = random.randrange(2, 500 if kills > 1 else 40)  # a fast machine needs less than half a second
+        # A fast machine needs less than half a second, a busy one so much that kills have to come later and later.
+        milliseconds = random.randrange(2, 500 + 100 * kills if kills > 1 else 40)
         ended = Child(tmp_path, opened(location, lambda views: start(views, CANDIDATE))).end(milliseconds / 1000)
         with open_store(location) as store, open_views(store) as views, views.reading() as connection:
             assert views_differ(views, connection) == []
