@@ -21,6 +21,8 @@ from replay.processes import begun
 if TYPE_CHECKING:
     from replay.mapping.mapped_columns import MappedColumns
 
+BATCHES_AT_ONCE: Final = 4
+"""Of what a transaction takes: each batch of columns has its own cost, of about a millisecond."""
 BLOCKS_AHEAD: Final = 2
 """Blocks that are made at once, beside the reading of the next."""
 BATCHES_BEFORE_COLUMNS: Final = 2
@@ -34,7 +36,9 @@ def blocks_of(mapping: Mapping, name: str, *, proving: bool = False, by_column: 
     made a column at a time are such as the intake's reader takes. Raises BrokenInput.
     """
     with ExitStack() as stack:
-        table = table_of(mapping, name, _rows(mapping), stack, by_column=by_column and can_use_columns())
+        table = table_of(
+            mapping, name, _rows(mapping, proving=proving), stack, by_column=by_column and can_use_columns()
+        )
         yield from mapped(mapping, name, table, proving=proving, by_column=by_column)
 
 
@@ -43,7 +47,7 @@ def blocks_of_query(
 ) -> Iterator[Block]:
     """The same of the rows of a query, which count from 1."""
     with ExitStack() as stack:
-        table = query_table(mapping, query, _rows(mapping), stack)
+        table = query_table(mapping, query, _rows(mapping, proving=proving), stack)
         yield from mapped(mapping, query.file, table, proving=proving, by_column=by_column)
 
 
@@ -101,6 +105,6 @@ def can_use_columns() -> bool:
     return not missing_of(("numpy", "pyarrow"))
 
 
-def _rows(mapping: Mapping) -> int:
-    """So many rows have at most as many events as a batch has lines."""
-    return BATCH_LINES_MAX // len(mapping.events)
+def _rows(mapping: Mapping, *, proving: bool) -> int:
+    """So many rows have at most as many events as a batch has lines; more at once where none is recorded."""
+    return BATCH_LINES_MAX * (BATCHES_AT_ONCE if proving else 1) // len(mapping.events)

@@ -42,6 +42,7 @@ def columns_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(separated, "BYTES_BEFORE_COLUMNS", 0)
     monkeypatch.setattr(mapped, "BATCHES_BEFORE_COLUMNS", 0)
     monkeypatch.setattr(mapped, "BATCH_LINES_MAX", 80)
+    monkeypatch.setattr(mapped, "BATCHES_AT_ONCE", 1)
 
 
 Line = tuple[str, bytes]
