@@ -90,5 +90,6 @@ class Lending:
             store.close()
 
     def _give_back(self, store: Store) -> None:
+        store.blocks.forget()  # of many that lie idle each would keep some tens of megabytes, and files open
         with self._lock:
             self._free.append(store)

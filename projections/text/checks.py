@@ -159,6 +159,8 @@ def print_archived(
     words = words_in(language)
     each = result.file_bytes / records if records else 0.0
     click.echo(words.checks("archived" if records else "nothing_to_archive", folder=folder, each=each, **found))
+    if result.not_named:
+        click.echo(words.checks("segments_not_named", folder=folder, count=result.not_named))
     click.echo(words.checks("compacted" if compact else "not_compacted", store_bytes=store_bytes))
 
 

@@ -1,8 +1,9 @@
 """Records leave a store, a segment after another.
 
 A segment is written to a passing name, brought to the disk, read back record by record and held against the chain of
-the ledger; then it is written down in the store, and only then the bytes go from there, some thousand at a time. A kill
-at any moment leaves each record in the store, in a segment that is written down, or in both: who comes next goes on.
+the ledger; then it gets its name and is written down in the store, and only then the bytes go from there, some thousand
+at a time. A kill at any moment leaves each record in the store, in a segment that is written down, or in both, and the
+next run goes on. No segment is ever removed: one that this store does not name may be all that another copy of it has.
 """
 
 import errno
@@ -17,9 +18,9 @@ import msgspec
 from replay.archiving.limit import ArchiveLimit
 from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, SUFFIX, Leaving, RecordSegment, packed, prefix
 from replay.blocks.reading import Blocks, misfit
-from replay.errors import StoreError, UsageError, damaged
+from replay.errors import DamagedError, StoreError, UsageError, damaged
 from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
-from replay.store.base import RECORDS_VARIABLE, Store, refuse_one_alias_everywhere
+from replay.store.base import Store, refuse_one_alias_everywhere
 from replay.store.beside import draft_beside, locked, open_private, sync
 from replay.store.leaving.segments import (
     add_segment,
@@ -49,6 +50,8 @@ class ArchivedRecords(NamedTuple):
     """Of the records that left now."""
     file_bytes: int
     """Of the segments that they went into."""
+    not_named: int
+    """Files of this ledger in the folder that its store does not name: of another copy of it, or left by a kill."""
 
 
 class _Stretch(NamedTuple):
@@ -77,46 +80,55 @@ def archive(store: Store, folder: Path, limit: ArchiveLimit, progress: Progress 
     """Let the records up to a limit leave the store, while others read and write.
 
     Raises UsageError for a store in which buyers have one alias everywhere, StoreError where another run is at it or
-    the disk is full, DamagedError where a record does not fit its chain or what was written is not what is read: then
-    nothing of that segment has left. What was archived before stays so.
+    the disk is full, DamagedError where a segment is not there that was, a record does not fit its chain, or what was
+    written is not what is read: then nothing of that segment has left. What was archived before stays so.
     """
     refuse_one_alias_everywhere(store.identity, store.name)
     if not folder.parent.is_dir():
         raise UsageError(f"the folder {folder.parent} for archived records does not exist; make it first")
-    is_beside = RECORDS_VARIABLE not in os.environ and folder == store.records_path()
-    place = "" if is_beside else str(folder.resolve())
+    folder, beside_store = folder.resolve(), store.records_beside()
+    place = "" if beside_store is not None and folder == beside_store.resolve() else str(folder)
     raw_bytes = file_bytes = 0
     with _failures_named(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
-        sync(folder.parent)  # that its name is there after a power cut
+        sync(folder.parent)  # a folder that a power cut takes away takes its files with it
         busy = StoreError(f"another run archives into {folder}; wait for it, there is one at a time")
         with locked(folder / LOCK, busy):
             _begin(store)
-            remove_unlisted(store, folder)
+            remove_drafts(store, folder)
+            _check_named(store)
             _go_on(store)
             before = after = archived_up_to(store)
             while after < limit.last:
                 stretch = _read(store, after, limit.last)
                 segment = _written(store, folder, place, stretch)
-                with store.append() as transaction:
-                    add_segment(transaction, segment)
+                _write_down(store, segment)
                 _let_go(store, stretch.left_behind)
                 after = segment.last
                 raw_bytes += sum(len(item.record) for item in stretch.records)
                 file_bytes += segment.file_bytes
                 progress(after)
-    return ArchivedRecords(before, after, len(store.record_segments()), raw_bytes, file_bytes)
+    segments = store.record_segments()
+    return ArchivedRecords(before, after, len(segments), raw_bytes, file_bytes, _not_named(store, folder, segments))
 
 
-def remove_unlisted(store: Store, folder: Path) -> None:
-    """Remove what a run that was killed left in a folder: files of this ledger that the store does not name."""
-    listed = {segment.file_name(store.identity.id) for segment in store.record_segments()}
-    begins = prefix(store.identity.id)
-    for path in folder.iterdir():
-        is_draft = path.name.startswith(f".{begins}") and path.name.endswith(".new")
-        is_segment = path.name.startswith(begins) and path.name.endswith(SUFFIX)
-        if is_draft or (is_segment and path.name not in listed):
-            path.unlink()
+def remove_drafts(store: Store, folder: Path) -> None:
+    """Remove what a run that was killed left in a folder under passing names."""
+    for path in folder.glob(f".{prefix(store.identity.id)}*.new"):
+        path.unlink()
+
+
+def _check_named(store: Store) -> None:
+    """Raises DamagedError where a segment is not found that was written down: its disk may not be there, to which more
+    would go.
+    """
+    for segment in store.record_segments():
+        store.blocks.check(segment)
+
+
+def _not_named(store: Store, folder: Path, segments: Sequence[RecordSegment]) -> int:
+    named = {segment.file_name(store.identity.id) for segment in segments}
+    return sum(path.name not in named for path in folder.glob(f"{prefix(store.identity.id)}*{SUFFIX}"))
 
 
 def _begin(store: Store) -> None:
@@ -196,30 +208,47 @@ def _left_behind(event_type: str, record: bytes, position: int) -> bytes:
 def _written(store: Store, folder: Path, place: str, stretch: _Stretch) -> RecordSegment:
     """A segment that is on the disk and was read back, record by record, against the leaf hashes."""
     segment, pieces = packed(stretch.records, place)
-    _make_durable(folder / segment.file_name(store.identity.id), pieces)
-    _read_back(store, folder, segment, stretch.leaves)
-    return segment
-
-
-def _make_durable(path: Path, pieces: Sequence[bytes]) -> None:
-    """Write a file that is whole under its name, after a power cut too, or is not there."""
+    path = folder / segment.file_name(store.identity.id)
     draft = draft_beside(path)
     try:
         with open(draft, "wb", opener=open_private) as file:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
+        _read_back(draft, segment, stretch.leaves)  # before it takes the name, under which a whole one may stand
         draft.replace(path)
-        sync(path.parent)
+        sync(folder)
     finally:
         draft.unlink(missing_ok=True)
+    return segment
 
 
-def _read_back(store: Store, folder: Path, segment: RecordSegment, leaves: Sequence[bytes]) -> None:
-    written = Blocks(store.identity.id, lambda _: folder)
-    for position, leaf in enumerate(leaves, segment.first):
-        if leaf_hash(written.record_at(position, lambda: [segment])) != leaf:
-            raise misfit(written.path_of(segment), f"gives another record for position {position} than was written")
+def _read_back(draft: Path, segment: RecordSegment, leaves: Sequence[bytes]) -> None:
+    """Raises DamagedError where a segment does not give the records that were written to it."""
+    written, positions = Blocks(lambda _: draft), range(segment.first, segment.last + 1)
+    try:
+        given = [leaf_hash(written.record_at(position, lambda: [segment])) for position in positions]
+    except DamagedError as error:
+        raise _kept_otherwise(draft.parent) from error
+    if given != leaves:
+        raise _kept_otherwise(draft.parent)
+
+
+def _kept_otherwise(folder: Path) -> DamagedError:
+    return DamagedError(
+        f"what was written into {folder} is not what is read back: nothing of it has left the store. Look at that disk,"
+        " or name another folder, then archive again"
+    )
+
+
+def _write_down(store: Store, segment: RecordSegment) -> None:
+    with store.append() as transaction:
+        if archived_up_to(transaction) + 1 != segment.first:
+            raise StoreError(
+                f"another run archives {store.name}, into another folder: of what this one made nothing more counts;"
+                " wait for it, there is one at a time"
+            )
+        add_segment(transaction, segment)
 
 
 def _let_go(store: Store, left_behind: Sequence[tuple[bytes, int]]) -> None:

@@ -86,9 +86,9 @@ class OpenSegment:
 class Blocks:
     """The records of a ledger that have left its store."""
 
-    def __init__(self, ledger_id: str, folder: Callable[[str], Path]) -> None:
-        """`folder` gives the folder for the place that a segment names."""
-        self._ledger_id, self._folder = ledger_id, folder
+    def __init__(self, path_of: Callable[[RecordSegment], Path]) -> None:
+        """`path_of` says where the file of a segment lies."""
+        self.path_of = path_of
         self._segments: Sequence[RecordSegment] = ()
         self._lasts: list[int] = []
         self._open: OrderedDict[int, OpenSegment] = OrderedDict()
@@ -113,9 +113,12 @@ class Blocks:
         """Look at the file of a segment, but at no record. Raises DamagedError where it is not as it was written."""
         OpenSegment(self.path_of(segment), segment)
 
-    def path_of(self, segment: RecordSegment) -> Path:
-        """Where the file of a segment lies."""
-        return self._folder(segment.place) / segment.file_name(self._ledger_id)
+    def forget(self) -> None:
+        """Let go of the memory and of the open files of what was read: who reads on opens them again."""
+        self._latest = None
+        self._open.clear()
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def _segment_of(self, position: int, listing: Listing) -> RecordSegment:
         if not self._lasts or position > self._lasts[-1]:
@@ -128,10 +131,12 @@ class Blocks:
 
     def _opened(self, segment: RecordSegment) -> OpenSegment:
         found = self._open.get(segment.last)
-        if found is None:
-            found = self._open[segment.last] = OpenSegment(self.path_of(segment), segment)
-            if len(self._open) > OPEN_MAX:
-                self._open.popitem(last=False)
+        if found is not None:
+            self._open.move_to_end(segment.last)
+            return found
+        found = self._open[segment.last] = OpenSegment(self.path_of(segment), segment)
+        if len(self._open) > OPEN_MAX:
+            self._open.popitem(last=False)
         return found
 
     def _block(self, opened: OpenSegment, number: int) -> list[bytes]:

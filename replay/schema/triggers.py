@@ -110,11 +110,20 @@ _OTHER_COLUMNS: Final = (
     *("occurred_at", "recorded_at", "content_hash", "chain"),
 )
 _ARCHIVED_UP_TO: Final = f"(SELECT coalesce(max(last), 0) FROM {RECORD_SEGMENTS})"
-_BYTES_LEAVE: Final = (
-    f"OLD.position <= {{archived}} AND length(OLD.record) > {ALIAS_BYTES} AND length(NEW.record) IN (0, {ALIAS_BYTES})"
-)
+SQLITE_ALIAS: Final = "json_extract(CAST({} AS TEXT), '$.event.data.buyer')"
+"""In SQL, the alias in a payment's record, as text."""
+POSTGRES_ALIAS: Final = "convert_from({}, 'UTF8')::json #>> '{{event,data,buyer}}'"
+_BYTES_LEAVE: Final = f"length(OLD.record) > {ALIAS_BYTES} AND length(NEW.record) IN (0, {ALIAS_BYTES})"
+_STAYS: Final = "(CASE OLD.type WHEN 'order.paid' THEN {alias} ELSE '' END)"
+"""What stays of a record, as text: of a payment its alias. In parentheses, as PL/pgSQL's IF ends with a bare THEN."""
+# IS: where a record has no alias, the whole is false and not unknown, for which the guard would not stand up.
 _BYTES_LEAVE_SQLITE: Final = " AND ".join(
-    [_BYTES_LEAVE.format(archived=_ARCHIVED_UP_TO), *(f"NEW.{name} IS OLD.{name}" for name in _OTHER_COLUMNS)]
+    [
+        f"OLD.position <= {_ARCHIVED_UP_TO}",
+        _BYTES_LEAVE,
+        f"lower(hex(NEW.record)) IS {_STAYS.format(alias=SQLITE_ALIAS.format('OLD.record'))}",
+        *(f"NEW.{name} IS OLD.{name}" for name in _OTHER_COLUMNS),
+    ]
 )
 SQLITE_GUARDS_OF_ARCHIVED: Final = {
     "records_never_updated": f"""CREATE TRIGGER records_never_updated BEFORE UPDATE ON records
@@ -129,7 +138,7 @@ SQLITE_GUARDS_OF_ARCHIVED: Final = {
 }
 """In a store from which records have left, the guards that are others than SQLITE_GUARDS, and more than these.
 
-Of a record that stands in a segment its bytes may go, once, and nothing else may change.
+Of a record that stands in a segment its bytes may go, once, of a payment all but its alias; nothing else may change.
 """
 
 POSTGRES_GUARDS_OF_ARCHIVED: Final = {
@@ -137,11 +146,16 @@ POSTGRES_GUARDS_OF_ARCHIVED: Final = {
     f"{RECORD_SEGMENTS}_never_truncated": (RECORD_SEGMENTS, "TRUNCATE", "STATEMENT"),
 }
 GUARD_OF_RECORDS: Final = "records_never_changed"
-_SAME_OTHERWISE: Final = " AND ".join(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in _OTHER_COLUMNS)
-_ARCHIVED_UP_TO_POSTGRES: Final = _ARCHIVED_UP_TO.replace(RECORD_SEGMENTS, f"levelbook.{RECORD_SEGMENTS}")
+_BYTES_LEAVE_POSTGRES: Final = " AND ".join(
+    [
+        f"OLD.position <= {_ARCHIVED_UP_TO.replace(RECORD_SEGMENTS, f'levelbook.{RECORD_SEGMENTS}')}",
+        _BYTES_LEAVE,
+        f"encode(NEW.record, 'hex') = {_STAYS.format(alias=POSTGRES_ALIAS.format('OLD.record'))}",
+        *(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in _OTHER_COLUMNS),
+    ]
+)
 POSTGRES_REFUSAL_BUT_OF_BYTES: Final = (
-    f" BEGIN IF TG_OP = 'UPDATE' THEN IF {_BYTES_LEAVE.format(archived=_ARCHIVED_UP_TO_POSTGRES)}"
-    f" AND {_SAME_OTHERWISE} THEN RETURN NEW; END IF; END IF;"
+    f" BEGIN IF TG_OP = 'UPDATE' THEN IF {_BYTES_LEAVE_POSTGRES} THEN RETURN NEW; END IF; END IF;"
     " RAISE EXCEPTION '% are append only: % is refused', TG_TABLE_NAME, TG_OP; END "
 )
 REFUSE_BUT_OF_BYTES: Final = "refuse_change_but_of_bytes"

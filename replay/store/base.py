@@ -35,7 +35,9 @@ from replay.store.record import CHAIN_START, Row, encode_json
 
 KEY_BYTES: Final = 32
 RECORDS_VARIABLE: Final = "LEVELBOOK_RECORDS"
-"""Of the environment: the folder of the records that have left a store, in the place of the one that it names."""
+"""Of the environment: the folder of the records that have left a store, looked into before the one that it names."""
+PAID_MARK: Final = b'"type":"order.paid"'
+"""Stands in the record of a payment, and of nothing else: what people write has its quotes escaped there."""
 ROW_COLUMNS: Final = ", ".join(Row._fields)
 
 
@@ -162,7 +164,8 @@ class Readable(ABC):
     def _fetched(self, position: int, left: bytes) -> bytes:
         """A record that has left the store, given what it left behind."""
         record = self.blocks.record_at(position, self.record_segments)
-        if left and b'"buyer":"%b"' % bytes(left).hex().encode() not in record:
+        stays = b'"buyer":"%b"' % bytes(left).hex().encode() in record if left else PAID_MARK not in record
+        if not stays:
             raise damaged(f"the record at position {position}, which bears another alias than the store says,")
         return record
 
@@ -415,15 +418,25 @@ class Store(Readable):
         """Raises UsageError where only some records of a stream are there."""
 
     @abstractmethod
+    def records_beside(self) -> Path | None:
+        """The folder beside an SQLite store for records that leave it; None elsewhere."""
+
     def records_path(self) -> Path | None:
-        """Where records lie that leave the store: in the folder that RECORDS_VARIABLE names, else beside an SQLite
+        """Where records go that leave the store: into the folder that RECORDS_VARIABLE names, else beside an SQLite
         store; None elsewhere.
         """
+        named = os.environ.get(RECORDS_VARIABLE)
+        return Path(named) if named else self.records_beside()
 
-    def _blocks_at(self, place: str) -> Path:
-        """The folder in which segments of records lie that the store says to be at a place."""
-        folder = Path(place) if place and RECORDS_VARIABLE not in os.environ else self.records_path()
-        return folder or Path()
+    def _path_of(self, segment: RecordSegment) -> Path:
+        """Where the file of a segment lies: in the first of the folders that has it, else where it was to be.
+
+        A name is never used for other bytes, so that it does not matter in which of them it is found.
+        """
+        folders = [os.environ.get(RECORDS_VARIABLE), segment.place, self.records_beside()]
+        name = segment.file_name(self.identity.id)
+        paths = [Path(folder, name) for folder in folders if folder] or [Path(name)]
+        return next((path for path in paths if os.access(path, os.F_OK)), paths[0])
 
     named_segments: Path | None = None
     """The folder of the sealed segments where it was named."""

@@ -12,10 +12,10 @@ from psycopg import sql as pgsql
 
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
+from replay.schema.triggers import POSTGRES_ALIAS
 from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
     IDENTITY_SQL,
-    RECORDS_VARIABLE,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -67,7 +67,7 @@ class PostgresStore(Store):
     has_table_sql = _HAS_TABLE
     alias_sql = (
         f"CASE WHEN length(record) <= {ALIAS_BYTES} THEN encode(record, 'hex')"
-        " ELSE convert_from(record, 'UTF8')::json #>> '{event,data,buyer}' END"
+        f" ELSE {POSTGRES_ALIAS.format('record')} END"
     )
 
     def __init__(self, location: str) -> None:
@@ -80,7 +80,7 @@ class PostgresStore(Store):
         try:
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
             self.identity = identity_of(rows, self.name)
-            self.blocks = Blocks(self.identity.id, self._blocks_at)
+            self.blocks = Blocks(self._path_of)
         except psycopg.errors.UndefinedTable:
             with self._reader:
                 raise _not_seen(self._reader, self.name) from None
@@ -228,9 +228,8 @@ class PostgresStore(Store):
     def signing_path(self) -> Path | None:
         return None
 
-    def records_path(self) -> Path | None:
-        named = os.environ.get(RECORDS_VARIABLE)
-        return Path(named) if named else None
+    def records_beside(self) -> Path | None:
+        return None
 
     def segments_path(self) -> Path | None:
         return self.named_segments
@@ -247,6 +246,7 @@ class PostgresStore(Store):
 
     def close(self) -> None:
         self._closed = True
+        self.blocks.forget()
         self._reader.close()
         if self._writer is not None:
             self._writer.close()
@@ -369,7 +369,7 @@ def made_in_postgres(location: str, identity_at: Callable[[int], Identity]) -> I
         for statement in postgres_statements(identity.version):
             connection.execute(statement.encode())
         connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
-        yield PostgresTransaction(connection, name, Blocks(identity.id, Path))  # from a new one nothing has left
+        yield PostgresTransaction(connection, name, Blocks(lambda _: Path()))  # from a new one nothing has left
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final
 
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
+from replay.schema.triggers import SQLITE_ALIAS
 from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
     IDENTITY_SQL,
-    RECORDS_VARIABLE,
     ROW_COLUMNS,
     AliasKey,
     AliasRow,
@@ -59,8 +59,7 @@ class SqliteStore(Store):
     application_id: ClassVar[int] = APPLICATION_ID
     has_table_sql = _HAS_TABLE
     alias_sql = (
-        f"CASE WHEN length(record) <= {ALIAS_BYTES} THEN lower(hex(record))"
-        " ELSE json_extract(CAST(record AS TEXT), '$.event.data.buyer') END"
+        f"CASE WHEN length(record) <= {ALIAS_BYTES} THEN lower(hex(record)) ELSE {SQLITE_ALIAS.format('record')} END"
     )
 
     def __init__(self, path: Path) -> None:
@@ -77,7 +76,7 @@ class SqliteStore(Store):
             self._reader.execute("PRAGMA query_only = ON")
             _check_header(self._reader, self.name, self.application_id)
             self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
-            self.blocks = Blocks(self.identity.id, self._blocks_at)
+            self.blocks = Blocks(self._path_of)
         except sqlite3.Error as error:
             self._reader.close()
             raise _failure(self.name, error) from error
@@ -214,9 +213,8 @@ class SqliteStore(Store):
     def signing_path(self) -> Path:
         return beside(self.path, ".signing")
 
-    def records_path(self) -> Path | None:
-        named = os.environ.get(RECORDS_VARIABLE)
-        return Path(named) if named else beside(self.path, ".records")
+    def records_beside(self) -> Path | None:
+        return beside(self.path, ".records")
 
     def segments_path(self) -> Path | None:
         return self.named_segments or beside(self.path, ".segments")
@@ -229,6 +227,7 @@ class SqliteStore(Store):
 
     def close(self) -> None:
         self._closed = True
+        self.blocks.forget()
         self._reader.close()
         if self._writer is not None:
             self._writer.close()

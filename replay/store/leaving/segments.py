@@ -54,7 +54,9 @@ def types_and_records(store: Store, after: int, last: int) -> Iterator[tuple[int
 
 def let_go(transaction: Transaction, left_behind: Sequence[tuple[bytes, int]]) -> None:
     """Let the bytes of some records go, of each (what stays, position). Raises StoreError unless they are gone."""
-    transaction.execute_many("UPDATE records SET record = ? WHERE position = ?", left_behind)
+    # Of those alone that are there: a run into another folder may have gone on with what this one began.
+    sql = f"UPDATE records SET record = ? WHERE position = ? AND length(record) > {ALIAS_BYTES}"
+    transaction.execute_many(sql, left_behind)
     transaction.run_deferred()
     first, last = left_behind[0][1], left_behind[-1][1]
     sql = f"SELECT count(*) FROM records WHERE position >= ? AND {_STILL_THERE}"

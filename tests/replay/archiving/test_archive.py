@@ -25,7 +25,6 @@ from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
 from replay.schema.versions import ALIAS_BYTES, ARCHIVED
-from replay.store import beside
 from replay.store.base import RECORDS_VARIABLE, Store
 from replay.store.beside import locked
 from replay.store.buyers import KEY_VARIABLE
@@ -261,23 +260,20 @@ def test_what_was_free_is_given_back_and_nothing_else_changes(location: str, fol
         assert ingest_events(store, [paid("more")], tmp_path)[0].recorded == 1
 
 
-def test_what_a_killed_run_left_goes_and_what_is_of_another_ledger_stays(
+def test_drafts_of_a_killed_run_go_and_whole_segments_stay_whoever_names_them(
     location: str, folder: Path, tmp_path: Path
 ) -> None:
     made(location, tmp_path, 1, 60)
     folder.mkdir()
     with open_store(location) as store:
         mine, other = prefix(store.identity.id), prefix("0" * 32)
-        left = [
-            f".{mine}000000000001-000000000002.00.jsonl.zst.00000000.new",
-            f"{mine}000000000001-000000000002.00.jsonl.zst",
-        ]
-        stays = [f".{other}x.jsonl.zst.00000000.new", f"{other}x.jsonl.zst", f"{mine}notes.txt"]
-        for name in (*left, *stays):
+        left, unnamed = f".{mine}000000000001-000000000002.00.jsonl.zst.00000000.new", f"{mine}x.jsonl.zst"
+        stays = [unnamed, f".{other}x.jsonl.zst.00000000.new", f"{other}x.jsonl.zst", f"{mine}notes.txt"]
+        for name in (left, *stays):
             (folder / name).touch()
-        archived(store, folder)
+        assert archived(store, folder).not_named == 1
         found = {path.name for path in folder.iterdir()}
-        assert not found & {*left} and {*stays} < found
+        assert left not in found and {*stays} < found
 
 
 def test_a_folder_is_needed_where_none_is_beside(postgres_location: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,18 +457,19 @@ def test_what_is_read_back_otherwise_than_it_was_written_leaves_nothing(
     made(location, tmp_path, 1, 150)
     with open_store(location) as store:
         archived(store, folder, 50)
-        sync = beside.sync
+        whole, read_back = archiving._read_back, []
 
-        def spoil(path: Path) -> None:
-            for newest in path.glob("*-000000000050-*.zst"):
-                content = newest.read_bytes()
-                newest.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
-            sync(path)
+        def spoil(draft: Path, *given: Any) -> None:
+            content = draft.read_bytes()
+            draft.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
+            read_back.append(draft)
+            whole(draft, *given)
 
-        monkeypatch.setattr(archiving, "sync", spoil)
-        with pytest.raises(DamagedError, match="was changed"):
+        monkeypatch.setattr(archiving, "_read_back", spoil)
+        with pytest.raises(DamagedError, match="is not what is read back: nothing of it has left the store"):
             archived(store, folder)
-        monkeypatch.setattr(archiving, "sync", sync)
+        assert read_back and not any(path.exists() for path in read_back)
+        monkeypatch.setattr(archiving, "_read_back", whole)
         assert archived_up_to(store) == 49 and bytes_in_store(location, 10**9) == store.head().position - 49
         archived(store, folder)
         assert len([*folder.glob("*.zst")]) == len(store.record_segments())
@@ -525,7 +522,7 @@ def test_a_full_disk_is_told(location: str, folder: Path, tmp_path: Path, monkey
 
 # --- kills ------------------------------------------------------------------------------------------------------------
 
-STEPS = ("sync", "remove_unlisted", "packed", "_make_durable", "_read_back", "add_segment", "let_go")
+STEPS = ("remove_drafts", "packed", "_read_back", "sync", "add_segment", "let_go")
 """What is done in this order for each segment."""
 
 
@@ -535,6 +532,9 @@ def archive_until(location: str, folder: str, at: str | None, *, behind: bool = 
         work = getattr(archiving, at)
 
         def killed(*given: Any) -> None:
+            if at == "sync" and given != (Path(folder),):
+                work(*given)
+                return  # of the folder that the folder stands in
             if behind:
                 work(*given)
             os.kill(os.getpid(), signal.SIGKILL)

@@ -26,7 +26,7 @@ def written(folder: Path, records: list[Leaving]) -> RecordSegment:
 
 
 def blocks_of(folder: Path) -> Blocks:
-    return Blocks(LEDGER, lambda _: folder)
+    return Blocks(lambda segment: folder / segment.file_name(LEDGER))
 
 
 RECORDS = st.lists(st.tuples(st.sampled_from("abc"), st.text("xyz'", max_size=60)), min_size=1, max_size=60)

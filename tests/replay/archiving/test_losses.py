@@ -1,0 +1,323 @@
+"""What must never lose a record: copies in one folder, disks that are not there, power cuts, runs beside each other."""
+
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql as pgsql
+
+from projections.reading.lending import Lending
+from replay.archiving import archive as archiving
+from replay.archiving.archive import archive, records_folder
+from replay.archiving.limit import archive_limit
+from replay.blocks.form import packed
+from replay.errors import DamagedError, StoreError
+from replay.integrity.backup import back_up
+from replay.integrity.restore import restore
+from replay.integrity.verify import verify
+from replay.store.base import RECORDS_VARIABLE, Store
+from replay.store.beside import sync
+from replay.store.buyers import KEY_VARIABLE
+from replay.store.leaving.segments import add_segment, archived_up_to, let_go
+from replay.store.location import is_postgres
+from replay.store.opening import create_store, open_store
+from replay.store.queries import plain_rows
+from tests.conftest import KEY
+from tests.support.archived import archived, sealed, small_segments
+from tests.support.making import ingest_events, paid
+from tests.support.running import run
+from tests.worlds.ledgers import World
+
+
+@pytest.fixture
+def folder(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the records of a sealed store go, in small segments."""
+    small_segments(monkeypatch)
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, World(1).events(150), tmp_path)
+        sealed(store)
+    return tmp_path / "ledger.db.records"
+
+
+def rows_of_all(store: Store) -> list[tuple[Any, ...]]:
+    return list(plain_rows(store, 0, store.head().position))
+
+
+class StoppedError(Exception):
+    """In the place of a kill."""
+
+
+def stopped_before_bytes_go(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archive up to where the first segment is written down and all of its bytes are in the store, too."""
+
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archiving, "let_go", stop)
+        with pytest.raises(StoppedError):
+            archived(store, folder)
+    assert archived_up_to(store) == 61
+
+
+# --- copies of a ledger that share a folder ---------------------------------------------------------------------------
+
+
+def test_a_copy_that_archives_into_the_same_folder_takes_nothing_from_the_other(
+    location: str, folder: Path, tmp_path: Path
+) -> None:
+    """A clone for trials, or a dump of yesterday brought back: it names fewer segments, and those are not to go."""
+    copy = str(tmp_path / "copy.db")
+    with open_store(location) as store:
+        back_up(store, tmp_path / "backup.db")
+        restore(tmp_path / "backup.db", copy)
+        rows = rows_of_all(store)
+        archived(store, folder)
+        files = {path.name for path in folder.glob("*.zst")}
+    with open_store(copy) as store:
+        done = archived(store, folder, 31)
+        assert rows_of_all(store) == rows
+    assert files < {path.name for path in folder.glob("*.zst")}
+    with open_store(location) as store:
+        assert rows_of_all(store) == rows and verify(store).problems == []
+    assert done.not_named == len(files)
+    said = run("archive", "--below", "40", "--into", str(folder), "--store", copy)
+    assert f"that this store does not name: {len(files)}" in said
+
+
+def test_a_file_that_another_copy_reads_is_replaced_by_nothing_unread(
+    location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = str(tmp_path / "copy.db")
+    with open_store(location) as store:
+        back_up(store, tmp_path / "backup.db")
+        restore(tmp_path / "backup.db", copy)
+        rows = rows_of_all(store)
+        archived(store, folder)
+
+    def cut(*given: Any) -> Any:
+        segment, pieces = packed(*given)
+        return segment, [b"x" * len(pieces[0]), *pieces[1:]]
+
+    monkeypatch.setattr(archiving, "packed", cut)
+    with open_store(copy) as store:
+        with pytest.raises(DamagedError, match=r"what was written into .* is not what is read back"):
+            archived(store, folder)
+        assert archived_up_to(store) == 0 and rows_of_all(store) == rows
+    with open_store(location) as store:
+        assert rows_of_all(store) == rows
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_itself_is_on_the_disk_before_any_byte_goes(
+    location: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = list[object]()
+
+    def synced(path: Path) -> None:
+        sync(path)
+        done.append(path)
+
+    def written_down(*given: Any) -> None:
+        add_segment(*given)
+        done.append("written down")
+
+    monkeypatch.setattr(archiving, "sync", synced)
+    monkeypatch.setattr(archiving, "add_segment", written_down)
+    with open_store(location) as store:
+        archived(store, folder, 40)
+    assert done == [folder.parent, folder, "written down"]
+
+
+def test_nothing_more_is_archived_where_earlier_segments_are_not_found(location: str, folder: Path) -> None:
+    """As where a disk is not mounted: what goes into the empty folder would be hidden once it is."""
+    with open_store(location) as store:
+        rows = rows_of_all(store)
+        archived(store, folder, 70)
+        folder.rename(folder.with_name("away"))
+        with pytest.raises(DamagedError, match="is missing"):
+            archived(store, folder)
+        assert archived_up_to(store) == 69 and not list(folder.glob("*.zst"))
+        (folder / archiving.LOCK).unlink()
+        folder.rmdir()
+        folder.with_name("away").rename(folder)
+        archived(store, folder)
+        assert rows_of_all(store) == rows
+
+
+def test_segments_in_several_folders_are_read_wherever_the_variable_points(
+    location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(location) as store:
+        rows = rows_of_all(store)
+        archived(store, folder, 70)
+        monkeypatch.setenv(RECORDS_VARIABLE, str(tmp_path / "named"))
+        archive(store, tmp_path / "other", archive_limit(store, 140))
+        archive(store, records_folder(store, None), archive_limit(store))
+    assert all(list(place.glob("*.zst")) for place in (folder, tmp_path / "other", tmp_path / "named"))
+    for named in (str(tmp_path / "named"), str(tmp_path / "nowhere"), ""):
+        monkeypatch.setenv(RECORDS_VARIABLE, named)
+        with open_store(location) as store:
+            assert rows_of_all(store) == rows
+    monkeypatch.delenv(RECORDS_VARIABLE)
+    with open_store(location) as store:
+        assert rows_of_all(store) == rows and verify(store).problems == []
+
+
+def test_a_store_moves_with_the_folder_beside_it_however_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    create_store(str(here / "ledger.db"))
+    monkeypatch.chdir(here)
+    with open_store("ledger.db") as store:
+        ingest_events(store, [paid(str(number)) for number in range(90)], tmp_path)
+        sealed(store)
+        rows = rows_of_all(store)
+        archive(store, Path("ledger.db.records"), archive_limit(store, 40))
+        monkeypatch.setenv(RECORDS_VARIABLE, "ledger.db.records")
+        archive(store, records_folder(store, None), archive_limit(store))
+    monkeypatch.delenv(RECORDS_VARIABLE)
+    here.rename(there)
+    with open_store(str(there / "ledger.db")) as store:
+        assert rows_of_all(store) == rows
+
+
+# --- runs beside one another ------------------------------------------------------------------------------------------
+
+
+def test_of_two_runs_into_two_folders_one_ends_and_says_why(
+    location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_down = archiving._write_down
+    said = r"another run archives .*, into another folder: of what this one made nothing more counts"
+
+    def later(store: Store, segment: Any) -> None:
+        monkeypatch.setattr(archiving, "_write_down", write_down)
+        with open_store(location) as other:
+            archived(other, tmp_path / "other", 31)
+        write_down(store, segment)
+
+    monkeypatch.setattr(archiving, "_write_down", later)
+    with open_store(location) as store:
+        rows = rows_of_all(store)
+        with pytest.raises(StoreError, match=said):
+            archived(store, folder)
+        assert [(found.first, found.last) for found in store.record_segments()] == [(1, 30)]
+        archived(store, folder)
+        assert rows_of_all(store) == rows and verify(store).problems == []
+
+
+def test_a_run_goes_on_where_another_let_bytes_go_meanwhile(
+    location: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def later(transaction: Any, left_behind: Any) -> None:
+        monkeypatch.setattr(archiving, "let_go", let_go)
+        let_go(transaction, left_behind[:7])
+        let_go(transaction, left_behind)
+
+    monkeypatch.setattr(archiving, "let_go", later)
+    with open_store(location) as store:
+        rows = rows_of_all(store)
+        archived(store, folder)
+        assert rows_of_all(store) == rows and verify(store).problems == []
+
+
+# --- what stays of a record -------------------------------------------------------------------------------------------
+
+
+def test_of_a_record_its_own_alias_stays_and_nothing_else(
+    location: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_type(store: Store, condition: str) -> int:
+        ((found,),) = store._query(f"SELECT min(position) FROM records WHERE position <= 61 AND type {condition}")
+        return int(found)
+
+    with open_store(location) as store:
+        stopped_before_bytes_go(store, folder, monkeypatch)
+        payment, other = of_type(store, "= 'order.paid'"), of_type(store, "<> 'order.paid'")
+    for position, stays in ((payment, b""), (payment, b"0" * 16), (other, b"0" * 16)):
+        with (
+            open_store(location) as store,
+            pytest.raises(StoreError, match="append only: UPDATE is refused"),
+            store.writing() as transaction,
+        ):
+            transaction.execute("UPDATE records SET record = ? WHERE position = ?", (stays, position))
+    with open_store(location) as store:
+        rows = rows_of_all(store)
+        archived(store, folder)
+        assert rows_of_all(store) == rows and verify(store).problems == []
+
+
+def test_a_payment_of_which_no_alias_stayed_is_named(location: str, folder: Path) -> None:
+    lift = "ALTER TABLE records DISABLE TRIGGER ALL" if is_postgres(location) else "DROP TRIGGER records_never_updated"
+    with open_store(location) as store:
+        archived(store, folder)
+        ((payment,),) = store._query("SELECT min(position) FROM records WHERE type = 'order.paid'")
+        with store.writing() as transaction:
+            transaction.execute(lift)
+            transaction.execute("UPDATE records SET record = ? WHERE position = ?", (b"", payment))
+    with (
+        open_store(location) as store,
+        pytest.raises(DamagedError, match=f"the record at position {payment}, which bears"),
+    ):
+        rows_of_all(store)
+
+
+# --- a service, and roles ---------------------------------------------------------------------------------------------
+
+
+def open_segments() -> set[str]:
+    """The segments that this process has open."""
+    found = set()
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(handle.readlink()))
+    return {name for name in found if name.endswith(".zst")}
+
+
+def test_a_store_that_lies_idle_holds_no_segment_open(location: str, folder: Path) -> None:
+    with open_store(location) as store:
+        archived(store, folder)
+    lending = Lending(location)
+    with closing(lending):
+        for _ in range(2):
+            with lending.lent() as store:
+                assert rows_of_all(store) and open_segments()
+            assert not open_segments()
+    with open_store(location) as store:
+        assert rows_of_all(store) and open_segments()
+    assert not open_segments()
+
+
+def test_who_owns_a_ledger_archives_it_without_being_superuser(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    role = "archive_owner"
+    with psycopg.connect(postgres_location, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN NOSUPERUSER".encode())
+        database = pgsql.Identifier(admin.info.dbname)
+        admin.execute(pgsql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, pgsql.Identifier(role)))
+        try:
+            location = postgres_location.replace("postgres:@", f"{role}:@")
+            create_store(location)
+            with open_store(location) as store:
+                ingest_events(store, World(1).events(80), tmp_path)
+                sealed(store)
+                rows = rows_of_all(store)
+                archived(store, tmp_path / "records", 50)
+                archived(store, tmp_path / "records")
+                store.compact()
+                assert rows_of_all(store) == rows and verify(store).problems == []
+        finally:
+            admin.execute(f"DROP OWNED BY {role}".encode())
+            admin.execute(f"DROP ROLE {role}".encode())
