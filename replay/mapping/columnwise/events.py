@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from domain.limits import LINE_BYTES_MAX
 from replay.mapping.columnwise.composed import Columns, Composed, composed
 from replay.mapping.columnwise.instants import instants
 from replay.mapping.columnwise.numbers import whole_column
@@ -93,10 +92,7 @@ class ColumnEvent(NamedTuple):
         for write in self.attributes:
             pieces += _behind_a_comma(write(columns, count, doubts), count)
         pieces += [',"data":{', *_listed([write(columns, count, doubts) for write in self.data], count), "}}\n"]
-        lines = joined(pieces, count)
-        if self.proving and lines.lengths.max() > LINE_BYTES_MAX:
-            doubts.add(lines.lengths > LINE_BYTES_MAX)
-        return lines
+        return joined(pieces, count)
 
 
 def _named(found: Written) -> list[Piece]:

@@ -29,7 +29,7 @@ from replay.parsing.refusals import Refusal
 from replay.parsing.unpacking import BrokenInput, Unpacked
 from tests.conftest import SOAK
 from tests.support.mappings import Chance, random_mapping, random_table
-from tests.support.tables import COLUMNS, mapping, plain_events, rows_of, write_table
+from tests.support.tables import COLUMNS, DOCUMENT, mapping, plain_events, rows_of, write_table
 from tests.support.tables import separated as as_text
 
 CASES = 40 * SOAK
@@ -215,6 +215,36 @@ def test_lines_that_are_proven_are_all_taken(tmp_path: Path) -> None:
         assert block.proven is not None and not block.proven.row_by_row
         text, events = block.proven.text_without(())
         assert len(decode_block(block).candidates) == events == len(bytes(text).splitlines())
+
+
+def test_what_a_field_just_takes_and_just_refuses_is_told_apart(tmp_path: Path) -> None:
+    """An id of so many characters, its first; a key with what stands before it; what a table of values gives."""
+    rows = rows_of(90)
+    odd = {
+        "order": ["x" * 64, "x" * 65, "-x", "_x"],
+        "shop": ["x" * 64, "x" * 65, ".x"],
+        "kind": ["says", "long", "longer"],
+    }
+    for at, (column, value) in enumerate((column, value) for column, values in odd.items() for value in values):
+        rows[at * 7][COLUMNS.index(column)] = value
+    write_table(tmp_path / "orders.csv", rows)
+    values = {"kind": {"ordinary": "normal", "福袋": "lucky", "says": '"\\', "long": "x" * 123, "longer": "x" * 124}}
+    paid, received = DOCUMENT["event"]
+    data = {name: field for name, field in paid["data"].items() if name != "kind"}
+    event = [paid | {"data": data, "actor": "{kind|kind}", "id": "paid.{kind|kind}", "when": "kind != ''"}, received]
+    for changed in ({}, {"event": event, "values": values}):
+        compare(mapping(**changed), tmp_path / "orders.csv")
+        assert in_columns(mapping(**changed), tmp_path / "orders.csv")[0] > 0
+
+
+def test_a_period_that_does_not_exist_is_refused_of_columns_too(tmp_path: Path) -> None:
+    data = {"level": "bronze-1", "scheme": "merchant-reputation", "period": "{kind}"}
+    event = [DOCUMENT["event"][1] | {"type": "level.announced", "data": data}]
+    rows = [[*row[:4], "2022-11-31" if at == 5 else "2022-11-30", *row[5:]] for at, row in enumerate(rows_of(40))]
+    write_table(tmp_path / "orders.csv", rows)
+    by = mapping(event=event)._replace(ignored=frozenset(COLUMNS))
+    compare(by, tmp_path / "orders.csv")
+    assert "does not exist in the calendar" in str(conversion(by, tmp_path / "orders.csv", by_column=True)[1])
 
 
 def test_a_batch_of_which_most_rows_are_odd_goes_by_rows(tmp_path: Path) -> None:
