@@ -45,6 +45,8 @@ class AskedBeside(NamedTuple):
     sample: int = SAMPLE
     seed: int | None = None
     segments: Path | None = None
+    workers: int = 1
+    """How many processes judge many records beside the one that writes; 1: that one alone."""
 
 
 class BuiltBeside(NamedTuple):
@@ -68,7 +70,7 @@ def build_beside(views: Views, asked: AskedBeside, progress: Progress = lambda *
     views.store.index_later()
     with views.alone("rebuild"), span("rebuild"):
         number, resumed = begin(views, asked.policies, BESIDE)
-        fill(views, number, progress, asked.segments)
+        fill(views, number, progress, asked.segments, asked.workers)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
         proof = prove_build(views, number, asked.sample, seed, progress)
         candidate, found = bring_beside(views, number)

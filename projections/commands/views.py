@@ -90,7 +90,7 @@ def rebuild(
         elif drop is not None:
             views_text.print_dropped(drop_beside(views, drop), lang, as_json=as_json)
         elif policies is not None:
-            given = AskedBeside(tuple(read_folder(policies)), sample, seed, segments)
+            given = AskedBeside(tuple(read_folder(policies)), sample, seed, segments, workers)
             with phases("events", phases_in(lang)) as progress:
                 made = build_beside(views, given, progress)
             views_text.print_beside(made.candidate, made.counted, made.proof, lang, as_json=as_json)

@@ -6,15 +6,14 @@ does not give, because it was ended or met something that cannot be read, the wr
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from projections.projector.bulk import BulkReader, Judges, Ready, made_ready
 from projections.views.database import Views, open_views
 from projections.views.step import Step, build_step
-from replay.columnar.archive import Tail
+from replay.columnar.archive import Archive, Tail
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.errors import LevelbookError
 from replay.processes import second_core
@@ -27,7 +26,8 @@ class PartsAsked(NamedTuple):
 
     store: str
     build: int
-    segments: Path | None
+    archive: Archive
+    """Which the writing process holds: who seals meanwhile takes away none of its files."""
     schemes: Sequence[str]
     slots: Slots
     """Who holds each creator: worked out from all buckets."""
@@ -40,9 +40,10 @@ def beside(
     """What gives parts of a build that so many processes judge; `here` judges those that they do not give."""
     with ExitStack() as held:
         helpers = [held.enter_context(second_core(_serve)) for _ in range(workers)]
-        work = PartsAsked(str(views.store.location), number, reader.named, schemes, reader.slots())
+        work = PartsAsked(str(views.store.location), number, reader.archive, schemes, reader.slots())
         for helper in helpers:
-            helper.send(work)
+            with suppress(OSError):  # it was ended, which is seen when it is asked for a part
+                helper.send(work)
         yield _Gathering(helpers, reader.tail_of, here).part
 
 
@@ -101,19 +102,19 @@ class _Gathering:
 def _serve(connection: Connection) -> None:
     """Judge the parts of one bucket after another; None for one that cannot be judged."""
     work: PartsAsked = connection.recv()
-    with open_store(work.store) as store, open_views(store) as views:
+    with suppress(LevelbookError), open_store(work.store) as store, open_views(store) as views:
         with views.reading() as found:
             build = views.build(found, work.build)
-        reader = LedgerColumns(store, build.position, work.segments)
+        reader = LedgerColumns(store, build.position)
 
         def judged(begin: str) -> Ready:
-            with views.reading() as found:
+            with views.looking() as found:  # what is read of the views stands since before the first part
                 return made_ready(build_step(views, found, build), reader, lambda: work.slots, work.schemes, begin)
 
         while True:
             asked: Any = connection.recv()
             begin, tail = asked
-            reader.with_tail(tail)
+            reader.with_others(work.archive, tail)
             while begin is not None:
                 try:
                     ready = judged(begin)

@@ -168,6 +168,17 @@ class Views:
                 yield [connection, second] if is_same else [connection]
 
     @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """A connection each of whose statements reads what stands at its moment, for rows that nobody changes.
+
+        Between them it holds nothing back: the log of SQLite is taken up into the file only where no snapshot is older.
+        """
+        with self._failures_named(), self._engine.connect() as connection:
+            if self.schema is not None:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextmanager
     def moving(self) -> Iterator[Connection]:
         """A transaction that is alone among those that move the views; whole or without trace."""
         with self._failures_named(), self._engine.connect() as connection:

@@ -34,14 +34,15 @@ class LedgerColumns:
     def __init__(self, store: Store, position: int, named: Path | None = None) -> None:
         self.store = store
         self._position = position
-        self.named = named
+        self._named = named
         self._parts: Iterator[BulkPart] = iter(())
         self._reached: str | None = None
         """Where the next one of these begins."""
 
     @cached_property
-    def _archive(self) -> Archive:
-        store, folder = self.store, self.named or self.store.segments_path()
+    def archive(self) -> Archive:
+        """What is sealed of them, as it was when it was first asked for."""
+        store, folder = self.store, self._named or self.store.segments_path()
         archive = open_archive(store, folder)
         if self._position - archive.position > TAIL_RECORDS_MAX:
             if folder is None:
@@ -57,7 +58,7 @@ class LedgerColumns:
 
     @cached_property
     def _tail(self) -> Tail:
-        return self._archive.tail(self.store, self._position)
+        return self.archive.tail(self.store, self._position)
 
     def unread(self) -> list[Unread]:
         """The records behind the sealed ones that cannot be read, in order.
@@ -68,7 +69,7 @@ class LedgerColumns:
 
     def agencies(self) -> Columns:
         """The records of every agency, in order."""
-        return self._archive.agencies(self._tail)
+        return self.archive.agencies(self._tail)
 
     def part(self, begin: str) -> BulkPart:
         """The part that begins somewhere; read on from the one before it where that was asked for last."""
@@ -81,7 +82,7 @@ class LedgerColumns:
     def parts(self, begin: str) -> Iterator[BulkPart]:
         """The parts of one bucket from one on: one of BEGINS, or where it begins as the part before it says."""
         bucket, first = map(int, begin.split("/"))
-        for part in self._archive.parts(bucket, self._tail, first=first, rows=PART_ROWS):
+        for part in self.archive.parts(bucket, self._tail, first=first, rows=PART_ROWS):
             yield BulkPart(part.columns, None if part.end is None else f"{bucket}/{part.end}")
 
     def tail_of(self, begin: str) -> Tail:
@@ -90,14 +91,17 @@ class LedgerColumns:
         parts = self._tail.parts
         return Tail(self._position, {bucket: parts[bucket]} if bucket in parts else {}, [])
 
-    def with_tail(self, tail: Tail) -> None:
-        """Take this for what is not sealed."""
-        self._tail = tail
+    def with_others(self, archive: Archive, tail: Tail) -> None:
+        """Read this archive of another process, which holds it, and take this for what is not sealed in it.
+
+        The folder may hold more by now, or the same in other segments, to which the tail does not fit.
+        """
+        self.archive, self._tail = archive, tail
         self._reached = None
 
     def parts_of(self, bucket: int) -> Iterator[Columns]:
         """The parts of one bucket: threads may read different buckets side by side once `unread` was asked."""
-        return (part.columns for part in self._archive.parts(bucket, self._tail, rows=PART_ROWS))
+        return (part.columns for part in self.archive.parts(bucket, self._tail, rows=PART_ROWS))
 
     def of_agencies(self) -> list[Columns]:
         """What agencies are judged by: all records but merchants', a part each, and the agencies' own."""

@@ -2,26 +2,29 @@
 
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import pytest
 
+from projections.candidates.building import AskedBeside, build_beside
 from projections.projector import bulk, workers
 from projections.projector import fill as filling
 from projections.projector import rebuild as building
 from projections.views.database import BUILDING, LIVE, Views, open_views
+from projections.views.step import Step
 from replay.columnar import ledger_columns
 from replay.columnar.seal import seal
 from replay.errors import LevelbookError
 from replay.processes import Serve
 from replay.store.base import Store
+from replay.store.opening import open_store
 from tests.support.making import ingest_events
 from tests.support.views import assert_same_rows, filled
-from tests.worlds.ledgers import World
+from tests.worlds.ledgers import World, revised
 
 pytestmark = pytest.mark.slow
 
@@ -32,10 +35,8 @@ def second_thread(serve: Serve) -> Iterator[Connection]:
     ours, theirs = Pipe()
 
     def run() -> None:
-        try:
+        with suppress(EOFError, OSError), theirs:
             serve(theirs)
-        except (EOFError, OSError):
-            theirs.close()
 
     thread = Thread(target=run)
     thread.start()
@@ -47,9 +48,13 @@ def second_thread(serve: Serve) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def views(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Views]:
+def world() -> World:
+    return World(81)
+
+
+@pytest.fixture
+def views(store: Store, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Views]:
     """A ledger most of which is sealed beside it, whose first build is filled plainly."""
-    world = World(81)
     ingest_events(store, world.events(500), tmp_path)
     seal(store, tmp_path / "segments")
     (tmp_path / "more").mkdir()
@@ -103,6 +108,78 @@ def test_parts_of_one_bucket_follow_one_another_and_refused_ones_are_judged_here
     fill_second(views, tmp_path)
     assert len(refused) == 3
     assert_same_rows(views)
+
+
+@pytest.mark.parametrize("more", [0, 600])
+def test_what_is_sealed_meanwhile_is_neither_doubled_nor_lost(
+    more: int, views: Views, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the build's records, or, where as many came again, in place of segments that it reads."""
+    sealed, alone = list[int](), Lock()
+
+    def opened(location: str) -> Store:
+        with alone:
+            if not sealed:
+                (tmp_path / "meanwhile").mkdir()
+                with open_store(location) as store:
+                    ingest_events(store, world.events(more), tmp_path / "meanwhile")
+                    sealed.append(seal(store, tmp_path / "segments").generations)
+        return open_store(location)
+
+    monkeypatch.setattr(workers, "second_core", second_thread)
+    monkeypatch.setattr(workers, "open_store", opened)
+    fill_second(views, tmp_path)
+    assert sealed == [1 if more else 2]
+    assert_same_rows(views)
+
+
+def test_processes_that_ended_before_they_were_told_anything_leave_all_to_the_first(
+    views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def ended(_: Serve) -> Iterator[Connection]:
+        ours, theirs = Pipe()
+        theirs.close()
+        yield ours
+        ours.close()
+
+    monkeypatch.setattr(workers, "second_core", ended)
+    fill_second(views, tmp_path)
+    assert_same_rows(views)
+
+
+def test_who_judges_holds_no_snapshot_of_the_views(
+    views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's log would grow with all that is written meanwhile, and PostgreSQL keep every row that went."""
+    held = list[bool]()
+
+    def judged(step: Step, *asked: Any) -> Any:
+        ready = bulk.made_ready(step, *asked)
+        driver: Any = step.connection.connection.driver_connection
+        held.append(driver.in_transaction if views.schema is None else driver.info.transaction_status.name != "IDLE")
+        return ready
+
+    monkeypatch.setattr(workers, "second_core", second_thread)
+    monkeypatch.setattr(workers, "made_ready", judged)
+    fill_second(views, tmp_path)
+    assert held and not any(held)
+
+
+def test_builds_by_candidate_policies_are_judged_by_processes_too(
+    views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = list[str]()
+
+    def noted(*asked: Any) -> Any:
+        judged.append(asked[-1])
+        return bulk.made_ready(*asked)
+
+    monkeypatch.setattr(workers, "second_core", second_thread)
+    monkeypatch.setattr(workers, "made_ready", noted)
+    candidate = revised("creator-firefly", 3)
+    build_beside(views, AskedBeside((candidate,), 1000, 0, tmp_path / "segments", workers=2))  # proved by replays
+    assert judged
 
 
 def test_a_build_begun_by_an_earlier_program_lacks_all_from_one_place_on() -> None:
