@@ -22,7 +22,11 @@ About = Mapping[str, str | int | bool]
 """Attributes of a span."""
 Kind = Literal["internal", "server", "consumer"]
 NOTHING: Final[About] = {}
-CHOICES: Final = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+CHOICES: Final = {
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+}
 """Variables of OpenTelemetry that may choose another way out, and the one that there is."""
 
 
@@ -37,15 +41,11 @@ class _Exporter:
 
     def __init__(self) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        own = {"service.version": PROGRAM_VERSION}
-        if not os.environ.get("OTEL_SERVICE_NAME"):
-            own["service.name"] = NAME
-        self._provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)
+        self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer(NAME, PROGRAM_VERSION)
         self._reader = TraceContextTextMapPropagator()
@@ -101,6 +101,15 @@ class _Exporter:
             for parent in dict.fromkeys(parents)
         )
         return [Link(context) for context in contexts if context.is_valid]
+
+
+def _resource() -> Any:
+    """What makes the spans: by the name that the environment gives it in either way, else by the program's own."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+    said = OTELResourceDetector().detect().attributes
+    name = str(os.environ.get("OTEL_SERVICE_NAME") or said.get("service.name") or NAME)
+    return Resource.create({"service.name": name, "service.version": PROGRAM_VERSION})
 
 
 _exporter: _Exporter | None = None
