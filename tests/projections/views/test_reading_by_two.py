@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 
 import pytest
 from sqlalchemy import Connection, insert, select, update
@@ -15,6 +17,7 @@ from tests.support.exports import exported, held
 from tests.support.views import empty_live
 
 ROUNDS = 60
+PATIENCE_SECONDS = 60
 ROWS = 40
 AT_FIRST = 0
 
@@ -68,9 +71,12 @@ def numbers(views: Views, connection: Connection) -> set[int]:
 
 
 def test_two_connections_are_of_one_moment_or_there_is_one(views: Views) -> None:
-    by_two, found = 0, set()
+    by_two, found, until = 0, set[int](), monotonic() + PATIENCE_SECONDS
     with moving_on(views):
-        for _ in range(ROUNDS):
+        for number in count():
+            is_seen = len(found) > 3 and (by_two > 0 or views.schema is not None)
+            if (number >= ROUNDS and is_seen) or monotonic() > until:  # a busy machine moves them seldom
+                break
             with views.reading_by_two() as connections:
                 seen = [numbers(views, connection) for connection in connections]
             assert len(seen[0]) == 1 and all(some == seen[0] for some in seen)
