@@ -17,7 +17,7 @@ def grants(**roles: str | None) -> None:
 
     The roles must be there. Run it as the role that made the ledger, after it made a token, and before there are views.
     """
-    from projections.upkeep.grants import TASKS, later_statements, statements
+    from projections.upkeep.grants import TASKS, archived_statements, later_statements, statements
     from replay.errors import UsageError
 
     named = {task: name for task in TASKS if (name := roles[task]) is not None}
@@ -25,6 +25,10 @@ def grants(**roles: str | None) -> None:
         raise UsageError("no role is named; give one for each task, such as --follower NAME")
     for sql in statements(named):
         click.echo(f"{sql};")
+    if archived := list(archived_statements(named)):
+        click.echo("-- where 'levelbook archive' has run before:")
+    for sql in archived:
+        click.echo(f"-- {sql};")
     if later := list(later_statements(named)):
         click.echo("-- once 'levelbook deliver add' has made its tables:")
     for sql in later:

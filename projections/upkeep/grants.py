@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from projections.views.location import POSTGRES_SCHEMA as VIEWS
 from replay.errors import UsageError
-from replay.schema.versions import ERASURES_DUE, LATER_TABLES
+from replay.schema.versions import ERASURES_DUE, LATER_TABLES, RECORD_SEGMENTS
 from replay.store.postgres import CHECKS_SCHEMA, SCHEMA
 
 SERVICE: Final = "levelbook_service"
@@ -60,6 +60,8 @@ ONCE_DELIVERED: Final = (
     Grant(f"GRANT SELECT ON {_on(DELIVERIES, 'endpoints', 'progress')} TO {{roles}}", ("service",)),
 )
 """Those on tables that the first 'levelbook deliver add' makes; the secrets are not among these."""
+ONCE_ARCHIVED: Final = (Grant(f"GRANT SELECT ON {_on(SCHEMA, RECORD_SEGMENTS)} TO {{roles}}", ("writer",)),)
+"""That on the table which the first 'levelbook archive' makes; roles that may read records by then are given it."""
 
 
 def statements(named: Mapping[str, str]) -> Iterator[str]:
@@ -83,6 +85,11 @@ def later_statements(named: Mapping[str, str]) -> Iterator[str]:
     """Those that can be run only once there is an endpoint; none without a role that delivers."""
     if "deliverer" in named:
         yield from _with_names(ONCE_DELIVERED, named)
+
+
+def archived_statements(named: Mapping[str, str]) -> Iterator[str]:
+    """Those that a role needs that is made after records began to leave the store."""
+    yield from _with_names(ONCE_ARCHIVED, named)
 
 
 def _with_names(grants: tuple[Grant, ...], named: Mapping[str, str]) -> Iterator[str]:

@@ -321,3 +321,29 @@ def test_who_owns_a_ledger_archives_it_without_being_superuser(
         finally:
             admin.execute(f"DROP OWNED BY {role}".encode())
             admin.execute(f"DROP ROLE {role}".encode())
+
+
+def test_a_writer_that_is_made_after_archiving_recognises_what_left(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    create_store(postgres_location)
+    events = [paid(str(number)) for number in range(5)]
+    with open_store(postgres_location) as store:
+        ingest_events(store, events, tmp_path)
+        sealed(store)
+        archived(store, tmp_path / "records")
+    role = "archive_later"
+    printed = run("grants", "--writer", role).replace("-- GRANT", "GRANT")
+    with psycopg.connect(postgres_location, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {role} LOGIN".encode())
+        try:
+            for line in printed.splitlines():
+                if not line.startswith("--"):
+                    owner.execute(line.encode())
+            with open_store(postgres_location.replace("postgres:@", f"{role}:@")) as store:
+                counts, _ = ingest_events(store, [*events, paid("new")], tmp_path)
+                assert (counts.known, counts.recorded) == (5, 1)
+        finally:
+            owner.execute(f"DROP OWNED BY {role}".encode())
+            owner.execute(f"DROP ROLE {role}".encode())
