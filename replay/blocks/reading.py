@@ -4,6 +4,7 @@ What is read is checked: a directory by its hash in the store, a block by its ha
 position that it bears. Blocks that were read last are kept, as many as a whole segment has.
 """
 
+import errno
 import os
 import weakref
 from bisect import bisect_left, bisect_right
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from replay.blocks.form import ENTRY, LINE_END, RAW_BYTES_MAX, RecordSegment, ranks_of
-from replay.errors import DamagedError, damaged
+from replay.errors import DamagedError, NotExaminedError, StoreError, damaged
 
 KEPT_BYTES: Final = RAW_BYTES_MAX + 4 * 2**20
 """Of records: all of the segment that a walk goes through, and some others beside it."""
@@ -29,6 +30,16 @@ def misfit(path: Path, found: str) -> DamagedError:
         f"the file of archived records {path} {found}: these records stand nowhere else in this ledger. Bring the file"
         " back from a copy of its folder, or restore a backup, which holds all records; where the folder was moved,"
         " name it by LEVELBOOK_RECORDS"
+    )
+
+
+def _unread(path: Path, error: OSError) -> StoreError:
+    """The error where a file is there and its bytes are not given: by its disk, or to this user or process alone."""
+    if error.errno == errno.EIO:
+        return misfit(path, f"cannot be read ({error.strerror or error})")
+    return NotExaminedError(
+        f"the file of archived records {path} cannot be read here ({error.strerror or error}), which says nothing"
+        " against its records, and nothing is said of them: let this user and process read it, then ask again"
     )
 
 
@@ -49,7 +60,7 @@ class OpenSegment:
         except FileNotFoundError:
             raise misfit(path, "is missing") from None
         except OSError as error:
-            raise misfit(path, f"cannot be read ({error.strerror or error})") from None
+            raise _unread(path, error) from None
         directory = index[segment.directory_at - segment.ranks_at :]
         if sha256(directory).digest() != segment.hash:
             raise misfit(path, "was changed: the SHA-256 of its directory is not the one in the ledger")
@@ -71,7 +82,7 @@ class OpenSegment:
         try:
             frame = self._read(at, length)
         except OSError as error:
-            raise misfit(self._path, f"cannot be read ({error.strerror or error})") from None
+            raise _unread(self._path, error) from None
         if sha256(frame).digest() != hashed:
             raise misfit(self._path, f"was changed: the SHA-256 of its block {number} is not the one in its directory")
         return zstandard.ZstdDecompressor().decompress(frame).split(LINE_END)[:-1]

@@ -1,5 +1,7 @@
 """A segment gives every record that went into it, by position, and nothing else, whatever happened to its file."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from replay.blocks import form, reading
 from replay.blocks.form import Leaving, RecordSegment, packed
 from replay.blocks.reading import Blocks
-from replay.errors import DamagedError
+from replay.errors import DamagedError, NotExaminedError
 
 LEDGER = "0123456789abcdef" * 2
 
@@ -114,3 +116,34 @@ def test_blocks_that_were_read_last_are_kept_and_no_more(tmp_path: Path, monkeyp
         assert found.record_at(position, lambda: segments) == of(position, "m").record
         assert sum(len(record) for block in found._kept.values() for record in block) == found._kept_bytes <= 500
         assert len(found._open) <= 2
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE])
+def test_what_this_user_or_process_may_not_read_is_not_accused(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment, found = written(tmp_path, [of(1, "m")]), blocks_of(tmp_path)
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    said = (
+        rf"cannot be read here \({os.strerror(number)}\), which says nothing against its records, and nothing is said"
+    )
+    with monkeypatch.context() as patch, pytest.raises(NotExaminedError, match=said):
+        patch.setattr(os, "open", refuse)
+        found.record_at(1, lambda: [segment])
+    assert found.record_at(1, lambda: [segment]) == of(1, "m").record
+
+
+def test_a_disk_that_gives_no_bytes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment, found = written(tmp_path, [of(1, "m")]), blocks_of(tmp_path)
+    found.record_at(1, lambda: [segment])
+    found._kept.clear()
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, pytest.raises(DamagedError, match=r"cannot be read \(Input/output error\)"):
+        patch.setattr(os, "pread", fail)
+        found.record_at(1, lambda: [segment])
