@@ -4,11 +4,11 @@ The oracle (tests/oracles/merchant_reputation.py) is slow and was written from R
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from domain.calendar import LEDGER_START, parse_instant
@@ -387,12 +387,14 @@ class Reach(NamedTuple):
     taken_out: Counter[str]
 
 
-def reach_of_the_worlds() -> Reach:
-    """What the same worlds, each time this is run, reach under each policy."""
+def reach_of_the_worlds(enough: Callable[[Reach], bool]) -> Reach:
+    """What random worlds reach under each policy: of so many rounds as it takes, but of ten at most.
+
+    One is not enough for what is rare: Hypothesis draws numbers that stand in any module of the project more often, so
+    that a line elsewhere makes others of these worlds.
+    """
     reach = Reach(Counter(), Counter(), Counter())
 
-    @settings(max_examples=1_500, derandomize=True, database=None)
-    @given(world=worlds())
     def collect(world: World) -> None:
         known = known_of(world.ledger, world.position)
         gone = retracted_positions(known)
@@ -402,18 +404,23 @@ def reach_of_the_worlds() -> Reach:
             reach.verdicts.update((name, finding.verdict) for finding in findings)
             reach.standings[name, standing.state, standing.level] += 1
 
-    collect()
+    for number in range(10):
+        seed(number)(settings(max_examples=1_500, derandomize=False, database=None)(given(world=worlds())(collect)))()
+        if enough(reach):
+            break
     return reach
 
 
 @pytest.mark.slow
 def test_the_worlds_reach_every_verdict_state_and_level() -> None:
-    reach = reach_of_the_worlds()
     out_of_reach = {("shipped", Verdict.GROWTH_CAP)}
-    assert {(name, verdict) for name in POLICIES for verdict in Verdict} - set(reach.verdicts) == out_of_reach
-    assert {(name, state) for name, state, _ in reach.standings} == {
-        (name, state) for name in POLICIES for state in State
-    }
+    verdicts = {(name, verdict) for name in POLICIES for verdict in Verdict} - out_of_reach
+    states = {(name, state) for name in POLICIES for state in State}
+    reach = reach_of_the_worlds(
+        lambda reach: reach.verdicts.keys() >= verdicts and {found[:2] for found in reach.standings} >= states
+    )
+    assert reach.verdicts.keys() == verdicts
+    assert {(name, state) for name, state, _ in reach.standings} == states
     assert {level for name, _, level in reach.standings if name == "small"} == set(range(8))
     every_type = {told.type for seed in range(1_000) for told in piece_of(seed)}
     assert set(reach.taken_out) >= every_type - {"order.complained", "level.decided"}
