@@ -358,13 +358,13 @@ def test_whether_it_is_ready_is_said_in_time_also_while_what_it_keeps_is_locked(
     with open_store(location) as store, open_keeping(store) as keeping:
         keeping.new_token("w", SCOPES, 10_000, 1)
     monkeypatch.setattr(probes, "READY_SECONDS", 0.5)
-    monkeypatch.setattr(authentication, "HELD_SECONDS", 10)  # as long as a disk may keep it
+    monkeypatch.setattr(authentication, "HELD_SECONDS", 60)  # as long as a disk may keep it
     with serving(Settings(location, token_required=True, ready_lag_seconds=ENDLESS_LAG)) as client:
         with held(location):
             for _ in range(3):
                 began = time.monotonic()
                 found = client.get("/readyz")
-                assert time.monotonic() - began < 3
+                assert time.monotonic() - began < 20  # a busy machine takes its time, but nobody waits for the disk
                 assert found.status_code == 503 and "could not be read within 0.5 s" in found.json()["why"]
             assert client.get("/healthz").status_code == 200
         for _ in range(100):
