@@ -43,7 +43,7 @@ from tests.support.records import CUT, damage, some_of
 from tests.support.views import ALL, assert_same_rows, empty_live, filled, grown, proof_of, tables_of
 from tests.worlds.ledgers import BEGIN, SCHEMES, World, revised
 
-SEEDS = range(6 * SOAK)
+SEEDS = range(4 * SOAK)
 
 
 @pytest.fixture

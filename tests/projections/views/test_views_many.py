@@ -38,7 +38,7 @@ from tests.worlds.merchant_reputation import with_values
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4 * SOAK))
+@pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_steps_of_many_leave_what_steps_of_few_leave(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +170,7 @@ def later_versions(scheme: str) -> list[Policy]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4 * SOAK))
+@pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_a_version_that_comes_into_force_by_date_judges_whoever_nothing_happens_to(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +271,7 @@ def follow_settled(both: BothWays, store: Store, folder: Path, seed: int, steps:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4 * SOAK))
+@pytest.mark.parametrize("seed", range(3 * SOAK))
 def test_merchants_gone_on_with_from_stored_months_stand_as_those_judged_one_by_one(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,7 +356,7 @@ def follow_restless(both: BothWays, store: Store, folder: Path, seed: int, steps
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6 * SOAK))
+@pytest.mark.parametrize("seed", range(4 * SOAK))
 def test_life_events_and_retractions_are_gone_on_with_or_judged_from_columns_as_they_are_plainly(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
