@@ -2,13 +2,16 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.calendar import month_of, month_start
 from replay.columnar.columns import Columns, positions_taken_out
+
+NOT_SORTED: Final = "columns are not sorted by (subject, at, position)"
+"""What loops say of rows that are in another order: raised, not asserted, which `python -O` would leave out."""
 
 
 class Rows(NamedTuple):

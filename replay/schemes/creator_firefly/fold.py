@@ -35,7 +35,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, rows_of
+from replay.columnar.rows import NOT_SORTED, Months, Rows, in_order, months_between, place_of, rows_of
 from replay.replaying.verdicts import WRITING, Room, Verdicts, room_for, write_verdict, written_in
 from replay.store.queries import BEFORE_ALL
 
@@ -137,7 +137,7 @@ def fold_firefly(
     folding = compiled(_fold, *RULE, *_PARTS, in_order, place_of, *WRITING, allocates=False)
     closed, changed, judged = folding(rows, openings, months, ladders, as_of, names, out, Telling(room, movements))
     if closed < 0:
-        raise ValueError("columns are not sorted by (subject, at, position)")
+        raise ValueError(NOT_SORTED)
     return FireflyFolded(
         out.accounts,
         out.closes[:closed],

@@ -39,7 +39,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, records_of, rows_of
+from replay.columnar.rows import NOT_SORTED, Months, Rows, in_order, months_between, place_of, records_of, rows_of
 from replay.replaying.verdicts import WRITING, Room, Verdicts, rewrite_wanted, room_for, write_wanted, written_in
 
 NONE: Final = -1
@@ -163,7 +163,8 @@ _ORDER, _GOOD_ORDER, _RESTORED = 1, 2, 4
 
 
 def _fold(rows: Rows, months: Months, gates: Gates, as_of: int, room: Room) -> Any:
-    assert in_order(rows)
+    if not in_order(rows):
+        raise ValueError(NOT_SORTED)
     rows_max, keys = _sizes(rows, months, gates)
     subjects, numbers = np.empty(rows_max, np.int32), np.empty(rows_max, np.int64)
     figures = np.empty((rows_max, _TOUCHED), np.int64)

@@ -35,7 +35,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.rows import Months, Rows, in_order, months_between, place_of, retracted_rows, rows_of
+from replay.columnar.rows import NOT_SORTED, Months, Rows, in_order, months_between, place_of, retracted_rows, rows_of
 from replay.replaying.verdicts import WRITING, Room, room_for, write_verdict
 
 NOBODY: Final = -1
@@ -149,7 +149,7 @@ def fold_parts(columns: Columns, slots: Slots, as_of: int, *, judges: bool = Fal
     slots_read = (slots.begins, slots.at, slots.holders)
     filled, judged = folding(rows, slot_of, slots_read, months, as_of, work, table, telling)
     if filled < 0:
-        raise ValueError("columns are not sorted by (subject, at, position)")
+        raise ValueError(NOT_SORTED)
     table, told = table[:filled], AgencyVerdicts(telling.agencies, *room.verdicts[1:4])
     return Parts(
         *(table[:, 0], table[:, 1], table[:, 2], table[:, 3:]),

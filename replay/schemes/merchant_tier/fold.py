@@ -40,7 +40,7 @@ from replay.columnar.columns import (
     Columns,
 )
 from replay.columnar.jit import compiled
-from replay.columnar.rows import Rows, in_order, records_of, rows_of
+from replay.columnar.rows import NOT_SORTED, Rows, in_order, records_of, rows_of
 from replay.replaying.verdicts import WRITING, Room, Verdicts, room_for, write_wanted, written_in
 
 
@@ -168,7 +168,8 @@ class Read(NamedTuple):
 def _fold(
     rows: Rows, begun: TierOpenings, readings: Any, spans: Any, acts: Any, told: Any, last_day: int, room: Room
 ) -> Any:
-    assert in_order(rows)
+    if not in_order(rows):
+        raise ValueError(NOT_SORTED)
     days_max, days_all, acts_max, keys = _sizes(rows, begun)
     work = MerchantBuffers(
         np.empty(days_all, np.int32),
