@@ -8,6 +8,8 @@ from replay.errors import UsageError
 
 FAST: Final = ("numba", "numpy", "pyarrow")
 """What works on many records at a time: rules compiled over columns, segments, Parquet."""
+ARROW: Final = ("pyarrow",)
+"""Storage of objects, and what is read and written there."""
 KAFKA: Final = "confluent_kafka"
 """The client by which topics are read."""
 OTEL: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")

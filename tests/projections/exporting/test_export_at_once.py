@@ -18,6 +18,7 @@ from projections.exporting.objects import ObjectPlace
 from projections.exporting.places import FolderPlace, PlacedFile
 from projections.views.database import Views, open_views
 from replay.errors import StoreError
+from replay.objects.storage import Storage
 from replay.store.opening import create_store, open_store
 from tests.support.exports import exported, held, shown
 from tests.support.views import empty_live
@@ -30,7 +31,8 @@ class Objects(ObjectPlace):
     """Objects as Arrow sees them, in a folder; `days` later than they were put."""
 
     def __init__(self, folder: Path, days: int = 0) -> None:
-        super().__init__(LocalFileSystem(), str(folder), "objects", lambda: time.time_ns() + days * DAY_MICROS * 1_000)
+        storage = Storage(LocalFileSystem(), str(folder), "objects", StoreError)
+        super().__init__(storage, lambda: time.time_ns() + days * DAY_MICROS * 1_000)
         self._folder = folder
         self.before_listing: Callable[[], Any] = lambda: None
 

@@ -1,0 +1,103 @@
+"""What lies under a prefix of a bucket, through Arrow: S3 and what Arrow reaches by the same calls.
+
+An object appears whole when it is closed. Nothing there is held alone.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from replay.errors import StoreError, UsageError
+from replay.extras import ARROW, need
+from replay.objects.naming import ObjectsUrl
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+Failed = Callable[[str], StoreError]
+"""Makes the error of what the storage says where it cannot be read or written."""
+
+
+class StoredObject(NamedTuple):
+    """An object as a listing has it."""
+
+    bytes: int
+    changed_at_ns: int | None
+    """When it was put, by the storage's clock, since 1970; None where that does not say."""
+
+
+class Storage:
+    """A prefix of a bucket; names begin behind it."""
+
+    def __init__(self, files: "FileSystem", prefix: str, shown: str, failed: Failed) -> None:
+        self.files = files
+        self.prefix = prefix.rstrip("/")
+        self.shown = shown
+        """What it is called to people, without any secret."""
+        self._failed = failed
+
+    def read(self, name: str) -> bytes | None:
+        """What an object holds; None where there is none."""
+        with self.failures_named():
+            try:
+                with self.files.open_input_stream(self.path(name), compression=None) as stream:
+                    found: bytes = stream.read()
+                    return found
+            except FileNotFoundError:
+                return None
+
+    def put(self, name: str, content: bytes | memoryview) -> None:
+        """An object, whole or not at all, in the place of one of that name."""
+        with self.failures_named(), self.files.open_output_stream(self.path(name), compression=None) as stream:
+            stream.write(content)
+
+    def listed(self, below: str = "") -> dict[str, StoredObject]:
+        """By name, every object that lies there, or below a folder of it."""
+        from pyarrow.fs import FileSelector, FileType
+
+        with self.failures_named():
+            selector = FileSelector(self.path(below).rstrip("/"), allow_not_found=True, recursive=True)
+            infos: list[Any] = self.files.get_file_info(selector)
+        return {
+            info.path[len(self.prefix) + 1 :]: StoredObject(info.size, info.mtime_ns)
+            for info in infos
+            if info.type is FileType.File
+        }
+
+    def remove(self, name: str) -> None:
+        """Take away an object, if it is there."""
+        with self.failures_named(), suppress(FileNotFoundError):
+            self.files.delete_file(self.path(name))
+
+    def path(self, name: str) -> str:
+        return f"{self.prefix}/{name}"
+
+    @contextmanager
+    def failures_named(self) -> Iterator[None]:
+        """Raises what was given to make of what the storage says."""
+        try:
+            yield
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def failure(self, error: OSError) -> StoreError:
+        return self._failed(" ".join(str(error).split()))
+
+
+def storage_at(place: ObjectsUrl, failed: Failed) -> Storage:
+    """What a URL names; keys come from it or from the environment, as Arrow takes them.
+
+    Raises NotInstalled without Arrow, UsageError for what names no storage.
+    """
+    need(ARROW, "storage of objects")
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+    try:
+        files, path = FileSystem.from_uri(place.given)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split()).replace(place.given, str(place))
+        raise UsageError(f"{place} names no storage of objects: {said}; write s3://BUCKET/PREFIX") from None
+    if not path.strip("/"):
+        raise UsageError(f"{place} names no bucket; write s3://BUCKET/PREFIX")
+    return Storage(files, path, str(place), failed)
