@@ -10,7 +10,7 @@ from domain.calendar import shanghai_text
 from domain.limits import SECOND_MICROS
 from domain.policy import Policy
 from domain.version import PROGRAM_VERSION
-from replay.policies.catalog import DEFAULT, adopted_policies, previewed, shipped_revisions
+from replay.policies.catalog import DEFAULT, adopted_policies, adoptions_of, previewed, shipped_revisions
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, scheme_of
 from replay.store.base import Store
@@ -137,7 +137,9 @@ class Judges:
         found = self._taking_part(scheme)
         if not scheme_of(scheme).previews:
             return found
-        return found._replace(previewed=previewed(store, scheme, DEFAULT, standing.as_of, standing.position))
+        return found._replace(
+            previewed=previewed(adoptions_of(store), scheme, DEFAULT, standing.as_of, standing.position)
+        )
 
     def _taking_part(self, scheme: str) -> Policies:
         found = [self.by_hash[digest] for _, digest in self._noted.get(scheme, ()) if digest in self.by_hash]

@@ -3,9 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from replay.history.timeline import Moment, last_known
+from replay.history.timeline import Moment, last_known_each
+from replay.policies.catalog import Adopted, adopted_policies
 from replay.replaying.base import Policies, Replay
-from replay.schemes.registry import SCHEMES, choose
+from replay.schemes.registry import SCHEMES, choose_of
 
 
 class KnownThen:
@@ -13,6 +14,7 @@ class KnownThen:
 
     def __init__(self, replay: Replay) -> None:
         self._now = replay
+        self._read = dict[str, list[Adopted]]()
 
     def moments(self, instants: Sequence[int]) -> list[Moment]:
         """The moments at which that was known which was at some rising instants."""
@@ -21,12 +23,11 @@ class KnownThen:
             recorded = [event.recorded_at for event in self._now.known]
             places = [0, *(event.position for event in self._now.known)]
             return [Moment(at, at, places[bisect_right(recorded, at)]) for at in instants]
-        found, low = list[Moment](), 0
+        earlier = [at for at in instants if at < now.known_at]
         with self._now.origin.lend() as store:
-            for at in instants:
-                low = now.position if at >= now.known_at else last_known(store, at, low, now.position)
-                found.append(Moment(at, min(at, now.known_at), low))
-        return found
+            positions = last_known_each(store, earlier, now.position)
+        positions += [now.position] * (len(instants) - len(earlier))
+        return [Moment(at, min(at, now.known_at), position) for at, position in zip(instants, positions, strict=True)]
 
     def policies(self, moment: Moment) -> Policies:
         """By which policies a replay at such a moment judges: chosen as for this replay, of those known then."""
@@ -34,5 +35,12 @@ class KnownThen:
         if now.origin is None:
             own = now.policies.own
             return Policies([item for item in own if item.in_force_from <= moment.as_of] or own[:1])
-        with now.origin.lend() as store:
-            return choose(store, SCHEMES[now.scheme].replay, moment, now.origin.choice)
+        return choose_of(self._adopted, SCHEMES[now.scheme].replay, moment, now.origin.choice)
+
+    def _adopted(self, scheme: str) -> list[Adopted]:
+        """Read once: what was adopted since is behind every moment that is asked for."""
+        if scheme not in self._read:
+            assert self._now.origin is not None, "the replay came out of a store"
+            with self._now.origin.lend() as store:
+                self._read[scheme] = adopted_policies(store, scheme)
+        return self._read[scheme]

@@ -254,7 +254,7 @@ def last_known_each(store: Store, instants: Sequence[int], high: int) -> list[in
     """For each of some rising instants the last position up to another that was recorded by it; 0 before the first.
 
     What `last_known` finds of one, found of all together: with each query the stretch of each grows smaller by many
-    times, so that a few queries do. Of a store that holds every record.
+    times, so that a few queries do.
     """
     lows, highs = [0] * len(instants), [high] * len(instants)
     while wanted := _between(lows, highs):

@@ -5,8 +5,8 @@ a folder of policies is asked for, and so counts before what was adopted.
 """
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -62,15 +62,19 @@ class Adopted(NamedTuple):
     """The hash of the report of a trial on which it was adopted, where one was named."""
 
 
-def versions(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
+Adoptions = Callable[[str], list[Adopted]]
+"""Gives what a ledger has adopted for a scheme, in order."""
+
+
+def versions(adopted: Adoptions, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
     """The versions of a scheme's policy that judge at an instant, the earliest first.
 
     Raises UsageError when the one that was asked for is not there.
     """
     if choice.policy is not None:
-        known = [*choice.of(scheme), *(item.policy for item in adopted_policies(store, scheme))]
-        return [_named(choice.policy, _latest(store, scheme, choice, position), known)]
-    current = _current(store, scheme, choice, position)
+        known = [*choice.of(scheme), *(item.policy for item in adopted(scheme))]
+        return [_named(choice.policy, _latest(adopted, scheme, choice, position), known)]
+    current = _current(adopted, scheme, choice, position)
     if not current:
         raise UsageError(_none_in(choice, scheme))
     return [policy for policy in current if policy.in_force_from <= as_of] or current[:1]
@@ -82,11 +86,11 @@ def _none_in(choice: Choice, scheme: str) -> str:
     return f"{choice.folder} holds no policy of {scheme}; name a folder that does, or leave out --policies"
 
 
-def previewed(store: Store, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
+def previewed(adopted: Adoptions, scheme: str, choice: Choice, as_of: int, position: int) -> list[Policy]:
     """The versions that are open for preview at an instant and not in force yet, the earliest first."""
     if choice.policy is not None:
         return []
-    current = _current(store, scheme, choice, position)
+    current = _current(adopted, scheme, choice, position)
     return [p for p in current if p.preview_from is not None and p.preview_from <= as_of < p.in_force_from]
 
 
@@ -97,7 +101,7 @@ def beside(choice: Choice, scheme: str) -> Choice:
 
 def check_adoptable(store: Store, policy: Policy) -> None:
     """Raises UsageError for a version in force from the same instant as another: replays could not choose."""
-    latest = _latest(store, policy.scheme, DEFAULT, store.head().position)
+    latest = _latest(adoptions_of(store), policy.scheme, DEFAULT, store.head().position)
     for other in latest.values():
         if other.id != policy.id and other.in_force_from == policy.in_force_from:
             raise UsageError(
@@ -106,9 +110,9 @@ def check_adoptable(store: Store, policy: Policy) -> None:
             )
 
 
-def _current(store: Store, scheme: str, choice: Choice, position: int) -> list[Policy]:
+def _current(adopted: Adoptions, scheme: str, choice: Choice, position: int) -> list[Policy]:
     """The revision of each version that counts, the earliest version first."""
-    current = _latest(store, scheme, choice, position)
+    current = _latest(adopted, scheme, choice, position)
     by_date = sorted(current.values(), key=lambda policy: (policy.in_force_from, policy.id))
     for one, other in pairwise(by_date):
         if one.in_force_from == other.in_force_from:
@@ -119,12 +123,12 @@ def _current(store: Store, scheme: str, choice: Choice, position: int) -> list[P
     return by_date
 
 
-def _latest(store: Store, scheme: str, choice: Choice, position: int) -> dict[str, Policy]:
+def _latest(adopted: Adoptions, scheme: str, choice: Choice, position: int) -> dict[str, Policy]:
     """By id, the revision that counts: the one adopted last, or the last file; of a set, its last one."""
     found = choice.of(scheme) if choice.is_own_set else shipped(scheme)
     latest = {policy.id: policy for policy in found}
     if not choice.is_own_set:
-        latest |= {item.policy.id: item.policy for item in adopted_policies(store, scheme) if item.position <= position}
+        latest |= {item.policy.id: item.policy for item in adopted(scheme) if item.position <= position}
     return latest
 
 
@@ -184,6 +188,11 @@ def all_given(folder: Path | None) -> list[Policy]:
     if folder is not None:
         return read_folder(folder)
     return [item for scheme in shipped_schemes() for item in shipped_revisions(scheme)]
+
+
+def adoptions_of(store: Store) -> Adoptions:
+    """What a ledger has adopted, of each scheme read when it is first asked for, and once."""
+    return cache(partial(adopted_policies, store))
 
 
 def adopted_policies(store: Store, scheme: str) -> list[Adopted]:

@@ -17,8 +17,10 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment, has_subject
 from replay.policies.catalog import (
     DEFAULT,
+    Adoptions,
     Choice,
     adopted_policies,
+    adoptions_of,
     beside,
     previewed,
     shipped_schemes,
@@ -248,19 +250,27 @@ def check_whole(scheme: Scheme) -> None:
 
 def choose(store: Store, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:
     """The policies that judge at a moment, and those that are judged beside or previewed."""
-    return _chosen(store, SCHEMES[judging.scheme], moment, choice, choice)
+    return choose_of(adoptions_of(store), judging, moment, choice)
+
+
+def choose_of(adopted: Adoptions, judging: type[Replay], moment: Moment, choice: Choice = DEFAULT) -> Policies:
+    """The same, given what the ledger has adopted, for whoever chooses at many moments."""
+    return _chosen(adopted, SCHEMES[judging.scheme], moment, choice, choice)
 
 
 def choose_where_given(store: Store, judging: type[Replay], moment: Moment, choice: Choice) -> Policies:
     """As `choose`, but of schemes of which the set that is chosen has no policy, those that judge by default."""
-    return _chosen(store, SCHEMES[judging.scheme], moment, beside(choice, judging.scheme), choice)
+    scheme = SCHEMES[judging.scheme]
+    return _chosen(adoptions_of(store), scheme, moment, beside(choice, judging.scheme), choice)
 
 
-def _chosen(store: Store, scheme: Scheme, moment: Moment, own: Choice, others: Choice) -> Policies:
+def _chosen(adopted: Adoptions, scheme: Scheme, moment: Moment, own: Choice, others: Choice) -> Policies:
     at = (moment.as_of, moment.position)
-    judging = versions(store, scheme.code, own, *at)
-    judged_beside = [policy for name in scheme.rests_on for policy in versions(store, name, beside(others, name), *at)]
-    return Policies(judging, judged_beside, previewed(store, scheme.code, own, *at) if scheme.previews else ())
+    judging = versions(adopted, scheme.code, own, *at)
+    judged_beside = [
+        policy for name in scheme.rests_on for policy in versions(adopted, name, beside(others, name), *at)
+    ]
+    return Policies(judging, judged_beside, previewed(adopted, scheme.code, own, *at) if scheme.previews else ())
 
 
 def adopted_then(store: Store, judging: type[Replay], moment: Moment) -> Policies:

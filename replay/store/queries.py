@@ -90,7 +90,10 @@ def link_up_to(store: Store, position: int) -> Head | None:
 
 
 def recorded_at_each(store: Store, positions: Sequence[int]) -> dict[int, int]:
-    """By position, when the record there was recorded."""
+    """By position, when the record there was recorded; of a partial store, the last one before it that it knows of."""
+    if store.held is not None:
+        links = {position: link_up_to(store, position) for position in positions}
+        return {position: link.recorded_at for position, link in links.items() if link is not None}
     found: dict[int, int] = {}
     for some in stretches(positions):
         sql = f"SELECT position, recorded_at FROM records WHERE position IN ({marks(some)})"

@@ -21,6 +21,7 @@ from replay.policies.catalog import (
     DEFAULT,
     Choice,
     adopted_policies,
+    adoptions_of,
     list_policies,
     shipped,
     shipped_revisions,
@@ -234,7 +235,7 @@ REVISED = with_values(SHIPPED, default_tenths=8)
 
 
 def used(store: Store, choice: Choice = DEFAULT, as_of: int = LONG_AFTER, position: int = 10**6) -> list[str]:
-    return [policy.hash for policy in versions(store, SCHEME, choice, as_of, position)]
+    return [policy.hash for policy in versions(adoptions_of(store), SCHEME, choice, as_of, position)]
 
 
 def test_what_is_adopted_counts_from_its_position_on(store: Store, tmp_path: Path) -> None:
@@ -327,10 +328,10 @@ def test_a_folder_takes_the_place_of_files_and_adoptions(store: Store, tmp_path:
     marked = {item["hash"]: item["used"] for item in list_policies(store, tmp_path, None)}
     assert [name for name, counts in marked.items() if counts] == [other.hash]
     with pytest.raises(UsageError, match=re.escape("; name a folder that does, or leave out --policies")):
-        versions(store, "creator-level", Choice(folder=tmp_path), LONG_AFTER, 0)
-    assert versions(store, SCHEME, Choice(given=(other,)), LONG_AFTER, 0) == [other]
+        versions(adoptions_of(store), "creator-level", Choice(folder=tmp_path), LONG_AFTER, 0)
+    assert versions(adoptions_of(store), SCHEME, Choice(given=(other,)), LONG_AFTER, 0) == [other]
     with pytest.raises(UsageError, match="the candidates hold no policy of creator-level; ask for"):
-        versions(store, "creator-level", Choice(given=(other,)), LONG_AFTER, 0)
+        versions(adoptions_of(store), "creator-level", Choice(given=(other,)), LONG_AFTER, 0)
 
 
 def test_the_commands_check_adopt_and_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
