@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Boolean, Column, Text
 
-from projections.views.tables import CONTRACT, columns_of, view_statements
+from projections.views.tables import CONTRACT, columns_of, tables_of, view_statements
 from replay.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +72,12 @@ def views_asked(names: Sequence[str]) -> tuple[str, ...]:
 def file_columns(view: str) -> tuple[FileColumn, ...]:
     """The columns of a view, in order."""
     return tuple(_file_column(name, column) for name, column in columns_of(view).items())
+
+
+@cache
+def table_columns(table: str) -> tuple[FileColumn, ...]:
+    """All columns of a table of a build, in order, those that no view shows too."""
+    return tuple(_file_column(column.name, column) for column in tables_of(0, None)[table].columns)
 
 
 @cache

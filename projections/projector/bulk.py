@@ -4,7 +4,7 @@ What `Units.fill` does for one subject by plain rules, this does for many; a tes
 Agencies and boards are worked out from the parts that creators leave, as they are after every event.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -61,12 +61,18 @@ def made_ready(
 def rows_of_part(step: Step, columns: Columns, slots: Callable[[], Slots], schemes: Sequence[str]) -> Prepared:
     """The rows of every subject of some columns, in these schemes or all."""
     filling = Filling(step, columns, slots)
+    aside = {(row.subject, row.scheme) for row in step.rows("set_aside")}
+    fill_from_columns(filling, aside, schemes)
+    return filling.prepared
+
+
+def fill_from_columns(filling: Filling, aside: Collection[tuple[str, str]], schemes: Sequence[str] = ()) -> None:
+    """Work out every subject of a filling but those that are set aside, in these schemes or all."""
     wanted = [view for code, view in VIEWS.items() if view.in_bulk and (not schemes or code in schemes)]
     if not schemes:
         filling.insert("life", filling.life())
     codes = {view.code for view in wanted}
-    filling.leave_out({row.subject for row in step.rows("set_aside") if row.scheme in codes})
+    filling.leave_out({subject for subject, scheme in aside if scheme in codes})
     for view in wanted:
         if len(filling.of_kind(view.kind)):  # loops over no subject are not even compiled
             bulk_of(view.code)(filling)
-    return filling.prepared

@@ -110,10 +110,10 @@ def _stages(*, in_bulk: bool) -> tuple[str, ...]:
     """
     if not in_bulk:
         return (KEPT, *kinds(), BOARDS)
-    return (KEPT, BUCKETS, OTHERS, *_kinds_singly(), BOARDS)
+    return (KEPT, BUCKETS, OTHERS, *kinds_singly(), BOARDS)
 
 
-def _kinds_singly() -> list[str]:
+def kinds_singly() -> list[str]:
     in_bulk = kinds_in_bulk()
     return [kind for kind in kinds() if kind not in in_bulk]
 
@@ -187,7 +187,7 @@ def _fill_part(step: Step, cursor: Cursor, unread: "Sequence[Unread]") -> tuple[
     if stage == KEPT and not cursor["bulk"]:
         return 0, _keep_part(step, after, schemes)
     if stage == KEPT:
-        _keep_in_bulk(step, schemes, unread)
+        keep_in_bulk(step, schemes, unread)
         return 0, None
     units = Units(step)
     if stage == BOARDS:
@@ -217,13 +217,13 @@ def _keep_part(step: Step, after: str, schemes: Sequence[str]) -> Cursor | None:
     return None if last == step.after.position else {"after": str(last)}
 
 
-def _keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]") -> None:
+def keep_in_bulk(step: Step, schemes: Sequence[str], unread: "Sequence[Unread]") -> None:
     """Set aside whose records cannot be read, and keep the rare events of kinds not filled in bulk."""
     units = Units(step)
     for record in unread:
         units.put_aside_subject(record.stream, record.position, record.error, schemes)
     if not schemes:
-        for kind in _kinds_singly():
+        for kind in kinds_singly():
             for item in list_subjects(step.store, kind):
                 units.keep_subject(item["subject"])
         units.keep_decisions(kinds_in_bulk())

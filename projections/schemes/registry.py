@@ -67,6 +67,8 @@ class View:
     """A subject as the view holds it → the keys that say what was shown earlier, by what was known then."""
     expected_then: Callable[[Any], Rows] = lambda _: {}
     """A replay → by table, the rows that rest on what was known earlier than it knows."""
+    look_up: Callable[[Step], None] = lambda _: None
+    """Asks the ledger for what filling in bulk asks it for, and keeps that in `Step.prepared`."""
     step_end: Callable[[Store, Choice, Moment, Moment], int] = lambda _store, _choice, _before, after: after.position
     """A store, what judges a build, where a step begins and could end → the position where it ends."""
     is_judged_anew: Callable[[Step], bool] = lambda _: False
@@ -112,6 +114,7 @@ VIEWS: Final[dict[str, View]] = {
             ),
             then_json=reputation_then.then_json,
             expected_then=reputation_expected.rows_then,
+            look_up=reputation_issuing.look_up,
             step_end=reputation_issuing.step_end,
             is_judged_anew=reputation_issuing.is_judged_anew,
             goes_on=True,

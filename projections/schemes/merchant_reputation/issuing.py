@@ -74,6 +74,13 @@ def _positions(step: Step) -> dict[int, int]:
     return dict(zip(instants, last_known_each(step.store, instants, step.after.position), strict=True))
 
 
+def look_up(step: Step) -> None:
+    """Ask the ledger what was known at each publication, and which policies judged then."""
+    for item in issues_of(step).all:
+        position_then(step, item)
+        policies_then(step, item)
+
+
 def unknown_of(step: Step) -> list[Issued]:
     """Publications that come in the step and of which the ledger knew nothing: it was begun later."""
     return _once(step, "unknown", lambda: [item for item in issues_of(step).unsettled if not position_then(step, item)])

@@ -1,0 +1,1 @@
+"""A rebuild spread over processes or machines, written as Parquet."""

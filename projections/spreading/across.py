@@ -1,0 +1,109 @@
+"""What is worked out of all buckets together: agencies, boards, and rare events that are kept.
+
+It is a build in a passing file, of which nobody reads but who spreads: agencies are as few as their creators' months,
+and are judged by the code by which the views judge them.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from projections.exporting.reading import ViewReader
+from projections.projector.bulk import BulkReader
+from projections.projector.fill import FILLING, Progress, fill, first_cursor, keep_in_bulk, kinds_singly
+from projections.projector.rebuild import new_build
+from projections.projector.units import Units
+from projections.schemes.registry import VIEWS, kinds_in_bulk
+from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
+from projections.spreading.bucket import Ground
+from projections.views.database import CHECKING, Build, Views, scratch_views
+from projections.views.step import build_step
+from replay.history.browse import list_subjects
+from replay.store.base import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PASSING: Final = 1
+"""The number of the build in the passing file."""
+
+
+class Across:
+    """The build of what no bucket gives by itself."""
+
+    def __init__(self, views: Views, build: Build, segments: Path | None) -> None:
+        self.views = views
+        self.build = build
+        self.reader = BulkReader(views.store, build.position, build.as_of, segments)
+        """The records up to the build's position."""
+        self._creators = set[str]()
+        """Whose months were taken over."""
+
+    def keep(self) -> None:
+        """Keep rare events, and set aside whose records cannot be read: first of all.
+
+        Raises NotSealedError where so many records must be sealed first, and one of them cannot be read.
+        """
+        unread = self.reader.unread()
+        with self.views.moving() as connection:
+            keep_in_bulk(build_step(self.views, connection, self.build), (), unread)
+
+    def ground(self) -> Ground:
+        """What the rows of every bucket rest on, once rare events are kept."""
+        with self.views.reading() as connection:
+            step = build_step(self.views, connection, self.build)
+            aside = frozenset((row.subject, row.scheme) for row in step.rows("set_aside"))
+            for view in VIEWS.values():
+                view.look_up(step)
+            policies = step.policies
+            return Ground(self.build.position, self.build.as_of, policies, step.prepared, self.reader.slots(), aside)
+
+    def take(self, tables: Mapping[str, "pa.Table"]) -> None:
+        """Take over what agencies need of a bucket (`of_agencies`)."""
+        made = self.views.tables(PASSING)
+        self._creators.update(tables["creator_months"]["subject"].to_pylist())
+        with self.views.moving() as connection:
+            for name, rows in tables.items():
+                insert_rows(connection, made[name], rows.to_pydict())
+
+    def fill(self, filled: Collection[str], progress: Progress = lambda *_: None) -> None:
+        """Judge agencies and sort boards, once the rows of all buckets are taken; and all of whom no rule reads
+        anything: subjects of the buckets' kinds that are not `filled`."""
+        with self.views.moving() as connection:
+            units = Units(build_step(self.views, connection, self.build))
+            for kind in kinds_in_bulk():
+                for item in list_subjects(self.views.store, kind):
+                    if item["subject"] not in filled:
+                        units.fill(item["subject"], ())
+            cursor = first_cursor((), in_bulk=True) | {"stage": kinds_singly()[0]}
+            self.views.note(connection, PASSING, parts=json.dumps(cursor), phase=FILLING)
+        fill(self.views, PASSING, progress)
+        with self.views.moving() as connection:  # buckets give the months that were taken over
+            delete_rows(connection, self.views.tables(PASSING)["creator_months"], {"subject": sorted(self._creators)})
+            self.views.show(connection, PASSING)
+
+    @contextmanager
+    def shown(self) -> Iterator[ViewReader]:
+        """Reads the `v1_…` views of what was filled here: all rows that no bucket gives."""
+        with self.views.reading() as connection, ViewReader([connection], None, PASSING) as reader:
+            yield reader
+
+
+@contextmanager
+def begun_across(store: Store, segments: Path | None = None, as_of: int | None = None) -> Iterator[Across]:
+    """An empty build at the ledger's head and an instant, now where left out; it goes with the block.
+
+    Raises UsageError where the ledger holds no record.
+    """
+    with (
+        TemporaryDirectory(prefix="levelbook-spread-") as folder,
+        scratch_views(store, Path(folder) / "views") as views,
+    ):
+        with views.moving() as connection:
+            build = new_build(views, connection, PASSING, CHECKING)
+            build = build if as_of is None else build._replace(as_of=as_of)
+            views.add_build(connection, build)
+        yield Across(views, build, segments)

@@ -1,0 +1,1 @@
+"""Exports hold what the views show, whatever ends them."""
