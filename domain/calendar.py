@@ -124,6 +124,7 @@ def month_text(month: int) -> str:
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
+@lru_cache(maxsize=2**12)
 def parse_month(text: str) -> int:
     """The month that a text such as "2022-11" names. Raises ValueError, saying what is wrong."""
     if _MONTH.fullmatch(text) is None or text < "0001":

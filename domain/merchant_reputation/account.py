@@ -4,7 +4,7 @@ RULEBOOK §1. Nothing is judged here: `reputation.run` has judged every entry; t
 findings.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from domain.calendar import month_of, month_start
@@ -90,10 +90,21 @@ def publications(run: Run, spans: Sequence[Span], as_of: int) -> Iterator[Public
     Each is dated by the rules of its own month, so that rules which begin to count later undo and re-date none.
     """
     months = list(run.months)
-    for month, at in published_months(spans, as_of, _first_month(run)):
+
+    def closing(month: int) -> Account:
         while months and months[-1].month > month:
             months.pop()
-        yield Publication(month, shown(months[-1].closing if months else NEW, spans, month_start(month)), at)
+        return months[-1].closing if months else NEW
+
+    return publications_since(first_month(run.account), closing, spans, as_of)
+
+
+def publications_since(
+    first: int, closing: Callable[[int], Account], spans: Sequence[Span], as_of: int
+) -> Iterator[Publication]:
+    """The same back to a month, given the account at the close of each; asked for the latest first."""
+    for month, at in published_months(spans, as_of, first):
+        yield Publication(month, shown(closing(month), spans, month_start(month)), at)
 
 
 def last_published(spans: Sequence[Span], as_of: int) -> int | None:
@@ -128,7 +139,7 @@ def publication_of(month: int, spans: Sequence[Span]) -> Dated:
 
 def next_publication(run: Run, spans: Sequence[Span], as_of: int) -> int | None:
     """The instant of the first publication after `as_of`; None for a merchant that never opened."""
-    first = _first_month(run)
+    first = first_month(run.account)
     return None if first == NEVER else next_publication_since(first, spans, as_of)
 
 
@@ -142,10 +153,9 @@ def next_publication_since(first: int, spans: Sequence[Span], as_of: int) -> int
     return min(at for at in dates if at > as_of)
 
 
-def _first_month(run: Run) -> int:
+def first_month(account: Account) -> int:
     """The month of the first opening; one that never comes where there is none."""
-    opened_at = run.account.opened_at
-    return NEVER if opened_at == NEVER else month_of(opened_at)
+    return NEVER if account.opened_at == NEVER else month_of(account.opened_at)
 
 
 def effective_of(run: Run, spans: Sequence[Span], as_of: int) -> EffectivePublication:

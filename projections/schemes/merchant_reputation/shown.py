@@ -1,14 +1,12 @@
 """What the answers about a merchant's reputation say, from the rows of its months."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from domain.calendar import month_text, parse_month
-from domain.merchant_reputation.account import Publication, publications
+from domain.merchant_reputation.account import Publication, first_month, publications_since
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import NEW, Account, Span
-from domain.merchant_reputation.running import Month, Run
 from domain.policy import Policy, Term, start_of_month, terms_of
 from projections.schemes.merchant_reputation.rows import account_in
 from projections.schemes.shared.viewed import Viewed
@@ -30,20 +28,20 @@ def own_json(viewed: Viewed) -> dict[str, Any]:
 def published_of(viewed: Viewed) -> Publication | None:
     """The last publication, by all that the views know."""
     rows = viewed.rows("reputation_months")
-    account = account_in(rows[-1]) if rows else NEW
-    return next(publications(_run(rows, account), _judging(tuple(viewed.policies.own))[1], viewed.as_of), None)
+
+    def closing(month: int) -> Account:
+        name = month_text(month)
+        row = next((row for row in reversed(rows) if row["month"] <= name), None)
+        return NEW if row is None else account_in(row)
+
+    first = first_month(account_in(rows[-1]) if rows else NEW)
+    return next(publications_since(first, closing, _judging(tuple(viewed.policies.own))[1], viewed.as_of), None)
 
 
 @lru_cache(8)
 def _judging(policies: tuple[Policy, ...]) -> tuple[list[Term], list[Span]]:
     terms = terms_of(policies, start_of_month)
     return terms, spans_of(terms)
-
-
-def _run(rows: Sequence[dict[str, Any]], account: Account) -> Run:
-    """As much of a run as publications read."""
-    closings = [(parse_month(row["month"]), account_in(row)) for row in rows]
-    return Run(account, [], [Month(month, closing, closing, range(0)) for month, closing in closings])
 
 
 def _month(row: dict[str, Any]) -> MonthShown:
