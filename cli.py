@@ -235,6 +235,11 @@ ENTRIES: Final = {
         "projections.commands.proving.evidence",
         "Check a FILE of evidence without any ledger, and work its claim out again.",
     ),
+    "shard": Entry(
+        OPERATE,
+        "projections.commands.sharding.shards",
+        "Plan, make and check a set of ledgers that together take all subjects, each its own.",
+    ),
     "seal": Entry(
         OPERATE,
         "projections.commands.keep",

@@ -265,6 +265,19 @@ class KeysAnnounced(Data, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """As a C2SP signed note has them."""
 
 
+class ShardMade(Data, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ledger begins as one of several that together are a set (docs/how-to/shards.md). Read by no rule."""
+
+    buckets: int
+    """Into how many buckets subjects fall by the hash of their names."""
+    number: int
+    """Which of them it is, from 0 on: it takes the subjects of each bucket that leaves this number divided by `of`."""
+    of: int
+    """How many ledgers the set has."""
+    set_id: str
+    """Which set."""
+
+
 class EventType(NamedTuple):
     """A row of the catalogue."""
 
@@ -322,6 +335,7 @@ CATALOGUE: Final[dict[str, EventType]] = {
     "board.decided": EventType(BoardDecided, ("board",), ("board", "period"), internal=True),
     "heads.sealed": EventType(HeadsSealed, ("ledger",), internal=True),
     "keys.announced": EventType(KeysAnnounced, ("ledger",), internal=True),
+    "shard.made": EventType(ShardMade, ("ledger",), internal=True),
 }
 NEVER_READ: Final = frozenset({"level.decided", "level.announced"})
 """In a subject's stream, what no rule reads."""

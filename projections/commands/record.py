@@ -24,6 +24,7 @@ from projections.text import intake as intake_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from replay.intake.ingest import Ingest
     from replay.intake.rejects import Rejects
@@ -111,6 +112,13 @@ class ToIngest(NamedTuple):
     def as_json(self) -> bool:
         return self.format_ == "json"
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it is recorded into a set of ledgers."""
+        from replay.store.location import names_set
+
+        return names_set(self.store)
+
 
 def _sources(
     mapping: Path | None, files: tuple[str, ...], url: str | None, query: str | None
@@ -149,13 +157,12 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
     """Record, or try, what was asked: how far it came, and what stopped it, if anything did."""
     from replay.intake.noting import noting
     from replay.intake.rejects import Rejects, rejects_beside
-    from replay.intake.targets import target_at
 
     acknowledge = what.acknowledge and not what.dry_run
     watching = intake_text.IngestWatch(what.files, what.lang, acknowledge=acknowledge, answers_json=what.as_json)
     with (
         watching as watch,
-        target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing) as recording,
+        _target(what, watch) as recording,
         noting(recording, what.receipts) as target,
     ):
         refused = Rejects(what.rejects or rejects_beside(what.store))
@@ -165,28 +172,42 @@ def _ingested(what: ToIngest) -> tuple[intake_text.Ended, BaseException | None]:
             run.counts,
             refused.path,
             refused.left_out,
-            watch.head,
+            None if what.is_set else watch.head,
             target.made,
             what.dry_run,
-            target.due,
+            run.due,
             what.is_mapped,
         )
     return ended, stopped_by
+
+
+def _target(what: ToIngest, watch: intake_text.IngestWatch) -> "AbstractContextManager[Target]":
+    """Where to record: a ledger, or a set of them."""
+    if what.is_set:
+        from replay.sharding.target import set_target
+
+        return set_target(what.store, dry_run=what.dry_run)
+    from replay.intake.targets import target_at
+
+    return target_at(what.store, watch.made, dry_run=what.dry_run, existing=what.existing)
 
 
 def _ingest_into(target: "Target", refused: "Rejects", watch: intake_text.IngestWatch, what: ToIngest) -> "Ingest":
     from replay.intake.ingest import Ingest
     from replay.parsing.envelope import Undocumented
 
-    return Ingest(
-        target,
-        refused,
-        watch,
-        clock_behind=what.clock_behind,
-        refusals_max=what.refusals_max,
-        undocumented=Undocumented(what.extensions),
-        read=what.read,
-    )
+    asked: dict[str, Any] = {
+        "clock_behind": what.clock_behind,
+        "refusals_max": what.refusals_max,
+        "undocumented": Undocumented(what.extensions),
+        "read": what.read,
+    }
+    # What is noted down or only tried goes through the target; so does a set then, a ledger after another.
+    if not what.is_set or what.dry_run or what.receipts is not None:
+        return Ingest(target, refused, watch, **asked)
+    from replay.sharding.ingesting import SetIngest
+
+    return SetIngest(target, refused, watch, what.store, **asked)
 
 
 def _run_to_its_end(run: "Ingest", refused: "Rejects", what: ToIngest) -> BaseException | None:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from domain.buckets import AGENCIES, BUCKETS, bucket_of
 from replay.columnar.columns import Columns, first_out_of_order
 from replay.columnar.encoding import Named, Unread
 from replay.columnar.numbering import Numbered, names_of, names_schema, needed, number, split
 from replay.columnar.parts import PART_ROWS, SortedRows, SubjectRange, from_subject, last_of, parts_of
 from replay.columnar.reading import read_named
 from replay.columnar.segments import (
-    AGENCIES,
-    BUCKETS,
     COLUMNS_FILE,
     FORMAT,
     MANIFEST,
@@ -28,7 +27,6 @@ from replay.columnar.segments import (
     Manifest,
     Progress,
     SegmentFile,
-    bucket_of,
     columns_in,
     hold,
     misfit,

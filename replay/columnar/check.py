@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.buckets import AGENCIES, BUCKETS
 from replay.columnar.archive import Archive, open_archive, whole_stretch
 from replay.columnar.columns import TYPES
 from replay.columnar.numbering import Numbered
 from replay.columnar.segments import (
-    AGENCIES,
-    BUCKETS,
     COLUMNS_FILE,
     MANIFEST,
     NAMES_FILE,

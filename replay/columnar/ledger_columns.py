@@ -5,12 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from domain.buckets import BUCKETS
 from replay.columnar.archive import Archive, Tail, open_archive
 from replay.columnar.columns import TYPES, Columns
 from replay.columnar.encoding import Unread
 from replay.columnar.parts import PART_ROWS
 from replay.columnar.seal import seal
-from replay.columnar.segments import BUCKETS
 from replay.errors import UsageError
 from replay.store.base import Store
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from domain.buckets import AGENCIES, BUCKETS
 from replay.columnar.columns import TYPES, Columns
 from replay.columnar.numbering import KEY, names_schema
 from replay.errors import DamagedError
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 FORMAT: Final = 1
-BUCKETS: Final = 16
-AGENCIES: Final = BUCKETS
-"""The number of the bucket that holds every agency, which readers of each bucket read besides."""
 MANIFEST: Final = "manifest.json"
 READERS: Final = "readers.lock"
 """Locked by those who read, shared, so that nothing is removed under their hands."""
@@ -82,16 +80,6 @@ class Manifest(msgspec.Struct, frozen=True):
     ledger: str
     buckets: int
     generations: list[Generation]
-
-
-def bucket_of(stream: str) -> int | None:
-    """The bucket of a subject, by a hash that is the same everywhere; None for what is no subject of a scheme."""
-    kind = stream.partition("/")[0]
-    if kind == "mcn":
-        return AGENCIES
-    if kind not in ("merchant", "creator"):
-        return None
-    return int.from_bytes(sha256(stream.encode()).digest()[:4], "big") % BUCKETS
 
 
 def file_name(generation: int, bucket: int, kind: str) -> str:

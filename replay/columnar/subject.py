@@ -9,20 +9,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from domain.buckets import bucket_of
 from replay.columnar.archive import Archive
 from replay.columnar.columns import CREATOR_BOUND, CREATOR_UNBOUND, TYPES, Columns, first_out_of_order, in_order
 from replay.columnar.encoding import Named, Numbers, Unread
 from replay.columnar.numbering import KEY, SUBJECT, names_of, names_schema, needed, number, split
 from replay.columnar.reading import read_rows, read_streams
-from replay.columnar.segments import (
-    COLUMNS_FILE,
-    NAMES_FILE,
-    SUBJECTS_FILE,
-    bucket_of,
-    columns_in,
-    misfit,
-    names_in,
-)
+from replay.columnar.segments import COLUMNS_FILE, NAMES_FILE, SUBJECTS_FILE, columns_in, misfit, names_in
 from replay.store.base import Store
 from replay.store.searching.across import sealed_rows_of_streams, sealed_rows_since, sealed_rows_with_refs
 

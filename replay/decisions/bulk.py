@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from domain.buckets import BUCKETS
 from domain.keys import stream_key
 from replay.columnar.ledger_columns import LedgerColumns
-from replay.columnar.segments import BUCKETS
 from replay.decisions.digests import WORD_BYTES
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies

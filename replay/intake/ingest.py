@@ -18,6 +18,7 @@ from replay.parsing.refusals import Refusal
 from replay.parsing.unpacking import STANDARD_INPUT, BrokenInput
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
+from replay.recording.erase import Due
 from replay.store.base import Head, Transaction
 from replay.tracing import span
 
@@ -48,13 +49,22 @@ class Ingest:
     def counts(self) -> Counts:
         return self._outcomes.counts
 
+    @property
+    def due(self) -> Due:
+        """What became of the erasures of buyers that were due, over the whole run."""
+        return self._target.due
+
     def run(self, names: Sequence[str]) -> Counts:
         """Record the files one after another, at the ledger's clock."""
         with rare_cycle_search(), span("ingest", {"levelbook.files": len(names)}):
             for name in names:
-                for block in self._decoded(name):
-                    self._take(block)
+                self.take_in(name)
         return self.counts
+
+    def take_in(self, name: str) -> None:
+        """Record one file at the ledger's clock."""
+        for block in self._decoded(name):
+            self._take(block)
 
     def backfill(self, names: Sequence[str], *, late: bool, skip_refused: bool) -> Counts:
         """Record all lines of the files in the order of their `recordedtime`, or none when one is refused.

@@ -13,6 +13,7 @@ from replay.recording.append import Appended, Appender, Stamper
 from replay.recording.erase import Due, scrubbed, take_due
 from replay.store.base import EMPTY, Head, Store, Transaction, refuse_one_alias_everywhere
 from replay.store.buyers import key_of
+from replay.store.evidence.shard import shard_made
 from replay.store.location import is_postgres, masked
 from replay.store.opening import create_store, open_store
 from replay.store.record import Candidate
@@ -209,7 +210,7 @@ def where_of(location: str) -> str:
 
 def _present(store: Store) -> LedgerTarget:
     refuse_one_alias_everywhere(store.identity, store.name)
-    return LedgerTarget(store, Appender(store.identity.id, key_of(store)))
+    return LedgerTarget(store, Appender(store.identity.id, key_of(store), shard_made(store)))
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.buckets import BUCKETS
 from domain.events import Event
 from replay.columnar.columns import TYPES, Columns
 from replay.columnar.ledger_columns import LedgerColumns
-from replay.columnar.segments import BUCKETS
 from replay.columnar.size import are_many
 from replay.history.timeline import Moment
 from replay.lab.judged import JudgedSide, side_of_folded, side_of_replays

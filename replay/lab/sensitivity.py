@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from domain.buckets import bucket_of
 from domain.policy import Policy
-from replay.columnar.segments import bucket_of
 from replay.columnar.size import MANY_RECORDS_TO_COMPILE
 from replay.lab.candidates import with_candidates
 from replay.lab.judged import JudgedSide

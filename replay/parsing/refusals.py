@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BACKFILL_UNDATED = "backfill_undated"
     BACKFILL_FUTURE = "backfill_future"
     BACKFILL_LATE = "backfill_late"
+    OTHER_SHARD = "other_shard"
     NOT_MAPPED = "not_mapped"
     NOT_EXACT = "not_exact"
     COLUMN_EMPTY = "column_empty"

@@ -8,13 +8,21 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from domain.calendar import instant_text
+from domain.events import ShardMade
 from domain.limits import AHEAD_MICROS_MAX, CLOCK_BEHIND_MICROS_MAX
 from replay.errors import damaged
 from replay.parsing.refusals import Reason, Refusal
-from replay.recording.conflicts import conflict_with_earlier, conflict_with_record, recorded_event
+from replay.recording.conflicts import (
+    conflict_elsewhere,
+    conflict_with_earlier,
+    conflict_with_record,
+    recorded_event,
+)
 from replay.recording.oddities import Oddities, oddities
+from replay.recording.placing import refused_elsewhere
 from replay.store.base import AliasKey, Head, Known, Transaction, clock_failure
 from replay.store.buyers import hash_buyer, is_sealed, new_row
+from replay.store.evidence.shard import shard_made
 from replay.store.key_chains import record
 from replay.store.record import Candidate, Row, filled, leaf_hash, linked, record_template, with_alias
 
@@ -41,17 +49,42 @@ class Stamp(NamedTuple):
 Stamper = Callable[[Candidate, int], Stamp | Refusal]
 """Gives a new candidate its recorded time, knowing that of the record before it."""
 
+
+class KnownElsewhere(NamedTuple):
+    """A record of another ledger of the set that bears the same source and id, whole."""
+
+    known: Known
+    shard: int
+
+
+Elsewhere = Callable[[Sequence[tuple[str, str]]], dict[tuple[str, str], KnownElsewhere]]
+"""Finds what the other ledgers of a set hold of some (source, id)."""
+
+
+def nowhere_else(_: Sequence[tuple[str, str]]) -> dict[tuple[str, str], KnownElsewhere]:
+    """Of a ledger by itself there are no others."""
+    return {}
+
+
 Aliases = dict[AliasKey, str]
 STREAMS_REMEMBERED_MAX: Final = 100_000
 """How many streams' ends an appender remembers: some tens of megabytes."""
 
 
 class Appender:
-    """Appends batches to one ledger, which it knows by its id and its key for buyers."""
+    """Appends batches to one ledger, which it knows by its id and its key for buyers.
 
-    def __init__(self, ledger_id: str, key: bytes) -> None:
+    Of a shard it may be told which one that is, and `elsewhere` looks into the other ledgers of its set.
+    """
+
+    def __init__(
+        self, ledger_id: str, key: bytes, shard: ShardMade | None = None, elsewhere: Elsewhere = nowhere_else
+    ) -> None:
         self.ledger_id = ledger_id
         self._key = key
+        self._shard = shard
+        self._knows_shard = shard is not None
+        self._elsewhere = elsewhere
         self._left: Head | None = None
         self._versions: dict[str, int] = {}
         self._chains: dict[str, bytes] = {}
@@ -61,13 +94,19 @@ class Appender:
         head = transaction.head()
         buyers = {c.buyer: hash_buyer(self._key, c.buyer) for c in candidates if c.buyer is not None}
         aliases = self._aliases(transaction, candidates, buyers)
+        shard = self._shard_of(transaction, head)
         known = transaction.find([(c.source, c.event_id) for c in candidates])
+        elsewhere = self._elsewhere([key for c in candidates if (key := (c.source, c.event_id)) not in known])
         fresh: dict[tuple[str, str], tuple[Candidate, Stamp]] = {}
         refused: list[tuple[int, Refusal]] = []
         last = head.recorded_at
         for index, item in enumerate(candidates):
             key = (item.source, item.event_id)
-            if key in known:
+            if shard is not None and (other := refused_elsewhere(item, shard)) is not None:
+                refused.append((index, other))
+            elif key in elsewhere:
+                refused.append((index, conflict_elsewhere(item, *elsewhere[key])))
+            elif key in known:
                 if (conflict := self._known_conflict(transaction, item, known[key], aliases, buyers)) is not None:
                     refused.append((index, conflict))
             elif key in fresh:
@@ -87,6 +126,13 @@ class Appender:
             self._alias_new(transaction, [item for item, _ in new], buyers, aliases)
             head = self._insert(transaction, head, new, buyers, aliases)
         return Appended(len(fresh), len(candidates) - len(fresh) - len(refused), refused, head, odd)
+
+    def _shard_of(self, transaction: Transaction, head: Head) -> ShardMade | None:
+        """Which shard the ledger is, asked once: it is one from its first record on, or never."""
+        if not self._knows_shard:
+            self._shard = shard_made(transaction)
+            self._knows_shard = head.position > 0
+        return self._shard
 
     def _aliases(self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes]) -> Aliases:
         """The aliases that the buyers of a batch have already, each at its merchant."""

@@ -41,6 +41,14 @@ def conflict_with_record(item: Candidate, known: Known, *, other_buyer: bool) ->
     return _refusal(where, found)
 
 
+def conflict_elsewhere(item: Candidate, known: Known, shard: int) -> Refusal:
+    """The refusal of an event whose source and id a record of another shard bears: of another subject."""
+    where = (
+        f"in shard {shard}, {'earlier in this run' if known.position == EARLIER else f'at position {known.position}'}"
+    )
+    return _refusal(where, _differences(recorded_event(known), item, other_buyer=False))
+
+
 def conflict_with_earlier(item: Candidate, earlier: Candidate) -> Refusal:
     """The refusal of an event that differs from one of the same batch."""
     event = msgspec.json.decode(earlier.event)

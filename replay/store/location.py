@@ -7,11 +7,18 @@ from replay.errors import UsageError
 
 PARTIAL_SUFFIX: Final = ".partial-ledger"
 """How the name of a file ends that holds some records of a ledger alone, and of no other store."""
+SET_SUFFIX: Final = ".shards"
+"""How the name of a file ends that names the ledgers of a set, and of no store."""
 SHOWN_PARAMETERS: Final = frozenset({"connect_timeout", "dbname", "host", "port", "sslmode", "user"})
 
 
 def is_postgres(location: str) -> bool:
     return location.startswith(("postgresql://", "postgres://", "postgresql+psycopg://"))
+
+
+def names_set(location: str) -> bool:
+    """Whether a location is that of a set of ledgers, by its name."""
+    return location.endswith(SET_SUFFIX) and not is_postgres(location)
 
 
 def masked(location: str) -> str:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from replay.errors import UsageError
 from replay.store.base import Store
-from replay.store.location import PARTIAL_SUFFIX, is_postgres, refuse_broken_text, refuse_unknown_scheme
+from replay.store.location import PARTIAL_SUFFIX, is_postgres, names_set, refuse_broken_text, refuse_unknown_scheme
 
 
 def open_store(location: str, segments: Path | None = None) -> Store:
@@ -25,6 +26,7 @@ def _opened(location: str) -> Store:
     from replay.store.sqlite import SqliteStore
 
     refuse_unknown_scheme(location)
+    _refuse_set(location)
     if location.endswith(PARTIAL_SUFFIX):
         from replay.store.partial import PartialStore
 
@@ -42,4 +44,13 @@ def create_store(location: str) -> bool:
     from replay.store.sqlite import create_sqlite
 
     refuse_unknown_scheme(location)
+    _refuse_set(location)
     return create_sqlite(Path(location))
+
+
+def _refuse_set(location: str) -> None:
+    if names_set(location):
+        raise UsageError(
+            f"{location} names a set of ledgers, and this works on one ledger: name the store of a shard, as"
+            f" 'levelbook shard check {location}' lists them"
+        )

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from domain.buckets import BUCKETS, bucket_of
 from domain.calendar import parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS, SECOND_MICROS
 from replay.columnar.columns import (
@@ -29,12 +30,10 @@ from replay.columnar.columns import (
 )
 from replay.columnar.numbering import BUYER, KEY, SUBJECT, TEXT, names_schema
 from replay.columnar.segments import (
-    BUCKETS,
     FORMAT,
     Generation,
     Manifest,
     SegmentFile,
-    bucket_of,
     contents,
     file_name,
     write_manifest,

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from domain.buckets import AGENCIES
 from replay.columnar.archive import open_archive
 from replay.columnar.reading import READ_ROWS
 from replay.columnar.seal import seal
-from replay.columnar.segments import AGENCIES
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import sealed_rows

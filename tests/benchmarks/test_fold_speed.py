@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from domain.buckets import BUCKETS
 from domain.calendar import parse_instant
 from domain.limits import DAY_MICROS, SECOND_MICROS
 from domain.merchant_reputation.facts import spans_of
@@ -38,7 +39,6 @@ from replay.columnar.numbering import SUBJECT, names_schema
 from replay.columnar.parts import SubjectRange
 from replay.columnar.seal import GENERATION_RECORDS
 from replay.columnar.segments import (
-    BUCKETS,
     COLUMNS_FILE,
     FORMAT,
     Generation,

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from domain.buckets import BUCKETS
 from domain.calendar import month_start, month_text, parse_month
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import Policy
 from replay.columnar.archive import Archive
 from replay.columnar.columns import Columns, no_rows
-from replay.columnar.segments import BUCKETS
 from replay.history.timeline import Moment
 from replay.lab import folding, sweep
 from replay.lab.candidates import with_candidates

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from domain.buckets import BUCKETS
 from domain.merchant_reputation.facts import spans_of
 from domain.merchant_reputation.rule import SCHEME
 from domain.policy import start_of_month, terms_of
@@ -30,7 +31,6 @@ from projections.views.step import Step
 from replay.columnar import size
 from replay.columnar.archive import open_archive
 from replay.columnar.ledger_columns import BEGINS
-from replay.columnar.segments import BUCKETS
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.schemes.merchant_reputation.fold import fold_reputation

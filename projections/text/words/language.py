@@ -86,6 +86,10 @@ class Words:
         """The words of erasures of buyers."""
         return str(self._words["erasures"][key]).format_map(values)
 
+    def sets(self, key: str, **values: Any) -> str:
+        """The words of sets of ledgers."""
+        return str(self._words["sets"][key]).format_map(values)
+
     def intake(self, key: str, **values: Any) -> str:
         """The words of what was sent in."""
         return str(self._words["intake"][key]).format_map(values)

@@ -109,6 +109,12 @@ def places_named(readable: Readable, names: Collection[tuple[str, str]]) -> dict
     return {(source, event_id): position for source, event_id, position in rows}
 
 
+def names_between(store: Store, after: int, last: int) -> Iterator[tuple[tuple[str, str], int]]:
+    """Source and id of each record behind a position and up to another, with its own."""
+    sql = "SELECT source, event_id, position FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    return (((source, event_id), position) for source, event_id, position in store._query(sql, (after, last)))
+
+
 def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
     """Where those of some events stand that are recorded and that a retraction can name; found by index."""
     same = "r.source = wanted.source AND r.event_id = wanted.event_id AND r.stream = wanted.stream"

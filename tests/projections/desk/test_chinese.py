@@ -160,6 +160,8 @@ ASKED = (
     "verify --list",
     "ingest --dry-run sent.jsonl",
     "seal",
+    "shard plan --of 4",
+    "shard make sets.shards --of 2",
     "rebuild --dry-run --seed 1",
     "follow --once",
     "export --to exported",
@@ -203,7 +205,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     """
     elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config", "token new", "token revoke"}
     elsewhere |= {"policy check", "policy shadow start", "policy sweep", "checkpoint", "receipts", "witness collect"}
-    elsewhere |= {"restore", "archive"}
+    elsewhere |= {"restore", "archive", "shard check"}
     elsewhere |= {"consume", "convert", "map check", "policy try", "policy shadow status", "policy shadow stop"}
     elsewhere |= {f"deliver {name}" for name in ("add", "remove", "enable", "rotate", "test")}
     told = {name: command for name, command in commands() if not isinstance(command, click.Group)}
@@ -241,6 +243,8 @@ def test_what_keeps_a_ledger_speaks_chinese(tmp_path: Path, monkeypatch: pytest.
         ("archive", "条记录已移出存储"),
         ("archive --compact", "没有可归档的内容"),
         ("receipts sent.jsonl", ""),
+        ("shard make set.shards --of 2", "账本集"),
+        ("shard check set.shards", "每个主体各在其位"),
         ("backup --to .", "买家密钥，缺之则不能再入账：levelbook.db.key"),
         ("restore . --into again.db", "条记录已在 again.db，已校验"),
         ("policy adopt 2022-10-26", "最近采用的已是此修订"),

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from sqlalchemy import select, text, update
 
 from cli import main
+from domain.buckets import BUCKETS
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from projections.projector import bulk as bulk_reader
 from projections.projector import rebuild as building
@@ -447,7 +448,7 @@ def test_small_parts_hold_the_same_rows_and_a_killed_rebuild_goes_on_behind_any_
         monkeypatch.setattr(ledger_columns, "PART_ROWS", 1)
         reader = bulk_reader.BulkReader(store, build.position, build.as_of, None)
         parts = [part for begin in ledger_columns.BEGINS for part in reader.parts(begin)]
-        assert len(parts) > segments.BUCKETS and parts[-1].following is None
+        assert len(parts) > BUCKETS and parts[-1].following is None
         told = 0
 
         def killed(*_: Any) -> None:

@@ -23,6 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from domain.buckets import AGENCIES, BUCKETS, bucket_of
 from domain.creator_level.facts import hundredths
 from domain.events import Event as Recorded
 from domain.events import LevelDecided
@@ -37,14 +38,11 @@ from replay.columnar.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_
 from replay.columnar.parts import SortedRows, SubjectRange, parts_of
 from replay.columnar.seal import LOCK, seal, segments_folder
 from replay.columnar.segments import (
-    AGENCIES,
-    BUCKETS,
     COLUMNS_FILE,
     MANIFEST,
     NAMES_FILE,
     READERS,
     SUBJECTS_FILE,
-    bucket_of,
     columns_in,
     contents,
     names_in,

@@ -1,0 +1,1 @@
+"""What is said of sets of ledgers."""

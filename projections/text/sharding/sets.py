@@ -1,0 +1,74 @@
+"""What is printed of sets of ledgers: planned, made, looked at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from projections.text.checks import head_text
+from projections.text.output import print_json, words_in
+
+if TYPE_CHECKING:
+    from replay.sharding.checking import CheckedSet
+    from replay.sharding.document import SetDocument
+    from replay.sharding.ids import StandingTwice
+    from replay.sharding.making import PlannedShard
+
+
+def print_plan(planned: "Sequence[PlannedShard]", language: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json([item._asdict() for item in planned])
+        return
+    words, most = words_in(language), sum(item.records for item in planned) or 1
+    for item in planned:
+        share = 100 * item.records / most
+        told = {"number": item.number, "subjects": item.subjects, "records": item.records, "share": share}
+        click.echo(words.sets("planned", buckets=len(item.buckets), **told))
+
+
+def print_made(path: Path, document: "SetDocument", language: str, *, as_json: bool) -> None:
+    if as_json:
+        shards = [{"ledger": place.ledger, "store": place.store} for place in document.shards]
+        print_json({"file": str(path), "set_id": document.set_id, "shards": shards})
+        return
+    words = words_in(language)
+    click.echo(words.sets("made", file=path, of=len(document.shards), set_id=document.set_id))
+    for number, place in enumerate(document.shards):
+        click.echo(words.sets("made_shard", number=number, store=place.store, ledger=place.ledger))
+
+
+def print_checked(found: "CheckedSet", language: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_checked_json(found))
+        return
+    words = words_in(language)
+    for shard in found.shards:
+        head = head_text(shard.head)
+        told = {"number": shard.number, "store": shard.store, "ledger": shard.ledger, "subjects": shard.subjects}
+        click.echo(words.sets("shard", head=head, **told))
+    for number, subject in found.misplaced:
+        click.echo(words.sets("misplaced", number=number, subject=subject))
+    for item in found.twice:
+        click.echo(words.sets("settled" if item.is_settled else "twice", **_twice_values(item)))
+    click.echo(words.sets("sound" if found.is_sound else "not_sound", set_id=found.set_id))
+
+
+def _twice_values(item: "StandingTwice") -> dict[str, Any]:
+    return {
+        "source": item.source,
+        "event_id": item.event_id,
+        **{f"shard_{n}": number for n, number in enumerate(item.shards, 1)},
+        **{f"position_{n}": position for n, position in enumerate(item.positions, 1)},
+        **{f"subject_{n}": subject for n, subject in enumerate(item.subjects, 1)},
+    }
+
+
+def _checked_json(found: "CheckedSet") -> dict[str, Any]:
+    return {
+        "set_id": found.set_id,
+        "is_sound": found.is_sound,
+        "shards": [shard._asdict() | {"head": head_text(shard.head)} for shard in found.shards],
+        "misplaced": [{"shard": number, "subject": subject} for number, subject in found.misplaced],
+        "ids_twice": [item._asdict() for item in found.twice],
+    }

@@ -1,0 +1,53 @@
+"""Looking whether a set is whole: each ledger the one that belongs there, each subject in its own, each id once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from replay.history.browse import list_subjects
+from replay.recording.placing import shard_of
+from replay.sharding.ids import StandingTwice, standing_twice
+from replay.sharding.opened import LedgerSet
+from replay.store.base import Head
+
+
+class CheckedShard(NamedTuple):
+    """A ledger of a set, as it stands."""
+
+    number: int
+    store: str
+    """What to call it: no password."""
+    ledger: str
+    head: Head
+    subjects: int
+
+
+class CheckedSet(NamedTuple):
+    """What was found of a set."""
+
+    set_id: str
+    shards: list[CheckedShard]
+    twice: list[StandingTwice]
+    misplaced: list[tuple[int, str]]
+    """Subjects that another ledger takes than the one that holds them, with its number."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether each subject is in its place, and no more than one record of each id counts."""
+        return not self.misplaced and all(item.is_settled for item in self.twice)
+
+
+def check_set(opened: LedgerSet, since: Sequence[int] = ()) -> CheckedSet:
+    """Look at a set; ids of the records behind a position of each ledger, which others have looked at."""
+    heads = [store.head() for store in opened.stores]
+    shards, misplaced = [], []
+    for number, (store, head) in enumerate(zip(opened.stores, heads, strict=True)):
+        subjects = 0
+        for item in list_subjects(store, None):
+            takes = shard_of(item["subject"], opened.of)
+            subjects += takes is not None
+            if takes not in (None, number):
+                misplaced.append((number, item["subject"]))
+        shards.append(CheckedShard(number, store.name, store.identity.id, head, subjects))
+    known = since or [0] * opened.of
+    twice = list(standing_twice(opened, known, [head.position for head in heads]))
+    return CheckedSet(opened.document.set_id, shards, twice, misplaced)

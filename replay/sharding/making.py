@@ -1,0 +1,107 @@
+"""Planning and making a set. A kill at any moment leaves ledgers with which the same command goes on."""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from domain.buckets import AGENCIES, BUCKETS, bucket_of
+from domain.events import ShardMade
+from replay.errors import UsageError
+from replay.history.browse import list_subjects
+from replay.recording.own_record import record_own
+from replay.sharding.document import (
+    FORM,
+    SetDocument,
+    ShardPlace,
+    check_name,
+    check_size,
+    check_store,
+    location_of,
+    write_set,
+)
+from replay.sharding.opened import check_is_shard
+from replay.store.base import Store, Transaction
+from replay.store.evidence.shard import MADE, SHARD_STREAM, shard_made
+from replay.store.opening import create_store, open_store
+
+
+class PlannedShard(NamedTuple):
+    """What a shard would take of a ledger."""
+
+    number: int
+    buckets: list[int]
+    """Of merchants and creators; 16 is that of all agencies."""
+    subjects: int
+    records: int
+
+
+def plan(store: Store, of: int) -> list[PlannedShard]:
+    """How the subjects of a ledger would fall into so many shards. Raises UsageError for a number that cannot be."""
+    check_size(of)
+    subjects, records = Counter[int](), Counter[int]()
+    for item in list_subjects(store, None):
+        bucket = bucket_of(item["subject"])
+        if bucket is not None:
+            subjects[bucket % of] += 1
+            records[bucket % of] += item["events"]
+    return [
+        PlannedShard(
+            number,
+            [bucket for bucket in range(AGENCIES + 1) if bucket % of == number],
+            subjects[number],
+            records[number],
+        )
+        for number in range(of)
+    ]
+
+
+def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
+    """Make the ledgers of a set and its file: in these stores, or in SQLite files beside it.
+
+    Raises UsageError for a number or names that cannot be, and where a store holds records or is another shard.
+    """
+    check_name(path)
+    check_size(of)
+    named = [*stores] or [f"{path.stem}-{number}.db" for number in range(of)]
+    if len(named) != of or len({*named}) != of:
+        raise UsageError(f"{len({*named})} different stores are named for {of} ledgers; name one for each, or none")
+    for name in named:
+        check_store(name)
+    set_id = _begun(path, named) or secrets.token_hex(16)
+    places = []
+    for number, name in enumerate(named):
+        expected = ShardMade(buckets=BUCKETS, number=number, of=of, set_id=set_id)
+        places.append(ShardPlace(_made(location_of(path, name), expected), name))
+    document = SetDocument(FORM, set_id, places)
+    write_set(path, document)
+    return document
+
+
+def _begun(path: Path, named: Sequence[str]) -> str | None:
+    """The set that a making that was killed has begun; it makes the first ledger first."""
+    location = location_of(path, named[0])
+    create_store(location)
+    with open_store(location) as store:
+        made = shard_made(store)
+        return None if made is None else made.set_id
+
+
+def _made(location: str, expected: ShardMade) -> str:
+    """Make a ledger a shard, unless it is this one: its id."""
+    create_store(location)
+    with open_store(location) as store:
+        if shard_made(store) is None:
+
+            def check(transaction: Transaction) -> None:
+                if transaction.head().position:
+                    raise UsageError(
+                        f"{store.name} holds records, and a shard says in its first one which it is: name a store that"
+                        " is not there yet, and ingest the sources of the other one into the set"
+                    )
+
+            event_id = f"shard-{expected.set_id}-{expected.number}"
+            record_own(store, SHARD_STREAM, MADE, event_id, expected, check=check)
+        check_is_shard(store, expected)
+        return store.identity.id

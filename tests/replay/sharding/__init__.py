@@ -1,0 +1,1 @@
+"""Sets of ledgers: made, recorded into, looked at, read as one."""

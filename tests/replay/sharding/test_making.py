@@ -1,0 +1,210 @@
+"""A set is planned and made; what is not whole, not in its place or not meant for it is refused."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from domain.buckets import AGENCIES, BUCKETS, bucket_of
+from replay.errors import DamagedError, UsageError
+from replay.recording.placing import shard_of
+from replay.sharding import making
+from replay.sharding.document import read_set
+from replay.sharding.making import make, plan
+from replay.sharding.opened import open_set
+from replay.store.base import Store
+from replay.store.evidence.shard import shard_made
+from replay.store.opening import create_store, open_store
+from tests.support.making import event, ingest_events, paid
+from tests.support.sets import made_set
+
+SUBJECTS = [f"{kind}/{name}" for kind in ("merchant", "creator", "mcn") for name in range(40)]
+
+
+@pytest.mark.parametrize("of", [2, 4, 8, 16])
+def test_each_bucket_lies_whole_in_one_shard_and_agencies_in_the_first(of: int) -> None:
+    assert {shard_of(name, of) for name in SUBJECTS if name.startswith("mcn/")} == {0}
+    for name in SUBJECTS:
+        assert shard_of(name, of) == bucket_of(name) % of  # type: ignore[operator]
+    assert {shard_of(name, of) for name in SUBJECTS} == set(range(of))
+    assert shard_of("ledger/keys", of) is None and shard_of("policy/mcn-level", of) is None
+
+
+def test_a_plan_counts_what_each_shard_would_take(store: Store, tmp_path: Path) -> None:
+    events = [paid(f"o-{n}", subject=f"merchant/m-{n % 9}") for n in range(20)]
+    ingest_events(store, [*events, event("mcn.onboarded", "h", subject="mcn/a")], tmp_path)
+    planned = plan(store, 4)
+    assert sum(item.subjects for item in planned) == 10 and sum(item.records for item in planned) == 21
+    assert sorted(bucket for item in planned for bucket in item.buckets) == list(range(BUCKETS + 1))
+    assert AGENCIES in planned[0].buckets
+    for item in planned:
+        mine = [f"merchant/m-{n}" for n in range(9) if shard_of(f"merchant/m-{n}", 4) == item.number]
+        assert item.subjects == len(mine) + (item.number == 0)
+    with pytest.raises(UsageError, match="a set cannot have 3 ledgers"):
+        plan(store, 3)
+
+
+@pytest.fixture
+def named(location: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A location as it may stand in the file of a set; the password is where PostgreSQL's library looks for it."""
+    user = re.match(r"(postgresql://[^:@/]*):([^@]*)(@.*)", location)
+    if user is None:
+        return location
+    monkeypatch.setenv("PGPASSWORD", user[2])
+    return user[1] + user[3]
+
+
+def test_a_set_says_in_each_ledger_what_it_is(named: str, tmp_path: Path) -> None:
+    """Also where one of them is on another database."""
+    location = named
+    path = made_set(tmp_path, 2, [location, "other.db"])
+    with open_set(path) as opened:
+        said = [shard_made(store) for store in opened.stores]
+        assert [(item.number, item.of, item.buckets) for item in said if item] == [(0, 2, 16), (1, 2, 16)]
+        assert {item.set_id for item in said if item} == {opened.document.set_id}
+        assert [store.head().position for store in opened.stores] == [1, 1]
+    before = Path(path).read_bytes()
+    make(Path(path), 2, [location, "other.db"])
+    assert Path(path).read_bytes() == before, "made again, it is the same"
+
+
+def test_making_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each step in turn."""
+    steps = 0
+
+    class Killed(Exception):
+        pass
+
+    for left in range(12):
+        path = tmp_path / "a.shards"
+        with monkeypatch.context() as patched:
+            steps = left
+
+            def step(done: object) -> object:
+                nonlocal steps
+                steps -= 1
+                if steps < 0:
+                    raise Killed
+                return done
+
+            for name in ("create_store", "record_own", "write_set"):
+                kept = getattr(making, name)
+                patched.setattr(making, name, lambda *a, kept=kept, **b: step(kept(*a, **b)))
+            try:
+                make(path, 4)
+            except Killed:
+                continue
+            break
+    else:
+        raise AssertionError("it never came to its end")
+    assert left >= 5
+    with open_set(str(path)) as opened:
+        assert opened.of == 4 and {store.head().position for store in opened.stores} == {1}
+
+
+def test_swapped_stores_are_not_opened(tmp_path: Path) -> None:
+    path = made_set(tmp_path, 2)
+    places = [tmp_path / "levels-0.db", tmp_path / "levels-1.db"]
+    kept = tmp_path / "kept.db"
+    places[0].rename(kept)
+    places[1].rename(places[0])
+    kept.rename(places[1])
+    with pytest.raises(UsageError, match="stores were swapped or replaced"), open_set(path):
+        pass
+
+
+def test_a_file_that_names_ledgers_in_another_order_is_not_opened(tmp_path: Path) -> None:
+    path = Path(made_set(tmp_path, 2))
+    first, second = (place.store for place in read_set(path).shards)
+    text = path.read_text()
+    ledgers = [place.ledger for place in read_set(path).shards]
+    for one, other in ((first, second), ledgers):
+        text = text.replace(one, "#").replace(other, one).replace("#", other)
+    path.write_text(text)
+    with (
+        pytest.raises(
+            UsageError,
+            match=r"was made as shard 1 of 2 of the set .*, and it is to be shard 0 .*; give each ledger its own place",
+        ),
+        open_set(str(path)),
+    ):
+        pass
+
+
+def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.shards"
+    for text, told in (
+        (None, "there is no set of ledgers at .*; 'levelbook shard make' makes one"),
+        ("{}", r"is not the file of a set .*\); bring it back from its copy"),
+        ('{"form":2,"set_id":"x","shards":[]}', "is of form 2, this levelbook reads form 1"),
+        (
+            '{"form":1,"set_id":"x","shards":[{"ledger":"a","store":"b"}]}',
+            "names 1 ledgers, and a set has 2, 4, 8 or 16 different ones; bring it back from its copy",
+        ),
+        ('{"form":1,"set_id":"x","shards":[],"more":1}', "is not the file of a set"),
+    ):
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(UsageError, match=told), open_set(str(path)):
+            pass
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UsageError, match="cannot be read"), open_set(str(path)):
+        pass
+
+
+def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the file of a set ends with \.shards"):
+        make(tmp_path / "a.json", 2)
+    with pytest.raises(UsageError, match="a set cannot have 6 ledgers, for 16 buckets must be divided evenly; give 2"):
+        make(tmp_path / "a.shards", 6)
+    with pytest.raises(UsageError, match="1 different stores are named for 2 ledgers; name one for each, or none"):
+        make(tmp_path / "a.shards", 2, ["a.db", "a.db"])
+    with pytest.raises(UsageError, match="a URL with a password would stand in the file"):
+        make(tmp_path / "a.shards", 2, ["a.db", "postgresql://u:p@h/d"])
+    made_set(tmp_path, 2)
+    with pytest.raises(UsageError, match="was made as shard 0 of 2"):
+        make(tmp_path / "b.shards", 4, [f"levels-{number}.db" for number in range(4)])
+    with pytest.raises(UsageError, match="is there and names other ledgers"):
+        make(tmp_path / "levels.shards", 2, ["c.db", "d.db"])
+
+
+def test_a_ledger_that_holds_records_becomes_no_shard(named: str, tmp_path: Path) -> None:
+    location = named
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+    with pytest.raises(UsageError, match="holds records, and a shard says in its first one"):
+        make(tmp_path / "a.shards", 2, ["a.db", location])
+
+
+def test_a_set_is_no_ledger(tmp_path: Path) -> None:
+    path = made_set(tmp_path, 2)
+    for use in (open_store, create_store):
+        with pytest.raises(UsageError, match="names a set of ledgers, and this works on one ledger"):
+            use(path)
+
+
+def test_a_shard_takes_no_subject_of_another(tmp_path: Path) -> None:
+    """Whoever records: also a program that does not know the file of the set."""
+    path = made_set(tmp_path, 2)
+    with open_set(path) as opened:
+        for number, store in enumerate(opened.stores):
+            mine, other = (next(name for name in SUBJECTS if shard_of(name, 2) == n) for n in (number, 1 - number))
+            events = [paid("o-1", subject=mine), paid("o-2", subject=other)]
+            counts, watch = ingest_events(store, events, tmp_path)
+            assert (counts.recorded, counts.refused) == (1, 1)
+            assert str(watch.refusals[0][1].reason) == "other_shard"
+            assert f"found {other}, which shard {1 - number} of the set takes" in watch.refusals[0][1].message
+
+
+def test_what_a_shard_says_of_itself_stands_in_its_first_record(tmp_path: Path) -> None:
+    path = made_set(tmp_path, 2)
+    shutil.copy(tmp_path / "levels-0.db", tmp_path / "copy.db")
+    with open_store(str(tmp_path / "copy.db")) as store, store.writing() as transaction:
+        transaction.execute("DROP TRIGGER records_never_updated")
+        transaction.execute("UPDATE records SET position = 2")
+        with pytest.raises(DamagedError, match="which shard the ledger is"):
+            shard_made(transaction)
+    assert path

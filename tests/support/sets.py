@@ -1,0 +1,70 @@
+"""Sets of ledgers for tests."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from replay.intake.outcomes import Counts
+from replay.intake.rejects import Rejects
+from replay.sharding.ingesting import SetIngest
+from replay.sharding.making import make
+from replay.sharding.opened import open_set
+from replay.sharding.target import set_target
+from replay.store.base import Store
+from tests import ROOT
+from tests.support.making import Event, Silent
+
+
+def made_set(folder: Path, of: int, stores: Sequence[str] = ()) -> str:
+    """The location of a new set, without records but those that say what its ledgers are."""
+    path = folder / "levels.shards"
+    make(path, of, stores)
+    return str(path)
+
+
+def ingest_into_set(location: str, names: list[str], rejects: Path, **options: Any) -> tuple[Counts, Silent]:
+    """Ingest files into a set as the command does."""
+    watch, refused = Silent(), Rejects(rejects)
+    with set_target(location, dry_run=False) as target:
+        counts = SetIngest(target, refused, watch, location, **options).run(names)
+    refused.close()
+    return counts, watch
+
+
+def streams(stores: Iterable[Store]) -> dict[str, list[tuple[str, str]]]:
+    """By subject, source and id of its records in their order."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    sql = "SELECT stream, source, event_id FROM records WHERE type NOT IN ('shard.made') ORDER BY position"
+    for store in stores:
+        for stream, source, event_id in store._query(sql):
+            found.setdefault(stream, []).append((source, event_id))
+    return found
+
+
+def streams_of_set(location: str) -> dict[str, list[tuple[str, str]]]:
+    with open_set(location) as opened:
+        return streams(opened.stores)
+
+
+def of_other_shards(events: Iterable[Event], subject: str, chance: float, random: Any) -> list[Event]:
+    """The events, some of them followed by one of another subject that bears the same id."""
+    found = []
+    for made in events:
+        found.append(made)
+        if random.random() < chance:
+            found.append(made | {"type": "merchant.closed", "subject": subject, "data": {}})
+    return found
+
+
+def command(*words: str, cwd: Path) -> "subprocess.Popen[bytes]":
+    """The command as a process of its own, in a folder."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "cli", *words], cwd=cwd, env=environment, stdout=subprocess.PIPE)
+
+
+def lines_of(events: Iterable[Event]) -> bytes:
+    return b"".join(json.dumps(made).encode() + b"\n" for made in events)
