@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from domain.buckets import BUCKETS
 from projections.exporting.columns import exported_views, file_columns
 from projections.projector import rebuild as building
 from projections.spreading.across import Across, begun_across
@@ -20,7 +21,6 @@ from projections.spreading.bucket import (
 from projections.views.database import LIVE, open_views
 from replay.columnar import ledger_columns
 from replay.columnar.seal import seal
-from replay.columnar.segments import BUCKETS
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.store.base import Store
