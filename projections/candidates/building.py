@@ -5,7 +5,6 @@ It is a row of `builds`, which says how far it has come, so that a killed one go
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -31,6 +30,7 @@ from projections.views.candidates import (
 )
 from projections.views.database import BESIDE, READY, SHADOW, Build, Views
 from replay.errors import StoreError, UsageError
+from replay.objects.naming import FilesPlace
 from replay.policies.catalog import Choice
 from replay.tracing import span
 
@@ -44,7 +44,7 @@ class AskedBeside(NamedTuple):
     """What judges in the schemes that they are of; in all others the ledger's policies do."""
     sample: int = SAMPLE
     seed: int | None = None
-    segments: Path | None = None
+    segments: FilesPlace | None = None
     workers: int = 1
     """How many processes judge many records beside the one that writes; 1: that one alone."""
 

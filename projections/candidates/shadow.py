@@ -6,7 +6,6 @@ reason, and the live views go on.
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from domain.calendar import day_of, day_text
@@ -21,6 +20,7 @@ from projections.views.candidates import CandidateBuild, Counted, note_problem, 
 from projections.views.database import READY, SHADOW, Build, Views
 from projections.views.readahead import Windows
 from replay.errors import NotExaminedError, StoreError, UsageError
+from replay.objects.naming import FilesPlace
 
 
 class Started(NamedTuple):
@@ -32,7 +32,9 @@ class Started(NamedTuple):
     resumed: bool
 
 
-def start(views: Views, policy: Policy, segments: Path | None = None, progress: Progress = lambda *_: None) -> Started:
+def start(
+    views: Views, policy: Policy, segments: FilesPlace | None = None, progress: Progress = lambda *_: None
+) -> Started:
     """Fill a build by a candidate and have it kept from here on; one that was set aside is taken up again.
 
     A killed start goes on from its last finished part. Raises UsageError where another candidate is kept, and where

@@ -32,6 +32,7 @@ from projections.text.output import phases_in
 if TYPE_CHECKING:
     from replay.store.base import Store
 from projections.commands.asking.asked import AskedPeriod, month_asked, on_evidence, open_at, period_option
+from replay.objects.naming import FilesPlace
 
 
 @command("decide", "levelbook decide merchant-reputation --period 2022-11")
@@ -49,7 +50,7 @@ def decide(
     again: bool,
     reason: str | None,
     clock_behind: bool,
-    segments: Path | None,
+    segments: FilesPlace | None,
     store: str,
     format_: str,
     lang: str,
@@ -126,7 +127,7 @@ def audit(
     scheme: str | None,
     period: AskedPeriod,
     subject: str | None,
-    segments: Path | None,
+    segments: FilesPlace | None,
     store: str,
     format_: str,
     lang: str,
@@ -184,7 +185,7 @@ def appeal(
     run: str | None,
     lang: str,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
 ) -> None:
     """Print the file of one disputed level: as announced, as decided, as known now, the difference, the events."""
@@ -221,7 +222,7 @@ def leaderboard(
     known_at: str | None,
     position: int | None,
     policies: Path | None,
-    segments: Path | None,
+    segments: FilesPlace | None,
     store: str,
     format_: str,
     lang: str,

@@ -2,17 +2,17 @@
 
 import sys
 import time
-from pathlib import Path
 
 from projections.commands.asking.options import EXIT_NOT_ALL, command, store_options
 from projections.configuration.settings import language_option, segments_option
+from replay.objects.naming import FilesPlace
 
 
 @command("doctor", "levelbook doctor --store ledger.db")
 @language_option
 @segments_option
 @store_options
-def doctor(segments: Path | None, store: str, format_: str, lang: str) -> None:
+def doctor(segments: FilesPlace | None, store: str, format_: str, lang: str) -> None:
     """Look at the installation of a ledger part by part, and say what to do about what is not as it should be.
 
     Store, clock, keys, policies, segments, views, who works on them, the last checks; disks, time zones, versions,

@@ -15,7 +15,7 @@ from projections.commands.asking.options import (
     group,
     store_options,
 )
-from projections.configuration.settings import language_option, segments_option
+from projections.configuration.settings import FilesPlaceParam, language_option, segments_option
 from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import checks as checks_text
@@ -25,6 +25,7 @@ from replay.store.base import RECORDS_VARIABLE
 if TYPE_CHECKING:
     from replay.integrity.verify import Verified
 from projections.commands.asking.asked import open_at
+from replay.objects.naming import FilesPlace
 
 POSITION_MAX: Final = 2**62
 DAYS_MAX: Final = 36_500
@@ -36,7 +37,7 @@ DAYS_MAX: Final = 36_500
 @language_option
 @segments_option
 @store_options
-def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str, format_: str, lang: str) -> None:
+def verify(kept: str | None, list_kept: bool, segments: FilesPlace | None, store: str, format_: str, lang: str) -> None:
     """Walk the stored bytes, recompute every column, and name the first record that does not fit.
 
     A sound ledger is compared with what is derived from it: every file, row and name of sealed segments, and every
@@ -74,22 +75,28 @@ def verify(kept: str | None, list_kept: bool, segments: Path | None, store: str,
 
 
 @command("seal", "levelbook seal")
+@click.option(
+    "--into",
+    type=FilesPlaceParam(),
+    metavar="DIR|URL",
+    help="The same as --segments: where they go, such as s3://BUCKET/PREFIX.",
+)
 @language_option
 @segments_option
 @store_options
-def seal(segments: Path | None, store: str, format_: str, lang: str) -> None:
+def seal(into: FilesPlace | None, segments: FilesPlace | None, store: str, format_: str, lang: str) -> None:
     """Seal what the ledger holds into columnar segments, from which all levels are rebuilt fast.
 
     Only what is not sealed yet is added, also while others write. Segments are derived data: 'verify' compares
     them with the ledger, and when their folder is deleted, the next seal makes them again.
     """
     from replay.columnar.seal import seal as run
-    from replay.columnar.seal import segments_folder
+    from replay.columnar.seal import segments_place
 
     with open_at(store) as opened, progress_of("sealing", opened.head().position, phases_in(lang)) as progress:
-        folder = segments_folder(opened, segments)
-        result = run(opened, folder, progress)
-    checks_text.print_sealed(folder, result, lang, as_json=format_ == "json")
+        place = segments_place(opened, into or segments)
+        result = run(opened, place, progress)
+    checks_text.print_sealed(place, result, lang, as_json=format_ == "json")
 
 
 @command("archive", "levelbook archive --older-than 400")
@@ -233,7 +240,7 @@ def restore(backup: Path, into: str, format_: str, lang: str) -> None:
 @segments_option
 @store_options
 def upgrade(
-    dry_run: bool, ledger_only: bool, sample: int, segments: Path | None, store: str, format_: str, lang: str
+    dry_run: bool, ledger_only: bool, sample: int, segments: FilesPlace | None, store: str, format_: str, lang: str
 ) -> None:
     """Bring a ledger of an earlier version, and its views, up to this one; the same command goes on after a kill.
 

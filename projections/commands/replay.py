@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from replay.replaying.base import Replay
     from replay.store.base import Store
 from projections.commands.asking.asked import day_asked, month_asked, on_evidence, open_at, replay_asked
+from replay.objects.naming import FilesPlace
 
 
 @command("replay", "levelbook replay merchant/tea-house --as-of 2022-11-30 --known-at 2022-12-17")
@@ -35,7 +36,7 @@ def replay(
     subject: str,
     exact: bool,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     lang: str,
     chart: bool | None,
@@ -89,7 +90,7 @@ def explain(
     event_id: str | None,
     exact: bool,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     lang: str,
     **asked: Any,
@@ -121,7 +122,7 @@ def explain(
 def history(
     subject: str,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     lang: str,
     chart: bool | None,
@@ -164,7 +165,7 @@ def diff(
     to_position: int | None,
     to_policy: str | None,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     lang: str,
     **asked: Any,
@@ -216,7 +217,7 @@ def what_if(
     policy: str | None,
     exact: bool,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     lang: str,
     **asked: Any,
@@ -260,7 +261,7 @@ def ways(
     events_of: int | None,
     exact: bool,
     store: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     lang: str,
     **asked: Any,

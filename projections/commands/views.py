@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from projections.candidates.shadow import ShadowStopped
     from projections.projector.advance import StepReport
 from projections.commands.asking.asked import open_at
+from replay.objects.naming import FilesPlace
 
 
 @command("rebuild", "levelbook rebuild --dry-run")
@@ -59,7 +60,7 @@ def rebuild(
     sample: int,
     workers: int,
     seed: int | None,
-    segments: Path | None,
+    segments: FilesPlace | None,
     store: str,
     format_: str,
     lang: str,

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
 from click.core import ParameterSource
 
 from projections.configuration.files import Sources, find_sources
-from projections.configuration.settings import CACHE_VARIABLE, NAMED_FILE, Setting, settings
+from projections.configuration.settings import NAMED_FILE, Setting, settings
+from replay.objects.naming import FilesPlace
 from replay.store.location import masked
 
 
@@ -41,7 +41,7 @@ class Configured(Mapping[str, Any]):
 
     def __init__(self, context: click.Context) -> None:
         self._context = context
-        self._cache = os.environ.get(CACHE_VARIABLE)
+        self._environment = dict(os.environ)
         names = {option.name for option in context.command.params}
         options = [(setting.option, key) for key, setting in settings().items() if setting.option is not None]
         self._keys = {str(option.name): key for option, key in options if option.name in names}
@@ -87,8 +87,9 @@ class Configured(Mapping[str, Any]):
         found = self.sources.find(setting.key)
         in_file = None if found is None else str(found[1].path)
         if setting.option is None:
-            if self._cache is not None:
-                return InForce(setting.key, self._cache, "environment", setting.variable)
+            given = self._environment.get(setting.variable)
+            if given is not None:
+                return InForce(setting.key, given, "environment", setting.variable)
             origin, value = ("default", None) if found is None else ("file", found[0])
             return InForce(setting.key, value, origin, in_file)
         name = str(setting.option.name)
@@ -99,9 +100,10 @@ class Configured(Mapping[str, Any]):
 
     def settle(self) -> None:
         """Set what no option sets, and tell what should be done about the files."""
-        cache = self.sources.find("cache")
-        if cache is not None and CACHE_VARIABLE not in os.environ:
-            os.environ[CACHE_VARIABLE] = cache[0]
+        for setting in settings().values():
+            found = None if setting.option is not None else self.sources.find(setting.key)
+            if found is not None and setting.variable not in os.environ:
+                os.environ[setting.variable] = str(found[0])
         for warning in self.sources.warnings():
             click.echo(f"Warning: {warning}", err=True)
 
@@ -116,6 +118,6 @@ class Configured(Mapping[str, Any]):
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, FilesPlace):
         return str(value)
     return masked(value) if isinstance(value, str) else list(value) if isinstance(value, tuple) else value

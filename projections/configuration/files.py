@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from projections.configuration.settings import DEFAULT_STORE, SERVICE, TABLES, Setting, settings
+from projections.configuration.settings import CACHE_MB, DEFAULT_STORE, SERVICE, TABLES, Setting, settings
 from replay.errors import UsageError
+from replay.objects.naming import holds_key, names_objects, place_of
 from replay.store.location import holds_password, is_postgres, masked, refuse_unknown_scheme
 
 FILE_NAME: Final = "levelbook.toml"
@@ -52,7 +53,9 @@ class Sources(NamedTuple):
     def warnings(self) -> Iterator[str]:
         """What should be done about the files, although they can be used."""
         for file in self.files:
-            if holds_password(file.values.get("store", "")) and file.path.stat().st_mode & _READ_BY_OTHERS:
+            places = [file.values[key] for key in ("segments",) if key in file.values]
+            is_secret = holds_password(file.values.get("store", "")) or any(map(holds_key, places))
+            if is_secret and file.path.stat().st_mode & _READ_BY_OTHERS:
                 yield f"{file.path} holds a password and others can read it; run 'chmod 600 {file.path}'"
 
 
@@ -180,6 +183,8 @@ def _unknown(key: str) -> str:
 def _form(setting: Setting) -> tuple[str, Callable[[Any], bool]]:
     """What a setting takes, in words and as a test."""
     option = setting.option
+    if setting.key == CACHE_MB:
+        return "an integer that is not below 0", lambda value: type(value) is int and value >= 0
     if option is not None and option.multiple:
         return "a list of strings alone", _is_strings
     if option is not None and option.is_flag:
@@ -205,6 +210,11 @@ def _check_text(key: str, value: str) -> None:
         raise _Fault("is empty; give a value, or take it out")
     if not value.isprintable():
         raise _Fault("holds characters that are not printed; give a name without them")
+    if key == "segments":
+        try:
+            place_of(value)
+        except UsageError as error:
+            raise _Fault(str(error)) from None
     if key == "store" and not is_postgres(value):
         try:
             refuse_unknown_scheme(value)
@@ -216,6 +226,6 @@ def _placed(setting: Setting, value: Any, folder: Path) -> Any:
     """Paths begin at the folder of the file that names them."""
     option = setting.option
     is_path = setting.key in ("store", "cache") or (option is not None and isinstance(option.type, click.Path))
-    if not is_path or not value or is_postgres(value):
+    if not is_path or not value or is_postgres(value) or names_objects(value):
         return value
     return str(folder / value)

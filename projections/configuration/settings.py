@@ -15,9 +15,11 @@ from typing import Any, Final, NamedTuple
 import click
 
 from domain.languages import LANGUAGES
+from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE
+from replay.objects.naming import names_objects, place_of
 
 DEFAULT_STORE: Final = "levelbook.db"
-CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
+CACHE_MB: Final = "cache_mb"
 SERVICE: Final = "service"
 KAFKA: Final = "kafka"
 DELIVER: Final = "deliver"
@@ -30,6 +32,19 @@ LAG_SECONDS_MAX: Final = 31_536_000
 NAMED_FILE: Final = "levelbook.configuration.file"
 """Where a command's context keeps the file of settings that was named."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class FilesPlaceParam(click.Path):
+    """A folder, or the URL of storage of objects."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and names_objects(value):
+            return place_of(value)
+        return super().convert(value, param, ctx)
+
 
 config_option: Final = click.option(
     "--config",
@@ -55,10 +70,10 @@ store_option: Final = click.option(
 )
 segments_option: Final = click.option(
     "--segments",
-    type=click.Path(path_type=Path),
+    type=FilesPlaceParam(),
     envvar="LEVELBOOK_SEGMENTS",
     show_envvar=True,
-    metavar="DIR",
+    metavar="DIR|URL",
     help="Where sealed segments lie. Default: beside an SQLite store, in STORE.segments.",
 )
 candidates_option: Final = click.option(
@@ -259,7 +274,7 @@ def settings() -> dict[str, Setting]:
     found = [
         Setting(_key(option), str(option.envvar), option) for option in whole.params if isinstance(option, click.Option)
     ]
-    found.insert(4, Setting("cache", CACHE_VARIABLE, None))
+    found[4:4] = [Setting("cache", CACHE_VARIABLE, None), Setting(CACHE_MB, SIZE_VARIABLE, None)]
     return {setting.key: setting for setting in found}
 
 

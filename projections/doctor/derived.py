@@ -10,7 +10,6 @@ from projections.projector.status import status_beside
 from projections.views.database import open_views
 from projections.views.definitions import check_definitions
 from replay.columnar.archive import open_archive
-from replay.columnar.segments import check_segment
 from replay.columnar.size import MANY_RECORDS
 from replay.store.base import Store
 
@@ -29,7 +28,7 @@ def segments_found(store: Store, clock: Callable[[], int]) -> Observations:
     files = [file for generation in archive.manifest.generations for file in generation.files]
     looked_at = Random(f"{archive.position} {clock() // DAY_MICROS}").sample(files, min(len(files), FILES_LOOKED_AT))
     for file in looked_at:
-        check_segment(archive.folder, file)
+        archive.place.check(file)
     told = {"position": archive.position, "behind": head - archive.position, "files": len(looked_at)}
     wanted = told["behind"] >= MANY_RECORDS and told["behind"] > archive.position
     if wanted:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from projections.doctor.deliveries import deliveries_found
@@ -12,6 +11,7 @@ from projections.doctor.ledger import archived_found, checks_found, clock_found,
 from projections.doctor.machine import disk_found, loops_found, versions_found, zones_found
 from projections.doctor.observations import WARN, Observation, Observations, looked
 from projections.doctor.working import working_found
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 from replay.store.opening import open_store
 
@@ -19,7 +19,7 @@ NOT_LOOKED: Final = "not_looked"
 """What is said of a part that only an open store tells of."""
 
 
-def examine(location: str, segments: Path | None, clock: Callable[[], int]) -> list[Observation]:
+def examine(location: str, segments: FilesPlace | None, clock: Callable[[], int]) -> list[Observation]:
     """Everything that was found of the installation of a ledger, in the order in which it was looked at.
 
     `clock` is the machine's: an instant. Nothing is written, and no error is handed on.

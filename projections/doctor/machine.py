@@ -54,7 +54,7 @@ def _bytes_of(store: Store) -> int:
 def _places(location: str, store: Store | None) -> list[Path]:
     """Folders that are written to, as far as they are there."""
     places = [] if is_postgres(location) else [Path(location).absolute().parent]
-    if store is not None and (segments := store.segments_path()) is not None:
+    if store is not None and isinstance(segments := store.segments_path(), Path):
         places.append(segments)
     return [place for place in places if place.is_dir()]
 

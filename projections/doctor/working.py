@@ -5,7 +5,7 @@ from pathlib import Path
 from projections.doctor.observations import OK, WARN, Observation, Observations
 from projections.views.database import RIGHTS
 from projections.views.location import has_views, views_path
-from replay.columnar.seal import LOCK
+from replay.columnar.places.folder import LOCK
 from replay.store.base import Store
 from replay.store.beside import beside
 from replay.store.postgres import APPEND_LOCK, BACKFILL_LOCK, CHECKPOINT_LOCK
@@ -35,7 +35,7 @@ def _held_of_file(store: SqliteStore) -> set[str] | None:
     views, segments = views_path(store), store.segments_path()
     paths: dict[str, Path] = {work: beside(views, f".{work}") for work in RIGHTS}
     paths |= {"backfill": beside(store.path, ".backfill"), "checkpoint": beside(store.path, ".checkpointing")}
-    if segments is not None:
+    if isinstance(segments, Path):
         paths["seal"] = segments / LOCK
     return files_held(paths)
 

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from projections.http.tls import check_tls
 from replay.errors import UsageError
+from replay.objects.naming import FilesPlace
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 READY_LAG_SECONDS: Final = 60
@@ -48,7 +49,7 @@ class Settings(NamedTuple):
     tls_by_proxy: bool = False
     """Whether a proxy before the service ends TLS, so that browsers see https where the service sees http."""
 
-    segments: Path | None = None
+    segments: FilesPlace | None = None
     """Where the sealed segments lie, if not beside the store."""
     candidates: Path | None = None
     """Where candidate policies and reports of trials lie, if not beside the store."""

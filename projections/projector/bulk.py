@@ -6,7 +6,6 @@ Agencies and boards are worked out from the parts that creators leave, as they a
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 from projections.schemes.registry import VIEWS, bulk_of
@@ -14,6 +13,7 @@ from projections.schemes.shared.filling import Filling, Prepared
 from projections.views.step import Step
 from replay.columnar.columns import Columns
 from replay.columnar.ledger_columns import LedgerColumns
+from replay.objects.naming import FilesPlace
 from replay.schemes.mcn_level.fold import Slots, slots_of
 from replay.store.base import Store
 
@@ -37,7 +37,7 @@ Judges = Callable[[Step, Sequence[str]], Ready]
 class BulkReader(LedgerColumns):
     """The records of a ledger up to a position, for a build that is filled as of an instant."""
 
-    def __init__(self, store: Store, position: int, as_of: int, named: Path | None) -> None:
+    def __init__(self, store: Store, position: int, as_of: int, named: FilesPlace | None) -> None:
         super().__init__(store, position, named)
         self._as_of = as_of
 

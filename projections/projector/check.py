@@ -24,6 +24,7 @@ from projections.views.indexes import indexes_differ
 from projections.views.step import build_step
 from projections.views.tables import TABLE_NAMES
 from replay.errors import NotExaminedError
+from replay.objects.naming import FilesPlace
 
 SHOWN_MAX: Final = 3
 """Rows that differ shown of each table."""
@@ -43,7 +44,7 @@ class CheckedViews(NamedTuple):
     """Subjects that are set aside: their rows are known to be stale, and were not compared."""
 
 
-def check_views(views: Views, progress: Progress = lambda *_: None, segments: Path | None = None) -> CheckedViews:
+def check_views(views: Views, progress: Progress = lambda *_: None, segments: FilesPlace | None = None) -> CheckedViews:
     """Compare definitions and indexes, and then every row.
 
     Raises DamagedViews for views of another history of the ledger, and for those that stand later than its clock,

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from projections.projector.units import Units
@@ -18,6 +17,7 @@ from projections.views.step import Step, build_step
 from replay.errors import NotSealedError
 from replay.extras import FAST, need
 from replay.history.browse import list_subjects
+from replay.objects.naming import FilesPlace
 from replay.schemes.registry import kinds
 from replay.tracing import span
 
@@ -50,7 +50,7 @@ def fill(
     views: Views,
     number: int,
     progress: Progress = lambda *_: None,
-    segments: Path | None = None,
+    segments: FilesPlace | None = None,
     workers: int = 1,
 ) -> None:
     """Fill what is not filled yet of a build, by this process, or where more `workers` judge with these beside it."""
@@ -121,7 +121,7 @@ def kinds_singly() -> list[str]:
 # --- in bulk ----------------------------------------------------------------------------------------------------------
 
 
-def _reader(views: Views, build: Build, segments: Path | None) -> "BulkReader":
+def _reader(views: Views, build: Build, segments: FilesPlace | None) -> "BulkReader":
     need(FAST, "going on with a rebuild that was begun over columns ('levelbook rebuild --abort' removes it)")
     from projections.projector.bulk import BulkReader
 

@@ -8,7 +8,6 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
@@ -30,6 +29,7 @@ from replay.decisions.adopt import adopt_used_by_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
+from replay.objects.naming import FilesPlace
 from replay.policies.catalog import DEFAULT, Choice
 from replay.schemes.registry import SCHEMES, kinds
 from replay.tracing import span
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
     """How many subjects of a kind are held against independent replays."""
     seed: int | None = None
     """Which ones: chosen at random where left out."""
-    segments: Path | None = None
+    segments: FilesPlace | None = None
     """Where the sealed segments lie; beside a SQLite ledger where left out."""
     workers: int = 1
     """How many processes judge many records beside the one that writes; 1: that one alone."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from domain.calendar import instant_text
@@ -13,6 +12,7 @@ from replay.columnar.check import check_archive
 from replay.errors import LevelbookError, NotExaminedError
 from replay.integrity.kept import NONE, NOT_CHECKED, SOUND, UNSOUND, Check, keep
 from replay.integrity.verify import Kept, Verified, verify
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
 def verify_all(
     store: Store,
     noted: Kept | None,
-    segments: Path | None,
+    segments: FilesPlace | None,
     told: Callable[[Verified], None],
     shown: Shown,
     rebuilding: Rebuilding,
@@ -119,7 +119,7 @@ def _or_finding(look: Callable[[], Derived]) -> Derived:
         return Derived(UNSOUND, None, [str(error)])
 
 
-def _segments(store: Store, named: Path | None, shown: Shown) -> Derived:
+def _segments(store: Store, named: FilesPlace | None, shown: Shown) -> Derived:
     folder = named or store.segments_path()
     if folder is None:
         return Derived(NONE)
@@ -136,7 +136,7 @@ def _check_views_whole(store: Store) -> None:
         check_views_whole()
 
 
-def _views(store: Store, segments: Path | None, rebuilding: Rebuilding) -> Derived:
+def _views(store: Store, segments: FilesPlace | None, rebuilding: Rebuilding) -> Derived:
     if not has_views(store):
         return Derived(NONE)
     from projections.projector.check import check_views

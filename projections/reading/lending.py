@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 
 from projections.http.problems import Problem, unavailable
 from replay.errors import StoreError, UsageError
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 from replay.store.opening import open_store
 from replay.store.sqlite import SqliteStore
@@ -22,7 +22,9 @@ class Lending:
     shown as what stands there now.
     """
 
-    def __init__(self, location: str, lost: Callable[[], None] = lambda: None, segments: Path | None = None) -> None:
+    def __init__(
+        self, location: str, lost: Callable[[], None] = lambda: None, segments: FilesPlace | None = None
+    ) -> None:
         self.location, self._segments = location, segments
         self._lost = lost
         self._lock = Lock()

@@ -6,7 +6,6 @@ from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -33,6 +32,7 @@ from projections.views.tables import Tables
 from replay.errors import BusyError, StoreError, UsageError
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
+from replay.objects.naming import FilesPlace
 from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import choose, judging_subject, scheme_of
@@ -68,7 +68,7 @@ class Snapshot(NamedTuple):
 class Reading:
     """Read-only access for every thread of a process; opened at the first need, closed at the process's end."""
 
-    def __init__(self, location: str, replay_events: int = REPLAY_EVENTS, segments: Path | None = None) -> None:
+    def __init__(self, location: str, replay_events: int = REPLAY_EVENTS, segments: FilesPlace | None = None) -> None:
         self.location = location
         self._budget = Budget(replay_events, self._let_go_of_one)
         self._flights: Flights[Replay] = Flights()

@@ -16,6 +16,7 @@ from replay.errors import LevelbookError, StoreError
 from replay.extras import FAST, need
 from replay.lab.candidates import read_candidates
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
+from replay.objects.naming import FilesPlace
 from replay.processes import second_core
 from replay.store.base import Store
 from replay.store.beside import locked
@@ -37,7 +38,7 @@ class WantedTrial(NamedTuple):
     """A trial as it was asked of the service."""
 
     location: str
-    segments: Path | None
+    segments: FilesPlace | None
     folder: Path
     """The lab's: the candidate lies there, and there the report is kept."""
     candidate: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from replay.sealing.keys import ShownKeys
     from replay.store.base import Head
 from projections.text.output import print_json, print_json_list, words_in
+from replay.objects.naming import FilesPlace
 from replay.store.location import masked
 
 
@@ -117,15 +118,17 @@ def print_checks(checks: Iterable["Check"], language: str, *, as_json: bool) -> 
             click.echo(f"  {problem}")
 
 
-def print_sealed(folder: Path, result: "Sealed", language: str, *, as_json: bool) -> None:
+def print_sealed(place: FilesPlace, result: "Sealed", language: str, *, as_json: bool) -> None:
     sealed = result.position - result.before
     if as_json:
-        print_json({"folder": str(folder), "sealed": sealed, **result._asdict()})
+        print_json({"folder": str(place), "sealed": sealed, **result._asdict()})
         return
     words = words_in(language)
     each = words.checks("sealed_each", bytes=result.bytes / result.rows) if result.rows else ""
     key = "sealed" if sealed else "nothing_to_seal"
-    click.echo(words.checks(key, folder=folder, sealed=sealed, each=each, **result._asdict()))
+    click.echo(words.checks(key, folder=place, sealed=sealed, each=each, **result._asdict()))
+    if not result.keeps_apart:
+        click.echo(words.checks("seals_not_kept_apart", folder=place))
 
 
 def print_to_archive(

@@ -1,7 +1,6 @@
 """The monthly boards of agencies: rated agencies ranked by what a board ranks by (RULEBOOK §4)."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from replay.errors import UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import Reader
 from replay.history.timeline import Asked, Moment, resolve
+from replay.objects.naming import FilesPlace
 from replay.policies.catalog import Choice
 from replay.replaying.base import Policies
 from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay, ranked
@@ -105,7 +105,7 @@ def row_json(row: BoardRow) -> dict[str, Any]:
 
 
 def board_rows(
-    store: Store, period: str, moment: Moment, policies: Policies, segments: Path | None = None
+    store: Store, period: str, moment: Moment, policies: Policies, segments: FilesPlace | None = None
 ) -> list[tuple[str, Policy, list[BoardRow]]]:
     """Every board of a month: its code, the policy that ranks it, and its rows.
 
@@ -124,7 +124,11 @@ def _policy_of(policies: Policies, month: int) -> Policy:
 
 
 def _agencies(
-    store: Store, moment: Moment, policies: Policies, progress: Callable[[int], None], segments: Path | None = None
+    store: Store,
+    moment: Moment,
+    policies: Policies,
+    progress: Callable[[int], None],
+    segments: FilesPlace | None = None,
 ) -> list[JudgedAgency]:
     """Every agency judged: by plain replays where they rest on few records, else all at once by compiled rules."""
     if are_many(records_of(store, scheme_of(McnReplay.scheme))):

@@ -17,23 +17,23 @@ from replay.columnar.columns import Columns, first_out_of_order
 from replay.columnar.encoding import Named, Unread
 from replay.columnar.numbering import Numbered, names_of, names_schema, needed, number, split
 from replay.columnar.parts import PART_ROWS, SortedRows, SubjectRange, from_subject, last_of, parts_of
+from replay.columnar.places.files import MANIFEST, SegmentFile, SegmentsPlace
+from replay.columnar.places.folder import FolderSegments
+from replay.columnar.places.opening import segments_at
 from replay.columnar.reading import read_named
 from replay.columnar.segments import (
     COLUMNS_FILE,
     FORMAT,
-    MANIFEST,
     NAMES_FILE,
     SUBJECTS_FILE,
     Manifest,
     Progress,
-    SegmentFile,
     columns_in,
-    hold,
-    misfit,
     names_in,
     read_manifest,
 )
 from replay.errors import NotSealedError
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 from replay.store.queries import chain_at
 from replay.store.record import CHAIN_START
@@ -56,10 +56,10 @@ class Tail(NamedTuple):
 
 
 class Archive:
-    """The segments in a folder, as the manifest had them when it was opened; no file of theirs is removed meanwhile."""
+    """The segments in a place, as the manifest had them when it was opened; no file of theirs is removed meanwhile."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder = folder
+    def __init__(self, place: SegmentsPlace, manifest: Manifest) -> None:
+        self.place = place
         self.manifest = manifest
         self.position = manifest.generations[-1].last if manifest.generations else 0
         """Up to which position the ledger is sealed; 0 where it is not."""
@@ -68,16 +68,16 @@ class Archive:
         self._cut_from: Archive | None = None
 
     @classmethod
-    def open(cls, folder: Path, ledger_id: str) -> "Archive":
-        """The archive in a folder; an empty one where there is none.
+    def open(cls, place: SegmentsPlace, ledger_id: str) -> "Archive":
+        """The archive in a place; an empty one where there is none.
 
         Raises DamagedError for a manifest that cannot be read, and for the segments of another ledger.
         """
-        held = hold(folder)
-        manifest = read_manifest(folder) or Manifest(FORMAT, ledger_id, BUCKETS, [])
+        held = place.hold()
+        manifest = read_manifest(place) or Manifest(FORMAT, ledger_id, BUCKETS, [])
         if manifest.ledger != ledger_id:
-            raise misfit(folder / MANIFEST, f"is of the ledger {manifest.ledger}, not of {ledger_id}")
-        archive = cls(folder, manifest)
+            raise place.misfit(MANIFEST, f"is of the ledger {manifest.ledger}, not of {ledger_id}")
+        archive = cls(place, manifest)
         if held is not None:
             weakref.finalize(archive, os.close, held)
         return archive
@@ -113,10 +113,10 @@ class Archive:
         """A file's rows of the subjects from one on up to a known position, in chunks."""
         before: Columns | None = None
         read = 0
-        for chunk in columns_in(self.folder, file, rows):
+        for chunk in columns_in(self.place, file, rows):
             row = first_out_of_order(chunk, before)
             if row is not None:
-                raise misfit(self.folder / file.name, f"is not in order at row {read + row}")
+                raise self.place.misfit(file.name, f"is not in order at row {read + row}")
             before, read = last_of(chunk), read + len(chunk.at)
             given = [from_subject(chunk, first, known)]
             del chunk  # what this goes on to hold is the last row alone
@@ -128,7 +128,7 @@ class Archive:
         first = max(begin, part.first)
         columns, end = part.columns, len(subjects) if part.end is None else part.end
         if len(columns.subject) and int(columns.subject[-1]) >= len(subjects):
-            raise misfit(self.folder / MANIFEST, f"has no name for subject {columns.subject[-1]} of a bucket")
+            raise self.place.misfit(MANIFEST, f"has no name for subject {columns.subject[-1]} of a bucket")
         named = columns._replace(subjects=subjects[first:end], creators=creators, texts=texts)
         return SubjectRange(first, part.end, named._replace(subject=columns.subject - first) if first else named)
 
@@ -143,20 +143,21 @@ class Archive:
     def before(self, place: int) -> "Archive":
         """The archive without its generations from the n-th on, counted from 0; it keeps this one open."""
         archive = Archive(
-            self.folder, msgspec.structs.replace(self.manifest, generations=self.manifest.generations[:place])
+            self.place, msgspec.structs.replace(self.manifest, generations=self.manifest.generations[:place])
         )
         archive._cut_from = self
         return archive
 
     def check_chain(self, store: Store) -> None:
         """Raises DamagedError unless each generation ends with the chain hash that the store has there."""
-        path = self.folder / MANIFEST
         for generation in self.manifest.generations:
             chain = chain_at(store, generation.last)
             if chain is None:
-                raise misfit(path, f"goes to position {self.position}, beyond the end of {store.name}")
+                raise self.place.misfit(MANIFEST, f"goes to position {self.position}, beyond the end of {store.name}")
             if chain.hex() != generation.chain:
-                raise misfit(path, f"bears another chain hash at position {generation.last} than {store.name}")
+                raise self.place.misfit(
+                    MANIFEST, f"bears another chain hash at position {generation.last} than {store.name}"
+                )
 
     def numbered(self, bucket: int, part: Named) -> Numbered:
         """The columns and new names of records of a bucket that follow what is sealed."""
@@ -173,14 +174,14 @@ class Archive:
         if files:
             texts = pa.concat_arrays([part.name, part.buyer]).unique()
             for file in files:
-                found += [needed(names, texts) for names in names_in(self.folder, file, NAMES_AT_ONCE)]
+                found += [needed(names, texts) for names in names_in(self.place, file, NAMES_AT_ONCE)]
         return pa.concat_tables(found)
 
     def names(self, bucket: int, kind: str) -> "pa.Table":
         """The sealed names of a bucket, of subjects, creators and categories or of those within subjects."""
         import pyarrow as pa
 
-        tables = [names for file in self.files(bucket, kind) for names in names_in(self.folder, file)]
+        tables = [names for file in self.files(bucket, kind) for names in names_in(self.place, file)]
         return pa.concat_tables([names_schema().empty_table(), *tables])
 
     def files(self, bucket: int, kind: str) -> Iterator[SegmentFile]:
@@ -191,11 +192,11 @@ class Archive:
                 yield file
 
 
-def open_archive(store: Store, folder: Path | None) -> Archive:
-    """The archive of a store, checked against it; an empty one where nothing was sealed or no folder is known."""
-    if folder is None:
-        return Archive(Path(), Manifest(FORMAT, store.identity.id, BUCKETS, []))
-    archive = Archive.open(folder, store.identity.id)
+def open_archive(store: Store, named: FilesPlace | None) -> Archive:
+    """The archive of a store, checked against it; an empty one where nothing was sealed or no place is known."""
+    if named is None:
+        return Archive(FolderSegments(Path()), Manifest(FORMAT, store.identity.id, BUCKETS, []))
+    archive = Archive.open(segments_at(named), store.identity.id)
     archive.check_chain(store)
     return archive
 

@@ -15,8 +15,8 @@ from threading import get_ident
 from typing import Any, Final, cast
 
 from replay import STARTED
+from replay.objects.cache import caches_folder
 
-CACHE_VARIABLE: Final = "LEVELBOOK_CACHE"
 ROOMS: Final = ("domain", "replay")
 """The packages whose sources compiled loops are made of."""
 SETTLED_SECONDS: Final = 60
@@ -116,11 +116,8 @@ def place_of_kept() -> Path | None:
     LEVELBOOK_CACHE names the place of such folders; left empty, nothing is kept. Raises OSError and RuntimeError where
     sources cannot be read, or nobody has a home.
     """
-    named = os.environ.get(CACHE_VARIABLE)
-    if named == "":
-        return None
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "levelbook"
-    return base / f"compiled-{sources_hash()[:32]}"
+    base = caches_folder()
+    return None if base is None else base / f"compiled-{sources_hash()[:32]}"
 
 
 def is_kept_at(folder: Path) -> bool:

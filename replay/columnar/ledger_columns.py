@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.buckets import BUCKETS
@@ -12,6 +11,7 @@ from replay.columnar.encoding import Unread
 from replay.columnar.parts import PART_ROWS
 from replay.columnar.seal import seal
 from replay.errors import UsageError
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 
 BEGINS: Final = [f"{bucket}/0" for bucket in range(BUCKETS)]
@@ -31,7 +31,7 @@ class BulkPart(NamedTuple):
 class LedgerColumns:
     """The records of a ledger up to a position, in parts of whole subjects."""
 
-    def __init__(self, store: Store, position: int, named: Path | None = None) -> None:
+    def __init__(self, store: Store, position: int, named: FilesPlace | None = None) -> None:
         self.store = store
         self._position = position
         self._named = named

@@ -15,7 +15,7 @@ from replay.columnar.columns import CREATOR_BOUND, CREATOR_UNBOUND, TYPES, Colum
 from replay.columnar.encoding import Named, Numbers, Unread
 from replay.columnar.numbering import KEY, SUBJECT, names_of, names_schema, needed, number, split
 from replay.columnar.reading import read_rows, read_streams
-from replay.columnar.segments import COLUMNS_FILE, NAMES_FILE, SUBJECTS_FILE, columns_in, misfit, names_in
+from replay.columnar.segments import COLUMNS_FILE, NAMES_FILE, SUBJECTS_FILE, columns_in, names_in
 from replay.store.base import Store
 from replay.store.searching.across import sealed_rows_of_streams, sealed_rows_since, sealed_rows_with_refs
 
@@ -158,9 +158,9 @@ def _sealed(archive: Archive, bucket: int, subjects: list[int], position: int) -
 
     for file in archive.files(bucket, COLUMNS_FILE) if subjects else ():
         before: Columns | None = None
-        for chunk in columns_in(archive.folder, file, ROWS_AT_ONCE, subjects):
+        for chunk in columns_in(archive.place, file, ROWS_AT_ONCE, subjects):
             if first_out_of_order(chunk, before) is not None:
-                raise misfit(archive.folder / file.name, "is not in order")
+                raise archive.place.misfit(file.name, "is not in order")
             numbers = np.array(subjects, chunk.subject.dtype)
             rows = np.flatnonzero(np.isin(chunk.subject, numbers) & (chunk.position <= position))
             own = numbers.searchsorted(chunk.subject[rows]).astype(np.int32)
@@ -180,7 +180,7 @@ def _known(archive: Archive, bucket: int, subjects: list[int], few: "pa.Table", 
     texts = pa.concat_arrays([tail.name, tail.buyer]).unique()
     found = [few]
     for file in archive.files(bucket, NAMES_FILE):
-        for names in names_in(archive.folder, file, subjects=subjects):
+        for names in names_in(archive.place, file, subjects=subjects):
             is_own = pc.is_in(names["subject"], value_set=pa.array(subjects, pa.int32()))
             found.append(needed(names.filter(pc.and_(is_own, pc.greater_equal(names["kind"], KEY))), texts))
     return pa.concat_tables(found)

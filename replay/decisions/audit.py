@@ -5,7 +5,6 @@ now, split by cause; and every announced level that is neither decided nor repla
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_day, parse_month, shanghai_text
@@ -20,6 +19,7 @@ from replay.errors import UsageError
 from replay.history.browse import is_retracted, list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import ANNOUNCED, Moment, decisions_on_many, has_subject
+from replay.objects.naming import FilesPlace
 from replay.rendering.facet import standing_json
 from replay.replaying.base import Policies, Replay
 from replay.replaying.outcomes import SubjectOutcome
@@ -49,7 +49,7 @@ def audit_json(
     store: Store,
     selection: Selection,
     progress: Callable[[int], None] = lambda _: None,
-    segments: Path | None = None,
+    segments: FilesPlace | None = None,
 ) -> dict[str, Any]:
     """Every decision of a selection audited, and every announced level held against it.
 
@@ -78,7 +78,7 @@ def audit_json(
     }
 
 
-def _boards(store: Store, selection: Selection, segments: Path | None) -> Iterator[dict[str, Any]]:
+def _boards(store: Store, selection: Selection, segments: FilesPlace | None) -> Iterator[dict[str, Any]]:
     """The decided boards, each ranked again as its run knew the agencies."""
     ranked_by = ranking(selection.scheme or LEADERBOARD)
     if ranked_by is None:

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from itertools import islice
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -31,6 +30,7 @@ from replay.errors import StoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.history.readers import Reader
 from replay.history.timeline import Moment, decisions_on, has_subject
+from replay.objects.naming import FilesPlace
 from replay.recording.own import check_reason, own_source
 from replay.replaying.outcomes import SubjectOutcome
 from replay.replaying.periods import Period
@@ -60,7 +60,7 @@ class _Target(NamedTuple):
     """What a run decides: the levels of a scheme, or the boards that are ranked by it."""
 
     scheme: Scheme
-    decide: "Callable[[Ledger, DecisionsRun, Scheme, Progress, Path | None], int]"
+    decide: "Callable[[Ledger, DecisionsRun, Scheme, Progress, FilesPlace | None], int]"
 
 
 def _target(name: str) -> _Target:
@@ -111,7 +111,7 @@ def decide(
     progress: Progress = lambda _: None,
     *,
     clock_behind: bool = False,
-    segments: Path | None = None,
+    segments: FilesPlace | None = None,
 ) -> RunOutcome:
     """Decide a period of a scheme, or of boards: begin a run, or resume one that was killed.
 
@@ -132,7 +132,7 @@ def decide(
 
 
 def _decide(
-    ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress, segments: Path | None
+    ledger: Ledger, name: str, period: Period, again: str | None, progress: Progress, segments: FilesPlace | None
 ) -> RunOutcome:
     store, target = ledger.store, _target(name)
     check_whole(target.scheme)
@@ -200,7 +200,9 @@ def moment_of(run: DecisionsRun | LevelDecided | BoardDecided) -> Moment:
     return Moment(parse_instant(run.as_of), parse_instant(run.known_at), run.position)
 
 
-def _decide_all(ledger: Ledger, run: DecisionsRun, scheme: Scheme, progress: Progress, segments: Path | None) -> int:
+def _decide_all(
+    ledger: Ledger, run: DecisionsRun, scheme: Scheme, progress: Progress, segments: FilesPlace | None
+) -> int:
     store, moment = ledger.store, moment_of(run)
     policies = adopted_then(store, scheme.replay, moment)
     decided = done = 0
@@ -273,7 +275,7 @@ def decision_of(run: DecisionsRun, outcome: SubjectOutcome, facts: str) -> Level
     )
 
 
-def _decide_boards(ledger: Ledger, run: DecisionsRun, scheme: Scheme, _: Progress, segments: Path | None) -> int:
+def _decide_boards(ledger: Ledger, run: DecisionsRun, scheme: Scheme, _: Progress, segments: FilesPlace | None) -> int:
     store, moment = ledger.store, moment_of(run)
     policies = adopted_then(store, scheme.replay, moment)
     boards = 0

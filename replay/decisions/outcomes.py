@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 from replay.columnar.size import are_many
 from replay.decisions.digests import outcome_of
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
+from replay.objects.naming import FilesPlace
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import Scheme, kinds_read, records_of_kind
@@ -19,7 +19,7 @@ SUBJECTS_AT_ONCE: Final = 200
 
 
 def outcomes(
-    store: Store, scheme: Scheme, moment: Moment, policies: Policies, segments: Path | None = None
+    store: Store, scheme: Scheme, moment: Moment, policies: Policies, segments: FilesPlace | None = None
 ) -> Iterator[list[SubjectOutcome]]:
     """What each subject that the ledger knows by now comes to, some at a time; each subject once.
 

@@ -6,7 +6,6 @@ Of what this says nothing, a single replay says what differs.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.events import NEVER_READ, LevelDecided
@@ -16,6 +15,7 @@ from replay.decisions.decide import moment_of
 from replay.decisions.digests import DIGEST_V, facts_of
 from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
+from replay.objects.naming import FilesPlace
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import Scheme, adopted_then, choose, records_of, scheme_of
@@ -39,7 +39,9 @@ _Run = tuple[str, str, str, str, int, str, str]
 """What all decisions of a run have in common."""
 
 
-def unmoved(store: Store, decided: Sequence[DecisionAt], segments: Path | None = None) -> dict[int, SubjectOutcome]:
+def unmoved(
+    store: Store, decided: Sequence[DecisionAt], segments: FilesPlace | None = None
+) -> dict[int, SubjectOutcome]:
     """By the position of a decision, what it comes to: of those that come out again, of which nothing that a rule reads
     was learned since, and of which the same policies count now.
 
@@ -76,7 +78,9 @@ def _run_of(decision: LevelDecided) -> _Run:
     )
 
 
-def _of_run(store: Store, scheme: Scheme, items: list[DecisionAt], segments: Path | None) -> dict[int, SubjectOutcome]:
+def _of_run(
+    store: Store, scheme: Scheme, items: list[DecisionAt], segments: FilesPlace | None
+) -> dict[int, SubjectOutcome]:
     from replay.columnar.ledger_columns import LedgerColumns
     from replay.decisions.bulk import outcomes_in_bulk
 

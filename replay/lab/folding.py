@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import islice
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,6 +23,7 @@ from replay.lab.judged import JudgedSide, side_of_folded, side_of_replays
 from replay.lab.sensitivity import Hanging, Sensitivity, count_moving, count_near
 from replay.lab.traits import Traits, traits_in, traits_of
 from replay.lab.trial import PolicyTrial, Sides, TrialPeriod
+from replay.objects.naming import FilesPlace
 from replay.replaying.base import Policies, Replay
 from replay.replaying.values import Instants
 from replay.schemes.registry import fold_each_of, judging_subject, kinds_read, records_of
@@ -77,7 +77,7 @@ def judged_parts(
     trial: PolicyTrial,
     hanging: Sensitivity | None,
     made: Callable[[JudgedPart], Made],
-    segments: Path | None = None,
+    segments: FilesPlace | None = None,
 ) -> Iterator[Made]:
     """What is made of both sides of a trial, some subjects after others: each of which any rule reads a record once.
 
@@ -88,7 +88,7 @@ def judged_parts(
 
 
 def judging_parts(
-    store: Store, trial: PolicyTrial, judged: Callable[[JudgesPart], Made], segments: Path | None = None
+    store: Store, trial: PolicyTrial, judged: Callable[[JudgesPart], Made], segments: FilesPlace | None = None
 ) -> Iterator[Made]:
     """In the same way what is made of whatever judges a part."""
     if trial.scheme.in_bulk and are_many(records_of(store, trial.scheme)):

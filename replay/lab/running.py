@@ -1,7 +1,6 @@
 """A trial, run: everything that its report says, counted."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from replay.lab.folding import JudgedPart, judged_parts
@@ -9,6 +8,7 @@ from replay.lab.sensitivity import Hanging, sensitivity_of
 from replay.lab.tally import Tally, tally_of
 from replay.lab.thresholds import Threshold
 from replay.lab.trial import GROUPINGS, PolicyTrial
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 
 
@@ -32,7 +32,7 @@ def run_trial(
     store: Store,
     trial: PolicyTrial,
     by: Sequence[str] = GROUPINGS,
-    segments: Path | None = None,
+    segments: FilesPlace | None = None,
     progress: Progress = lambda *_: None,
     *,
     sensitivity: bool = False,

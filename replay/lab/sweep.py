@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import shanghai_text
@@ -24,6 +23,7 @@ from replay.lab.running import Progress
 from replay.lab.tally import Stand, tally_of
 from replay.lab.thresholds import numbers_in, with_number
 from replay.lab.trial import PolicyTrial
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 
 FORM: Final = 1
@@ -143,7 +143,7 @@ def run_sweep(
     store: Store,
     trial: PolicyTrial,
     cells: Sequence[SweepCell],
-    segments: Path | None = None,
+    segments: FilesPlace | None = None,
     progress: Progress = lambda *_: None,
 ) -> SweepResult:
     """Judge every cell at a trial's one moment, beside its baseline. Nothing is recorded.

@@ -25,11 +25,6 @@ class ObjectsUrl:
 
     __repr__ = __str__
 
-    @property
-    def holds_key(self) -> bool:
-        """Whether anything stands in it that is not to be shown."""
-        return str(self) != self.given
-
 
 FilesPlace = Path | ObjectsUrl
 
@@ -47,6 +42,11 @@ def masked_url(url: str) -> str:
     path, question, query = rest.partition("?")
     kept = [pair for pair in query.split("&") if pair.partition("=")[0] in _SHOWN]
     return f"{found[1]}://{'***' if before else ''}{at}{path}{question if kept else ''}{'&'.join(kept)}"
+
+
+def holds_key(name: str) -> bool:
+    """Whether a place is a URL, and anything stands in it that is not to be shown."""
+    return names_objects(name) and masked_url(name) != name
 
 
 def place_of(name: str) -> FilesPlace:
@@ -69,3 +69,9 @@ def _checked(url: str) -> ObjectsUrl:
             f" {', '.join(f'{name}://' for name in SCHEMES)}"
         )
     return place
+
+
+def shown_under(url: str, name: str) -> str:
+    """What an object below a URL is called, which is masked."""
+    path, question, query = url.partition("?")
+    return f"{path.rstrip('/')}/{name}{question}{query}"

@@ -21,6 +21,7 @@ import msgspec
 from replay.blocks.form import RecordSegment
 from replay.blocks.reading import Blocks
 from replay.errors import StoreError, UsageError, damaged
+from replay.objects.naming import FilesPlace
 from replay.schema.versions import (
     ALIAS_BYTES,
     ARCHIVED,
@@ -438,11 +439,11 @@ class Store(Readable):
         paths = [Path(folder, name) for folder in folders if folder] or [Path(name)]
         return next((path for path in paths if os.access(path, os.F_OK)), paths[0])
 
-    named_segments: Path | None = None
+    named_segments: FilesPlace | None = None
     """The folder of the sealed segments where it was named."""
 
     @abstractmethod
-    def segments_path(self) -> Path | None:
+    def segments_path(self) -> FilesPlace | None:
         """Where sealed segments lie: in the folder that was named, else beside an SQLite store; None elsewhere."""
 
     @abstractmethod

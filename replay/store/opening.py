@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from replay.errors import UsageError
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 from replay.store.location import PARTIAL_SUFFIX, is_postgres, names_set, refuse_broken_text, refuse_unknown_scheme
 
 
-def open_store(location: str, segments: Path | None = None) -> Store:
+def open_store(location: str, segments: FilesPlace | None = None) -> Store:
     """Open an existing store: a path, or a postgresql:// URL. Raises UsageError when there is none.
 
     `segments` is where its sealed segments lie, if not beside it.

@@ -12,6 +12,7 @@ from psycopg import sql as pgsql
 
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
+from replay.objects.naming import FilesPlace
 from replay.schema.triggers import POSTGRES_ALIAS
 from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
@@ -231,7 +232,7 @@ class PostgresStore(Store):
     def records_beside(self) -> Path | None:
         return None
 
-    def segments_path(self) -> Path | None:
+    def segments_path(self) -> FilesPlace | None:
         return self.named_segments
 
     def is_current(self) -> bool:

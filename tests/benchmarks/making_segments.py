@@ -29,15 +29,15 @@ from replay.columnar.columns import (
     in_order,
 )
 from replay.columnar.numbering import BUYER, KEY, SUBJECT, TEXT, names_schema
+from replay.columnar.places.files import SegmentFile
+from replay.columnar.places.folder import FolderSegments
 from replay.columnar.segments import (
     FORMAT,
     Generation,
     Manifest,
-    SegmentFile,
     contents,
     file_name,
-    write_manifest,
-    write_segment,
+    switch_manifest,
 )
 
 LEDGER: Final = "b" * 32
@@ -82,6 +82,7 @@ def make_segments(folder: Path, events: int, merchants: int, seed: int, records_
     streams = [f"merchant/m-{place}" for place in range(merchants)]
     buckets = np.array([bucket_of(stream) for stream in streams])
     files: list[list[SegmentFile]] = [[]]
+    where = FolderSegments(folder)
     rows, last = 0, 0
     for bucket in range(BUCKETS):
         members = np.flatnonzero(buckets == bucket)
@@ -95,13 +96,13 @@ def make_segments(folder: Path, events: int, merchants: int, seed: int, records_
             chosen = (columns.position - 1) // records_each == place
             some = Columns._make([*(getattr(columns, name)[chosen] for name in TYPES), [], [], []])
             for kind, content in contents(some, names if place == 0 else names_schema().empty_table()):
-                written.append(write_segment(folder, file_name(place + 1, bucket, kind), content))
+                written.append(where.put(file_name(place + 1, bucket, kind), *content))
     chain = sha256(f"{events} {merchants} {seed}".encode()).hexdigest()
     generations = [
         Generation(place + 1, place * records_each + 1, min(last, (place + 1) * records_each), chain, written)
         for place, written in enumerate(files)
     ]
-    write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, generations))
+    switch_manifest(where, Manifest(FORMAT, LEDGER, BUCKETS, generations))
     return rows
 
 

@@ -37,6 +37,7 @@ from replay.columnar.columns import (
 )
 from replay.columnar.numbering import SUBJECT, names_schema
 from replay.columnar.parts import SubjectRange
+from replay.columnar.places.folder import FolderSegments
 from replay.columnar.seal import GENERATION_RECORDS
 from replay.columnar.segments import (
     COLUMNS_FILE,
@@ -45,8 +46,7 @@ from replay.columnar.segments import (
     Manifest,
     contents,
     file_name,
-    write_manifest,
-    write_segment,
+    switch_manifest,
 )
 from replay.policies.catalog import shipped
 from replay.schemes.merchant_reputation.fold import fold_reputation
@@ -82,12 +82,12 @@ def files_of(tmp_path_factory: pytest.TempPathFactory) -> MakeFiles:
             folder = made[events] = tmp_path_factory.mktemp(f"columns-{events}")
             weights = (np.arange(MERCHANTS) + 1.0) ** -0.8
             orders = np.random.default_rng(7).multinomial(int(events / 2.51), weights / weights.sum())
-            files = []
+            files, where = [], FolderSegments(folder)
             for bucket in range(int(os.environ.get("NB", "16"))):
                 columns, names = told_of(bucket, orders[bucket::BUCKETS])
                 for kind, content in contents(columns, names):
-                    files.append(write_segment(folder, file_name(1, bucket, kind), content))
-            write_manifest(folder, Manifest(FORMAT, LEDGER, BUCKETS, [Generation(1, 1, 2 * events, "", files)]))
+                    files.append(where.put(file_name(1, bucket, kind), *content))
+            switch_manifest(where, Manifest(FORMAT, LEDGER, BUCKETS, [Generation(1, 1, 2 * events, "", files)]))
         return made[events]
 
     return make
@@ -148,7 +148,7 @@ def folded_part(part: SubjectRange) -> Folded:
 
 def fold(folder: Path) -> list[Folded]:
     """Every verdict and month in memory, on two cores."""
-    archive = Archive.open(folder, LEDGER)
+    archive = Archive.open(FolderSegments(folder), LEDGER)
     with ThreadPoolExecutor(2) as pool:
         buckets = list(
             pool.map(lambda bucket: list(folded_by(archive, bucket)), range(int(os.environ.get("NB", "16"))))
@@ -158,7 +158,7 @@ def fold(folder: Path) -> list[Folded]:
 
 def fold_and_let_go(folder: Path) -> int:
     """Each part folded and let go before the next, as a rebuild does, on two cores; how many verdicts there were."""
-    archive = Archive.open(folder, LEDGER)
+    archive = Archive.open(FolderSegments(folder), LEDGER)
     with ThreadPoolExecutor(2) as pool:
         counts = pool.map(
             lambda bucket: sum(map(verdicts_of, folded_by(archive, bucket))), range(int(os.environ.get("NB", "16")))

@@ -22,6 +22,7 @@ from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import Policy
 from replay.columnar.archive import Archive
 from replay.columnar.columns import Columns, no_rows
+from replay.columnar.places.folder import FolderSegments
 from replay.history.timeline import Moment
 from replay.lab import folding, sweep
 from replay.lab.candidates import with_candidates
@@ -53,7 +54,7 @@ class Segments:
     """Segments in the place of a ledger's columns."""
 
     def __init__(self, folder: Path) -> None:
-        self.archive = Archive.open(folder, LEDGER)
+        self.archive = Archive.open(FolderSegments(folder), LEDGER)
 
     def parts_of(self, bucket: int) -> Iterator[Columns]:
         return (part.columns for part in self.archive.parts(bucket))

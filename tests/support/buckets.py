@@ -3,14 +3,22 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from pyarrow.fs import FileSystem
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of what is asked."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass
 
 
 class BucketServer:
@@ -22,7 +30,7 @@ class BucketServer:
         self.instead: Callable[[dict[str, Any], Application], Application] = lambda _, application: application
         """Gives by a request what answers it."""
         self._application: Application = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
         self.address = f"127.0.0.1:{self._server.server_port}"
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -50,6 +58,34 @@ def bucket_server() -> Iterator[BucketServer]:
         found._server.shutdown()
         serving.join()
         found._server.server_close()
+
+
+def kills_at(server: BucketServer, number: int, killed: Callable[[], None]) -> None:
+    """Do something at the n-th request from now on, before it is answered or, where n is even, after."""
+    requests = count(1)
+
+    def instead(environ: dict[str, Any], application: Application) -> Application:
+        if next(requests) != number:
+            return application
+
+        def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            if number % 2 == 0:
+                body = list(application(environ, start))
+                killed()
+                return body
+            killed()
+            start("503 Slow Down", [])
+            return [b""]
+
+        return answer
+
+    server.instead = instead
+
+
+def heeds_no_condition(environ: dict[str, Any], application: Application) -> Application:
+    """A server that knows no conditional writes."""
+    environ.pop("HTTP_IF_NONE_MATCH", None)
+    return application
 
 
 def keys_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import click
 
 from projections.commands.asking.completing import complete_month
 from projections.commands.asking.naming import NamingSchemes
+from replay.objects.naming import FilesPlace
 
 if TYPE_CHECKING:
     from replay.evidence.checking import CheckedEvidence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from replay.store.base import Store
 
 
-def open_at(store: str, segments: Path | None = None) -> "Store":
+def open_at(store: str, segments: FilesPlace | None = None) -> "Store":
     from replay.store.opening import open_store
 
     return open_store(store, segments)

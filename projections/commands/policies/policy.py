@@ -31,6 +31,7 @@ from projections.text import answers as answers_text
 from projections.text import policies as policies_text
 from projections.text.lab import trials as trials_text
 from projections.text.output import phases_in
+from replay.objects.naming import FilesPlace
 
 if TYPE_CHECKING:
     from replay.lab.trial import PolicyTrial
@@ -156,7 +157,7 @@ def policy_shadow() -> None:
 @language_option
 @segments_option
 @store_options
-def policy_shadow_start(file: Path, segments: Path | None, store: str, format_: str, lang: str) -> None:
+def policy_shadow_start(file: Path, segments: FilesPlace | None, store: str, format_: str, lang: str) -> None:
     """Build by the candidate in FILE beside the live views; 'follow' keeps it from then on.
 
     Nothing is adopted and nothing is switched. A killed start goes on from its last finished part; a shadow that was
@@ -299,7 +300,7 @@ def policy_try(
     save: bool,
     subject: str | None,
     lang: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     candidates: Path | None,
     format_: str,
     store: str,

@@ -14,6 +14,7 @@ from projections.configuration.settings import language_option, segments_option
 from projections.terminal.progress import phases
 from projections.text.lab import sweeps as sweeps_text
 from projections.text.output import phases_in
+from replay.objects.naming import FilesPlace
 
 
 @command("sweep", "levelbook policy sweep candidate.toml --set default_tenths=5..9:1")
@@ -60,7 +61,7 @@ def policy_sweep(
     sample: int | None,
     yes: bool,
     lang: str,
-    segments: Path | None,
+    segments: FilesPlace | None,
     format_: str,
     store: str,
 ) -> None:

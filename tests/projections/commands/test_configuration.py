@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from cli import main
 from projections.configuration.files import FILE_NAME
-from projections.configuration.settings import CACHE_VARIABLE, Setting, settings
+from projections.configuration.settings import CACHE_MB, Setting, settings
+from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE
 from replay.store.opening import create_store
 from tests import ROOT
 from tests.support.commands import commands
@@ -26,6 +27,7 @@ def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file in the usual place, which is not there yet; the working folder is another, and empty."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    monkeypatch.delenv(SIZE_VARIABLE, raising=False)
     (tmp_path / "home" / "levelbook").mkdir(parents=True)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -123,6 +125,8 @@ def another(setting: Setting, folder: Path) -> Any:
         return 7
     if option is not None and isinstance(option.type, click.FloatRange):
         return 7.5
+    if setting.key == CACHE_MB:
+        return 7
     return "/levels" if setting.key.endswith("prefix") else str(folder / "there")
 
 
@@ -135,10 +139,11 @@ def test_every_setting_can_stand_in_a_file_and_reaches_the_command(usual: Path, 
     found = in_force()
     assert {key: row[:2] for key, row in found.items()} == {key: (value, "file") for key, value in wanted.items()}
     assert os.environ.pop(CACHE_VARIABLE) == wanted["cache"], "who compiles reads the variable"
+    assert os.environ.pop(SIZE_VARIABLE) == "7"
     served: dict[str, Any] = {}
     for name, table in (("serve", "service"), ("consume", "kafka"), ("deliver run", "deliver")):
         context = COMMANDS[name].make_context(name, ["--topic", "orders"] if name == "consume" else [])
-        os.environ.pop(CACHE_VARIABLE)
+        assert os.environ.pop(CACHE_VARIABLE) and os.environ.pop(SIZE_VARIABLE)
         own = {key: settings()[key].option for key in wanted if key.startswith(f"{table}.")}
         served |= {key: context.params[str(option.name)] for key, option in own.items() if option is not None}
     assert served.keys() == {key for key in wanted if "." in key}
@@ -171,6 +176,11 @@ def test_what_is_not_of_its_type_is_refused_by_file_and_key(key: str, usual: Pat
         ("[service]\nhead_seconds = nan", "  service.head_seconds: holds a number; give a finite number"),
         ("[service]\nnames = ['a', 1]", "  service.names: holds a list; give a list of strings alone"),
         ("[service]\nnames = ['']", "  service.names: is empty; give a value, or take it out"),
+        ("cache_mb = -1", "  cache_mb: holds an integer; give an integer that is not below 0"),
+        (
+            "segments = 'ftp://x/y'",
+            "  segments: ftp://x/y is neither a folder nor known storage of objects; give a path",
+        ),
         ("language = 'fr'", "  language: 'fr' is not one of 'en', 'zh'."),
         ("store = ''", "  store: is empty; give a value, or take it out"),
         ("store = 'mysql://host'", "  store: the store 'mysql:…' is neither a path nor a postgresql:// URL"),
@@ -208,6 +218,10 @@ def test_a_password_in_the_name_of_the_store_is_masked_and_others_may_not_read_i
     assert told.stderr == f"Warning: {usual} holds a password and others can read it; run 'chmod 600 {usual}'\n"
     written(usual, "store = 'postgresql://jo@host/db'").chmod(0o644)
     assert CliRunner().invoke(main, ["config"]).stderr == ""
+    written(usual, "segments = 's3://jo:hush-hush@bucket/segments?region=x'\n").chmod(0o640)
+    done = CliRunner().invoke(main, ["config"])
+    assert "hush" not in done.output and "s3://***@bucket/segments?region=x" in done.stdout
+    assert done.stderr == told.stderr
     written(usual, "store = ['postgresql://jo:hush-hush@host/db']")
     assert "hush" not in run("config", status=2)
 

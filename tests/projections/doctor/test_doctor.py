@@ -34,7 +34,8 @@ from projections.text.output import words_in
 from projections.views.candidates import note_problem, shadow
 from projections.views.database import open_views
 from replay.columnar.jit import place_of_kept
-from replay.columnar.seal import seal, segments_folder
+from replay.columnar.places.folder import FolderSegments
+from replay.columnar.seal import seal, segments_place
 from replay.errors import StoreError
 from replay.integrity.kept import SOUND, UNSOUND, Audit, Check, keep
 from replay.integrity.verify import verify
@@ -324,7 +325,7 @@ def test_secrets_out_of_the_environment_are_told(ledger: str, monkeypatch: pytes
 
 def sealed_at(location: str, folder: Path) -> Path:
     with open_store(location, folder) as store:
-        seal(store, segments_folder(store, folder))
+        seal(store, segments_place(store, folder))
     return folder
 
 
@@ -384,12 +385,13 @@ def test_each_day_other_files_are_held_against_their_hashes(
     ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, looked_at = tmp_path / "segments", list[str]()
-    monkeypatch.setattr(derived, "check_segment", lambda _, file: looked_at.append(file.name))
+    monkeypatch.setattr(FolderSegments, "check", lambda _, file: looked_at.append(file.name))
     monkeypatch.setattr(derived, "FILES_LOOKED_AT", 1)
     for number in range(4):
         with open_store(ledger) as store:
             ingest_events(store, [paid(f"sealed-{number}")], tmp_path)
             seal(store, folder, lambda _: None)
+    looked_at.clear()
     for days in range(9):
         for _ in range(2):
             with open_store(ledger, folder) as store:

@@ -18,8 +18,8 @@ import pytest
 from projections.reading.reader import Reading
 from projections.server import loops
 from projections.server.loops import AFTER_SECONDS
-from replay.columnar.jit import CACHE_VARIABLE
 from replay.columnar.size import MANY_RECORDS
+from replay.objects.cache import CACHE_VARIABLE
 from replay.schemes.registry import SCHEMES
 from tests import ROOT
 from tests.support.serving import demo_ledger

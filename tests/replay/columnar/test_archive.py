@@ -36,19 +36,18 @@ from replay.columnar.check import check_archive
 from replay.columnar.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order, no_rows
 from replay.columnar.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
 from replay.columnar.parts import SortedRows, SubjectRange, parts_of
-from replay.columnar.seal import LOCK, seal, segments_folder
+from replay.columnar.places.files import MANIFEST
+from replay.columnar.places.folder import LOCK, READERS, FolderSegments
+from replay.columnar.seal import seal, segments_place
 from replay.columnar.segments import (
     COLUMNS_FILE,
-    MANIFEST,
     NAMES_FILE,
-    READERS,
     SUBJECTS_FILE,
     columns_in,
     contents,
     names_in,
     read_manifest,
-    write_manifest,
-    write_segment,
+    switch_manifest,
 )
 from replay.decisions.application import Ledger
 from replay.errors import DamagedError, NotSealedError, StoreError, UsageError
@@ -221,7 +220,7 @@ def names_of_bucket(archive: Archive, bucket: int) -> "pa.Table":
         for kind in (SUBJECTS_FILE, NAMES_FILE)
         if (file := generation.file(bucket, kind)) is not None
     ]
-    tables = [names for file in files for names in names_in(archive.folder, file)]
+    tables = [names for file in files for names in names_in(archive.place, file)]
     return pa.concat_tables([names_schema().empty_table(), *tables])
 
 
@@ -541,9 +540,10 @@ KILLED_AT_LINE = """
 import os, signal, sys, threading
 from pathlib import Path
 from replay.columnar import archive, numbering, seal, segments
+from replay.columnar.places import folder
 from replay.store.opening import open_store
 seal.GENERATION_RECORDS = 150
-files = {module.__file__ for module in (archive, numbering, seal, segments)}
+files = {module.__file__ for module in (archive, folder, numbering, seal, segments)}
 left = int(sys.argv[1])
 def on_line(frame, what, _):
     global left
@@ -631,8 +631,8 @@ def test_a_postgres_store_needs_a_folder(postgres_location: str) -> None:
     create_store(postgres_location)
     with open_store(postgres_location) as store:
         with pytest.raises(UsageError, match="the segments of a PostgreSQL store need a folder; name it by"):
-            segments_folder(store, None)
-        assert segments_folder(store, Path("here")) == Path("here")
+            segments_place(store, None)
+        assert segments_place(store, Path("here")) == Path("here")
 
 
 def test_a_second_seal_says_that_one_is_running(store: Store, tmp_path: Path) -> None:
@@ -682,20 +682,21 @@ def test_a_ledger_can_be_sealed_while_others_write(store: Store, location: str, 
 
 def forged(folder: Path, kind: str, change: Callable[[Any], Any]) -> str:
     """Rewrite the first file of a kind with changed columns or names, and put its new hash into the manifest."""
-    manifest = read_manifest(folder)
+    where = FolderSegments(folder)
+    manifest = read_manifest(where)
     assert manifest is not None
     (generation,) = manifest.generations
     place, file = next((at, file) for at, file in enumerate(generation.files) if f".{kind}." in file.name)
     if kind == COLUMNS_FILE:
-        (held,) = columns_in(folder, file)
+        (held,) = columns_in(where, file)
         made = dict(contents(change(held), names_schema().empty_table()))
     else:
-        (names,) = names_in(folder, file)
+        (names,) = names_in(where, file)
         made = dict(contents(no_rows(), change(names)))
     files = list(generation.files)
-    files[place] = write_segment(folder, file.name, made[kind])
+    files[place] = where.put(file.name, *made[kind])
     generations = [msgspec.structs.replace(generation, files=files)]
-    write_manifest(folder, msgspec.structs.replace(manifest, generations=generations))
+    switch_manifest(where, msgspec.structs.replace(manifest, generations=generations))
     return file.name
 
 
@@ -742,11 +743,12 @@ def cut(path: Path) -> str:
 
 
 def unlisted(folder: Path) -> str:
-    manifest = read_manifest(folder)
+    where = FolderSegments(folder)
+    manifest = read_manifest(where)
     assert manifest is not None
     generation = manifest.generations[0]
     generations = [msgspec.structs.replace(generation, files=generation.files[1:])]
-    write_manifest(folder, msgspec.structs.replace(manifest, generations=generations))
+    switch_manifest(where, msgspec.structs.replace(manifest, generations=generations))
     return generation.files[0].name
 
 
@@ -902,10 +904,10 @@ def test_a_record_without_a_row_stops_no_seal(tmp_path: Path) -> None:
 
 def test_segments_made_for_benchmarks_are_whole(tmp_path: Path) -> None:
     rows = make_segments(tmp_path / "made", 4_000, 40, 1)
-    archive = Archive.open(tmp_path / "made", LEDGER)
+    archive = Archive.open(FolderSegments(tmp_path / "made"), LEDGER)
     read = [archive.read(bucket) for bucket in buckets()]
     assert make_segments(tmp_path / "parted", 4_000, 40, 1, 700) == rows
-    parted = Archive.open(tmp_path / "parted", LEDGER)
+    parted = Archive.open(FolderSegments(tmp_path / "parted"), LEDGER)
     assert len(parted.manifest.generations) > 5
     for bucket, columns in zip(buckets(), read, strict=True):
         assert_equal(parted.read(bucket), columns)

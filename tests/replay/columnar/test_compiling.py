@@ -7,7 +7,7 @@ import pytest
 
 from replay.columnar import jit as compiling
 from replay.columnar import size
-from replay.columnar.jit import CACHE_VARIABLE, ROOMS, kept_in, sources_hash
+from replay.columnar.jit import ROOMS, kept_in, sources_hash
 from replay.columnar.size import (
     MANY_TO_COMPILE,
     MANY_TO_JUDGE,
@@ -15,6 +15,7 @@ from replay.columnar.size import (
     are_many_to_judge,
     are_many_to_move,
 )
+from replay.objects.cache import CACHE_VARIABLE
 from tests import ROOT
 
 

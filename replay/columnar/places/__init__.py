@@ -1,0 +1,1 @@
+"""Where segments lie: in a folder, or in storage of objects."""
