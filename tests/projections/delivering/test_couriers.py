@@ -231,27 +231,35 @@ def test_a_slow_receiver_keeps_nobody_waiting(round_: tuple[Round, Views], tmp_p
 
 @pytest.mark.slow
 @pytest.mark.kills
-def test_killed_at_any_moment_nothing_is_lost_and_no_cursor_is_ahead(location: str, tmp_path: Path) -> None:
-    random = Random(7)
+@pytest.mark.parametrize("seed", range(7, 7 + SOAK))
+def test_killed_at_any_moment_nothing_is_lost_and_no_cursor_is_ahead(
+    location: str, tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = Random(seed)
     command = [sys.executable, "-m", "cli", "deliver", "run", "--store", location]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     create_store(location)
     with open_store(location) as store, rounds(store) as (here, views), receiving(failing(random, 0.1)) as receiver:
-        name, world = here.add(receiver), going_on(views, tmp_path, 7)
-        in_the_middle = 0
-        for _ in range(3 * SOAK):
-            next(world, None)
+        name, world = here.add(receiver), going_on(views, tmp_path, seed)
+        kills = in_the_middle = 0
+        for _ in islice(world, 4 if SOAK == 1 else None):
+            if not not_ahead(here, views, receiver, name):
+                continue  # nothing is to be sent
             here.deliveries.enable(name)  # so that it need not wait for its next attempt
+            kills += 1
             had = len(receiver.got)
             process = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL)
-            until = time.monotonic() + 30
-            while len(receiver.got) == had and time.monotonic() < until:
+            until = time.monotonic() + 60
+            while len(receiver.got) == had:
+                assert time.monotonic() < until
                 time.sleep(0.001)
             time.sleep(random.uniform(0, 0.03))
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             in_the_middle += not_ahead(here, views, receiver, name)
         assert in_the_middle > 0
+        with capsys.disabled():
+            print(f"\n{kills} kills, {in_the_middle} of them in the middle")
         for _ in world:
             pass
         here.now = store.now() + DAY_MICROS
