@@ -22,7 +22,7 @@ from projections.text import answers as answers_text
 if TYPE_CHECKING:
     from replay.replaying.base import Replay
     from replay.store.base import Store
-from projections.commands.asking.asked import day_asked, month_asked, on_evidence, open_at, replay_asked
+from projections.commands.asking.asked import day_asked, month_asked, on_evidence, open_for, replay_asked
 from replay.objects.naming import FilesPlace
 
 
@@ -46,7 +46,7 @@ def replay(
     """Replay the level of SUBJECT: state, level, what is effective, points, months, last publication."""
     from replay.answers.replay import replay_json
 
-    with open_at(store, segments) as opened:
+    with open_for(store, subject, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answer = replay_json(found, lang)
         lines = _drawn(opened, found, lang, format_, chart, plot)
@@ -105,7 +105,7 @@ def explain(
     from replay.replaying.base import Part
 
     part = Part(None if month is None else month_asked(month), event_id, None if day is None else day_asked(day))
-    with open_at(store, segments) as opened, rare_cycle_search():
+    with open_for(store, subject, segments) as opened, rare_cycle_search():
         found = replay_asked(opened, subject, **asked)
         answer = explain_json(found, part, lang)
     if format_ in SHEETS:
@@ -133,7 +133,7 @@ def history(
     from projections.text.sheets import service
     from replay.answers.history import history_json
 
-    with open_at(store, segments) as opened:
+    with open_for(store, subject, segments) as opened:
         found = replay_asked(opened, subject, **asked)
         answer = history_json(found)
         lines = _drawn(opened, found, lang, format_, chart, plot)
@@ -183,7 +183,7 @@ def diff(
     other = asked | {"known_at": to_known_at, "position": to_position}
     other |= {} if to_as_of is None else {"as_of": to_as_of}
     other |= {} if to_policy is None else {"policy": to_policy}
-    with open_at(store, segments) as opened, rare_cycle_search():
+    with open_for(store, subject, segments) as opened, rare_cycle_search():
         present = present_of(opened)
         resolve(opened, Asked(asked["as_of"], asked["known_at"], asked["position"]), present)  # its faults come first
         names_other = any(given is not None for given in (to_as_of, to_known_at, to_position))
@@ -235,7 +235,7 @@ def what_if(
     from replay.policies.catalog import Choice
 
     supposed = [] if events is None else read_events(events)
-    with open_at(store, segments) as opened:
+    with open_for(store, subject, segments) as opened:
         now = replay_asked(opened, subject, policy=None, **asked)
         until = moved_to("--to", to, now.moment.as_of, supposed, opened.now())
         is_file = policy is not None and policy.endswith(".toml")
@@ -275,7 +275,7 @@ def ways(
     from replay.answers.ways import way_at, ways_json
     from replay.hypothetical.proving import proved_ways
 
-    with open_at(store, segments) as opened:
+    with open_for(store, subject, segments) as opened:
         now = replay_asked(opened, subject, **asked)
         found = proved_ways(now)
         answer = ways_json(now, found, lang)

@@ -76,12 +76,18 @@ def rebuild(
     from projections.views.database import open_views
     from replay.errors import UsageError
     from replay.policies.reading import read_folder
+    from replay.store.location import names_set
 
     if back + abort + dry_run + (policies is not None) + (drop is not None) > 1:
         raise UsageError("--dry-run, --back, --abort, --policies and --drop each say what to do; give one of them")
     if policies is not None and schemes:
         raise UsageError("--policies names the schemes by its files; leave out SCHEME")
     as_json = format_ == "json"
+    if names_set(store):
+        if back or abort or policies or drop or schemes or segments or workers > 1:
+            raise UsageError("of a set all views are built, by this process; give --dry-run, --sample and --seed alone")
+        _rebuild_set(store, dry_run, sample, seed, lang, as_json=as_json)
+        return
     makes = not (back or abort or drop or policies)
     with open_at(store) as opened, open_views(opened, make=makes) as views:
         if back:
@@ -100,6 +106,16 @@ def rebuild(
             with phases("events", phases_in(lang)) as progress:
                 report = building.rebuild(views, asked, progress)
             views_text.print_rebuilt(report, lang, as_json=as_json)
+
+
+def _rebuild_set(location: str, dry_run: bool, sample: int, seed: int | None, lang: str, *, as_json: bool) -> None:
+    from projections.sharding.building import AskedOfSet, rebuild_set
+    from projections.text.sharding.sets import print_rebuilt
+    from replay.sharding.opened import open_set
+
+    with open_set(location) as opened, phases("events", phases_in(lang)) as progress:
+        report = rebuild_set(opened, AskedOfSet(dry_run, sample, seed), progress)
+    print_rebuilt(report, lang, as_json=as_json)
 
 
 @command("follow", "levelbook follow --once")

@@ -24,6 +24,7 @@ from replay.tracing import span
 if TYPE_CHECKING:
     from projections.projector.bulk import BulkReader, Judges, Ready
     from replay.columnar.encoding import Unread
+    from replay.schemes.mcn_level.fold import Slots
 
 FILLING: Final = "filling"
 CATCHING_UP: Final = "catching up"
@@ -52,8 +53,12 @@ def fill(
     progress: Progress = lambda *_: None,
     segments: FilesPlace | None = None,
     workers: int = 1,
+    slots: "Callable[[], Slots] | None" = None,
 ) -> None:
-    """Fill what is not filled yet of a build, by this process, or where more `workers` judge with these beside it."""
+    """Fill what is not filled yet of a build, by this process, or where more `workers` judge with these beside it.
+
+    `slots` says who holds each creator where the ledger itself does not: that of a shard.
+    """
     reader: BulkReader | None = None
     judges: Judges | None = None
     with ExitStack() as held:
@@ -72,7 +77,7 @@ def fill(
                     if cursor["stage"] == KEPT:
                         unread = _unread(reader, cursor)
                     else:
-                        judges = judges or held.enter_context(_judging(views, number, reader, cursor, workers))
+                        judges = judges or held.enter_context(_judging(views, number, reader, cursor, workers, slots))
                         with views.reading() as connection:
                             ready = judges(build_step(views, connection, build), _left(cursor))
                 tell({"levelbook.events": _move_on(views, build, cursor, ready, unread)})
@@ -141,14 +146,19 @@ def _unread(reader: "BulkReader", cursor: Cursor) -> "Sequence[Unread]":
 
 
 def _judging(
-    views: Views, number: int, reader: "BulkReader", cursor: Cursor, workers: int
+    views: Views,
+    number: int,
+    reader: "BulkReader",
+    cursor: Cursor,
+    workers: int,
+    slots: "Callable[[], Slots] | None",
 ) -> "AbstractContextManager[Judges]":
     """What judges the parts that are left of a build: this process, or some beside it."""
     from projections.projector.bulk import made_ready
     from projections.projector.workers import beside
 
     def here(step: Step, begins: Sequence[str]) -> "Ready":
-        return made_ready(step, reader, reader.slots, cursor["schemes"], begins[0])
+        return made_ready(step, reader, slots or reader.slots, cursor["schemes"], begins[0])
 
     return nullcontext(here) if workers == 1 else beside(views, number, reader, cursor["schemes"], workers, here)
 

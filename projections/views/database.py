@@ -42,7 +42,7 @@ FORMAT: Final = 7
 """Of the tables and `v1_…` views. 6: there are builds by candidate policies, and a shadow that is shown; what was
 published otherwise than it would be now is kept. 7: a Firefly month says when, and with how many points, it begins."""
 BUSY_SECONDS: Final = 60
-_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
+VIEWS_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536")
 _READING_PRAGMAS: Final = ("query_only = ON", "cache_size = -65536")
 _COMMITS: Final = "PRAGMA data_version"
 FEED_BYTES: Final = 6
@@ -94,9 +94,18 @@ class Views:
     """The views of one ledger, open for reading and for moving them."""
 
     def __init__(
-        self, store: Store, engine: Engine, schema: str | None, path: Path | None, *, mode: str = "rw"
+        self,
+        store: Store,
+        engine: Engine,
+        schema: str | None,
+        path: Path | None,
+        *,
+        mode: str = "rw",
+        of_set: tuple[str, str] | None = None,
     ) -> None:
+        """`of_set`: where they are of several ledgers, of which `store` is one, the id and name of the set."""
         self.store = store
+        self.ledger, self.name = of_set or (store.identity.id, store.name)
         self.schema = schema
         self.feed = ""
         """What the feed of changes is called: views made again from nothing count anew, under another name."""
@@ -115,7 +124,7 @@ class Views:
         return f"the file {self._path}"
 
     def _failures_named(self) -> AbstractContextManager[None]:
-        return failures_named(partial(_failure, self.store.name))
+        return failures_named(partial(_failure, self.name))
 
     def form(self) -> int:
         """Of which form they are. Raises UsageError where they are of another ledger."""
@@ -124,10 +133,9 @@ class Views:
             ledger, form = connection.execute(select(self.about.c.ledger, self.about.c.format)).one()
             if "feed" in columns:
                 self.feed = self.feed_in(connection)
-        if ledger != self.store.identity.id:
+        if ledger != self.ledger:
             raise UsageError(
-                f"the views beside {self.store.name} are of another ledger; remove {self.place},"
-                " then 'levelbook rebuild'"
+                f"the views beside {self.name} are of another ledger; remove {self.place}, then 'levelbook rebuild'"
             )
         return int(form)
 
@@ -214,7 +222,7 @@ class Views:
 
         What it gives raises StoreError once the right is lost: on PostgreSQL it ends with its connection.
         """
-        busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.store.name}; wait for it")
+        busy = StoreError(f"another 'levelbook {work}' is at work on the views of {self.name}; wait for it")
         if self._path is None:
             with self._failures_named(), advisory_lock(self._engine, RIGHTS[work], busy) as check:
 
@@ -245,15 +253,13 @@ class Views:
         for found in self.builds(connection):
             if found.build == number:
                 return found
-        raise StoreError(
-            f"build {number} of the views of {self.store.name} is gone: a rebuild has removed it; try again"
-        )
+        raise StoreError(f"build {number} of the views of {self.name} is gone: a rebuild has removed it; try again")
 
     def live(self, connection: Connection) -> Build:
         """The build that services read. Raises UsageError when there is none yet."""
         found = self.in_role(connection, LIVE)
         if found is None:
-            raise UsageError(f"{self.store.name} has no views yet; 'levelbook rebuild' makes them")
+            raise UsageError(f"{self.name} has no views yet; 'levelbook rebuild' makes them")
         return found
 
     def feed_in(self, connection: Connection) -> str:
@@ -330,7 +336,7 @@ def scratch_views(store: Store, path: Path) -> Views:
     make_private(path)
     engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=("journal_mode = OFF", "synchronous = OFF"))
     views = Views(store, engine, None, path)
-    _check(views, make=True)
+    check_views(views, make=True)
     return views
 
 
@@ -344,7 +350,7 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
     views = open_place(store, make=make, only_read=only_read)
     try:
         with views._failures_named():
-            _check(views, make)
+            check_views(views, make=make)
     except BaseException:
         views.close()
         raise
@@ -358,7 +364,7 @@ def open_place(store: Store, *, make: bool = False, only_read: bool = False) -> 
         if make:
             make_private(path, store.path)
         mode = examining_mode(path) if only_read else "rw"
-        pragmas = _READING_PRAGMAS if only_read else _PRAGMAS
+        pragmas = _READING_PRAGMAS if only_read else VIEWS_PRAGMAS
         engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=pragmas, mode=mode)
         return Views(store, engine, None, path, mode=mode)
     assert isinstance(store, PostgresStore)
@@ -366,13 +372,13 @@ def open_place(store: Store, *, make: bool = False, only_read: bool = False) -> 
     return Views(store, engine, POSTGRES_SCHEMA, None)
 
 
-def _check(views: Views, make: bool) -> None:
+def check_views(views: Views, *, make: bool) -> None:
+    """Look whether what was opened is of the ledger and of this form; `make` makes the place where there is none."""
     with views._engine.connect() as connection:
         there = inspect(connection).has_table("about", schema=views.schema)
     if not there and not make:
         raise DamagedViews(
-            f"the views of {views.store.name} were never made whole: {views.place} holds none;"
-            " 'levelbook rebuild' makes them"
+            f"the views of {views.name} were never made whole: {views.place} holds none; 'levelbook rebuild' makes them"
         )
     if not there:
         with views._engine.connect() as connection:
@@ -386,7 +392,7 @@ def _check(views: Views, make: bool) -> None:
     form = views.form()
     if form != FORMAT:
         what = "'levelbook upgrade' makes them anew" if form < FORMAT else "use the levelbook that made them"
-        found = f"the views of {views.store.name} have form {form}"
+        found = f"the views of {views.name} have form {form}"
         raise UsageError(f"{found}, this levelbook moves form {FORMAT}; {what}")
 
 
@@ -395,7 +401,7 @@ def make_place(views: Views, connection: Connection) -> None:
     about = views.about
     about.metadata.create_all(connection)
     if connection.execute(select(about)).first() is None:
-        ledger, feed = views.store.identity.id, secrets.token_hex(FEED_BYTES)
+        ledger, feed = views.ledger, secrets.token_hex(FEED_BYTES)
         connection.execute(insert(about).values(one=1, ledger=ledger, format=FORMAT, feed=feed))
 
 

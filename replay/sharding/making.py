@@ -4,13 +4,14 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.buckets import AGENCIES, BUCKETS, bucket_of
 from domain.events import ShardMade
 from replay.errors import UsageError
 from replay.history.browse import list_subjects
-from replay.recording.own_record import record_own
+from replay.recording.append import Appender, Stamp
+from replay.recording.own import own_candidate, own_source
 from replay.sharding.document import (
     FORM,
     SetDocument,
@@ -22,9 +23,13 @@ from replay.sharding.document import (
     write_set,
 )
 from replay.sharding.opened import check_is_shard
-from replay.store.base import Store, Transaction
+from replay.store.base import Store
 from replay.store.evidence.shard import MADE, SHARD_STREAM, shard_made
 from replay.store.opening import create_store, open_store
+from replay.store.record import Candidate
+
+BEFORE_ALL_TIME: Final = 0
+"""1970, when a shard says that it is one: before all that is backfilled into it. When it was made, `ledger` says."""
 
 
 class PlannedShard(NamedTuple):
@@ -79,6 +84,10 @@ def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
     return document
 
 
+def _before_all(_: Candidate, __: int) -> Stamp:
+    return Stamp(BEFORE_ALL_TIME, backfill=True)
+
+
 def _begun(path: Path, named: Sequence[str]) -> str | None:
     """The set that a making that was killed has begun; it makes the first ledger first."""
     location = location_of(path, named[0])
@@ -93,15 +102,14 @@ def _made(location: str, expected: ShardMade) -> str:
     create_store(location)
     with open_store(location) as store:
         if shard_made(store) is None:
-
-            def check(transaction: Transaction) -> None:
+            event_id = f"shard-{expected.set_id}-{expected.number}"
+            item = own_candidate(SHARD_STREAM, MADE, own_source(store), event_id, BEFORE_ALL_TIME, expected)
+            with store.append() as transaction:
                 if transaction.head().position:
                     raise UsageError(
                         f"{store.name} holds records, and a shard says in its first one which it is: name a store that"
                         " is not there yet, and ingest the sources of the other one into the set"
                     )
-
-            event_id = f"shard-{expected.set_id}-{expected.number}"
-            record_own(store, SHARD_STREAM, MADE, event_id, expected, check=check)
+                Appender(store.identity.id, b"").append(transaction, [item], _before_all)
         check_is_shard(store, expected)
         return store.identity.id

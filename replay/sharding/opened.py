@@ -29,9 +29,13 @@ class LedgerSet(NamedTuple):
         """How many there are."""
         return len(self.stores)
 
+    def number_of(self, subject: str) -> int:
+        """The shard that takes a subject; the first for what is no subject."""
+        return shard_of(subject, self.of) or 0
+
     def store_of(self, subject: str) -> Store:
-        """The ledger that takes a subject; the first for what is no subject."""
-        return self.stores[shard_of(subject, self.of) or 0]
+        """The ledger of that shard."""
+        return self.stores[self.number_of(subject)]
 
     @property
     def agencies(self) -> Store:

@@ -209,7 +209,7 @@ LAYERS = (
     "text",
     "worklist",
 )
-UNSEEN = ("candidates", "projector", "schemes", "spreading", "upkeep", "views")
+UNSEEN = ("candidates", "projector", "schemes", "sharding", "spreading", "upkeep", "views")
 """Those that fill and hold views, and show nothing."""
 TABLES_OF_WORDS = PROJECTIONS / "contract" / "parts" / "vocabulary.py"
 

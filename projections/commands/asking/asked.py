@@ -26,6 +26,31 @@ def open_at(store: str, segments: FilesPlace | None = None) -> "Store":
     return open_store(store, segments)
 
 
+@contextmanager
+def open_for(location: str, subject: str, segments: FilesPlace | None = None) -> "Iterator[Store]":
+    """The ledger at a location, or of a set what holds all that a subject rests on: its shard; of an agency what is
+    gathered of it.
+    """
+    from replay.store.location import names_set
+
+    if not names_set(location):
+        with open_at(location, segments) as opened:
+            yield opened
+        return
+    from replay.errors import UsageError
+    from replay.sharding.gathering import AGENCY, gathered
+    from replay.sharding.opened import open_set
+
+    if segments is not None:
+        raise UsageError("--segments names those of one ledger, and a set has several; leave it out")
+    with open_set(location) as found:
+        if not subject.startswith(f"{AGENCY}/"):
+            yield found.store_of(subject)
+            return
+        with gathered(found, subject) as store:
+            yield store
+
+
 def on_evidence(*, moment: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Lets a command answer out of a file of evidence in the place of the ledger, once its checks have passed.
 

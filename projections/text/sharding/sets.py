@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from domain.calendar import instant_text, shanghai_text
 from projections.text.checks import head_text
 from projections.text.output import print_json, words_in
 
 if TYPE_CHECKING:
+    from projections.sharding.building import SetReport
     from replay.sharding.checking import CheckedSet
     from replay.sharding.document import SetDocument
     from replay.sharding.ids import StandingTwice
@@ -72,3 +74,25 @@ def _checked_json(found: "CheckedSet") -> dict[str, Any]:
         "misplaced": [{"shard": number, "subject": subject} for number, subject in found.misplaced],
         "ids_twice": [item._asdict() for item in found.twice],
     }
+
+
+def print_rebuilt(report: "SetReport", language: str, *, as_json: bool) -> None:
+    build, proof = report.build, report.proof
+    if as_json:
+        print_json(
+            {
+                "build": build.build,
+                "records": build.position,
+                "as_of": instant_text(build.as_of),
+                "heads": [head_text(head) for head in report.heads],
+                "resumed": report.resumed,
+                "switched": report.switched,
+                "proof": {"seed": report.seed, "compared": proof.compared, "rows": proof.rows},
+            }
+        )
+        return
+    words = words_in(language)
+    told = {"records": build.position, "as_of": words.date(shanghai_text(build.as_of)), "of": len(report.heads)}
+    click.echo(words.sets("rebuilt", build=build.build, **told))
+    click.echo(words.sets("proved", seed=report.seed, compared=proof.compared, rows=proof.rows))
+    click.echo(words.sets("switched" if report.switched else "not_switched"))

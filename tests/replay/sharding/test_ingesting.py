@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from domain.calendar import instant_text
 from replay.errors import StoreError
 from replay.intake.ingest import Ingest
 from replay.intake.outcomes import TooManyRefused
@@ -102,17 +103,16 @@ def test_a_backfill_is_recorded_in_every_ledger_or_in_none(tmp_path: Path) -> No
     ]
     name = tmp_path / "events.jsonl"
     location = made_set(tmp_path, 4)
-    with open_set(location) as opened:
-        made_at = max(store.head().recorded_at for store in opened.stores)
-    assert made_at  # a shard was made now: all of the past is late, and recorded as learned now
     for more, recorded in (([paid("o-0", subject="merchant/m-0", amount=-1)], 0), ([], 30)):
         name.write_bytes(lines_of([*events, *more]))
         with set_target(location, dry_run=False) as target:
             rejects = Rejects(tmp_path / "rejects.jsonl")
-            counts = Ingest(target, rejects, Silent()).backfill([str(name)], late=True, skip_refused=False)
+            counts = Ingest(target, rejects, Silent()).backfill([str(name)], late=False, skip_refused=False)
         rejects.close()
         assert (counts.recorded, counts.refused_whole) == (recorded, not recorded)
     assert sum(map(len, streams_of_set(location).values())) == 30
+    with open_set(location) as opened:
+        assert {instant_text(store.head().recorded_at)[:16] for store in opened.stores} == {"2022-11-02T02:00"}
 
 
 def test_an_id_of_another_shard_is_refused_with_what_differs(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_making_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.
                     raise Killed
                 return done
 
-            for name in ("create_store", "record_own", "write_set"):
+            for name in ("create_store", "own_candidate", "write_set"):
                 kept = getattr(making, name)
                 patched.setattr(making, name, lambda *a, kept=kept, **b: step(kept(*a, **b)))
             try:
