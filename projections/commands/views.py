@@ -43,9 +43,14 @@ from replay.objects.naming import FilesPlace
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="How many processes judge a ledger of many records beside the one that writes.",
+    help="How many processes judge a ledger of many records: beside the one that writes, or with --into in all.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Which sample. Default: a random one, which the report names.")
+@click.option(
+    "--into",
+    metavar="DIR|URL",
+    help="Write all views as Parquet, as 'export' does, and keep none: to a folder, or s3://BUCKET/PREFIX.",
+)
 @language_option
 @segments_option
 @store_options
@@ -60,6 +65,7 @@ def rebuild(
     sample: int,
     workers: int,
     seed: int | None,
+    into: str | None,
     segments: FilesPlace | None,
     store: str,
     format_: str,
@@ -68,7 +74,8 @@ def rebuild(
     """Build the views of all SCHEMEs, or of those named, anew; prove them against replays; then switch.
 
     With --policies a build by candidates stands beside the live views, which are served meanwhile. A killed rebuild
-    goes on from its last finished part. Exit status 1 when the proof fails: the live views stay.
+    goes on from its last finished part. With --into no views are needed or touched: the --workers, this process among
+    them, write the files themselves. Exit status 1 when the proof fails: the live views stay, and so does a manifest.
     """
     from projections.candidates.building import AskedBeside, build_beside, drop_beside
     from projections.projector import rebuild as building
@@ -78,15 +85,23 @@ def rebuild(
     from replay.policies.reading import read_folder
     from replay.store.location import names_set
 
-    if back + abort + dry_run + (policies is not None) + (drop is not None) > 1:
-        raise UsageError("--dry-run, --back, --abort, --policies and --drop each say what to do; give one of them")
+    named = (policies, drop, into)
+    if back + abort + dry_run + sum(name is not None for name in named) > 1:
+        raise UsageError(
+            "--dry-run, --back, --abort, --policies, --drop and --into each say what to do; give one of them"
+        )
     if policies is not None and schemes:
         raise UsageError("--policies names the schemes by its files; leave out SCHEME")
     as_json = format_ == "json"
     if names_set(store):
-        if back or abort or policies or drop or schemes or segments or workers > 1:
+        if back or abort or policies or drop or schemes or segments or into or workers > 1:
             raise UsageError("of a set all views are built, by this process; give --dry-run, --sample and --seed alone")
         _rebuild_set(store, dry_run, sample, seed, lang, as_json=as_json)
+        return
+    if into is not None:
+        if schemes:
+            raise UsageError("--into writes the views of all schemes; leave out SCHEME")
+        _rebuild_into(store, into, workers, (sample, seed, segments), lang, as_json=as_json)
         return
     makes = not (back or abort or drop or policies)
     with open_at(store) as opened, open_views(opened, make=makes) as views:
@@ -116,6 +131,21 @@ def _rebuild_set(location: str, dry_run: bool, sample: int, seed: int | None, la
     with open_set(location) as opened, phases("events", phases_in(lang)) as progress:
         report = rebuild_set(opened, AskedOfSet(dry_run, sample, seed), progress)
     print_rebuilt(report, lang, as_json=as_json)
+
+
+def _rebuild_into(
+    store: str, to: str, workers: int, how: tuple[int, int | None, FilesPlace | None], lang: str, *, as_json: bool
+) -> None:
+    from projections.spreading.processes import helpers
+    from projections.text.views import print_rebuilt_into
+    from replay.extras import FAST, need
+
+    need(FAST, "a rebuild into files")
+    with helpers(workers - 1) as beside, open_at(store) as opened, phases("events", phases_in(lang)) as progress:
+        from projections.spreading.into import AskedInto, rebuild_into  # while the helpers import the same
+
+        report = rebuild_into(opened, AskedInto(to, *how), beside, progress)
+    print_rebuilt_into(report, lang, as_json=as_json)
 
 
 @command("follow", "levelbook follow --once")

@@ -35,6 +35,7 @@ from projections.views.database import FORMAT, Build, Views
 from projections.views.definitions import check_definitions
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.extras import FAST, need
+from replay.store.base import Store
 
 KEEP: Final = 3
 """How many manifests stay, with their files, where nothing else is asked for."""
@@ -74,7 +75,7 @@ def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progr
     need(FAST, "an export")
     check_definitions(views)
     with place.alone():
-        before = _last(views, place)
+        before = standing_in(views.store, place)
         kept = None if before is None else before.manifest
         try:
             made, written = _made(_Begun(views, place, asked, kept, tidied(place, before, None).sizes), progress)
@@ -84,16 +85,17 @@ def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progr
             raise
         if kept is not None and made.kind == "increment" and _says_the_same(kept, made):
             return ExportReport(kept, False, [], 0)
-        after = _tidied_behind(place, _switch(place, before, made), asked.keep)
+        after = tidied_behind(place, switch(place, before, made), asked.keep)
         return ExportReport(made, True, written, after.removed, after.left)
 
 
-def _last(views: Views, place: ExportPlace) -> StandingManifest | None:
+def standing_in(store: Store, place: ExportPlace) -> StandingManifest | None:
+    """The manifest that counts in a place. Raises UsageError where it is of another ledger's export."""
     content = place.read(MANIFEST)
     if content is None:
         return None
     found = read_manifest(content, f"{place.shown}/{MANIFEST}")
-    if found.ledger != views.store.identity.id:
+    if found.ledger != store.identity.id:
         raise UsageError(
             f"an export of another ledger lies in {place.shown} ({found.ledger}): nothing was written; name another"
             " place"
@@ -186,7 +188,7 @@ def _says_the_same(before: ExportManifest, made: ExportManifest) -> bool:
     return before == msgspec.structs.replace(made, **{name: getattr(before, name) for name in names})
 
 
-def _switch(place: ExportPlace, before: StandingManifest | None, made: ExportManifest) -> StandingManifest:
+def switch(place: ExportPlace, before: StandingManifest | None, made: ExportManifest) -> StandingManifest:
     """Let a manifest count, once every file that it names is there whole.
 
     Raises StoreError where one is not, or where another export has put its manifest since this one began.
@@ -211,7 +213,7 @@ def _switch(place: ExportPlace, before: StandingManifest | None, made: ExportMan
     return StandingManifest(made, content)
 
 
-def _tidied_behind(place: ExportPlace, standing: StandingManifest, keep: int) -> Tidied:
+def tidied_behind(place: ExportPlace, standing: StandingManifest, keep: int) -> Tidied:
     """The export counts by now, whatever becomes of what lies beside it."""
     try:
         return tidied(place, standing, keep)

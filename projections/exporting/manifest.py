@@ -23,7 +23,10 @@ class ExportedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     part: Annotated[
         dict[str, str | None],
-        Meta(description="Which rows it holds: scheme and month; or of which subjects, from one up to before another."),
+        Meta(
+            description="Which rows it holds: scheme and month; of which subjects, from one up to before another; or"
+            " of which bucket of subjects, null what is worked out of all buckets."
+        ),
     ]
 
 
@@ -56,7 +59,7 @@ class ExportedChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ExportedBuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which views were exported."""
 
-    build: int
+    build: Annotated[int, Meta(description="0: of none; the levels were worked out by 'rebuild --into'.")]
     form: Annotated[int, Meta(description="Of the tables and SQL views.")]
     program: Annotated[str, Meta(description="The version of the program that began the build.")]
     moved_at: Annotated[str, Meta(description="When they last moved.")]
@@ -68,7 +71,7 @@ class ExportedBuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ExportedFeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the feed of changes stood: `NAME.NUMBER` is a cursor from which the service goes on."""
 
-    name: str
+    name: Annotated[str, Meta(description="Empty where the files are of no views, and no feed goes on from them.")]
     number: Annotated[int, Meta(ge=0)]
 
 

@@ -1,7 +1,7 @@
 """The proof of a build at its own moment: a random sample against independent replays, and invariants over all."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.policies.catalog import DEFAULT, Choice, beside
 from replay.replaying.base import Origin
-from replay.schemes.registry import choose_where_given, kinds, schemes_of
+from replay.schemes.registry import choose_where_given, kinds, scheme_of, schemes_of
 from replay.schemes.replaying import lent
 from replay.store.base import Store
 from replay.store.queries import counts_behind, counts_of, link_at, tally
@@ -54,36 +54,62 @@ def prove(
 
     `choice`: what the build is judged by, where not by the ledger's policies.
     """
+    proof = prove_sample(store, connection, tables, build, sample_of(store, random, sample), progress, choice)
+    aside = {row.subject for row in connection.execute(select(tables["set_aside"]))}
+    return with_laws(proof, invariants(store, connection, tables, build, aside))
+
+
+def sample_of(store: Store, random: Random, sample: int) -> dict[str, list[str]]:
+    """By kind, so many subjects of a ledger, or all."""
+    found = {}
+    for kind in kinds():
+        subjects = [item["subject"] for item in list_subjects(store, kind)]
+        found[kind] = sorted(random.sample(subjects, min(sample, len(subjects))))
+    return found
+
+
+def prove_sample(
+    store: Store,
+    connection: Connection,
+    tables: Tables,
+    build: Build,
+    chosen: Mapping[str, Sequence[str]],
+    progress: Callable[[int], None] = lambda _: None,
+    choice: Choice = DEFAULT,
+) -> Proof:
+    """Hold the rows of some subjects, by kind, against independent replays."""
     link = link_at(store, build.position)
     moment = Moment(build.as_of, 0 if link is None else link.recorded_at, build.position)
     aside = {(row.subject, row.scheme) for row in connection.execute(select(tables["set_aside"]))}
     problems: list[str] = []
     unread: list[tuple[str, str, DamagedError]] = []
     compared = rows = 0
-    for kind in kinds():
-        subjects = [item["subject"] for item in list_subjects(store, kind)]
-        chosen = sorted(random.sample(subjects, min(sample, len(subjects))))
-        for judging in [scheme.replay for scheme in schemes_of(kind)]:
-            policies = choose_where_given(store, judging, moment, choice)
-            for subject in chosen:
-                if (subject, judging.scheme) in aside:
-                    continue
-                try:
-                    known = judging.load(store, subject, moment.position)
-                except DamagedError as error:
-                    unread.append((subject, judging.scheme, error))
-                    continue
-                if not any(event.originator_id == subject for event in known):
-                    continue
-                replay = judging(subject, known, moment, policies)
-                replay.origin = Origin(lent(store), beside(choice, judging.scheme))
-                expected = rows_of(replay) | view_of(judging.scheme).expected_then(replay)
-                compared += 1
-                rows += sum(map(len, expected.values()))
-                problems += compare(connection, tables, subject, judging.scheme, expected)
-                progress(compared)
-    found = invariants(store, connection, tables, build, {subject for subject, _ in aside})
-    return Proof(compared, rows, len(found), problems + [problem for problem in found if problem], unread)
+    for judging in [scheme.replay for kind in chosen for scheme in schemes_of(kind)]:
+        policies = choose_where_given(store, judging, moment, choice)
+        for subject in chosen[scheme_of(judging.scheme).kind]:
+            if (subject, judging.scheme) in aside:
+                continue
+            try:
+                known = judging.load(store, subject, moment.position)
+            except DamagedError as error:
+                unread.append((subject, judging.scheme, error))
+                continue
+            if not any(event.originator_id == subject for event in known):
+                continue
+            replay = judging(subject, known, moment, policies)
+            replay.origin = Origin(lent(store), beside(choice, judging.scheme))
+            expected = rows_of(replay) | view_of(judging.scheme).expected_then(replay)
+            compared += 1
+            rows += sum(map(len, expected.values()))
+            problems += compare(connection, tables, subject, judging.scheme, expected)
+            progress(compared)
+    return Proof(compared, rows, 0, problems, unread)
+
+
+def with_laws(proof: Proof, found: Sequence[str | None]) -> Proof:
+    """A proof and what laws say: for each what is wrong, None where it holds."""
+    problems = [*proof.problems, *(problem for problem in found if problem)]
+    return proof._replace(invariants=proof.invariants + len(found), problems=problems)
 
 
 def compare(
@@ -114,11 +140,15 @@ def invariants(
     store: Store, connection: Connection, tables: Tables, build: Build, aside: Collection[str]
 ) -> list[str | None]:
     """What has to hold of all rows: for each law what is wrong, None where it holds."""
+    return [*laws(connection, tables), *_counts(store, connection, tables, build, aside)]
+
+
+def laws(connection: Connection, tables: Tables) -> list[str | None]:
+    """The same of the rows of some subjects, each with all of its own."""
     return [
         *(law(connection, tables) for view in VIEWS.values() for law in view.laws),
         _histories_are_chains(connection, tables),
         _levels_end_histories(connection, tables),
-        *_counts(store, connection, tables, build, aside),
     ]
 
 

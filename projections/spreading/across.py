@@ -5,27 +5,29 @@ and are judged by the code by which the views judge them.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import pyarrow as pa
+from sqlalchemy import Connection, delete
 
 from projections.exporting.reading import ViewReader
 from projections.projector.bulk import BulkReader
 from projections.projector.fill import FILLING, Progress, fill, first_cursor, keep_in_bulk, kinds_singly
+from projections.projector.prove import Proof, laws, prove_sample, with_laws
 from projections.projector.rebuild import new_build
 from projections.projector.units import Units
 from projections.schemes.registry import VIEWS, kinds_in_bulk
 from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
-from projections.spreading.bucket import Ground
+from projections.spreading.bucket import FOR_AGENCIES, Ground
 from projections.views.database import CHECKING, Build, Views, scratch_views
 from projections.views.step import build_step
 from replay.history.browse import list_subjects
+from replay.objects.naming import FilesPlace
 from replay.store.base import Store
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PASSING: Final = 1
 """The number of the build in the passing file."""
@@ -34,7 +36,7 @@ PASSING: Final = 1
 class Across:
     """The build of what no bucket gives by itself."""
 
-    def __init__(self, views: Views, build: Build, segments: Path | None) -> None:
+    def __init__(self, views: Views, build: Build, segments: FilesPlace | None) -> None:
         self.views = views
         self.build = build
         self.reader = BulkReader(views.store, build.position, build.as_of, segments)
@@ -61,12 +63,15 @@ class Across:
             policies = step.policies
             return Ground(self.build.position, self.build.as_of, policies, step.prepared, self.reader.slots(), aside)
 
-    def take(self, tables: Mapping[str, "pa.Table"]) -> None:
+    def take(self, tables: Mapping[str, pa.Table]) -> None:
         """Take over what agencies need of a bucket (`of_agencies`)."""
-        made = self.views.tables(PASSING)
         self._creators.update(tables["creator_months"]["subject"].to_pylist())
+        self._insert([tables])
+
+    def _insert(self, some: Iterable[Mapping[str, pa.Table]]) -> None:
+        made = self.views.tables(PASSING)
         with self.views.moving() as connection:
-            for name, rows in tables.items():
+            for name, rows in ((name, rows) for tables in some for name, rows in tables.items()):
                 insert_rows(connection, made[name], rows.to_pydict())
 
     def fill(self, filled: Collection[str], progress: Progress = lambda *_: None) -> None:
@@ -81,9 +86,16 @@ class Across:
             cursor = first_cursor((), in_bulk=True) | {"stage": kinds_singly()[0]}
             self.views.note(connection, PASSING, parts=json.dumps(cursor), phase=FILLING)
         fill(self.views, PASSING, progress)
-        with self.views.moving() as connection:  # buckets give the months that were taken over
-            delete_rows(connection, self.views.tables(PASSING)["creator_months"], {"subject": sorted(self._creators)})
+        with self.views.moving() as connection:
+            self._let_go(connection)
             self.views.show(connection, PASSING)
+
+    def _let_go(self, connection: Connection) -> None:
+        """Remove what was taken over of buckets, which give it themselves."""
+        tables = self.views.tables(PASSING)
+        delete_rows(connection, tables["creator_months"], {"subject": sorted(self._creators)})
+        for name in FOR_AGENCIES.keys() - {"creator_months"}:
+            connection.execute(delete(tables[name]))
 
     @contextmanager
     def shown(self) -> Iterator[ViewReader]:
@@ -91,9 +103,23 @@ class Across:
         with self.views.reading() as connection, ViewReader([connection], None, PASSING) as reader:
             yield reader
 
+    def prove(
+        self,
+        chosen: Mapping[str, Sequence[str]],
+        sampled: Iterable[Mapping[str, pa.Table]],
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Proof:
+        """Hold the rows of some subjects, by kind, against independent replays, and against one another; `sampled` are
+        those of buckets (`of_subjects`). Comes last: they stand among what was filled here then."""
+        self._insert(sampled)
+        store, tables = self.views.store, self.views.tables(PASSING)
+        with self.views.reading() as connection:
+            proof = prove_sample(store, connection, tables, self.build, chosen, progress)
+            return with_laws(proof, laws(connection, tables))
+
 
 @contextmanager
-def begun_across(store: Store, segments: Path | None = None, as_of: int | None = None) -> Iterator[Across]:
+def begun_across(store: Store, segments: FilesPlace | None = None, as_of: int | None = None) -> Iterator[Across]:
     """An empty build at the ledger's head and an instant, now where left out; it goes with the block.
 
     Raises UsageError where the ledger holds no record.
@@ -106,4 +132,5 @@ def begun_across(store: Store, segments: Path | None = None, as_of: int | None =
             build = new_build(views, connection, PASSING, CHECKING)
             build = build if as_of is None else build._replace(as_of=as_of)
             views.add_build(connection, build)
+            build = build._replace(policies=build_step(views, connection, build).policies_json())
         yield Across(views, build, segments)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from projections.projector.compare import LevelDifference
     from projections.projector.prove import Proof
     from projections.projector.rebuild import Report
+    from projections.spreading.into import IntoReport
     from projections.views.candidates import CandidateBuild, Counted
     from projections.views.database import Build
 
@@ -303,6 +304,46 @@ def export_json(report: "ExportReport", place: str) -> dict[str, Any]:
         "rows": {table.view: table.rows for table in made.tables},
         "files_written": len(report.written),
         "bytes_written": sum(file.bytes for file in report.written),
+        "files_removed": report.removed,
+        "files_left": report.left,
+    }
+
+
+def print_rebuilt_into(report: "IntoReport", language: str, *, as_json: bool) -> None:
+    """Where the files lie, of which moment they are, the proof, and the digest of all rows."""
+    if as_json:
+        print_json(rebuilt_into_json(report))
+        return
+    words, made, proof = Words(language, {}), report.manifest, report.proof
+    told = {"place": report.place, "number": made.number, "position": made.position, "as_of": made.as_of}
+    rows = sum(table.rows for table in made.tables)
+    kind = words.exports(f"because_{made.because}")
+    click.echo(words.exports("made", **told, rows=rows, views=len(made.tables), kind=kind))
+    files = made.named_files()
+    stay, size = len(files) - report.written, sum(file.bytes for file in files)
+    click.echo(words.exports("files_in_all", written=report.written, bytes=size, stay=stay, removed=report.removed))
+    click.echo(words.views("proved_sample", compared=proof.compared, rows=proof.rows, seed=report.seed))
+    click.echo(words.exports("digest", digest=report.digest))
+    if report.left is not None:
+        click.echo(words.exports("left", problem=report.left), err=True)
+
+
+def rebuilt_into_json(report: "IntoReport") -> dict[str, Any]:
+    """The same for programs; the files stand in the manifest."""
+    made, proof = report.manifest, report.proof
+    return {
+        "place": report.place,
+        "number": made.number,
+        "because": made.because,
+        "position": made.position,
+        "as_of": made.as_of,
+        "rows": {table.view: table.rows for table in made.tables},
+        "digest": report.digest,
+        "compared": proof.compared,
+        "rows_compared": proof.rows,
+        "seed": report.seed,
+        "files": len(made.named_files()),
+        "files_written": report.written,
         "files_removed": report.removed,
         "files_left": report.left,
     }

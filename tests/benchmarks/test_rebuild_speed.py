@@ -1,6 +1,7 @@
 """A rebuild from sealed segments against a bare insert of the rows that it writes; how soon kept loops judge."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -87,6 +88,21 @@ def test_a_rebuild_by_two_processes_beside_the_writing_one(sealed: Path, compare
         lambda: command(*words, "--workers", "2"),
         aim="at least 1.7",
         before=lambda: without_views(sealed),
+    )
+
+
+def test_a_rebuild_into_files_by_two_processes(sealed: Path, tmp_path: Path, compare: Compare) -> None:
+    """By one process against two, each of which writes its own files; without the sample of replays, which is equal.
+
+    Each process takes a second or two to begin: two pay from some millions of records on (LEVELBOOK_BENCH_LINES).
+    """
+    words = ("rebuild", "--store", str(sealed), "--sample", "0", "--into", str(tmp_path / "out"))
+    compare(
+        f"rebuild of {LINES:,} events from segments into files, by one process, against two",
+        lambda: command(*words),
+        lambda: command(*words, "--workers", "2"),
+        aim="at least 1.7 of ten million events",
+        before=lambda: shutil.rmtree(tmp_path / "out", ignore_errors=True),
     )
 
 

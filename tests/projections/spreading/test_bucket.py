@@ -70,10 +70,8 @@ def assert_spread_alike(store: Store, segments: Path | None) -> set[str]:
             views.show(connection, 1)
         with begun_across(store, segments, as_of) as across:
             found, expected = rows_of(spread(across)), shown_by_views(views)
-    assert found.keys() == expected.keys()
-    for view in expected.keys() - {"v1_standing"}:
+    for view in expected.keys() | found.keys():
         assert found[view] == expected[view], view
-    assert [row[:2] for row in found["v1_standing"]] == [(store.head().position, as_of)]
     return {view for view, rows in found.items() if rows}
 
 

@@ -116,7 +116,13 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         ("distribution",),
         ("differing", "--format", "json"),
     ],
-    "rebuild": [("--dry-run",), ("--dry-run", "--lang", "zh"), ("--policies", "店")],
+    "rebuild": [
+        ("--dry-run",),
+        ("--dry-run", "--lang", "zh"),
+        ("--policies", "店"),
+        ("--into", "店-{encoding}", "--lang", "zh"),
+        ("--into", "店-{encoding}", "--format", "json"),
+    ],
     "follow": [("--once",)],
     "export": [
         ("levels", "--to", "店-{encoding}"),

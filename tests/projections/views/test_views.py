@@ -216,7 +216,7 @@ def test_a_dry_run_proves_and_does_not_switch(grown_views: Views) -> None:
     assert removed is not None and removed.build == 3
     assert abort(grown_views) is None
     told = run(grown_views, "rebuild", "--back", "--abort", status=2)
-    assert "--dry-run, --back, --abort, --policies and --drop each say what to do; give one of them" in told
+    assert "--dry-run, --back, --abort, --policies, --drop and --into each say what to do; give one of them" in told
 
 
 @pytest.mark.slow

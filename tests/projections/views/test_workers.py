@@ -2,10 +2,10 @@
 
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -23,28 +23,11 @@ from replay.processes import Serve
 from replay.store.base import Store
 from replay.store.opening import open_store
 from tests.support.making import ingest_events
+from tests.support.threads import second_thread
 from tests.support.views import assert_same_rows, filled
 from tests.worlds.ledgers import World, revised
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def second_thread(serve: Serve) -> Iterator[Connection]:
-    """As `second_core`, in this process, which sees what a test has changed."""
-    ours, theirs = Pipe()
-
-    def run() -> None:
-        with suppress(EOFError, OSError), theirs:
-            serve(theirs)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield ours
-    finally:
-        ours.close()
-        thread.join()
 
 
 @pytest.fixture

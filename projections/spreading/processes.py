@@ -1,0 +1,119 @@
+"""Buckets worked out by several processes, each of which takes one after another and writes its own files.
+
+What comes through pipes is which files there are. A bucket that a process does not give, because it was ended or met
+what it cannot work out, the first process works out at the end, or raises what is wrong.
+
+What is heavy is imported by each process itself: all begin at once.
+"""
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from replay.errors import LevelbookError
+from replay.processes import second_core
+
+if TYPE_CHECKING:
+    from projections.spreading.files import BucketDone, BucketWork
+    from replay.columnar.archive import Archive, Tail
+
+    Here = Callable[[int], BucketDone]
+    """Works out a bucket in this process."""
+
+
+class ProcessAsked(NamedTuple):
+    """What a process is told."""
+
+    work: "BucketWork"
+    archive: "Archive"
+    """Which the first process holds: who seals meanwhile takes away none of its files."""
+    place: str
+    buckets: Sequence[int]
+    """In the order in which they are begun."""
+
+
+class Helpers:
+    """Processes beside this one, which works out buckets, too."""
+
+    def __init__(self, folder: Path, connections: Sequence[Connection]) -> None:
+        self.folder = folder
+        """Where all leave what later stages need; it goes after the last of them has ended."""
+        self._at_work = list(connections)
+
+    def done(self, asked: ProcessAsked, tail_of: "Callable[[int], Tail]", here: "Here") -> "Iterator[BucketDone]":
+        """Each bucket, as they are done; `tail_of` says what is not sealed of one."""
+        self._tell(asked, tail_of)
+        left = set(asked.buckets)
+        for bucket in _claimed(asked):
+            for done in (here(bucket), *self._given(0)):
+                left.remove(done.bucket)
+                yield done
+        while self._at_work:
+            for done in self._given(None):
+                left.remove(done.bucket)
+                yield done
+        yield from map(here, sorted(left))
+
+    def _tell(self, asked: ProcessAsked, tail_of: "Callable[[int], Tail]") -> None:
+        for bucket in asked.buckets if self._at_work else ():
+            _tail_path(asked, bucket).write_bytes(pickle.dumps(tail_of(bucket)))
+        for connection in self._at_work:
+            with suppress(OSError):  # it was ended, which is seen when nothing comes from it
+                connection.send(asked)
+
+    def _given(self, seconds: float | None) -> "Iterator[BucketDone]":
+        """What has come from processes, after a wait for the first of it; without end, where `seconds` is left out."""
+        for ready in wait(self._at_work, seconds):
+            assert isinstance(ready, Connection)
+            try:
+                done: BucketDone | None = ready.recv()
+            except (EOFError, OSError):
+                done = None
+            if done is None:
+                self._at_work.remove(ready)
+            else:
+                yield done
+
+
+@contextmanager
+def helpers(count: int) -> Iterator[Helpers]:
+    """So many processes, which get ready while this one does other work."""
+    with TemporaryDirectory(prefix="levelbook-spread-") as folder, ExitStack() as held:
+        yield Helpers(Path(folder), [held.enter_context(second_core(_serve)) for _ in range(count)])
+
+
+def _serve(connection: Connection) -> None:
+    """BucketWork out one bucket after another that none has begun; at the end None."""
+    from projections.exporting.naming import place_named
+    from projections.spreading.files import write_bucket
+    from replay.columnar.parts import PART_ROWS
+    from replay.schemes.warming import load_kept
+
+    for _ in load_kept():
+        pass
+    asked: ProcessAsked = connection.recv()
+    place = place_named(asked.place)
+    for bucket in _claimed(asked):
+        tail: Tail = pickle.loads(_tail_path(asked, bucket).read_bytes())
+        parts = (part.columns for part in asked.archive.parts(bucket, tail, rows=PART_ROWS))
+        with suppress(LevelbookError):  # the first process meets it, too, and raises it
+            connection.send(write_bucket(asked.work, place, bucket, parts))
+    connection.send(None)
+
+
+def _claimed(asked: ProcessAsked) -> Iterator[int]:
+    """Buckets that no other process has begun: who makes its file has it."""
+    for bucket in asked.buckets:
+        try:
+            (asked.work.folder / f"begun-{bucket}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        yield bucket
+
+
+def _tail_path(asked: ProcessAsked, bucket: int) -> Path:
+    return asked.work.folder / f"tail-{bucket}"
