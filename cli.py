@@ -238,7 +238,7 @@ ENTRIES: Final = {
     "shard": Entry(
         OPERATE,
         "projections.commands.sharding.shards",
-        "Plan, make and check a set of ledgers that together take all subjects, each its own.",
+        "Plan, make, check and sign a set of ledgers that together take all subjects, each its own.",
     ),
     "seal": Entry(
         OPERATE,

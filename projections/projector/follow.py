@@ -13,7 +13,7 @@ from domain.limits import DAY_MICROS, SECOND_MICROS
 from projections.projector.advance import StepReport, advance
 from projections.projector.rebuild import Asked, rebuild
 from projections.schemes.loading import loops_when_idle
-from projections.schemes.registry import check_views_whole
+from projections.schemes.registry import check_views_of_shard, check_views_whole
 from projections.views.belonging import check_clock, check_history
 from projections.views.database import Build, Views, has_live
 from projections.views.definitions import check_definitions
@@ -85,6 +85,7 @@ def follow(
     """
     check_views_whole()
     store = views.store
+    check_views_of_shard(store)
     check_definitions(views)
     store.index_later()
     windows, clock = Windows(), _Clock(store)

@@ -19,7 +19,7 @@ from projections.projector.compare import LevelDifference, differences
 from projections.projector.fill import CATCHING_UP, FILLING, Progress, fill, first_cursor
 from projections.projector.prove import SAMPLE, Proof, prove
 from projections.projector.units import Units
-from projections.schemes.registry import check_views_whole, view_of
+from projections.schemes.registry import check_views_of_shard, check_views_whole, view_of
 from projections.views.belonging import check_belongs, problems_of
 from projections.views.database import BUILDING, FORMER, LIVE, READY, Build, Views
 from projections.views.step import Step, build_step
@@ -80,6 +80,7 @@ def rebuild(views: Views, asked: Asked, progress: Progress = lambda *_: None) ->
     live views stay, and so does the build, to be looked at.
     """
     check_views_whole()
+    check_views_of_shard(views.store)
     views.store.index_later()
     with views.alone("rebuild"), span("rebuild") as tell:
         build, resumed = _begin(views, asked)

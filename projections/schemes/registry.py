@@ -36,11 +36,13 @@ from projections.schemes.shared.period_rows import PeriodRows
 from projections.schemes.shared.viewed import Viewed
 from projections.views.step import Rewrite, Step
 from projections.views.tables import TABLE_NAMES, Tables
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, UsageError
 from replay.history.timeline import Moment
 from replay.policies.catalog import Choice
+from replay.recording.placing import shard_of
 from replay.schemes.registry import SCHEMES, Scheme, check_whole, kinds, schemes_of
 from replay.store.base import Store
+from replay.store.evidence.shard import shard_made
 
 if TYPE_CHECKING:
     from projections.schemes.shared.changing import Changing, Rewriting
@@ -214,6 +216,19 @@ def load_bulk() -> None:
 def kinds_in_bulk() -> list[str]:
     """The kinds of subject whose views are filled from columns, and moved so where many are."""
     return [kind for kind in kinds() if all(view.in_bulk for view in views_of(kind))]
+
+
+def check_views_of_shard(store: Store) -> None:
+    """Raises UsageError for the shard of a set that takes subjects which views judge by those of all shards."""
+    made = shard_made(store)
+    if made is None:
+        return
+    for scheme in (view.scheme for view in VIEWS.values()):
+        if scheme.reads_others and shard_of(f"{scheme.kind}/", made.of) == made.number:
+            raise UsageError(
+                f"{store.name} is shard {made.number} of a set, which takes the subjects of {scheme.code}; their levels"
+                " rest on all shards: 'levelbook rebuild --store SET.shards' makes views of the set"
+            )
 
 
 def check_views_whole() -> None:

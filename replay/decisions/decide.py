@@ -34,7 +34,16 @@ from replay.objects.naming import FilesPlace
 from replay.recording.own import check_reason, own_source
 from replay.replaying.outcomes import SubjectOutcome
 from replay.replaying.periods import Period
-from replay.schemes.registry import Scheme, adopted_then, check_whole, choose, ranking, scheme_of, schemes_of
+from replay.schemes.registry import (
+    Scheme,
+    adopted_then,
+    check_holds_all,
+    check_whole,
+    choose,
+    ranking,
+    scheme_of,
+    schemes_of,
+)
 from replay.store.base import Store
 from replay.store.queries import EVERYTHING
 
@@ -136,6 +145,7 @@ def _decide(
 ) -> RunOutcome:
     store, target = ledger.store, _target(name)
     check_whole(target.scheme)
+    check_holds_all(store, target.scheme)
     book = ledger.decision_book()
     begun = book.latest(name, period.text)
     finished = begun is not None and begun.run in book.finished

@@ -14,7 +14,7 @@ from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies
 from replay.replaying.periods import Period
 from replay.replaying.values import Instants, of_month
-from replay.schemes.registry import Scheme, check_whole, choose
+from replay.schemes.registry import Scheme, check_holds_all, check_whole, choose
 from replay.store.base import Head, Store
 
 GROUPINGS: Final = ("category", "level", "size", "tenure")
@@ -82,6 +82,7 @@ def trial_of(store: Store, candidates: Candidates, asked: AskedTrial, choice: Ch
     """
     scheme = tried_scheme(candidates, asked.scheme)
     check_whole(scheme)
+    check_holds_all(store, scheme)
     present = present_of(store)
     if not present.head.position:
         raise UsageError(f"{store.name} holds no record; there is nothing to try a policy on")

@@ -51,6 +51,7 @@ from replay.schemes.merchant_tier import glance as merchant_tier_glance
 from replay.schemes.merchant_tier import replay as tier
 from replay.schemes.merchant_tier.answer import TierAnswer
 from replay.store.base import Store
+from replay.store.evidence.shard import shard_made
 
 if TYPE_CHECKING:
     from replay.replaying.outcomes import FoldedOutcomes
@@ -245,6 +246,16 @@ def check_whole(scheme: Scheme) -> None:
         raise LevelbookError(
             f"the scheme {code} is registered and not whole, so that nothing was begun: missing are"
             f" {'; '.join(missing)}. Add them, or take it out of replay/schemes/registry.py"
+        )
+
+
+def check_holds_all(store: Store, scheme: Scheme) -> None:
+    """Raises UsageError for a shard of a set where a scheme judges by subjects that other shards hold."""
+    made = shard_made(store) if scheme.reads_others else None
+    if made is not None:
+        raise UsageError(
+            f"{store.name} is shard {made.number} of a set of {made.of}, and {scheme.code} judges by subjects of all"
+            " shards; ask the set, with --store SET.shards"
         )
 
 

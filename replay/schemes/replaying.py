@@ -10,7 +10,7 @@ from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Origin, Policies, Replay
 from replay.replaying.records import Lend
 from replay.schemes.loading import loaded_beside
-from replay.schemes.registry import SCHEMES, check_whole, choose, in_room, judging_subject
+from replay.schemes.registry import SCHEMES, check_holds_all, check_whole, choose, in_room, judging_subject
 from replay.store.base import Store
 from replay.store.queries import EVERYTHING, length_at, length_of
 
@@ -30,6 +30,7 @@ def replay_subject(
     """
     judging = judging_subject(store, subject, scheme)
     check_whole(SCHEMES[judging.scheme])
+    check_holds_all(store, SCHEMES[judging.scheme])
     policies = choose(store, judging, moment, choice)
     return replay_of(lent(store), judging, subject, moment, policies, beside, choice)
 

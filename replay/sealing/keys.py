@@ -91,7 +91,7 @@ def new_keys(store: Store) -> list[str]:
             f"{store.name} announced its keys at position {made[-1].position}: 'levelbook key show' tells them, and"
             " 'levelbook key rotate' makes others"
         )
-    secret = _from_environment(SIGNING_VARIABLE) or _made(store.signing_path(), SIGNING_VARIABLE)
+    secret = _from_environment(SIGNING_VARIABLE) or made_secret(store.signing_path(), SIGNING_VARIABLE)
     vkeys = secret.vkeys(store.identity.id)
     _announce(store, KeysAnnounced(lost=False, reason=None, replaces=[], vkeys=vkeys))
     return vkeys
@@ -111,7 +111,9 @@ def rotate_keys(store: Store, reason: str, *, lost: bool) -> Rotated:
     path, following = store.signing_path(), _from_environment(NEXT_VARIABLE)
     left_to_do = None if following is None else f"now put the secret of {NEXT_VARIABLE} into {SIGNING_VARIABLE}"
     if following is None:
-        following = _made(None if path is None or SIGNING_VARIABLE in os.environ else beside(path, NEXT), NEXT_VARIABLE)
+        following = made_secret(
+            None if path is None or SIGNING_VARIABLE in os.environ else beside(path, NEXT), NEXT_VARIABLE
+        )
     vkeys = following.vkeys(ledger)
     if vkeys == last.vkeys:
         return Rotated(vkeys, last.said.replaces, left_to_do)
@@ -132,7 +134,7 @@ def settle_rotation(store: Store) -> None:
     made = announcements(store)
     if path is None or not made or SIGNING_VARIABLE in os.environ:
         return
-    following = _from_file(beside(path, NEXT))
+    following = secret_from_file(beside(path, NEXT))
     if following is not None and following.vkeys(store.identity.id) == made[-1].vkeys:
         beside(path, NEXT).replace(path)
         sync(path.parent)
@@ -184,7 +186,7 @@ def _secrets(store: Store) -> Iterator[Secret]:
     given = [_from_environment(name) for name in (SIGNING_VARIABLE, NEXT_VARIABLE)]
     path = store.signing_path()
     if path is not None and given[0] is None:
-        given += [_from_file(path), _from_file(beside(path, NEXT))]
+        given += [secret_from_file(path), secret_from_file(beside(path, NEXT))]
     yield from (secret for secret in given if secret is not None)
 
 
@@ -201,7 +203,8 @@ def _from_environment(name: str) -> Secret | None:
     return Secret(secret_of(text, where, SECRET), where)
 
 
-def _from_file(path: Path) -> Secret | None:
+def secret_from_file(path: Path) -> Secret | None:
+    """The secret in a file; None where there is no file. Raises StoreError where it cannot be read."""
     try:
         return Secret(secret_in(path, SECRET), str(path))
     except FileNotFoundError:
@@ -210,14 +213,17 @@ def _from_file(path: Path) -> Secret | None:
         raise StoreError(f"the key to sign with {path} cannot be read: {error.strerror}") from None
 
 
-def _made(path: Path | None, variable: str) -> Secret:
-    """The secret in a file, which is made where it is not there, for its owner alone."""
+def made_secret(path: Path | None, variable: str) -> Secret:
+    """The secret in a file, which is made where it is not there, for its owner alone.
+
+    Raises UsageError where there is no place for a file; `variable` is then to hold it.
+    """
     if path is None:
         raise UsageError(
             f"the key to sign with must be given in {variable}: {KEY_BYTES * 2} hexadecimal digits that you make once"
             " and keep, as from 'openssl rand -hex 32'"
         )
     make_secret_file(path)
-    found = _from_file(path)
+    found = secret_from_file(path)
     assert found is not None
     return found

@@ -1,12 +1,14 @@
 """Looking whether a set is whole: each ledger the one that belongs there, each subject in its own, each id once."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from replay.history.browse import list_subjects
+from replay.proving.trust import TrustPolicy
 from replay.recording.placing import shard_of
 from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet
+from replay.sharding.roots import read_roots
+from replay.sharding.signing import fit_problems, signature_problems
 from replay.store.base import Head
 
 
@@ -30,14 +32,18 @@ class CheckedSet(NamedTuple):
     misplaced: list[tuple[int, str]]
     """Subjects that another ledger takes than the one that holds them, with its number."""
 
+    roots: int
+    """How many there are."""
+    root_problems: list[str]
+
     @property
     def is_sound(self) -> bool:
-        """Whether each subject is in its place, and no more than one record of each id counts."""
-        return not self.misplaced and all(item.is_settled for item in self.twice)
+        """Whether each subject is in its place, no more than one record of each id counts, and all roots hold."""
+        return not self.misplaced and not self.root_problems and all(item.is_settled for item in self.twice)
 
 
-def check_set(opened: LedgerSet, since: Sequence[int] = ()) -> CheckedSet:
-    """Look at a set; ids of the records behind a position of each ledger, which others have looked at."""
+def check_set(opened: LedgerSet, trust: TrustPolicy | None = None) -> CheckedSet:
+    """Look at a set. Who signed its roots is looked at where a trust file is given."""
     heads = [store.head() for store in opened.stores]
     shards, misplaced = [], []
     for number, (store, head) in enumerate(zip(opened.stores, heads, strict=True)):
@@ -48,6 +54,8 @@ def check_set(opened: LedgerSet, since: Sequence[int] = ()) -> CheckedSet:
             if takes not in (None, number):
                 misplaced.append((number, item["subject"]))
         shards.append(CheckedShard(number, store.name, store.identity.id, head, subjects))
-    known = since or [0] * opened.of
-    twice = list(standing_twice(opened, known, [head.position for head in heads]))
-    return CheckedSet(opened.document.set_id, shards, twice, misplaced)
+    twice = list(standing_twice(opened, [0] * opened.of, [head.position for head in heads]))
+    roots = read_roots(opened.path, opened.document)
+    problems = fit_problems(opened, roots)
+    problems += [] if trust is None else signature_problems(opened, roots, trust)
+    return CheckedSet(opened.document.set_id, shards, twice, misplaced, len(roots.rounds), problems)

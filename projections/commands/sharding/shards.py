@@ -7,8 +7,17 @@ from typing import Final
 import click
 
 from projections.commands.asking.asked import open_at
-from projections.commands.asking.options import EXIT_NOT_ALL, command, format_option, group, store_options
+from projections.commands.asking.options import (
+    EXIT_NOT_ALL,
+    clock_option,
+    command,
+    format_option,
+    group,
+    store_options,
+)
 from projections.configuration.settings import language_option
+from projections.terminal.progress import phases
+from projections.text.output import phases_in
 
 LEDGERS_MAX: Final = 16
 set_argument: Final = click.argument("set_", metavar="SET", type=click.Path(path_type=Path, readable=False))
@@ -16,7 +25,7 @@ set_argument: Final = click.argument("set_", metavar="SET", type=click.Path(path
 
 @group("shard", "levelbook shard make levels.shards --of 4")
 def shard() -> None:
-    """Plan, make and check a set of ledgers that together take all subjects, each its own."""
+    """Plan, make, check and sign a set of ledgers that together take all subjects, each its own."""
 
 
 @command("plan", "levelbook shard plan --of 4 --store levelbook.db", of=shard)
@@ -57,20 +66,87 @@ def shard_make(set_: Path, of: int, stores: tuple[str, ...], format_: str, lang:
 
 @command("check", "levelbook shard check levels.shards", of=shard)
 @set_argument
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Whose signatures must stand under the roots, as 'shard key' prints it. Default: they are not looked at.",
+)
 @language_option
 @format_option
-def shard_check(set_: Path, format_: str, lang: str) -> None:
+def shard_check(set_: Path, trust: Path | None, format_: str, lang: str) -> None:
     """Show the ledgers of SET, and look whether each is in its place, each subject in its own, and each id stands once.
 
-    Exit status 1 where a subject is misplaced, or an id stands twice and neither record is retracted. What is in each
-    ledger, 'verify' looks at.
+    Roots are held against the ledgers, each against those before. Exit status 1 where a subject is misplaced, an id
+    stands twice and neither record is retracted, or a ledger does not hold what a root says. What is in each ledger,
+    'verify' looks at.
     """
     from projections.text.sharding.sets import print_checked
+    from replay.sealing.trusted import read_trust
     from replay.sharding.checking import check_set
     from replay.sharding.opened import open_set
 
+    keys = None if trust is None else read_trust(trust)
     with open_set(str(set_)) as opened:
-        found = check_set(opened)
+        found = check_set(opened, keys)
     print_checked(found, lang, as_json=format_ == "json")
     if not found.is_sound:
         sys.exit(EXIT_NOT_ALL)
+
+
+@command("key", "levelbook shard key levels.shards > set-trust.txt", of=shard)
+@set_argument
+@format_option
+def shard_key(set_: Path, format_: str) -> None:
+    """Make the keys by which roots of SET are signed, unless it has some, and print them as a trust file.
+
+    The secret is 64 hexadecimal digits in the file SET.signing (mode 0600). No backup holds it: keep a copy elsewhere.
+    """
+    from projections.text.sharding.sets import print_set_keys
+    from replay.sharding.document import read_set
+    from replay.sharding.signing import begin_set_keys
+
+    set_id = read_set(set_).set_id
+    print_set_keys(set_id, begin_set_keys(set_, set_id), as_json=format_ == "json")
+
+
+@command("checkpoint", "levelbook shard checkpoint levels.shards > latest.root", of=shard)
+@set_argument
+@clock_option
+@language_option
+@format_option
+def shard_checkpoint(set_: Path, clock_behind: bool, format_: str, lang: str) -> None:
+    """Make a checkpoint of each ledger of SET, sign a root over them, and print the signed note.
+
+    No root is signed while an id stands twice and both records count. Where nothing was recorded since the last one,
+    that is printed again.
+    """
+    from projections.text.sharding.sets import print_root
+    from replay.sharding.opened import open_set
+    from replay.sharding.signing import make_root
+
+    with open_set(str(set_)) as opened, phases(named=phases_in(lang)) as told:
+        made = make_root(opened, told, clock_behind=clock_behind)
+    print_root(made, lang, as_json=format_ == "json")
+
+
+@command("prove", "levelbook shard prove levels.shards 2 > shard-2.tlog-proof", of=shard)
+@set_argument
+@click.argument("number", type=click.IntRange(0, LEDGERS_MAX - 1))
+def shard_prove(set_: Path, number: int) -> None:
+    """Print the proof that the last root of SET covers the last checkpoint of shard NUMBER (C2SP tlog-proof).
+
+    Its leaf is the checkpoint's text: what stands above the empty line in the note that evidence of the shard bears.
+    """
+    from replay.errors import UsageError
+    from replay.sharding.document import read_set
+    from replay.sharding.roots import proof_of_shard, read_roots
+
+    document = read_set(set_)
+    roots = read_roots(set_, document)
+    if not roots.rounds or number >= len(document.shards):
+        raise UsageError(
+            f"{set_} has {len(roots.rounds)} roots over {len(document.shards)} ledgers, numbered from 0: there is none"
+            f" over shard {number}; 'levelbook shard checkpoint' signs one"
+        )
+    click.echo(proof_of_shard(roots, number).text, nl=False)

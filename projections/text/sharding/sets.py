@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from replay.sharding.document import SetDocument
     from replay.sharding.ids import StandingTwice
     from replay.sharding.making import PlannedShard
+    from replay.sharding.signing import MadeRoot
 
 
 def print_plan(planned: "Sequence[PlannedShard]", language: str, *, as_json: bool) -> None:
@@ -53,6 +54,10 @@ def print_checked(found: "CheckedSet", language: str, *, as_json: bool) -> None:
         click.echo(words.sets("misplaced", number=number, subject=subject))
     for item in found.twice:
         click.echo(words.sets("settled" if item.is_settled else "twice", **_twice_values(item)))
+    for problem in found.root_problems:
+        click.echo(problem)
+    if found.roots and not found.root_problems:
+        click.echo(words.sets("roots_hold", count=found.roots))
     click.echo(words.sets("sound" if found.is_sound else "not_sound", set_id=found.set_id))
 
 
@@ -73,6 +78,8 @@ def _checked_json(found: "CheckedSet") -> dict[str, Any]:
         "shards": [shard._asdict() | {"head": head_text(shard.head)} for shard in found.shards],
         "misplaced": [{"shard": number, "subject": subject} for number, subject in found.misplaced],
         "ids_twice": [item._asdict() for item in found.twice],
+        "roots": found.roots,
+        "root_problems": found.root_problems,
     }
 
 
@@ -96,3 +103,24 @@ def print_rebuilt(report: "SetReport", language: str, *, as_json: bool) -> None:
     click.echo(words.sets("rebuilt", build=build.build, **told))
     click.echo(words.sets("proved", seed=report.seed, compared=proof.compared, rows=proof.rows))
     click.echo(words.sets("switched" if report.switched else "not_switched"))
+
+
+def print_set_keys(set_id: str, vkeys: list[str], *, as_json: bool) -> None:
+    """A trust file of the set alone; the same as JSON."""
+    from replay.sharding.signing import trust_in
+
+    trust = trust_in(vkeys)
+    if as_json:
+        print_json({"set_id": set_id, "vkeys": vkeys, "trust": trust})
+        return
+    click.echo(trust, nl=False)
+
+
+def print_root(made: "MadeRoot", language: str, *, as_json: bool) -> None:
+    """The signed note alone; what else there is to say goes to standard error."""
+    if as_json:
+        print_json({"new": made.is_new, "sizes": made.sizes, "note": made.note})
+        return
+    if not made.is_new:
+        click.echo(words_in(language).sets("same_root"), err=True)
+    click.echo(made.note, nl=False)

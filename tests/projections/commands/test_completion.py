@@ -74,6 +74,7 @@ def test_every_argument_and_option_can_be_asked_about(
         "refute",
         "convert",
         "map new",
+        "shard prove",
     )
     has_one_form = name in in_one_form or name.startswith("witness ")
     assert f"--{'help' if has_one_form else 'format'}" in completed(*name.split(), "--")

@@ -179,7 +179,17 @@ ASKED = (
 )
 NO_WORDS = {
     *("head", "subjects", "asyncapi", "openapi", "completion", "answers", "map new"),
-    *("key new", "key show", "key rotate", "witness new", "witness keys", "witness add", "witness request"),
+    *(
+        "shard key",
+        "shard prove",
+        "key new",
+        "key show",
+        "key rotate",
+        "witness new",
+        "witness keys",
+        "witness add",
+        "witness request",
+    ),
     *("serve", "witness serve", "grants"),
 }
 """What they print is copied or read by programs, or a log."""
@@ -205,7 +215,7 @@ def test_every_command_that_answers_in_a_language_is_walked() -> None:
     """
     elsewhere = {"evidence", "verify-evidence", "refute", "demo", "config", "token new", "token revoke"}
     elsewhere |= {"policy check", "policy shadow start", "policy sweep", "checkpoint", "receipts", "witness collect"}
-    elsewhere |= {"restore", "archive", "shard check"}
+    elsewhere |= {"restore", "archive", "shard check", "shard checkpoint"}
     elsewhere |= {"consume", "convert", "map check", "policy try", "policy shadow status", "policy shadow stop"}
     elsewhere |= {f"deliver {name}" for name in ("add", "remove", "enable", "rotate", "test")}
     told = {name: command for name, command in commands() if not isinstance(command, click.Group)}

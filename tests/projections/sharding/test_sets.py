@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from domain.calendar import parse_month
 from projections.projector import rebuild as building_one
+from projections.projector.follow import follow
 from projections.projector.rebuild import Asked, rebuild
 from projections.sharding import building, joining
 from projections.sharding.building import AskedOfSet, rebuild_set
@@ -18,6 +20,7 @@ from projections.views.database import LIVE, open_views
 from replay.answers.explain import explain_json
 from replay.answers.replay import replay_json
 from replay.decisions.application import Ledger
+from replay.decisions.decide import decide, period_of
 from replay.errors import LevelbookError, UsageError
 from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import resolve
@@ -275,3 +278,26 @@ def test_commands_answer_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "--segments names those of one ledger" in run(
         "replay", "mcn/a-1", "--store", location, "--segments", "x", status=2
     )
+
+
+def test_a_shard_by_itself_does_not_judge_what_rests_on_others(tmp_path: Path) -> None:
+    """An agency would have the level that the creators of its shard alone give it."""
+    _, location = recorded(tmp_path, 1, 4)
+    with open_set(location) as opened:
+        home, other = opened.stores[0], opened.stores[3]
+        told = "is shard 0 of a set of 4, and mcn-level judges by subjects of all shards"
+        with pytest.raises(UsageError, match=told):
+            replay_subject(home, "mcn/a-1", resolve(home, AskedMoment()))
+        with pytest.raises(UsageError, match=told):
+            decide(home, "mcn-level", period_of(home, "mcn-level", parse_month("2023-05"), None))
+        for work in (lambda views: rebuild(views, Asked(sample=0)), lambda views: follow(views, stay=False)):
+            with (
+                open_views(home, make=True) as views,
+                pytest.raises(
+                    UsageError, match="which takes the subjects of mcn-level; their levels rest on all shards"
+                ),
+            ):
+                work(views)
+        with open_views(other, make=True) as views:
+            assert rebuild(views, Asked(sample=ALL)).switched
+        assert decide(other, "creator-level", period_of(other, "creator-level", parse_month("2023-05"), None)).decided

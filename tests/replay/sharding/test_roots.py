@@ -1,0 +1,198 @@
+"""Roots over the checkpoints of a set: signed while each id counts once, and held against ledgers and signatures."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from replay.errors import DamagedError, LevelbookError, UsageError
+from replay.evidence.checking import checked_evidence
+from replay.proving.checkpoint import origin_of, parse_checkpoint
+from replay.proving.log_tree import consistency_path, is_consistent, root_of
+from replay.proving.notes import parse_note
+from replay.proving.tlog_proof import parse_tlog_proof
+from replay.proving.trust import judge, parse_trust
+from replay.recording.placing import shard_of
+from replay.sealing.checkpoint import begin_keys
+from replay.sharding import signing
+from replay.sharding.checking import check_set
+from replay.sharding.ids import StandingTwice, standing_twice
+from replay.sharding.opened import LedgerSet, open_set
+from replay.sharding.roots import leaf_of, proof_of_shard, read_roots, roots_path
+from replay.sharding.signing import begin_set_keys, make_root, secret_path, trust_in
+from tests.support.making import event, ingest_files, line, paid
+from tests.support.running import run
+from tests.support.sets import ingest_into_set, lines_of, made_set
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> str:
+    """A set of four ledgers with keys, each of which holds something."""
+    made = made_set(tmp_path, 4)
+    with open_set(made) as opened:
+        for store in opened.stores:
+            begin_keys(store)
+        begin_set_keys(Path(made), opened.document.set_id)
+    record(made, tmp_path, 0)
+    return made
+
+
+def record(location: str, folder: Path, first: int) -> None:
+    path = folder / "events.jsonl"
+    path.write_bytes(lines_of(paid(f"o-{n}", subject=f"merchant/{n}") for n in range(first, first + 12)))
+    assert ingest_into_set(location, [str(path)], folder / "r.jsonl")[0].recorded == 12
+
+
+def test_a_root_covers_a_checkpoint_of_each_ledger_and_goes_on_from_those_before(location: str, tmp_path: Path) -> None:
+    with open_set(location) as opened:
+        trust = parse_trust(trust_in(begin_set_keys(opened.path, opened.document.set_id)).encode())
+        made = [make_root(opened)]
+        assert make_root(opened) == made[0]._replace(is_new=False)
+        record(location, tmp_path, 100)
+        made.append(make_root(opened))
+        roots = read_roots(opened.path, opened.document)
+        said = [parse_checkpoint(parse_note(item.note.encode()).text) for item in made]
+        origin = origin_of(opened.document.set_id)
+        assert [(item.origin, item.size) for item in said] == [(origin, 4), (origin, 8)]
+        assert all(judge(parse_note(item.note.encode()), trust, origin).is_trusted for item in made)
+        leaves = roots.leaves
+        path = consistency_path(lambda level, at: root_of(leaves[at << level : (at + 1) << level]), 4, 8)
+        assert is_consistent(4, said[0].root, 8, said[1].root, path)
+        for number, store in enumerate(opened.stores):
+            (text,) = store._query("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
+            checkpoint = parse_note(bytes(text[0])).text
+            proof = parse_tlog_proof(proof_of_shard(roots, number).text.encode())
+            assert proof.proves(leaf_of(checkpoint)) and proof.note.whole == made[1].note
+            assert not proof.proves(leaf_of(checkpoint.replace("\n", " \n", 1)))
+            assert not parse_tlog_proof(proof_of_shard(roots, (number + 1) % 4).text.encode()).proves(
+                leaf_of(checkpoint)
+            )
+        found = check_set(opened, trust)
+        assert (found.is_sound, found.roots) == (True, 2)
+        other = parse_trust(trust_in(begin_set_keys(tmp_path / "other.shards", opened.document.set_id)).encode())
+        assert check_set(opened, other).root_problems == [
+            f"root {number} is not signed as the trust file asks" for number in (1, 2)
+        ]
+
+
+def test_no_root_is_signed_while_an_id_counts_twice(location: str, tmp_path: Path) -> None:
+    names = [next(f"merchant/x-{n}" for n in range(99) if shard_of(f"merchant/x-{n}", 4) == k) for k in (1, 2)]
+    with open_set(location) as opened:
+        make_root(opened)
+        for number, name in zip((1, 2), names, strict=True):
+            (tmp_path / "e.jsonl").write_bytes(line(event("merchant.closed", "e-1", subject=name)))
+            ingest_files(opened.stores[number], [str(tmp_path / "e.jsonl")], tmp_path / "r.jsonl")
+        told = r"no root was signed: the id e-1 of urn:test stands twice, .*\); retract the one that is wrong"
+        with pytest.raises(LevelbookError, match=told):
+            make_root(opened)
+        assert len(read_roots(opened.path, opened.document).rounds) == 1
+    gone = event("event.retracted", "r-1", subject=names[1], event="e-1", reason="a mistake")
+    gone["data"]["source"] = "urn:test"
+    (tmp_path / "gone.jsonl").write_bytes(line(gone))
+    ingest_into_set(location, [str(tmp_path / "gone.jsonl")], tmp_path / "r.jsonl")
+    with open_set(location) as opened:
+        assert make_root(opened).is_new
+        assert check_set(opened).is_sound
+
+
+def test_only_what_is_new_since_the_last_root_is_looked_up(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Sequence[int], Sequence[int]]] = []
+
+    def counted(opened: LedgerSet, since: Sequence[int], to: Sequence[int]) -> Iterator[StandingTwice]:
+        asked.append((since, to))
+        return standing_twice(opened, since, to)
+
+    monkeypatch.setattr(signing, "standing_twice", counted)
+    with open_set(location) as opened:
+        first = make_root(opened)
+        record(location, tmp_path, 100)
+        second = make_root(opened)
+    assert asked == [([0] * 4, first.sizes), (first.sizes, second.sizes)]
+
+
+def test_a_line_that_a_kill_cut_off_is_no_root(location: str, tmp_path: Path) -> None:
+    with open_set(location) as opened:
+        make_root(opened)
+        path = roots_path(opened.path)
+        whole = path.read_bytes()
+        for cut in (1, 40, len(whole) - 1):
+            path.write_bytes(whole + whole[:cut])
+            assert len(read_roots(opened.path, opened.document).rounds) == 1
+        record(location, tmp_path, 100)
+        make_root(opened)
+        assert path.read_bytes().startswith(whole) and len(read_roots(opened.path, opened.document).rounds) == 2
+
+
+def test_a_ledger_from_an_earlier_backup_is_found_by_the_root(location: str, tmp_path: Path) -> None:
+    run("backup", "--store", str(tmp_path / "levels-2.db"), str(tmp_path / "copy.db"))
+    with open_set(location) as opened:
+        make_root(opened)
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / f"levels-2.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(tmp_path / "copy.db", tmp_path / "levels-2.db")
+    with open_set(location) as opened:
+        (problem,) = check_set(opened).root_problems
+        assert problem.startswith("shard 2 (") and "records that root 1 is over" in problem
+        with pytest.raises(LevelbookError, match="no root was signed: shard 2"):
+            make_root(opened)
+
+
+def damaged_rounds(opened: LedgerSet) -> list[tuple[list[bytes], str]]:
+    first, second = roots_path(opened.path).read_bytes().splitlines()
+    swapped = msgspec.json.decode(second)
+    swapped["checkpoints"] = swapped["checkpoints"][::-1]
+    other = msgspec.json.decode(first) | {"note": msgspec.json.decode(second)["note"]}
+    return [
+        ([b"{}"], "line 1"),
+        ([first, json.dumps(swapped).encode()], "line 2: its checkpoints are not those of the set's ledgers"),
+        ([json.dumps(other).encode()], "line 1: its root is not that over the checkpoints up to it"),
+        ([second, first], "line 1: its root"),
+        ([first, second, first], "line 3: a ledger has fewer records than in the round before"),
+    ]
+
+
+def test_roots_that_were_changed_are_named(location: str, tmp_path: Path) -> None:
+    with open_set(location) as opened:
+        make_root(opened)
+        record(location, tmp_path, 100)
+        make_root(opened)
+        for lines, told in damaged_rounds(opened):
+            roots_path(opened.path).write_bytes(b"\n".join([*lines, b""]))
+            with pytest.raises(DamagedError, match=f"does not fit in {told}"):
+                read_roots(opened.path, opened.document)
+
+
+def test_without_keys_nothing_is_signed(tmp_path: Path) -> None:
+    location = made_set(tmp_path, 2)
+    with open_set(location) as opened:
+        with pytest.raises(
+            UsageError, match=r"the set has no keys to sign with: .*; where they were made before, bring that file back"
+        ):
+            make_root(opened)
+        begin_set_keys(opened.path, opened.document.set_id)
+        assert secret_path(opened.path).stat().st_mode & 0o777 == 0o600
+        with pytest.raises(UsageError, match="has no keys to sign with: 'levelbook key new' makes them"):
+            make_root(opened)
+
+
+def test_the_commands_sign_prove_and_check(location: str, tmp_path: Path) -> None:
+    """And the evidence of a shard stands under the root, by the text of its checkpoint."""
+    trust = tmp_path / "trust.txt"
+    trust.write_text(run("shard", "key", location))
+    note = run("shard", "checkpoint", location)
+    assert json.loads(run("shard", "checkpoint", location, "--format", "json"))["note"] == note
+    assert "1 roots: each ledger holds" in run("shard", "check", location, "--trust", str(trust))
+    subject = next(f"merchant/{n}" for n in range(12) if shard_of(f"merchant/{n}", 4) == 3)
+    proof = parse_tlog_proof(run("shard", "prove", location, "3").encode())
+    store = str(tmp_path / "levels-3.db")
+    evidence = tmp_path / "x.evidence"
+    run("evidence", subject, "--store", store, "--out", str(evidence), "--as-of", "2022-12-01")
+    with checked_evidence(evidence, None) as found:
+        assert proof.proves(leaf_of(found.walked.proof.note.text))
+    told = run("shard", "prove", location, "9", status=2)
+    assert "roots over 4 ledgers, numbered from 0: there is none over shard 9" in told
