@@ -29,7 +29,7 @@ from projections.exporting.writing import FileWriter
 from projections.projector.fill import FILLING, Progress
 from projections.projector.prove import SAMPLE, SHOWN_MAX, Proof, sample_of
 from projections.projector.rebuild import PROVING
-from projections.schemes.registry import check_views_whole
+from projections.schemes.registry import check_views_of_shard, check_views_whole
 from projections.spreading.across import Across, begun_across
 from projections.spreading.files import BucketDone, BucketWork, FilesByView, ViewFiles, left_of, write_bucket
 from projections.spreading.processes import Helpers, ProcessAsked
@@ -89,6 +89,7 @@ def rebuild_into(store: Store, asked: AskedInto, beside: Helpers, progress: Prog
     without records and where another ledger's export lies in the place, StoreError where that cannot be used.
     """
     check_views_whole()
+    check_views_of_shard(store)
     place = place_named(asked.to)
     with span("rebuild into") as tell, place.alone():
         before = standing_in(store, place)
