@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from projections.doctor.consuming import consuming_found
 from projections.doctor.deliveries import deliveries_found
 from projections.doctor.derived import segments_found, views_found
 from projections.doctor.keys import buyer_key_found, signing_key_found
@@ -55,6 +56,7 @@ def _of_store(clock: Callable[[], int]) -> dict[str, Callable[[Store], Observati
         "archived": archived_found,
         "segments": partial(segments_found, clock=clock),
         "views": views_found,
+        "consuming": consuming_found,
         "deliveries": deliveries_found,
         "working": working_found,
         "checks": checks_found,

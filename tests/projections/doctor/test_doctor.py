@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from domain.calendar import instant_text
-from domain.limits import DAY_MICROS
+from domain.limits import DAY_MICROS, SECOND_MICROS
 from domain.version import PROGRAM_VERSION
 from projections.candidates.shadow import start
 from projections.delivering.deliveries import open_deliveries
@@ -31,6 +31,7 @@ from projections.projector.rebuild import Asked, rebuild
 from projections.schemes.merchant_reputation import running as reputation_running
 from projections.schemes.merchant_reputation import view as reputation_view
 from projections.text.output import words_in
+from projections.upkeep.consumed import PartitionNote, open_consumed
 from projections.views.candidates import note_problem, shadow
 from projections.views.database import open_views
 from replay.columnar.jit import place_of_kept
@@ -327,6 +328,24 @@ def sealed_at(location: str, folder: Path) -> Path:
     with open_store(location, folder) as store:
         seal(store, segments_place(store, folder))
     return folder
+
+
+def test_messages_that_wait_while_nobody_consumes_are_named(shown: str) -> None:
+    assert examined(shown)["consuming", "none"] == OK
+    minutes_ago = 2 * 60 * SECOND_MICROS
+    with open_store(shown) as store, open_consumed(store) as kept:
+        now = store.now()
+        kept.note(
+            [PartitionNote("g", "orders", 0, 10, 0, now - minutes_ago), PartitionNote("g", "orders", 1, 9, 5, now)]
+        )
+    assert examined(shown)["consuming", "go"] == OK, "one is at its end, the other is being consumed"
+    with open_store(shown) as store, open_consumed(store) as kept:
+        kept.note([PartitionNote("g", "orders", 1, 9, 5, now - minutes_ago)])
+    found = examined(shown)
+    assert found["consuming", "silent"] == WARN and ("consuming", "go") not in found
+    assert "5 messages wait, and for over a minute nobody noted that they are consumed: g orders/1\n" in run(
+        "doctor", "--store", shown
+    )
 
 
 def test_deliveries_that_fail_or_ended_are_named_and_their_secrets_hidden(shown: str) -> None:
