@@ -17,7 +17,7 @@ LINT ?= lint
 # Markers of tests that are left out, such as "slow or kills or postgres".
 LEFT_OUT ?=
 
-.PHONY: help demo check test shells go lint docs bench soak clean
+.PHONY: help demo check test shells go lint docs bench scale soak clean
 
 help:
 	@echo "make demo    a disputed level: announced, decided, corrected; and why it is another now"
@@ -25,6 +25,7 @@ help:
 	@echo "make test    the same with all tests"
 	@echo "make docs    the documentation as a site, in build/docs"
 	@echo "make bench   the benchmarks (half an hour), with the machine left alone"
+	@echo "make scale   EVENTS=2000000 OF=1: a platform of so many events, step by step, and docs/reference/costs.md"
 	@echo "make soak    many more kills and random inputs than make test"
 	@echo "make clean   remove what was made"
 
@@ -80,6 +81,15 @@ go:
 
 bench: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
+
+# A platform of so many events, in one ledger or in a set of OF, and the page of costs made of that.
+EVENTS ?= 2000000
+OF ?= 1
+scale: $(READY)
+	mkdir -p build
+	$(BIN)/python -m tests.benchmarks.at_scale build/scale-$(EVENTS)-$(OF) --events $(EVENTS) --of $(OF) \
+	    --report build/scale-$(EVENTS)-$(OF).json
+	$(BIN)/python -m docs.costs < build/scale-$(EVENTS)-$(OF).json
 
 soak: $(READY) shells go $(BROWSER)
 	LEVELBOOK_SOAK=20 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest

@@ -25,9 +25,9 @@ _OVER_ALL: Final = {
     "verify": "verifying every byte",
 }
 _AT_REST: Final = {
-    "ledger.db": "store: columns, hashes, aliases, chains, seals",
-    "ledger.db.records": "records in segments",
-    "ledger.db.segments": "columns in segments",
+    "": "store: columns, hashes, aliases, chains, seals",
+    ".records": "records in segments",
+    ".segments": "columns in segments",
 }
 _SINGLE: Final = (
     "replay of the largest",
@@ -69,30 +69,25 @@ def units(report: Report) -> list[Unit]:
 
 def bytes_at_rest(report: Report) -> dict[str, int]:
     """By what lies there, its bytes when everything that is sealed was archived."""
-    last = [step for step in report["steps"] if step["step"].startswith("after archive ")][-1]
+    last = [step for step in report["steps"] if step["step"] == "archived"][-1]["bytes"]
     return {what: last[kind] for kind, what in _AT_REST.items()}
 
 
 def _unit(report: Report, name: str, what: str) -> Unit:
     """Of a step that is taken a chunk at a time, all chunks together."""
-    taken = [step for step in report["steps"] if step["step"] == name or _is_chunk(step["step"], name)]
+    taken = [step for step in report["steps"] if step["step"] == name]
     wall, processor = sum(step["wall_s"] for step in taken), sum(step["processor_s"] for step in taken)
     each = 10**9 / report["events"]
     return Unit(what, round(wall * each), round(processor * each), max(step["peak_bytes"] for step in taken))
-
-
-def _is_chunk(step: str, name: str) -> bool:
-    before, _, number = step.rpartition(" ")
-    return before == name and number.isdigit()
 
 
 def _measured(report: Report) -> Iterator[str]:
     yield from ("# What it costs", "")
     yield (
         f"Made by `python -m docs.costs` from a run of `tests.benchmarks.at_scale` ([its report](costs.json)):"
-        f" {report['events']:,} events of a whole platform on {report['cores']} cores, Python {report['python']},"
-        f" {report['date']}, SQLite. Merchants have 85 of 100 events, their sizes fall like 1 /"
-        " rank^0.8; creators have the rest, and agencies hold them."
+        f" {report['events']:,} events of a whole platform in {_ledgers(report)} on {report['cores']} cores,"
+        f" Python {report['python']}, {report['date']}, SQLite. Merchants have 85 of 100 events, their sizes fall like"
+        " 1 / rank^0.8; creators have the rest, and agencies hold them."
     )
     yield from ("", "## Measured, by event", "")
     yield from ("| step | wall | processor | most memory of a process |", "|---|---|---|---|")
@@ -109,6 +104,10 @@ def _measured(report: Report) -> Iterator[str]:
             said = "".join(f"; {kind}: {_replays(of)}" for kind, of in step.get("said", {}).items())
             times = f"{step['wall_s']:.1f} s | {step['processor_s']:.1f} s | {_bytes(step['peak_bytes'])}"
             yield f"| {step['step']}{said} | {times} |"
+
+
+def _ledgers(report: Report) -> str:
+    return "one ledger" if report["ledgers"] == 1 else f"a set of {report['ledgers']} ledgers"
 
 
 def _replays(of: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The page of costs says what the report does that lies beside it."""
 
 import json
+from typing import Any
 
 from docs.costs import PAGE, PLANNED, REPORT, bytes_at_rest, page, units
 
@@ -10,17 +11,18 @@ def test_the_page_is_of_the_report() -> None:
 
 
 def test_units_are_all_chunks_by_all_events() -> None:
-    steps = [
-        {"step": f"{name}{number}", "wall_s": wall, "processor_s": 1.5, "peak_bytes": peak}
+    steps: list[dict[str, Any]] = [
+        {"step": name, "upto": upto, "wall_s": wall, "processor_s": 1.5, "peak_bytes": peak}
         for name in ("ingest", "checkpoint", "seal", "archive", "compact")
-        for number, wall, peak in ((" 500", 2.0, 7), (" 1000", 4.0, 5))
+        for upto, wall, peak in ((500, 2.0, 7), (1000, 4.0, 5))
     ]
     steps += [{"step": name, "wall_s": 1.0, "processor_s": 1.0, "peak_bytes": 1} for name in ("rebuild", "verify")]
-    before = {"ledger.db": 1, "ledger.db.records": 1, "ledger.db.segments": 1}
-    after = {"ledger.db": 400_000, "ledger.db.records": 30_000, "ledger.db.segments": 15_000}
-    steps += [{"step": "after archive 500", **before}, {"step": "after archive 1000", **after}]
+    before = {"": 1, ".records": 1, ".segments": 1}
+    after = {"": 400_000, ".records": 30_000, ".segments": 15_000}
+    steps += [{"step": "archived", "upto": 500, "bytes": before}, {"step": "archived", "upto": 1000, "bytes": after}]
     report = {
         "events": 1000,
+        "ledgers": 2,
         "cores": 2,
         "python": "3.11",
         "date": "2026-11-30",
