@@ -4,12 +4,19 @@ A bucket of the columns (`replay/columnar`) so lies whole in one shard; and all 
 bindings have one order.
 """
 
+from functools import lru_cache
+from typing import Final
+
 from domain.buckets import bucket_of
 from domain.events import ShardMade
 from replay.parsing.refusals import Reason, Refusal
 from replay.store.record import Candidate
 
+SUBJECTS_REMEMBERED_MAX: Final = 1 << 16
+"""Of so many subjects it is remembered: the same come again and again."""
 
+
+@lru_cache(maxsize=SUBJECTS_REMEMBERED_MAX)
 def shard_of(subject: str, of: int) -> int | None:
     """The number of the shard that takes a subject; None for a stream that is no subject's: each has its own."""
     bucket = bucket_of(subject)

@@ -101,8 +101,7 @@ def root_checkpoint(document: SetDocument, leaves: Sequence[bytes]) -> Checkpoin
 
 def add_round(roots: Roots, made: Round) -> None:
     """Write a round behind the others; on the disk when this returns."""
-    handle = open_private(roots.path, os.O_WRONLY)
-    with os.fdopen(handle, "r+b" if roots.whole_bytes else "wb") as file:
+    with os.fdopen(open_private(roots.path, os.O_RDWR), "r+b") as file:
         file.truncate(roots.whole_bytes)
         file.seek(roots.whole_bytes)
         file.write(msgspec.json.encode(made) + b"\n")

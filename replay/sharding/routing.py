@@ -17,7 +17,6 @@ _NAME: Final = b'"subject"'
 _ESCAPED_ASCII: Final = b"\\u00"
 _SUBJECT: Final = re.compile(rb'"subject"[ \t]*:[ \t]*"([^"\\]*)"')
 _ID: Final = re.compile(rb'"id"[ \t]*:[ \t]*"([^"\\]*)"')
-SUBJECTS_REMEMBERED_MAX: Final = 1_000_000
 
 
 Round = list[list[int]]
@@ -51,7 +50,6 @@ class Router:
     def __init__(self, of: int, undocumented: Undocumented) -> None:
         self._of = of
         self._undocumented = undocumented
-        self._known: dict[bytes, int] = {}
         self._before: dict[bytes | None, int] = {}
         """By id, where the lines of the block before went: they may not be recorded yet."""
 
@@ -68,12 +66,7 @@ class Router:
         found = _SUBJECT.search(line)
         if found is None or line.count(_NAME) != 1 or _ESCAPED_ASCII in line:
             return self._shard_read(line)
-        number = self._known.get(found[1])
-        if number is None:
-            if len(self._known) >= SUBJECTS_REMEMBERED_MAX:
-                self._known.clear()
-            number = self._known[found[1]] = shard_of(found[1].decode("utf-8", "replace"), self._of) or 0
-        return number
+        return shard_of(found[1].decode("utf-8", "replace"), self._of) or 0
 
     def _shard_read(self, line: bytes) -> int:
         try:
