@@ -34,10 +34,19 @@ DAYS_MAX: Final = 36_500
 @command("verify", "levelbook verify --head $(cat head-of-november.txt)")
 @click.option("--head", "kept", metavar="N:HASH:LEDGER", help="A head that was noted down: was the tail cut?")
 @click.option("--list", "list_kept", is_flag=True, help="Show the checks that were made and kept; check nothing.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="How many processes walk a ledger of 50,000 records or more.",
+)
 @language_option
 @segments_option
 @store_options
-def verify(kept: str | None, list_kept: bool, segments: FilesPlace | None, store: str, format_: str, lang: str) -> None:
+def verify(
+    kept: str | None, list_kept: bool, workers: int, segments: FilesPlace | None, store: str, format_: str, lang: str
+) -> None:
     """Walk the stored bytes, recompute every column, and name the first record that does not fit.
 
     A sound ledger is compared with what is derived from it: every file, row and name of sealed segments, and every
@@ -68,7 +77,7 @@ def verify(kept: str | None, list_kept: bool, segments: FilesPlace | None, store
 
         named = phases_in(lang)
         shown, rebuilding = partial(progress_of, named=named), partial(phases, "events", named)
-        outcome = verify_all(opened, noted, segments, told, shown, rebuilding)
+        outcome = verify_all(opened, noted, segments, told, shown, rebuilding, workers)
     checks_text.print_verified(outcome, lang, as_json=as_json)
     if outcome.exit_status:
         sys.exit(outcome.exit_status)

@@ -11,7 +11,7 @@ from projections.views.location import has_views
 from replay.columnar.check import check_archive
 from replay.errors import LevelbookError, NotExaminedError
 from replay.integrity.kept import NONE, NOT_CHECKED, SOUND, UNSOUND, Check, keep
-from replay.integrity.verify import Kept, Verified, verify
+from replay.integrity.verify import WORKERS, Kept, Verified, verify
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 
@@ -87,8 +87,9 @@ def verify_all(
     told: Callable[[Verified], None],
     shown: Shown,
     rebuilding: Rebuilding,
+    workers: int = WORKERS,
 ) -> Outcome:
-    """Verify a ledger, tell what was found of it, and then look at what lies beside it; keep the verdicts.
+    """Verify a ledger by some processes, tell what was found, and then look at what lies beside it; keep the verdicts.
 
     What goes wrong with segments, views and the service's tables is a finding about these, and never one about the
     ledger. Raises NotExaminedError where the ledger changed in a way that lets nothing be said, and LevelbookError
@@ -96,7 +97,7 @@ def verify_all(
     """
     _check_views_whole(store)
     with shown("verifying", store.head().position) as progress:
-        ledger = verify(store, noted, progress)
+        ledger = verify(store, noted, progress, workers)
     store.check_unchanged()
     told(ledger)
     if ledger.problems:

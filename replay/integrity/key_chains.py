@@ -109,7 +109,12 @@ class KeyWalk:
 def joined_keys(first: WalkedKeys, second: WalkedKeys) -> WalkedKeys:
     """What was found in two walks that follow one another."""
     problem = first.problem or _join_problem(first, second) or second.problem
-    return WalkedKeys(unkept=first.unkept or second.unkept, problem=problem)
+    return WalkedKeys(
+        chains=first.chains | second.chains,
+        states=first.states | second.states,
+        unkept=first.unkept or second.unkept,
+        problem=problem,
+    )
 
 
 def _join_problem(first: WalkedKeys, second: WalkedKeys) -> str | None:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -18,6 +19,7 @@ from replay.integrity.evidence import evidence_problems
 from replay.integrity.key_chains import KeyWalk, Misfit, WalkedKeys, chain_problems, joined_keys
 from replay.integrity.log_tree import WalkedLog, log_walk, sizes_needed
 from replay.processes import begun, rare_cycle_search, second_core
+from replay.store.alias_queries import count_aliases
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
 from replay.store.queries import BEFORE_ALL, chain_at, link_at, plain_rows, tally
@@ -25,8 +27,11 @@ from replay.store.record import leaf_hash, linked
 
 ROWS_TOGETHER: Final = 400
 """More do not stay in a processor's cache, and take longer each."""
+WORKERS: Final = 2
 RECORDS_BEFORE_HELP: Final = 50_000
 """Shorter ledgers are walked by one process: a second one takes a quarter of a second to start."""
+ALIASES_A_RECORD: Final = 2
+"""So many aliases are read in the time in which one record is walked."""
 
 
 @dataclass
@@ -58,13 +63,18 @@ def parse_head(text: str) -> Kept:
     return Kept(int(found[1]), found[2], found[3])
 
 
-def verify(store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
-    """Walk the whole ledger as it stands at the beginning; what the database itself looks at, it does meanwhile."""
+def verify(
+    store: Store, kept: Kept | None = None, progress: Callable[[int], None] = lambda _: None, workers: int = WORKERS
+) -> Verified:
+    """Walk the whole ledger as it stands at the beginning; what the database itself looks at, it does meanwhile.
+
+    A long one is walked by so many processes, with this one.
+    """
     last = store.head().position
     rows, table, sizes = begun(store.row_problems), None, sizes_needed(store, last)
     with rare_cycle_search():
-        if last >= RECORDS_BEFORE_HELP:
-            span, table = _walked_by_two(store, last, sizes, progress)
+        if workers > 1 and last >= RECORDS_BEFORE_HELP:
+            span, table = _walked_by(workers, store, last, sizes, progress)
         else:
             span = _walked(store, _from_start(store, last, sizes), progress)
     progress(span.head.position)
@@ -229,30 +239,49 @@ def _together(rows: Iterator[Columns]) -> Iterator[list[Columns]]:
         raise
 
 
-def _walked_by_two(
-    store: Store, last: int, sizes: tuple[int, ...], progress: Callable[[int], None]
+def _walked_by(
+    workers: int, store: Store, last: int, sizes: tuple[int, ...], progress: Callable[[int], None]
 ) -> tuple[WalkedSpan, AliasTable | None]:
-    """The second half is walked by another process, from the link that the first half has to end with.
+    """Each part but the first is walked by another process, from the link that the part before it has to end with.
 
-    While that process comes up, this one reads the table of aliases.
+    While the others come up, this one reads the table of aliases.
     """
-    middle = last // 2
-    with second_core(_serve) as helper:
-        found = link_at(store, middle)
-        if found is None:
-            return _walked(store, _from_start(store, last, sizes), progress), None
-        helper.send((store.location, WalkedSpan(found, last, from_start=False, log=log_walk(store, middle, sizes))))
+    first, *ends = _ends(workers, last, count_aliases(store))
+    with ExitStack() as held:
+        helpers = [held.enter_context(second_core(_serve)) for _ in ends]
+        for helper, after, end in zip(helpers, (first, *ends), ends, strict=False):
+            found = link_at(store, after)
+            if found is None:
+                return _walked(store, _from_start(store, last, sizes), progress), None
+            part = WalkedSpan(found, end, from_start=False, log=log_walk(store, after, sizes))
+            helper.send((store.location, part))
         table = table_of(store)
-        first = _walked(store, _from_start(store, middle, sizes), lambda done: progress(2 * done))
-        if first.problem is not None:
-            return first, None
-        try:
-            second: WalkedSpan | str = helper.recv()
-        except EOFError:
-            second = "the process that verifies the second half was ended from outside; verify again"
-    if isinstance(second, str):
-        raise StoreError(second)
-    return _joined(store, first, second), table
+        span = _walked(store, _from_start(store, first, sizes), lambda done: progress(done * last // first))
+        for helper in helpers:
+            if span.problem is not None:
+                return span, None
+            span = _joined(store, span, _received(helper))
+    return span, table
+
+
+def _ends(workers: int, last: int, aliases: int) -> list[int]:
+    """Where the part of each process ends: all take about as long, the first with the aliases, too."""
+    read = aliases // ALIASES_A_RECORD
+    first = max((last + read) // workers - read, 1)
+    others = workers - 1
+    ends = [first + (last - first) * number // others for number in range(others + 1)]
+    return sorted({*ends})
+
+
+def _received(helper: Connection) -> WalkedSpan:
+    """What another process has found. Raises StoreError where it could not look, or was ended."""
+    try:
+        found: WalkedSpan | str = helper.recv()
+    except EOFError:
+        found = "a process that verifies a part of the ledger was ended from outside; verify again"
+    if isinstance(found, str):
+        raise StoreError(found)
+    return found
 
 
 def _serve(connection: Connection) -> None:
@@ -268,7 +297,7 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
     """Two spans as one: each stream of the second has to go on where the first left it."""
     for stream, version in second.first_versions.items():
         if version != first.versions.get(stream, 0) + 1:
-            # Walk the second half again, knowing the first, to name the first record that does not fit.
+            # Walk the second again, knowing the first, to name the first record that does not fit.
             again = WalkedSpan(
                 *(first.head, second.last, True),
                 versions=first.versions,
@@ -280,6 +309,7 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
             return _walked(store, again, lambda _: None)
     return WalkedSpan(
         *(second.head, second.last, True),
+        versions=first.versions | second.versions,
         types=first.types + second.types,
         keys=joined_keys(first.keys, second.keys),
         borne=first.borne.then(second.borne),

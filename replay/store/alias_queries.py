@@ -78,6 +78,12 @@ def alias_rows(store: Store) -> Iterator[AliasRow]:
     return map(AliasRow._make, store._query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
 
 
+def count_aliases(store: Store) -> int:
+    """How many rows the table of aliases has."""
+    ((count,),) = store._query("SELECT count(*) FROM buyers")
+    return int(count)
+
+
 def asked_for_nobody(store: Store) -> Iterator[int]:
     """When the requests were asked for whose buyer has no alias, the earliest first."""
     if not store.has_table(ERASURES_DUE):

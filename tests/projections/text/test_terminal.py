@@ -93,7 +93,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
         ("店.toml",),
     ],
     "doctor": [("--lang", "zh"), ("--store", "店.db"), ("--format", "json")],
-    "verify": [(), ("--lang", "zh")],
+    "verify": [(), ("--lang", "zh"), ("--workers", "3")],
     "seal": [(), ("--lang", "zh")],
     "shard plan": [("--of", "2"), ("--of", "4", "--lang", "zh"), ("--of", "3")],
     "shard make": [("店-{encoding}.shards", "--of", "2"), ("店", "--of", "2", "--lang", "zh")],

@@ -158,10 +158,10 @@ def test_what_is_altered_is_named(ledger: str, name: str, by_two: bool, monkeypa
         assert verify(store).problems == []
         rows = [chains for _, chains in stream_chain_rows(store, 1)]
     change(ledger, statements(rows))
-    if by_two:
-        monkeypatch.setattr(walking, "RECORDS_BEFORE_HELP", 0)
+    monkeypatch.setattr(walking, "RECORDS_BEFORE_HELP", 0)
     with open_store(ledger) as store:
-        (problem,) = verify(store).problems
+        (problem,) = verify(store, workers=2 if by_two else 1).problems
+        assert len(verify(store, workers=4).problems) == 1
     if isinstance(found, dict):
         found = found[by_two]
     assert problem.startswith(found) if found.startswith("position") else found in problem

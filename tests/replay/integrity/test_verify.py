@@ -13,7 +13,7 @@ from cli import main
 from replay.errors import StoreError, UsageError
 from replay.integrity import backup
 from replay.integrity.backup import back_up
-from replay.integrity.verify import Kept, verify
+from replay.integrity.verify import Kept, _ends, verify
 from replay.parsing.parse import read_line
 from replay.recording.append import Appender, Stamp, Stamper
 from replay.recording.erase import erase_now
@@ -166,25 +166,43 @@ def rechained(store: Store, position: int, change: Callable[[bytes], bytes]) -> 
 
 
 @pytest.mark.parametrize("script", ["", "DELETE FROM buyers"])
-def test_a_long_ledger_is_walked_by_two_with_the_same_outcome(
+def test_a_long_ledger_is_walked_by_several_with_the_same_outcome(
     tampered: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
+    monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
     with tampered(script) as store:
-        alone = verify(store)
-        monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
-        assert verify(store) == alone and (alone.problems == []) is (script == "")
+        alone = verify(store, workers=1)
+        for workers in (2, 4):
+            assert verify(store, workers=workers) == alone and (alone.problems == []) is (script == "")
+
+
+@pytest.mark.parametrize(
+    ("workers", "last", "aliases", "ends"),
+    [
+        (2, 100, 0, [50, 100]),
+        (2, 100, 40, [40, 100]),  # the first one reads the aliases, too
+        (4, 100, 40, [10, 40, 70, 100]),
+        (4, 100, 200, [1, 34, 67, 100]),
+        (4, 2, 0, [1, 2]),
+        (2, 1, 9, [1]),
+    ],
+)
+def test_each_process_walks_a_part_that_takes_about_as_long(
+    workers: int, last: int, aliases: int, ends: list[int]
+) -> None:
+    assert _ends(workers, last, aliases) == ends
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("position", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("change", ["version = 9", "type = 'order.received'", "chain = zeroblob(32)"])
-def test_two_name_the_same_record_as_one(
+def test_several_name_the_same_record_as_one(
     tampered: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, position: int, change: str
 ) -> None:
+    monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
     with tampered(f"UPDATE records SET {change} WHERE position = {position}") as store:
-        alone = verify(store)
-        monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
-        assert verify(store) == alone
+        alone = verify(store, workers=1)
+        assert verify(store) == alone and verify(store, workers=3) == alone
         assert alone.problems[0].startswith(f"position {position}: ")
 
 
@@ -201,7 +219,9 @@ def test_a_stream_that_skips_a_version_between_the_halves_is_named(
     raw.close()
     monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
     with open_store(location) as store:
-        assert verify(store).problems[0] == "position 6: is version 5 of merchant/m-0, but version 4 comes next"
+        for workers in (2, 6):
+            found = verify(store, workers=workers)
+            assert found.problems[0] == "position 6: is version 5 of merchant/m-0, but version 4 comes next"
 
 
 FORGERIES = {
