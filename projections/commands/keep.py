@@ -123,18 +123,18 @@ def seal(into: FilesPlace | None, segments: FilesPlace | None, store: str, forma
 )
 @click.option(
     "--into",
-    "folder",
-    type=click.Path(path_type=Path),
+    "named",
+    type=FilesPlaceParam(),
     envvar=RECORDS_VARIABLE,
     show_envvar=True,
-    metavar="DIR",
-    help="The folder of the segments. Default: beside an SQLite store, in STORE.records.",
+    metavar="DIR|URL",
+    help="Where the segments go, such as s3://BUCKET/PREFIX. Default: beside an SQLite store, in STORE.records.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would leave, and change nothing.")
 @click.option("--compact", is_flag=True, help="Then write the store anew, so that the disk gets back what is free.")
 @language_option
 @store_options
-def archive(folder: Path | None, store: str, format_: str, lang: str, **asked: Any) -> None:
+def archive(named: FilesPlace | None, store: str, format_: str, lang: str, **asked: Any) -> None:
     """Let sealed records leave the store for compressed segments in files, from which they are read as before.
 
     Only what the newest seal of 'levelbook checkpoint' is over leaves, while others read and write. A segment is on the
@@ -142,13 +142,13 @@ def archive(folder: Path | None, store: str, format_: str, lang: str, **asked: A
     nowhere else. A backup holds these records, too.
     """
     from replay.archiving.archive import archive as run
-    from replay.archiving.archive import records_folder
+    from replay.archiving.archive import records_place
     from replay.archiving.limit import archive_limit
     from replay.store.leaving.segments import store_bytes_of_records
 
     as_json = format_ == "json"
     with open_at(store) as opened:
-        place = records_folder(opened, folder)
+        place = records_place(opened, named)
         limit = archive_limit(opened, asked["below"], asked["older_than"])
         if asked["dry_run"]:
             records, raw_bytes = store_bytes_of_records(opened, limit.last)

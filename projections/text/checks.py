@@ -132,7 +132,7 @@ def print_sealed(place: FilesPlace, result: "Sealed", language: str, *, as_json:
 
 
 def print_to_archive(
-    folder: Path, limit: "ArchiveLimit", records: int, raw_bytes: int, language: str, *, as_json: bool
+    folder: FilesPlace, limit: "ArchiveLimit", records: int, raw_bytes: int, language: str, *, as_json: bool
 ) -> None:
     """What would leave: how many records, and their bytes."""
     found = {"records": records, "position": limit.last, "sealed": limit.sealed, "raw_bytes": raw_bytes}
@@ -144,7 +144,7 @@ def print_to_archive(
 
 
 def print_archived(
-    folder: Path,
+    folder: FilesPlace,
     limit: "ArchiveLimit",
     result: "ArchivedRecords",
     store_bytes: int,

@@ -6,22 +6,20 @@ at a time. A kill at any moment leaves each record in the store, in a segment th
 next run goes on. No segment is ever removed: one that this store does not name may be all that another copy of it has.
 """
 
-import errno
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from replay.archiving.limit import ArchiveLimit
-from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, SUFFIX, Leaving, RecordSegment, packed, prefix
-from replay.blocks.reading import Blocks, misfit
+from replay.archiving.places import RecordsPlace, records_at
+from replay.blocks.files import SegmentBytes, misfit
+from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, Leaving, RecordSegment, packed, prefix
+from replay.blocks.reading import Blocks
 from replay.errors import DamagedError, StoreError, UsageError, damaged
+from replay.objects.naming import FilesPlace
 from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.store.base import Store, refuse_one_alias_everywhere
-from replay.store.beside import draft_beside, locked, open_private, sync
 from replay.store.leaving.segments import (
     add_segment,
     archived_up_to,
@@ -34,7 +32,6 @@ from replay.store.record import leaf_hash, linked
 
 GO_AT_ONCE: Final = 5_000
 """Records whose bytes go in one transaction: others who record wait no longer."""
-LOCK: Final = "archive.lock"
 PAID: Final = "order.paid"
 Progress = Callable[[int], None]
 
@@ -63,59 +60,54 @@ class _Stretch(NamedTuple):
     """What stays of each in the store, and its position."""
 
 
-def records_folder(store: Store, named: Path | None) -> Path:
-    """Where the records of a store go: into the folder that was named, else beside an SQLite store.
+def records_place(store: Store, named: FilesPlace | None) -> FilesPlace:
+    """Where the records of a store go: to the place that was named, else beside an SQLite store.
 
     Raises UsageError where none was named and there is no place beside the store.
     """
-    folder = named or store.records_path()
-    if folder is None:
+    place = named or store.records_path()
+    if place is None:
         raise UsageError(
             "the records of a PostgreSQL store need a folder to go to; name it by --into or LEVELBOOK_RECORDS"
         )
-    return folder
+    return place
 
 
-def archive(store: Store, folder: Path, limit: ArchiveLimit, progress: Progress = lambda _: None) -> ArchivedRecords:
+def archive(
+    store: Store, named: FilesPlace, limit: ArchiveLimit, progress: Progress = lambda _: None
+) -> ArchivedRecords:
     """Let the records up to a limit leave the store, while others read and write.
 
-    Raises UsageError for a store in which buyers have one alias everywhere, StoreError where another run is at it or
-    the disk is full, DamagedError where a segment is not there that was, a record does not fit its chain, or what was
-    written is not what is read: then nothing of that segment has left. What was archived before stays so.
+    Raises UsageError for a store in which buyers have one alias everywhere, StoreError where another run is at it, the
+    disk is full or the storage cannot be reached, DamagedError where a segment is not there that was, a record does not
+    fit its chain, or what was written is not what is read: then nothing of that segment has left. What was archived
+    before stays so.
     """
     refuse_one_alias_everywhere(store.identity, store.name)
-    if not folder.parent.is_dir():
-        raise UsageError(f"the folder {folder.parent} for archived records does not exist; make it first")
-    folder, beside_store = folder.resolve(), store.records_beside()
-    place = "" if beside_store is not None and folder == beside_store.resolve() else str(folder)
+    place = records_at(named, store.records_beside())
     raw_bytes = file_bytes = 0
-    with _failures_named(folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync(folder.parent)  # a folder that a power cut takes away takes its files with it
-        busy = StoreError(f"another run archives into {folder}; wait for it, there is one at a time")
-        with locked(folder / LOCK, busy):
-            _begin(store)
-            remove_drafts(store, folder)
-            _check_named(store)
-            _go_on(store)
-            before = after = archived_up_to(store)
-            while after < limit.last:
-                stretch = _read(store, after, limit.last)
-                segment = _written(store, folder, place, stretch)
-                _write_down(store, segment)
-                _let_go(store, stretch.left_behind)
-                after = segment.last
-                raw_bytes += sum(len(item.record) for item in stretch.records)
-                file_bytes += segment.file_bytes
-                progress(after)
+    with place.alone():
+        _begin(store)
+        remove_drafts(store, place)
+        _check_named(store)
+        _go_on(store)
+        before = after = archived_up_to(store)
+        while after < limit.last:
+            stretch = _read(store, after, limit.last)
+            segment = _written(store, place, stretch)
+            _write_down(store, segment)
+            _let_go(store, stretch.left_behind)
+            after = segment.last
+            raw_bytes += sum(len(item.record) for item in stretch.records)
+            file_bytes += segment.file_bytes
+            progress(after)
     segments = store.record_segments()
-    return ArchivedRecords(before, after, len(segments), raw_bytes, file_bytes, _not_named(store, folder, segments))
+    return ArchivedRecords(before, after, len(segments), raw_bytes, file_bytes, _not_named(store, place, segments))
 
 
-def remove_drafts(store: Store, folder: Path) -> None:
-    """Remove what a run that was killed left in a folder under passing names."""
-    for path in folder.glob(f".{prefix(store.identity.id)}*.new"):
-        path.unlink()
+def remove_drafts(store: Store, place: RecordsPlace) -> None:
+    """Remove what a run that was killed left in a place under passing names."""
+    place.remove_drafts(prefix(store.identity.id))
 
 
 def _check_named(store: Store) -> None:
@@ -126,9 +118,9 @@ def _check_named(store: Store) -> None:
         store.blocks.check(segment)
 
 
-def _not_named(store: Store, folder: Path, segments: Sequence[RecordSegment]) -> int:
+def _not_named(store: Store, place: RecordsPlace, segments: Sequence[RecordSegment]) -> int:
     named = {segment.file_name(store.identity.id) for segment in segments}
-    return sum(path.name not in named for path in folder.glob(f"{prefix(store.identity.id)}*{SUFFIX}"))
+    return sum(name not in named for name in place.names(prefix(store.identity.id)))
 
 
 def _begin(store: Store) -> None:
@@ -148,12 +140,18 @@ def _go_on(store: Store) -> None:
         end = min(first + GO_AT_ONCE - 1, last)
         rows = types_and_records(store, first - 1, end)
         kept = [(_left_behind(event_type, record, at), at, record) for at, _, event_type, _, record in rows]
-        for _, position, record in kept:
-            if store.blocks.record_at(position, store.record_segments) != record:
-                segment = next(found for found in store.record_segments() if found.last >= position)
-                raise misfit(store.blocks.path_of(segment), f"holds another record for position {position}")
+        with store.blocks.afresh():
+            _check_kept(store, kept)
         _let_go(store, [(left, position) for left, position, _ in kept])
         first = end + 1
+
+
+def _check_kept(store: Store, kept: Sequence[tuple[bytes, int, bytes]]) -> None:
+    """Raises DamagedError unless segments give the records that stand in the store, too."""
+    for _, position, record in kept:
+        if store.blocks.record_at(position, store.record_segments) != record:
+            segment = next(found for found in store.record_segments() if found.last >= position)
+            raise misfit(store.blocks.file_of(segment, True).shown, f"holds another record for position {position}")
 
 
 def _read(store: Store, after: int, last: int) -> _Stretch:
@@ -205,39 +203,32 @@ def _left_behind(event_type: str, record: bytes, position: int) -> bytes:
     return found
 
 
-def _written(store: Store, folder: Path, place: str, stretch: _Stretch) -> RecordSegment:
-    """A segment that is on the disk and was read back, record by record, against the leaf hashes."""
-    segment, pieces = packed(stretch.records, place)
-    path = folder / segment.file_name(store.identity.id)
-    draft = draft_beside(path)
-    try:
-        with open(draft, "wb", opener=open_private) as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        _read_back(draft, segment, stretch.leaves)  # before it takes the name, under which a whole one may stand
-        draft.replace(path)
-        sync(folder)
-    finally:
-        draft.unlink(missing_ok=True)
+def _written(store: Store, place: RecordsPlace, stretch: _Stretch) -> RecordSegment:
+    """A segment that lies there and was read back, record by record, against the leaf hashes."""
+    segment, pieces = packed(stretch.records, place.noted)
+
+    def read_back(file: SegmentBytes) -> None:
+        _read_back(file, segment, stretch.leaves, place.shown)
+
+    place.write(segment.file_name(store.identity.id), pieces, read_back)
     return segment
 
 
-def _read_back(draft: Path, segment: RecordSegment, leaves: Sequence[bytes]) -> None:
+def _read_back(file: SegmentBytes, segment: RecordSegment, leaves: Sequence[bytes], shown: str) -> None:
     """Raises DamagedError where a segment does not give the records that were written to it."""
-    written, positions = Blocks(lambda _: draft), range(segment.first, segment.last + 1)
+    written, positions = Blocks(lambda *_: file), range(segment.first, segment.last + 1)
     try:
         given = [leaf_hash(written.record_at(position, lambda: [segment])) for position in positions]
     except DamagedError as error:
-        raise _kept_otherwise(draft.parent) from error
+        raise _kept_otherwise(shown) from error
     if given != leaves:
-        raise _kept_otherwise(draft.parent)
+        raise _kept_otherwise(shown)
 
 
-def _kept_otherwise(folder: Path) -> DamagedError:
+def _kept_otherwise(shown: str) -> DamagedError:
     return DamagedError(
-        f"what was written into {folder} is not what is read back: nothing of it has left the store. Look at that disk,"
-        " or name another folder, then archive again"
+        f"what was written into {shown} is not what is read back: nothing of it has left the store. Look at what is"
+        " wrong there, or name another place, then archive again"
     )
 
 
@@ -245,8 +236,8 @@ def _write_down(store: Store, segment: RecordSegment) -> None:
     with store.append() as transaction:
         if archived_up_to(transaction) + 1 != segment.first:
             raise StoreError(
-                f"another run archives {store.name}, into another folder: of what this one made nothing more counts;"
-                " wait for it, there is one at a time"
+                f"another run archives {store.name}: of what this one made nothing more counts; wait for it, there is"
+                " one at a time"
             )
         add_segment(transaction, segment)
 
@@ -255,16 +246,3 @@ def _let_go(store: Store, left_behind: Sequence[tuple[bytes, int]]) -> None:
     for start in range(0, len(left_behind), GO_AT_ONCE):
         with store.append() as transaction:
             let_go(transaction, left_behind[start : start + GO_AT_ONCE])
-
-
-@contextmanager
-def _failures_named(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"the disk of {folder} is full: what was archived before is whole, everything else is still in the"
-                " store; make space and archive again"
-            ) from error
-        raise StoreError(f"records cannot be archived into {folder}: {error.strerror or error}") from error

@@ -4,66 +4,36 @@ What is read is checked: a directory by its hash in the store, a block by its ha
 position that it bears. Blocks that were read last are kept, as many as a whole segment has.
 """
 
-import errno
-import os
-import weakref
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
+from replay.blocks.files import SegmentBytes, misfit
 from replay.blocks.form import ENTRY, LINE_END, RAW_BYTES_MAX, RecordSegment, ranks_of
-from replay.errors import DamagedError, NotExaminedError, StoreError, damaged
+from replay.errors import damaged
 
 KEPT_BYTES: Final = RAW_BYTES_MAX + 4 * 2**20
 """Of records: all of the segment that a walk goes through, and some others beside it."""
 OPEN_MAX: Final = 16
 Listing = Callable[[], Sequence[RecordSegment]]
 """Gives the segments of the store, in order."""
-
-
-def misfit(path: Path, found: str) -> DamagedError:
-    """A file of records that is not what the store says: it holds what stands nowhere else."""
-    return DamagedError(
-        f"the file of archived records {path} {found}: these records stand nowhere else in this ledger. Bring the file"
-        " back from a copy of its folder, or restore a backup, which holds all records; where the folder was moved,"
-        " name it by LEVELBOOK_RECORDS"
-    )
-
-
-def _unread(path: Path, error: OSError) -> StoreError:
-    """The error where a file is there and its bytes are not given: by its disk, or to this user or process alone."""
-    if error.errno == errno.EIO:
-        return misfit(path, f"cannot be read ({error.strerror or error})")
-    return NotExaminedError(
-        f"the file of archived records {path} cannot be read here ({error.strerror or error}), which says nothing"
-        " against its records, and nothing is said of them: let this user and process read it, then ask again"
-    )
+FileOf = Callable[[RecordSegment, bool], SegmentBytes]
+"""Gives the bytes of a segment, afresh or as a cache has them."""
 
 
 class OpenSegment:
     """A record segment that is read."""
 
-    def __init__(self, path: Path, segment: RecordSegment) -> None:
-        self.segment = segment
+    def __init__(self, file: SegmentBytes, segment: RecordSegment) -> None:
+        self.segment, self.file = segment, file
         self.first, self.last = segment.first, segment.last
-        self._path = path
-        try:
-            self._file = os.open(path, os.O_RDONLY)
-            weakref.finalize(self, os.close, self._file)
-            size = os.fstat(self._file).st_size
-            if size != segment.file_bytes:
-                raise misfit(path, f"has {size} bytes, the ledger says {segment.file_bytes}")
-            index = self._read(segment.ranks_at, segment.file_bytes - segment.ranks_at)
-        except FileNotFoundError:
-            raise misfit(path, "is missing") from None
-        except OSError as error:
-            raise _unread(path, error) from None
+        index = file.index(segment)
         directory = index[segment.directory_at - segment.ranks_at :]
         if sha256(directory).digest() != segment.hash:
-            raise misfit(path, "was changed: the SHA-256 of its directory is not the one in the ledger")
+            raise misfit(file.shown, "was changed: the SHA-256 of its directory is not the one in the ledger")
         self._entries = list(ENTRY.iter_unpack(directory))
         self._firsts = [first for _, _, first, _ in self._entries]
         self._ranks = ranks_of(index[: segment.directory_at - segment.ranks_at])
@@ -79,27 +49,20 @@ class OpenSegment:
         import zstandard
 
         at, length, _, hashed = self._entries[number]
-        try:
-            frame = self._read(at, length)
-        except OSError as error:
-            raise _unread(self._path, error) from None
+        frame = self.file.block(at, length, hashed)
         if sha256(frame).digest() != hashed:
-            raise misfit(self._path, f"was changed: the SHA-256 of its block {number} is not the one in its directory")
+            found = f"was changed: the SHA-256 of its block {number} is not the one in its directory"
+            raise misfit(self.file.shown, found)
         return zstandard.ZstdDecompressor().decompress(frame).split(LINE_END)[:-1]
-
-    def _read(self, at: int, length: int) -> bytes:
-        found = b""
-        while len(found) < length and (some := os.pread(self._file, length - len(found), at + len(found))):
-            found += some
-        return found
 
 
 class Blocks:
     """The records of a ledger that have left its store."""
 
-    def __init__(self, path_of: Callable[[RecordSegment], Path]) -> None:
-        """`path_of` says where the file of a segment lies."""
-        self.path_of = path_of
+    def __init__(self, file_of: FileOf) -> None:
+        """`file_of` says where the bytes of a segment lie."""
+        self.file_of = file_of
+        self._afresh = False
         self._segments: Sequence[RecordSegment] = ()
         self._lasts: list[int] = []
         self._open: OrderedDict[int, OpenSegment] = OrderedDict()
@@ -116,13 +79,22 @@ class Blocks:
         records = self._kept.get((opened.last, block)) or self._block(opened, block)
         record = records[number] if number < len(records) else b""
         if b',"position":%d,"recorded_at":"' % position not in record:
-            path = self.path_of(opened.segment)
-            raise misfit(path, f"was changed: it gives another record for position {position}")
+            raise misfit(opened.file.shown, f"was changed: it gives another record for position {position}")
         return record
 
     def check(self, segment: RecordSegment) -> None:
         """Look at the file of a segment, but at no record. Raises DamagedError where it is not as it was written."""
-        OpenSegment(self.path_of(segment), segment)
+        OpenSegment(self.file_of(segment, True), segment)
+
+    @contextmanager
+    def afresh(self) -> Iterator[None]:
+        """What is read meanwhile comes from where it lies, and out of no cache."""
+        self.forget()
+        before, self._afresh = self._afresh, True
+        try:
+            yield
+        finally:
+            self._afresh = before
 
     def forget(self) -> None:
         """Let go of the memory and of the open files of what was read: who reads on opens them again."""
@@ -145,7 +117,7 @@ class Blocks:
         if found is not None:
             self._open.move_to_end(segment.last)
             return found
-        found = self._open[segment.last] = OpenSegment(self.path_of(segment), segment)
+        found = self._open[segment.last] = OpenSegment(self.file_of(segment, self._afresh), segment)
         if len(self._open) > OPEN_MAX:
             self._open.popitem(last=False)
         return found

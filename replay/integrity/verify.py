@@ -175,6 +175,11 @@ class WalkedSpan:
 
 def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
     """Walk a span to its end or to the first record that does not fit."""
+    with store.blocks.afresh():
+        return _walked_afresh(store, span, progress)
+
+
+def _walked_afresh(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
     keys, ledger_id = KeyWalk(store, span.keys, span.head.position), store.identity.id
     try:
         for rows in _together(_rows(store, span.head.position, span.last)):

@@ -36,12 +36,21 @@ def names_objects(place: str) -> bool:
 
 def masked_url(url: str) -> str:
     """A URL without keys: neither those before its host nor any parameter but where it is."""
+    return _without_keys(url, "***@")
+
+
+def without_keys(url: str) -> str:
+    """The URL by which the same storage is reached with keys of the environment."""
+    return _without_keys(url, "")
+
+
+def _without_keys(url: str, instead: str) -> str:
     found = _URL.fullmatch(url)
     assert found is not None
-    before, at, rest = found[2].rpartition("@")
+    _, at, rest = found[2].rpartition("@")
     path, question, query = rest.partition("?")
     kept = [pair for pair in query.split("&") if pair.partition("=")[0] in _SHOWN]
-    return f"{found[1]}://{'***' if before else ''}{at}{path}{question if kept else ''}{'&'.join(kept)}"
+    return f"{found[1]}://{instead if at else ''}{path}{question if kept else ''}{'&'.join(kept)}"
 
 
 def holds_key(name: str) -> bool:

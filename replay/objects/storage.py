@@ -46,6 +46,13 @@ class Storage:
             except FileNotFoundError:
                 return None
 
+    def has(self, name: str) -> bool:
+        """Whether an object of a name is there."""
+        from pyarrow.fs import FileType
+
+        with self.failures_named():
+            return bool(self.files.get_file_info(self.path(name)).type is FileType.File)
+
     def put(self, name: str, content: bytes | memoryview) -> None:
         """An object, whole or not at all, in the place of one of that name."""
         with self.failures_named(), self.files.open_output_stream(self.path(name), compression=None) as stream:

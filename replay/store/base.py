@@ -18,10 +18,11 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
+from replay.blocks.files import SegmentBytes, segment_at
 from replay.blocks.form import RecordSegment
 from replay.blocks.reading import Blocks
 from replay.errors import StoreError, UsageError, damaged
-from replay.objects.naming import FilesPlace
+from replay.objects.naming import FilesPlace, place_of
 from replay.schema.versions import (
     ALIAS_BYTES,
     ARCHIVED,
@@ -36,7 +37,7 @@ from replay.store.record import CHAIN_START, Row, encode_json
 
 KEY_BYTES: Final = 32
 RECORDS_VARIABLE: Final = "LEVELBOOK_RECORDS"
-"""Of the environment: the folder of the records that have left a store, looked into before the one that it names."""
+"""Of the environment: the place of the records that have left a store, looked into before the one that it names."""
 PAID_MARK: Final = b'"type":"order.paid"'
 """Stands in the record of a payment, and of nothing else: what people write has its quotes escaped there."""
 ROW_COLUMNS: Final = ", ".join(Row._fields)
@@ -422,22 +423,20 @@ class Store(Readable):
     def records_beside(self) -> Path | None:
         """The folder beside an SQLite store for records that leave it; None elsewhere."""
 
-    def records_path(self) -> Path | None:
-        """Where records go that leave the store: into the folder that RECORDS_VARIABLE names, else beside an SQLite
+    def records_path(self) -> FilesPlace | None:
+        """Where records go that leave the store: to the place that RECORDS_VARIABLE names, else beside an SQLite
         store; None elsewhere.
         """
         named = os.environ.get(RECORDS_VARIABLE)
-        return Path(named) if named else self.records_beside()
+        return place_of(named) if named else self.records_beside()
 
-    def _path_of(self, segment: RecordSegment) -> Path:
-        """Where the file of a segment lies: in the first of the folders that has it, else where it was to be.
-
-        A name is never used for other bytes, so that it does not matter in which of them it is found.
-        """
-        folders = [os.environ.get(RECORDS_VARIABLE), segment.place, self.records_beside()]
+    def _file_of(self, segment: RecordSegment, afresh: bool) -> SegmentBytes:
+        """The bytes of a segment: in the place that the variable names, in the one noted down, beside the store."""
+        named = [os.environ.get(RECORDS_VARIABLE), segment.place]
+        places = [place_of(name) for name in named if name]
+        beside = self.records_beside()
         name = segment.file_name(self.identity.id)
-        paths = [Path(folder, name) for folder in folders if folder] or [Path(name)]
-        return next((path for path in paths if os.access(path, os.F_OK)), paths[0])
+        return segment_at(places if beside is None else [*places, beside], name, afresh=afresh)
 
     named_segments: FilesPlace | None = None
     """The folder of the sealed segments where it was named."""

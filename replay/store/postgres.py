@@ -10,6 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql as pgsql
 
+from replay.blocks.files import SegmentOnDisk
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
 from replay.objects.naming import FilesPlace
@@ -81,7 +82,7 @@ class PostgresStore(Store):
         try:
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
             self.identity = identity_of(rows, self.name)
-            self.blocks = Blocks(self._path_of)
+            self.blocks = Blocks(self._file_of)
         except psycopg.errors.UndefinedTable:
             with self._reader:
                 raise _not_seen(self._reader, self.name) from None
@@ -370,7 +371,8 @@ def made_in_postgres(location: str, identity_at: Callable[[int], Identity]) -> I
         for statement in postgres_statements(identity.version):
             connection.execute(statement.encode())
         connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
-        yield PostgresTransaction(connection, name, Blocks(lambda _: Path()))  # from a new one nothing has left
+        nothing_left = Blocks(lambda *_: SegmentOnDisk(Path()))
+        yield PostgresTransaction(connection, name, nothing_left)
 
 
 @contextmanager

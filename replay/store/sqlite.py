@@ -77,7 +77,7 @@ class SqliteStore(Store):
             self._reader.execute("PRAGMA query_only = ON")
             _check_header(self._reader, self.name, self.application_id)
             self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
-            self.blocks = Blocks(self._path_of)
+            self.blocks = Blocks(self._file_of)
         except sqlite3.Error as error:
             self._reader.close()
             raise _failure(self.name, error) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.archiving.archive import archive, records_folder
+from replay.archiving.archive import archive, records_place
 from replay.archiving.limit import archive_limit
 from replay.sealing.checkpoint import begin_keys, make_checkpoint
 from replay.store.base import Store
@@ -35,7 +35,7 @@ def both(lines_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with closing(sqlite3.connect(whole)) as source, closing(sqlite3.connect(cold)) as copy:
         source.backup(copy)
     with open_store(str(whole)) as store, open_store(str(cold)) as archived:
-        archive(archived, records_folder(archived, None), archive_limit(archived))
+        archive(archived, records_place(archived, None), archive_limit(archived))
         archived.compact()
         yield store, archived
 

@@ -393,7 +393,7 @@ def test_files_of_records_that_left_are_looked_for(
     with open_store(ledger) as store:
         sealed(store)
         archived(store, tmp_path / "records")
-        path = store.blocks.path_of(store.record_segments()[0])
+        path = Path(store.blocks.file_of(store.record_segments()[0], True).shown)
     assert examined(ledger)["archived", "there"] == OK
     path.unlink()
     assert examined(ledger)["archived", "error"] == FAIL

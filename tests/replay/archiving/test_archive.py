@@ -16,8 +16,10 @@ import pytest
 
 from domain.calendar import shanghai_text
 from replay.archiving import archive as archiving
-from replay.archiving.archive import archive, records_folder
+from replay.archiving import places
+from replay.archiving.archive import archive, records_place
 from replay.archiving.limit import MICROS_A_DAY, ArchiveLimit, archive_limit
+from replay.blocks.files import SegmentBytes
 from replay.blocks.form import prefix
 from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.integrity.backup import back_up
@@ -280,11 +282,11 @@ def test_a_folder_is_needed_where_none_is_beside(postgres_location: str, monkeyp
     create_store(postgres_location)
     with open_store(postgres_location) as store:
         with pytest.raises(UsageError, match="the records of a PostgreSQL store need a folder"):
-            records_folder(store, None)
+            records_place(store, None)
         with pytest.raises(UsageError, match="the folder /nowhere for archived records does not exist"):
             archive(store, Path("/nowhere/records"), ArchiveLimit(0, 0, 0))
         monkeypatch.setenv(RECORDS_VARIABLE, "/there")
-        assert records_folder(store, None) == Path("/there")
+        assert records_place(store, None) == Path("/there")
 
 
 def test_only_the_role_that_made_a_ledger_archives_it_and_others_read_on(
@@ -415,7 +417,7 @@ def test_a_segment_that_is_lost_or_changed_is_named_by_whoever_reads_it(
     with open_store(location) as store:
         archived(store, folder)
         segment = store.record_segments()[1]
-        path = store.blocks.path_of(segment)
+        path = Path(store.blocks.file_of(segment, True).shown)
     content = path.read_bytes()
     path.write_bytes(content[:20] + bytes([content[20] ^ 1]) + content[21:])
     with open_store(location) as store:
@@ -459,11 +461,12 @@ def test_what_is_read_back_otherwise_than_it_was_written_leaves_nothing(
         archived(store, folder, 50)
         whole, read_back = archiving._read_back, []
 
-        def spoil(draft: Path, *given: Any) -> None:
+        def spoil(file: SegmentBytes, *given: Any) -> None:
+            draft = Path(file.shown)
             content = draft.read_bytes()
             draft.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
             read_back.append(draft)
-            whole(draft, *given)
+            whole(file, *given)
 
         monkeypatch.setattr(archiving, "_read_back", spoil)
         with pytest.raises(DamagedError, match="is not what is read back: nothing of it has left the store"):
@@ -498,7 +501,7 @@ def test_one_archives_at_a_time(location: str, folder: Path, tmp_path: Path) -> 
     folder.mkdir()
     with (
         open_store(location) as store,
-        locked(folder / archiving.LOCK, AssertionError()),
+        locked(folder / places.LOCK, AssertionError()),
         pytest.raises(StoreError, match="another run archives into"),
     ):
         archived(store, folder)
@@ -511,10 +514,10 @@ def test_a_full_disk_is_told(location: str, folder: Path, tmp_path: Path, monkey
         raise OSError(28, "No space left on device")
 
     with open_store(location) as store:
-        monkeypatch.setattr(archiving, "sync", full)
+        monkeypatch.setattr(places, "sync", full)
         with pytest.raises(StoreError, match=r"the disk of .* is full: what was archived before is whole"):
             archived(store, folder)
-        monkeypatch.setattr(archiving, "sync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        monkeypatch.setattr(places, "sync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         with pytest.raises(StoreError, match=r"records cannot be archived into .*: Input/output error"):
             archived(store, folder)
         assert archived_up_to(store) == 0 and verify(store).problems == []
@@ -529,7 +532,8 @@ STEPS = ("remove_drafts", "packed", "_read_back", "sync", "add_segment", "let_go
 def archive_until(location: str, folder: str, at: str | None, *, behind: bool = False) -> None:
     """In a process of its own: archive all, killed before or behind a step."""
     if at is not None:
-        work = getattr(archiving, at)
+        module = places if at == "sync" else archiving
+        work = getattr(module, at)
 
         def killed(*given: Any) -> None:
             if at == "sync" and given != (Path(folder),):
@@ -539,7 +543,7 @@ def archive_until(location: str, folder: str, at: str | None, *, behind: bool = 
                 work(*given)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        setattr(archiving, at, killed)
+        setattr(module, at, killed)
     with open_store(location) as store:
         archived(store, Path(folder))
 
@@ -565,7 +569,7 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(location: str
     with open_store(location) as store:
         assert archived_up_to(store) == limit.last
         listed = {segment.file_name(store.identity.id) for segment in store.record_segments()}
-        assert {path.name for path in folder.iterdir()} == {*listed, archiving.LOCK}
+        assert {path.name for path in folder.iterdir()} == {*listed, places.LOCK}
     assert bytes_in_store(location, limit.last) == 0
 
 

@@ -10,7 +10,8 @@ from psycopg import sql as pgsql
 
 from projections.reading.lending import Lending
 from replay.archiving import archive as archiving
-from replay.archiving.archive import archive, records_folder
+from replay.archiving import places
+from replay.archiving.archive import archive, records_place
 from replay.archiving.limit import archive_limit
 from replay.blocks.form import packed
 from replay.errors import DamagedError, StoreError
@@ -128,7 +129,7 @@ def test_the_folder_itself_is_on_the_disk_before_any_byte_goes(
         add_segment(*given)
         done.append("written down")
 
-    monkeypatch.setattr(archiving, "sync", synced)
+    monkeypatch.setattr(places, "sync", synced)
     monkeypatch.setattr(archiving, "add_segment", written_down)
     with open_store(location) as store:
         archived(store, folder, 40)
@@ -144,7 +145,7 @@ def test_nothing_more_is_archived_where_earlier_segments_are_not_found(location:
         with pytest.raises(DamagedError, match="is missing"):
             archived(store, folder)
         assert archived_up_to(store) == 69 and not list(folder.glob("*.zst"))
-        (folder / archiving.LOCK).unlink()
+        (folder / places.LOCK).unlink()
         folder.rmdir()
         folder.with_name("away").rename(folder)
         archived(store, folder)
@@ -159,7 +160,7 @@ def test_segments_in_several_folders_are_read_wherever_the_variable_points(
         archived(store, folder, 70)
         monkeypatch.setenv(RECORDS_VARIABLE, str(tmp_path / "named"))
         archive(store, tmp_path / "other", archive_limit(store, 140))
-        archive(store, records_folder(store, None), archive_limit(store))
+        archive(store, records_place(store, None), archive_limit(store))
     assert all(list(place.glob("*.zst")) for place in (folder, tmp_path / "other", tmp_path / "named"))
     for named in (str(tmp_path / "named"), str(tmp_path / "nowhere"), ""):
         monkeypatch.setenv(RECORDS_VARIABLE, named)
@@ -184,7 +185,7 @@ def test_a_store_moves_with_the_folder_beside_it_however_that_was_named(
         rows = rows_of_all(store)
         archive(store, Path("ledger.db.records"), archive_limit(store, 40))
         monkeypatch.setenv(RECORDS_VARIABLE, "ledger.db.records")
-        archive(store, records_folder(store, None), archive_limit(store))
+        archive(store, records_place(store, None), archive_limit(store))
     monkeypatch.delenv(RECORDS_VARIABLE)
     here.rename(there)
     with open_store(str(there / "ledger.db")) as store:
@@ -198,7 +199,7 @@ def test_of_two_runs_into_two_folders_one_ends_and_says_why(
     location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_down = archiving._write_down
-    said = r"another run archives .*, into another folder: of what this one made nothing more counts"
+    said = r"another run archives .*: of what this one made nothing more counts"
 
     def later(store: Store, segment: Any) -> None:
         monkeypatch.setattr(archiving, "_write_down", write_down)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.blocks import form, reading
+from replay.blocks.files import SegmentOnDisk
 from replay.blocks.form import Leaving, RecordSegment, packed
 from replay.blocks.reading import Blocks
 from replay.errors import DamagedError, NotExaminedError
@@ -28,7 +29,7 @@ def written(folder: Path, records: list[Leaving]) -> RecordSegment:
 
 
 def blocks_of(folder: Path) -> Blocks:
-    return Blocks(lambda segment: folder / segment.file_name(LEDGER))
+    return Blocks(lambda segment, _: SegmentOnDisk(folder / segment.file_name(LEDGER)))
 
 
 RECORDS = st.lists(st.tuples(st.sampled_from("abc"), st.text("xyz'", max_size=60)), min_size=1, max_size=60)
