@@ -9,11 +9,10 @@ creator is bound later who had records before, others stand there. What is to be
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from heapq import merge
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
 from replay.errors import StoreError, damaged
@@ -21,7 +20,7 @@ from replay.history.timeline import RETRACTED
 from replay.schemes.registry import SCHEMES
 from replay.sharding.opened import LedgerSet
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, row_at, rows_about, rows_of
+from replay.store.queries import EVERYTHING, places_in, refs_of_types, rows_about, rows_at
 from replay.store.record import Row
 from replay.store.searching.across import binding_rows
 from replay.store.sqlite import copy_of
@@ -31,16 +30,25 @@ NO_CHAIN: Final = bytes(32)
 AGENCY: Final = "mcn"
 """The kind of subject that rests on records of others."""
 _ROWS_AT_ONCE: Final = 10_000
-_Placed = tuple[int, int, int, Row]
-"""When a row was recorded, in which shard, where there; and the row."""
+
+
+class RecordPlace(NamedTuple):
+    """Where a record of a set stands, in the order of the gathering."""
+
+    recorded_at: int
+    shard: int
+    position: int
 
 
 @contextmanager
 def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterator[Store]:
-    """A store with all that a replay of an agency reads, up to a position of each ledger or everything."""
+    """A store with all that a replay of an agency reads, up to a position of each ledger or everything.
+
+    Raises StoreError where that cannot be: two of its records bear one id.
+    """
     last = upto or [EVERYTHING] * opened.of
     with TemporaryDirectory() as folder, copy_of(Path(folder) / "agency.db", opened.agencies.identity) as store:
-        rows = _renumbered(merge(*_sources(opened, agency, last)))
+        rows = _renumbered(opened, sorted(_places(opened, agency, last)))
         try:
             while some := list(islice(rows, _ROWS_AT_ONCE)):
                 with store.writing() as transaction:
@@ -54,50 +62,51 @@ def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterat
         yield store
 
 
-def _sources(opened: LedgerSet, agency: str, last: Sequence[int]) -> list[Iterator[_Placed]]:
-    """The rows of each stream that it rests on, in order: its own, its creators', of others what binds these."""
+def _places(opened: LedgerSet, agency: str, last: Sequence[int]) -> Iterator[RecordPlace]:
+    """Where the records stand that it rests on: its own and its creators'; of other agencies what binds these."""
     home = opened.agencies
-    creators = sorted({row.ref for row in rows_of(home, agency, 0, last[0]) if row.type in BINDING_TYPES and row.ref})
-    own = [agency, *(f"policy/{scheme}" for scheme in SCHEMES)]
-    found = [_placed(0, rows_of(home, stream, 0, last[0])) for stream in own]
-    for creator in creators:
-        stream = f"creator/{creator}"
+    creators = refs_of_types(home, agency, BINDING_TYPES, last[0])
+    own = [agency, *(f"policy/{scheme}" for scheme in SCHEMES), *(f"creator/{creator}" for creator in creators)]
+    for stream in own:
         number = opened.number_of(stream)
-        found.append(_placed(number, rows_of(opened.stores[number], stream, 0, last[number])))
-    others = sorted({row.position: row for row in _of_others(home, agency, creators, last[0])}.items())
-    return [*found, _placed(0, (row for _, row in others))]
-
-
-def _placed(number: int, rows: Iterator[Row]) -> Iterator[_Placed]:
-    return ((row.recorded_at, number, row.position, row) for row in rows)
+        for recorded_at, position in places_in(opened.stores[number], stream, last[number]):
+            yield RecordPlace(recorded_at, number, position)
+    others = {row.position: row.recorded_at for row in _of_others(home, agency, creators, last[0])}
+    for position, recorded_at in others.items():
+        yield RecordPlace(recorded_at, 0, position)
 
 
 def _of_others(home: Store, agency: str, creators: Sequence[str], last: int) -> Iterator[Row]:
     """What other agencies bound of some creators, and what retracts that, or would."""
     for creator in creators:
-        for *_, position in binding_rows(home, creator, last):
-            row = row_at(home, position)
-            if row is not None and row.stream != agency:
+        bound = [position for *_, position in binding_rows(home, creator, last)]
+        for row in list(rows_at(home, bound)):
+            if row.stream != agency:
                 yield from chain([row], _retractions(home, row, last))
 
 
 def _retractions(home: Store, row: Row, last: int) -> Iterator[Row]:
-    for found in rows_about(home, row.stream, f"{row.source} {row.event_id}"):
+    for found in list(rows_about(home, row.stream, f"{row.source} {row.event_id}")):
         if found.type == RETRACTED and found.position <= last:
             yield from chain([found], _retractions(home, found, last))
 
 
-def _renumbered(placed: Iterator[_Placed]) -> Iterator[Row]:
+def _renumbered(opened: LedgerSet, places: Sequence[RecordPlace]) -> Iterator[Row]:
+    """The records at some places, read some thousand at a time, each with its place in the gathering."""
     versions = defaultdict[str, int](int)
-    for position, (*_, row) in enumerate(placed, 1):
-        versions[row.stream] += 1
-        version = versions[row.stream]
-        yield row._replace(
-            position=position,
-            version=version,
-            chain=NO_CHAIN,
-            record=_with_place(row, position, version),
-        )
+    for start in range(0, len(places), _ROWS_AT_ONCE):
+        some = places[start : start + _ROWS_AT_ONCE]
+        rows = {
+            (number, row.position): row
+            for number, store in enumerate(opened.stores)
+            for row in rows_at(store, [place.position for place in some if place.shard == number])
+        }
+        for position, place in enumerate(some, start + 1):
+            row = rows[place.shard, place.position]
+            versions[row.stream] += 1
+            version = versions[row.stream]
+            record = _with_place(row, position, version)
+            yield row._replace(position=position, version=version, chain=NO_CHAIN, record=record)
 
 
 def _with_place(row: Row, position: int, version: int) -> bytes:

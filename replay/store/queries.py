@@ -66,6 +66,12 @@ def event_row_at(store: Store, position: int) -> tuple[Any, ...]:
     return next(store._records(EVENT_COLUMNS, "WHERE position = ?", (position,)))
 
 
+def rows_at(store: Store, positions: Sequence[int]) -> Iterator[Row]:
+    """The records at some positions, in no order."""
+    for some in stretches(positions):
+        yield from map(Row._make, store._records(ROW_COLUMNS, f"WHERE position IN ({marks(some)})", some))
+
+
 def event_rows_at(store: Store, positions: Sequence[int]) -> Rows:
     """The rows of EVENT_COLUMNS at some positions, in no order."""
     for some in stretches(positions):
@@ -234,6 +240,12 @@ def rows_of(store: Store, stream: str, after: int = 0, last: int = EVERYTHING, r
     sql, about = "WHERE stream = ? AND position > ? AND position <= ?", () if ref is None else (ref,)
     sql += " AND ref = ?" if about else ""
     return map(Row._make, store._records(ROW_COLUMNS, f"{sql} ORDER BY version", (stream, after, last, *about)))
+
+
+def places_in(store: Store, stream: str, last: int) -> list[tuple[int, int]]:
+    """When each of a stream's records up to a position was recorded, and its position; in order of version."""
+    sql = "SELECT recorded_at, position FROM records WHERE stream = ? AND position <= ? ORDER BY version"
+    return [(recorded_at, position) for recorded_at, position in store._query(sql, (stream, last))]
 
 
 def rows_of_types(

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from replay.intake.outcomes import Counts
 from replay.intake.rejects import Rejects
@@ -68,3 +71,12 @@ def command(*words: str, cwd: Path) -> "subprocess.Popen[bytes]":
 
 def lines_of(events: Iterable[Event]) -> bytes:
     return b"".join(json.dumps(made).encode() + b"\n" for made in events)
+
+
+def without_password(location: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A location as it may stand in the file of a set; the password is where PostgreSQL's library looks for it."""
+    user = re.match(r"(postgresql://[^:@/]*):([^@]*)(@.*)", location)
+    if user is None:
+        return location
+    monkeypatch.setenv("PGPASSWORD", user[2])
+    return user[1] + user[3]

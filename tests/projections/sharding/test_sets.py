@@ -22,6 +22,7 @@ from replay.answers.replay import replay_json
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.errors import LevelbookError, UsageError
+from replay.history.browse import list_subjects
 from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import resolve
 from replay.intake.ingest import Ingest
@@ -29,6 +30,8 @@ from replay.intake.rejects import Rejects
 from replay.recording.placing import shard_of
 from replay.replaying.base import Part
 from replay.schemes.replaying import replay_subject
+from replay.sharding import ingesting
+from replay.sharding.checking import check_set
 from replay.sharding.gathering import gathered
 from replay.sharding.opened import LedgerSet, open_set
 from replay.sharding.target import set_target
@@ -37,7 +40,7 @@ from replay.store.sqlite import SqliteStore
 from tests.conftest import SOAK
 from tests.support.killing import killed
 from tests.support.making import Silent, event, ingest_files
-from tests.support.sets import lines_of, made_set
+from tests.support.sets import ingest_into_set, lines_of, made_set, without_password
 from tests.support.views import tables_of
 from tests.worlds import ledgers
 from tests.worlds.ledgers import AGENCIES, END, SCHEMES, recorded_as_they_came, revised
@@ -301,3 +304,31 @@ def test_a_shard_by_itself_does_not_judge_what_rests_on_others(tmp_path: Path) -
         with open_views(other, make=True) as views:
             assert rebuild(views, Asked(sample=ALL)).switched
         assert decide(other, "creator-level", period_of(other, "creator-level", parse_month("2023-05"), None)).decided
+
+
+@pytest.mark.slow
+def test_a_shard_on_another_database_is_recorded_into_and_read_as_any(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded by processes, with ids looked up across; the proof holds every subject against replays."""
+    monkeypatch.setattr(ledgers, "CREATORS", spread("creator"))
+    monkeypatch.setattr(ingesting, "_is_long", lambda _: True)
+    path = made_set(tmp_path, 2, ["home.db", without_password(location, monkeypatch)])
+    creators = [name for name in ledgers.CREATORS if shard_of(name, 2) == 1]
+    again = event("creator.registered", "e-1", subject=creators[0])
+    events = [*ledgers.World(5).events(300), again | {"subject": "mcn/a-1", "type": "mcn.onboarded"}, again]
+    (tmp_path / "e.jsonl").write_bytes(lines_of(events))
+    counts, watch = ingest_into_set(path, [str(tmp_path / "e.jsonl")], tmp_path / "r.jsonl")
+    assert counts.recorded + counts.known == 300 and counts.refused == 2
+    assert all("with other content" in why.message for _, why in watch.refusals)
+    with open_set(path) as opened:
+        assert check_set(opened).is_sound
+        report = rebuild_set(opened, AskedOfSet(sample=ALL))
+        assert report.switched and report.proof.compared > 15 and report.proof.rows > 200
+        with gathered(opened, "mcn/a-1") as across:
+            assert any(name in creators for name in (item["subject"] for item in list_subjects(across, "creator")))
+        for store, name in zip(opened.stores, ("mcn/a-9", creators[0]), strict=True):
+            kind = "mcn.onboarded" if name == "mcn/a-9" else "creator.registered"
+            (tmp_path / "e.jsonl").write_bytes(lines_of([event(kind, "twice", subject=name)]))
+            ingest_files(store, [str(tmp_path / "e.jsonl")], tmp_path / "r.jsonl")
+        assert [item.subjects for item in check_set(opened).twice] == [("mcn/a-9", creators[0])]

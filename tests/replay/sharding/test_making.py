@@ -1,6 +1,5 @@
 """A set is planned and made; what is not whole, not in its place or not meant for it is refused."""
 
-import re
 import shutil
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from replay.store.base import Store
 from replay.store.evidence.shard import shard_made
 from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid
-from tests.support.sets import made_set
+from tests.support.sets import made_set, without_password
 
 SUBJECTS = [f"{kind}/{name}" for kind in ("merchant", "creator", "mcn") for name in range(40)]
 
@@ -45,19 +44,9 @@ def test_a_plan_counts_what_each_shard_would_take(store: Store, tmp_path: Path) 
         plan(store, 3)
 
 
-@pytest.fixture
-def named(location: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A location as it may stand in the file of a set; the password is where PostgreSQL's library looks for it."""
-    user = re.match(r"(postgresql://[^:@/]*):([^@]*)(@.*)", location)
-    if user is None:
-        return location
-    monkeypatch.setenv("PGPASSWORD", user[2])
-    return user[1] + user[3]
-
-
-def test_a_set_says_in_each_ledger_what_it_is(named: str, tmp_path: Path) -> None:
+def test_a_set_says_in_each_ledger_what_it_is(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where one of them is on another database."""
-    location = named
+    location = without_password(location, monkeypatch)
     path = made_set(tmp_path, 2, [location, "other.db"])
     with open_set(path) as opened:
         said = [shard_made(store) for store in opened.stores]
@@ -170,8 +159,10 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make(tmp_path / "levels.shards", 2, ["c.db", "d.db"])
 
 
-def test_a_ledger_that_holds_records_becomes_no_shard(named: str, tmp_path: Path) -> None:
-    location = named
+def test_a_ledger_that_holds_records_becomes_no_shard(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = without_password(location, monkeypatch)
     create_store(location)
     with open_store(location) as store:
         ingest_events(store, [paid("o-1")], tmp_path)
