@@ -94,9 +94,15 @@ def _checkers_beside(path: Path) -> dict[Path, bytes]:
 @click.option(
     "--trust", required=True, type=click.Path(path_type=Path), metavar="KEYS", help="Whose signatures must stand there."
 )
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    metavar="PROOF",
+    help="Of a shard: by the proof of 'shard prove' it must stand under a root of its set, whom KEYS names, too.",
+)
 @language_option
 @format_option
-def verify_evidence(file: Path, trust: Path, lang: str, format_: str) -> None:
+def verify_evidence(file: Path, trust: Path, root: Path | None, lang: str, format_: str) -> None:
     """Check a FILE of evidence without any ledger, and work its claim out again.
 
     Exit status: 0 accepted, and the claim comes out; 1 accepted, and it comes out otherwise; 9 not accepted.
@@ -105,13 +111,16 @@ def verify_evidence(file: Path, trust: Path, lang: str, format_: str) -> None:
     from replay.evidence.checking import EvidenceRefused
     from replay.evidence.recomputing import recompute
     from replay.evidence.walk import CHECKS
+    from replay.sealing.trusted import read_trust
+    from replay.sharding.holding import ROOT, held_against
 
     as_json = format_ == "json"
     try:
         with opened_evidence(file, trust) as found, open_at(found.location) as held:
-            told = evidence_text.accepted_json(found, recompute(held, found.header), lang)
+            accepted = found if root is None else held_against(found, file, root, read_trust(trust))
+            told = evidence_text.accepted_json(accepted, recompute(held, found.header), lang)
     except EvidenceRefused as refused:
-        evidence_text.print_checked(evidence_text.refused_json(refused, CHECKS), lang, as_json=as_json)
+        evidence_text.print_checked(evidence_text.refused_json(refused, (*CHECKS, ROOT)), lang, as_json=as_json)
         sys.exit(refused.exit_status)
     evidence_text.print_checked(told, lang, as_json=as_json)
     if not told["comes_out"]:

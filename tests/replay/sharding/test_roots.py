@@ -194,5 +194,22 @@ def test_the_commands_sign_prove_and_check(location: str, tmp_path: Path) -> Non
     run("evidence", subject, "--store", store, "--out", str(evidence), "--as-of", "2022-12-01")
     with checked_evidence(evidence, None) as found:
         assert proof.proves(leaf_of(found.walked.proof.note.text))
+    logs = [text for name in (trust.read_text(), run("key", "show", "--store", store)) for text in name.splitlines()]
+    both = tmp_path / "both.txt"
+    both.write_text("".join(f"{text}\n" for text in logs if text.startswith("log ")) + "quorum none\n")
+    proofs = [tmp_path / f"{number}.tlog-proof" for number in range(4)]
+    for number, path in enumerate(proofs):
+        path.write_text(run("shard", "prove", location, str(number)))
+    verify = ("verify-evidence", str(evidence), "--root")
+    told = run(*verify, str(proofs[3]), "--trust", str(both))
+    assert "a root of the set, signed by whom the trust file names for it, covers the checkpoint" in told
+    told = run(*verify, str(proofs[2]), "--trust", str(both), status=9)
+    assert "the root does not cover the checkpoint that the evidence stands under" in told
+    own = tmp_path / "own.txt"
+    own.write_text(run("key", "show", "--store", store))
+    assert "is not signed as the trust file asks" in run(*verify, str(proofs[3]), "--trust", str(own), status=9)
+    assert "is no proof of 'levelbook shard prove': the proof" in run(
+        *verify, str(both), "--trust", str(both), status=2
+    )
     told = run("shard", "prove", location, "9", status=2)
     assert "roots over 4 ledgers, numbered from 0: there is none over shard 9" in told
