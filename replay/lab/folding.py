@@ -96,6 +96,16 @@ def judging_parts(
     return map(judged, _plain(store, trial))
 
 
+def are_by_bucket(store: Store, trial: PolicyTrial) -> bool:
+    """Whether records are many, and of subjects that are judged by their own alone: one bucket needs no other."""
+    return trial.scheme.in_bulk and not trial.scheme.folds_all and are_many(records_of(store, trial.scheme))
+
+
+def judged_columns(trial: PolicyTrial, hanging: Sensitivity | None, columns: Columns) -> JudgedPart:
+    """Both sides of the subjects of some columns, which hold all of their records."""
+    return _judged(trial, hanging, _of_part(trial, columns))
+
+
 def _judged(trial: PolicyTrial, hanging: Sensitivity | None, judging: JudgesPart) -> JudgedPart:
     """A part at every moment."""
 

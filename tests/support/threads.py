@@ -24,3 +24,12 @@ def second_thread(serve: Serve) -> Iterator[Connection]:
     finally:
         ours.close()
         thread.join()
+
+
+@contextmanager
+def ended_at_once(_: Serve) -> Iterator[Connection]:
+    """As `second_core`, of a process that ends before it was told anything."""
+    ours, theirs = Pipe()
+    theirs.close()
+    yield ours
+    ours.close()

@@ -268,6 +268,13 @@ def policy_adopt(
     metavar="N",
     help="Of so many subjects, the same ones each time. Default: of all.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes judge many records; agencies are judged by one.",
+)
 @click.option("--save", is_flag=True, help="Keep the report, for the API and the desk, in the folder of candidates.")
 @click.option(
     "--subject",
@@ -297,6 +304,7 @@ def policy_try(
     by: tuple[str, ...],
     sensitivity: bool,
     sample: int | None,
+    workers: int,
     save: bool,
     subject: str | None,
     lang: str,
@@ -332,7 +340,7 @@ def policy_try(
             return
         with phases(named=phases_in(lang)) as told:
             progress = partial(told, "judging subjects")
-            result = run_trial(opened, trial, groupings, segments, progress, sensitivity=sensitivity)
+            result = run_trial(opened, trial, groupings, segments, progress, sensitivity=sensitivity, workers=workers)
         report = report_json(trial, result, groupings)
         if save:
             place = keep_report(lab_folder(opened, candidates), report)

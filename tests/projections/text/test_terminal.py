@@ -195,7 +195,7 @@ ASKED: dict[str, list[tuple[str, ...]]] = {
     "policy adopt": [("2022-10-26",), ("2022-10-26", "--lang", "zh"), ("店.toml",)],
     "policy try": [
         ("2022-10-26.toml", "--from", "2022-11", "--to", "2022-11", "--hindsight"),
-        ("2022-10-26.toml", "--lang", "zh"),
+        ("2022-10-26.toml", "--lang", "zh", "--workers", "2"),
         ("2022-10-26.toml", "--format", "json"),
         ("店.toml",),
     ],

@@ -2,8 +2,6 @@
 
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,11 +17,10 @@ from projections.views.step import Step
 from replay.columnar import ledger_columns
 from replay.columnar.seal import seal
 from replay.errors import LevelbookError
-from replay.processes import Serve
 from replay.store.base import Store
 from replay.store.opening import open_store
 from tests.support.making import ingest_events
-from tests.support.threads import second_thread
+from tests.support.threads import ended_at_once, second_thread
 from tests.support.views import assert_same_rows, filled
 from tests.worlds.ledgers import World, revised
 
@@ -119,14 +116,7 @@ def test_what_is_sealed_meanwhile_is_neither_doubled_nor_lost(
 def test_processes_that_ended_before_they_were_told_anything_leave_all_to_the_first(
     views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @contextmanager
-    def ended(_: Serve) -> Iterator[Connection]:
-        ours, theirs = Pipe()
-        theirs.close()
-        yield ours
-        ours.close()
-
-    monkeypatch.setattr(workers, "second_core", ended)
+    monkeypatch.setattr(workers, "second_core", ended_at_once)
     fill_second(views, tmp_path)
     assert_same_rows(views)
 

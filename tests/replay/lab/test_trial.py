@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from domain.calendar import month_start
 from replay.columnar.seal import seal
-from replay.lab import folding
+from replay.lab import folding, running
 from replay.lab.report import report_hash, report_json
 from replay.lab.running import TrialResult, run_trial
 from replay.lab.tally import Stand, Tally
@@ -22,6 +23,7 @@ from replay.schemes.registry import SCHEMES, Scheme, answer_of
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
+from tests.support.threads import ended_at_once, second_thread
 from tests.support.trying import (
     ALL,
     FIRST,
@@ -121,13 +123,37 @@ def test_trials_in_bulk_are_plain_ones(
         plain = report_json(made.trial, run_trial(ledger, made.trial))
         with monkeypatch.context() as patched:
             patched.setattr(folding, "are_many", lambda _: True)
+            patched.setattr(running, "second_core", second_thread)
             result = run_trial(ledger, made.trial)
+            assert report_json(made.trial, run_trial(ledger, made.trial, workers=3)) == plain
         assert report_json(made.trial, result) == plain
         assert ledger.head() == head
         if seed == 1:
             seal(ledger, tmp_path / "ledger.db.segments")
         elif seed == 2:
             check(ledger, made, result)
+
+
+@pytest.mark.slow
+def test_processes_count_what_one_counts_and_what_one_of_them_leaves_the_first_counts(
+    ledger: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late_ledger(ledger, 5, tmp_path)
+    made = tried(ledger, SCHEMES["merchant-reputation"], 1, tmp_path, hindsight=True)
+    plain = report_json(made.trial, run_trial(ledger, made.trial, sensitivity=True))
+    monkeypatch.setattr(folding, "are_many", lambda _: True)
+    assert report_json(made.trial, run_trial(ledger, made.trial, sensitivity=True, workers=2)) == plain
+    own = running._counted_here
+    counted = list[int]()
+
+    def noted(source: Any, counting: Any, buckets: Any) -> Any:
+        counted.extend(buckets)
+        return own(source, counting, buckets)
+
+    monkeypatch.setattr(running, "second_core", ended_at_once)
+    monkeypatch.setattr(running, "_counted_here", noted)
+    assert report_json(made.trial, run_trial(ledger, made.trial, sensitivity=True, workers=2)) == plain
+    assert sorted(counted) == [*range(16)]
 
 
 @pytest.mark.parametrize("scheme", ALL, ids=IDS)
