@@ -30,7 +30,7 @@ from replay.objects.naming import FilesPlace
 from replay.policies.catalog import Choice
 from replay.replaying.base import Policies
 from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay, ranked
-from replay.schemes.registry import choose, kinds_read, records_of, scheme_of
+from replay.schemes.registry import check_holds_all, choose, kinds_read, records_of, scheme_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import rows_of
@@ -131,6 +131,7 @@ def _agencies(
     segments: FilesPlace | None = None,
 ) -> list[JudgedAgency]:
     """Every agency judged: by plain replays where they rest on few records, else all at once by compiled rules."""
+    check_holds_all(store, scheme_of(McnReplay.scheme))
     if are_many(records_of(store, scheme_of(McnReplay.scheme))):
         from replay.schemes.mcn_level.outcomes import judged_agencies
 

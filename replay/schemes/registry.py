@@ -319,4 +319,6 @@ def judging_subject(store: Store, subject: str, asked: str | None) -> type[Repla
         raise UsageError(f"{asked} does not judge {subject}; {' and '.join(names)} {verb}")
     if not has_subject(store, subject):
         raise UsageError(f"the ledger knows no {subject}; 'levelbook subjects {kind}' lists them")
-    return names[asked or next(iter(names))]
+    judging = names[asked or next(iter(names))]
+    check_holds_all(store, SCHEMES[judging.scheme])
+    return judging

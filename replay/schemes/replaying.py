@@ -30,7 +30,6 @@ def replay_subject(
     """
     judging = judging_subject(store, subject, scheme)
     check_whole(SCHEMES[judging.scheme])
-    check_holds_all(store, SCHEMES[judging.scheme])
     policies = choose(store, judging, moment, choice)
     return replay_of(lent(store), judging, subject, moment, policies, beside, choice)
 
@@ -66,6 +65,7 @@ def _replayed(
     lend: Lend, judging: type[Replay], subject: str, moment: Moment, policies: Policies, beside: Replay | None
 ) -> Replay:
     with lend() as store:
+        check_holds_all(store, SCHEMES[judging.scheme])
         if not _is_large(store, judging, subject):
             return judging(subject, judging.load(store, subject, moment.position), moment, policies)
     from replay.replaying.known import LargeKnown

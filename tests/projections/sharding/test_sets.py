@@ -17,16 +17,20 @@ from projections.sharding.building import AskedOfSet, rebuild_set
 from projections.sharding.database import open_set_views
 from projections.sharding.joining import POSITIONS
 from projections.views.database import LIVE, open_views
+from replay.answers.board import board_json
 from replay.answers.explain import explain_json
 from replay.answers.replay import replay_json
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.errors import LevelbookError, UsageError
+from replay.evidence.pointing import EvidenceAsked, pointed_at
 from replay.history.browse import list_subjects
+from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import resolve
 from replay.intake.ingest import Ingest
 from replay.intake.rejects import Rejects
+from replay.policies.catalog import DEFAULT
 from replay.recording.placing import shard_of
 from replay.replaying.base import Part
 from replay.schemes.replaying import replay_subject
@@ -291,6 +295,10 @@ def test_a_shard_by_itself_does_not_judge_what_rests_on_others(tmp_path: Path) -
         told = "is shard 0 of a set of 4, and mcn-level judges by subjects of all shards"
         with pytest.raises(UsageError, match=told):
             replay_subject(home, "mcn/a-1", resolve(home, AskedMoment()))
+        with pytest.raises(UsageError, match=told):
+            pointed_at(home, "mcn/a-1", 1, EvidenceAsked(decision=1))
+        with pytest.raises(UsageError, match=told):
+            board_json(home, "comprehensive", parse_month("2023-05"), (None, None), DEFAULT, EVERYTHING_SHOWN)
         with pytest.raises(UsageError, match=told):
             decide(home, "mcn-level", period_of(home, "mcn-level", parse_month("2023-05"), None))
         for work in (lambda views: rebuild(views, Asked(sample=0)), lambda views: follow(views, stay=False)):
