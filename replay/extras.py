@@ -12,9 +12,12 @@ ARROW: Final = ("pyarrow",)
 """Storage of objects, and what is read and written there."""
 KAFKA: Final = "confluent_kafka"
 """The client by which topics are read."""
+SPARK: Final = ("pyspark", "pandas")
+"""Apache Spark, which calls no function on Arrow tables without pandas."""
 OTEL: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 """What makes spans of work, and sends them."""
-EXTRA_OF: Final = dict.fromkeys(FAST, "fast") | {KAFKA: "kafka"} | dict.fromkeys(OTEL, "otel")
+_BY_EXTRA: Final = {"fast": FAST, "kafka": (KAFKA,), "otel": OTEL, "spark": SPARK}
+EXTRA_OF: Final = {package: extra for extra, packages in _BY_EXTRA.items() for package in packages}
 """By package, the extra of Levelbook that installs it."""
 
 

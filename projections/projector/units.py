@@ -6,7 +6,7 @@ A subject's view of one scheme is a unit. What a unit cannot process stops that 
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -150,15 +150,28 @@ class Units:
         self.keep_subject(subject)
 
     def fill(self, subject: str, schemes: Collection[str]) -> None:
-        """Work out a subject from nothing, in these schemes or all."""
-        if not has_subject(self.step.store, subject, self.step.after.position):
-            return
-        for scheme in [item.code for item in schemes_of(subject.partition("/")[0])]:
-            if not schemes or scheme in schemes:
-                self._from_nothing = True
-                self._work_out(self._movers[scheme], subject)
-                self._from_nothing = False
-        self._write()
+        """Work out a subject from nothing, in these schemes or all, where the ledger holds it by then."""
+        if has_subject(self.step.store, subject, self.step.after.position):
+            self._fill([subject], [item.code for item in schemes_of(subject.partition("/")[0])], schemes)
+
+    def fill_together(self, kind: str, subjects: Sequence[str]) -> None:
+        """Work out subjects of a kind that the ledger holds, in order, from nothing; what some need is read together.
+
+        The ledger is asked for nothing that the kind's movers do not ask for.
+        """
+        codes = [view.code for view in views_of(kind)]
+        for code in codes:
+            self._movers[code].ready(subjects)
+        self._fill(subjects, codes)
+
+    def _fill(self, subjects: Sequence[str], codes: Sequence[str], schemes: Collection[str] = ()) -> None:
+        self._from_nothing = True
+        for subject in subjects:
+            for code in codes:
+                if not schemes or code in schemes:
+                    self._work_out(self._movers[code], subject)
+            self._write()
+        self._from_nothing = False
 
     def fill_across(self) -> None:
         """What views hold over all subjects: the boards."""

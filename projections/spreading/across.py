@@ -16,16 +16,18 @@ from sqlalchemy import Connection, delete
 
 from projections.exporting.reading import ViewReader
 from projections.projector.bulk import BulkReader
-from projections.projector.fill import FILLING, Progress, fill, first_cursor, keep_in_bulk, kinds_singly
+from projections.projector.fill import BOARDS, FILLING, Progress, fill, first_cursor, keep_in_bulk, kinds_singly
 from projections.projector.prove import Proof, laws, prove_sample, with_laws
 from projections.projector.rebuild import new_build
 from projections.projector.units import Units
 from projections.schemes.registry import VIEWS, kinds_in_bulk
 from projections.schemes.shared.bulk_rows import delete_rows, insert_rows
-from projections.spreading.bucket import FOR_AGENCIES, Ground
+from projections.spreading.agencies import KEPT
+from projections.spreading.bucket import FOR_AGENCIES, Ground, rows_in
 from projections.views.database import CHECKING, Build, Views, scratch_views
 from projections.views.step import build_step
 from replay.history.browse import list_subjects
+from replay.history.timeline import has_subject
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 
@@ -74,16 +76,36 @@ class Across:
             for name, rows in ((name, rows) for tables in some for name, rows in tables.items()):
                 insert_rows(connection, made[name], rows.to_pydict())
 
-    def fill(self, filled: Collection[str], progress: Progress = lambda *_: None) -> None:
+    def kept(self) -> dict[str, pa.Table]:
+        """The rows of rare events and of who is set aside, by which agencies can be judged elsewhere."""
+        with self.views.reading() as connection:
+            return {name: rows_in(connection, self.views.tables(PASSING), name) for name in KEPT}
+
+    def agencies(self) -> list[str]:
+        """All that the ledger holds at the build's position."""
+        store, position = self.views.store, self.build.position
+        listed = [item["subject"] for kind in kinds_singly() for item in list_subjects(store, kind)]
+        return [subject for subject in listed if has_subject(store, subject, position)]
+
+    def take_judged(self, tables: Mapping[str, pa.Table]) -> None:
+        """Take over what agencies came to elsewhere."""
+        self._insert([tables])
+
+    def fill(
+        self, filled: Collection[str], progress: Progress = lambda *_: None, *, are_agencies_judged: bool = False
+    ) -> None:
         """Judge agencies and sort boards, once the rows of all buckets are taken; and all of whom no rule reads
-        anything: subjects of the buckets' kinds that are not `filled`."""
+        anything: subjects of the buckets' kinds that are not `filled`.
+
+        Agencies that were all judged elsewhere (`take_judged`) are not judged here.
+        """
         with self.views.moving() as connection:
             units = Units(build_step(self.views, connection, self.build))
             for kind in kinds_in_bulk():
                 for item in list_subjects(self.views.store, kind):
                     if item["subject"] not in filled:
                         units.fill(item["subject"], ())
-            cursor = first_cursor((), in_bulk=True) | {"stage": kinds_singly()[0]}
+            cursor = first_cursor((), in_bulk=True) | {"stage": BOARDS if are_agencies_judged else kinds_singly()[0]}
             self.views.note(connection, PASSING, parts=json.dumps(cursor), phase=FILLING)
         fill(self.views, PASSING, progress)
         with self.views.moving() as connection:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import Connection, select
 
 from projections.exporting.columns import (
     FileColumn,
@@ -22,7 +23,7 @@ from projections.exporting.columns import (
 from projections.projector.bulk import fill_from_columns
 from projections.schemes.shared.filling import Filling
 from projections.views.step import Step
-from projections.views.tables import CONTRACT, INTERNAL, TABLE_NAMES, tables_of
+from projections.views.tables import CONTRACT, INTERNAL, TABLE_NAMES, Tables, tables_of
 from replay.columnar.columns import Columns
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies
@@ -60,7 +61,7 @@ class BucketPart(NamedTuple):
 
 def rows_of_bucket(ground: Ground, parts: Iterable[Columns]) -> Iterator[BucketPart]:
     """The rows that a bucket comes to, part by part; `parts` are all records of whole subjects up to the position."""
-    step = _GroundStep(ground)
+    step = GroundStep(ground)
     for columns in parts:
         filling = _ArrowFilling(step, columns, lambda: ground.slots)
         fill_from_columns(filling, ground.aside)
@@ -105,12 +106,13 @@ def of_subjects(tables: Mapping[str, pa.Table], subjects: Iterable[str]) -> dict
     return {name: rows.filter(pc.is_in(rows["subject"], wanted)) for name, rows in with_subject.items()}
 
 
-class _GroundStep(Step):
+class GroundStep(Step):
     """A step that moves nothing, of which all that the ledger is asked for has been worked out."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, connection: Connection | None = None) -> None:
+        """`connection`: to a passing build, where rows of one are needed."""
         moment, nothing = Moment(ground.as_of, 0, ground.position), cast(Any, None)
-        super().__init__(nothing, nothing, tables_of(0, None), moment, moment)
+        super().__init__(nothing, connection or nothing, tables_of(0, None), moment, moment)
         self.policies = ground.policies
         self.prepared = dict(ground.prepared)
 
@@ -132,6 +134,12 @@ class _ArrowFilling(Filling):
 def raw_schema(table: str) -> pa.Schema:
     """The columns of a table of a build as the views hold them."""
     return pa.schema([pa.field(item.name, read_type(item.kind)) for item in table_columns(table)])
+
+
+def rows_in(connection: Connection, tables: Tables, name: str) -> pa.Table:
+    """The rows of a table of a build, which are few, in such columns."""
+    rows = [dict(row._mapping) for row in connection.execute(select(tables[name]))]
+    return pa.Table.from_pylist(rows, raw_schema(name))
 
 
 def _raw_table(name: str, columns: Mapping[str, Any]) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from domain.buckets import BUCKETS
 from projections.exporting.columns import arrow_schema, exported_views, file_columns
 from projections.exporting.making import order_in_files
 from projections.exporting.manifest import ExportedFile
@@ -16,7 +17,9 @@ from projections.exporting.parts import FILE_ROWS, FilePart, in_order, whole_of
 from projections.exporting.places import ExportPlace
 from projections.exporting.writing import FileWriter
 from projections.spreading.bucket import Ground, of_agencies, of_subjects, rows_of_bucket, shown, subjects_in, table_of
+from replay.columnar.archive import Archive
 from replay.columnar.columns import Columns
+from replay.columnar.segments import COLUMNS_FILE
 
 BUCKET: Final = "bucket"
 """What the manifest calls whose rows a file holds."""
@@ -29,8 +32,6 @@ class BucketWork(NamedTuple):
     ground: Ground
     sample: frozenset[str]
     """Subjects whose rows are held against replays."""
-    folder: Path
-    """Where rows are left that later stages need, on this machine."""
     known: dict[str, ExportedFile]
     """By path, files that lie in the place already."""
 
@@ -54,8 +55,10 @@ class BucketDone(NamedTuple):
     records: int
 
 
-def write_bucket(work: BucketWork, place: ExportPlace, bucket: int, parts: Iterable[Columns]) -> BucketDone:
-    """BucketWork out a bucket, put its files, and leave what later stages need (`left_of`)."""
+def write_bucket(
+    work: BucketWork, place: ExportPlace, bucket: int, parts: Iterable[Columns]
+) -> tuple[BucketDone, Left]:
+    """Work out a bucket and put its files: which they are, and what later stages need."""
     left, records = Left([], [], set()), 0
     with FileWriter(place, "parquet", work.known) as writer:
         files = ViewFiles(writer, str(bucket))
@@ -70,8 +73,12 @@ def write_bucket(work: BucketWork, place: ExportPlace, bucket: int, parts: Itera
             left.sampled.append(of_subjects(part.tables, work.sample))
         found = files.put()
     place.settle()
-    _path(work.folder, bucket).write_bytes(pickle.dumps(left))
-    return BucketDone(bucket, found, len(writer.written), records)
+    return BucketDone(bucket, found, len(writer.written), records), left
+
+
+def leave(folder: Path, bucket: int, left: Left) -> None:
+    """Leave it in a folder of this machine, for `left_of`."""
+    _path(folder, bucket).write_bytes(pickle.dumps(left))
 
 
 def left_of(folder: Path, bucket: int) -> Left:
@@ -84,6 +91,12 @@ def left_of(folder: Path, bucket: int) -> Left:
 
 def _path(folder: Path, bucket: int) -> Path:
     return folder / f"bucket-{bucket}"
+
+
+def largest_first(archive: Archive) -> list[int]:
+    """All buckets, those of most sealed records first, so that nobody ends long before the others."""
+    sizes = [sum(file.rows for file in archive.files(bucket, COLUMNS_FILE)) for bucket in range(BUCKETS)]
+    return sorted(range(BUCKETS), key=lambda bucket: -sizes[bucket])
 
 
 class ViewFiles:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from random import Random
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,16 +31,28 @@ from projections.projector.prove import SAMPLE, SHOWN_MAX, Proof, sample_of
 from projections.projector.rebuild import PROVING
 from projections.schemes.registry import check_views_of_shard, check_views_whole
 from projections.spreading.across import Across, begun_across
-from projections.spreading.files import BucketDone, BucketWork, FilesByView, ViewFiles, left_of, write_bucket
+from projections.spreading.files import (
+    BucketDone,
+    BucketWork,
+    FilesByView,
+    Left,
+    ViewFiles,
+    largest_first,
+    leave,
+    left_of,
+    write_bucket,
+)
 from projections.spreading.processes import Helpers, ProcessAsked
 from projections.views.database import FORMAT
 from replay.columnar.archive import Tail
 from replay.columnar.ledger_columns import BEGINS
-from replay.columnar.segments import COLUMNS_FILE
 from replay.errors import LevelbookError
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 from replay.tracing import span
+
+if TYPE_CHECKING:
+    from projections.spreading.spark import OnSpark
 
 NO_FEED: Final = ExportedFeed("", 0)
 NO_BUILD: Final = 0
@@ -80,10 +92,12 @@ class IntoReport(NamedTuple):
         return sha256(msgspec.json.encode(self.manifest.tables)).hexdigest()
 
 
-def rebuild_into(store: Store, asked: AskedInto, beside: Helpers, progress: Progress = lambda *_: None) -> IntoReport:
-    """BucketWork out all views at the ledger's head, prove a sample, write them as Parquet and switch the manifest.
+def rebuild_into(
+    store: Store, asked: AskedInto, beside: "Helpers | OnSpark", progress: Progress = lambda *_: None
+) -> IntoReport:
+    """Work out all views at the ledger's head, prove a sample, write them as Parquet and switch the manifest.
 
-    `beside`: processes that work out buckets, too.
+    `beside`: processes that work out buckets, too; or Spark, which works out all of them.
 
     Raises LevelbookError where the proof fails or a record of the sample cannot be read, UsageError for a ledger
     without records and where another ledger's export lies in the place, StoreError where that cannot be used.
@@ -119,7 +133,7 @@ class _IntoBegun(NamedTuple):
     place: ExportPlace
     asked: AskedInto
     across: Across
-    beside: Helpers
+    beside: "Helpers | OnSpark"
     known: dict[str, ExportedFile]
 
 
@@ -138,8 +152,15 @@ def _made(begun: _IntoBegun, progress: Progress) -> _Made:
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     chosen = sample_of(across.views.store, Random(seed), asked.sample)
     sample = frozenset(subject for subjects in chosen.values() for subject in subjects)
-    found = _buckets(begun, BucketWork(across.ground(), sample, begun.beside.folder, begun.known), progress)
-    across.fill(found.subjects)
+    work = BucketWork(across.ground(), sample, begun.known)
+    if isinstance(begun.beside, Helpers):
+        found = _buckets(begun, begun.beside, work, progress)
+        across.fill(found.subjects)
+    else:
+        found = _BucketsDone()
+        for done, left in begun.beside.worked_out(across, work, asked.to, progress):
+            found.take(done, left)
+        across.fill(found.subjects, are_agencies_judged=True)
     _put_rest(begun, found)
     with span("rebuild proving"):
         proof = across.prove(chosen, found.sampled, lambda done: progress(PROVING, done, 0))
@@ -158,31 +179,35 @@ class _BucketsDone:
         self.subjects = set[str]()
         """Who has a level."""
 
+    def take(self, done: BucketDone, left: Left) -> None:
+        self.files[done.bucket] = done.files
+        self.written += done.written
+        self.sampled += left.sampled
+        self.subjects |= left.subjects
+
     def of_view(self, view: str) -> list[ExportedFile]:
         return [file for bucket in sorted(self.files) for file in self.files[bucket].get(view, ())]
 
 
-def _buckets(begun: _IntoBegun, work: BucketWork, progress: Progress) -> _BucketsDone:
-    """Every bucket, those of most records first, so that no process ends long before the others."""
-    across, found, records = begun.across, _BucketsDone(), 0
+def _buckets(begun: _IntoBegun, beside: Helpers, work: BucketWork, progress: Progress) -> _BucketsDone:
+    """Every bucket, by this process and those beside it."""
+    across, folder, found, records = begun.across, beside.folder, _BucketsDone(), 0
     archive = across.reader.archive
 
     def here(bucket: int) -> BucketDone:
-        return write_bucket(work, begun.place, bucket, across.reader.parts_of(bucket))
+        done, left = write_bucket(work, begun.place, bucket, across.reader.parts_of(bucket))
+        leave(folder, bucket, left)
+        return done
 
     def tail_of(bucket: int) -> Tail:
         return across.reader.tail_of(BEGINS[bucket])
 
-    sizes = [sum(file.rows for file in archive.files(bucket, COLUMNS_FILE)) for bucket in range(BUCKETS)]
-    buckets = sorted(range(BUCKETS), key=lambda bucket: -sizes[bucket])
-    for done in begun.beside.done(ProcessAsked(work, archive, begun.asked.to, buckets), tail_of, here):
-        left = left_of(work.folder, done.bucket)
+    asked = ProcessAsked(work, archive, begun.asked.to, folder, largest_first(archive))
+    for done in beside.done(asked, tail_of, here):
+        left = left_of(folder, done.bucket)
         for tables in left.for_agencies:
             across.take(tables)
-        found.files[done.bucket] = done.files
-        found.written += done.written
-        found.sampled += left.sampled
-        found.subjects |= left.subjects
+        found.take(done, left)
         records += done.records
         progress(FILLING, records, max(across.build.total, records))
     return found

@@ -32,6 +32,8 @@ class ProcessAsked(NamedTuple):
     archive: "Archive"
     """Which the first process holds: who seals meanwhile takes away none of its files."""
     place: str
+    folder: Path
+    """Where rows are left that later stages need."""
     buckets: Sequence[int]
     """In the order in which they are begun."""
 
@@ -87,9 +89,9 @@ def helpers(count: int) -> Iterator[Helpers]:
 
 
 def _serve(connection: Connection) -> None:
-    """BucketWork out one bucket after another that none has begun; at the end None."""
+    """Work out one bucket after another that none has begun; at the end None."""
     from projections.exporting.naming import place_named
-    from projections.spreading.files import write_bucket
+    from projections.spreading.files import leave, write_bucket
     from replay.columnar.parts import PART_ROWS
     from replay.schemes.warming import load_kept
 
@@ -101,7 +103,9 @@ def _serve(connection: Connection) -> None:
         tail: Tail = pickle.loads(_tail_path(asked, bucket).read_bytes())
         parts = (part.columns for part in asked.archive.parts(bucket, tail, rows=PART_ROWS))
         with suppress(LevelbookError):  # the first process meets it, too, and raises it
-            connection.send(write_bucket(asked.work, place, bucket, parts))
+            done, left = write_bucket(asked.work, place, bucket, parts)
+            leave(asked.folder, bucket, left)
+            connection.send(done)
     connection.send(None)
 
 
@@ -109,11 +113,11 @@ def _claimed(asked: ProcessAsked) -> Iterator[int]:
     """Buckets that no other process has begun: who makes its file has it."""
     for bucket in asked.buckets:
         try:
-            (asked.work.folder / f"begun-{bucket}").touch(exist_ok=False)
+            (asked.folder / f"begun-{bucket}").touch(exist_ok=False)
         except FileExistsError:
             continue
         yield bucket
 
 
 def _tail_path(asked: ProcessAsked, bucket: int) -> Path:
-    return asked.work.folder / f"tail-{bucket}"
+    return asked.folder / f"tail-{bucket}"
