@@ -17,7 +17,7 @@ LINT ?= lint
 # Markers of tests that are left out, such as "slow or kills or postgres".
 LEFT_OUT ?=
 
-.PHONY: help demo check test shells go lint docs bench scale soak clean
+.PHONY: help demo check test shells go lint docs bench scale soak spark java clean
 
 help:
 	@echo "make demo    a disputed level: announced, decided, corrected; and why it is another now"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench   the benchmarks (half an hour), with the machine left alone"
 	@echo "make scale   EVENTS=2000000 OF=1: a platform of so many events, step by step, and docs/reference/costs.md"
 	@echo "make soak    many more kills and random inputs than make test"
+	@echo "make spark   the tests of a rebuild on Spark, which make soak runs, too"
 	@echo "make clean   remove what was made"
 
 $(READY): requirements.txt pyproject.toml
@@ -91,7 +92,30 @@ scale: $(READY)
 	    --report build/scale-$(EVENTS)-$(OF).json
 	$(BIN)/python -m docs.costs < build/scale-$(EVENTS)-$(OF).json
 
-soak: $(READY) shells go $(BROWSER)
+# A layer over $(VENV) that has Spark, too: 570 MB that no other test needs.
+SPARK := $(VENV)-spark
+$(SPARK)/.ready: requirements-spark.txt $(READY)
+	rm -rf $(SPARK)
+	$(PYTHON) -m venv --without-pip $(SPARK)
+	$(BIN)/python -c "import sys; print(*(p for p in sys.path if p.endswith('-packages')), '$(CURDIR)', sep='\n')" \
+	    > $$($(SPARK)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/below.pth
+	$(BIN)/python -m pip --python $(SPARK)/bin/python install --quiet --disable-pip-version-check \
+	    --require-hashes --no-deps --no-build-isolation -r requirements-spark.txt
+	touch $@
+
+# What Spark runs on.
+java:
+	@command -v java >/dev/null || [ -n "$$JAVA_HOME" ] || { \
+	    command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && flock /tmp/levelbook-apt.lock sh -c \
+	        'command -v java >/dev/null || { apt-get -q update && \
+	        DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends default-jre-headless; }' || { \
+	    echo "Spark takes Java 17 or later. Where there is apt and you are root, make installs it; else install it," \
+	        "or name it by JAVA_HOME."; exit 1; } >&2; }
+
+spark: $(SPARK)/.ready java
+	$(SPARK)/bin/python -m pytest tests/projections/spreading/test_spark.py
+
+soak: $(READY) shells go spark $(BROWSER)
 	LEVELBOOK_SOAK=20 LEVELBOOK_BROWSER=$(BROWSER) $(BIN)/python -m pytest
 
 clean:

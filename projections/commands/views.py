@@ -1,6 +1,8 @@
 """Commands that move the views and mend them."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ from projections.text.output import phases_in
 if TYPE_CHECKING:
     from projections.candidates.shadow import ShadowStopped
     from projections.projector.advance import StepReport
+    from projections.spreading.processes import Helpers
+    from projections.spreading.spark import OnSpark
 from projections.commands.asking.asked import open_at
 from replay.objects.naming import FilesPlace
 
@@ -51,6 +55,13 @@ from replay.objects.naming import FilesPlace
     metavar="DIR|URL",
     help="Write all views as Parquet, as 'export' does, and keep none: to a folder, or s3://BUCKET/PREFIX.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["processes", "spark"]),
+    default="processes",
+    show_default=True,
+    help="What works with --into: processes of this machine, or Apache Spark, by its own settings.",
+)
 @language_option
 @segments_option
 @store_options
@@ -66,6 +77,7 @@ def rebuild(
     workers: int,
     seed: int | None,
     into: str | None,
+    engine: str,
     segments: FilesPlace | None,
     store: str,
     format_: str,
@@ -98,10 +110,15 @@ def rebuild(
             raise UsageError("of a set all views are built, by this process; give --dry-run, --sample and --seed alone")
         _rebuild_set(store, dry_run, sample, seed, lang, as_json=as_json)
         return
+    if engine == "spark" and (into is None or workers > 1):
+        raise UsageError(
+            "--engine spark works with --into, by workers of its own: name a place, and leave out --workers"
+        )
     if into is not None:
         if schemes:
             raise UsageError("--into writes the views of all schemes; leave out SCHEME")
-        _rebuild_into(store, into, workers, (sample, seed, segments), lang, as_json=as_json)
+        beside = _spark() if engine == "spark" else _processes(workers - 1)
+        _rebuild_into(store, into, beside, (sample, seed, segments), lang, as_json=as_json)
         return
     makes = not (back or abort or drop or policies)
     with open_at(store) as opened, open_views(opened, make=makes) as views:
@@ -133,18 +150,41 @@ def _rebuild_set(location: str, dry_run: bool, sample: int, seed: int | None, la
     print_rebuilt(report, lang, as_json=as_json)
 
 
-def _rebuild_into(
-    store: str, to: str, workers: int, how: tuple[int, int | None, FilesPlace | None], lang: str, *, as_json: bool
-) -> None:
+@contextmanager
+def _processes(count: int) -> "Iterator[Helpers]":
     from projections.spreading.processes import helpers
-    from projections.text.views import print_rebuilt_into
     from replay.extras import FAST, need
 
     need(FAST, "a rebuild into files")
-    with helpers(workers - 1) as beside, open_at(store) as opened, phases("events", phases_in(lang)) as progress:
+    with helpers(count) as beside:
+        yield beside
+
+
+@contextmanager
+def _spark() -> "Iterator[OnSpark]":
+    from projections.spreading.session import spark_session
+
+    with spark_session() as session:
+        from projections.spreading.spark import OnSpark
+
+        yield OnSpark(session)
+
+
+def _rebuild_into(
+    store: str,
+    to: str,
+    beside: "AbstractContextManager[Helpers | OnSpark]",
+    how: tuple[int, int | None, FilesPlace | None],
+    lang: str,
+    *,
+    as_json: bool,
+) -> None:
+    from projections.text.views import print_rebuilt_into
+
+    with beside as begun, open_at(store) as opened, phases("events", phases_in(lang)) as progress:
         from projections.spreading.into import AskedInto, rebuild_into  # while the helpers import the same
 
-        report = rebuild_into(opened, AskedInto(to, *how), beside, progress)
+        report = rebuild_into(opened, AskedInto(to, *how), begun, progress)
     print_rebuilt_into(report, lang, as_json=as_json)
 
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from projections.exporting.objects import object_place
 from projections.exporting.places import ExportPlace, FolderPlace
-from replay.objects.naming import place_of
+from replay.objects.naming import FilesPlace, place_of
 
 
 def place_named(name: str) -> ExportPlace:
     """Raises UsageError for what names neither."""
-    place = place_of(name)
+    return place_at(place_of(name))
+
+
+def place_at(place: FilesPlace) -> ExportPlace:
     return FolderPlace(place) if isinstance(place, Path) else object_place(place)

@@ -39,10 +39,15 @@ class LedgerColumns:
         self._reached: str | None = None
         """Where the next one of these begins."""
 
+    @property
+    def place(self) -> FilesPlace | None:
+        """Where sealed segments are looked for; None where no place of them is known."""
+        return self._named or self.store.segments_path()
+
     @cached_property
     def archive(self) -> Archive:
         """What is sealed of them, as it was when it was first asked for."""
-        store, folder = self.store, self._named or self.store.segments_path()
+        store, folder = self.store, self.place
         archive = open_archive(store, folder)
         if self._position - archive.position > TAIL_RECORDS_MAX:
             if folder is None:
