@@ -54,7 +54,7 @@ class Helpers:
             for done in (here(bucket), *self._given(0)):
                 left.remove(done.bucket)
                 yield done
-        while self._at_work:
+        while left and self._at_work:  # one that has begun none is not waited for
             for done in self._given(None):
                 left.remove(done.bucket)
                 yield done

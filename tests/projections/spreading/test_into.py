@@ -3,11 +3,13 @@
 import multiprocessing
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing.connection import Pipe
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from pyarrow.fs import FileSystem, LocalFileSystem, copy_files
 
 from projections.exporting.columns import exported_views
 from projections.exporting.export import ExportAsked, export
@@ -16,7 +18,7 @@ from projections.projector.prove import Proof
 from projections.spreading import bucket, files, into, processes
 from projections.spreading.across import Across
 from projections.spreading.into import AskedInto, IntoReport, rebuild_into
-from projections.spreading.processes import helpers
+from projections.spreading.processes import Helpers, helpers
 from projections.views.database import LIVE, open_views
 from projections.views.location import has_views
 from replay.columnar import ledger_columns
@@ -25,6 +27,7 @@ from replay.errors import DamagedError, LevelbookError, UsageError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
+from tests.support.buckets import bucket_server, keys_in_environment
 from tests.support.exports import held, manifest_in, shown
 from tests.support.killing import killed
 from tests.support.making import ingest_events
@@ -121,6 +124,31 @@ def test_of_processes_that_are_killed_the_buckets_are_worked_out_again(
     monkeypatch.setattr(into, "left_of", kill_one)
     assert spread(ledger, tmp_path, workers=2).digest == expected.digest
     assert sorted(taken) == [*range(16)]
+
+
+def test_a_process_that_has_begun_nothing_is_not_waited_for(ledger: Store, tmp_path: Path) -> None:
+    """Where records are few it is not ready before all is done."""
+    expected = spread(ledger, tmp_path, "one")
+    ours, theirs = Pipe()
+    (tmp_path / "left").mkdir()
+    asked = AskedInto(str(tmp_path / "out"), ALL, 1, tmp_path / "segments", END)
+    with ours, theirs:
+        found = rebuild_into(ledger, asked, Helpers(tmp_path / "left", [ours]))
+    assert found.digest == expected.digest
+
+
+def test_several_processes_write_to_storage_of_objects(
+    ledger: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = spread(ledger, tmp_path, "one")
+    keys_in_environment(monkeypatch)
+    with bucket_server() as server, helpers(1) as beside:
+        url = server.url("levels", "spread")
+        asked = AskedInto(url, ALL, 1, tmp_path / "segments", END)
+        assert rebuild_into(ledger, asked, beside).manifest.tables == expected.manifest.tables
+        files, prefix = FileSystem.from_uri(url)
+        copy_files(prefix, str(tmp_path / "copy"), source_filesystem=files, destination_filesystem=LocalFileSystem())
+    assert held(tmp_path / "copy") == held(tmp_path / "one")
 
 
 def test_what_every_process_refuses_the_first_one_says(
