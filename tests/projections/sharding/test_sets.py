@@ -131,6 +131,7 @@ def test_views_of_four_ledgers_are_those_of_one(
     assert {name: rows for name, rows in found.items() if rows != expected[name]} == {}
 
 
+@pytest.mark.slow
 def test_positions_of_views_name_ledger_and_record(tmp_path: Path, at_end: None) -> None:
     _, location = recorded(tmp_path, 1, 4)
     with open_set(location) as opened:
@@ -208,6 +209,7 @@ def test_a_creator_whose_id_stands_twice_is_named(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_a_set_that_judges_by_different_policies_is_not_built(tmp_path: Path) -> None:
     _, location = recorded(tmp_path, 1, 2, adopts=False)
     with open_set(location) as opened:
@@ -218,6 +220,7 @@ def test_a_set_that_judges_by_different_policies_is_not_built(tmp_path: Path) ->
         assert rebuild_set(opened, AskedOfSet(sample=0)).switched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["creator_months", "mcn_months"])
 def test_what_replays_do_not_give_is_never_switched_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_end: None, table: str
@@ -256,6 +259,7 @@ def test_a_rebuild_that_is_killed_goes_on(tmp_path: Path, at_end: None) -> None:
     assert kills > 1
 
 
+@pytest.mark.slow
 def test_a_dry_run_leaves_nothing(tmp_path: Path, at_end: None) -> None:
     _, location = recorded(tmp_path, 2, 2)
     with open_set(location) as opened:
@@ -266,6 +270,7 @@ def test_a_dry_run_leaves_nothing(tmp_path: Path, at_end: None) -> None:
             assert views.whole.builds(connection) == []
 
 
+@pytest.mark.slow
 def test_commands_answer_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.support.running import run
 
@@ -287,6 +292,7 @@ def test_commands_answer_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
 
 
+@pytest.mark.slow
 def test_a_shard_by_itself_does_not_judge_what_rests_on_others(tmp_path: Path) -> None:
     """An agency would have the level that the creators of its shard alone give it."""
     _, location = recorded(tmp_path, 1, 4)

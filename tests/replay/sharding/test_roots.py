@@ -46,6 +46,7 @@ def record(location: str, folder: Path, first: int) -> None:
     assert ingest_into_set(location, [str(path)], folder / "r.jsonl")[0].recorded == 12
 
 
+@pytest.mark.slow
 def test_a_root_covers_a_checkpoint_of_each_ledger_and_goes_on_from_those_before(location: str, tmp_path: Path) -> None:
     with open_set(location) as opened:
         trust = parse_trust(trust_in(begin_set_keys(opened.path, opened.document.set_id)).encode())
@@ -180,6 +181,7 @@ def test_without_keys_nothing_is_signed(tmp_path: Path) -> None:
             make_root(opened)
 
 
+@pytest.mark.slow
 def test_the_commands_sign_prove_and_check(location: str, tmp_path: Path) -> None:
     """And the evidence of a shard stands under the root, by the text of its checkpoint."""
     trust = tmp_path / "trust.txt"
