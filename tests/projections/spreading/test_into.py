@@ -1,6 +1,7 @@
 """A rebuild into files: what the views hold, by any number of processes, whatever ends it."""
 
 import multiprocessing
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.connection import Pipe
@@ -238,5 +239,6 @@ def test_a_rebuild_that_is_killed_leaves_the_manifest_before_or_is_whole(tmp_pat
 
 
 def _spread_at(location: str, tmp_path: Path, as_of: int) -> None:
+    tempfile.tempdir = str(tmp_path)  # what is killed leaves its passing files
     with open_store(location) as store:
         spread(store, tmp_path, workers=2, as_of=as_of)
