@@ -100,6 +100,8 @@ def _serve(connection: Connection) -> None:
     asked: ProcessAsked = connection.recv()
     place = place_named(asked.place)
     for bucket in _claimed(asked):
+        if connection.poll():  # nothing more is told: the first process has ended
+            return
         tail: Tail = pickle.loads(_tail_path(asked, bucket).read_bytes())
         parts = (part.columns for part in asked.archive.parts(bucket, tail, rows=PART_ROWS))
         with suppress(LevelbookError):  # the first process meets it, too, and raises it
