@@ -7,7 +7,6 @@ import mmap
 import os
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Final
 
 from replay.errors import UsageError
@@ -42,6 +41,8 @@ class ObjectCache:
         """Keep it, if there is place: a disk that is full or not writable loses nothing here."""
         if self._folder is None or len(content) > self._bytes_max // _LOOKED_AGAIN:
             return
+        from tempfile import mkstemp
+
         with suppress(OSError):
             path = self._path(self._folder, key)
             self._make_room(self._folder, len(content))
