@@ -1,7 +1,7 @@
 """Which ledger of a set a line is for, found without reading it.
 
-The name of a field can be written in one way only where nothing of ASCII is escaped. So a line that has `"subject"`
-once has its subject there, or is no event; any other line is read.
+The name of a field can be written in one way only where nothing of ASCII is escaped. So a line that has `"subject"` and
+`"id"` once, each before a text without escapes, has its subject and id there, or is no event; any other line is read.
 """
 
 import re
@@ -13,7 +13,7 @@ from replay.parsing.parse import read_line
 from replay.parsing.refusals import RefusalError
 from replay.recording.placing import shard_of
 
-_NAME: Final = b'"subject"'
+_NAMES: Final = (b'"subject"', b'"id"')
 _ESCAPED_ASCII: Final = b"\\u00"
 _SUBJECT: Final = re.compile(rb'"subject"[ \t]*:[ \t]*"([^"\\]*)"')
 _ID: Final = re.compile(rb'"id"[ \t]*:[ \t]*"([^"\\]*)"')
@@ -50,26 +50,29 @@ class Router:
     def __init__(self, of: int, undocumented: Undocumented) -> None:
         self._of = of
         self._undocumented = undocumented
-        self._before: dict[bytes | None, int] = {}
+        self._before: dict[bytes, set[int]] = {}
         """By id, where the lines of the block before went: they may not be recorded yet."""
 
     def route(self, lines: list[bytes]) -> Routed:
-        numbers = [self.shard(line) for line in lines]
-        names = [None if (found := _ID.search(line)) is None else found[1] for line in lines]
-        ids, before = dict(zip(names, numbers, strict=True)), self._before
-        waits = any(before[name] != ids[name] for name in ids.keys() & before.keys() if name is not None)
+        placed = [self.place(line) for line in lines]
+        ids: dict[bytes, set[int]] = {}
+        for number, name in placed:
+            if name is not None:
+                ids.setdefault(name, set()).add(number)
+        waits = any(len(self._before[name] | ids[name]) > 1 for name in ids.keys() & self._before.keys())
         self._before = ids
-        return Routed(rounds_of(numbers, names, self._of), waits)
+        return Routed(rounds_of([number for number, _ in placed], [name for _, name in placed], self._of), waits)
 
-    def shard(self, line: bytes) -> int:
-        """The shard of the subject that a line names; the first where it names none."""
-        found = _SUBJECT.search(line)
-        if found is None or line.count(_NAME) != 1 or _ESCAPED_ASCII in line:
-            return self._shard_read(line)
-        return shard_of(found[1].decode("utf-8", "replace"), self._of) or 0
+    def place(self, line: bytes) -> tuple[int, bytes | None]:
+        """The shard of the subject that a line names, and its id; of what is no event the first one, and none."""
+        subject, name = _SUBJECT.search(line), _ID.search(line)
+        if subject is None or name is None or _ESCAPED_ASCII in line or any(line.count(each) != 1 for each in _NAMES):
+            return self._place_read(line)
+        return shard_of(subject[1].decode("utf-8", "replace"), self._of) or 0, name[1]
 
-    def _shard_read(self, line: bytes) -> int:
+    def _place_read(self, line: bytes) -> tuple[int, bytes | None]:
         try:
-            return shard_of(read_line(line.removesuffix(b"\r"), self._undocumented).stream, self._of) or 0
+            found = read_line(line.removesuffix(b"\r"), self._undocumented)
         except RefusalError:
-            return 0
+            return 0, None
+        return shard_of(found.stream, self._of) or 0, found.event_id.encode()

@@ -158,6 +158,47 @@ def test_an_id_that_stands_twice_is_found_until_one_is_retracted(tmp_path: Path)
     assert found.is_sound and [item.is_settled for item in found.twice] == [True]
 
 
+def retracted(subject: str, event_id: str, of: str) -> Event:
+    found = event("event.retracted", event_id, subject=subject, event=of, reason="a mistake")
+    found["data"]["source"] = "urn:test"
+    return found
+
+
+def test_a_third_record_of_an_id_is_looked_at_too(tmp_path: Path) -> None:
+    location = made_set(tmp_path, 4)
+    names = [next(f"merchant/{n}" for n in range(99) if shard_of(f"merchant/{n}", 4) == number) for number in (0, 1, 3)]
+    path = tmp_path / "e.jsonl"
+    with open_set(location) as opened:
+        for name in names:
+            path.write_bytes(line(event("merchant.closed", "e-1", subject=name)))
+            ingest_files(opened.store_of(name), [str(path)], tmp_path / "r.jsonl")
+        for count, shown in ((0, (0, 1)), (1, (1, 3)), (2, (0, 1))):
+            if count:
+                path.write_bytes(line(retracted(names[count - 1], f"r-{count}", "e-1")))
+                ingest_files(opened.store_of(names[count - 1]), [str(path)], tmp_path / "r.jsonl")
+            found = check_set(opened)
+            assert [(item.shards, item.is_settled) for item in found.twice] == [(shown, count == 2)]
+            assert found.is_sound is (count == 2)
+
+
+def test_a_retraction_that_is_retracted_lets_an_id_count_twice_again(tmp_path: Path) -> None:
+    """Nothing that bears the id is new then."""
+    location = made_set(tmp_path, 2)
+    twice(location, tmp_path)
+    with open_set(location) as opened:
+        (item,) = check_set(opened).twice
+        store, subject = opened.stores[1], item.subjects[1]
+        path = tmp_path / "gone.jsonl"
+        for number, named in enumerate(("e-1", "r-1", "r-2", "r-3"), 1):
+            since = [one.head().position for one in opened.stores]
+            path.write_bytes(line(retracted(subject, f"r-{number}", named)))
+            assert ingest_files(store, [str(path)], tmp_path / "r.jsonl")[0].recorded == 1
+            heads = [one.head().position for one in opened.stores]
+            (found,) = standing_twice(opened, since, heads)
+            assert found == item._replace(is_settled=number % 2 == 1)
+            assert not list(standing_twice(opened, heads, heads))
+
+
 def test_a_subject_in_another_ledger_than_its_own_is_found(tmp_path: Path, monkeypatch: Patch) -> None:
     from replay.recording import append
 
@@ -194,7 +235,7 @@ def test_a_line_is_routed_by_the_subject_that_it_is_recorded_under(form: bytes) 
             expected = shard_of(read_line(text).stream, 4)
         except RefusalError:
             continue
-        assert router.shard(text) == expected
+        assert router.place(text)[0] == expected
 
 
 def test_lines_are_sent_in_rounds_in_which_no_id_goes_to_two_shards() -> None:
@@ -214,6 +255,36 @@ def test_lines_are_sent_in_rounds_in_which_no_id_goes_to_two_shards() -> None:
     assert routed == ([[[0], [1]], [[4], [2, 3]]], False)
     assert router.route([line(event("merchant.closed", "d", subject=one))]) == ([[[], [0]]], True)
     assert router.route([line(event("merchant.closed", "d", subject=one))]) == ([[[], [0]]], False)
+
+
+_REST = b'"source":"s","specversion":"1.0","subject":"%s","type":"merchant.closed",%s}'
+ID_FORMS = {
+    "escaped, as PHP does": b'{"id":"a\\/b",' + _REST,
+    "escaped, as Python does": b'{"id":"a\\u002Fb",' + _REST,
+    "an escaped name": b'{"i\\u0064":"a/b",' + _REST,
+    "another text that is id": b'{"ce":"id","id":"a/b",' + _REST,
+}
+
+
+@pytest.mark.parametrize("form", ID_FORMS.values(), ids=ID_FORMS)
+def test_one_id_is_seen_however_it_is_written(form: bytes) -> None:
+    """Two lines of it for two shards are never under way together, or it would stand in both."""
+    router = Router(2, Undocumented.DROP)
+    zero, one = (next(f"merchant/{n}" for n in range(99) if shard_of(f"merchant/{n}", 2) == k) for k in (0, 1))
+    time_ = b'"time":"2022-11-01T10:00:00+08:00"'
+    plain = line(event("merchant.closed", "a/b", subject=one))
+    assert router.route([form % (zero.encode(), time_), plain]).rounds == [[[0], []], [[], [1]]]
+    assert router.route([form % (zero.encode(), time_)]).waits
+
+
+def test_an_id_that_went_to_two_shards_waits_in_the_next_block() -> None:
+    """Its last line in a block may go where it went last, and its first one where it is not known yet."""
+    router = Router(2, Undocumented.REFUSE)
+    zero, one = (next(f"merchant/{n}" for n in range(99) if shard_of(f"merchant/{n}", 2) == k) for k in (0, 1))
+    to_zero, to_one = (line(event("merchant.closed", "a", subject=subject)) for subject in (zero, one))
+    assert not router.route([to_one]).waits
+    assert router.route([to_zero, to_one]) == ([[[0], []], [[], [1]]], True)
+    assert router.route([to_zero]).waits
 
 
 @pytest.mark.slow
