@@ -109,10 +109,12 @@ def places_named(readable: Readable, names: Collection[tuple[str, str]]) -> dict
     return {(source, event_id): position for source, event_id, position in rows}
 
 
-def names_between(store: Store, after: int, last: int) -> Iterator[tuple[tuple[str, str], int]]:
-    """Source and id of each record behind a position and up to another, with its own."""
-    sql = "SELECT source, event_id, position FROM records WHERE position > ? AND position <= ? ORDER BY position"
-    return (((source, event_id), position) for source, event_id, position in store._query(sql, (after, last)))
+def names_between(store: Store, after: int, last: int) -> Iterator[tuple[tuple[str, str], int, str, str]]:
+    """Source and id of each record behind a position and up to another, with its own, its type and its ref."""
+    columns = "source, event_id, position, type, ref"
+    sql = f"SELECT {columns} FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    rows = store._query(sql, (after, last))
+    return (((source, event_id), position, type_, ref or "") for source, event_id, position, type_, ref in rows)
 
 
 def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
