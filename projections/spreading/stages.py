@@ -8,7 +8,7 @@ and not raised, since an engine would only try it again.
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -117,11 +117,17 @@ def _of_group(sent: OnMachines, tables: GroupTables) -> Iterator[pa.RecordBatch]
 
 def check_sources(sources: str) -> None:
     """Raises LevelbookError where this machine has other rules, or other packages that compile them."""
-    if sources_hash() != sources:
+    if _own_sources() != sources:
         raise LevelbookError(
             "a machine has another levelbook, Python or numba than the one that began the rebuild: its levels could be"
             " others; install the same everywhere"
         )
+
+
+@cache
+def _own_sources() -> str:
+    """Once a process, which works at many tasks."""
+    return sources_hash()
 
 
 def _told(work: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:

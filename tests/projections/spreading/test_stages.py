@@ -1,5 +1,6 @@
 """The stages of a rebuild on machines, by an engine of this process that loses and repeats work as large ones do."""
 
+import pickle
 import random
 import sys
 from collections import defaultdict
@@ -19,11 +20,15 @@ from projections.spreading.processes import Helpers
 from projections.spreading.spark import OnSpark
 from projections.spreading.stages import DONE, REFUSED, TASKS, TOLD, OnMachines, first_stage, second_stage
 from replay.columnar import segments
+from replay.columnar.jit import kept_in
 from replay.columnar.seal import seal
 from replay.errors import DamagedError, LevelbookError
 from replay.extras import SPARK
+from replay.objects.cache import CACHE_VARIABLE
+from replay.objects.naming import place_of
 from replay.store.base import Store
-from replay.store.opening import create_store
+from replay.store.opening import create_store, open_store
+from tests.support.buckets import bucket_server, keys_in_environment
 from tests.support.making import ingest_events
 from tests.support.views import ALL
 from tests.worlds.ledgers import END, World
@@ -61,6 +66,7 @@ class Engine:
         self, _: Any, sent: OnMachines, tasks: Sequence[bytes], total: int, progress: Callable[..., None]
     ) -> list[tuple[str, Any]]:
         pick, exchanged = random.Random(3), defaultdict[int, Told](list)
+        sent = pickle.loads(pickle.dumps(sent))
         for task in pick.sample(list(tasks), len(tasks)):
             given = pa.record_batch([pa.array([task], pa.binary())], TASKS)
             once, again = (told(first_stage(sent, lambda _: None, [given])) for _ in range(2))
@@ -137,6 +143,25 @@ def test_a_segment_whose_rows_are_out_of_order_is_refused_and_not_tried_again(
     with pytest.raises(DamagedError, match="is not in order at row"):
         spread(ledger, tmp_path, on_engine(), "out")
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+@pytest.mark.slow
+def test_segments_and_files_may_lie_in_storage_of_objects(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent names them: each machine opens them by keys of its own."""
+    keys_in_environment(monkeypatch)
+    kept_in()  # loops stay where they are kept
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    create_store(str(tmp_path / "ledger.db"))
+    with bucket_server() as server, open_store(str(tmp_path / "ledger.db")) as store:
+        ingest_events(store, World(84).events(300), tmp_path)
+        url = server.url("levels", "segments")
+        seal(store, place_of(url))
+        asked = AskedInto(server.url("levels", "out"), segments=place_of(url), as_of=END, sample=ALL, seed=1)
+        staged, one = (rebuild_into(store, asked, beside) for beside in (on_engine(), Helpers(tmp_path, [])))
+        assert staged.digest == one.digest
+        assert any("GET /levels/segments/" in told for told in server.asked)
 
 
 @pytest.mark.parametrize(
