@@ -10,7 +10,17 @@ from replay.errors import UsageError
 
 SCHEMES: Final = ("s3", "gs", "abfs", "abfss")
 """Storage whose objects appear whole."""
-_SHOWN: Final = ("endpoint_override", "region", "scheme")
+_AZURE: Final = ("abfs", "abfss")
+"""Of these a container or an account stands before the @."""
+_SHOWN: Final = (
+    "endpoint_override",
+    "region",
+    "scheme",
+    "blob_storage_authority",
+    "dfs_storage_authority",
+    "enable_tls",
+)
+_SIGN_BEHIND_HOST: Final = re.compile("[/?]")
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -35,22 +45,40 @@ def names_objects(place: str) -> bool:
 
 
 def masked_url(url: str) -> str:
-    """A URL without keys: neither those before its host nor any parameter but where it is."""
-    return _without_keys(url, "***@")
+    """A URL without keys: neither those before its host nor any parameter but where it is.
+
+    A key may have been written with signs that end a host: where it may reach up to an @, all before that is hidden.
+    """
+    scheme, rest = _parts(url)
+    before, _, behind = rest.rpartition("@")
+    is_hidden = ":" in before or (scheme not in _AZURE and "@" in _SIGN_BEHIND_HOST.split(rest, maxsplit=1)[0])
+    path, _, query = (behind if is_hidden else rest).partition("?")
+    return f"{scheme}://{'***@' if is_hidden else ''}{_with_shown(path, query)}"
 
 
 def without_keys(url: str) -> str:
-    """The URL by which the same storage is reached with keys of the environment."""
-    return _without_keys(url, "")
+    """The URL by which the same storage is reached with keys of the environment.
+
+    Of what stands before the host, that stays which is no key: a container or an account of Azure.
+    """
+    scheme, rest = _parts(url)
+    place, _, query = rest.partition("?")
+    host, slash, path = place.partition("/")
+    user, _, host = host.rpartition("@")
+    name = user.partition(":")[0] if scheme in _AZURE else ""
+    return f"{scheme}://{name}{'@' if name else ''}{_with_shown(f'{host}{slash}{path}', query)}"
 
 
-def _without_keys(url: str, instead: str) -> str:
+def _parts(url: str) -> tuple[str, str]:
+    """(scheme, what follows it)."""
     found = _URL.fullmatch(url)
     assert found is not None
-    _, at, rest = found[2].rpartition("@")
-    path, question, query = rest.partition("?")
-    kept = [pair for pair in query.split("&") if pair.partition("=")[0] in _SHOWN]
-    return f"{found[1]}://{instead if at else ''}{path}{question if kept else ''}{'&'.join(kept)}"
+    return found[1], found[2]
+
+
+def _with_shown(path: str, query: str) -> str:
+    kept = [pair for pair in query.split("&") if pair.partition("=")[0] in _SHOWN and "@" not in pair]
+    return f"{path}{'?' if kept else ''}{'&'.join(kept)}"
 
 
 def holds_key(name: str) -> bool:

@@ -94,7 +94,8 @@ class Storage:
 def storage_at(place: ObjectsUrl, failed: Failed) -> Storage:
     """What a URL names; keys come from it or from the environment, as Arrow takes them.
 
-    Raises NotInstalled without Arrow, UsageError for what names no storage.
+    Raises NotInstalled without Arrow, UsageError for what names no storage, and what was given to make where the
+    storage does not say in which region it is.
     """
     need(ARROW, "storage of objects")
     import pyarrow as pa
@@ -105,9 +106,15 @@ def storage_at(place: ObjectsUrl, failed: Failed) -> Storage:
         asked += f"{'&' if '?' in asked else '?'}allow_delayed_open=true"
     try:
         files, path = FileSystem.from_uri(asked)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = " ".join(str(error).split()).replace(asked, str(place))
+    except OSError as error:  # where no region is named, the storage is asked for it
+        raise failed(_said(error, asked, place)) from None
+    except (pa.ArrowException, ValueError) as error:
+        said = _said(error, asked, place)
         raise UsageError(f"{place} names no storage of objects: {said}; write s3://BUCKET/PREFIX") from None
     if not path.strip("/"):
         raise UsageError(f"{place} names no bucket; write s3://BUCKET/PREFIX")
     return Storage(files, path, str(place), failed)
+
+
+def _said(error: Exception, asked: str, place: ObjectsUrl) -> str:
+    return " ".join(str(error).split()).replace(asked, str(place))

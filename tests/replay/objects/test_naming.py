@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from replay.errors import StoreError, UsageError
-from replay.objects.naming import ObjectsUrl, holds_key, masked_url, place_of
+from replay.errors import NotExaminedError, StoreError, UsageError
+from replay.objects.naming import ObjectsUrl, holds_key, masked_url, place_of, without_keys
 from replay.objects.storage import storage_at
 
 
@@ -34,3 +34,50 @@ def test_no_key_is_shown() -> None:
         storage_at(ObjectsUrl("s3://key:secret@levels/x?nothing=such"), StoreError)
     assert "secret" not in str(refused.value)
     assert not holds_key("s3://levels/daily?region=us-east-1") and not holds_key("a/b?c")
+    assert not holds_key("abfss://levels@account.dfs.core.windows.net/x") and not holds_key("s3://levels/team@home/x")
+    for hidden in (
+        "s3://key:hu/sh@levels/x",
+        "s3://key:hu?sh@levels/x?region=us-east-1",
+        "s3://key:hu@sh/y@levels/x",
+        "abfss://levels:hush@account.dfs.core.windows.net/x",
+        "s3://levels/x?endpoint_override=http://key:hush@host",
+    ):
+        assert "hu" not in masked_url(hidden) and "sh" not in masked_url(hidden) and holds_key(hidden)
+
+
+@pytest.mark.parametrize(
+    ("given", "noted"),
+    [
+        ("s3://key:hush@levels/team@home/x?region=us-east-1&a=b", "s3://levels/team@home/x?region=us-east-1"),
+        ("s3://levels/team@home?region=us-east-1", "s3://levels/team@home?region=us-east-1"),
+        ("gs://levels/team@home/x", "gs://levels/team@home/x"),
+        (
+            "abfss://levels:aHVzaA==@account.dfs.core.windows.net/x?account_key=a",
+            "abfss://levels@account.dfs.core.windows.net/x",
+        ),
+        (
+            "abfs://:aHVzaA==@account.blob.core.windows.net/levels/x",
+            "abfs://account.blob.core.windows.net/levels/x",
+        ),
+        (
+            "abfs://account:aHVzaA==@levels/x?blob_storage_authority=.x&dfs_storage_authority=.y&enable_tls=false",
+            "abfs://account@levels/x?blob_storage_authority=.x&dfs_storage_authority=.y&enable_tls=false",
+        ),
+    ],
+)
+def test_what_is_noted_down_without_keys_names_the_same_place(given: str, noted: str) -> None:
+    assert without_keys(given) == noted and "hush" not in masked_url(given)
+    if not given.endswith("a=b") and "account_key" not in given:  # parameters that Arrow knows
+        here, there = (storage_at(ObjectsUrl(name), StoreError) for name in (given, noted))
+        assert here.prefix == there.prefix and here.files.type_name == there.files.type_name
+
+
+def test_storage_that_does_not_say_its_region_was_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreached:
+        @staticmethod
+        def from_uri(url: str) -> None:
+            raise OSError(f"When resolving the region of {url}: no network")
+
+    monkeypatch.setattr("pyarrow.fs.FileSystem", Unreached)
+    with pytest.raises(NotExaminedError, match=r"^When resolving the region of s3://\*\*\*@levels/x: no network"):
+        storage_at(ObjectsUrl("s3://key:hush@levels/x"), NotExaminedError)
