@@ -87,7 +87,6 @@ def archive(
     place = records_at(named, store.records_beside())
     raw_bytes = file_bytes = 0
     with place.alone():
-        _begin(store)
         remove_drafts(store, place)
         _check_named(store)
         _go_on(store)
@@ -95,6 +94,7 @@ def archive(
         while after < limit.last:
             stretch = _read(store, after, limit.last)
             segment = _written(store, place, stretch)
+            _begin(store)
             _write_down(store, segment)
             _let_go(store, stretch.left_behind)
             after = segment.last
@@ -124,7 +124,10 @@ def _not_named(store: Store, place: RecordsPlace, segments: Sequence[RecordSegme
 
 
 def _begin(store: Store) -> None:
-    """Make the table of segments, and the guards that let bytes go, where a store is archived for the first time."""
+    """Make the table of segments, and the guards that let bytes go, where a store is archived for the first time.
+
+    Only once a segment lies where it was to go: a place that takes none leaves the store as it was.
+    """
     if store.has_table(RECORD_SEGMENTS):
         return
     with store.append() as transaction:

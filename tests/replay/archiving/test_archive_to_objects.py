@@ -22,6 +22,7 @@ from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE
 from replay.objects.naming import ObjectsUrl
+from replay.schema.versions import RECORD_SEGMENTS
 from replay.store.base import RECORDS_VARIABLE, Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving.segments import archived_up_to
@@ -31,7 +32,7 @@ from replay.store.queries import plain_rows
 from tests import ROOT
 from tests.conftest import KEY, SOAK
 from tests.support.archived import sealed, small_segments
-from tests.support.buckets import BucketServer, bucket_server, keys_in_environment
+from tests.support.buckets import Application, BucketServer, bucket_server, keys_in_environment
 from tests.support.making import ingest_events
 from tests.support.running import run
 from tests.worlds.ledgers import MERCHANTS, World
@@ -279,6 +280,34 @@ def test_the_command_says_where_records_went_without_a_key(ledger: str, url: Obj
     assert "is neither a folder nor known storage of objects" in run(
         "archive", "--into", "ftp://host/x", "--store", ledger, status=2
     )
+
+
+def test_records_are_found_where_an_at_sign_stands_in_the_prefix(ledger: str, url: ObjectsUrl) -> None:
+    there = url.given.replace("/of/", "/team@home/of/")
+    with open_store(ledger) as store:
+        rows = rows_of_all(store)
+        archived_to(store, ObjectsUrl(there.replace("s3://", "s3://key:hush-hush@")))
+        assert {segment.place for segment in store.record_segments()} == {there}
+    with open_store(ledger) as store:
+        assert rows_of_all(store) == rows and verify(store).problems == []
+
+
+def test_a_bucket_that_takes_nothing_leaves_the_store_as_it_was(
+    ledger: str, url: ObjectsUrl, server: BucketServer
+) -> None:
+    def refuses_puts(environ: dict[str, Any], application: Application) -> Application:
+        def answer(_: dict[str, Any], start: Any) -> list[bytes]:
+            start("403 Forbidden", [])
+            return [b""]
+
+        return answer if environ["REQUEST_METHOD"] in ("PUT", "POST") else application
+
+    server.instead = refuses_puts
+    with open_store(ledger) as store:
+        with pytest.raises(NotExaminedError, match="cannot be read or written"):
+            archived_to(store, url)
+        assert not store.has_table(RECORD_SEGMENTS), "programs of earlier versions go on"
+        assert archived_to(store, url, 1).segments == 0 and not store.has_table(RECORD_SEGMENTS), "nothing was to leave"
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
