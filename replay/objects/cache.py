@@ -6,6 +6,7 @@ Nothing rests on it: who asks holds what is found against its hash, and fetches 
 import mmap
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -98,5 +99,10 @@ def cache_of_this_machine() -> ObjectCache:
     folder = None
     with suppress(RuntimeError):
         folder = caches_folder()
-    megabytes = int(named)
+    return _cache_in(folder, int(named))
+
+
+@cache
+def _cache_in(folder: Path | None, megabytes: int) -> ObjectCache:
+    """One for all that a process asks for: each that is made looks through the folder before it adds anything."""
     return ObjectCache(folder / "objects" if folder and megabytes else None, megabytes * 1_000_000)

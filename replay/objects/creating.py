@@ -1,9 +1,9 @@
 """Objects that are made only where none of their name lies.
 
 Arrow has no words for that. S3 has: a PUT with `If-None-Match: *`, which is signed here. Whether a server heeds it is
-tried once, by an object that is put twice: one that takes the second has not heeded. There, with other storage, and
-where Arrow alone has the keys, it is looked whether a name is free, and looked again after: of two who do so in the
-same moment each may believe to have been the first, and the last one counts.
+tried once, by an object that is put twice: one that takes the second has not heeded; some say that they know none.
+There, with other storage, and where Arrow alone has the keys, it is looked whether a name is free, and looked again
+after: of two who do so in the same moment each may believe to have been the first, and the last one counts.
 """
 
 import os
@@ -21,6 +21,8 @@ ANSWER_SECONDS: Final = 30
 _OK: Final = 200
 _TAKEN: Final = (409, 412)
 """Another is putting it in this moment; it is there."""
+_NOT_KNOWN: Final = 501
+"""The server has no conditional writes, and says so."""
 
 
 class Creating:
@@ -53,18 +55,27 @@ class Creating:
         return found == content
 
     def _heeds_conditions(self, keys: AccessKeys) -> bool:
-        return not self._put(TRIED, b"", keys) or not self._put(TRIED, b"", keys)
+        for _ in range(2):
+            status, said = self._asked(TRIED, b"", keys)
+            if status == _NOT_KNOWN:
+                return False
+            if not self._was_put(TRIED, status, said):
+                return True
+        return False
 
     def _put(self, name: str, content: bytes, keys: AccessKeys) -> bool:
         """Put an object where none of the name is; False where one is."""
-        status, said = self._asked(quoted(f"/{self._storage.path(name)}"), content, keys)
+        return self._was_put(name, *self._asked(name, content, keys))
+
+    def _was_put(self, name: str, status: int, said: str) -> bool:
         if status == _OK:
             return True
         if status in _TAKEN:
             return False
         raise self._storage.failure(OSError(f"it answered {status} to the put of {name}: {said}"))
 
-    def _asked(self, path: str, content: bytes, keys: AccessKeys) -> tuple[int, str]:
+    def _asked(self, name: str, content: bytes, keys: AccessKeys) -> tuple[int, str]:
+        path = quoted(f"/{self._storage.path(name)}")
         is_plain, host, region = self._server()
         headers = signed_headers("PUT", host, path, {"if-none-match": "*"}, content, keys, region)
         connection = (HTTPConnection if is_plain else HTTPSConnection)(host, timeout=ANSWER_SECONDS)
@@ -82,6 +93,10 @@ class Creating:
         told = {name: values[-1] for name, values in parse_qs(urlsplit(self._url.given).query).items()}
         region = str(self._storage.files.region)
         named = told.get("endpoint_override") or os.environ.get("AWS_ENDPOINT_URL_S3")
-        named = named or os.environ.get("AWS_ENDPOINT_URL") or f"s3.{region}.amazonaws.com"
+        named = named or os.environ.get("AWS_ENDPOINT_URL") or _host_of_amazon(region)
         scheme, _, host = named.rpartition("://")
         return (scheme or told.get("scheme") or "https") == "http", host.rstrip("/"), region
+
+
+def _host_of_amazon(region: str) -> str:
+    return f"s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"

@@ -242,6 +242,22 @@ def test_a_server_that_heeds_no_condition_is_told_of_and_one_seal_at_a_time_is_r
     assert place.switch(newest, b"other") is False or not place.keeps_apart
 
 
+def test_a_server_that_says_that_it_knows_no_conditions_is_sealed_into(
+    store: Store, url: ObjectsUrl, server: BucketServer, tmp_path: Path
+) -> None:
+    def says_so(environ: dict[str, Any], application: Application) -> Application:
+        def answer(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            start("501 Not Implemented", [])
+            return [b"<Error><Code>NotImplemented</Code></Error>"]
+
+        return answer if "HTTP_IF_NONE_MATCH" in environ else application
+
+    server.instead = says_so
+    grown(store, tmp_path, World(8), 40)
+    assert seal(store, url).keeps_apart is False
+    assert_whole(store, url, tmp_path / "folder")
+
+
 def test_without_keys_that_are_known_here_nothing_is_signed(
     store: Store, url: ObjectsUrl, server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

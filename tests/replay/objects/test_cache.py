@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from replay.errors import UsageError
+from replay.objects import cache as caching
 from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE, ObjectCache, cache_of_this_machine
 
 KEYS = [f"{number:02x}ab" for number in range(60)]
@@ -53,6 +54,21 @@ def test_nothing_is_kept_where_nothing_can_be(tmp_path: Path, monkeypatch: pytes
     cache = cache_of_this_machine()
     cache.put("abab", b"x")
     assert cache.get("abab") is None
+
+
+def test_who_asks_for_much_looks_through_the_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    files = caching._files
+
+    def looked(folder: Path) -> "list[tuple[Path, os.stat_result]]":
+        looks.append(folder)
+        return files(folder)
+
+    monkeypatch.setattr(caching, "_files", looked)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "once"))
+    for key in KEYS:  # as each file of archived records does
+        cache_of_this_machine().put(key, bytes(900))
+    assert looks == [tmp_path / "once" / "objects"]
 
 
 def test_settings_say_where_and_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

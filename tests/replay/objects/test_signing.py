@@ -7,8 +7,11 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from replay.errors import StoreError
+from replay.objects.creating import Creating
 from replay.objects.naming import ObjectsUrl
 from replay.objects.signing import AccessKeys, keys_for, quoted, signed_headers
+from replay.objects.storage import storage_at
 
 PLAIN = ObjectsUrl("s3://bucket/segments")
 VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -58,3 +61,20 @@ def test_keys_are_those_that_arrow_takes(no_keys: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "f")
     assert keys_for(PLAIN) == ("e", "f", None)
     assert keys_for(ObjectsUrl("s3://g%2F:h%40@bucket/x")) == ("g/", "h@", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("s3://levels/x?region=eu-central-1", (False, "s3.eu-central-1.amazonaws.com", "eu-central-1")),
+        ("s3://levels/x?region=cn-north-1", (False, "s3.cn-north-1.amazonaws.com.cn", "cn-north-1")),
+        ("s3://levels/x?region=r&scheme=http&endpoint_override=host:9000", (True, "host:9000", "r")),
+        ("s3://levels/x?region=r&endpoint_override=http%3A%2F%2Fhost%3A9000%2F", (True, "host:9000", "r")),
+    ],
+)
+def test_the_server_that_arrow_asks_is_asked(
+    url: str, server: tuple[bool, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    assert Creating(storage_at(ObjectsUrl(url), StoreError), ObjectsUrl(url))._server() == server
