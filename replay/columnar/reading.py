@@ -5,7 +5,7 @@ Both processes take the next stretch whenever they are done with one; what comes
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from operator import attrgetter
@@ -162,7 +162,8 @@ def _read_by_two(
 def _helped(store: Store, left: deque[Stretch], found: dict[Stretch, Named]) -> Iterator[None]:
     """While a second process reads stretches, too; one that it has begun is waited for."""
     with second_core(_serve) as helper:
-        helper.send(store.location)
+        with suppress(OSError):  # it was ended, which is seen when a stretch is sent
+            helper.send(store.location)
         # What the other has read is taken at once, so that it never waits for this process.
         taking = Thread(target=_take, args=(helper, left, found), daemon=True)
         taking.start()

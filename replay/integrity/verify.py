@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -259,7 +259,8 @@ def _walked_by(
             if found is None:
                 return _walked(store, _from_start(store, last, sizes), progress), None
             part = WalkedSpan(found, end, from_start=False, log=log_walk(store, after, sizes))
-            helper.send((store.location, part))
+            with suppress(OSError):  # it was ended, which is seen when nothing comes from it
+                helper.send((store.location, part))
         table = table_of(store)
         span = _walked(store, _from_start(store, first, sizes), lambda done: progress(done * last // first))
         for helper in helpers:
@@ -282,7 +283,7 @@ def _received(helper: Connection) -> WalkedSpan:
     """What another process has found. Raises StoreError where it could not look, or was ended."""
     try:
         found: WalkedSpan | str = helper.recv()
-    except EOFError:
+    except (EOFError, OSError):
         found = "a process that verifies a part of the ledger was ended from outside; verify again"
     if isinstance(found, str):
         raise StoreError(found)

@@ -18,6 +18,7 @@ from replay.errors import DamagedError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid
+from tests.support.threads import ended_at_once
 
 ROWS = 20
 STREAM_ROWS = 4
@@ -159,6 +160,15 @@ def test_a_second_process_that_is_killed_costs_nothing(
     found, _ = by_two(read_it, store, monkeypatch, kill)
     assert_same(found, alone)
     assert killed
+
+
+def test_a_second_process_that_ends_before_it_was_told_anything_costs_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(store, tmp_path)
+    alone = stream(store)
+    monkeypatch.setattr(reading, "second_core", ended_at_once)
+    assert_same(by_two(stream, store, monkeypatch)[0], alone)
 
 
 def test_what_the_second_cannot_read_is_said_by_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

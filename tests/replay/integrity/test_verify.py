@@ -1,9 +1,13 @@
 """Verify names the first record that does not fit, whatever was changed; backups are whole and sound."""
 
+import multiprocessing
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +19,7 @@ from replay.integrity import backup
 from replay.integrity.backup import back_up
 from replay.integrity.verify import Kept, _ends, verify
 from replay.parsing.parse import read_line
+from replay.processes import Serve, second_core
 from replay.recording.append import Appender, Stamp, Stamper
 from replay.recording.erase import erase_now
 from replay.store.base import Store
@@ -22,6 +27,7 @@ from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from replay.store.record import leaf_hash, linked
 from tests.support.making import event, ingest_events, line, paid, records, write_lines
+from tests.support.threads import ended_at_once
 
 
 @pytest.fixture
@@ -222,6 +228,31 @@ def test_a_stream_that_skips_a_version_between_the_halves_is_named(
         for workers in (2, 6):
             found = verify(store, workers=workers)
             assert found.problems[0] == "position 6: is version 5 of merchant/m-0, but version 4 comes next"
+
+
+@contextmanager
+def ended_once_told(serve: Serve) -> Iterator[Any]:
+    """As `second_core`, of a process that is killed before it has read what it was told."""
+    with second_core(serve) as ours:
+
+        def send(asked: Any) -> None:
+            ours.send(asked)
+            (process,) = multiprocessing.active_children()
+            process.kill()
+            process.join()
+
+        yield SimpleNamespace(send=send, recv=ours.recv)
+
+
+@pytest.mark.parametrize("ends", [ended_at_once, ended_once_told])
+def test_a_process_that_was_ended_from_outside_is_told_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: Any
+) -> None:
+    ingest_events(store, [paid(f"o-{number}") for number in range(8)], tmp_path)
+    monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
+    monkeypatch.setattr("replay.integrity.verify.second_core", ends)
+    with pytest.raises(StoreError, match="a process that verifies a part of the ledger was ended from outside"):
+        verify(store)
 
 
 FORGERIES = {
