@@ -20,6 +20,7 @@ from projections.exporting.manifest import (
     ExportedFile,
     ExportManifest,
     FileForm,
+    is_kept_name,
     kept_name,
     read_manifest,
     written_manifest,
@@ -90,17 +91,29 @@ def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progr
 
 
 def standing_in(store: Store, place: ExportPlace) -> StandingManifest | None:
-    """The manifest that counts in a place. Raises UsageError where it is of another ledger's export."""
+    """The manifest that counts in a place.
+
+    Raises UsageError where it is of another ledger's export, and where none counts but something else lies under the
+    names of earlier ones, such as segments: what no export put there would be taken for what one left.
+    """
     content = place.read(MANIFEST)
-    if content is None:
-        return None
-    found = read_manifest(content, f"{place.shown}/{MANIFEST}")
+    if content is not None:
+        return StandingManifest(_own(store, place, MANIFEST, content), content)
+    for name in sorted(filter(is_kept_name, place.files())):
+        kept = place.read(name)
+        if kept is not None:
+            _own(store, place, name, kept)
+    return None
+
+
+def _own(store: Store, place: ExportPlace, name: str, content: bytes) -> ExportManifest:
+    found = read_manifest(content, f"{place.shown}/{name}")
     if found.ledger != store.identity.id:
         raise UsageError(
             f"an export of another ledger lies in {place.shown} ({found.ledger}): nothing was written; name another"
             " place"
         )
-    return StandingManifest(found, content)
+    return found
 
 
 class _Begun(NamedTuple):

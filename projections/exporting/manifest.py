@@ -1,5 +1,6 @@
 """The manifest of an export: of which moment its files are, which they are, and what they must hash to."""
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from replay.errors import UsageError
 FORM: Final = 1
 MANIFEST: Final = "manifest.json"
 KEPT: Final = "manifests"
+_KEPT_NAME: Final = re.compile(rf"{KEPT}/[0-9]{{9}}\.json")
 FileForm = Literal["parquet", "csv"]
 FullBecause = Literal["first", "asked", "build", "feed", "history", "files", "form", "damaged"]
 
@@ -111,6 +113,10 @@ def written_manifest(manifest: ExportManifest) -> bytes:
 def kept_name(number: int) -> str:
     """Where a manifest lies that may be no longer the last."""
     return f"{KEPT}/{number:09d}.json"
+
+
+def is_kept_name(name: str) -> bool:
+    return _KEPT_NAME.fullmatch(name) is not None
 
 
 def read_manifest(content: bytes, where: str) -> ExportManifest:

@@ -12,8 +12,11 @@ from projections.exporting.export import ExportAsked, export
 from projections.exporting.naming import place_named
 from projections.exporting.objects import YOUNG_NS, ObjectPlace
 from projections.projector.advance import advance
+from projections.spreading.into import AskedInto, rebuild_into
+from projections.spreading.processes import helpers
 from projections.views.database import Views, open_views
-from replay.errors import StoreError
+from replay.columnar.seal import seal
+from replay.errors import StoreError, UsageError
 from replay.objects.naming import ObjectsUrl
 from replay.objects.storage import storage_at
 from replay.store.opening import open_store
@@ -54,6 +57,12 @@ def copied(url: str, folder: Path) -> Path:
     return folder
 
 
+def contents(url: str, folder: Path) -> dict[str, bytes]:
+    """What lies below a prefix, by name."""
+    copied(url, folder)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.slow
 def test_an_export_to_s3_is_the_export_to_a_folder(demo: Views, url: str, tmp_path: Path) -> None:
     place = place_named(url)
@@ -86,3 +95,21 @@ def test_storage_that_cannot_be_used_is_named(demo: Views, url: str) -> None:
         StoreError, match=r" cannot be read or written: .*; the export that stood there stands: see to "
     ):
         export(demo, place_named(url.replace("//levels/", "//no-such-bucket/")), ExportAsked(SOME))
+
+
+@pytest.mark.slow
+def test_where_segments_lie_nothing_is_exported_and_they_stay(
+    demo: Views, server: BucketServer, url: str, tmp_path: Path
+) -> None:
+    """Their manifests bear the names of an export's earlier ones."""
+    place = server.url("levels", "segments")
+    seal(demo.store, ObjectsUrl(place))
+    before = contents(place, tmp_path / "a")
+    assert before
+    old = ObjectPlace(storage_at(ObjectsUrl(place), StoreError), lambda: time.time_ns() + 2 * YOUNG_NS)
+    with pytest.raises(UsageError, match=r"manifests/000000001.json is no manifest .* nothing was written"):
+        export(demo, old, ExportAsked(SOME))
+    with helpers(0) as beside, pytest.raises(UsageError, match="name another place"):
+        rebuild_into(demo.store, AskedInto(place), beside)
+    assert contents(place, tmp_path / "b") == before
+    seal(demo.store, ObjectsUrl(place))
