@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from domain.buckets import AGENCIES, BUCKETS, bucket_of
 from domain.events import ShardMade
-from replay.errors import UsageError
+from replay.errors import NoStoreError, UsageError
 from replay.history.browse import list_subjects
 from replay.recording.append import Appender, Stamp
 from replay.recording.own import own_candidate, own_source
@@ -20,6 +20,7 @@ from replay.sharding.document import (
     check_size,
     check_store,
     location_of,
+    read_set,
     write_set,
 )
 from replay.sharding.opened import check_is_shard
@@ -74,6 +75,7 @@ def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
         raise UsageError(f"{len({*named})} different stores are named for {of} ledgers; name one for each, or none")
     for name in named:
         check_store(name)
+    _check_none_is_lost(path, named)
     set_id = _begun(path, named) or secrets.token_hex(16)
     places = []
     for number, name in enumerate(named):
@@ -86,6 +88,31 @@ def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
 
 def _before_all(_: Candidate, __: int) -> Stamp:
     return Stamp(BEFORE_ALL_TIME, backfill=True)
+
+
+def _check_none_is_lost(path: Path, named: Sequence[str]) -> None:
+    """Raises UsageError where an empty ledger would stand in for one that the set has, or the file names others."""
+    is_whole = path.exists()
+    if is_whole and [place.store for place in read_set(path).shards] != [*named]:
+        raise UsageError(f"{path} is there and names other ledgers; give the new set another name")
+    absent, recorded = list[str](), list[str]()
+    for name in named:
+        try:
+            with open_store(location_of(path, name)) as store:
+                position, made = store.head().position, shard_made(store)
+        except NoStoreError:
+            absent.append(name)
+            continue
+        if made is None:
+            absent.append(name)
+        elif position > 1:
+            recorded.append(name)
+    if absent and (is_whole or recorded):
+        why = f"{path} names it" if is_whole else f"{recorded[0]} holds records of the set"
+        raise UsageError(
+            f"no ledger of the set is at {absent[0]}, and {why}: an empty one in its place would lack what"
+            " was recorded; bring it back from its backup, or make another set under another name"
+        )
 
 
 def _begun(path: Path, named: Sequence[str]) -> str | None:

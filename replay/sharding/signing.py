@@ -15,7 +15,7 @@ from replay.sealing.proofs import log_root
 from replay.sealing.seal import Told
 from replay.sharding.ids import standing_twice
 from replay.sharding.opened import LedgerSet
-from replay.sharding.roots import Roots, Round, add_round, leaf_of, read_roots, root_checkpoint
+from replay.sharding.roots import Roots, Round, add_round, leaf_of, read_roots, root_checkpoint, roots_path
 from replay.store.beside import beside, locked
 
 WAIT_SECONDS: Final = 60
@@ -36,8 +36,17 @@ def secret_path(path: Path) -> Path:
 
 
 def begin_set_keys(path: Path, set_id: str) -> list[str]:
-    """Make the keys of a set, unless it has some: the public ones."""
-    return made_secret(secret_path(path), "").vkeys(set_id)
+    """Make the keys of a set, unless it has some: the public ones.
+
+    Raises UsageError where it has roots, which its keys signed, and these are gone.
+    """
+    place = secret_path(path)
+    if roots_path(path).exists() and secret_from_file(place) is None:
+        raise UsageError(
+            f"{path} has roots, and the keys that signed them are not there; bring {place} back from its copy: others"
+            " would not be those that are trusted"
+        )
+    return made_secret(place, "").vkeys(set_id)
 
 
 def trust_in(vkeys: list[str]) -> str:

@@ -159,6 +159,29 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make(tmp_path / "levels.shards", 2, ["c.db", "d.db"])
 
 
+def test_no_empty_ledger_is_made_for_one_that_is_lost(tmp_path: Path) -> None:
+    """A disk that is not there, or a name that is mistyped: neither while the file names it, nor without the file."""
+    path = Path(made_set(tmp_path, 2))
+    lost = tmp_path / "levels-1.db"
+    lost.rename(tmp_path / "kept.db")
+    with pytest.raises(UsageError, match=r"no ledger of the set is at levels-1\.db, and .*levels\.shards names it"):
+        make(path, 2)
+    with open_store(str(tmp_path / "levels-0.db")) as store:
+        ingest_events(store, [paid("o-1", subject=next(name for name in SUBJECTS if shard_of(name, 2) == 0))], tmp_path)
+    text = path.read_text()
+    path.unlink()
+    for name in ("levels-1.db", "mistyped.db"):
+        with pytest.raises(
+            UsageError,
+            match=r"levels-0\.db holds records of the set: an empty one in its place would lack what was recorded",
+        ):
+            make(path, 2, ["levels-0.db", name])
+    assert not lost.exists() and not path.exists() and not (tmp_path / "mistyped.db").exists()
+    (tmp_path / "kept.db").rename(lost)
+    make(path, 2)
+    assert path.read_text() == text
+
+
 def test_a_ledger_that_holds_records_becomes_no_shard(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

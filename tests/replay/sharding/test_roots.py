@@ -47,6 +47,19 @@ def record(location: str, folder: Path, first: int) -> None:
 
 
 @pytest.mark.slow
+def test_lost_keys_are_not_replaced_by_others(location: str) -> None:
+    with open_set(location) as opened:
+        make_root(opened)
+        kept = begin_set_keys(opened.path, opened.document.set_id)
+        place = secret_path(opened.path)
+        lost = place.rename(place.with_suffix(".lost"))
+        with pytest.raises(UsageError, match="has roots, and the keys that signed them are not there; bring"):
+            begin_set_keys(opened.path, opened.document.set_id)
+        assert not place.exists()
+        lost.rename(place)
+        assert begin_set_keys(opened.path, opened.document.set_id) == kept
+
+
 def test_a_root_covers_a_checkpoint_of_each_ledger_and_goes_on_from_those_before(location: str, tmp_path: Path) -> None:
     with open_set(location) as opened:
         trust = parse_trust(trust_in(begin_set_keys(opened.path, opened.document.set_id)).encode())
