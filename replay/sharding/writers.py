@@ -59,11 +59,12 @@ class Writers:
         self._connections = connections
 
     def send(self, number: int, lines: list[bytes]) -> None:
-        """Lines for a ledger. Raises StoreError where its process was ended."""
+        """Lines for a ledger. Raises what stopped its process where it takes none any more."""
         try:
             self._connections[number].send_bytes(marshal.dumps(lines))
         except OSError:
-            raise _ended(number) from None
+            while True:  # behind what it recorded before stands why it stopped
+                self.answer(number)
 
     def answer(self, number: int) -> WrittenLines:
         """What became of the lines sent earliest that were not answered yet. Raises what stopped the process."""

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -328,6 +329,20 @@ def test_a_process_that_is_ended_stops_the_run_and_the_next_completes_it(tmp_pat
     counts, _ = ingest_into_set(location, [str(path)], tmp_path / "r.jsonl")
     assert counts.recorded + counts.known == 1_000 and counts.known > 0
     assert sum(map(len, streams_of_set(location).values())) == 1_000
+
+
+def test_why_a_process_stopped_is_told_also_by_what_is_sent_behind() -> None:
+    """It stops at the lines before; what it recorded until then is answered first."""
+    ours, theirs = Pipe()
+    theirs.send("what became of lines before")
+    theirs.send(StoreError("the clock stands behind"))
+    theirs.close()
+    with ours, pytest.raises(StoreError, match="the clock stands behind"):
+        writers.Writers([ours]).send(0, [b"{}"])
+    ours, theirs = Pipe()
+    theirs.close()
+    with ours, pytest.raises(StoreError, match="the process that records shard 0 was ended from outside"):
+        writers.Writers([ours]).send(0, [b"{}"])
 
 
 @pytest.mark.slow
