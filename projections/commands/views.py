@@ -106,7 +106,7 @@ def rebuild(
         raise UsageError("--policies names the schemes by its files; leave out SCHEME")
     as_json = format_ == "json"
     if names_set(store):
-        if back or abort or policies or drop or schemes or segments or into or workers > 1:
+        if back or abort or policies or drop or schemes or segments or into or workers > 1 or engine == "spark":
             raise UsageError("of a set all views are built, by this process; give --dry-run, --sample and --seed alone")
         _rebuild_set(store, dry_run, sample, seed, lang, as_json=as_json)
         return

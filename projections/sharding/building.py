@@ -7,7 +7,8 @@ switched to. A killed rebuild goes on in the build of the ledger that it was at.
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -84,17 +85,18 @@ def rebuild_set(opened: LedgerSet, asked: AskedOfSet, progress: Progress = lambd
         number, resumed = _begin(opened, views)
         heads = _fill(opened, views, number, progress)
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
-        proofs = [
-            _prove_part(part, build, asked.sample, seed, progress, is_home=part is views.parts[0])
-            for part, build in zip(views.parts, _parts(views, number), strict=True)
-        ]
-        with views.whole.moving() as connection:
-            build = _join(opened, views, connection, number, heads)
-            proofs.append(_prove_agencies(opened, views, connection, build, heads, Random(seed), asked.sample))
-            if asked.dry_run:
-                _drop_unfinished(views, connection)
-            else:
-                _switch(views, connection, number)
+        with _dropped_where_refused(views):
+            proofs = [
+                _prove_part(part, build, asked.sample, seed, progress, is_home=part is views.parts[0])
+                for part, build in zip(views.parts, _parts(views, number), strict=True)
+            ]
+            with views.whole.moving() as connection:
+                build = _join(opened, views, connection, number, heads)
+                proofs.append(_prove_agencies(opened, views, connection, build, heads, Random(seed), asked.sample))
+                if asked.dry_run:
+                    _drop_unfinished(views, connection)
+                else:
+                    _switch(views, connection, number)
         return SetReport(build, heads, _together(proofs), seed, not asked.dry_run, resumed)
 
 
@@ -137,6 +139,17 @@ def _drop_unfinished(views: SetViews, connection: Connection) -> None:
     for build in views.whole.builds(connection):
         if build.role in (BUILDING, PART):
             views.whole.drop_build(connection, build.build)
+
+
+@contextmanager
+def _dropped_where_refused(views: SetViews) -> Iterator[None]:
+    """A build that is refused is not gone on with: the next one begins where the ledgers stand by then."""
+    try:
+        yield
+    except LevelbookError:
+        with views.whole.moving() as connection:
+            _drop_unfinished(views, connection)
+        raise
 
 
 def _parts(views: SetViews, number: int) -> list[Build]:
@@ -240,7 +253,7 @@ def _join(opened: LedgerSet, views: SetViews, connection: Connection, number: in
         if has_subject(opened.agencies, item["subject"], builds[0].position):
             units.fill(item["subject"], ())
     units.fill_across()
-    agencies_joined(connection, tables[0], made)
+    agencies_joined(connection, tables[0], made, len(tables))
     head = set_head(heads)
     values = {"position": head.position, "chain": head.chain.hex(), "phase": PROVED, "moved_at": opened.agencies.now()}
     whole.note(connection, number, **values, done=found.total)

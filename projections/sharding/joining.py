@@ -67,15 +67,15 @@ def lend_creators(connection: Connection, parts: Sequence[Tables]) -> None:
         _copy(connection, part, parts[0], "set_aside")
 
 
-def agencies_joined(connection: Connection, home: Tables, made: Tables) -> None:
-    """Bring what was judged of agencies, and the boards, into the build."""
+def agencies_joined(connection: Connection, home: Tables, made: Tables, of: int) -> None:
+    """Bring what was judged of agencies, and the boards, into the build of so many parts; the first one holds them."""
     for name in JUDGED:
         _copy(connection, home, made, name, [home[name].c.subject.like(_OF_AGENCIES)])
     for name in ("mcn_months", "leaderboards"):
         _copy(connection, home, made, name)
     aside = made["set_aside"]
     connection.execute(delete(aside).where(aside.c.subject.like(_OF_AGENCIES)))
-    _copy(connection, home, made, "set_aside", [home["set_aside"].c.subject.like(_OF_AGENCIES)])
+    _copy(connection, home, made, "set_aside", [home["set_aside"].c.subject.like(_OF_AGENCIES)], (0, of))
 
 
 def _copy(

@@ -8,7 +8,7 @@ creator is bound later who had records before, others stand there. What is to be
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
 from replay.errors import StoreError, damaged
-from replay.history.timeline import RETRACTED
+from replay.history.timeline import RETRACTED, events_of, retracted_positions
 from replay.schemes.registry import SCHEMES
 from replay.sharding.opened import LedgerSet
 from replay.store.base import Store
@@ -44,22 +44,60 @@ class RecordPlace(NamedTuple):
 def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterator[Store]:
     """A store with all that a replay of an agency reads, up to a position of each ledger or everything.
 
-    Raises StoreError where that cannot be: two of its records bear one id.
+    Where two of its records bear one id and at most one of them counts, the others are left out with what retracts
+    them. Raises StoreError where both count.
     """
     last = upto or [EVERYTHING] * opened.of
-    with TemporaryDirectory() as folder, copy_of(Path(folder) / "agency.db", opened.agencies.identity) as store:
-        rows = _renumbered(opened, sorted(_places(opened, agency, last)))
+    places = sorted(_places(opened, agency, last))
+    with TemporaryDirectory() as folder, ExitStack() as stack:
         try:
-            while some := list(islice(rows, _ROWS_AT_ONCE)):
-                with store.writing() as transaction:
-                    transaction.record(some)
+            store = stack.enter_context(_filled(opened, places, Path(folder) / "agency.db"))
         except StoreError as error:
-            raise StoreError(
-                f"the records that {agency} rests on cannot be gathered ({error}); 'levelbook shard check"
-                f" {opened.path}' tells whether an id stands twice"
-            ) from error
+            without = _retracted_namesakes(opened, places, last)
+            if not without:
+                raise StoreError(
+                    f"the records that {agency} rests on cannot be gathered ({error}); 'levelbook shard check"
+                    f" {opened.path}' tells whether an id stands twice"
+                ) from error
+            kept = [place for place in places if (place.shard, place.position) not in without]
+            store = stack.enter_context(_filled(opened, kept, Path(folder) / "settled.db"))
         store.name = f"{opened.path} ({agency})"
         yield store
+
+
+@contextmanager
+def _filled(opened: LedgerSet, places: Sequence[RecordPlace], path: Path) -> Iterator[Store]:
+    rows = _renumbered(opened, places)
+    with copy_of(path, opened.agencies.identity) as store:
+        while some := list(islice(rows, _ROWS_AT_ONCE)):
+            with store.writing() as transaction:
+                transaction.record(some)
+        yield store
+
+
+def _retracted_namesakes(opened: LedgerSet, places: Sequence[RecordPlace], last: Sequence[int]) -> set[tuple[int, int]]:
+    """Where those stand that bear the id of another, are retracted, and so do not count; and what retracts them.
+
+    Nothing where two of one id count.
+    """
+    bearing = defaultdict[tuple[str, str], list[tuple[int, Row]]](list)
+    for place, row in _read(opened, places):
+        bearing[row.source, row.event_id].append((place.shard, row))
+    without = set[tuple[int, int]]()
+    for some in bearing.values():
+        if len(some) == 1:
+            continue
+        gone = [
+            (number, row)
+            for number, row in some
+            if row.position in retracted_positions(list(events_of(opened.stores[number], row.stream, last[number])))
+        ]
+        if len(some) - len(gone) > 1:
+            return set()
+        for number, row in gone:
+            about = _retractions(opened.stores[number], row, last[number])
+            without |= {(number, each.position) for each in chain([row], about)}
+    return without
 
 
 def _places(opened: LedgerSet, agency: str, last: Sequence[int]) -> Iterator[RecordPlace]:
@@ -94,6 +132,14 @@ def _retractions(home: Store, row: Row, last: int) -> Iterator[Row]:
 def _renumbered(opened: LedgerSet, places: Sequence[RecordPlace]) -> Iterator[Row]:
     """The records at some places, read some thousand at a time, each with its place in the gathering."""
     versions = defaultdict[str, int](int)
+    for position, (_, row) in enumerate(_read(opened, places), 1):
+        versions[row.stream] += 1
+        version = versions[row.stream]
+        record = _with_place(row, position, version)
+        yield row._replace(position=position, version=version, chain=NO_CHAIN, record=record)
+
+
+def _read(opened: LedgerSet, places: Sequence[RecordPlace]) -> Iterator[tuple[RecordPlace, Row]]:
     for start in range(0, len(places), _ROWS_AT_ONCE):
         some = places[start : start + _ROWS_AT_ONCE]
         rows = {
@@ -101,12 +147,8 @@ def _renumbered(opened: LedgerSet, places: Sequence[RecordPlace]) -> Iterator[Ro
             for number, store in enumerate(opened.stores)
             for row in rows_at(store, [place.position for place in some if place.shard == number])
         }
-        for position, place in enumerate(some, start + 1):
-            row = rows[place.shard, place.position]
-            versions[row.stream] += 1
-            version = versions[row.stream]
-            record = _with_place(row, position, version)
-            yield row._replace(position=position, version=version, chain=NO_CHAIN, record=record)
+        for place in some:
+            yield place, rows[place.shard, place.position]
 
 
 def _with_place(row: Row, position: int, version: int) -> bytes:

@@ -44,6 +44,7 @@ from replay.store.sqlite import SqliteStore
 from tests.conftest import SOAK
 from tests.support.killing import killed
 from tests.support.making import Silent, event, ingest_files
+from tests.support.records import damage, some_of
 from tests.support.sets import ingest_into_set, lines_of, made_set, without_password
 from tests.support.views import tables_of
 from tests.worlds import ledgers
@@ -210,6 +211,60 @@ def test_a_creator_whose_id_stands_twice_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_id_of_two_creators_is_gathered_once_one_of_them_is_retracted(tmp_path: Path) -> None:
+    """Not before; `shard check` asks for that retraction, and then a rebuild has to be possible again."""
+    location = made_set(tmp_path, 2)
+    path = tmp_path / "e.jsonl"
+    with open_set(location) as opened:
+
+        def record(*events: Any) -> None:
+            for made in events:
+                path.write_bytes(lines_of([made]))
+                ingest_files(opened.store_of(made["subject"]), [str(path)], tmp_path / "r.jsonl")
+
+        creators = [
+            next(f"creator/{n}" for n in range(99) if opened.number_of(f"creator/{n}") == number) for number in (0, 1)
+        ]
+        record(
+            event("mcn.onboarded", "a-1", subject="mcn/a"),
+            *(
+                event("creator.bound", f"b-{name}", subject="mcn/a", creator=name.partition("/")[2])
+                for name in creators
+            ),
+            *(event("creator.registered", "e-1", subject=name) for name in creators),
+        )
+        with pytest.raises(LevelbookError, match="cannot be gathered"):
+            rebuild_set(opened, AskedOfSet(sample=ALL))
+        gone = event("event.retracted", "r-1", subject=creators[1], event="e-1", reason="a mistake")
+        gone["data"]["source"] = "urn:test"
+        record(gone)
+        assert check_set(opened).is_sound
+        with gathered(opened, "mcn/a") as across:
+            assert replay_subject(across, "mcn/a", resolve(across, AskedMoment())).subject == "mcn/a"
+            names = {(item["subject"], item["events"]) for item in list_subjects(across, "creator")}
+            assert names == {(creators[0], 1)}
+        assert rebuild_set(opened, AskedOfSet(sample=ALL)).switched
+        again = event("event.retracted", "r-2", subject=creators[1], event="r-1", reason="it was none")
+        again["data"]["source"] = "urn:test"
+        record(again)
+        assert not check_set(opened).is_sound
+        with pytest.raises(LevelbookError, match="cannot be gathered"), gathered(opened, "mcn/a"):
+            pass
+
+
+@pytest.mark.slow
+def test_an_agency_that_is_set_aside_is_so_at_a_position_of_the_set(tmp_path: Path, at_end: None) -> None:
+    _, location = recorded(tmp_path, 3, 4)
+    with open_set(location) as opened:
+        at = some_of(opened.agencies, "mcn/a-1", ("creator.bound",))
+        with damage(tmp_path / "levels-0.db", {at: (b'"creator"', b'"nobody"')}):
+            number = rebuild_set(opened, AskedOfSet(sample=ALL)).build.build
+            with open_set_views(opened) as views, views.whole.reading() as connection:
+                aside = views.whole.tables(number)["set_aside"]
+                rows = {(row.subject, row.scheme): row.position for row in connection.execute(aside.select())}
+    assert rows["mcn/a-1", "mcn-level"] == (at - 1) * 4 + 1, rows
+
+
 def test_a_set_that_judges_by_different_policies_is_not_built(tmp_path: Path) -> None:
     _, location = recorded(tmp_path, 1, 2, adopts=False)
     with open_set(location) as opened:
@@ -284,9 +339,8 @@ def test_commands_answer_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert [told[key] for key in keys if key in told] == [expected[key] for key in keys if key in expected]
     told = json.loads(run("rebuild", "--store", location, "--sample", "1", "--seed", "1", "--format", "json"))
     assert told["switched"] and told["proof"]["compared"] > 0 and len(told["heads"]) == 4
-    assert "of a set all views are built, by this process" in run(
-        "rebuild", "merchant-tier", "--store", location, status=2
-    )
+    for more in (["merchant-tier"], ["--engine", "spark"]):
+        assert "of a set all views are built, by this process" in run("rebuild", *more, "--store", location, status=2)
     assert "--segments names those of one ledger" in run(
         "replay", "mcn/a-1", "--store", location, "--segments", "x", status=2
     )
