@@ -37,6 +37,9 @@ class SegmentBytes(Protocol):
     def block(self, at: int, length: int, hashed: bytes) -> bytes:
         """A block, as it lies there; `hashed` is what its SHA-256 should be."""
 
+    def forget_kept(self) -> bool:
+        """Let go of what a cache has of its index, whose ranks have no hash; whether `index` gave what came of it."""
+
 
 def misfit(shown: str, found: str) -> DamagedError:
     """A file of records that is not what the store says: it holds what stands nowhere else."""
@@ -86,6 +89,9 @@ class SegmentOnDisk:
         except OSError as error:
             raise _unread(self.shown, error) from None
 
+    def forget_kept(self) -> bool:
+        return False
+
     def _read(self, at: int, length: int) -> bytes:
         found = b""
         while len(found) < length and (some := os.pread(self._file, length - len(found), at + len(found))):
@@ -100,6 +106,7 @@ class SegmentInObjects:
         self.shown = shown_under(storage.shown, name)
         self._storage, self._name, self._kept = storage, name, kept
         self._key = sha256(f"index of {name}".encode()).hexdigest()
+        self._was_kept = False
         self._handle: Any = None
         self._size = 0
         self._ranges = 0
@@ -108,7 +115,9 @@ class SegmentInObjects:
     def index(self, segment: RecordSegment) -> bytes:
         kept = None if self._kept is None else self._kept.get(self._key)
         if kept is not None and sha256(kept[_HASH_BYTES:]).digest() == kept[:_HASH_BYTES]:
+            self._was_kept = True
             return bytes(kept[_HASH_BYTES:])
+        self._was_kept = False
         self._open()
         if self._size != segment.file_bytes:
             raise _wrong_size(self.shown, self._size, segment)
@@ -133,6 +142,11 @@ class SegmentInObjects:
         if self._kept is not None and sha256(content).digest() == hashed:
             self._kept.put(hashed.hex(), content)
         return content
+
+    def forget_kept(self) -> bool:
+        if self._kept is not None:
+            self._kept.remove(self._key)
+        return self._was_kept
 
     def _open(self) -> None:
         if self._handle is not None:
@@ -164,11 +178,12 @@ def records_storage(place: str) -> Storage:
     return storage_at(url, failed)
 
 
-def segment_at(places: Sequence[FilesPlace], name: str, *, afresh: bool) -> SegmentBytes:
+def segment_at(places: Sequence[FilesPlace], name: str, *, is_object: bool, afresh: bool) -> SegmentBytes:
     """The bytes of a segment: in the first folder that has its file, else in the first storage of objects that does.
 
-    A name is never used for other bytes, so that it does not matter in which of them it is found. What is read afresh
-    comes out of no cache.
+    A name is never used for other bytes, so that it does not matter in which of them it is found. Where none has it, it
+    is missing where the ledger says that it lies: `is_object` where that is storage, the last in `places`. What is read
+    afresh comes out of no cache.
     """
     paths = [place / name for place in places if isinstance(place, Path)]
     path = next((path for path in paths if os.access(path, os.F_OK)), None)
@@ -176,8 +191,10 @@ def segment_at(places: Sequence[FilesPlace], name: str, *, afresh: bool) -> Segm
     for place in places:
         if isinstance(place, ObjectsUrl):
             urls.setdefault(without_keys(place.given), place.given)
+    on_disk = SegmentOnDisk(path or [*paths, Path(name)][0])
     if path is not None or not urls:
-        return SegmentOnDisk(path or [*paths, Path(name)][0])
+        return on_disk
     storages = [records_storage(url) for url in urls.values()]
-    has_it = (storage for storage in storages[:-1] if storage.has(name))
-    return SegmentInObjects(next(has_it, storages[-1]), name, None if afresh else cache_of_this_machine())
+    asked, last = (storages[:-1], storages[-1]) if is_object else (storages, None)
+    found = next((storage for storage in asked if storage.has(name)), last)
+    return on_disk if found is None else SegmentInObjects(found, name, None if afresh else cache_of_this_machine())

@@ -75,12 +75,20 @@ class Blocks:
         opened = self._latest
         if opened is None or not opened.first <= position <= opened.last:
             opened = self._latest = self._opened(self._segment_of(position, listing))
+        record = self._in(opened, position)
+        if record is None and opened.file.forget_kept():
+            opened = self._latest = self._open[opened.last] = OpenSegment(opened.file, opened.segment)
+            record = self._in(opened, position)
+        if record is None:
+            raise misfit(opened.file.shown, f"was changed: it gives another record for position {position}")
+        return record
+
+    def _in(self, opened: OpenSegment, position: int) -> bytes | None:
+        """The record at a position, whose block and number the index says; None where another stands there."""
         block, number = opened.place(position)
         records = self._kept.get((opened.last, block)) or self._block(opened, block)
         record = records[number] if number < len(records) else b""
-        if b',"position":%d,"recorded_at":"' % position not in record:
-            raise misfit(opened.file.shown, f"was changed: it gives another record for position {position}")
-        return record
+        return record if b',"position":%d,"recorded_at":"' % position in record else None
 
     def check(self, segment: RecordSegment) -> None:
         """Look at the file of a segment, but at no record. Raises DamagedError where it is not as it was written."""

@@ -56,6 +56,12 @@ class ObjectCache:
             finally:
                 Path(draft).unlink(missing_ok=True)
 
+    def remove(self, key: str) -> None:
+        """Keep no longer what is known to be wrong, as far as that is possible here."""
+        if self._folder is not None:
+            with suppress(OSError):
+                self._path(self._folder, key).unlink()
+
     def _path(self, folder: Path, key: str) -> Path:
         return folder / key[:2] / key
 

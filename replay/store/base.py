@@ -22,7 +22,7 @@ from replay.blocks.files import SegmentBytes, segment_at
 from replay.blocks.form import RecordSegment
 from replay.blocks.reading import Blocks
 from replay.errors import StoreError, UsageError, damaged
-from replay.objects.naming import FilesPlace, place_of
+from replay.objects.naming import FilesPlace, names_objects, place_of
 from replay.schema.versions import (
     ALIAS_BYTES,
     ARCHIVED,
@@ -436,7 +436,8 @@ class Store(Readable):
         places = [place_of(name) for name in named if name]
         beside = self.records_beside()
         name = segment.file_name(self.identity.id)
-        return segment_at(places if beside is None else [*places, beside], name, afresh=afresh)
+        places += [] if beside is None else [beside]
+        return segment_at(places, name, is_object=names_objects(segment.place), afresh=afresh)
 
     named_segments: FilesPlace | None = None
     """The folder of the sealed segments where it was named."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from replay.errors import DamagedError, NotExaminedError, StoreError
 from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
-from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE
+from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE, cache_of_this_machine
 from replay.objects.naming import ObjectsUrl
 from replay.schema.versions import RECORD_SEGMENTS
 from replay.store.base import RECORDS_VARIABLE, Store
@@ -280,6 +281,52 @@ def test_the_command_says_where_records_went_without_a_key(ledger: str, url: Obj
     assert "is neither a folder nor known storage of objects" in run(
         "archive", "--into", "ftp://host/x", "--store", ledger, status=2
     )
+
+
+def test_an_index_that_was_kept_while_its_object_was_changed_is_fetched_again(ledger: str, url: ObjectsUrl) -> None:
+    with open_store(ledger) as store:
+        rows = rows_of_all(store)
+        archived_to(store, url)
+        segment = store.record_segments()[0]
+    storage, name = records_storage(url.given), min(segments_there(url))
+    content = storage.read(name)
+    assert content is not None
+    at, end = segment.ranks_at, segment.directory_at
+    turned = content[at:end][2:] + content[at:end][:2]
+    storage.put(name, content[:at] + turned + content[end:])
+    with open_store(ledger) as store, pytest.raises(DamagedError, match="it gives another record for position"):
+        rows_of_all(store)
+    storage.put(name, content)
+    with open_store(ledger) as store:
+        assert rows_of_all(store) == rows
+    cache = cache_of_this_machine()
+    key = sha256(f"index of {name}".encode()).hexdigest()
+    wrong = turned + content[end:]
+    cache.put(key, sha256(wrong).digest() + wrong)
+    for _ in range(2):
+        with open_store(ledger) as store:
+            assert rows_of_all(store) == rows
+    kept = cache.get(key)
+    assert kept is not None and kept[32:] == content[at:]
+
+
+def test_a_folder_that_is_gone_is_named_where_new_records_go_to_a_bucket(
+    ledger: str, url: ObjectsUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "disk"
+    with open_store(ledger) as store:
+        archive(store, folder, archive_limit(store, 70))
+        archived_to(store, url)
+        rows = rows_of_all(store)
+    folder.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv(RECORDS_VARIABLE, url.given)
+    with open_store(ledger) as store:
+        with pytest.raises(DamagedError, match=f"{folder}/.* is missing"):
+            rows_of_all(store)
+        here = records_storage(url.given)
+        for path in (tmp_path / "elsewhere").glob("*.zst"):
+            here.put(path.name, path.read_bytes())
+        assert rows_of_all(store) == rows
 
 
 def test_records_are_found_where_an_at_sign_stands_in_the_prefix(ledger: str, url: ObjectsUrl) -> None:
