@@ -32,7 +32,7 @@ from replay.columnar.segments import (
     names_in,
     read_manifest,
 )
-from replay.errors import NotSealedError
+from replay.errors import DamagedError, NotSealedError
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store
 from replay.store.queries import chain_at
@@ -76,7 +76,10 @@ class Archive:
         held = place.hold()
         manifest = read_manifest(place) or Manifest(FORMAT, ledger_id, BUCKETS, [])
         if manifest.ledger != ledger_id:
-            raise place.misfit(MANIFEST, f"is of the ledger {manifest.ledger}, not of {ledger_id}")
+            raise DamagedError(
+                f"the segments in {place.shown} are of the ledger {manifest.ledger}, not of {ledger_id}: name another"
+                " place for those of this ledger (--segments); 'levelbook seal' makes them there"
+            )
         archive = cls(place, manifest)
         if held is not None:
             weakref.finalize(archive, os.close, held)

@@ -29,7 +29,7 @@ class Creating:
     """How objects are made under a prefix."""
 
     def __init__(self, storage: Storage, url: ObjectsUrl) -> None:
-        self._storage, self._url = storage, url
+        self._storage, self.url = storage, url
         self._keys = keys_for(url) if url.given.startswith("s3://") else None
         self._is_exclusive: bool | None = None
 
@@ -90,7 +90,7 @@ class Creating:
 
     def _server(self) -> tuple[bool, str, str]:
         """(whether without TLS, host and port, region), as Arrow asks."""
-        told = {name: values[-1] for name, values in parse_qs(urlsplit(self._url.given).query).items()}
+        told = {name: values[-1] for name, values in parse_qs(urlsplit(self.url.given).query).items()}
         region = str(self._storage.files.region)
         named = told.get("endpoint_override") or os.environ.get("AWS_ENDPOINT_URL_S3")
         named = named or os.environ.get("AWS_ENDPOINT_URL") or _host_of_amazon(region)

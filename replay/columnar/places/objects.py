@@ -55,6 +55,10 @@ class ObjectSegments:
         self._storage, self._creating, self._cache, self._now_ns = storage, creating, cache, now_ns
         self.shown = storage.shown
 
+    def __reduce__(self) -> tuple[Callable[[ObjectsUrl], "ObjectSegments"], tuple[ObjectsUrl]]:
+        """A process that it is sent to opens the place by itself."""
+        return object_segments, (self._creating.url,)
+
     @property
     def keeps_apart(self) -> bool:
         return self._creating.is_exclusive

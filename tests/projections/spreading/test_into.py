@@ -20,11 +20,14 @@ from projections.spreading import bucket, files, into, processes
 from projections.spreading.across import Across
 from projections.spreading.into import AskedInto, IntoReport, rebuild_into
 from projections.spreading.processes import Helpers, helpers
-from projections.views.database import LIVE, open_views
+from projections.views.database import CHECKING, LIVE, open_views
 from projections.views.location import has_views
 from replay.columnar import ledger_columns
+from replay.columnar.jit import kept_in
 from replay.columnar.seal import seal
 from replay.errors import DamagedError, LevelbookError, UsageError
+from replay.objects.cache import CACHE_VARIABLE
+from replay.objects.naming import place_of
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
@@ -34,7 +37,7 @@ from tests.support.killing import killed
 from tests.support.making import ingest_events
 from tests.support.records import damage, some_of
 from tests.support.threads import second_thread
-from tests.support.views import ALL, empty_live, filled
+from tests.support.views import ALL, assert_same_rows, empty_live, filled
 from tests.worlds.ledgers import END, World
 
 pytestmark = pytest.mark.slow
@@ -82,6 +85,27 @@ def test_two_processes_write_what_one_writes_which_is_what_views_hold(store: Sto
     expected = shown_by_views(ledger)
     for folder in ("one", "two"):
         assert held(tmp_path / folder) == expected
+
+
+@pytest.mark.slow
+def test_processes_read_segments_in_storage_of_objects(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each opens the place by itself: into files, and beside the process that writes views."""
+    keys_in_environment(monkeypatch)
+    kept_in()  # loops stay where they are kept
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    ledger = grown(store, tmp_path)
+    with bucket_server() as server:
+        place = place_of(server.url("levels", ledger.identity.id))
+        seal(ledger, place)
+        one, two = (spread(ledger, tmp_path, f"by-{count}", count, segments=place) for count in (1, 2))
+        assert one.digest == two.digest
+        with open_views(ledger, make=True) as views:
+            filled(views, 1, LIVE, segments=place, workers=2)
+            filled(views, 2, CHECKING, segments=place)
+            assert_same_rows(views)
+        assert any(f"GET /levels/{ledger.identity.id}/" in told for told in server.asked)
 
 
 def test_a_view_of_many_rows_has_several_files_of_a_bucket_and_one_of_none_an_empty_one(

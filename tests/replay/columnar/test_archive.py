@@ -818,8 +818,10 @@ def test_segments_of_another_ledger_or_another_past_are_refused(store: Store, tm
     with open_store(str(tmp_path / "other.db")) as other:
         checked = check_archive(other, folder)
         assert checked is not None
-        assert re.search("is of the ledger .*, not of .*; delete the folder", checked.problems[0])
-        with pytest.raises(DamagedError, match="is of the ledger "):
+        assert re.search(
+            "are of the ledger .*, not of .*: name another place for those of this ledger", checked.problems[0]
+        )
+        with pytest.raises(DamagedError, match="are of the ledger "):
             seal(other, folder)
 
 
