@@ -41,7 +41,7 @@ class FilesPlaceParam(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and names_objects(value):
+        if isinstance(value, str) and (not value or names_objects(value)):
             return place_of(value)
         return super().convert(value, param, ctx)
 

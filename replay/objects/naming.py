@@ -88,6 +88,10 @@ def holds_key(name: str) -> bool:
 
 def place_of(name: str) -> FilesPlace:
     """The folder or the storage that a text names. Raises UsageError for what names neither."""
+    if not name:
+        raise UsageError(
+            "an empty text names no place for files, nor does a variable that is not set; write . for here"
+        )
     if not names_objects(name):
         return Path(name)
     found = urlsplit(name)

@@ -113,6 +113,10 @@ def storage_at(place: ObjectsUrl, failed: Failed) -> Storage:
         raise UsageError(f"{place} names no storage of objects: {said}; write s3://BUCKET/PREFIX") from None
     if not path.strip("/"):
         raise UsageError(f"{place} names no bucket; write s3://BUCKET/PREFIX")
+    if "//" in path:
+        raise UsageError(
+            f"{place} has two slashes in its prefix, between which nothing stands; write s3://BUCKET/PREFIX"
+        )
     return Storage(files, path, str(place), failed)
 
 

@@ -278,6 +278,8 @@ def test_the_command_says_where_records_went_without_a_key(ledger: str, url: Obj
     said = run("archive", "--dry-run", "--into", keyed, "--store", ledger)
     said += run("archive", "--into", keyed, "--store", ledger) + run("doctor", "--store", ledger)
     assert "s3://***@records/of/" in said and "hush" not in said
+    for asked in ("archive", "seal"):
+        assert "an empty text names no place" in run(asked, "--into", "", "--store", ledger, status=2)
     assert "is neither a folder nor known storage of objects" in run(
         "archive", "--into", "ftp://host/x", "--store", ledger, status=2
     )

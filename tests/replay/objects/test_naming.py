@@ -18,6 +18,10 @@ def test_what_names_no_storage_is_refused() -> None:
         storage_at(ObjectsUrl("s3://levels/x?nothing=such"), StoreError)
     with pytest.raises(UsageError, match=" names no folder of this machine; write file:///PATH, or the path alone"):
         place_of("file://elsewhere/levels")
+    with pytest.raises(UsageError, match="has two slashes in its prefix, between which nothing stands; write s3"):
+        storage_at(ObjectsUrl("s3://levels//x?region=us-east-1"), StoreError)
+    with pytest.raises(UsageError, match="an empty text names no place for files, nor does a variable that is not set"):
+        place_of("")
     assert place_of("file:///tmp/a%20b") == Path("/tmp/a b")
     assert place_of("a/b") == Path("a/b") and isinstance(place_of("s3://levels/daily"), ObjectsUrl)
 
