@@ -14,7 +14,7 @@ import msgspec
 
 from replay.errors import DamagedError
 from replay.proving.checkpoint import Checkpoint, origin_of, parse_checkpoint
-from replay.proving.log_tree import inclusion_path, root_at, root_of
+from replay.proving.log_tree import WholeSubtree, inclusion_path, root_at, root_of, root_of_whole, take_leaf
 from replay.proving.notes import SignedNote, parse_note
 from replay.proving.strict_text import MalformedError
 from replay.proving.tlog_proof import TlogProof
@@ -70,7 +70,7 @@ def read_roots(path: Path, document: SetDocument) -> Roots:
     found = place.read_bytes() if place.exists() else b""
     whole = found[: found.rfind(b"\n") + 1]
     rounds: list[Round] = []
-    leaves: list[bytes] = []
+    subtrees: list[WholeSubtree] = []
     origins = [origin_of(place.ledger) for place in document.shards]
     for number, line in enumerate(whole.splitlines(), 1):
         try:
@@ -83,8 +83,9 @@ def read_roots(path: Path, document: SetDocument) -> Roots:
             raise _misfit(place, number, "its checkpoints are not those of the set's ledgers")
         if rounds and any(now < before for now, before in zip(made.sizes, rounds[-1].sizes, strict=True)):
             raise _misfit(place, number, "a ledger has fewer records than in the round before")
-        leaves += map(leaf_of, made.checkpoints)
-        if said != root_checkpoint(document, leaves):
+        for text in made.checkpoints:
+            take_leaf(subtrees, leaf_of(text))
+        if said != Checkpoint(origin_of(document.set_id), number * len(origins), root_of_whole(subtrees)):
             raise _misfit(place, number, "its root is not that over the checkpoints up to it")
         rounds.append(made)
     return Roots(place, rounds, len(whole))

@@ -10,7 +10,8 @@ import pytest
 
 from replay.errors import DamagedError, LevelbookError, UsageError
 from replay.evidence.checking import checked_evidence
-from replay.proving.checkpoint import origin_of, parse_checkpoint
+from replay.proving import log_tree
+from replay.proving.checkpoint import Checkpoint, origin_of, parse_checkpoint
 from replay.proving.log_tree import consistency_path, is_consistent, root_of
 from replay.proving.notes import parse_note
 from replay.proving.tlog_proof import parse_tlog_proof
@@ -19,9 +20,10 @@ from replay.recording.placing import shard_of
 from replay.sealing.checkpoint import begin_keys
 from replay.sharding import signing
 from replay.sharding.checking import check_set
+from replay.sharding.document import SetDocument, ShardPlace
 from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet, open_set
-from replay.sharding.roots import leaf_of, proof_of_shard, read_roots, roots_path
+from replay.sharding.roots import Round, leaf_of, proof_of_shard, read_roots, root_checkpoint, roots_path
 from replay.sharding.signing import begin_set_keys, make_root, secret_path, trust_in
 from tests.support.making import event, ingest_files, line, paid
 from tests.support.running import run
@@ -47,6 +49,30 @@ def record(location: str, folder: Path, first: int) -> None:
 
 
 @pytest.mark.slow
+def test_roots_are_read_in_time_that_grows_as_they_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each goes on from the one before: a root an hour is thousands a year, and all are read for the next one."""
+    path, hashed = tmp_path / "a.shards", 0
+    document = SetDocument(1, "a" * 32, [ShardPlace(name * 32, name) for name in "bcde"])
+    origins = [origin_of(place.ledger) for place in document.shards]
+    leaves, lines = list[bytes](), list[bytes]()
+    for number in range(200):
+        texts = [Checkpoint(origin, number, bytes(32)).text for origin in origins]
+        leaves += map(leaf_of, texts)
+        note = f"{root_checkpoint(document, leaves).text}\n\u2014 {origin_of(document.set_id)} AAAAAAAA\n"
+        lines.append(msgspec.json.encode(Round(texts, note)) + b"\n")
+    roots_path(path).write_bytes(b"".join(lines))
+    kept = log_tree.node
+
+    def node(left: bytes, right: bytes) -> bytes:
+        nonlocal hashed
+        hashed += 1
+        return kept(left, right)
+
+    monkeypatch.setattr(log_tree, "node", node)
+    assert len(read_roots(path, document).rounds) == 200
+    assert hashed < len(leaves) * 4
+
+
 def test_lost_keys_are_not_replaced_by_others(location: str) -> None:
     with open_set(location) as opened:
         make_root(opened)
