@@ -25,6 +25,7 @@ from replay.sharding.opened import open_set, set_head
 from replay.sharding.routing import Round, Router
 from replay.sharding.target import together
 from replay.sharding.writers import Writers, WrittenLines, writers
+from replay.store.base import Head
 from replay.tracing import span
 
 AT_ONCE: Final = 2
@@ -64,8 +65,7 @@ class SetIngest(Ingest):
             read=read,
         )
         self._location = location
-        with open_set(location) as opened:
-            self._heads = [store.head() for store in opened.stores]
+        self._heads = self._read_heads()
         self._due = [Due() for _ in self._heads]
 
     @property
@@ -88,7 +88,12 @@ class SetIngest(Ingest):
                 self._side_by_side(started, name)
         return self.counts
 
+    def _read_heads(self) -> list[Head]:
+        with open_set(self._location) as opened:
+            return [store.head() for store in opened.stores]
+
     def _side_by_side(self, among: Writers, name: str) -> None:
+        self._heads = self._read_heads()  # files before this one may have gone through the target
         router, sent = Router(len(self._heads), self._undocumented), deque[SentBlock]()
         try:
             for block in self._read(name):
@@ -131,7 +136,7 @@ class SetIngest(Ingest):
         refused |= {some[at]: why for at, why in found.refused}
 
     def _tell(self, block: Block, refused: dict[int, Refusal]) -> None:
-        head = set_head(self._heads)
+        head = self._head = set_head(self._heads)
         try:
             if not refused:
                 self._outcomes.taken()

@@ -331,6 +331,26 @@ def test_a_process_that_is_ended_stops_the_run_and_the_next_completes_it(tmp_pat
     assert sum(map(len, streams_of_set(location).values())) == 1_000
 
 
+@pytest.mark.slow
+def test_what_is_acknowledged_never_goes_back(tmp_path: Path, monkeypatch: Patch) -> None:
+    """A short file goes through the target, a long one through processes, one of remarks alone through neither."""
+    side_by_side(monkeypatch)
+    monkeypatch.setattr(ingesting, "_is_long", lambda name: name.endswith("long.jsonl"))
+    location = made_set(tmp_path, 2)
+    names = [next(f"merchant/{n}" for n in range(99) if shard_of(f"merchant/{n}", 2) == number) for number in (0, 1)]
+    texts = {
+        "short.jsonl": lines_of(paid(f"s-{n}", subject=names[0]) for n in range(9)),
+        "long.jsonl": lines_of(paid(f"l-{n}", subject=names[1]) for n in range(9)),
+        "remarks.jsonl": b"# nothing\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text)
+    told: list[int] = []
+    monkeypatch.setattr(Silent, "acknowledged", lambda _, __, head, ___: told.append(head.position))
+    ingest_into_set(location, [str(tmp_path / name) for name in texts], tmp_path / "r.jsonl")
+    assert told == [2 + 9, 2 + 9 + 9, 2 + 9 + 9]
+
+
 def test_why_a_process_stopped_is_told_also_by_what_is_sent_behind() -> None:
     """It stops at the lines before; what it recorded until then is answered first."""
     ours, theirs = Pipe()
