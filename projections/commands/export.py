@@ -49,13 +49,13 @@ def export(
     from projections.exporting.columns import views_asked
     from projections.exporting.export import ExportAsked
     from projections.exporting.export import export as run
-    from projections.exporting.naming import place_named
+    from projections.exporting.naming import place_for
     from projections.text.views import print_export
     from projections.views.database import open_views
 
     asked = ExportAsked(views_asked(views), "csv" if files == "csv" else "parquet", full, keep)
-    place = place_named(to)
     bars = phases("rows", phases_in(lang))
     with open_at(store) as opened, open_views(opened, only_read=True) as read, bars as progress:
+        place = place_for(to, opened)
         report = run(read, place, asked, progress)
     print_export(report, place.shown, lang, as_json=format_ == "json")

@@ -22,7 +22,7 @@ from projections.exporting.columns import exported_views, file_columns
 from projections.exporting.export import KEEP, standing_in, switch, tidied_behind
 from projections.exporting.making import order_in_files, told_columns
 from projections.exporting.manifest import FORM, ExportedBuild, ExportedFeed, ExportedFile, ExportedView, ExportManifest
-from projections.exporting.naming import place_named
+from projections.exporting.naming import place_for
 from projections.exporting.places import ExportPlace
 from projections.exporting.tidying import StandingManifest, tidied
 from projections.exporting.writing import FileWriter
@@ -104,7 +104,7 @@ def rebuild_into(
     """
     check_views_whole()
     check_views_of_shard(store)
-    place = place_named(asked.to)
+    place = place_for(asked.to, store, asked.segments)
     with span("rebuild into") as tell, place.alone():
         before = standing_in(store, place)
         sizes = tidied(place, before, None).sizes

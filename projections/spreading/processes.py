@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
+from domain.buckets import BUCKETS
 from replay.errors import LevelbookError
 from replay.processes import second_core
 
@@ -83,9 +84,9 @@ class Helpers:
 
 @contextmanager
 def helpers(count: int) -> Iterator[Helpers]:
-    """So many processes, which get ready while this one does other work."""
+    """So many processes, which get ready while this one does other work; none that no bucket would be left for."""
     with TemporaryDirectory(prefix="levelbook-spread-") as folder, ExitStack() as held:
-        yield Helpers(Path(folder), [held.enter_context(second_core(_serve)) for _ in range(count)])
+        yield Helpers(Path(folder), [held.enter_context(second_core(_serve)) for _ in range(min(count, BUCKETS - 1))])
 
 
 def _serve(connection: Connection) -> None:

@@ -102,6 +102,16 @@ def place_of(name: str) -> FilesPlace:
     return Path(unquote(found.path))
 
 
+def are_one(one: FilesPlace, other: FilesPlace) -> bool:
+    """Whether two names are of one place, as far as names tell."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.resolve() == other.resolve()
+    if isinstance(one, Path) or isinstance(other, Path):
+        return False
+    (path, *query), (other_path, *other_query) = (without_keys(item.given).split("?", 1) for item in (one, other))
+    return path.rstrip("/") == other_path.rstrip("/") and query == other_query
+
+
 def _checked(url: str) -> ObjectsUrl:
     place = ObjectsUrl(url)
     if url.partition("://")[0] not in SCHEMES:

@@ -14,6 +14,7 @@ from pyarrow.fs import FileSystem, LocalFileSystem, copy_files
 
 from projections.exporting.columns import exported_views
 from projections.exporting.export import ExportAsked, export
+from projections.exporting.naming import place_for
 from projections.exporting.places import FolderPlace, is_ours
 from projections.projector.prove import Proof
 from projections.spreading import bucket, files, into, processes
@@ -36,7 +37,7 @@ from tests.support.exports import held, manifest_in, shown
 from tests.support.killing import killed
 from tests.support.making import ingest_events
 from tests.support.records import damage, some_of
-from tests.support.threads import second_thread
+from tests.support.threads import ended_at_once, second_thread
 from tests.support.views import ALL, assert_same_rows, empty_live, filled
 from tests.worlds.ledgers import END, World
 
@@ -239,6 +240,33 @@ def test_an_empty_ledger_and_anothers_place_are_refused(tmp_path: Path) -> None:
             rebuild_into(other, AskedInto(str(tmp_path / "out")), beside)
         with pytest.raises(UsageError, match="an export of another ledger lies in"):
             spread(store, tmp_path)
+
+
+@pytest.mark.parametrize("named", [None, "segments", "to-be-sealed/../segments"])
+def test_where_segments_are_looked_for_no_files_are_written(tmp_path: Path, named: str | None) -> None:
+    """Also before anything is sealed: the ledger could not be sealed or read in bulk any more."""
+    create_store(str(tmp_path / "ledger.db"))
+    (tmp_path / "to-be-sealed").mkdir()
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as views:
+        ingest_events(store, World(1).events(30), tmp_path)
+        sealed, to = (None, "ledger.db.segments") if named is None else (tmp_path / "segments", named)
+        with pytest.raises(UsageError, match=r"is where sealed segments of .* are looked for: nothing was written"):
+            spread(store, tmp_path, to, segments=sealed)
+        assert not (tmp_path / to).exists()
+        with pytest.raises(UsageError, match="is where sealed segments of"):
+            place_for(str(tmp_path / "ledger.db.segments"), views.store)
+
+
+def test_no_more_processes_are_begun_than_buckets_are_left_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = list[Any]()
+
+    def noted(serve: Any) -> Any:
+        begun.append(serve)
+        return ended_at_once(serve)
+
+    monkeypatch.setattr(processes, "second_core", noted)
+    with helpers(63):
+        assert len(begun) == 15
 
 
 @pytest.mark.kills

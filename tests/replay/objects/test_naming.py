@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from replay.errors import NotExaminedError, StoreError, UsageError
-from replay.objects.naming import ObjectsUrl, holds_key, masked_url, place_of, without_keys
+from replay.objects.naming import ObjectsUrl, are_one, holds_key, masked_url, place_of, without_keys
 from replay.objects.storage import storage_at
 
 
@@ -24,6 +24,15 @@ def test_what_names_no_storage_is_refused() -> None:
         place_of("")
     assert place_of("file:///tmp/a%20b") == Path("/tmp/a b")
     assert place_of("a/b") == Path("a/b") and isinstance(place_of("s3://levels/daily"), ObjectsUrl)
+
+
+def test_which_names_are_of_one_place() -> None:
+    here = Path("a/b")
+    assert are_one(here, here.resolve() / ".." / "b") and not are_one(here, Path("a"))
+    daily = ObjectsUrl("s3://key:secret@levels/daily/?region=us-east-1")
+    assert are_one(daily, ObjectsUrl("s3://levels/daily?region=us-east-1")) and not are_one(daily, here)
+    for other in ("s3://levels/dai?region=us-east-1", "s3://levels/daily", "s3://levels/daily?endpoint_override=x"):
+        assert not are_one(daily, ObjectsUrl(other)) and not are_one(ObjectsUrl(other), daily)
 
 
 def test_no_key_is_shown() -> None:
