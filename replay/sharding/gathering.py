@@ -124,9 +124,15 @@ def _of_others(home: Store, agency: str, creators: Sequence[str], last: int) -> 
 
 
 def _retractions(home: Store, row: Row, last: int) -> Iterator[Row]:
-    for found in list(rows_about(home, row.stream, f"{row.source} {row.event_id}")):
-        if found.type == RETRACTED and found.position <= last:
-            yield from chain([found], _retractions(home, found, last))
+    """What names a record to retract it, what names that, and so on; two may name each other."""
+    waiting, seen = [row], {row.position}
+    while waiting:
+        named = waiting.pop()
+        for found in list(rows_about(home, named.stream, f"{named.source} {named.event_id}")):
+            if found.type == RETRACTED and found.position <= last and found.position not in seen:
+                seen.add(found.position)
+                waiting.append(found)
+                yield found
 
 
 def _renumbered(opened: LedgerSet, places: Sequence[RecordPlace]) -> Iterator[Row]:

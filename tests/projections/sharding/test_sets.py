@@ -252,6 +252,30 @@ def test_an_id_of_two_creators_is_gathered_once_one_of_them_is_retracted(tmp_pat
             pass
 
 
+def test_retractions_that_name_each_other_are_gathered(tmp_path: Path) -> None:
+    """The later one takes out the earlier one, whose id another creator's record bears."""
+    location = made_set(tmp_path, 2)
+    path = tmp_path / "e.jsonl"
+    with open_set(location) as opened:
+        zero, one = (
+            next(f"creator/{n}" for n in range(99) if opened.number_of(f"creator/{n}") == number) for number in (0, 1)
+        )
+        crossed = [
+            event("event.retracted", name, subject=one, event=other, reason="a mistake")
+            for name, other in (("r-1", "r-2"), ("r-2", "r-1"))
+        ]
+        for made in crossed:
+            made["data"]["source"] = "urn:test"
+        bound = [
+            event("creator.bound", f"b-{name}", subject="mcn/a", creator=name.partition("/")[2]) for name in (zero, one)
+        ]
+        for made in [*bound, *crossed, event("creator.registered", "r-1", subject=zero)]:
+            path.write_bytes(lines_of([made]))
+            assert ingest_files(opened.store_of(made["subject"]), [str(path)], tmp_path / "r.jsonl")[0].recorded == 1
+        with gathered(opened, "mcn/a") as across:
+            assert {item["subject"] for item in list_subjects(across, "creator")} == {zero}
+
+
 @pytest.mark.slow
 def test_an_agency_that_is_set_aside_is_so_at_a_position_of_the_set(tmp_path: Path, at_end: None) -> None:
     _, location = recorded(tmp_path, 3, 4)
