@@ -13,11 +13,12 @@ from replay.evidence.checking import checked_evidence
 from replay.proving import log_tree
 from replay.proving.checkpoint import Checkpoint, origin_of, parse_checkpoint
 from replay.proving.log_tree import consistency_path, is_consistent, root_of
-from replay.proving.notes import parse_note
-from replay.proving.tlog_proof import parse_tlog_proof
+from replay.proving.notes import SignedNote, parse_note, sign
+from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.proving.trust import judge, parse_trust
 from replay.recording.placing import shard_of
 from replay.sealing.checkpoint import begin_keys
+from replay.sealing.keys import signers
 from replay.sharding import signing
 from replay.sharding.checking import check_set
 from replay.sharding.document import SetDocument, ShardPlace
@@ -252,5 +253,16 @@ def test_the_commands_sign_prove_and_check(location: str, tmp_path: Path) -> Non
     assert "is no proof of 'levelbook shard prove': the proof" in run(
         *verify, str(both), "--trust", str(both), status=2
     )
+    with open_set(location) as opened, checked_evidence(evidence, None) as found:
+        leaf = leaf_of(found.walked.proof.note.text)
+        text = Checkpoint(origin_of(found.header.ledger), 1, leaf).text
+        signed = SignedNote(
+            text, tuple(sign(text, key, opened.stores[3].now() // 10**6) for key in signers(opened.stores[3]).keys)
+        )
+    forged = tmp_path / "forged.tlog-proof"
+    forged.write_text(TlogProof(0, (), signed).text)
+    for trusted in (own, both):
+        told = run(*verify, str(forged), "--trust", str(trusted), status=9)
+        assert "the root is signed as one of levelbook/" in told and "itself, not of its set" in told
     told = run("shard", "prove", location, "9", status=2)
     assert "roots over 4 ledgers, numbered from 0: there is none over shard 9" in told
