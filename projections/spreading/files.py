@@ -17,6 +17,7 @@ from projections.exporting.parts import FILE_ROWS, FilePart, in_order, whole_of
 from projections.exporting.places import ExportPlace
 from projections.exporting.writing import FileWriter
 from projections.spreading.bucket import Ground, of_agencies, of_subjects, rows_of_bucket, shown, subjects_in, table_of
+from projections.spreading.processes import pass_on
 from replay.columnar.archive import Archive
 from replay.columnar.columns import Columns
 from replay.columnar.segments import COLUMNS_FILE
@@ -78,7 +79,7 @@ def write_bucket(
 
 def leave(folder: Path, bucket: int, left: Left) -> None:
     """Leave it in a folder of this machine, for `left_of`."""
-    _path(folder, bucket).write_bytes(pickle.dumps(left))
+    pass_on(_path(folder, bucket), left)
 
 
 def left_of(folder: Path, bucket: int) -> Left:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain.buckets import BUCKETS
-from replay.errors import LevelbookError
+from replay.errors import LevelbookError, StoreError
 from replay.processes import second_core
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Helpers:
 
     def _tell(self, asked: ProcessAsked, tail_of: "Callable[[int], Tail]") -> None:
         for bucket in asked.buckets if self._at_work else ():
-            _tail_path(asked, bucket).write_bytes(pickle.dumps(tail_of(bucket)))
+            pass_on(_tail_path(asked, bucket), tail_of(bucket))
         for connection in self._at_work:
             with suppress(OSError):  # it was ended, which is seen when nothing comes from it
                 connection.send(asked)
@@ -80,6 +80,17 @@ class Helpers:
                 self._at_work.remove(ready)
             else:
                 yield done
+
+
+def pass_on(path: Path, told: object) -> None:
+    """Leave something in a file of this machine for another process. Raises StoreError where there is no room."""
+    try:
+        path.write_bytes(pickle.dumps(told))
+    except OSError as error:
+        raise StoreError(
+            f"what processes pass on cannot be written to {path.parent} ({error.strerror or error}), and the manifest"
+            " was left as it was: make space there, or name another folder by TMPDIR, and rebuild again"
+        ) from error
 
 
 @contextmanager

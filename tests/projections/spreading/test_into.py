@@ -19,6 +19,7 @@ from projections.exporting.places import FolderPlace, is_ours
 from projections.projector.prove import Proof
 from projections.spreading import bucket, files, into, processes
 from projections.spreading.across import Across
+from projections.spreading.files import Left, leave
 from projections.spreading.into import AskedInto, IntoReport, rebuild_into
 from projections.spreading.processes import Helpers, helpers
 from projections.views.database import CHECKING, LIVE, open_views
@@ -26,7 +27,7 @@ from projections.views.location import has_views
 from replay.columnar import ledger_columns
 from replay.columnar.jit import kept_in
 from replay.columnar.seal import seal
-from replay.errors import DamagedError, LevelbookError, UsageError
+from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
 from replay.objects.cache import CACHE_VARIABLE
 from replay.objects.naming import place_of
 from replay.store.base import Store
@@ -267,6 +268,15 @@ def test_no_more_processes_are_begun_than_buckets_are_left_for(monkeypatch: pyte
     monkeypatch.setattr(processes, "second_core", noted)
     with helpers(63):
         assert len(begun) == 15
+
+
+def test_a_passing_folder_without_room_is_named(ledger: Store, tmp_path: Path) -> None:
+    asked = AskedInto(str(tmp_path / "out"), 1, 1, tmp_path / "segments", END)
+    with pytest.raises(StoreError, match=r"what processes pass on cannot be written to .*/gone \("):
+        leave(tmp_path / "gone", 1, Left([], [], set()))
+    ours, theirs = Pipe()
+    with ours, theirs, pytest.raises(StoreError, match="name another folder by TMPDIR, and rebuild again"):
+        rebuild_into(ledger, asked, Helpers(tmp_path / "gone", [ours]))
 
 
 @pytest.mark.kills
