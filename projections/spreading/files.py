@@ -17,7 +17,7 @@ from projections.exporting.parts import FILE_ROWS, FilePart, in_order, whole_of
 from projections.exporting.places import ExportPlace
 from projections.exporting.writing import FileWriter
 from projections.spreading.bucket import Ground, of_agencies, of_subjects, rows_of_bucket, shown, subjects_in, table_of
-from projections.spreading.processes import pass_on
+from projections.spreading.passing import pass_on
 from replay.columnar.archive import Archive
 from replay.columnar.columns import Columns
 from replay.columnar.segments import COLUMNS_FILE

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain.buckets import BUCKETS
-from replay.errors import LevelbookError, StoreError
+from projections.spreading.passing import pass_on
+from replay.errors import LevelbookError
 from replay.processes import second_core
 
 if TYPE_CHECKING:
@@ -80,17 +81,6 @@ class Helpers:
                 self._at_work.remove(ready)
             else:
                 yield done
-
-
-def pass_on(path: Path, told: object) -> None:
-    """Leave something in a file of this machine for another process. Raises StoreError where there is no room."""
-    try:
-        path.write_bytes(pickle.dumps(told))
-    except OSError as error:
-        raise StoreError(
-            f"what processes pass on cannot be written to {path.parent} ({error.strerror or error}), and the manifest"
-            " was left as it was: make space there, or name another folder by TMPDIR, and rebuild again"
-        ) from error
 
 
 @contextmanager
