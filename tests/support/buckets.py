@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -53,6 +54,8 @@ def bucket_server() -> Iterator[BucketServer]:
     serving = threading.Thread(target=found._server.serve_forever, daemon=True)
     serving.start()
     try:
+        urlopen(Request(f"http://{found.address}/moto-api/reset", method="POST")).close()
+        found.asked.clear()
         yield found
     finally:
         found._server.shutdown()
