@@ -21,7 +21,7 @@ _ONCE_AN_EVENT: Final = {
     "compact": "writing the store anew",
 }
 _OVER_ALL: Final = {
-    "rebuild": "judging all subjects in all schemes (`rebuild`)",
+    "rebuild": "judging all subjects in all schemes (`rebuild --sample 0`)",
     "verify": "verifying every byte",
 }
 _AT_REST: Final = {
