@@ -84,6 +84,8 @@ def _looked_at(found: "_Report", folder: Path, platform: Platform, ledger: str, 
     events, evidence = platform.events, str(folder / "evidence.jsonl.gz")
     largest, usual = subject_of(platform, events), subject_of(platform, 10_000)
     if len(stores) == 1:
+        # The first one may have loops to compile, and keeps them.
+        found.step("rebuild at first", _rebuild(ledger, folder / "levels", 1))
         found.step("rebuild", _rebuild(ledger, folder / "levels", 1))
         found.step("rebuild by two", _rebuild(ledger, folder / "levels-by-two", 2))
     else:
