@@ -12,7 +12,7 @@ import pytest
 from tests import ROOT
 
 pytest_plugins = ["pytester"]
-WORKING = "def work(): return sum(number * number for number in range(2_000_000))"
+WORKING = "def work(): return sum(number * number for number in range(5_000_000))"
 TESTS = f"""
 import pytest
 {WORKING}
@@ -48,7 +48,7 @@ def tests_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_all_cases_of_a_test_together_must_be_quick(pytester: pytest.Pytester, workers: str) -> None:
     pytester.makepyfile(TESTS)
-    pytester.makeconftest(PLUGIN.format(seconds=0.01))
+    pytester.makeconftest(PLUGIN.format(seconds=0.2))
     ended = pytester.runpytest_subprocess("-n", workers, "--dist", "loadfile", f"--rootdir={pytester.path}")
     assert ended.ret == pytest.ExitCode.TESTS_FAILED
     ended.assert_outcomes(passed=4)
