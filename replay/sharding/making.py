@@ -66,7 +66,8 @@ def plan(store: Store, of: int) -> list[PlannedShard]:
 def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
     """Make the ledgers of a set and its file: in these stores, or in SQLite files beside it.
 
-    Raises UsageError for a number or names that cannot be, and where a store holds records or is another shard.
+    A path that is not absolute is meant from the folder of the file. Raises UsageError for a number or names that
+    cannot be, where two name one store, and where a store holds records or is another shard.
     """
     check_name(path)
     check_size(of)
@@ -76,6 +77,7 @@ def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
     for name in named:
         check_store(name)
     _check_none_is_lost(path, named)
+    _make_stores(path, named)
     set_id = _begun(path, named) or secrets.token_hex(16)
     places = []
     for number, name in enumerate(named):
@@ -115,18 +117,33 @@ def _check_none_is_lost(path: Path, named: Sequence[str]) -> None:
         )
 
 
+def _make_stores(path: Path, named: Sequence[str]) -> None:
+    """Make the stores that are not there, empty. Raises UsageError where two names lead to one, before any is a shard.
+
+    Which names do (two URLs of a database, a link) nobody can tell but by what they open.
+    """
+    names: dict[str, str] = {}
+    for name in named:
+        location = location_of(path, name)
+        create_store(location)
+        with open_store(location) as store:
+            other = names.setdefault(store.identity.id, name)
+        if other != name:
+            raise UsageError(
+                f"{other} and {name} name one store, which holds the ledger {store.identity.id}: each ledger of a set"
+                " has a file or a database of its own; name another place for one of them"
+            )
+
+
 def _begun(path: Path, named: Sequence[str]) -> str | None:
-    """The set that a making that was killed has begun; it makes the first ledger first."""
-    location = location_of(path, named[0])
-    create_store(location)
-    with open_store(location) as store:
+    """The set that a making that was killed has begun; it makes the first ledger a shard first."""
+    with open_store(location_of(path, named[0])) as store:
         made = shard_made(store)
         return None if made is None else made.set_id
 
 
 def _made(location: str, expected: ShardMade) -> str:
     """Make a ledger a shard, unless it is this one: its id."""
-    create_store(location)
     with open_store(location) as store:
         if shard_made(store) is None:
             event_id = f"shard-{expected.set_id}-{expected.number}"

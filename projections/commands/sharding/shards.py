@@ -49,7 +49,7 @@ def shard_plan(of: int, store: str, format_: str, lang: str) -> None:
     "stores",
     multiple=True,
     metavar="PATH|URL",
-    help="Where a ledger lies; once for each, in order. Default: SQLite files beside SET.",
+    help="Where a ledger lies; once for each, in order. A path is meant from the folder of SET. Default: beside SET.",
 )
 @language_option
 @format_option

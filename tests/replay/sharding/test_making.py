@@ -14,8 +14,10 @@ from replay.sharding.making import make, plan
 from replay.sharding.opened import open_set
 from replay.store.base import Store
 from replay.store.evidence.shard import shard_made
+from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid
+from tests.support.running import run
 from tests.support.sets import made_set, without_password
 
 SUBJECTS = [f"{kind}/{name}" for kind in ("merchant", "creator", "mcn") for name in range(40)]
@@ -157,6 +159,51 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make(tmp_path / "b.shards", 4, [f"levels-{number}.db" for number in range(4)])
     with pytest.raises(UsageError, match="is there and names other ledgers"):
         make(tmp_path / "levels.shards", 2, ["c.db", "d.db"])
+
+
+def test_two_names_of_one_store_are_refused_before_it_is_a_shard(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two URLs of one database; a path that is written otherwise, or a link. Named right, the set is made."""
+    location = without_password(location, monkeypatch)
+    path = tmp_path / "a.shards"
+    for other in _other_names(location, tmp_path):
+        with pytest.raises(UsageError, match=r" name one store, which holds the ledger .*; name another place for one"):
+            make(path, 2, [location, other])
+        with open_store(location) as store:
+            assert store.head().position == 0
+    make(path, 2, [location, "c.db"])
+    for other in _other_names(location, tmp_path):
+        with pytest.raises(UsageError, match=" name one store, which holds the ledger "):
+            make(tmp_path / "b.shards", 2, [location, other])
+
+
+def _other_names(location: str, folder: Path) -> list[str]:
+    if is_postgres(location):
+        mark = "&" if "?" in location else "?"
+        return [f"{location}{mark}connect_timeout=9", location.replace("postgresql://", "postgres://")]
+    link = folder / "link.db"
+    if not link.is_symlink():
+        link.symlink_to(location)
+    return [Path(location).name, f"./{Path(location).name}", str(link)]
+
+
+def test_paths_are_meant_from_the_folder_of_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the command runs: so they are kept, and folders that are moved together stay a set."""
+    for name in ("here", "sets", "disk"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run("shard", "make", "../sets/levels.shards", "--of", "2", "--at", "a.db", "--at", "../disk/b.db")
+    assert (tmp_path / "sets" / "a.db").exists() and (tmp_path / "disk" / "b.db").exists()
+    assert not [*(tmp_path / "here").iterdir()]
+    assert [place.store for place in read_set(tmp_path / "sets" / "levels.shards").shards] == ["a.db", "../disk/b.db"]
+    (tmp_path / "moved").mkdir()
+    for name in ("sets", "disk"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    with open_set(str(tmp_path / "moved" / "sets" / "levels.shards")) as opened:
+        assert opened.of == 2
+    help_text = " ".join(run("shard", "make", "--help").split())
+    assert "A path is meant from the folder of SET." in help_text
 
 
 def test_no_empty_ledger_is_made_for_one_that_is_lost(tmp_path: Path) -> None:
