@@ -118,7 +118,8 @@ def _begin(opened: LedgerSet, views: SetViews) -> tuple[int, bool]:
         if len({build.policies for build in made}) > 1:
             raise UsageError(
                 f"the ledgers of {opened.path} have adopted different policies, by which one level would be judged here"
-                " otherwise than there; run 'levelbook policy adopt' for the store of each shard that lacks one"
+                " otherwise than there; run 'levelbook policy adopt' for the store of each shard that lacks one, as"
+                f" 'levelbook shard check {opened.path}' names them"
             )
         for build in made:
             whole.add_build(connection, build)

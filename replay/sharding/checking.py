@@ -1,10 +1,13 @@
-"""Looking whether a set is whole: each ledger the one that belongs there, each subject in its own, each id once."""
+"""Looking whether a set is whole: each ledger the one that belongs there, each subject in its own, each id once, all
+judging by the same policies.
+"""
 
 from typing import NamedTuple
 
 from replay.history.browse import list_subjects
 from replay.proving.trust import TrustPolicy
 from replay.recording.placing import shard_of
+from replay.sharding.differing import DifferingPolicy, differing_policies
 from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet
 from replay.sharding.roots import read_roots
@@ -31,6 +34,7 @@ class CheckedSet(NamedTuple):
     twice: list[StandingTwice]
     misplaced: list[tuple[int, str]]
     """Subjects that another ledger takes than the one that holds them, with its number."""
+    policies: list[DifferingPolicy]
 
     roots: int
     """How many there are."""
@@ -38,8 +42,13 @@ class CheckedSet(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Whether each subject is in its place, no more than one record of each id counts, and all roots hold."""
-        return not self.misplaced and not self.root_problems and all(item.is_settled for item in self.twice)
+        """Whether each subject is in its place, one record of each id counts, all judge alike, and all roots hold."""
+        return (
+            not self.misplaced
+            and not self.root_problems
+            and all(item.is_settled for item in self.twice)
+            and not any(item.judges_otherwise for item in self.policies)
+        )
 
 
 def check_set(opened: LedgerSet, trust: TrustPolicy | None = None) -> CheckedSet:
@@ -58,4 +67,5 @@ def check_set(opened: LedgerSet, trust: TrustPolicy | None = None) -> CheckedSet
     roots = read_roots(opened.path, opened.document)
     problems = fit_problems(opened, roots)
     problems += [] if trust is None else signature_problems(opened, roots, trust)
-    return CheckedSet(opened.document.set_id, shards, twice, misplaced, len(roots.rounds), problems)
+    policies = differing_policies(opened)
+    return CheckedSet(opened.document.set_id, shards, twice, misplaced, policies, len(roots.rounds), problems)

@@ -77,9 +77,9 @@ def shard_make(set_: Path, of: int, stores: tuple[str, ...], format_: str, lang:
 def shard_check(set_: Path, trust: Path | None, format_: str, lang: str) -> None:
     """Show the ledgers of SET, and look whether each is in its place, each subject in its own, and each id stands once.
 
-    Roots are held against the ledgers, each against those before. Exit status 1 where a subject is misplaced, an id
-    stands twice and neither record is retracted, or a ledger does not hold what a root says. What is in each ledger,
-    'verify' looks at.
+    Roots are held against the ledgers, each against those before, and adopted policies against one another. Exit status
+    1 where a subject is misplaced, an id stands twice and neither record is retracted, shards judge by different
+    policies, or ledgers and roots do not fit. What is in each ledger, 'verify' looks at.
     """
     from projections.text.sharding.sets import print_checked
     from replay.sealing.trusted import read_trust

@@ -1,6 +1,6 @@
 """What is printed of sets of ledgers: planned, made, looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from projections.text.output import print_json, words_in
 
 if TYPE_CHECKING:
     from projections.sharding.building import SetReport
-    from replay.sharding.checking import CheckedSet
+    from projections.text.words import Words
+    from replay.sharding.checking import CheckedSet, CheckedShard
+    from replay.sharding.differing import DifferingPolicy
     from replay.sharding.document import SetDocument
     from replay.sharding.ids import StandingTwice
     from replay.sharding.making import PlannedShard
@@ -54,11 +56,22 @@ def print_checked(found: "CheckedSet", language: str, *, as_json: bool) -> None:
         click.echo(words.sets("misplaced", number=number, subject=subject))
     for item in found.twice:
         click.echo(words.sets("settled" if item.is_settled else "twice", **_twice_values(item)))
+    for differing in found.policies:
+        for line in _policy_lines(differing, found.shards, words):
+            click.echo(line)
     for problem in found.root_problems:
         click.echo(problem)
     if found.roots and not found.root_problems:
         click.echo(words.sets("roots_hold", count=found.roots))
     click.echo(words.sets("sound" if found.is_sound else "not_sound", set_id=found.set_id))
+
+
+def _policy_lines(item: "DifferingPolicy", shards: "Sequence[CheckedShard]", words: "Words") -> Iterator[str]:
+    told = {"policy": item.policy, "scheme": words.code_beside("scheme", item.scheme)}
+    yield words.sets("policies_differ" if item.judges_otherwise else "policies_lacking", **told)
+    for shard, adopted, counting in zip(shards, item.adopted, item.counting, strict=True):
+        key = "policy_adopted" if adopted else "policy_of_program" if counting else "policy_lacking"
+        yield words.sets(key, number=shard.number, store=shard.store, revision=counting)
 
 
 def _twice_values(item: "StandingTwice") -> dict[str, Any]:
@@ -78,6 +91,7 @@ def _checked_json(found: "CheckedSet") -> dict[str, Any]:
         "shards": [shard._asdict() | {"head": head_text(shard.head)} for shard in found.shards],
         "misplaced": [{"shard": number, "subject": subject} for number, subject in found.misplaced],
         "ids_twice": [item._asdict() for item in found.twice],
+        "policies_differing": [item._asdict() | {"judges_otherwise": item.judges_otherwise} for item in found.policies],
         "roots": found.roots,
         "root_problems": found.root_problems,
     }
