@@ -38,6 +38,8 @@ class CheckedSet(NamedTuple):
 
     roots: int
     """How many there are."""
+    last_root: str | None
+    """The text of the last one: of which log, over how many checkpoints, and the hash."""
     root_problems: list[str]
 
     @property
@@ -67,5 +69,8 @@ def check_set(opened: LedgerSet, trust: TrustPolicy | None = None) -> CheckedSet
     roots = read_roots(opened.path, opened.document)
     problems = fit_problems(opened, roots)
     problems += [] if trust is None else signature_problems(opened, roots, trust)
+    last_root = roots.rounds[-1].signed.text if roots.rounds else None
     policies = differing_policies(opened)
-    return CheckedSet(opened.document.set_id, shards, twice, misplaced, policies, len(roots.rounds), problems)
+    return CheckedSet(
+        opened.document.set_id, shards, twice, misplaced, policies, len(roots.rounds), last_root, problems
+    )

@@ -1,4 +1,9 @@
-"""Signing a root over the checkpoints of all ledgers of a set: refused while any id counts twice."""
+"""Signing a root over the checkpoints of all ledgers of a set: refused while any id counts twice.
+
+Once a root stands in the file, the set signs each checkpoint that it is over, and the ledger keeps that line as one of
+a witness. So each ledger knows how far it was under a root, and a file that lost its last roots is not gone on with:
+two roots of one size would be signed.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +12,7 @@ from typing import Final, NamedTuple
 
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.proving.checkpoint import origin_of, parse_checkpoint
-from replay.proving.notes import SignedNote, parse_note, sign
+from replay.proving.notes import ED25519, SignedNote, parse_note, sign
 from replay.proving.trust import TrustPolicy, judge
 from replay.sealing.checkpoint import MICROS_A_SECOND, make_checkpoint
 from replay.sealing.keys import Secret, made_secret, secret_from_file
@@ -17,6 +22,7 @@ from replay.sharding.ids import standing_twice
 from replay.sharding.opened import LedgerSet
 from replay.sharding.roots import Roots, Round, add_round, leaf_of, read_roots, root_checkpoint, roots_path
 from replay.store.beside import beside, locked
+from replay.store.evidence.checkpoints import add_cosignature, last_cosigned
 
 WAIT_SECONDS: Final = 60
 
@@ -57,7 +63,9 @@ def trust_in(vkeys: list[str]) -> str:
 def make_root(opened: LedgerSet, told: Told = lambda *_: None, *, clock_behind: bool = False) -> MadeRoot:
     """Make a checkpoint of each ledger and sign a root over them; the last one where no ledger has a new one.
 
-    Raises UsageError where the set or a ledger has no keys, and LevelbookError while an id stands twice and both count.
+    Raises UsageError where a ledger has no keys, or the set none or others than before; LevelbookError while an id
+    stands twice and both count, where a ledger does not hold what a root says, and where roots are missing that a
+    ledger was under.
     """
     with _alone(opened):
         secret = _secret(opened)
@@ -67,15 +75,42 @@ def make_root(opened: LedgerSet, told: Told = lambda *_: None, *, clock_behind: 
         problems = fit_problems(opened, roots)
         if problems:
             raise LevelbookError(f"no root was signed: {problems[0]}")
+        _check_signed_before(opened, secret, roots)
         if roots.rounds and roots.rounds[-1].checkpoints == texts:
+            _sign_checkpoints(opened, secret, roots.rounds[-1])  # whoever made it may have been killed before
             return MadeRoot(roots.rounds[-1].note, roots.rounds[-1].sizes, is_new=False)
         sizes = [parse_checkpoint(text).size for text in texts]
         _check_ids(opened, roots.rounds[-1].sizes if roots.rounds else [0] * opened.of, sizes)
         text = root_checkpoint(opened.document, [*roots.leaves, *map(leaf_of, texts)]).text
         now = opened.agencies.now() // MICROS_A_SECOND
         signed = SignedNote(text, tuple(sign(text, key, now) for key in secret.keys(opened.document.set_id)))
-        add_round(roots, Round(texts, signed.whole))
+        made = Round(texts, signed.whole)
+        add_round(roots, made)
+        _sign_checkpoints(opened, secret, made)
         return MadeRoot(signed.whole, sizes, is_new=True)
+
+
+def _sign_checkpoints(opened: LedgerSet, secret: Secret, made: Round) -> None:
+    """Have each ledger keep that its checkpoint is under a root, unless it does."""
+    name = origin_of(opened.document.set_id)
+    key = next(key for key in secret.keys(opened.document.set_id) if key.kind == ED25519)
+    signer = f"{name}+{key.verifier.key_id.hex()}"
+    for store, text, size in zip(opened.stores, made.checkpoints, made.sizes, strict=True):
+        if last_cosigned(store, name) < size:
+            line = sign(text, key, store.now() // MICROS_A_SECOND).line
+            with store.writing() as transaction:
+                add_cosignature(transaction, size, signer, line)
+
+
+def _check_signed_before(opened: LedgerSet, secret: Secret, roots: Roots) -> None:
+    """Raises UsageError for other keys than those that signed the last root: nobody would trust what they sign."""
+    signed = {(line.name, line.key_id) for made in roots.rounds[-1:] for line in made.signed.signatures}
+    keys = {(key.name, key.verifier.key_id) for key in secret.keys(opened.document.set_id)}
+    if signed and not keys <= signed:
+        raise UsageError(
+            f"the keys in {secret.where} are not those that signed the last root of {opened.path}; bring that file back"
+            " from its copy"
+        )
 
 
 def _check_ids(opened: LedgerSet, since: list[int], sizes: list[int]) -> None:
@@ -89,19 +124,30 @@ def _check_ids(opened: LedgerSet, since: list[int], sizes: list[int]) -> None:
 
 
 def fit_problems(opened: LedgerSet, roots: Roots) -> list[str]:
-    """Where a ledger does not hold what a root says of it: it was replaced, or restored from an earlier backup."""
-    problems = []
-    for number, store in enumerate(opened.stores):
-        sealed = store.head().position
-        for round_number, made in enumerate(roots.rounds, 1):
-            _, size, root = parse_checkpoint(made.checkpoints[number])
-            if size > sealed or log_root(store, size) != root:
-                problems.append(
-                    f"shard {number} ({store.name}) does not hold the {size} records that root {round_number} is over;"
-                    " bring the ledger back from a later backup"
-                )
-                break
-    return problems
+    """Where ledgers and roots do not fit, the first of each ledger."""
+    found = [fit_problem(opened, roots, number) for number in range(opened.of)]
+    return [problem for problem in found if problem is not None]
+
+
+def fit_problem(opened: LedgerSet, roots: Roots, number: int) -> str | None:
+    """Why a ledger and the roots do not fit: either was restored from an earlier backup, or the ledger was replaced."""
+    store = opened.stores[number]
+    known = last_cosigned(store, origin_of(opened.document.set_id))
+    last = roots.rounds[-1].sizes[number] if roots.rounds else 0
+    if known > last:
+        return (
+            f"shard {number} ({store.name}) was under a root with {known} records, and the last root in {roots.path} is"
+            f" over {last} of them: later roots are missing there; bring that file back from a later copy"
+        )
+    held = store.head().position
+    for round_number, made in enumerate(roots.rounds, 1):
+        _, size, root = parse_checkpoint(made.checkpoints[number])
+        if size > held or log_root(store, size) != root:
+            return (
+                f"shard {number} ({store.name}) does not hold the {size} records that root {round_number} is over;"
+                " bring the ledger back from a later backup"
+            )
+    return None
 
 
 def signature_problems(opened: LedgerSet, roots: Roots, trust: TrustPolicy) -> list[str]:

@@ -13,13 +13,15 @@ import pytest
 
 from replay.intake.outcomes import Counts
 from replay.intake.rejects import Rejects
+from replay.sealing.checkpoint import begin_keys
 from replay.sharding.ingesting import SetIngest
 from replay.sharding.making import make
 from replay.sharding.opened import open_set
+from replay.sharding.signing import begin_set_keys
 from replay.sharding.target import set_target
 from replay.store.base import Store
 from tests import ROOT
-from tests.support.making import Event, Silent
+from tests.support.making import Event, Silent, paid
 
 
 def made_set(folder: Path, of: int, stores: Sequence[str] = ()) -> str:
@@ -36,6 +38,24 @@ def ingest_into_set(location: str, names: list[str], rejects: Path, **options: A
         counts = SetIngest(target, refused, watch, location, **options).run(names)
     refused.close()
     return counts, watch
+
+
+def set_with_keys(folder: Path) -> str:
+    """The location of a set of four ledgers with keys, each of which holds something."""
+    made = made_set(folder, 4)
+    with open_set(made) as opened:
+        for store in opened.stores:
+            begin_keys(store)
+        begin_set_keys(Path(made), opened.document.set_id)
+    record_twelve(made, folder, 0)
+    return made
+
+
+def record_twelve(location: str, folder: Path, first: int) -> None:
+    """Record a payment of each of twelve merchants into a set, named by numbers from one on."""
+    path = folder / "events.jsonl"
+    path.write_bytes(lines_of(paid(f"o-{n}", subject=f"merchant/{n}") for n in range(first, first + 12)))
+    assert ingest_into_set(location, [str(path)], folder / "r.jsonl")[0].recorded == 12
 
 
 def streams(stores: Iterable[Store]) -> dict[str, list[tuple[str, str]]]:

@@ -137,16 +137,10 @@ def shard_prove(set_: Path, number: int) -> None:
     """Print the proof that the last root of SET covers the last checkpoint of shard NUMBER (C2SP tlog-proof).
 
     Its leaf is the checkpoint's text: what stands above the empty line in the note that evidence of the shard bears.
+    Its extra data is a receipt of the ledger's first record, which says of which set it is.
     """
-    from replay.errors import UsageError
-    from replay.sharding.document import read_set
-    from replay.sharding.roots import proof_of_shard, read_roots
+    from replay.sharding.holding import prove_shard
+    from replay.sharding.opened import open_set
 
-    document = read_set(set_)
-    roots = read_roots(set_, document)
-    if not roots.rounds or number >= len(document.shards):
-        raise UsageError(
-            f"{set_} has {len(roots.rounds)} roots over {len(document.shards)} ledgers, numbered from 0: there is none"
-            f" over shard {number}; 'levelbook shard checkpoint' signs one"
-        )
-    click.echo(proof_of_shard(roots, number).text, nl=False)
+    with open_set(str(set_)) as opened:
+        click.echo(prove_shard(opened, number).text, nl=False)

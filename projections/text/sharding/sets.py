@@ -61,8 +61,10 @@ def print_checked(found: "CheckedSet", language: str, *, as_json: bool) -> None:
             click.echo(line)
     for problem in found.root_problems:
         click.echo(problem)
-    if found.roots and not found.root_problems:
+    if found.last_root is not None and not found.root_problems:
+        _, size, root = found.last_root.splitlines()
         click.echo(words.sets("roots_hold", count=found.roots))
+        click.echo(words.sets("last_root", size=size, root=root))
     click.echo(words.sets("sound" if found.is_sound else "not_sound", set_id=found.set_id))
 
 
@@ -93,6 +95,7 @@ def _checked_json(found: "CheckedSet") -> dict[str, Any]:
         "ids_twice": [item._asdict() for item in found.twice],
         "policies_differing": [item._asdict() | {"judges_otherwise": item.judges_otherwise} for item in found.policies],
         "roots": found.roots,
+        "last_root": found.last_root,
         "root_problems": found.root_problems,
     }
 

@@ -69,6 +69,15 @@ def add_cosignature(transaction: Transaction, size: int, signer: str, line: str)
     return True
 
 
+def last_cosigned(readable: Readable, name: str) -> int:
+    """The size of the last checkpoint under which stands a line of any key of a name; 0 where there is none."""
+    if not readable.has_table(COSIGNATURES):
+        return 0
+    begins = f"{name}+"
+    rows = readable._query("SELECT max(size) FROM cosignatures WHERE substr(signer, 1, ?) = ?", (len(begins), begins))
+    return next((size or 0 for (size,) in rows), 0)
+
+
 def all_cosignatures(readable: Readable) -> Iterator[tuple[int, str, str]]:
     """(size, signer, line) of every witness's signature, by size."""
     if readable.has_table(COSIGNATURES):

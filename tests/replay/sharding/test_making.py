@@ -3,22 +3,29 @@
 import shutil
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from domain.buckets import AGENCIES, BUCKETS, bucket_of
 from replay.errors import DamagedError, UsageError
 from replay.recording.placing import shard_of
+from replay.sealing.checkpoint import begin_keys
+from replay.sealing.keys import SIGNING_VARIABLE
 from replay.sharding import making
+from replay.sharding.checking import check_set
 from replay.sharding.document import read_set
+from replay.sharding.holding import prove_shard
 from replay.sharding.making import make, plan
 from replay.sharding.opened import open_set
+from replay.sharding.roots import roots_path
+from replay.sharding.signing import begin_set_keys, make_root
 from replay.store.base import Store
 from replay.store.evidence.shard import shard_made
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid
 from tests.support.running import run
-from tests.support.sets import made_set, without_password
+from tests.support.sets import ingest_into_set, lines_of, made_set, without_password
 
 SUBJECTS = [f"{kind}/{name}" for kind in ("merchant", "creator", "mcn") for name in range(40)]
 
@@ -186,6 +193,32 @@ def _other_names(location: str, folder: Path) -> list[str]:
     if not link.is_symlink():
         link.symlink_to(location)
     return [Path(location).name, f"./{Path(location).name}", str(link)]
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_two_databases_of_one_server_are_two_ledgers(
+    postgres_location: str, postgres_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is recorded into, and knows of the roots that it was under."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE second_of_a_set TEMPLATE template0")
+    second = without_password(postgres_server.replace("/postgres?", "/second_of_a_set?"), monkeypatch)
+    location = made_set(tmp_path, 2, [without_password(postgres_location, monkeypatch), second])
+    (tmp_path / "e.jsonl").write_bytes(lines_of(paid(f"o-{n}", subject=name) for n, name in enumerate(SUBJECTS[:40])))
+    assert ingest_into_set(location, [str(tmp_path / "e.jsonl")], tmp_path / "r.jsonl")[0].recorded == 40
+    monkeypatch.setenv(SIGNING_VARIABLE, "7b" * 32)
+    with open_set(location) as opened:
+        assert all(store.head().position > 10 for store in opened.stores)
+        for store in opened.stores:
+            begin_keys(store)
+        begin_set_keys(opened.path, opened.document.set_id)
+        assert make_root(opened).is_new and check_set(opened).is_sound
+        assert prove_shard(opened, 1).extra
+        roots_path(opened.path).unlink()
+        assert ["was under a root" in problem for problem in check_set(opened).root_problems] == [True, True]
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE second_of_a_set WITH (FORCE)")
 
 
 def test_paths_are_meant_from_the_folder_of_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

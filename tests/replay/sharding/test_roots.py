@@ -17,36 +17,26 @@ from replay.proving.notes import SignedNote, parse_note, sign
 from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.proving.trust import judge, parse_trust
 from replay.recording.placing import shard_of
-from replay.sealing.checkpoint import begin_keys
-from replay.sealing.keys import signers
+from replay.sealing.keys import shown_keys, signers
+from replay.sealing.proofs import latest_checkpoint
 from replay.sharding import signing
 from replay.sharding.checking import check_set
 from replay.sharding.document import SetDocument, ShardPlace
+from replay.sharding.holding import prove_shard
 from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet, open_set
 from replay.sharding.roots import Round, leaf_of, proof_of_shard, read_roots, root_checkpoint, roots_path
 from replay.sharding.signing import begin_set_keys, make_root, secret_path, trust_in
+from replay.store.evidence.checkpoints import last_cosigned
+from replay.store.opening import open_store
 from tests.support.making import event, ingest_files, line, paid
 from tests.support.running import run
-from tests.support.sets import ingest_into_set, lines_of, made_set
+from tests.support.sets import ingest_into_set, made_set, record_twelve, set_with_keys
 
 
 @pytest.fixture
 def location(tmp_path: Path) -> str:
-    """A set of four ledgers with keys, each of which holds something."""
-    made = made_set(tmp_path, 4)
-    with open_set(made) as opened:
-        for store in opened.stores:
-            begin_keys(store)
-        begin_set_keys(Path(made), opened.document.set_id)
-    record(made, tmp_path, 0)
-    return made
-
-
-def record(location: str, folder: Path, first: int) -> None:
-    path = folder / "events.jsonl"
-    path.write_bytes(lines_of(paid(f"o-{n}", subject=f"merchant/{n}") for n in range(first, first + 12)))
-    assert ingest_into_set(location, [str(path)], folder / "r.jsonl")[0].recorded == 12
+    return set_with_keys(tmp_path)
 
 
 @pytest.mark.slow
@@ -87,12 +77,28 @@ def test_lost_keys_are_not_replaced_by_others(location: str) -> None:
         assert begin_set_keys(opened.path, opened.document.set_id) == kept
 
 
+def test_other_keys_than_those_of_the_last_root_sign_none(location: str, tmp_path: Path) -> None:
+    """A file that was brought back from elsewhere: whoever trusts the set would not believe what it signs."""
+    with open_set(location) as opened:
+        make_root(opened)
+        place = secret_path(opened.path)
+        kept = place.read_text()
+        place.write_text("7b" * 32)
+        record_twelve(location, tmp_path, 100)
+        with pytest.raises(
+            UsageError, match=r"the keys in .* are not those that signed the last root of .*; bring that"
+        ):
+            make_root(opened)
+        place.write_text(kept)
+        assert make_root(opened).is_new
+
+
 def test_a_root_covers_a_checkpoint_of_each_ledger_and_goes_on_from_those_before(location: str, tmp_path: Path) -> None:
     with open_set(location) as opened:
         trust = parse_trust(trust_in(begin_set_keys(opened.path, opened.document.set_id)).encode())
         made = [make_root(opened)]
         assert make_root(opened) == made[0]._replace(is_new=False)
-        record(location, tmp_path, 100)
+        record_twelve(location, tmp_path, 100)
         made.append(make_root(opened))
         roots = read_roots(opened.path, opened.document)
         said = [parse_checkpoint(parse_note(item.note.encode()).text) for item in made]
@@ -151,7 +157,7 @@ def test_only_what_is_new_since_the_last_root_is_looked_up(
     monkeypatch.setattr(signing, "standing_twice", counted)
     with open_set(location) as opened:
         first = make_root(opened)
-        record(location, tmp_path, 100)
+        record_twelve(location, tmp_path, 100)
         second = make_root(opened)
     assert asked == [([0] * 4, first.sizes), (first.sizes, second.sizes)]
 
@@ -164,7 +170,7 @@ def test_a_line_that_a_kill_cut_off_is_no_root(location: str, tmp_path: Path) ->
         for cut in (1, 40, len(whole) - 1):
             path.write_bytes(whole + whole[:cut])
             assert len(read_roots(opened.path, opened.document).rounds) == 1
-        record(location, tmp_path, 100)
+        record_twelve(location, tmp_path, 100)
         make_root(opened)
         assert path.read_bytes().startswith(whole) and len(read_roots(opened.path, opened.document).rounds) == 2
 
@@ -181,6 +187,90 @@ def test_a_ledger_from_an_earlier_backup_is_found_by_the_root(location: str, tmp
         assert problem.startswith("shard 2 (") and "records that root 1 is over" in problem
         with pytest.raises(LevelbookError, match="no root was signed: shard 2"):
             make_root(opened)
+
+
+@pytest.mark.slow
+def test_a_file_that_lost_its_last_roots_is_not_gone_on_with(location: str, tmp_path: Path) -> None:
+    """From an earlier backup, or gone: the ledgers know that they were under later roots. Whole again, it goes on."""
+    with open_set(location) as opened:
+        kept = [b""]
+        path = roots_path(opened.path)
+        for number in range(1, 4):
+            record_twelve(location, tmp_path, 100 * number)
+            make_root(opened)
+            kept.append(path.read_bytes())
+        record_twelve(location, tmp_path, 1_000)
+        for earlier in (*kept[:3], None):
+            path.unlink()
+            if earlier is not None:
+                path.write_bytes(earlier)
+            (problem, *_) = check_set(opened).root_problems
+            assert "was under a root with" in problem and "bring that file back from a later copy" in problem
+            with pytest.raises(LevelbookError, match=r"no root was signed: shard . \(.*\) was under a root with "):
+                make_root(opened)
+            if earlier:
+                with pytest.raises(LevelbookError, match=r"nothing was proved: shard . .* was under a root with"):
+                    [prove_shard(opened, number) for number in range(4)]
+            assert (path.read_bytes() if path.exists() else None) == earlier
+        path.write_bytes(kept[3])
+        assert check_set(opened).is_sound and make_root(opened).is_new
+
+
+def test_only_ledgers_that_moved_know_of_the_last_root(location: str, tmp_path: Path) -> None:
+    """And a single one is enough."""
+    with open_set(location) as opened:
+        make_root(opened)
+        first = roots_path(opened.path).read_bytes()
+        mine = next(f"merchant/x-{n}" for n in range(99) if opened.number_of(f"merchant/x-{n}") == 2)
+        (tmp_path / "e.jsonl").write_bytes(line(paid("o-x", subject=mine)))
+        ingest_into_set(location, [str(tmp_path / "e.jsonl")], tmp_path / "r.jsonl")
+        make_root(opened)
+        roots_path(opened.path).write_bytes(first)
+        (problem,) = check_set(opened).root_problems
+        assert problem.startswith("shard 2 (")
+
+
+def test_what_a_killed_signing_left_to_do_is_done_by_the_next(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed once the root stands in the file, and before a ledger knows."""
+
+    class Killed(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with open_set(location) as opened:
+        make_root(opened)
+        first = roots_path(opened.path).read_bytes()
+        record_twelve(location, tmp_path, 100)
+        with monkeypatch.context() as patched:
+            patched.setattr(signing, "add_cosignature", killed)
+            with pytest.raises(Killed):
+                make_root(opened)
+        assert check_set(opened).is_sound and not make_root(opened).is_new
+        roots_path(opened.path).write_bytes(first)
+        assert len(check_set(opened).root_problems) == 4
+
+
+def test_a_checkpoint_under_a_root_bears_the_signature_of_the_set(location: str, tmp_path: Path) -> None:
+    """Which is right by the set's keys, and takes nothing from those of the ledger; backups keep it."""
+    with open_set(location) as opened:
+        make_root(opened)
+        vkeys = begin_set_keys(opened.path, opened.document.set_id)
+        for number, store in enumerate(opened.stores):
+            found = latest_checkpoint(store)
+            assert found is not None
+            both = parse_trust((trust_in(vkeys).removesuffix("quorum none\n") + shown_keys(store).trust).encode())
+            judgement = judge(parse_note(found.note), both, origin_of(store.identity.id))
+            assert judgement.is_trusted and judgement.unknown == ()
+            assert origin_of(opened.document.set_id) in {key.name for key in judgement.signed}
+            path = tmp_path / f"levels-{number}.db"
+            assert "sound" in run("verify", "--store", str(path))
+            run("backup", "--store", str(path), str(tmp_path / f"copy-{number}.db"))
+            with open_store(str(tmp_path / f"copy-{number}.db")) as copy:
+                assert last_cosigned(copy, origin_of(opened.document.set_id)) == found.size
 
 
 def damaged_rounds(opened: LedgerSet) -> list[tuple[list[bytes], str]]:
@@ -200,7 +290,7 @@ def damaged_rounds(opened: LedgerSet) -> list[tuple[list[bytes], str]]:
 def test_roots_that_were_changed_are_named(location: str, tmp_path: Path) -> None:
     with open_set(location) as opened:
         make_root(opened)
-        record(location, tmp_path, 100)
+        record_twelve(location, tmp_path, 100)
         make_root(opened)
         for lines, told in damaged_rounds(opened):
             roots_path(opened.path).write_bytes(b"\n".join([*lines, b""]))
@@ -228,7 +318,10 @@ def test_the_commands_sign_prove_and_check(location: str, tmp_path: Path) -> Non
     trust.write_text(run("shard", "key", location))
     note = run("shard", "checkpoint", location)
     assert json.loads(run("shard", "checkpoint", location, "--format", "json"))["note"] == note
-    assert "1 roots: each ledger holds" in run("shard", "check", location, "--trust", str(trust))
+    told = run("shard", "check", location, "--trust", str(trust))
+    _, size, root = note.splitlines()[:3]
+    assert "1 roots: each ledger holds" in told and f"the last one is over {size} checkpoints, {root}: " in told
+    assert note.startswith(json.loads(run("shard", "check", location, "--format", "json"))["last_root"])
     subject = next(f"merchant/{n}" for n in range(12) if shard_of(f"merchant/{n}", 4) == 3)
     proof = parse_tlog_proof(run("shard", "prove", location, "3").encode())
     store = str(tmp_path / "levels-3.db")
