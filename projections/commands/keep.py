@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from projections.commands.asking.given import given
 from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     clock_option,
@@ -57,10 +58,14 @@ def verify(
     the service are not defined as they must be; 3 something could not be looked at.
     """
     from projections.projector.verify import verify_all
+    from replay.errors import UsageError
     from replay.integrity.kept import damaged_checks
     from replay.integrity.kept import kept as kept_checks
     from replay.integrity.verify import parse_head
 
+    of_a_check = given("kept", "workers", "segments")
+    if list_kept and of_a_check:
+        raise UsageError(f"--list shows checks that were made, and makes none; leave out {' and '.join(of_a_check)}")
     noted = None if kept is None else parse_head(kept)
     as_json = format_ == "json"
     with open_at(store) as opened:

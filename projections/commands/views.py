@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from projections.commands.asking.completing import complete_scheme, complete_subject
+from projections.commands.asking.given import given
 from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     command,
@@ -97,13 +98,7 @@ def rebuild(
     from replay.policies.reading import read_folder
     from replay.store.location import names_set
 
-    named = (policies, drop, into)
-    if back + abort + dry_run + sum(name is not None for name in named) > 1:
-        raise UsageError(
-            "--dry-run, --back, --abort, --policies, --drop and --into each say what to do; give one of them"
-        )
-    if policies is not None and schemes:
-        raise UsageError("--policies names the schemes by its files; leave out SCHEME")
+    _check_asked()
     as_json = format_ == "json"
     if names_set(store):
         if back or abort or policies or drop or schemes or segments or into or workers > 1 or engine == "spark":
@@ -115,8 +110,6 @@ def rebuild(
             "--engine spark works with --into, by workers of its own: name a place, and leave out --workers"
         )
     if into is not None:
-        if schemes:
-            raise UsageError("--into writes the views of all schemes; leave out SCHEME")
         beside = _spark() if engine == "spark" else _processes(workers - 1)
         _rebuild_into(store, into, beside, (sample, seed, segments), lang, as_json=as_json)
         return
@@ -129,15 +122,34 @@ def rebuild(
         elif drop is not None:
             views_text.print_dropped(drop_beside(views, drop), lang, as_json=as_json)
         elif policies is not None:
-            given = AskedBeside(tuple(read_folder(policies)), sample, seed, segments, workers)
+            candidates = AskedBeside(tuple(read_folder(policies)), sample, seed, segments, workers)
             with phases("events", phases_in(lang)) as progress:
-                made = build_beside(views, given, progress)
+                made = build_beside(views, candidates, progress)
             views_text.print_beside(made.candidate, made.counted, made.proof, lang, as_json=as_json)
         else:
             asked = building.Asked(building.check_schemes(schemes), dry_run, sample, seed, segments, workers)
             with phases("events", phases_in(lang)) as progress:
                 report = building.rebuild(views, asked, progress)
             views_text.print_rebuilt(report, lang, as_json=as_json)
+
+
+def _check_asked() -> None:
+    """Raises UsageError for what does not go together, and what would not be done."""
+    from replay.errors import UsageError
+
+    tasks = given("dry_run", "back", "abort", "policies", "drop", "into")
+    if len(tasks) > 1:
+        raise UsageError(
+            "--dry-run, --back, --abort, --policies, --drop and --into each say what to do; give one of them"
+        )
+    (task,) = tasks or [""]
+    how = given("schemes", "sample", "workers", "seed", "engine", "segments")
+    if task in ("--back", "--abort", "--drop") and how:
+        raise UsageError(f"{task} builds nothing; leave out {' and '.join(how)}")
+    if task == "--policies" and "SCHEME" in how:
+        raise UsageError("--policies names the schemes by its files; leave out SCHEME")
+    if task == "--into" and "SCHEME" in how:
+        raise UsageError("--into writes the views of all schemes; leave out SCHEME")
 
 
 def _rebuild_set(location: str, dry_run: bool, sample: int, seed: int | None, lang: str, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 
 from projections.commands.asking.asked import open_at
 from projections.commands.asking.completing import complete_month, complete_policy, complete_scheme, complete_subject
+from projections.commands.asking.given import given
 from projections.commands.asking.naming import NamingSchemes
 from projections.commands.asking.options import (
     clock_option,
@@ -328,8 +329,9 @@ def policy_try(
     from replay.lab.running import run_trial
     from replay.lab.trial import GROUPINGS, AskedTrial, trial_of
 
-    if subject is not None and (save or format_ == "html"):
-        raise UsageError("--subject shows one subject in place of a report; leave out --save and --format html")
+    of_report = _of_report(sensitivity=sensitivity, is_html=format_ == "html")
+    if subject is not None and of_report:
+        raise UsageError(f"--subject shows one subject in place of a report; leave out {' and '.join(of_report)}")
     asked = AskedTrial(scheme, first, last, as_of, hindsight, sample)
     groupings = tuple(dict.fromkeys(by)) or GROUPINGS  # each once: twice would be counted twice
     with open_at(store, segments) as opened:
@@ -352,6 +354,12 @@ def policy_try(
         click.echo(as_page(trial_document(report, lang)))
         return
     trials_text.print_trial(report, lang, as_json=format_ == "json")
+
+
+def _of_report(*, sensitivity: bool, is_html: bool) -> list[str]:
+    """What the command line gives that only a report has, as it is written there."""
+    found = given("hindsight", "by", "sample", "workers", "save", *(["sensitivity"] if sensitivity else []))
+    return [*found, "--format html"] if is_html else found
 
 
 def _print_difference(opened: "Store", trial: "PolicyTrial", subject: str, lang: str, format_: str) -> None:

@@ -118,7 +118,8 @@ def test_nobody_who_is_judged_is_said_to_be_so(folder: Path) -> None:
 
 
 def test_one_subject_is_told_by_event(folder: Path) -> None:
-    told = json.loads(tried(folder, "merchant-reputation", *MONTHS, "--subject", "merchant/m-1", "--format", "json"))
+    of_one = ("--subject", "merchant/m-1", "--no-sensitivity", "--format", "json")
+    told = json.loads(tried(folder, "merchant-reputation", *MONTHS, *of_one))
     assert [step["step"] for step in told["steps"]][-1] == "policy"
     assert told["from"]["policy"] != told["to"]["policy"]
     assert told["from"]["as_of"] == told["to"]["as_of"] == "2023-01-31T23:59:59.999999+08:00"
@@ -140,8 +141,13 @@ def test_one_subject_is_told_by_event(folder: Path) -> None:
         (("--scheme", "merchant-tier"), "is a policy of merchant-reputation, on which no level of merchant-tier rests"),
         (("--scheme", "nothing"), "there is no scheme 'nothing'"),
         (("--subject", "creator/c-1"), "merchant-reputation does not judge creator/c-1"),
-        (("--subject", "merchant/m-1", "--save"), "--subject shows one subject in place of a report; leave out"),
-        (("--subject", "merchant/m-1", "--format", "html"), "in place of a report; leave out --save and --format html"),
+        (("--subject", "merchant/m-1", "--save"), "--subject shows one subject in place of a report; leave out --save"),
+        (("--subject", "merchant/m-1", "--format", "html"), "in place of a report; leave out --format html"),
+        (("--subject", "merchant/m-1", "--workers", "2"), "in place of a report; leave out --workers"),
+        (
+            ("--subject", "merchant/m-1", "--hindsight", "--by", "size", "--sensitivity", "--sample", "3"),
+            "in place of a report; leave out --hindsight and --by and --sensitivity and --sample",
+        ),
     ],
 )
 def test_what_is_no_trial_is_refused(options: tuple[str, ...], said: str, folder: Path) -> None:
