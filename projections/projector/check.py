@@ -7,8 +7,6 @@ can check, also on a standby or a read-only disk.
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, Table, and_, not_, or_, select
@@ -25,6 +23,7 @@ from projections.views.step import build_step
 from projections.views.tables import TABLE_NAMES
 from replay.errors import NotExaminedError
 from replay.objects.naming import FilesPlace
+from replay.passing_folders import passing_folder
 
 SHOWN_MAX: Final = 3
 """Rows that differ shown of each table."""
@@ -56,8 +55,8 @@ def check_views(views: Views, progress: Progress = lambda *_: None, segments: Fi
         problems = views_differ(views, connection)
     problems = problems or indexes_differ(views)  # which are known by their definitions
     with ExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory(prefix="levelbook-check-"))
-        scratch = stack.enter_context(scratch_views(views.store, Path(folder) / "views"))
+        folder = stack.enter_context(passing_folder())
+        scratch = stack.enter_context(scratch_views(views.store, folder / "views"))
         _begin(scratch, live)
         fill(scratch, SCRATCH, progress, segments)
         connection = stack.enter_context(views.reading())

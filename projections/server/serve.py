@@ -10,7 +10,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from tempfile import TemporaryDirectory
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,7 @@ from projections.views.database import open_views
 from projections.views.definitions import check_definitions, check_ledger_definitions
 from projections.views.location import has_views
 from replay.errors import LevelbookError, StoreError, UsageError
+from replay.passing_folders import passing_folder
 from replay.store.base import Store
 from replay.store.location import masked
 from replay.store.opening import open_store
@@ -194,8 +194,8 @@ def _measuring_together(workers: int) -> Iterator[None]:
     if workers == 1:
         yield
         return
-    with TemporaryDirectory(prefix="levelbook-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with passing_folder() as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         try:
             yield
         finally:

@@ -7,8 +7,6 @@ and are judged by the code by which the views judge them.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import pyarrow as pa
@@ -29,6 +27,7 @@ from projections.views.step import build_step
 from replay.history.browse import list_subjects
 from replay.history.timeline import has_subject
 from replay.objects.naming import FilesPlace
+from replay.passing_folders import passing_folder
 from replay.store.base import Store
 
 PASSING: Final = 1
@@ -147,8 +146,8 @@ def begun_across(store: Store, segments: FilesPlace | None = None, as_of: int | 
     Raises UsageError where the ledger holds no record.
     """
     with (
-        TemporaryDirectory(prefix="levelbook-spread-") as folder,
-        scratch_views(store, Path(folder) / "views") as views,
+        passing_folder() as folder,
+        scratch_views(store, folder / "views") as views,
     ):
         with views.moving() as connection:
             build = new_build(views, connection, PASSING, CHECKING)

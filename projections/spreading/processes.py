@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain.buckets import BUCKETS
-from projections.spreading.passing import pass_on
+from projections.spreading.passing import is_first_to, pass_on
 from replay.errors import LevelbookError
+from replay.passing_folders import at_work_in, passing_folder
 from replay.processes import second_core
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class Helpers:
 @contextmanager
 def helpers(count: int) -> Iterator[Helpers]:
     """So many processes, which get ready while this one does other work; none that no bucket would be left for."""
-    with TemporaryDirectory(prefix="levelbook-spread-") as folder, ExitStack() as held:
-        yield Helpers(Path(folder), [held.enter_context(second_core(_serve)) for _ in range(min(count, BUCKETS - 1))])
+    with passing_folder() as folder, ExitStack() as held:
+        yield Helpers(folder, [held.enter_context(second_core(_serve)) for _ in range(min(count, BUCKETS - 1))])
 
 
 def _serve(connection: Connection) -> None:
@@ -101,26 +101,24 @@ def _serve(connection: Connection) -> None:
         pass
     asked: ProcessAsked = connection.recv()
     place = place_named(asked.place)
-    for bucket in _claimed(asked):
-        if connection.poll():  # nothing more is told: the first process has ended
-            return
-        tail: Tail = pickle.loads(_tail_path(asked, bucket).read_bytes())
-        parts = (part.columns for part in asked.archive.parts(bucket, tail, rows=PART_ROWS))
-        with suppress(LevelbookError):  # the first process meets it, too, and raises it
-            done, left = write_bucket(asked.work, place, bucket, parts)
-            leave(asked.folder, bucket, left)
-            connection.send(done)
+    with suppress(LevelbookError, FileNotFoundError), at_work_in(asked.folder):  # which goes with the first process
+        for bucket in _claimed(asked):
+            if connection.poll():  # nothing more is told: the first process has ended
+                return
+            tail: Tail = pickle.loads(_tail_path(asked, bucket).read_bytes())
+            parts = (part.columns for part in asked.archive.parts(bucket, tail, rows=PART_ROWS))
+            with suppress(LevelbookError):  # the first process meets it, too, and raises it
+                done, left = write_bucket(asked.work, place, bucket, parts)
+                leave(asked.folder, bucket, left)
+                connection.send(done)
     connection.send(None)
 
 
 def _claimed(asked: ProcessAsked) -> Iterator[int]:
     """Buckets that no other process has begun: who makes its file has it."""
     for bucket in asked.buckets:
-        try:
-            (asked.folder / f"begun-{bucket}").touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        yield bucket
+        if is_first_to(asked.folder / f"begun-{bucket}"):
+            yield bucket
 
 
 def _tail_path(asked: ProcessAsked, bucket: int) -> Path:

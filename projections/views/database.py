@@ -20,6 +20,7 @@ from projections.views.changes import LevelWatch, StoodAt, note_switch
 from projections.views.location import POSTGRES_SCHEMA, has_views, views_path
 from projections.views.tables import Tables, control_tables, tables_of, view_statements
 from replay.errors import NotExaminedError, StoreError, UsageError
+from replay.passing_folders import no_room
 from replay.policies.catalog import DEFAULT, Choice
 from replay.store.base import Store
 from replay.store.beside import (
@@ -331,12 +332,25 @@ def has_live(views: Views) -> bool:
         return views.in_role(connection, LIVE) is not None
 
 
+class _PassingViews(Views):
+    """Views in a passing file: what goes wrong there says nothing of those that are live."""
+
+    def _failures_named(self) -> AbstractContextManager[None]:
+        return failures_named(lambda found: no_room(found.text))
+
+
 def scratch_views(store: Store, path: Path) -> Views:
-    """Views of a ledger in a passing file at `path`, whatever database the ledger is in."""
-    make_private(path)
+    """Views of a ledger in a passing file at `path`, whatever database the ledger is in.
+
+    Raises NotExaminedError, as whatever uses them does, where the file cannot be written.
+    """
+    try:
+        make_private(path)
+    except OSError as error:
+        raise no_room(error.strerror or str(error)) from error
     engine = sqlite_engine(path, busy_seconds=BUSY_SECONDS, pragmas=("journal_mode = OFF", "synchronous = OFF"))
-    views = Views(store, engine, None, path)
-    check_views(views, make=True)
+    views = _PassingViews(store, engine, None, path)
+    _check_opened(views, make=True)
     return views
 
 
@@ -348,13 +362,18 @@ def open_views(store: Store, *, make: bool = False, only_read: bool = False) -> 
     if not make and not has_views(store):
         raise UsageError(f"{store.name} has no views yet; 'levelbook rebuild' makes them")
     views = open_place(store, make=make, only_read=only_read)
+    _check_opened(views, make=make)
+    return views
+
+
+def _check_opened(views: Views, *, make: bool) -> None:
+    """Look at views by `check_views`; close them where they are not what they must be, or cannot be read."""
     try:
         with views._failures_named():
             check_views(views, make=make)
     except BaseException:
         views.close()
         raise
-    return views
 
 
 def open_place(store: Store, *, make: bool = False, only_read: bool = False) -> Views:
@@ -415,8 +434,8 @@ def _failure(name: str, found: Failure) -> StoreError:
     """An error of the database as one of the views."""
     if "full" in found.text:
         return StoreError(
-            f"the disk of the views of {name} is full: nothing was lost, they stand where they stood;"
-            " make space and go on"
+            f"the disk of the views of {name} is full, or the folder in which SQLite sorts (TMPDIR, else /var/tmp):"
+            " nothing was lost, the views stand where they stood; make space and go on"
         )
     if found.sqlstate == _INSUFFICIENT_PRIVILEGE:
         return NotExaminedError(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import IntegrityError
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_instant
@@ -16,6 +15,7 @@ from replay.errors import LevelbookError, UsageError
 from replay.evidence.contents import agreed, keys_read
 from replay.evidence.form import EvidenceHeader
 from replay.evidence.walk import CHECKS, CheckFailed, CheckFailures, Shown, Walked, walk
+from replay.passing_folders import passing_folder
 from replay.policies.catalog import adopted_policies, all_given
 from replay.proving.checkpoint import origin_of
 from replay.proving.notes import VerifierKey
@@ -76,9 +76,9 @@ def checked_evidence(
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise UsageError(f"{path} is no regular file, and evidence is read from one alone: copy it into a file")
-    with TemporaryDirectory(prefix="levelbook-") as folder:
+    with passing_folder() as folder:
         try:
-            found = _checked(path, Path(folder) / STORE_NAME, trust, progress, shown)
+            found = _checked(path, folder / STORE_NAME, trust, progress, shown)
         except CheckFailed as failed:
             raise EvidenceRefused(failed.check, str(failed), path) from None
         yield found

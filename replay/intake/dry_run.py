@@ -4,10 +4,10 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from replay.blocks.reading import Blocks
+from replay.passing_folders import passing_folder
 from replay.recording.conflicts import EARLIER
 from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Head, Identity, Known, Store, Transaction
 from replay.store.buyers import key_from_environment, no_key
@@ -36,7 +36,7 @@ class DryRun:
 def scratch_above(store: Store | None) -> Iterator[DryRun]:
     """A dry run above a store, or above none; nothing is left of it."""
     identity = Identity(secrets.token_hex(16), 0, b"")
-    with TemporaryDirectory() as folder, copy_of(Path(folder) / "scratch.db", identity) as scratch:
+    with passing_folder() as folder, copy_of(folder / "scratch.db", identity) as scratch:
         yield DryRun(store, scratch)
 
 

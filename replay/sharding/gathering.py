@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
 from replay.errors import StoreError, damaged
 from replay.history.timeline import RETRACTED, events_of, retracted_positions
+from replay.passing_folders import passing_folder
 from replay.schemes.registry import SCHEMES
 from replay.sharding.opened import LedgerSet
 from replay.store.base import Store
@@ -49,9 +49,9 @@ def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterat
     """
     last = upto or [EVERYTHING] * opened.of
     places = sorted(_places(opened, agency, last))
-    with TemporaryDirectory() as folder, ExitStack() as stack:
+    with passing_folder() as folder, ExitStack() as stack:
         try:
-            store = stack.enter_context(_filled(opened, places, Path(folder) / "agency.db"))
+            store = stack.enter_context(_filled(opened, places, folder / "agency.db"))
         except StoreError as error:
             without = _retracted_namesakes(opened, places, last)
             if not without:
@@ -60,7 +60,7 @@ def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterat
                     f" {opened.path}' tells whether an id stands twice"
                 ) from error
             kept = [place for place in places if (place.shard, place.position) not in without]
-            store = stack.enter_context(_filled(opened, kept, Path(folder) / "settled.db"))
+            store = stack.enter_context(_filled(opened, kept, folder / "settled.db"))
         store.name = f"{opened.path} ({agency})"
         yield store
 

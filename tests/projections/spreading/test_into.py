@@ -2,6 +2,7 @@
 
 import multiprocessing
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.connection import Pipe
@@ -16,24 +17,29 @@ from projections.exporting.columns import exported_views
 from projections.exporting.export import ExportAsked, export
 from projections.exporting.naming import place_for
 from projections.exporting.places import FolderPlace, is_ours
+from projections.projector.check import check_views
 from projections.projector.prove import Proof
 from projections.spreading import bucket, files, into, processes
 from projections.spreading.across import Across
 from projections.spreading.files import Left, leave
 from projections.spreading.into import AskedInto, IntoReport, rebuild_into
-from projections.spreading.processes import Helpers, helpers
-from projections.views.database import CHECKING, LIVE, open_views
+from projections.spreading.passing import is_first_to
+from projections.spreading.processes import Helpers, ProcessAsked, helpers
+from projections.views.database import CHECKING, LIVE, open_views, scratch_views
 from projections.views.location import has_views
 from replay.columnar import ledger_columns
 from replay.columnar.jit import kept_in
 from replay.columnar.seal import seal
-from replay.errors import DamagedError, LevelbookError, StoreError, UsageError
+from replay.errors import DamagedError, LevelbookError, NotExaminedError, StoreError, UsageError
 from replay.objects.cache import CACHE_VARIABLE
 from replay.objects.naming import place_of
+from replay.passing_folders import PREFIX, passing_folder
+from replay.schemes import warming
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.buckets import bucket_server, keys_in_environment
+from tests.support.disks import small_disk
 from tests.support.exports import held, manifest_in, shown
 from tests.support.killing import killed
 from tests.support.making import ingest_events
@@ -274,14 +280,54 @@ def test_a_passing_folder_without_room_is_named(ledger: Store, tmp_path: Path) -
     asked = AskedInto(str(tmp_path / "out"), 1, 1, tmp_path / "segments", END)
     with pytest.raises(StoreError, match=r"what processes pass on cannot be written to .*/gone \("):
         leave(tmp_path / "gone", 1, Left([], [], set()))
+    with pytest.raises(StoreError, match=r"what processes pass on cannot be written to .*/gone \("):
+        is_first_to(tmp_path / "gone" / "begun-1")
+    with pytest.raises(NotExaminedError, match=r"cannot be kept there \(No such file or directory\): "):
+        scratch_views(ledger, tmp_path / "gone" / "views")
     ours, theirs = Pipe()
     told = r"\), and the manifest was left as it was: make space there, or name another folder by TMPDIR"
     with ours, theirs, pytest.raises(StoreError, match=told):
         rebuild_into(ledger, asked, Helpers(tmp_path / "gone", [ours]))
 
 
+def test_a_process_whose_folder_went_with_the_first_one_ends_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warming, "load_kept", lambda: iter(()))
+    (tmp_path / "left").mkdir()
+    untold: Any = None
+    for folder in (tmp_path / "gone", tmp_path / "left"):  # in the second nothing is left to take a bucket by
+        ours, theirs = Pipe()
+        with ours, theirs:
+            ours.send(ProcessAsked(untold, untold, str(tmp_path / "out"), folder, [1]))
+            processes._serve(theirs)
+            assert ours.recv() is None
+
+
+def test_a_temporary_folder_without_room_is_named_and_not_the_disk_of_the_views(
+    ledger: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "small", "128k") as resize:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "small"))
+        told = r"worked out in the temporary folder .*/small cannot be kept there \(database or disk is full\): "
+        with pytest.raises(NotExaminedError, match=told):
+            spread(ledger, tmp_path)
+        with open_views(ledger, make=True) as views:
+            filled(views, 1, LIVE)
+            with views.moving() as connection:
+                views.show(connection, 1)
+            with pytest.raises(NotExaminedError, match=told):
+                check_views(views)
+        assert not (tmp_path / "out" / "manifest.json").exists()
+        resize("64m")
+        assert spread(ledger, tmp_path).manifest.number == 1
+
+
 @pytest.mark.kills
-def test_a_rebuild_that_is_killed_leaves_the_manifest_before_or_is_whole(tmp_path: Path) -> None:
+def test_a_rebuild_that_is_killed_leaves_the_manifest_before_or_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where what is killed leaves its passing files
     random, place, location = Random(4), tmp_path / "out", str(tmp_path / "ledger.db")
     create_store(location)
     with open_store(location) as store:
@@ -299,9 +345,13 @@ def test_a_rebuild_that_is_killed_leaves_the_manifest_before_or_is_whole(tmp_pat
         assert again.manifest.tables == standing.manifest.tables
     lying = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     assert not [name for name in lying if is_ours(name) and name.endswith(".new")]
+    last = time.monotonic() + 20
+    while left := list(tmp_path.glob(f"{PREFIX}*")):  # processes of the last one that was killed end by themselves
+        assert time.monotonic() < last, left
+        with passing_folder():
+            time.sleep(0.1)
 
 
 def _spread_at(location: str, tmp_path: Path, as_of: int) -> None:
-    tempfile.tempdir = str(tmp_path)  # what is killed leaves its passing files
     with open_store(location) as store:
         spread(store, tmp_path, workers=2, as_of=as_of)
