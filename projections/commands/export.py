@@ -4,12 +4,10 @@ import click
 
 from projections.commands.asking.asked import open_at
 from projections.commands.asking.completing import complete_view
-from projections.commands.asking.options import command, store_options
+from projections.commands.asking.options import command, manifests_option, store_options
 from projections.configuration.settings import language_option
 from projections.terminal.progress import phases
 from projections.text.output import phases_in
-
-KEEP_MAX = 1_000
 
 
 @command("export", "levelbook export --to exported")
@@ -28,13 +26,7 @@ KEEP_MAX = 1_000
     help="Form of the files.",
 )
 @click.option("--full", is_flag=True, help="Write every file, also where the export before could be gone on from.")
-@click.option(
-    "--keep",
-    type=click.IntRange(1, KEEP_MAX),
-    default=3,
-    show_default=True,
-    help="How many manifests stay with their files, for who still reads by them.",
-)
+@manifests_option("How many manifests stay with their files after this run, for who still reads by them.")
 @language_option
 @store_options
 def export(

@@ -13,6 +13,7 @@ from projections.commands.asking.given import given
 from projections.commands.asking.options import (
     EXIT_NOT_ALL,
     command,
+    manifests_option,
     stopping,
     store_options,
     traced,
@@ -63,6 +64,7 @@ from replay.objects.naming import FilesPlace
     show_default=True,
     help="What works with --into: processes of this machine, or Apache Spark, by its own settings.",
 )
+@manifests_option("With --into: how many manifests stay with their files after this run, for who still reads by them.")
 @language_option
 @segments_option
 @store_options
@@ -79,6 +81,7 @@ def rebuild(
     seed: int | None,
     into: str | None,
     engine: str,
+    keep: int,
     segments: FilesPlace | None,
     store: str,
     format_: str,
@@ -111,7 +114,7 @@ def rebuild(
         )
     if into is not None:
         beside = _spark() if engine == "spark" else _processes(workers - 1)
-        _rebuild_into(store, into, beside, (sample, seed, segments), lang, as_json=as_json)
+        _rebuild_into(store, into, beside, (sample, seed, segments, keep), lang, as_json=as_json)
         return
     makes = not (back or abort or drop or policies)
     with open_at(store) as opened, open_views(opened, make=makes) as views:
@@ -150,6 +153,8 @@ def _check_asked() -> None:
         raise UsageError("--policies names the schemes by its files; leave out SCHEME")
     if task == "--into" and "SCHEME" in how:
         raise UsageError("--into writes the views of all schemes; leave out SCHEME")
+    if task != "--into" and given("keep"):
+        raise UsageError("--keep says how many manifests stay where files are written; name a place with --into")
 
 
 def _rebuild_set(location: str, dry_run: bool, sample: int, seed: int | None, lang: str, *, as_json: bool) -> None:
@@ -186,7 +191,7 @@ def _rebuild_into(
     store: str,
     to: str,
     beside: "AbstractContextManager[Helpers | OnSpark]",
-    how: tuple[int, int | None, FilesPlace | None],
+    how: tuple[int, int | None, FilesPlace | None, int],
     lang: str,
     *,
     as_json: bool,
@@ -196,7 +201,8 @@ def _rebuild_into(
     with beside as begun, open_at(store) as opened, phases("events", phases_in(lang)) as progress:
         from projections.spreading.into import AskedInto, rebuild_into  # while the helpers import the same
 
-        report = rebuild_into(opened, AskedInto(to, *how), begun, progress)
+        sample, seed, segments, keep = how
+        report = rebuild_into(opened, AskedInto(to, sample, seed, segments, keep=keep), begun, progress)
     print_rebuilt_into(report, lang, as_json=as_json)
 
 

@@ -84,8 +84,9 @@ def export(views: Views, place: ExportPlace, asked: ExportAsked, progress: Progr
             with suppress(LevelbookError):
                 tidied(place, before, None)
             raise
-        if kept is not None and made.kind == "increment" and _says_the_same(kept, made):
-            return ExportReport(kept, False, [], 0)
+        if before is not None and made.kind == "increment" and _says_the_same(before.manifest, made):
+            after = tidied_behind(place, before, asked.keep)
+            return ExportReport(before.manifest, False, [], after.removed, after.left)
         after = tidied_behind(place, switch(place, before, made), asked.keep)
         return ExportReport(made, True, written, after.removed, after.left)
 

@@ -71,6 +71,8 @@ class AskedInto(NamedTuple):
     """Where the sealed segments lie; beside a SQLite ledger where left out."""
     as_of: int | None = None
     """Now where left out."""
+    keep: int = KEEP
+    """How many manifests stay with their files, this one among them."""
 
 
 class IntoReport(NamedTuple):
@@ -116,7 +118,7 @@ def rebuild_into(
             with suppress(LevelbookError):
                 tidied(place, before, None)
             raise
-        after = tidied_behind(place, switch(place, before, manifest), KEEP)
+        after = tidied_behind(place, switch(place, before, manifest), asked.keep)
         tell({"levelbook.position": manifest.position})
         return IntoReport(place.shown, manifest, made.proof, made.seed, made.written, after.removed, after.left)
 

@@ -275,16 +275,18 @@ def print_export(report: "ExportReport", place: str, language: str, *, as_json: 
         return
     words, made = Words(language, {}), report.manifest
     told: dict[str, Any] = {"place": place, "number": made.number, "position": made.position, "as_of": made.as_of}
-    if not report.is_new:
+    if report.is_new:
+        kind = words.exports("increment" if made.because is None else f"because_{made.because}")
+        rows = sum(table.rows for table in made.tables)
+        click.echo(words.exports("made", **told, rows=rows, views=len(made.tables), kind=kind))
+    else:
         click.echo(words.exports("unchanged", **told))
-        return
-    kind = words.exports("increment" if made.because is None else f"because_{made.because}")
-    rows = sum(table.rows for table in made.tables)
-    click.echo(words.exports("made", **told, rows=rows, views=len(made.tables), kind=kind))
-    size = sum(file.bytes for file in report.written)
-    stay = len(made.named_files()) - len(report.written)
-    click.echo(words.exports("files", written=len(report.written), bytes=size, stay=stay, removed=report.removed))
-    click.echo(words.exports("goes_on", cursor=f"{made.feed.name}.{made.feed.number}"))
+    if report.is_new or report.removed:
+        size = sum(file.bytes for file in report.written)
+        stay = len(made.named_files()) - len(report.written)
+        click.echo(words.exports("files", written=len(report.written), bytes=size, stay=stay, removed=report.removed))
+    if report.is_new:
+        click.echo(words.exports("goes_on", cursor=f"{made.feed.name}.{made.feed.number}"))
     if report.left is not None:
         click.echo(words.exports("left", problem=report.left), err=True)
 

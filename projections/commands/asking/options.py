@@ -284,6 +284,11 @@ policy_option = click.option(
 )
 
 
+def manifests_option(told: str) -> Decorator:
+    """How many manifests stay where files are written: each run says it for itself."""
+    return click.option("--keep", type=click.IntRange(1, 1_000), default=3, show_default=True, help=told)
+
+
 exact_option = click.option(
     "--exact", is_flag=True, help="Show the exact fraction beside each rounded figure; JSON always has it."
 )

@@ -14,6 +14,8 @@ from tests.support.running import run
         (("--abort", "merchant-tier", "--sample", "3"), "--abort builds nothing; leave out SCHEME and --sample"),
         (("--drop", "0a", "--seed", "1", "--engine", "spark"), "--drop builds nothing; leave out --seed and --engine"),
         (("--back", "--segments", "sealed"), "--back builds nothing; leave out --segments"),
+        (("--back", "--keep", "2"), "--keep says how many manifests stay where files are written; name a place with"),
+        (("--keep", "2"), "--keep says how many manifests stay where files are written; name a place with --into"),
         (("--policies", "candidates", "merchant-tier"), "--policies names the schemes by its files; leave out SCHEME"),
         (("--into", "out", "merchant-tier"), "--into writes the views of all schemes; leave out SCHEME"),
     ],

@@ -28,6 +28,7 @@ from tests import ROOT
 from tests.conftest import SOAK
 from tests.support.disks import small_disk
 from tests.support.exports import LevelsByFeed, exported, held, manifest_in, shown
+from tests.support.running import run
 from tests.support.serving import demo_ledger
 from tests.support.views import empty_live, grown
 
@@ -120,6 +121,11 @@ def test_an_export_goes_on_where_the_views_took_no_step(demo_on_sqlite: Views, t
     report = exported(demo_on_sqlite, place)
     assert (report.is_new, report.written) == (False, [])
     assert (place / MANIFEST).read_bytes() == before
+    exported(demo_on_sqlite, place, full=True)
+    location = str(demo_on_sqlite.store.location)
+    told = run("export", "--to", str(place), "--keep", "1", "--store", location)
+    assert "nothing was written.\n0 files written, 0 bytes; " in told and told.endswith("; 1 old files removed.\n")
+    assert [path.name for path in (place / "manifests").iterdir()] == ["000000002.json"]
     fewer = exported(demo_on_sqlite, place, ("v1_levels", "v1_calendar"))
     assert (fewer.is_new, fewer.manifest.kind, fewer.written) == (True, "increment", [])
     assert {*held(place)} == {"v1_levels", "v1_calendar"}

@@ -44,6 +44,7 @@ from tests.support.exports import held, manifest_in, shown
 from tests.support.killing import killed
 from tests.support.making import ingest_events
 from tests.support.records import damage, some_of
+from tests.support.running import run
 from tests.support.threads import ended_at_once, second_thread
 from tests.support.views import ALL, assert_same_rows, empty_live, filled
 from tests.worlds.ledgers import END, World
@@ -140,6 +141,19 @@ def test_the_manifest_is_one_of_an_export_and_both_replace_one_another(ledger: S
     assert (again.manifest.number, again.manifest.kind, again.manifest.because) == (3, "full", "asked")
     assert (again.manifest.views.build, again.manifest.feed.name) == (0, "")
     assert spread(ledger, tmp_path).written == 0  # the same files lie there
+
+
+def test_so_many_manifests_stay_as_each_run_says(ledger: Store, tmp_path: Path) -> None:
+    location, kept = str(tmp_path / "ledger.db"), tmp_path / "out" / "manifests"
+
+    def rebuilt(*words: str) -> list[str]:
+        sealed = ("--segments", str(tmp_path / "segments"), "--sample", "0")
+        run("rebuild", "--into", str(tmp_path / "out"), *sealed, "--store", location, *words)
+        return sorted(path.stem.lstrip("0") for path in kept.iterdir())
+
+    assert [rebuilt("--keep", "5") for _ in range(5)][-1] == ["1", "2", "3", "4", "5"]
+    assert rebuilt() == ["4", "5", "6"]
+    assert rebuilt("--keep", "1") == ["7"]
 
 
 def test_of_processes_that_are_killed_the_buckets_are_worked_out_again(
