@@ -42,7 +42,7 @@ CLOCK_BEHIND_MICROS_MAX: Final = 5 * SECOND_MICROS
 
 ALIAS_HEX_CHARS: Final = 32
 """A buyer's alias: 128 random bits."""
-BATCH_LINES_MAX: Final = 10_000
+BATCH_LINES_MAX: Final = 20_000
 """Events in one append transaction."""
 WHAT_IF_EVENTS_MAX: Final = 200_000
 """Hypothetical events that are laid over a replay at most."""

@@ -15,7 +15,7 @@ from replay.parsing.unpacking import BrokenInput
 from replay.processes import second_core
 from replay.store.record import Candidate
 
-BLOCKS_BEFORE_HELP: Final = 4
+BLOCKS_BEFORE_HELP: Final = 1
 """Blocks decoded in this process first: a second one takes a quarter of a second to start."""
 
 

@@ -17,7 +17,7 @@ from replay.errors import UsageError
 from replay.extras import need
 
 STANDARD_INPUT: Final = "-"
-BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 1 << 22
 _MAGIC_BYTES: Final = 4
 Unpack = Callable[[BinaryIO], BinaryIO]
 """Makes a stream of what a packed one holds."""

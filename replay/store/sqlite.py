@@ -49,6 +49,10 @@ APPLICATION_ID: Final = 0x4C76426B
 BUSY_SECONDS: Final = 60
 _KEYS_AT_ONCE: Final = 500
 _CACHE_KIB: Final = 65_536
+_WRITER_CACHE_KIB: Final = 262_144
+"""What is recorded touches a page of each index for nearly every stream: those of a batch fit in."""
+_WAL_PAGES: Final = 50_000
+"""After so many pages the log is brought into the file: what many batches touch is then written there once."""
 _READ_ONCE_KIB: Final = 4_096
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
@@ -97,7 +101,7 @@ class SqliteStore(Store):
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        writer = self._writer = self._writer or _connect(self.path)
+        writer = self._writer = self._writer or _connect_writer(self.path)
         try:
             writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
             writer.execute("BEGIN IMMEDIATE")
@@ -408,6 +412,13 @@ def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise _failure(str(path), error) from error
+    return connection
+
+
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     return connection
 
 

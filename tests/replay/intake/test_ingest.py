@@ -193,7 +193,7 @@ def test_nothing_of_a_broken_gzip_is_taken_in_and_the_rest_goes_on(store: Store,
 
 @pytest.mark.slow
 def test_helped_and_plain_decoding_agree(tmp_path: Path) -> None:
-    made = [paid(f"o-{n}") if n % 50 else {"type": n} for n in range(40_000)]
+    made = [paid(f"o-{n}") if n % 50 else {"type": n} for n in range(80_000)]
     file = write_lines(tmp_path / "long.jsonl", made)
     assert list(decoding.decoded_with_help(lines.blocks(file))) == list(decoding.decoded(lines.blocks(file)))
     assert sum(1 for _ in lines.blocks(file)) > decoding.BLOCKS_BEFORE_HELP + 2
