@@ -4,6 +4,7 @@ An object appears whole when it is closed. Nothing there is held alone.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,8 +55,17 @@ class Storage:
             return bool(self.files.get_file_info(self.path(name)).type is FileType.File)
 
     def put(self, name: str, content: bytes | memoryview) -> None:
-        """An object, whole or not at all, in the place of one of that name."""
-        with self.failures_named(), self.files.open_output_stream(self.path(name), compression=None) as stream:
+        """An object, whole or not at all, in the place of one of that name; also where Ctrl-C comes meanwhile.
+
+        A stream of Arrow is closed by whatever ends it, and what is closed is put as far as it was written. So it is
+        written by a thread of its own, which no signal interrupts, and which whoever is interrupted here waits for.
+        """
+        with self.failures_named(), ThreadPoolExecutor(1) as beside:
+            beside.submit(bool).result()  # a thread that still starts would not be waited for
+            beside.submit(self._put, name, content).result()
+
+    def _put(self, name: str, content: bytes | memoryview) -> None:
+        with self.files.open_output_stream(self.path(name), compression=None) as stream:
             stream.write(content)
 
     def listed(self, below: str = "") -> dict[str, StoredObject]:
