@@ -1,7 +1,7 @@
 """An export: files of the views at one moment, then the manifest that names them, then what no manifest names goes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ from projections.exporting.manifest import (
     written_manifest,
 )
 from projections.exporting.parts import LEVELS
-from projections.exporting.places import ExportPlace
+from projections.exporting.places import ExportPlace, PlacedFile
 from projections.exporting.reading import ViewReader
 from projections.exporting.tidying import StandingManifest, Tidied, tidied
 from projections.exporting.writing import FileWriter
@@ -98,13 +98,37 @@ def standing_in(store: Store, place: ExportPlace) -> StandingManifest | None:
     names of earlier ones, such as segments: what no export put there would be taken for what one left.
     """
     content = place.read(MANIFEST)
-    if content is not None:
-        return StandingManifest(_own(store, place, MANIFEST, content), content)
-    for name in sorted(filter(is_kept_name, place.files())):
+    standing = None if content is None else StandingManifest(_own(store, place, MANIFEST, content), content)
+    if standing is not None and place.is_held:
+        return standing
+    lying = place.files()
+    shown = "" if standing is None else kept_name(standing.manifest.number)
+    later = dict[str, StandingManifest]()
+    for name in sorted(name for name in lying if is_kept_name(name) and name > shown):
         kept = place.read(name)
         if kept is not None:
-            _own(store, place, name, kept)
+            later[name] = StandingManifest(_own(store, place, name, kept), kept)
+    return standing if place.is_held else _taken_up(place, later, lying) or standing
+
+
+def _taken_up(
+    place: ExportPlace, claimed: Mapping[str, StandingManifest], lying: Mapping[str, PlacedFile]
+) -> StandingManifest | None:
+    """Let the last manifest count, of those that exports have put and not yet shown: they were killed, or are slow.
+
+    One whose files are gone since goes, too: it would keep every export from its number.
+    """
+    for name in sorted(claimed, reverse=True):
+        if not _missing(claimed[name].manifest, lying):
+            place.show(name, claimed[name].content)
+            return claimed[name]
+        place.remove(name)
     return None
+
+
+def _missing(manifest: ExportManifest, lying: Mapping[str, PlacedFile]) -> list[str]:
+    """The files that a manifest names and that do not lie there whole."""
+    return [f.path for f in manifest.named_files() if f.path not in lying or lying[f.path].bytes != f.bytes]
 
 
 def _own(store: Store, place: ExportPlace, name: str, content: bytes) -> ExportManifest:
@@ -208,22 +232,20 @@ def switch(place: ExportPlace, before: StandingManifest | None, made: ExportMani
     Raises StoreError where one is not, or where another export has put its manifest since this one began.
     """
     place.settle()
-    lying = place.files()
-    missing = [f.path for f in made.named_files() if f.path not in lying or lying[f.path].bytes != f.bytes]
+    missing = _missing(made, place.files())
     if missing:
         raise StoreError(
             f"{len(missing)} files of the export to {place.shown} were taken away or changed while it ran, such as"
             f" {missing[0]}: the manifest was left as it was; let nobody else write there, and export again"
         )
-    if place.read(MANIFEST) != (None if before is None else before.content):
+    name, content = kept_name(made.number), written_manifest(made)
+    is_overtaken = place.read(MANIFEST) != (None if before is None else before.content)
+    if is_overtaken or not place.claim(name, content):
         raise StoreError(
             f"another export has put its manifest into {place.shown} since this one began: that one counts; let only"
             " one export run there at a time, and export again"
         )
-    content = written_manifest(made)
-    for name in (kept_name(made.number), MANIFEST):
-        place.put(name, content)
-        place.settle()
+    place.show(name, content)
     return StandingManifest(made, content)
 
 

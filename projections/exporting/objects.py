@@ -1,7 +1,9 @@
 """Where an export lies in the storage of objects.
 
 Nothing there is held alone: whoever exports looks once more, before the manifest is put and before anything is taken
-away, whether it is the one that was begun with, and leaves what another export may have put of late.
+away, whether it is the one that was begun with, and leaves what another export may have put of late. The manifest that
+counts is the kept one of the highest number, which is made only where none of its number lies; manifest.json is a copy
+of it for readers.
 """
 
 import time
@@ -10,8 +12,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from domain.limits import DAY_MICROS
+from projections.exporting.manifest import KEPT, MANIFEST, is_kept_name
 from projections.exporting.places import PlacedFile, is_ours
 from replay.errors import StoreError
+from replay.objects.creating import Creating
 from replay.objects.naming import ObjectsUrl
 from replay.objects.storage import Storage, storage_at
 
@@ -22,9 +26,11 @@ YOUNG_NS: Final = DAY_MICROS * 1_000
 class ObjectPlace:
     """A prefix of a bucket."""
 
-    def __init__(self, storage: Storage, now_ns: Callable[[], int] = time.time_ns) -> None:
+    is_held = False
+
+    def __init__(self, storage: Storage, creating: Creating, now_ns: Callable[[], int] = time.time_ns) -> None:
         """`now_ns`: nanoseconds since 1970, by a clock that is not a day from that of the storage."""
-        self._storage, self._now_ns = storage, now_ns
+        self._storage, self._creating, self._now_ns = storage, creating, now_ns
         self.shown = storage.shown
 
     @contextmanager
@@ -36,6 +42,18 @@ class ObjectPlace:
 
     def put(self, name: str, content: bytes | memoryview) -> None:
         self._storage.put(name, content)
+
+    def claim(self, name: str, content: bytes) -> bool:
+        return self._creating.create(name, content)
+
+    def show(self, name: str, content: bytes) -> None:
+        """Who was slow may put an earlier one in the place of a later: each looks afterwards whether there is one, and
+        the last who puts has seen them all.
+        """
+        self._storage.put(MANIFEST, content)
+        last = max(filter(is_kept_name, self._storage.listed(KEPT)), default=name)
+        if last > name and (later := self._storage.read(last)) is not None:
+            self.show(last, later)
 
     def settle(self) -> None:
         """An object that was closed stays."""
@@ -52,7 +70,7 @@ class ObjectPlace:
         self._storage.remove(name)
 
 
-def object_place(url: ObjectsUrl) -> ObjectPlace:
+def object_place(url: ObjectsUrl, now_ns: Callable[[], int] = time.time_ns) -> ObjectPlace:
     """The place that a URL names. Raises UsageError for what is none."""
 
     def failed(said: str) -> StoreError:
@@ -61,4 +79,5 @@ def object_place(url: ObjectsUrl) -> ObjectPlace:
             " region and keys, then export again"
         )
 
-    return ObjectPlace(storage_at(url, failed))
+    storage = storage_at(url, failed)
+    return ObjectPlace(storage, Creating(storage, url), now_ns)

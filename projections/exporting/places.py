@@ -44,6 +44,19 @@ class ExportPlace(Protocol):
     def put(self, name: str, content: bytes | memoryview) -> None:
         """A file, whole or not at all, in the place of one of that name."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else exports there while one holds that right."""
+
+    def claim(self, name: str, content: bytes) -> bool:
+        """Put a kept manifest where none of its number lies, which another export may have put; False where one does.
+
+        Of two at once one alone puts it, as far as the place can tell them apart.
+        """
+
+    def show(self, name: str, content: bytes) -> None:
+        """Let readers open a kept manifest, which was put under a name; or a later one that lies there."""
+
     def settle(self) -> None:
         """Wait until everything that was put will stay."""
 
@@ -61,6 +74,8 @@ def is_ours(name: str) -> bool:
 
 class FolderPlace:
     """A folder of this machine."""
+
+    is_held = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -103,6 +118,16 @@ class FolderPlace:
                 draft.unlink(missing_ok=True)
                 raise
         self._unsettled.add(path.parent)
+
+    def claim(self, name: str, content: bytes) -> bool:
+        """One that lies there never counted: it is of an export that was killed."""
+        self.put(name, content)
+        self.settle()
+        return True
+
+    def show(self, name: str, content: bytes) -> None:
+        self.put(MANIFEST, content)
+        self.settle()
 
     def settle(self) -> None:
         with self._failures_named():

@@ -1,16 +1,18 @@
 """Exports to the storage of objects, by a server of S3 on this machine."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyarrow.fs import FileSystem, LocalFileSystem
 
-from projections.exporting.export import ExportAsked, export
+from projections.exporting.export import ExportAsked, ExportReport, export
+from projections.exporting.manifest import MANIFEST, ExportManifest, is_kept_name, kept_name, read_manifest
 from projections.exporting.naming import place_named
-from projections.exporting.objects import YOUNG_NS, ObjectPlace
+from projections.exporting.objects import YOUNG_NS, ObjectPlace, object_place
 from projections.projector.advance import advance
 from projections.spreading.into import AskedInto, rebuild_into
 from projections.spreading.processes import helpers
@@ -19,11 +21,12 @@ from replay.columnar.seal import seal
 from replay.errors import StoreError, UsageError
 from replay.objects.naming import ObjectsUrl
 from replay.objects.storage import storage_at
-from replay.store.opening import open_store
-from tests.support.buckets import BucketServer, bucket_server, keys_in_environment
+from replay.store.opening import create_store, open_store
+from tests.support.buckets import Application, BucketServer, bucket_server, keys_in_environment
 from tests.support.exports import held, shown
 from tests.support.making import ingest_events
 from tests.support.serving import demo_ledger
+from tests.support.views import empty_live
 from tests.worlds.ledgers import World
 
 LEFT = f"v1_levels/{'0' * 32}.parquet"
@@ -82,11 +85,108 @@ def test_an_export_to_s3_is_the_export_to_a_folder(demo: Views, url: str, tmp_pa
     found = copied(url, tmp_path / "last")
     assert held(found) == {view: rows for view, rows in shown(demo).items() if view in SOME}
     assert (found / LEFT).exists(), "it may be of an export that is at work"
-    later = ObjectPlace(storage_at(ObjectsUrl(url), StoreError), lambda: time.time_ns() + 2 * YOUNG_NS)
+    later = object_place(ObjectsUrl(url), lambda: time.time_ns() + 2 * YOUNG_NS)
     assert export(demo, later, ExportAsked(SOME, keep=1, full=True)).left is None
     found = copied(url, tmp_path / "later")
     assert held(found) == {view: rows for view, rows in shown(demo).items() if view in SOME}
     assert not (found / LEFT).exists() and len(list((found / "manifests").iterdir())) == 1
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Views]:
+    """Views of an empty ledger."""
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, open_views(store, make=True) as opened:
+        empty_live(opened)
+        yield opened
+
+
+@pytest.fixture
+def prefix(server: BucketServer, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One of its own, with a server that answers as it does."""
+    keys_in_environment(monkeypatch)
+    yield server.url("at-once", f"of/{abs(hash(request.node.name))}")
+    server.instead = lambda _, application: application
+
+
+def before_the_put_of(server: BucketServer, name: str, happens: Callable[[], object]) -> None:
+    """Let something happen once, before an object is put."""
+    waiting = [happens]
+
+    def instead(environ: dict[str, Any], application: Application) -> Application:
+        if waiting and environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].endswith(f"/{name}"):
+            waiting.pop()()
+        return application
+
+    server.instead = instead
+
+
+def exported_beside(folder: Path, url: str) -> ExportReport:
+    """Another export of the same views to one place."""
+    with open_store(str(folder / "ledger.db")) as store, open_views(store, only_read=True) as views:
+        return export(views, place_named(url), ExportAsked(SOME, "csv"))
+
+
+def in_place(url: str) -> tuple[ExportManifest, list[str]]:
+    """The manifest that readers open, every file of which lies there; and the names of those that are kept."""
+    storage = storage_at(ObjectsUrl(url), StoreError)
+    content, listed = storage.read(MANIFEST), storage.listed()
+    assert content is not None
+    found = read_manifest(content, MANIFEST)
+    assert storage.read(kept_name(found.number)) == content
+    assert all(listed[file.path].bytes == file.bytes for file in found.named_files())
+    return found, sorted(filter(is_kept_name, listed))
+
+
+def test_of_two_exports_that_put_their_manifests_at_once_one_counts(
+    small: Views, server: BucketServer, prefix: str, tmp_path: Path
+) -> None:
+    before_the_put_of(server, kept_name(1), lambda: exported_beside(tmp_path, prefix))
+    with pytest.raises(StoreError, match="another export has put its manifest into s3://at-once/of/"):
+        export(small, place_named(prefix), ExportAsked(SOME))
+    found, kept = in_place(prefix)
+    assert (found.number, found.files) == (1, "csv") and kept == [kept_name(1)]
+    assert export(small, place_named(prefix), ExportAsked(SOME)).manifest.number == 2
+
+
+def test_a_manifest_that_is_shown_late_gives_way_to_one_that_came_after_it(
+    small: Views, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others, show = list[ExportReport](), ObjectPlace.show
+
+    def late(self: ObjectPlace, name: str, content: bytes) -> None:
+        monkeypatch.setattr(ObjectPlace, "show", show)
+        others.append(exported_beside(tmp_path, prefix))
+        self.show(name, content)
+
+    monkeypatch.setattr(ObjectPlace, "show", late)
+    report = export(small, place_named(prefix), ExportAsked(SOME))
+    assert report.manifest.number == 1 and report.left is not None and report.left.startswith("another export has put")
+    found, kept = in_place(prefix)
+    assert found == others[0].manifest and found.number == 2 and kept == [kept_name(1), kept_name(2)]
+
+
+def test_a_manifest_that_was_put_and_not_shown_counts_from_the_next_export_on(
+    small: Views, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (1, 2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(ObjectPlace, "show", killed)
+            export(small, place_named(prefix), ExportAsked(SOME, full=True))
+        report = export(small, place_named(prefix), ExportAsked(SOME))
+        assert (report.is_new, report.manifest.number) == (False, number)
+        assert in_place(prefix)[0] == report.manifest
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ObjectPlace, "show", killed)
+        export(small, place_named(prefix), ExportAsked(SOME, "csv"))
+    storage = storage_at(ObjectsUrl(prefix), StoreError)
+    storage.remove(next(name for name in storage.listed() if name.endswith(".csv")))
+    report = export(small, place_named(prefix), ExportAsked(SOME, full=True))
+    assert report.manifest.number == 3 and report.manifest.files == "parquet", "its files are not there"
+    assert in_place(prefix)[0] == report.manifest
 
 
 @pytest.mark.slow
@@ -106,7 +206,7 @@ def test_where_segments_lie_nothing_is_exported_and_they_stay(
     seal(demo.store, ObjectsUrl(place))
     before = contents(place, tmp_path / "a")
     assert before
-    old = ObjectPlace(storage_at(ObjectsUrl(place), StoreError), lambda: time.time_ns() + 2 * YOUNG_NS)
+    old = object_place(ObjectsUrl(place), lambda: time.time_ns() + 2 * YOUNG_NS)
     with pytest.raises(UsageError, match=r"manifests/000000001.json is no manifest .* nothing was written"):
         export(demo, old, ExportAsked(SOME))
     with helpers(0) as beside, pytest.raises(UsageError, match="name another place"):
