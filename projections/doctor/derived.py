@@ -35,6 +35,8 @@ def segments_found(store: Store, clock: Callable[[], int]) -> Observations:
         yield Observation(check, WARN, "unsealed", told)
     elif files:
         yield Observation(check, OK, "fit", told)
+    elif store.named_segments is not None and head:
+        yield Observation(check, WARN, "none_there", told | {"place": str(store.named_segments)})
     else:
         yield Observation(check, OK, "none", told)
 

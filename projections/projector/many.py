@@ -19,7 +19,7 @@ from projections.schemes.registry import going_on_in_bulk, kinds_in_bulk, moving
 from projections.views.step import LIFE_TYPES, Step
 from projections.views.unexpected import Unexpected, trace_of
 from replay.columnar.size import are_many_to_judge, are_many_to_move, are_many_to_read
-from replay.errors import DamagedError, LevelbookError
+from replay.errors import DamagedError, LevelbookError, NotExaminedError
 from replay.history.browse import list_subjects
 from replay.history.timeline import ANNOUNCED, Moment
 from replay.store.base import Store
@@ -233,7 +233,8 @@ class Many:
     def _move_whole(self, kind: str, subject: str) -> None:
         """Move one subject of a long past, all of whose records are read, out of sealed segments where there are any.
 
-        Where these or a record cannot be read it goes the plain way, which rests on the store alone and says why.
+        Where these or a record cannot be read or reached it goes the plain way, which rests on the store alone and says
+        why.
         """
         from replay.columnar.archive import open_archive
         from replay.columnar.subject import subject_columns
@@ -244,7 +245,7 @@ class Many:
         try:
             archive = open_archive(store, store.segments_path())
             columns = subject_columns(store, archive, subject, self.step.after.position)
-        except DamagedError:
+        except (DamagedError, NotExaminedError):
             return
         self._move_columns(kind, columns)
 

@@ -156,6 +156,7 @@ class SegmentInObjects:
                 self._handle = self._storage.files.open_input_file(self._storage.path(self._name))
                 self._size = self._handle.size()
             except FileNotFoundError:
+                self._storage.listed()  # a bucket that is not there says nothing against the records in it
                 raise misfit(self.shown, "is missing") from None
 
     def _range(self, at: int, length: int) -> bytes:

@@ -32,8 +32,8 @@ from replay.columnar.segments import (
     names_in,
     read_manifest,
 )
-from replay.errors import DamagedError, NotSealedError
-from replay.objects.naming import FilesPlace
+from replay.errors import DamagedError, NotExaminedError, NotSealedError
+from replay.objects.naming import FilesPlace, are_one
 from replay.store.base import Store
 from replay.store.queries import chain_at
 from replay.store.record import CHAIN_START
@@ -196,12 +196,42 @@ class Archive:
 
 
 def open_archive(store: Store, named: FilesPlace | None) -> Archive:
-    """The archive of a store, checked against it; an empty one where nothing was sealed or no place is known."""
+    """The archive of a store, checked against it; an empty one where nothing was sealed or no place is known.
+
+    Raises NotExaminedError where a place that was named is not there.
+    """
     if named is None:
         return Archive(FolderSegments(Path()), Manifest(FORMAT, store.identity.id, BUCKETS, []))
+    check_there(store, named)
     archive = Archive.open(segments_at(named), store.identity.id)
     archive.check_chain(store)
     return archive
+
+
+def check_there(store: Store, named: FilesPlace) -> None:
+    """Raises NotExaminedError for a folder that is not there, but for the one beside the store, which nobody named; and
+    for one that this user may not read.
+
+    Its name may be mistyped, or its disk not be there: who reads would go on without what is sealed. Whether a bucket
+    is there its listing tells.
+    """
+    if not isinstance(named, Path):
+        return
+    if not named.is_dir() and not _is_beside(store, named):
+        raise NotExaminedError(
+            f"the folder {named}, which is named for sealed segments (--segments, LEVELBOOK_SEGMENTS), is not there:"
+            f" nothing was read from it. Name the one in which they lie; 'levelbook seal --into {named}' makes it"
+        )
+    if named.is_dir() and not os.access(named, os.R_OK | os.X_OK):
+        raise NotExaminedError(
+            f"the folder of sealed segments {named} cannot be read here, which says nothing against them: let this user"
+            " read it, then ask again"
+        )
+
+
+def _is_beside(store: Store, named: Path) -> bool:
+    beside = store.segments_beside()
+    return beside is not None and are_one(named, beside)
 
 
 class SealedStretch(NamedTuple):

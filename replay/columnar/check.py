@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.buckets import AGENCIES, BUCKETS
-from replay.columnar.archive import Archive, open_archive, whole_stretch
+from replay.columnar.archive import Archive, check_there, open_archive, whole_stretch
 from replay.columnar.columns import TYPES
 from replay.columnar.numbering import Numbered
 from replay.columnar.places.files import MANIFEST, SegmentsPlace
@@ -42,8 +42,9 @@ def check_archive(store: Store, named: FilesPlace, progress: Progress = lambda _
     """Compare the segments in a place with the store; None when nothing was sealed there.
 
     First the manifest, then every file by its hash; when these fit, each row and name by itself, up to the first that
-    differs.
+    differs. Raises NotExaminedError where a place that was named is not there or cannot be reached.
     """
+    check_there(store, named)
     if isinstance(named, Path) and not (named / MANIFEST).exists():
         return None
     missing = missing_of(FAST)

@@ -52,8 +52,8 @@ class LedgerColumns:
         if self._position - archive.position > TAIL_RECORDS_MAX:
             if folder is None:
                 raise UsageError(
-                    f"{store.name} has {self._position:,} records and no sealed segments; name a folder for them with"
-                    " --segments"
+                    f"{store.name} has {self._position:,} records and no sealed segments; make them by 'levelbook seal"
+                    " --into DIR', and name DIR with --segments"
                 )
             seal(store, folder)
             archive = open_archive(store, folder)

@@ -69,12 +69,16 @@ class Storage:
             stream.write(content)
 
     def listed(self, below: str = "") -> dict[str, StoredObject]:
-        """By name, every object that lies there, or below a folder of it."""
+        """By name, every object that lies there, or below a folder of it.
+
+        A bucket that is not there is a failure, of which a request for a single object does not tell.
+        """
         from pyarrow.fs import FileSelector, FileType
 
-        with self.failures_named():
-            selector = FileSelector(self.path(below).rstrip("/"), allow_not_found=True, recursive=True)
-            infos: list[Any] = self.files.get_file_info(selector)
+        infos: list[Any] = []
+        selector = FileSelector(self.path(below).rstrip("/"), recursive=True)
+        with self.failures_named(), suppress(FileNotFoundError):  # allow_not_found would allow for the bucket, too
+            infos = self.files.get_file_info(selector)
         return {
             info.path[len(self.prefix) + 1 :]: StoredObject(info.size, info.mtime_ns)
             for info in infos

@@ -443,8 +443,12 @@ class Store(Readable):
     """The folder of the sealed segments where it was named."""
 
     @abstractmethod
+    def segments_beside(self) -> Path | None:
+        """Where sealed segments lie while no place is named: beside an SQLite store; None elsewhere."""
+
     def segments_path(self) -> FilesPlace | None:
-        """Where sealed segments lie: in the folder that was named, else beside an SQLite store; None elsewhere."""
+        """Where sealed segments lie: in the place that was named, else beside an SQLite store; None elsewhere."""
+        return self.named_segments or self.segments_beside()
 
     @abstractmethod
     def is_current(self) -> bool:

@@ -13,7 +13,6 @@ from psycopg import sql as pgsql
 from replay.blocks.files import SegmentOnDisk
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
-from replay.objects.naming import FilesPlace
 from replay.schema.triggers import POSTGRES_ALIAS
 from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
@@ -233,8 +232,8 @@ class PostgresStore(Store):
     def records_beside(self) -> Path | None:
         return None
 
-    def segments_path(self) -> FilesPlace | None:
-        return self.named_segments
+    def segments_beside(self) -> Path | None:
+        return None
 
     def is_current(self) -> bool:
         try:

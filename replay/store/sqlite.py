@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final
 
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
-from replay.objects.naming import FilesPlace
 from replay.schema.triggers import SQLITE_ALIAS
 from replay.schema.versions import ALIAS_BYTES
 from replay.store.base import (
@@ -221,8 +220,8 @@ class SqliteStore(Store):
     def records_beside(self) -> Path | None:
         return beside(self.path, ".records")
 
-    def segments_path(self) -> FilesPlace | None:
-        return self.named_segments or beside(self.path, ".segments")
+    def segments_beside(self) -> Path | None:
+        return beside(self.path, ".segments")
 
     def is_current(self) -> bool:
         return self._file.is_current()

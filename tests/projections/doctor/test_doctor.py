@@ -371,7 +371,10 @@ def test_segments_are_held_against_their_hashes_and_their_ledger(
     ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "segments"
-    assert examined(ledger, folder)["segments", "none"] == OK
+    assert examined(ledger)["segments", "none"] == OK
+    assert examined(ledger, folder)["segments", "error"] == FAIL, "it is not there"
+    folder.mkdir()
+    assert examined(ledger, folder)["segments", "none_there"] == WARN
     sealed_at(ledger, folder)
     assert examined(ledger, folder)["segments", "fit"] == OK
     (file, *_) = sorted(folder.glob("*.columns.parquet"))

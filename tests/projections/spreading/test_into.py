@@ -344,6 +344,7 @@ def test_a_rebuild_that_is_killed_leaves_the_manifest_before_or_is_whole(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where what is killed leaves its passing files
     random, place, location = Random(4), tmp_path / "out", str(tmp_path / "ledger.db")
     create_store(location)
+    (tmp_path / "segments").mkdir()
     with open_store(location) as store:
         ingest_events(store, World(5).events(150), tmp_path)
         standing = spread(store, tmp_path)

@@ -35,7 +35,7 @@ from replay.columnar import seal as sealing
 from replay.columnar.seal import seal
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
-from replay.errors import LevelbookError, StoreError, UsageError
+from replay.errors import LevelbookError, NotExaminedError, StoreError, UsageError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
@@ -637,7 +637,10 @@ def test_a_long_unsealed_ledger_needs_a_folder_for_segments(
     create_store(postgres_location)
     with open_store(postgres_location) as store, open_views(store, make=True) as views:
         ingest_events(store, World(3).events(40), tmp_path)
-        with pytest.raises(UsageError, match=" records and no sealed segments; name a folder for them with --segments"):
+        with pytest.raises(UsageError, match=" records and no sealed segments; make them by 'levelbook seal --into"):
             rebuild(views, Asked(sample=0))
+        with pytest.raises(NotExaminedError, match=r"/segments, which is named for sealed segments .* is not there"):
+            rebuild(views, Asked(sample=0, segments=tmp_path / "segments"))
+        (tmp_path / "segments").mkdir()
         assert rebuild(views, Asked(sample=10, segments=tmp_path / "segments")).resumed
         assert proof_of(views).problems == []

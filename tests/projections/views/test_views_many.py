@@ -381,6 +381,28 @@ def test_life_events_and_retractions_are_on_both_databases(
 
 
 @pytest.mark.slow
+def test_segments_that_are_not_there_stop_nobody_who_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, whole = list[str](), many.Many._move_whole
+
+    def noted(of: many.Many, kind: str, subject: str) -> None:
+        asked.append(subject)
+        whole(of, kind, subject)
+        assert subject not in of.units.done, "it is left to the plain way"
+
+    monkeypatch.setattr(many.Many, "_move_whole", noted)
+    create_store(str(tmp_path / "ledger.db"))
+    with (
+        open_store(str(tmp_path / "ledger.db"), tmp_path / "not-there") as store,
+        open_views(store, make=True) as views,
+    ):
+        both, world = BothWays(views, 8, monkeypatch), Restless(8)
+        for _ in range(12):
+            ingest_events(store, world.events(15), tmp_path)
+            assert both.step().recovered == []
+        assert asked and proof_of(views).problems == []
+
+
+@pytest.mark.slow
 def test_they_do_on_both_databases(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     openings = openings_of(monkeypatch)
     with open_views(store, make=True) as views:

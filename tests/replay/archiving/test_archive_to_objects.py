@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow.fs import FileSystem
 
 from replay import extras
 from replay.archiving import archive as archiving
@@ -203,6 +204,25 @@ def test_storage_that_cannot_be_reached_says_nothing_against_the_records(
     said = run("events", MERCHANTS[0], "--store", ledger, status=2)
     assert "storage of objects takes pyarrow, which this installation of Levelbook lacks: pip install" in said
     records_storage.cache_clear()
+
+
+def test_a_bucket_that_is_not_there_says_nothing_against_the_records(
+    ledger: str, url: ObjectsUrl, server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = ObjectsUrl(server.url("gone", "of"))
+    monkeypatch.setenv(SIZE_VARIABLE, "0")
+    with open_store(ledger) as store:
+        archived_to(store, gone)
+    files, _ = FileSystem.from_uri(f"{gone.given}&allow_bucket_deletion=true")
+    files.delete_dir("gone")
+    records_storage.cache_clear()
+    with (
+        open_store(ledger) as store,
+        pytest.raises(NotExaminedError, match=r"^the archived records in s3://gone/of\?.* NO_SUCH_BUCKET"),
+    ):
+        rows_of_all(store)
+    said = run("doctor", "--store", ledger, status=1)
+    assert "fail  archived      the archived records in s3://gone/of?" in said and "NO_SUCH_BUCKET" in said
 
 
 def test_a_bucket_may_be_moved_and_folders_stand_beside_buckets(

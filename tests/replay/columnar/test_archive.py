@@ -34,6 +34,7 @@ from replay.columnar import seal as sealing
 from replay.columnar.archive import Archive, open_archive
 from replay.columnar.check import check_archive
 from replay.columnar.columns import CHANNELS, SCORES, TYPES, WHATS, Columns, first_out_of_order, no_rows
+from replay.columnar.ledger_columns import LedgerColumns
 from replay.columnar.numbering import BUYER, CREATOR, KEY, SUBJECT, TEXT, names_schema
 from replay.columnar.parts import SortedRows, SubjectRange, parts_of
 from replay.columnar.places.files import MANIFEST
@@ -50,7 +51,7 @@ from replay.columnar.segments import (
     switch_manifest,
 )
 from replay.decisions.application import Ledger
-from replay.errors import DamagedError, NotSealedError, StoreError, UsageError
+from replay.errors import DamagedError, NotExaminedError, NotSealedError, StoreError, UsageError
 from replay.history.timeline import events_of
 from replay.store.base import Store
 from replay.store.decode import read_record
@@ -61,6 +62,7 @@ from tests.benchmarks.making_segments import LEDGER, make_segments
 from tests.conftest import SOAK
 from tests.support.disks import small_disk
 from tests.support.making import Event, event, ingest_events, paid
+from tests.support.running import run as run_command
 
 SOURCES = ("urn:a", "urn:b")
 Told = tuple[Any, ...]
@@ -495,6 +497,7 @@ def test_the_command_seals_what_is_new_and_verify_compares_it(
         assert shown.exit_code == 0, shown.output
         return shown.output
 
+    (tmp_path / "segments").mkdir()
     assert json.loads(run("verify", "--format", "json"))["segments"] is None
     ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
     assert re.match("2 records sealed, up to position 2: .*/segments holds 2 rows in ", run("seal"))
@@ -625,6 +628,49 @@ def test_what_cannot_be_sealed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(numbering, "TEXTS_MAX", 1)
         with pytest.raises(StoreError, match=" categories were named by the merchants of one bucket"):
             unsealed(store)
+
+
+def test_a_folder_that_is_named_and_is_not_there_is_told_by_whoever_reads(
+    store: Store, location: str, tmp_path: Path
+) -> None:
+    ingest_events(store, [paid("o-1"), paid("o-2")], tmp_path)
+    folder = tmp_path / "segmnets"
+    told = f"the folder {folder}, which is named for sealed segments (--segments, LEVELBOOK_SEGMENTS), is not there:"
+    for use in (open_archive, check_archive, lambda *given: LedgerColumns(given[0], 2, given[1]).archive):
+        with pytest.raises(NotExaminedError, match=f"^{re.escape(told)}"):
+            use(store, folder)
+    asked = ("--segments", str(folder), "--store", location)
+    for words, status in (("verify", 3), ("doctor", 1)):
+        assert told in run_command(words, *asked, status=status)
+    assert not folder.exists()
+    folder.mkdir()
+    assert open_archive(store, folder).position == 0 and check_archive(store, folder) is None
+    folder.rmdir()
+    assert seal(store, folder).position == 2 and open_archive(store, folder).position == 2
+
+
+def test_a_folder_that_this_user_may_not_read_says_nothing_against_its_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, [paid("o-1")], tmp_path)
+        folder = segments_place(store, None)
+        seal(store, folder)
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
+        with pytest.raises(NotExaminedError, match=r"/ledger.db.segments cannot be read here, which says nothing"):
+            check_archive(store, folder)
+    assert "\nsegments could not be compared\n" in run_command("verify", "--store", location, status=3)
+    assert "fail  segments      the folder of sealed segments " in run_command("doctor", "--store", location, status=1)
+
+
+def test_the_folder_beside_a_store_may_be_named_before_it_is_there(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store:
+        assert open_archive(store, store.segments_path()).position == 0
+        assert check_archive(store, tmp_path / "ledger.db.segments") is None
 
 
 def test_a_postgres_store_needs_a_folder(postgres_location: str) -> None:

@@ -334,6 +334,26 @@ def test_storage_that_cannot_be_reached_says_nothing_against_the_segments(
         object_segments(url).switch(9, b"x")
 
 
+def test_a_bucket_that_is_not_there_is_told_by_whoever_reads(store: Store, url: ObjectsUrl, tmp_path: Path) -> None:
+    grown(store, tmp_path, World(12), 40)
+    missing = ObjectsUrl(url.given.replace("//books/", "//no-such-bucket/"))
+    told = r"^the segments in s3://no-such-bucket/of/.* cannot be read or written: .*NO_SUCH_BUCKET"
+    for use in (open_archive, check_archive, seal):
+        with pytest.raises(NotExaminedError, match=told):
+            use(store, missing)
+    asked = ("--segments", missing.given, "--store", str(tmp_path / "ledger.db"))
+    assert "\nsegments could not be compared\n" in run("verify", *asked, status=3)
+    assert "fail  segments      the segments in s3://no-such-bucket/of/" in run("doctor", *asked, status=1)
+
+
+def test_a_prefix_that_is_named_and_in_which_nothing_is_sealed_is_told_of(
+    store: Store, url: ObjectsUrl, tmp_path: Path
+) -> None:
+    grown(store, tmp_path, World(12), 40)
+    told = run("doctor", "--segments", url.given, "--store", str(tmp_path / "ledger.db"))
+    assert f"nothing is sealed in {url}, which is named for segments: 40 records are read as they are\n" in told
+
+
 def test_a_manifest_that_does_not_stay_is_told_of(url: ObjectsUrl, server: BucketServer) -> None:
     def takes_and_forgets(environ: dict[str, Any], application: Application) -> Application:
         def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:

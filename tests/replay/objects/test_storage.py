@@ -72,3 +72,11 @@ def test_a_write_that_is_interrupted_leaves_a_whole_object_or_none(
     begun = [line for line in server.asked if line.endswith("?uploads")]
     ended = [line for line in server.asked if line.startswith("POST") and "?uploadId=" in line]
     assert len(begun) == len(ended), "no part of an upload is left behind"
+
+
+def test_a_bucket_that_is_not_there_is_told_and_an_empty_prefix_is_empty(url: str) -> None:
+    assert storage_at(ObjectsUrl(url.replace("/of?", "/empty?")), StoreError).listed() == {}
+    missing = storage_at(ObjectsUrl(url.replace("//things/", "//no-such-bucket/")), StoreError)
+    for below in ("", "manifests"):
+        with pytest.raises(StoreError, match="NO_SUCH_BUCKET"):
+            missing.listed(below)
