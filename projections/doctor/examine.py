@@ -53,7 +53,7 @@ def _of_store(clock: Callable[[], int]) -> dict[str, Callable[[Store], Observati
         "buyer_key": buyer_key_found,
         "signing_key": signing_key_found,
         "policies": policies_found,
-        "archived": archived_found,
+        "archived": partial(archived_found, clock=clock),
         "segments": partial(segments_found, clock=clock),
         "views": views_found,
         "consuming": consuming_found,

@@ -13,7 +13,7 @@ import msgspec
 
 from replay.archiving.limit import ArchiveLimit
 from replay.archiving.places import RecordsPlace, records_at
-from replay.blocks.files import SegmentBytes, misfit
+from replay.blocks.files import Listings, SegmentBytes, misfit
 from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, Leaving, RecordSegment, packed, prefix
 from replay.blocks.reading import Blocks
 from replay.errors import DamagedError, StoreError, UsageError, damaged
@@ -114,8 +114,9 @@ def _check_named(store: Store) -> None:
     """Raises DamagedError where a segment is not found that was written down: its disk may not be there, to which more
     would go.
     """
+    listings = Listings()
     for segment in store.record_segments():
-        store.blocks.check(segment)
+        store.blocks.look(segment, listings)
 
 
 def _not_named(store: Store, place: RecordsPlace, segments: Sequence[RecordSegment]) -> int:

@@ -13,7 +13,7 @@ from replay.blocks.form import RecordSegment
 from replay.errors import DamagedError, NotExaminedError, StoreError
 from replay.objects.cache import ObjectCache, cache_of_this_machine
 from replay.objects.naming import FilesPlace, ObjectsUrl, shown_under, without_keys
-from replay.objects.storage import Storage, storage_at
+from replay.objects.storage import Storage, StoredObject, storage_at
 
 RANGES_MAX: Final = 12
 """Whoever asks for more of the blocks of an object goes through all of it, and is given it whole; so is at once who
@@ -148,6 +148,14 @@ class SegmentInObjects:
             self._kept.remove(self._key)
         return self._was_kept
 
+    def look(self, segment: RecordSegment, listings: "Listings") -> None:
+        """Raises DamagedError where no object of its name and size is listed."""
+        size = listings.size(self._storage, self._name)
+        if size is None:
+            raise misfit(self.shown, "is missing")
+        if size != segment.file_bytes:
+            raise _wrong_size(self.shown, size, segment)
+
     def _open(self) -> None:
         if self._handle is not None:
             return
@@ -165,6 +173,20 @@ class SegmentInObjects:
             return found
 
 
+class Listings:
+    """What lies in storages of objects, each listed once: for who looks at many segments."""
+
+    def __init__(self) -> None:
+        self._listed = dict[Storage, dict[str, StoredObject]]()
+
+    def size(self, storage: Storage, name: str) -> int | None:
+        """In bytes, of an object; None where it is not there."""
+        if storage not in self._listed:
+            self._listed[storage] = storage.listed()
+        found = self._listed[storage].get(name)
+        return None if found is None else found.bytes
+
+
 @cache
 def records_storage(place: str) -> Storage:
     """What a URL names, asked for once. Raises UsageError for what is none, NotInstalled without what reads it."""
@@ -179,12 +201,14 @@ def records_storage(place: str) -> Storage:
     return storage_at(url, failed)
 
 
-def segment_at(places: Sequence[FilesPlace], name: str, *, is_object: bool, afresh: bool) -> SegmentBytes:
+def segment_at(
+    places: Sequence[FilesPlace], name: str, *, is_object: bool, afresh: bool, listings: Listings | None = None
+) -> SegmentBytes:
     """The bytes of a segment: in the first folder that has its file, else in the first storage of objects that does.
 
     A name is never used for other bytes, so that it does not matter in which of them it is found. Where none has it, it
     is missing where the ledger says that it lies: `is_object` where that is storage, the last in `places`. What is read
-    afresh comes out of no cache.
+    afresh comes out of no cache. With `listings` no object is asked for by itself.
     """
     paths = [place / name for place in places if isinstance(place, Path)]
     path = next((path for path in paths if os.access(path, os.F_OK)), None)
@@ -197,5 +221,9 @@ def segment_at(places: Sequence[FilesPlace], name: str, *, is_object: bool, afre
         return on_disk
     storages = [records_storage(url) for url in urls.values()]
     asked, last = (storages[:-1], storages[-1]) if is_object else (storages, None)
-    found = next((storage for storage in asked if storage.has(name)), last)
+    found = next((storage for storage in asked if _has(storage, name, listings)), last)
     return on_disk if found is None else SegmentInObjects(found, name, None if afresh else cache_of_this_machine())
+
+
+def _has(storage: Storage, name: str, listings: Listings | None) -> bool:
+    return storage.has(name) if listings is None else listings.size(storage, name) is not None

@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
-from replay.blocks.files import SegmentBytes, misfit
+from replay.blocks.files import Listings, SegmentBytes, SegmentInObjects, misfit
 from replay.blocks.form import ENTRY, LINE_END, RAW_BYTES_MAX, RecordSegment, ranks_of
 from replay.errors import damaged
 
@@ -20,8 +20,12 @@ KEPT_BYTES: Final = RAW_BYTES_MAX + 4 * 2**20
 OPEN_MAX: Final = 16
 Listing = Callable[[], Sequence[RecordSegment]]
 """Gives the segments of the store, in order."""
-FileOf = Callable[[RecordSegment, bool], SegmentBytes]
-"""Gives the bytes of a segment, afresh or as a cache has them."""
+
+
+class FileOf(Protocol):
+    """Gives the bytes of a segment, afresh or as a cache has them; found by what is listed, where that is given."""
+
+    def __call__(self, segment: RecordSegment, afresh: bool, listings: Listings | None = None, /) -> SegmentBytes: ...
 
 
 class OpenSegment:
@@ -89,6 +93,18 @@ class Blocks:
         records = self._kept.get((opened.last, block)) or self._block(opened, block)
         record = records[number] if number < len(records) else b""
         return record if b',"position":%d,"recorded_at":"' % position in record else None
+
+    def look(self, segment: RecordSegment, listings: Listings) -> bool:
+        """Look whether the file of a segment is there; of an object by what is listed. Whether it was opened, too.
+
+        Raises DamagedError where it is not as it was written.
+        """
+        file = self.file_of(segment, True, listings)
+        if isinstance(file, SegmentInObjects):
+            file.look(segment, listings)
+            return False
+        OpenSegment(file, segment)
+        return True
 
     def check(self, segment: RecordSegment) -> None:
         """Look at the file of a segment, but at no record. Raises DamagedError where it is not as it was written."""

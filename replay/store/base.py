@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from replay.blocks.files import SegmentBytes, segment_at
+from replay.blocks.files import Listings, SegmentBytes, segment_at
 from replay.blocks.form import RecordSegment
 from replay.blocks.reading import Blocks
 from replay.errors import StoreError, UsageError, damaged
@@ -430,14 +430,15 @@ class Store(Readable):
         named = os.environ.get(RECORDS_VARIABLE)
         return place_of(named) if named else self.records_beside()
 
-    def _file_of(self, segment: RecordSegment, afresh: bool) -> SegmentBytes:
+    def _file_of(self, segment: RecordSegment, afresh: bool, listings: Listings | None = None) -> SegmentBytes:
         """The bytes of a segment: in the place that the variable names, in the one noted down, beside the store."""
         named = [os.environ.get(RECORDS_VARIABLE), segment.place]
         places = [place_of(name) for name in named if name]
         beside = self.records_beside()
         name = segment.file_name(self.identity.id)
         places += [] if beside is None else [beside]
-        return segment_at(places, name, is_object=names_objects(segment.place), afresh=afresh)
+        is_object = names_objects(segment.place)
+        return segment_at(places, name, is_object=is_object, afresh=afresh, listings=listings)
 
     named_segments: FilesPlace | None = None
     """The folder of the sealed segments where it was named."""

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from pyarrow.fs import FileSystem
 
+from projections.doctor import ledger as doctor_ledger
+from projections.doctor.examine import examine
 from replay import extras
 from replay.archiving import archive as archiving
 from replay.archiving.archive import ArchivedRecords, archive
@@ -223,6 +225,23 @@ def test_a_bucket_that_is_not_there_says_nothing_against_the_records(
         rows_of_all(store)
     said = run("doctor", "--store", ledger, status=1)
     assert "fail  archived      the archived records in s3://gone/of?" in said and "NO_SUCH_BUCKET" in said
+
+
+def test_doctor_and_the_next_run_list_the_bucket_once(
+    ledger: str, url: ObjectsUrl, server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_ledger, "OBJECTS_OPENED", 1)
+    with open_store(ledger) as store:
+        segments = archived_to(store, url, 140).segments
+        assert segments > 2
+    server.asked.clear()
+    found = [item.found for item in examine(ledger, None, lambda: 0) if item.check == "archived"]
+    assert found == ["there"]
+    assert Counter(line.partition(" ")[0] for line in server.asked) == {"GET": 1 + 1, "HEAD": 1}, "one is opened"
+    with open_store(ledger) as store:
+        server.asked.clear()
+        archived_to(store, url, 140)
+    assert not [line for line in server.asked if "list-type" not in line], "nothing was new"
 
 
 def test_a_bucket_may_be_moved_and_folders_stand_beside_buckets(

@@ -29,7 +29,7 @@ def written(folder: Path, records: list[Leaving]) -> RecordSegment:
 
 
 def blocks_of(folder: Path) -> Blocks:
-    return Blocks(lambda segment, _: SegmentOnDisk(folder / segment.file_name(LEDGER)))
+    return Blocks(lambda segment, *_: SegmentOnDisk(folder / segment.file_name(LEDGER)))
 
 
 RECORDS = st.lists(st.tuples(st.sampled_from("abc"), st.text("xyz'", max_size=60)), min_size=1, max_size=60)
