@@ -11,7 +11,7 @@ from replay.sharding.differing import DifferingPolicy, differing_policies
 from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet
 from replay.sharding.roots import read_roots
-from replay.sharding.signing import fit_problems, signature_problems
+from replay.sharding.signing import fit_problems, signature_problems, strange_lines
 from replay.store.base import Head
 
 
@@ -41,6 +41,8 @@ class CheckedSet(NamedTuple):
     last_root: str | None
     """The text of the last one: of which log, over how many checkpoints, and the hash."""
     root_problems: list[str]
+    strange_lines: list[str]
+    """Where ledgers keep signatures in the name of the set that it did not make. They stay, and stop nothing."""
 
     @property
     def is_sound(self) -> bool:
@@ -71,6 +73,7 @@ def check_set(opened: LedgerSet, trust: TrustPolicy | None = None) -> CheckedSet
     problems += [] if trust is None else signature_problems(opened, roots, trust)
     last_root = roots.rounds[-1].signed.text if roots.rounds else None
     policies = differing_policies(opened)
+    strange = strange_lines(opened, roots)
     return CheckedSet(
-        opened.document.set_id, shards, twice, misplaced, policies, len(roots.rounds), last_root, problems
+        opened.document.set_id, shards, twice, misplaced, policies, len(roots.rounds), last_root, problems, strange
     )

@@ -6,13 +6,14 @@ two roots of one size would be signed.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.proving.checkpoint import origin_of, parse_checkpoint
-from replay.proving.notes import ED25519, SignedNote, parse_note, sign
+from replay.proving.notes import ED25519, SignedNote, VerifierKey, is_right, parse_note, parse_signatures, sign
+from replay.proving.strict_text import MalformedError
 from replay.proving.trust import TrustPolicy, judge
 from replay.sealing.checkpoint import MICROS_A_SECOND, make_checkpoint
 from replay.sealing.keys import Secret, made_secret, secret_from_file
@@ -21,8 +22,9 @@ from replay.sealing.seal import Told
 from replay.sharding.ids import standing_twice
 from replay.sharding.opened import LedgerSet
 from replay.sharding.roots import Roots, Round, add_round, leaf_of, read_roots, root_checkpoint, roots_path
+from replay.store.base import Store
 from replay.store.beside import beside, locked
-from replay.store.evidence.checkpoints import add_cosignature, last_cosigned
+from replay.store.evidence.checkpoints import add_cosignature, lines_of_name, stored_checkpoint
 
 WAIT_SECONDS: Final = 60
 
@@ -34,6 +36,16 @@ class MadeRoot(NamedTuple):
     sizes: list[int]
     """Over how many records of each ledger it is."""
     is_new: bool
+
+
+class _SetKeys(NamedTuple):
+    """By what is told whether the set signed a line that a ledger keeps."""
+
+    name: str
+    public: list[VerifierKey]
+    """Those of its keys that are here; none where its secret is not, or is another one."""
+    signers: set[tuple[str, bytes]]
+    """(name, key id) of those that signed its last root; none where it has no roots."""
 
 
 def secret_path(path: Path) -> Path:
@@ -92,11 +104,11 @@ def make_root(opened: LedgerSet, told: Told = lambda *_: None, *, clock_behind: 
 
 def _sign_checkpoints(opened: LedgerSet, secret: Secret, made: Round) -> None:
     """Have each ledger keep that its checkpoint is under a root, unless it does."""
-    name = origin_of(opened.document.set_id)
     key = next(key for key in secret.keys(opened.document.set_id) if key.kind == ED25519)
-    signer = f"{name}+{key.verifier.key_id.hex()}"
+    keys = _SetKeys(key.name, [key.verifier], set())
+    signer = f"{key.name}+{key.verifier.key_id.hex()}"
     for store, text, size in zip(opened.stores, made.checkpoints, made.sizes, strict=True):
-        if last_cosigned(store, name) < size:
+        if _last_signed(store, keys) < size:
             line = sign(text, key, store.now() // MICROS_A_SECOND).line
             with store.writing() as transaction:
                 add_cosignature(transaction, size, signer, line)
@@ -104,13 +116,51 @@ def _sign_checkpoints(opened: LedgerSet, secret: Secret, made: Round) -> None:
 
 def _check_signed_before(opened: LedgerSet, secret: Secret, roots: Roots) -> None:
     """Raises UsageError for other keys than those that signed the last root: nobody would trust what they sign."""
-    signed = {(line.name, line.key_id) for made in roots.rounds[-1:] for line in made.signed.signatures}
+    signed = _signers(roots)
     keys = {(key.name, key.verifier.key_id) for key in secret.keys(opened.document.set_id)}
     if signed and not keys <= signed:
         raise UsageError(
             f"the keys in {secret.where} are not those that signed the last root of {opened.path}; bring that file back"
             " from its copy"
         )
+
+
+def _signers(roots: Roots) -> set[tuple[str, bytes]]:
+    """(name, key id) of the keys that signed the last root."""
+    return {(line.name, line.key_id) for made in roots.rounds[-1:] for line in made.signed.signatures}
+
+
+def _set_keys(opened: LedgerSet, roots: Roots) -> _SetKeys:
+    set_id, signers = opened.document.set_id, _signers(roots)
+    secret = None
+    with suppress(LevelbookError):  # who only looks need not be able to read the secret
+        secret = secret_from_file(secret_path(opened.path))
+    public = [] if secret is None else [key.verifier for key in secret.keys(set_id)]
+    right = [key for key in public if not signers or (key.name, key.key_id) in signers]
+    return _SetKeys(origin_of(set_id), right, signers)
+
+
+def _last_signed(store: Store, keys: _SetKeys) -> int:
+    """The size of a ledger's last checkpoint that the set signed; 0 where there is none."""
+    lines = lines_of_name(store, keys.name)
+    return next((size for size, line in lines if _is_of_set(store, size, line, keys)), 0)
+
+
+def _is_of_set(store: Store, size: int, line: str, keys: _SetKeys) -> bool:
+    """Whether the set signed a ledger's checkpoint by a line: whoever writes to the ledger can put others there.
+
+    Without its keys nobody can tell. Then the line counts: rather is a root refused than another of one size signed.
+    """
+    checkpoint = stored_checkpoint(store, size)
+    if checkpoint is None:
+        return False
+    try:
+        (found,), text = parse_signatures(line), parse_note(checkpoint.note).text
+    except (MalformedError, ValueError):
+        return False
+    if not keys.public:
+        return not keys.signers or (found.name, found.key_id) in keys.signers
+    return any(is_right(text, key, found) for key in keys.public)
 
 
 def _check_ids(opened: LedgerSet, since: list[int], sizes: list[int]) -> None:
@@ -132,7 +182,7 @@ def fit_problems(opened: LedgerSet, roots: Roots) -> list[str]:
 def fit_problem(opened: LedgerSet, roots: Roots, number: int) -> str | None:
     """Why a ledger and the roots do not fit: either was restored from an earlier backup, or the ledger was replaced."""
     store = opened.stores[number]
-    known = last_cosigned(store, origin_of(opened.document.set_id))
+    known = _last_signed(store, _set_keys(opened, roots))
     last = roots.rounds[-1].sizes[number] if roots.rounds else 0
     if known > last:
         return (
@@ -148,6 +198,20 @@ def fit_problem(opened: LedgerSet, roots: Roots, number: int) -> str | None:
                 " bring the ledger back from a later backup"
             )
     return None
+
+
+def strange_lines(opened: LedgerSet, roots: Roots) -> list[str]:
+    """Which ledgers keep lines that bear the name of the set and that it did not sign: no root is stopped by them."""
+    keys, found = _set_keys(opened, roots), []
+    for number, store in enumerate(opened.stores):
+        sizes = [size for size, line in lines_of_name(store, keys.name) if not _is_of_set(store, size, line, keys)]
+        if sizes:
+            found.append(
+                f"shard {number} ({store.name}) keeps {len(sizes)} signature lines in the name of the set that its keys"
+                f" did not sign, the last under its checkpoint over {sizes[0]} records: they say nothing of roots and"
+                " stop none; see who else writes to that ledger"
+            )
+    return found
 
 
 def signature_problems(opened: LedgerSet, roots: Roots, trust: TrustPolicy) -> list[str]:

@@ -59,7 +59,7 @@ def print_checked(found: "CheckedSet", language: str, *, as_json: bool) -> None:
     for differing in found.policies:
         for line in _policy_lines(differing, found.shards, words):
             click.echo(line)
-    for problem in found.root_problems:
+    for problem in (*found.root_problems, *found.strange_lines):
         click.echo(problem)
     if found.last_root is not None and not found.root_problems:
         _, size, root = found.last_root.splitlines()
@@ -97,6 +97,7 @@ def _checked_json(found: "CheckedSet") -> dict[str, Any]:
         "roots": found.roots,
         "last_root": found.last_root,
         "root_problems": found.root_problems,
+        "strange_lines": found.strange_lines,
     }
 
 

@@ -69,13 +69,16 @@ def add_cosignature(transaction: Transaction, size: int, signer: str, line: str)
     return True
 
 
-def last_cosigned(readable: Readable, name: str) -> int:
-    """The size of the last checkpoint under which stands a line of any key of a name; 0 where there is none."""
+def lines_of_name(readable: Readable, name: str) -> list[tuple[int, str]]:
+    """(size, line) of each signature by any key of a name, as it was kept: who signed it is not looked at.
+
+    Those of the last checkpoint come first.
+    """
     if not readable.has_table(COSIGNATURES):
-        return 0
+        return []
     begins = f"{name}+"
-    rows = readable._query("SELECT max(size) FROM cosignatures WHERE substr(signer, 1, ?) = ?", (len(begins), begins))
-    return next((size or 0 for (size,) in rows), 0)
+    sql = "SELECT size, line FROM cosignatures WHERE substr(signer, 1, ?) = ? ORDER BY size DESC, signer"
+    return list(readable._query(sql, (len(begins), begins)))
 
 
 def all_cosignatures(readable: Readable) -> Iterator[tuple[int, str, str]]:

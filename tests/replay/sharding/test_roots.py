@@ -13,11 +13,12 @@ from replay.evidence.checking import checked_evidence
 from replay.proving import log_tree
 from replay.proving.checkpoint import Checkpoint, origin_of, parse_checkpoint
 from replay.proving.log_tree import consistency_path, is_consistent, root_of
-from replay.proving.notes import SignedNote, parse_note, sign
+from replay.proving.notes import SignedNote, SigningKey, parse_note, sign
 from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.proving.trust import judge, parse_trust
 from replay.recording.placing import shard_of
-from replay.sealing.keys import shown_keys, signers
+from replay.sealing.checkpoint import make_checkpoint
+from replay.sealing.keys import made_secret, shown_keys, signers
 from replay.sealing.proofs import latest_checkpoint
 from replay.sharding import signing
 from replay.sharding.checking import check_set
@@ -27,7 +28,8 @@ from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet, open_set
 from replay.sharding.roots import Round, leaf_of, proof_of_shard, read_roots, root_checkpoint, roots_path
 from replay.sharding.signing import begin_set_keys, make_root, secret_path, trust_in
-from replay.store.evidence.checkpoints import last_cosigned
+from replay.store.base import Store
+from replay.store.evidence.checkpoints import add_cosignature, lines_of_name
 from replay.store.opening import open_store
 from tests.support.making import event, ingest_files, line, paid
 from tests.support.running import run
@@ -270,7 +272,65 @@ def test_a_checkpoint_under_a_root_bears_the_signature_of_the_set(location: str,
             assert "sound" in run("verify", "--store", str(path))
             run("backup", "--store", str(path), str(tmp_path / f"copy-{number}.db"))
             with open_store(str(tmp_path / f"copy-{number}.db")) as copy:
-                assert last_cosigned(copy, origin_of(opened.document.set_id)) == found.size
+                assert lines_of_name(copy, origin_of(opened.document.set_id))[0][0] == found.size
+
+
+def kept_line(store: Store, signs: SigningKey, bears: SigningKey | None = None) -> int:
+    """Have a ledger keep a line of a key under a new checkpoint, under the id of another one where that is named."""
+    made = make_checkpoint(store)
+    signature = sign(parse_note(made.note).text, signs, 0)._replace(key_id=(bears or signs).verifier.key_id)
+    with store.writing() as transaction:
+        add_cosignature(transaction, made.seal.position, f"{signature.name}+{signature.key_id.hex()}", signature.line)
+    return made.seal.position
+
+
+def test_lines_in_the_name_of_the_set_that_it_did_not_sign_stop_no_root(location: str, tmp_path: Path) -> None:
+    """Of a stranger, who can make keys of any name, or under the id of the set's own key; they are named."""
+    with open_set(location) as opened:
+        make_root(opened)
+        kept = roots_path(opened.path).read_bytes()
+        record_twelve(location, tmp_path, 100)
+        (stranger, _) = made_secret(tmp_path / "stranger", "").keys(opened.document.set_id)
+        (own, _) = made_secret(secret_path(opened.path), "").keys(opened.document.set_id)
+        sizes = [kept_line(opened.stores[0], stranger), kept_line(opened.stores[1], stranger, own)]
+        found = check_set(opened)
+        assert (found.root_problems, found.is_sound, len(found.strange_lines)) == ([], True, 2)
+        for number, size in enumerate(sizes):
+            told = f"shard {number} ({opened.stores[number].name}) keeps 1 signature lines in the name of the set that"
+            assert found.strange_lines[number].startswith(told)
+            assert f" did not sign, the last under its checkpoint over {size} records: " in found.strange_lines[number]
+        assert found.strange_lines[1] in run("shard", "check", location)
+        record_twelve(location, tmp_path, 200)
+        assert make_root(opened).is_new and check_set(opened).root_problems == []
+        roots_path(opened.path).write_bytes(kept)
+        assert len(check_set(opened).root_problems) == 4, "right lines count as before"
+
+
+@pytest.mark.parametrize("secret", [None, "none", "7b" * 32])
+def test_who_has_not_the_keys_of_the_set_takes_lines_by_the_ids_of_its_keys(
+    location: str, tmp_path: Path, secret: str | None
+) -> None:
+    """The secret is not there, cannot be read, or is another one: nobody can tell whether such a line is right."""
+    with open_set(location) as opened:
+        make_root(opened)
+        (stranger, _) = made_secret(tmp_path / "stranger", "").keys(opened.document.set_id)
+        record_twelve(location, tmp_path, 100)
+        kept_line(opened.stores[0], stranger)
+        place = secret_path(opened.path)
+        own = place.read_text()
+        place.unlink()
+        if secret is not None:
+            place.write_text(secret)
+        found = check_set(opened)
+        assert found.root_problems == [] and [text[:7] for text in found.strange_lines] == ["shard 0"]
+        place.write_text(own)
+        kept = roots_path(opened.path).read_bytes()
+        make_root(opened)
+        place.unlink()
+        if secret is not None:
+            place.write_text(secret)
+        roots_path(opened.path).write_bytes(kept)
+        assert len(check_set(opened).root_problems) == 4
 
 
 def damaged_rounds(opened: LedgerSet) -> list[tuple[list[bytes], str]]:

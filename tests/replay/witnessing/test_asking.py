@@ -9,7 +9,7 @@ from replay.proving.notes import ED25519_TIMED, SigningKey, parse_note, sign
 from replay.proving.trust import TrustPolicy, parse_trust
 from replay.sealing.proofs import latest_checkpoint
 from replay.store.base import Store
-from replay.store.evidence.checkpoints import cosignature_lines, last_cosigned
+from replay.store.evidence.checkpoints import cosignature_lines, lines_of_name
 from replay.witnessing import asking
 from replay.witnessing.asking import WitnessRefused, ask, request_from, take_answer
 from replay.witnessing.cosign import cosign
@@ -55,8 +55,8 @@ def test_right_lines_of_known_witnesses_are_kept_once(store: Store, size: int, w
     assert sorted(cosignature_lines(store, size)) == sorted(lines.splitlines(keepends=True))
     kept = latest_checkpoint(store)
     assert kept is not None and len(parse_note(kept.note).signatures) == 4
-    assert last_cosigned(store, first.name) == size
-    assert {last_cosigned(store, name) for name in (first.name[:-1], f"{first.name}+", "")} == {0}
+    assert lines_of_name(store, first.name) == [(size, line) for line in cosignature_lines(store, size)]
+    assert [lines_of_name(store, name) for name in (first.name[:-1], f"{first.name}+", "")] == [[], [], []]
 
 
 def test_an_answer_that_is_none_or_of_another_checkpoint_is_not_kept(
