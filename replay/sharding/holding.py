@@ -38,13 +38,13 @@ def prove_shard(opened: LedgerSet, number: int) -> TlogProof:
     over such a shard, LevelbookError where ledger and roots do not fit.
     """
     roots = read_roots(opened.path, opened.document)
+    if number < opened.of and (problem := fit_problem(opened, roots, number)) is not None:
+        raise LevelbookError(f"nothing was proved: {problem}")
     if not roots.rounds or number >= opened.of:
         raise UsageError(
             f"{opened.path} has {len(roots.rounds)} roots over {opened.of} ledgers, numbered from 0: there is none over"
             f" shard {number}; 'levelbook shard checkpoint' signs one"
         )
-    if (problem := fit_problem(opened, roots, number)) is not None:
-        raise LevelbookError(f"nothing was proved: {problem}")
     store, size = opened.stores[number], roots.rounds[-1].sizes[number]
     checkpoint, first = stored_checkpoint(store, size), row_at(store, 1)
     if checkpoint is None or first is None:

@@ -20,7 +20,7 @@ from replay.sealing.keys import Secret, made_secret, secret_from_file
 from replay.sealing.proofs import log_root
 from replay.sealing.seal import Told
 from replay.sharding.ids import standing_twice
-from replay.sharding.opened import LedgerSet
+from replay.sharding.opened import LedgerSet, open_set
 from replay.sharding.roots import Roots, Round, add_round, leaf_of, read_roots, root_checkpoint, roots_path
 from replay.store.base import Store
 from replay.store.beside import beside, locked
@@ -56,15 +56,27 @@ def secret_path(path: Path) -> Path:
 def begin_set_keys(path: Path, set_id: str) -> list[str]:
     """Make the keys of a set, unless it has some: the public ones.
 
-    Raises UsageError where it has roots, which its keys signed, and these are gone.
+    Raises UsageError where it has roots, by its file of them or by what a ledger keeps, and the keys that signed these
+    are gone; and where a ledger cannot be asked.
     """
     place = secret_path(path)
-    if roots_path(path).exists() and secret_from_file(place) is None:
-        raise UsageError(
-            f"{path} has roots, and the keys that signed them are not there; bring {place} back from its copy: others"
-            " would not be those that are trusted"
-        )
+    if secret_from_file(place) is None:
+        _check_signed_nothing(path, place)
     return made_secret(place, "").vkeys(set_id)
+
+
+def _check_signed_nothing(path: Path, place: Path) -> None:
+    bring = f"bring {place} back from its copy: others would not be those that are trusted"
+    if roots_path(path).exists():
+        raise UsageError(f"{path} has roots, and the keys that signed them are not there; {bring}")
+    with open_set(str(path)) as opened:
+        keys = _SetKeys(origin_of(opened.document.set_id), [], set())
+        for number, store in enumerate(opened.stores):
+            if size := _last_signed(store, keys):
+                raise UsageError(
+                    f"shard {number} ({store.name}) was under a root of {path} with {size} records, and neither the"
+                    f" roots nor the keys that signed them are there; {bring}, and {roots_path(path)} with it"
+                )
 
 
 def trust_in(vkeys: list[str]) -> str:

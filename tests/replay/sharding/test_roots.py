@@ -79,6 +79,21 @@ def test_lost_keys_are_not_replaced_by_others(location: str) -> None:
         assert begin_set_keys(opened.path, opened.document.set_id) == kept
 
 
+def test_lost_keys_are_not_replaced_by_others_where_the_roots_are_lost_too(location: str) -> None:
+    """Each ledger knows that it was under a root; none is forgotten for it. And no root is advised that is refused."""
+    with open_set(location) as opened:
+        make_root(opened)
+        size = read_roots(opened.path, opened.document).rounds[0].sizes[0]
+        roots_path(opened.path).unlink()
+        secret_path(opened.path).unlink()
+    told = run("shard", "key", location, status=2)
+    assert f"shard 0 ({location.removesuffix('.shards')}-0.db) was under a root of {location} with {size} rec" in told
+    assert f"bring {location}.signing back from its copy" in told and f" and {location}.roots with it" in told
+    assert not secret_path(Path(location)).exists()
+    with open_set(location) as opened, pytest.raises(LevelbookError, match=r"nothing was proved: shard 2 .* was under"):
+        prove_shard(opened, 2)
+
+
 def test_other_keys_than_those_of_the_last_root_sign_none(location: str, tmp_path: Path) -> None:
     """A file that was brought back from elsewhere: whoever trusts the set would not believe what it signs."""
     with open_set(location) as opened:
@@ -121,7 +136,8 @@ def test_a_root_covers_a_checkpoint_of_each_ledger_and_goes_on_from_those_before
             )
         found = check_set(opened, trust)
         assert (found.is_sound, found.roots) == (True, 2)
-        other = parse_trust(trust_in(begin_set_keys(tmp_path / "other.shards", opened.document.set_id)).encode())
+        secret = made_secret(tmp_path / "other.signing", "")
+        other = parse_trust(trust_in(secret.vkeys(opened.document.set_id)).encode())
         assert check_set(opened, other).root_problems == [
             f"root {number} is not signed as the trust file asks" for number in (1, 2)
         ]
@@ -210,9 +226,8 @@ def test_a_file_that_lost_its_last_roots_is_not_gone_on_with(location: str, tmp_
             assert "was under a root with" in problem and "bring that file back from a later copy" in problem
             with pytest.raises(LevelbookError, match=r"no root was signed: shard . \(.*\) was under a root with "):
                 make_root(opened)
-            if earlier:
-                with pytest.raises(LevelbookError, match=r"nothing was proved: shard . .* was under a root with"):
-                    [prove_shard(opened, number) for number in range(4)]
+            with pytest.raises(LevelbookError, match=r"nothing was proved: shard . .* was under a root with"):
+                [prove_shard(opened, number) for number in range(4)]
             assert (path.read_bytes() if path.exists() else None) == earlier
         path.write_bytes(kept[3])
         assert check_set(opened).is_sound and make_root(opened).is_new
