@@ -67,7 +67,7 @@ def make(path: Path, of: int, stores: Sequence[str] = ()) -> SetDocument:
     """Make the ledgers of a set and its file: in these stores, or in SQLite files beside it.
 
     A path that is not absolute is meant from the folder of the file. Raises UsageError for a number or names that
-    cannot be, where two name one store, and where a store holds records or is another shard.
+    cannot be, where two lead to the same ledger, and where a store holds records or is another shard.
     """
     check_name(path)
     check_size(of)
@@ -118,9 +118,10 @@ def _check_none_is_lost(path: Path, named: Sequence[str]) -> None:
 
 
 def _make_stores(path: Path, named: Sequence[str]) -> None:
-    """Make the stores that are not there, empty. Raises UsageError where two names lead to one, before any is a shard.
+    """Make the stores that are not there, empty. Raises UsageError where two names lead to the same ledger, before
+    any is a shard.
 
-    Which names do (two URLs of a database, a link) nobody can tell but by what they open.
+    Which names do (two URLs of a database, a link, a copied file) nobody can tell but by what they open.
     """
     names: dict[str, str] = {}
     for name in named:
@@ -130,8 +131,8 @@ def _make_stores(path: Path, named: Sequence[str]) -> None:
             other = names.setdefault(store.identity.id, name)
         if other != name:
             raise UsageError(
-                f"{other} and {name} name one store, which holds the ledger {store.identity.id}: each ledger of a set"
-                " has a file or a database of its own; name another place for one of them"
+                f"{other} and {name} lead to the same ledger {store.identity.id} (one store, a link, or a copy of it):"
+                " each ledger of a set has a file or a database of its own; name another place for one of them"
             )
 
 

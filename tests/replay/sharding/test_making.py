@@ -28,6 +28,10 @@ from tests.support.running import run
 from tests.support.sets import ingest_into_set, lines_of, made_set, without_password
 
 SUBJECTS = [f"{kind}/{name}" for kind in ("merchant", "creator", "mcn") for name in range(40)]
+SAME_LEDGER = (
+    r" lead to the same ledger [0-9a-f]{32} \(one store, a link, or a copy of it\): each ledger of a set has a file or"
+    r" a database of its own; name another place for one of them$"
+)
 
 
 @pytest.mark.parametrize("of", [2, 4, 8, 16])
@@ -168,6 +172,14 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make(tmp_path / "levels.shards", 2, ["c.db", "d.db"])
 
 
+def test_a_copy_of_a_ledger_is_told_to_be_the_same_ledger(tmp_path: Path) -> None:
+    """A file of its own, and yet no second ledger."""
+    create_store(str(tmp_path / "a.db"))
+    shutil.copy(tmp_path / "a.db", tmp_path / "copy.db")
+    with pytest.raises(UsageError, match=SAME_LEDGER):
+        make(tmp_path / "a.shards", 2, ["a.db", "copy.db"])
+
+
 def test_two_names_of_one_store_are_refused_before_it_is_a_shard(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,13 +187,13 @@ def test_two_names_of_one_store_are_refused_before_it_is_a_shard(
     location = without_password(location, monkeypatch)
     path = tmp_path / "a.shards"
     for other in _other_names(location, tmp_path):
-        with pytest.raises(UsageError, match=r" name one store, which holds the ledger .*; name another place for one"):
+        with pytest.raises(UsageError, match=SAME_LEDGER):
             make(path, 2, [location, other])
         with open_store(location) as store:
             assert store.head().position == 0
     make(path, 2, [location, "c.db"])
     for other in _other_names(location, tmp_path):
-        with pytest.raises(UsageError, match=" name one store, which holds the ledger "):
+        with pytest.raises(UsageError, match=SAME_LEDGER):
             make(tmp_path / "b.shards", 2, [location, other])
 
 
