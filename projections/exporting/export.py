@@ -229,7 +229,8 @@ def _says_the_same(before: ExportManifest, made: ExportManifest) -> bool:
 def switch(place: ExportPlace, before: StandingManifest | None, made: ExportManifest) -> StandingManifest:
     """Let a manifest count, once every file that it names is there whole.
 
-    Raises StoreError where one is not, or where another export has put its manifest since this one began.
+    Raises StoreError where one is not, or where another export has put its manifest since this one began. That may
+    have been tidied away by a later one, which leaves the number free: then what is shown in the end is that later one.
     """
     place.settle()
     missing = _missing(made, place.files())
@@ -240,12 +241,11 @@ def switch(place: ExportPlace, before: StandingManifest | None, made: ExportMani
         )
     name, content = kept_name(made.number), written_manifest(made)
     is_overtaken = place.read(MANIFEST) != (None if before is None else before.content)
-    if is_overtaken or not place.claim(name, content):
+    if is_overtaken or not place.claim(name, content) or place.show(name, content) != name:
         raise StoreError(
             f"another export has put its manifest into {place.shown} since this one began: that one counts; let only"
             " one export run there at a time, and export again"
         )
-    place.show(name, content)
     return StandingManifest(made, content)
 
 

@@ -46,14 +46,16 @@ class ObjectPlace:
     def claim(self, name: str, content: bytes) -> bool:
         return self._creating.create(name, content)
 
-    def show(self, name: str, content: bytes) -> None:
+    def show(self, name: str, content: bytes) -> str:
         """Who was slow may put an earlier one in the place of a later: each looks afterwards whether there is one, and
         the last who puts has seen them all.
         """
         self._storage.put(MANIFEST, content)
-        last = max(filter(is_kept_name, self._storage.listed(KEPT)), default=name)
-        if last > name and (later := self._storage.read(last)) is not None:
-            self.show(last, later)
+        while (last := max(filter(is_kept_name, self._storage.listed(KEPT)), default=name)) > name:
+            later = self._storage.read(last)
+            if later is not None:  # else it was replaced and removed meanwhile
+                return self.show(last, later)
+        return name
 
     def settle(self) -> None:
         """An object that was closed stays."""

@@ -54,8 +54,8 @@ class ExportPlace(Protocol):
         Of two at once one alone puts it, as far as the place can tell them apart.
         """
 
-    def show(self, name: str, content: bytes) -> None:
-        """Let readers open a kept manifest, which was put under a name; or a later one that lies there."""
+    def show(self, name: str, content: bytes) -> str:
+        """Let readers open a kept manifest, which was put under a name; or a later one that lies there: its name."""
 
     def settle(self) -> None:
         """Wait until everything that was put will stay."""
@@ -125,9 +125,10 @@ class FolderPlace:
         self.settle()
         return True
 
-    def show(self, name: str, content: bytes) -> None:
+    def show(self, name: str, content: bytes) -> str:
         self.put(MANIFEST, content)
         self.settle()
+        return name
 
     def settle(self) -> None:
         with self._failures_named():

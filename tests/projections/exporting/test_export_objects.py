@@ -20,7 +20,7 @@ from projections.views.database import Views, open_views
 from replay.columnar.seal import seal
 from replay.errors import StoreError, UsageError
 from replay.objects.naming import ObjectsUrl
-from replay.objects.storage import storage_at
+from replay.objects.storage import Storage, storage_at
 from replay.store.opening import create_store, open_store
 from tests.support.buckets import Application, BucketServer, bucket_server, keys_in_environment
 from tests.support.exports import held, shown
@@ -31,6 +31,8 @@ from tests.worlds.ledgers import World
 
 LEFT = f"v1_levels/{'0' * 32}.parquet"
 SOME = ("v1_levels", "v1_history", "v1_set_aside")
+OTHER = ExportAsked(SOME, "csv")
+OVERTAKEN = "another export has put its manifest into s3://at-once/of/"
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +123,10 @@ def before_the_put_of(server: BucketServer, name: str, happens: Callable[[], obj
     server.instead = instead
 
 
-def exported_beside(folder: Path, url: str) -> ExportReport:
+def exported_beside(folder: Path, url: str, asked: ExportAsked = OTHER) -> ExportReport:
     """Another export of the same views to one place."""
     with open_store(str(folder / "ledger.db")) as store, open_views(store, only_read=True) as views:
-        return export(views, place_named(url), ExportAsked(SOME, "csv"))
+        return export(views, place_named(url), asked)
 
 
 def in_place(url: str) -> tuple[ExportManifest, list[str]]:
@@ -142,11 +144,40 @@ def test_of_two_exports_that_put_their_manifests_at_once_one_counts(
     small: Views, server: BucketServer, prefix: str, tmp_path: Path
 ) -> None:
     before_the_put_of(server, kept_name(1), lambda: exported_beside(tmp_path, prefix))
-    with pytest.raises(StoreError, match="another export has put its manifest into s3://at-once/of/"):
+    with pytest.raises(StoreError, match=OVERTAKEN):
         export(small, place_named(prefix), ExportAsked(SOME))
     found, kept = in_place(prefix)
     assert (found.number, found.files) == (1, "csv") and kept == [kept_name(1)]
     assert export(small, place_named(prefix), ExportAsked(SOME)).manifest.number == 2
+
+
+def test_a_number_that_was_tidied_away_meanwhile_does_not_count_again(
+    small: Views, server: BucketServer, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two others come in between, and the second keeps only its own: the number of the first is free again."""
+    export(small, place_named(prefix), ExportAsked(SOME))
+    read, missed = Storage.read, list[str]()
+
+    def removed_meanwhile(self: Storage, name: str) -> bytes | None:
+        if name != kept_name(3) or missed:
+            return read(self, name)
+        missed.append(name)
+        exported_beside(tmp_path, prefix, alone)
+        return read(self, name)
+
+    def twice() -> None:
+        for _ in range(2):
+            exported_beside(tmp_path, prefix, alone)
+        monkeypatch.setattr(Storage, "read", removed_meanwhile)
+
+    alone = ExportAsked(SOME, "csv", full=True, keep=1)
+    before_the_put_of(server, kept_name(2), twice)
+    with pytest.raises(StoreError, match=OVERTAKEN):
+        export(small, place_named(prefix), ExportAsked(SOME, full=True))
+    found, _ = in_place(prefix)
+    assert (found.number, found.files, missed) == (4, "csv", [kept_name(3)])
+    assert exported_beside(tmp_path, prefix, alone).manifest.number == 5
+    assert in_place(prefix)[1] == [kept_name(5)]
 
 
 def test_a_manifest_that_is_shown_late_gives_way_to_one_that_came_after_it(
@@ -160,8 +191,8 @@ def test_a_manifest_that_is_shown_late_gives_way_to_one_that_came_after_it(
         self.show(name, content)
 
     monkeypatch.setattr(ObjectPlace, "show", late)
-    report = export(small, place_named(prefix), ExportAsked(SOME))
-    assert report.manifest.number == 1 and report.left is not None and report.left.startswith("another export has put")
+    with pytest.raises(StoreError, match=OVERTAKEN):
+        export(small, place_named(prefix), ExportAsked(SOME))
     found, kept = in_place(prefix)
     assert found == others[0].manifest and found.number == 2 and kept == [kept_name(1), kept_name(2)]
 
