@@ -29,7 +29,10 @@ class ObjectPlace:
     is_held = False
 
     def __init__(self, storage: Storage, creating: Creating, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """`now_ns`: nanoseconds since 1970, by a clock that is not a day from that of the storage."""
+        """`creating`: by storage whose failures leave open whether what was being put counts.
+
+        `now_ns`: nanoseconds since 1970, by a clock that is not a day from that of the storage.
+        """
         self._storage, self._creating, self._now_ns = storage, creating, now_ns
         self.shown = storage.shown
 
@@ -50,9 +53,10 @@ class ObjectPlace:
         """Who was slow may put an earlier one in the place of a later: each looks afterwards whether there is one, and
         the last who puts has seen them all.
         """
-        self._storage.put(MANIFEST, content)
-        while (last := max(filter(is_kept_name, self._storage.listed(KEPT)), default=name)) > name:
-            later = self._storage.read(last)
+        storage = self._creating.storage
+        storage.put(MANIFEST, content)
+        while (last := max(filter(is_kept_name, storage.listed(KEPT)), default=name)) > name:
+            later = storage.read(last)
             if later is not None:  # else it was replaced and removed meanwhile
                 return self.show(last, later)
         return name
@@ -75,11 +79,13 @@ class ObjectPlace:
 def object_place(url: ObjectsUrl, now_ns: Callable[[], int] = time.time_ns) -> ObjectPlace:
     """The place that a URL names. Raises UsageError for what is none."""
 
-    def failed(said: str) -> StoreError:
-        return StoreError(
-            f"the export to {url} cannot be read or written: {said}; the export that stood there stands: see to bucket,"
-            " region and keys, then export again"
+    def failing(stands: str) -> Callable[[str], StoreError]:
+        return lambda said: StoreError(
+            f"the export to {url} cannot be read or written: {said}; {stands}: see to bucket, region and keys, then"
+            " export again"
         )
 
-    storage = storage_at(url, failed)
-    return ObjectPlace(storage, Creating(storage, url), now_ns)
+    storage = storage_at(url, failing("the export that stood there stands"))
+    unsure = failing("whether the new one counts, the next export tells")
+    switching = Storage(storage.files, storage.prefix, storage.shown, unsure)
+    return ObjectPlace(storage, Creating(switching, url), now_ns)

@@ -7,10 +7,12 @@ after: of two who do so in the same moment each may believe to have been the fir
 """
 
 import os
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from replay.errors import StoreError
 from replay.objects.naming import ObjectsUrl
 from replay.objects.signing import AccessKeys, keys_for, quoted, signed_headers
 from replay.objects.storage import Storage
@@ -29,7 +31,7 @@ class Creating:
     """How objects are made under a prefix."""
 
     def __init__(self, storage: Storage, url: ObjectsUrl) -> None:
-        self._storage, self.url = storage, url
+        self.storage, self.url = storage, url
         self._keys = keys_for(url) if url.given.startswith("s3://") else None
         self._is_exclusive: bool | None = None
 
@@ -41,18 +43,30 @@ class Creating:
         return self._is_exclusive
 
     def create(self, name: str, content: bytes) -> bool:
-        """Make an object; False where one of the name is there. Raises StoreError where it is not there afterwards."""
-        if self._keys is not None and self.is_exclusive:
-            if not self._put(name, content, self._keys):
+        """Make an object; False where one of the name is there. Raises StoreError where it is not there afterwards.
+
+        Where making it failed, an answer may have been lost and not the object: what lies there says whether it was.
+        """
+        try:
+            if not self._made(name, content):
                 return False
-        elif self._storage.read(name) is not None:
-            return False
-        else:
-            self._storage.put(name, content)
-        found = self._storage.read(name)
+        except StoreError:
+            with suppress(StoreError):
+                if (found := self.storage.read(name)) is not None:
+                    return found == content
+            raise
+        found = self.storage.read(name)
         if found is None:
-            raise self._storage.failure(OSError(f"{name} was put and is not there"))
+            raise self.storage.failure(OSError(f"{name} was put and is not there"))
         return found == content
+
+    def _made(self, name: str, content: bytes) -> bool:
+        if self._keys is not None and self.is_exclusive:
+            return self._put(name, content, self._keys)
+        if self.storage.read(name) is not None:
+            return False
+        self.storage.put(name, content)
+        return True
 
     def _heeds_conditions(self, keys: AccessKeys) -> bool:
         for _ in range(2):
@@ -72,10 +86,10 @@ class Creating:
             return True
         if status in _TAKEN:
             return False
-        raise self._storage.failure(OSError(f"it answered {status} to the put of {name}: {said}"))
+        raise self.storage.failure(OSError(f"it answered {status} to the put of {name}: {said}"))
 
     def _asked(self, name: str, content: bytes, keys: AccessKeys) -> tuple[int, str]:
-        path = quoted(f"/{self._storage.path(name)}")
+        path = quoted(f"/{self.storage.path(name)}")
         is_plain, host, region = self._server()
         headers = signed_headers("PUT", host, path, {"if-none-match": "*"}, content, keys, region)
         connection = (HTTPConnection if is_plain else HTTPSConnection)(host, timeout=ANSWER_SECONDS)
@@ -84,14 +98,14 @@ class Creating:
             with connection.getresponse() as answer:
                 return answer.status, answer.read(2_000).decode("utf-8", "replace")
         except (HTTPException, OSError) as error:
-            raise self._storage.failure(OSError(str(error) or type(error).__name__)) from error
+            raise self.storage.failure(OSError(str(error) or type(error).__name__)) from error
         finally:
             connection.close()
 
     def _server(self) -> tuple[bool, str, str]:
         """(whether without TLS, host and port, region), as Arrow asks."""
         told = {name: values[-1] for name, values in parse_qs(urlsplit(self.url.given).query).items()}
-        region = str(self._storage.files.region)
+        region = str(self.storage.files.region)
         named = told.get("endpoint_override") or os.environ.get("AWS_ENDPOINT_URL_S3")
         named = named or os.environ.get("AWS_ENDPOINT_URL") or _host_of_amazon(region)
         scheme, _, host = named.rpartition("://")

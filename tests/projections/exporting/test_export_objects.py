@@ -1,7 +1,7 @@
 """Exports to the storage of objects, by a server of S3 on this machine."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,56 @@ def test_a_manifest_that_was_put_and_not_shown_counts_from_the_next_export_on(
     report = export(small, place_named(prefix), ExportAsked(SOME, full=True))
     assert report.manifest.number == 3 and report.manifest.files == "parquet", "its files are not there"
     assert in_place(prefix)[0] == report.manifest
+
+
+def failing_at(server: BucketServer, name: str, *, is_put: bool) -> None:
+    """Answer the put of an object by a refusal, whether or not it is put."""
+
+    def instead(environ: dict[str, Any], application: Application) -> Application:
+        if environ["REQUEST_METHOD"] != "PUT" or not environ["PATH_INFO"].endswith(f"/{name}"):
+            return application
+
+        def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            if is_put:
+                list(application(environ, lambda *_: lambda _: None))
+            start("403 Forbidden", [])
+            return [b""]
+
+        return answer
+
+    server.instead = instead
+
+
+def test_a_manifest_whose_answer_was_lost_counts(small: Views, server: BucketServer, prefix: str) -> None:
+    failing_at(server, kept_name(1), is_put=True)
+    report = export(small, place_named(prefix), ExportAsked(SOME))
+    assert report.is_new and in_place(prefix)[0] == report.manifest
+
+
+def test_a_manifest_whose_answer_was_lost_is_anothers_where_that_lies_there(
+    small: Views, server: BucketServer, prefix: str, tmp_path: Path
+) -> None:
+    def beaten() -> None:
+        exported_beside(tmp_path, prefix)
+        failing_at(server, kept_name(1), is_put=False)
+
+    before_the_put_of(server, "conditional-writes", beaten)
+    with pytest.raises(StoreError, match=OVERTAKEN):
+        export(small, place_named(prefix), ExportAsked(SOME))
+    assert in_place(prefix)[0].files == "csv"
+
+
+@pytest.mark.parametrize(("name", "counts"), [(kept_name(1), False), (MANIFEST, True)])
+def test_whether_an_export_counts_that_failed_at_its_manifest_the_next_one_tells(
+    name: str, counts: bool, small: Views, server: BucketServer, prefix: str
+) -> None:
+    failing_at(server, name, is_put=False)
+    told = r"^the export to .* cannot be read or written: .*; whether the new one counts, the next export tells: see to"
+    with pytest.raises(StoreError, match=told):
+        export(small, place_named(prefix), ExportAsked(SOME))
+    server.instead = lambda _, application: application
+    report = export(small, place_named(prefix), ExportAsked(SOME))
+    assert report.is_new is not counts and in_place(prefix)[0] == report.manifest
 
 
 @pytest.mark.slow
