@@ -340,6 +340,15 @@ CATALOGUE: Final[dict[str, EventType]] = {
 NEVER_READ: Final = frozenset({"level.decided", "level.announced"})
 """In a subject's stream, what no rule reads."""
 BINDING_TYPES: Final = ("creator.bound", "creator.unbound")
+STAYING_TYPES: Final = frozenset(
+    {
+        *BINDING_TYPES,
+        *NEVER_READ,
+        *("event.retracted", "buyer.erased", "policy.adopted", "decisions.run", "board.decided"),
+        *("heads.sealed", "keys.announced", "shard.made"),
+    }
+)
+"""Whose rows stay in a store, however old they are: they are few, and looked for in all streams."""
 CORRECTION_TYPES: Final = frozenset(name for name, row in CATALOGUE.items() if row.correction)
 
 

@@ -26,7 +26,7 @@ def grants(**roles: str | None) -> None:
     for sql in statements(named):
         click.echo(f"{sql};")
     if archived := list(archived_statements(named)):
-        click.echo("-- where 'levelbook archive' has run before:")
+        click.echo("-- where 'levelbook archive' has run before, in place of what is said above of records:")
     for sql in archived:
         click.echo(f"-- {sql};")
     if later := list(later_statements(named)):

@@ -149,14 +149,14 @@ def archive(named: FilesPlace | None, store: str, format_: str, lang: str, **ask
     from replay.archiving.archive import archive as run
     from replay.archiving.archive import records_place
     from replay.archiving.limit import archive_limit
-    from replay.store.leaving.segments import store_bytes_of_records
+    from replay.store.leaving.segments import count_leaving
 
     as_json = format_ == "json"
     with open_at(store) as opened:
         place = records_place(opened, named)
         limit = archive_limit(opened, asked["below"], asked["older_than"])
         if asked["dry_run"]:
-            records, raw_bytes = store_bytes_of_records(opened, limit.last)
+            records, raw_bytes = count_leaving(opened, limit.last)
             checks_text.print_to_archive(place, limit, records, raw_bytes, lang, as_json=as_json)
             return
         with progress_of("archiving", limit.last, phases_in(lang)) as progress:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from projections.views.location import POSTGRES_SCHEMA as VIEWS
 from replay.errors import UsageError
-from replay.schema.versions import ERASURES_DUE, LATER_TABLES, RECORD_SEGMENTS
+from replay.schema.versions import ERASURES_DUE, LATER_TABLES, LEFT_TABLES, RECORD_SEGMENTS, STILL_HERE
 from replay.store.postgres import CHECKS_SCHEMA, SCHEMA
 
 SERVICE: Final = "levelbook_service"
@@ -33,12 +33,14 @@ GRANTS: Final = (
     # Who makes a schema for another role has to be of it.
     Grant("GRANT {roles} TO CURRENT_USER", ("auditor", "follower", "deliverer")),
     Grant(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {{roles}}", ("writer", *_READING)),
-    Grant(f"GRANT SELECT, INSERT ON {_on(SCHEMA, 'records', 'buyers', *LATER_TABLES)} TO {{roles}}", ("writer",)),
+    Grant(f"GRANT SELECT, INSERT ON {_on(SCHEMA, 'records')} TO {{roles}}", ("writer",)),
+    Grant(f"GRANT SELECT, INSERT ON {_on(SCHEMA, 'buyers', *LATER_TABLES)} TO {{roles}}", ("writer",)),
     Grant(f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.tally TO {{roles}}", ("writer",)),
     Grant(f"GRANT SELECT ON {_on(SCHEMA, 'ledger', ERASURES_DUE)} TO {{roles}}", ("writer",)),
     Grant(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {{roles}}", _READING),
     Grant(f"CREATE SCHEMA {VIEWS} AUTHORIZATION {{roles}}", ("follower",)),
-    Grant(f"GRANT INSERT ON {_on(SCHEMA, 'records', *_CHAINS)} TO {{roles}}", ("follower",)),
+    Grant(f"GRANT INSERT ON {_on(SCHEMA, 'records')} TO {{roles}}", ("follower",)),
+    Grant(f"GRANT INSERT ON {_on(SCHEMA, *_CHAINS)} TO {{roles}}", ("follower",)),
     Grant(f"GRANT INSERT, UPDATE ON {SCHEMA}.tally TO {{roles}}", ("follower",)),
     Grant(f"GRANT USAGE ON SCHEMA {VIEWS} TO {{roles}}", _VIEWING),
     Grant(
@@ -60,8 +62,13 @@ ONCE_DELIVERED: Final = (
     Grant(f"GRANT SELECT ON {_on(DELIVERIES, 'endpoints', 'progress')} TO {{roles}}", ("service",)),
 )
 """Those on tables that the first 'levelbook deliver add' makes; the secrets are not among these."""
-ONCE_ARCHIVED: Final = (Grant(f"GRANT SELECT ON {_on(SCHEMA, RECORD_SEGMENTS)} TO {{roles}}", ("writer",)),)
-"""That on the table which the first 'levelbook archive' makes; roles that may read records by then are given it."""
+ONCE_ARCHIVED: Final = (
+    Grant(f"GRANT SELECT ON {_on(SCHEMA, RECORD_SEGMENTS, *LEFT_TABLES)} TO {{roles}}", ("writer",)),
+    Grant(f"GRANT SELECT, INSERT ON {_on(SCHEMA, STILL_HERE)} TO {{roles}}", ("writer",)),
+    Grant(f"GRANT INSERT ON {_on(SCHEMA, STILL_HERE)} TO {{roles}}", ("follower",)),
+)
+"""Those on the tables which the first 'levelbook archive' makes, and on that of records, to which it gives another
+name; roles that may read or append records by then are given them."""
 
 
 def statements(named: Mapping[str, str]) -> Iterator[str]:

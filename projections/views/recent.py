@@ -17,7 +17,7 @@ from replay.columnar.numbering import names_schema, number
 from replay.columnar.reading import read_named
 from replay.columnar.subject import read_about, read_since, read_subjects
 from replay.store.base import Store
-from replay.store.queries import BEFORE_ALL, EVERYTHING
+from replay.store.reading.asked import BEFORE_ALL, EVERYTHING
 
 ROWS_MAX: Final = 1_500_000
 """Records cached in all, of about a hundred bytes each."""

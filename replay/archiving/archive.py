@@ -1,38 +1,28 @@
 """Records leave a store, a segment after another.
 
 A segment is written to a passing name, brought to the disk, read back record by record and held against the chain of
-the ledger; then it gets its name and is written down in the store, and only then the bytes go from there, some thousand
-at a time. A kill at any moment leaves each record in the store, in a segment that is written down, or in both, and the
-next run goes on. No segment is ever removed: one that this store does not name may be all that another copy of it has.
+the ledger; then it gets its name and is written down in the store. Only then the rows of its records go from there,
+some thousand at a time, but for those of a few types, which are looked for in all streams. A kill at any moment leaves
+each record in the store, in a segment that is written down, or in both, and the next run goes on. No segment is ever
+removed: one that this store does not name may be all that another copy of it has.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from replay.archiving.limit import ArchiveLimit
 from replay.archiving.places import RecordsPlace, records_at
-from replay.blocks.files import Listings, SegmentBytes, misfit
+from replay.blocks.files import Listings, SegmentBytes
 from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, Leaving, RecordSegment, packed, prefix
 from replay.blocks.reading import Blocks
 from replay.errors import DamagedError, StoreError, UsageError, damaged
 from replay.objects.naming import FilesPlace
-from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.store.base import Store, refuse_one_alias_everywhere
-from replay.store.leaving.segments import (
-    add_segment,
-    archived_up_to,
-    first_still_there,
-    let_go,
-    types_and_records,
-)
+from replay.store.leaving.rows import begin, let_rows_go
+from replay.store.leaving.segments import add_segment, archived_up_to, leaving
 from replay.store.queries import chain_at
-from replay.store.record import leaf_hash, linked
+from replay.store.reading.row import leaf_hash, linked
 
-GO_AT_ONCE: Final = 5_000
-"""Records whose bytes go in one transaction: others who record wait no longer."""
-PAID: Final = "order.paid"
 Progress = Callable[[int], None]
 
 
@@ -56,8 +46,6 @@ class _Stretch(NamedTuple):
 
     records: list[Leaving]
     leaves: list[bytes]
-    left_behind: list[tuple[bytes, int]]
-    """What stays of each in the store, and its position."""
 
 
 def records_place(store: Store, named: FilesPlace | None) -> FilesPlace:
@@ -89,18 +77,19 @@ def archive(
     with place.alone():
         remove_drafts(store, place)
         _check_named(store)
-        _go_on(store)
         before = after = archived_up_to(store)
         while after < limit.last:
             stretch = _read(store, after, limit.last)
             segment = _written(store, place, stretch)
-            _begin(store)
+            begin(store)
             _write_down(store, segment)
-            _let_go(store, stretch.left_behind)
             after = segment.last
             raw_bytes += sum(len(item.record) for item in stretch.records)
             file_bytes += segment.file_bytes
             progress(after)
+        if after:
+            begin(store)
+            let_rows_go(store, after, before)
     segments = store.record_segments()
     return ArchivedRecords(before, after, len(segments), raw_bytes, file_bytes, _not_named(store, place, segments))
 
@@ -124,46 +113,12 @@ def _not_named(store: Store, place: RecordsPlace, segments: Sequence[RecordSegme
     return sum(name not in named for name in place.names(prefix(store.identity.id)))
 
 
-def _begin(store: Store) -> None:
-    """Make the table of segments, and the guards that let bytes go, where a store is archived for the first time.
-
-    Only once a segment lies where it was to go: a place that takes none leaves the store as it was.
-    """
-    if store.has_table(RECORD_SEGMENTS):
-        return
-    with store.append() as transaction:
-        if not transaction.has_table(RECORD_SEGMENTS):
-            transaction.let_records_leave()
-
-
-def _go_on(store: Store) -> None:
-    """Let the bytes go of records that a run which was killed had brought into a segment."""
-    last = archived_up_to(store)
-    first = first_still_there(store, last)
-    while first is not None and first <= last:
-        end = min(first + GO_AT_ONCE - 1, last)
-        rows = types_and_records(store, first - 1, end)
-        kept = [(_left_behind(event_type, record, at), at, record) for at, _, event_type, _, record in rows]
-        with store.blocks.afresh():
-            _check_kept(store, kept)
-        _let_go(store, [(left, position) for left, position, _ in kept])
-        first = end + 1
-
-
-def _check_kept(store: Store, kept: Sequence[tuple[bytes, int, bytes]]) -> None:
-    """Raises DamagedError unless segments give the records that stand in the store, too."""
-    for _, position, record in kept:
-        if store.blocks.record_at(position, store.record_segments) != record:
-            segment = next(found for found in store.record_segments() if found.last >= position)
-            raise misfit(store.blocks.file_of(segment, True).shown, f"holds another record for position {position}")
-
-
 def _read(store: Store, after: int, last: int) -> _Stretch:
     """The next records, as many as a segment takes. Raises DamagedError where one does not fit its chain."""
     chain = chain_at(store, after) if after else store.identity.chain_start
-    found = _Stretch([], [], [])
-    size, rows = 0, types_and_records(store, after, min(last, after + RECORDS_MAX))
-    for position, stream, event_type, link, record in rows:
+    found = _Stretch([], [])
+    size, rows = 0, leaving(store, after, min(last, after + RECORDS_MAX))
+    for position, stream, link, record in rows:
         leaf = leaf_hash(record)
         if chain is None or position != after + len(found.records) + 1 or linked(chain, leaf) != link:
             raise damaged(f"the ledger at position {after + len(found.records) + 1}, which does not fit its chain,")
@@ -172,38 +127,8 @@ def _read(store: Store, after: int, last: int) -> _Stretch:
             break
         found.records.append(Leaving(position, stream, record))
         found.leaves.append(leaf)
-        found.left_behind.append((_left_behind(event_type, record, position), position))
     if not found.records:
         raise damaged(f"the ledger, where position {after + 1} is missing,")
-    return found
-
-
-class _Buyer(msgspec.Struct):
-    buyer: str
-
-
-class _Payment(msgspec.Struct):
-    data: _Buyer
-
-
-class _PaidRecord(msgspec.Struct):
-    event: _Payment
-
-
-_paid: Final = msgspec.json.Decoder(_PaidRecord)
-
-
-def _left_behind(event_type: str, record: bytes, position: int) -> bytes:
-    """What stays of a record in the store: of a payment the alias of its buyer, by which the database finds it."""
-    if event_type != PAID:
-        return b""
-    try:
-        alias = _paid.decode(record).event.data.buyer
-        found = bytes.fromhex(alias)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        raise damaged(f"the record at position {position}") from None
-    if found.hex() != alias or len(found) != ALIAS_BYTES:
-        raise damaged(f"the record at position {position}, whose alias is of another form than this ledger gives,")
     return found
 
 
@@ -244,9 +169,3 @@ def _write_down(store: Store, segment: RecordSegment) -> None:
                 " one at a time"
             )
         add_segment(transaction, segment)
-
-
-def _let_go(store: Store, left_behind: Sequence[tuple[bytes, int]]) -> None:
-    for start in range(0, len(left_behind), GO_AT_ONCE):
-        with store.append() as transaction:
-            let_go(transaction, left_behind[start : start + GO_AT_ONCE])

@@ -6,7 +6,7 @@ from replay.errors import UsageError
 from replay.store.base import Store
 from replay.store.evidence.seals import latest_seal
 from replay.store.leaving.segments import archived_up_to
-from replay.store.queries import link_up_to
+from replay.store.queries import recorded_up_to
 
 MICROS_A_DAY: Final = 86_400_000_000
 
@@ -47,7 +47,7 @@ def _recorded_by(store: Store, instant: int, last: int) -> int:
     low, high = 0, last
     while low < high:
         middle = (low + high + 1) // 2
-        found = link_up_to(store, middle)
+        found = recorded_up_to(store, middle)
         early = found is not None and found.recorded_at <= instant
         low, high = (middle, high) if early else (low, middle - 1)
     return low

@@ -6,7 +6,7 @@ named in the order of the ledger, and so is a buyer. Only what some rule reads h
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from replay.consuming.messages import TopicMessage
 from replay.parsing.arrays import Elements
 from replay.parsing.refusals import Reason, Refusal, RefusalError
 from replay.parsing.strict_json import readable, shown
-from replay.store.record import encode_json
+from replay.store.reading.row import encode_json
 
 ATTRIBUTE_PREFIX: Final = "ce_"
 CONTENT_TYPE: Final = "content-type"

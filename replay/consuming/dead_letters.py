@@ -16,7 +16,7 @@ from replay.errors import StoreError, UsageError
 from replay.parsing.refusals import Refusal
 from replay.store.beside import open_private, sync
 from replay.store.location import is_postgres
-from replay.store.record import encode_json
+from replay.store.reading.row import encode_json
 
 FILE_NAME: Final = "dead-letters.jsonl"
 HEADER_PREFIX: Final = "levelbook_"

@@ -14,7 +14,7 @@ from replay.consuming.cloudevents import BLANKS, header_text, whole_json
 from replay.consuming.messages import EventsOf, TopicMessage
 from replay.parsing.refusals import Reason, Refusal, RefusalError
 from replay.parsing.strict_json import readable, shown
-from replay.store.record import encode_json
+from replay.store.reading.row import encode_json
 
 _COLUMNS: Final = ("id", "aggregatetype", "aggregateid", "type", "time")
 _NEEDED: Final = f"a row with {', '.join(_COLUMNS)} and payload"

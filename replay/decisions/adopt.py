@@ -12,7 +12,7 @@ from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES, choose
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 
 TRIES: Final = 5
 

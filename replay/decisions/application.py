@@ -27,7 +27,7 @@ from replay.schemes.registry import scheme_of, schemes_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 
 DECISIONS: Final = "ledger/decisions"
 REPORT_HASH: Final = re.compile("[0-9a-f]{64}")

@@ -29,7 +29,7 @@ from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import all_rows_of_type, chain_at, rows_of_types, tally
-from replay.store.record import Row
+from replay.store.reading.row import Row
 
 REPRODUCED: Final = "reproduced"
 OTHER_FACTS: Final = "other_facts"

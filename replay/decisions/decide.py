@@ -45,7 +45,7 @@ from replay.schemes.registry import (
     schemes_of,
 )
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 
 DECISIONS_AT_ONCE: Final = 1_000
 """So many are recorded in one transaction."""

@@ -19,7 +19,7 @@ from replay.schemes.replaying import plain_of
 from replay.store.base import Store
 from replay.store.key_chains import KeyState, key_states, state_by_records
 from replay.store.queries import records_at
-from replay.store.record import encode_json, leaf_hash
+from replay.store.reading.row import encode_json, leaf_hash
 
 DIGEST_V: Final = 2
 """The form that runs write."""

@@ -31,7 +31,8 @@ from replay.recording.own import own_candidate
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
-from replay.store.queries import EVERYTHING, chain_at, notifications, versions_of
+from replay.store.queries import chain_at, notifications, versions_of
+from replay.store.reading.asked import EVERYTHING
 from replay.store.record import Candidate, candidate
 
 OWN_ID_CHANCE_BYTES: Final = 16

@@ -19,7 +19,8 @@ from domain.keys import MAP_VERSION
 from replay.proving.heads_trie import KEY_BITS, Turn
 from replay.proving.strict_text import MalformedError
 from replay.proving.tlog_proof import PROOF_BYTES_MAX
-from replay.store.record import HASH_BYTES, encode_json
+from replay.store.reading.row import encode_json
+from replay.store.record import HASH_BYTES
 
 FORM: Final = "levelbook-evidence/1"
 LINE_BYTES_MAX: Final = 1 << 22

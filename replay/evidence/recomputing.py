@@ -17,7 +17,7 @@ from replay.schemes.replaying import lent, replay_of
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import link_up_to, row_at, rows_of
-from replay.store.record import Row
+from replay.store.reading.row import Row
 
 OTHER_MOMENT: Final = "other_moment"
 OTHER_LEVEL: Final = "other_level"

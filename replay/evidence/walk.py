@@ -24,8 +24,9 @@ from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.store.decode import read_record
 from replay.store.evidence.seals import HEADS_STREAM, SEALED
 from replay.store.partial import PartialWriter
-from replay.store.queries import EVERYTHING
-from replay.store.record import CHAIN_START, Row, key_linked, leaf_hash
+from replay.store.reading.asked import EVERYTHING
+from replay.store.reading.row import Row, leaf_hash
+from replay.store.record import CHAIN_START, key_linked
 
 CHECKS: Final = ("form", "signatures", "quorum", "seal", "keys", "records", "contents", "claim", "policies")
 """In their order."""

@@ -17,7 +17,7 @@ from replay.store.alias_queries import waiting
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.queries import chain_at, link_at, rows_about, rows_of, rows_of_types, tally
-from replay.store.record import Row, leaf_hash, linked
+from replay.store.reading.row import Row, leaf_hash, linked
 from replay.store.searching.across import first_subject, row_named, subjects_between
 
 _FLAGS: Final = ("order.flagged", "order.cleared")
@@ -84,7 +84,7 @@ def _listed(
             continue
         if row.occurred_at <= moment.as_of or row.type in CORRECTION_TYPES:
             beside = {} if made is None else {"made": made.get(row.position)}
-            yield event_json(row) | {"hashes": _own_hashes(row)} | bearing.on(row) | beside
+            yield event_json(row) | {"hashes": _own_hashes(store, row)} | bearing.on(row) | beside
 
 
 def find_event(store: Store, source: str, event_id: str) -> dict[str, Any]:
@@ -197,14 +197,15 @@ def status(store: Store) -> dict[str, Any]:
 
 def _hashes(store: Store, row: Row) -> dict[str, str]:
     chain_before = chain_at(store, row.position - 1) or bytes(32)
-    return _own_hashes(row) | {
-        "fits": "yes" if linked(chain_before, leaf_hash(row.record)) == row.chain else "no: run 'levelbook verify'",
-    }
+    found = _own_hashes(store, row)
+    fits = linked(chain_before, leaf_hash(row.record)).hex() == found["chain"]
+    return found | {"fits": "yes" if fits else "no: run 'levelbook verify'"}
 
 
-def _own_hashes(row: Row) -> dict[str, str]:
-    """Of a partial store the ledger's chain is not known, and empty."""
-    return {"content": row.content_hash.hex(), "leaf": leaf_hash(row.record).hex(), "chain": row.chain.hex()}
+def _own_hashes(store: Store, row: Row) -> dict[str, str]:
+    """Of a partial store the ledger's chain is not known, and empty; of a row that left it is worked out."""
+    chain = row.chain if row.chain or store.left is None else chain_at(store, row.position) or b""
+    return {"content": row.content_hash.hex(), "leaf": leaf_hash(row.record).hex(), "chain": chain.hex()}
 
 
 class _Bearing:

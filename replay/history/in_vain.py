@@ -8,7 +8,8 @@ from domain.events import Event
 from replay.history.timeline import RETRACTED
 from replay.schema.versions import INDEX_OF_RETRACTIONS
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, Name
+from replay.store.queries import Name
+from replay.store.reading.asked import EVERYTHING
 from replay.store.searching.across import Retraction, latest_retractions, places_of
 
 LISTED_MAX: Final = 20

@@ -22,8 +22,9 @@ from replay.history.readers import Reader
 from replay.recording.own import own_source
 from replay.store.alias_queries import merchant_of
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, row_at, rows_of
-from replay.store.record import Row
+from replay.store.queries import row_at, rows_of
+from replay.store.reading.asked import EVERYTHING
+from replay.store.reading.row import Row
 from replay.store.searching.across import event_rows_named, row_named
 from replay.store.searching.records import rows_about_in, rows_bearing, rows_from, streams_behind_name
 

@@ -17,7 +17,6 @@ from replay.errors import UsageError, damaged
 from replay.store.base import Head, Store
 from replay.store.decode import read_record
 from replay.store.queries import (
-    EVERYTHING,
     event_row_at,
     event_rows_about,
     event_rows_between,
@@ -27,9 +26,10 @@ from replay.store.queries import (
     event_rows_of_last_decisions,
     event_rows_of_types,
     first_position,
-    link_up_to,
     recorded_at_each,
+    recorded_up_to,
 )
+from replay.store.reading.asked import EVERYTHING
 from replay.store.record import DATA_SINCE_V, RECORD_V
 
 RETRACTED: Final = "event.retracted"
@@ -240,14 +240,13 @@ def _known(store: Store, head: Head, known_at: int | None, position: int | None,
             raise UsageError(
                 f"{option}position {position} is not in the ledger, whose positions go from 1 to {head.position}"
             )
-        link = link_up_to(store, position)
-        if link is None:  # of a partial store
+        found = recorded_up_to(store, position)
+        if found is None:  # of a partial store
             raise UsageError(f"{store.name} holds no record up to position {position}; name a later one")
-        return link.recorded_at, link.position
+        return found
     if known_at is None or known_at >= head.recorded_at:
         return head.recorded_at, head.position
-    link = link_up_to(store, last_known(store, known_at, 0, head.position))
-    return (known_at, 0) if link is None else (link.recorded_at, link.position)
+    return recorded_up_to(store, last_known(store, known_at, 0, head.position)) or (known_at, 0)
 
 
 def last_known_each(store: Store, instants: Sequence[int], high: int) -> list[int]:
@@ -287,8 +286,8 @@ def last_known(store: Store, instant: int, low: int, high: int) -> int:
     """
     while low < high:
         middle = (low + high + 1) // 2
-        link = link_up_to(store, middle)
-        if link is None or link.recorded_at <= instant:
+        found = recorded_up_to(store, middle)
+        if found is None or found.recorded_at <= instant:
             low = middle
         else:
             high = middle - 1

@@ -17,7 +17,8 @@ from replay.replaying.hypothetical import Hypothetical
 from replay.store.base import AliasKey, Store
 from replay.store.buyers import hash_buyer, is_sealed
 from replay.store.queries import length_of
-from replay.store.record import Candidate, encode_json, filled, record_template, with_alias
+from replay.store.reading.row import encode_json
+from replay.store.record import Candidate, filled, record_template, with_alias
 
 SOURCE: Final = "urn:what-if"
 """The source of events that a program supposes, as they are written."""

@@ -12,7 +12,7 @@ from replay.recording.conflicts import EARLIER
 from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Head, Identity, Known, Store, Transaction
 from replay.store.buyers import key_from_environment, no_key
 from replay.store.location import is_postgres
-from replay.store.record import Row
+from replay.store.reading.row import Row
 from replay.store.sqlite import check_folder, copy_of
 
 
@@ -75,8 +75,8 @@ class _Tried(Transaction):
     def _make_tables(self, names: Sequence[str]) -> None:
         self._scratch._make_tables(names)
 
-    def let_records_leave(self) -> None:
-        self._scratch.let_records_leave()
+    def let_rows_leave(self) -> None:
+        self._scratch.let_rows_leave()
 
     def run_deferred(self) -> None:
         self._scratch.run_deferred()
@@ -90,8 +90,11 @@ class _Tried(Transaction):
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         return {key: known._replace(position=EARLIER) for key, known in self._scratch.find(keys).items()}
 
-    def versions(self, streams: Sequence[str]) -> dict[str, int]:
-        return self._scratch.versions(streams)
+    def _found_here(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        return self._scratch._found_here(keys)
+
+    def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
+        return self._scratch._versions_here(streams)
 
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
         return self._scratch.aliases(keys)

@@ -15,7 +15,8 @@ from replay.recording.append import Appended
 from replay.recording.erase import Due
 from replay.store.base import Head
 from replay.store.beside import open_private
-from replay.store.record import Candidate, encode_json
+from replay.store.reading.row import encode_json
+from replay.store.record import Candidate
 
 
 class NotingTarget:

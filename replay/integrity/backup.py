@@ -15,8 +15,9 @@ from replay.store.base import Head, Store, Transaction
 from replay.store.beside import draft_beside, sync
 from replay.store.evidence.copies import COPIED, copied_rows
 from replay.store.key_chains import record
-from replay.store.queries import BEFORE_ALL, plain_rows
-from replay.store.record import Row, leaf_hash
+from replay.store.queries import plain_rows
+from replay.store.reading.asked import BEFORE_ALL
+from replay.store.reading.row import Row, leaf_hash
 from replay.store.sqlite import SqliteStore, copy_of, remove_draft, settle
 
 COPY_ROWS: Final = 10_000

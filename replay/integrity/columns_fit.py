@@ -20,15 +20,8 @@ from domain.events import CATALOGUE, Envelope
 from domain.limits import HOUR_MICROS, SECOND_MICROS
 from replay.integrity.borne import BorneAliases
 from replay.integrity.key_chains import Misfit
-from replay.store.record import (
-    BUYER_MARK,
-    PLAIN_V,
-    RECORD_V,
-    RecordedEnvelope,
-    Row,
-    encode_json,
-    reference,
-)
+from replay.store.reading.row import BUYER_MARK, Row, encode_json
+from replay.store.record import PLAIN_V, RECORD_V, RecordedEnvelope, reference
 
 Columns = tuple[Any, ...]
 """The columns of a `Row`: a plain tuple, for they are read by the million."""

@@ -17,13 +17,15 @@ from replay.integrity.borne import BorneAliases
 from replay.integrity.columns_fit import Columns, add_borne, check_columns, which_fit
 from replay.integrity.evidence import evidence_problems
 from replay.integrity.key_chains import KeyWalk, Misfit, WalkedKeys, chain_problems, joined_keys
+from replay.integrity.left import LeftWalk, WalkedLeft, left_problems, left_walk
 from replay.integrity.log_tree import WalkedLog, log_walk, sizes_needed
 from replay.processes import begun, rare_cycle_search, second_core
 from replay.store.alias_queries import count_aliases
 from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
-from replay.store.queries import BEFORE_ALL, chain_at, link_at, plain_rows, tally
-from replay.store.record import leaf_hash, linked
+from replay.store.queries import chain_at, link_at, plain_rows, tally
+from replay.store.reading.asked import BEFORE_ALL
+from replay.store.reading.row import leaf_hash, linked
 
 ROWS_TOGETHER: Final = 400
 """More do not stay in a processor's cache, and take longer each."""
@@ -72,11 +74,12 @@ def verify(
     """
     last = store.head().position
     rows, table, sizes = begun(store.row_problems), None, sizes_needed(store, last)
+    left = left_walk(store)
     with rare_cycle_search():
         if workers > 1 and last >= RECORDS_BEFORE_HELP:
-            span, table = _walked_by(workers, store, last, sizes, progress)
+            span, table = _walked_by(workers, store, last, sizes, left, progress)
         else:
-            span = _walked(store, _from_start(store, last, sizes), progress)
+            span = _walked(store, _from_start(store, last, sizes, left), progress)
     progress(span.head.position)
     result = Verified(span.head.position, span.head)
     if span.problem is not None:
@@ -84,6 +87,7 @@ def verify(
     else:
         result.problems += _tally_problems(store, last, span.types)
         result.problems += buyer_problems(store) if table is None else problems_beside(store, span.borne, table)
+        result.problems += left_problems(store, span.left)
         chains = chain_problems(store, span.keys)
         result.problems += chains or evidence_problems(store, span.log, last)
         result.seals_unchecked = why_seals_unchecked(store)
@@ -110,6 +114,7 @@ class WalkedSpan:
     keys: WalkedKeys = field(default_factory=WalkedKeys)
     borne: BorneAliases = field(default_factory=BorneAliases)
     log: WalkedLog = field(default_factory=WalkedLog)
+    left: WalkedLeft = field(default_factory=WalkedLeft)
     problem: str | None = None
 
     def check(self, row: Columns, leaf: bytes, ledger_id: str, *, fits: bool) -> None:
@@ -181,6 +186,7 @@ def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> 
 
 def _walked_afresh(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
     keys, ledger_id = KeyWalk(store, span.keys, span.head.position), store.identity.id
+    left = LeftWalk(store, span.left, span.head.position)
     try:
         for rows in _together(_rows(store, span.head.position, span.last)):
             fits, leaves = which_fit(rows, ledger_id, span.borne), [leaf_hash(row[-1]) for row in rows]
@@ -189,6 +195,7 @@ def _walked_afresh(store: Store, span: WalkedSpan, progress: Callable[[int], Non
             else:
                 _walk_each(span, rows, leaves, fits, ledger_id, keys)
             span.log.follow(leaves)
+            left.follow(rows)
             progress(span.head.position)
         if span.head.position != span.last:
             raise Misfit(f"is missing; the ledger goes on to {span.last}")
@@ -216,8 +223,8 @@ def _walk_each(
         keys.follow([row], [leaf])
 
 
-def _from_start(store: Store, last: int, sizes: tuple[int, ...]) -> WalkedSpan:
-    return WalkedSpan(_before_first(store), last, from_start=True, log=log_walk(store, 0, sizes))
+def _from_start(store: Store, last: int, sizes: tuple[int, ...], left: WalkedLeft) -> WalkedSpan:
+    return WalkedSpan(_before_first(store), last, from_start=True, log=log_walk(store, 0, sizes), left=left)
 
 
 def _before_first(store: Store) -> Head:
@@ -245,7 +252,12 @@ def _together(rows: Iterator[Columns]) -> Iterator[list[Columns]]:
 
 
 def _walked_by(
-    workers: int, store: Store, last: int, sizes: tuple[int, ...], progress: Callable[[int], None]
+    workers: int,
+    store: Store,
+    last: int,
+    sizes: tuple[int, ...],
+    left: WalkedLeft,
+    progress: Callable[[int], None],
 ) -> tuple[WalkedSpan, AliasTable | None]:
     """Each part but the first is walked by another process, from the link that the part before it has to end with.
 
@@ -257,12 +269,12 @@ def _walked_by(
         for helper, after, end in zip(helpers, (first, *ends), ends, strict=False):
             found = link_at(store, after)
             if found is None:
-                return _walked(store, _from_start(store, last, sizes), progress), None
-            part = WalkedSpan(found, end, from_start=False, log=log_walk(store, after, sizes))
+                return _walked(store, _from_start(store, last, sizes, left), progress), None
+            part = WalkedSpan(found, end, from_start=False, log=log_walk(store, after, sizes), left=left)
             with suppress(OSError):  # it was ended, which is seen when nothing comes from it
                 helper.send((store.location, part))
         table = table_of(store)
-        span = _walked(store, _from_start(store, first, sizes), lambda done: progress(done * last // first))
+        span = _walked(store, _from_start(store, first, sizes, left), lambda done: progress(done * last // first))
         for helper in helpers:
             if span.problem is not None:
                 return span, None
@@ -311,6 +323,7 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
                 keys=first.keys,
                 borne=first.borne,
                 log=first.log,
+                left=first.left,
             )
             return _walked(store, again, lambda _: None)
     return WalkedSpan(
@@ -320,6 +333,7 @@ def _joined(store: Store, first: WalkedSpan, second: WalkedSpan) -> WalkedSpan:
         keys=joined_keys(first.keys, second.keys),
         borne=first.borne.then(second.borne),
         log=first.log.then(second.log),
+        left=first.left.then(second.left),
         problem=second.problem,
     )
 

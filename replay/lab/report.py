@@ -22,7 +22,7 @@ from replay.lab.trial import GROUPINGS, RANKED_FROM, PolicyTrial, TrialPeriod
 from replay.policies.benefits import every_benefit
 from replay.policies.names import level_names
 from replay.schemes.registry import SCHEMES
-from replay.store.record import encode_json
+from replay.store.reading.row import encode_json
 
 FORM: Final = 1
 

@@ -20,7 +20,8 @@ from replay.errors import UsageError, damaged
 from replay.policies.reading import by_number, read_folder, read_policy
 from replay.store.base import Store
 from replay.store.decode import read_record
-from replay.store.queries import EVERYTHING, rows_of_types
+from replay.store.queries import rows_of_types
+from replay.store.reading.asked import EVERYTHING
 
 
 class Choice(NamedTuple):

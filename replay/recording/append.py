@@ -24,7 +24,8 @@ from replay.store.base import AliasKey, Head, Known, Transaction, clock_failure
 from replay.store.buyers import hash_buyer, is_sealed, new_row
 from replay.store.evidence.shard import shard_made
 from replay.store.key_chains import record
-from replay.store.record import Candidate, Row, filled, leaf_hash, linked, record_template, with_alias
+from replay.store.reading.row import Row, leaf_hash, linked
+from replay.store.record import Candidate, filled, record_template, with_alias
 
 
 class Appended(NamedTuple):

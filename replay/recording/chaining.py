@@ -7,9 +7,10 @@ and whoever comes next goes on from there. What is long is done outside the lock
 from collections.abc import Callable
 from typing import Final
 
-from replay.store.base import Readable, Store
+from replay.store.base import Store
 from replay.store.key_chains import extend, has_chains, reach, unchained_rows
-from replay.store.record import Row, leaf_hash
+from replay.store.reading.readable import Readable
+from replay.store.reading.row import Row, leaf_hash
 
 STRETCH_ROWS: Final = 5_000
 """Records that are chained in one transaction: some hundredths of a second under the lock."""

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from replay.schema.left import POSTGRES_GUARDS_OF_LEFT, POSTGRES_GUARDS_OF_NOTES, SQLITE_GUARDS_OF_LEFT
 from replay.schema.triggers import (
     POSTGRES_GUARDS,
     POSTGRES_GUARDS_OF_ARCHIVED,
@@ -30,7 +31,10 @@ Definitions = Mapping[NamedObject, str]
 SQLITE_SQL: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
 _SQLITE_STATISTICS: Final = ("sqlite_stat", "sqlite_sequence")
 """Tables that SQLite makes by itself; they change no answer."""
-_GUARDS: Final = {*SQLITE_GUARDS, *POSTGRES_GUARDS, *SQLITE_GUARDS_OF_ARCHIVED, *POSTGRES_GUARDS_OF_ARCHIVED}
+_GUARDS: Final = {
+    *(*SQLITE_GUARDS, *POSTGRES_GUARDS, *SQLITE_GUARDS_OF_ARCHIVED, *POSTGRES_GUARDS_OF_ARCHIVED),
+    *(*SQLITE_GUARDS_OF_LEFT, *POSTGRES_GUARDS_OF_LEFT, *POSTGRES_GUARDS_OF_NOTES),
+}
 
 
 def sqlite_definitions(rows: Iterable[tuple[str, str, str, str]]) -> dict[NamedObject, str]:

@@ -119,13 +119,17 @@ FIRES_USUALLY: Final = "O"
 """As the catalog holds how a trigger fires; usually: but not where a superuser lets his session act as a replica."""
 
 
+_AS_LISTED: Final = ("INSERT", "DELETE", "UPDATE", "TRUNCATE")
+"""In which order the database tells at what a trigger fires."""
+
+
 def expected_guards(
     guards: Mapping[str, tuple[str, str, str]], function: str, source: str, schema: str, *, fires: str = FIRES_ALWAYS
 ) -> dict[NamedObject, str]:
     """Triggers by name (the table, what is refused, for each row or statement) and the one function that they call."""
     made = {NamedObject("function", function, function): plain(f"plpgsql {source}", schema)}
     for name, (table, events, each) in guards.items():
-        listed = " OR ".join(sorted(events.split(" OR ")))
+        listed = " OR ".join(sorted(events.split(" OR "), key=_AS_LISTED.index))
         text = f"{fires} CREATE TRIGGER {name} BEFORE {listed} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}"
         made[NamedObject("trigger", name, table)] = plain(f"{text} {source}", schema)
     return made

@@ -1,13 +1,25 @@
 """Whether a PostgreSQL store gives by every way of reading what a walk through its tables gives."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import psycopg
 
 from replay.schema.archived import is_archived, record_segments
 from replay.schema.definitions import NamedObject, as_first_made, definition_problems
+from replay.schema.left import (
+    POSTGRES_GUARDS_OF_LEFT,
+    POSTGRES_GUARDS_OF_NOTES,
+    POSTGRES_REFUSAL_BUT_AHEAD,
+    POSTGRES_REFUSAL_BUT_OF_LEFT,
+    REFUSE_BUT_AHEAD,
+    REFUSE_BUT_OF_LEFT,
+    as_left,
+    have_rows_left,
+    left_tables,
+    paths_of_left,
+)
 from replay.schema.postgres_catalog import catalog, expected_guards, expected_tables
 from replay.schema.tables import AccessPath, paths, tables
 from replay.schema.triggers import (
@@ -18,7 +30,7 @@ from replay.schema.triggers import (
     POSTGRES_REFUSAL_BUT_OF_BYTES,
     REFUSE_BUT_OF_BYTES,
 )
-from replay.schema.versions import LATER_TABLES, ONE_ALIAS_EVERYWHERE
+from replay.schema.versions import LATER_TABLES, ONE_ALIAS_EVERYWHERE, STILL_HERE
 
 SCHEMA: Final = "levelbook"
 SEED_BITS: Final = 62
@@ -45,8 +57,11 @@ def definitions_differ(connection: "psycopg.Connection[Any]", version: int) -> l
     """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     guards = expected_guards(POSTGRES_GUARDS, "refuse_change", POSTGRES_REFUSAL, SCHEMA)
     found, expected = catalog(connection, SCHEMA), expected_tables(tables(version), SCHEMA) | guards
-    if is_archived(connection.execute(f"SELECT schema_version FROM {SCHEMA}.ledger".encode()).fetchall()):
+    said = connection.execute(f"SELECT schema_version FROM {SCHEMA}.ledger".encode()).fetchall()
+    if is_archived(said):
         expected |= _expected_of_archived()
+    if have_rows_left(said):
+        expected = _expected_of_left(expected)
     return definition_problems(found, as_first_made(found, expected) if version == ONE_ALIAS_EVERYWHERE else expected)
 
 
@@ -56,6 +71,26 @@ def _expected_of_archived() -> dict[NamedObject, str]:
     of_records = {GUARD_OF_RECORDS: POSTGRES_GUARDS[GUARD_OF_RECORDS]}
     otherwise = expected_guards(of_records, REFUSE_BUT_OF_BYTES, POSTGRES_REFUSAL_BUT_OF_BYTES, SCHEMA)
     return expected_tables([record_segments], SCHEMA) | more | otherwise
+
+
+def _expected_of_left(expected: Mapping[NamedObject, str]) -> dict[NamedObject, str]:
+    """What a store has from which rows have left: another name of the table of records, more, and otherwise."""
+    renamed = {
+        NamedObject(
+            named.kind,
+            STILL_HERE if (named.kind, named.name) == ("table", "records") else named.name,
+            STILL_HERE if named.table == "records" else named.table,
+        ): definition.replace(" ON records ", f" ON {STILL_HERE} ")
+        for named, definition in expected.items()
+    }
+    more = expected_guards(
+        POSTGRES_GUARDS_OF_ARCHIVED | POSTGRES_GUARDS_OF_LEFT, "refuse_change", POSTGRES_REFUSAL, SCHEMA
+    )
+    _, events, each = POSTGRES_GUARDS[GUARD_OF_RECORDS]
+    of_records = {GUARD_OF_RECORDS: (STILL_HERE, events, each)}
+    otherwise = expected_guards(of_records, REFUSE_BUT_OF_LEFT, POSTGRES_REFUSAL_BUT_OF_LEFT, SCHEMA)
+    notes = expected_guards(POSTGRES_GUARDS_OF_NOTES, REFUSE_BUT_AHEAD, POSTGRES_REFUSAL_BUT_AHEAD, SCHEMA)
+    return renamed | expected_tables([record_segments, *left_tables()], SCHEMA) | more | otherwise | notes
 
 
 def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str]:
@@ -68,7 +103,14 @@ def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         keys = {table.name: tuple(column.name for column in table.primary_key) for table in tables(version)}
         primary = [AccessPath(f"{name}_pkey", name, keys[name], "true") for name in LOOKED_UP if name in keys]
-        return paths_differ(connection, SCHEMA, [(path, keys[path.table]) for path in [*primary, *paths()]])
+        if have_rows_left(connection.execute(f"SELECT schema_version FROM {SCHEMA}.ledger".encode()).fetchall()):
+            keys |= {table.name: tuple(column.name for column in table.primary_key) for table in left_tables()}
+            keys[STILL_HERE] = keys["records"]
+            primary = [as_left(path) for path in primary]
+            listed = [*primary, *paths_of_left()]
+        else:
+            listed = [*primary, *paths()]
+        return paths_differ(connection, SCHEMA, [(path, keys[path.table]) for path in listed])
 
 
 def paths_differ(

@@ -14,6 +14,7 @@ from replay.schema.definitions import (
     made_in_sqlite,
     sqlite_definitions,
 )
+from replay.schema.left import have_rows_left, left_sqlite_statements, paths_of_left
 from replay.schema.tables import AccessPath, paths, sqlite_statements
 from replay.schema.versions import ONE_ALIAS_EVERYWHERE
 
@@ -23,8 +24,13 @@ SHOWN_MAX: Final = 5
 def definitions_differ(connection: sqlite3.Connection, version: int) -> list[str]:
     """What is defined otherwise than in a store of this schema version; looks at no row of the ledger."""
     found = sqlite_definitions(connection.execute(SQLITE_SQL))
-    archived = is_archived(connection.execute(SCHEMA_VERSION_SQL).fetchall())
-    expected = made_in_sqlite([*sqlite_statements(version), *(archived_sqlite_statements() if archived else ())])
+    said = connection.execute(SCHEMA_VERSION_SQL).fetchall()
+    statements = sqlite_statements(version)
+    if is_archived(said):
+        statements += archived_sqlite_statements()
+    if have_rows_left(said):
+        statements += left_sqlite_statements(archived=False)
+    expected = made_in_sqlite(statements)
     return definition_problems(found, as_first_made(found, expected) if version == ONE_ALIAS_EVERYWHERE else expected)
 
 
@@ -35,8 +41,9 @@ def rows_differ(connection: sqlite3.Connection) -> list[str]:
     with which it was filled; whether that text is the right one, `definitions_differ` says. SQLite's own check looks up
     every row in every index, compares the entries, and counts them.
     """
-    by_table = [list(found) for _, found in groupby(paths(), attrgetter("table"))]
-    return damage(connection) + [problem for found in by_table for problem in _path_problems(connection, found)]
+    found = paths_of_left() if have_rows_left(connection.execute(SCHEMA_VERSION_SQL).fetchall()) else paths()
+    by_table = [list(some) for _, some in groupby(found, attrgetter("table"))]
+    return damage(connection) + [problem for some in by_table for problem in _path_problems(connection, some)]
 
 
 def damage(connection: sqlite3.Connection) -> list[str]:

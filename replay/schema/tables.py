@@ -249,7 +249,7 @@ def sqlite_statements(version: int) -> list[str]:
     """The statements that make an empty SQLite store of a schema version."""
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
-    return [*_made(SQLiteDialect(), tables(version)), *SQLITE_GUARDS.values()]
+    return [*made(SQLiteDialect(), tables(version)), *SQLITE_GUARDS.values()]
 
 
 def postgres_statements(version: int) -> list[str]:
@@ -257,7 +257,7 @@ def postgres_statements(version: int) -> list[str]:
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
     return [
-        *_made(PGDialect(), tables(version)),  # type: ignore[no-untyped-call]
+        *made(PGDialect(), tables(version)),  # type: ignore[no-untyped-call]
         POSTGRES_GUARD_FUNCTION,
         *postgres_guard_statements(POSTGRES_GUARDS),
     ]
@@ -268,7 +268,7 @@ def later_sqlite_statements(missing: Collection[str]) -> list[str]:
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
     guards = [sql for sql in SQLITE_GUARDS.values() if any(f" ON {name}\n" in sql for name in missing)]
-    return [*_made(SQLiteDialect(), _named(missing)), *guards]
+    return [*made(SQLiteDialect(), _named(missing)), *guards]
 
 
 def later_postgres_statements(missing: Collection[str]) -> list[str]:
@@ -277,7 +277,7 @@ def later_postgres_statements(missing: Collection[str]) -> list[str]:
 
     guards = {name: guard for name, guard in POSTGRES_GUARDS.items() if guard[0] in missing}
     return [
-        *_made(PGDialect(), _named(missing)),  # type: ignore[no-untyped-call]
+        *made(PGDialect(), _named(missing)),  # type: ignore[no-untyped-call]
         *postgres_guard_statements(guards),
         *map(as_records_granted, missing),
     ]
@@ -295,8 +295,9 @@ def tables(version: int) -> list[Table]:
     return made
 
 
-def _made(dialect: Dialect, some: Sequence[Table]) -> list[str]:
-    made = [str(CreateTable(table).compile(dialect=dialect)) for table in some]
+def made(dialect: Dialect, some: Sequence[Table]) -> list[str]:
+    """The statements that make some tables, and then their indexes."""
+    statements = [str(CreateTable(table).compile(dialect=dialect)) for table in some]
     names = {table.name for table in some}
     listed = [index for index in _indexes if index.table is not None and index.table.name in names]
-    return made + [str(CreateIndex(index).compile(dialect=dialect)) for index in listed]
+    return statements + [str(CreateIndex(index).compile(dialect=dialect)) for index in listed]

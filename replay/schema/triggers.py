@@ -6,7 +6,7 @@ from typing import Final
 from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 
 
-def _appended_only(table: str, broken: str, refusal: str) -> dict[str, str]:
+def appended_only(table: str, broken: str, refusal: str) -> dict[str, str]:
     """The guards of a table to which rows are only added, and none of which `broken` is true."""
     what = refusal.partition(":")[0]
     return {
@@ -53,27 +53,27 @@ SQLITE_GUARDS: Final = {
     BEGIN SELECT RAISE(ABORT, 'chains are append only: UPDATE is refused'); END""",
     "key_chains_never_deleted": """CREATE TRIGGER key_chains_never_deleted BEFORE DELETE ON key_chains
     BEGIN SELECT RAISE(ABORT, 'chains are append only: DELETE is refused'); END""",
-    **_appended_only(
+    **appended_only(
         "log_tree",
         "NEW.number <> (SELECT coalesce(max(number) + 1, 0) FROM log_tree WHERE level = NEW.level)",
         "hashes of the log tree are append only: this one does not follow the last of its level",
     ),
-    **_appended_only(
+    **appended_only(
         "heads",
         "NEW.size <= (SELECT max(size) FROM heads WHERE key_hash = NEW.key_hash)",
         "heads are append only: this row does not follow the last one of its key",
     ),
-    **_appended_only(
+    **appended_only(
         "head_buckets",
         "NEW.size <= (SELECT max(size) FROM head_buckets WHERE bucket = NEW.bucket)",
         "heads are append only: this row does not follow the last one of its bucket",
     ),
-    **_appended_only(
+    **appended_only(
         "checkpoints",
         "NEW.size <= (SELECT max(size) FROM checkpoints)",
         "checkpoints are append only: this one does not follow the last one",
     ),
-    **_appended_only(
+    **appended_only(
         "cosignatures",
         "NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = NEW.size)\n"
         "      OR EXISTS (SELECT 1 FROM cosignatures WHERE size = NEW.size AND signer = NEW.signer)",
@@ -129,7 +129,7 @@ SQLITE_GUARDS_OF_ARCHIVED: Final = {
     "records_never_updated": f"""CREATE TRIGGER records_never_updated BEFORE UPDATE ON records
     WHEN NOT ({_BYTES_LEAVE_SQLITE})
     BEGIN SELECT RAISE(ABORT, 'records are append only: UPDATE is refused'); END""",
-    **_appended_only(
+    **appended_only(
         RECORD_SEGMENTS,
         f"NEW.first <> {_ARCHIVED_UP_TO} + 1 OR NEW.last < NEW.first\n"
         "      OR NEW.last > (SELECT coalesce(max(position), 0) FROM records)",

@@ -8,6 +8,16 @@ ONE_ALIAS_EVERYWHERE: Final = 1
 ARCHIVED: Final = 3
 """Of this version is the form of a store of version 2 some of whose records have left it: programs that look for them
 in it alone refuse it. The ledger is the same, and says 2 of itself."""
+ROWS_LEFT: Final = 4
+"""Of this version is the form of a store of version 2 or 3 from which whole rows of records have left: what is still
+there has another name, by which programs and processes that would look for all of them there are refused."""
+STILL_HERE: Final = "records_here"
+"""What the table `records` is called in a store of that form."""
+LEFT_LINKS: Final = "left_links"
+LEFT_STREAMS: Final = "left_streams"
+LEFT_NAMES: Final = "left_names"
+LEFT_TABLES: Final = (LEFT_LINKS, LEFT_STREAMS, LEFT_NAMES)
+"""Tables by which rows that have left are found."""
 ERASURES_DUE: Final = "erasures_due"
 """A table that the first stores of version 2 lack, with all LATER_TABLES, until they are upgraded."""
 LATER_CHECKS: Final = ("position > 0", "version > 0")

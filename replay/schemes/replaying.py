@@ -12,7 +12,8 @@ from replay.replaying.records import Lend
 from replay.schemes.loading import loaded_beside
 from replay.schemes.registry import SCHEMES, check_holds_all, check_whole, choose, in_room, judging_subject
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, length_at, length_of
+from replay.store.queries import length_at, length_of
+from replay.store.reading.asked import EVERYTHING
 
 
 def replay_subject(

@@ -23,7 +23,7 @@ from replay.store.evidence.heads import (
     moved_heads,
 )
 from replay.store.evidence.seals import Seal
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 
 STRETCH_HEADS: Final = 5_000
 """Heads that are written in one transaction, but for those of the last bucket."""

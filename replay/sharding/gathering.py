@@ -20,8 +20,9 @@ from replay.passing_folders import passing_folder
 from replay.schemes.registry import SCHEMES
 from replay.sharding.opened import LedgerSet
 from replay.store.base import Store
-from replay.store.queries import EVERYTHING, places_in, refs_of_types, rows_about, rows_at
-from replay.store.record import Row
+from replay.store.queries import places_in, refs_of_types, rows_about, rows_at
+from replay.store.reading.asked import EVERYTHING
+from replay.store.reading.row import Row
 from replay.store.searching.across import binding_rows
 from replay.store.sqlite import copy_of
 

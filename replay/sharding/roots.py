@@ -20,7 +20,7 @@ from replay.proving.strict_text import MalformedError
 from replay.proving.tlog_proof import TlogProof
 from replay.sharding.document import SetDocument
 from replay.store.beside import beside, open_private, sync
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 
 
 class Round(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

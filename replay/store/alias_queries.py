@@ -4,12 +4,19 @@ Both stand outside the chain: rows go, and no record changes. Receipts and seals
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from replay.schema.versions import ERASURES_DUE, ONE_ALIAS_EVERYWHERE
 from replay.store.base import AliasRow, Store, Transaction, not_kept
+from replay.store.queries import records_with_refs
+from replay.store.reading.asked import EVERYTHING, Asked, marks
+from replay.store.reading.picking import alias_in
+from replay.store.reading.readable import Readable
 
-_PAID: Final = "FROM records WHERE type = 'order.paid'"
+PAID: Final = "order.paid"
+_PAID: Final = f"FROM records WHERE type = '{PAID}'"
+_AT_ONCE: Final = 500
 _REQUEST_COLUMNS: Final = ("key", "due_at", "asked_at", "reason")
 
 
@@ -42,17 +49,41 @@ class Misplaced(NamedTuple):
 
 def misplaced(store: Store) -> Iterator[Misplaced]:
     """The aliases in records whose row is gone, or is of another merchant than the record's."""
+    if store.left is not None:
+        yield from _misplaced_anywhere(store)
+        return
     merchant = "r.stream" if store.identity.version == ONE_ALIAS_EVERYWHERE else "b.merchant"
     rows = store._query(
         f"SELECT r.position, r.stream, r.alias, CASE WHEN b.alias IS NULL THEN NULL ELSE {merchant} END"
         f" FROM (SELECT position, stream, {store.alias_sql} AS alias {_PAID}) AS r"
         f" LEFT JOIN buyers AS b ON b.alias = r.alias WHERE b.alias IS NULL OR {merchant} <> r.stream"
     )
-    return map(Misplaced._make, rows)
+    yield from map(Misplaced._make, rows)
+
+
+def _misplaced_anywhere(store: Store) -> Iterator[Misplaced]:
+    """The same where rows have left, so that the database does not have all payments."""
+    payments = _payments(store, Asked(types=(PAID,)))
+    while some := list(islice(payments, _AT_ONCE)):
+        aliases = sorted({alias for _, _, alias in some})
+        sql = f"SELECT alias, merchant FROM buyers WHERE alias IN ({marks(aliases)})"
+        merchants = dict(store._query(sql, aliases))
+        for position, stream, alias in some:
+            if (of := merchants.get(alias)) != stream:
+                yield Misplaced(position, stream, alias, of)
+
+
+def _payments(readable: Readable, asked: Asked) -> Iterator[tuple[int, str, str]]:
+    """(position, stream, alias) of payments, wherever they are."""
+    for position, stream, record in readable._records("position, stream, record", asked):
+        yield position, stream, alias_in(record, position)
 
 
 def first_payment(store: Store, merchant: str, alias: str) -> int | None:
     """Where the first payment of a buyer at a merchant stands: by a walk through the merchant's records."""
+    if store.left is not None:
+        payments = _payments(store, Asked(merchant, types=(PAID,)))
+        return next((position for position, _, found in payments if found == alias), None)
     sql = f"SELECT position {_PAID} AND stream = ? AND {store.alias_sql} = ? ORDER BY version LIMIT 1"
     return next((int(position) for (position,) in store._query(sql, (merchant, alias))), None)
 
@@ -69,6 +100,10 @@ def merchant_of(store: Store, alias: str) -> str | None:
 
 def unborne(store: Store) -> Iterator[str]:
     """The aliases that have a row and stand in no record."""
+    if store.left is not None:
+        borne = {bytes.fromhex(alias) for _, _, alias in _payments(store, Asked(types=(PAID,)))}
+        rows = store._query("SELECT alias FROM buyers ORDER BY alias")
+        return (alias for (alias,) in rows if bytes.fromhex(alias) not in borne)
     rows = store._query(f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} {_PAID} ORDER BY 1")
     return (alias for (alias,) in rows)
 
@@ -161,6 +196,9 @@ def forget_request(transaction: Transaction, key: bytes) -> None:
 
 def merchants_since(store: Store, transaction: Transaction, key: bytes, instant: int) -> int:
     """At how many merchants something happened to the buyer's orders from an instant on."""
+    if transaction.left is not None:
+        rows = transaction.execute("SELECT merchant, alias FROM buyers WHERE key = ? ORDER BY merchant", (key,))
+        return sum(_something_since(transaction, merchant, alias, instant) for merchant, alias in rows)
     paid = f"SELECT stream, ref, {store.alias_sql} AS alias {_PAID}"
     sql = (
         "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"
@@ -169,3 +207,11 @@ def merchants_since(store: Store, transaction: Transaction, key: bytes, instant:
     )
     ((count,),) = transaction.execute(sql, (key, instant))
     return int(count)
+
+
+def _something_since(transaction: Transaction, merchant: str, alias: str, instant: int) -> bool:
+    """Whether something happened to an order of an alias from an instant on."""
+    refs = transaction._records("ref", Asked(merchant, times=(instant, EVERYTHING)))
+    orders = sorted({(merchant, ref) for (ref,) in refs if ref is not None})
+    payments = records_with_refs(transaction, orders, "position, type, record")
+    return any(alias_in(record, position) == alias for position, event_type, record in payments if event_type == PAID)

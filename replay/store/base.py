@@ -5,8 +5,9 @@ store stands in `queries` and `alias_queries`.
 """
 
 import os
+import re
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,8 +21,7 @@ import msgspec
 
 from replay.blocks.files import Listings, SegmentBytes, segment_at
 from replay.blocks.form import RecordSegment
-from replay.blocks.reading import Blocks
-from replay.errors import StoreError, UsageError, damaged
+from replay.errors import StoreError, UsageError
 from replay.objects.naming import FilesPlace, names_objects, place_of
 from replay.schema.versions import (
     ALIAS_BYTES,
@@ -30,17 +30,17 @@ from replay.schema.versions import (
     LATER_INDEXES,
     LATER_TABLES,
     ONE_ALIAS_EVERYWHERE,
-    RECORD_SEGMENTS,
+    ROWS_LEFT,
     SCHEMA_VERSION,
 )
-from replay.store.record import CHAIN_START, Row, encode_json
+from replay.store.reading.left import LeftRows
+from replay.store.reading.readable import ROW_COLUMNS, Readable
+from replay.store.reading.row import Row, content_hash_of, encode_json
+from replay.store.record import CHAIN_START
 
 KEY_BYTES: Final = 32
 RECORDS_VARIABLE: Final = "LEVELBOOK_RECORDS"
 """Of the environment: the place of the records that have left a store, looked into before the one that it names."""
-PAID_MARK: Final = b'"type":"order.paid"'
-"""Stands in the record of a payment, and of nothing else: what people write has its quotes escaped there."""
-ROW_COLUMNS: Final = ", ".join(Row._fields)
 
 
 class Head(NamedTuple):
@@ -131,58 +131,6 @@ class Known(NamedTuple):
     record: bytes
 
 
-class Readable(ABC):
-    """What `queries` asks: an open store, or a transaction, which sees what it has written."""
-
-    has_table_sql: str
-    """Asks for a row where the store has a table of a name."""
-    blocks: Blocks
-    """Where records lie that have left the store."""
-
-    @abstractmethod
-    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Rows as they are read. For this room alone: what others ask has a name in `queries`."""
-
-    def _records(self, columns: str, condition: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Columns of records, `position` and `record` among them, those whole that have left the store.
-
-        `condition` is what stands behind FROM records.
-        """
-        return self._whole(columns, self._query(f"SELECT {columns} FROM records {condition}", parameters))
-
-    def _whole(self, columns: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Rows of such columns, each with its record, wherever that lies. This is the one place where it is fetched.
-
-        Raises DamagedError where a record has left the store and cannot be had.
-        """
-        names = [name.rpartition(".")[2] for name in columns.split(", ")]
-        at, body = names.index("position"), names.index("record")
-        for row in rows:
-            if len(row[body]) > ALIAS_BYTES:
-                yield row
-            else:
-                yield (*row[:body], self._fetched(row[at], row[body]), *row[body + 1 :])
-
-    def _fetched(self, position: int, left: bytes) -> bytes:
-        """A record that has left the store, given what it left behind."""
-        record = self.blocks.record_at(position, self.record_segments)
-        stays = b'"buyer":"%b"' % bytes(left).hex().encode() in record if left else PAID_MARK not in record
-        if not stays:
-            raise damaged(f"the record at position {position}, which bears another alias than the store says,")
-        return record
-
-    def record_segments(self) -> list[RecordSegment]:
-        """The segments in which records lie that have left the store, in order; each goes on where one ends."""
-        if not self.has_table(RECORD_SEGMENTS):
-            return []
-        sql = f"SELECT {', '.join(RecordSegment._fields)} FROM {RECORD_SEGMENTS} ORDER BY last"
-        return list(map(RecordSegment._make, self._query(sql)))
-
-    def has_table(self, name: str) -> bool:
-        """Whether the store has a table, as those of earlier versions may not."""
-        return bool(list(self._query(self.has_table_sql, (name,))))
-
-
 class Transaction(Readable):
     """One append transaction: alone in the store, and either whole or without trace."""
 
@@ -199,9 +147,19 @@ class Transaction(Readable):
     def now(self) -> int:
         """The ledger's clock: an instant."""
 
-    @abstractmethod
     def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-        """The records that bear one of these (source, id); of one that has left the store, what it left behind."""
+        """The records that bear one of these (source, id); of one that left the store as bytes, what it left behind."""
+        found = self._found_here(keys)
+        if self.left is not None:
+            missing = {*keys} - found.keys()
+            for name, position in self.left.named(missing, self.left.up_to()).items():
+                ((record,),) = self.left.at(["record"], [position])
+                found[name] = Known(position, content_hash_of(record), record)
+        return found
+
+    @abstractmethod
+    def _found_here(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        """Those whose rows are in the database."""
 
     def whole(self, known: Known) -> Known:
         """The same with its record, wherever that lies."""
@@ -209,9 +167,18 @@ class Transaction(Readable):
             return known
         return known._replace(record=self._fetched(known.position, known.record))
 
-    @abstractmethod
     def versions(self, streams: Sequence[str]) -> dict[str, int]:
         """The last version of each stream; 0 for one that has no record."""
+        found = self._versions_here(streams)
+        if self.left is not None:
+            # Of one that is found here there may be a later one that left: some rows stay, however old they are.
+            for stream, last in self.left.last_versions(found, self.left.up_to()).items():
+                found[stream] = max(found[stream], last.version)
+        return found
+
+    @abstractmethod
+    def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
+        """The same of the rows in the database."""
 
     @abstractmethod
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
@@ -221,9 +188,12 @@ class Transaction(Readable):
     def insert(self, rows: Sequence[Row]) -> None:
         """Append rows that follow the last record."""
 
+    def chain_start(self) -> bytes:
+        return identity_of(self.execute(IDENTITY_SQL), "the store").chain_start
+
     def head(self) -> Head:
         rows = self.execute(HEAD_SQL)
-        return Head(*rows[0]) if rows else _before_first(identity_of(self.execute(IDENTITY_SQL), "the store"))
+        return Head(*rows[0]) if rows else Head(0, 0, self.chain_start())
 
     def is_alias(self, alias: str) -> bool:
         """Whether an alias still belongs to somebody; False once its buyer was erased."""
@@ -292,12 +262,24 @@ class Transaction(Readable):
     def _make_tables(self, names: Sequence[str]) -> None:
         """Make tables by their names."""
 
+    def index_later(self) -> None:
+        """Make the indexes that stores lack which were made before there were such."""
+        for name, columns in LATER_INDEXES.items():
+            self.execute(f"CREATE INDEX IF NOT EXISTS {name} ON records {columns}")
+
     @abstractmethod
-    def let_records_leave(self) -> None:
-        """Make the table of their segments and the guards that let bytes go, and say so by the store's version.
+    def let_rows_leave(self) -> None:
+        """Make the tables by which rows are found that left, and the guards that let them go; say so by the store's
+        version. From then on rows may leave.
 
         Raises StoreError where this role may not.
         """
+
+    def keep_rows_behind(self, position: int) -> bool:
+        """Let all rows up to a position go at once that have left, by taking over the others into a new table; whether
+        this database does. Others who record wait meanwhile.
+        """
+        return False
 
     @abstractmethod
     def may_erase(self) -> bool:
@@ -328,6 +310,10 @@ class Store(Readable):
     """In SQL, the alias that a row of `records` with a payment bears."""
     held: Holding | None = None
     """What is there, in a store that holds some of a ledger's records alone; None in a whole one."""
+
+    def rows_have_left(self) -> None:
+        """Look from now on for what has left, too, as rows have begun to."""
+        self.left = LeftRows(self)
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Transaction]:
@@ -398,11 +384,9 @@ class Store(Readable):
 
     def index_later(self) -> None:
         """Make the indexes of a store that was made before there were such: that views read months by, and so on."""
-        missing = [name for name in LATER_INDEXES if not self.has_index(name)]
-        if missing:
+        if self.left is None and any(not self.has_index(name) for name in LATER_INDEXES):
             with self.writing() as transaction:
-                for name in missing:
-                    transaction.execute(f"CREATE INDEX IF NOT EXISTS {name} ON records {LATER_INDEXES[name]}")
+                transaction.index_later()
 
     @abstractmethod
     def key_path(self) -> Path | None:
@@ -472,16 +456,20 @@ class Store(Readable):
         finally:
             self.close()
 
+    def chain_start(self) -> bytes:
+        return self.identity.chain_start
+
     def head(self) -> Head:
         rows = list(self._query(HEAD_SQL))
-        return Head(*rows[0]) if rows else _before_first(self.identity)
+        return Head(*rows[0]) if rows else Head(0, 0, self.chain_start())
 
 
 HEAD_SQL: Final = "SELECT position, recorded_at, chain FROM records ORDER BY position DESC LIMIT 1"
 
 
-def _before_first(identity: Identity) -> Head:
-    return Head(0, 0, identity.chain_start)
+def have_left(identity_rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether rows have left the store whose rows of IDENTITY_SQL these are."""
+    return bool(identity_rows) and identity_rows[0][1] == ROWS_LEFT
 
 
 def refuse_one_alias_everywhere(identity: Identity, name: str) -> None:
@@ -510,10 +498,10 @@ def identity_of(rows: list[tuple[Any, ...]], name: str) -> Identity:
     if len(rows) != 1:
         raise UsageError(f"{name} is not a Levelbook store: it names no ledger")
     ledger_id, version, created_at, check = rows[0]
-    if version not in (ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION, ARCHIVED):
+    if version not in (ONE_ALIAS_EVERYWHERE, SCHEMA_VERSION, ARCHIVED, ROWS_LEFT):
         raise UsageError(
             f"{name} has schema version {version}, this levelbook reads versions {ONE_ALIAS_EVERYWHERE} to"
-            f" {ARCHIVED}; use the levelbook that made it or a newer one"
+            f" {ROWS_LEFT}; use the levelbook that made it or a newer one"
         )
     # Of a store from which records have left, the ledger is what it was, and so is the start of its chain.
     return Identity(ledger_id, created_at, check, min(version, SCHEMA_VERSION))
@@ -537,9 +525,19 @@ def not_kept(found: str) -> StoreError:
 
 def lacks_table(name: str, text: str) -> StoreError:
     """The error where a store has no table of a name, as a database says it in `text`."""
+    if re.search(r"\brecords\b", text):
+        return begun_to_leave(name)
     return StoreError(
         f"{name} lacks a table ({text}): where an earlier version made it, 'levelbook upgrade' adds what is missing;"
         " else 'levelbook verify' names it"
+    )
+
+
+def begun_to_leave(name: str) -> StoreError:
+    """The error where a store was opened before rows first left it."""
+    return StoreError(
+        f"rows have begun to leave {name} since it was opened here, so that not all records are where they were;"
+        " nothing was read or recorded: start again"
     )
 
 

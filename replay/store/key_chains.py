@@ -12,8 +12,12 @@ from typing import Any, Final, NamedTuple
 from domain.keys import TYPES_OF_KEYS, key_beside_stream, stream_key
 from replay.errors import damaged
 from replay.schema.versions import KEY_CHAINS, STREAM_CHAINS
-from replay.store.base import ROW_COLUMNS, Readable, Store, Transaction, not_kept
-from replay.store.record import CHAIN_START, HASH_BYTES, Row, key_linked, leaf_hash
+from replay.store.base import Store, Transaction, not_kept
+from replay.store.reading.asked import BEFORE_ALL, Asked
+from replay.store.reading.left import LastVersion, LeftRows
+from replay.store.reading.readable import ROW_COLUMNS, Readable
+from replay.store.reading.row import Row, leaf_hash
+from replay.store.record import CHAIN_START, HASH_BYTES, key_linked
 
 CHAINS_A_ROW: Final = 60
 """Of so many records the chains of their streams stand in one row: small enough for PostgreSQL to keep it in place."""
@@ -25,7 +29,8 @@ _SLICE: Final = (
     " FROM stream_chains AS c WHERE c.position <= {0} ORDER BY c.position DESC LIMIT 1)"
 )
 """The chain that the stream of the record at a position has there."""
-_PLACE: Final = "(SELECT r.position FROM records AS r WHERE r.stream = {0}.stream AND r.version = {1})"
+# What has left stands before all that has not: nobody asks here for positions among those.
+_PLACE: Final = "coalesce((SELECT r.position FROM records AS r WHERE r.stream = {0}.stream AND r.version = {1}), 0)"
 _MIDDLE: Final = "CASE WHEN n.place <= {position} THEN (n.middle + n.high + 1) / 2 ELSE (n.low + n.middle) / 2 END"
 # The head of each stream is looked at first; of those that went on behind the position the place is searched by halves.
 _STATES_AT: Final = (
@@ -150,8 +155,7 @@ def extend(transaction: Transaction, rows: Sequence[Row], leaves: Sequence[bytes
 
 def unchained_rows(readable: Readable, after: int, at_most: int) -> list[Row]:
     """The records that follow a position, so many at most."""
-    rows = readable._records(ROW_COLUMNS, "WHERE position > ? ORDER BY position LIMIT ?", (after, at_most))
-    return list(map(Row._make, rows))
+    return list(map(Row._make, readable._records(ROW_COLUMNS, Asked(after=after, limit=at_most))))
 
 
 def stream_chain_rows(readable: Readable, first: int) -> Iterator[tuple[int, bytes]]:
@@ -180,13 +184,43 @@ def _paged(readable: Readable, sql: str, first: int, of_position: int) -> Iterat
 
 def _kept_states(readable: Readable, keys: Collection[str], position: int) -> Iterator[tuple[str, KeyState]]:
     streams = sorted(key.removeprefix(_STREAM) for key in keys if key.startswith(_STREAM))
-    for some, values in _stretches([(stream,) for stream in streams], "TEXT"):
-        for stream, count, at, link in readable._query(_STATES_AT.format(values=values, position=int(position)), some):
-            yield stream_key(stream), KeyState(count, _whole(link, stream), at)
+    found, up_to = readable._behind_left(lambda up_to: list(_states_here(readable, streams, position, up_to)))
+    yield from ((stream_key(stream), state) for stream, state in found)
+    if readable.left is not None:
+        missing = {*streams} - {stream for stream, _ in found}
+        for stream, last in _last_that_left(readable.left, missing, position, up_to).items():
+            link = _chain_at(readable, last.position, stream)
+            yield stream_key(stream), KeyState(last.version, link, last.position)
     others = sorted(key for key in keys if not key.startswith(_STREAM))
     for some, values in _stretches([(key,) for key in others], "TEXT"):
         for key, *state in readable._query(_OTHERS_AT.format(values=values), (*some, position)):
             yield key, KeyState._make(state)
+
+
+def _states_here(
+    readable: Readable, streams: Sequence[str], position: int, up_to: int
+) -> Iterator[tuple[str, KeyState]]:
+    """The states of the streams whose last record at a position has not left, as all up to another have."""
+    if position <= up_to and readable.left is not None:
+        return
+    for some, values in _stretches([(stream,) for stream in streams], "TEXT"):
+        for stream, count, at, link in readable._query(_STATES_AT.format(values=values, position=int(position)), some):
+            if at > up_to or readable.left is None:
+                yield stream, KeyState(count, _whole(link, stream), at)
+
+
+def _last_that_left(left: LeftRows, streams: Collection[str], position: int, up_to: int) -> dict[str, LastVersion]:
+    """By stream, the last record at a position, of those that have left."""
+    if position >= up_to:
+        return left.last_versions(streams, up_to)
+    found = {stream: left.last_at(stream, position, up_to) for stream in streams}
+    return {stream: last for stream, last in found.items() if last is not None}
+
+
+def _chain_at(readable: Readable, position: int, stream: str) -> bytes:
+    """The chain of a stream at one of its records, by the position of that."""
+    ((link,),) = readable._query(f"SELECT {_SLICE.format(int(position))}")
+    return _whole(link, stream)
 
 
 def _chains_before(transaction: Transaction, rows: Sequence[Row], known: Collection[str]) -> dict[str, bytes]:
@@ -197,9 +231,19 @@ def _chains_before(transaction: Transaction, rows: Sequence[Row], known: Collect
             firsts.setdefault(row.stream, row.version)
     chains = dict.fromkeys(firsts, CHAIN_START)
     begun = sorted((stream, version - 1) for stream, version in firsts.items() if version > 1)
+    left: dict[str, int] = {}
     for some, values in _stretches(begun, "TEXT", "BIGINT"):
         for stream, link in transaction.execute(_CHAINS_OF.format(values=values), some):
-            chains[stream] = _whole(link, stream)
+            if link is None and transaction.left is not None:
+                left[stream] = firsts[stream] - 1
+            else:
+                chains[stream] = _whole(link, stream)
+    if left and transaction.left is not None:
+        for stream, last in transaction.left.last_versions(left.keys(), transaction.left.up_to()).items():
+            if last.version == left.pop(stream):
+                chains[stream] = _chain_at(transaction, last.position, stream)
+        for stream in left:
+            _whole(None, stream)
     return chains
 
 
@@ -220,20 +264,25 @@ def _states_beside(
 
 def _folded(store: Store, key: str, state: KeyState, after: int, last: int) -> KeyState:
     """The state of a key, gone on with over its records behind a position and up to another."""
-    condition, parameters = _condition(key)
-    sql = f"WHERE {condition} AND position > ? AND position <= ? ORDER BY position"
-    for position, body in store._records("position, record", sql, (*parameters, after, last)):
+    for position, body in _records_of(store, key, after, last):
         state = state.then(position, leaf_hash(body))
     return state
 
 
 def records_of_key(store: Store, key: str, last: int) -> Iterator[tuple[int, bytes]]:
     """(position, record) of the records up to a position that have a key, in its order."""
-    condition, parameters = _condition(key)
-    # In a stream versions and positions rise together, and versions have the index.
-    order = "version" if key.startswith(_STREAM) else "position"
-    sql = f"WHERE {condition} AND position <= ? ORDER BY {order}"
-    return store._records("position, record", sql, (*parameters, last))
+    return _records_of(store, key, BEFORE_ALL, last)
+
+
+def _records_of(store: Store, key: str, after: int, last: int) -> Iterator[tuple[Any, ...]]:
+    kind, _, rest = key.partition(" ")
+    if kind == "stream":
+        return store._records("position, record", Asked(rest, after, last))
+    # Types as text, so that their indexes are used; the rows of these stay in the database.
+    types = ", ".join(f"'{name}'" for name in TYPES_OF_KEYS[kind])
+    condition = f"ref = ? AND type IN ({types}) AND position > ? AND position <= ? ORDER BY position"
+    rows = store._query(f"SELECT position, record FROM records WHERE {condition}", (rest, after, last))
+    return store._whole("position, record", rows)
 
 
 def state_by_records(store: Store, key: str, last: int) -> KeyState:
@@ -242,15 +291,6 @@ def state_by_records(store: Store, key: str, last: int) -> KeyState:
     for position, record in records_of_key(store, key, last):
         count, chain, at = count + 1, key_linked(chain, position, leaf_hash(record)), position
     return KeyState(count, chain, at)
-
-
-def _condition(key: str) -> tuple[str, tuple[str, ...]]:
-    """In SQL, which records have a key; types as text, so that their indexes are used."""
-    kind, _, rest = key.partition(" ")
-    if kind == "stream":
-        return "stream = ?", (rest,)
-    types = ", ".join(f"'{name}'" for name in TYPES_OF_KEYS[kind])
-    return f"ref = ? AND type IN ({types})", (rest,)
 
 
 def _stretches(rows: Sequence[tuple[Any, ...]], *types: str) -> Iterator[tuple[list[Any], str]]:

@@ -17,7 +17,7 @@ from replay.errors import UsageError
 from replay.schema.versions import SCHEMA_VERSION
 from replay.store.base import Holding, Identity, Transaction, identity_row
 from replay.store.beside import connect_sqlite
-from replay.store.record import Row
+from replay.store.reading.row import Row
 from replay.store.sqlite import INSERT, SqliteStore
 
 PARTIAL_ID: Final = 0x4C764270

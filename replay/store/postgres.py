@@ -14,10 +14,9 @@ from replay.blocks.files import SegmentOnDisk
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
 from replay.schema.triggers import POSTGRES_ALIAS
-from replay.schema.versions import ALIAS_BYTES
+from replay.schema.versions import ALIAS_BYTES, LATER_INDEXES, RECORD_SEGMENTS
 from replay.store.base import (
     IDENTITY_SQL,
-    ROW_COLUMNS,
     AliasKey,
     AliasRow,
     Identity,
@@ -26,6 +25,7 @@ from replay.store.base import (
     Transaction,
     backfill_running,
     checkpoint_running,
+    have_left,
     identity_of,
     identity_row,
     lacks_table,
@@ -34,7 +34,9 @@ from replay.store.base import (
 from replay.store.beside import first_line
 from replay.store.location import masked
 from replay.store.postgres_sessions import connected
-from replay.store.record import Row
+from replay.store.reading.left import LeftRows
+from replay.store.reading.readable import ROW_COLUMNS, here
+from replay.store.reading.row import Row
 
 # What goes wrong is said by the errors of this module; the driver's own remarks would stand beside them.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -81,6 +83,7 @@ class PostgresStore(Store):
         try:
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
             self.identity = identity_of(rows, self.name)
+            self.left = LeftRows(self) if have_left(rows) else None
             self.blocks = Blocks(self._file_of)
         except psycopg.errors.UndefinedTable:
             with self._reader:
@@ -99,7 +102,7 @@ class PostgresStore(Store):
                 self._reader.cursor(f"rows_{os.urandom(8).hex()}", binary=True) as cursor,
             ):
                 cursor.itersize = FETCH_ROWS
-                cursor.execute(_translated(sql), parameters)
+                cursor.execute(_translated(sql if self.left is None else here(sql)), parameters)
                 yield from cursor
         except psycopg.Error as error:
             if self._closed:
@@ -111,7 +114,7 @@ class PostgresStore(Store):
         writer = self._connected_writer()
         with _failures_named(self.name), writer.transaction():
             writer.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
-            yield PostgresTransaction(writer, self.name, self.blocks)
+            yield PostgresTransaction(writer, self.name, self.blocks, rows_left=self.left is not None)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -120,7 +123,7 @@ class PostgresStore(Store):
             yield
 
     def reader(self) -> Transaction:
-        return PostgresTransaction(self._reader, self.name, self.blocks)
+        return PostgresTransaction(self._reader, self.name, self.blocks, rows_left=self.left is not None)
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
@@ -217,7 +220,8 @@ class PostgresStore(Store):
 
     def compact(self) -> None:
         with _failures_named(self.name):
-            self._connected_writer().execute("VACUUM FULL records")
+            sql = "VACUUM FULL records"
+            self._connected_writer().execute((sql if self.left is None else here(sql)).encode())
 
     def has_index(self, name: str) -> bool:
         sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"
@@ -238,7 +242,8 @@ class PostgresStore(Store):
     def is_current(self) -> bool:
         try:
             rows = self._reader.execute(IDENTITY_SQL).fetchall()
-            return identity_of(rows, self.name).id == self.identity.id
+            same_form = have_left(rows) == (self.left is not None)
+            return same_form and identity_of(rows, self.name).id == self.identity.id
         except (psycopg.Error, UsageError):
             return False
 
@@ -258,19 +263,23 @@ class PostgresTransaction(Transaction):
 
     has_table_sql = _HAS_TABLE
 
-    def __init__(self, connection: psycopg.Connection, name: str, blocks: Blocks) -> None:
+    def __init__(self, connection: psycopg.Connection, name: str, blocks: Blocks, *, rows_left: bool) -> None:
         self._connection = connection
         self._name = name
         self.blocks = blocks
+        self.left = LeftRows(self) if rows_left else None
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _failures_named(self._name):
-            cursor = self._connection.execute(_translated(sql), parameters, binary=True)
+            cursor = self._connection.execute(self._here(sql), parameters, binary=True)
             return cursor.fetchall() if cursor.description else []
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         with self._connection.cursor() as cursor:
-            cursor.executemany(_translated(sql), rows)
+            cursor.executemany(self._here(sql), rows)
+
+    def _here(self, sql: str) -> bytes:
+        return _translated(sql if self.left is None else here(sql))
 
     def now(self) -> int:
         with _failures_named(self._name):
@@ -292,23 +301,26 @@ class PostgresTransaction(Transaction):
                 " is given the rights on them"
             ) from error
 
-    def let_records_leave(self) -> None:
-        from replay.schema.archived import archived_postgres_statements
+    def let_rows_leave(self) -> None:
+        from replay.schema.left import left_postgres_statements
 
         try:
-            for statement in archived_postgres_statements():
+            for name, columns in LATER_INDEXES.items():
+                self._connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON records {columns}".encode())
+            for statement in left_postgres_statements(archived=self.has_table(RECORD_SEGMENTS)):
                 self._connection.execute(statement.encode())
         except psycopg.errors.InsufficientPrivilege as error:
             raise StoreError(
                 f"{self._name} is to be archived for the first time, and this role may not change its tables"
                 f" ({first_line(error)}): nothing was changed. Run it as the role that made the ledger"
             ) from error
+        self.left = LeftRows(self)
 
     def may_erase(self) -> bool:
         ((may,),) = self.execute(_MAY_ERASE)
         return bool(may)
 
-    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+    def _found_here(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         # LATERAL … LIMIT 1: one look-up in the index for each key, whatever the table's statistics.
         rows = self.execute(
             "SELECT k.source, k.event_id, r.position, r.content_hash, r.record"
@@ -319,7 +331,7 @@ class PostgresTransaction(Transaction):
         )
         return {(source, event_id): Known(*rest) for source, event_id, *rest in rows}
 
-    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+    def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
         rows = self.execute(
             "SELECT s.stream, coalesce(r.version, 0) FROM unnest(?::text[]) AS s (stream)"
             " LEFT JOIN LATERAL (SELECT version FROM records WHERE stream = s.stream"
@@ -337,7 +349,7 @@ class PostgresTransaction(Transaction):
         return list(map(AliasRow._make, rows))
 
     def insert(self, rows: Sequence[Row]) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        with self._connection.cursor() as cursor, cursor.copy(self._here(_COPY)) as copy:
             copy.set_types(_COPY_TYPES)
             for row in rows:
                 copy.write_row(row)
@@ -371,7 +383,7 @@ def made_in_postgres(location: str, identity_at: Callable[[int], Identity]) -> I
             connection.execute(statement.encode())
         connection.execute("INSERT INTO ledger VALUES (%s, %s, %s, %s, %s)", identity_row(identity))
         nothing_left = Blocks(lambda *_: SegmentOnDisk(Path()))
-        yield PostgresTransaction(connection, name, nothing_left)
+        yield PostgresTransaction(connection, name, nothing_left, rows_left=False)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from domain.calendar import instant_text
 from domain.events import CATALOGUE, Data, Envelope, OrderPaid
+from replay.store.reading.row import BUYER_MARK, encode_json
 
 RECORD_V: Final = 2
 """The latest form of a record that this program reads and writes."""
@@ -28,11 +29,6 @@ CHAIN_START: Final = bytes(HASH_BYTES)
 """The start of the chain of a key, and of that of stores of version 1; what stands for the chain of no position."""
 OWN_SOURCE: Final = "urn:levelbook:"
 """Begins the `source` of what a ledger records itself; from outside it is refused, in any case of letters."""
-BUYER_MARK: Final = b'"buyer":"@"'
-"""Stands for the buyer in content hashes, and in an event until its alias is known."""
-
-_encoder: Final = msgspec.json.Encoder()
-encode_json: Final = _encoder.encode
 
 
 class Candidate(NamedTuple):
@@ -55,23 +51,6 @@ class Candidate(NamedTuple):
     """Its extension attributes as canonical JSON, where it bears any."""
     cut: bool = False
     """Whether a time had decimals beyond microseconds, which were cut off."""
-
-
-class Row(NamedTuple):
-    """A row of the table `records`; every other column can be recomputed from `record`."""
-
-    position: int
-    stream: str
-    version: int
-    type: str
-    source: str
-    event_id: str
-    ref: str | None
-    occurred_at: int
-    recorded_at: int
-    content_hash: bytes
-    chain: bytes
-    record: bytes
 
 
 class RecordedEnvelope(msgspec.Struct, kw_only=True):
@@ -160,15 +139,6 @@ def filled(template: bytes, event: bytes, extensions: bytes | None, position: in
     if extensions is None:
         return template % (event, position, stream.encode(), PLAIN_V, version)
     return template % (b'%b,"extensions":%b' % (event, extensions), position, stream.encode(), RECORD_V, version)
-
-
-def leaf_hash(record: bytes) -> bytes:
-    return sha256(b"\x00" + record).digest()
-
-
-def linked(chain: bytes, leaf: bytes) -> bytes:
-    """The chain with one more record, by its leaf hash."""
-    return sha256(b"\x02" + chain + leaf).digest()
 
 
 def key_linked(chain: bytes, position: int, leaf: bytes) -> bytes:

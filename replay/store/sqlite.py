@@ -13,10 +13,9 @@ from typing import Any, ClassVar, Final
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError, damaged
 from replay.schema.triggers import SQLITE_ALIAS
-from replay.schema.versions import ALIAS_BYTES
+from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.store.base import (
     IDENTITY_SQL,
-    ROW_COLUMNS,
     AliasKey,
     AliasRow,
     Identity,
@@ -24,7 +23,9 @@ from replay.store.base import (
     Store,
     Transaction,
     backfill_running,
+    begun_to_leave,
     checkpoint_running,
+    have_left,
     identity_of,
     identity_row,
     lacks_table,
@@ -41,7 +42,9 @@ from replay.store.beside import (
     reading_mode,
     sync,
 )
-from replay.store.record import Row
+from replay.store.reading.left import LeftRows
+from replay.store.reading.readable import ROW_COLUMNS, here
+from replay.store.reading.row import Row
 
 APPLICATION_ID: Final = 0x4C76426B
 """'LvBk' in the file's header."""
@@ -79,7 +82,9 @@ class SqliteStore(Store):
         try:
             self._reader.execute("PRAGMA query_only = ON")
             _check_header(self._reader, self.name, self.application_id)
-            self.identity = identity_of(self._reader.execute(IDENTITY_SQL).fetchall(), self.name)
+            rows = self._reader.execute(IDENTITY_SQL).fetchall()
+            self.identity = identity_of(rows, self.name)
+            self.left = LeftRows(self) if have_left(rows) else None
             self.blocks = Blocks(self._file_of)
         except sqlite3.Error as error:
             self._reader.close()
@@ -92,7 +97,7 @@ class SqliteStore(Store):
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         try:
-            yield from self._reader.execute(sql, parameters)
+            yield from self._reader.execute(sql if self.left is None else here(sql), parameters)
         except sqlite3.Error as error:
             if self._closed:
                 return  # a reader that was dropped half-way
@@ -104,8 +109,10 @@ class SqliteStore(Store):
         try:
             writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
             writer.execute("BEGIN IMMEDIATE")
-            yield SqliteTransaction(writer, self.now, self.blocks)
-            if not self.is_current():  # nobody would find what is written into a file that stands there no more
+            yield self._transaction(writer)
+            if not self._is_of_the_form():
+                raise begun_to_leave(self.name)
+            if not self._file.is_current():  # nobody would find what is written into a file that stands there no more
                 raise StoreError(
                     f"the ledger's file {self.name} was removed or replaced since it was opened: the last batch was not"
                     " recorded; look which ledger stands there, then start again"
@@ -135,7 +142,10 @@ class SqliteStore(Store):
             self._reader.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def reader(self) -> Transaction:
-        return SqliteTransaction(self._reader, self.now, self.blocks)
+        return self._transaction(self._reader)
+
+    def _transaction(self, connection: sqlite3.Connection) -> "SqliteTransaction":
+        return SqliteTransaction(connection, self.now, self.blocks, rows_left=self.left is not None)
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
@@ -224,7 +234,14 @@ class SqliteStore(Store):
         return beside(self.path, ".segments")
 
     def is_current(self) -> bool:
-        return self._file.is_current()
+        return self._file.is_current() and self._is_of_the_form()
+
+    def _is_of_the_form(self) -> bool:
+        """Whether rows have begun to leave the store since it was opened, or had then."""
+        try:
+            return have_left(self._reader.execute(IDENTITY_SQL).fetchall()) == (self.left is not None)
+        except sqlite3.Error:
+            return False
 
     def check_unchanged(self) -> None:
         self._file.check_unchanged("the ledger")
@@ -242,16 +259,22 @@ class SqliteTransaction(Transaction):
 
     has_table_sql = _HAS_TABLE
 
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int], blocks: Blocks) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, clock: Callable[[], int], blocks: Blocks, *, rows_left: bool
+    ) -> None:
         self._connection = connection
         self._clock = clock
         self.blocks = blocks
+        self.left = LeftRows(self) if rows_left else None
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, parameters).fetchall()
+        return self._connection.execute(self._here(sql), parameters).fetchall()
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._connection.executemany(sql, rows)
+        self._connection.executemany(self._here(sql), rows)
+
+    def _here(self, sql: str) -> str:
+        return sql if self.left is None else here(sql)
 
     def now(self) -> int:
         return self._clock()
@@ -265,16 +288,34 @@ class SqliteTransaction(Transaction):
         for statement in later_sqlite_statements(names):
             self._connection.execute(statement)
 
-    def let_records_leave(self) -> None:
-        from replay.schema.archived import archived_sqlite_statements
+    def let_rows_leave(self) -> None:
+        from replay.schema.left import left_sqlite_statements
 
-        for statement in archived_sqlite_statements():
+        self.index_later()  # while the table has the name by which their definitions are compared
+        for statement in left_sqlite_statements(archived=self.has_table(RECORD_SEGMENTS)):
             self._connection.execute(statement)
+        self.left = LeftRows(self)
+
+    def keep_rows_behind(self, position: int) -> bool:
+        from replay.schema.left import fewer_sqlite_statements
+
+        before, taken_over, behind = fewer_sqlite_statements()
+        # Pages that go are not overwritten one by one: records name no buyer.
+        self._connection.execute("PRAGMA secure_delete = OFF")
+        try:
+            for statement in before:
+                self._connection.execute(statement)
+            self._connection.execute(taken_over, (position,))
+            for statement in behind:
+                self._connection.execute(statement)
+        finally:
+            self._connection.execute("PRAGMA secure_delete = ON")
+        return True
 
     def may_erase(self) -> bool:
         return True  # whoever may write the file
 
-    def find(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+    def _found_here(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
         ids_by_source: dict[str, list[str]] = defaultdict(list)
         for source, event_id in keys:
             ids_by_source[source].append(event_id)
@@ -286,15 +327,15 @@ class SqliteTransaction(Transaction):
         return {
             (source, event_id): Known(*rest)
             for source, ids in ids_by_source.items()
-            for event_id, *rest in self._connection.execute(sql, (json.dumps(ids), source))
+            for event_id, *rest in self.execute(sql, (json.dumps(ids), source))
         }
 
-    def versions(self, streams: Sequence[str]) -> dict[str, int]:
+    def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
         sql = (
             "SELECT s.value, coalesce((SELECT max(version) FROM records WHERE stream = s.value), 0)"
             " FROM json_each(?) AS s"
         )
-        return dict(self._connection.execute(sql, (json.dumps(streams),)))
+        return dict(self.execute(sql, (json.dumps(streams),)))
 
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
         found: list[AliasRow] = []
@@ -310,7 +351,7 @@ class SqliteTransaction(Transaction):
         return found
 
     def insert(self, rows: Sequence[Row]) -> None:
-        self._connection.executemany(INSERT, rows)
+        self.execute_many(INSERT, rows)
 
 
 def create_sqlite(path: Path) -> bool:

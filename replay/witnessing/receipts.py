@@ -15,7 +15,7 @@ from replay.proving.strict_text import MalformedError
 from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.sealing.proofs import inclusion, latest_checkpoint
 from replay.store.base import Store
-from replay.store.record import encode_json, leaf_hash
+from replay.store.reading.row import encode_json, leaf_hash
 from replay.store.searching.across import row_named
 
 LINE_BYTES_MAX: Final = 1 << 23

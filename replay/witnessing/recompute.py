@@ -21,7 +21,7 @@ from replay.store.decode import read_record
 from replay.store.evidence.seals import HEADS_STREAM, SEALED, seals
 from replay.store.key_chains import KeyState
 from replay.store.queries import plain_rows
-from replay.store.record import Row, leaf_hash
+from replay.store.reading.row import Row, leaf_hash
 from replay.witnessing.kept import Cosigned, WitnessState, leaf_of
 
 ROWS_TOGETHER: Final = 200

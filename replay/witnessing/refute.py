@@ -17,7 +17,7 @@ from replay.integrity.key_chains import Misfit
 from replay.proving.checkpoint import origin_of
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import TrustPolicy, judge
-from replay.store.record import Row, leaf_hash
+from replay.store.reading.row import Row, leaf_hash
 from replay.witnessing.cosign import unsigned
 from replay.witnessing.receipts import Receipt, ReceiptRefused
 

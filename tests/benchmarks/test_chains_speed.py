@@ -17,7 +17,7 @@ from replay.store.base import Store
 from replay.store.key_chains import key_states
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from tests import ROOT
 from tests.benchmarks.conftest import LINES, Compare
 from tests.benchmarks.years import write, year_of

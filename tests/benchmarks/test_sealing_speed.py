@@ -13,7 +13,7 @@ from replay.sealing.seal import seal_heads
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from tests.benchmarks.conftest import LINES, Compare
 from tests.benchmarks.years import write, year_of
 from tests.support.making import ingest_files

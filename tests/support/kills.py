@@ -36,6 +36,8 @@ from replay.parsing import lines
 from replay.sealing import checkpoint
 from replay.store.location import is_postgres
 from replay.store.opening import open_store
+from replay.store.queries import plain_rows
+from replay.store.reading.row import Row
 from tests.support.making import write_lines
 from tests.worlds.ledgers import World
 
@@ -250,8 +252,8 @@ class Life:
     def _print_ledger(self) -> None:
         with open_store(self.location) as store:
             problems = verify(store).problems
-            rows = store._query("SELECT event_id FROM records WHERE source = 'urn:test' ORDER BY position")
-            ids = [event_id for (event_id,) in rows]
+            rows = map(Row._make, plain_rows(store, 0, store.head().position))
+            ids = [row.event_id for row in rows if row.source == "urn:test"]
             print(json.dumps({"problems": problems, "ids": ids, "position": store.head().position}))
 
     def _wait_for_backends(self) -> None:

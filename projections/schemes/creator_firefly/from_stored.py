@@ -13,7 +13,8 @@ from domain.events import Event
 from projections.schemes.creator_firefly.rows import Judging, history_row, judging_of, month_row
 from projections.views.step import Rewrite, Step, level_rewrite, numbered
 from replay.history.timeline import RETRACTED
-from replay.store.queries import EVERYTHING, event_rows_between
+from replay.store.queries import event_rows_between
+from replay.store.reading.asked import EVERYTHING
 
 _POINTS: Final = (EARNED, REDEEMED)
 

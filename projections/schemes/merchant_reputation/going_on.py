@@ -27,7 +27,7 @@ from projections.views.step import Step
 from replay.columnar.columns import ORDER_CLEARED, ORDER_FLAGGED, ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED
 from replay.schemes.merchant_reputation.fold import fold_reputation, new_accounts
 from replay.schemes.merchant_reputation.folded import FoldedMonths
-from replay.store.queries import BEFORE_ALL
+from replay.store.reading.asked import BEFORE_ALL
 
 _ORDERED: Final = (ORDER_PAID, ORDER_RECEIVED, REVIEW_POSTED)
 """Types whose events come out as entries, or make others come out so, from when they occurred on."""

@@ -41,7 +41,7 @@ from replay.schemes.merchant_reputation.bearing import NEVER_BEARS, bearing_from
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_reputation.folded import Folded, account_from
 from replay.schemes.merchant_reputation.then import Issued, seen_in
-from replay.store.queries import BEFORE_ALL
+from replay.store.reading.asked import BEFORE_ALL
 
 Numbers = NDArray[np.int64]
 _OPENED_AT: Final = Account._fields.index("opened_at")

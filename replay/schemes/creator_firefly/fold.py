@@ -37,7 +37,7 @@ from replay.columnar.columns import (
 from replay.columnar.jit import compiled
 from replay.columnar.rows import NOT_SORTED, Months, Rows, in_order, months_between, place_of, rows_of
 from replay.replaying.verdicts import WRITING, Room, Verdicts, room_for, write_verdict, written_in
-from replay.store.queries import BEFORE_ALL
+from replay.store.reading.asked import BEFORE_ALL
 
 UNREACHED: Final = 2**62
 """A bound beyond all points, for levels that a version does not have."""

@@ -54,7 +54,7 @@ from replay.schemes.merchant_reputation.loop import (
     judge,
     scan,
 )
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 
 _FIELDS: Final = len(Account._fields)
 _VERDICTS: Final = len(Verdict) + 1

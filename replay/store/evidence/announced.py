@@ -3,8 +3,9 @@
 from typing import Final, NamedTuple
 
 from domain.events import KeysAnnounced
-from replay.store.base import Readable
 from replay.store.decode import read_record
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import Readable
 
 KEYS_STREAM: Final = "ledger/keys"
 ANNOUNCED: Final = "keys.announced"
@@ -24,7 +25,7 @@ class Announcement(NamedTuple):
 
 def announcements(readable: Readable) -> list[Announcement]:
     """All of them, the earliest first."""
-    rows = readable._records("position, record", f"WHERE stream = '{KEYS_STREAM}' ORDER BY version")
+    rows = readable._records("position, record", Asked(KEYS_STREAM, types=(ANNOUNCED,)))
     return [Announcement(position, read_record(ANNOUNCED, bytes(record)).data) for position, record in list(rows)]
 
 

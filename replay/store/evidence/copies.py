@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.schema.versions import CHECKPOINTS, COSIGNATURES, HEAD_BUCKETS, HEADS, LOG_TREE
-from replay.store.base import Readable
+from replay.store.reading.readable import Readable
 
 COPIED: Final = {
     LOG_TREE: ("level", "number", "hash"),

@@ -12,8 +12,10 @@ from domain.keys import stream_key
 from replay.errors import damaged
 from replay.proving.heads_trie import HeadLeaf, key_hash, leaf, state_hash
 from replay.schema.versions import HEAD_BUCKETS, HEADS
-from replay.store.base import Readable, Store, Transaction, not_kept
+from replay.store.base import Store, Transaction, not_kept
 from replay.store.key_chains import chain_rows_around, key_chain_rows, reach
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import Readable
 from replay.store.record import HASH_BYTES
 
 BUCKET_BITS: Final = 12
@@ -84,12 +86,8 @@ def moved_heads(store: Store, after: int, size: int) -> list[KeyHead]:
     """
     if reach(store) < size:
         raise damaged(f"what is kept of the chains of keys, which ends before position {size},")
-    sql = (
-        "SELECT stream, max(version), max(position) FROM records"
-        " WHERE position > ? AND position <= ? GROUP BY stream ORDER BY 3"
-    )
     found: dict[str, tuple[int, bytes]] = {}
-    last = [(stream, count, position) for stream, count, position in store._query(sql, (after, size))]
+    last = _last_records(store, after, size)
     links = _links_at(store, (position for _, _, position in last))
     for (stream, count, _), link in zip(last, links, strict=True):
         found[stream_key(stream)] = (count, link)
@@ -98,6 +96,21 @@ def moved_heads(store: Store, after: int, size: int) -> list[KeyHead]:
             break
         found[key] = (count, bytes(link))
     return sorted(KeyHead(key_hash(key), size, state_hash(count, link)) for key, (count, link) in found.items())
+
+
+def _last_records(store: Store, after: int, size: int) -> list[tuple[str, int, int]]:
+    """(stream, version, position) of the last record of each stream behind a position and up to another, in order."""
+    sql = (
+        "SELECT stream, max(version), max(position) FROM records"
+        " WHERE position > ? AND position <= ? GROUP BY stream ORDER BY 3"
+    )
+    found, up_to = store._behind_left(lambda up_to: list(store._query(sql, (max(after, up_to), size))))
+    last = {stream: (version, position) for stream, version, position in found}
+    if store.left is not None and after < up_to:
+        rows = store.left.rows(["stream", "version", "position"], Asked(after=after, last=size), up_to)
+        last = {stream: (version, position) for stream, version, position in rows} | last
+    listed = [(stream, version, position) for stream, (version, position) in last.items()]
+    return sorted(listed, key=lambda one: one[2])
 
 
 def _links_at(store: Store, positions: Iterable[int]) -> Iterator[bytes]:

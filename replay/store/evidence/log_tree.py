@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 from replay.errors import damaged
 from replay.proving.log_tree import Subtree, node
 from replay.schema.versions import LOG_TREE
-from replay.store.base import Readable, Store, Transaction, not_kept
-from replay.store.record import leaf_hash
+from replay.store.base import Store, Transaction, not_kept
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import Readable
+from replay.store.reading.row import leaf_hash
 
 LEAST_LEVEL: Final = 8
 """The level of the smallest subtrees whose hashes are kept."""
@@ -58,8 +60,8 @@ def highest_level(readable: Readable) -> int:
 
 def leaves_between(readable: Readable, after: int, last: int) -> list[bytes]:
     """The leaf hashes of the records behind a position and up to another."""
-    sql = "WHERE position > ? AND position <= ? ORDER BY position"
-    return [leaf_hash(record) for _, record in readable._records("position, record", sql, (after, last))]
+    rows = readable._records("position, record", Asked(after=after, last=last))
+    return [leaf_hash(record) for _, record in rows]
 
 
 def add_nodes(transaction: Transaction, nodes: Sequence[LogNode]) -> None:

@@ -5,13 +5,14 @@ from typing import Final, NamedTuple
 
 from domain.events import HeadsSealed
 from replay.errors import UsageError, damaged
-from replay.store.base import Readable
 from replay.store.decode import read_record
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import Readable
 
 HEADS_STREAM: Final = "ledger/heads"
 SEALED: Final = "heads.sealed"
 _COLUMNS: Final = "position, version, record"
-_OF_SEALS: Final = f"WHERE stream = '{HEADS_STREAM}'"
+_ALL: Final = Asked(HEADS_STREAM, types=(SEALED,))
 
 
 class Seal(NamedTuple):
@@ -32,18 +33,18 @@ class Seal(NamedTuple):
 
 def latest_seal(readable: Readable) -> Seal | None:
     """The last seal; None where there is none yet."""
-    rows = list(readable._records(_COLUMNS, f"{_OF_SEALS} ORDER BY version DESC LIMIT 1"))
+    rows = list(readable._records(_COLUMNS, _ALL._replace(latest_first=True, limit=1)))
     return _seal(rows[0]) if rows else None
 
 
 def seals(readable: Readable) -> Iterator[Seal]:
     """All seals, the earliest first."""
-    return map(_seal, list(readable._records(_COLUMNS, f"{_OF_SEALS} ORDER BY version")))
+    return map(_seal, list(readable._records(_COLUMNS, _ALL)))
 
 
 def seal_at(readable: Readable, position: int) -> Seal:
     """The seal that stands at a position. Raises UsageError where none does."""
-    rows = list(readable._records(_COLUMNS, f"{_OF_SEALS} AND position = ?", (position,)))
+    rows = list(readable._records(_COLUMNS, _ALL._replace(after=position - 1, last=position)))
     if not rows:
         raise UsageError(f"no seal of the heads stands at position {position}; 'levelbook checkpoint' makes them")
     return _seal(rows[0])

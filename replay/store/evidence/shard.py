@@ -4,8 +4,9 @@ from typing import Final
 
 from domain.events import ShardMade
 from replay.errors import damaged
-from replay.store.base import Readable
 from replay.store.decode import read_record
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import Readable
 
 SHARD_STREAM: Final = "ledger/shard"
 MADE: Final = "shard.made"
@@ -13,7 +14,7 @@ MADE: Final = "shard.made"
 
 def shard_made(readable: Readable) -> ShardMade | None:
     """What a ledger says of itself as a shard; None where it is none. Raises DamagedError where it says so later."""
-    rows = list(readable._records("position, record", f"WHERE stream = '{SHARD_STREAM}' ORDER BY version"))
+    rows = list(readable._records("position, record", Asked(SHARD_STREAM, types=(MADE,))))
     if not rows:
         return None
     if [position for position, _ in rows] != [1]:

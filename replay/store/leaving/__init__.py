@@ -1,1 +1,1 @@
-"""Records whose bytes leave a store: what is written of their segments, and how the bytes go."""
+"""How records leave a store: into which segments, and how their rows go once it is noted where they stand."""

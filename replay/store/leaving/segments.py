@@ -1,17 +1,15 @@
-"""The statements by which the bytes of records leave a store: first their segment is written down, then they go.
+"""Which segments hold the records of a store: written down once their files are durable and were read back."""
 
-Between the two a record stands in both, and is read from the store.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from replay.blocks.form import RecordSegment
-from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
-from replay.store.base import Readable, Store, Transaction, not_kept
+from replay.schema.versions import RECORD_SEGMENTS
+from replay.store.base import Store, Transaction, not_kept
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import Readable
 
 _FIELDS: Final = RecordSegment._fields
-_STILL_THERE: Final = f"position <= ? AND length(record) > {ALIAS_BYTES}"
 
 
 def archived_up_to(readable: Readable) -> int:
@@ -31,41 +29,13 @@ def add_segment(transaction: Transaction, segment: RecordSegment) -> None:
         raise not_kept("a segment of records is not there, or another one")
 
 
-def first_still_there(store: Store, last: int) -> int | None:
-    """The first position up to one whose record stands in the store; None where none does."""
-    # Bytes go in the order of positions: what is behind the last one that went is all there.
-    low, high = 0, last
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (low, middle - 1) if _is_there(store, middle) else (middle, high)
-    return low + 1 if low < last else None
+def leaving(store: Store, after: int, last: int) -> Iterator[tuple[int, str, bytes, bytes]]:
+    """(position, stream, chain, record) of the records behind a position and up to another, in its order."""
+    return store._records("position, stream, chain, record", Asked(after=after, last=last))
 
 
-def _is_there(store: Store, position: int) -> bool:
-    sql = f"SELECT 1 FROM records WHERE position = ? AND length(record) > {ALIAS_BYTES}"
-    return bool(list(store._query(sql, (position,))))
-
-
-def types_and_records(store: Store, after: int, last: int) -> Iterator[tuple[int, str, str, bytes, bytes]]:
-    """(position, stream, type, chain, record) of the records behind a position and up to another, in its order."""
-    sql = "WHERE position > ? AND position <= ? ORDER BY position"
-    return store._records("position, stream, type, chain, record", sql, (after, last))
-
-
-def let_go(transaction: Transaction, left_behind: Sequence[tuple[bytes, int]]) -> None:
-    """Let the bytes of some records go, of each (what stays, position). Raises StoreError unless they are gone."""
-    # Of those alone that are there: a run into another folder may have gone on with what this one began.
-    sql = f"UPDATE records SET record = ? WHERE position = ? AND length(record) > {ALIAS_BYTES}"
-    transaction.execute_many(sql, left_behind)
-    transaction.run_deferred()
-    first, last = left_behind[0][1], left_behind[-1][1]
-    sql = f"SELECT count(*) FROM records WHERE position >= ? AND {_STILL_THERE}"
-    if transaction.execute(sql, (first, last)) != [(0,)]:
-        raise not_kept("the bytes of a record that was archived are still there")
-
-
-def store_bytes_of_records(store: Store, last: int) -> tuple[int, int]:
-    """How many records up to a position stand in the store, and their bytes: by a walk through them."""
-    sql = f"SELECT count(*), CAST(coalesce(sum(length(record)), 0) AS BIGINT) FROM records WHERE {_STILL_THERE}"
-    ((count, size),) = store._query(sql, (last,))
+def count_leaving(store: Store, last: int) -> tuple[int, int]:
+    """How many records up to a position are in no segment yet, and their bytes: by a walk through them."""
+    sql = "SELECT count(*), CAST(coalesce(sum(length(record)), 0) AS BIGINT) FROM records"
+    ((count, size),) = store._query(f"{sql} WHERE position > ? AND position <= ?", (archived_up_to(store), last))
     return int(count), int(size)

@@ -1,14 +1,18 @@
 """The queries on records of many streams at once, each by an index: by names, refs, streams and bindings."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
-from replay.store.base import ROW_COLUMNS, Readable, Store, Transaction
-from replay.store.queries import EVENT_COLUMNS, SEALED_COLUMNS, Name, Rows, of_r, rows_wanted
-from replay.store.record import Row
+from replay.store.base import Store, Transaction
+from replay.store.queries import EVENT_COLUMNS, SEALED_COLUMNS, Name, OfLeft, Rows, of_r, rows_wanted
+from replay.store.reading.asked import BEFORE_ALL, EVERYTHING, Asked
+from replay.store.reading.left import LeftRows
+from replay.store.reading.readable import ROW_COLUMNS, Readable
+from replay.store.reading.row import Row
 
 _NAMED_COLUMNS: Final = f"{SEALED_COLUMNS}, source, event_id"
+_EVENT_ID: Final = EVENT_COLUMNS.split(", ").index("event_id")
 _SAME_REF: Final = "r.stream = wanted.stream AND r.ref = wanted.ref"
 
 
@@ -22,40 +26,59 @@ def event_rows_named(store: Store, event_id: str, position: int) -> Rows:
         " WHERE r.source = s.source AND r.event_id = ? AND r.position <= ? ORDER BY r.position",
         (event_id, position),
     )
-    return store._whole(EVENT_COLUMNS, rows)
+    if store.left is None:
+        yield from store._whole(EVENT_COLUMNS, rows)
+        return
+    here = list(store._whole(EVENT_COLUMNS, rows))
+    up_to = store.left.up_to()
+    places = sorted(store.left.with_ids([event_id], min(up_to, position)))
+    yield from (row for row in store.left.at(EVENT_COLUMNS.split(", "), places) if row[_EVENT_ID] == event_id)
+    yield from (row for row in here if row[1] > up_to)
 
 
 def row_named(store: Store, source: str, event_id: str) -> Row | None:
     """The record of an event; None where the ledger holds none."""
-    found = store._records(ROW_COLUMNS, "WHERE source = ? AND event_id = ?", (source, event_id))
-    return next(map(Row._make, list(found)), None)
+    found = store._records(ROW_COLUMNS, Asked(name=(source, event_id)))
+    return next(map(Row._make, found), None)
 
 
 def subjects_between(store: Store, first: str, end: str) -> Rows:
     """The streams whose names stand between two, each with its last version: one step in the index a stream."""
     step = "SELECT min(stream) FROM records WHERE stream > {} AND stream < ?"
-    return store._query(
+    rows = store._query(
         f"WITH RECURSIVE s (stream) AS ({step.format('?')} UNION ALL"
         f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL)"
         " SELECT s.stream, (SELECT max(version) FROM records AS r WHERE r.stream = s.stream)"
         " FROM s WHERE s.stream IS NOT NULL",
         (first, end, end),
     )
+    if store.left is None:
+        yield from rows
+        return
+    found = {stream: int(version) for stream, version in rows}
+    left = [stream for stream in store.left.streams_between(first, end) if stream > first]
+    for stream, last in store.left.last_versions(left, store.left.up_to()).items():
+        found[stream] = max(found.get(stream, 0), last.version)
+    yield from sorted(found.items())
 
 
 def first_subject(store: Store, first: str, end: str) -> str | None:
     """The first stream whose name is `first` or stands behind it, and stands before `end`."""
     sql = "SELECT min(stream) FROM records WHERE stream >= ? AND stream < ?"
     ((found,),) = store._query(sql, (first, end))
-    return None if found is None else str(found)
+    streams = [] if found is None else [str(found)]
+    if store.left is not None:
+        streams += store.left.streams_between(first, end, limit=1)
+    return min(streams, default=None)
 
 
 def binding_rows(store: Store, creator: str, position: int) -> Rows:
     """(type, record, position) of the bindings of a creator, of whichever agency, up to a position and in its order."""
     # Types as text in the statement: the index holds the rows of these alone.
     types = ", ".join(f"'{name}'" for name in BINDING_TYPES)
+    columns = "type, record, position"
     sql = f"WHERE ref = ? AND type IN ({types}) AND position <= ? ORDER BY position"
-    return store._records("type, record, position", sql, (creator, position))
+    return store._whole(columns, store._query(f"SELECT {columns} FROM records {sql}", (creator, position)))
 
 
 def sealed_rows_of_bindings(store: Store, creators: Collection[str], position: int) -> Rows:
@@ -106,14 +129,15 @@ def places_named(readable: Readable, names: Collection[tuple[str, str]]) -> dict
     """By source and id, where those of some events stand that are recorded, of whichever stream and type."""
     same = "r.source = wanted.source AND r.event_id = wanted.event_id"
     rows = rows_wanted(readable, ("source", "event_id"), names, "r.source, r.event_id, r.position", same)
-    return {(source, event_id): position for source, event_id, position in rows}
+    found = {(source, event_id): position for source, event_id, position in rows}
+    if readable.left is not None:
+        found |= readable.left.named({*names} - found.keys(), readable.left.up_to())
+    return found
 
 
 def names_between(store: Store, after: int, last: int) -> Iterator[tuple[tuple[str, str], int, str, str]]:
     """Source and id of each record behind a position and up to another, with its own, its type and its ref."""
-    columns = "source, event_id, position, type, ref"
-    sql = f"SELECT {columns} FROM records WHERE position > ? AND position <= ? ORDER BY position"
-    rows = store._query(sql, (after, last))
+    rows = store._records("source, event_id, position, type, ref", Asked(after=after, last=last))
     return (((source, event_id), position, type_, ref or "") for source, event_id, position, type_, ref in rows)
 
 
@@ -127,21 +151,37 @@ def places_of(readable: Readable, names: Collection[Name]) -> dict[Name, int]:
         "r.stream, r.source, r.event_id, r.position",
         f"{same} AND r.type <> 'level.decided'",
     )
-    return {(stream, source, event_id): position for stream, source, event_id, position in rows}
+    found = {(stream, source, event_id): position for stream, source, event_id, position in rows}
+    if readable.left is None or len(found) == len({*names}):
+        return found
+    left = readable.left
+    wanted = {*names}
+    missing = {(source, event_id) for _, source, event_id in wanted - found.keys()}
+    places = left.named(missing, left.up_to())
+    for stream, event_type, *name, position in left.at(_PLACED_COLUMNS, sorted(places.values())):
+        if event_type != "level.decided" and (stream, *name) in wanted:
+            found[stream, name[0], name[1]] = position
+    return found
+
+
+_PLACED_COLUMNS: Final = ("stream", "type", "source", "event_id", "position")
 
 
 def event_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int) -> Rows:
     """Rows of EVENT_COLUMNS and the ref, of records up to a position, by pairs of a stream and a ref."""
-    return rows_wanted(
-        store, ("stream", "ref"), wanted, f"{of_r(EVENT_COLUMNS)}, r.ref", f"{_SAME_REF} AND r.position <= ?", position
-    )
+    columns, names = f"{of_r(EVENT_COLUMNS)}, r.ref", [*EVENT_COLUMNS.split(", "), "ref"]
+    of_left = _of_refs(names, wanted, position)
+    condition = f"{_SAME_REF} AND r.position <= ?"
+    return rows_wanted(store, ("stream", "ref"), wanted, columns, condition, position, of_left=of_left)
 
 
 def sealed_rows_of_streams(store: Store, streams: Collection[str], position: int) -> Rows:
     """What segments are made of, of the records of some streams up to a position, in no order."""
     columns = of_r(SEALED_COLUMNS)
     same = "r.stream = wanted.stream AND r.position <= ?"
-    return rows_wanted(store, ("stream",), [(stream,) for stream in streams], columns, same, position)
+    wanted = [(stream,) for stream in streams]
+    of_left = _of_streams(dict.fromkeys(streams, BEFORE_ALL), position)
+    return rows_wanted(store, ("stream",), wanted, columns, same, position, of_left=of_left)
 
 
 def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) -> Rows:
@@ -149,7 +189,8 @@ def sealed_rows_since(store: Store, firsts: Mapping[str, int], position: int) ->
     columns = of_r(SEALED_COLUMNS)
     same = "r.stream = wanted.stream AND r.occurred_at >= CAST(wanted.first AS BIGINT) AND r.position <= ?"
     wanted = [(stream, str(first)) for stream, first in firsts.items()]
-    return rows_wanted(store, ("stream", "first"), wanted, columns, same, position)
+    of_left = _of_streams(firsts, position)
+    return rows_wanted(store, ("stream", "first"), wanted, columns, same, position, of_left=of_left)
 
 
 def sealed_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], position: int, end: int) -> Rows:
@@ -157,7 +198,32 @@ def sealed_rows_with_refs(store: Store, wanted: Collection[tuple[str, str]], pos
     columns = of_r(SEALED_COLUMNS)
     # The plus keeps SQLite from reading the whole past by time, where each name is found by its own index.
     condition = f"{_SAME_REF} AND r.position <= ? AND +r.occurred_at < ?"
-    return rows_wanted(store, ("stream", "ref"), wanted, columns, condition, position, end)
+    of_left = _of_refs(SEALED_COLUMNS.split(", "), wanted, position, end)
+    return rows_wanted(store, ("stream", "ref"), wanted, columns, condition, position, end, of_left=of_left)
+
+
+def _of_refs(
+    columns: Sequence[str], wanted: Collection[tuple[str, str]], position: int, end: int = EVERYTHING
+) -> OfLeft:
+    """Columns of the records up to a position that have left, of pairs of a stream and a ref, before an instant."""
+
+    def of_left(left: LeftRows, up_to: int) -> Rows:
+        places = [at for _, at in left.about(wanted, min(position, up_to))]
+        rows = left.at(["occurred_at", *columns], places)
+        return (row[1:] for row in rows if row[0] < end)
+
+    return of_left
+
+
+def _of_streams(firsts: Mapping[str, int], position: int) -> OfLeft:
+    """What segments are made of, of those records of streams from an instant on, up to a position, that have left."""
+
+    def of_left(left: LeftRows, up_to: int) -> Rows:
+        for stream, first in firsts.items():
+            asked = Asked(stream, last=position, times=None if first == BEFORE_ALL else (first, EVERYTHING))
+            yield from left.rows(SEALED_COLUMNS.split(", "), asked, up_to)
+
+    return of_left
 
 
 class Place(NamedTuple):
@@ -173,11 +239,13 @@ def places_with_refs(
 ) -> Iterator[tuple[tuple[str, str], Place]]:
     """The places of the records of some pairs of a stream and a ref, each with its pair."""
     columns = "r.stream, r.ref, r.position, r.occurred_at, r.type"
-    for stream, ref, *place in rows_wanted(transaction, ("stream", "ref"), wanted, columns, _SAME_REF):
+    of_left = _of_refs(["stream", "ref", *Place._fields], wanted, EVERYTHING)
+    rows = rows_wanted(transaction, ("stream", "ref"), wanted, columns, _SAME_REF, of_left=of_left)
+    for stream, ref, *place in rows:
         yield (stream, ref), Place(*place)
 
 
 def places_at_instant(transaction: Transaction, stream: str, occurred_at: int) -> list[Place]:
     """The places of a stream's events of one instant."""
-    sql = "SELECT position, occurred_at, type FROM records WHERE stream = ? AND occurred_at = ?"
-    return list(map(Place._make, transaction._query(sql, (stream, occurred_at))))
+    asked = Asked(stream, times=(occurred_at, occurred_at + 1))
+    return list(map(Place._make, transaction._records(", ".join(Place._fields), asked)))

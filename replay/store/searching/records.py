@@ -3,14 +3,19 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from replay.store.base import ROW_COLUMNS, Store
-from replay.store.record import Row
+from replay.store.base import Store
+from replay.store.reading.asked import Asked
+from replay.store.reading.readable import ROW_COLUMNS
+from replay.store.reading.row import Row
 
 
 def rows_from(store: Store, source: str, after: str, limit: int) -> list[Row]:
-    """The first records of a source whose ids stand behind one, in the order of their ids."""
-    sql = "WHERE source = ? AND event_id > ? ORDER BY event_id LIMIT ?"
-    return list(map(Row._make, store._records(ROW_COLUMNS, sql, (source, after, limit))))
+    """The first records of a source whose ids stand behind one, in the order of their ids. Of a source of the ledger
+    itself: its rows stay in the database.
+    """
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE source = ? AND event_id > ? ORDER BY event_id LIMIT ?"
+    rows = store._whole(ROW_COLUMNS, store._query(sql, (source, after, limit)))
+    return list(map(Row._make, rows))
 
 
 def streams_behind_name(store: Store, after: str, end: str, limit: int) -> list[str]:
@@ -21,19 +26,20 @@ def streams_behind_name(store: Store, after: str, end: str, limit: int) -> list[
         f" SELECT ({step.format('s.stream')}) FROM s WHERE s.stream IS NOT NULL) SELECT stream FROM s LIMIT ?",
         (after, end, end, limit),
     )
-    return [stream for (stream,) in rows if stream is not None]
+    streams = [stream for (stream,) in rows if stream is not None]
+    if store.left is None:
+        return streams
+    left = [stream for stream in store.left.streams_between(after, end, limit + 1) if stream > after]
+    return sorted({*streams, *left})[:limit]
 
 
 def rows_about_in(store: Store, streams: Sequence[str], ref: str) -> Iterator[Row]:
     """The records about a ref in some streams, stream by stream in the order given."""
     for stream in streams:
-        sql = "WHERE stream = ? AND ref = ? ORDER BY position"
-        rows: Any = store._records(ROW_COLUMNS, sql, (stream, ref))
+        rows: Any = store._records(ROW_COLUMNS, Asked(stream, refs=(ref,)))
         yield from map(Row._make, rows)
 
 
 def rows_bearing(store: Store, types: Collection[str], after: int, last: int) -> Iterator[Row]:
     """The records of some types behind a position and up to another: the database walks through that stretch."""
-    marks = ", ".join("?" * len(types))
-    sql = f"WHERE position > ? AND position <= ? AND type IN ({marks})"
-    return map(Row._make, store._records(ROW_COLUMNS, f"{sql} ORDER BY position", (after, last, *sorted(types))))
+    return map(Row._make, store._records(ROW_COLUMNS, Asked(after=after, last=last, types=types)))

@@ -262,7 +262,10 @@ def test_whether_an_export_counts_that_failed_at_its_manifest_the_next_one_tells
     name: str, counts: bool, small: Views, server: BucketServer, prefix: str
 ) -> None:
     failing_at(server, name, is_put=False)
-    told = r"^the export to .* cannot be read or written: .*; whether the new one counts, the next export tells: see to"
+    told = (
+        r"^the export to .* cannot be read or written: .*; whether the new one counts, the next export tells"
+        ": see to bucket, region and keys, then export again"
+    )
     with pytest.raises(StoreError, match=told):
         export(small, place_named(prefix), ExportAsked(SOME))
     server.instead = lambda _, application: application

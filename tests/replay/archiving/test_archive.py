@@ -1,12 +1,8 @@
 """A ledger whose records left for segments is the ledger that it was: what is said of it is the same, to the byte."""
 
 import json
-import os
-import signal
 import sqlite3
-import time
 from contextlib import closing
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +11,7 @@ import psycopg
 import pytest
 
 from domain.calendar import shanghai_text
+from domain.events import STAYING_TYPES
 from replay.archiving import archive as archiving
 from replay.archiving import places
 from replay.archiving.archive import archive, records_place
@@ -26,22 +23,22 @@ from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
-from replay.schema.versions import ALIAS_BYTES, ARCHIVED
-from replay.store.base import RECORDS_VARIABLE, Store
+from replay.schema.versions import ROWS_LEFT
+from replay.store.base import RECORDS_VARIABLE
 from replay.store.beside import locked
 from replay.store.buyers import KEY_VARIABLE
-from replay.store.leaving.segments import archived_up_to, first_still_there
+from replay.store.leaving import rows as leaving
+from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
-from replay.store.queries import plain_rows
+from replay.store.reading.asked import EVERYTHING
 from tests.conftest import KEY, SOAK, by_turns
-from tests.support.archived import archived, sealed, small_segments
+from tests.support.archived import answers, archived, contents, made, rows_to_go, sealed, small_segments
 from tests.support.earlier import put_back
 from tests.support.making import ingest_events, paid
 from tests.support.running import run
-from tests.worlds.ledgers import AGENCIES, CREATORS, MERCHANTS, World
+from tests.worlds.ledgers import World
 
-AS_OF = "2023-05-20T12:00:00+08:00"
 EVENTS = 250
 
 
@@ -53,53 +50,12 @@ def folder(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path / "ledger.db.records"
 
 
-def made(location: str, tmp_path: Path, seed: int = 1, events: int = EVENTS) -> World:
-    """A ledger of a random world with decisions, an erased buyer, and a seal over all that."""
-    create_store(location)
-    world = World(seed)
-    with open_store(location) as store:
-        ingest_events(store, [*world.events(events), paid("gone", buyer="gone")], tmp_path)
-    run("decide", "creator-level", "--month", "2022-11", "--store", location)
-    with open_store(location) as store:
-        erase_now(store, "gone", "request", in_month=True)
-        sealed(store)
-    return world
-
-
-def contents(store: Store) -> list[tuple[Any, ...]]:
-    """Every row of the ledger with its record, wherever that lies."""
-    return list(plain_rows(store, 0, store.head().position))
-
-
-def answers(location: str, tmp_path: Path) -> dict[tuple[str, ...], object]:
-    """What commands say of every subject, as JSON; and files of evidence, by their bytes."""
-    with open_store(location) as store:
-        position = str(store.head().position)
-    moment = ("--as-of", AS_OF, "--position", position)
-    found: dict[tuple[str, ...], object] = {}
-    for subject in (*MERCHANTS, *CREATORS, *AGENCIES):
-        for words in (("replay", *moment), ("explain", *moment), ("history", *moment), ("events", *moment)):
-            asked = (words[0], subject, *words[1:], "--format", "json")
-            found[asked] = run(*asked, "--store", location)
-        file = tmp_path / "of.evidence"
-        run("evidence", subject, "--as-of", AS_OF, "--out", str(file), "--store", location)
-        found["evidence", subject] = file.read_bytes()
-        file.unlink()
-    return found
-
-
-def bytes_in_store(location: str, last: int) -> int:
-    with open_store(location) as store:
-        sql = f"SELECT count(*) FROM records WHERE position <= ? AND length(record) > {ALIAS_BYTES}"
-        ((count,),) = store._query(sql, (last,))
-        return int(count)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("location", "seed"), by_turns(range(2 * SOAK)), indirect=["location"])
+@pytest.mark.parametrize(("location", "seed"), by_turns(range(3 * SOAK)), indirect=["location"])
 def test_everything_is_answered_as_before_after_cuts_at_random(
-    location: str, folder: Path, seed: int, tmp_path: Path
+    location: str, folder: Path, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(leaving, "AT_ONCE_FROM_ROWS", (30, 20_000)[seed // 2 % 2])
     world = made(location, tmp_path, seed)
     random = Random(seed)
     before, path = answers(location, tmp_path), tmp_path / "before.db"
@@ -115,7 +71,7 @@ def test_everything_is_answered_as_before_after_cuts_at_random(
         done = archived(store, folder)
         assert (done.position, done.before) == (limit.last, below - 1) and done.segments > EVENTS // 61
         assert archived(store, folder)[:2] == (limit.last, limit.last)
-    assert bytes_in_store(location, limit.last) == 0
+    assert rows_to_go(location, limit.last) == 0
     assert answers(location, tmp_path) == before
     run("verify", "--store", location)
     with open_store(location) as store:
@@ -218,7 +174,7 @@ def test_nothing_leaves_that_no_seal_is_over(location: str, folder: Path, tmp_pa
         archived(store, folder, 31)
         assert archive_limit(store, below=5) == (30, size, 30)
         assert archive_limit(store, older_than_days=1).last == 30
-        assert bytes_in_store(location, 30) == 0 and first_still_there(store, store.head().position) == 31
+        assert rows_to_go(location, 30) == 0 and rows_to_go(location, 31) == 1
 
 
 def test_what_is_older_is_found_by_when_it_was_recorded(
@@ -344,65 +300,15 @@ def test_a_folder_may_be_moved(location: str, folder: Path, tmp_path: Path, monk
         assert contents(store) == rows
 
 
-# --- guards -----------------------------------------------------------------------------------------------------------
-
-
-def test_of_a_record_nothing_but_its_bytes_may_go_and_only_once(location: str, folder: Path, tmp_path: Path) -> None:
-    made(location, tmp_path, 1, 150)
-    with open_store(location) as store:
-        archived(store, folder, 80)
-        assert store.definition_problems() == store.row_problems() == []
-    refused = [
-        "UPDATE records SET record = {empty} WHERE position = 80",
-        "UPDATE records SET record = {empty} WHERE position = 7",
-        "UPDATE records SET chain = {empty} WHERE position = 7",
-        "UPDATE records SET stream = 'merchant/other' WHERE position = 7",
-        "DELETE FROM records WHERE position = 7",
-        "DELETE FROM record_segments",
-        "UPDATE record_segments SET file_bytes = 1",
-        "UPDATE ledger SET schema_version = 2",
-    ]
-    empty = "''::bytea" if is_postgres(location) else "x''"
-    for sql in refused:
-        with (
-            open_store(location) as store,
-            pytest.raises(StoreError, match=r"refused|append only"),
-            store.writing() as transaction,
-        ):
-            transaction.execute(sql.format(empty=empty))
-    with open_store(location) as store:
-        assert verify(store).problems == []
-
-
-def test_guards_that_were_changed_are_named(location: str, folder: Path, tmp_path: Path) -> None:
-    made(location, tmp_path, 1, 100)
-    with open_store(location) as store:
-        archived(store, folder)
-    if is_postgres(location):
-        with psycopg.connect(location) as connection:
-            connection.execute("ALTER TABLE levelbook.records DISABLE TRIGGER records_never_changed")
-            connection.execute("DROP TRIGGER record_segments_never_changed ON levelbook.record_segments")
-        names = ["record_segments_never_changed", "records_never_changed"]
-    else:
-        names = ["records_never_updated", "record_segments_only_appended", "record_segments_never_deleted"]
-        with closing(sqlite3.connect(location)) as file:
-            for name in names:
-                file.execute(f"DROP TRIGGER {name}")
-    with open_store(location) as store:
-        problems = verify(store).problems
-    for name in names:
-        assert f"the guard {name} is missing or was changed: records could be changed" in problems
-
-
 def test_a_program_that_knows_of_no_segments_refuses_the_store(location: str, folder: Path, tmp_path: Path) -> None:
     """It finds a schema version that it does not read, where it looks first."""
     made(location, tmp_path, 1, 60)
     with open_store(location) as store:
         identity, head = store.identity, store.head()
         archived(store, folder)
-        assert list(store._query("SELECT schema_version FROM ledger")) == [(ARCHIVED,)]
+        assert list(store._query("SELECT schema_version FROM ledger")) == [(ROWS_LEFT,)]
         if not is_postgres(location):
-            assert list(store._query("PRAGMA user_version")) == [(ARCHIVED,)]
+            assert list(store._query("PRAGMA user_version")) == [(ROWS_LEFT,)]
     with open_store(location) as store:
         assert (store.identity, store.head()) == (identity, head)
 
@@ -432,27 +338,6 @@ def test_a_segment_that_is_lost_or_changed_is_named_by_whoever_reads_it(
         assert verify(store).problems == []
 
 
-def test_an_alias_that_stayed_is_held_against_the_record(location: str, folder: Path, tmp_path: Path) -> None:
-    create_store(location)
-    with open_store(location) as store:
-        ingest_events(store, [paid("1"), paid("2", buyer="b-2")], tmp_path)
-        sealed(store)
-        archived(store, folder)
-    lift = (
-        "ALTER TABLE levelbook.records DISABLE TRIGGER ALL"
-        if is_postgres(location)
-        else "DROP TRIGGER " + ("records_never_updated")
-    )
-    with open_store(location) as store, store.writing() as transaction:
-        transaction.execute(lift)
-        transaction.execute("UPDATE records SET record = ? WHERE position = 1", (b"0" * 16,))
-    with open_store(location) as store:
-        assert (
-            "position 1: cannot be read: the record at position 1, which bears another alias"
-            in (verify(store).problems[0])
-        )
-
-
 def test_what_is_read_back_otherwise_than_it_was_written_leaves_nothing(
     location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,7 +358,8 @@ def test_what_is_read_back_otherwise_than_it_was_written_leaves_nothing(
             archived(store, folder)
         assert read_back and not any(path.exists() for path in read_back)
         monkeypatch.setattr(archiving, "_read_back", whole)
-        assert archived_up_to(store) == 49 and bytes_in_store(location, 10**9) == store.head().position - 49
+        assert archived_up_to(store) == 49
+        assert rows_to_go(location, EVERYTHING) == sum(row[3] not in STAYING_TYPES for row in contents(store)[49:-1])
         archived(store, folder)
         assert len([*folder.glob("*.zst")]) == len(store.record_segments())
         assert verify(store).problems == []
@@ -521,75 +407,6 @@ def test_a_full_disk_is_told(location: str, folder: Path, tmp_path: Path, monkey
         with pytest.raises(StoreError, match=r"records cannot be archived into .*: Input/output error"):
             archived(store, folder)
         assert archived_up_to(store) == 0 and verify(store).problems == []
-
-
-# --- kills ------------------------------------------------------------------------------------------------------------
-
-STEPS = ("remove_drafts", "packed", "_read_back", "sync", "add_segment", "let_go")
-"""What is done in this order for each segment."""
-
-
-def archive_until(location: str, folder: str, at: str | None, *, behind: bool = False) -> None:
-    """In a process of its own: archive all, killed before or behind a step."""
-    if at is not None:
-        module = places if at == "sync" else archiving
-        work = getattr(module, at)
-
-        def killed(*given: Any) -> None:
-            if at == "sync" and given != (Path(folder),):
-                work(*given)
-                return  # of the folder that the folder stands in
-            if behind:
-                work(*given)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        setattr(module, at, killed)
-    with open_store(location) as store:
-        archived(store, Path(folder))
-
-
-@pytest.mark.slow
-def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(location: str, folder: Path, tmp_path: Path) -> None:
-    made(location, tmp_path, 2, 150)
-    with open_store(location) as store:
-        rows, limit = contents(store), archive_limit(store)
-    points: list[tuple[str | None, bool]] = [(step, behind) for step in STEPS for behind in (False, True)]
-    for step, behind in [*points, (None, False)]:
-        child = get_context("fork").Process(
-            target=archive_until, args=(location, str(folder), step), kwargs={"behind": behind}
-        )
-        child.start()
-        child.join()
-        assert child.exitcode == (0 if step is None else -signal.SIGKILL)
-        with open_store(location) as store:
-            assert contents(store) == rows, (step, behind)
-            assert store.definition_problems() == []
-            if step in ("add_segment", "let_go", None):
-                assert verify(store).problems == []
-    with open_store(location) as store:
-        assert archived_up_to(store) == limit.last
-        listed = {segment.file_name(store.identity.id) for segment in store.record_segments()}
-        assert {path.name for path in folder.iterdir()} == {*listed, places.LOCK}
-    assert bytes_in_store(location, limit.last) == 0
-
-
-@pytest.mark.slow
-def test_others_record_and_read_while_records_leave(location: str, folder: Path, tmp_path: Path) -> None:
-    world = made(location, tmp_path, 4, 300)
-    with open_store(location) as store:
-        rows = contents(store)
-    child = get_context("fork").Process(target=archive_until, args=(location, str(folder), None))
-    child.start()
-    deadline = time.monotonic() + 60
-    with open_store(location) as store:
-        while child.is_alive() and time.monotonic() < deadline:
-            assert contents(store)[: len(rows)] == rows
-            ingest_events(store, world.events(3), tmp_path)
-    child.join()
-    assert child.exitcode == 0
-    with open_store(location) as store:
-        assert contents(store)[: len(rows)] == rows and len(contents(store)) > len(rows)
-        assert verify(store).problems == []
 
 
 def test_errors_are_of_the_ledger(location: str, folder: Path, tmp_path: Path) -> None:

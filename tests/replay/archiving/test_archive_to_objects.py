@@ -32,7 +32,7 @@ from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
-from replay.store.queries import plain_rows
+from replay.store.queries import event_rows, plain_rows
 from tests import ROOT
 from tests.conftest import KEY, SOAK
 from tests.support.archived import sealed, small_segments
@@ -109,15 +109,31 @@ def test_everything_is_answered_as_before_and_comes_back_in_a_backup(
 
 def test_single_records_are_fetched_by_ranges_and_once(ledger: str, url: ObjectsUrl, server: BucketServer) -> None:
     with open_store(ledger) as store:
-        rows = rows_of_all(store)
+        rows = list(event_rows(store, 0, store.head().position))
         archived_to(store, url)
     server.asked.clear()
     with open_store(ledger) as store:
-        assert list(plain_rows(store, 69, 70)) == rows[69:70]
+        assert list(event_rows(store, 69, 70)) == rows[69:70]
     assert Counter(line.partition(" ")[0] for line in server.asked) == {"HEAD": 1, "GET": 2}, "directory and block"
     server.asked.clear()
     with open_store(ledger) as store:
-        assert list(plain_rows(store, 69, 70)) == rows[69:70]
+        assert list(event_rows(store, 69, 70)) == rows[69:70]
+    assert server.asked == []
+
+
+def test_a_chain_is_worked_out_from_one_segment_and_once(ledger: str, url: ObjectsUrl, server: BucketServer) -> None:
+    with open_store(ledger) as store:
+        rows = rows_of_all(store)
+        archived_to(store, url)
+        segment = store.record_segments()[1]
+    server.asked.clear()
+    with open_store(ledger) as store:
+        assert list(plain_rows(store, segment.first + 7, segment.first + 8)) == rows[segment.first + 7 :][:1]
+    asked = Counter(line.partition(" ")[0] for line in server.asked)
+    assert asked["HEAD"] == 1 and 2 < asked["GET"] <= 1 + segment.blocks, "all records up to the end of the segment"
+    server.asked.clear()
+    with open_store(ledger) as store:
+        assert list(plain_rows(store, segment.last - 1, segment.last)) == rows[segment.last - 1 :][:1]
     assert server.asked == []
 
 
@@ -394,8 +410,8 @@ def test_a_bucket_that_takes_nothing_leaves_the_store_as_it_was(
     with open_store(ledger) as store:
         with pytest.raises(NotExaminedError, match="cannot be read or written"):
             archived_to(store, url)
-        assert not store.has_table(RECORD_SEGMENTS), "programs of earlier versions go on"
-        assert archived_to(store, url, 1).segments == 0 and not store.has_table(RECORD_SEGMENTS), "nothing was to leave"
+        assert store.left is None and not store.has_table(RECORD_SEGMENTS), "programs of earlier versions go on"
+        assert archived_to(store, url, 1).segments == 0 and store.left is None, "nothing was to leave"
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
@@ -404,13 +420,15 @@ ARCHIVES = """
 import os, signal, sys
 from replay.archiving import archive as archiving
 from replay.archiving.limit import archive_limit
-from replay.blocks import form
 from replay.objects.naming import ObjectsUrl
 from replay.objects.storage import Storage
+from replay.store.leaving import rows
 from replay.store.opening import open_store
+from tests.support.archived import SMALL
 location, url, step, behind = sys.argv[1:]
-archiving.RECORDS_MAX, archiving.GO_AT_ONCE, form.BLOCK_BYTES = 61, 23, 3_000
-place = Storage if step == "put" else archiving
+for module, name, value in SMALL:
+    setattr(module, name, value)
+place = next(place for place in (Storage, archiving, rows) if step in vars(place))
 work = getattr(place, step)
 def killed(*given):
     if behind == "True":
@@ -421,7 +439,7 @@ with open_store(location) as store:
     archiving.archive(store, ObjectsUrl(url), archive_limit(store))
 """
 KILLED = [("packed", True), ("put", False), ("put", True), ("_read_back", True), ("add_segment", False)]
-KILLED += [("add_segment", True), ("let_go", False), ("let_go", True)]
+KILLED += [("add_segment", True), ("let_rows_go", False), ("_write_streams", True), ("_note", True), ("_go", True)]
 
 
 @pytest.mark.slow
@@ -429,7 +447,7 @@ KILLED += [("add_segment", True), ("let_go", False), ("let_go", True)]
 def test_a_kill_at_any_step_loses_nothing_and_the_next_run_goes_on(ledger: str, url: ObjectsUrl) -> None:
     with open_store(ledger) as store:
         rows, limit = rows_of_all(store), archive_limit(store)
-    for step, behind in KILLED[4:6] if is_postgres(ledger) and SOAK == 1 else KILLED:
+    for step, behind in KILLED[5:8] if is_postgres(ledger) and SOAK == 1 else KILLED:
         words = [sys.executable, "-c", ARCHIVES, ledger, url.given, step, str(behind)]
         assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
         with open_store(ledger) as store:

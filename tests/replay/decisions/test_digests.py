@@ -15,7 +15,8 @@ from replay.replaying.base import Replay
 from replay.schemes.registry import SCHEMES, Scheme, choose
 from replay.store.base import Store
 from replay.store.queries import rows_of
-from replay.store.record import leaf_hash, reference
+from replay.store.reading.row import leaf_hash
+from replay.store.record import reference
 from tests.conftest import by_turns
 from tests.support.making import ingest_events
 from tests.worlds.ledgers import World

@@ -26,7 +26,7 @@ from replay.proving.trust import parse_trust
 from replay.schemes.replaying import replay_subject
 from replay.sealing.trusted import read_trust
 from replay.store.opening import create_store, open_store
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from tests.support.making import Event, event, ingest_events
 from tests.support.seals import sealed, trust_text
 

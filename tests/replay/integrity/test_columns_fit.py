@@ -17,7 +17,7 @@ from replay.integrity.verify import WalkedSpan, verify
 from replay.store.base import Head, Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
-from replay.store.record import Row, leaf_hash
+from replay.store.reading.row import Row, leaf_hash
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events, paid
 from tests.worlds.ledgers import World

@@ -5,7 +5,6 @@ import time
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -240,14 +239,14 @@ def test_a_restore_that_is_killed_leaves_nothing_or_the_whole(
 ) -> None:
     monkeypatch.setattr(backup, "COPY_ROWS", 3)
     copy, before = backed_up(whole, tmp_path / "copy.db"), contents(whole)
-    chance, fork, seen = Random(5), get_context("fork"), set[bool]()
+    fork, seen, rounds = get_context("fork"), set[bool](), 6 * SOAK
     began = time.monotonic()
     restore(copy, str(tmp_path / "timed.db"))
     seconds = time.monotonic() - began
-    for _ in range(6 * SOAK):
+    for number in range(rounds):
         child = fork.Process(target=bring, args=(copy, elsewhere))
         child.start()
-        child.join(chance.uniform(0, seconds * 1.3))
+        child.join(seconds * 1.3 * number / rounds)
         child.kill()
         child.join()
         seen.add(stands := not is_missing(elsewhere))

@@ -25,7 +25,7 @@ from replay.recording.erase import erase_now
 from replay.store.base import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
-from replay.store.record import leaf_hash, linked
+from replay.store.reading.row import leaf_hash, linked
 from tests.support.making import event, ingest_events, line, paid, records, write_lines
 from tests.support.threads import ended_at_once
 

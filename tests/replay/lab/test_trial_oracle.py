@@ -16,7 +16,7 @@ from replay.lab.tally import Stand
 from replay.policies.reading import read_folder
 from replay.schemes.registry import SCHEMES
 from replay.store.opening import create_store, open_store
-from replay.store.queries import EVERYTHING
+from replay.store.reading.asked import EVERYTHING
 from tests.conftest import SOAK
 from tests.oracles.merchant_reputation import reputation_by_versions
 from tests.support.replays import for_the_oracle

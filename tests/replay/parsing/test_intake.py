@@ -14,7 +14,8 @@ from replay.intake.parallel import decode_block
 from replay.parsing.lines import Block
 from replay.parsing.parse import read_careful, read_fast, read_line
 from replay.parsing.refusals import RefusalError
-from replay.store.record import BUYER_MARK, RecordedEnvelope, encode_json, filled, record_template
+from replay.store.reading.row import BUYER_MARK, encode_json
+from replay.store.record import RecordedEnvelope, filled, record_template
 from tests.conftest import SOAK
 from tests.support.examples import AS_OTHERS, EXTERNAL, JUNK, example
 from tests.support.making import line, paid

@@ -34,7 +34,8 @@ from replay.policies.reading import read_folder, read_policy
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
-from replay.store.queries import EVERYTHING, rows_of_types
+from replay.store.queries import rows_of_types
+from replay.store.reading.asked import EVERYTHING
 from tests import ROOT
 from tests.support.making import ingest_events, paid
 from tests.support.policies import toml_of, with_faults

@@ -15,7 +15,7 @@ from replay.proving.log_tree import (
     root_by_inclusion,
     root_of,
 )
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 
 # The inputs and roots of the reference vectors of Certificate Transparency, for trees of one to eight leaves.
 INPUTS = [bytes.fromhex(text) for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657",

@@ -24,7 +24,7 @@ from replay.store.evidence.checkpoints import add_cosignature, stored_checkpoint
 from replay.store.evidence.seals import latest_seal
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from tests.conftest import SOAK
 from tests.oracles.evidence import oracle_log_root
 from tests.support.making import ingest_events, paid, records

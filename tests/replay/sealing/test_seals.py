@@ -21,7 +21,7 @@ from replay.store.evidence.heads import bucket_of, bucket_roots
 from replay.store.evidence.log_tree import LogNode, log_nodes, log_reach
 from replay.store.evidence.seals import Seal, latest_seal, seal_at, seals
 from replay.store.opening import create_store, open_store
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from tests.oracles.evidence import oracle_heads, oracle_log_root, oracle_trie_root
 from tests.support.chains import make_older
 from tests.support.making import event, ingest_events, paid, records

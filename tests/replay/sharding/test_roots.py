@@ -87,7 +87,10 @@ def test_lost_keys_are_not_replaced_by_others_where_the_roots_are_lost_too(locat
         roots_path(opened.path).unlink()
         secret_path(opened.path).unlink()
     told = run("shard", "key", location, status=2)
-    assert f"shard 0 ({location.removesuffix('.shards')}-0.db) was under a root of {location} with {size} rec" in told
+    assert (
+        f"shard 0 ({location.removesuffix('.shards')}-0.db) was under a root of {location} with {size} records" in told
+    )
+    assert "records, and neither the roots nor the keys that signed them are there; bring" in told
     assert f"bring {location}.signing back from its copy" in told and f" and {location}.roots with it" in told
     assert not secret_path(Path(location)).exists()
     with open_set(location) as opened, pytest.raises(LevelbookError, match=r"nothing was proved: shard 2 .* was under"):

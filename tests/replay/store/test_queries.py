@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from replay.store.base import Readable, Store
+from replay.store.base import Store
+from replay.store.reading.readable import Readable
 from tests import ROOT
 
 ROOMS = ("replay/store/", "replay/schema/")

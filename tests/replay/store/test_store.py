@@ -117,7 +117,7 @@ def test_another_schema_version_is_refused_by_name(location: str) -> None:
         raw.close()
     with pytest.raises(
         UsageError,
-        match="schema version 7, this levelbook reads versions 1 to 3; use the levelbook that made it or a newer one",
+        match="schema version 7, this levelbook reads versions 1 to 4; use the levelbook that made it or a newer one",
     ):
         open_store(location)
 

@@ -11,7 +11,7 @@ from replay.errors import UsageError
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import judge
 from replay.store.base import Store
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from replay.witnessing.receipts import Missing, Receipt, ReceiptRefused, names_in, read_receipts, receipts_of
 from tests.support.making import ingest_events, line, paid, records
 from tests.support.signed import keep_checkpoint, log_keys, sealed_size, trusting

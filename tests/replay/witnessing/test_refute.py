@@ -22,7 +22,7 @@ from replay.proving.trust import Judgement, TrustPolicy, judge, parse_trust
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import link_at
-from replay.store.record import leaf_hash
+from replay.store.reading.row import leaf_hash
 from replay.witnessing import refute as refuting
 from replay.witnessing.receipts import Receipt, ReceiptRefused
 from replay.witnessing.refute import Refutation, refute

@@ -1,0 +1,234 @@
+"""What a store gets when rows of records begin to leave it: tables by which they are found, guards that let them go.
+
+The table of records gets another name in the same transaction. Who opened the store before, or is a program that looks
+for all records there, finds no table, and is told so: a part of the records is never taken for the whole.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, MetaData, Table
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from domain.events import STAYING_TYPES
+from replay.schema.archived import record_segments
+from replay.schema.columns import BIG, TEXT
+from replay.schema.tables import AccessPath, made, paths, records
+from replay.schema.triggers import (
+    GUARD_OF_RECORDS,
+    POSTGRES_GUARDS,
+    POSTGRES_GUARDS_OF_ARCHIVED,
+    REFUSE_BUT_OF_BYTES,
+    SQLITE_GUARDS,
+    SQLITE_GUARDS_OF_ARCHIVED,
+    appended_only,
+    as_records_granted,
+    postgres_guard_statements,
+)
+from replay.schema.versions import LEFT_LINKS, LEFT_NAMES, LEFT_STREAMS, RECORD_SEGMENTS, ROWS_LEFT, STILL_HERE
+
+_metadata: Final = MetaData()
+left_links: Final = Table(
+    LEFT_LINKS,
+    _metadata,
+    Column("position", BIG, primary_key=True, autoincrement=False),
+    Column("chain", LargeBinary, nullable=False),
+    CheckConstraint("position > 0"),
+    sqlite_strict=True,
+)
+"""The chain at some positions up to which rows have left, the last one among them."""
+left_streams: Final = Table(
+    LEFT_STREAMS,
+    _metadata,
+    Column("stream", TEXT, primary_key=True),
+    Column("last", BIG, primary_key=True, autoincrement=False),
+    Column("first_version", BIG, nullable=False),
+    Column("first_position", BIG, nullable=False),
+    Column("last_position", BIG, nullable=False),
+    Column("first_time", BIG, nullable=False),
+    Column("last_time", BIG, nullable=False),
+    Column("places", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""Where the records of a stream stand that left in a stretch which ends at `last` (`replay.store.reading.form`)."""
+_by_last: Final = Index(f"{LEFT_STREAMS}_by_last", left_streams.c.last)
+left_names: Final = Table(
+    LEFT_NAMES,
+    _metadata,
+    Column("bucket", BIG, primary_key=True, autoincrement=False),
+    Column("last", BIG, primary_key=True, autoincrement=False),
+    Column("entries", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+"""By the first bits of a hash, where records with ids and refs of such hashes stand, up to the end of a stretch."""
+
+_LEFT_UP_TO: Final = f"(SELECT coalesce(max(position), 0) FROM {LEFT_LINKS})"
+_STAYING: Final = ", ".join(f"'{name}'" for name in sorted(STAYING_TYPES))
+_GUARDS_OF_LINKS: Final = appended_only(
+    LEFT_LINKS,
+    f"NEW.position <= {_LEFT_UP_TO}\n"
+    f"      OR NEW.position > (SELECT coalesce(max(last), 0) FROM {RECORD_SEGMENTS})\n"
+    f"      OR NEW.position >= (SELECT coalesce(max(position), 0) FROM {STILL_HERE})",
+    "rows leave in their order and into segments: this position does not follow",
+)
+_NOTES_DO_NOT_CHANGE: Final = "where rows stand that left does not change"
+_GUARDS_OF_STREAMS: Final = {
+    # INSERT OR REPLACE deletes without firing delete triggers, so a guard stands at the insert.
+    f"{LEFT_STREAMS}_only_ahead": f"""CREATE TRIGGER {LEFT_STREAMS}_only_ahead BEFORE INSERT ON {LEFT_STREAMS}
+    WHEN NEW.last <= {_LEFT_UP_TO}
+    BEGIN SELECT RAISE(ABORT, '{_NOTES_DO_NOT_CHANGE}: INSERT is refused'); END""",
+    f"{LEFT_STREAMS}_never_updated": f"""CREATE TRIGGER {LEFT_STREAMS}_never_updated BEFORE UPDATE ON {LEFT_STREAMS}
+    BEGIN SELECT RAISE(ABORT, '{_NOTES_DO_NOT_CHANGE}: UPDATE is refused'); END""",
+    f"{LEFT_STREAMS}_never_deleted": f"""CREATE TRIGGER {LEFT_STREAMS}_never_deleted BEFORE DELETE ON {LEFT_STREAMS}
+    WHEN OLD.last <= {_LEFT_UP_TO}
+    BEGIN SELECT RAISE(ABORT, '{_NOTES_DO_NOT_CHANGE}: DELETE is refused'); END""",
+}
+_MAY_GO: Final = f"OLD.position <= {_LEFT_UP_TO} AND OLD.type NOT IN ({_STAYING})"
+_GUARDS_OF_ROWS: Final = {
+    name: SQLITE_GUARDS[name].replace(" records\n", f" {STILL_HERE}\n").replace("FROM records", f"FROM {STILL_HERE}")
+    for name in ("records_only_appended", "records_never_updated")
+} | {
+    "records_never_deleted": f"""CREATE TRIGGER records_never_deleted BEFORE DELETE ON {STILL_HERE}
+    WHEN NOT ({_MAY_GO})
+    BEGIN SELECT RAISE(ABORT, 'records are append only: DELETE is refused'); END""",
+}
+_GUARD_OF_SEGMENTS: Final = f"{RECORD_SEGMENTS}_only_appended"
+SQLITE_GUARDS_OF_LEFT: Final = {
+    **_GUARDS_OF_ROWS,
+    _GUARD_OF_SEGMENTS: SQLITE_GUARDS_OF_ARCHIVED[_GUARD_OF_SEGMENTS].replace("FROM records", f"FROM {STILL_HERE}"),
+    **_GUARDS_OF_LINKS,
+    **_GUARDS_OF_STREAMS,
+}
+"""In a store from which rows have left, the guards that are others than in an archived one, and more than these."""
+
+REFUSE_BUT_OF_LEFT: Final = "refuse_change_but_of_left"
+_MAY_GO_POSTGRES: Final = _MAY_GO.replace(f"FROM {LEFT_LINKS}", f"FROM levelbook.{LEFT_LINKS}")
+POSTGRES_REFUSAL_BUT_OF_LEFT: Final = (
+    f" BEGIN IF TG_OP = 'DELETE' THEN IF {_MAY_GO_POSTGRES} THEN RETURN OLD; END IF; END IF;"
+    " RAISE EXCEPTION '% are append only: % is refused', TG_TABLE_NAME, TG_OP; END "
+)
+REFUSE_BUT_AHEAD: Final = "refuse_change_but_ahead"
+_UP_TO_POSTGRES: Final = _LEFT_UP_TO.replace(f"FROM {LEFT_LINKS}", f"FROM levelbook.{LEFT_LINKS}")
+POSTGRES_REFUSAL_BUT_AHEAD: Final = (
+    f" BEGIN IF TG_OP = 'INSERT' THEN IF NEW.last > {_UP_TO_POSTGRES} THEN RETURN NEW; END IF; END IF;"
+    f" IF TG_OP = 'DELETE' THEN IF OLD.last > {_UP_TO_POSTGRES} THEN RETURN OLD; END IF; END IF;"
+    f" RAISE EXCEPTION '{_NOTES_DO_NOT_CHANGE}: % of % is refused', TG_OP, TG_TABLE_NAME; END "
+)
+POSTGRES_GUARDS_OF_NOTES: Final = {
+    f"{LEFT_STREAMS}_only_ahead": (LEFT_STREAMS, "INSERT OR UPDATE OR DELETE", "ROW"),
+}
+POSTGRES_GUARDS_OF_LEFT: Final = {
+    f"{LEFT_LINKS}_never_changed": (LEFT_LINKS, "UPDATE OR DELETE", "ROW"),
+    f"{LEFT_LINKS}_never_truncated": (LEFT_LINKS, "TRUNCATE", "STATEMENT"),
+    f"{LEFT_STREAMS}_never_truncated": (LEFT_STREAMS, "TRUNCATE", "STATEMENT"),
+}
+_NOW_LEFT: Final = f"UPDATE ledger SET schema_version = {ROWS_LEFT}"
+
+
+def left_tables() -> list[Table]:
+    """The tables by which rows that left are found."""
+    return list(_metadata.sorted_tables)
+
+
+def left_sqlite_statements(*, archived: bool) -> list[str]:
+    """The statements by which rows may begin to leave an SQLite store, which was archived before or not."""
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    ledger_guard = "ledger_never_updated"
+    segments = [] if archived else [_made(record_segments, SQLiteDialect())]
+    segment_guards = {name: sql for name, sql in SQLITE_GUARDS_OF_ARCHIVED.items() if f" ON {RECORD_SEGMENTS}\n" in sql}
+    return [
+        *segments,
+        *(_made(table, SQLiteDialect()) for table in left_tables()),
+        str(CreateIndex(_by_last).compile(dialect=SQLiteDialect())),
+        *(f"DROP TRIGGER {name}" for name in _GUARDS_OF_ROWS),
+        *([f"DROP TRIGGER {_GUARD_OF_SEGMENTS}"] if archived else ()),
+        f"ALTER TABLE records RENAME TO {STILL_HERE}",
+        *SQLITE_GUARDS_OF_LEFT.values(),
+        *([] if archived else [sql for name, sql in segment_guards.items() if name != _GUARD_OF_SEGMENTS]),
+        f"DROP TRIGGER {ledger_guard}",
+        _NOW_LEFT,
+        SQLITE_GUARDS[ledger_guard],
+        f"PRAGMA user_version = {ROWS_LEFT}",
+    ]
+
+
+def fewer_sqlite_statements() -> tuple[list[str], str, list[str]]:
+    """The statements by which an SQLite store gets a new table of the rows that are still here: those before the rows
+    are taken over, the one that does so, given a position up to which all but some types have left, those behind it.
+    """
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    guards = [*_GUARDS_OF_ROWS, _GUARD_OF_SEGMENTS, f"{LEFT_LINKS}_only_appended"]
+    table, *indexes = made(SQLiteDialect(), [records])
+    before = [
+        *(f"DROP TRIGGER {name}" for name in guards),
+        f"ALTER TABLE {STILL_HERE} RENAME TO {_GONE}",
+        table,
+    ]
+    taken_over = f"INSERT INTO records SELECT * FROM {_GONE} WHERE position > ? OR type IN ({_STAYING})"
+    behind = [
+        f"DROP TABLE {_GONE}",
+        *indexes,
+        f"ALTER TABLE records RENAME TO {STILL_HERE}",
+        *(SQLITE_GUARDS_OF_LEFT[name] for name in guards),
+    ]
+    return before, taken_over, behind
+
+
+_GONE: Final = "records_gone"
+
+
+def left_postgres_statements(*, archived: bool) -> list[str]:
+    """The same on PostgreSQL; whoever may read the records may read where those stand that left."""
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    dialect = PGDialect()  # type: ignore[no-untyped-call]
+    segments = [_made(record_segments, dialect), *postgres_guard_statements(POSTGRES_GUARDS_OF_ARCHIVED)]
+    table, events, each = POSTGRES_GUARDS[GUARD_OF_RECORDS]
+    assert table == "records"
+    return [
+        *([] if archived else segments),
+        *(_made(table, dialect) for table in left_tables()),
+        str(CreateIndex(_by_last).compile(dialect=dialect)),
+        *postgres_guard_statements(POSTGRES_GUARDS_OF_LEFT),
+        f"CREATE FUNCTION {REFUSE_BUT_AHEAD}() RETURNS trigger LANGUAGE plpgsql AS $${POSTGRES_REFUSAL_BUT_AHEAD}$$",
+        *postgres_guard_statements(POSTGRES_GUARDS_OF_NOTES, REFUSE_BUT_AHEAD),
+        (
+            f"CREATE FUNCTION {REFUSE_BUT_OF_LEFT}() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $${POSTGRES_REFUSAL_BUT_OF_LEFT}$$"
+        ),
+        f"DROP TRIGGER {GUARD_OF_RECORDS} ON records",
+        *([f"DROP FUNCTION {REFUSE_BUT_OF_BYTES}()"] if archived else []),
+        *([as_records_granted(RECORD_SEGMENTS, only_read=True)] if not archived else []),
+        *(as_records_granted(table.name, only_read=True) for table in left_tables()),
+        f"ALTER TABLE records RENAME TO {STILL_HERE}",
+        *postgres_guard_statements({GUARD_OF_RECORDS: (STILL_HERE, events, each)}, REFUSE_BUT_OF_LEFT),
+        "ALTER TABLE ledger DISABLE TRIGGER ledger_never_changed",
+        _NOW_LEFT,
+        "ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_never_changed",
+    ]
+
+
+def paths_of_left() -> list[AccessPath]:
+    """Every index that readers of such a store use."""
+    by_last = AccessPath(str(_by_last.name), LEFT_STREAMS, ("last",), "true")
+    return [*(as_left(path) for path in paths()), by_last]
+
+
+def as_left(path: AccessPath) -> AccessPath:
+    """A way of reading a table as it is in such a store."""
+    if path.table != "records":
+        return path
+    return path._replace(table=STILL_HERE, condition=path.condition.replace("records.", f"{STILL_HERE}."))
+
+
+def have_rows_left(rows: list[tuple[Any, ...]]) -> bool:
+    """Whether the rows of SCHEMA_VERSION_SQL are those of a store from which rows have left."""
+    return rows == [(ROWS_LEFT,)]
+
+
+def _made(table: Table, dialect: Dialect) -> str:
+    return str(CreateTable(table).compile(dialect=dialect))

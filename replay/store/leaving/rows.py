@@ -1,0 +1,306 @@
+"""How rows leave a store whose records stand in segments: first it is noted where they stand, then they go.
+
+Notes are made a stretch of the ledger at a time, in transactions so short that others who record wait no longer than
+for one another. They count only once the link at their end is kept; what a run that was killed noted before that is
+made anew by the next one, and rows that it did not let go are let go. Of two runs at once, which may go to two places,
+the later one to begin a stretch takes over, and the other one ends: so all notes of a stretch are of one run.
+"""
+
+import secrets
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from domain.events import STAYING_TYPES
+from replay.blocks.files import misfit
+from replay.errors import StoreError
+from replay.schema.versions import ALIAS_BYTES, LEFT_LINKS, LEFT_NAMES, LEFT_STREAMS
+from replay.store.base import Store, Transaction, not_kept
+from replay.store.leaving.segments import archived_up_to
+from replay.store.reading.asked import marks
+from replay.store.reading.form import (
+    CLAIM_BUCKET,
+    CODES,
+    ENTRY_BYTES,
+    OTHER_CODE,
+    POSITION_BYTES,
+    REST_BYTES,
+    entries_up_to,
+    hash_of_id,
+    hash_of_ref,
+    packed_places,
+)
+
+STRETCH_ROWS: Final = 1 << 20
+"""Rows whose notes are made together: more take more memory, fewer make more rows of notes."""
+BUCKETS_AT_ONCE: Final = 8_192
+ROWS_A_BUCKET_MAX: Final = 16
+"""So many rows of a bucket become one with the next."""
+STREAMS_AT_ONCE: Final = 5_000
+GO_AT_ONCE: Final = 5_000
+"""Rows that go in one transaction: others who record wait no longer."""
+AT_ONCE_FROM_ROWS: Final = 20_000
+AT_ONCE_ROWS_MAX: Final = 15_000_000
+BEHIND_PART: Final = 4
+"""Where so many go, and behind them is less than a fourth as many, they go at once: two seconds a million, for which
+others who record wait, as they do for sixty."""
+_STAYING: Final = tuple(sorted(STAYING_TYPES))
+_COLUMNS: Final = "position, stream, version, type, event_id, ref, occurred_at, chain"
+_PUT_ENTRIES: Final = (
+    f"INSERT INTO {LEFT_NAMES} (bucket, last, entries) VALUES (?, ?, ?)"
+    " ON CONFLICT (bucket, last) DO UPDATE SET entries = excluded.entries"
+)
+Progress = Callable[[int], None]
+
+
+def let_rows_go(store: Store, last: int, earlier: int, progress: Progress = lambda _: None) -> int:
+    """Let the rows of archived records up to a position leave, but for the last of the ledger: up to which position.
+
+    Those up to `earlier` stood in segments before this run, which has read back the others. Raises StoreError where
+    another run is at it, or this role may not change the tables; DamagedError where a segment has lost since what a
+    row still holds: then none has left.
+    """
+    last = min(last, archived_up_to(store), store.head().position - 1)
+    if last < 1:
+        return 0
+    assert store.left is not None, "only once they have begun to leave"
+    before = store.left.up_to()
+    first = min(_first_to_go(store, before), before + 1)
+    _check_kept(store, first, min(earlier, last))
+    while before < last:
+        end = min(last, before + STRETCH_ROWS)
+        _note(store, before, end)
+        before = end
+        progress(end)
+    _go(store, first, before)
+    return before
+
+
+def begin(store: Store) -> None:
+    """Make the tables for segments and notes where records leave a store for the first time.
+
+    Raises StoreError where this role may not, or another run made them since the store was opened.
+    """
+    if store.left is not None:
+        return
+    with store.append() as transaction:
+        if transaction.has_table(LEFT_LINKS):
+            raise _another_run(store)
+        transaction.let_rows_leave()
+    store.rows_have_left()
+
+
+def _first_to_go(store: Store, last: int) -> int:
+    """The first row up to a position that ought to have gone; behind it where none is."""
+    sql = f"SELECT position FROM records WHERE position <= ? AND type NOT IN ({marks(_STAYING)}) ORDER BY position"
+    rows = store._query(f"{sql} LIMIT 1", (last, *_STAYING))
+    return next((int(position) for (position,) in rows), last + 1)
+
+
+def _check_kept(store: Store, first: int, last: int) -> None:
+    """Raises DamagedError unless segments give the records that their rows hold from one position up to another."""
+    sql = (
+        f"SELECT position, record FROM records WHERE position >= ? AND position <= ? AND length(record) > {ALIAS_BYTES}"
+        f" AND type NOT IN ({marks(_STAYING)}) ORDER BY position"
+    )
+    with store.blocks.afresh():
+        for position, record in store._query(sql, (first, last, *_STAYING)):
+            if store.blocks.record_at(position, store.record_segments) != record:
+                segment = next(found for found in store.record_segments() if found.last >= position)
+                raise misfit(store.blocks.file_of(segment, True).shown, f"holds another record for position {position}")
+
+
+def _note(store: Store, before: int, end: int) -> None:
+    """Note where the rows behind a position stand, up to another, so that they count as having left."""
+    claim = _taken_over(store, before)
+    notes = _Notes()
+    links = _segment_ends(store, before, end)
+    kept: list[tuple[int, bytes]] = []
+    sql = f"SELECT {_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    for row in store._query(sql, (before, end)):
+        notes.add(row)
+        if row[0] in links:
+            kept.append((row[0], bytes(row[7])))
+    if notes.count != end - before or not kept or kept[-1][0] != end:
+        with _noting(store, claim):
+            raise not_kept(f"rows from position {before + 1} on are missing")
+    _write_streams(store, claim, end, notes)
+    _write_names(store, claim, end, notes)
+    with _noting(store, claim) as transaction:
+        transaction.execute_many(f"INSERT INTO {LEFT_LINKS} (position, chain) VALUES (?, ?)", kept)
+        transaction.run_deferred()
+        if transaction.left is None or transaction.left.up_to() != end:
+            raise not_kept("a link at the end of rows that left is not there")
+
+
+class _Claim(NamedTuple):
+    """The right to make notes of a stretch, which another run may take over."""
+
+    before: int
+    """The position up to which rows had left."""
+    token: bytes
+
+
+def _taken_over(store: Store, before: int) -> _Claim:
+    """Begin to make notes behind a position: whoever did so before goes on with none."""
+    token = secrets.token_bytes(REST_BYTES) + b"\xff" * POSITION_BYTES  # as an entry of a record that is never there
+    with store.append() as transaction:
+        if transaction.left is None or transaction.left.up_to() != before:
+            raise _another_run(store)
+        transaction.execute(_PUT_ENTRIES, (CLAIM_BUCKET, 0, token))
+    return _Claim(before, token)
+
+
+@contextmanager
+def _noting(store: Store, claim: _Claim) -> Iterator[Transaction]:
+    """A transaction for notes. Raises StoreError where another run has taken over."""
+    with store.append() as transaction:
+        found = transaction.execute(f"SELECT entries FROM {LEFT_NAMES} WHERE bucket = ?", (CLAIM_BUCKET,))
+        if found != [(claim.token,)] or transaction.left is None or transaction.left.up_to() != claim.before:
+            raise _another_run(store)
+        yield transaction
+
+
+def _segment_ends(store: Store, before: int, end: int) -> set[int]:
+    """Where links are kept, from which chains are worked out: where segments end, and at the last position."""
+    return {end, *(segment.last for segment in store.record_segments() if before < segment.last < end)}
+
+
+class _Notes:
+    """Where the rows of a stretch stand: by stream, and by the hashes of their ids and refs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.streams: dict[str, _Stream] = {}
+        self._entries: list[int] = []
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Take the next row of _COLUMNS."""
+        position, stream, version, event_type, event_id, ref, occurred_at, _ = row
+        found = self.streams.get(stream)
+        if found is None:
+            found = self.streams[stream] = _Stream(version, occurred_at)
+        found.add(position, CODES.get(event_type, OTHER_CODE), occurred_at)
+        self._entries.append(hash_of_id(event_id) << 8 * POSITION_BYTES | position)
+        if ref is not None:
+            self._entries.append(hash_of_ref(stream, ref) << 8 * POSITION_BYTES | position)
+        self.count += 1
+
+    def buckets(self) -> Iterator[tuple[int, bytes]]:
+        """By rising bucket, its entries, by rest and then position."""
+        self._entries.sort()
+        for bucket, entries in groupby(self._entries, lambda one: one >> 8 * ENTRY_BYTES):
+            yield bucket, b"".join([(one & _ENTRY).to_bytes(ENTRY_BYTES, "big") for one in entries])
+
+
+_ENTRY: Final = (1 << 8 * ENTRY_BYTES) - 1
+
+
+class _Stream:
+    """Where the rows of a stream stand."""
+
+    def __init__(self, version: int, occurred_at: int) -> None:
+        self.first_version = version
+        self.positions = array("q")
+        self.types = bytearray()
+        self.first_time = self.last_time = occurred_at
+
+    def add(self, position: int, code: int, occurred_at: int) -> None:
+        self.positions.append(position)
+        self.types.append(code)
+        self.first_time = min(self.first_time, occurred_at)
+        self.last_time = max(self.last_time, occurred_at)
+
+
+def _write_streams(store: Store, claim: _Claim, end: int, notes: _Notes) -> None:
+    """Write the rows of streams, in place of those that a run which was killed left."""
+    with _noting(store, claim) as transaction:
+        transaction.execute(f"DELETE FROM {LEFT_STREAMS} WHERE last > ?", (claim.before,))
+    columns = "stream, last, first_version, first_position, last_position, first_time, last_time, places"
+    sql = f"INSERT INTO {LEFT_STREAMS} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    rows = [
+        (
+            *(stream, end, one.first_version, one.positions[0], one.positions[-1], one.first_time, one.last_time),
+            packed_places(one.positions, bytes(one.types)),
+        )
+        for stream, one in sorted(notes.streams.items())
+    ]
+    for start in range(0, len(rows), STREAMS_AT_ONCE):
+        with _noting(store, claim) as transaction:
+            transaction.execute_many(sql, rows[start : start + STREAMS_AT_ONCE])
+
+
+def _write_names(store: Store, claim: _Claim, end: int, notes: _Notes) -> None:
+    """Write the entries of names, in place of any that a run which was killed left."""
+    found: list[tuple[int, bytes]] = []
+    for one in notes.buckets():
+        found.append(one)
+        if len(found) == BUCKETS_AT_ONCE:
+            _write_buckets(store, claim, end, found)
+            found = []
+    if found:
+        _write_buckets(store, claim, end, found)
+
+
+def _write_buckets(store: Store, claim: _Claim, end: int, found: Sequence[tuple[int, bytes]]) -> None:
+    """A row more for each bucket; of one that has many they become one, so that each entry is written a few times."""
+    sql = f"SELECT bucket, last, entries FROM {LEFT_NAMES} WHERE bucket >= ? AND bucket <= ? ORDER BY bucket, last"
+    rows, gone = [], []
+    with _noting(store, claim) as transaction:
+        there: dict[int, list[tuple[int, bytes]]] = {}
+        for bucket, last, entries in transaction.execute(sql, (found[0][0], found[-1][0])):
+            there.setdefault(bucket, []).append((last, bytes(entries)))
+        for bucket, entries in found:
+            earlier = there.get(bucket, [])
+            if len(earlier) < ROWS_A_BUCKET_MAX:
+                earlier = [one for one in earlier if one[0] > claim.before]  # left by a run that was killed
+            gone += [(bucket, last) for last, _ in earlier]
+            kept = b"".join(entries_up_to(claim.before, some) for _, some in earlier)
+            rows.append((bucket, end, kept + entries))
+        transaction.execute_many(f"DELETE FROM {LEFT_NAMES} WHERE bucket = ? AND last = ?", gone)
+        transaction.execute_many(_PUT_ENTRIES, rows)
+        transaction.run_deferred()
+
+
+def _go(store: Store, first: int, last: int) -> None:
+    """Let the rows from a position on go, up to another, but for those that stay."""
+    if _mostly_go(store, first, last) and _gone_at_once(store, first, last):
+        return
+    sql = f"DELETE FROM records WHERE position >= ? AND position <= ? AND type NOT IN ({marks(_STAYING)})"
+    for begin in range(first, last + 1, GO_AT_ONCE):
+        end = min(begin + GO_AT_ONCE - 1, last)
+        with store.append() as transaction:
+            transaction.execute(sql, (begin, end, *_STAYING))
+            transaction.run_deferred()
+            if _rows_to_go(transaction, begin, end):
+                raise not_kept("a row that was to go is still there")
+
+
+def _gone_at_once(store: Store, first: int, last: int) -> bool:
+    with store.append() as transaction:
+        if not transaction.keep_rows_behind(last):
+            return False
+        if _rows_to_go(transaction, first, last):
+            raise not_kept("a row that was to go is still there")
+    return True
+
+
+def _mostly_go(store: Store, first: int, last: int) -> bool:
+    """Whether so many rows go, and so few stay behind them, that taking the others over is less work."""
+    going, behind = last - first + 1, store.head().position - last
+    return AT_ONCE_FROM_ROWS < going <= AT_ONCE_ROWS_MAX and behind * BEHIND_PART < going
+
+
+def _rows_to_go(transaction: Transaction, first: int, last: int) -> int:
+    sql = f"SELECT count(*) FROM records WHERE position >= ? AND position <= ? AND type NOT IN ({marks(_STAYING)})"
+    ((count,),) = transaction.execute(sql, (first, last, *_STAYING))
+    return int(count)
+
+
+def _another_run(store: Store) -> StoreError:
+    return StoreError(
+        f"another run archives {store.name}: of what this one made nothing more counts; wait for it, there is one at a"
+        " time"
+    )

@@ -1,0 +1,52 @@
+"""The notes of where rows stand that left a store as they are kept, and the rows that are still here beside them."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from replay.schema.versions import LEFT_NAMES, LEFT_STREAMS
+from replay.store.reading.form import ENTRY_BYTES, POSITION_BYTES, REST_BYTES
+from replay.store.reading.readable import ROW_COLUMNS, Readable
+
+ROWS_A_PAGE: Final = 1_000
+_REST_BITS: Final = 8 * REST_BYTES
+
+
+def stretch_ends(readable: Readable, up_to: int) -> list[int]:
+    """Where the stretches end that left together, up to a position."""
+    step = f"SELECT min(last) FROM {LEFT_STREAMS} WHERE last > {{}}"
+    rows = readable._query(
+        f"WITH RECURSIVE s (last) AS ({step.format(0)} UNION ALL"
+        f" SELECT ({step.format('s.last')}) FROM s WHERE s.last IS NOT NULL)"
+        " SELECT last FROM s WHERE last <= ?",
+        (up_to,),
+    )
+    return [int(end) for (end,) in rows]
+
+
+def times_of_stretch(readable: Readable, end: int) -> dict[str, tuple[int, int]]:
+    """By stream, between which instants its records of a stretch occurred, as is noted."""
+    rows = readable._query(f"SELECT stream, first_time, last_time FROM {LEFT_STREAMS} WHERE last = ?", (end,))
+    return {stream: (first, last) for stream, first, last in rows}
+
+
+def stream_notes(readable: Readable, up_to: int) -> Iterator[tuple[Any, ...]]:
+    """(stream, first version, first position, last position, places) of all stretches up to a position."""
+    columns = "stream, first_version, first_position, last_position, places"
+    return readable._query(f"SELECT {columns} FROM {LEFT_STREAMS} WHERE last <= ?", (up_to,))
+
+
+def entries_up_to(readable: Readable, up_to: int) -> Iterator[tuple[int, int]]:
+    """(hash, position) of all entries of ids and refs up to a position; what is behind it counts not yet, or never."""
+    for bucket, packed in readable._query(f"SELECT bucket, entries FROM {LEFT_NAMES}"):
+        entries = bytes(packed)
+        for at in range(0, len(entries), ENTRY_BYTES):
+            rest = int.from_bytes(entries[at : at + REST_BYTES], "big")
+            position = int.from_bytes(entries[at + REST_BYTES : at + REST_BYTES + POSITION_BYTES], "big")
+            if position <= up_to:
+                yield bucket << _REST_BITS | rest, position
+
+
+def rows_here(readable: Readable, after: int, last: int) -> list[tuple[Any, ...]]:
+    """The columns of `Row` of the next rows of the database behind a position and up to another: a page of them."""
+    sql = f"SELECT {ROW_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+    return list(readable._query(sql, (after, last, ROWS_A_PAGE)))
