@@ -6,8 +6,10 @@ temporary folders by age, as systemd does, leaves alone what is so held.
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
@@ -18,6 +20,8 @@ from replay.errors import NotExaminedError
 PREFIX: Final = "levelbook-passing-"
 _DRAFT: Final = "."
 """Before the name of a folder that nobody holds yet, so that nobody takes it for one that was left."""
+_DRAFT_SECONDS: Final = 3600
+"""Who has not held it after so long was killed before."""
 
 
 @contextmanager
@@ -26,20 +30,26 @@ def passing_folder() -> Iterator[Path]:
 
     Raises NotExaminedError where none can be made.
     """
+    folder: Path | None = None
+    try:
+        folder = _draft()
+        with at_work_in(folder):
+            folder = folder.rename(folder.with_name(folder.name.removeprefix(_DRAFT)))
+            yield folder
+    finally:
+        if folder is not None:
+            rmtree(folder, ignore_errors=True)
+
+
+def _draft() -> Path:
     try:
         _remove_left()
-        folder = Path(mkdtemp(prefix=_DRAFT + PREFIX))
+        return Path(mkdtemp(prefix=_DRAFT + PREFIX))
     except OSError as error:
         raise NotExaminedError(
             f"no folder can be made for what is worked out in passing ({error}): make space there, or name another"
             " temporary folder by TMPDIR, and begin again"
         ) from error
-    try:
-        with at_work_in(folder):
-            folder = folder.rename(folder.with_name(folder.name.removeprefix(_DRAFT)))
-            yield folder
-    finally:
-        rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -66,17 +76,22 @@ def no_room(found: str) -> NotExaminedError:
 
 
 def _remove_left() -> None:
-    for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
+    place = Path(gettempdir())
+    for folder in place.glob(f"{PREFIX}*"):
         with suppress(OSError):  # somebody is at work in it, it is gone meanwhile, or another user's
-            _remove_unheld(folder)
+            _remove_unheld(folder, partial(rmtree, ignore_errors=True))
+    for folder in place.glob(f"{_DRAFT}{PREFIX}*"):
+        with suppress(OSError):  # or something is in it, so that it is no draft
+            if time.time() - folder.lstat().st_mtime > _DRAFT_SECONDS:
+                _remove_unheld(folder, Path.rmdir)
 
 
-def _remove_unheld(folder: Path) -> None:
-    """Raises OSError where it cannot be opened or held alone."""
+def _remove_unheld(folder: Path, remove: Callable[[Path], None]) -> None:
+    """Raises OSError where it cannot be opened, held alone or removed."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         if os.fstat(handle).st_uid == os.geteuid():  # root could open those of everybody
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            rmtree(folder, ignore_errors=True)
+            remove(folder)
     finally:
         os.close(handle)

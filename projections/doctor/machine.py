@@ -52,11 +52,11 @@ def _bytes_of(store: Store) -> int:
 
 
 def _places(location: str, store: Store | None) -> list[Path]:
-    """Folders that are written to, as far as they are there."""
+    """Folders that are written to, as far as they are there and this user may see that."""
     places = [] if is_postgres(location) else [Path(location).absolute().parent]
     if store is not None and isinstance(segments := store.segments_path(), Path):
         places.append(segments)
-    return [place for place in places if place.is_dir()]
+    return [place for place in places if os.access(place, os.F_OK) and place.is_dir()]
 
 
 def zones_found() -> Observations:

@@ -55,10 +55,10 @@ class RecordsFolder:
     def alone(self) -> Iterator[None]:
         """Raises StoreError where another run is at it or the disk is full, UsageError where it cannot be made."""
         folder = self._folder
-        if not self._given.parent.is_dir():
-            raise UsageError(f"the folder {self._given.parent} for archived records does not exist; make it first")
         busy = StoreError(f"another run archives into {folder}; wait for it, there is one at a time")
         try:
+            if not self._given.parent.is_dir():
+                raise UsageError(f"the folder {self._given.parent} for archived records does not exist; make it first")
             folder.mkdir(mode=0o700, exist_ok=True)
             sync(folder.parent)  # a folder that a power cut takes away takes its files with it
             with locked(folder / LOCK, busy):

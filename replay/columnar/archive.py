@@ -3,11 +3,13 @@
 Derived data: everything here can be made again from the store. Readers refuse what does not fit it.
 """
 
+import errno
 import os
 import weakref
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -217,16 +219,32 @@ def check_there(store: Store, named: FilesPlace) -> None:
     """
     if not isinstance(named, Path):
         return
-    if not named.is_dir() and not _is_beside(store, named):
+    if not _is_folder(named):
+        if _is_beside(store, named):
+            return
         raise NotExaminedError(
             f"the folder {named}, which is named for sealed segments (--segments, LEVELBOOK_SEGMENTS), is not there:"
             f" nothing was read from it. Name the one in which they lie; 'levelbook seal --into {named}' makes it"
         )
-    if named.is_dir() and not os.access(named, os.R_OK | os.X_OK):
-        raise NotExaminedError(
-            f"the folder of sealed segments {named} cannot be read here, which says nothing against them: let this user"
-            " read it, then ask again"
-        )
+    if not os.access(named, os.R_OK | os.X_OK):
+        raise _unreadable(named, os.strerror(errno.EACCES))
+
+
+def _is_folder(named: Path) -> bool:
+    """Raises NotExaminedError where that cannot be seen, as within a folder that this user may not enter."""
+    try:
+        return S_ISDIR(named.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unreadable(named, error.strerror or str(error)) from error
+
+
+def _unreadable(named: Path, found: str) -> NotExaminedError:
+    return NotExaminedError(
+        f"the folder of sealed segments {named} cannot be read here ({found}), which says nothing against them: let"
+        " this user read it, then ask again"
+    )
 
 
 def _is_beside(store: Store, named: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import parse_instant
 from domain.events import LevelAnnounced, LevelDecided
-from replay.errors import LevelbookError, UsageError
+from replay.errors import LevelbookError, NotExaminedError, UsageError
 from replay.evidence.contents import agreed, keys_read
 from replay.evidence.form import EvidenceHeader
 from replay.evidence.walk import CHECKS, CheckFailed, CheckFailures, Shown, Walked, walk
@@ -72,7 +72,8 @@ def checked_evidence(
 
     Its records are in a partial store in a passing folder, until the block ends. `progress` is called with how many
     entries were read, `shown` with each of them, before anything of the file counts: it is read once. Raises
-    EvidenceRefused, which names the first check that failed, UsageError for a pipe or device, and OSError.
+    EvidenceRefused, which names the first check that failed, UsageError for a pipe or device, NotExaminedError where
+    the passing folder has no room, and OSError.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise UsageError(f"{path} is no regular file, and evidence is read from one alone: copy it into a file")
@@ -150,6 +151,8 @@ def _check_contents(store: PartialStore, walked: Walked, failures: CheckFailures
     header = walked.header
     try:
         expected = keys_read(store, header.subject, header.scheme, store.held.size)
+    except NotExaminedError:  # that the passing store cannot be read says nothing of the file
+        raise
     except LevelbookError as error:
         failures.note("contents", str(error))
         return

@@ -13,7 +13,7 @@ from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Head, Identity, Kno
 from replay.store.buyers import key_from_environment, no_key
 from replay.store.location import is_postgres
 from replay.store.reading.row import Row
-from replay.store.sqlite import check_folder, copy_of
+from replay.store.sqlite import check_folder, passing_copy
 
 
 class DryRun:
@@ -34,9 +34,12 @@ class DryRun:
 
 @contextmanager
 def scratch_above(store: Store | None) -> Iterator[DryRun]:
-    """A dry run above a store, or above none; nothing is left of it."""
+    """A dry run above a store, or above none; nothing is left of it.
+
+    Raises NotExaminedError where the passing folder has no room, also within the block.
+    """
     identity = Identity(secrets.token_hex(16), 0, b"")
-    with passing_folder() as folder, copy_of(folder / "scratch.db", identity) as scratch:
+    with passing_folder() as folder, passing_copy(folder / "scratch.db", identity) as scratch:
         yield DryRun(store, scratch)
 
 

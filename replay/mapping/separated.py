@@ -1,6 +1,6 @@
 """Rows of separated values: as the standard library's strict reader reads them, and where that is certain, in columns.
 
-A file is decoded by the megabyte, and each of these pieces, cut behind a line, is read in one of the two ways.
+A file is decoded by some megabytes, and each of these pieces, cut behind a line, is read in one of the two ways.
 """
 
 import codecs
@@ -230,7 +230,7 @@ def _decoded(source: Unpacked, encoding: str) -> Iterator[str]:
 
 
 def _some(source: Unpacked) -> bytes:
-    """A megabyte; of a pipe what there is of it."""
+    """A piece of `BLOCK_BYTES`; of a pipe what there is of it."""
     stream: Any = source.stream
     found: bytes = stream.read1(BLOCK_BYTES) if source.bytes_on_disk is None else stream.read(BLOCK_BYTES)
     return found

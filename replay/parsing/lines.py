@@ -1,6 +1,6 @@
 """Lines of files, of standard input and of packed files, and elements of JSON arrays, in blocks of bounded size.
 
-A block is what was there to read, up to a megabyte: whole lines. A pipe that delivers one line gets
+A block is what was there to read, up to four megabytes: whole lines. A pipe that delivers one line gets
 that line acknowledged without waiting for more. However long a line is, no more of it than the limit
 is held in memory.
 """

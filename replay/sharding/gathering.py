@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
+from sqlite3 import IntegrityError
 from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
@@ -24,7 +25,7 @@ from replay.store.queries import places_in, refs_of_types, rows_about, rows_at
 from replay.store.reading.asked import EVERYTHING
 from replay.store.reading.row import Row
 from replay.store.searching.across import binding_rows
-from replay.store.sqlite import copy_of
+from replay.store.sqlite import passing_copy
 
 NO_CHAIN: Final = bytes(32)
 """Stands for the chain, which is that of no ledger."""
@@ -46,7 +47,7 @@ def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterat
     """A store with all that a replay of an agency reads, up to a position of each ledger or everything.
 
     Where two of its records bear one id and at most one of them counts, the others are left out with what retracts
-    them. Raises StoreError where both count.
+    them. Raises StoreError where both count, NotExaminedError where the passing store has no room.
     """
     last = upto or [EVERYTHING] * opened.of
     places = sorted(_places(opened, agency, last))
@@ -54,6 +55,8 @@ def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterat
         try:
             store = stack.enter_context(_filled(opened, places, folder / "agency.db"))
         except StoreError as error:
+            if not isinstance(error.__cause__, IntegrityError):  # no records that are at odds
+                raise
             without = _retracted_namesakes(opened, places, last)
             if not without:
                 raise StoreError(
@@ -69,7 +72,7 @@ def gathered(opened: LedgerSet, agency: str, upto: Sequence[int] = ()) -> Iterat
 @contextmanager
 def _filled(opened: LedgerSet, places: Sequence[RecordPlace], path: Path) -> Iterator[Store]:
     rows = _renumbered(opened, places)
-    with copy_of(path, opened.agencies.identity) as store:
+    with passing_copy(path, opened.agencies.identity) as store:
         while some := list(islice(rows, _ROWS_AT_ONCE)):
             with store.writing() as transaction:
                 transaction.record(some)

@@ -18,7 +18,7 @@ from replay.schema.versions import SCHEMA_VERSION
 from replay.store.base import Holding, Identity, Transaction, identity_row
 from replay.store.beside import connect_sqlite
 from replay.store.reading.row import Row
-from replay.store.sqlite import INSERT, SqliteStore
+from replay.store.sqlite import INSERT, PassingStore, passing_failures_named
 
 PARTIAL_ID: Final = 0x4C764270
 """'LvBp' in the file's header."""
@@ -27,7 +27,7 @@ NO_CHAIN: Final = b""
 _HOLDING_SQL: Final = "SELECT holding FROM holding"
 
 
-class PartialStore(SqliteStore):
+class PartialStore(PassingStore):
     """An open partial store."""
 
     application_id = PARTIAL_ID
@@ -71,43 +71,50 @@ class PartialStore(SqliteStore):
 
 
 class PartialWriter:
-    """Fills a new partial store; nobody else knows its file yet."""
+    """Fills a new partial store; nobody else knows its file yet.
+
+    Everything but `close` raises NotExaminedError where the file cannot be kept in its folder.
+    """
 
     def __init__(self, path: Path) -> None:
         from replay.schema.tables import sqlite_statements
 
-        path.touch(mode=0o600, exist_ok=False)
-        self._connection = connect_sqlite(path, busy_seconds=0)
         self._types: Counter[str] = Counter()
-        # A file that is thrown away need survive nothing.
-        for pragma in (
-            f"application_id = {PARTIAL_ID}",
-            f"user_version = {SCHEMA_VERSION}",
-            *("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "locking_mode = EXCLUSIVE"),
-        ):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute("BEGIN")
         made = [sql for sql in sqlite_statements(SCHEMA_VERSION) if not sql.lstrip().startswith("CREATE TRIGGER")]
         # Indexes are made at the end, which takes a fraction of the time of keeping them up.
         self._indexes = [sql for sql in made if " INDEX " in sql.partition("(")[0]]
-        for sql in made:
-            if sql not in self._indexes:
-                self._connection.execute(sql)
-        self._connection.execute("CREATE TABLE holding (holding BLOB NOT NULL) STRICT")
+        with passing_failures_named():
+            path.touch(mode=0o600, exist_ok=False)
+            self._connection = connect_sqlite(path, busy_seconds=0)
+            # A file that is thrown away need survive nothing.
+            for pragma in (
+                f"application_id = {PARTIAL_ID}",
+                f"user_version = {SCHEMA_VERSION}",
+                *("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "locking_mode = EXCLUSIVE"),
+            ):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.execute("BEGIN")
+            for sql in made:
+                if sql not in self._indexes:
+                    self._connection.execute(sql)
+            self._connection.execute("CREATE TABLE holding (holding BLOB NOT NULL) STRICT")
 
     def add(self, rows: Sequence[Row]) -> None:
         """Rows in any order. Raises sqlite3.IntegrityError where two stand at one position."""
-        self._connection.executemany(INSERT, rows)
+        with passing_failures_named():
+            self._connection.executemany(INSERT, rows)
         self._types.update(row.type for row in rows)
 
     def finish(self, ledger_id: str, holding: Holding) -> None:
         """Make it whole. Raises sqlite3.IntegrityError where two records bear one name, or one version of a stream."""
-        for sql in self._indexes:
-            self._connection.execute(sql)
-        self._connection.executemany("INSERT INTO tally (type, count) VALUES (?, ?)", sorted(self._types.items()))
-        self._connection.execute("INSERT INTO holding VALUES (?)", (msgspec.json.encode(holding),))
-        self._connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity_row(Identity(ledger_id, 0, b"")))
-        self._connection.execute("COMMIT")
+        identity = identity_row(Identity(ledger_id, 0, b""))
+        with passing_failures_named():
+            for sql in self._indexes:
+                self._connection.execute(sql)
+            self._connection.executemany("INSERT INTO tally (type, count) VALUES (?, ?)", sorted(self._types.items()))
+            self._connection.execute("INSERT INTO holding VALUES (?)", (msgspec.json.encode(holding),))
+            self._connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", identity)
+            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """Let go of the file, whole or not."""

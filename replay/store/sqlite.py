@@ -6,12 +6,13 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from replay.blocks.reading import Blocks
-from replay.errors import NoStoreError, StoreError, UsageError, damaged
+from replay.errors import LevelbookError, NoStoreError, StoreError, UsageError, damaged
+from replay.passing_folders import no_room
 from replay.schema.triggers import SQLITE_ALIAS
 from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.store.base import (
@@ -51,9 +52,9 @@ APPLICATION_ID: Final = 0x4C76426B
 BUSY_SECONDS: Final = 60
 _KEYS_AT_ONCE: Final = 500
 _CACHE_KIB: Final = 65_536
-_WRITER_CACHE_KIB: Final = 262_144
+_WRITER_CACHE_KIB: Final = 131_072
 """What is recorded touches a page of each index for nearly every stream: those of a batch fit in."""
-_WAL_PAGES: Final = 50_000
+_WAL_PAGES: Final = 25_000
 """After so many pages the log is brought into the file: what many batches touch is then written there once."""
 _READ_ONCE_KIB: Final = 4_096
 _HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
@@ -78,18 +79,17 @@ class SqliteStore(Store):
         self.name = self.location = str(path)
         mode = examining_mode(self.path)
         self._file = OpenedFile(self.path, mode)
-        self._reader = _connect(path, mode)
+        with self._failures_named():
+            self._reader = _connect(path, mode)
         try:
-            self._reader.execute("PRAGMA query_only = ON")
-            _check_header(self._reader, self.name, self.application_id)
-            rows = self._reader.execute(IDENTITY_SQL).fetchall()
-            self.identity = identity_of(rows, self.name)
-            self.left = LeftRows(self) if have_left(rows) else None
+            with self._failures_named():
+                self._reader.execute("PRAGMA query_only = ON")
+                _check_header(self._reader, self.name, self.application_id)
+                rows = self._reader.execute(IDENTITY_SQL).fetchall()
+                self.identity = identity_of(rows, self.name)
+                self.left = LeftRows(self) if have_left(rows) else None
             self.blocks = Blocks(self._file_of)
-        except sqlite3.Error as error:
-            self._reader.close()
-            raise _failure(self.name, error) from error
-        except UsageError:
+        except LevelbookError:
             self._reader.close()
             raise
         self._writer: sqlite3.Connection | None = None
@@ -101,29 +101,39 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             if self._closed:
                 return  # a reader that was dropped half-way
-            raise _failure(self.name, error) from error
+            raise self._failure(error) from error
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error) -> LevelbookError:
+        """What an error of this file is told as."""
+        return _failure(self.name, error)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        writer = self._writer = self._writer or _connect_writer(self.path)
-        try:
-            writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
-            writer.execute("BEGIN IMMEDIATE")
-            yield self._transaction(writer)
-            if not self._is_of_the_form():
-                raise begun_to_leave(self.name)
-            if not self._file.is_current():  # nobody would find what is written into a file that stands there no more
-                raise StoreError(
-                    f"the ledger's file {self.name} was removed or replaced since it was opened: the last batch was not"
-                    " recorded; look which ledger stands there, then start again"
-                )
-            writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise _failure(self.name, error) from error
-        finally:
-            if writer.in_transaction:
-                with suppress(sqlite3.Error):
-                    writer.execute("ROLLBACK")
+        with self._failures_named():
+            writer = self._writer = self._writer or _connect_writer(self.path)
+            try:
+                writer.execute("PRAGMA journal_mode = WAL")  # a backup that is now written to has another
+                writer.execute("BEGIN IMMEDIATE")
+                yield self._transaction(writer)
+                if not self._is_of_the_form():
+                    raise begun_to_leave(self.name)
+                if not self._file.is_current():  # nobody would find what is written into a file that is there no more
+                    raise StoreError(
+                        f"the ledger's file {self.name} was removed or replaced since it was opened: the last batch was"
+                        " not recorded; look which ledger stands there, then start again"
+                    )
+                writer.execute("COMMIT")
+            finally:
+                if writer.in_transaction:
+                    with suppress(sqlite3.Error):
+                        writer.execute("ROLLBACK")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -142,10 +152,14 @@ class SqliteStore(Store):
             self._reader.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def reader(self) -> Transaction:
-        return self._transaction(self._reader)
+        return self._transaction(self._reader, self._failures_named)
 
-    def _transaction(self, connection: sqlite3.Connection) -> "SqliteTransaction":
-        return SqliteTransaction(connection, self.now, self.blocks, rows_left=self.left is not None)
+    def _transaction(
+        self,
+        connection: sqlite3.Connection,
+        failures_named: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> "SqliteTransaction":
+        return SqliteTransaction(connection, self.now, self.blocks, failures_named, rows_left=self.left is not None)
 
     @contextmanager
     def backfilling(self) -> Iterator[None]:
@@ -177,7 +191,8 @@ class SqliteStore(Store):
 
     def _looked_at(self, look: Callable[[sqlite3.Connection], list[str]]) -> list[str]:
         """On a connection of its own, which reads the definitions anew."""
-        connection = _connect(self.path, examining_mode(self.path))
+        with self._failures_named():
+            connection = _connect(self.path, examining_mode(self.path))
         try:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
@@ -204,19 +219,15 @@ class SqliteStore(Store):
 
     def scrub(self) -> bool:
         assert self._writer is not None, "only after a deletion"
-        try:
+        with self._failures_named():
             (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
-            raise _failure(self.name, error) from error
         return not busy
 
     def compact(self) -> None:
-        writer = self._writer = self._writer or _connect(self.path)
-        try:
+        with self._failures_named():
+            writer = self._writer = self._writer or _connect(self.path)
             writer.execute("VACUUM")
             writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            raise _failure(self.name, error) from error
 
     def has_index(self, name: str) -> bool:
         return bool(list(self._query("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))))
@@ -254,21 +265,39 @@ class SqliteStore(Store):
             self._writer.close()
 
 
+class PassingStore(SqliteStore):
+    """A store in a passing folder: where it cannot be kept there, that says nothing of any ledger."""
+
+    def _failure(self, error: sqlite3.Error) -> LevelbookError:
+        return super()._failure(error) if isinstance(error, sqlite3.IntegrityError) else no_room(str(error))
+
+
 class SqliteTransaction(Transaction):
-    """A write transaction; the file's write lock is held from its beginning."""
+    """A write transaction; the file's write lock is held from its beginning.
+
+    One for looking only has `failures_named`: it may look within a transaction of another store.
+    """
 
     has_table_sql = _HAS_TABLE
 
     def __init__(
-        self, connection: sqlite3.Connection, clock: Callable[[], int], blocks: Blocks, *, rows_left: bool
+        self,
+        connection: sqlite3.Connection,
+        clock: Callable[[], int],
+        blocks: Blocks,
+        failures_named: Callable[[], AbstractContextManager[None]] = nullcontext,
+        *,
+        rows_left: bool,
     ) -> None:
+        self._failures_named = failures_named
         self._connection = connection
         self._clock = clock
         self.blocks = blocks
         self.left = LeftRows(self) if rows_left else None
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.execute(self._here(sql), parameters).fetchall()
+        with self._failures_named():
+            return self._connection.execute(self._here(sql), parameters).fetchall()
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(self._here(sql), rows)
@@ -347,7 +376,7 @@ class SqliteTransaction(Transaction):
                 " SELECT b.key, b.merchant, b.alias, b.seal FROM k"
                 " CROSS JOIN buyers AS b ON b.key = k.key AND b.merchant = k.merchant"
             )
-            found += map(AliasRow._make, self._connection.execute(sql, [value for key in some for value in key]))
+            found += map(AliasRow._make, self.execute(sql, [value for key in some for value in key]))
         return found
 
     def insert(self, rows: Sequence[Row]) -> None:
@@ -397,15 +426,33 @@ def copy_of(path: Path, identity: Identity) -> "SqliteStore":
     return SqliteStore(path)
 
 
+def passing_copy(path: Path, identity: Identity) -> PassingStore:
+    """The same in a passing folder. Raises NotExaminedError where it cannot be kept there, then and later."""
+    with passing_failures_named():
+        _make_file(path, identity)
+    return PassingStore(path)
+
+
+@contextmanager
+def passing_failures_named() -> Iterator[None]:
+    """Raises NotExaminedError where a file in a passing folder cannot be kept, and sqlite3.IntegrityError where what is
+    written into it does not go together.
+    """
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise no_room(str(error)) from error
+
+
 def settle(path: Path) -> None:
     """Bring a store that nobody writes to into one file that can be read where nothing can be written."""
-    connection = _connect(path)
     try:
-        connection.execute("PRAGMA journal_mode = DELETE")
+        with closing(_connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         raise _failure(str(path), error) from error
-    finally:
-        connection.close()
 
 
 def remove_draft(path: Path) -> None:
@@ -439,23 +486,22 @@ def key_path(path: Path) -> Path:
 
 
 def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
-    try:
-        # A service lends an open store to one thread after another; each use is alone.
-        connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode or reading_mode(path))
-    except sqlite3.Error as error:
-        raise _failure(str(path), error) from error
+    """Raises sqlite3.Error."""
+    # A service lends an open store to one thread after another; each use is alone.
+    connection = connect_sqlite(path, busy_seconds=BUSY_SECONDS, mode=mode or reading_mode(path))
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA wal_autocheckpoint = 10000")
-    except sqlite3.Error as error:
+    except sqlite3.Error:
         connection.close()
-        raise _failure(str(path), error) from error
+        raise
     return connection
 
 
 def _connect_writer(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error."""
     connection = _connect(path)
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")

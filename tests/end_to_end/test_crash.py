@@ -45,6 +45,14 @@ LINES = 10_000
 BACKFILL_LINES = 20_000
 PATIENCE = 60.0
 """Seconds after which a process that should have ended counts as hanging."""
+SMALL_BLOCKS = """
+from cli import main
+from replay.intake import backfill
+from replay.parsing import lines
+lines.BLOCK_BYTES, backfill.BATCH_LINES_MAX = 1 << 20, 5_000
+main()
+"""
+"""The command with smaller batches: what is broken off in the middle of a file has several."""
 ACKNOWLEDGED = re.compile(r"^recorded up to (.+):(\d+), position (\d+)$", re.MULTILINE)
 ANNOUNCED = re.compile(r"\Aa new ledger was made at .+\n")
 COUNTED = re.compile(r"^(\d+) recorded, (\d+) already known, (\d+) refused$", re.MULTILINE)
@@ -113,7 +121,7 @@ class Runs:
     def start(self, location: str, *arguments: str) -> Run:
         """`levelbook ingest` on a store."""
         rejects = str(self._folder / "rejects.jsonl")
-        return self.python(location, "-m", "cli", "ingest", "--rejects", rejects, *arguments)
+        return self.python(location, "-c", SMALL_BLOCKS, "ingest", "--rejects", rejects, *arguments)
 
     def python(self, location: str, *arguments: str) -> Run:
         out = self._folder / f"out-{len(self._running)}.txt"

@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from stat import S_IMODE
 from threading import Thread
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from replay import passing_folders
 from replay.errors import NotExaminedError
 from replay.passing_folders import PREFIX, at_work_in, no_room, passing_folder
 from tests import ROOT
@@ -116,6 +121,57 @@ def test_what_is_of_others_or_bears_the_name_by_chance_is_left_alone(
     with passing_folder():
         assert not (temporary / f"{PREFIX}of-another").exists()
     assert (temporary / "elsewhere" / "kept").exists()
+
+
+def test_ctrl_c_before_the_block_leaves_no_folder(temporary: Path) -> None:
+    """At whichever line of the making it comes."""
+    lines = 0
+
+    def traced(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename != passing_folders.__file__:
+            return None
+        lines += event == "line"
+        if event == "line" and lines == last:
+            raise KeyboardInterrupt
+        return traced
+
+    for last in count(1):
+        begun, lines, before = False, 0, sys.gettrace()
+        with suppress(KeyboardInterrupt):
+            sys.settrace(traced)
+            try:
+                with passing_folder():
+                    sys.settrace(before)
+                    begun = True
+            finally:
+                sys.settrace(before)
+        assert list(temporary.iterdir()) == [], last
+        if begun:
+            break
+    assert last > 8
+
+
+def test_what_a_kill_left_before_it_was_held_goes_after_an_hour(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("left", "young", "used", "held")
+    left, young, used, held = drafts = [temporary / f".{PREFIX}{name}" for name in names]
+    for draft in drafts:
+        draft.mkdir()
+    (used / "rows").touch()
+    hour_ago = time.time() - 3700
+    for draft in drafts:
+        if draft != young:
+            os.utime(draft, (hour_ago, hour_ago))
+    with at_work_in(held), monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        with passing_folder():
+            assert all(draft.is_dir() for draft in drafts)
+    with at_work_in(held), passing_folder():
+        assert not left.exists() and young.is_dir() and used.is_dir() and held.is_dir()
+    with passing_folder():
+        assert not held.exists()
 
 
 def test_where_none_can_be_made_is_named(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,10 +46,10 @@ class FolderSegments:
     def alone(self) -> Iterator[None]:
         """Raises StoreError where another seal runs or the disk is full, UsageError where the folder cannot be made."""
         folder = self._folder
-        if not folder.parent.is_dir():
-            raise UsageError(f"the folder {folder.parent} for the segments does not exist; make it first")
         busy = StoreError(f"another seal is running on {folder}; wait for it, there is one at a time")
         try:
+            if not folder.parent.is_dir():
+                raise UsageError(f"the folder {folder.parent} for the segments does not exist; make it first")
             folder.mkdir(mode=0o700, exist_ok=True)
             with locked(folder / LOCK, busy):
                 yield

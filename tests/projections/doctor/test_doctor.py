@@ -25,7 +25,7 @@ from projections.doctor import derived, machine
 from projections.doctor.derived import segments_found
 from projections.doctor.examine import examine
 from projections.doctor.machine import SPARE_BYTES
-from projections.doctor.observations import FAIL, OK, WARN, Observation, looked
+from projections.doctor.observations import BROKE, FAIL, OK, WARN, Observation, looked
 from projections.doctor.telling import SAYING_IT, advice, says
 from projections.projector.rebuild import Asked, rebuild
 from projections.schemes.merchant_reputation import running as reputation_running
@@ -373,6 +373,8 @@ def test_segments_are_held_against_their_hashes_and_their_ledger(
     folder = tmp_path / "segments"
     assert examined(ledger)["segments", "none"] == OK
     assert examined(ledger, folder)["segments", "error"] == FAIL, "it is not there"
+    unseen = examined(ledger, tmp_path / ("s" * 300))
+    assert (unseen["segments", "error"], unseen.get(("disk", BROKE))) == (FAIL, None), "nobody can tell"
     folder.mkdir()
     assert examined(ledger, folder)["segments", "none_there"] == WARN
     sealed_at(ledger, folder)

@@ -1,6 +1,7 @@
 """The views of four ledgers are those of one, row for row; and an agency is replayed from all of them as from one."""
 
 import json
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +23,7 @@ from replay.answers.explain import explain_json
 from replay.answers.replay import replay_json
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
-from replay.errors import LevelbookError, UsageError
+from replay.errors import DamagedError, LevelbookError, NotExaminedError, UsageError
 from replay.evidence.pointing import EvidenceAsked, pointed_at
 from replay.history.browse import list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
@@ -42,6 +43,7 @@ from replay.sharding.target import set_target
 from replay.store.opening import create_store, open_store
 from replay.store.sqlite import SqliteStore
 from tests.conftest import SOAK
+from tests.support.disks import small_disk
 from tests.support.killing import killed
 from tests.support.making import Silent, event, ingest_files
 from tests.support.records import damage, some_of
@@ -205,6 +207,40 @@ def test_a_creator_whose_id_stands_twice_is_named(tmp_path: Path) -> None:
             ingest_files(opened.stores[number], [str(tmp_path / "e.jsonl")], tmp_path / "r.jsonl")
         with (
             pytest.raises(LevelbookError, match=r"cannot be gathered .*' tells whether an id stands twice"),
+            gathered(opened, "mcn/a"),
+        ):
+            pass
+
+
+def test_a_temporary_folder_without_room_is_named_where_an_agency_is_gathered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever room ends, `shard check` can tell nothing of it."""
+    location, done = made_set(tmp_path, 2), list[bool]()
+    (tmp_path / "e.jsonl").write_bytes(lines_of([event("mcn.onboarded", "e-1", subject="mcn/a")]))
+    ingest_into_set(location, [str(tmp_path / "e.jsonl")], tmp_path / "r")
+    with open_set(location) as opened, small_disk(tmp_path / "small", "4k") as resize:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "small"))
+        for kilobytes in range(8, 1000, 24):
+            resize(f"{kilobytes}k")
+            try:
+                with gathered(opened, "mcn/a") as across:
+                    done.append(across.head().position == 1)
+            except NotExaminedError as error:
+                assert "/small cannot be kept there (" in str(error)
+                done.append(False)
+    assert done == sorted(done) and len(set(done)) == 2
+
+
+def test_a_damaged_ledger_is_named_where_an_agency_is_gathered(tmp_path: Path) -> None:
+    location = made_set(tmp_path, 2)
+    (tmp_path / "e.jsonl").write_bytes(lines_of([event("mcn.onboarded", "e-1", subject="mcn/a")]))
+    ingest_into_set(location, [str(tmp_path / "e.jsonl")], tmp_path / "r")
+    with open_set(location) as opened:
+        last = opened.agencies.head().position
+        with (
+            damage(Path(opened.agencies.location), {last: (b'"position":', b'"Position":')}),
+            pytest.raises(DamagedError, match=rf"^the record at position {last} is damaged"),
             gathered(opened, "mcn/a"),
         ):
             pass

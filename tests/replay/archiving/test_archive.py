@@ -1,6 +1,8 @@
 """A ledger whose records left for segments is the ledger that it was: what is said of it is the same, to the byte."""
 
+import errno
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -391,6 +393,19 @@ def test_one_archives_at_a_time(location: str, folder: Path, tmp_path: Path) -> 
         pytest.raises(StoreError, match="another run archives into"),
     ):
         archived(store, folder)
+
+
+def test_a_folder_in_a_closed_one_cannot_be_archived_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stat_of(path: Path, **how: Any) -> os.stat_result:
+        if path == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return stat(path, **how)
+
+    closed, stat = tmp_path / "closed", os.stat
+    place = places.RecordsFolder(closed / "records", None)
+    monkeypatch.setattr(os, "stat", stat_of)
+    with pytest.raises(StoreError, match=r"cannot be archived into .*/records: Permission denied"), place.alone():
+        pass
 
 
 def test_a_full_disk_is_told(location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

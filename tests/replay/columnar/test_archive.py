@@ -1,5 +1,6 @@
 """Sealed segments: however often a ledger is sealed they say the same as the store, and what does not fit is named."""
 
+import errno
 import fcntl
 import json
 import os
@@ -660,10 +661,44 @@ def test_a_folder_that_this_user_may_not_read_says_nothing_against_its_segments(
         seal(store, folder)
         access = os.access
         monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
-        with pytest.raises(NotExaminedError, match=r"/ledger.db.segments cannot be read here, which says nothing"):
+        with pytest.raises(
+            NotExaminedError, match=r"/ledger.db.segments cannot be read here \(Permission denied\), which"
+        ):
             check_archive(store, folder)
     assert "\nsegments could not be compared\n" in run_command("verify", "--store", location, status=3)
     assert "fail  segments      the folder of sealed segments " in run_command("doctor", "--store", location, status=1)
+
+
+def test_a_folder_of_which_it_cannot_be_seen_whether_it_is_there_says_nothing_against_its_segments(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, loop, stat = tmp_path / "closed" / "segments", tmp_path / "loop", os.stat
+    loop.symlink_to(loop)
+    for folder, found in (
+        (closed, errno.EACCES),
+        (loop, errno.ELOOP),
+        (tmp_path / ("s" * 300), errno.ENAMETOOLONG),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "stat", lambda path, **how: refused(path) if path == closed else stat(path, **how))
+            told = rf"^the folder of sealed segments {folder} cannot be read here \({os.strerror(found)}\), which says"
+            for use in (open_archive, check_archive):
+                with pytest.raises(NotExaminedError, match=told):
+                    use(store, folder)
+
+
+def test_a_folder_in_a_closed_one_cannot_be_sealed_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, stat = tmp_path / "closed" / "inner", os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: refused(path) if path == closed else stat(path, **how))
+    with (
+        pytest.raises(StoreError, match=r"/inner/segments cannot be written: Permission denied"),
+        FolderSegments(closed / "segments").alone(),
+    ):
+        pass
+
+
+def refused(path: object) -> os.stat_result:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
 
 def test_the_folder_beside_a_store_may_be_named_before_it_is_there(tmp_path: Path) -> None:

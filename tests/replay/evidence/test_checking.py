@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from domain.calendar import parse_month
 from domain.keys import bindings_key, stream_key
 from replay.decisions.decide import decide, decided_events, period_of
-from replay.errors import UsageError
+from replay.errors import NotExaminedError, UsageError
+from replay.evidence import checking
 from replay.evidence.checking import CheckedEvidence, checked_evidence, failing_check
 from replay.evidence.making import write_evidence
 from replay.evidence.pointing import EvidenceAsked, Pointed, pointed_at
@@ -20,6 +22,7 @@ from replay.evidence.recomputing import recompute
 from replay.history.browse import list_subjects
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Asked, resolve
+from replay.passing_folders import no_room
 from replay.policies.catalog import shipped
 from replay.proving.notes import ED25519_TIMED, SigningKey
 from replay.proving.trust import parse_trust
@@ -27,6 +30,7 @@ from replay.schemes.replaying import replay_subject
 from replay.sealing.trusted import read_trust
 from replay.store.opening import create_store, open_store
 from replay.store.reading.row import leaf_hash
+from tests.support.disks import small_disk
 from tests.support.making import Event, event, ingest_events
 from tests.support.seals import sealed, trust_text
 
@@ -420,6 +424,36 @@ def test_a_gzip_member_is_whole_and_alone(tmp_path: Path, case: Case, cut: int) 
     for found in (packed[:-cut], packed + bytes(cut), packed + packed, b"\x1f\x8b" + bytes(cut)):
         path.write_bytes(found)
         assert failing_check(path, None) == "form"
+
+
+def test_a_temporary_folder_without_room_says_nothing_against_a_file(
+    tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, accepted = tmp_path / "some.evidence", list[bool]()
+    path.write_bytes(b"\n".join([*case.lines, b""]))
+    with small_disk(tmp_path / "small", "4k") as resize:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "small"))
+        for kilobytes in range(8, 300, 8):
+            resize(f"{kilobytes}k")
+            try:
+                accepted.append(failing_check(path, None) is None)
+            except NotExaminedError as error:
+                assert "/small cannot be kept there (" in str(error)
+                accepted.append(False)
+    assert accepted == sorted(accepted) and len(set(accepted)) == 2
+
+
+def test_what_cannot_be_read_again_is_no_failed_check(
+    tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object) -> list[str]:
+        raise no_room("disk I/O error")
+
+    path = tmp_path / "some.evidence"
+    path.write_bytes(b"\n".join([*case.lines, b""]))
+    monkeypatch.setattr(checking, "keys_read", unread)
+    with pytest.raises(NotExaminedError, match=r"cannot be kept there \(disk I/O error\)"):
+        failing_check(path, None)
 
 
 def test_evidence_is_only_read_and_answers_for_what_it_holds(tmp_path: Path, case: Case) -> None:

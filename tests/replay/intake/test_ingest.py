@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 
 from cli import main
 from domain.calendar import instant_text, parse_instant
+from replay.errors import StoreError
 from replay.intake import backfill, sorting
 from replay.intake import parallel as decoding
+from replay.intake.dry_run import scratch_above
 from replay.integrity.verify import verify
 from replay.parsing import lines
 from replay.parsing.parse import read_line
@@ -27,7 +30,9 @@ from replay.recording.append import Appender
 from replay.store.base import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
+from replay.store.sqlite import SqliteStore
 from tests import ROOT
+from tests.support.disks import small_disk
 from tests.support.making import Event, event, ingest_events, ingest_files, line, paid, records, write_lines
 
 
@@ -387,6 +392,34 @@ def test_a_dry_run_says_what_a_run_would_do_and_does_nothing(
     done = run(second)
     assert "1 recorded, 2 already known, 2 refused" in done
     assert _but_for_the_rejects(tried) == _but_for_the_rejects(done)
+
+
+def test_a_dry_run_without_room_in_the_temporary_folder_says_nothing_of_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever room ends: while the scratch store is made, opened or written into."""
+    path = write_lines(tmp_path / "some.jsonl", [paid(f"o-{n}") for n in range(300)])
+    words = ["ingest", "--store", str(tmp_path / "ledger.db"), "--rejects", str(tmp_path / "r"), "--dry-run", path]
+    done = list[bool]()
+    with small_disk(tmp_path / "small", "4k") as resize:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "small"))
+        for kilobytes in range(8, 1000, 40):
+            resize(f"{kilobytes}k")
+            result = CliRunner().invoke(main, words)
+            done.append(result.exit_code == 0)
+            told = "/small cannot be kept there (" in result.output and "nothing else was changed" in result.output
+            assert done[-1] or (result.exit_code == 3 and told), (kilobytes, result.output)
+    assert done == sorted(done) and len(set(done)) == 2
+
+
+def test_a_ledger_that_a_dry_run_cannot_read_is_named_and_not_the_temporary_folder(tmp_path: Path) -> None:
+    location = str(tmp_path / "ledger.db")
+    create_store(location)
+    with open_store(location) as store, scratch_above(store) as layers:
+        assert isinstance(store, SqliteStore)
+        store._reader.close()
+        with pytest.raises(StoreError, match=r"/ledger.db cannot be used: "), layers.append() as transaction:
+            transaction.find([("urn:test", "o-1")])
 
 
 def _but_for_the_rejects(output: str) -> list[str]:

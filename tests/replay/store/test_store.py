@@ -9,6 +9,7 @@ import pytest
 from replay.errors import UsageError
 from replay.store.base import Store
 from replay.store.opening import create_store, open_store
+from tests import ROOT
 from tests.support.making import event, ingest_events, paid, records
 
 
@@ -136,3 +137,16 @@ def test_other_files_are_refused_and_left_alone(tmp_path: Path, content: bytes |
         open_store(str(path))
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_what_a_writer_in_sqlite_takes_is_what_the_documents_say(tmp_path: Path) -> None:
+    """Each process that records has its own, so services and the writers of a set, too."""
+    create_store(str(tmp_path / "ledger.db"))
+    with open_store(str(tmp_path / "ledger.db")) as store, store.writing() as transaction:
+        ((cache,),) = transaction.execute("PRAGMA cache_size")
+        ((pages,),) = transaction.execute("PRAGMA wal_autocheckpoint")
+        ((page_bytes,),) = transaction.execute("PRAGMA page_size")
+    assert (cache, pages * page_bytes) == (-131_072, 102_400_000)
+    for name in ("sqlite", "shards"):
+        text = " ".join((ROOT / "docs" / "how-to" / f"{name}.md").read_text("utf-8").split())
+        assert "up to 128 MiB of memory" in text and "102 MB and what one batch touches" in text, name
