@@ -25,7 +25,7 @@ _OVER_ALL: Final = {
     "verify": "verifying every byte",
 }
 _AT_REST: Final = {
-    "": "store: columns, hashes, aliases, chains, seals",
+    "": "store: notes of where records stand, aliases, chains of keys, seals",
     ".records": "records in segments",
     ".segments": "columns in segments",
 }
