@@ -4,6 +4,7 @@ It is filled once, from evidence that was checked record by record, and then onl
 the ledger's own chain it knows only what its records say of other positions: those are its *links*.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -86,18 +87,25 @@ class PartialWriter:
         with passing_failures_named():
             path.touch(mode=0o600, exist_ok=False)
             self._connection = connect_sqlite(path, busy_seconds=0)
-            # A file that is thrown away need survive nothing.
-            for pragma in (
-                f"application_id = {PARTIAL_ID}",
-                f"user_version = {SCHEMA_VERSION}",
-                *("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "locking_mode = EXCLUSIVE"),
-            ):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.execute("BEGIN")
-            for sql in made:
-                if sql not in self._indexes:
-                    self._connection.execute(sql)
-            self._connection.execute("CREATE TABLE holding (holding BLOB NOT NULL) STRICT")
+            try:
+                self._make_tables(made)
+            except sqlite3.Error:
+                self.close()
+                raise
+
+    def _make_tables(self, made: Sequence[str]) -> None:
+        # A file that is thrown away need survive nothing.
+        for pragma in (
+            f"application_id = {PARTIAL_ID}",
+            f"user_version = {SCHEMA_VERSION}",
+            *("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "locking_mode = EXCLUSIVE"),
+        ):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute("BEGIN")
+        for sql in made:
+            if sql not in self._indexes:
+                self._connection.execute(sql)
+        self._connection.execute("CREATE TABLE holding (holding BLOB NOT NULL) STRICT")
 
     def add(self, rows: Sequence[Row]) -> None:
         """Rows in any order. Raises sqlite3.IntegrityError where two stand at one position."""

@@ -503,8 +503,12 @@ def _connect(path: Path, mode: str | None = None) -> sqlite3.Connection:
 def _connect_writer(path: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error."""
     connection = _connect(path)
-    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
