@@ -7,8 +7,7 @@ for all records there, finds no table, and is told so: a part of the records is 
 from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, MetaData, Table
-from sqlalchemy.engine import Dialect
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex
 
 from domain.events import STAYING_TYPES
 from replay.schema.archived import record_segments
@@ -137,11 +136,11 @@ def left_sqlite_statements(*, archived: bool) -> list[str]:
     from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
     ledger_guard = "ledger_never_updated"
-    segments = [] if archived else [_made(record_segments, SQLiteDialect())]
+    segments = [] if archived else made(SQLiteDialect(), [record_segments])
     segment_guards = {name: sql for name, sql in SQLITE_GUARDS_OF_ARCHIVED.items() if f" ON {RECORD_SEGMENTS}\n" in sql}
     return [
         *segments,
-        *(_made(table, SQLiteDialect()) for table in left_tables()),
+        *made(SQLiteDialect(), left_tables()),
         str(CreateIndex(_by_last).compile(dialect=SQLiteDialect())),
         *(f"DROP TRIGGER {name}" for name in _GUARDS_OF_ROWS),
         *([f"DROP TRIGGER {_GUARD_OF_SEGMENTS}"] if archived else ()),
@@ -186,12 +185,12 @@ def left_postgres_statements(*, archived: bool) -> list[str]:
     from sqlalchemy.dialects.postgresql.base import PGDialect
 
     dialect = PGDialect()  # type: ignore[no-untyped-call]
-    segments = [_made(record_segments, dialect), *postgres_guard_statements(POSTGRES_GUARDS_OF_ARCHIVED)]
+    segments = [*made(dialect, [record_segments]), *postgres_guard_statements(POSTGRES_GUARDS_OF_ARCHIVED)]
     table, events, each = POSTGRES_GUARDS[GUARD_OF_RECORDS]
     assert table == "records"
     return [
         *([] if archived else segments),
-        *(_made(table, dialect) for table in left_tables()),
+        *made(dialect, left_tables()),
         str(CreateIndex(_by_last).compile(dialect=dialect)),
         *postgres_guard_statements(POSTGRES_GUARDS_OF_LEFT),
         f"CREATE FUNCTION {REFUSE_BUT_AHEAD}() RETURNS trigger LANGUAGE plpgsql AS $${POSTGRES_REFUSAL_BUT_AHEAD}$$",
@@ -228,7 +227,3 @@ def as_left(path: AccessPath) -> AccessPath:
 def have_rows_left(rows: list[tuple[Any, ...]]) -> bool:
     """Whether the rows of SCHEMA_VERSION_SQL are those of a store from which rows have left."""
     return rows == [(ROWS_LEFT,)]
-
-
-def _made(table: Table, dialect: Dialect) -> str:
-    return str(CreateTable(table).compile(dialect=dialect))

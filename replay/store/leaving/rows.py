@@ -8,7 +8,7 @@ the later one to begin a stretch takes over, and the other one ends: so all note
 
 import secrets
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -52,11 +52,10 @@ _PUT_ENTRIES: Final = (
     f"INSERT INTO {LEFT_NAMES} (bucket, last, entries) VALUES (?, ?, ?)"
     " ON CONFLICT (bucket, last) DO UPDATE SET entries = excluded.entries"
 )
-Progress = Callable[[int], None]
 
 
-def let_rows_go(store: Store, last: int, earlier: int, progress: Progress = lambda _: None) -> int:
-    """Let the rows of archived records up to a position leave, but for the last of the ledger: up to which position.
+def let_rows_go(store: Store, last: int, earlier: int) -> None:
+    """Let the rows of archived records up to a position leave, but for the last of the ledger.
 
     Those up to `earlier` stood in segments before this run, which has read back the others. Raises StoreError where
     another run is at it, or this role may not change the tables; DamagedError where a segment has lost since what a
@@ -64,7 +63,7 @@ def let_rows_go(store: Store, last: int, earlier: int, progress: Progress = lamb
     """
     last = min(last, archived_up_to(store), store.head().position - 1)
     if last < 1:
-        return 0
+        return
     assert store.left is not None, "only once they have begun to leave"
     before = store.left.up_to()
     first = min(_first_to_go(store, before), before + 1)
@@ -73,9 +72,7 @@ def let_rows_go(store: Store, last: int, earlier: int, progress: Progress = lamb
         end = min(last, before + STRETCH_ROWS)
         _note(store, before, end)
         before = end
-        progress(end)
     _go(store, first, before)
-    return before
 
 
 def begin(store: Store) -> None:
