@@ -139,6 +139,18 @@ def test_other_files_are_refused_and_left_alone(tmp_path: Path, content: bytes |
     assert [p.name for p in tmp_path.iterdir()] == ["other.db"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="which files are open is read there")
+def test_what_takes_a_statement_back_is_in_memory_and_what_is_sorted_is_not(tmp_path: Path) -> None:
+    create_store(str(tmp_path / "ledger.db"))
+    rows = [(number.to_bytes(32, "big"), f"merchant/{number}", f"{number:032x}", bytes(32)) for number in range(3_000)]
+    with open_store(str(tmp_path / "ledger.db")) as store, store.writing() as transaction:
+        transaction.execute_many("INSERT INTO buyers (key, merchant, alias, seal) VALUES (?, ?, ?, ?)", rows)
+        transaction.execute("UPDATE buyers SET merchant = merchant || '0', alias = 'a' || alias")
+        opened = [str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+        assert not [name for name in opened if "etilqs" in name]
+        assert transaction.execute("PRAGMA temp_store") == [(1,)]
+
+
 def test_what_a_writer_in_sqlite_takes_is_what_the_documents_say(tmp_path: Path) -> None:
     """Each process that records has its own, so services and the writers of a set, too."""
     create_store(str(tmp_path / "ledger.db"))
