@@ -11,10 +11,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -50,21 +50,23 @@ def run(folder: Path, events: int, every: int, shards: int, report: Path) -> Rep
     ledger, stores = _made(folder, shards)
     for first in range(0, events, every):
         end = min(first + every, events)
-        lines = folder / "events.jsonl"
         if not found.has("archived", end):
-            _write(lines, chain(openings(platform) if first == 0 else (), chunk(platform, first, end)))
-            found.step("ingest", ("ingest", "--store", ledger, str(lines)), upto=end)
-            lines.unlink()
+            files = _lines_of(platform, folder, first, end)
+            found.step("ingest", ("ingest", "--store", ledger, *map(str, files)), upto=end)
+            for lines in files:
+                lines.unlink()
             if first == 0:
                 found.step("key", *(("key", "new", "--store", store) for store in stores))
             found.step("checkpoint", *(("checkpoint", "--store", store) for store in stores), upto=end)
             found.step("seal", *(("seal", "--store", store) for store in stores), upto=end)
             found.size("recorded", end)
             found.step("archive", *(("archive", "--store", store) for store in stores), upto=end)
-            # One after the other: each takes the room of its store once more.
-            for store in stores:
-                found.step("compact", ("archive", "--store", store, "--compact"), upto=end, of=Path(store).name)
             found.size("archived", end)
+    # At the end: what is recorded next takes the room that rows leave. One after the other, for each takes as much room
+    # as its store once more.
+    for store in stores:
+        found.step("compact", ("archive", "--store", store, "--compact"), of=Path(store).name)
+    found.size("compacted")
     _looked_at(found, folder, platform, ledger, stores)
     return found.told
 
@@ -90,7 +92,6 @@ def _looked_at(found: "_Report", folder: Path, platform: Platform, ledger: str, 
         found.step("rebuild by two", _rebuild(ledger, folder / "levels-by-two", 2))
     else:
         found.step("rebuild", ("rebuild", "--store", ledger, "--sample", "0"))
-    found.step("verify", *(("verify", "--store", store) for store in stores))
     found.step("replay of the largest", ("replay", largest, "--store", _store_of(stores, largest)))
     found.step("replay of 10,000 events", ("replay", usual, "--store", _store_of(stores, usual)))
     words = (",".join(stores), str(events), str(REPLAYS))
@@ -103,6 +104,7 @@ def _looked_at(found: "_Report", folder: Path, platform: Platform, ledger: str, 
     trust = folder / "trust.txt"
     trust.write_bytes(subprocess.check_output([*_PROGRAM, "key", "show", "--store", store], cwd=ROOT))
     found.step("evidence of the largest checked", ("verify-evidence", evidence, "--trust", str(trust)))
+    found.step("verify", *(("verify", "--store", store) for store in stores))
 
 
 def _store_of(stores: Sequence[str], subject: str) -> str:
@@ -207,9 +209,20 @@ def _sizes(folder: Path) -> dict[str, int]:
     return sizes
 
 
-def _write(path: Path, lines: Iterator[bytes]) -> None:
+def _lines_of(platform: Platform, folder: Path, first: int, end: int) -> list[Path]:
+    """Files of a chunk's events, as many as there are cores to make them."""
+    files = os.cpu_count() or 1
+    bounds = [first + (end - first) * part // files for part in range(files + 1)]
+    paths = [folder / f"events-{part}.jsonl" for part in range(files)]
+    with ProcessPoolExecutor(files) as pool:
+        list(pool.map(_write, repeat(platform), paths, bounds, bounds[1:]))
+    return paths
+
+
+def _write(platform: Platform, path: Path, first: int, end: int) -> None:
     with path.open("wb") as file:
-        file.writelines(lines)
+        file.writelines(openings(platform) if first == 0 else ())
+        file.writelines(chunk(platform, first, end))
 
 
 if __name__ == "__main__":
