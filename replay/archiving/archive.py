@@ -18,6 +18,7 @@ from replay.blocks.reading import Blocks
 from replay.errors import DamagedError, StoreError, UsageError, damaged
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store, refuse_one_alias_everywhere
+from replay.store.key_chains import reach
 from replay.store.leaving.rows import begin, let_rows_go
 from replay.store.leaving.segments import add_segment, archived_up_to, leaving
 from replay.store.queries import chain_at
@@ -66,10 +67,10 @@ def archive(
 ) -> ArchivedRecords:
     """Let the records up to a limit leave the store, while others read and write.
 
-    Raises UsageError for a store in which buyers have one alias everywhere, StoreError where another run is at it, the
-    disk is full or the storage cannot be reached, DamagedError where a segment is not there that was, a record does not
-    fit its chain, or what was written is not what is read: then nothing of that segment has left. What was archived
-    before stays so.
+    Raises UsageError for a store in which buyers have one alias everywhere, StoreError where chains of keys are not
+    kept so far, another run is at it, the disk is full or the storage cannot be reached, DamagedError where a segment
+    is not there that was, a record does not fit its chain, or what was written is not what is read: then nothing of
+    that segment has left. What was archived before stays so.
     """
     refuse_one_alias_everywhere(store.identity, store.name)
     place = records_at(named, store.records_beside())
@@ -78,6 +79,7 @@ def archive(
         remove_drafts(store, place)
         _check_named(store)
         before = after = archived_up_to(store)
+        _check_chained(store, max(after, limit.last))
         while after < limit.last:
             stretch = _read(store, after, limit.last)
             segment = _written(store, place, stretch)
@@ -106,6 +108,15 @@ def _check_named(store: Store) -> None:
     listings = Listings()
     for segment in store.record_segments():
         store.blocks.look(segment, listings)
+
+
+def _check_chained(store: Store, last: int) -> None:
+    """Raises StoreError where chains of keys are not kept up to a position: they leave with the records."""
+    if reach(store) < last:
+        raise StoreError(
+            f"the chains of keys are kept in {store.name} up to position {reach(store)}, and records are to leave up to"
+            f" position {last}: nothing was archived. Run 'levelbook upgrade', which adds what is missing, then archive"
+        )
 
 
 def _not_named(store: Store, place: RecordsPlace, segments: Sequence[RecordSegment]) -> int:

@@ -38,7 +38,7 @@ from replay.errors import DamagedError, NotExaminedError, NotSealedError
 from replay.objects.naming import FilesPlace, are_one
 from replay.store.base import Store
 from replay.store.queries import chain_at
-from replay.store.record import CHAIN_START
+from replay.store.reading.row import CHAIN_START
 
 if TYPE_CHECKING:
     import pyarrow as pa

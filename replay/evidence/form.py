@@ -19,8 +19,7 @@ from domain.keys import MAP_VERSION
 from replay.proving.heads_trie import KEY_BITS, Turn
 from replay.proving.strict_text import MalformedError
 from replay.proving.tlog_proof import PROOF_BYTES_MAX
-from replay.store.reading.row import encode_json
-from replay.store.record import HASH_BYTES
+from replay.store.reading.row import HASH_BYTES, encode_json
 
 FORM: Final = "levelbook-evidence/1"
 LINE_BYTES_MAX: Final = 1 << 22

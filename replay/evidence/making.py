@@ -16,8 +16,9 @@ from replay.proving.heads_trie import Turn, is_absent, is_present
 from replay.schemes.registry import choose, scheme_of
 from replay.store.base import Store
 from replay.store.beside import draft_beside, open_private, sync
-from replay.store.key_chains import KeyState, key_states, records_of_key
+from replay.store.key_chains import key_states, records_of_key
 from replay.store.queries import link_at
+from replay.store.reading.key_state import KeyState
 from replay.store.sqlite import check_folder
 
 

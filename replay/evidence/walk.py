@@ -25,8 +25,7 @@ from replay.store.decode import read_record
 from replay.store.evidence.seals import HEADS_STREAM, SEALED
 from replay.store.partial import PartialWriter
 from replay.store.reading.asked import EVERYTHING
-from replay.store.reading.row import Row, leaf_hash
-from replay.store.record import CHAIN_START, key_linked
+from replay.store.reading.row import CHAIN_START, Row, key_linked, leaf_hash
 
 CHECKS: Final = ("form", "signatures", "quorum", "seal", "keys", "records", "contents", "claim", "policies")
 """In their order."""

@@ -26,6 +26,7 @@ from replay.store.evidence.heads import (
     BUCKET_BITS,
     BucketRoot,
     KeyHead,
+    MovedHeads,
     all_bucket_roots,
     all_heads,
     bucket_of,
@@ -54,7 +55,7 @@ def evidence_problems(store: Store, log: WalkedLog, last: int) -> list[str]:
 def _seal_problems(store: Store, log: WalkedLog, made: list[Seal]) -> Iterator[str]:
     """The first seal that does not follow from the records; where all do, the first rows kept for one that do not."""
     subtree, trie, after = log.subtree(), GrowingTrie(), 0
-    expected = _Sums()
+    expected, heads = _Sums(), MovedHeads(store)
     for seal in made:
         says = f"position {seal.position}: the seal says that"
         if not after < seal.size < seal.position:
@@ -63,7 +64,7 @@ def _seal_problems(store: Store, log: WalkedLog, made: list[Seal]) -> Iterator[s
         if (tree := root_at(subtree, seal.size)) != seal.tree:
             yield f"{says} the log tree over {seal.size} records is {seal.tree.hex()}, but they give {tree.hex()}"
             return
-        moved = moved_heads(store, after, seal.size)
+        moved = heads.over(seal.size)
         for head in moved:
             trie.put(head.leaf)
         root, keys = trie.whole()

@@ -25,6 +25,7 @@ from replay.store.base import EMPTY, Head, Store
 from replay.store.opening import open_store
 from replay.store.queries import chain_at, link_at, plain_rows, tally
 from replay.store.reading.asked import BEFORE_ALL
+from replay.store.reading.notes import stretch_ends
 from replay.store.reading.row import leaf_hash, linked
 
 ROWS_TOGETHER: Final = 400
@@ -32,6 +33,8 @@ ROWS_TOGETHER: Final = 400
 WORKERS: Final = 2
 RECORDS_BEFORE_HELP: Final = 50_000
 """Shorter ledgers are walked by one process: a second one takes a quarter of a second to start."""
+NEARBY_PART: Final = 8
+"""A part may be longer or shorter by so small a part of itself."""
 ALIASES_A_RECORD: Final = 2
 """So many aliases are read in the time in which one record is walked."""
 
@@ -185,7 +188,7 @@ def _walked(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> 
 
 
 def _walked_afresh(store: Store, span: WalkedSpan, progress: Callable[[int], None]) -> WalkedSpan:
-    keys, ledger_id = KeyWalk(store, span.keys, span.head.position), store.identity.id
+    keys, ledger_id = KeyWalk(store, span.keys, span.head.position, from_start=span.from_start), store.identity.id
     left = LeftWalk(store, span.left, span.head.position)
     try:
         for rows in _together(_rows(store, span.head.position, span.last)):
@@ -263,7 +266,7 @@ def _walked_by(
 
     While the others come up, this one reads the table of aliases.
     """
-    first, *ends = _ends(workers, last, count_aliases(store))
+    first, *ends = _ends(workers, last, count_aliases(store), stretch_ends(store, left.up_to) if left.up_to else ())
     with ExitStack() as held:
         helpers = [held.enter_context(second_core(_serve)) for _ in ends]
         for helper, after, end in zip(helpers, (first, *ends), ends, strict=False):
@@ -282,13 +285,22 @@ def _walked_by(
     return span, table
 
 
-def _ends(workers: int, last: int, aliases: int) -> list[int]:
-    """Where the part of each process ends: all take about as long, the first with the aliases, too."""
+def _ends(workers: int, last: int, aliases: int, stretches: Sequence[int]) -> list[int]:
+    """Where the part of each process ends: all take about as long, the first with the aliases, too.
+
+    A part begins where a stretch ends that has left, if one does nearby: it need not read up what is before it there.
+    """
     read = aliases // ALIASES_A_RECORD
     first = max((last + read) // workers - read, 1)
     others = workers - 1
     ends = [first + (last - first) * number // others for number in range(others + 1)]
-    return sorted({*ends})
+    nearby = last // workers // NEARBY_PART
+    return sorted({*(_nearest(end, stretches, nearby) for end in ends if end < last), last})
+
+
+def _nearest(end: int, stretches: Sequence[int], most: int) -> int:
+    found = min(stretches, key=lambda one: abs(one - end), default=end)
+    return found if abs(found - end) <= most else end
 
 
 def _received(helper: Connection) -> WalkedSpan:

@@ -24,7 +24,15 @@ from replay.schema.triggers import (
     as_records_granted,
     postgres_guard_statements,
 )
-from replay.schema.versions import LEFT_LINKS, LEFT_NAMES, LEFT_STREAMS, RECORD_SEGMENTS, ROWS_LEFT, STILL_HERE
+from replay.schema.versions import (
+    LEFT_LINKS,
+    LEFT_NAMES,
+    LEFT_STREAMS,
+    RECORD_SEGMENTS,
+    ROWS_LEFT,
+    STILL_HERE,
+    STREAM_CHAINS,
+)
 
 _metadata: Final = MetaData()
 left_links: Final = Table(
@@ -47,10 +55,12 @@ left_streams: Final = Table(
     Column("first_time", BIG, nullable=False),
     Column("last_time", BIG, nullable=False),
     Column("places", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
-"""Where the records of a stream stand that left in a stretch which ends at `last` (`replay.store.reading.form`)."""
+"""Where the records of a stream stand that left in a stretch which ends at `last` (`replay.store.reading.form`), and
+its chain at the last of them."""
 _by_last: Final = Index(f"{LEFT_STREAMS}_by_last", left_streams.c.last)
 left_names: Final = Table(
     LEFT_NAMES,
@@ -93,12 +103,23 @@ _GUARDS_OF_ROWS: Final = {
     WHEN NOT ({_MAY_GO})
     BEGIN SELECT RAISE(ABORT, 'records are append only: DELETE is refused'); END""",
 }
+_CHAINS_MAY_GO: Final = f"OLD.position + length(OLD.chains) / 32 - 1 <= {_LEFT_UP_TO}"
+_GUARDS_OF_CHAINS: Final = {
+    # Where all rows have gone, what is chained next follows what has left.
+    f"{STREAM_CHAINS}_only_appended": SQLITE_GUARDS[f"{STREAM_CHAINS}_only_appended"].replace(
+        "LIMIT 1), 1)", f"LIMIT 1), {_LEFT_UP_TO} + 1)"
+    ),
+    f"{STREAM_CHAINS}_never_deleted": f"""CREATE TRIGGER {STREAM_CHAINS}_never_deleted BEFORE DELETE ON {STREAM_CHAINS}
+    WHEN NOT ({_CHAINS_MAY_GO})
+    BEGIN SELECT RAISE(ABORT, 'chains are append only: DELETE is refused'); END""",
+}
 _GUARD_OF_SEGMENTS: Final = f"{RECORD_SEGMENTS}_only_appended"
 SQLITE_GUARDS_OF_LEFT: Final = {
     **_GUARDS_OF_ROWS,
     _GUARD_OF_SEGMENTS: SQLITE_GUARDS_OF_ARCHIVED[_GUARD_OF_SEGMENTS].replace("FROM records", f"FROM {STILL_HERE}"),
     **_GUARDS_OF_LINKS,
     **_GUARDS_OF_STREAMS,
+    **_GUARDS_OF_CHAINS,
 }
 """In a store from which rows have left, the guards that are others than in an archived one, and more than these."""
 
@@ -114,6 +135,13 @@ POSTGRES_REFUSAL_BUT_AHEAD: Final = (
     f" BEGIN IF TG_OP = 'INSERT' THEN IF NEW.last > {_UP_TO_POSTGRES} THEN RETURN NEW; END IF; END IF;"
     f" IF TG_OP = 'DELETE' THEN IF OLD.last > {_UP_TO_POSTGRES} THEN RETURN OLD; END IF; END IF;"
     f" RAISE EXCEPTION '{_NOTES_DO_NOT_CHANGE}: % of % is refused', TG_OP, TG_TABLE_NAME; END "
+)
+GUARD_OF_CHAINS: Final = f"{STREAM_CHAINS}_never_changed"
+REFUSE_BUT_CHAINS_OF_LEFT: Final = "refuse_change_but_of_chains_left"
+_CHAINS_MAY_GO_POSTGRES: Final = _CHAINS_MAY_GO.replace(f"FROM {LEFT_LINKS}", f"FROM levelbook.{LEFT_LINKS}")
+POSTGRES_REFUSAL_BUT_CHAINS_OF_LEFT: Final = (
+    f" BEGIN IF TG_OP = 'DELETE' THEN IF {_CHAINS_MAY_GO_POSTGRES} THEN RETURN OLD; END IF; END IF;"
+    " RAISE EXCEPTION '% are append only: % is refused', TG_TABLE_NAME, TG_OP; END "
 )
 POSTGRES_GUARDS_OF_NOTES: Final = {
     f"{LEFT_STREAMS}_only_ahead": (LEFT_STREAMS, "INSERT OR UPDATE OR DELETE", "ROW"),
@@ -142,7 +170,7 @@ def left_sqlite_statements(*, archived: bool) -> list[str]:
         *segments,
         *made(SQLiteDialect(), left_tables()),
         str(CreateIndex(_by_last).compile(dialect=SQLiteDialect())),
-        *(f"DROP TRIGGER {name}" for name in _GUARDS_OF_ROWS),
+        *(f"DROP TRIGGER {name}" for name in (*_GUARDS_OF_ROWS, *_GUARDS_OF_CHAINS)),
         *([f"DROP TRIGGER {_GUARD_OF_SEGMENTS}"] if archived else ()),
         f"ALTER TABLE records RENAME TO {STILL_HERE}",
         *SQLITE_GUARDS_OF_LEFT.values(),
@@ -205,6 +233,12 @@ def left_postgres_statements(*, archived: bool) -> list[str]:
         *(as_records_granted(table.name, only_read=True) for table in left_tables()),
         f"ALTER TABLE records RENAME TO {STILL_HERE}",
         *postgres_guard_statements({GUARD_OF_RECORDS: (STILL_HERE, events, each)}, REFUSE_BUT_OF_LEFT),
+        (
+            f"CREATE FUNCTION {REFUSE_BUT_CHAINS_OF_LEFT}() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $${POSTGRES_REFUSAL_BUT_CHAINS_OF_LEFT}$$"
+        ),
+        f"DROP TRIGGER {GUARD_OF_CHAINS} ON {STREAM_CHAINS}",
+        *postgres_guard_statements({GUARD_OF_CHAINS: POSTGRES_GUARDS[GUARD_OF_CHAINS]}, REFUSE_BUT_CHAINS_OF_LEFT),
         "ALTER TABLE ledger DISABLE TRIGGER ledger_never_changed",
         _NOW_LEFT,
         "ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_never_changed",

@@ -9,11 +9,14 @@ import psycopg
 from replay.schema.archived import is_archived, record_segments
 from replay.schema.definitions import NamedObject, as_first_made, definition_problems
 from replay.schema.left import (
+    GUARD_OF_CHAINS,
     POSTGRES_GUARDS_OF_LEFT,
     POSTGRES_GUARDS_OF_NOTES,
     POSTGRES_REFUSAL_BUT_AHEAD,
+    POSTGRES_REFUSAL_BUT_CHAINS_OF_LEFT,
     POSTGRES_REFUSAL_BUT_OF_LEFT,
     REFUSE_BUT_AHEAD,
+    REFUSE_BUT_CHAINS_OF_LEFT,
     REFUSE_BUT_OF_LEFT,
     as_left,
     have_rows_left,
@@ -89,6 +92,8 @@ def _expected_of_left(expected: Mapping[NamedObject, str]) -> dict[NamedObject, 
     _, events, each = POSTGRES_GUARDS[GUARD_OF_RECORDS]
     of_records = {GUARD_OF_RECORDS: (STILL_HERE, events, each)}
     otherwise = expected_guards(of_records, REFUSE_BUT_OF_LEFT, POSTGRES_REFUSAL_BUT_OF_LEFT, SCHEMA)
+    of_chains = {GUARD_OF_CHAINS: POSTGRES_GUARDS[GUARD_OF_CHAINS]}
+    otherwise |= expected_guards(of_chains, REFUSE_BUT_CHAINS_OF_LEFT, POSTGRES_REFUSAL_BUT_CHAINS_OF_LEFT, SCHEMA)
     notes = expected_guards(POSTGRES_GUARDS_OF_NOTES, REFUSE_BUT_AHEAD, POSTGRES_REFUSAL_BUT_AHEAD, SCHEMA)
     return renamed | expected_tables([record_segments, *left_tables()], SCHEMA) | more | otherwise | notes
 

@@ -21,22 +21,23 @@ import msgspec
 
 from replay.blocks.files import Listings, SegmentBytes, segment_at
 from replay.blocks.form import RecordSegment
-from replay.errors import StoreError, UsageError
+from replay.errors import StoreError, UsageError, damaged
 from replay.objects.naming import FilesPlace, names_objects, place_of
 from replay.schema.versions import (
     ALIAS_BYTES,
     ARCHIVED,
     ERASURES_DUE,
+    KEY_CHAINS,
     LATER_INDEXES,
     LATER_TABLES,
     ONE_ALIAS_EVERYWHERE,
     ROWS_LEFT,
     SCHEMA_VERSION,
+    STREAM_CHAINS,
 )
 from replay.store.reading.left import LeftRows
 from replay.store.reading.readable import ROW_COLUMNS, Readable
-from replay.store.reading.row import Row, content_hash_of, encode_json
-from replay.store.record import CHAIN_START
+from replay.store.reading.row import CHAIN_START, Row, content_hash_of, encode_json
 
 KEY_BYTES: Final = 32
 RECORDS_VARIABLE: Final = "LEVELBOOK_RECORDS"
@@ -254,7 +255,13 @@ class Transaction(Readable):
         self.make_tables(missing)
 
     def make_tables(self, names: Sequence[str]) -> None:
-        """Make some tables that stores of earlier versions lack. Raises StoreError where this role may not."""
+        """Make some tables that stores of earlier versions lack.
+
+        Raises StoreError where this role may not; DamagedError where chains of keys are missing of which a part left.
+        """
+        gone = sorted({STREAM_CHAINS, KEY_CHAINS}.intersection(names))
+        if gone and self.left is not None:
+            raise damaged(f"the table {gone[0]}, which rows had when they left and which is not there,")
         if names:
             self._make_tables(names)
 

@@ -2,22 +2,23 @@
 
 They are kept for a prefix of the ledger, up to the *reach*. What is recorded right behind it is chained in the same
 transaction; in a ledger that is older than they are, the reach is behind until `replay.recording.chaining` has come to
-the end, and readers fold what is missing from the records.
+the end, and readers fold what is missing from the records. Once rows have left the store, the chains of streams are
+kept with them alone where a stretch of what left ends (`replay.store.reading.left_chains`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain as joined
 from typing import Any, Final, NamedTuple
 
 from domain.keys import TYPES_OF_KEYS, key_beside_stream, stream_key
-from replay.errors import damaged
+from replay.errors import DamagedError, damaged
 from replay.schema.versions import KEY_CHAINS, STREAM_CHAINS
 from replay.store.base import Store, Transaction, not_kept
 from replay.store.reading.asked import BEFORE_ALL, Asked
-from replay.store.reading.left import LastVersion, LeftRows
+from replay.store.reading.key_state import NO_RECORD, KeyState
+from replay.store.reading.left_chains import last_states, state_that_left
 from replay.store.reading.readable import ROW_COLUMNS, Readable
-from replay.store.reading.row import Row, leaf_hash
-from replay.store.record import CHAIN_START, HASH_BYTES, key_linked
+from replay.store.reading.row import CHAIN_START, HASH_BYTES, Row, key_linked, leaf_hash
 
 CHAINS_A_ROW: Final = 60
 """Of so many records the chains of their streams stand in one row: small enough for PostgreSQL to keep it in place."""
@@ -55,26 +56,10 @@ _OTHERS_AT: Final = (
 )
 _CHAINS_OF: Final = (
     "WITH k (stream, version) AS (VALUES {values})"
-    f" SELECT f.stream, {_SLICE.format('f.position')} FROM (SELECT k.stream, (SELECT r.position FROM records AS r"
+    f" SELECT f.stream, f.position, {_SLICE.format('f.position')}"
+    " FROM (SELECT k.stream, (SELECT r.position FROM records AS r"
     " WHERE r.stream = k.stream AND r.version = k.version) AS position FROM k) AS f"
 )
-
-
-class KeyState(NamedTuple):
-    """How far the chain of a key has come."""
-
-    records: int
-    """How many have the key."""
-    chain: bytes
-    position: int
-    """Of the last record that has the key; 0 where none has."""
-
-    def then(self, position: int, leaf: bytes) -> "KeyState":
-        """The state with one more record, by its position and leaf hash."""
-        return KeyState(self.records + 1, key_linked(self.chain, position, leaf), position)
-
-
-NO_RECORD: Final = KeyState(0, CHAIN_START, 0)
 
 
 def key_states(store: Store, keys: Collection[str], position: int) -> dict[str, KeyState]:
@@ -97,14 +82,27 @@ def reach(readable: Readable) -> int:
     if not has_chains(readable):
         return 0
     sql = f"SELECT position + length(chains) / {HASH_BYTES} - 1 FROM stream_chains ORDER BY position DESC LIMIT 1"
-    return next((int(last) for (last,) in readable._query(sql)), 0)
+    kept = next((int(last) for (last,) in readable._query(sql)), 0)
+    return kept if readable.left is None else max(kept, readable.left.up_to())
 
 
-def chains_kept(readable: Readable) -> int:
-    """How many chains of streams there are."""
-    sql = f"SELECT CAST(coalesce(sum(length(chains)), 0) / {HASH_BYTES} AS BIGINT) FROM stream_chains"
-    ((count,),) = readable._query(sql)
-    return int(count)
+class ChainsHere(NamedTuple):
+    """The chains of streams that are kept by position, but for those of records that left alone."""
+
+    first: int
+    """The position of the first of them."""
+    chains: int
+
+
+def chains_here(readable: Readable, up_to: int) -> ChainsHere:
+    """Those from the row on that holds what follows a position up to which rows have left, or the first one behind."""
+    begin = "coalesce((SELECT max(position) FROM stream_chains WHERE position <= ?), 0)"
+    sql = (
+        f"SELECT coalesce(min(position), 0), CAST(coalesce(sum(length(chains)), 0) / {HASH_BYTES} AS BIGINT)"
+        f" FROM stream_chains WHERE position >= {begin}"
+    )
+    ((first, count),) = readable._query(sql, (up_to + 1,))
+    return ChainsHere(int(first), int(count))
 
 
 def has_chains(readable: Readable) -> bool:
@@ -170,6 +168,17 @@ def chain_rows_around(readable: Readable, position: int) -> Iterator[tuple[int, 
     return stream_chain_rows(readable, position if begin is None else begin)
 
 
+def chains_behind(readable: Readable, position: int) -> Iterator[bytes]:
+    """Of the records behind a position, in order, the chains of their streams: as far as they are kept by position."""
+    at = position + 1
+    for begin, chains in chain_rows_around(readable, at):
+        if begin > at:
+            return
+        for start in range((at - begin) * HASH_BYTES, len(chains) - HASH_BYTES + 1, HASH_BYTES):
+            yield bytes(chains[start : start + HASH_BYTES])
+            at += 1
+
+
 def key_chain_rows(readable: Readable, first: int) -> Iterator[tuple[str, int, int, bytes]]:
     """(key, count, position, chain) of the other keys, from a position on and in its order."""
     return _paged(readable, "SELECT key, count, position, chain FROM key_chains", first, 2)
@@ -185,12 +194,11 @@ def _paged(readable: Readable, sql: str, first: int, of_position: int) -> Iterat
 def _kept_states(readable: Readable, keys: Collection[str], position: int) -> Iterator[tuple[str, KeyState]]:
     streams = sorted(key.removeprefix(_STREAM) for key in keys if key.startswith(_STREAM))
     found, up_to = readable._behind_left(lambda up_to: list(_states_here(readable, streams, position, up_to)))
-    yield from ((stream_key(stream), state) for stream, state in found)
+    for stream, count, at, link in found:
+        yield stream_key(stream), KeyState(count, whole_chain(link, stream), at)
     if readable.left is not None:
-        missing = {*streams} - {stream for stream, _ in found}
-        for stream, last in _last_that_left(readable.left, missing, position, up_to).items():
-            link = _chain_at(readable, last.position, stream)
-            yield stream_key(stream), KeyState(last.version, link, last.position)
+        missing = sorted({*streams} - {stream for stream, *_ in found})
+        yield from ((stream_key(stream), state) for stream, state in _states_left(readable, missing, position, up_to))
     others = sorted(key for key in keys if not key.startswith(_STREAM))
     for some, values in _stretches([(key,) for key in others], "TEXT"):
         for key, *state in readable._query(_OTHERS_AT.format(values=values), (*some, position)):
@@ -199,28 +207,27 @@ def _kept_states(readable: Readable, keys: Collection[str], position: int) -> It
 
 def _states_here(
     readable: Readable, streams: Sequence[str], position: int, up_to: int
-) -> Iterator[tuple[str, KeyState]]:
-    """The states of the streams whose last record at a position has not left, as all up to another have."""
+) -> Iterator[tuple[str, int, int, bytes | None]]:
+    """(stream, version, position, chain) of the last record at a position, where it has not left, as all up to another
+    have. No chain may be there that is looked for while rows leave.
+    """
     if position <= up_to and readable.left is not None:
         return
     for some, values in _stretches([(stream,) for stream in streams], "TEXT"):
-        for stream, count, at, link in readable._query(_STATES_AT.format(values=values, position=int(position)), some):
-            if at > up_to or readable.left is None:
-                yield stream, KeyState(count, _whole(link, stream), at)
+        for row in readable._query(_STATES_AT.format(values=values, position=int(position)), some):
+            if row[2] > up_to or readable.left is None:
+                yield row
 
 
-def _last_that_left(left: LeftRows, streams: Collection[str], position: int, up_to: int) -> dict[str, LastVersion]:
-    """By stream, the last record at a position, of those that have left."""
+def _states_left(
+    readable: Readable, streams: Sequence[str], position: int, up_to: int
+) -> Iterable[tuple[str, KeyState]]:
+    """The states of streams at a position whose last record there has left, or that have none; sorted, so that those
+    lie together that are read of a segment.
+    """
     if position >= up_to:
-        return left.last_versions(streams, up_to)
-    found = {stream: left.last_at(stream, position, up_to) for stream in streams}
-    return {stream: last for stream, last in found.items() if last is not None}
-
-
-def _chain_at(readable: Readable, position: int, stream: str) -> bytes:
-    """The chain of a stream at one of its records, by the position of that."""
-    ((link,),) = readable._query(f"SELECT {_SLICE.format(int(position))}")
-    return _whole(link, stream)
+        return last_states(readable, streams, up_to).items()
+    return ((stream, state_that_left(readable, stream, position, up_to)) for stream in streams)
 
 
 def _chains_before(transaction: Transaction, rows: Sequence[Row], known: Collection[str]) -> dict[str, bytes]:
@@ -231,19 +238,18 @@ def _chains_before(transaction: Transaction, rows: Sequence[Row], known: Collect
             firsts.setdefault(row.stream, row.version)
     chains = dict.fromkeys(firsts, CHAIN_START)
     begun = sorted((stream, version - 1) for stream, version in firsts.items() if version > 1)
+    up_to = -1 if transaction.left is None else transaction.left.up_to()
     left: dict[str, int] = {}
     for some, values in _stretches(begun, "TEXT", "BIGINT"):
-        for stream, link in transaction.execute(_CHAINS_OF.format(values=values), some):
-            if link is None and transaction.left is not None:
+        for stream, position, link in transaction.execute(_CHAINS_OF.format(values=values), some):
+            if transaction.left is not None and (position is None or position <= up_to):
                 left[stream] = firsts[stream] - 1
             else:
-                chains[stream] = _whole(link, stream)
-    if left and transaction.left is not None:
-        for stream, last in transaction.left.last_versions(left.keys(), transaction.left.up_to()).items():
-            if last.version == left.pop(stream):
-                chains[stream] = _chain_at(transaction, last.position, stream)
-        for stream in left:
-            _whole(None, stream)
+                chains[stream] = whole_chain(link, stream)
+    found = last_states(transaction, left.keys(), up_to)
+    for stream, version in left.items():
+        state = found.get(stream, NO_RECORD)
+        chains[stream] = whole_chain(state.chain if state.records == version else None, stream)
     return chains
 
 
@@ -302,7 +308,12 @@ def _stretches(rows: Sequence[tuple[Any, ...]], *types: str) -> Iterator[tuple[l
         yield list(joined.from_iterable(some)), ", ".join([first] + [other] * (len(some) - 1))
 
 
-def _whole(link: bytes | None, stream: str) -> bytes:
+def whole_chain(link: bytes | None, stream: str) -> bytes:
+    """The chain of a stream that was looked up. Raises DamagedError where none is there, or a part of one."""
     if link is None or len(link) != HASH_BYTES:
-        raise damaged(f"the table {STREAM_CHAINS}, where the chain of {stream} is missing,")
+        raise missing_chain(stream)
     return bytes(link)
+
+
+def missing_chain(stream: str) -> DamagedError:
+    return damaged(f"the table {STREAM_CHAINS}, where the chain of {stream} is missing,")

@@ -24,9 +24,6 @@ PLAIN_V: Final = 1
 """The form of a record without extension attributes."""
 DATA_SINCE_V: Final = 1
 """From this form on, an event's data has its present form."""
-HASH_BYTES: Final = 32
-CHAIN_START: Final = bytes(HASH_BYTES)
-"""The start of the chain of a key, and of that of stores of version 1; what stands for the chain of no position."""
 OWN_SOURCE: Final = "urn:levelbook:"
 """Begins the `source` of what a ledger records itself; from outside it is refused, in any case of letters."""
 
@@ -139,8 +136,3 @@ def filled(template: bytes, event: bytes, extensions: bytes | None, position: in
     if extensions is None:
         return template % (event, position, stream.encode(), PLAIN_V, version)
     return template % (b'%b,"extensions":%b' % (event, extensions), position, stream.encode(), RECORD_V, version)
-
-
-def key_linked(chain: bytes, position: int, leaf: bytes) -> bytes:
-    """The chain of a key with one more record, by its position and leaf hash."""
-    return sha256(b"\x03" + chain + position.to_bytes(8, "big") + leaf).digest()

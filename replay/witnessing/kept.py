@@ -21,7 +21,7 @@ from replay.proving.log_tree import EMPTY_ROOT, WholeSubtree
 from replay.proving.notes import ED25519_TIMED, ML_DSA_44, SEED_BYTES, SigningKey, parse_signing_key
 from replay.proving.strict_text import HASH_BYTES, MalformedError
 from replay.store.beside import open_private, sync
-from replay.store.key_chains import NO_RECORD, KeyState
+from replay.store.reading.key_state import NO_RECORD, KeyState
 
 KEYS: Final = "witness.keys"
 STATE: Final = "witness.db"

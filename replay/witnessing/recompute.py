@@ -19,8 +19,8 @@ from replay.proving.log_tree import WholeSubtree, root_of_whole, take_leaf
 from replay.store.base import Store
 from replay.store.decode import read_record
 from replay.store.evidence.seals import HEADS_STREAM, SEALED, seals
-from replay.store.key_chains import KeyState
 from replay.store.queries import plain_rows
+from replay.store.reading.key_state import KeyState
 from replay.store.reading.row import Row, leaf_hash
 from replay.witnessing.kept import Cosigned, WitnessState, leaf_of
 

@@ -1,7 +1,7 @@
 """The chains of keys, as their specification says and as slowly as can be: for tests to compare with."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
 
@@ -33,3 +33,14 @@ def oracle_state(records: Mapping[int, bytes], key: str, position: int) -> tuple
             chain = sha256(b"\x03" + chain + at.to_bytes(8, "big") + leaf).digest()
             count, last = count + 1, at
     return count, chain, last
+
+
+def oracle_states_rising(records: Mapping[int, bytes]) -> Iterator[tuple[int, dict[str, tuple[int, bytes, int]]]]:
+    """After each record in turn its position, and (count, chain, last position) of each key that one has by then."""
+    states: dict[str, tuple[int, bytes, int]] = {}
+    for at in sorted(records):
+        leaf = sha256(b"\x00" + records[at]).digest()
+        for key in oracle_keys(records[at]):
+            count, chain, _ = states.get(key, (0, bytes(32), 0))
+            states[key] = (count + 1, sha256(b"\x03" + chain + at.to_bytes(8, "big") + leaf).digest(), at)
+        yield at, dict(states)

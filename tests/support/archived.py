@@ -17,6 +17,7 @@ from replay.schema.archived import archived_postgres_statements, archived_sqlite
 from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.sealing.checkpoint import begin_keys, make_checkpoint
 from replay.sealing.keys import SIGNING_VARIABLE
+from replay.store import key_chains
 from replay.store.base import Store
 from replay.store.evidence.announced import announcements
 from replay.store.leaving import rows
@@ -34,6 +35,8 @@ AS_OF = "2023-05-20T12:00:00+08:00"
 SMALL: Final = (
     (archiving, "RECORDS_MAX", 61),
     (rows, "GO_AT_ONCE", 23),
+    (rows, "CHAIN_ROWS_AT_ONCE", 3),
+    (key_chains, "CHAINS_A_ROW", 7),
     (rows, "STRETCH_ROWS", 97),
     (rows, "BUCKETS_AT_ONCE", 41),
     (rows, "STREAMS_AT_ONCE", 3),

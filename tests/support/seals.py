@@ -19,9 +19,9 @@ from replay.sealing.seal import seal_heads
 from replay.store.base import Store
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_checkpoint
 from replay.store.evidence.seals import Seal
-from replay.store.key_chains import NO_RECORD, KeyState
 from replay.store.queries import plain_rows
 from replay.store.reading.asked import EVERYTHING
+from replay.store.reading.key_state import NO_RECORD, KeyState
 from replay.store.reading.row import Row, leaf_hash
 
 SEEDS: Final = {ED25519: bytes(range(32)), ML_DSA_44: bytes(range(32, 64))}

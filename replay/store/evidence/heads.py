@@ -14,9 +14,10 @@ from replay.proving.heads_trie import HeadLeaf, key_hash, leaf, state_hash
 from replay.schema.versions import HEAD_BUCKETS, HEADS
 from replay.store.base import Store, Transaction, not_kept
 from replay.store.key_chains import chain_rows_around, key_chain_rows, reach
-from replay.store.reading.asked import Asked
+from replay.store.reading.key_state import KeyState
+from replay.store.reading.left_chains import StreamFold, states_at_ends, stretch_end
 from replay.store.reading.readable import Readable
-from replay.store.record import HASH_BYTES
+from replay.store.reading.row import HASH_BYTES
 
 BUCKET_BITS: Final = 12
 BUCKETS: Final = 1 << BUCKET_BITS
@@ -84,33 +85,62 @@ def moved_heads(store: Store, after: int, size: int) -> list[KeyHead]:
 
     Reads these records, and what is kept of their chains, once. Raises StoreError where that does not go so far.
     """
-    if reach(store) < size:
-        raise damaged(f"what is kept of the chains of keys, which ends before position {size},")
-    found: dict[str, tuple[int, bytes]] = {}
-    last = _last_records(store, after, size)
-    links = _links_at(store, (position for _, _, position in last))
-    for (stream, count, _), link in zip(last, links, strict=True):
-        found[stream_key(stream)] = (count, link)
-    for key, count, position, link in key_chain_rows(store, after + 1):
-        if position > size:
-            break
-        found[key] = (count, bytes(link))
-    return sorted(KeyHead(key_hash(key), size, state_hash(count, link)) for key, (count, link) in found.items())
+    return MovedHeads(store, after).over(size)
 
 
-def _last_records(store: Store, after: int, size: int) -> list[tuple[str, int, int]]:
-    """(stream, version, position) of the last record of each stream behind a position and up to another, in order."""
+class MovedHeads:
+    """The same at one size after another: of each the heads that moved since the one before, or since a position.
+
+    Of records that have left those alone are read at which a size lies amid a stretch.
+    """
+
+    def __init__(self, store: Store, after: int = 0) -> None:
+        self._store, self._after = store, after
+        self._fold: StreamFold | None = None
+
+    def over(self, size: int) -> list[KeyHead]:
+        """Those over the first `size` records, which are more than before."""
+        if reach(self._store) < size:
+            raise damaged(f"what is kept of the chains of keys, which ends before position {size},")
+        found = {stream_key(stream): link for stream, link in self._streams(size).items()}
+        for key, count, position, link in key_chain_rows(self._store, self._after + 1):
+            if position > size:
+                break
+            found[key] = (count, bytes(link))
+        self._after = size
+        return sorted(KeyHead(key_hash(key), size, state_hash(count, link)) for key, (count, link) in found.items())
+
+    def _streams(self, size: int) -> dict[str, tuple[int, bytes]]:
+        """By stream, of those that moved, how many records it has and its chain."""
+        store, after = self._store, self._after
+        last, up_to = _last_records(store, after, size)
+        links = _links_at(store, (position for _, _, position in last))
+        here = {stream: (count, link) for (stream, count, _), link in zip(last, links, strict=True)}
+        if after >= up_to:
+            return here
+        end = stretch_end(store, min(size, up_to))
+        left = states_at_ends(store, after, end)
+        if end < min(size, up_to):
+            left |= self._folded(end, size)
+        return {stream: (state.records, state.chain) for stream, state in left.items()} | here
+
+    def _folded(self, end: int, size: int) -> dict[str, KeyState]:
+        """The states of the streams that moved behind the end of a stretch, by the records there."""
+        if self._fold is None or self._fold.end != end:
+            self._fold = StreamFold(self._store, end)
+        self._fold.move(size)
+        return {stream: state for stream, state in self._fold.states.items() if state.position > self._after}
+
+
+def _last_records(store: Store, after: int, size: int) -> tuple[list[tuple[str, int, int]], int]:
+    """(stream, version, position) of the last record of each stream behind a position and up to another, of those that
+    have not left, in order; and up to which position they have.
+    """
     sql = (
         "SELECT stream, max(version), max(position) FROM records"
         " WHERE position > ? AND position <= ? GROUP BY stream ORDER BY 3"
     )
-    found, up_to = store._behind_left(lambda up_to: list(store._query(sql, (max(after, up_to), size))))
-    last = {stream: (version, position) for stream, version, position in found}
-    if store.left is not None and after < up_to:
-        rows = store.left.rows(["stream", "version", "position"], Asked(after=after, last=size), up_to)
-        last = {stream: (version, position) for stream, version, position in rows} | last
-    listed = [(stream, version, position) for stream, (version, position) in last.items()]
-    return sorted(listed, key=lambda one: one[2])
+    return store._behind_left(lambda up_to: list(store._query(sql, (max(after, up_to), size))))
 
 
 def _links_at(store: Store, positions: Iterable[int]) -> Iterator[bytes]:

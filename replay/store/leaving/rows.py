@@ -2,7 +2,8 @@
 
 Notes are made a stretch of the ledger at a time, in transactions so short that others who record wait no longer than
 for one another. They count only once the link at their end is kept; what a run that was killed noted before that is
-made anew by the next one, and rows that it did not let go are let go. Of two runs at once, which may go to two places,
+made anew by the next one, and rows that it did not let go are let go. The chains of their streams go, too: the last one
+of each stream in a stretch is noted. Of two runs at once, which may go to two places,
 the later one to begin a stretch takes over, and the other one ends: so all notes of a stretch are of one run.
 """
 
@@ -16,8 +17,9 @@ from typing import Any, Final, NamedTuple
 from domain.events import STAYING_TYPES
 from replay.blocks.files import misfit
 from replay.errors import StoreError
-from replay.schema.versions import ALIAS_BYTES, LEFT_LINKS, LEFT_NAMES, LEFT_STREAMS
+from replay.schema.versions import ALIAS_BYTES, LEFT_LINKS, LEFT_NAMES, LEFT_STREAMS, STREAM_CHAINS
 from replay.store.base import Store, Transaction, not_kept
+from replay.store.key_chains import chains_behind, missing_chain
 from replay.store.leaving.segments import archived_up_to
 from replay.store.reading.asked import marks
 from replay.store.reading.form import (
@@ -32,6 +34,7 @@ from replay.store.reading.form import (
     hash_of_ref,
     packed_places,
 )
+from replay.store.reading.row import HASH_BYTES
 
 STRETCH_ROWS: Final = 1 << 20
 """Rows whose notes are made together: more take more memory, fewer make more rows of notes."""
@@ -41,6 +44,8 @@ ROWS_A_BUCKET_MAX: Final = 16
 STREAMS_AT_ONCE: Final = 5_000
 GO_AT_ONCE: Final = 5_000
 """Rows that go in one transaction: others who record wait no longer."""
+CHAIN_ROWS_AT_ONCE: Final = 1_000
+"""Rows of chains, of sixty records each, that go in one transaction."""
 AT_ONCE_FROM_ROWS: Final = 20_000
 AT_ONCE_ROWS_MAX: Final = 15_000_000
 BEHIND_PART: Final = 4
@@ -73,6 +78,7 @@ def let_rows_go(store: Store, last: int, earlier: int) -> None:
         _note(store, before, end)
         before = end
     _go(store, first, before)
+    _let_chains_go(store, before)
 
 
 def begin(store: Store) -> None:
@@ -116,8 +122,13 @@ def _note(store: Store, before: int, end: int) -> None:
     links = _segment_ends(store, before, end)
     kept: list[tuple[int, bytes]] = []
     sql = f"SELECT {_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    chains = chains_behind(store, before)
     for row in store._query(sql, (before, end)):
-        notes.add(row)
+        chain = next(chains, None)
+        if chain is None:
+            with _noting(store, claim):  # chains go, too, where another run lets them
+                raise missing_chain(row[1])
+        notes.add(row, chain)
         if row[0] in links:
             kept.append((row[0], bytes(row[7])))
     if notes.count != end - before or not kept or kept[-1][0] != end:
@@ -173,13 +184,14 @@ class _Notes:
         self.streams: dict[str, _Stream] = {}
         self._entries: list[int] = []
 
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Take the next row of _COLUMNS."""
+    def add(self, row: tuple[Any, ...], chain: bytes) -> None:
+        """Take the next row of _COLUMNS, and the chain of its stream there."""
         position, stream, version, event_type, event_id, ref, occurred_at, _ = row
         found = self.streams.get(stream)
         if found is None:
             found = self.streams[stream] = _Stream(version, occurred_at)
         found.add(position, CODES.get(event_type, OTHER_CODE), occurred_at)
+        found.chain = chain
         self._entries.append(hash_of_id(event_id) << 8 * POSITION_BYTES | position)
         if ref is not None:
             self._entries.append(hash_of_ref(stream, ref) << 8 * POSITION_BYTES | position)
@@ -196,12 +208,13 @@ _ENTRY: Final = (1 << 8 * ENTRY_BYTES) - 1
 
 
 class _Stream:
-    """Where the rows of a stream stand."""
+    """Where the rows of a stream stand, and its chain at the last of them."""
 
     def __init__(self, version: int, occurred_at: int) -> None:
         self.first_version = version
         self.positions = array("q")
         self.types = bytearray()
+        self.chain = b""
         self.first_time = self.last_time = occurred_at
 
     def add(self, position: int, code: int, occurred_at: int) -> None:
@@ -215,12 +228,13 @@ def _write_streams(store: Store, claim: _Claim, end: int, notes: _Notes) -> None
     """Write the rows of streams, in place of those that a run which was killed left."""
     with _noting(store, claim) as transaction:
         transaction.execute(f"DELETE FROM {LEFT_STREAMS} WHERE last > ?", (claim.before,))
-    columns = "stream, last, first_version, first_position, last_position, first_time, last_time, places"
-    sql = f"INSERT INTO {LEFT_STREAMS} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    columns = "stream, last, first_version, first_position, last_position, first_time, last_time, places, chain"
+    sql = f"INSERT INTO {LEFT_STREAMS} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     rows = [
         (
             *(stream, end, one.first_version, one.positions[0], one.positions[-1], one.first_time, one.last_time),
             packed_places(one.positions, bytes(one.types)),
+            one.chain,
         )
         for stream, one in sorted(notes.streams.items())
     ]
@@ -294,6 +308,23 @@ def _rows_to_go(transaction: Transaction, first: int, last: int) -> int:
     sql = f"SELECT count(*) FROM records WHERE position >= ? AND position <= ? AND type NOT IN ({marks(_STAYING)})"
     ((count,),) = transaction.execute(sql, (first, last, *_STAYING))
     return int(count)
+
+
+def _let_chains_go(store: Store, last: int) -> None:
+    """Let the rows of chains go that are of records up to a position alone: at their end chains are noted."""
+    while (bound := _last_of_chains_to_go(store, last)) is not None:
+        with store.append() as transaction:
+            transaction.execute(f"DELETE FROM {STREAM_CHAINS} WHERE position <= ?", (bound,))
+            transaction.run_deferred()
+            if transaction.execute(f"SELECT 1 FROM {STREAM_CHAINS} WHERE position <= ? LIMIT 1", (bound,)):
+                raise not_kept("a row of chains that was to go is still there")
+
+
+def _last_of_chains_to_go(store: Store, last: int) -> int | None:
+    """Where the last row stands of the next ones that are to go; None where none is."""
+    sql = f"SELECT position, length(chains) FROM {STREAM_CHAINS} WHERE position <= ? ORDER BY position LIMIT ?"
+    rows = store._query(sql, (last, CHAIN_ROWS_AT_ONCE))
+    return max((at for at, size in rows if at + size // HASH_BYTES - 1 <= last), default=None)
 
 
 def _another_run(store: Store) -> StoreError:

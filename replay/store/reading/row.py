@@ -8,6 +8,9 @@ from msgspec import Raw
 
 BUYER_MARK: Final = b'"buyer":"@"'
 """Stands for the buyer in content hashes, and in an event until its alias is known."""
+HASH_BYTES: Final = 32
+CHAIN_START: Final = bytes(HASH_BYTES)
+"""The start of the chain of a key, and of that of stores of version 1; what stands for the chain of no position."""
 _encoder: Final = msgspec.json.Encoder()
 encode_json: Final = _encoder.encode
 
@@ -57,3 +60,8 @@ def leaf_hash(record: bytes) -> bytes:
 def linked(chain: bytes, leaf: bytes) -> bytes:
     """The chain with one more record, by its leaf hash."""
     return sha256(b"\x02" + chain + leaf).digest()
+
+
+def key_linked(chain: bytes, position: int, leaf: bytes) -> bytes:
+    """The chain of a key with one more record, by its position and leaf hash."""
+    return sha256(b"\x03" + chain + position.to_bytes(8, "big") + leaf).digest()

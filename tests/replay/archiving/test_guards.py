@@ -14,15 +14,23 @@ from replay.archiving.archive import archive
 from replay.archiving.limit import ArchiveLimit
 from replay.errors import StoreError
 from replay.integrity.verify import verify
-from replay.schema.left import POSTGRES_GUARDS_OF_LEFT, REFUSE_BUT_OF_LEFT, SQLITE_GUARDS_OF_LEFT
+from replay.schema.left import (
+    GUARD_OF_CHAINS,
+    POSTGRES_GUARDS_OF_LEFT,
+    REFUSE_BUT_CHAINS_OF_LEFT,
+    REFUSE_BUT_OF_LEFT,
+    SQLITE_GUARDS_OF_LEFT,
+)
 from replay.schema.triggers import (
     GUARD_OF_RECORDS,
     POSTGRES_GUARDS_OF_ARCHIVED,
     SQLITE_GUARDS_OF_ARCHIVED,
 )
-from replay.schema.versions import LEFT_LINKS, LEFT_STREAMS, RECORD_SEGMENTS, STILL_HERE
+from replay.schema.versions import LEFT_LINKS, LEFT_STREAMS, RECORD_SEGMENTS, STILL_HERE, STREAM_CHAINS
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
+from replay.store.key_chains import stream_chain_rows
+from replay.store.leaving import rows as leaving
 from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
@@ -36,6 +44,7 @@ UP_TO = 79
 WRITTEN_DOWN = 99
 """Records stand in segments up to here."""
 STAYING = ", ".join(f"'{name}'" for name in sorted(STAYING_TYPES))
+OTHER_NOTE = f"INSERT INTO {LEFT_STREAMS} SELECT 'm', last, 1, 1, 1, 0, 0, places, chain FROM {LEFT_STREAMS} LIMIT 1"
 REFUSED = r"refused|append only|rows leave in their order and into segments: this position does not follow"
 
 
@@ -111,7 +120,8 @@ def test_what_is_noted_of_rows_that_left_is_kept(store: Store) -> None:
         f"UPDATE {LEFT_STREAMS} SET first_version = first_version + 1",
         f"DELETE FROM {LEFT_STREAMS}",
         f"DELETE FROM {LEFT_STREAMS} WHERE last = {UP_TO}",
-        f"INSERT INTO {LEFT_STREAMS} SELECT 'merchant/other', last, 1, 1, 1, 0, 0, places FROM {LEFT_STREAMS} LIMIT 1",
+        f"UPDATE {LEFT_STREAMS} SET chain = chain",
+        OTHER_NOTE,
     ]
     link = f"INSERT INTO {LEFT_LINKS} SELECT {{}}, chain FROM {LEFT_LINKS} WHERE position = {UP_TO}"
     of_sqlite = [
@@ -129,6 +139,36 @@ def test_what_is_noted_of_rows_that_left_is_kept(store: Store) -> None:
     for sql in refused + (of_postgres if is_postgres(store.location) else of_sqlite):
         refuse(store, sql)
     assert verify(store).problems == []
+
+
+def test_chains_may_go_once_all_records_of_a_row_have_left_and_never_before(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    create_store(location)
+    with open_store(location) as store:
+        ingest_events(store, World(1).events(70), tmp_path)
+        sealed(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(leaving, "_let_chains_go", lambda *_: None)
+            archived(store, tmp_path / "records", 40)
+        rows = list(stream_chain_rows(store, 1))
+        assert [at for at, _ in rows[:7]] == [1, 8, 15, 22, 29, 36, 43]  # rows have left up to 39
+        for refused in ("", "WHERE position = 36", "WHERE position = 43", "WHERE position > 1"):
+            refuse(store, f"DELETE FROM {STREAM_CHAINS} {refused}")
+        for refused in ("position = position + 1000", "chains = chains"):
+            refuse(store, f"UPDATE {STREAM_CHAINS} SET {refused} WHERE position < 36")
+        if not is_postgres(location):
+            for position in (1, rows[-1][0], rows[-1][0] + 99):
+                values = "zeroblob(32) AS chains"
+                refuse(store, f"INSERT OR REPLACE INTO {STREAM_CHAINS} SELECT {position} AS position, {values}")
+        with store.writing() as transaction:
+            transaction.execute(f"DELETE FROM {STREAM_CHAINS} WHERE position = 8")
+        assert list(stream_chain_rows(store, 1)) == [row for row in rows if row[0] != 8]
+        assert verify(store).problems == []
+        archived(store, tmp_path / "records", 40)
+        assert list(stream_chain_rows(store, 1)) == rows[5:]
 
 
 def test_the_last_row_of_a_ledger_stays_for_the_next_to_follow(store: Store, tmp_path: Path) -> None:
@@ -150,6 +190,7 @@ OF_POSTGRES = {
     **POSTGRES_GUARDS_OF_ARCHIVED,
     **POSTGRES_GUARDS_OF_LEFT,
     GUARD_OF_RECORDS: (STILL_HERE, "UPDATE OR DELETE", "ROW"),
+    GUARD_OF_CHAINS: (STREAM_CHAINS, "UPDATE OR DELETE", "ROW"),
     "records_never_truncated": (STILL_HERE, "TRUNCATE", "STATEMENT"),
 }
 
@@ -191,8 +232,12 @@ def test_each_guard_that_was_changed_is_named(store: Store) -> None:
     assert named(store.location) == sorted(OF_SQLITE)
 
 
+@pytest.mark.parametrize(
+    ("function", "guard"),
+    [(REFUSE_BUT_OF_LEFT, GUARD_OF_RECORDS), (REFUSE_BUT_CHAINS_OF_LEFT, GUARD_OF_CHAINS)],
+)
 def test_a_guard_that_lets_other_rows_go_is_named(
-    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    function: str, guard: str, postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_segments(monkeypatch)
     create_store(postgres_location)
@@ -202,7 +247,7 @@ def test_a_guard_that_lets_other_rows_go_is_named(
         archived(store, tmp_path / "records", 80)
     with psycopg.connect(postgres_location) as connection:
         connection.execute(
-            f"CREATE OR REPLACE FUNCTION levelbook.{REFUSE_BUT_OF_LEFT}() RETURNS trigger LANGUAGE plpgsql"
+            f"CREATE OR REPLACE FUNCTION levelbook.{function}() RETURNS trigger LANGUAGE plpgsql"
             " AS $$ BEGIN RETURN OLD; END $$".encode()
         )
-    assert named(postgres_location) == [GUARD_OF_RECORDS]
+    assert named(postgres_location) == [guard]

@@ -16,9 +16,10 @@ from replay.archiving import places
 from replay.archiving.limit import archive_limit
 from replay.errors import StoreError
 from replay.integrity.verify import verify
-from replay.schema.versions import LEFT_LINKS
+from replay.schema.versions import LEFT_LINKS, STREAM_CHAINS
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
+from replay.store.key_chains import key_states
 from replay.store.leaving import rows
 from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres
@@ -29,6 +30,7 @@ from replay.store.reading.readable import ROW_COLUMNS
 from replay.store.reading.row import Row
 from replay.store.sqlite import SqliteTransaction
 from tests.conftest import KEY
+from tests.oracles.key_chains import oracle_keys
 from tests.support.archived import archived, contents, made, rows_to_go, small_segments
 from tests.support.making import ingest_events
 
@@ -71,6 +73,10 @@ def _links(_: object, sql: str, *__: object) -> bool:
     return LEFT_LINKS in sql
 
 
+def _chains(_: object, sql: str, *__: object) -> bool:
+    return sql.startswith(f"DELETE FROM {STREAM_CHAINS}")
+
+
 def points(transaction: type) -> list[Point]:
     """Before and behind each step, in the order in which these are done."""
     written = (
@@ -97,6 +103,10 @@ def points(transaction: type) -> list[Point]:
         Point(rows, "_go", False),
         *(Point(rows, "_rows_to_go", behind, time) for time in (1, 2) for behind in (False, True)),
         Point(rows, "_go", True),
+        # Chains of streams go, too.
+        *(Point(rows, "_last_of_chains_to_go", True, time) for time in (1, 2, 3)),
+        Point(transaction, "execute", True, 1, _chains),
+        Point(rows, "_let_chains_go", True),
         Point(archiving, "let_rows_go", True),
     ]
 
@@ -154,6 +164,8 @@ def kill_at(some: Sequence[Point], location: str, folder: Path) -> None:
     """Kill runs at points, one after another, and let one come to its end: the ledger is what it was all the time."""
     with open_store(location) as store:
         before, limit = contents(store), archive_limit(store)
+        keys = {key for row in before for key in oracle_keys(row[-1])}
+        states = {at: key_states(store, keys, at) for at in (*range(0, limit.last, 61), limit.last)}
     for point in some:
         child = begun(location, folder, point)
         child.join()
@@ -161,6 +173,7 @@ def kill_at(some: Sequence[Point], location: str, folder: Path) -> None:
         with open_store(location) as store:
             assert contents(store) == before, point
             assert verify(store).problems == [], point
+            assert {at: key_states(store, keys, at) for at in states} == states, point
     child = begun(location, folder, None)
     child.join()
     assert child.exitcode == 0 and rows_to_go(location, limit.last) == 0
@@ -169,6 +182,8 @@ def kill_at(some: Sequence[Point], location: str, folder: Path) -> None:
         listed = {segment.file_name(store.identity.id) for segment in store.record_segments()}
         assert {path.name for path in folder.iterdir()} == {*listed, places.LOCK}
         assert store.left is not None and store.left.up_to() == limit.last
+        assert {at: key_states(store, keys, at) for at in states} == states
+        assert rows._last_of_chains_to_go(store, limit.last) is None
 
 
 # --- beside one another -----------------------------------------------------------------------------------------------

@@ -183,20 +183,25 @@ def test_a_long_ledger_is_walked_by_several_with_the_same_outcome(
 
 
 @pytest.mark.parametrize(
-    ("workers", "last", "aliases", "ends"),
+    ("workers", "last", "aliases", "stretches", "ends"),
     [
-        (2, 100, 0, [50, 100]),
-        (2, 100, 40, [40, 100]),  # the first one reads the aliases, too
-        (4, 100, 40, [10, 40, 70, 100]),
-        (4, 100, 200, [1, 34, 67, 100]),
-        (4, 2, 0, [1, 2]),
-        (2, 1, 9, [1]),
+        (2, 100, 0, (), [50, 100]),
+        (2, 100, 40, (), [40, 100]),  # the first one reads the aliases, too
+        (4, 100, 40, (), [10, 40, 70, 100]),
+        (4, 100, 200, (), [1, 34, 67, 100]),
+        (4, 2, 0, (), [1, 2]),
+        (2, 1, 9, (), [1]),
+        (2, 100, 0, (20, 44, 55, 80), [55, 100]),  # a stretch that left ends nearby
+        (2, 100, 0, (43, 57), [50, 100]),  # and here none does
+        (4, 100, 40, (38, 73), [10, 38, 73, 100]),
+        (4, 20, 0, (12,), [5, 10, 15, 20]),
+        (2, 100, 0, (97,), [50, 100]),
     ],
 )
 def test_each_process_walks_a_part_that_takes_about_as_long(
-    workers: int, last: int, aliases: int, ends: list[int]
+    workers: int, last: int, aliases: int, stretches: tuple[int, ...], ends: list[int]
 ) -> None:
-    assert _ends(workers, last, aliases) == ends
+    assert _ends(workers, last, aliases, stretches) == ends
 
 
 @pytest.mark.slow

@@ -123,8 +123,7 @@ def make_old(location: str, folder: Path) -> None:
         ledger, alias = store.identity.id, first["event"]["data"]["buyer"]
         second["event"]["data"]["buyer"] = alias
         (key,) = next(iter(store._query("SELECT key FROM buyers")))
-    from replay.store.reading.row import encode_json, leaf_hash, linked
-    from replay.store.record import CHAIN_START
+    from replay.store.reading.row import CHAIN_START, encode_json, leaf_hash, linked
 
     chain, rows = CHAIN_START, []
     for record in (first, second):

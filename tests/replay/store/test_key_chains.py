@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from domain.keys import keys_of
 from replay.store.base import Store
-from replay.store.key_chains import NO_RECORD, key_states, reach
+from replay.store.key_chains import key_states, reach
 from replay.store.opening import create_store, open_store
+from replay.store.reading.key_state import NO_RECORD
 from tests.conftest import SOAK
 from tests.oracles.key_chains import oracle_keys, oracle_states
 from tests.support.making import ingest_events
