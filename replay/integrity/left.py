@@ -1,16 +1,21 @@
 """Checking the notes of where rows stand that have left a store, beside a walk through the records.
 
-What the records give and what is noted are held against one another as sums of keyed hashes, under a seed that nobody
-knew before: the memory that it takes does not grow with the ledger. Each record must have occurred within the times
-that are noted of its stretch; and rows that stay must be there, and say what their records say.
+Each place of a stream, and each entry of a name, is a number. What the records give and what is noted are held against
+one another as two products, modulo a prime: of a secret less each number, in any order. Where the numbers are the same,
+as often each, the products are. Where any is missing, more, doubled or another, they are two polynomials in the secret,
+which agree at no more points than there are numbers: for ten billion among the prime's 2^127 the chance is below one in
+2^90, for the secret was drawn once the notes stood. The memory that it takes does not grow with the ledger.
+
+Each record must have occurred within the times that are noted of its stretch; and rows that stay must be there, and say
+what their records say.
 """
 
 import secrets
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.events import STAYING_TYPES
 from replay.errors import DamagedError
@@ -19,7 +24,10 @@ from replay.store.base import Store
 from replay.store.reading.asked import BEFORE_ALL
 from replay.store.reading.form import (
     CODES,
+    ENTRY_BITS,
     OTHER_CODE,
+    POSITION_BITS,
+    entry_of,
     hash_of_id,
     hash_of_ref,
     places_in,
@@ -33,7 +41,9 @@ from replay.store.reading.notes import (
     times_of_stretch,
 )
 
-_SUM: Final = (1 << 64) - 1
+PRIME: Final = (1 << 127) - 1
+_CODE_BITS: Final = 8
+_VERSION_SHIFT: Final = POSITION_BITS + _CODE_BITS
 _MAKE_ANEW: Final = "make a backup, which reads the records themselves, and restore it"
 
 
@@ -42,27 +52,42 @@ class WalkedLeft:
     """What a walk through records that have left found, up to a position, under a seed."""
 
     up_to: int = 0
-    seed: bytes = b""
-    places: int = 0
-    """The sum of the hashes of where they stand, by stream."""
-    entries: int = 0
-    """The sum of the hashes of where they stand, by names and refs."""
+    secret: int = 0
+    key: bytes = b""
+    """Of the hashes of streams."""
+    places: int = 1
+    """The product of where they stand, by stream."""
+    entries: int = 1
+    """The product of where they stand, by names and refs."""
     problem: str | None = None
 
     def then(self, other: "WalkedLeft") -> "WalkedLeft":
         """What this walk and one that went on found."""
         return WalkedLeft(
-            self.up_to,
-            self.seed,
-            self.places + other.places & _SUM,
-            self.entries + other.entries & _SUM,
+            *(self.up_to, self.secret, self.key),
+            self.places * other.places % PRIME,
+            self.entries * other.entries % PRIME,
             self.problem or other.problem,
         )
 
 
 def left_walk(store: Store) -> WalkedLeft:
     """Before the first record: what has left the store now is to be held against its notes."""
-    return WalkedLeft() if store.left is None else WalkedLeft(store.left.up_to(), secrets.token_bytes(32))
+    if store.left is None:
+        return WalkedLeft()
+    return WalkedLeft(store.left.up_to(), secrets.randbelow(PRIME), secrets.token_bytes(32))
+
+
+class _Noted(NamedTuple):
+    """Of a stream in a stretch."""
+
+    first_time: int
+    last_time: int
+    stream: int
+    """What stands for it."""
+
+
+_NOT_NOTED: Final = _Noted(1, 0, 0)
 
 
 class LeftWalk:
@@ -74,30 +99,43 @@ class LeftWalk:
         self._here: deque[tuple[Any, ...]] = deque()
         self._looked_up_to = after or BEFORE_ALL
         self._ends = stretch_ends(store, walked.up_to) if walked.up_to else []
+        self._next_look = BEFORE_ALL
+        """At or behind which position a row may be in the database."""
         self._until = 0
-        self._times: dict[str, tuple[int, int]] = {}
+        self._noted: dict[str, _Noted] = {}
 
     def follow(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Take the next records of the walk, the columns of a `Row` each."""
         walked = self._walked
+        places: list[int] = []
+        entries: list[int] = []
         for row in rows:
-            position, stream, version, event_type, _, event_id, ref, occurred_at, *_ = row
+            position, stream, version, event_type, _, event_id, ref, occurred_at = row[:8]
             if position > walked.up_to:
-                return
-            walked.problem = walked.problem or self._problem_here(row)
+                break
+            if position >= self._next_look or event_type in STAYING_TYPES:
+                walked.problem = walked.problem or self._problem_here(row)
             if position > self._until:
-                self._until = next((end for end in self._ends if end >= position), walked.up_to)
-                self._times = times_of_stretch(self._store, self._until)
-            first, last = self._times.get(stream, (1, 0))
-            if not first <= occurred_at <= last and walked.problem is None:
+                self._begin_stretch(position)
+            noted = self._noted.get(stream, _NOT_NOTED)
+            if not noted.first_time <= occurred_at <= noted.last_time and walked.problem is None:
                 walked.problem = (
                     f"position {position}: {LEFT_STREAMS} does not say of {stream} that it occurred then; {_MAKE_ANEW}"
                 )
             code = CODES.get(event_type, OTHER_CODE)
-            walked.places = walked.places + _place(walked.seed, stream, version, position, code) & _SUM
-            walked.entries = walked.entries + _entry(walked.seed, hash_of_id(event_id), position) & _SUM
+            places.append(noted.stream + (version << _VERSION_SHIFT | position << _CODE_BITS | code))
+            entries.append(entry_of(hash_of_id(event_id), position))
             if ref is not None:
-                walked.entries = walked.entries + _entry(walked.seed, hash_of_ref(stream, ref), position) & _SUM
+                entries.append(entry_of(hash_of_ref(stream, ref), position))
+        walked.places = multiplied(walked.places, walked.secret, places)
+        walked.entries = multiplied(walked.entries, walked.secret, entries)
+
+    def _begin_stretch(self, position: int) -> None:
+        self._until = next((end for end in self._ends if end >= position), self._walked.up_to)
+        times = times_of_stretch(self._store, self._until)
+        self._noted = {
+            stream: _Noted(first, last, _number_of(stream, self._walked)) for stream, (first, last) in times.items()
+        }
 
     def _problem_here(self, row: tuple[Any, ...]) -> str | None:
         """What is wrong with the row that is still in the database, or ought to be, of the next record of the walk."""
@@ -119,7 +157,9 @@ class LeftWalk:
         if not self._here and self._looked_up_to < position:
             self._here.extend(rows_here(self._store, self._looked_up_to, self._walked.up_to))
             self._looked_up_to = self._here[-1][0] if len(self._here) == ROWS_A_PAGE else self._walked.up_to
-        return self._here.popleft() if self._here and self._here[0][0] <= position else None
+        found = self._here.popleft() if self._here and self._here[0][0] <= position else None
+        self._next_look = self._here[0][0] if self._here else self._looked_up_to + 1
+        return found
 
 
 def left_problems(store: Store, walked: WalkedLeft) -> list[str]:
@@ -128,35 +168,48 @@ def left_problems(store: Store, walked: WalkedLeft) -> list[str]:
         return []
     if walked.problem is not None:
         return [walked.problem]
-    try:
-        places = sum(_noted_places(store, walked)) & _SUM
-    except DamagedError as error:
-        return [str(error)]
     problems = []
-    if places != walked.places:
-        problems.append(f"{LEFT_STREAMS} gives other places of records that left than their segments; {_MAKE_ANEW}")
-    entries = sum(_entry(walked.seed, *one) for one in entries_up_to(store, walked.up_to)) & _SUM
-    if entries != walked.entries:
-        problems.append(f"{LEFT_NAMES} gives other places of names and refs than the records; {_MAKE_ANEW}")
+    try:
+        if _noted_places(store, walked) != walked.places:
+            problems.append(f"{LEFT_STREAMS} gives other places of records that left than their segments; {_MAKE_ANEW}")
+        if _noted_entries(store, walked) != walked.entries:
+            problems.append(f"{LEFT_NAMES} gives other places of names and refs than the records; {_MAKE_ANEW}")
+    except DamagedError as error:
+        problems.append(str(error))
     return problems
 
 
-def _noted_places(store: Store, walked: WalkedLeft) -> Iterator[int]:
-    for stream, version, first, last, packed in stream_notes(store, walked.up_to):
-        found = places_in(first, bytes(packed))
-        if found.positions[0] != first or found.positions[-1] != last:
-            yield 1  # no walk gives that
-        for number, (position, code) in enumerate(zip(found.positions, found.types, strict=True)):
-            yield _place(walked.seed, stream, version + number, position, code)
+def multiplied(product: int, secret: int, numbers: Iterable[int]) -> int:
+    """A product times the secret less each of some numbers, modulo PRIME."""
+    for number in numbers:
+        product = product * (secret - number) % PRIME
+    return product
 
 
-def _place(seed: bytes, stream: str, version: int, position: int, code: int) -> int:
-    return _keyed(seed, b"%d %d %d %b" % (version, position, code, stream.encode()))
+def _noted_places(store: Store, walked: WalkedLeft) -> int | None:
+    """The product that the notes give; None where they do not fit one another."""
+    product = 1
+    for stream, first_version, first, last, count, packed in stream_notes(store, walked.up_to):
+        positions, types = places_in(first, bytes(packed))
+        if (positions[-1], len(positions)) != (last, count):
+            return None
+        number = _number_of(stream, walked)
+        versions = range(first_version, first_version + count)
+        places = [
+            version << _VERSION_SHIFT | position << _CODE_BITS | code
+            for version, position, code in zip(versions, positions, types, strict=True)
+        ]
+        product = multiplied(product, walked.secret - number, places)
+    return product
 
 
-def _entry(seed: bytes, hashed: int, position: int) -> int:
-    return _keyed(seed, b"%d %d" % (hashed, position))
+def _noted_entries(store: Store, walked: WalkedLeft) -> int:
+    product = 1
+    for bucket, entries in entries_up_to(store, walked.up_to):
+        product = multiplied(product, walked.secret - (bucket << ENTRY_BITS), entries)
+    return product
 
 
-def _keyed(seed: bytes, said: bytes) -> int:
-    return int.from_bytes(blake2b(said, digest_size=8, key=seed).digest(), "big")
+def _number_of(stream: str, walked: WalkedLeft) -> int:
+    """What stands for a stream: another with the same is met once in 2^127."""
+    return int.from_bytes(blake2b(stream.encode(), digest_size=16, key=walked.key).digest(), "big") % PRIME

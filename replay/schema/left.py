@@ -54,6 +54,7 @@ left_streams: Final = Table(
     Column("last_position", BIG, nullable=False),
     Column("first_time", BIG, nullable=False),
     Column("last_time", BIG, nullable=False),
+    Column("count", BIG, nullable=False),
     Column("places", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     sqlite_strict=True,

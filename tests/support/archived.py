@@ -1,5 +1,6 @@
 """Ledgers from which records have left, in segments so small that a test has many; now, and as a former program did."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,7 +26,9 @@ from replay.store.leaving.segments import add_segment, archived_up_to
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
+from replay.store.reading import form as notes_form
 from replay.store.reading.asked import marks
+from replay.store.reading.form import HASHED_BYTES, REST_BITS
 from tests.support.making import ingest_events, paid
 from tests.support.running import run
 from tests.worlds.ledgers import AGENCIES, CREATORS, MERCHANTS, World
@@ -51,6 +54,19 @@ def small_segments(monkeypatch: pytest.MonkeyPatch, records: int = 61) -> None:
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(archiving, "RECORDS_MAX", records)
     monkeypatch.setenv(SIGNING_VARIABLE, SECRET)
+
+
+def alike_names(monkeypatch: pytest.MonkeyPatch, hashes: int) -> None:
+    """Ids and refs have so many hashes in all, in two buckets: of few, each stands for many names."""
+
+    class Few:
+        def __init__(self, content: bytes) -> None:
+            self._hashed = int.from_bytes(sha256(content).digest()) % hashes
+
+        def digest(self) -> bytes:
+            return (self._hashed % 2 << REST_BITS | self._hashed).to_bytes(HASHED_BYTES)
+
+    monkeypatch.setattr(notes_form, "sha256", Few)
 
 
 def sealed(store: Store) -> int:

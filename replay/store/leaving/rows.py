@@ -25,14 +25,15 @@ from replay.store.reading.asked import marks
 from replay.store.reading.form import (
     CLAIM_BUCKET,
     CODES,
-    ENTRY_BYTES,
+    ENTRY_BITS,
     OTHER_CODE,
-    POSITION_BYTES,
-    REST_BYTES,
-    entries_up_to,
+    entries_in,
+    entry_of,
     hash_of_id,
     hash_of_ref,
+    packed_entries,
     packed_places,
+    position_of,
 )
 from replay.store.reading.row import HASH_BYTES
 
@@ -153,7 +154,7 @@ class _Claim(NamedTuple):
 
 def _taken_over(store: Store, before: int) -> _Claim:
     """Begin to make notes behind a position: whoever did so before goes on with none."""
-    token = secrets.token_bytes(REST_BYTES) + b"\xff" * POSITION_BYTES  # as an entry of a record that is never there
+    token = secrets.token_bytes(16)
     with store.append() as transaction:
         if transaction.left is None or transaction.left.up_to() != before:
             raise _another_run(store)
@@ -192,19 +193,19 @@ class _Notes:
             found = self.streams[stream] = _Stream(version, occurred_at)
         found.add(position, CODES.get(event_type, OTHER_CODE), occurred_at)
         found.chain = chain
-        self._entries.append(hash_of_id(event_id) << 8 * POSITION_BYTES | position)
+        self._entries.append(entry_of(hash_of_id(event_id), position))
         if ref is not None:
-            self._entries.append(hash_of_ref(stream, ref) << 8 * POSITION_BYTES | position)
+            self._entries.append(entry_of(hash_of_ref(stream, ref), position))
         self.count += 1
 
-    def buckets(self) -> Iterator[tuple[int, bytes]]:
-        """By rising bucket, its entries, by rest and then position."""
+    def buckets(self) -> Iterator[tuple[int, list[int]]]:
+        """By rising bucket, its entries, which rise."""
         self._entries.sort()
-        for bucket, entries in groupby(self._entries, lambda one: one >> 8 * ENTRY_BYTES):
-            yield bucket, b"".join([(one & _ENTRY).to_bytes(ENTRY_BYTES, "big") for one in entries])
+        for bucket, entries in groupby(self._entries, lambda one: one >> ENTRY_BITS):
+            yield bucket, [one & _ENTRY for one in entries]
 
 
-_ENTRY: Final = (1 << 8 * ENTRY_BYTES) - 1
+_ENTRY: Final = (1 << ENTRY_BITS) - 1
 
 
 class _Stream:
@@ -228,13 +229,12 @@ def _write_streams(store: Store, claim: _Claim, end: int, notes: _Notes) -> None
     """Write the rows of streams, in place of those that a run which was killed left."""
     with _noting(store, claim) as transaction:
         transaction.execute(f"DELETE FROM {LEFT_STREAMS} WHERE last > ?", (claim.before,))
-    columns = "stream, last, first_version, first_position, last_position, first_time, last_time, places, chain"
-    sql = f"INSERT INTO {LEFT_STREAMS} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    columns = "stream, last, first_version, first_position, last_position, first_time, last_time, count, places, chain"
+    sql = f"INSERT INTO {LEFT_STREAMS} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     rows = [
         (
             *(stream, end, one.first_version, one.positions[0], one.positions[-1], one.first_time, one.last_time),
-            packed_places(one.positions, bytes(one.types)),
-            one.chain,
+            *(len(one.positions), packed_places(one.positions, bytes(one.types)), one.chain),
         )
         for stream, one in sorted(notes.streams.items())
     ]
@@ -245,7 +245,7 @@ def _write_streams(store: Store, claim: _Claim, end: int, notes: _Notes) -> None
 
 def _write_names(store: Store, claim: _Claim, end: int, notes: _Notes) -> None:
     """Write the entries of names, in place of any that a run which was killed left."""
-    found: list[tuple[int, bytes]] = []
+    found: list[tuple[int, list[int]]] = []
     for one in notes.buckets():
         found.append(one)
         if len(found) == BUCKETS_AT_ONCE:
@@ -255,7 +255,7 @@ def _write_names(store: Store, claim: _Claim, end: int, notes: _Notes) -> None:
         _write_buckets(store, claim, end, found)
 
 
-def _write_buckets(store: Store, claim: _Claim, end: int, found: Sequence[tuple[int, bytes]]) -> None:
+def _write_buckets(store: Store, claim: _Claim, end: int, found: Sequence[tuple[int, list[int]]]) -> None:
     """A row more for each bucket; of one that has many they become one, so that each entry is written a few times."""
     sql = f"SELECT bucket, last, entries FROM {LEFT_NAMES} WHERE bucket >= ? AND bucket <= ? ORDER BY bucket, last"
     rows, gone = [], []
@@ -268,8 +268,8 @@ def _write_buckets(store: Store, claim: _Claim, end: int, found: Sequence[tuple[
             if len(earlier) < ROWS_A_BUCKET_MAX:
                 earlier = [one for one in earlier if one[0] > claim.before]  # left by a run that was killed
             gone += [(bucket, last) for last, _ in earlier]
-            kept = b"".join(entries_up_to(claim.before, some) for _, some in earlier)
-            rows.append((bucket, end, kept + entries))
+            kept = [one for _, some in earlier for one in entries_in(bucket, some) if position_of(one) <= claim.before]
+            rows.append((bucket, end, packed_entries(sorted((*kept, *entries)))))
         transaction.execute_many(f"DELETE FROM {LEFT_NAMES} WHERE bucket = ? AND last = ?", gone)
         transaction.execute_many(_PUT_ENTRIES, rows)
         transaction.run_deferred()

@@ -1,26 +1,31 @@
-"""The form in which a store notes where the rows stand that have left it.
+"""The form in which a store notes where the rows stand that have left it, in short numbers.
 
-*Places*: of the records of a stream that left together their positions, each less the first one, in four bytes, and
-behind all of these their types, a byte each. *Entries*: of a name or ref, five bytes of its hash and five of the
-position; the bits of the hash before these say in which bucket the entry stands.
+*Places*, of the records of a stream that left together: how many types these have, in a byte, then a byte for each of
+the types; and for each record a number, its distance from the one before times how many types there are, and which of
+them it has. *Entries*, of some names and refs: how many they are, three bytes of the hash of each, and of each its
+position, as a distance from the one before, by rising position. The bits of a hash before those three bytes say in
+which bucket its entry stands.
 """
 
-import sys
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
+from itertools import accumulate
+from operator import sub
 from typing import Final, NamedTuple
 
-from replay.errors import damaged
+from replay.errors import DamagedError, damaged
+from replay.store.reading.short_numbers import MORE, numbers_in, shortened
 
-BUCKET_BITS: Final = 18
+POSITION_BITS: Final = 40
+BUCKET_BITS: Final = 16
 CLAIM_BUCKET: Final = 1 << BUCKET_BITS
 """Behind those of all hashes: here it is said which run makes notes."""
-REST_BYTES: Final = 5
-POSITION_BYTES: Final = 5
-ENTRY_BYTES: Final = REST_BYTES + POSITION_BYTES
-_SHIFT: Final = 64 - BUCKET_BITS - 8 * REST_BYTES
-_REST_BITS: Final = 8 * REST_BYTES
+REST_BYTES: Final = 3
+REST_BITS: Final = 8 * REST_BYTES
+ENTRY_BITS: Final = POSITION_BITS + REST_BITS
+HASHED_BYTES: Final = BUCKET_BITS // 8 + REST_BYTES
+"""Of a ledger of a billion records, with twice as many entries, one name in five hundred meets an entry of another."""
+_REST: Final = (1 << REST_BITS) - 1
 TYPES: Final = (
     *("merchant.onboarded", "merchant.closed", "merchant.tier_set", "order.paid", "order.received", "order.flagged"),
     *("order.cleared", "order.complained", "complaint.dismissed", "review.posted", "event.retracted"),
@@ -34,7 +39,6 @@ TYPES: Final = (
 CODES: Final = {name: code for code, name in enumerate(TYPES)}
 OTHER_CODE: Final = 255
 """Of a type that is none of these."""
-_DELTA_BYTES: Final = 4
 
 
 class Places(NamedTuple):
@@ -46,60 +50,124 @@ class Places(NamedTuple):
 
 def packed_places(positions: Sequence[int], types: bytes) -> bytes:
     """The bytes of positions, which rise, and of types."""
-    deltas = array("I", [position - positions[0] for position in positions])
-    return _little(deltas).tobytes() + types
+    kinds = bytes(sorted({*types}))
+    which = {code: number for number, code in enumerate(kinds)}
+    distances = map(sub, positions, (positions[0], *positions))
+    numbers = [distance * len(kinds) + which[code] for distance, code in zip(distances, types, strict=True)]
+    return bytes([len(kinds)]) + kinds + shortened(numbers)
 
 
 def places_in(first: int, packed: bytes) -> Places:
     """The places in such bytes, given the first position. Raises DamagedError where they are none."""
-    count, rest = divmod(len(packed), _DELTA_BYTES + 1)
-    if rest or not count:
+    found = _places(first, packed)
+    if found is None:
         raise damaged(f"the table of places, in a row of the records from position {first} on,")
-    deltas = array("I")
-    deltas.frombytes(packed[: count * _DELTA_BYTES])
-    return Places([first + delta for delta in _little(deltas)], packed[count * _DELTA_BYTES :])
+    return found
+
+
+def _places(first: int, packed: bytes) -> Places | None:
+    count = packed[0] if packed else 0
+    kinds = packed[1 : 1 + count]
+    if not count or len(kinds) < count:
+        return None
+    try:
+        numbers = numbers_in(packed[1 + count :])
+    except ValueError:
+        return None
+    distances = [number // count for number in numbers]
+    if not distances or distances[0] or 0 in distances[1:]:
+        return None
+    positions = list(accumulate(distances, initial=first))[1:]
+    if positions[-1] >> POSITION_BITS:
+        return None
+    return Places(positions, bytes([kinds[number % count] for number in numbers]))
 
 
 def hash_of_id(event_id: str) -> int:
-    """58 bits for an event's id, of whichever source: its bucket and the rest."""
-    return _hashed("n", event_id, "")
+    """HASHED_BYTES for an event's id, of whichever source: its bucket and the rest."""
+    return int.from_bytes(sha256(f"n{event_id}".encode()).digest()[:HASHED_BYTES], "big")
 
 
 def hash_of_ref(stream: str, ref: str) -> int:
     """The same for what an event of a stream is about."""
-    return _hashed("r", stream, ref)
+    return int.from_bytes(sha256(f"r{len(stream)} {stream}{ref}".encode()).digest()[:HASHED_BYTES], "big")
 
 
 def bucket_of(hashed: int) -> int:
-    return hashed >> _REST_BITS
+    return hashed >> REST_BITS
 
 
-def rest_of(hashed: int) -> bytes:
-    return (hashed & (1 << _REST_BITS) - 1).to_bytes(REST_BYTES, "big")
+def entry_of(hashed: int, position: int) -> int:
+    """The entry of a hash, as a number: by its bucket, position, and rest. Those of a bucket stand there without it."""
+    return hashed >> REST_BITS << ENTRY_BITS | position << REST_BITS | hashed & _REST
 
 
-def positions_of(rest: bytes, entries: bytes) -> Iterator[int]:
-    """The positions of the entries of a bucket that have such a rest: of other hashes by chance, too."""
-    at = entries.find(rest)
+def position_of(entry: int) -> int:
+    return entry >> REST_BITS
+
+
+def packed_entries(entries: Sequence[int]) -> bytes:
+    """The bytes of entries of a bucket, which rise."""
+    positions = [entry >> REST_BITS for entry in entries]
+    rests = b"".join([(entry & _REST).to_bytes(REST_BYTES, "big") for entry in entries])
+    return shortened([len(entries)]) + rests + shortened(map(sub, positions, (0, *positions)))
+
+
+def entries_in(bucket: int, packed: bytes) -> list[int]:
+    """The entries in the bytes of a bucket. Raises DamagedError where they are none, or there is no such bucket."""
+    if not 0 <= bucket < CLAIM_BUCKET:
+        raise _no_entries(bucket)
+    begin, end = _rests(bucket, packed)
+    each = (packed[at:end:REST_BYTES] for at in range(begin, begin + REST_BYTES))
+    return [
+        position << REST_BITS | high << 16 | middle << 8 | low
+        for position, high, middle, low in zip(_positions(bucket, packed, begin, end), *each, strict=True)
+    ]
+
+
+def positions_of(hashed: int, packed: bytes) -> list[int]:
+    """The positions of the entries of a hash in the bytes of its bucket: of other hashes by chance, too.
+
+    Raises DamagedError where such bytes are no entries.
+    """
+    bucket = bucket_of(hashed)
+    begin, end = _rests(bucket, packed)
+    rest = (hashed & _REST).to_bytes(REST_BYTES, "big")
+    numbers = []
+    at = packed.find(rest, begin, end)
     while at >= 0:
-        if at % ENTRY_BYTES == 0:
-            yield int.from_bytes(entries[at + REST_BYTES : at + ENTRY_BYTES], "big")
-        at = entries.find(rest, at + 1)
+        number, beside = divmod(at - begin, REST_BYTES)
+        if not beside:
+            numbers.append(number)
+        at = packed.find(rest, at + 1, end)
+    if not numbers:
+        return []
+    positions = _positions(bucket, packed, begin, end)
+    return [positions[number] for number in numbers]
 
 
-def entries_up_to(position: int, entries: bytes) -> bytes:
-    """Those of some entries that are of positions up to one."""
-    last = position.to_bytes(POSITION_BYTES, "big")
-    some = [entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)]
-    return b"".join(one for one in some if one[REST_BYTES:] <= last)
+def _rests(bucket: int, packed: bytes) -> tuple[int, int]:
+    """Where the rests of hashes begin, and where they end."""
+    begin = next((at for at, byte in enumerate(packed, 1) if byte < MORE), 0)
+    try:
+        (count,) = numbers_in(packed[:begin])
+    except ValueError:
+        raise _no_entries(bucket) from None
+    end = begin + count * REST_BYTES
+    if not count or end + count > len(packed):
+        raise _no_entries(bucket)
+    return begin, end
 
 
-def _hashed(kind: str, first: str, second: str) -> int:
-    digest = sha256(f"{kind}{len(first)} {first}{second}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> _SHIFT
+def _positions(bucket: int, packed: bytes, begin: int, end: int) -> list[int]:
+    try:
+        found = list(accumulate(numbers_in(packed[end:])))
+    except ValueError:
+        raise _no_entries(bucket) from None
+    if len(found) * REST_BYTES != end - begin or found[-1] >> POSITION_BITS:
+        raise _no_entries(bucket)
+    return found
 
 
-def _little(values: "array[int]") -> "array[int]":
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
+def _no_entries(bucket: int) -> DamagedError:
+    return damaged(f"the table of names, in its bucket {bucket},")

@@ -24,7 +24,6 @@ from replay.store.reading.form import (
     hash_of_ref,
     places_in,
     positions_of,
-    rest_of,
 )
 from replay.store.reading.picking import PICKS, Pick, Picked, picked, recorded_instant, ref_of
 from replay.store.reading.row import leaf_hash, linked
@@ -110,7 +109,7 @@ class LeftRows:
         sql = (
             f"SELECT first_version, first_position, places FROM {LEFT_STREAMS}"
             " WHERE stream = ? AND last <= ? AND last_position > ? AND first_position <= ?"
-            " AND first_version <= ? AND first_version + length(places) / 5 > ?"
+            " AND first_version <= ? AND first_version + count > ?"
         )
         values: list[Any] = [asked.stream, up_to, asked.after, last, until, after + 1]
         if asked.times is not None:
@@ -150,19 +149,21 @@ class LeftRows:
         return found
 
     def with_ids(self, event_ids: Collection[str], up_to: int) -> Iterator[int]:
-        """Where the records stand that have left and may bear one of some ids, of whichever source; nearly always they
-        do.
+        """Where the records stand that have left and may bear one of some ids, of whichever source: whoever asks looks,
+        since the hash of another id may begin as theirs does.
         """
-        return (position for _, position in self._entries({hash_of_id(event_id) for event_id in event_ids}, up_to))
+        return iter(self._entries({hash_of_id(event_id) for event_id in event_ids}, up_to))
 
     def about(self, pairs: Collection[tuple[str, str]], up_to: int) -> list[tuple[tuple[str, str], int]]:
         """(stream and ref, position) of the records that have left and are of some pairs of them, by position."""
-        wanted = {hash_of_ref(*pair): pair for pair in pairs}
+        wanted = {*pairs}
+        streams = {stream for stream, _ in wanted}
         found = []
-        for hashed, position in sorted(self._entries(wanted, up_to), key=lambda entry: entry[1]):
+        for position in sorted(self._entries({hash_of_ref(*pair) for pair in wanted}, up_to)):
             one, _ = self._at(position)
-            if one.stream == wanted[hashed][0] and ref_of(one) == wanted[hashed][1]:
-                found.append((wanted[hashed], position))
+            pair = one.stream, ref_of(one) if one.stream in streams else None
+            if pair in wanted:
+                found.append((pair, position))
         return found
 
     def last_versions(self, streams: Collection[str], up_to: int) -> dict[str, LastVersion]:
@@ -173,7 +174,7 @@ class LeftRows:
         for start in range(0, len(listed), _AT_ONCE):
             some = listed[start : start + _AT_ONCE]
             sql = (
-                f"SELECT stream, first_version, last_position, length(places) / 5 FROM {LEFT_STREAMS} AS l"
+                f"SELECT stream, first_version, last_position, count FROM {LEFT_STREAMS} AS l"
                 f" WHERE stream IN ({marks(some)}) AND last = {last}"
             )
             for stream, first_version, position, count in self._database._query(sql, (*some, up_to)):
@@ -274,8 +275,9 @@ class LeftRows:
     def _links_kept(self) -> dict[int, bytes]:
         return {at: bytes(chain) for at, chain in self._database._query(f"SELECT position, chain FROM {LEFT_LINKS}")}
 
-    def _entries(self, wanted: Collection[int], up_to: int) -> Iterator[tuple[int, int]]:
-        """(hash, position) of the entries of some hashes, up to a position."""
+    def _entries(self, wanted: Collection[int], up_to: int) -> set[int]:
+        """The positions up to one of the entries of some hashes."""
+        found: set[int] = set()
         by_bucket: dict[int, list[int]] = {}
         for hashed in wanted:
             by_bucket.setdefault(bucket_of(hashed), []).append(hashed)
@@ -285,9 +287,8 @@ class LeftRows:
             sql = f"SELECT bucket, entries FROM {LEFT_NAMES} WHERE bucket IN ({marks(some)})"
             for bucket, entries in list(self._database._query(sql, some)):
                 for hashed in by_bucket[bucket]:
-                    for position in {*positions_of(rest_of(hashed), bytes(entries))}:
-                        if position <= up_to:
-                            yield hashed, position
+                    found.update(positions_of(hashed, bytes(entries)))
+        return {position for position in found if position <= up_to}
 
     def _at(self, position: int) -> tuple[Picked, bytes]:
         record = self._record(position)

@@ -15,7 +15,7 @@ from replay.store.reading.readable import Readable
 from replay.store.reading.row import HASH_BYTES, leaf_hash
 
 _AT_ONCE: Final = 500
-_STATE: Final = "stream, first_version + length(places) / 5 - 1, chain, last_position"
+_STATE: Final = "stream, first_version + count - 1, chain, last_position"
 
 
 def last_states(readable: Readable, streams: Collection[str], up_to: int) -> dict[str, KeyState]:

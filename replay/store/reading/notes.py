@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.schema.versions import LEFT_NAMES, LEFT_STREAMS
-from replay.store.reading.form import ENTRY_BYTES, POSITION_BYTES, REST_BYTES
+from replay.store.reading.form import CLAIM_BUCKET, entries_in, position_of
 from replay.store.reading.readable import ROW_COLUMNS, Readable
 
 ROWS_A_PAGE: Final = 1_000
-_REST_BITS: Final = 8 * REST_BYTES
 
 
 def stretch_ends(readable: Readable, up_to: int) -> list[int]:
@@ -30,20 +29,20 @@ def times_of_stretch(readable: Readable, end: int) -> dict[str, tuple[int, int]]
 
 
 def stream_notes(readable: Readable, up_to: int) -> Iterator[tuple[Any, ...]]:
-    """(stream, first version, first position, last position, places) of all stretches up to a position."""
-    columns = "stream, first_version, first_position, last_position, places"
+    """(stream, first version, first position, last position, count, places) of all stretches up to a position."""
+    columns = "stream, first_version, first_position, last_position, count, places"
     return readable._query(f"SELECT {columns} FROM {LEFT_STREAMS} WHERE last <= ?", (up_to,))
 
 
-def entries_up_to(readable: Readable, up_to: int) -> Iterator[tuple[int, int]]:
-    """(hash, position) of all entries of ids and refs up to a position; what is behind it counts not yet, or never."""
-    for bucket, packed in readable._query(f"SELECT bucket, entries FROM {LEFT_NAMES}"):
-        entries = bytes(packed)
-        for at in range(0, len(entries), ENTRY_BYTES):
-            rest = int.from_bytes(entries[at : at + REST_BYTES], "big")
-            position = int.from_bytes(entries[at + REST_BYTES : at + REST_BYTES + POSITION_BYTES], "big")
-            if position <= up_to:
-                yield bucket << _REST_BITS | rest, position
+def entries_up_to(readable: Readable, up_to: int) -> Iterator[tuple[int, list[int]]]:
+    """The entries of buckets up to a position; what is behind it counts not yet, or never.
+
+    Raises DamagedError where a row holds none.
+    """
+    sql = f"SELECT bucket, entries FROM {LEFT_NAMES} WHERE bucket <> {CLAIM_BUCKET}"
+    for bucket, packed in readable._query(sql):
+        entries = entries_in(bucket, bytes(packed))
+        yield bucket, [entry for entry in entries if position_of(entry) <= up_to]
 
 
 def rows_here(readable: Readable, after: int, last: int) -> list[tuple[Any, ...]]:

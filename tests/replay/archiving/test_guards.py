@@ -44,7 +44,7 @@ UP_TO = 79
 WRITTEN_DOWN = 99
 """Records stand in segments up to here."""
 STAYING = ", ".join(f"'{name}'" for name in sorted(STAYING_TYPES))
-OTHER_NOTE = f"INSERT INTO {LEFT_STREAMS} SELECT 'm', last, 1, 1, 1, 0, 0, places, chain FROM {LEFT_STREAMS} LIMIT 1"
+OTHER_NOTE = f"INSERT INTO {LEFT_STREAMS} SELECT 'm', last, 1, 1, 1, 0, 0, 1, places, chain FROM {LEFT_STREAMS} LIMIT 1"
 REFUSED = r"refused|append only|rows leave in their order and into segments: this position does not follow"
 
 

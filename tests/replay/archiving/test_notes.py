@@ -16,101 +16,165 @@ from replay.store.base import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
 from replay.store.reading.form import (
-    BUCKET_BITS,
     CLAIM_BUCKET,
     CODES,
-    ENTRY_BYTES,
+    ENTRY_BITS,
+    HASHED_BYTES,
     OTHER_CODE,
-    POSITION_BYTES,
+    POSITION_BITS,
     REST_BYTES,
     TYPES,
     bucket_of,
-    entries_up_to,
+    entries_in,
+    entry_of,
     hash_of_id,
     hash_of_ref,
+    packed_entries,
     packed_places,
     places_in,
+    position_of,
     positions_of,
-    rest_of,
 )
 from replay.store.reading.picking import PICKS, alias_in, picked
 from replay.store.reading.row import Row
+from replay.store.reading.short_numbers import BITS_MAX, numbers_in, shortened
 from tests.support.archived import SECRET, sealed
 from tests.support.making import Event, event, ingest_events, paid
 from tests.support.running import run
 from tests.support.sets import made_set
 from tests.worlds.ledgers import World
 
+# --- short numbers ----------------------------------------------------------------------------------------------------
+
+
+@given(numbers=st.lists(st.integers(0, 2**BITS_MAX - 1)))
+def test_short_numbers_come_back(numbers: list[int]) -> None:
+    assert numbers_in(shortened(numbers)) == numbers
+
+
+def test_short_numbers_have_the_bytes_that_are_documented() -> None:
+    assert shortened([0, 127, 128, 300, 2**21]).hex(" ") == "00 7f 80 01 ac 02 80 80 80 01"
+
+
+@pytest.mark.parametrize("content", ["80", "01 80", "ff" * 9 + "01"])
+def test_bytes_that_end_amid_a_number_or_have_none_that_is_written_are_refused(content: str) -> None:
+    with pytest.raises(ValueError, match="number"):
+        numbers_in(bytes.fromhex(content))
+
+
 # --- places -----------------------------------------------------------------------------------------------------------
 
-STRETCH = 2**32
-"""Positions of a stretch are apart less than this."""
-RISING = st.builds(
+RISING = st.lists(st.integers(1, 2**POSITION_BITS - 1), min_size=1, max_size=60, unique=True).map(sorted)
+NEAR = st.builds(
     lambda first, more: sorted({first, *(first + one for one in more)}),
-    st.integers(1, 2**40 - STRETCH),
-    st.lists(st.integers(0, STRETCH - 1), max_size=60),
+    st.integers(1, 2**POSITION_BITS - 300),
+    st.lists(st.integers(0, 299), max_size=60),
 )
 
 
-@given(positions=RISING, data=st.data())
+@given(positions=RISING | NEAR, data=st.data())
 def test_places_come_back(positions: list[int], data: st.DataObject) -> None:
-    types = data.draw(st.binary(min_size=len(positions), max_size=len(positions)))
-    packed = packed_places(positions, types)
-    assert len(packed) == 5 * len(positions)
-    assert places_in(positions[0], packed) == (positions, types)
+    types = data.draw(st.lists(st.sampled_from([0, 3, 4, OTHER_CODE]), min_size=len(positions)).map(bytes))
+    types = types[: len(positions)]
+    assert places_in(positions[0], packed_places(positions, types)) == (positions, types)
 
 
 def test_places_have_the_bytes_that_are_documented() -> None:
-    assert packed_places([7, 8, 7 + 258], bytes([3, 9, 255])).hex() == "0000000001000000020100000309ff"
+    """Three types; then 0 * 3 + 0, 1 * 3 + 2, 257 * 3 + 1 = 772 = 6 * 128 + 4 and 1 * 3 + 0."""
+    packed = packed_places([7, 8, 8 + 257, 266], bytes([3, 255, 9, 3]))
+    assert packed.hex(" ") == "03 03 09 ff 00 05 84 06 03"
 
 
-@given(packed=st.binary(max_size=64))
-def test_bytes_of_no_whole_place_are_refused(packed: bytes) -> None:
-    if packed and len(packed) % 5 == 0:
-        assert len(places_in(9, packed).positions) == len(places_in(9, packed).types) == len(packed) // 5
-        return
+def test_records_of_one_type_that_follow_one_another_take_a_byte_each() -> None:
+    assert packed_places(range(100, 200), bytes(100)) == bytes([1, 0, 0]) + bytes([1]) * 99
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        "",  # nothing
+        "00",  # no type
+        "00 00",
+        "02 03",  # a type of two
+        "01 03",  # no record
+        "01 03 01",  # the first away from the first
+        "01 03 00 00",  # two at one position
+        "01 03 00 80",  # ends amid a number
+        "01 03 00 ff ff ff ff ff 7f",  # behind any position
+    ],
+)
+def test_bytes_of_no_places_are_refused(packed: str) -> None:
     with pytest.raises(DamagedError, match="the table of places, in a row of the records from position 9 on,"):
-        places_in(9, packed)
-
-
-def test_places_too_far_apart_for_a_stretch_are_not_cut_off() -> None:
-    with pytest.raises(OverflowError):
-        packed_places([1, 1 + STRETCH], b"\0\0")
+        places_in(9, bytes.fromhex(packed))
 
 
 # --- names and refs ---------------------------------------------------------------------------------------------------
 
-HASHED = st.integers(0, 2 ** (BUCKET_BITS + 8 * REST_BYTES) - 1)
-POSITION = st.integers(1, 2 ** (8 * POSITION_BYTES) - 1)
-
-
-def entry(hashed: int, position: int) -> bytes:
-    return rest_of(hashed) + position.to_bytes(POSITION_BYTES, "big")
-
-
-@given(hashed=HASHED)
-def test_bucket_and_rest_are_all_of_a_hash(hashed: int) -> None:
-    assert bucket_of(hashed) << 8 * REST_BYTES | int.from_bytes(rest_of(hashed), "big") == hashed
-    assert 0 <= bucket_of(hashed) < CLAIM_BUCKET and len(entry(hashed, 1)) == ENTRY_BYTES
-
-
+HASHED = st.integers(0, 2 ** (8 * HASHED_BYTES) - 1)
+POSITION = st.integers(1, 2**POSITION_BITS - 1)
 # Of few bytes, so that the rest of one entry stands in others by chance, across their bounds, too.
-FEW = st.lists(st.sampled_from(b"\x00\x01\xff"), min_size=ENTRY_BYTES, max_size=ENTRY_BYTES).map(bytes)
+REST = st.lists(st.sampled_from(b"\x00\x01\xff"), min_size=REST_BYTES, max_size=REST_BYTES).map(
+    lambda some: int.from_bytes(some, "big")
+)
+PAIRS = st.lists(st.tuples(REST, POSITION | st.integers(1, 9)), min_size=1, max_size=60)
+BUCKET = 258
 
 
-@given(entries=st.lists(FEW, max_size=30), other=FEW)
-def test_each_position_of_a_rest_is_found_and_no_other(entries: list[bytes], other: bytes) -> None:
-    for wanted in {*entries, other}:
-        rest = wanted[:REST_BYTES]
-        found = [int.from_bytes(one[REST_BYTES:], "big") for one in entries if one.startswith(rest)]
-        assert list(positions_of(rest, b"".join(entries))) == found
+def entries_of(pairs: list[tuple[int, int]]) -> list[int]:
+    """Entries of one bucket, as it holds them."""
+    return sorted(position << 8 * REST_BYTES | rest for rest, position in pairs)
 
 
-@given(entries=st.lists(st.tuples(HASHED, POSITION), max_size=30), last=POSITION)
-def test_entries_up_to_a_position_are_those(entries: list[tuple[int, int]], last: int) -> None:
-    packed = b"".join(entry(*one) for one in entries)
-    assert entries_up_to(last, packed) == b"".join(entry(*one) for one in entries if one[1] <= last)
-    assert entries_up_to(2 ** (8 * POSITION_BYTES) - 1, packed) == packed
+@given(pairs=PAIRS)
+def test_entries_come_back(pairs: list[tuple[int, int]]) -> None:
+    entries = entries_of(pairs)
+    assert entries_in(BUCKET, packed_entries(entries)) == entries
+    assert [position_of(one) for one in entries] == sorted(position for _, position in pairs)
+
+
+@given(pairs=PAIRS, other=REST)
+def test_each_position_of_a_hash_is_found_and_no_other(pairs: list[tuple[int, int]], other: int) -> None:
+    packed = packed_entries(entries_of(pairs))
+    for wanted in {other, *(rest for rest, _ in pairs)}:
+        found = sorted(position for rest, position in pairs if rest == wanted)
+        assert positions_of(BUCKET << 8 * REST_BYTES | wanted, packed) == found
+
+
+@given(hashed=HASHED, position=POSITION)
+def test_an_entry_has_all_of_its_hash_and_position(hashed: int, position: int) -> None:
+    bucket, entry = divmod(entry_of(hashed, position), 2**ENTRY_BITS)
+    assert bucket == bucket_of(hashed) < CLAIM_BUCKET
+    assert divmod(entry, 2 ** (8 * REST_BYTES)) == (position, hashed % 2 ** (8 * REST_BYTES))
+    assert positions_of(hashed, packed_entries([entry])) == [position]
+
+
+def test_entries_have_the_bytes_that_are_documented() -> None:
+    """Two of them, their rests, then positions 300 = 2 * 128 + 44 and, 5 behind, 305."""
+    entries = [300 << 24 | 0x01_02_03, 305 << 24 | 0xFF_FE_FD]
+    assert packed_entries(entries).hex(" ") == "02 01 02 03 ff fe fd ac 02 05"
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        "",  # nothing
+        "80",  # ends amid how many they are
+        "00",  # none
+        "01 01 02",  # ends amid a rest
+        "01 01 02 03",  # no position
+        "01 01 02 03 05 05",  # a position more
+        "02 01 02 03 01 02 03 05",  # a position less
+        "01 01 02 03 85",  # ends amid a position
+        "01 01 02 03 ff ff ff ff ff 7f",  # behind any position
+    ],
+)
+def test_bytes_of_no_entries_are_refused(packed: str) -> None:
+    content = bytes.fromhex(packed)
+    said = "the table of names, in its bucket 258,"
+    with pytest.raises(DamagedError, match=said):
+        entries_in(BUCKET, content)
+    with pytest.raises(DamagedError, match=said):
+        positions_of(BUCKET << 24 | 0x01_02_03, content)
 
 
 TEXTS = st.text("ab 12:/", max_size=8)
@@ -122,15 +186,16 @@ def test_what_differs_has_other_hashes(first: tuple[str, str], second: tuple[str
     assert (hash_of_ref(*first) == hash_of_ref(*second)) == (first == second)
     assert (hash_of_id(first[0]) == hash_of_id(second[0])) == (first[0] == second[0])
     assert hash_of_id(first[0]) != hash_of_ref(first[0], "")
-    assert hash_of_ref(*first) < 2 ** (BUCKET_BITS + 8 * REST_BYTES)
+    assert hash_of_ref(*first) < 2 ** (8 * HASHED_BYTES)
 
 
 def test_hashes_are_what_they_were_when_the_first_rows_left() -> None:
+    """The first bytes of `sha256sum` of npay-1 and of r12 merchant/m-1o-1."""
     assert [hash_of_id("pay-1"), hash_of_ref("merchant/m-1", "o-1")] == [HASH_OF_ID, HASH_OF_REF]
 
 
-HASH_OF_ID = 120_980_498_806_884_347
-HASH_OF_REF = 201_354_826_254_791_158
+HASH_OF_ID = 0x4F5DC17494
+HASH_OF_REF = 0xB2D6C9732E
 
 
 # --- types ------------------------------------------------------------------------------------------------------------
