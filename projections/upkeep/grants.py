@@ -6,7 +6,14 @@ from typing import Final, NamedTuple
 
 from projections.views.location import POSTGRES_SCHEMA as VIEWS
 from replay.errors import UsageError
-from replay.schema.versions import ERASURES_DUE, LATER_TABLES, LEFT_TABLES, RECORD_SEGMENTS, STILL_HERE
+from replay.schema.versions import (
+    ERASURES_DUE,
+    LATER_TABLES,
+    LEFT_ALIASES,
+    LEFT_TABLES,
+    RECORD_SEGMENTS,
+    STILL_HERE,
+)
 from replay.store.postgres import CHECKS_SCHEMA, SCHEMA
 
 SERVICE: Final = "levelbook_service"
@@ -63,7 +70,7 @@ ONCE_DELIVERED: Final = (
 )
 """Those on tables that the first 'levelbook deliver add' makes; the secrets are not among these."""
 ONCE_ARCHIVED: Final = (
-    Grant(f"GRANT SELECT ON {_on(SCHEMA, RECORD_SEGMENTS, *LEFT_TABLES)} TO {{roles}}", ("writer",)),
+    Grant(f"GRANT SELECT ON {_on(SCHEMA, RECORD_SEGMENTS, *LEFT_TABLES, LEFT_ALIASES)} TO {{roles}}", ("writer",)),
     Grant(f"GRANT SELECT, INSERT ON {_on(SCHEMA, STILL_HERE)} TO {{roles}}", ("writer",)),
     Grant(f"GRANT INSERT ON {_on(SCHEMA, STILL_HERE)} TO {{roles}}", ("follower",)),
 )

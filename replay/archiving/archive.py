@@ -19,6 +19,7 @@ from replay.errors import DamagedError, StoreError, UsageError, damaged
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store, refuse_one_alias_everywhere
 from replay.store.key_chains import reach
+from replay.store.leaving.aliases import let_aliases_go
 from replay.store.leaving.rows import begin, let_rows_go
 from replay.store.leaving.segments import add_segment, archived_up_to, leaving
 from replay.store.queries import chain_at
@@ -92,6 +93,7 @@ def archive(
         if after:
             begin(store)
             let_rows_go(store, after, before)
+            let_aliases_go(store)
     segments = store.record_segments()
     return ArchivedRecords(before, after, len(segments), raw_bytes, file_bytes, _not_named(store, place, segments))
 

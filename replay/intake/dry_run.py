@@ -1,7 +1,7 @@
 """A dry run: batches are recorded into a scratch store, which only looks into the real one."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 from replay.blocks.reading import Blocks
 from replay.passing_folders import passing_folder
 from replay.recording.conflicts import EARLIER
-from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Head, Identity, Known, Store, Transaction
+from replay.store.base import KEY_BYTES, Head, Identity, Known, Store, Transaction
 from replay.store.buyers import key_from_environment, no_key
 from replay.store.location import is_postgres
+from replay.store.reading.alias_form import AliasKey, AliasRow
 from replay.store.reading.row import Row
 from replay.store.sqlite import check_folder, passing_copy
 
@@ -99,11 +100,11 @@ class _Tried(Transaction):
     def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
         return self._scratch._versions_here(streams)
 
-    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
-        return self._scratch.aliases(keys)
+    def _aliases_here(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        return self._scratch._aliases_here(keys)
 
-    def is_alias(self, alias: str) -> bool:
-        return self._scratch.is_alias(alias)
+    def given(self, aliases: Collection[str]) -> set[str]:
+        return self._scratch.given(aliases)
 
     def insert(self, rows: Sequence[Row]) -> None:
         self._scratch.insert(rows)
@@ -133,5 +134,5 @@ class _Layered(_Tried):
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
         return [*super().aliases(keys), *self._store.aliases(keys)]
 
-    def is_alias(self, alias: str) -> bool:
-        return self._store.is_alias(alias) or super().is_alias(alias)
+    def given(self, aliases: Collection[str]) -> set[str]:
+        return self._store.given(aliases) | super().given(aliases)

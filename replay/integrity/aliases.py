@@ -12,13 +12,14 @@ import msgspec
 
 from domain.calendar import shanghai_text
 from domain.events import BuyerErased
-from replay.errors import LevelbookError
+from replay.errors import DamagedError, LevelbookError
 from replay.integrity.borne import BorneAliases, count_without_row
 from replay.schema.versions import ONE_ALIAS_EVERYWHERE
-from replay.store.alias_queries import alias_rows, asked_for_nobody, misplaced, unborne
+from replay.store.alias_queries import asked_for_nobody, misplaced, payments, twice, unborne
 from replay.store.base import Store
 from replay.store.buyers import ERASURES, is_sealed, key_of
 from replay.store.queries import rows_of
+from replay.store.reading.aliases_left import all_alias_rows, misfits
 
 SHOWN_MAX: Final = 10
 """Problems of one kind that are named one by one."""
@@ -28,10 +29,36 @@ ROWS_AT_ONCE: Final = 500
 def buyer_problems(store: Store) -> list[str]:
     """What is wrong with the table of aliases of a ledger whose records are sound, as it stands at one moment."""
     with store.snapshot():
-        kinds = [_misplaced(store), _unborne(store)]
-        if store.identity.version != ONE_ALIAS_EVERYWHERE:
-            kinds += [_unsealed(store), _asked_for_nobody(store)]
-        return [problem for kind in kinds for problem in _bounded(kind)]
+        try:
+            if store.left is not None and (table := table_of(store)) is not None and table.are_sealed:
+                borne = _borne_by_payments(store)
+                if count_without_row(borne, table.aliases) == _erased_by_receipts(store):
+                    return _problems_of_all(store)
+            return _each_problem(store)
+        except DamagedError as error:
+            return [str(error)]
+
+
+def _each_problem(store: Store) -> list[str]:
+    """Each named, of those that the table and the records have together."""
+    kinds = [_misplaced(store), _unborne(store)]
+    if store.identity.version != ONE_ALIAS_EVERYWHERE:
+        kinds += [_twice(store), _unsealed(store)]
+        return [problem for kind in kinds for problem in _bounded(kind)] + _problems_of_all(store)
+    return [problem for kind in kinds for problem in _bounded(kind)]
+
+
+def _problems_of_all(store: Store) -> list[str]:
+    """Those that rows may have though each fits its records."""
+    return [problem for kind in (_out_of_place(store), _asked_for_nobody(store)) for problem in _bounded(kind)]
+
+
+def _borne_by_payments(store: Store) -> BorneAliases:
+    """The aliases of all payments, read once more: few bytes each."""
+    borne, found = BorneAliases(), payments(store)
+    while some := list(islice(found, ROWS_AT_ONCE)):
+        borne.add([stream for _, stream, _ in some], [alias for _, _, alias in some])
+    return borne
 
 
 class AliasTable(NamedTuple):
@@ -47,18 +74,24 @@ def table_of(store: Store) -> AliasTable | None:
     if store.identity.version == ONE_ALIAS_EVERYWHERE:
         return None
     key, found, are_sealed = _key_here(store), BorneAliases(), True
-    rows = alias_rows(store)
-    while some := list(islice(rows, ROWS_AT_ONCE)):
-        found.add([row.merchant for row in some], [row.alias for row in some])
-        are_sealed = are_sealed and (key is None or all(is_sealed(key, row) for row in some))
+    rows = all_alias_rows(store)
+    try:
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            found.add([row.merchant for row in some], [row.alias for row in some])
+            are_sealed = are_sealed and (key is None or all(is_sealed(key, row) for row in some))
+    except DamagedError:
+        return AliasTable(found, are_sealed=False)  # of which `buyer_problems` tells
     return AliasTable(found, are_sealed)
 
 
 def problems_beside(store: Store, borne: BorneAliases, table: AliasTable) -> list[str]:
     """What `buyer_problems` finds, given what a walk found in all records; asked of the store where that is much."""
-    if table.are_sealed and count_without_row(borne, table.aliases) == _erased_by_receipts(store):
-        return list(_bounded(_asked_for_nobody(store)))
-    return buyer_problems(store)
+    if not (table.are_sealed and count_without_row(borne, table.aliases) == _erased_by_receipts(store)):
+        return buyer_problems(store)
+    try:
+        return _problems_of_all(store)
+    except DamagedError as error:
+        return [str(error)]
 
 
 def why_seals_unchecked(store: Store) -> str | None:
@@ -119,10 +152,23 @@ def _unborne(store: Store) -> Iterator[str]:
         yield f"the table of aliases has a row for {alias}, which no record bears: rows were changed or put in"
 
 
+def _twice(store: Store) -> Iterator[str]:
+    for alias in twice(store):
+        yield f"the alias {alias} has two rows: one was put in beside that which left the table of aliases"
+
+
+def _out_of_place(store: Store) -> Iterator[str]:
+    for first in misfits(store):
+        yield (
+            f"the table of aliases that left holds a buyer out of order at its row from {first} on, who is not found"
+            " there: rows were changed or put in"
+        )
+
+
 def _unsealed(store: Store) -> Iterator[str]:
     if (key := _key_here(store)) is None:
         return
-    for row in alias_rows(store):
+    for row in all_alias_rows(store):
         if not is_sealed(key, row):
             yield (
                 f"the row of the alias {row.alias} at {row.merchant} does not bear the seal of this ledger's key:"

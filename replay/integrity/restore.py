@@ -16,7 +16,7 @@ from replay.errors import NoStoreError, StoreError, UsageError
 from replay.integrity.backup import copy_ledger, make_copy
 from replay.integrity.backup_folder import check_hash, latest_in
 from replay.integrity.verify import Verified, verify
-from replay.store.alias_queries import copied_tables, table_rows
+from replay.store.alias_queries import compared_rows, copied_tables
 from replay.store.base import Store, not_kept
 from replay.store.beside import beside, locked, sync
 from replay.store.location import is_postgres, refuse_broken_text, refuse_unknown_scheme
@@ -106,7 +106,7 @@ def _refuse_left(path: Path) -> None:
 def _differing(source: Store, there: Store) -> str | None:
     """Which of the tables outside the chain that a copy takes over holds other rows there."""
     for table, columns in copied_tables(source.identity.version).items():
-        if _sum(table_rows(source, table, columns)) != _sum(table_rows(there, table, columns)):
+        if _sum(compared_rows(source, table, columns)) != _sum(compared_rows(there, table, columns)):
             return table
     return None
 

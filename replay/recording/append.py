@@ -4,7 +4,7 @@ It is idempotent: what is known is recognised first. What is new gets its place,
 link in the chain. Nothing of a stream is loaded but the number of its last version.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domain.calendar import instant_text
@@ -20,10 +20,11 @@ from replay.recording.conflicts import (
 )
 from replay.recording.oddities import Oddities, oddities
 from replay.recording.placing import refused_elsewhere
-from replay.store.base import AliasKey, Head, Known, Transaction, clock_failure
+from replay.store.base import Head, Known, Transaction, clock_failure
 from replay.store.buyers import hash_buyer, is_sealed, new_row
 from replay.store.evidence.shard import shard_made
 from replay.store.key_chains import record
+from replay.store.reading.alias_form import AliasKey
 from replay.store.reading.row import Row, leaf_hash, linked
 from replay.store.record import Candidate, filled, record_template, with_alias
 
@@ -60,6 +61,17 @@ class KnownElsewhere(NamedTuple):
 
 Elsewhere = Callable[[Sequence[tuple[str, str]]], dict[tuple[str, str], KnownElsewhere]]
 """Finds what the other ledgers of a set hold of some (source, id)."""
+
+
+class _Doubt(NamedTuple):
+    """A candidate that bears the name of a record, and may not be the same."""
+
+    number: int
+    """In the batch."""
+    known: Known
+    """The record, whole."""
+    alias: str | None
+    """In the record, where it is not that of the candidate's buyer: of another one, or of one that was erased."""
 
 
 def nowhere_else(_: Sequence[tuple[str, str]]) -> dict[tuple[str, str], KnownElsewhere]:
@@ -100,6 +112,7 @@ class Appender:
         elsewhere = self._elsewhere([key for c in candidates if (key := (c.source, c.event_id)) not in known])
         fresh: dict[tuple[str, str], tuple[Candidate, Stamp]] = {}
         refused: list[tuple[int, Refusal]] = []
+        doubts: list[_Doubt] = []
         last = head.recorded_at
         for index, item in enumerate(candidates):
             key = (item.source, item.event_id)
@@ -108,8 +121,7 @@ class Appender:
             elif key in elsewhere:
                 refused.append((index, conflict_elsewhere(item, *elsewhere[key])))
             elif key in known:
-                if (conflict := self._known_conflict(transaction, item, known[key], aliases, buyers)) is not None:
-                    refused.append((index, conflict))
+                doubts += self._doubts(transaction, index, item, known[key], aliases, buyers)
             elif key in fresh:
                 if not _same_as_fresh(item, fresh[key][0]):
                     refused.append((index, conflict_with_earlier(item, fresh[key][0])))
@@ -120,6 +132,8 @@ class Appender:
                     continue
                 fresh[key] = (item, stamp)
                 last = stamp.recorded_at
+        if doubts:
+            refused = sorted([*refused, *_conflicts(transaction, candidates, doubts)], key=lambda one: one[0])
         odd = Oddities()
         if fresh:
             new = list(fresh.values())
@@ -145,27 +159,33 @@ class Appender:
             found[AliasKey(row.key, row.merchant)] = row.alias
         return found
 
-    def _known_conflict(
-        self, transaction: Transaction, item: Candidate, known: Known, aliases: Aliases, buyers: dict[str, bytes]
-    ) -> Refusal | None:
-        """None when the same content is recorded; where its buyer was erased, all else equal is enough."""
+    def _doubts(
+        self,
+        transaction: Transaction,
+        number: int,
+        item: Candidate,
+        known: Known,
+        aliases: Aliases,
+        buyers: dict[str, bytes],
+    ) -> Iterator[_Doubt]:
+        """None when the same content is recorded of the same buyer."""
         same = item.content_hash == known.content_hash
         if same and item.buyer is None:
-            return None
+            return
         known = transaction.whole(known)
         event = recorded_event(known)
         alias, merchant = event["data"].get("buyer"), event.get("subject")
         if same and not isinstance(alias, str):
             raise damaged(f"the record at position {known.position}")
-        other_buyer = False
-        if item.buyer is not None and alias is not None:
-            key = AliasKey(buyers[item.buyer], str(merchant))
-            if merchant != item.stream:
-                aliases = self._aliases(transaction, [item._replace(stream=key.merchant)], buyers)
-            other_buyer = alias != aliases.get(key) and transaction.is_alias(alias)
-        if same and not other_buyer:
-            return None
-        return conflict_with_record(item, known, other_buyer=other_buyer)
+        if item.buyer is None or alias is None:
+            yield _Doubt(number, known, None)
+            return
+        key = AliasKey(buyers[item.buyer], str(merchant))
+        if merchant != item.stream:
+            aliases = self._aliases(transaction, [item._replace(stream=key.merchant)], buyers)
+        is_its_own = alias == aliases.get(key)
+        if not (same and is_its_own):
+            yield _Doubt(number, known, None if is_its_own else alias)
 
     def _alias_new(
         self, transaction: Transaction, items: Sequence[Candidate], buyers: dict[str, bytes], aliases: Aliases
@@ -293,6 +313,17 @@ def _unless_ahead(item: Candidate, stamp: Stamp) -> Stamp | Refusal:
         f"time: found {instant_text(item.occurred_at)}, more than five minutes after the ledger learns of it at"
         f" {instant_text(stamp.recorded_at)}; mend the time, or ingest it when it has happened",
     )
+
+
+def _conflicts(
+    transaction: Transaction, candidates: Sequence[Candidate], doubts: Sequence[_Doubt]
+) -> Iterator[tuple[int, Refusal]]:
+    """Those that are not the same as the record; where its buyer was erased, all else equal is enough."""
+    given = transaction.given({doubt.alias for doubt in doubts if doubt.alias is not None})
+    for number, known, alias in doubts:
+        item, other_buyer = candidates[number], alias in given
+        if item.content_hash != known.content_hash or other_buyer:
+            yield number, conflict_with_record(item, known, other_buyer=other_buyer)
 
 
 def _same_as_fresh(item: Candidate, earlier: Candidate) -> bool:

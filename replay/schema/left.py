@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex
 from domain.events import STAYING_TYPES
 from replay.schema.archived import record_segments
 from replay.schema.columns import BIG, TEXT
-from replay.schema.tables import AccessPath, made, paths, records
+from replay.schema.tables import AccessPath, buyers, made, paths, records
 from replay.schema.triggers import (
     GUARD_OF_RECORDS,
     POSTGRES_GUARDS,
@@ -25,9 +25,12 @@ from replay.schema.triggers import (
     postgres_guard_statements,
 )
 from replay.schema.versions import (
+    BUYERS,
+    LEFT_ALIASES,
     LEFT_LINKS,
     LEFT_NAMES,
     LEFT_STREAMS,
+    LEFT_TABLES,
     RECORD_SEGMENTS,
     ROWS_LEFT,
     STILL_HERE,
@@ -73,6 +76,17 @@ left_names: Final = Table(
     sqlite_with_rowid=False,
 )
 """By the first bits of a hash, where records with ids and refs of such hashes stand, up to the end of a stretch."""
+
+left_aliases: Final = Table(
+    LEFT_ALIASES,
+    _metadata,
+    Column("first", BIG, primary_key=True, autoincrement=False),
+    Column("entries", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+"""Rows that left the table of aliases, of buyers whose hashes begin with such bits or with later ones, up to the next
+row (`replay.store.reading.alias_form`). As that table it stands outside the chain and has no guard: rows are erased.
+"""
 
 _LEFT_UP_TO: Final = f"(SELECT coalesce(max(position), 0) FROM {LEFT_LINKS})"
 _STAYING: Final = ", ".join(f"'{name}'" for name in sorted(STAYING_TYPES))
@@ -155,8 +169,19 @@ POSTGRES_GUARDS_OF_LEFT: Final = {
 _NOW_LEFT: Final = f"UPDATE ledger SET schema_version = {ROWS_LEFT}"
 
 
+_AS_BUYERS_GRANTED: Final = f"""DO $$ DECLARE given record; BEGIN
+  FOR given IN SELECT a.grantee, a.privilege_type FROM pg_class AS c, aclexplode(c.relacl) AS a
+    WHERE c.oid = '{BUYERS}'::regclass AND a.grantee <> c.relowner
+    AND a.privilege_type IN ('SELECT', 'DELETE', 'MAINTAIN')
+  LOOP EXECUTE format('GRANT %s ON {LEFT_ALIASES} TO %s',
+    CASE given.privilege_type WHEN 'DELETE' THEN 'UPDATE, DELETE' ELSE given.privilege_type END,
+    CASE given.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(given.grantee)) END);
+  END LOOP; END $$"""
+"""Who may read aliases or erase them may do so where they are once they left; an erasure takes a part out of a row."""
+
+
 def left_tables() -> list[Table]:
-    """The tables by which rows that left are found."""
+    """The tables of what has left."""
     return list(_metadata.sorted_tables)
 
 
@@ -207,6 +232,15 @@ def fewer_sqlite_statements() -> tuple[list[str], str, list[str]]:
 
 
 _GONE: Final = "records_gone"
+ALIAS_INDEX: Final = "buyers_by_alias"
+
+
+def alias_index_statement() -> str:
+    """The statement that makes the index of aliases in SQLite."""
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    (index,) = (index for index in buyers.indexes if index.name == ALIAS_INDEX)
+    return str(CreateIndex(index).compile(dialect=SQLiteDialect()))
 
 
 def left_postgres_statements(*, archived: bool) -> list[str]:
@@ -231,7 +265,8 @@ def left_postgres_statements(*, archived: bool) -> list[str]:
         f"DROP TRIGGER {GUARD_OF_RECORDS} ON records",
         *([f"DROP FUNCTION {REFUSE_BUT_OF_BYTES}()"] if archived else []),
         *([as_records_granted(RECORD_SEGMENTS, only_read=True)] if not archived else []),
-        *(as_records_granted(table.name, only_read=True) for table in left_tables()),
+        *(as_records_granted(name, only_read=True) for name in LEFT_TABLES),
+        _AS_BUYERS_GRANTED,
         f"ALTER TABLE records RENAME TO {STILL_HERE}",
         *postgres_guard_statements({GUARD_OF_RECORDS: (STILL_HERE, events, each)}, REFUSE_BUT_OF_LEFT),
         (

@@ -109,7 +109,9 @@ def rows_differ(connection: "psycopg.Connection[Any]", version: int) -> list[str
         keys = {table.name: tuple(column.name for column in table.primary_key) for table in tables(version)}
         primary = [AccessPath(f"{name}_pkey", name, keys[name], "true") for name in LOOKED_UP if name in keys]
         if have_rows_left(connection.execute(f"SELECT schema_version FROM {SCHEMA}.ledger".encode()).fetchall()):
-            keys |= {table.name: tuple(column.name for column in table.primary_key) for table in left_tables()}
+            of_left = {table.name: tuple(column.name for column in table.primary_key) for table in left_tables()}
+            primary += [AccessPath(f"{name}_pkey", name, columns, "true") for name, columns in of_left.items()]
+            keys |= of_left
             keys[STILL_HERE] = keys["records"]
             primary = [as_left(path) for path in primary]
             listed = [*primary, *paths_of_left()]

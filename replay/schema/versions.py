@@ -18,6 +18,9 @@ LEFT_STREAMS: Final = "left_streams"
 LEFT_NAMES: Final = "left_names"
 LEFT_TABLES: Final = (LEFT_LINKS, LEFT_STREAMS, LEFT_NAMES)
 """Tables by which rows that have left are found."""
+BUYERS: Final = "buyers"
+LEFT_ALIASES: Final = "left_aliases"
+"""Where rows of the table of aliases stand that have left it."""
 ERASURES_DUE: Final = "erasures_due"
 """A table that the first stores of version 2 lack, with all LATER_TABLES, until they are upgraded."""
 LATER_CHECKS: Final = ("position > 0", "version > 0")

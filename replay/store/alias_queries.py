@@ -1,22 +1,23 @@
-"""The queries on the table of aliases and on the requests to erase buyers, and how these are written.
+"""The queries on the table of aliases, whether rows have left it or not, and on the requests to erase buyers, and how
+these are written.
 
 Both stand outside the chain: rows go, and no record changes. Receipts and seals are others' business.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from replay.schema.versions import ERASURES_DUE, ONE_ALIAS_EVERYWHERE
-from replay.store.base import AliasRow, Store, Transaction, not_kept
+from replay.schema.versions import BUYERS, ERASURES_DUE, ONE_ALIAS_EVERYWHERE
+from replay.store.base import Store, Transaction, not_kept
 from replay.store.queries import records_with_refs
-from replay.store.reading.asked import EVERYTHING, Asked, marks
+from replay.store.reading.alias_form import SEAL_BYTES, AliasRow, is_usual_alias
+from replay.store.reading.aliases_left import aliases_about, all_alias_rows, left_rows_of, merchants_of
+from replay.store.reading.asked import EVERYTHING, Asked
 from replay.store.reading.picking import alias_in
 from replay.store.reading.readable import Readable
 
 PAID: Final = "order.paid"
 _PAID: Final = f"FROM records WHERE type = '{PAID}'"
-_AT_ONCE: Final = 500
 _REQUEST_COLUMNS: Final = ("key", "due_at", "asked_at", "reason")
 
 
@@ -62,15 +63,22 @@ def misplaced(store: Store) -> Iterator[Misplaced]:
 
 
 def _misplaced_anywhere(store: Store) -> Iterator[Misplaced]:
-    """The same where rows have left, so that the database does not have all payments."""
-    payments = _payments(store, Asked(types=(PAID,)))
-    while some := list(islice(payments, _AT_ONCE)):
-        aliases = sorted({alias for _, _, alias in some})
-        sql = f"SELECT alias, merchant FROM buyers WHERE alias IN ({marks(aliases)})"
-        merchants = dict(store._query(sql, aliases))
-        for position, stream, alias in some:
-            if (of := merchants.get(alias)) != stream:
-                yield Misplaced(position, stream, alias, of)
+    """The same where rows have left, so that the database does not have all payments. Holds all aliases in memory."""
+    names = dict[str, str]()
+    merchants = {_short(row.alias): names.setdefault(row.merchant, row.merchant) for row in all_alias_rows(store)}
+    for position, stream, alias in payments(store):
+        if (of := merchants.get(_short(alias))) != stream:
+            yield Misplaced(position, stream, alias, of)
+
+
+def _short(alias: str) -> bytes | str:
+    """An alias in half as many bytes, where it is of the usual form."""
+    return bytes.fromhex(alias) if is_usual_alias(alias) else alias
+
+
+def payments(store: Store) -> Iterator[tuple[int, str, str]]:
+    """(position, stream, alias) of all payments, wherever they are: for stores from which rows have left."""
+    return _payments(store, Asked(types=(PAID,)))
 
 
 def _payments(readable: Readable, asked: Asked) -> Iterator[tuple[int, str, str]]:
@@ -94,29 +102,38 @@ def merchant_of(store: Store, alias: str) -> str | None:
     """
     if store.identity.version == ONE_ALIAS_EVERYWHERE:
         return None
-    rows = store._query("SELECT merchant FROM buyers WHERE alias = ?", (alias,))
-    return next((str(merchant) for (merchant,) in rows), None)
+    rows = list(store._query("SELECT merchant FROM buyers WHERE alias = ?", (alias,)))
+    return str(rows[0][0]) if rows else merchants_of(store, [alias]).get(alias)
 
 
 def unborne(store: Store) -> Iterator[str]:
     """The aliases that have a row and stand in no record."""
     if store.left is not None:
-        borne = {bytes.fromhex(alias) for _, _, alias in _payments(store, Asked(types=(PAID,)))}
-        rows = store._query("SELECT alias FROM buyers ORDER BY alias")
-        return (alias for (alias,) in rows if bytes.fromhex(alias) not in borne)
+        borne = {_short(alias) for _, _, alias in payments(store)}
+        return iter(sorted(row.alias for row in all_alias_rows(store) if _short(row.alias) not in borne))
     rows = store._query(f"SELECT alias FROM buyers EXCEPT SELECT {store.alias_sql} {_PAID} ORDER BY 1")
     return (alias for (alias,) in rows)
 
 
-def alias_rows(store: Store) -> Iterator[AliasRow]:
-    """The whole table of aliases."""
-    return map(AliasRow._make, store._query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
+def twice(store: Store) -> Iterator[str]:
+    """The aliases that have a second row, as they can where rows have left. Holds all in memory."""
+    met = set[bytes | str]()
+    for row in all_alias_rows(store) if store.left is not None else ():
+        short = _short(row.alias)
+        if short in met:
+            yield row.alias
+        met.add(short)
+
+
+def count_here(store: Store) -> int:
+    """How many rows are in the table of aliases, of those that have not left it."""
+    ((count,),) = store._query("SELECT count(*) FROM buyers")
+    return int(count)
 
 
 def count_aliases(store: Store) -> int:
-    """How many rows the table of aliases has."""
-    ((count,),) = store._query("SELECT count(*) FROM buyers")
-    return int(count)
+    """How many aliases there are: of those whose rows left about how many."""
+    return count_here(store) + aliases_about(store)
 
 
 def asked_for_nobody(store: Store) -> Iterator[int]:
@@ -124,8 +141,9 @@ def asked_for_nobody(store: Store) -> Iterator[int]:
     if not store.has_table(ERASURES_DUE):
         return iter(())
     nobody = "NOT EXISTS (SELECT 1 FROM buyers WHERE key = d.key)"
-    rows = store._query(f"SELECT asked_at FROM erasures_due AS d WHERE {nobody} ORDER BY asked_at")
-    return (asked_at for (asked_at,) in rows)
+    rows = list(store._query(f"SELECT key, asked_at FROM erasures_due AS d WHERE {nobody} ORDER BY asked_at"))
+    somebody = {row.key for row in left_rows_of(store, [bytes(key) for key, _ in rows])}
+    return (asked_at for key, asked_at in rows if bytes(key) not in somebody)
 
 
 def copied_tables(version: int) -> dict[str, tuple[str, ...]]:
@@ -136,10 +154,23 @@ def copied_tables(version: int) -> dict[str, tuple[str, ...]]:
 
 
 def table_rows(store: Store, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The rows of a whole table, by columns; none where an earlier version did not make it yet."""
+    """The rows of a whole table, by columns; none where an earlier version did not make it yet. Of aliases those, too,
+    that left.
+    """
     if not store.has_table(table):
         return iter(())
+    if store.left is not None and table == BUYERS:
+        return all_alias_rows(store)
     return store._query(f"SELECT {', '.join(columns)} FROM {table}")
+
+
+def compared_rows(store: Store, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The same, each as it is whether it left or not: of its seal what would remain."""
+    rows = table_rows(store, table, columns)
+    if "seal" not in columns:
+        return rows
+    at = columns.index("seal")
+    return ((*row[:at], bytes(row[at])[:SEAL_BYTES], *row[at + 1 :]) for row in rows)
 
 
 def put_rows(transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -197,8 +228,8 @@ def forget_request(transaction: Transaction, key: bytes) -> None:
 def merchants_since(store: Store, transaction: Transaction, key: bytes, instant: int) -> int:
     """At how many merchants something happened to the buyer's orders from an instant on."""
     if transaction.left is not None:
-        rows = transaction.execute("SELECT merchant, alias FROM buyers WHERE key = ? ORDER BY merchant", (key,))
-        return sum(_something_since(transaction, merchant, alias, instant) for merchant, alias in rows)
+        rows = transaction.rows_of_buyer(key)
+        return sum(_something_since(transaction, row.merchant, row.alias, instant) for row in rows)
     paid = f"SELECT stream, ref, {store.alias_sql} AS alias {_PAID}"
     sql = (
         "SELECT count(*) FROM buyers AS b WHERE b.key = ? AND EXISTS (SELECT 1 FROM records AS r"

@@ -10,7 +10,7 @@ import secrets
 from abc import abstractmethod
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from itertools import zip_longest
@@ -30,16 +30,21 @@ from replay.schema.versions import (
     KEY_CHAINS,
     LATER_INDEXES,
     LATER_TABLES,
+    LEFT_ALIASES,
     ONE_ALIAS_EVERYWHERE,
     ROWS_LEFT,
     SCHEMA_VERSION,
     STREAM_CHAINS,
 )
+from replay.store.reading.alias_form import AliasKey, AliasRow, without
+from replay.store.reading.aliases_left import entries_of, left_rows_of, merchants_of
+from replay.store.reading.asked import marks
 from replay.store.reading.left import LeftRows
 from replay.store.reading.readable import ROW_COLUMNS, Readable
 from replay.store.reading.row import CHAIN_START, Row, content_hash_of, encode_json
 
 KEY_BYTES: Final = 32
+ALIASES_AT_ONCE: Final = 500
 RECORDS_VARIABLE: Final = "LEVELBOOK_RECORDS"
 """Of the environment: the place of the records that have left a store, looked into before the one that it names."""
 
@@ -105,25 +110,6 @@ class Identity(NamedTuple):
         return sha256(b"levelbook ledger\x00" + encode_json(said)).digest()
 
 
-class AliasKey(NamedTuple):
-    """What a row of the table of aliases is found by: a buyer at one merchant."""
-
-    buyer: bytes
-    """The keyed hash of the buyer."""
-    merchant: str
-    """The merchant's stream."""
-
-
-class AliasRow(NamedTuple):
-    """A row of the table of aliases."""
-
-    key: bytes
-    merchant: str
-    alias: str
-    seal: bytes
-    """A keyed hash of the three, so that whoever has the key notices rows that changed places."""
-
-
 class Known(NamedTuple):
     """What is compared of a record that bears the same source and id."""
 
@@ -181,9 +167,16 @@ class Transaction(Readable):
     def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
         """The same of the rows in the database."""
 
-    @abstractmethod
     def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
-        """The rows of the buyers that have an alias at the merchant."""
+        """The rows of the buyers that have an alias at the merchant. Raises DamagedError."""
+        found = self._aliases_here(keys)
+        missing = {*keys} - {AliasKey(row.key, row.merchant) for row in found}
+        left = left_rows_of(self, {key.buyer for key in missing})
+        return found + [row for row in left if AliasKey(row.key, row.merchant) in missing]
+
+    @abstractmethod
+    def _aliases_here(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+        """Those that are in the table of aliases."""
 
     @abstractmethod
     def insert(self, rows: Sequence[Row]) -> None:
@@ -196,9 +189,17 @@ class Transaction(Readable):
         rows = self.execute(HEAD_SQL)
         return Head(*rows[0]) if rows else Head(0, 0, self.chain_start())
 
-    def is_alias(self, alias: str) -> bool:
-        """Whether an alias still belongs to somebody; False once its buyer was erased."""
-        return bool(self.execute("SELECT 1 FROM buyers WHERE alias = ?", (alias,)))
+    def given(self, aliases: Collection[str]) -> set[str]:
+        """Which of some aliases still belong to somebody, and not to a buyer who was erased.
+
+        For all that are asked of together, since rows that left are gone through. Raises DamagedError.
+        """
+        found, wanted = set[str](), sorted({*aliases})
+        for start in range(0, len(wanted), ALIASES_AT_ONCE):
+            some = wanted[start : start + ALIASES_AT_ONCE]
+            sql = f"SELECT alias FROM buyers WHERE alias IN ({marks(some)})"
+            found |= {alias for (alias,) in self.execute(sql, some)}
+        return found | merchants_of(self, {*wanted} - found).keys()
 
     @abstractmethod
     def run_deferred(self) -> None:
@@ -232,13 +233,18 @@ class Transaction(Readable):
         """Give buyers their aliases. Raises StoreError unless the database has kept them."""
         self.execute_many("INSERT INTO buyers (key, merchant, alias, seal) VALUES (?, ?, ?, ?)", rows)
         self.run_deferred()
-        if sorted(self.aliases([AliasKey(row.key, row.merchant) for row in rows])) != sorted(rows):
+        if sorted(self._aliases_here([AliasKey(row.key, row.merchant) for row in rows])) != sorted(rows):
             raise not_kept("an alias of a buyer is not there, or another one")
 
     def delete_aliases(self, buyer: bytes) -> int:
         """Forget a buyer at every merchant: how many rows there were. Raises StoreError unless they are gone."""
         count = self.aliases_of(buyer)
         self.execute("DELETE FROM buyers WHERE key = ?", (buyer,))
+        for _, entries in list(entries_of(self, [buyer])):
+            if rest := without(buyer, entries):
+                self.execute(f"UPDATE {LEFT_ALIASES} SET entries = ? WHERE first = ?", (rest, entries.first))
+            else:
+                self.execute(f"DELETE FROM {LEFT_ALIASES} WHERE first = ?", (entries.first,))
         self.run_deferred()
         if self.aliases_of(buyer):
             raise not_kept("a row that was deleted is still there")
@@ -288,14 +294,25 @@ class Transaction(Readable):
         """
         return False
 
+    def drop_alias_index(self) -> bool:
+        """Drop the index by alias, so that many rows go at once; whether this database does."""
+        return False
+
+    def make_alias_index(self) -> None:
+        """Make it again, before the transaction ends."""
+
     @abstractmethod
     def may_erase(self) -> bool:
         """Whether this role may delete what leads to a buyer."""
 
     def aliases_of(self, buyer: bytes) -> int:
-        """At how many merchants a buyer has an alias."""
-        ((count,),) = self.execute("SELECT count(*) FROM buyers WHERE key = ?", (buyer,))
-        return int(count)
+        """At how many merchants a buyer has an alias. Raises DamagedError."""
+        return len(self.rows_of_buyer(buyer))
+
+    def rows_of_buyer(self, buyer: bytes) -> list[AliasRow]:
+        """The rows of a buyer at every merchant. Raises DamagedError."""
+        sql = f"SELECT {', '.join(AliasRow._fields)} FROM buyers WHERE key = ?"
+        return [*map(AliasRow._make, self.execute(sql, (buyer,))), *left_rows_of(self, [buyer])]
 
     def add_to_tally(self, counts: Mapping[str, int]) -> None:
         self.execute_many(

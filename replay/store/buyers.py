@@ -13,8 +13,9 @@ from typing import Final, NoReturn
 
 from domain.limits import ALIAS_HEX_CHARS
 from replay.errors import StoreError, UsageError
-from replay.store.base import KEY_BYTES, AliasKey, AliasRow, Store, key_check
+from replay.store.base import KEY_BYTES, Store, key_check
 from replay.store.beside import make_secret_file, secret_in, secret_of
+from replay.store.reading.alias_form import SEAL_BYTES, AliasKey, AliasRow
 
 KEY_VARIABLE: Final = "LEVELBOOK_BUYER_KEY"
 SECRET: Final = "key for buyers"
@@ -30,12 +31,13 @@ def hash_buyer(key: bytes, buyer: str) -> bytes:
 def new_row(key: bytes, at: AliasKey) -> AliasRow:
     """A row with a new alias for a buyer at a merchant."""
     alias = secrets.token_hex(ALIAS_HEX_CHARS // 2)
-    return AliasRow(at.buyer, at.merchant, alias, _seal(key, at, alias))
+    return AliasRow(at.buyer, at.merchant, alias, _seal(key, at, alias)[:SEAL_BYTES])
 
 
 def is_sealed(key: bytes, row: AliasRow) -> bool:
-    """Whether a row of the table is one that this ledger wrote with its key."""
-    return hmac.compare_digest(row.seal, _seal(key, AliasKey(row.key, row.merchant), row.alias))
+    """Whether a row of the table is one that this ledger wrote with its key, its seal whole, as once, or half of it."""
+    seal, length = _seal(key, AliasKey(row.key, row.merchant), row.alias), len(row.seal)
+    return length in (SEAL_BYTES, len(seal)) and hmac.compare_digest(row.seal, seal[:length])
 
 
 def _seal(key: bytes, at: AliasKey, alias: str) -> bytes:

@@ -14,11 +14,9 @@ from replay.blocks.files import SegmentOnDisk
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
 from replay.schema.triggers import POSTGRES_ALIAS
-from replay.schema.versions import ALIAS_BYTES, LATER_INDEXES, RECORD_SEGMENTS
+from replay.schema.versions import ALIAS_BYTES, BUYERS, ERASURES_DUE, LATER_INDEXES, LEFT_ALIASES, RECORD_SEGMENTS
 from replay.store.base import (
     IDENTITY_SQL,
-    AliasKey,
-    AliasRow,
     Identity,
     Known,
     Store,
@@ -34,6 +32,7 @@ from replay.store.base import (
 from replay.store.beside import first_line
 from replay.store.location import masked
 from replay.store.postgres_sessions import connected
+from replay.store.reading.alias_form import AliasKey, AliasRow
 from replay.store.reading.left import LeftRows
 from replay.store.reading.readable import ROW_COLUMNS, here
 from replay.store.reading.row import Row
@@ -59,7 +58,12 @@ _COPY_TYPES: Final = (
     *("int8", "int8", "bytea", "bytea", "bytea"),
 )
 _HAS_TABLE: Final = f"SELECT 1 FROM pg_tables WHERE schemaname = '{SCHEMA}' AND tablename = ?"
-_MAY_ERASE: Final = "SELECT has_table_privilege('buyers', 'DELETE') AND has_table_privilege('erasures_due', 'DELETE')"
+_MAY_ERASE: Final = (
+    f"SELECT has_table_privilege('{BUYERS}', 'DELETE') AND has_table_privilege('{ERASURES_DUE}', 'DELETE')"
+)
+_MAY_TAKE_OUT: Final = (
+    f" AND has_table_privilege('{LEFT_ALIASES}', 'UPDATE') AND has_table_privilege('{LEFT_ALIASES}', 'DELETE')"
+)
 NOW_SQL: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 """The ledger's clock, as an expression."""
 
@@ -215,13 +219,15 @@ class PostgresStore(Store):
         warnings: list[object] = []  # a role that does not own the table is only warned that nothing was done
         self._reader.add_notice_handler(warnings.append)
         with _failures_named(self.name):
-            self._reader.execute("VACUUM buyers, erasures_due")
+            of_buyers = [BUYERS, ERASURES_DUE, *([] if self.left is None else [LEFT_ALIASES])]
+            self._reader.execute(f"VACUUM {', '.join(of_buyers)}".encode())
         return not warnings
 
     def compact(self) -> None:
         with _failures_named(self.name):
             sql = "VACUUM FULL records"
-            self._connected_writer().execute((sql if self.left is None else here(sql)).encode())
+            now = sql if self.left is None else f"{here(sql)}, {BUYERS}, {LEFT_ALIASES}"
+            self._connected_writer().execute(now.encode())
 
     def has_index(self, name: str) -> bool:
         sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"
@@ -317,7 +323,7 @@ class PostgresTransaction(Transaction):
         self.left = LeftRows(self)
 
     def may_erase(self) -> bool:
-        ((may,),) = self.execute(_MAY_ERASE)
+        ((may,),) = self.execute(_MAY_ERASE if self.left is None else _MAY_ERASE + _MAY_TAKE_OUT)
         return bool(may)
 
     def _found_here(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
@@ -340,7 +346,7 @@ class PostgresTransaction(Transaction):
         )
         return dict(rows)
 
-    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+    def _aliases_here(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
         rows = self.execute(
             "SELECT b.key, b.merchant, b.alias, b.seal FROM unnest(?::bytea[], ?::text[]) AS k (key, merchant)"
             " CROSS JOIN LATERAL (SELECT * FROM buyers WHERE key = k.key AND merchant = k.merchant LIMIT 1) AS b",

@@ -17,8 +17,6 @@ from replay.schema.triggers import SQLITE_ALIAS
 from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.store.base import (
     IDENTITY_SQL,
-    AliasKey,
-    AliasRow,
     Identity,
     Known,
     Store,
@@ -43,6 +41,7 @@ from replay.store.beside import (
     reading_mode,
     sync,
 )
+from replay.store.reading.alias_form import AliasKey, AliasRow
 from replay.store.reading.left import LeftRows
 from replay.store.reading.readable import ROW_COLUMNS, here
 from replay.store.reading.row import Row
@@ -341,6 +340,17 @@ class SqliteTransaction(Transaction):
             self._connection.execute("PRAGMA secure_delete = ON")
         return True
 
+    def drop_alias_index(self) -> bool:
+        from replay.schema.left import ALIAS_INDEX
+
+        self._connection.execute(f"DROP INDEX {ALIAS_INDEX}")
+        return True
+
+    def make_alias_index(self) -> None:
+        from replay.schema.left import alias_index_statement
+
+        self._connection.execute(alias_index_statement())
+
     def may_erase(self) -> bool:
         return True  # whoever may write the file
 
@@ -366,7 +376,7 @@ class SqliteTransaction(Transaction):
         )
         return dict(self.execute(sql, (json.dumps(streams),)))
 
-    def aliases(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
+    def _aliases_here(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
         found: list[AliasRow] = []
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]

@@ -21,11 +21,12 @@ from replay.sealing.keys import SIGNING_VARIABLE
 from replay.store import key_chains
 from replay.store.base import Store
 from replay.store.evidence.announced import announcements
-from replay.store.leaving import rows
+from replay.store.leaving import aliases, rows
 from replay.store.leaving.segments import add_segment, archived_up_to
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
+from replay.store.reading import alias_form
 from replay.store.reading import form as notes_form
 from replay.store.reading.asked import marks
 from replay.store.reading.form import HASHED_BYTES, REST_BITS
@@ -43,9 +44,15 @@ SMALL: Final = (
     (rows, "STRETCH_ROWS", 97),
     (rows, "BUCKETS_AT_ONCE", 41),
     (rows, "STREAMS_AT_ONCE", 3),
+    (aliases, "GO_AT_ONCE", 5),
+    (aliases, "ENTRIES_AT_ONCE", 2),
+    (aliases, "MERGED_FROM_PART", 10_000),
+    (alias_form, "ENTRIES_BYTES_MAX", 400),
     (form, "BLOCK_BYTES", 3_000),
 )
-"""What is set so small that a small ledger has many of each: segments, blocks, and what goes at a time."""
+"""What is set so small that a small ledger has many of each: segments, blocks, and what goes at a time; and any alias
+goes.
+"""
 
 
 def small_segments(monkeypatch: pytest.MonkeyPatch, records: int = 61) -> None:

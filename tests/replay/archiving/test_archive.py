@@ -25,7 +25,7 @@ from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
-from replay.schema.versions import ROWS_LEFT
+from replay.schema.versions import LEFT_ALIASES, ROWS_LEFT
 from replay.store.base import RECORDS_VARIABLE
 from replay.store.beside import locked
 from replay.store.buyers import KEY_VARIABLE
@@ -151,7 +151,7 @@ def test_an_erasure_finds_the_payments_of_a_buyer_that_left(location: str, folde
         assert erase_now(store, "b-2", "request")[1:3] == (1, 0)
         assert verify(store).problems == []
         with store.writing() as transaction:
-            transaction.execute("DELETE FROM buyers")
+            transaction.execute(f"DELETE FROM {LEFT_ALIASES}")
         (problem,) = verify(store).problems
         assert problem.startswith("2 aliases in records have no row in the table of aliases")
 

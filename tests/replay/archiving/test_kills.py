@@ -16,15 +16,17 @@ from replay.archiving import places
 from replay.archiving.limit import archive_limit
 from replay.errors import StoreError
 from replay.integrity.verify import verify
-from replay.schema.versions import LEFT_LINKS, STREAM_CHAINS
+from replay.schema.versions import LEFT_ALIASES, LEFT_LINKS, STREAM_CHAINS
+from replay.store.alias_queries import count_here
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.key_chains import key_states
-from replay.store.leaving import rows
+from replay.store.leaving import aliases, rows
 from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres
 from replay.store.opening import open_store
 from replay.store.postgres import PostgresTransaction
+from replay.store.reading.aliases_left import all_alias_rows
 from replay.store.reading.asked import Asked
 from replay.store.reading.readable import ROW_COLUMNS
 from replay.store.reading.row import Row
@@ -77,6 +79,10 @@ def _chains(_: object, sql: str, *__: object) -> bool:
     return sql.startswith(f"DELETE FROM {STREAM_CHAINS}")
 
 
+def _aliases(_: object, sql: str, *__: object) -> bool:
+    return LEFT_ALIASES in sql or "buyers" in sql
+
+
 def points(transaction: type) -> list[Point]:
     """Before and behind each step, in the order in which these are done."""
     written = (
@@ -108,6 +114,12 @@ def points(transaction: type) -> list[Point]:
         Point(transaction, "execute", True, 1, _chains),
         Point(rows, "_let_chains_go", True),
         Point(archiving, "let_rows_go", True),
+        # Aliases go some at a time: each statement of the first ones, and amid the others.
+        Point(archiving, "let_aliases_go", False),
+        *(Point(transaction, "execute_many", behind, time, _aliases) for time in (1, 2, 3) for behind in (False, True)),
+        *(Point(aliases, "_merged", behind, time) for time in (1, 2) for behind in (False, True)),
+        *(Point(transaction, "execute_many", behind, 2, _aliases) for behind in (False, True)),
+        Point(archiving, "let_aliases_go", True),
     ]
 
 
@@ -160,18 +172,39 @@ def test_a_kill_while_rows_go_at_once_loses_nothing(tmp_path: Path, monkeypatch:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.kills
+def test_a_kill_while_aliases_go_at_once_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_segments(monkeypatch)
+    monkeypatch.setattr(aliases, "AT_ONCE_FROM_ROWS", 3)
+    location = str(tmp_path / "ledger.db")
+    made(location, tmp_path, 3, 300)
+    steps = [Point(SqliteTransaction, name, behind) for name in AT_ONCE for behind in (False, True)]
+    amid = [Point(aliases, "_merged", True, time) for time in (1, 2)]
+    kill_at([*steps[:2], *amid, *steps[2:]], location, tmp_path / "ledger.db.records")
+
+
+AT_ONCE: Final = ("drop_alias_index", "make_alias_index")
+
+
+def alias_rows(store: Store) -> list[tuple[Any, ...]]:
+    return sorted(row[:3] for row in all_alias_rows(store))
+
+
 def kill_at(some: Sequence[Point], location: str, folder: Path) -> None:
     """Kill runs at points, one after another, and let one come to its end: the ledger is what it was all the time."""
     with open_store(location) as store:
         before, limit = contents(store), archive_limit(store)
         keys = {key for row in before for key in oracle_keys(row[-1])}
         states = {at: key_states(store, keys, at) for at in (*range(0, limit.last, 61), limit.last)}
+        given = alias_rows(store)
+        assert len(given) > 5
     for point in some:
         child = begun(location, folder, point)
         child.join()
         assert child.exitcode == -signal.SIGKILL, point
         with open_store(location) as store:
-            assert contents(store) == before, point
+            assert contents(store) == before and alias_rows(store) == given, point
             assert verify(store).problems == [], point
             assert {at: key_states(store, keys, at) for at in states} == states, point
     child = begun(location, folder, None)
@@ -179,6 +212,7 @@ def kill_at(some: Sequence[Point], location: str, folder: Path) -> None:
     assert child.exitcode == 0 and rows_to_go(location, limit.last) == 0
     with open_store(location) as store:
         assert archived_up_to(store) == limit.last and contents(store) == before and verify(store).problems == []
+        assert alias_rows(store) == given and count_here(store) == 0
         listed = {segment.file_name(store.identity.id) for segment in store.record_segments()}
         assert {path.name for path in folder.iterdir()} == {*listed, places.LOCK}
         assert store.left is not None and store.left.up_to() == limit.last

@@ -138,7 +138,7 @@ def test_a_row_that_another_reader_keeps_in_the_files_is_told(tmp_path: Path, mo
         reader = sqlite3.connect(location, isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
-        assert store.reader().is_alias(alias_of(store))
+        assert store.reader().given([alias_of(store)])
         assert erase_now(store, "b-1", "request").scrubbed is False
         reader.close()
 

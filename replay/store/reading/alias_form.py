@@ -1,0 +1,213 @@
+"""The rows of the table of aliases, and the form in which those stand that have left it: many in one row of bytes.
+
+*Entries* are groups, each of one buyer: the keyed hash in 32 bytes; at how many merchants, in one; the lengths of their
+names, one each; these names, as they stand behind `merchant/`; their aliases and then their seals, sixteen bytes each.
+They rise by hash and name. A buyer of more than 255 merchants has several groups, one after another.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby, takewhile
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from domain.limits import ALIAS_HEX_CHARS
+from replay.errors import DamagedError, damaged
+
+SEAL_BYTES: Final = 16
+FIRST_BYTES: Final = 6
+FIRST_END: Final = 1 << 8 * FIRST_BYTES
+"""Behind every first."""
+ENTRIES_BYTES_MAX: Final = 3_980
+"""What a page of SQLite holds beside its own, and two pieces of a large value in PostgreSQL."""
+_HASH_BYTES: Final = 32
+_ALIAS_BYTES: Final = ALIAS_HEX_CHARS // 2
+_PAIR_BYTES: Final = _ALIAS_BYTES + SEAL_BYTES
+_EARLIER_SEAL_BYTES: Final = 32
+_MERCHANTS_MAX: Final = 255
+_PREFIX: Final = "merchant/"
+_MERCHANT: Final = re.compile(r"merchant/[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ALIAS: Final = re.compile(f"[0-9a-f]{{{ALIAS_HEX_CHARS}}}")
+
+
+class AliasKey(NamedTuple):
+    """What a row of the table of aliases is found by: a buyer at one merchant."""
+
+    buyer: bytes
+    """The keyed hash of the buyer."""
+    merchant: str
+    """The merchant's stream."""
+
+
+class AliasRow(NamedTuple):
+    """A row of the table of aliases."""
+
+    key: bytes
+    merchant: str
+    alias: str
+    seal: bytes
+    """A keyed hash of the three, so that whoever has the key notices rows that changed places."""
+
+
+class Entries(NamedTuple):
+    """Rows that left, as they are kept together: of buyers from a first on, and before the next one."""
+
+    first: int
+    packed: bytes
+
+
+class _Group(NamedTuple):
+    """Where a group of a buyer stands in entries."""
+
+    start: int
+    lengths: bytes
+    names: int
+    aliases: int
+    end: int
+
+    def key_in(self, packed: bytes) -> bytes:
+        return packed[self.start : self.start + _HASH_BYTES]
+
+    def rows_in(self, packed: bytes) -> Iterator[AliasRow]:
+        """Raises UnicodeDecodeError for a name of a merchant that is none."""
+        key, name, alias = self.key_in(packed), self.names, self.aliases
+        seal = alias + _ALIAS_BYTES * len(self.lengths)
+        for length in self.lengths:
+            merchant = _PREFIX + packed[name : name + length].decode("ascii")
+            yield AliasRow(key, merchant, packed[alias : alias + _ALIAS_BYTES].hex(), packed[seal : seal + SEAL_BYTES])
+            name, alias, seal = name + length, alias + _ALIAS_BYTES, seal + SEAL_BYTES
+
+
+def first_of(key: bytes) -> int:
+    """The first bits of a buyer's hash, by which entries are found."""
+    return int.from_bytes(key[:FIRST_BYTES].ljust(FIRST_BYTES, b"\0"))
+
+
+def least_key(first: int) -> bytes:
+    """What no hash that begins with such bits, or with later ones, is before; for FIRST_END behind every hash."""
+    return b"\xff" * (_HASH_BYTES + 1) if first == FIRST_END else first.to_bytes(FIRST_BYTES)
+
+
+def is_usual_alias(alias: str) -> bool:
+    """Whether an alias is of the form that this ledger gives to all."""
+    return _ALIAS.fullmatch(alias) is not None
+
+
+def is_usual(row: AliasRow) -> bool:
+    """Whether a row is of the form that may leave: others stay where they are."""
+    return (
+        len(row.key) == _HASH_BYTES
+        and len(row.seal) in (SEAL_BYTES, _EARLIER_SEAL_BYTES)
+        and _MERCHANT.fullmatch(row.merchant) is not None
+        and is_usual_alias(row.alias)
+    )
+
+
+def cut(row: AliasRow) -> AliasRow:
+    """A row as it is once it left: of its seal the first half."""
+    return row._replace(seal=row.seal[:SEAL_BYTES])
+
+
+def packed_rows(rows: Sequence[AliasRow]) -> Iterator[Entries]:
+    """Usual rows that are cut, by rising hash and merchant, as entries that are as full as they may be.
+
+    Only what begins with the same bits is kept together, however much that is.
+    """
+    first, parts, size = 0, list[bytes](), 0
+    for begins, some in groupby(rows, lambda row: first_of(row.key)):
+        alike = b"".join(_groups_of(list(some)))
+        if parts and size + len(alike) > ENTRIES_BYTES_MAX:
+            yield Entries(first, b"".join(parts))
+            parts, size = [], 0
+        if not parts:
+            first = begins
+        parts.append(alike)
+        size += len(alike)
+    if parts:
+        yield Entries(first, b"".join(parts))
+
+
+def _groups_of(rows: Sequence[AliasRow]) -> Iterator[bytes]:
+    for key, some in groupby(rows, attrgetter("key")):
+        of_buyer = list(some)
+        for start in range(0, len(of_buyer), _MERCHANTS_MAX):
+            yield _packed_group(key, of_buyer[start : start + _MERCHANTS_MAX])
+
+
+def _packed_group(key: bytes, rows: Sequence[AliasRow]) -> bytes:
+    names = [row.merchant.removeprefix(_PREFIX).encode("ascii") for row in rows]
+    aliases = bytes.fromhex("".join(row.alias for row in rows))
+    head = bytes([len(rows), *map(len, names)])
+    return b"".join([key, head, *names, aliases, *(row.seal for row in rows)])
+
+
+def rows_in(entries: Entries) -> Iterator[AliasRow]:
+    """All rows. Raises DamagedError where the bytes are of another form, or do not rise."""
+    before = (b"", "")
+    for group in _groups(entries):
+        for row in _rows_in(group, entries):
+            if row[:2] <= before:
+                raise _damaged(entries)
+            before = row[:2]
+            yield row
+
+
+def rows_of(key: bytes, entries: Entries) -> list[AliasRow]:
+    """The rows of one buyer. Raises DamagedError."""
+    packed = entries.packed
+    at = packed.find(key)
+    while at >= 0 and not _begins_group(packed, at):
+        at = packed.find(key, at + 1)
+    if at < 0:
+        return []
+    of_buyer = takewhile(lambda group: group.key_in(packed) == key, _groups(entries, at))
+    return [row for group in of_buyer for row in _rows_in(group, entries)]
+
+
+def _begins_group(packed: bytes, at: int) -> bool:
+    """Whether a group begins where a hash was found, and not by chance amid one."""
+    start = 0
+    while start < at:
+        names = start + _HASH_BYTES + 1 + packed[start + _HASH_BYTES]
+        start = names + sum(packed[start + _HASH_BYTES + 1 : names]) + _PAIR_BYTES * packed[start + _HASH_BYTES]
+    return start == at
+
+
+def without(key: bytes, entries: Entries) -> bytes:
+    """The bytes of all but one buyer. Raises DamagedError."""
+    packed = entries.packed
+    return b"".join(packed[group.start : group.end] for group in _groups(entries) if group.key_in(packed) != key)
+
+
+def bounds_of(entries: Entries) -> tuple[bytes, bytes]:
+    """The hashes of the first and of the last buyer. Raises DamagedError."""
+    keys = [group.key_in(entries.packed) for group in _groups(entries)]
+    if not keys:
+        raise _damaged(entries)
+    return keys[0], keys[-1]
+
+
+def _rows_in(group: _Group, entries: Entries) -> list[AliasRow]:
+    try:
+        return list(group.rows_in(entries.packed))
+    except UnicodeDecodeError:
+        raise _damaged(entries) from None
+
+
+def _groups(entries: Entries, at: int = 0) -> Iterator[_Group]:
+    """Those from one on. Raises DamagedError."""
+    packed = entries.packed
+    while at < len(packed):
+        count = packed[at + _HASH_BYTES] if at + _HASH_BYTES < len(packed) else 0
+        names = at + _HASH_BYTES + 1 + count
+        lengths = packed[at + _HASH_BYTES + 1 : names]
+        aliases = names + sum(lengths)
+        end = aliases + _PAIR_BYTES * count
+        if not count or 0 in lengths or end > len(packed):
+            raise _damaged(entries)
+        yield _Group(at, lengths, names, aliases, end)
+        at = end
+
+
+def _damaged(entries: Entries) -> DamagedError:
+    return damaged(f"the table of aliases that left, in its row from {entries.first} on,")
