@@ -159,7 +159,7 @@ def archive(named: FilesPlace | None, store: str, format_: str, lang: str, **ask
             records, raw_bytes = count_leaving(opened, limit.last)
             checks_text.print_to_archive(place, limit, records, raw_bytes, lang, as_json=as_json)
             return
-        with progress_of("archiving", limit.last, phases_in(lang)) as progress:
+        with phases("records", phases_in(lang)) as progress:
             result = run(opened, place, limit, progress)
         if asked["compact"]:
             opened.compact()

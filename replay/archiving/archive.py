@@ -7,8 +7,8 @@ each record in the store, in a segment that is written down, or in both, and the
 removed: one that this store does not name may be all that another copy of it has.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from replay.archiving.limit import ArchiveLimit
 from replay.archiving.places import RecordsPlace, records_at
@@ -20,12 +20,12 @@ from replay.objects.naming import FilesPlace
 from replay.store.base import Store, refuse_one_alias_everywhere
 from replay.store.key_chains import reach
 from replay.store.leaving.aliases import let_aliases_go
-from replay.store.leaving.rows import begin, let_rows_go
+from replay.store.leaving.rows import Progress, begin, let_rows_go
 from replay.store.leaving.segments import add_segment, archived_up_to, leaving
 from replay.store.queries import chain_at
 from replay.store.reading.row import leaf_hash, linked
 
-Progress = Callable[[int], None]
+ARCHIVING: Final = "archiving"
 
 
 class ArchivedRecords(NamedTuple):
@@ -64,10 +64,11 @@ def records_place(store: Store, named: FilesPlace | None) -> FilesPlace:
 
 
 def archive(
-    store: Store, named: FilesPlace, limit: ArchiveLimit, progress: Progress = lambda _: None
+    store: Store, named: FilesPlace, limit: ArchiveLimit, progress: Progress = lambda *_: None
 ) -> ArchivedRecords:
     """Let the records up to a limit leave the store, while others read and write.
 
+    `progress` is called with a phase, how many records are done in it, and of how many.
     Raises UsageError for a store in which buyers have one alias everywhere, StoreError where chains of keys are not
     kept so far, another run is at it, the disk is full or the storage cannot be reached, DamagedError where a segment
     is not there that was, a record does not fit its chain, or what was written is not what is read: then nothing of
@@ -89,10 +90,10 @@ def archive(
             after = segment.last
             raw_bytes += sum(len(item.record) for item in stretch.records)
             file_bytes += segment.file_bytes
-            progress(after)
+            progress(ARCHIVING, after - before, limit.last - before)
         if after:
             begin(store)
-            let_rows_go(store, after, before)
+            let_rows_go(store, after, before, progress)
             let_aliases_go(store)
     segments = store.record_segments()
     return ArchivedRecords(before, after, len(segments), raw_bytes, file_bytes, _not_named(store, place, segments))

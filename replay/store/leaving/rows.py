@@ -9,9 +9,9 @@ the later one to begin a stretch takes over, and the other one ends: so all note
 
 import secrets
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final, NamedTuple
 
 from domain.events import STAYING_TYPES
@@ -37,9 +37,15 @@ from replay.store.reading.form import (
 )
 from replay.store.reading.row import HASH_BYTES
 
+Progress = Callable[[str, int, int], None]
+NOTING: Final = "noting where rows stand"
+GOING: Final = "letting rows go"
 STRETCH_ROWS: Final = 1 << 20
 """Rows whose notes are made together: more take more memory, fewer make more rows of notes."""
-BUCKETS_AT_ONCE: Final = 8_192
+BUCKETS_AT_ONCE: Final = 1_024
+"""Buckets that are written in one transaction; where the rows of each become one, in a second or two."""
+ROWS_TOLD: Final = 8_192
+"""After so many it is told how far noting has come."""
 ROWS_A_BUCKET_MAX: Final = 16
 """So many rows of a bucket become one with the next."""
 STREAMS_AT_ONCE: Final = 5_000
@@ -60,12 +66,12 @@ _PUT_ENTRIES: Final = (
 )
 
 
-def let_rows_go(store: Store, last: int, earlier: int) -> None:
+def let_rows_go(store: Store, last: int, earlier: int, progress: Progress = lambda *_: None) -> None:
     """Let the rows of archived records up to a position leave, but for the last of the ledger.
 
-    Those up to `earlier` stood in segments before this run, which has read back the others. Raises StoreError where
-    another run is at it, or this role may not change the tables; DamagedError where a segment has lost since what a
-    row still holds: then none has left.
+    Those up to `earlier` stood in segments before this run, which has read back the others. `progress` is called with a
+    phase, how many rows are done, and of how many. Raises StoreError where another run is at it, or this role may not
+    change the tables; DamagedError where a segment has lost since what a row still holds: then none has left.
     """
     last = min(last, archived_up_to(store), store.head().position - 1)
     if last < 1:
@@ -74,11 +80,16 @@ def let_rows_go(store: Store, last: int, earlier: int) -> None:
     before = store.left.up_to()
     first = min(_first_to_go(store, before), before + 1)
     _check_kept(store, first, min(earlier, last))
+    begun = before
+
+    def noted(position: int) -> None:
+        progress(NOTING, position - begun, last - begun)
+
     while before < last:
         end = min(last, before + STRETCH_ROWS)
-        _note(store, before, end)
+        _note(store, before, end, noted)
         before = end
-    _go(store, first, before)
+    _go(store, first, before, lambda position: progress(GOING, position - first + 1, before - first + 1))
     _let_chains_go(store, before)
 
 
@@ -116,8 +127,11 @@ def _check_kept(store: Store, first: int, last: int) -> None:
                 raise misfit(store.blocks.file_of(segment, True).shown, f"holds another record for position {position}")
 
 
-def _note(store: Store, before: int, end: int) -> None:
-    """Note where the rows behind a position stand, up to another, so that they count as having left."""
+def _note(store: Store, before: int, end: int, noted: Callable[[int], None]) -> None:
+    """Note where the rows behind a position stand, up to another, so that they count as having left.
+
+    `noted` is called with the position up to which the work has come: half of it is to read the rows.
+    """
     claim = _taken_over(store, before)
     notes = _Notes()
     links = _segment_ends(store, before, end)
@@ -132,16 +146,20 @@ def _note(store: Store, before: int, end: int) -> None:
         notes.add(row, chain)
         if row[0] in links:
             kept.append((row[0], bytes(row[7])))
+        if notes.count % ROWS_TOLD == 0:
+            noted(before + notes.count // 2)
     if notes.count != end - before or not kept or kept[-1][0] != end:
         with _noting(store, claim):
             raise not_kept(f"rows from position {before + 1} on are missing")
     _write_streams(store, claim, end, notes)
-    _write_names(store, claim, end, notes)
+    middle = before + notes.count // 2
+    _write_names(store, claim, end, notes, lambda bucket: noted(middle + (end - middle) * bucket // CLAIM_BUCKET))
     with _noting(store, claim) as transaction:
         transaction.execute_many(f"INSERT INTO {LEFT_LINKS} (position, chain) VALUES (?, ?)", kept)
         transaction.run_deferred()
         if transaction.left is None or transaction.left.up_to() != end:
             raise not_kept("a link at the end of rows that left is not there")
+    noted(end)
 
 
 class _Claim(NamedTuple):
@@ -243,16 +261,14 @@ def _write_streams(store: Store, claim: _Claim, end: int, notes: _Notes) -> None
             transaction.execute_many(sql, rows[start : start + STREAMS_AT_ONCE])
 
 
-def _write_names(store: Store, claim: _Claim, end: int, notes: _Notes) -> None:
-    """Write the entries of names, in place of any that a run which was killed left."""
-    found: list[tuple[int, list[int]]] = []
-    for one in notes.buckets():
-        found.append(one)
-        if len(found) == BUCKETS_AT_ONCE:
-            _write_buckets(store, claim, end, found)
-            found = []
-    if found:
+def _write_names(store: Store, claim: _Claim, end: int, notes: _Notes, written: Callable[[int], None]) -> None:
+    """Write the entries of names, in place of any that a run which was killed left; `written` is told each bucket that
+    is the last of some.
+    """
+    buckets = notes.buckets()
+    while found := list(islice(buckets, BUCKETS_AT_ONCE)):
         _write_buckets(store, claim, end, found)
+        written(found[-1][0])
 
 
 def _write_buckets(store: Store, claim: _Claim, end: int, found: Sequence[tuple[int, list[int]]]) -> None:
@@ -275,9 +291,11 @@ def _write_buckets(store: Store, claim: _Claim, end: int, found: Sequence[tuple[
         transaction.run_deferred()
 
 
-def _go(store: Store, first: int, last: int) -> None:
-    """Let the rows from a position on go, up to another, but for those that stay."""
+def _go(store: Store, first: int, last: int, gone: Callable[[int], None]) -> None:
+    """Let the rows from a position on go, up to another, but for those that stay; `gone` is told how far they have."""
+    gone(first - 1)
     if _mostly_go(store, first, last) and _gone_at_once(store, first, last):
+        gone(last)
         return
     sql = f"DELETE FROM records WHERE position >= ? AND position <= ? AND type NOT IN ({marks(_STAYING)})"
     for begin in range(first, last + 1, GO_AT_ONCE):
@@ -287,6 +305,7 @@ def _go(store: Store, first: int, last: int) -> None:
             transaction.run_deferred()
             if _rows_to_go(transaction, begin, end):
                 raise not_kept("a row that was to go is still there")
+        gone(end)
 
 
 def _gone_at_once(store: Store, first: int, last: int) -> bool:

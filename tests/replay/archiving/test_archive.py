@@ -437,3 +437,28 @@ def test_errors_are_of_the_ledger(location: str, folder: Path, tmp_path: Path) -
     assert "the file of archived records" in said
     with pytest.raises(json.JSONDecodeError):
         json.loads(said)
+
+
+# --- how far it has come ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at_once", [30, 20_000])
+def test_how_far_it_has_come_is_told_of_each_phase(
+    at_once: int, folder: Path, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what this run does alone: the second one has the records behind the first."""
+    monkeypatch.setattr(leaving, "AT_ONCE_FROM_ROWS", at_once)
+    monkeypatch.setattr(leaving, "ROWS_TOLD", 10)
+    made(location, tmp_path)
+    told: list[tuple[str, int, int]] = []
+    with open_store(location) as store:
+        for below in (121, None):
+            limit = archive_limit(store, below)
+            archive(store, folder, limit, lambda *done: told.append(done))
+            phases = {phase: [done for one, done, _ in told if one == phase] for phase, _, _ in told}
+            assert [*phases] == ["archiving", "noting where rows stand", "letting rows go"]
+            assert {total for _, _, total in told} == {limit.last - limit.before} != {0}
+            for done in phases.values():
+                assert done == sorted(done) and done[-1] == limit.last - limit.before
+            assert len(phases["noting where rows stand"]) > 8 and phases["letting rows go"][0] == 0
+            told.clear()
