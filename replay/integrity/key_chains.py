@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.keys import key_beside_stream, stream_key
 from replay.errors import DamagedError
+from replay.integrity.left import MAKE_ANEW
 from replay.schema.versions import KEY_CHAINS, LEFT_STREAMS, STREAM_CHAINS
 from replay.store.base import Store
 from replay.store.key_chains import chain_rows_around, chains_here, has_chains, key_chain_rows, reach
@@ -245,7 +246,7 @@ class _LeftChains:
             if found != noted:
                 raise Misfit(
                     f"in {LEFT_STREAMS} the chain of {stream} is {bytes(noted).hex()}, but the records give"
-                    f" {found.hex()}; {_MAKE_ANEW}"
+                    f" {found.hex()}; {MAKE_ANEW}"
                 )
         self.next_end = next((later for later in self._ends if later > end), None)
 
@@ -274,7 +275,6 @@ class _Links:
 
 
 _STREAM: Final = stream_key("")
-_MAKE_ANEW: Final = "make a backup, which reads the records themselves, and restore it"
 
 
 def _links(store: Store, after: int) -> Iterator[bytes]:

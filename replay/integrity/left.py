@@ -44,7 +44,8 @@ from replay.store.reading.notes import (
 PRIME: Final = (1 << 127) - 1
 _CODE_BITS: Final = 8
 _VERSION_SHIFT: Final = POSITION_BITS + _CODE_BITS
-_MAKE_ANEW: Final = "make a backup, which reads the records themselves, and restore it"
+MAKE_ANEW: Final = "make a backup, which reads the records themselves, and restore it"
+"""What is to be done where notes are wrong."""
 
 
 @dataclass
@@ -120,7 +121,7 @@ class LeftWalk:
             noted = self._noted.get(stream, _NOT_NOTED)
             if not noted.first_time <= occurred_at <= noted.last_time and walked.problem is None:
                 walked.problem = (
-                    f"position {position}: {LEFT_STREAMS} does not say of {stream} that it occurred then; {_MAKE_ANEW}"
+                    f"position {position}: {LEFT_STREAMS} does not say of {stream} that it occurred then; {MAKE_ANEW}"
                 )
             code = CODES.get(event_type, OTHER_CODE)
             places.append(noted.stream + (version << _VERSION_SHIFT | position << _CODE_BITS | code))
@@ -142,14 +143,14 @@ class LeftWalk:
         position, event_type = row[0], row[3]
         found = self._next_here(position)
         if found is None:
-            missing = f"position {position}: the row of {event_type}, which stays, is missing; {_MAKE_ANEW}"
+            missing = f"position {position}: the row of {event_type}, which stays, is missing; {MAKE_ANEW}"
             return missing if event_type in STAYING_TYPES else None
         *columns, record = found
         if columns == [*row[:-1]] and (len(record) <= ALIAS_BYTES or record == row[-1]):
             return None
         return (
             f"position {position}: a row at position {found[0]} is not what the record of {event_type} there says,"
-            f" which left the store; {_MAKE_ANEW}"
+            f" which left the store; {MAKE_ANEW}"
         )
 
     def _next_here(self, position: int) -> tuple[Any, ...] | None:
@@ -171,9 +172,9 @@ def left_problems(store: Store, walked: WalkedLeft) -> list[str]:
     problems = []
     try:
         if _noted_places(store, walked) != walked.places:
-            problems.append(f"{LEFT_STREAMS} gives other places of records that left than their segments; {_MAKE_ANEW}")
+            problems.append(f"{LEFT_STREAMS} gives other places of records that left than their segments; {MAKE_ANEW}")
         if _noted_entries(store, walked) != walked.entries:
-            problems.append(f"{LEFT_NAMES} gives other places of names and refs than the records; {_MAKE_ANEW}")
+            problems.append(f"{LEFT_NAMES} gives other places of names and refs than the records; {MAKE_ANEW}")
     except DamagedError as error:
         problems.append(str(error))
     return problems

@@ -159,8 +159,8 @@ class Transaction(Readable):
         found = self._versions_here(streams)
         if self.left is not None:
             # Of one that is found here there may be a later one that left: some rows stay, however old they are.
-            for stream, last in self.left.last_versions(found, self.left.up_to()).items():
-                found[stream] = max(found[stream], last.version)
+            for stream, version in self.left.last_versions(found, self.left.up_to()).items():
+                found[stream] = max(found[stream], version)
         return found
 
     @abstractmethod

@@ -227,8 +227,8 @@ def lengths_of(store: Store, streams: Collection[str]) -> dict[str, int]:
         sql = f"WITH wanted (stream) AS (VALUES {values}) SELECT stream, {length} FROM wanted"
         found |= {stream: version for stream, version in store._query(sql, some) if version is not None}
     if store.left is not None:
-        for stream, last in store.left.last_versions(streams, store.left.up_to()).items():
-            found[stream] = max(found.get(stream, 0), last.version)
+        for stream, version in store.left.last_versions(streams, store.left.up_to()).items():
+            found[stream] = max(found.get(stream, 0), version)
     return found
 
 
@@ -252,8 +252,7 @@ def length_at(store: Store, stream: str, position: int) -> int:
     low, high = 0, length_of(store, stream)
     if store.left is not None:
         up_to = store.left.up_to()
-        last = store.left.last_at(stream, min(position, up_to), up_to)
-        low = 0 if last is None else last.version
+        low = store.left.last_version_at(stream, min(position, up_to), up_to)
         if position <= up_to:
             return low
     while low < high:

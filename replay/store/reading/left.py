@@ -67,13 +67,6 @@ class StreamPlace(NamedTuple):
     version: int
 
 
-class LastVersion(NamedTuple):
-    """The last record of a stream that left."""
-
-    version: int
-    position: int
-
-
 class LeftRows:
     """The rows that have left a store, as one connection sees them."""
 
@@ -125,17 +118,15 @@ class LeftRows:
                 if asked.after < position <= last and (codes is None or code in codes):
                     yield StreamPlace(position, first_version + number)
 
-    def last_at(self, stream: str, position: int, up_to: int) -> LastVersion | None:
-        """The last record of a stream at or before a position, of those that have left; None where there is none."""
+    def last_version_at(self, stream: str, position: int, up_to: int) -> int:
+        """The version of the last record of a stream at or before a position that has left; 0 where there is none."""
         sql = (
             f"SELECT first_version, first_position, places FROM {LEFT_STREAMS}"
             " WHERE stream = ? AND last <= ? AND first_position <= ? ORDER BY last DESC LIMIT 1"
         )
         for first_version, first, packed in list(self._database._query(sql, (stream, up_to, position))):
-            positions = places_in(first, bytes(packed)).positions
-            count = bisect_right(positions, position)
-            return LastVersion(int(first_version + count - 1), positions[count - 1])
-        return None
+            return int(first_version) + bisect_right(places_in(first, bytes(packed)).positions, position) - 1
+        return 0
 
     def named(self, names: Collection[tuple[str, str]], up_to: int) -> dict[tuple[str, str], int]:
         """By source and id, where those of some events stand that have left."""
@@ -166,19 +157,18 @@ class LeftRows:
                 found.append((pair, position))
         return found
 
-    def last_versions(self, streams: Collection[str], up_to: int) -> dict[str, LastVersion]:
-        """By stream, of those of which rows have left, the last of these."""
-        found = {}
+    def last_versions(self, streams: Collection[str], up_to: int) -> dict[str, int]:
+        """By stream, of those of which rows have left, the version of the last of these."""
+        found: dict[str, int] = {}
         last = f"(SELECT max(last) FROM {LEFT_STREAMS} AS m WHERE m.stream = l.stream AND m.last <= ?)"
         listed = sorted(streams)
         for start in range(0, len(listed), _AT_ONCE):
             some = listed[start : start + _AT_ONCE]
             sql = (
-                f"SELECT stream, first_version, last_position, count FROM {LEFT_STREAMS} AS l"
+                f"SELECT stream, first_version + count - 1 FROM {LEFT_STREAMS} AS l"
                 f" WHERE stream IN ({marks(some)}) AND last = {last}"
             )
-            for stream, first_version, position, count in self._database._query(sql, (*some, up_to)):
-                found[stream] = LastVersion(int(first_version + count - 1), int(position))
+            found |= {stream: int(version) for stream, version in self._database._query(sql, (*some, up_to))}
         return found
 
     def streams_between(self, first: str, end: str, limit: int | None = None) -> list[str]:

@@ -57,8 +57,8 @@ def subjects_between(store: Store, first: str, end: str) -> Rows:
         return
     found = {stream: int(version) for stream, version in rows}
     left = [stream for stream in store.left.streams_between(first, end) if stream > first]
-    for stream, last in store.left.last_versions(left, store.left.up_to()).items():
-        found[stream] = max(found.get(stream, 0), last.version)
+    for stream, version in store.left.last_versions(left, store.left.up_to()).items():
+        found[stream] = max(found.get(stream, 0), version)
     yield from sorted(found.items())
 
 
