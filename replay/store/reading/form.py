@@ -148,7 +148,9 @@ def positions_of(hashed: int, packed: bytes) -> list[int]:
 
 def _rests(bucket: int, packed: bytes) -> tuple[int, int]:
     """Where the rests of hashes begin, and where they end."""
-    begin = next((at for at, byte in enumerate(packed, 1) if byte < MORE), 0)
+    begin = 1
+    while begin < len(packed) and packed[begin - 1] >= MORE:
+        begin += 1
     try:
         (count,) = numbers_in(packed[:begin])
     except ValueError:

@@ -42,7 +42,9 @@ def entries_up_to(readable: Readable, up_to: int) -> Iterator[tuple[int, list[in
     sql = f"SELECT bucket, entries FROM {LEFT_NAMES} WHERE bucket <> {CLAIM_BUCKET}"
     for bucket, packed in readable._query(sql):
         entries = entries_in(bucket, bytes(packed))
-        yield bucket, [entry for entry in entries if position_of(entry) <= up_to]
+        if position_of(entries[-1]) > up_to:
+            entries = [entry for entry in entries if position_of(entry) <= up_to]
+        yield bucket, entries
 
 
 def rows_here(readable: Readable, after: int, last: int) -> list[tuple[Any, ...]]:
