@@ -14,25 +14,26 @@ from replay.store.reading.alias_form import (
     FIRST_END,
     AliasRow,
     Entries,
+    Merged,
     cut,
     first_of,
     is_usual,
     least_key,
-    packed_rows,
-    rows_in,
+    merged,
 )
-from replay.store.reading.aliases_left import ALL_ENTRIES, aliases_about
+from replay.store.reading.aliases_left import ALL_ENTRIES, aliases_about, left_rows_of
 
 GO_AT_ONCE: Final = 5_000
 """Rows that go in one transaction."""
 ENTRIES_AT_ONCE: Final = 500
 """Rows of entries that are written anew in one: two megabytes."""
-MERGED_FROM_PART: Final = 32
+MERGED_FROM_PART: Final = 16
 """As all that left is written anew, rows go once there are as many as this part of it."""
 AT_ONCE_FROM_ROWS: Final = 20_000
-AT_ONCE_ROWS_MAX: Final = 2_000_000
-"""So many go at once where that saves an index that is touched at random: ten to twenty seconds a million, for which
-others who record wait, as they do for sixty.
+AT_ONCE_ROWS_MAX: Final = 1_000_000
+AT_ONCE_LEFT_MAX: Final = 10_000_000
+"""So many go at once, into so many, where that saves an index that is touched at random. A million take about twenty
+seconds, and ten million that have left as long again, for which others who record wait, as they do for sixty.
 """
 _FROM: Final = (
     f"{ALL_ENTRIES} WHERE first >= coalesce((SELECT max(first) FROM {LEFT_ALIASES} WHERE first <= ?), 0)"
@@ -45,10 +46,11 @@ def let_aliases_go(store: Store) -> None:
 
     Those of another form than usual stay. Raises DamagedError where what left cannot be read.
     """
-    count = count_here(store)
-    if count * MERGED_FROM_PART < aliases_about(store):
+    count, left = count_here(store), aliases_about(store)
+    if count * MERGED_FROM_PART < left:
         return
-    if AT_ONCE_FROM_ROWS < count <= AT_ONCE_ROWS_MAX and _gone_at_once(store):
+    few_enough = AT_ONCE_FROM_ROWS < count <= AT_ONCE_ROWS_MAX and left <= AT_ONCE_LEFT_MAX
+    if few_enough and _gone_at_once(store):
         return
     first = 0
     while first < FIRST_END:
@@ -75,28 +77,23 @@ def _merged(transaction: Transaction, first: int) -> int:
     for (beyond,) in transaction.execute(sql, (least_key(first), GO_AT_ONCE)):
         end = min(end, max(first_of(beyond), first + 1))
     there = [entries for entries in there if entries.first < end]
-    left = [row for entries in there for row in rows_in(entries)]
-    twice = {row[:2] for row in left}
     here = _rows_between(transaction, first, end)
-    going = [cut(row) for row in here if is_usual(row) and row[:2] not in twice]
-    if going:
-        _move(transaction, there, going, sorted([*left, *going]))
-        if len(_rows_between(transaction, first, end)) != len(here) - len(going):
+    found = merged(there, [cut(row) for row in here if is_usual(row)])
+    if found.added:
+        _move(transaction, there, found)
+        if len(_rows_between(transaction, first, end)) != len(here) - len(found.added):
             raise not_kept("an alias that was to leave its table is still there")
     return end
 
 
-def _move(
-    transaction: Transaction, there: Sequence[Entries], going: Sequence[AliasRow], rows: Sequence[AliasRow]
-) -> None:
-    """Write rows as entries in place of others, and take those among them that go away from where they were."""
-    packed = list(packed_rows(rows))
+def _move(transaction: Transaction, there: Sequence[Entries], found: Merged) -> None:
+    """Write entries in place of others, and take the rows that came to them away from where they were."""
     transaction.execute_many(f"DELETE FROM {LEFT_ALIASES} WHERE first = ?", [entries[:1] for entries in there])
-    transaction.execute_many(f"INSERT INTO {LEFT_ALIASES} (first, entries) VALUES (?, ?)", packed)
-    transaction.execute_many("DELETE FROM buyers WHERE key = ? AND merchant = ?", [row[:2] for row in going])
+    transaction.execute_many(f"INSERT INTO {LEFT_ALIASES} (first, entries) VALUES (?, ?)", found.entries)
+    transaction.execute_many("DELETE FROM buyers WHERE key = ? AND merchant = ?", [row[:2] for row in found.added])
     transaction.run_deferred()
-    found = _entries_from(transaction, packed[0].first, len(packed))
-    if [row for entries in found for row in rows_in(entries)] != rows:
+    written = _entries_from(transaction, found.entries[0].first, len(found.entries))
+    if written != found.entries or not {*found.added} <= {*left_rows_of(transaction, {row.key for row in found.added})}:
         raise not_kept("aliases that were to leave their table are not there, or others")
 
 

@@ -6,7 +6,7 @@ They rise by hash and name. A buyer of more than 255 merchants has several group
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, takewhile
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -113,25 +113,69 @@ def packed_rows(rows: Sequence[AliasRow]) -> Iterator[Entries]:
 
     Only what begins with the same bits is kept together, however much that is.
     """
+    return _packed(_Buyer(key, _groups_of(key, some)) for key, some in groupby(rows, attrgetter("key")))
+
+
+class Merged(NamedTuple):
+    """Entries, and the rows that have come to them."""
+
+    entries: list[Entries]
+    added: list[AliasRow]
+
+
+def merged(there: Sequence[Entries], rows: Sequence[AliasRow]) -> Merged:
+    """Entries, with such rows added as they do not have. Raises DamagedError."""
+    groups = {buyer.key: buyer.groups for entries in there for buyer in _buyers_in(entries)}
+    added = list[AliasRow]()
+    for key, some in groupby(rows, attrgetter("key")):
+        had = [*rows_in(Entries(first_of(key), groups[key]))] if key in groups else []
+        merchants = {row.merchant for row in had}
+        new = [row for row in some if row.merchant not in merchants]
+        groups[key] = _groups_of(key, sorted([*had, *new]))
+        added += new
+    return Merged(list(_packed(map(_Buyer._make, sorted(groups.items())))), added)
+
+
+class _Buyer(NamedTuple):
+    """All groups of a buyer."""
+
+    key: bytes
+    groups: bytes
+
+
+def _buyers_in(entries: Entries) -> list[_Buyer]:
+    """Those whose groups stand in entries, by rising hash. Raises DamagedError."""
+    packed, found, before = entries.packed, list[_Buyer](), b""
+    for start, end in _bounds(entries):
+        key, groups = packed[start : start + _HASH_BYTES], packed[start:end]
+        if key < before:
+            raise _damaged(entries)
+        if key == before:
+            groups = found.pop().groups + groups
+        found.append(_Buyer(key, groups))
+        before = key
+    return found
+
+
+def _packed(buyers: Iterable[_Buyer]) -> Iterator[Entries]:
     first, parts, size = 0, list[bytes](), 0
-    for begins, some in groupby(rows, lambda row: first_of(row.key)):
-        alike = b"".join(_groups_of(list(some)))
+    for begins, some in groupby(buyers, lambda buyer: buyer[0][:FIRST_BYTES]):
+        alike = b"".join([groups for _, groups in some])
         if parts and size + len(alike) > ENTRIES_BYTES_MAX:
             yield Entries(first, b"".join(parts))
             parts, size = [], 0
         if not parts:
-            first = begins
+            first = first_of(begins)
         parts.append(alike)
         size += len(alike)
     if parts:
         yield Entries(first, b"".join(parts))
 
 
-def _groups_of(rows: Sequence[AliasRow]) -> Iterator[bytes]:
-    for key, some in groupby(rows, attrgetter("key")):
-        of_buyer = list(some)
-        for start in range(0, len(of_buyer), _MERCHANTS_MAX):
-            yield _packed_group(key, of_buyer[start : start + _MERCHANTS_MAX])
+def _groups_of(key: bytes, rows: Iterable[AliasRow]) -> bytes:
+    of_buyer = list(rows)
+    starts = range(0, len(of_buyer), _MERCHANTS_MAX)
+    return b"".join([_packed_group(key, of_buyer[start : start + _MERCHANTS_MAX]) for start in starts])
 
 
 def _packed_group(key: bytes, rows: Sequence[AliasRow]) -> bytes:
@@ -197,15 +241,22 @@ def _rows_in(group: _Group, entries: Entries) -> list[AliasRow]:
 def _groups(entries: Entries, at: int = 0) -> Iterator[_Group]:
     """Those from one on. Raises DamagedError."""
     packed = entries.packed
-    while at < len(packed):
-        count = packed[at + _HASH_BYTES] if at + _HASH_BYTES < len(packed) else 0
-        names = at + _HASH_BYTES + 1 + count
-        lengths = packed[at + _HASH_BYTES + 1 : names]
-        aliases = names + sum(lengths)
-        end = aliases + _PAIR_BYTES * count
-        if not count or 0 in lengths or end > len(packed):
+    for start, end in _bounds(entries, at):
+        names = start + _HASH_BYTES + 1 + packed[start + _HASH_BYTES]
+        lengths = packed[start + _HASH_BYTES + 1 : names]
+        yield _Group(start, lengths, names, end - _PAIR_BYTES * len(lengths), end)
+
+
+def _bounds(entries: Entries, at: int = 0) -> Iterator[tuple[int, int]]:
+    """Where groups begin and end, from one on. Raises DamagedError."""
+    packed, last = entries.packed, len(entries.packed)
+    while at < last:
+        count = packed[at + _HASH_BYTES] if at + _HASH_BYTES < last else 0
+        lengths = packed[at + _HASH_BYTES + 1 : at + _HASH_BYTES + 1 + count]
+        end = at + _HASH_BYTES + 1 + count + sum(lengths) + _PAIR_BYTES * count
+        if not count or 0 in lengths or end > last:
             raise _damaged(entries)
-        yield _Group(at, lengths, names, aliases, end)
+        yield at, end
         at = end
 
 

@@ -18,6 +18,7 @@ from replay.store.reading.alias_form import (
     first_of,
     is_usual,
     least_key,
+    merged,
     packed_rows,
     rows_in,
     rows_of,
@@ -94,6 +95,29 @@ def test_rows_come_back_wherever_entries_end(rows: list[AliasRow], size: int, ot
             assert rows_of(key, entries) == [row for row in there if row.key == key]
             rest = Entries(entries.first, without(key, entries))
             assert list(rows_in(rest)) == [row for row in there if row.key != key]
+
+
+@given(rows=ROWS, more=ROWS, size=st.integers(1, 700))
+def test_rows_that_come_are_added_unless_they_are_there(rows: list[AliasRow], more: list[AliasRow], size: int) -> None:
+    had = {row[:2] for row in rows}
+    new = [row for row in more if row[:2] not in had]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alias_form, "ENTRIES_BYTES_MAX", size)
+        found = merged(list(packed_rows(rows)), more)
+        assert found.entries == list(packed_rows(sorted([*rows, *new])))
+    assert found.added == new
+
+
+def test_a_buyer_of_many_merchants_takes_more() -> None:
+    rows = sorted(ONE._replace(merchant=f"merchant/m-{number}", seal=b"s" * 16) for number in range(600))
+    entries = list(packed_rows([*rows[::2], THIRD]))
+    assert merged(entries, rows) == (list(packed_rows([*rows, THIRD])), rows[1::2])
+
+
+def test_buyers_that_do_not_rise_are_no_entries_to_add_to() -> None:
+    (one,), (other,) = packed_rows([cut(ONE)]), packed_rows([THIRD])
+    with pytest.raises(DamagedError):
+        merged([one._replace(packed=other.packed + one.packed)], [])
 
 
 def test_entries_are_as_full_as_they_may_be() -> None:
