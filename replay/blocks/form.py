@@ -23,6 +23,8 @@ BLOCK_BYTES: Final = 128 * 1024
 """A block is whole once its records have so many."""
 LEVEL: Final = 9
 """Of compression. The highest takes fifty times as long for a tenth less."""
+MATCH_BYTES_MIN: Final = 6
+"""What is said again in a record is long: shorter finds cost more than they save."""
 LINE_END: Final = b"\n"
 ENTRY: Final = struct.Struct("<QIH32s")
 """Of the directory: where a block begins, its bytes, the rank of its first record, and its SHA-256."""
@@ -86,7 +88,10 @@ def packed(records: Sequence[Leaving], place: str) -> tuple[RecordSegment, list[
 
     order = sorted(range(len(records)), key=lambda number: (records[number].stream, number))
     ranks = array("H", bytes(RANK_BYTES * len(order)))
-    compressor = zstandard.ZstdCompressor(level=LEVEL)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        LEVEL, source_size=BLOCK_BYTES, min_match=MATCH_BYTES_MIN
+    )
+    compressor = zstandard.ZstdCompressor(compression_params=parameters)
     frames: list[bytes] = []
     entries: list[bytes] = []
     at = begin = size = 0
