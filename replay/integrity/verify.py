@@ -75,9 +75,9 @@ def verify(
 
     A long one is walked by so many processes, with this one.
     """
+    left = left_walk(store)  # first: what leaves meanwhile may go on behind the last record that is walked
     last = store.head().position
     rows, table, sizes = begun(store.row_problems), None, sizes_needed(store, last)
-    left = left_walk(store)
     with rare_cycle_search():
         if workers > 1 and last >= RECORDS_BEFORE_HELP:
             span, table = _walked_by(workers, store, last, sizes, left, progress)

@@ -363,6 +363,26 @@ def test_chains_leave_while_a_ledger_is_verified(
         assert store.left is not None and store.left.up_to() > 150
 
 
+def test_what_is_recorded_and_leaves_once_a_ledger_is_begun_to_be_verified_is_no_fault(
+    location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ingested(location, tmp_path, 11, 60)
+    needed = walking.sizes_needed
+
+    def overtaken(store: Store, last: int) -> tuple[int, ...]:
+        with open_store(location) as other:
+            ingest_events(other, world.events(20), tmp_path)
+            sealed(other)
+            archived(other, folder)
+            assert other.left is not None and other.left.up_to() > last
+        return needed(store, last)
+
+    with open_store(location) as store:
+        archived(store, folder, 30)
+        monkeypatch.setattr(walking, "sizes_needed", overtaken)
+        assert verify(store, workers=1).problems == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("location", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_a_walk_that_chains_leave_beside_still_holds_those_that_are_noted(
