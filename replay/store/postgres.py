@@ -14,7 +14,16 @@ from replay.blocks.files import SegmentOnDisk
 from replay.blocks.reading import Blocks
 from replay.errors import NoStoreError, StoreError, UsageError
 from replay.schema.triggers import POSTGRES_ALIAS
-from replay.schema.versions import ALIAS_BYTES, BUYERS, ERASURES_DUE, LATER_INDEXES, LEFT_ALIASES, RECORD_SEGMENTS
+from replay.schema.versions import (
+    ALIAS_BYTES,
+    BUYERS,
+    ERASURES_DUE,
+    LATER_INDEXES,
+    LEFT_ALIASES,
+    LEFT_NAMES,
+    RECORD_SEGMENTS,
+    STREAM_CHAINS,
+)
 from replay.store.base import (
     IDENTITY_SQL,
     Identity,
@@ -61,6 +70,8 @@ _HAS_TABLE: Final = f"SELECT 1 FROM pg_tables WHERE schemaname = '{SCHEMA}' AND 
 _MAY_ERASE: Final = (
     f"SELECT has_table_privilege('{BUYERS}', 'DELETE') AND has_table_privilege('{ERASURES_DUE}', 'DELETE')"
 )
+_GET_FEWER: Final = (STREAM_CHAINS, BUYERS, LEFT_ALIASES, LEFT_NAMES)
+"""Beside that of records, the tables of which rows go, or are written anew, whenever records leave."""
 _MAY_TAKE_OUT: Final = (
     f" AND has_table_privilege('{LEFT_ALIASES}', 'UPDATE') AND has_table_privilege('{LEFT_ALIASES}', 'DELETE')"
 )
@@ -225,9 +236,9 @@ class PostgresStore(Store):
 
     def compact(self) -> None:
         with _failures_named(self.name):
-            sql = "VACUUM FULL records"
-            now = sql if self.left is None else f"{here(sql)}, {BUYERS}, {LEFT_ALIASES}"
-            self._connected_writer().execute(now.encode())
+            tables = ["records", *([] if self.left is None else _GET_FEWER)]
+            sql = f"VACUUM FULL {', '.join(tables)}"
+            self._connected_writer().execute((sql if self.left is None else here(sql)).encode())
 
     def has_index(self, name: str) -> bool:
         sql = "SELECT 1 FROM pg_indexes WHERE schemaname = ? AND indexname = ?"

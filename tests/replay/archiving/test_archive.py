@@ -25,7 +25,7 @@ from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
-from replay.schema.versions import LEFT_ALIASES, ROWS_LEFT
+from replay.schema.versions import BUYERS, LEFT_ALIASES, LEFT_NAMES, ROWS_LEFT, STILL_HERE, STREAM_CHAINS
 from replay.store.base import RECORDS_VARIABLE
 from replay.store.beside import locked
 from replay.store.buyers import KEY_VARIABLE
@@ -218,6 +218,24 @@ def test_what_was_free_is_given_back_and_nothing_else_changes(location: str, fol
         assert contents(store) == rows and verify(store).problems == []
     with open_store(location) as store:
         assert ingest_events(store, [paid("more")], tmp_path)[0].recorded == 1
+
+
+@pytest.mark.postgres
+def test_every_table_that_rows_went_from_is_written_anew_by_a_server(
+    postgres_location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    made(postgres_location, tmp_path, 1, 60)
+
+    def files() -> set[tuple[str, int]]:
+        tables = (STILL_HERE, STREAM_CHAINS, BUYERS, LEFT_NAMES)
+        return {(table, *next(store._query(f"SELECT pg_relation_filenode('{table}')"))) for table in tables}
+
+    with open_store(postgres_location) as store:
+        archived(store, tmp_path / "records")
+        before = files()
+        store.compact()
+        assert before.isdisjoint(files())
 
 
 def test_drafts_of_a_killed_run_go_and_whole_segments_stay_whoever_names_them(
