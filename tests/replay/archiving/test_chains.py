@@ -11,6 +11,7 @@ from replay.archiving.limit import archive_limit
 from replay.errors import DamagedError, StoreError
 from replay.integrity import verify as walking
 from replay.integrity.backup import back_up
+from replay.integrity.log_tree import sizes_needed
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.recording.chaining import chain_keys
@@ -367,7 +368,6 @@ def test_what_is_recorded_and_leaves_once_a_ledger_is_begun_to_be_verified_is_no
     location: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = ingested(location, tmp_path, 11, 60)
-    needed = walking.sizes_needed
 
     def overtaken(store: Store, last: int) -> tuple[int, ...]:
         with open_store(location) as other:
@@ -375,7 +375,7 @@ def test_what_is_recorded_and_leaves_once_a_ledger_is_begun_to_be_verified_is_no
             sealed(other)
             archived(other, folder)
             assert other.left is not None and other.left.up_to() > last
-        return needed(store, last)
+        return sizes_needed(store, last)
 
     with open_store(location) as store:
         archived(store, folder, 30)
