@@ -19,7 +19,7 @@ from replay.store.alias_queries import asked_for_nobody, misplaced, payments, tw
 from replay.store.base import Store
 from replay.store.buyers import ERASURES, is_sealed, key_of
 from replay.store.queries import rows_of
-from replay.store.reading.aliases_left import all_alias_rows, misfits
+from replay.store.reading.aliases_left import all_alias_rows, misfits, second_rows
 
 SHOWN_MAX: Final = 10
 """Problems of one kind that are named one by one."""
@@ -50,7 +50,8 @@ def _each_problem(store: Store) -> list[str]:
 
 def _problems_of_all(store: Store) -> list[str]:
     """Those that rows may have though each fits its records."""
-    return [problem for kind in (_out_of_place(store), _asked_for_nobody(store)) for problem in _bounded(kind)]
+    kinds = (_out_of_place(store), _second(store), _asked_for_nobody(store))
+    return [problem for kind in kinds for problem in _bounded(kind)]
 
 
 def _borne_by_payments(store: Store) -> BorneAliases:
@@ -88,10 +89,11 @@ def problems_beside(store: Store, borne: BorneAliases, table: AliasTable) -> lis
     """What `buyer_problems` finds, given what a walk found in all records; asked of the store where that is much."""
     if not (table.are_sealed and count_without_row(borne, table.aliases) == _erased_by_receipts(store)):
         return buyer_problems(store)
-    try:
-        return _problems_of_all(store)
-    except DamagedError as error:
-        return [str(error)]
+    with store.snapshot():  # a buyer may be erased between two questions
+        try:
+            return _problems_of_all(store)
+        except DamagedError as error:
+            return [str(error)]
 
 
 def why_seals_unchecked(store: Store) -> str | None:
@@ -155,6 +157,17 @@ def _unborne(store: Store) -> Iterator[str]:
 def _twice(store: Store) -> Iterator[str]:
     for alias in twice(store):
         yield f"the alias {alias} has two rows: one was put in beside that which left the table of aliases"
+
+
+def _second(store: Store) -> Iterator[str]:
+    """A buyer's second aliases at a merchant, which a row that was taken away for a while leads to; no table keeps them
+    apart where one row has left.
+    """
+    for here, left in second_rows(store):
+        if here.alias != left.alias:
+            yield (
+                f"a buyer has the aliases {here.alias} and {left.alias} at {left.merchant}: rows were changed or put in"
+            )
 
 
 def _out_of_place(store: Store) -> Iterator[str]:

@@ -197,24 +197,15 @@ def rows_in(entries: Entries) -> Iterator[AliasRow]:
 
 
 def rows_of(key: bytes, entries: Entries) -> list[AliasRow]:
-    """The rows of one buyer. Raises DamagedError."""
+    """The rows of one buyer. Raises DamagedError, also where groups before those of the buyer are of another form."""
     packed = entries.packed
-    at = packed.find(key)
-    while at >= 0 and not _begins_group(packed, at):
-        at = packed.find(key, at + 1)
-    if at < 0:
+    found = packed.find(key)
+    if found < 0:
         return []
+    starts = (start for start, _ in _bounds(entries) if start >= found)  # by chance a hash stands amid a group, too
+    at = next((start for start in starts if packed.startswith(key, start)), len(packed))
     of_buyer = takewhile(lambda group: group.key_in(packed) == key, _groups(entries, at))
     return [row for group in of_buyer for row in _rows_in(group, entries)]
-
-
-def _begins_group(packed: bytes, at: int) -> bool:
-    """Whether a group begins where a hash was found, and not by chance amid one."""
-    start = 0
-    while start < at:
-        names = start + _HASH_BYTES + 1 + packed[start + _HASH_BYTES]
-        start = names + sum(packed[start + _HASH_BYTES + 1 : names]) + _PAIR_BYTES * packed[start + _HASH_BYTES]
-    return start == at
 
 
 def without(key: bytes, entries: Entries) -> bytes:

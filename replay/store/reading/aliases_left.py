@@ -5,6 +5,7 @@ A row that leaves is in one of both places at any moment. Whoever asks looks fir
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Final
 
 from replay.schema.versions import LEFT_ALIASES
@@ -77,6 +78,20 @@ def all_alias_rows(readable: Readable) -> Iterator[AliasRow]:
             yield AliasRow(key, merchant, alias, seal)
         else:
             yield from rows_in(Entries(int(alias), bytes(key)))
+
+
+def second_rows(readable: Readable) -> Iterator[tuple[AliasRow, AliasRow]]:
+    """Each row of the table of a buyer who has another one at that merchant that left, with that one. Raises
+    DamagedError.
+    """
+    if readable.left is None:
+        return
+    rows = map(AliasRow._make, readable._query(f"SELECT {', '.join(AliasRow._fields)} FROM buyers"))
+    while some := list(islice(rows, _AT_ONCE)):
+        here = {(bytes(row.key), row.merchant): row for row in some}
+        for left in left_rows_of(readable, {buyer for buyer, _ in here}):
+            if (row := here.get((left.key, left.merchant))) is not None:
+                yield row, left
 
 
 def aliases_about(readable: Readable) -> int:

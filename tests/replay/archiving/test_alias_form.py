@@ -179,6 +179,28 @@ def test_bytes_of_another_form_are_named(broken: Callable[[bytes], bytes]) -> No
         list(rows_in(changed))
 
 
+@pytest.mark.parametrize(("at", "byte"), [(32, 0), (32, 1), (32, 3), (33, 2), (33, 9), (34, 0), (34, 255)])
+def test_a_buyer_behind_damage_is_not_said_to_have_no_rows(at: int, byte: int) -> None:
+    """Who was told so would give a second alias: here how many merchants the one before has, and how long their names
+    are.
+    """
+    (entries,) = packed_rows([cut(ONE), OTHER, THIRD])
+    assert rows_of(THIRD.key, entries) == [THIRD] and rows_of(b"k" * 32, entries) == []
+    changed = entries._replace(packed=entries.packed[:at] + bytes([byte]) + entries.packed[at + 1 :])
+    with pytest.raises(DamagedError):
+        rows_of(THIRD.key, changed)
+
+
+def test_a_hash_that_stands_amid_a_group_is_no_buyers() -> None:
+    """As an alias and the next one, and as those and then as a buyer's."""
+    (entries,) = packed_rows([cut(ONE), OTHER, THIRD])
+    amid = b"\x0f" * 16 + b"\xa0" * 16
+    assert amid in entries.packed and rows_of(amid, entries) == []
+    behind = THIRD._replace(key=amid)
+    (entries,) = packed_rows([cut(ONE), OTHER, behind])
+    assert rows_of(amid, entries) == [behind]
+
+
 def test_entries_without_any_row_are_damaged_where_they_are_to_have_one() -> None:
     with pytest.raises(DamagedError):
         bounds_of(Entries(7, b""))

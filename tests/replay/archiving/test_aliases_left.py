@@ -1,7 +1,7 @@
 """Rows of the table of aliases leave it at archive, are found where they are, and what was changed there is named."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from replay.errors import DamagedError, StoreError, UsageError
 from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
-from replay.recording.erase import erase_now
+from replay.recording.erase import erase_at_month_end, erase_now
 from replay.schema.versions import LEFT_ALIASES
+from replay.store import alias_queries
 from replay.store.alias_queries import count_aliases, count_here, merchant_of
 from replay.store.base import Store
 from replay.store.buyers import KEY_VARIABLE, hash_buyer, is_sealed, new_row
@@ -23,7 +24,8 @@ from replay.store.leaving.aliases import let_aliases_go
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from replay.store.reading.alias_form import AliasKey, AliasRow, Entries, Merged, merged, packed_rows, rows_in
-from replay.store.reading.aliases_left import all_alias_rows, merchants_of
+from replay.store.reading.aliases_left import all_alias_rows, left_rows_of, merchants_of
+from replay.store.reading.readable import Readable
 from tests.conftest import KEY
 from tests.support.archived import archived, sealed, small_segments
 from tests.support.making import Event, ingest_events, paid
@@ -166,6 +168,25 @@ def test_a_row_that_stands_in_both_stays_and_is_named(store: Store, tmp_path: Pa
         assert verify(store).problems == [
             f"the alias {one.alias} has two rows: one was put in beside that which left the table of aliases"
         ]
+
+
+def test_a_second_alias_of_a_buyer_at_a_merchant_is_named(store: Store, tmp_path: Path) -> None:
+    """What left was taken away while he ordered once more, and put back: both rows are sealed, and stand in records."""
+    put = f"INSERT INTO {LEFT_ALIASES} (first, entries) VALUES (?, ?)"
+    with store:
+        archived(store, tmp_path / "records")
+        (one,) = (row for row in rows(store) if row[:2] == (hashed(BUYERS[0]), MERCHANTS[0]))
+        left = entries_in(store)
+        with store.writing() as transaction:
+            transaction.execute(f"DELETE FROM {LEFT_ALIASES}")
+        ingest_events(store, [paid("second", buyer=BUYERS[0], subject=MERCHANTS[0])], tmp_path)
+        ((other,),) = store._query("SELECT alias FROM buyers")
+        with store.writing() as transaction:
+            transaction.execute_many(put, left)
+        let_aliases_go(store)
+        assert count_here(store) == 1
+        said = f"a buyer has the aliases {other} and {one.alias} at {MERCHANTS[0]}: rows were changed or put in"
+        assert verify(store).problems == [said]
 
 
 def test_seals_of_an_earlier_program_are_cut_and_hold(store: Store, tmp_path: Path) -> None:
@@ -482,6 +503,26 @@ def test_a_request_for_a_buyer_who_left_is_no_request_for_nobody(store: Store, t
         assert problem.startswith(
             "an erasure asked for at 1970-01-01T08:00:00.000002+08:00 is due for a buyer who has no"
         )
+
+
+def test_a_buyer_who_is_erased_amid_a_check_was_asked_for_as_somebody(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the question who has no row in the table and that who has one that left, the request is carried out."""
+
+    def erased_before(readable: Readable, buyers: Collection[bytes]) -> Iterator[AliasRow]:
+        monkeypatch.setattr(alias_queries, "left_rows_of", left_rows_of)
+        with open_store(store.location) as other:
+            assert erase_now(other, BUYERS[5], "request", in_month=True).aliases == 1
+        return left_rows_of(readable, buyers)
+
+    with store:
+        archived(store, tmp_path / "records")
+        erase_at_month_end(store, BUYERS[5], "request")
+        monkeypatch.setattr("replay.integrity.verify.RECORDS_BEFORE_HELP", 1)
+        monkeypatch.setattr(alias_queries, "left_rows_of", erased_before)
+        assert verify(store, workers=2).problems == []
+        assert len(rows(store)) == PAIRS - 1 and verify(store).problems == []
 
 
 # --- backups ----------------------------------------------------------------------------------------------------------
