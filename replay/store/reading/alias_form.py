@@ -113,7 +113,7 @@ def packed_rows(rows: Sequence[AliasRow]) -> Iterator[Entries]:
 
     Only what begins with the same bits is kept together, however much that is.
     """
-    return _packed(_Buyer(key, _groups_of(key, some)) for key, some in groupby(rows, attrgetter("key")))
+    return _packed(_GroupsOf(key, _groups_of(key, some)) for key, some in groupby(rows, attrgetter("key")))
 
 
 class Merged(NamedTuple):
@@ -133,31 +133,31 @@ def merged(there: Sequence[Entries], rows: Sequence[AliasRow]) -> Merged:
         new = [row for row in some if row.merchant not in merchants]
         groups[key] = _groups_of(key, sorted([*had, *new]))
         added += new
-    return Merged(list(_packed(map(_Buyer._make, sorted(groups.items())))), added)
+    return Merged(list(_packed(map(_GroupsOf._make, sorted(groups.items())))), added)
 
 
-class _Buyer(NamedTuple):
+class _GroupsOf(NamedTuple):
     """All groups of a buyer."""
 
     key: bytes
     groups: bytes
 
 
-def _buyers_in(entries: Entries) -> list[_Buyer]:
+def _buyers_in(entries: Entries) -> list[_GroupsOf]:
     """Those whose groups stand in entries, by rising hash. Raises DamagedError."""
-    packed, found, before = entries.packed, list[_Buyer](), b""
+    packed, found, before = entries.packed, list[_GroupsOf](), b""
     for start, end in _bounds(entries):
         key, groups = packed[start : start + _HASH_BYTES], packed[start:end]
         if key < before:
             raise _damaged(entries)
         if key == before:
             groups = found.pop().groups + groups
-        found.append(_Buyer(key, groups))
+        found.append(_GroupsOf(key, groups))
         before = key
     return found
 
 
-def _packed(buyers: Iterable[_Buyer]) -> Iterator[Entries]:
+def _packed(buyers: Iterable[_GroupsOf]) -> Iterator[Entries]:
     first, parts, size = 0, list[bytes](), 0
     for begins, some in groupby(buyers, lambda buyer: buyer[0][:FIRST_BYTES]):
         alike = b"".join([groups for _, groups in some])
