@@ -124,8 +124,14 @@ class Merged(NamedTuple):
 
 
 def merged(there: Sequence[Entries], rows: Sequence[AliasRow]) -> Merged:
-    """Entries, with such rows added as they do not have. Raises DamagedError."""
-    groups = {buyer.key: buyer.groups for entries in there for buyer in _buyers_in(entries)}
+    """Entries that go on from one another, with such rows added as they do not have. Raises DamagedError."""
+    groups, before = dict[bytes, bytes](), b""
+    for entries in there:
+        found = _buyers_in(entries)
+        if found and found[0].key <= before:
+            raise _damaged(entries)
+        groups |= found
+        before = found[-1].key if found else before
     added = list[AliasRow]()
     for key, some in groupby(rows, attrgetter("key")):
         had = [*rows_in(Entries(first_of(key), groups[key]))] if key in groups else []

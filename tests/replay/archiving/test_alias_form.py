@@ -118,6 +118,10 @@ def test_buyers_that_do_not_rise_are_no_entries_to_add_to() -> None:
     (one,), (other,) = packed_rows([cut(ONE)]), packed_rows([THIRD])
     with pytest.raises(DamagedError):
         merged([one._replace(packed=other.packed + one.packed)], [])
+    for wrong in ([other, one], [one, one], [one, other, other]):
+        with pytest.raises(DamagedError):
+            merged(wrong, [])
+    assert merged([one, other], []).entries == list(packed_rows([cut(ONE), THIRD]))
 
 
 def test_entries_are_as_full_as_they_may_be() -> None:
