@@ -66,7 +66,7 @@ def run(folder: Path, events: int, every: int, shards: int, report: Path) -> Rep
     # as its store once more.
     for store in stores:
         found.step("compact", ("archive", "--store", store, "--compact"), of=Path(store).name)
-    found.size("compacted")
+    found.size("archived")
     _looked_at(found, folder, platform, ledger, stores)
     return found.told
 
