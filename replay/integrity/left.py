@@ -188,11 +188,12 @@ def multiplied(product: int, secret: int, numbers: Iterable[int]) -> int:
 
 
 def _noted_places(store: Store, walked: WalkedLeft) -> int | None:
-    """The product that the notes give; None where they do not fit one another."""
-    product = 1
-    for stream, first_version, first, last, count, packed in stream_notes(store, walked.up_to):
+    """The product that the notes give; None where they do not fit one another, or stand in another stretch."""
+    product, ends = 1, stretch_ends(store, walked.up_to)
+    begins = dict(zip(ends, (0, *ends), strict=False))
+    for stream, end, first_version, first, last, count, packed in stream_notes(store, walked.up_to):
         positions, types = places_in(first, bytes(packed))
-        if (positions[-1], len(positions)) != (last, count):
+        if (positions[-1], len(positions)) != (last, count) or not begins[end] < first <= last <= end:
             return None
         number = _number_of(stream, walked)
         versions = range(first_version, first_version + count)

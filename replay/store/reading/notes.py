@@ -29,8 +29,10 @@ def times_of_stretch(readable: Readable, end: int) -> dict[str, tuple[int, int]]
 
 
 def stream_notes(readable: Readable, up_to: int) -> Iterator[tuple[Any, ...]]:
-    """(stream, first version, first position, last position, count, places) of all stretches up to a position."""
-    columns = "stream, first_version, first_position, last_position, count, places"
+    """(stream, end of the stretch, first version, first position, last position, count, places) of all stretches up to
+    a position.
+    """
+    columns = "stream, last, first_version, first_position, last_position, count, places"
     return readable._query(f"SELECT {columns} FROM {LEFT_STREAMS} WHERE last <= ?", (up_to,))
 
 

@@ -219,6 +219,30 @@ def test_places_of_two_streams_that_swap_are_found(store: Store) -> None:
         assert PLACES in wrong(store, "SELECT 1", ())  # beside their chains
 
 
+def test_a_place_that_is_noted_with_another_stretch_is_found(store: Store) -> None:
+    """All places together are what they were."""
+    sql = (
+        f"UPDATE {LEFT_STREAMS} SET first_version = ?, first_position = ?, last_position = ?, count = ?, places = ?"
+        " WHERE stream = ? AND last = ?"
+    )
+    columns = "a.stream, a.last, b.last, a.first_version, a.first_position, a.places, b.first_position, b.places"
+    with store:
+        pairs = store._query(
+            f"SELECT {columns} FROM {LEFT_STREAMS} AS a JOIN {LEFT_STREAMS} AS b ON b.stream = a.stream"
+            " AND b.first_version = a.first_version + a.count WHERE a.count > 1 ORDER BY a.stream, a.last"
+        )
+        stream, end, next_end, version, first, packed, next_first, next_packed = next(iter(list(pairs)))
+        early, late = places_in(first, packed), places_in(next_first, next_packed)
+        *stay, moves = early.positions
+        later = [moves, *late.positions]
+        with store.writing() as transaction:
+            kept, types = packed_places(stay, early.types[:-1]), early.types[-1:] + late.types
+            transaction.execute(sql, (version, first, stay[-1], len(stay), kept, stream, end))
+            shifted = (version + len(stay), moves, later[-1], len(later), packed_places(later, types))
+            transaction.execute(sql, (*shifted, stream, next_end))
+        assert PLACES in wrong(store, "SELECT 1", ())
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_products_are_the_same_however_the_walk_is_parted(
     workers: int, store: Store, monkeypatch: pytest.MonkeyPatch
