@@ -63,7 +63,7 @@ def test_an_ingest_is_a_span_with_its_batches_below_it(
     monkeypatch.setenv("TRACEPARENT", OTHER)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "levels of the north")
     again = write_lines(tmp_path / "2.jsonl", [traced("o-2"), traced(ORDER, amount=1), traced("o-4", "00-not-one-01")])
-    run("ingest", again, *asked, status=1)
+    run("ingest", again, *asked, "--rejects", str(tmp_path / "rejects.jsonl"), status=1)
     *_, whole = collector.named("ingest")
     *_, batch = collector.named("record batch")
     assert f"00-{whole.trace}-{whole.parent}-01" == OTHER
