@@ -30,6 +30,10 @@ from replay.tracing import span
 
 AT_ONCE: Final = 2
 """So many blocks are under way."""
+JOINED_MAX: Final = 4
+"""A ledger records as many lines in a transaction as one by itself, so that one block is made of as many as there are
+ledgers; of no more than so many, for the memory that they take.
+"""
 
 
 class SentBlock(NamedTuple):
@@ -96,7 +100,7 @@ class SetIngest(Ingest):
         self._heads = self._read_heads()  # files before this one may have gone through the target
         router, sent = Router(len(self._heads), self._undocumented), deque[SentBlock]()
         try:
-            for block in self._read(name):
+            for block in joined(self._read(name), min(len(self._heads), JOINED_MAX)):
                 routed = router.route(block.lines)
                 while sent and (len(sent) == AT_ONCE or routed.waits):
                     self._finish(among, sent.popleft())
@@ -151,6 +155,28 @@ class SetIngest(Ingest):
             self._outcomes.acknowledge(stop.where, head)
             raise
         self._outcomes.acknowledge(f"{block.name}:{block.last_line}", head)
+
+
+def joined(found: Iterator[Block], count: int) -> Iterator[Block]:
+    """Blocks that follow one another as one, so many at a time; what stood before a broken place is given, too."""
+    some: list[Block] = []
+    try:
+        for block in found:
+            some.append(block)
+            if len(some) == count:
+                yield _as_one(some)
+                some = []
+    except BrokenInput:
+        if some:
+            yield _as_one(some)
+        raise
+    if some:
+        yield _as_one(some)
+
+
+def _as_one(some: Sequence[Block]) -> Block:
+    lines = [line for block in some for line in block.as_read]
+    return some[0]._replace(as_read=lines, read_bytes=some[-1].read_bytes)
 
 
 def _send(among: Writers, block: Block, asked: Round) -> None:

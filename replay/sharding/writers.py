@@ -12,6 +12,7 @@ from queue import Queue
 from threading import Thread
 from typing import Any, Final, NamedTuple
 
+from domain.limits import BATCH_LINES_MAX
 from replay.errors import LevelbookError, StoreError
 from replay.intake.parallel import decode_block
 from replay.parsing.envelope import Undocumented
@@ -22,7 +23,7 @@ from replay.recording.append import ledger_clock
 from replay.recording.erase import Due
 from replay.recording.oddities import Oddities
 from replay.sharding.opened import open_set
-from replay.sharding.target import shard_target
+from replay.sharding.target import shard_target, together
 from replay.store.base import Head, Transaction
 
 AHEAD_MAX: Final = 4
@@ -125,16 +126,37 @@ class _Recording:
         return ledger_clock(transaction, clock_behind=self._asked.clock_behind)
 
     def lines(self, lines: list[bytes]) -> WrittenLines:
-        """Record what some lines hold, in one transaction."""
+        """Record what some lines hold, in as many transactions as they take."""
+        starts = range(0, len(lines), BATCH_LINES_MAX)
+        return _whole([self._recorded(start, lines[start : start + BATCH_LINES_MAX]) for start in starts])
+
+    def _recorded(self, start: int, lines: list[bytes]) -> WrittenLines:
+        """Record lines, the first of which has a number, in one transaction."""
         block = decode_block(Block("", 0, lines, 0), self._asked.undocumented)
-        refused = [(index, why) for index, (_, why, _) in zip(block.refused_indexes, block.refused, strict=True)]
+        refused = [
+            (start + index, why) for index, (_, why, _) in zip(block.refused_indexes, block.refused, strict=True)
+        ]
         cut = sum(item.cut for item in block.candidates)
         if not block.candidates:
             return WrittenLines(
                 0, 0, block.passed_over, cut, refused, self._target.head(), Oddities(), self._target.due
             )
         done = self._target.record(block.candidates, self._clock)
-        refused += [(block.indexes[at], why) for at, why in done.refused]
+        refused += [(start + block.indexes[at], why) for at, why in done.refused]
         return WrittenLines(
             done.recorded, done.known, block.passed_over, cut, refused, done.head, done.odd, self._target.due
         )
+
+
+def _whole(parts: Sequence[WrittenLines]) -> WrittenLines:
+    """What became of lines that were recorded in parts, one after another."""
+    return WrittenLines(
+        sum(part.recorded for part in parts),
+        sum(part.known for part in parts),
+        sum(part.passed_over for part in parts),
+        sum(part.cut for part in parts),
+        [one for part in parts for one in part.refused],
+        parts[-1].head,
+        together([part.odd for part in parts]),
+        parts[-1].due,
+    )

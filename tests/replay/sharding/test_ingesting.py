@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from pathlib import Path
 from random import Random
@@ -20,13 +20,15 @@ from replay.intake.outcomes import TooManyRefused
 from replay.intake.rejects import Rejects
 from replay.parsing import lines
 from replay.parsing.envelope import Undocumented
+from replay.parsing.lines import Block
+from replay.parsing.unpacking import BrokenInput
 from replay.recording.placing import shard_of
 from replay.sharding import ingesting, writers
 from replay.sharding.checking import check_set
 from replay.sharding.ids import standing_twice
 from replay.sharding.opened import open_set
 from replay.sharding.routing import Router
-from replay.sharding.target import set_target
+from replay.sharding.target import set_target, shard_target
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import Event, Silent, event, ingest_files, line, paid
@@ -368,7 +370,7 @@ def test_why_a_process_stopped_is_told_also_by_what_is_sent_behind() -> None:
 @pytest.mark.slow
 def test_what_was_acknowledged_before_a_kill_is_recorded(tmp_path: Path) -> None:
     """The whole command is killed, with -9, while its processes record; nobody is left behind."""
-    events = [paid(f"o-{n}", subject=f"merchant/{n % 50}") for n in range(30_000)]
+    events = [paid(f"o-{n}", subject=f"merchant/{n % 50}") for n in range(60_000)]
     path = tmp_path / "e.jsonl"
     path.write_bytes(lines_of(events))
     location = made_set(tmp_path, 2)
@@ -379,7 +381,7 @@ def test_what_was_acknowledged_before_a_kill_is_recorded(tmp_path: Path) -> None
             acknowledged = int(re.findall(rb"e\.jsonl:(\d+)", text)[0])
             os.kill(process.pid, signal.SIGKILL)
             break
-    assert 0 < acknowledged < 30_000
+    assert 0 < acknowledged < 60_000
     deadline = time.monotonic() + 30
     while True:  # a process may be at the end of its last transaction
         found = streams_of_set(location)
@@ -389,7 +391,7 @@ def test_what_was_acknowledged_before_a_kill_is_recorded(tmp_path: Path) -> None
         assert time.monotonic() < deadline
         time.sleep(0.1)
     counts, _ = ingest_into_set(location, [str(path)], tmp_path / "r.jsonl")
-    assert counts.recorded + counts.known == 30_000
+    assert counts.recorded + counts.known == 60_000
     with open_set(location) as opened:
         assert check_set(opened).is_sound
 
@@ -406,3 +408,56 @@ def test_the_command_tells_of_a_set_as_of_a_ledger(tmp_path: Path, monkeypatch: 
     assert "9 would be recorded" not in run("ingest", "e.jsonl", "--store", "levels.shards", "--dry-run")
     checked = json.loads(run("shard", "check", "levels.shards", "--format", "json"))
     assert checked["is_sound"] and sum(item["subjects"] for item in checked["shards"]) == 9
+
+
+def test_lines_of_one_ledger_are_recorded_in_transactions_of_so_many_at_most(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """Each line is told of by its number among all that were sent."""
+    sent = Path(written(tmp_path / "events.jsonl", 5, 200)).read_bytes().split(b"\n")
+    told = []
+    for most in (10_000, 7):
+        monkeypatch.setattr(writers, "BATCH_LINES_MAX", most)
+        (folder := tmp_path / str(most)).mkdir()
+        location = made_set(folder, 2)
+        with open_set(location) as opened:
+            target = shard_target(opened, 1)
+            sizes: list[int] = []
+            monkeypatch.setattr(target, "record", noted(target.record, sizes))
+            asked = writers.WriterAsked(location, 1, Undocumented.REFUSE, clock_behind=False)
+            found = writers._Recording(asked, target).lines(sent)
+            assert (max(sizes) <= most) and (len(sizes) == 1) is (most == 10_000)
+            refused = [(at, why.reason) for at, why in found.refused]
+            told.append((found[:4], sorted(refused), found.head.position, found.odd, opened.stores[1].head().position))
+    assert told[0] == told[1]
+    assert told[0][0][0] > 50 and told[0][0][2] > 0 and len(told[0][1]) > 10
+
+
+def noted(record: Callable[..., Any], sizes: list[int]) -> Callable[..., Any]:
+    """The same, which tells how many candidates it is given."""
+
+    def recorded(candidates: Any, *others: Any) -> Any:
+        sizes.append(len(candidates))
+        return record(candidates, *others)
+
+    return recorded
+
+
+def test_blocks_become_one_and_what_stands_before_a_broken_place_is_given() -> None:
+    def found(count: int) -> Iterator[Block]:
+        for number in range(count):
+            yield Block("e.jsonl", 2 * number + 1, [b"%d" % number, b"-"], 100 * number)
+        raise BrokenInput("it ends")
+
+    for count, widths in ((0, []), (2, [2]), (3, [2, 1]), (4, [2, 2])):
+        given = []
+        with pytest.raises(BrokenInput, match="it ends"):
+            for block in ingesting.joined(found(count), 2):
+                given.append(block)
+        assert [len(block.lines) // 2 for block in given] == widths
+        assert [line for block in given for line in block.lines] == [
+            text for number in range(count) for text in (b"%d" % number, b"-")
+        ]
+        assert [(block.first_line, block.read_bytes) for block in given] == [
+            (4 * at + 1, 100 * (2 * at + width - 1)) for at, width in enumerate(widths)
+        ]
