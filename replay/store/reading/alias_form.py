@@ -6,8 +6,8 @@ They rise by hash and name. A buyer of more than 255 merchants has several group
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, takewhile
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -202,16 +202,19 @@ def rows_in(entries: Entries) -> Iterator[AliasRow]:
             yield row
 
 
-def rows_of(key: bytes, entries: Entries) -> list[AliasRow]:
-    """The rows of one buyer. Raises DamagedError, also where groups before those of the buyer are of another form."""
-    packed = entries.packed
-    found = packed.find(key)
-    if found < 0:
-        return []
-    starts = (start for start, _ in _bounds(entries) if start >= found)  # by chance a hash stands amid a group, too
-    at = next((start for start in starts if packed.startswith(key, start)), len(packed))
-    of_buyer = takewhile(lambda group: group.key_in(packed) == key, _groups(entries, at))
-    return [row for group in of_buyer for row in _rows_in(group, entries)]
+def rows_of(buyers: Collection[bytes], entries: Entries) -> list[AliasRow]:
+    """The rows of some buyers. Raises DamagedError, also where groups before theirs are of another form."""
+    packed, found = entries.packed, list[AliasRow]()
+    there = {key for key in buyers if key in packed}  # or amid a group, by chance
+    missing = {*there}
+    for group in _groups(entries) if there else ():
+        key = group.key_in(packed)
+        if key in there:
+            missing.discard(key)
+            found += _rows_in(group, entries)
+        elif not missing:
+            break
+    return found
 
 
 def without(key: bytes, entries: Entries) -> bytes:
@@ -235,18 +238,18 @@ def _rows_in(group: _Group, entries: Entries) -> list[AliasRow]:
         raise _damaged(entries) from None
 
 
-def _groups(entries: Entries, at: int = 0) -> Iterator[_Group]:
-    """Those from one on. Raises DamagedError."""
+def _groups(entries: Entries) -> Iterator[_Group]:
+    """Raises DamagedError."""
     packed = entries.packed
-    for start, end in _bounds(entries, at):
+    for start, end in _bounds(entries):
         names = start + _HASH_BYTES + 1 + packed[start + _HASH_BYTES]
         lengths = packed[start + _HASH_BYTES + 1 : names]
         yield _Group(start, lengths, names, end - _PAIR_BYTES * len(lengths), end)
 
 
-def _bounds(entries: Entries, at: int = 0) -> Iterator[tuple[int, int]]:
-    """Where groups begin and end, from one on. Raises DamagedError."""
-    packed, last = entries.packed, len(entries.packed)
+def _bounds(entries: Entries) -> Iterator[tuple[int, int]]:
+    """Where groups begin and end. Raises DamagedError."""
+    packed, last, at = entries.packed, len(entries.packed), 0
     while at < last:
         count = packed[at + _HASH_BYTES] if at + _HASH_BYTES < last else 0
         lengths = packed[at + _HASH_BYTES + 1 : at + _HASH_BYTES + 1 + count]

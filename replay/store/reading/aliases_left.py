@@ -5,7 +5,8 @@ A row that leaves is in one of both places at any moment. Whoever asks looks fir
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Final
 
 from replay.schema.versions import LEFT_ALIASES
@@ -47,8 +48,8 @@ def entries_of(readable: Readable, buyers: Collection[bytes]) -> Iterator[tuple[
 
 def left_rows_of(readable: Readable, buyers: Collection[bytes]) -> Iterator[AliasRow]:
     """The rows of some buyers that have left. Raises DamagedError."""
-    for buyer, entries in entries_of(readable, buyers):
-        yield from rows_of(buyer, entries)
+    for entries, some in groupby(entries_of(readable, buyers), itemgetter(1)):
+        yield from rows_of([buyer for buyer, _ in some], entries)
 
 
 def merchants_of(readable: Readable, aliases: Collection[str]) -> dict[str, str]:

@@ -92,7 +92,7 @@ def test_rows_come_back_wherever_entries_end(rows: list[AliasRow], size: int, ot
         assert bounds_of(entries) == (there[0].key, there[-1].key)
         assert len(entries.packed) <= size or len({first_of(row.key) for row in there}) == 1
         for key in {other, *(row.key for row in rows)}:
-            assert rows_of(key, entries) == [row for row in there if row.key == key]
+            assert rows_of([key], entries) == [row for row in there if row.key == key]
             rest = Entries(entries.first, without(key, entries))
             assert list(rows_in(rest)) == [row for row in there if row.key != key]
 
@@ -135,7 +135,7 @@ def test_entries_are_as_full_as_they_may_be() -> None:
 def test_a_buyer_of_many_merchants_is_kept_together() -> None:
     rows = sorted(ONE._replace(merchant=f"merchant/m-{number}", seal=b"s" * 16) for number in range(600))
     (entries,) = packed_rows(rows)
-    assert list(rows_in(entries)) == rows == rows_of(ONE.key, entries) and without(ONE.key, entries) == b""
+    assert list(rows_in(entries)) == rows == rows_of([ONE.key], entries) and without(ONE.key, entries) == b""
     assert len(entries.packed) == 3 * 33 + sum(len(row.merchant) - len("merchant/") + 33 for row in rows)
 
 
@@ -189,20 +189,20 @@ def test_a_buyer_behind_damage_is_not_said_to_have_no_rows(at: int, byte: int) -
     are.
     """
     (entries,) = packed_rows([cut(ONE), OTHER, THIRD])
-    assert rows_of(THIRD.key, entries) == [THIRD] and rows_of(b"k" * 32, entries) == []
+    assert rows_of([THIRD.key], entries) == [THIRD] and rows_of([b"k" * 32], entries) == []
     changed = entries._replace(packed=entries.packed[:at] + bytes([byte]) + entries.packed[at + 1 :])
     with pytest.raises(DamagedError):
-        rows_of(THIRD.key, changed)
+        rows_of([THIRD.key], changed)
 
 
 def test_a_hash_that_stands_amid_a_group_is_no_buyers() -> None:
     """As an alias and the next one, and as those and then as a buyer's."""
     (entries,) = packed_rows([cut(ONE), OTHER, THIRD])
     amid = b"\x0f" * 16 + b"\xa0" * 16
-    assert amid in entries.packed and rows_of(amid, entries) == []
+    assert amid in entries.packed and rows_of([amid], entries) == []
     behind = THIRD._replace(key=amid)
     (entries,) = packed_rows([cut(ONE), OTHER, behind])
-    assert rows_of(amid, entries) == [behind]
+    assert rows_of([amid], entries) == [behind]
 
 
 def test_entries_without_any_row_are_damaged_where_they_are_to_have_one() -> None:
