@@ -14,7 +14,7 @@ from replay.archiving.limit import ArchiveLimit
 from replay.archiving.places import RecordsPlace, records_at
 from replay.blocks.files import Listings, SegmentBytes
 from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, Leaving, RecordSegment, packed, prefix
-from replay.blocks.reading import Blocks
+from replay.blocks.reading import OpenSegment
 from replay.errors import DamagedError, StoreError, UsageError, damaged
 from replay.objects.naming import FilesPlace
 from replay.store.base import Store, refuse_one_alias_everywhere
@@ -130,20 +130,20 @@ def _not_named(store: Store, place: RecordsPlace, segments: Sequence[RecordSegme
 def _read(store: Store, after: int, last: int) -> _Stretch:
     """The next records, as many as a segment takes. Raises DamagedError where one does not fit its chain."""
     chain = chain_at(store, after) if after else store.identity.chain_start
-    found = _Stretch([], [])
-    size, rows = 0, leaving(store, after, min(last, after + RECORDS_MAX))
-    for position, stream, link, record in rows:
+    records, leaves, size = list[Leaving](), list[bytes](), 0
+    rows = leaving(store, after, min(last, after + RECORDS_MAX))
+    for expected, (position, stream, link, record) in enumerate(rows, after + 1):
         leaf = leaf_hash(record)
-        if chain is None or position != after + len(found.records) + 1 or linked(chain, leaf) != link:
-            raise damaged(f"the ledger at position {after + len(found.records) + 1}, which does not fit its chain,")
+        if chain is None or position != expected or linked(chain, leaf) != link:
+            raise damaged(f"the ledger at position {expected}, which does not fit its chain,")
         chain, size = link, size + len(record)
-        if size > RAW_BYTES_MAX and found.records:
+        if size > RAW_BYTES_MAX and records:
             break
-        found.records.append(Leaving(position, stream, record))
-        found.leaves.append(leaf)
-    if not found.records:
+        records.append(Leaving(position, stream, record))
+        leaves.append(leaf)
+    if not records:
         raise damaged(f"the ledger, where position {after + 1} is missing,")
-    return found
+    return _Stretch(records, leaves)
 
 
 def _written(store: Store, place: RecordsPlace, stretch: _Stretch) -> RecordSegment:
@@ -159,9 +159,8 @@ def _written(store: Store, place: RecordsPlace, stretch: _Stretch) -> RecordSegm
 
 def _read_back(file: SegmentBytes, segment: RecordSegment, leaves: Sequence[bytes], shown: str) -> None:
     """Raises DamagedError where a segment does not give the records that were written to it."""
-    written, positions = Blocks(lambda *_: file), range(segment.first, segment.last + 1)
     try:
-        given = [leaf_hash(written.record_at(position, lambda: [segment])) for position in positions]
+        given = [leaf_hash(record) for record in OpenSegment(file, segment).records()]
     except DamagedError as error:
         raise _kept_otherwise(shown) from error
     if given != leaves:

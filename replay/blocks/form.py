@@ -9,11 +9,11 @@ stands in the directory, that of the directory in the store.
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from replay.errors import damaged
+from replay.errors import DamagedError, damaged
 
 RECORDS_MAX: Final = 65_536
 """Of a segment: its ranks have two bytes."""
@@ -86,23 +86,27 @@ def packed(records: Sequence[Leaving], place: str) -> tuple[RecordSegment, list[
     """
     import zstandard
 
-    order = sorted(range(len(records)), key=lambda number: (records[number].stream, number))
+    lines = [item.record + LINE_END for item in records]
+    streams = [item.stream for item in records]
+    order = sorted(range(len(records)), key=streams.__getitem__)  # of a stream they stay in order
     ranks = array("H", bytes(RANK_BYTES * len(order)))
+    for rank, number in enumerate(order):
+        ranks[number] = rank
     parameters = zstandard.ZstdCompressionParameters.from_level(
         LEVEL, source_size=BLOCK_BYTES, min_match=MATCH_BYTES_MIN
     )
     compressor = zstandard.ZstdCompressor(compression_params=parameters)
     frames: list[bytes] = []
     entries: list[bytes] = []
-    at = begin = size = 0
-    for rank, number in enumerate(order):
-        ranks[number] = rank
-        size += len(records[number].record) + 1
-        if size >= BLOCK_BYTES or rank == len(order) - 1:
-            frame = compressor.compress(_lines([records[number] for number in order[begin : rank + 1]]))
-            entries.append(ENTRY.pack(at, len(frame), begin, sha256(frame).digest()))
-            frames.append(frame)
-            at, begin, size = at + len(frame), rank + 1, 0
+    at = begin = 0
+    for end in _block_ends([len(lines[number]) for number in order]):
+        block = b"".join([lines[number] for number in order[begin:end]])
+        if block.count(LINE_END) != end - begin:
+            raise _no_line(records)
+        frame = compressor.compress(block)
+        entries.append(ENTRY.pack(at, len(frame), begin, sha256(frame).digest()))
+        frames.append(frame)
+        at, begin = at + len(frame), end
     directory = b"".join(entries)
     index = _little(ranks).tobytes() + directory
     frames += [_SKIPPABLE.pack(_SKIPPABLE_MAGIC, len(index)), index]
@@ -111,11 +115,21 @@ def packed(records: Sequence[Leaving], place: str) -> tuple[RecordSegment, list[
     return RecordSegment(records[-1].position, records[0].position, len(entries), whole, hashed, place), frames
 
 
-def _lines(records: Sequence[Leaving]) -> bytes:
-    for item in records:
-        if LINE_END in item.record:
-            raise damaged(f"the record at position {item.position}")
-    return b"".join([item.record + LINE_END for item in records])
+def _block_ends(sizes: Iterable[int]) -> Iterator[int]:
+    """Behind which ranks blocks end, given the bytes of lines."""
+    size = end = 0
+    for line in sizes:
+        size, end = size + line, end + 1
+        if size >= BLOCK_BYTES:
+            yield end
+            size = 0
+    if size:
+        yield end
+
+
+def _no_line(records: Sequence[Leaving]) -> DamagedError:
+    position = next(item.position for item in records if LINE_END in item.record)
+    return damaged(f"the record at position {position}")
 
 
 def ranks_of(content: bytes) -> "array[int]":

@@ -59,6 +59,28 @@ class OpenSegment:
             raise misfit(self.file.shown, found)
         return zstandard.ZstdDecompressor().decompress(frame).split(LINE_END)[:-1]
 
+    def records(self) -> list[bytes]:
+        """All of them, by position. Raises DamagedError where they are not those that were written."""
+        by_rank: list[bytes] = []
+        for number, end in enumerate((*self._firsts[1:], self.segment.records)):
+            by_rank += self.block(number)
+            if len(by_rank) != end:
+                raise misfit(self.file.shown, f"was changed: its block {number} has other records than it should")
+        found = [by_rank[rank] if rank < len(by_rank) else b"" for rank in self._ranks]
+        for position, record in enumerate(found, self.first):
+            if not bears(record, position):
+                raise misfit(self.file.shown, _another(position))
+        return found
+
+
+def bears(record: bytes, position: int) -> bool:
+    """Whether a record says that it stands at a position."""
+    return b',"position":%d,"recorded_at":"' % position in record
+
+
+def _another(position: int) -> str:
+    return f"was changed: it gives another record for position {position}"
+
 
 class Blocks:
     """The records of a ledger that have left its store."""
@@ -84,7 +106,7 @@ class Blocks:
             opened = self._latest = self._open[opened.last] = OpenSegment(opened.file, opened.segment)
             record = self._in(opened, position)
         if record is None:
-            raise misfit(opened.file.shown, f"was changed: it gives another record for position {position}")
+            raise misfit(opened.file.shown, _another(position))
         return record
 
     def _in(self, opened: OpenSegment, position: int) -> bytes | None:
@@ -92,7 +114,7 @@ class Blocks:
         block, number = opened.place(position)
         records = self._kept.get((opened.last, block)) or self._block(opened, block)
         record = records[number] if number < len(records) else b""
-        return record if b',"position":%d,"recorded_at":"' % position in record else None
+        return record if bears(record, position) else None
 
     def look(self, segment: RecordSegment, listings: Listings) -> bool:
         """Look whether the file of a segment is there; of an object by what is listed. Whether it was opened, too.

@@ -53,8 +53,14 @@ def content_hash_of(record: bytes) -> bytes:
     return sha256(content).digest()
 
 
+_LEAF: Final = sha256(b"\x00")
+"""Copied, for a hash takes half as long again to be made."""
+
+
 def leaf_hash(record: bytes) -> bytes:
-    return sha256(b"\x00" + record).digest()
+    found = _LEAF.copy()
+    found.update(record)
+    return found.digest()
 
 
 def linked(chain: bytes, leaf: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from contextlib import nullcontext
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from replay.blocks import form, reading
 from replay.blocks.files import SegmentOnDisk
 from replay.blocks.form import Leaving, RecordSegment, packed
-from replay.blocks.reading import Blocks
+from replay.blocks.reading import Blocks, OpenSegment
 from replay.errors import DamagedError, NotExaminedError
 
 LEDGER = "0123456789abcdef" * 2
@@ -26,6 +28,10 @@ def written(folder: Path, records: list[Leaving]) -> RecordSegment:
     segment, pieces = packed(records, "")
     (folder / segment.file_name(LEDGER)).write_bytes(b"".join(pieces))
     return segment
+
+
+def opened(folder: Path, segment: RecordSegment) -> OpenSegment:
+    return OpenSegment(SegmentOnDisk(folder / segment.file_name(LEDGER)), segment)
 
 
 def blocks_of(folder: Path) -> Blocks:
@@ -48,6 +54,7 @@ def test_every_record_comes_back_in_whatever_order_it_is_asked_for(
         found = blocks_of(folder)
         for item in data.draw(st.permutations(records)):
             assert found.record_at(item.position, lambda: [segment]) == item.record
+        assert opened(folder, segment).records() == [item.record for item in records]
 
 
 def test_a_file_can_be_read_by_whoever_knows_zstd_alone(tmp_path: Path) -> None:
@@ -74,6 +81,8 @@ def test_no_byte_of_a_file_can_change_unseen(tmp_path: Path, monkeypatch: pytest
                 assert str(error).startswith("the file of archived records") and str(path) in str(error)
                 refusals += 1
         refused += bool(refusals)
+        with pytest.raises(DamagedError, match="the file of archived records") if refusals else nullcontext():
+            assert opened(tmp_path, segment).records() == [item.record for item in records]
     assert refused == len(content) - form._SKIPPABLE.size  # which only says how long what follows is
     for other, said in ((content[:-1], "bytes, the ledger says"), (content + b"x", "bytes, the ledger says")):
         path.write_bytes(other)
@@ -82,6 +91,31 @@ def test_no_byte_of_a_file_can_change_unseen(tmp_path: Path, monkeypatch: pytest
     path.unlink()
     with pytest.raises(DamagedError, match="is missing: these records stand nowhere else in this ledger"):
         blocks_of(tmp_path).record_at(5, lambda: [segment])
+
+
+def test_records_that_stand_elsewhere_than_the_index_says_are_refused_all_together(tmp_path: Path) -> None:
+    """Two blocks of two, of which the directory says that the first has one or three, and one with ranks of others."""
+    records = [of(number, "m") for number in range(1, 5)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(form, "BLOCK_BYTES", 2 * len(records[0].record))
+        segment, pieces = packed(records, "")
+    *blocks, head, index = pieces
+    assert len(blocks) == segment.blocks == 2
+
+    def spoiled(first: int, ranks: bytes = index[: 2 * len(records)]) -> OpenSegment:
+        entries = [*form.ENTRY.iter_unpack(index[2 * len(records) :])]
+        directory = form.ENTRY.pack(*entries[0]) + form.ENTRY.pack(*entries[1][:2], first, entries[1][3])
+        path = tmp_path / f"{first}{ranks.hex()}"
+        path.write_bytes(b"".join([*blocks, head, ranks, directory]))
+        return OpenSegment(SegmentOnDisk(path), segment._replace(hash=sha256(directory).digest()))
+
+    assert spoiled(2).records() == [item.record for item in records]
+    for first in (1, 3):
+        with pytest.raises(DamagedError, match="was changed: its block 0 has other records than it should"):
+            spoiled(first).records()
+    for ranks in (b"\1\0\0\0\2\0\3\0", b"\4\0\1\0\2\0\3\0"):
+        with pytest.raises(DamagedError, match="it gives another record for position 1"):
+            spoiled(2, ranks).records()
 
 
 def test_what_no_segment_holds_is_refused(tmp_path: Path) -> None:
