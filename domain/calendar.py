@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from domain.limits import DAY_MICROS, HOUR_MICROS
+from domain.limits import DAY_MICROS, HOUR_MICROS, SECOND_MICROS
 
 SHANGHAI_MICROS: Final = 8 * HOUR_MICROS
 LEDGER_START: Final = 1_590_940_800_000_000
@@ -61,9 +61,30 @@ _MICROSECONDS_END: Final = len("2022-11-05T00:00:00.000000")
 
 
 def instant_text(instant: int) -> str:
-    """An instant in UTC with six decimals, as the ledger stores it."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    """An instant in UTC with six decimals, as the ledger stores it. Raises OverflowError outside the years 1 to 9999."""
+    hour, in_hour = divmod(instant, HOUR_MICROS)
+    second, micros = divmod(in_hour, SECOND_MICROS)
+    millis, rest = divmod(micros, 1_000)
+    return f"{_HOURS[hour]}{_IN_HOUR[second]}{_DIGITS[millis]}{_DIGITS[rest]}Z"
+
+
+_IN_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(HOUR_MICROS // SECOND_MICROS)]
+_DIGITS: Final = [f"{number:03d}" for number in range(1_000)]
+
+
+class _Hours(dict[int, str]):
+    """By hour, how the text of an instant in it begins: worked out once."""
+
+    def __missing__(self, hour: int) -> str:
+        moment = _EPOCH + timedelta(hours=hour)
+        text = moment.replace(tzinfo=None).isoformat()[: len("2022-11-05T00:")]
+        if len(self) < _HOURS_KEPT_MAX:
+            self[hour] = text
+        return text
+
+
+_HOURS_KEPT_MAX: Final = 100_000
+_HOURS: Final = _Hours()
 
 
 def shanghai_text(instant: int) -> str:

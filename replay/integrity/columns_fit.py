@@ -17,7 +17,6 @@ from msgspec import UNSET
 
 from domain.calendar import instant_text, parse_instant, shanghai_text
 from domain.events import CATALOGUE, Envelope
-from domain.limits import HOUR_MICROS, SECOND_MICROS
 from replay.integrity.borne import BorneAliases
 from replay.integrity.key_chains import Misfit
 from replay.store.reading.row import BUYER_MARK, Row, encode_json
@@ -122,8 +121,8 @@ def _events_in(event_type: str, rows: Sequence[Columns], ledger_id: str) -> _Eve
     shanghai_text(max(occurred))  # raises OverflowError behind the last instant of the calendar
     ends = [
         f',"datacontenttype":"application/json","id":"{name}","source":"{source}","specversion":"1.0"'
-        f',"subject":"{stream}","time":"{_text_of(at)}","type":"{event_type}"}},"ledger":"{ledger_id}"'
-        f',"position":{position},"recorded_at":"{_recorded_text(recorded_at)}","stream":"{stream}"'
+        f',"subject":"{stream}","time":"{instant_text(at)}","type":"{event_type}"}},"ledger":"{ledger_id}"'
+        f',"position":{position},"recorded_at":"{_text(recorded_at)}","stream":"{stream}"'
         f',"v":{PLAIN_V},"version":{version}}}'
         for position, stream, version, source, name, at, recorded_at in zip(
             positions, streams, versions, sources, names, occurred, recorded, strict=True
@@ -157,37 +156,6 @@ def _other_event(record: bytes, end: bytes) -> tuple[bytes, bytes] | None:
         return None
     content = begin[1] + data + behind_id[: behind_id.rindex(_EVENT_ENDS)]
     return data.removesuffix(identity), content
-
-
-@lru_cache(100)
-def _recorded_text(instant: int) -> str:
-    return instant_text(instant)
-
-
-def _text_of(instant: int) -> str:
-    """The instant as `instant_text` writes it; what is of one hour is worked out once."""
-    hour, in_hour = divmod(instant, HOUR_MICROS)
-    second, micros = divmod(in_hour, SECOND_MICROS)
-    millis, rest = divmod(micros, 1_000)
-    return f"{_HOURS[hour]}{_IN_HOUR[second]}{_DIGITS[millis]}{_DIGITS[rest]}Z"
-
-
-_IN_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(HOUR_MICROS // SECOND_MICROS)]
-_DIGITS: Final = [f"{number:03d}" for number in range(1_000)]
-
-
-class _Hours(dict[int, str]):
-    """By hour, how the text of an instant in it begins."""
-
-    def __missing__(self, hour: int) -> str:
-        text = instant_text(hour * HOUR_MICROS)[: len("2022-11-30T00:")]
-        if len(self) < HOURS_KEPT_MAX:
-            self[hour] = text
-        return text
-
-
-HOURS_KEPT_MAX: Final = 100_000
-_HOURS: Final = _Hours()
 
 
 _STREAM, _TYPE, _REF, _CONTENT_HASH = (

@@ -47,6 +47,23 @@ def test_texts_name_the_instant(instant: int) -> None:
     assert calendar.parse_instant(calendar.shanghai_text(instant)) == instant
 
 
+@given(st.datetimes())
+def test_an_instant_is_stored_in_utc_with_six_decimals(utc: datetime) -> None:
+    instant = (utc.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+    assert calendar.instant_text(instant) == f"{utc.isoformat(timespec='microseconds')}Z"
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [(0, "1970-01-01T00:00:00.000000Z"), (-1, "1969-12-31T23:59:59.999999Z"), (3_599_000_001, "1970-01-01T00:59:59.000001Z"),
+     (-62_135_596_800_000_000, "0001-01-01T00:00:00.000000Z"), (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z")],
+)  # fmt: skip
+def test_instants_as_they_are_stored(instant: int, text: str) -> None:
+    assert calendar.instant_text(instant) == text
+    with pytest.raises(OverflowError):
+        calendar.instant_text(instant + (10**18 if instant > 0 else -(10**18)))
+
+
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-1439, 1439))
 def test_offsets_are_taken_off(local: datetime, minutes: int) -> None:
     sign = "-" if minutes < 0 else "+"

@@ -11,7 +11,7 @@ from domain.calendar import instant_text
 from replay.errors import StoreError
 from replay.integrity import verify as verifying
 from replay.integrity.borne import BorneAliases
-from replay.integrity.columns_fit import _text_of, check_columns, which_fit
+from replay.integrity.columns_fit import check_columns, which_fit
 from replay.integrity.key_chains import Misfit
 from replay.integrity.verify import WalkedSpan, verify
 from replay.store.base import Head, Store
@@ -122,11 +122,6 @@ def test_rows_that_are_two_halves_of_lines_are_not_taken_for_each_other(recorded
         two._replace(record=two.record.replace(event_in(two), b"")),
     ]
     assert which_fit(some, store.identity.id, BorneAliases()) == [False, False]
-
-
-@pytest.mark.parametrize("instant", [0, -1, 1, 1_667_600_000_000_000, 1_667_603_599_999_999, LAST_INSTANT, -(10**16)])
-def test_an_instant_is_written_as_the_ledger_writes_it(instant: int) -> None:
-    assert _text_of(instant) == instant_text(instant)
 
 
 def test_an_instant_behind_the_calendar_is_not_sure(recorded: tuple[Store, list[Row]]) -> None:
