@@ -61,7 +61,7 @@ _MICROSECONDS_END: Final = len("2022-11-05T00:00:00.000000")
 
 
 def instant_text(instant: int) -> str:
-    """An instant in UTC with six decimals, as the ledger stores it. Raises OverflowError outside the years 1 to 9999."""
+    """An instant in UTC with six decimals, as the ledger stores it; raises OverflowError beyond the years 1 to 9999."""
     hour, in_hour = divmod(instant, HOUR_MICROS)
     second, micros = divmod(in_hour, SECOND_MICROS)
     millis, rest = divmod(micros, 1_000)

@@ -1,7 +1,7 @@
 """The catalogue: what can be recorded, a typed class for the data of each event type.
 
 These classes are the one description of a well-formed event (RULEBOOK §0, Event catalogue). The
-intake's fast decoder reads them as they are, and its marshmallow schemas are derived from them.
+intake's fast reader and its marshmallow schemas are derived from them.
 Fields stand in alphabetical order, because that is their order in the stored JSON.
 """
 

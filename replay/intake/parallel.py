@@ -115,60 +115,61 @@ def decode_block(
     return _assembled(block, _outcomes([block.lines[index] for index in of], undocumented), of)
 
 
-Outcome = tuple[object, ...] | int
-"""A candidate's fields, a refusal's (reason, message, listings), or 0 for a line that is passed over."""
+Outcome = Candidate | Refusal | None
+"""What a line gives; None where it is passed over."""
 
 
 def _outcomes(lines: list[bytes], undocumented: Undocumented) -> list[Outcome]:
     found: list[Outcome] = []
     for line in lines:
         try:
-            found.append(tuple(read_line(_stripped(line), undocumented)))
+            found.append(read_line(line.removesuffix(b"\r"), undocumented))
         except RefusalError as error:
-            passed = is_passed_over(line)
-            found.append(0 if passed else _as_marshalled(error.refusal))
+            found.append(None if is_passed_over(line) else error.refusal)
     return found
 
 
 def _assembled(block: Block, outcomes: list[Outcome], of: Sequence[int] | None = None) -> DecodedBlock:
-    candidates, indexes, refused, refused_indexes = [], [], [], []
-    for index, outcome in zip(range(len(outcomes)) if of is None else of, outcomes, strict=True):
-        refusal = _refusal_of(block, index, outcome)
-        if refusal is not None:
+    lines = range(len(outcomes)) if of is None else of
+    candidates = [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
+    if len(candidates) == len(outcomes):
+        return DecodedBlock(block, candidates, list(lines), [], [], 0)
+    indexes, refused, refused_indexes = [], [], []
+    for index, outcome in zip(lines, outcomes, strict=True):
+        if isinstance(outcome, Candidate):
+            indexes.append(index)
+        elif (refusal := _refusal_of(block, index, outcome)) is not None:
             refused.append((f"{block.name}:{block.number(index)}", refusal, block.raw(index)))
             refused_indexes.append(index)
-        elif not isinstance(outcome, int):
-            candidates.append(Candidate._make(outcome))
-            indexes.append(index)
     passed_over = len(outcomes) - len(candidates) - len(refused)
     return DecodedBlock(block, candidates, indexes, refused, refused_indexes, passed_over)
 
 
-def _refusal_of(block: Block, index: int, outcome: Outcome) -> Refusal | None:
+def _refusal_of(block: Block, index: int, outcome: Refusal | None) -> Refusal | None:
     """Why a line holds no candidate, if that is a fault: as it was found, or of the row that gave none."""
-    if isinstance(outcome, int):
-        return block.refused(index)
-    if len(outcome) != len(Refusal._fields):
+    return block.refused(index) if outcome is None else told_of_row(outcome, block.columns(index))
+
+
+def _as_marshalled(outcome: Outcome) -> tuple[object, ...] | None:
+    if isinstance(outcome, Refusal):
+        return str(outcome.reason), outcome.message, tuple(map(tuple, outcome.listings))
+    return None if outcome is None else tuple(outcome)
+
+
+def _from_marshalled(found: tuple[Any, ...] | None) -> Outcome:
+    if found is None:
         return None
-    return told_of_row(_from_marshalled(*outcome), block.columns(index))
-
-
-def _as_marshalled(refusal: Refusal) -> Outcome:
-    return str(refusal.reason), refusal.message, tuple(map(tuple, refusal.listings))
-
-
-def _from_marshalled(reason: Any, message: Any, listings: Any) -> Refusal:
+    if len(found) == len(Candidate._fields):
+        return Candidate._make(found)
+    reason, message, listings = found
     return Refusal(Reason(reason), message, tuple(map(Listing._make, listings)))
-
-
-def _stripped(line: bytes) -> bytes:
-    return line[:-1] if line.endswith(b"\r") else line
 
 
 def _serve(connection: Connection) -> None:
     while True:
         lines, undocumented = marshal.loads(connection.recv_bytes())
-        connection.send_bytes(marshal.dumps(_outcomes(lines, Undocumented(undocumented))))
+        found = _outcomes(lines, Undocumented(undocumented))
+        connection.send_bytes(marshal.dumps(list(map(_as_marshalled, found))))
 
 
 def _send(helper: Connection, block: Block, undocumented: Undocumented) -> None:
@@ -180,7 +181,7 @@ def _send(helper: Connection, block: Block, undocumented: Undocumented) -> None:
 
 def _received(helper: Connection, block: Block) -> DecodedBlock:
     try:
-        return _assembled(block, marshal.loads(helper.recv_bytes()))
+        return _assembled(block, list(map(_from_marshalled, marshal.loads(helper.recv_bytes()))))
     except (EOFError, OSError):
         raise _ended(block) from None
 

@@ -6,7 +6,7 @@ CloudEvents lets an attribute be null, which is as if it were not there, any JSO
 
 import re
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,15 +25,6 @@ class Undocumented(StrEnum):
     DROP = "drop"
 
 
-class Opened(NamedTuple):
-    """An envelope in the ledger's own form, with what is recorded beside it."""
-
-    envelope: Envelope
-    extensions: dict[str, str]
-    quotes: int
-    """Quotes in the envelope as it was received, written once more: what a line without repeated keys holds."""
-
-
 def _received() -> type[msgspec.Struct]:
     """The class of envelopes as others write them: what may be left out may be null, and extensions may be there."""
     hints: dict[str, Any] = get_type_hints(Envelope, include_extras=True)
@@ -50,28 +41,13 @@ def _received() -> type[msgspec.Struct]:
 
 RECEIVED: Final = _received()
 ATTRIBUTES: Final = frozenset(field.name for field in msgspec.structs.fields(Envelope))
-_QUOTE: Final = b'"'
-_envelope_decoder: Final = msgspec.json.Decoder(Envelope)
-_received_decoder: Final = msgspec.json.Decoder(RECEIVED)
 
 
-def open_fast(line: bytes) -> Opened:
-    """The envelope in a line of plain text; raises MsgspecError for what the careful reader has to look at."""
-    try:
-        envelope = _envelope_decoder.decode(line)
-    except msgspec.ValidationError:
-        received = _received_decoder.decode(line)
-        values = msgspec.structs.asdict(received)
-        given = {name: value for name, value in values.items() if value is not None and value is not UNSET}
-        return open_given(given, msgspec.json.encode(received).count(_QUOTE))
-    return Opened(envelope, {}, msgspec.json.encode(envelope).count(_QUOTE))
-
-
-def open_given(given: dict[str, Any], quotes: int = 0) -> Opened:
-    """The same from well-formed attributes; extensions are those that are no attributes of the ledger's own."""
-    own = {name: value for name, value in given.items() if name in ATTRIBUTES and name != "datacontenttype"}
-    extensions = {name: value for name, value in given.items() if name not in ATTRIBUTES}
-    return Opened(Envelope(**own), extensions, quotes)
+def own_and_extensions(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Well-formed attributes that are not null: those of the ledger's own form, and the extensions beside them."""
+    there = {name: value for name, value in given.items() if value is not None and value is not UNSET}
+    own = {name: value for name, value in there.items() if name in ATTRIBUTES and name != "datacontenttype"}
+    return own, {name: value for name, value in there.items() if name not in ATTRIBUTES}
 
 
 def as_texts(value: dict[str, Any], undocumented: Undocumented) -> tuple[dict[str, Any], dict[str, Any]]:

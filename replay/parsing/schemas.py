@@ -1,7 +1,7 @@
 """The catalogue as marshmallow schemas, derived from the typed classes of `domain.events`.
 
 They are the careful reader: they find every fault of an event at once and say what to do. The
-fast decoder in `replay.parsing.parse` only ever accepts what these schemas accept.
+fast reader in `replay.parsing.fast` only ever accepts what these schemas accept.
 """
 
 import re

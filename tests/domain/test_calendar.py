@@ -55,9 +55,14 @@ def test_an_instant_is_stored_in_utc_with_six_decimals(utc: datetime) -> None:
 
 @pytest.mark.parametrize(
     ("instant", "text"),
-    [(0, "1970-01-01T00:00:00.000000Z"), (-1, "1969-12-31T23:59:59.999999Z"), (3_599_000_001, "1970-01-01T00:59:59.000001Z"),
-     (-62_135_596_800_000_000, "0001-01-01T00:00:00.000000Z"), (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z")],
-)  # fmt: skip
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (-1, "1969-12-31T23:59:59.999999Z"),
+        (3_599_000_001, "1970-01-01T00:59:59.000001Z"),
+        (-62_135_596_800_000_000, "0001-01-01T00:00:00.000000Z"),
+        (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+    ],
+)
 def test_instants_as_they_are_stored(instant: int, text: str) -> None:
     assert calendar.instant_text(instant) == text
     with pytest.raises(OverflowError):

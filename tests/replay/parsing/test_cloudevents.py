@@ -19,8 +19,9 @@ from replay.intake import parallel as decoding
 from replay.integrity.verify import verify
 from replay.parsing import lines
 from replay.parsing.envelope import Undocumented
+from replay.parsing.fast import read_fast
 from replay.parsing.lines import blocks
-from replay.parsing.parse import read_careful, read_fast, read_line
+from replay.parsing.parse import read_careful, read_line
 from replay.parsing.refusals import RefusalError
 from replay.store.base import Store
 from tests.support.examples import EXTERNAL, example

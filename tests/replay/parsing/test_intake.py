@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from domain.events import CATALOGUE, Envelope
 from domain.limits import LINE_BYTES_MAX
 from replay.intake.parallel import decode_block
+from replay.parsing.fast import read_fast
 from replay.parsing.lines import Block
-from replay.parsing.parse import read_careful, read_fast, read_line
+from replay.parsing.parse import read_careful, read_line
 from replay.parsing.refusals import RefusalError
 from replay.store.reading.row import BUYER_MARK, encode_json
 from replay.store.record import RecordedEnvelope, filled, record_template
@@ -90,6 +91,73 @@ def test_every_line_is_recorded_refused_or_passed_over(raws: list[bytes]) -> Non
     assert len(done.candidates) + len(done.refused) + done.passed_over == len(block.lines)
     for where, refusal, _ in done.refused:
         assert where.startswith("f:") and refusal.message.isprintable()
+
+
+def alike(raw: bytes) -> bool:
+    """Whether the fast reader takes a line, which the careful one then takes with the same outcome."""
+    fast = read_fast(raw)
+    assert fast is None or fast == read_careful(raw)
+    return fast is not None
+
+
+def is_taken(raw: bytes) -> bool:
+    try:
+        read_careful(raw)
+    except RefusalError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("event_type", EXTERNAL)
+def test_a_text_at_its_limits_and_beyond_is_read_alike(event_type: str, full: bool) -> None:
+    made = example(event_type, full=full)
+    for place in (made, made["data"]):
+        for name in [name for name, value in place.items() if isinstance(value, str)]:
+            value = place[name]
+            lengths = [f"{value[0]}{'a' * more}" for more in (0, 30, 31, 32, 63, 64, 127, 128)]
+            odd = [f"{value}{one}{value[-1]}" for one in ("", " ", "/", ",", ":", "}", "é", "\x7f", "\n", '"', "\\")]
+            for other in ("", value.upper(), f" {value}", f"{value} ", *lengths, *odd):
+                place[name] = other
+                raw = line(made)
+                assert alike(raw) == (is_taken(raw) and b"\\" not in raw and b"\x7f" not in raw), raw
+            place[name] = value
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("event_type", EXTERNAL)
+def test_a_key_that_stands_twice_is_never_taken_by_the_fast_reader(event_type: str, full: bool) -> None:
+    """Least of all where as many quotes are missing, of what a line left out and the ledger writes of itself."""
+    made = example(event_type, full=full)
+    for separators in ((",", ":"), (", ", ": "), (" , ", " : ")):
+        plain = json.dumps(made, separators=separators)
+        for place in (made, made["data"]):
+            for name, value in place.items():
+                pair = f'"{name}"{separators[1]}{json.dumps(value, separators=separators)}'
+                assert pair in plain and read_fast(plain.encode()) in (None, read_careful(plain.encode()))
+                assert read_fast(plain.replace(pair, f"{pair}{separators[0]}{pair}").encode()) is None
+
+
+def test_what_is_left_out_and_a_value_that_is_called_like_it() -> None:
+    """An order and a buyer may be called "kind", which only the type's own field makes a key."""
+    data = '"amount":1,"buyer":"%s","order":"%s"'
+    for buyer, order in (("b", "o"), ("kind", "payment"), ("kind", "kind")):
+        for more in ("", ',"kind":"gift"', ',"kind":"normal","payment":"online"', ',"payment":"cod"'):
+            fields = data % (buyer, order) + more
+            raw = json.dumps(paid("o-1") | {"data": {}}).replace("{}", f"{{{fields}}}").encode()
+            assert alike(raw), "it takes the fast reader"
+            for twice in ('"amount":1,', '"buyer":"kind",', f'"order":"{order}",', '"kind":"gift",'):
+                assert alike(raw.replace(b'"amount"', twice.encode() + b'"amount"')) == (
+                    twice == '"kind":"gift",' and '"kind":' not in more
+                )
+
+
+@pytest.mark.parametrize("event_type", EXTERNAL)
+def test_data_that_is_left_out_or_null_is_read_alike(event_type: str) -> None:
+    made = example(event_type, full=False)
+    needs_none = not made.pop("data")
+    assert alike(line(made)) == alike(line(made | {"data": None})) == alike(line(made | {"data": {}})) == needs_none
+    assert not alike(line(made | {"data": []}))
 
 
 def test_duplicate_keys_are_seen_however_they_are_hidden() -> None:

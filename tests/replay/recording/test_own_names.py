@@ -11,7 +11,8 @@ from fixtures.demo import story
 from replay.decisions.application import Ledger
 from replay.decisions.decide import RunOutcome, decide, period_of
 from replay.integrity.verify import verify
-from replay.parsing.parse import read_careful, read_fast
+from replay.parsing.fast import read_fast
+from replay.parsing.parse import read_careful
 from replay.parsing.refusals import RefusalError
 from replay.policies.catalog import shipped
 from replay.recording.append import Appender, ledger_clock
