@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from projections.configuration.settings import language_of_locale
 from projections.configuration.settings import settings as settings_of_the_program
 from replay.sealing.keys import NEXT_VARIABLE, SIGNING_VARIABLE
-from replay.store.base import RECORDS_VARIABLE, Store
+from replay.store.base.store import RECORDS_VARIABLE, Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
 from tests.support.pace import Pace

@@ -16,7 +16,7 @@ from replay.errors import UsageError
 from replay.history.timeline import has_subject
 from replay.replaying.periods import Period
 from replay.schemes.registry import schemes_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 TIMES_REPLAYED: Final = 3
 """As announced, as decided and as known now: so often a level is replayed for the file of a decision."""

@@ -25,7 +25,7 @@ from replay.answers.rules import AtHand, RulesAsked, rules_json
 from replay.history.timeline import Moment
 from replay.policies.catalog import list_policies, revisions
 from replay.schemes.registry import LEADERBOARD, choose, ranking
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 TRIED: Final = Access("trial", of_scheme=False, of_subject=False)
 """Reports name who moves."""

@@ -20,7 +20,7 @@ from replay.history.search import Sought, search_events
 from replay.history.timeline import Asked as Present
 from replay.history.timeline import resolve
 from replay.schemes.registry import schemes_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import row_at
 
 EVENT: Final = Access("event", of_scheme=False, of_subject=False)

@@ -30,7 +30,7 @@ from replay.history.timeline import has_subject
 from replay.rendering.clauses import points_text
 from replay.replaying.base import Policies
 from replay.schemes.registry import scheme_of, schemes_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 BODY_BYTES_MAX: Final = 262_144
 

@@ -27,7 +27,7 @@ from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import Moment, has_subject, present_of, resolve
 from replay.policies.catalog import Choice
 from replay.replaying.base import Part, Replay
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 HASH_CHARS = 64
 CHAIN_CHARS = 16

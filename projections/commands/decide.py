@@ -30,7 +30,7 @@ from projections.text import decisions as decisions_text
 from projections.text.output import phases_in
 
 if TYPE_CHECKING:
-    from replay.store.base import Store
+    from replay.store.base.store import Store
 from projections.commands.asking.asked import AskedPeriod, month_asked, on_evidence, open_at, period_option
 from replay.objects.naming import FilesPlace
 

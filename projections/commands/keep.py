@@ -21,7 +21,7 @@ from projections.terminal.progress import phases
 from projections.terminal.progress import progress as progress_of
 from projections.text import checks as checks_text
 from projections.text.output import phases_in
-from replay.store.base import RECORDS_VARIABLE
+from replay.store.base.store import RECORDS_VARIABLE
 
 if TYPE_CHECKING:
     from replay.integrity.verify import Verified

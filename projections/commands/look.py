@@ -27,7 +27,7 @@ from projections.configuration.settings import SHEETS, language_option
 from projections.text import ledger as ledger_text
 
 if TYPE_CHECKING:
-    from replay.store.base import Store
+    from replay.store.base.store import Store
 
 TOTALS: Final = "totals"
 DISTRIBUTION: Final = "distribution"

@@ -21,7 +21,7 @@ from projections.text import answers as answers_text
 
 if TYPE_CHECKING:
     from replay.replaying.base import Replay
-    from replay.store.base import Store
+    from replay.store.base.store import Store
 from projections.commands.asking.asked import day_asked, month_asked, on_evidence, open_for, replay_asked
 from replay.objects.naming import FilesPlace
 

@@ -16,7 +16,7 @@ from projections.delivering.tables import POSTGRES_SCHEMA, delivery_tables
 from projections.http.own_tables import Home, OwnTables, file_of, is_made, make_place
 from projections.views.database import make_schema
 from replay.errors import StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import advisory_lock, beside, examining_mode, locked
 from replay.store.sqlite import SqliteStore
 

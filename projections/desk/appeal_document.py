@@ -12,7 +12,7 @@ from projections.desk.timeline_page import Glance, timeline_of
 from projections.desk.why_page import clauses_of, verdicts_of
 from replay.decisions.appeal import Appeal
 from replay.history.readers import Reader
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 TERMS: Final = (
     *("announced", "decided", "now", "as_of", "known_at", "position", "chain", "run"),

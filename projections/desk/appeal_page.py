@@ -9,7 +9,7 @@ from projections.text.appeal import appeal_lines
 from projections.text.words import Words
 from replay.decisions.appeal import appeal_of
 from replay.history.readers import Reader
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 _TYPES: Final = {"html": "text/html", "json": "application/json", "txt": "text/plain"}
 FORMS: Final = tuple(_TYPES)

@@ -15,7 +15,7 @@ from replay.history.timeline import Asked, Moment, resolve
 from replay.rendering.facet import standing_json
 from replay.schemes.registry import choose, scheme_of
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class Differences(NamedTuple):

@@ -22,7 +22,7 @@ from replay.policies.catalog import DEFAULT, Choice, adopted_policies, shipped, 
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import SCHEMES, answer_of, scheme_of
 from replay.schemes.registry import schemes_of as schemes_of_kind
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class Sight(NamedTuple):

@@ -13,7 +13,7 @@ from replay.decisions.audit import as_of_announced
 from replay.history.readers import Reader
 from replay.history.timeline import Moment, decisions_on, retracted_positions
 from replay.replaying.base import Replay
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import length_of, rows_of_types
 

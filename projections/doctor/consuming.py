@@ -4,7 +4,7 @@ from typing import Final
 
 from projections.doctor.observations import OK, WARN, Observation, Observations
 from projections.upkeep.consumed import consumed_status
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SILENT_SECONDS: Final = 60
 """Whoever consumes notes how far it is every few seconds."""

@@ -6,7 +6,7 @@ from projections.delivering.deliveries import HOME, find_deliveries
 from projections.doctor.keys import OTHERS
 from projections.doctor.observations import OK, WARN, Observation, Observations
 from projections.http.own_tables import file_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.sqlite import SqliteStore
 
 

@@ -11,7 +11,7 @@ from projections.views.database import open_views
 from projections.views.definitions import check_definitions
 from replay.columnar.archive import open_archive
 from replay.columnar.size import MANY_RECORDS
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 FILES_LOOKED_AT: Final = 8
 """So many segments are held against their hashes; 'verify' reads them all."""

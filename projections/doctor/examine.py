@@ -13,7 +13,7 @@ from projections.doctor.machine import disk_found, loops_found, versions_found, 
 from projections.doctor.observations import WARN, Observation, Observations, looked
 from projections.doctor.working import working_found
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 
 NOT_LOOKED: Final = "not_looked"

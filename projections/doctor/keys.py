@@ -7,7 +7,7 @@ from typing import Final
 
 from projections.doctor.observations import OK, WARN, Observation, Observations
 from replay.sealing.keys import SIGNING_VARIABLE, signers
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE, key_of
 from replay.store.evidence.announced import announcements
 

@@ -13,7 +13,7 @@ from replay.decisions.adopt import not_adopted
 from replay.integrity.kept import UNSOUND, kept
 from replay.recording.completing import lacking
 from replay.schema.versions import ERASURES_DUE, ONE_ALIAS_EVERYWHERE
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import reading_mode
 from replay.store.sqlite import SqliteStore
 

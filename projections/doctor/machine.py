@@ -14,7 +14,7 @@ from projections.views.location import has_views, views_path
 from replay.columnar.jit import is_kept_at, place_of_kept
 from replay.columnar.size import MANY_RECORDS
 from replay.extras import FAST, missing_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import is_postgres
 from replay.store.running.database import database_of
 from replay.store.sqlite import SqliteStore

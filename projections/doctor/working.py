@@ -6,7 +6,7 @@ from projections.doctor.observations import OK, WARN, Observation, Observations
 from projections.views.database import RIGHTS
 from projections.views.location import has_views, views_path
 from replay.columnar.places.folder import LOCK
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import beside
 from replay.store.postgres import APPEND_LOCK, BACKFILL_LOCK, CHECKPOINT_LOCK
 from replay.store.running.rights import files_held, numbers_held, sees_all_processes

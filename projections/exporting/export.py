@@ -36,7 +36,7 @@ from projections.views.database import FORMAT, Build, Views
 from projections.views.definitions import check_definitions
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.extras import FAST, need
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 KEEP: Final = 3
 """How many manifests stay, with their files, where nothing else is asked for."""

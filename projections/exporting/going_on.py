@@ -6,7 +6,7 @@ from typing import Final
 from domain.calendar import parse_instant
 from projections.exporting.manifest import ExportManifest, FullBecause
 from projections.views.belonging import other_history
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 CONTINUED: Final = (None, "asked", "build")
 """Why an export is full where the feed goes on all the same; None of an increment."""

@@ -6,7 +6,7 @@ from projections.exporting.objects import object_place
 from projections.exporting.places import ExportPlace, FolderPlace
 from replay.errors import UsageError
 from replay.objects.naming import FilesPlace, are_one, place_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 def place_named(name: str) -> ExportPlace:

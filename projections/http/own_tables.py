@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Self
 from sqlalchemy import Connection, inspect, text
 
 from replay.errors import BusyError, StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import (
     Failure,
     OpenedFile,

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select,
 from projections.http.kept_tables import POSTGRES_SCHEMA, kept_differ, kept_tables, make_tables
 from projections.http.own_tables import BUSY_SECONDS, Home, OwnTables, file_of, is_made, make_place
 from replay.errors import DamagedError, StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import examining_mode, reading_mode
 from replay.store.sqlite import SqliteStore
 

@@ -15,7 +15,7 @@ from replay.columnar.columns import Columns
 from replay.columnar.ledger_columns import LedgerColumns
 from replay.objects.naming import FilesPlace
 from replay.schemes.mcn_level.fold import Slots, slots_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class Ready(NamedTuple):

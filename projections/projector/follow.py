@@ -20,7 +20,7 @@ from projections.views.definitions import check_definitions
 from projections.views.readahead import Windows
 from replay.decisions.adopt import adopt_used_by_views
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.tracing import span
 
 IDLE_SECONDS: Final = 0.05

@@ -22,7 +22,7 @@ from replay.columnar.size import are_many_to_judge, are_many_to_move, are_many_t
 from replay.errors import DamagedError, LevelbookError, NotExaminedError
 from replay.history.browse import list_subjects
 from replay.history.timeline import ANNOUNCED, Moment
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import (
     Touched,
     event_rows_behind,

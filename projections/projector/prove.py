@@ -20,7 +20,7 @@ from replay.policies.catalog import DEFAULT, Choice, beside
 from replay.replaying.base import Origin
 from replay.schemes.registry import choose_where_given, kinds, scheme_of, schemes_of
 from replay.schemes.replaying import lent
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import counts_behind, counts_of, link_at, tally
 
 SAMPLE: Final = 100

@@ -17,7 +17,7 @@ from projections.views.location import has_views
 from replay.errors import LevelbookError
 from replay.history.browse import status
 from replay.integrity.kept import Audit, Check, kept
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 def operations_of(reading: Reading, *, needs_token: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from replay.errors import LevelbookError, NotExaminedError
 from replay.integrity.kept import NONE, NOT_CHECKED, SOUND, UNSOUND, Check, keep
 from replay.integrity.verify import WORKERS, Kept, Verified, verify
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 if TYPE_CHECKING:
     from projections.views.database import Views

@@ -15,7 +15,7 @@ from projections.views.step import standing_retractions
 from replay.decisions.audit import as_of_announced, as_of_named
 from replay.history.readers import Reader
 from replay.history.timeline import RETRACTED, Moment, decisions_on, events_of_types, retracted_positions
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import length_of
 
 SEARCHED_EVENTS: Final = 20_000

@@ -13,7 +13,7 @@ from domain.version import PROGRAM_VERSION
 from replay.policies.catalog import DEFAULT, adopted_policies, adoptions_of, previewed, shipped_revisions
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import link_at
 
 

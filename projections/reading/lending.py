@@ -8,7 +8,7 @@ from threading import Lock
 from projections.http.problems import Problem, unavailable
 from replay.errors import StoreError, UsageError
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from replay.store.sqlite import SqliteStore
 

@@ -18,7 +18,7 @@ from projections.reading.memory import AnswerKey, AnswerMemory, MemoryPlace, Rem
 from projections.reading.point_reads import PointRead, SqlitePoints
 from projections.reading.remote_look import RemoteLook
 from replay.errors import LevelbookError, StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.sqlite import SqliteStore
 
 LOOK_AGAIN_SECONDS: Final = 0.05

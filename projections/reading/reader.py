@@ -37,7 +37,7 @@ from replay.policies.catalog import DEFAULT, Choice
 from replay.replaying.base import Policies, Replay
 from replay.schemes.registry import choose, judging_subject, scheme_of
 from replay.schemes.replaying import peak_under, replay_of, weight_under
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import OpenedFile, examining_mode
 from replay.store.sqlite import SqliteStore
 

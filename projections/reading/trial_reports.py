@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.extras import FAST, need
 from replay.policies.reading import read_policy
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import beside, draft_beside, sync
 from replay.store.sqlite import SqliteStore
 

@@ -18,7 +18,7 @@ from replay.lab.candidates import read_candidates
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.objects.naming import FilesPlace
 from replay.processes import second_core
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import locked
 from replay.store.opening import open_store
 

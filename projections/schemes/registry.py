@@ -41,7 +41,7 @@ from replay.history.timeline import Moment
 from replay.policies.catalog import Choice
 from replay.recording.placing import shard_of
 from replay.schemes.registry import SCHEMES, Scheme, check_whole, kinds, schemes_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.shard import shard_made
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from projections.views.definitions import check_definitions, check_ledger_defini
 from projections.views.location import has_views
 from replay.errors import LevelbookError, StoreError, UsageError
 from replay.passing_folders import passing_folder
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import masked
 from replay.store.opening import open_store
 from replay.tracing import check as check_tracing

@@ -20,7 +20,7 @@ from projections.upkeep.consumed import consumed_status
 from projections.views.database import FORMAT
 from replay.errors import LevelbookError
 from replay.integrity.kept import SOUND, UNSOUND, Audit, Check, kept
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 VERDICTS: Final = {SOUND: 1, UNSOUND: 0}
 """Of what was not there, or not looked at, nothing is said."""

@@ -37,7 +37,8 @@ from replay.schemes.registry import SCHEMES, choose
 from replay.schemes.replaying import lent
 from replay.sharding.gathering import AGENCY, gathered
 from replay.sharding.opened import LedgerSet, set_head
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.queries import link_at
 from replay.tracing import span
 

@@ -28,7 +28,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import has_subject
 from replay.objects.naming import FilesPlace
 from replay.passing_folders import passing_folder
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 PASSING: Final = 1
 """The number of the build in the passing file."""

@@ -48,7 +48,7 @@ from replay.columnar.archive import Tail
 from replay.columnar.ledger_columns import BEGINS
 from replay.errors import LevelbookError
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.tracing import span
 
 if TYPE_CHECKING:

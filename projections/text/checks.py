@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from replay.integrity.verify import Verified
     from replay.sealing.checkpoint import MadeCheckpoint
     from replay.sealing.keys import ShownKeys
-    from replay.store.base import Head
+    from replay.store.base.identity import Head
 from projections.text.output import print_json, print_json_list, words_in
 from replay.objects.naming import FilesPlace
 from replay.store.location import masked

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from replay.intake.outcomes import Counts
     from replay.parsing.refusals import Listing, Refusal
     from replay.recording.erase import Due
-    from replay.store.base import Head
+    from replay.store.base.identity import Head
 from projections.terminal.progress import progress
 from projections.text.checks import head_text
 from projections.text.output import phases_in, print_json, words_in

@@ -15,7 +15,7 @@ from domain.limits import SECOND_MICROS
 from projections.http.own_tables import Home, OwnTables, file_of, is_made, make_place
 from projections.views.database import make_schema
 from replay.schema.columns import BIG, TEXT
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import examining_mode
 from replay.store.sqlite import SqliteStore
 

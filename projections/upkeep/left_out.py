@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from replay.sealing.keys import SIGNING_VARIABLE
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import beside
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.evidence.announced import announcements

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from projections.views.database import FORMAT, Views, make_place, open_place
 from projections.views.location import has_views
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 CANDIDATES_SINCE: Final = 6
 """The first form in which there are builds by candidate policies."""

@@ -13,7 +13,7 @@ from projections.views.database import has_live, open_views
 from projections.views.location import has_views
 from replay.recording.completing import Lacking, complete, lacking
 from replay.schema.versions import ONE_ALIAS_EVERYWHERE
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 CHAINING: Final = "chaining the keys of records"
 Progress = Callable[[str, int, int], None]

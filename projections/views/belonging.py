@@ -12,7 +12,7 @@ from domain.limits import CLOCK_BEHIND_MICROS_MAX
 from projections.views.database import Build, DamagedViews
 from replay.history.timeline import Moment
 from replay.store import queries
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SEEN_SECONDS: Final = 0.05
 """How long a reader takes the ledger to be the one that it was."""

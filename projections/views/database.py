@@ -22,7 +22,7 @@ from projections.views.tables import Tables, control_tables, tables_of, view_sta
 from replay.errors import NotExaminedError, StoreError, UsageError
 from replay.passing_folders import no_room
 from replay.policies.catalog import DEFAULT, Choice
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import (
     Failure,
     OpenedFile,

@@ -12,7 +12,7 @@ from projections.views.tables import view_statements
 from replay.errors import DamagedError
 from replay.schema.definitions import SQLITE_SQL, NamedObject, definition_problems, made_in_sqlite, sqlite_definitions
 from replay.schema.postgres_catalog import catalog, expected_tables, plain
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 _TABLE_ALIAS: Final = re.compile(r"\b(b\d+_\w+|builds|candidates) AS ([a-z])\b")
 _QUALIFIED: Final = re.compile(r"\b(?:b\d+_\w+|builds|drift)\.(?=\w)")

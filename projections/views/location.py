@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import beside
 from replay.store.queries import has_table
 from replay.store.sqlite import SqliteStore

@@ -16,7 +16,7 @@ from replay.columnar.encoding import Named, Unread, chosen, named_of
 from replay.columnar.numbering import names_schema, number
 from replay.columnar.reading import read_named
 from replay.columnar.subject import read_about, read_since, read_subjects
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.asked import BEFORE_ALL, EVERYTHING
 
 ROWS_MAX: Final = 1_500_000

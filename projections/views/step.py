@@ -35,7 +35,7 @@ from replay.history.timeline import RETRACTED, Moment, event_at, event_of_row
 from replay.policies.catalog import DEFAULT, Choice, adopted_policies
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, choose_where_given
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.searching.across import event_rows_with_refs, row_named
 
 SINCE_EVER: Final = -(2**62)

@@ -11,7 +11,7 @@ from projections.worklist.changed import levels_changed, levels_set_aside
 from projections.worklist.differing import announcements_differing, decisions_differing, decisions_made
 from projections.worklist.looking import LOOKED_AT, Filters, Key, ListPage
 from projections.worklist.totals import distribution, totals
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class WorkList(NamedTuple):

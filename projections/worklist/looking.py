@@ -12,7 +12,7 @@ from projections.views.belonging import check_belongs
 from projections.views.changes import last_number
 from projections.views.database import open_views
 from projections.views.definitions import check_definitions
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 LOOKED_AT: Final = 100_000
 """Of decisions and announcements so many are looked at for one page, which may then hold few rows or none."""

@@ -8,7 +8,7 @@ from projections.http.parameters import KINDS
 from projections.reading.disputes import Dispute, disputes_in
 from projections.reading.reader import Snapshot
 from replay.history.readers import Reader
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 PAGE: Final = 20
 SEARCH_CHARS_MAX: Final = 80

@@ -31,7 +31,7 @@ from replay.policies.catalog import Choice
 from replay.replaying.base import Policies
 from replay.schemes.mcn_level.replay import JudgedAgency, McnReplay, ranked
 from replay.schemes.registry import check_holds_all, choose, kinds_read, records_of, scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import rows_of
 

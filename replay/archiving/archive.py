@@ -17,7 +17,8 @@ from replay.blocks.form import RAW_BYTES_MAX, RECORDS_MAX, Leaving, RecordSegmen
 from replay.blocks.reading import OpenSegment
 from replay.errors import DamagedError, StoreError, UsageError, damaged
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store, refuse_one_alias_everywhere
+from replay.store.base.identity import refuse_one_alias_everywhere
+from replay.store.base.store import Store
 from replay.store.key_chains import reach
 from replay.store.leaving.aliases import let_aliases_go
 from replay.store.leaving.rows import Progress, begin, let_rows_go

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from replay.errors import UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.seals import latest_seal
 from replay.store.leaving.segments import archived_up_to
 from replay.store.queries import recorded_up_to

@@ -36,7 +36,7 @@ from replay.columnar.segments import (
 )
 from replay.errors import DamagedError, NotExaminedError, NotSealedError
 from replay.objects.naming import FilesPlace, are_one
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import chain_at
 from replay.store.reading.row import CHAIN_START
 

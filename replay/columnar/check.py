@@ -24,7 +24,7 @@ from replay.columnar.segments import (
 from replay.errors import DamagedError, NotExaminedError
 from replay.extras import FAST, missing_of
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa

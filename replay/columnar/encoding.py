@@ -18,7 +18,8 @@ from domain.events import CATALOGUE
 from domain.merchant_reputation.facts import KINDS
 from replay.columnar.columns import CHANNELS, GOOD_GOODS, SCORES, WHATS, WORRY_FREE
 from replay.errors import LevelbookError, damaged
-from replay.store.base import Known, Store
+from replay.store.base.store import Store
+from replay.store.base.transaction import Known
 from replay.store.decode import read_record
 from replay.store.queries import place_at
 from replay.store.record import DATA_SINCE_V, RECORD_V

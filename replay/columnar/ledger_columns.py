@@ -12,7 +12,7 @@ from replay.columnar.parts import PART_ROWS
 from replay.columnar.seal import seal
 from replay.errors import UsageError
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 BEGINS: Final = [f"{bucket}/0" for bucket in range(BUCKETS)]
 """Where the first part of each bucket begins."""

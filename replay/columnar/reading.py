@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from replay.columnar.encoding import Named, Numbers, Unread, named_of
 from replay.errors import LevelbookError, damaged
 from replay.processes import rare_cycle_search, second_core
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from replay.store.queries import length_at, sealed_rows, sealed_rows_of
 

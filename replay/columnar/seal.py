@@ -20,7 +20,7 @@ from replay.columnar.segments import (
 from replay.errors import UsageError
 from replay.extras import FAST, need
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import chain_at
 
 GENERATION_RECORDS: Final = 4_000_000

@@ -16,7 +16,7 @@ from replay.columnar.encoding import Named, Numbers, Unread
 from replay.columnar.numbering import KEY, SUBJECT, names_of, names_schema, needed, number, split
 from replay.columnar.reading import read_rows, read_streams
 from replay.columnar.segments import COLUMNS_FILE, NAMES_FILE, SUBJECTS_FILE, columns_in, names_in
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.searching.across import sealed_rows_of_streams, sealed_rows_since, sealed_rows_with_refs
 
 if TYPE_CHECKING:

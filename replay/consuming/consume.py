@@ -16,7 +16,8 @@ from replay.parsing.envelope import Undocumented
 from replay.parsing.refusals import Refusal
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
-from replay.store.base import Head, Transaction
+from replay.store.base.identity import Head
+from replay.store.base.transaction import Transaction
 from replay.tracing import TRACEPARENT, About, span
 
 

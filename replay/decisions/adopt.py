@@ -11,7 +11,7 @@ from replay.errors import StoreError, UsageError
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES, choose
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.asked import EVERYTHING
 
 TRIES: Final = 5

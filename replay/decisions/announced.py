@@ -11,7 +11,7 @@ from replay.rendering.facet import standing_json
 from replay.replaying.base import Replay
 from replay.schemes.registry import choose, scheme_of
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 def when_announced(

@@ -21,7 +21,7 @@ from replay.replaying.base import Part, Replay
 from replay.replaying.periods import Period
 from replay.schemes.registry import choose, scheme_of
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import chain_at
 
 

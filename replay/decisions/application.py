@@ -24,7 +24,7 @@ from replay.history.timeline import decisions_on, last_decisions
 from replay.policies.catalog import REPORT_PREFIX, check_adoptable
 from replay.recording.own import own_source
 from replay.schemes.registry import scheme_of, schemes_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
 from replay.store.reading.asked import EVERYTHING

@@ -26,7 +26,7 @@ from replay.replaying.outcomes import SubjectOutcome
 from replay.replaying.values import Standing
 from replay.schemes.registry import LEADERBOARD, SCHEMES, adopted_then, choose, ranking, scheme_of
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import all_rows_of_type, chain_at, rows_of_types, tally
 from replay.store.reading.row import Row

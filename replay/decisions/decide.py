@@ -44,7 +44,7 @@ from replay.schemes.registry import (
     scheme_of,
     schemes_of,
 )
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.asked import EVERYTHING
 
 DECISIONS_AT_ONCE: Final = 1_000

@@ -16,7 +16,7 @@ from replay.replaying.base import Replay
 from replay.replaying.outcomes import UNDIGESTED, SubjectOutcome
 from replay.schemes.registry import answer_of, scheme_of
 from replay.schemes.replaying import plain_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import key_states, state_by_records
 from replay.store.queries import records_at
 from replay.store.reading.key_state import KeyState

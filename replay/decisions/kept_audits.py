@@ -6,7 +6,7 @@ from domain.calendar import instant_text
 from domain.version import PROGRAM_VERSION
 from replay.decisions.audit import Selection
 from replay.integrity.kept import Audit, keep
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 def keep_audit(store: Store, selection: Selection, found: dict[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from replay.objects.naming import FilesPlace
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import Scheme, kinds_read, records_of_kind
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SUBJECTS_AT_ONCE: Final = 200
 """So many are replayed before what they come to is handed over; in bulk a part of the columns is."""

@@ -28,7 +28,7 @@ from replay.errors import LevelbookError, StoreError, UsageError
 from replay.recording.append import Appender, ledger_clock
 from replay.recording.erase import scrubbed, take_due
 from replay.recording.own import own_candidate
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
 from replay.store.queries import chain_at, notifications, versions_of

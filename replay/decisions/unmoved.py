@@ -19,7 +19,7 @@ from replay.objects.naming import FilesPlace
 from replay.replaying.base import Policies
 from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import Scheme, adopted_then, choose, records_of, scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import key_states
 from replay.store.queries import chain_at, streams_behind
 

@@ -21,7 +21,8 @@ from replay.proving.checkpoint import origin_of
 from replay.proving.notes import VerifierKey
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import Judgement, TrustPolicy, judge
-from replay.store.base import Holding, Store
+from replay.store.base.holding import Holding
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.location import PARTIAL_SUFFIX
 from replay.store.partial import PartialStore, PartialWriter

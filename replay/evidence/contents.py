@@ -8,7 +8,7 @@ from domain.events import DecisionsRun, LevelDecided
 from domain.keys import stream_key
 from replay.errors import UsageError
 from replay.schemes.registry import scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 RUNS_STREAM: Final = "ledger/decisions"
 MAY_BE_WITHHELD: Final = stream_key(RUNS_STREAM)

@@ -14,7 +14,7 @@ from replay.history.timeline import Moment
 from replay.policies.catalog import adopted_policies
 from replay.proving.heads_trie import Turn, is_absent, is_present
 from replay.schemes.registry import choose, scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import draft_beside, open_private, sync
 from replay.store.key_chains import key_states, records_of_key
 from replay.store.queries import link_at

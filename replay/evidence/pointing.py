@@ -11,7 +11,7 @@ from replay.history.readers import EVERYTHING_SHOWN
 from replay.history.timeline import Asked, Moment, has_subject, resolve
 from replay.replaying.periods import Period
 from replay.schemes.registry import judging_subject, scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.key_chains import key_states
 from replay.store.queries import row_at, rows_of_types

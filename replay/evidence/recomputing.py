@@ -14,7 +14,7 @@ from replay.rendering.facet import standing_json
 from replay.replaying.values import Standing
 from replay.schemes.registry import SCHEMES, choose
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import link_up_to, row_at, rows_of
 from replay.store.reading.row import Row

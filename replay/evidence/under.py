@@ -5,7 +5,7 @@ from replay.evidence.making import KeyPath, SealedLedger
 from replay.proving.notes import parse_note
 from replay.proving.tlog_proof import TlogProof
 from replay.sealing.proofs import head_paths, inclusion, latest_checkpoint
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.seals import seal_at
 
 

@@ -14,7 +14,7 @@ from replay.history.in_vain import retracting_nothing
 from replay.history.readers import Reader
 from replay.history.timeline import RETRACTED, Moment, has_subject, retracted_positions
 from replay.store.alias_queries import waiting
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import chain_at, link_at, rows_about, rows_of, rows_of_types, tally
 from replay.store.reading.row import Row, leaf_hash, linked

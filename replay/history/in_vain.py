@@ -7,7 +7,7 @@ from domain.calendar import shanghai_text
 from domain.events import Event
 from replay.history.timeline import RETRACTED
 from replay.schema.versions import INDEX_OF_RETRACTIONS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import Name
 from replay.store.reading.asked import EVERYTHING
 from replay.store.searching.across import Retraction, latest_retractions, places_of

@@ -21,7 +21,7 @@ from replay.history.browse import event_json
 from replay.history.readers import Reader
 from replay.recording.own import own_source
 from replay.store.alias_queries import merchant_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import row_at, rows_of
 from replay.store.reading.asked import EVERYTHING
 from replay.store.reading.row import Row

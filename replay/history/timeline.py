@@ -14,7 +14,8 @@ from msgspec import Raw
 from domain.calendar import LEDGER_START, parse_moment, shanghai_text
 from domain.events import CATALOGUE, CORRECTION_TYPES, Event, EventRetracted
 from replay.errors import UsageError, damaged
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import (
     event_row_at,

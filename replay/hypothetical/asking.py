@@ -12,7 +12,7 @@ from replay.hypothetical.laid import Supposed, read_supposed
 from replay.parsing.lines import blocks, check_files, is_passed_over
 from replay.parsing.unpacking import BrokenInput
 from replay.policies.reading import read_policy
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 
 

@@ -9,7 +9,7 @@ from replay.history.timeline import RETRACTED
 from replay.hypothetical.laid import Supposed
 from replay.replaying.base import Replay
 from replay.schemes.registry import SCHEMES, Scheme
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.record import Candidate
 from replay.store.searching.across import row_named
 

@@ -19,7 +19,7 @@ from replay.columnar.columns import (
 from replay.columnar.encoding import Named, Numbers, named_of
 from replay.hypothetical.laid import Laid
 from replay.store.alias_queries import first_payment
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import Name
 from replay.store.searching.across import places_of, places_with_refs
 

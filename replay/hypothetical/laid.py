@@ -14,7 +14,7 @@ from replay.history.timeline import event_of_row
 from replay.parsing.parse import read_line
 from replay.parsing.refusals import RefusalError
 from replay.replaying.hypothetical import Hypothetical
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import hash_buyer, is_sealed
 from replay.store.queries import length_of
 from replay.store.reading.alias_form import AliasKey

@@ -12,7 +12,7 @@ from replay.replaying.hypothetical import Hypothetical
 from replay.replaying.records import Lend
 from replay.schemes.registry import SCHEMES, choose
 from replay.schemes.replaying import known_of, large_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 def laid_over(replay: Replay, events: Sequence[Hypothetical], as_of: int) -> Replay:

@@ -9,7 +9,9 @@ from typing import Any
 from replay.blocks.reading import Blocks
 from replay.passing_folders import passing_folder
 from replay.recording.conflicts import EARLIER
-from replay.store.base import KEY_BYTES, Head, Identity, Known, Store, Transaction
+from replay.store.base.identity import KEY_BYTES, Head, Identity
+from replay.store.base.store import Store
+from replay.store.base.transaction import Known, Transaction
 from replay.store.buyers import key_from_environment, no_key
 from replay.store.location import is_postgres
 from replay.store.reading.alias_form import AliasKey, AliasRow

@@ -19,7 +19,8 @@ from replay.parsing.unpacking import STANDARD_INPUT, BrokenInput
 from replay.processes import rare_cycle_search
 from replay.recording.append import Stamper, ledger_clock
 from replay.recording.erase import Due
-from replay.store.base import Head, Transaction
+from replay.store.base.identity import Head
+from replay.store.base.transaction import Transaction
 from replay.tracing import span
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from replay.intake.targets import Check, Clock, Target, no_check
 from replay.recording.append import Appended
 from replay.recording.erase import Due
-from replay.store.base import Head
+from replay.store.base.identity import Head
 from replay.store.beside import open_private
 from replay.store.reading.row import encode_json
 from replay.store.record import Candidate

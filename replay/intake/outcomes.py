@@ -9,7 +9,7 @@ from replay.intake.rejects import Rejects
 from replay.parsing.refusals import Refusal
 from replay.recording.append import Appended
 from replay.recording.oddities import Oddities
-from replay.store.base import Head
+from replay.store.base.identity import Head
 
 REFUSALS_MAX: Final = 1_000
 """So many lines refused in a row, and the file is taken for something else than was meant."""

@@ -11,7 +11,9 @@ from replay.intake.dry_run import DryRun, key_for_none, scratch_above
 from replay.parsing.unpacking import printable
 from replay.recording.append import Appended, Appender, Stamper
 from replay.recording.erase import Due, scrubbed, take_due
-from replay.store.base import EMPTY, Head, Store, Transaction, refuse_one_alias_everywhere
+from replay.store.base.identity import EMPTY, Head, refuse_one_alias_everywhere
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.buyers import key_of
 from replay.store.evidence.shard import shard_made
 from replay.store.location import is_postgres, masked

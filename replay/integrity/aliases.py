@@ -16,7 +16,7 @@ from replay.errors import DamagedError, LevelbookError
 from replay.integrity.borne import BorneAliases, count_without_row
 from replay.schema.versions import ONE_ALIAS_EVERYWHERE
 from replay.store.alias_queries import asked_for_nobody, misplaced, payments, twice, unborne
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import ERASURES, is_sealed, key_of
 from replay.store.queries import rows_of
 from replay.store.reading.aliases_left import all_alias_rows, misfits, second_rows

@@ -11,7 +11,9 @@ from replay.errors import StoreError, UsageError
 from replay.integrity.aliases import buyer_problems
 from replay.integrity.verify import Verified, verify
 from replay.store.alias_queries import copied_tables, put_rows, table_rows
-from replay.store.base import Head, Store, Transaction
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.beside import draft_beside, sync
 from replay.store.evidence.copies import COPIED, copied_rows
 from replay.store.key_chains import record

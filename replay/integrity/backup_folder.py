@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from domain.limits import SECOND_MICROS
 from replay.errors import StoreError, UsageError
 from replay.integrity.backup import BackedUp, back_up
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import beside, locked, open_private, sync
 
 LOCK: Final = ".levelbook-backups.lock"

@@ -19,7 +19,7 @@ from replay.proving.log_tree import root_at
 from replay.proving.notes import is_right, parse_note, parse_signatures, parse_verifier_key
 from replay.proving.strict_text import MalformedError
 from replay.schema.versions import CHECKPOINTS, COSIGNATURES, HEAD_BUCKETS, HEADS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.announced import Announcement, announcements, in_force
 from replay.store.evidence.checkpoints import StoredCheckpoint, all_cosignatures, stored_checkpoints
 from replay.store.evidence.heads import (

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from replay.errors import DamagedError, StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SOUND: Final = "sound"
 UNSOUND: Final = "not sound"

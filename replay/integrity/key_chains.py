@@ -15,7 +15,7 @@ from domain.keys import key_beside_stream, stream_key
 from replay.errors import DamagedError
 from replay.integrity.left import MAKE_ANEW
 from replay.schema.versions import KEY_CHAINS, LEFT_STREAMS, STREAM_CHAINS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import chain_rows_around, chains_here, has_chains, key_chain_rows, reach
 from replay.store.reading.key_state import NO_RECORD, KeyState
 from replay.store.reading.left_chains import StreamFold, chains_of_stretch, last_states

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from domain.events import STAYING_TYPES
 from replay.errors import DamagedError
 from replay.schema.versions import ALIAS_BYTES, LEFT_NAMES, LEFT_STREAMS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.asked import BEFORE_ALL
 from replay.store.reading.form import (
     CODES,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from replay.errors import LevelbookError
 from replay.proving.log_tree import Subtree, root_of, whole_subtrees
 from replay.schema.versions import LOG_TREE
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import stored_checkpoints
 from replay.store.evidence.log_tree import (
     LEAST_LEVEL,

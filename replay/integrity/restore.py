@@ -17,7 +17,8 @@ from replay.integrity.backup import copy_ledger, make_copy
 from replay.integrity.backup_folder import check_hash, latest_in
 from replay.integrity.verify import Verified, verify
 from replay.store.alias_queries import compared_rows, copied_tables
-from replay.store.base import Store, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
 from replay.store.beside import beside, locked, sync
 from replay.store.location import is_postgres, refuse_broken_text, refuse_unknown_scheme
 from replay.store.opening import open_store

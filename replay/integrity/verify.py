@@ -21,7 +21,8 @@ from replay.integrity.left import LeftWalk, WalkedLeft, left_problems, left_walk
 from replay.integrity.log_tree import WalkedLog, log_walk, sizes_needed
 from replay.processes import begun, rare_cycle_search, second_core
 from replay.store.alias_queries import count_aliases
-from replay.store.base import EMPTY, Head, Store
+from replay.store.base.identity import EMPTY, Head
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from replay.store.queries import chain_at, link_at, plain_rows, tally
 from replay.store.reading.asked import BEFORE_ALL

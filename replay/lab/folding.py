@@ -28,7 +28,7 @@ from replay.replaying.base import Policies, Replay
 from replay.replaying.values import Instants
 from replay.schemes.registry import fold_each_of, judging_subject, kinds_read, records_of
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SUBJECTS_AT_ONCE: Final = 200
 """So many are replayed before they are handed over; in bulk a part of the columns is."""

@@ -18,7 +18,7 @@ from replay.lab.trial import GROUPINGS, PolicyTrial
 from replay.objects.naming import FilesPlace
 from replay.processes import second_core
 from replay.schemes.registry import kinds_read
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class TrialResult(NamedTuple):

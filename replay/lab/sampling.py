@@ -6,7 +6,7 @@ from heapq import nsmallest
 from typing import Final, NamedTuple
 
 from replay.history.browse import list_subjects
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SEED: Final = "levelbook-lab-1"
 

@@ -24,7 +24,7 @@ from replay.lab.trial import PolicyTrial
 from replay.replaying.base import Policies, Replay
 from replay.replaying.values import SCORE
 from replay.schemes.registry import records_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 PLAIN_RECORDS: Final = 300_000
 """So many records are judged, under all steps together, where that may be done by plain rules: whether compiled ones

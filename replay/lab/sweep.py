@@ -24,7 +24,7 @@ from replay.lab.tally import Stand, tally_of
 from replay.lab.thresholds import numbers_in, with_number
 from replay.lab.trial import PolicyTrial
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 FORM: Final = 1
 CELLS_UNASKED: Final = 100

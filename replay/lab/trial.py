@@ -15,7 +15,8 @@ from replay.replaying.base import Policies
 from replay.replaying.periods import Period
 from replay.replaying.values import Instants, of_month
 from replay.schemes.registry import Scheme, check_holds_all, check_whole, choose
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 
 GROUPINGS: Final = ("category", "level", "size", "tenure")
 RANKED_FROM: Final = 30

@@ -18,7 +18,7 @@ from domain.calendar import shanghai_text
 from domain.policy import Policy, canonical_of, policy_of
 from replay.errors import UsageError, damaged
 from replay.policies.reading import by_number, read_folder, read_policy
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import rows_of_types
 from replay.store.reading.asked import EVERYTHING

@@ -20,7 +20,9 @@ from replay.recording.conflicts import (
 )
 from replay.recording.oddities import Oddities, oddities
 from replay.recording.placing import refused_elsewhere
-from replay.store.base import Head, Known, Transaction, clock_failure
+from replay.store.base.failures import clock_failure
+from replay.store.base.identity import Head
+from replay.store.base.transaction import Known, Transaction
 from replay.store.buyers import hash_buyer, is_sealed, new_row
 from replay.store.evidence.shard import shard_made
 from replay.store.key_chains import record

@@ -7,7 +7,7 @@ and whoever comes next goes on from there. What is long is done outside the lock
 from collections.abc import Callable
 from typing import Final
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import extend, has_chains, reach, unchained_rows
 from replay.store.reading.readable import Readable
 from replay.store.reading.row import Row, leaf_hash

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from replay.errors import StoreError
 from replay.recording.chaining import chain_keys, unchained
 from replay.schema.versions import ERASURES_DUE, LATER_INDEXES, LATER_TABLES, ONE_ALIAS_EVERYWHERE
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class Lacking(NamedTuple):

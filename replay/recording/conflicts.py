@@ -9,7 +9,7 @@ import msgspec
 
 from replay.errors import damaged
 from replay.parsing.refusals import Reason, Refusal
-from replay.store.base import Known
+from replay.store.base.transaction import Known
 from replay.store.record import Candidate
 
 EARLIER: Final = 0

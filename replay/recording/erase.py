@@ -25,7 +25,8 @@ from replay.store.alias_queries import (
     merchants_since,
     request_of,
 )
-from replay.store.base import Store, Transaction
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.buyers import ERASURES, hash_buyer, key_of
 from replay.store.record import Candidate
 

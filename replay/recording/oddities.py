@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from replay.store.base import Transaction
+from replay.store.base.transaction import Transaction
 from replay.store.record import Candidate
 from replay.store.searching.across import Place, places_at_instant, places_of, places_with_refs
 

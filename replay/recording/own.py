@@ -4,7 +4,7 @@ from domain.events import Data, Envelope
 from domain.limits import TEXT_CHARS_MAX
 from domain.texts import invisible_character
 from replay.errors import UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.record import OWN_SOURCE, Candidate, candidate
 
 

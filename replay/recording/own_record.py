@@ -6,7 +6,9 @@ from domain.events import Data
 from replay.recording.append import Appender, ledger_clock
 from replay.recording.erase import scrubbed, take_due
 from replay.recording.own import own_candidate, own_source
-from replay.store.base import Head, Store, Transaction
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 
 
 def record_own(

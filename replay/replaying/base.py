@@ -38,7 +38,7 @@ from replay.replaying.values import (
     of_month,
 )
 from replay.replaying.what_is_known import WhatIsKnown
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 RETRACTED_NOTE: Final = "retracted"
 RETRACTS_NOTHING: Final = "retracts_nothing"

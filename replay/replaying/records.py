@@ -8,7 +8,7 @@ from typing import Final
 
 from domain.events import Event
 from replay.history.timeline import decisions_on, event_of_row, events_of_types
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import Name, event_rows_at, length_at, places_of_type, tally
 from replay.store.searching.across import event_rows_named, places_named, places_of
 

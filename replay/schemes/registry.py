@@ -50,7 +50,7 @@ from replay.schemes.merchant_reputation.answer import ReputationAnswer
 from replay.schemes.merchant_tier import glance as merchant_tier_glance
 from replay.schemes.merchant_tier import replay as tier
 from replay.schemes.merchant_tier.answer import TierAnswer
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.shard import shard_made
 
 if TYPE_CHECKING:

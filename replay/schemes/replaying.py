@@ -11,7 +11,7 @@ from replay.replaying.base import Origin, Policies, Replay
 from replay.replaying.records import Lend
 from replay.schemes.loading import loaded_beside
 from replay.schemes.registry import SCHEMES, check_holds_all, check_whole, choose, in_room, judging_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import length_at, length_of
 from replay.store.reading.asked import EVERYTHING
 

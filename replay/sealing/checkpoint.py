@@ -11,7 +11,8 @@ from replay.proving.notes import SignedNote, sign
 from replay.sealing.keys import Rotated, new_keys, rotate_keys, settle_rotation, signers
 from replay.sealing.proofs import latest_checkpoint, log_root
 from replay.sealing.seal import Told, prepare, seal_heads
-from replay.store.base import Store, refuse_one_alias_everywhere
+from replay.store.base.identity import refuse_one_alias_everywhere
+from replay.store.base.store import Store
 from replay.store.evidence.announced import announcements
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_checkpoint, latest_stored
 from replay.store.evidence.seals import Seal

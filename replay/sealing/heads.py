@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from replay.errors import StoreError
 from replay.proving.heads_trie import trie_root
 from replay.schema.versions import HEAD_BUCKETS, HEADS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.heads import (
     BucketRoot,
     KeyHead,

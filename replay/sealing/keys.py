@@ -20,7 +20,8 @@ from replay.proving.checkpoint import origin_of
 from replay.proving.notes import ED25519, ML_DSA_44, SigningKey
 from replay.recording.own import check_reason
 from replay.recording.own_record import record_own
-from replay.store.base import KEY_BYTES, Store
+from replay.store.base.identity import KEY_BYTES
+from replay.store.base.store import Store
 from replay.store.beside import beside, make_secret_file, secret_in, secret_of, sync
 from replay.store.evidence.announced import ANNOUNCED, KEYS_STREAM, Announcement, announcements
 

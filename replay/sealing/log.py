@@ -10,7 +10,8 @@ from typing import Final
 from replay.errors import damaged
 from replay.proving.log_tree import node
 from replay.schema.versions import LOG_TREE
-from replay.store.base import Store, Transaction
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.evidence.log_tree import (
     LEAST_LEVEL,
     RUN,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from replay.errors import UsageError
 from replay.proving.heads_trie import HeadLeaf, Turn, key_hash, trie_path
 from replay.proving.log_tree import consistency_path, inclusion_path, root_at
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import (
     StoredCheckpoint,
     cosignature_lines,

@@ -17,7 +17,8 @@ from replay.recording.own_record import record_own
 from replay.schema.versions import LATER_TABLES
 from replay.sealing.heads import draft_heads, drafted_size
 from replay.sealing.log import extend_log
-from replay.store.base import Store, Transaction
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.evidence.log_tree import log_reach, subtree_of
 from replay.store.evidence.seals import HEADS_STREAM, SEALED, Seal, latest_seal, seal_at
 

@@ -12,7 +12,7 @@ from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet
 from replay.sharding.roots import read_roots
 from replay.sharding.signing import fit_problems, signature_problems, strange_lines
-from replay.store.base import Head
+from replay.store.base.identity import Head
 
 
 class CheckedShard(NamedTuple):

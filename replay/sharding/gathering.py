@@ -20,7 +20,7 @@ from replay.history.timeline import RETRACTED, events_of, retracted_positions
 from replay.passing_folders import passing_folder
 from replay.schemes.registry import SCHEMES
 from replay.sharding.opened import LedgerSet
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import places_in, refs_of_types, rows_about, rows_at
 from replay.store.reading.asked import EVERYTHING
 from replay.store.reading.row import Row

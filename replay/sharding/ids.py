@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from replay.history.timeline import RETRACTED, event_at, events_of, retracted_positions
 from replay.sharding.opened import LedgerSet
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.searching.across import names_between, places_named, row_named
 
 _AT_ONCE: Final = 5_000

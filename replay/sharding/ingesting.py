@@ -25,7 +25,7 @@ from replay.sharding.opened import open_set, set_head
 from replay.sharding.routing import Round, Router
 from replay.sharding.target import together
 from replay.sharding.writers import Writers, WrittenLines, writers
-from replay.store.base import Head
+from replay.store.base.identity import Head
 from replay.tracing import span
 
 AT_ONCE: Final = 2

@@ -24,7 +24,7 @@ from replay.sharding.document import (
     write_set,
 )
 from replay.sharding.opened import check_is_shard
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.shard import MADE, SHARD_STREAM, shard_made
 from replay.store.opening import create_store, open_store
 from replay.store.record import Candidate

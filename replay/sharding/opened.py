@@ -12,7 +12,8 @@ from replay.errors import UsageError
 from replay.recording.append import Elsewhere, KnownElsewhere
 from replay.recording.placing import shard_of
 from replay.sharding.document import SetDocument, location_of, read_set
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.evidence.shard import shard_made
 from replay.store.opening import open_store
 

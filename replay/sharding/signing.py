@@ -22,7 +22,7 @@ from replay.sealing.seal import Told
 from replay.sharding.ids import standing_twice
 from replay.sharding.opened import LedgerSet, open_set
 from replay.sharding.roots import Roots, Round, add_round, leaf_of, read_roots, root_checkpoint, roots_path
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import beside, locked
 from replay.store.evidence.checkpoints import add_cosignature, lines_of_name, stored_checkpoint
 

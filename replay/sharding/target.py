@@ -13,7 +13,7 @@ from replay.recording.oddities import Oddities
 from replay.recording.placing import shard_of
 from replay.sharding.opened import LedgerSet, open_set, set_head
 from replay.sharding.routing import rounds_of
-from replay.store.base import Head
+from replay.store.base.identity import Head
 from replay.store.buyers import key_of
 from replay.store.evidence.shard import shard_made
 from replay.store.record import Candidate

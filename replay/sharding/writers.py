@@ -24,7 +24,8 @@ from replay.recording.erase import Due
 from replay.recording.oddities import Oddities
 from replay.sharding.opened import open_set
 from replay.sharding.target import shard_target, together
-from replay.store.base import Head, Transaction
+from replay.store.base.identity import Head
+from replay.store.base.transaction import Transaction
 
 AHEAD_MAX: Final = 4
 """So many messages a process takes in before it has recorded them."""

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from replay.schema.versions import BUYERS, ERASURES_DUE, ONE_ALIAS_EVERYWHERE
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.queries import records_with_refs
 from replay.store.reading.alias_form import SEAL_BYTES, AliasRow, is_usual_alias
 from replay.store.reading.aliases_left import aliases_about, all_alias_rows, left_rows_of, merchants_of

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 from replay.errors import BusyError, LevelbookError, NotExaminedError, UsageError
-from replay.store.base import KEY_BYTES
+from replay.store.base.identity import KEY_BYTES
 
 if TYPE_CHECKING:
     import psycopg

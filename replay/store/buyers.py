@@ -13,7 +13,8 @@ from typing import Final, NoReturn
 
 from domain.limits import ALIAS_HEX_CHARS
 from replay.errors import StoreError, UsageError
-from replay.store.base import KEY_BYTES, Store, key_check
+from replay.store.base.identity import KEY_BYTES, key_check
+from replay.store.base.store import Store
 from replay.store.beside import make_secret_file, secret_in, secret_of
 from replay.store.reading.alias_form import SEAL_BYTES, AliasKey, AliasRow
 

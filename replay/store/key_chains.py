@@ -13,7 +13,9 @@ from typing import Any, Final, NamedTuple
 from domain.keys import TYPES_OF_KEYS, key_beside_stream, stream_key
 from replay.errors import DamagedError, damaged
 from replay.schema.versions import KEY_CHAINS, STREAM_CHAINS
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.reading.asked import BEFORE_ALL, Asked
 from replay.store.reading.key_state import NO_RECORD, KeyState
 from replay.store.reading.left_chains import last_states, state_that_left

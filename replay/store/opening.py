@@ -4,7 +4,7 @@ from pathlib import Path
 
 from replay.errors import UsageError
 from replay.objects.naming import FilesPlace
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import PARTIAL_SUFFIX, is_postgres, names_set, refuse_broken_text, refuse_unknown_scheme
 
 

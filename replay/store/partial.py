@@ -16,10 +16,13 @@ import msgspec
 from domain.keys import stream_key
 from replay.errors import UsageError
 from replay.schema.versions import SCHEMA_VERSION
-from replay.store.base import Holding, Identity, Transaction, identity_row
+from replay.store.base.holding import Holding
+from replay.store.base.identity import Identity, identity_row
+from replay.store.base.transaction import Transaction
 from replay.store.beside import connect_sqlite
 from replay.store.reading.row import Row
-from replay.store.sqlite import INSERT, PassingStore, passing_failures_named
+from replay.store.sqlite import PassingStore, passing_failures_named
+from replay.store.sqlite_transaction import INSERT
 
 PARTIAL_ID: Final = 0x4C764270
 """'LvBp' in the file's header."""

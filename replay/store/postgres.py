@@ -24,20 +24,10 @@ from replay.schema.versions import (
     RECORD_SEGMENTS,
     STREAM_CHAINS,
 )
-from replay.store.base import (
-    IDENTITY_SQL,
-    Identity,
-    Known,
-    Store,
-    Transaction,
-    backfill_running,
-    checkpoint_running,
-    have_left,
-    identity_of,
-    identity_row,
-    lacks_table,
-    new_identity,
-)
+from replay.store.base.failures import backfill_running, checkpoint_running, lacks_table
+from replay.store.base.identity import IDENTITY_SQL, Identity, have_left, identity_of, identity_row, new_identity
+from replay.store.base.store import Store
+from replay.store.base.transaction import Known, Transaction
 from replay.store.beside import first_line
 from replay.store.location import masked
 from replay.store.postgres_sessions import connected

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from replay.errors import damaged
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.reading.asked import BEFORE_ALL, EVERYTHING, Asked, marks
 from replay.store.reading.left import LeftRows
 from replay.store.reading.readable import ROW_COLUMNS, Readable

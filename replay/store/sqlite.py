@@ -1,11 +1,9 @@
 """A store in one SQLite file."""
 
-import json
 import os
 import sqlite3
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -14,22 +12,11 @@ from replay.blocks.reading import Blocks
 from replay.errors import LevelbookError, NoStoreError, StoreError, UsageError, damaged
 from replay.passing_folders import no_room
 from replay.schema.triggers import SQLITE_ALIAS
-from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
-from replay.store.base import (
-    IDENTITY_SQL,
-    Identity,
-    Known,
-    Store,
-    Transaction,
-    backfill_running,
-    begun_to_leave,
-    checkpoint_running,
-    have_left,
-    identity_of,
-    identity_row,
-    lacks_table,
-    new_identity,
-)
+from replay.schema.versions import ALIAS_BYTES
+from replay.store.base.failures import backfill_running, begun_to_leave, checkpoint_running, lacks_table
+from replay.store.base.identity import IDENTITY_SQL, Identity, have_left, identity_of, identity_row, new_identity
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.beside import (
     OpenedFile,
     beside,
@@ -41,30 +28,26 @@ from replay.store.beside import (
     reading_mode,
     sync,
 )
-from replay.store.reading.alias_form import AliasKey, AliasRow
 from replay.store.reading.left import LeftRows
-from replay.store.reading.readable import ROW_COLUMNS, here
-from replay.store.reading.row import Row
+from replay.store.reading.readable import here
+from replay.store.sqlite_transaction import HAS_TABLE, SqliteTransaction
 
 APPLICATION_ID: Final = 0x4C76426B
 """'LvBk' in the file's header."""
 BUSY_SECONDS: Final = 60
-_KEYS_AT_ONCE: Final = 500
 _CACHE_KIB: Final = 65_536
 _WRITER_CACHE_KIB: Final = 131_072
 """What is recorded touches a page of each index for nearly every stream: those of a batch fit in."""
 _WAL_PAGES: Final = 25_000
 """After so many pages the log is brought into the file: what many batches touch is then written there once."""
 _READ_ONCE_KIB: Final = 4_096
-_HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-INSERT: Final = f"INSERT INTO records ({ROW_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
 class SqliteStore(Store):
     """An open SQLite store: one connection for reading, one for appending."""
 
     application_id: ClassVar[int] = APPLICATION_ID
-    has_table_sql = _HAS_TABLE
+    has_table_sql = HAS_TABLE
     alias_sql = (
         f"CASE WHEN length(record) <= {ALIAS_BYTES} THEN lower(hex(record)) ELSE {SQLITE_ALIAS.format('record')} END"
     )
@@ -157,7 +140,7 @@ class SqliteStore(Store):
         self,
         connection: sqlite3.Connection,
         failures_named: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> "SqliteTransaction":
+    ) -> SqliteTransaction:
         return SqliteTransaction(connection, self.now, self.blocks, failures_named, rows_left=self.left is not None)
 
     @contextmanager
@@ -269,128 +252,6 @@ class PassingStore(SqliteStore):
 
     def _failure(self, error: sqlite3.Error) -> LevelbookError:
         return super()._failure(error) if isinstance(error, sqlite3.IntegrityError) else no_room(str(error))
-
-
-class SqliteTransaction(Transaction):
-    """A write transaction; the file's write lock is held from its beginning.
-
-    One for looking only has `failures_named`: it may look within a transaction of another store.
-    """
-
-    has_table_sql = _HAS_TABLE
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        clock: Callable[[], int],
-        blocks: Blocks,
-        failures_named: Callable[[], AbstractContextManager[None]] = nullcontext,
-        *,
-        rows_left: bool,
-    ) -> None:
-        self._failures_named = failures_named
-        self._connection = connection
-        self._clock = clock
-        self.blocks = blocks
-        self.left = LeftRows(self) if rows_left else None
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._failures_named():
-            return self._connection.execute(self._here(sql), parameters).fetchall()
-
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._connection.executemany(self._here(sql), rows)
-
-    def _here(self, sql: str) -> str:
-        return sql if self.left is None else here(sql)
-
-    def now(self) -> int:
-        return self._clock()
-
-    def run_deferred(self) -> None:
-        """SQLite defers no triggers."""
-
-    def _make_tables(self, names: Sequence[str]) -> None:
-        from replay.schema.tables import later_sqlite_statements
-
-        for statement in later_sqlite_statements(names):
-            self._connection.execute(statement)
-
-    def let_rows_leave(self) -> None:
-        from replay.schema.left import left_sqlite_statements
-
-        self.index_later()  # while the table has the name by which their definitions are compared
-        for statement in left_sqlite_statements(archived=self.has_table(RECORD_SEGMENTS)):
-            self._connection.execute(statement)
-        self.left = LeftRows(self)
-
-    def keep_rows_behind(self, position: int) -> bool:
-        from replay.schema.left import fewer_sqlite_statements
-
-        before, taken_over, behind = fewer_sqlite_statements()
-        # Pages that go are not overwritten one by one: records name no buyer.
-        self._connection.execute("PRAGMA secure_delete = OFF")
-        try:
-            for statement in before:
-                self._connection.execute(statement)
-            self._connection.execute(taken_over, (position,))
-            for statement in behind:
-                self._connection.execute(statement)
-        finally:
-            self._connection.execute("PRAGMA secure_delete = ON")
-        return True
-
-    def drop_alias_index(self) -> bool:
-        from replay.schema.left import ALIAS_INDEX
-
-        self._connection.execute(f"DROP INDEX {ALIAS_INDEX}")
-        return True
-
-    def make_alias_index(self) -> None:
-        from replay.schema.left import alias_index_statement
-
-        self._connection.execute(alias_index_statement())
-
-    def may_erase(self) -> bool:
-        return True  # whoever may write the file
-
-    def _found_here(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-        ids_by_source: dict[str, list[str]] = defaultdict(list)
-        for source, event_id in keys:
-            ids_by_source[source].append(event_id)
-        # CROSS JOIN: SQLite keeps the order, one look-up in the index for each id.
-        sql = (
-            "SELECT ids.value, r.position, r.content_hash, r.record FROM json_each(?) AS ids"
-            " CROSS JOIN records AS r ON r.source = ? AND r.event_id = ids.value"
-        )
-        return {
-            (source, event_id): Known(*rest)
-            for source, ids in ids_by_source.items()
-            for event_id, *rest in self.execute(sql, (json.dumps(ids), source))
-        }
-
-    def _versions_here(self, streams: Sequence[str]) -> dict[str, int]:
-        sql = (
-            "SELECT s.value, coalesce((SELECT max(version) FROM records WHERE stream = s.value), 0)"
-            " FROM json_each(?) AS s"
-        )
-        return dict(self.execute(sql, (json.dumps(streams),)))
-
-    def _aliases_here(self, keys: Sequence[AliasKey]) -> list[AliasRow]:
-        found: list[AliasRow] = []
-        for start in range(0, len(keys), _KEYS_AT_ONCE):
-            some = keys[start : start + _KEYS_AT_ONCE]
-            # CROSS JOIN: SQLite keeps the order, one look-up in the primary key for each pair.
-            sql = (
-                f"WITH k (key, merchant) AS (VALUES {', '.join(['(?, ?)'] * len(some))})"
-                " SELECT b.key, b.merchant, b.alias, b.seal FROM k"
-                " CROSS JOIN buyers AS b ON b.key = k.key AND b.merchant = k.merchant"
-            )
-            found += map(AliasRow._make, self.execute(sql, [value for key in some for value in key]))
-        return found
-
-    def insert(self, rows: Sequence[Row]) -> None:
-        self.execute_many(INSERT, rows)
 
 
 def create_sqlite(path: Path) -> bool:

@@ -11,7 +11,7 @@ from replay.proving.notes import NoteSignature, VerifierKey, is_right, parse_not
 from replay.proving.strict_text import MalformedError, number_of
 from replay.proving.trust import TrustPolicy
 from replay.sealing.proofs import consistency
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_cosignature, latest_stored
 
 ANSWER_SECONDS: Final = 600

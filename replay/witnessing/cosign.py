@@ -12,7 +12,7 @@ from replay.proving.log_tree import is_consistent, root_of_whole
 from replay.proving.notes import sign
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import Judgement, TrustPolicy, judge
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import sync
 from replay.witnessing.kept import Cosigned, Grade, Witness, keeping
 from replay.witnessing.recompute import RecomputedOtherwise, recompute

@@ -14,7 +14,7 @@ from replay.proving.notes import SignedNote, parse_note
 from replay.proving.strict_text import MalformedError
 from replay.proving.tlog_proof import TlogProof, parse_tlog_proof
 from replay.sealing.proofs import inclusion, latest_checkpoint
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.row import encode_json, leaf_hash
 from replay.store.searching.across import row_named
 

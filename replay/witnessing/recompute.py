@@ -16,7 +16,7 @@ from replay.integrity.key_chains import Misfit
 from replay.proving.growing_trie import GrowingTrie
 from replay.proving.heads_trie import key_hash
 from replay.proving.log_tree import WholeSubtree, root_of_whole, take_leaf
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.evidence.seals import HEADS_STREAM, SEALED, seals
 from replay.store.queries import plain_rows

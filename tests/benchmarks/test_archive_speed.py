@@ -14,7 +14,7 @@ from domain.buckets import AGENCIES
 from replay.columnar.archive import open_archive
 from replay.columnar.reading import READ_ROWS
 from replay.columnar.seal import seal
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import sealed_rows
 from tests.benchmarks.conftest import LINES, Compare

@@ -12,7 +12,7 @@ import pytest
 from replay.archiving.archive import archive, records_place
 from replay.archiving.limit import archive_limit
 from replay.sealing.checkpoint import begin_keys, make_checkpoint
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from replay.store.queries import event_rows_of
 from tests import ROOT

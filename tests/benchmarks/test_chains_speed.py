@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from domain.keys import stream_key
 from replay.recording.chaining import chain_keys
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import key_states
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows

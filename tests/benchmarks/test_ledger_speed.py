@@ -20,7 +20,7 @@ from replay.parsing.parse import read_line
 from replay.recording.append import Appender, ledger_clock
 from replay.schema.tables import sqlite_statements
 from replay.schema.versions import SCHEMA_VERSION
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from replay.store.reading.alias_form import AliasRow

@@ -10,7 +10,7 @@ import pytest
 from domain.keys import stream_key
 from replay.sealing.proofs import head_paths, inclusion
 from replay.sealing.seal import seal_heads
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
 from replay.store.reading.row import leaf_hash

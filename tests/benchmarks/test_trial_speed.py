@@ -33,7 +33,7 @@ from replay.lab.trial import GROUPINGS, AskedTrial, PolicyTrial, Sides, TrialPer
 from replay.policies.catalog import shipped
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, fold_of
-from replay.store.base import Head
+from replay.store.base.identity import Head
 from tests.benchmarks.conftest import Compare
 from tests.benchmarks.making_segments import LEDGER, make_segments
 from tests.worlds.merchant_reputation import with_values

@@ -34,7 +34,7 @@ from replay.columnar.ledger_columns import BEGINS
 from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.schemes.merchant_reputation.fold import fold_reputation
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from tests.benchmarks.conftest import LINES, Compare
 from tests.benchmarks.timed import command

@@ -19,7 +19,7 @@ from replay.mapping.asking import to_read
 from replay.parsing.parse import read_line
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.support import plain_olist

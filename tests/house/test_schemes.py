@@ -34,7 +34,7 @@ from replay.replaying.base import Policies
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.registry import SCHEMES, check_whole, kinds, scheme_of, schemes_of
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests import ROOT
 from tests.support.imports import graph_of_modules, sources
 from tests.support.making import ingest_events

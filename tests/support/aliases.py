@@ -7,7 +7,7 @@ from collections import defaultdict
 import psycopg
 
 from replay.schema.versions import LATER_TABLES, LEFT_TABLES, STILL_HERE
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import is_postgres
 from tests.support.making import records
 

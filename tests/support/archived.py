@@ -19,7 +19,7 @@ from replay.schema.versions import ALIAS_BYTES, RECORD_SEGMENTS
 from replay.sealing.checkpoint import begin_keys, make_checkpoint
 from replay.sealing.keys import SIGNING_VARIABLE
 from replay.store import key_chains
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.announced import announcements
 from replay.store.leaving import aliases, rows
 from replay.store.leaving.segments import add_segment, archived_up_to

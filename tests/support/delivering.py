@@ -12,7 +12,7 @@ from projections.delivering.endpoints import WEBHOOK, Endpoint, Progress, new_en
 from projections.delivering.signing import new_secret
 from projections.reading.reader import Reading
 from projections.views.database import Views, open_views
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.receiving import Receiver
 from tests.support.views import empty_live
 

@@ -8,7 +8,7 @@ from fixtures.demo import PERIOD, told
 from projections.projector.rebuild import Asked, rebuild
 from projections.views.database import open_views
 from replay.decisions.decide import decide, period_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import ingest_events
 

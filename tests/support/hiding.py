@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from replay.evidence import making
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import key_states, records_of_key
 
 

@@ -12,7 +12,8 @@ from replay.intake.targets import LedgerTarget
 from replay.parsing.refusals import Refusal
 from replay.policies.catalog import shipped, shipped_schemes
 from replay.recording.append import Appender
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 
 Event = dict[str, Any]

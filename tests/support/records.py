@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from replay.recording.append import Appender, ledger_clock
 from replay.recording.own import own_candidate, own_source
 from replay.sealing.proofs import log_root
 from replay.sealing.seal import seal_heads
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_checkpoint
 from replay.store.evidence.seals import Seal
 from replay.store.queries import plain_rows

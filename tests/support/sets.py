@@ -19,7 +19,7 @@ from replay.sharding.making import make
 from replay.sharding.opened import open_set
 from replay.sharding.signing import begin_set_keys
 from replay.sharding.target import set_target
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests import ROOT
 from tests.support.making import Event, Silent, paid
 

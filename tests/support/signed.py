@@ -8,7 +8,7 @@ from replay.proving.notes import ED25519, ML_DSA_44, SignedNote, SigningKey, sig
 from replay.proving.trust import TrustPolicy, parse_trust
 from replay.sealing.proofs import consistency, log_root
 from replay.sealing.seal import seal_heads
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import StoredCheckpoint, add_checkpoint
 
 TIME_S: Final = 1_700_000_000

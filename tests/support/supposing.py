@@ -11,7 +11,7 @@ from replay.policies.catalog import DEFAULT
 from replay.replaying.base import Replay
 from replay.schemes.registry import Scheme, choose
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import link_at
 from tests.support.making import Event, event, ingest_events, line, paid, records
 

@@ -13,7 +13,7 @@ from replay.policies.catalog import Choice
 from replay.replaying.base import Replay
 from replay.schemes.registry import SCHEMES, Scheme
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.worlds.merchant_reputation import with_values
 from tests.worlds.trials import folder_of, version
 

@@ -9,7 +9,7 @@ from domain.calendar import instant_text, parse_instant
 from domain.limits import DAY_MICROS, HOUR_MICROS
 from domain.policy import Policy
 from replay.policies.catalog import shipped
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import Event, ingest_events
 from tests.support.policies import toml_of
 from tests.worlds import creator_level, mcn_level, merchant_reputation, merchant_tier

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from replay.evidence.form import EvidenceHeader
     from replay.history.timeline import Moment, Present
     from replay.replaying.base import Replay
-    from replay.store.base import Store
+    from replay.store.base.store import Store
 
 
 def open_at(store: str, segments: FilesPlace | None = None) -> "Store":

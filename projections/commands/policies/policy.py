@@ -36,7 +36,7 @@ from replay.objects.naming import FilesPlace
 
 if TYPE_CHECKING:
     from replay.lab.trial import PolicyTrial
-    from replay.store.base import Store
+    from replay.store.base.store import Store
 
 
 @command("policies", "levelbook policies --scheme merchant-reputation --format json")

@@ -26,7 +26,7 @@ from replay.errors import UsageError
 from replay.lab.trial import GROUPINGS, AskedTrial
 from replay.policies.catalog import revisions
 from replay.schemes.registry import SCHEMES
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 SAMPLE_MAX: Final = 1_000_000
 FAULTY: Final = "faulty-candidate"

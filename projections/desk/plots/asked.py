@@ -13,7 +13,7 @@ from projections.text.words.figures import score_text
 from replay.history.readers import EVERYTHING_SHOWN
 from replay.replaying.base import Replay
 from replay.schemes.registry import scheme_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 _COLUMNS_MAX: Final = 110
 _COLUMNS_USUAL: Final = 80

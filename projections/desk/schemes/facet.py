@@ -7,7 +7,7 @@ from domain.policy import Policy
 from projections.projector.expected_rows import rows_of
 from replay.history.timeline import Moment
 from replay.replaying.base import Policies, Replay
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 if TYPE_CHECKING:
     from projections.reading.reader import Snapshot

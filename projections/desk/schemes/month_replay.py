@@ -21,7 +21,7 @@ from replay.history.timeline import RETRACTED, Moment, event_at, events_about, e
 from replay.schemes.merchant_reputation.month import MonthReplay, bears_from
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.replaying import weight_under
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import count_between
 from replay.store.searching.across import places_of
 

@@ -21,7 +21,7 @@ from replay.replaying.base import Policies
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.merchant_reputation.then import Issued
 from replay.schemes.registry import choose_where_given
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import link_at
 
 _Found = TypeVar("_Found")

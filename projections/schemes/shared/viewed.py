@@ -7,7 +7,7 @@ from domain.policy import Policy
 from projections.views.rows import SubjectRows
 from replay.history.readers import Reader
 from replay.replaying.base import Policies
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 
 class StoredLevel(Protocol):

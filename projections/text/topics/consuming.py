@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from replay.consuming.topics import Reached
     from replay.parsing.refusals import Listing, Refusal
     from replay.recording.erase import Due
-    from replay.store.base import Head
+    from replay.store.base.identity import Head
 
 
 class Consumed(NamedTuple):

@@ -8,7 +8,7 @@ from replay.columnar.columns import CREATOR_BOUND, CREATOR_UNBOUND, Columns
 from replay.columnar.subject import columns_of_rows, subject_columns, subjects_columns, together
 from replay.replaying.known import LargeKnown
 from replay.replaying.records import Lend, Records
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.searching.across import sealed_rows_of_bindings, sealed_rows_of_retractions
 
 

@@ -29,7 +29,7 @@ from replay.replaying.monthly import MonthlyReplay
 from replay.replaying.values import SCORE, Judged, Measure, Standing
 from replay.schemes.creator_level.replay import CreatorReplay
 from replay.schemes.creator_level.replay import Month as CreatorMonth
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.queries import refs_of_types, rows_about
 from replay.store.searching.across import binding_rows

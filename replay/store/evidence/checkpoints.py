@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from replay.schema.versions import CHECKPOINTS, COSIGNATURES
-from replay.store.base import Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.transaction import Transaction
 from replay.store.reading.readable import Readable
 
 

@@ -12,7 +12,9 @@ from domain.keys import stream_key
 from replay.errors import damaged
 from replay.proving.heads_trie import HeadLeaf, key_hash, leaf, state_hash
 from replay.schema.versions import HEAD_BUCKETS, HEADS
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.key_chains import chain_rows_around, key_chain_rows, reach
 from replay.store.reading.key_state import KeyState
 from replay.store.reading.left_chains import StreamFold, states_at_ends, stretch_end

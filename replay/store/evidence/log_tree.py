@@ -11,7 +11,9 @@ from typing import Final, NamedTuple
 from replay.errors import damaged
 from replay.proving.log_tree import Subtree, node
 from replay.schema.versions import LOG_TREE
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.reading.asked import Asked
 from replay.store.reading.readable import Readable
 from replay.store.reading.row import leaf_hash

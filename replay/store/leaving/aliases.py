@@ -9,7 +9,9 @@ from typing import Final
 
 from replay.schema.versions import LEFT_ALIASES
 from replay.store.alias_queries import count_here
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.reading.alias_form import (
     FIRST_END,
     AliasRow,

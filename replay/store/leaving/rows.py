@@ -18,7 +18,9 @@ from domain.events import STAYING_TYPES
 from replay.blocks.files import misfit
 from replay.errors import StoreError
 from replay.schema.versions import ALIAS_BYTES, LEFT_LINKS, LEFT_NAMES, LEFT_STREAMS, STREAM_CHAINS
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.key_chains import chains_behind, missing_chain
 from replay.store.leaving.segments import archived_up_to
 from replay.store.reading.asked import marks

@@ -5,7 +5,9 @@ from typing import Final
 
 from replay.blocks.form import RecordSegment
 from replay.schema.versions import RECORD_SEGMENTS
-from replay.store.base import Store, Transaction, not_kept
+from replay.store.base.failures import not_kept
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.reading.asked import Asked
 from replay.store.reading.readable import Readable
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.sqlite import SqliteStore
 
 

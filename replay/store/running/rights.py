@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 
 LOCKS: Final = Path("/proc/locks")
 """Where Linux lists the locks on files."""

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from domain.events import BINDING_TYPES
-from replay.store.base import Store, Transaction
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.queries import EVENT_COLUMNS, SEALED_COLUMNS, Name, OfLeft, Rows, of_r, rows_wanted
 from replay.store.reading.asked import BEFORE_ALL, EVERYTHING, Asked
 from replay.store.reading.left import LeftRows

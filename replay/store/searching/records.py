@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.asked import Asked
 from replay.store.reading.readable import ROW_COLUMNS
 from replay.store.reading.row import Row

@@ -21,7 +21,7 @@ from projections.http.settings import Settings
 from projections.projector.rebuild import Asked, rebuild, switch_back
 from projections.views.database import open_views
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events

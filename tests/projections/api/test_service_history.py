@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from projections.http.settings import Settings
 from projections.views.belonging import OtherHistory, check_placed, placed
 from replay.history.timeline import Asked, resolve
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.copies import kept
 from tests.support.making import Event, event, ingest_events, paid

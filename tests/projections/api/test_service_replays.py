@@ -20,7 +20,7 @@ from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.registry import kinds, schemes_of
 from replay.schemes.replaying import weight_under
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from tests.support.making import ingest_events
 from tests.support.serving import demo_ledger, serving

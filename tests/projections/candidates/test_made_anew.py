@@ -16,7 +16,7 @@ from projections.views.candidates import CandidateBuild, shadow
 from projections.views.database import SHADOW, Build, Views, open_views
 from projections.views.definitions import check_definitions, views_differ
 from replay.errors import StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import ingest_events
 from tests.support.views import empty_live
 from tests.worlds.ledgers import World, revised

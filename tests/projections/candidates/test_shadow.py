@@ -32,7 +32,7 @@ from replay.history.timeline import Moment
 from replay.policies.catalog import Choice, adopted_policies
 from replay.schemes.registry import SCHEMES as ALL_SCHEMES
 from replay.schemes.registry import choose_where_given
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import by_turns
 from tests.support.making import ingest_events

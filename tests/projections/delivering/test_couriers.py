@@ -22,7 +22,7 @@ from projections.delivering.status import deliveries_status, deliveries_told
 from projections.http.settings import Settings
 from projections.views.database import Views
 from replay.errors import StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK

@@ -17,7 +17,7 @@ from projections.http.problems import Problem
 from projections.reading.reader import Reading
 from projections.views.database import Views, open_views
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.delivering import BEGIN, Round, rounds
 from tests.support.receiving import Answer, Got, receiving

@@ -18,7 +18,7 @@ from projections.delivering.topics import TopicSender, check_topic
 from projections.http.settings import Settings
 from projections.views.database import Views
 from replay.errors import UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.brokers import Brokers, cluster
 from tests.support.delivering import Round, rounds
 from tests.support.receiving import receiving

@@ -42,7 +42,7 @@ from replay.integrity.kept import SOUND, UNSOUND, Audit, Check, keep
 from replay.integrity.verify import verify
 from replay.recording.completing import complete
 from replay.store import postgres
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
 from replay.store.running.rights import files_held, sees_all_processes

@@ -21,7 +21,7 @@ from projections.views import database
 from projections.views.changes import StoodAt, number
 from projections.views.database import Views, open_views
 from replay.errors import StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import locked
 from replay.store.opening import create_store, open_store
 from tests import ROOT

@@ -20,7 +20,7 @@ from projections.exporting.places import FolderPlace
 from projections.views.database import DamagedViews, Views, open_views
 from projections.views.tables import TABLE_NAMES
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.exports import exported, held, manifest_in, rows_in, shown
 from tests.support.exports import table_of as table_in

@@ -16,7 +16,7 @@ from replay.columnar import size
 from replay.columnar.seal import seal
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.replaying import peak_under, weight_under
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import ingest_events, paid
 
 

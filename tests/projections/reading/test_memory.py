@@ -24,7 +24,7 @@ from projections.reading.points import Points
 from projections.reading.remote_look import RemoteLook
 from projections.views.database import Views, open_views
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events

@@ -19,7 +19,7 @@ from projections.views import recent
 from projections.views.database import BUILDING, Views, open_views
 from replay.decisions.application import Ledger
 from replay.schemes.creator_firefly.fold import fold_firefly
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.both_ways import BothWays

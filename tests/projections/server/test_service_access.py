@@ -19,7 +19,7 @@ from projections.http.settings import Settings
 from projections.http.token_store import SESSION_MICROS, Keeping, Token, open_keeping, service_path
 from projections.server.login import safe_page
 from replay.errors import StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import is_postgres
 from replay.store.opening import open_store
 from replay.store.sqlite import SqliteStore

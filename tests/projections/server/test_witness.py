@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from projections.server.witness import Served, witness_application
 from replay.proving.cosigning import REQUEST_BYTES_MAX
 from replay.proving.notes import parse_signatures
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import cosignature_lines
 from replay.store.opening import create_store, open_store
 from replay.witnessing.kept import Grade, new_witness

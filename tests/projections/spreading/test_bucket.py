@@ -23,7 +23,7 @@ from replay.columnar import ledger_columns
 from replay.columnar.seal import seal
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.exports import Rows, rows_in

@@ -35,7 +35,7 @@ from replay.objects.cache import CACHE_VARIABLE
 from replay.objects.naming import place_of
 from replay.passing_folders import PREFIX, passing_folder
 from replay.schemes import warming
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.buckets import bucket_server, keys_in_environment

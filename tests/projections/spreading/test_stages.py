@@ -26,7 +26,7 @@ from replay.errors import DamagedError, LevelbookError
 from replay.extras import SPARK
 from replay.objects.cache import CACHE_VARIABLE
 from replay.objects.naming import place_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.buckets import bucket_server, keys_in_environment
 from tests.support.making import ingest_events

@@ -12,7 +12,7 @@ from projections.upkeep import noting
 from projections.upkeep.consumed import PartitionNote, consumed_status, open_consumed
 from projections.upkeep.noting import NotedReader
 from replay.consuming.topics import Reached, TopicReader
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.brokers import cluster
 from tests.support.making import line, paid

@@ -15,7 +15,7 @@ from projections.schemes.creator_level import view as creator_view
 from projections.views.changes import StoodAt, number
 from projections.views.database import Views, open_views
 from replay.decisions.application import Ledger
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events

@@ -19,7 +19,7 @@ from replay.decisions.application import Ledger
 from replay.history.timeline import Moment, events_of, last_known, last_known_each
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.registry import choose
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from projections.exporting import reading
 from projections.views.database import Views, open_views
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.exports import exported, held
 from tests.support.views import empty_live
 

@@ -19,7 +19,7 @@ from replay.history.readers import EVERYTHING_SHOWN, Reader
 from replay.history.timeline import Asked, resolve
 from replay.schemes.registry import answer_of
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid
 from tests.support.views import empty_live, filled, grown

@@ -36,7 +36,7 @@ from replay.columnar.seal import seal
 from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.errors import LevelbookError, NotExaminedError, StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.making import event, ingest_events, paid

@@ -19,7 +19,7 @@ from replay.decisions.adopt import adopt_used_by_views
 from replay.decisions.application import Ledger
 from replay.errors import StoreError, UsageError
 from replay.policies.catalog import adopted_policies, shipped
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import event, ingest_events, paid
 from tests.support.views import proof_of
 from tests.worlds.ledgers import SCHEMES, revised

@@ -20,7 +20,7 @@ from projections.projector.rebuild import Asked, rebuild
 from projections.views.database import LIVE, Views, open_views
 from replay.columnar import size
 from replay.errors import StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from projections.projector.prove import invariants
 from projections.projector.rebuild import Asked, rebuild
 from projections.views.database import Views, open_views
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import ingest_events
 from tests.worlds.ledgers import World
 

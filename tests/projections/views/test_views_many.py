@@ -24,7 +24,7 @@ from replay.decisions.application import Ledger
 from replay.decisions.decide import decide, period_of
 from replay.schemes.merchant_reputation.fold import fold_reputation
 from replay.schemes.merchant_tier.fold import fold_tier
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import event_rows_behind
 from tests.conftest import SOAK

@@ -19,7 +19,7 @@ from projections.schemes.merchant_reputation import view as reputation_view
 from projections.schemes.merchant_tier import view as tier_view
 from projections.views.database import open_views
 from projections.views.readahead import Windows
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import ADOPTED, event, ingest_events, paid
 from tests.support.serving import serving
 from tests.support.views import empty_live, proof_of

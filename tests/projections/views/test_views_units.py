@@ -17,7 +17,7 @@ from replay.history.timeline import Asked as AskedMoment
 from replay.history.timeline import resolve
 from replay.schemes.registry import kinds, schemes_of
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import Event, event, ingest_events
 from tests.support.views import assert_same_rows, empty_live, filled, proof_of, tables_of
 from tests.worlds.ledgers import SCHEMES, revised

@@ -10,7 +10,7 @@ from projections.projector.rebuild import Asked, rebuild
 from projections.views.database import open_views
 from replay.columnar.seal import seal
 from replay.schemes.warming import warm
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import ingest_events
 from tests.worlds.ledgers import World
 

@@ -17,7 +17,7 @@ from projections.views.step import Step
 from replay.columnar import ledger_columns
 from replay.columnar.seal import seal
 from replay.errors import LevelbookError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import open_store
 from tests.support.making import ingest_events
 from tests.support.threads import ended_at_once, second_thread

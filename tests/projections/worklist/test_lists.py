@@ -29,7 +29,7 @@ from replay.history.timeline import resolve
 from replay.policies.catalog import shipped
 from replay.schemes.registry import SCHEMES, answer_of
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK, by_turns
 from tests.support.disputes import disputed_ledger

@@ -32,7 +32,7 @@ from replay.schemes.mcn_level.replay import McnReplay
 from replay.schemes.merchant_tier.replay import TierReplay
 from replay.schemes.registry import SCHEMES, Scheme, choose
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import link_at
 from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid

@@ -30,7 +30,7 @@ from replay.schemes.merchant_reputation.late import Issue, Reach, touched
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.merchant_reputation.then import Issued, publications_then
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid
 from tests.support.merchant_columns import as_columns

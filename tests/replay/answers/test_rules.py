@@ -25,7 +25,7 @@ from replay.policies.reading import read_folder
 from replay.rendering.glance.parts import FURTHER, basis_code
 from replay.rendering.glance.texts import glance_words
 from replay.schemes.registry import SCHEMES
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests import ROOT
 from tests.support.policies import toml_of
 from tests.support.running import run

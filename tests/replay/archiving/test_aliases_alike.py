@@ -16,14 +16,15 @@ from replay.errors import UsageError
 from replay.integrity.verify import verify
 from replay.recording.erase import DueErasure, erase_at_month_end, erase_due, erase_now
 from replay.store.alias_queries import count_here, merchant_of, waiting
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE, hash_buyer
 from replay.store.leaving import aliases as leaving
 from replay.store.opening import create_store, open_store
 from replay.store.postgres import PostgresStore, PostgresTransaction
 from replay.store.reading.alias_form import AliasKey
 from replay.store.reading.aliases_left import all_alias_rows
-from replay.store.sqlite import SqliteStore, SqliteTransaction
+from replay.store.sqlite import SqliteStore
+from replay.store.sqlite_transaction import SqliteTransaction
 from tests.conftest import KEY, SOAK, by_turns
 from tests.support.archived import archived, contents, sealed, small_segments
 from tests.support.making import Event, event, ingest_events, paid, write_lines

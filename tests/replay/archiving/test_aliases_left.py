@@ -17,7 +17,7 @@ from replay.recording.erase import erase_at_month_end, erase_now
 from replay.schema.versions import LEFT_ALIASES
 from replay.store import alias_queries
 from replay.store.alias_queries import count_aliases, count_here, merchant_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE, hash_buyer, is_sealed, new_row
 from replay.store.leaving import aliases as leaving
 from replay.store.leaving.aliases import let_aliases_go

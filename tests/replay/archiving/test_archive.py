@@ -26,7 +26,7 @@ from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
 from replay.schema.versions import BUYERS, LEFT_ALIASES, LEFT_NAMES, ROWS_LEFT, STILL_HERE, STREAM_CHAINS
-from replay.store.base import RECORDS_VARIABLE
+from replay.store.base.store import RECORDS_VARIABLE
 from replay.store.beside import locked
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving import rows as leaving

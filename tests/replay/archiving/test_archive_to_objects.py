@@ -27,7 +27,7 @@ from replay.integrity.verify import verify
 from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE, cache_of_this_machine
 from replay.objects.naming import ObjectsUrl
 from replay.schema.versions import RECORD_SEGMENTS
-from replay.store.base import RECORDS_VARIABLE, Store
+from replay.store.base.store import RECORDS_VARIABLE, Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres

@@ -13,7 +13,7 @@ from replay.archiving.limit import archive_limit
 from replay.errors import LevelbookError
 from replay.recording.own import own_source
 from replay.store import queries
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving import rows as leaving
 from replay.store.opening import open_store

@@ -13,7 +13,7 @@ from replay.integrity.backup import back_up
 from replay.integrity.verify import verify
 from replay.schema.triggers import REFUSE_BUT_OF_BYTES
 from replay.schema.versions import ALIAS_BYTES, ARCHIVED, RECORD_SEGMENTS, ROWS_LEFT
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving.segments import archived_up_to
 from replay.store.location import is_postgres

@@ -18,7 +18,7 @@ from replay.recording.chaining import chain_keys
 from replay.recording.completing import complete
 from replay.schema.versions import KEY_CHAINS, LEFT_STREAMS, STREAM_CHAINS
 from replay.store import key_chains
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.evidence.heads import MovedHeads, moved_heads
 from replay.store.key_chains import chains_here, key_states, reach, stream_chain_rows

@@ -27,7 +27,7 @@ from replay.schema.triggers import (
     SQLITE_GUARDS_OF_ARCHIVED,
 )
 from replay.schema.versions import LEFT_LINKS, LEFT_STREAMS, RECORD_SEGMENTS, STILL_HERE, STREAM_CHAINS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.key_chains import stream_chain_rows
 from replay.store.leaving import rows as leaving

@@ -18,7 +18,7 @@ from replay.errors import StoreError
 from replay.integrity.verify import verify
 from replay.schema.versions import LEFT_ALIASES, LEFT_LINKS, STREAM_CHAINS
 from replay.store.alias_queries import count_here
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.key_chains import key_states
 from replay.store.leaving import aliases, rows
@@ -30,7 +30,7 @@ from replay.store.reading.aliases_left import all_alias_rows
 from replay.store.reading.asked import Asked
 from replay.store.reading.readable import ROW_COLUMNS
 from replay.store.reading.row import Row
-from replay.store.sqlite import SqliteTransaction
+from replay.store.sqlite_transaction import SqliteTransaction
 from tests.conftest import KEY
 from tests.oracles.key_chains import oracle_keys
 from tests.support.archived import archived, contents, made, rows_to_go, small_segments

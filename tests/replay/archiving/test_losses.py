@@ -26,7 +26,7 @@ from replay.integrity.backup import back_up
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.schema.versions import STILL_HERE
-from replay.store.base import RECORDS_VARIABLE, Store
+from replay.store.base.store import RECORDS_VARIABLE, Store
 from replay.store.beside import sync
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.leaving import rows as leaving

@@ -12,7 +12,7 @@ from replay.errors import DamagedError
 from replay.recording.erase import erase_now
 from replay.sealing.keys import SIGNING_VARIABLE
 from replay.sharding.opened import open_set
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
 from replay.store.reading.form import (

@@ -54,7 +54,7 @@ from replay.columnar.segments import (
 from replay.decisions.application import Ledger
 from replay.errors import DamagedError, NotExaminedError, NotSealedError, StoreError, UsageError
 from replay.history.timeline import events_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store

@@ -15,7 +15,7 @@ from replay.columnar import reading
 from replay.columnar.encoding import Named, Unread, chosen
 from replay.columnar.reading import Stretch, read_named, read_streams
 from replay.errors import DamagedError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid
 from tests.support.threads import ended_at_once

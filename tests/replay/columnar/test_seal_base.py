@@ -6,7 +6,7 @@ import pytest
 
 from replay.columnar.seal import seal
 from replay.errors import DamagedError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import ingest_events, paid
 
 

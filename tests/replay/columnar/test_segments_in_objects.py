@@ -26,7 +26,7 @@ from replay.objects.cache import CACHE_VARIABLE, SIZE_VARIABLE, cache_of_this_ma
 from replay.objects.creating import TRIED, Creating
 from replay.objects.naming import ObjectsUrl
 from replay.objects.storage import storage_at
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK

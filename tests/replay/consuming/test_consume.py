@@ -30,7 +30,8 @@ from replay.intake.targets import LedgerTarget
 from replay.integrity.verify import verify
 from replay.parsing.refusals import Reason, Refusal
 from replay.recording.append import Appender
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from tests import ROOT

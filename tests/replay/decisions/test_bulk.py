@@ -23,7 +23,7 @@ from replay.history.timeline import Moment
 from replay.policies.catalog import shipped
 from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.registry import SCHEMES, Scheme, adopted_then
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import link_at
 from tests.conftest import SOAK, by_turns
 from tests.support.making import ingest_events

@@ -37,7 +37,7 @@ from replay.recording.append import Appender, Stamp
 from replay.replaying.outcomes import SubjectOutcome
 from replay.schemes.merchant_reputation.replay import ReputationReplay
 from replay.schemes.registry import adopted_then, answer_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from replay.store.queries import rows_of, tally

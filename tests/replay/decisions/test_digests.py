@@ -13,7 +13,7 @@ from replay.history.browse import list_subjects
 from replay.history.timeline import Moment
 from replay.replaying.base import Replay
 from replay.schemes.registry import SCHEMES, Scheme, choose
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.queries import rows_of
 from replay.store.reading.row import leaf_hash
 from replay.store.record import reference

@@ -30,7 +30,7 @@ from replay.proving.trust import parse_trust
 from replay.replaying.base import Part
 from replay.schemes.registry import SCHEMES, Scheme, choose
 from replay.schemes.replaying import lent, replay_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import link_up_to
 from tests.conftest import SOAK

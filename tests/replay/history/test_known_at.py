@@ -14,7 +14,7 @@ from projections.http.settings import Settings
 from replay.history.timeline import Asked, Moment, resolve
 from replay.parsing.parse import read_line
 from replay.recording.append import Appender, ledger_clock
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from replay.store.opening import open_store
 from tests.conftest import SOAK

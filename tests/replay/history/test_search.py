@@ -14,7 +14,7 @@ from replay.history.readers import EVERYTHING_SHOWN, HiddenError, Reader
 from replay.history.search import Sought, search_events
 from replay.recording.erase import erase_now
 from replay.store.alias_queries import merchant_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import rows_of_types
 from tests.support.making import event, ingest_events, paid

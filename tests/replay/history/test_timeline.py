@@ -8,7 +8,7 @@ import pytest
 from domain.calendar import instant_text, parse_instant
 from replay.errors import UsageError
 from replay.history.timeline import Asked, Moment, events_of, resolve, taking_part
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import event, ingest_events, paid
 
 DAYS = ["2022-11-01T00:00:00Z", "2022-11-02T00:00:00Z", "2022-11-02T00:00:00Z", "2022-11-03T00:00:00Z"]

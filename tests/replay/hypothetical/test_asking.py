@@ -11,7 +11,7 @@ from replay.hypothetical.asking import candidate, key_at_hand, moved_to, read_ev
 from replay.hypothetical.overlay import overlaid
 from replay.policies.catalog import Choice
 from replay.schemes.registry import SCHEMES
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from tests import ROOT
 from tests.support.making import write_lines

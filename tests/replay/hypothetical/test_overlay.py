@@ -17,7 +17,7 @@ from replay.hypothetical.overlay import laid_over, overlaid
 from replay.replaying.base import Part, Replay
 from replay.replaying.hypothetical import Hypothetical
 from replay.schemes.registry import SCHEMES
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from tests.conftest import SOAK, by_turns
 from tests.support.making import Event, event, paid

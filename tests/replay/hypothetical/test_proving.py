@@ -23,7 +23,7 @@ from replay.hypothetical.proving import proved, proved_ways
 from replay.replaying.base import Replay
 from replay.replaying.hypothetical import TOO_MANY_TO_PROVE, Hypothetical, Need, NoWay, Way, Ways
 from replay.schemes.registry import SCHEMES
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.conftest import SOAK, by_turns
 from tests.support.making import event, paid
 from tests.support.supposing import AS_OF, OPENED, fingerprint, grow, moment, replayed, reviews

@@ -10,7 +10,7 @@ from replay.hypothetical.laid import supposed
 from replay.hypothetical.overlay import laid_over
 from replay.hypothetical.simple import NAMES, SIMPLE, simple_events
 from replay.schemes.registry import SCHEMES, kinds
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import event
 from tests.support.supposing import AS_OF, OPENED, grow, moment, replayed
 

@@ -11,7 +11,7 @@ from domain.calendar import month_of, month_start
 from replay.columnar import size
 from replay.hypothetical.proving import Proved, proved_ways
 from replay.schemes.registry import SCHEMES
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.conftest import SOAK, by_turns
 from tests.support.supposing import grow, moment, replayed
 from tests.worlds.agencies import AgencyMoves

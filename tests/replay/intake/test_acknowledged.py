@@ -26,7 +26,7 @@ from replay.intake.targets import LedgerTarget
 from replay.integrity.verify import verify
 from replay.parsing import lines
 from replay.recording.append import Appender
-from replay.store.base import Head
+from replay.store.base.identity import Head
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK

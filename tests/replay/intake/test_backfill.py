@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from cli import main
 from replay.errors import LevelbookError
 from replay.intake.targets import where_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import is_postgres
 from replay.store.opening import open_store
 from tests.support.making import Event, ingest_events, ingest_files, line, paid, write_lines

@@ -27,7 +27,7 @@ from replay.parsing import lines
 from replay.parsing.parse import read_line
 from replay.recording import append
 from replay.recording.append import Appender
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from replay.store.sqlite import SqliteStore

@@ -19,7 +19,7 @@ from replay.integrity.backup import BackedUp, back_up
 from replay.integrity.backup_folder import HASH_SUFFIX, LOCK, back_up_into, backups_in, latest_in
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import locked
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK

@@ -12,7 +12,7 @@ from replay.integrity.aliases import buyer_problems, problems_beside, table_of
 from replay.integrity.borne import BorneAliases, count_without_row
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.aliases import change

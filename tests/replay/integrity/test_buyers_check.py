@@ -9,7 +9,7 @@ from replay.errors import StoreError
 from replay.integrity.backup import back_up
 from replay.integrity.verify import parse_head, verify
 from replay.recording.erase import erase_now
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE, hash_buyer, key_of
 from replay.store.opening import create_store, open_store
 from tests.support.aliases import change

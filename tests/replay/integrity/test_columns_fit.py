@@ -14,7 +14,8 @@ from replay.integrity.borne import BorneAliases
 from replay.integrity.columns_fit import check_columns, which_fit
 from replay.integrity.key_chains import Misfit
 from replay.integrity.verify import WalkedSpan, verify
-from replay.store.base import Head, Store
+from replay.store.base.identity import Head
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
 from replay.store.reading.row import Row, leaf_hash

@@ -19,7 +19,7 @@ from replay.sealing.checkpoint import begin_keys, make_checkpoint
 from replay.sealing.keys import SIGNING_VARIABLE, Secret, signers
 from replay.sealing.proofs import latest_checkpoint
 from replay.sealing.seal import seal_heads
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence import heads
 from replay.store.evidence.checkpoints import add_cosignature
 from replay.store.evidence.copies import COPIED, copied_rows

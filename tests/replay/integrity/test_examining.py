@@ -18,7 +18,7 @@ from projections.reading import points
 from projections.server import serve
 from projections.views.database import open_views
 from replay.errors import DamagedError, StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from replay.store.sqlite import SqliteStore

@@ -14,7 +14,7 @@ from replay.integrity.left import multiplied
 from replay.integrity.restore import restore
 from replay.integrity.verify import verify
 from replay.schema.versions import LATER_INDEXES, LEFT_NAMES, LEFT_STREAMS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows

@@ -21,7 +21,7 @@ from replay.recording.erase import erase_at_month_end, erase_now
 from replay.sealing.checkpoint import begin_keys, make_checkpoint
 from replay.sealing.keys import SIGNING_VARIABLE
 from replay.sealing.proofs import latest_checkpoint
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.beside import locked
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.evidence.checkpoints import add_cosignature

@@ -19,7 +19,7 @@ from projections.server.serve import serve
 from projections.views.database import DamagedViews, open_views
 from projections.views.location import views_path
 from replay.errors import DamagedError, StoreError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.sqlite import SqliteStore
 from tests.support.making import ingest_events

@@ -22,7 +22,7 @@ from replay.parsing.parse import read_line
 from replay.processes import Serve, second_core
 from replay.recording.append import Appender, Stamp, Stamper
 from replay.recording.erase import erase_now
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from replay.store.opening import create_store, open_store
 from replay.store.reading.row import leaf_hash, linked

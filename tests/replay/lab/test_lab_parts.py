@@ -19,7 +19,7 @@ from replay.policies.catalog import Choice, shipped
 from replay.replaying.base import Policies
 from replay.schemes.registry import SCHEMES, Scheme
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.trying import ALL, IDS, stand_of
 from tests.worlds.merchant_reputation import SHIPPED, levels, with_values

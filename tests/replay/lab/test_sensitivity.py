@@ -22,7 +22,7 @@ from replay.policies.reading import read_folder
 from replay.replaying.base import Replay
 from replay.replaying.values import SCORE
 from replay.schemes.registry import SCHEMES, Scheme
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import event
 from tests.support.trying import ALL, BEGINS, IDS, MONTHS, Tried, known_by, position_at, replays_of, tried

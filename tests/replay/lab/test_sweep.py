@@ -20,7 +20,7 @@ from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.policies.catalog import Choice, shipped
 from replay.replaying.base import Replay
 from replay.schemes.registry import SCHEMES, choose, choose_where_given
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.policies import toml_of
 from tests.support.running import run

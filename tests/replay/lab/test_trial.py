@@ -20,7 +20,7 @@ from replay.policies.catalog import Choice
 from replay.replaying.base import Replay
 from replay.replaying.values import Instants
 from replay.schemes.registry import SCHEMES, Scheme, answer_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK
 from tests.support.threads import ended_at_once, second_thread

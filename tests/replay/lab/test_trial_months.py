@@ -16,7 +16,7 @@ from replay.lab.tally import limit_way
 from replay.lab.trial import AskedTrial, PolicyTrial, trial_of
 from replay.policies.catalog import Choice, shipped
 from replay.schemes.registry import SCHEMES, Scheme
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import Event, event
 from tests.worlds.merchant_reputation import with_values

@@ -26,7 +26,7 @@ from replay.mapping.mapped import blocks_of
 from replay.parsing.parse import read_line
 from replay.parsing.unpacking import BrokenInput
 from replay.recording.append import Appender
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from tests.support.making import Silent, ingest_files, line, records
 from tests.support.tables import (

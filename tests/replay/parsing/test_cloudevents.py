@@ -23,7 +23,7 @@ from replay.parsing.fast import read_fast
 from replay.parsing.lines import blocks
 from replay.parsing.parse import read_careful, read_line
 from replay.parsing.refusals import RefusalError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.examples import EXTERNAL, example
 from tests.support.making import event, ingest_events, line, paid, records, write_lines
 

@@ -27,7 +27,7 @@ from domain.limits import LINE_BYTES_MAX
 from replay.parsing.arrays import Elements
 from replay.parsing.lines import blocks
 from replay.parsing.unpacking import BrokenInput
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests import ROOT
 from tests.conftest import SOAK
 from tests.support.making import ingest_files, line, paid

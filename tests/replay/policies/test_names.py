@@ -32,7 +32,7 @@ from replay.policies.reading import read_folder, read_policy
 from replay.replaying.base import Part, Policies, Replay
 from replay.schemes.registry import SCHEMES
 from replay.schemes.replaying import replay_subject
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests import ROOT
 from tests.conftest import SOAK, by_turns
 from tests.support.making import event, ingest_events, paid

@@ -31,7 +31,7 @@ from replay.policies.catalog import (
 from replay.policies.document import faults_of
 from replay.policies.names import level_names
 from replay.policies.reading import read_folder, read_policy
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import read_record
 from replay.store.opening import open_store
 from replay.store.queries import rows_of_types

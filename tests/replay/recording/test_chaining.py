@@ -15,7 +15,7 @@ from replay.errors import StoreError
 from replay.integrity.verify import verify
 from replay.recording import chaining
 from replay.recording.chaining import chain_keys, unchained
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import has_chains, key_states, reach
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK

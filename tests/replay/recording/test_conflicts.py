@@ -12,7 +12,8 @@ from replay.errors import DamagedError
 from replay.parsing.parse import read_line
 from replay.recording.conflicts import DIFFERENCES_SHOWN_MAX, conflict_with_record
 from replay.recording.erase import erase_now
-from replay.store.base import Known, Store
+from replay.store.base.store import Store
+from replay.store.base.transaction import Known
 from tests.support.making import Event, event, ingest_events, line, paid, records, write_lines
 
 FIRST = paid("o-1", correlationid="a", buyer="Ann.Example")

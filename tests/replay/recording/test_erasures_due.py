@@ -26,12 +26,14 @@ from replay.recording.erase import DueErasure, erase_at_month_end, erase_due, er
 from replay.replaying.base import Part
 from replay.schemes.replaying import replay_subject
 from replay.store.alias_queries import waiting
-from replay.store.base import Store, Transaction
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.buyers import KEY_VARIABLE
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from replay.store.postgres import PostgresStore, PostgresTransaction
-from replay.store.sqlite import SqliteStore, SqliteTransaction
+from replay.store.sqlite import SqliteStore
+from replay.store.sqlite_transaction import SqliteTransaction
 from tests import ROOT
 from tests.support.aliases import aliases_in, change
 from tests.support.making import Event, event, ingest_events, paid, write_lines

@@ -11,7 +11,7 @@ from domain.events import CATALOGUE, Data, LevelDecided
 from replay.decisions.application import Ledger
 from replay.errors import LevelbookError
 from replay.integrity.verify import verify
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.decode import lifted, read_record
 from replay.store.opening import create_store, open_store
 from replay.store.record import RECORD_V

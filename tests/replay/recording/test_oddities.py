@@ -12,7 +12,7 @@ from replay.history.browse import find_event, status
 from replay.history.in_vain import LISTED_MAX
 from replay.recording.oddities import Oddities
 from replay.schema.versions import INDEX_OF_RETRACTIONS
-from replay.store.base import Store
+from replay.store.base.store import Store
 from tests.support.making import event, ingest_events, paid, write_lines
 
 AT = "2022-11-01T10:00:00+08:00"

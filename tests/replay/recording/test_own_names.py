@@ -17,7 +17,7 @@ from replay.parsing.refusals import RefusalError
 from replay.policies.catalog import shipped
 from replay.recording.append import Appender, ledger_clock
 from replay.recording.own import own_candidate, own_source
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import key_of
 from tests.support.making import ingest_events, line, paid
 

@@ -10,7 +10,8 @@ from replay.integrity.verify import verify
 from replay.parsing.parse import read_line
 from replay.recording import append
 from replay.recording.append import Appended, Appender, ledger_clock
-from replay.store.base import Store, Transaction
+from replay.store.base.store import Store
+from replay.store.base.transaction import Transaction
 from replay.store.buyers import key_of
 from replay.store.key_chains import reach
 from replay.store.opening import create_store, open_store

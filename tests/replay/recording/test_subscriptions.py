@@ -24,7 +24,7 @@ from eventsourcing.projection import ApplicationSubscription, Projection, Projec
 from replay.decisions import recorder
 from replay.decisions.application import STORE_VARIABLE, Ledger, OpenedLedger
 from replay.errors import StoreError, UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.conftest import SOAK

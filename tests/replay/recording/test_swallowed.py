@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from cli import main
 from replay.errors import StoreError
 from replay.recording.erase import erase_now
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests.support.making import event, ingest_events, paid, write_lines
 

@@ -18,7 +18,7 @@ from replay.sealing import checkpoint, keys, seal
 from replay.sealing.checkpoint import MadeCheckpoint, begin_keys, has_keys, make_checkpoint, replace_keys
 from replay.sealing.keys import NEXT_VARIABLE, SIGNING_VARIABLE, shown_keys
 from replay.sealing.proofs import inclusion, latest_checkpoint
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.announced import announcements
 from replay.store.evidence.checkpoints import add_cosignature, stored_checkpoints
 from replay.store.evidence.seals import latest_seal

@@ -13,7 +13,7 @@ from replay.sealing import heads as drafting
 from replay.sealing import log
 from replay.sealing.heads import drafted_size
 from replay.sealing.seal import seal_heads
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence import heads
 from replay.store.evidence.heads import bucket_roots
 from replay.store.evidence.log_tree import log_reach

@@ -15,7 +15,7 @@ from replay.sealing import log
 from replay.sealing.proofs import consistency, head_path, inclusion, log_root
 from replay.sealing.seal import seal_heads
 from replay.store import key_chains
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence import heads
 from replay.store.evidence.heads import bucket_of, bucket_roots
 from replay.store.evidence.log_tree import LogNode, log_nodes, log_reach

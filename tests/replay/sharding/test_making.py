@@ -19,7 +19,7 @@ from replay.sharding.making import make, plan
 from replay.sharding.opened import open_set
 from replay.sharding.roots import roots_path
 from replay.sharding.signing import begin_set_keys, make_root
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.shard import shard_made
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store

@@ -28,7 +28,7 @@ from replay.sharding.ids import StandingTwice, standing_twice
 from replay.sharding.opened import LedgerSet, open_set
 from replay.sharding.roots import Round, leaf_of, proof_of_shard, read_roots, root_checkpoint, roots_path
 from replay.sharding.signing import begin_set_keys, make_root, secret_path, trust_in
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import add_cosignature, lines_of_name
 from replay.store.opening import open_store
 from tests.support.making import event, ingest_files, line, paid

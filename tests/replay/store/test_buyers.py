@@ -12,7 +12,7 @@ from replay.integrity.verify import verify
 from replay.parsing.parse import read_line
 from replay.recording.append import Appender, Stamp
 from replay.recording.erase import erase_now
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.buyers import KEY_VARIABLE, key_of
 from replay.store.opening import create_store, open_store
 from tests import ROOT

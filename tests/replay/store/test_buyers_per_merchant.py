@@ -17,7 +17,7 @@ from replay.integrity.backup import back_up
 from replay.integrity.verify import verify
 from replay.recording.erase import erase_now
 from replay.schema.versions import LATER_TABLES
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.location import is_postgres
 from replay.store.opening import create_store, open_store
 from tests.conftest import SOAK

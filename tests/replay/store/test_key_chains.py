@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.keys import keys_of
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.key_chains import key_states, reach
 from replay.store.opening import create_store, open_store
 from replay.store.reading.key_state import NO_RECORD

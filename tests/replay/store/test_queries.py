@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.readable import Readable
 from tests import ROOT
 
@@ -79,13 +79,14 @@ def statements(path: Path) -> Iterator[str]:
                 yield text
 
 
+BASE = [f"base/{name}" for name in ("identity", "store", "transaction")]
 EVIDENCE = [f"evidence/{name}" for name in ("log_tree", "heads", "seals", "announced", "checkpoints", "copies")]
 
 
 def test_no_statement_is_written_twice() -> None:
     asked = [
         text
-        for name in ("queries", "alias_queries", "base", "key_chains", *EVIDENCE)
+        for name in ("queries", "alias_queries", *BASE, "key_chains", *EVIDENCE)
         for text in statements(ROOT / f"replay/store/{name}.py")
     ]
     assert len(asked) > 40 and sorted(set(asked)) == sorted(asked)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from replay.errors import UsageError
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from tests import ROOT
 from tests.support.making import event, ingest_events, paid, records

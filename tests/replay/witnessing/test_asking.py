@@ -8,7 +8,7 @@ from replay.errors import UsageError
 from replay.proving.notes import ED25519_TIMED, SigningKey, parse_note, sign
 from replay.proving.trust import TrustPolicy, parse_trust
 from replay.sealing.proofs import latest_checkpoint
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.evidence.checkpoints import cosignature_lines, lines_of_name
 from replay.witnessing import asking
 from replay.witnessing.asking import WitnessRefused, ask, request_from, take_answer

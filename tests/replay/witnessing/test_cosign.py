@@ -19,7 +19,7 @@ from replay.proving.trust import TrustPolicy, parse_trust
 from replay.sealing import seal as sealing
 from replay.sealing.heads import SealedHeads, draft_heads
 from replay.sealing.proofs import log_root
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.witnessing.cosign import CosignRefused, cosign
 from replay.witnessing.kept import STATE, Grade, Witness, keeping, new_witness, open_witness

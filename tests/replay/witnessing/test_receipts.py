@@ -10,7 +10,7 @@ import pytest
 from replay.errors import UsageError
 from replay.proving.strict_text import MalformedError
 from replay.proving.trust import judge
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.reading.row import leaf_hash
 from replay.witnessing.receipts import Missing, Receipt, ReceiptRefused, names_in, read_receipts, receipts_of
 from tests.support.making import ingest_events, line, paid, records

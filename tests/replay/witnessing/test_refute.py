@@ -19,7 +19,7 @@ from replay.proving.log_tree import inclusion_path, root_of
 from replay.proving.notes import SignedNote, sign
 from replay.proving.tlog_proof import TlogProof
 from replay.proving.trust import Judgement, TrustPolicy, judge, parse_trust
-from replay.store.base import Store
+from replay.store.base.store import Store
 from replay.store.opening import create_store, open_store
 from replay.store.queries import link_at
 from replay.store.reading.row import leaf_hash
