@@ -60,12 +60,11 @@ def _effects_first(transaction: Transaction, new: Sequence[Candidate]) -> int:
     if not causes:
         return 0
     past = _past_of(transaction, [item for _, item in causes])
-    in_batch: dict[tuple[str, str | None], list[Place]] = defaultdict(list)
+    in_batch: dict[tuple[str, str | None], list[Place]] = {(item.stream, item.ref): [] for _, item in causes}
     for number, item in enumerate(new):  # the number in the batch stands for the position that it will get
-        place = Place(number, item.occurred_at, item.type)
-        in_batch[item.stream, None].append(place)
-        if item.ref is not None:
-            in_batch[item.stream, item.ref].append(place)
+        for ref in (None,) if item.ref is None else (item.ref, None):
+            if (places := in_batch.get((item.stream, ref))) is not None:
+                places.append(Place(number, item.occurred_at, item.type))
     found = 0
     for number, item in causes:
         key = (item.stream, item.ref)
