@@ -49,6 +49,7 @@ class _Stretch(NamedTuple):
 
     records: list[Leaving]
     leaves: list[bytes]
+    raw_bytes: int
 
 
 def records_place(store: Store, named: FilesPlace | None) -> FilesPlace:
@@ -89,7 +90,7 @@ def archive(
             begin(store)
             _write_down(store, segment)
             after = segment.last
-            raw_bytes += sum(len(item.record) for item in stretch.records)
+            raw_bytes += stretch.raw_bytes
             file_bytes += segment.file_bytes
             progress(ARCHIVING, after - before, limit.last - before)
         if after:
@@ -137,14 +138,14 @@ def _read(store: Store, after: int, last: int) -> _Stretch:
         leaf = leaf_hash(record)
         if chain is None or position != expected or linked(chain, leaf) != link:
             raise damaged(f"the ledger at position {expected}, which does not fit its chain,")
-        chain, size = link, size + len(record)
-        if size > RAW_BYTES_MAX and records:
+        if size + len(record) > RAW_BYTES_MAX and records:
             break
+        chain, size = link, size + len(record)
         records.append(Leaving(position, stream, record))
         leaves.append(leaf)
     if not records:
         raise damaged(f"the ledger, where position {after + 1} is missing,")
-    return _Stretch(records, leaves)
+    return _Stretch(records, leaves, size)
 
 
 def _written(store: Store, place: RecordsPlace, stretch: _Stretch) -> RecordSegment:

@@ -86,7 +86,7 @@ def packed(records: Sequence[Leaving], place: str) -> tuple[RecordSegment, list[
     """
     import zstandard
 
-    lines = [item.record + LINE_END for item in records]
+    bodies = [item.record for item in records]
     streams = [item.stream for item in records]
     order = sorted(range(len(records)), key=streams.__getitem__)  # of a stream they stay in order
     ranks = array("H", bytes(RANK_BYTES * len(order)))
@@ -99,8 +99,8 @@ def packed(records: Sequence[Leaving], place: str) -> tuple[RecordSegment, list[
     frames: list[bytes] = []
     entries: list[bytes] = []
     at = begin = 0
-    for end in _block_ends([len(lines[number]) for number in order]):
-        block = b"".join([lines[number] for number in order[begin:end]])
+    for end in _block_ends([len(bodies[number]) for number in order]):
+        block = LINE_END.join([*(bodies[number] for number in order[begin:end]), b""])
         if block.count(LINE_END) != end - begin:
             raise _no_line(records)
         frame = compressor.compress(block)
@@ -116,10 +116,10 @@ def packed(records: Sequence[Leaving], place: str) -> tuple[RecordSegment, list[
 
 
 def _block_ends(sizes: Iterable[int]) -> Iterator[int]:
-    """Behind which ranks blocks end, given the bytes of lines."""
+    """Behind which ranks blocks end, given the bytes of records."""
     size = end = 0
-    for line in sizes:
-        size, end = size + line, end + 1
+    for record in sizes:
+        size, end = size + record + len(LINE_END), end + 1
         if size >= BLOCK_BYTES:
             yield end
             size = 0

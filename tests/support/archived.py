@@ -68,12 +68,20 @@ def alike_names(monkeypatch: pytest.MonkeyPatch, hashes: int) -> None:
 
     class Few:
         def __init__(self, content: bytes) -> None:
-            self._hashed = int.from_bytes(sha256(content).digest()) % hashes
+            self._content = content
+
+        def copy(self) -> "Few":
+            return Few(self._content)
+
+        def update(self, content: bytes) -> None:
+            self._content += content
 
         def digest(self) -> bytes:
-            return (self._hashed % 2 << REST_BITS | self._hashed).to_bytes(HASHED_BYTES)
+            hashed = int.from_bytes(sha256(self._content).digest()) % hashes
+            return (hashed % 2 << REST_BITS | hashed).to_bytes(HASHED_BYTES)
 
-    monkeypatch.setattr(notes_form, "sha256", Few)
+    monkeypatch.setattr(notes_form, "_ID", Few(b"n"))
+    monkeypatch.setattr(notes_form, "_REF", Few(b"r"))
 
 
 def sealed(store: Store) -> int:

@@ -9,9 +9,12 @@ the later one to begin a stretch takes over, and the other one ends: so all note
 
 import secrets
 from array import array
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby, islice
+from functools import partial
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from domain.events import STAYING_TYPES
@@ -25,12 +28,13 @@ from replay.store.key_chains import chains_behind, missing_chain
 from replay.store.leaving.segments import archived_up_to
 from replay.store.reading.asked import marks
 from replay.store.reading.form import (
+    BUCKET_BITS,
     CLAIM_BUCKET,
     CODES,
-    ENTRY_BITS,
     OTHER_CODE,
+    REST,
+    REST_BITS,
     entries_in,
-    entry_of,
     hash_of_id,
     hash_of_ref,
     packed_entries,
@@ -47,7 +51,7 @@ STRETCH_ROWS: Final = 1 << 20
 BUCKETS_AT_ONCE: Final = 1_024
 """Buckets that are written in one transaction; where the rows of each become one, in a second or two."""
 ROWS_TOLD: Final = 8_192
-"""After so many it is told how far noting has come."""
+"""So many are noted at once, and it is told how far that has come."""
 ROWS_A_BUCKET_MAX: Final = 16
 """So many rows of a bucket become one with the next."""
 STREAMS_AT_ONCE: Final = 5_000
@@ -62,6 +66,9 @@ BEHIND_PART: Final = 4
 others who record wait, as they do for sixty."""
 _STAYING: Final = tuple(sorted(STAYING_TYPES))
 _COLUMNS: Final = "position, stream, version, type, event_id, ref, occurred_at, chain"
+_STREAM_COLUMNS: Final = (
+    "stream, last, first_version, first_position, last_position, first_time, last_time, count, places, chain"
+)
 _PUT_ENTRIES: Final = (
     f"INSERT INTO {LEFT_NAMES} (bucket, last, entries) VALUES (?, ?, ?)"
     " ON CONFLICT (bucket, last) DO UPDATE SET entries = excluded.entries"
@@ -135,21 +142,19 @@ def _note(store: Store, before: int, end: int, noted: Callable[[int], None]) -> 
     `noted` is called with the position up to which the work has come: half of it is to read the rows.
     """
     claim = _taken_over(store, before)
-    notes = _Notes()
+    notes = _Notes(before)
     links = _segment_ends(store, before, end)
     kept: list[tuple[int, bytes]] = []
     sql = f"SELECT {_COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position"
-    chains = chains_behind(store, before)
-    for row in store._query(sql, (before, end)):
-        chain = next(chains, None)
-        if chain is None:
+    rows, chains = store._query(sql, (before, end)), chains_behind(store, before)
+    while some := list(islice(rows, ROWS_TOLD)):
+        of_some = list(islice(chains, len(some)))
+        if len(of_some) < len(some):
             with _noting(store, claim):  # chains go, too, where another run lets them
-                raise missing_chain(row[1])
-        notes.add(row, chain)
-        if row[0] in links:
-            kept.append((row[0], bytes(row[7])))
-        if notes.count % ROWS_TOLD == 0:
-            noted(before + notes.count // 2)
+                raise missing_chain(some[len(of_some)][1])
+        notes.add(some, of_some)
+        kept += [(row[0], bytes(row[7])) for row in some if row[0] in links]
+        noted(before + notes.count // 2)
     if notes.count != end - before or not kept or kept[-1][0] != end:
         with _noting(store, claim):
             raise not_kept(f"rows from position {before + 1} on are missing")
@@ -200,67 +205,80 @@ def _segment_ends(store: Store, before: int, end: int) -> set[int]:
 class _Notes:
     """Where the rows of a stretch stand: by stream, and by the hashes of their ids and refs."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.streams: dict[str, _Stream] = {}
-        self._entries: list[int] = []
+    def __init__(self, before: int) -> None:
+        self._before = before
+        self._streams: defaultdict[str, array[int]] = defaultdict(partial(array, "I"))
+        """The numbers of their rows: those behind `before` are numbered from 0 on."""
+        self._chains: dict[str, bytes] = {}
+        self._versions, self._types, self._times = array("q"), bytearray(), array("q")
+        self._entries = [array("Q") for _ in range(_PARTS)]
+        """By the first byte of a hash: the rest of its bucket, the number of the row, and the rest of the hash.
+        So few parts are written to beside one another quickly.
+        """
 
-    def add(self, row: tuple[Any, ...], chain: bytes) -> None:
-        """Take the next row of _COLUMNS, and the chain of its stream there."""
-        position, stream, version, event_type, event_id, ref, occurred_at, _ = row
-        found = self.streams.get(stream)
-        if found is None:
-            found = self.streams[stream] = _Stream(version, occurred_at)
-        found.add(position, CODES.get(event_type, OTHER_CODE), occurred_at)
-        found.chain = chain
-        self._entries.append(entry_of(hash_of_id(event_id), position))
-        if ref is not None:
-            self._entries.append(entry_of(hash_of_ref(stream, ref), position))
-        self.count += 1
+    @property
+    def count(self) -> int:
+        return len(self._types)
+
+    def add(self, rows: Sequence[tuple[Any, ...]], chains: Sequence[bytes]) -> None:
+        """Take the next rows of _COLUMNS, and the chains of their streams there."""
+        _, streams, versions, types, ids, refs, times, _ = zip(*rows, strict=True)
+        for number, (stream, event_id, ref) in enumerate(zip(streams, ids, refs, strict=True), self.count):
+            self._streams[stream].append(number)
+            self._enter(hash_of_id(event_id), number)
+            if ref is not None:
+                self._enter(hash_of_ref(stream, ref), number)
+        self._versions.extend(versions)
+        self._types += bytes([CODES.get(event_type, OTHER_CODE) for event_type in types])
+        self._times.extend(times)
+        self._chains.update(zip(streams, chains, strict=True))
+
+    def _enter(self, hashed: int, number: int) -> None:
+        bucket = (hashed & _IN_PART) << _NUMBER_BITS
+        self._entries[hashed >> _PART_SHIFT].append(bucket | number << REST_BITS | hashed & REST)
+
+    def streams(self, end: int) -> Iterator[tuple[Any, ...]]:
+        """By rising stream, a row of _STREAM_COLUMNS for the stretch that ends at a position."""
+        first = self._before + 1
+        for stream in sorted(self._streams):
+            numbers = self._streams[stream]
+            positions = [first + number for number in numbers]
+            times = [self._times[number] for number in numbers]
+            places = packed_places(positions, bytes([self._types[number] for number in numbers]))
+            bounds = positions[0], positions[-1], min(times), max(times), len(numbers)
+            yield stream, end, self._versions[numbers[0]], *bounds, places, self._chains[stream]
 
     def buckets(self) -> Iterator[tuple[int, list[int]]]:
         """By rising bucket, its entries, which rise."""
-        self._entries.sort()
-        for bucket, entries in groupby(self._entries, lambda one: one >> ENTRY_BITS):
-            yield bucket, [one & _ENTRY for one in entries]
+        first = self._before + 1 << REST_BITS
+        for part, entries in enumerate(self._entries):
+            rising, begin = sorted(entries), 0
+            for bucket in range(_BUCKETS_A_PART):
+                end = bisect_left(rising, bucket + 1 << _BUCKET_SHIFT, begin)
+                if end > begin:
+                    least = (bucket << _BUCKET_SHIFT) - first
+                    yield part * _BUCKETS_A_PART + bucket, [one - least for one in rising[begin:end]]
+                    begin = end
 
 
-_ENTRY: Final = (1 << ENTRY_BITS) - 1
-
-
-class _Stream:
-    """Where the rows of a stream stand, and its chain at the last of them."""
-
-    def __init__(self, version: int, occurred_at: int) -> None:
-        self.first_version = version
-        self.positions = array("q")
-        self.types = bytearray()
-        self.chain = b""
-        self.first_time = self.last_time = occurred_at
-
-    def add(self, position: int, code: int, occurred_at: int) -> None:
-        self.positions.append(position)
-        self.types.append(code)
-        self.first_time = min(self.first_time, occurred_at)
-        self.last_time = max(self.last_time, occurred_at)
+_PARTS: Final = 1 << 8
+_BUCKETS_A_PART: Final = CLAIM_BUCKET // _PARTS
+_PART_SHIFT: Final = BUCKET_BITS + REST_BITS - 8
+_IN_PART: Final = (1 << _PART_SHIFT) - 1 & ~REST
+_NUMBER_BITS: Final = 24
+"""Of the number of a row in a stretch, as no stretch has so many."""
+_BUCKET_SHIFT: Final = REST_BITS + _NUMBER_BITS
 
 
 def _write_streams(store: Store, claim: _Claim, end: int, notes: _Notes) -> None:
     """Write the rows of streams, in place of those that a run which was killed left."""
     with _noting(store, claim) as transaction:
         transaction.execute(f"DELETE FROM {LEFT_STREAMS} WHERE last > ?", (claim.before,))
-    columns = "stream, last, first_version, first_position, last_position, first_time, last_time, count, places, chain"
-    sql = f"INSERT INTO {LEFT_STREAMS} ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    rows = [
-        (
-            *(stream, end, one.first_version, one.positions[0], one.positions[-1], one.first_time, one.last_time),
-            *(len(one.positions), packed_places(one.positions, bytes(one.types)), one.chain),
-        )
-        for stream, one in sorted(notes.streams.items())
-    ]
-    for start in range(0, len(rows), STREAMS_AT_ONCE):
+    marked = marks(_STREAM_COLUMNS.split(", "))
+    rows = notes.streams(end)
+    while some := list(islice(rows, STREAMS_AT_ONCE)):
         with _noting(store, claim) as transaction:
-            transaction.execute_many(sql, rows[start : start + STREAMS_AT_ONCE])
+            transaction.execute_many(f"INSERT INTO {LEFT_STREAMS} ({_STREAM_COLUMNS}) VALUES ({marked})", some)
 
 
 def _write_names(store: Store, claim: _Claim, end: int, notes: _Notes, written: Callable[[int], None]) -> None:

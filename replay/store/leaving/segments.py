@@ -8,7 +8,6 @@ from replay.schema.versions import RECORD_SEGMENTS
 from replay.store.base.failures import not_kept
 from replay.store.base.store import Store
 from replay.store.base.transaction import Transaction
-from replay.store.reading.asked import Asked
 from replay.store.reading.readable import Readable
 
 _FIELDS: Final = RecordSegment._fields
@@ -32,8 +31,11 @@ def add_segment(transaction: Transaction, segment: RecordSegment) -> None:
 
 
 def leaving(store: Store, after: int, last: int) -> Iterator[tuple[int, str, bytes, bytes]]:
-    """(position, stream, chain, record) of the records behind a position and up to another, in its order."""
-    return store._records("position, stream, chain, record", Asked(after=after, last=last))
+    """(position, stream, chain, record) of records behind a position and up to another, in its order: where none of
+    them is in a segment yet, so that all are in the database.
+    """
+    sql = "SELECT position, stream, chain, record FROM records WHERE position > ? AND position <= ? ORDER BY position"
+    return store._query(sql, (after, last))
 
 
 def count_leaving(store: Store, last: int) -> tuple[int, int]:

@@ -105,7 +105,7 @@ def is_usual(row: AliasRow) -> bool:
 
 def cut(row: AliasRow) -> AliasRow:
     """A row as it is once it left: of its seal the first half."""
-    return row._replace(seal=row.seal[:SEAL_BYTES])
+    return row if len(row.seal) == SEAL_BYTES else row._replace(seal=row.seal[:SEAL_BYTES])
 
 
 def packed_rows(rows: Sequence[AliasRow]) -> Iterator[Entries]:

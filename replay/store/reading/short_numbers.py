@@ -1,6 +1,7 @@
 """Whole numbers in as few bytes as they take: seven bits a byte, the low ones first; the highest says more come."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 BITS_MAX: Final = 63
@@ -8,18 +9,33 @@ BITS_MAX: Final = 63
 MORE: Final = 128
 """A byte below it ends its number."""
 _LOW: Final = 127
+_PAIR: Final = 1 << 14
+_TWO_PAIRS: Final = 1 << 28
 
 
 def shortened(numbers: Iterable[int]) -> bytes:
     """The bytes of some numbers, none of them below zero."""
-    found = bytearray()
-    for number in numbers:
-        left = number
-        while left > _LOW:
-            found.append(left & _LOW | MORE)
-            left >>= 7
-        found.append(left)
-    return bytes(found)
+    last, more = _pairs()
+    return b"".join(
+        [
+            last[number]
+            if number < _PAIR
+            else more[number & _PAIR - 1] + (last[number >> 14] if number < _TWO_PAIRS else _long(number >> 14))
+            for number in numbers
+        ]
+    )
+
+
+def _long(number: int) -> bytes:
+    last, more = _pairs()
+    return last[number] if number < _PAIR else more[number & _PAIR - 1] + _long(number >> 14)
+
+
+@cache
+def _pairs() -> tuple[list[bytes], list[bytes]]:
+    """The bytes of each number of fourteen bits: where it ends there, and where more come."""
+    last = [bytes([number]) if number < MORE else bytes([number & _LOW | MORE, number >> 7]) for number in range(_PAIR)]
+    return last, [bytes([number & _LOW | MORE, number >> 7 | MORE]) for number in range(_PAIR)]
 
 
 def numbers_in(content: bytes) -> list[int]:

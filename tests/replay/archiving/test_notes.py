@@ -13,6 +13,7 @@ from replay.recording.erase import erase_now
 from replay.sealing.keys import SIGNING_VARIABLE
 from replay.sharding.opened import open_set
 from replay.store.base.store import Store
+from replay.store.leaving import rows as leaving
 from replay.store.opening import create_store, open_store
 from replay.store.queries import plain_rows
 from replay.store.reading.form import (
@@ -54,6 +55,8 @@ def test_short_numbers_come_back(numbers: list[int]) -> None:
 
 def test_short_numbers_have_the_bytes_that_are_documented() -> None:
     assert shortened([0, 127, 128, 300, 2**21]).hex(" ") == "00 7f 80 01 ac 02 80 80 80 01"
+    assert shortened([2**14 - 1, 2**14]).hex(" ") == "ff 7f 80 80 01"
+    assert shortened([2**28 - 1, 2**28, 2**42 - 1]).hex(" ") == "ff ff ff 7f 80 80 80 80 01 ff ff ff ff ff 7f"
 
 
 @pytest.mark.parametrize("content", ["80", "01 80", "ff" * 9 + "01"])
@@ -187,6 +190,27 @@ def test_what_differs_has_other_hashes(first: tuple[str, str], second: tuple[str
     assert (hash_of_id(first[0]) == hash_of_id(second[0])) == (first[0] == second[0])
     assert hash_of_id(first[0]) != hash_of_ref(first[0], "")
     assert hash_of_ref(*first) < 2 ** (8 * HASHED_BYTES)
+
+
+@given(
+    before=st.integers(0, 2**POSITION_BITS - 99),
+    pairs=st.lists(st.tuples(TEXTS, st.none() | TEXTS), min_size=1, max_size=40),
+    data=st.data(),
+)
+def test_each_id_and_ref_is_noted_in_its_bucket(
+    before: int, pairs: list[tuple[str, str | None]], data: st.DataObject
+) -> None:
+    given_rows = [(before + at, "merchant/m", at, "order.paid", *pair, at, b"") for at, pair in enumerate(pairs, 1)]
+    notes, cut = leaving._Notes(before), data.draw(st.integers(0, len(pairs) - 1))
+    for some in (given_rows[:cut], given_rows[cut:]) if cut else (given_rows,):
+        notes.add(some, [b"c"] * len(some))
+    hashes = [(hash_of_id(name), at) for at, (name, _) in enumerate(pairs, before + 1)]
+    hashes += [(hash_of_ref("merchant/m", ref), at) for at, (_, ref) in enumerate(pairs, before + 1) if ref is not None]
+    found = list(notes.buckets())
+    assert [bucket << ENTRY_BITS | one for bucket, some in found for one in some] == sorted(
+        entry_of(hashed, at) for hashed, at in hashes
+    )
+    assert len({bucket for bucket, _ in found}) == len(found)
 
 
 def test_hashes_are_what_they_were_when_the_first_rows_left() -> None:
