@@ -6,8 +6,8 @@ the line has a key twice: what is written has each once, and every text of such 
 """
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache, reduce
+from collections.abc import Callable, Iterator
+from functools import cache, reduce
 from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -23,7 +23,8 @@ from replay.parsing.refusals import RefusalError
 from replay.store.reading.row import encode_json
 from replay.store.record import Candidate
 
-_TYPE: Final = re.compile(rb'"type": ?"([a-z._]+)"')
+_EXTERNAL: Final = {name.encode(): row.data for name, row in CATALOGUE.items() if not row.internal}
+_TYPE: Final = re.compile(rb'"type"\s*:\s*"([a-z._]+)"')
 _QUOTE: Final = b'"'
 _PLAIN: Final = r"!#-\[\]-~"
 """Of characters in a regular expression: printable ones of ASCII that JSON does not escape, but for the blank."""
@@ -35,11 +36,10 @@ def read_fast(line: bytes) -> Candidate | None:
     if not line.isascii() or b"\\" in line or b"\x7f" in line or len(line) > LINE_BYTES_MAX:
         return None
     found = _TYPE.search(line)
-    reader = None if found is None else _reader_of(found[1])
-    if reader is None:
+    if found is None or found[1] not in _EXTERNAL:
         return None
     try:
-        return reader.read(line)
+        return _reader_of(found[1]).read(line)
     except (msgspec.MsgspecError, RefusalError, RecursionError):
         return None
 
@@ -58,7 +58,7 @@ class _TypeReader:
         self._decode = msgspec.json.Decoder(event).decode
         self._decode_received = msgspec.json.Decoder(received).decode
         self._is_well_formed = re.compile(_form_of(Envelope).replace(_DATA, _form_of(kind)).encode()).fullmatch
-        self._may_be_left_out = [*_written_of_itself(kind)] if needed else [(b'"data":', 2)]
+        self._may_be_left_out = [*_written_of_itself(kind)] if needed else [(_is_there("data"), 2)]
 
     def read(self, line: bytes) -> Candidate | None:
         try:
@@ -82,16 +82,15 @@ class _TypeReader:
     def _has_other_quotes(self, line: bytes, written: bytes) -> bool:
         """Whether a line has not as many quotes as what is written of it, but for what the line left out."""
         quotes = written.count(_QUOTE)
-        for key, more in self._may_be_left_out:
-            if key not in line:
+        for is_there, more in self._may_be_left_out:
+            if is_there(line) is None:
                 quotes -= more
         return line.count(_QUOTE) != quotes
 
 
-@lru_cache(maxsize=64)
-def _reader_of(name: bytes) -> _TypeReader | None:
-    row = CATALOGUE.get(name.decode())
-    return None if row is None or row.internal else _TypeReader(name.decode(), row.data)
+@cache
+def _reader_of(name: bytes) -> _TypeReader:
+    return _TypeReader(name.decode(), _EXTERNAL[name])
 
 
 Field = tuple[Any, ...]
@@ -119,15 +118,20 @@ def _any_text(hint: Any) -> Any:
     return hint
 
 
-def _written_of_itself(kind: type[msgspec.Struct]) -> Iterator[tuple[bytes, int]]:
-    """The keys that are written although a line left them out, and their quotes with those of their values.
+Finder = Callable[[bytes], re.Match[bytes] | None]
 
-    In a line without escapes nothing but a key has a colon behind it.
-    """
+
+def _is_there(key: str) -> Finder:
+    """Looks for a key in a line without escapes, where nothing but a key has a colon behind it."""
+    return re.compile(rf'"{key}"\s*:'.encode()).search
+
+
+def _written_of_itself(kind: type[msgspec.Struct]) -> Iterator[tuple[Finder, int]]:
+    """What looks for the keys that are written although a line left them out, and their quotes with their values'."""
     for field in msgspec.structs.fields(kind):
         if not field.required and field.default is not UNSET:
             written = encode_json({field.name: field.default})
-            yield b'"%b":' % field.name.encode(), written.count(_QUOTE)
+            yield _is_there(field.name), written.count(_QUOTE)
 
 
 def _form_of(kind: type[msgspec.Struct]) -> str:
