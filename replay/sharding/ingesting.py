@@ -31,8 +31,8 @@ from replay.tracing import span
 AT_ONCE: Final = 2
 """So many blocks are under way."""
 JOINED_MAX: Final = 4
-"""A ledger records as many lines in a transaction as one by itself, so that one block is made of as many as there are
-ledgers; of no more than so many, for the memory that they take.
+"""One block is made of as many as there are ledgers, so that each records as many lines in a transaction as one by
+itself; of no more than so many, for the memory that they take.
 """
 
 
